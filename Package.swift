@@ -1,0 +1,116 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+let settings: [SwiftSetting] = [.swiftLanguageMode(.v6)]
+
+let package = Package(
+    name: "kv",
+    products: [
+        .executable(name: "kv", targets: ["kv"]),
+        .library(name: "KVClient", targets: ["KVClient"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+    ],
+    targets: [
+        .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+        .target(name: "CChecksum"),
+
+        .target(
+            name: "KVCore",
+            dependencies: [.product(name: "DequeModule", package: "swift-collections")],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "KVWire",
+            dependencies: ["KVCore", "CChecksum", .product(name: "NIOCore", package: "swift-nio")],
+            swiftSettings: settings
+        ),
+        .target(name: "KVConfig", dependencies: ["KVCore", "CYAML"], swiftSettings: settings),
+        .target(name: "KVStorage", dependencies: ["KVCore", "CChecksum"], swiftSettings: settings),
+        .target(
+            name: "KVAPI",
+            dependencies: [
+                "KVCore", "KVWire",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "KVNode",
+            dependencies: [
+                "KVCore", "KVWire", "KVConfig", "KVStorage", "KVAPI",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "KVClient",
+            dependencies: [
+                "KVCore",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "kv",
+            dependencies: [
+                "KVCore", "KVConfig", "KVNode", "KVClient",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings
+        ),
+
+        .target(
+            name: "KVSimulator",
+            dependencies: ["KVCore", "KVStorage", .product(name: "DequeModule", package: "swift-collections")],
+            path: "Tests/KVSimulator",
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "simulate",
+            dependencies: ["KVSimulator", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            path: "Tests/Simulate",
+            swiftSettings: settings
+        ),
+        .testTarget(name: "KVCoreTests", dependencies: ["KVCore"], swiftSettings: settings),
+        .testTarget(
+            name: "KVWireTests",
+            dependencies: ["KVWire", "KVCore", .product(name: "NIOCore", package: "swift-nio")],
+            swiftSettings: settings
+        ),
+        .testTarget(name: "KVConfigTests", dependencies: ["KVConfig", "KVCore"], swiftSettings: settings),
+        .testTarget(
+            name: "KVStorageTests", dependencies: ["KVStorage", "KVCore", "KVSimulator"], swiftSettings: settings),
+        .testTarget(
+            name: "KVAPITests",
+            dependencies: [
+                "KVAPI", "KVCore",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "KVNodeTests",
+            dependencies: [
+                "KVNode", "KVCore", "KVWire", "KVConfig",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(name: "KVSimulatorTests", dependencies: ["KVSimulator", "KVCore"], swiftSettings: settings),
+        .testTarget(name: "KVProcessTests", dependencies: ["KVClient", "KVCore"], swiftSettings: settings),
+    ]
+)

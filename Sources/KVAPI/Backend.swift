@@ -1,0 +1,147 @@
+import KVCore
+import NIOCore
+
+/// What the doors need of the node behind them.
+public protocol Backend: AnyObject, Sendable {
+    /// Executes a command on a key. `reply` runs on `loop`, exactly once.
+    func execute(
+        _ command: Command, key: Key, options: RequestOptions, on loop: any EventLoop,
+        reply: @escaping @Sendable (Reply) -> Void
+    )
+
+    /// Lists keys over the whole cluster. `reply` runs on `loop`, exactly once.
+    func list(
+        _ query: ListRequest, on loop: any EventLoop,
+        reply: @escaping @Sendable (Result<ListReply, ListFailure>) -> Void
+    )
+
+    /// A snapshot of members, their states and the placement.
+    func view(on loop: any EventLoop, reply: @escaping @Sendable (ClusterView) -> Void)
+
+    /// This node's id.
+    var nodeID: String { get }
+    var settings: ClusterSettings { get }
+    var limits: RequestLimits { get }
+    /// Whether the node can serve now, for load balancers.
+    var health: Health { get }
+}
+
+public struct RequestOptions: Sendable {
+    public var consistency: Consistency
+    public var timeout: Span
+
+    public static let defaultTimeout = Span.milliseconds(5000)
+    /// The longest that may be asked for.
+    public static let maximumTimeout = Span.milliseconds(300_000)
+
+    public init(consistency: Consistency = .linearizable, timeout: Span = Self.defaultTimeout) {
+        self.consistency = consistency
+        self.timeout = timeout
+    }
+}
+
+public struct Reply: Sendable {
+    public var outcome: Outcome
+    /// The id of the node that executed it.
+    public var node: String
+
+    public init(outcome: Outcome, node: String) {
+        self.outcome = outcome
+        self.node = node
+    }
+}
+
+public struct RequestLimits: Sendable {
+    /// Bytes.
+    public var key: Int
+    /// Bytes.
+    public var value: Int
+
+    public init(key: Int, value: Int) {
+        self.key = key
+        self.value = value
+    }
+}
+
+public struct ListRequest: Sendable {
+    public var prefix: [UInt8]
+    /// Where the last page ended; nil begins.
+    public var cursor: ListCursor?
+    /// `1 ... ListQuery.maximumLimit`.
+    public var limit: Int
+    public var values: Bool
+    public var timeout: Span
+
+    public init(prefix: [UInt8], cursor: ListCursor?, limit: Int, values: Bool, timeout: Span) {
+        self.prefix = prefix
+        self.cursor = cursor
+        self.limit = limit
+        self.values = values
+        self.timeout = timeout
+    }
+}
+
+/// A place in ring order: after `key`, or, without one, at the start of `partition`.
+public struct ListCursor: Hashable, Sendable {
+    public var partition: PartitionID
+    public var key: Key?
+
+    public init(partition: PartitionID, key: Key?) {
+        self.partition = partition
+        self.key = key
+    }
+}
+
+public struct ListReply: Sendable {
+    /// In ring order; records only where values were asked for.
+    public var entries: [(key: Key, record: Record?)]
+    /// Nil at the end.
+    public var next: ListCursor?
+
+    public init(entries: [(key: Key, record: Record?)], next: ListCursor?) {
+        self.entries = entries
+        self.next = next
+    }
+}
+
+public struct ListFailure: Error, Sendable {
+    public var refusal: Refusal
+
+    public init(refusal: Refusal) { self.refusal = refusal }
+}
+
+public enum Health: Sendable {
+    case ready
+    case notReady(String)
+}
+
+/// What `/v1/ring` and `/v1/nodes` show.
+public struct ClusterView: Sendable {
+    public var topology: Topology
+    /// By member, in the topology's order.
+    public var nodes: [NodeView]
+    /// By partition; nil where this node knows of no leader.
+    public var leaders: [NodeNumber?]
+
+    public init(topology: Topology, nodes: [NodeView], leaders: [NodeNumber?]) {
+        self.topology = topology
+        self.nodes = nodes
+        self.leaders = leaders
+    }
+}
+
+public struct NodeView: Sendable {
+    public enum State: String, Sendable { case alive, suspect }
+
+    public var number: NodeNumber
+    /// As the answering node sees it.
+    public var state: State
+    /// What the node itself last reported; nil before its first report.
+    public var usage: PartitionUsage?
+
+    public init(number: NodeNumber, state: State, usage: PartitionUsage?) {
+        self.number = number
+        self.state = state
+        self.usage = usage
+    }
+}

@@ -1,0 +1,87 @@
+/// A digest of a set of `(key, version)`: 256 leaves under one root. Two replicas with equal roots hold the same records.
+///
+/// Merkle's tree as Dynamo compares replicas with it, but incremental: a leaf is the exclusive or of its records' hashes,
+/// so a change costs two hashes, and no order of changes matters. The root is the exclusive or of the leaves.
+public struct HashTree: Sendable {
+    public static let leafCount = 256
+
+    /// `leafCount` of them.
+    public private(set) var leaves: [Digest]
+    public private(set) var root: Digest
+
+    public init() {
+        leaves = Array(repeating: Digest(), count: Self.leafCount)
+        root = Digest()
+    }
+
+    /// The leaf that a key belongs to.
+    @inlinable
+    public static func leaf(of key: KeyHash) -> Int { Int(truncatingIfNeeded: key.low & UInt64(leafCount - 1)) }
+
+    /// Takes a record in, or out again: the operation is its own inverse.
+    public mutating func toggle(_ key: KeyHash, _ version: Version) {
+        let digest = Digest(key, version)
+        leaves[Self.leaf(of: key)] ^= digest
+        root ^= digest
+    }
+
+    /// The leaves that differ from those of another tree; nil unless `others` has `leafCount` of them.
+    public func differing(from others: [Digest]) -> [Int]? {
+        guard others.count == leaves.count else { return nil }
+        return leaves.indices.filter { leaves[$0] != others[$0] }
+    }
+}
+
+/// 128 bits of hash.
+public struct Digest: Hashable, Sendable {
+    public var high: UInt64
+    public var low: UInt64
+
+    @inlinable
+    public init(high: UInt64 = 0, low: UInt64 = 0) {
+        self.high = high
+        self.low = low
+    }
+
+    @inlinable
+    public init(_ key: KeyHash, _ version: Version) {
+        high = mix(mix(key.high, version.ballot.raw ^ 0x9e37_79b9_7f4a_7c15), version.sequence ^ 0xe703_7ed1_a0b4_28db)
+        low = mix(mix(key.low, version.sequence ^ 0x8ebc_6af0_9c88_c6e3), version.ballot.raw ^ 0x5899_65cc_7537_4cc3)
+    }
+
+    @inlinable
+    public static func ^= (a: inout Self, b: Self) {
+        a.high ^= b.high
+        a.low ^= b.low
+    }
+}
+
+/// A 128-bit hash of a key's bytes: the same on every node and forever, for the hash tree and the store's index.
+public struct KeyHash: Hashable, Sendable {
+    public var high: UInt64
+    public var low: UInt64
+
+    /// Multiply-and-fold in two independent lanes, after wyhash (Wang Yi).
+    public init(_ key: Key) {
+        (high, low) = key.bytes.withUnsafeBufferPointer { bytes in
+            var a: UInt64 = 0xa076_1d64_78bd_642f ^ UInt64(bytes.count)
+            var b: UInt64 = 0x1d8e_4e27_c47d_124f &+ UInt64(bytes.count)
+            var index = 0
+            while index < bytes.count {
+                var word: UInt64 = 0
+                let end = min(index + 8, bytes.count)
+                for i in stride(from: end - 1, through: index, by: -1) { word = word << 8 | UInt64(bytes[i]) }
+                a = mix(a ^ word, 0xe703_7ed1_a0b4_28db)
+                b = mix(b &+ word, 0x8ebc_6af0_9c88_c6e3) ^ word
+                index = end
+            }
+            return (mix(a, 0x5899_65cc_7537_4cc3 ^ b), mix(b, 0x9e37_79b9_7f4a_7c15 ^ a))
+        }
+    }
+}
+
+@inlinable
+func mix(_ a: UInt64, _ b: UInt64) -> UInt64 {
+    let product = (a ^ 0x2d35_8dcc_aa6c_78a5).multipliedFullWidth(by: b ^ 0x8bb8_4b93_962e_acc9)
+    return product.high ^ product.low
+}

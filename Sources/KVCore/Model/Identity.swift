@@ -1,0 +1,63 @@
+/// A member's number in the topology: given once, never reused. Ballots are ordered by it.
+public struct NodeNumber: Hashable, Comparable, Sendable {
+    public var raw: UInt16
+
+    @inlinable
+    public init(_ raw: UInt16) { self.raw = raw }
+
+    @inlinable
+    public static func < (a: Self, b: Self) -> Bool { a.raw < b.raw }
+}
+
+extension NodeNumber: CustomStringConvertible {
+    public var description: String { "#\(raw)" }
+}
+
+/// A virtual node of the ring: `16384 / P` consecutive slots, `0 ..< P`.
+public struct PartitionID: Hashable, Comparable, Sendable {
+    public var raw: UInt16
+
+    @inlinable
+    public init(_ raw: UInt16) { self.raw = raw }
+
+    @inlinable
+    public static func < (a: Self, b: Self) -> Bool { a.raw < b.raw }
+}
+
+extension PartitionID: CustomStringConvertible {
+    public var description: String { "\(raw)" }
+}
+
+/// The topology's version: grows by one with every change of it.
+public typealias Epoch = UInt64
+
+/// 128 bits that name a cluster or a store.
+public struct UUID128: Hashable, Sendable {
+    public var high: UInt64
+    public var low: UInt64
+
+    public init(high: UInt64, low: UInt64) {
+        self.high = high
+        self.low = low
+    }
+}
+
+extension UUID128: CustomStringConvertible {
+    /// 32 hexadecimal digits.
+    public var description: String { hexadecimal(high) + hexadecimal(low) }
+
+    /// Nil unless `text` is 32 hexadecimal digits.
+    public init?(_ text: String) {
+        let digits = Array(text.utf8)
+        guard digits.count == 32, digits.allSatisfy({ $0 != UInt8(ascii: "+") && $0 != UInt8(ascii: "-") }),
+            let high = UInt64(String(decoding: digits[..<16], as: UTF8.self), radix: 16),
+            let low = UInt64(String(decoding: digits[16...], as: UTF8.self), radix: 16)
+        else { return nil }
+        self.init(high: high, low: low)
+    }
+}
+
+private func hexadecimal(_ value: UInt64) -> String {
+    let digits = String(value, radix: 16)
+    return String(repeating: "0", count: 16 - digits.count) + digits
+}

@@ -1,0 +1,102 @@
+/// Which partition a message is about, under which topology and ballot.
+public struct PartitionHeader: Hashable, Sendable {
+    public var partition: PartitionID
+    /// The sender's topology epoch.
+    public var epoch: Epoch
+    /// The leader's (or candidate's) ballot: its own in its requests, and repeated in the answers to them.
+    public var ballot: Ballot
+
+    @inlinable
+    public init(partition: PartitionID, epoch: Epoch, ballot: Ballot) {
+        self.partition = partition
+        self.epoch = epoch
+        self.ballot = ballot
+    }
+}
+
+/// Names one request among those of the node that sent it, over all its restarts.
+public struct RequestID: Hashable, Sendable {
+    public var raw: UInt64
+
+    @inlinable
+    public init(_ raw: UInt64) { self.raw = raw }
+}
+
+public struct KeyVersion: Hashable, Sendable {
+    public var key: Key
+    public var version: Version
+
+    @inlinable
+    public init(key: Key, version: Version) {
+        self.key = key
+        self.version = version
+    }
+}
+
+public struct Leadership: Hashable, Sendable {
+    public var partition: PartitionID
+    public var ballot: Ballot
+
+    @inlinable
+    public init(partition: PartitionID, ballot: Ballot) {
+        self.partition = partition
+        self.ballot = ballot
+    }
+}
+
+/// What nodes say to each other. Every one may be lost; all but `forward` and `forwarded` may also arrive twice or late.
+public enum PeerMessage: Hashable, Sendable {
+    // To lead.
+    case prepare(PartitionHeader)
+    /// The promise is durable, and so is everything the root covers.
+    case promise(PartitionHeader, root: Digest)
+    /// A request under a ballot below the one promised, which `header.ballot` names.
+    case reject(PartitionHeader)
+
+    // To write, and to mend a replica that missed a write.
+    case accept(PartitionHeader, key: Key, record: Record)
+    /// The replica durably holds this version of the key or a later one. `sequence` is that of the accepted record's
+    /// version; `version.ballot` differs from the header's when an old record was re-sent.
+    case accepted(PartitionHeader, version: Version)
+
+    // To read at the leader.
+    case confirm(PartitionHeader, round: UInt64)
+    case confirmed(PartitionHeader, round: UInt64)
+
+    // To learn the latest record of a key under a ballot.
+    case read(PartitionHeader, id: UInt64, key: Key)
+    case readResult(PartitionHeader, id: UInt64, record: Record?)
+
+    // To compare hash trees.
+    case leaves(PartitionHeader)
+    case leavesResult(PartitionHeader, leaves: [Digest])
+    case entries(PartitionHeader, leaf: UInt16)
+    case entriesResult(PartitionHeader, leaf: UInt16, entries: [KeyVersion])
+
+    // Who leads.
+    /// The sender leads these partitions: a summary for the replicas of them, now and then.
+    case leading(epoch: Epoch, [Leadership])
+    /// The leader has come to rest and asks the receiver to prepare.
+    case transfer(PartitionHeader)
+
+    // On a client's behalf.
+    /// Execute a command as leader. Delivered at most once.
+    case forward(RequestID, epoch: Epoch, timeout: Span, key: Key, partition: PartitionID, command: Command)
+    case forwarded(RequestID, ForwardResult)
+    /// Read the receiver's own copy, chosen or not.
+    case peek(RequestID, epoch: Epoch, partition: PartitionID, key: Key)
+    /// The receiver's durable copy; `.zero` and nil where it holds nothing.
+    case peeked(RequestID, record: Record?)
+
+    // Membership.
+    /// The sender's topology is newer than that of the request it answers.
+    case outdated(epoch: Epoch)
+    /// The sender is alive and holds this much.
+    case heartbeat(PartitionUsage)
+}
+
+public enum ForwardResult: Hashable, Sendable {
+    case outcome(Outcome)
+    /// Nothing was done; the node to ask instead, if known.
+    case notLeader(hint: NodeNumber?)
+}

@@ -1,0 +1,64 @@
+/// A position in a store's sequence of appends: 1 is the first since it was opened. Durable in order.
+public typealias LogPosition = UInt64
+
+/// A read that would block: hand it to the storage threads, and its completion to the machine.
+public struct ReadTicket: Hashable, Sendable {
+    public var raw: UInt64
+
+    @inlinable
+    public init(_ raw: UInt64) { self.raw = raw }
+}
+
+public enum StoredRead: Sendable {
+    case absent
+    case found(Record)
+    /// The value is on disk and not in memory. The ticket stays good until its read is completed, whatever is appended meanwhile.
+    case onDisk(ReadTicket)
+}
+
+/// What the replication machine needs of a store. Appends are visible to reads at once; they are durable
+/// when `durable` has reached the position they were given.
+///
+/// One store serves the partitions of one shard and is confined to that shard's event loop.
+public protocol RecordStore: AnyObject {
+    /// The position of the newest append; 0 before the first.
+    var appended: LogPosition { get }
+    /// Everything up to here survives what the sync mode promises; what was appended by `setPromise` survives power loss.
+    var durable: LogPosition { get }
+    /// False near a full disk: only tombstones and promises may be appended then.
+    var acceptsWrites: Bool { get }
+
+    func head(_ partition: PartitionID, _ key: Key) -> RecordHead?
+    func read(_ partition: PartitionID, _ key: Key) -> StoredRead
+    /// Replaces what is held of `key`, which the caller has checked to be of a lower version.
+    func put(_ partition: PartitionID, _ key: Key, _ record: Record)
+
+    /// The highest ballot promised for the partition; `.zero` before the first.
+    func promise(_ partition: PartitionID) -> Ballot
+    /// Synced in every mode, together with everything appended before it.
+    func setPromise(_ partition: PartitionID, _ ballot: Ballot)
+
+    func tree(_ partition: PartitionID) -> HashTree
+    /// The records of one leaf of the partition's hash tree, in no order, tombstones included.
+    func forEach(_ partition: PartitionID, leaf: Int, _ body: (Key, RecordHead) -> Void)
+    /// All records of a partition, in no order, tombstones included.
+    func forEach(_ partition: PartitionID, _ body: (Key, RecordHead) -> Void)
+    func usage(_ partition: PartitionID) -> PartitionUsage
+
+    /// Forgets every record of a partition, durably and in order with other appends; the promise stays.
+    func wipe(_ partition: PartitionID)
+}
+
+public struct PartitionUsage: Hashable, Sendable {
+    /// Records with a value.
+    public var keys: Int
+    public var tombstones: Int
+    /// Bytes of keys and values.
+    public var bytes: Int
+
+    public init(keys: Int = 0, tombstones: Int = 0, bytes: Int = 0) {
+        self.keys = keys
+        self.tombstones = tombstones
+        self.bytes = bytes
+    }
+}

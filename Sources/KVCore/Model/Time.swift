@@ -1,0 +1,59 @@
+/// Nanoseconds of a monotonic clock whose zero means nothing.
+public struct Instant: Hashable, Comparable, Sendable {
+    public var nanoseconds: UInt64
+
+    @inlinable
+    public init(nanoseconds: UInt64) { self.nanoseconds = nanoseconds }
+
+    @inlinable
+    public static func < (a: Self, b: Self) -> Bool { a.nanoseconds < b.nanoseconds }
+
+    /// Saturates at both ends.
+    @inlinable
+    public static func + (a: Self, span: Span) -> Self {
+        let (sum, overflow) = a.nanoseconds.addingReportingOverflow(span.nanoseconds)
+        return Self(nanoseconds: overflow ? .max : sum)
+    }
+
+    /// The time from `b` to `a`; zero where `b` is later.
+    @inlinable
+    public static func - (a: Self, b: Self) -> Span {
+        Span(nanoseconds: a.nanoseconds > b.nanoseconds ? a.nanoseconds - b.nanoseconds : 0)
+    }
+}
+
+/// A length of time, never negative. (`Duration` is 128 bits wide and slower to add.)
+public struct Span: Hashable, Comparable, Sendable {
+    public var nanoseconds: UInt64
+
+    public static let zero = Span(nanoseconds: 0)
+
+    @inlinable
+    public init(nanoseconds: UInt64) { self.nanoseconds = nanoseconds }
+
+    /// Saturates.
+    @inlinable
+    public static func milliseconds(_ count: UInt64) -> Self {
+        let (product, overflow) = count.multipliedReportingOverflow(by: 1_000_000)
+        return Self(nanoseconds: overflow ? .max : product)
+    }
+
+    @inlinable
+    public var milliseconds: UInt64 { nanoseconds / 1_000_000 }
+
+    @inlinable
+    public static func < (a: Self, b: Self) -> Bool { a.nanoseconds < b.nanoseconds }
+}
+
+/// What time it is, by both clocks. Timeouts go by the first, expiry of records by the second.
+public struct Now: Sendable {
+    public var monotonic: Instant
+    /// Milliseconds since 1970, UTC.
+    public var wall: UInt64
+
+    @inlinable
+    public init(monotonic: Instant, wall: UInt64) {
+        self.monotonic = monotonic
+        self.wall = wall
+    }
+}

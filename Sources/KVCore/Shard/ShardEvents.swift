@@ -1,0 +1,70 @@
+/// What happens to a shard.
+public enum ShardInput: Sendable {
+    /// A client of this node asks; exactly one `answer` will follow.
+    case request(RequestID, ClientRequest)
+    case message(from: NodeNumber, PeerMessage)
+    /// The store's `durable` has advanced.
+    case durable
+    /// A read the machine asked for with `load`; nil where the key was removed meanwhile.
+    case loaded(ReadTicket, Record?)
+    /// The failure detector's opinion changed.
+    case peer(NodeNumber, PeerCondition)
+    /// Time has passed: to be given every `ShardLimits.timer` or so.
+    case timer
+    /// Hand leaderships over and take no new ones: the node is stopping.
+    case drain
+}
+
+public enum PeerCondition: Hashable, Sendable {
+    /// In touch. `boot` is the peer's boot counter: a new one means that it has forgotten whatever was not durable.
+    case up(boot: UInt64)
+    /// Silent for too long, or its connection was reset: what was sent to it may be lost.
+    case down
+}
+
+/// What a client asks of the cluster through this node.
+public struct ClientRequest: Sendable {
+    public var partition: PartitionID
+    /// For `list`, which is about a partition, any key.
+    public var key: Key
+    public var command: Command
+    public var consistency: Consistency
+    /// When it must be answered.
+    public var deadline: Instant
+
+    public init(
+        partition: PartitionID, key: Key, command: Command, consistency: Consistency = .linearizable,
+        deadline: Instant
+    ) {
+        self.partition = partition
+        self.key = key
+        self.command = command
+        self.consistency = consistency
+        self.deadline = deadline
+    }
+}
+
+public enum Consistency: Hashable, Sendable {
+    case linearizable
+    /// Whatever the nearest replica holds, chosen or not. Only for reads.
+    case stale
+}
+
+/// What a shard asks of the code around it.
+public enum ShardEffect: Sendable {
+    case send(NodeNumber, PeerMessage)
+    /// `by` is the node that executed the command.
+    case answer(RequestID, Outcome, by: NodeNumber)
+    /// Read a value from disk, then give `loaded`.
+    case load(ReadTicket)
+    /// A change of leadership, for logs and status pages.
+    case notice(ShardNotice)
+}
+
+public enum ShardNotice: Hashable, Sendable {
+    case elected(PartitionID, Ballot, settled: Bool)
+    case settled(PartitionID)
+    case steppedDown(PartitionID)
+    /// All leaderships have been handed over (or nobody can take them): the node may stop.
+    case drained
+}
