@@ -1,0 +1,97 @@
+import KVCore
+
+extension ClusterFile {
+    /// What the list of nodes has used up so far, with the line where.
+    private struct Taken {
+        var ids: [String: Int] = [:]
+        var addresses: [Address: (owner: String, line: Int)] = [:]
+    }
+
+    mutating func readNodes(_ top: FieldReader.Section, _ reader: inout FieldReader) {
+        guard let items = reader.list(top, "nodes") else { return }
+        guard (1...Self.maximumNodes).contains(items.count) else {
+            reader.report(
+                top.mark(of: "nodes"), "nodes must list 1 to \(Self.maximumNodes) nodes, not \(items.count)")
+            return
+        }
+        nodesAreDefault = false
+        nodes = []
+        var taken = Taken()
+        for (index, item) in items.enumerated() {
+            if item.isNull || !item.isMapping {
+                reader.report(item.mark, "nodes[\(index)] must be a mapping such as {id: n1}, not \(item.shown)")
+                continue
+            }
+            let section = reader.section(item, path: "nodes[\(index)]", kind: "nodes")
+            let node = Self.node(section, &reader)
+            Self.checkAddresses(of: node, section, among: items.count, &taken, &reader)
+            if let line = taken.ids.updateValue(section.mark(of: "id").line, forKey: node.id), !node.id.isEmpty {
+                reader.report(
+                    section.mark(of: "id"), "duplicate node id \(quoted(node.id)): it is already on line \(line + 1)")
+            }
+            nodes.append(node)
+        }
+        nodes.sort { $0.id < $1.id }
+    }
+
+    private static func node(_ section: FieldReader.Section, _ reader: inout FieldReader) -> Node {
+        var node = Node(id: reader.text(section, "id", wanted: Name.wantedID) ?? "")
+        if section.values["id"] == nil {
+            reader.report(section.mark, "\(section.path).id is missing: name the node, with \(Name.wantedID)")
+        } else if !Name.isID(node.id), section.values["id"]?.isScalar == true {
+            reader.report(
+                section.mark(of: "id"), "\(section.path).id must be \(Name.wantedID), not \(quoted(node.id))")
+        }
+        node.client = reader.address(section, "client") ?? node.client
+        node.peer = reader.address(section, "peer") ?? node.peer
+        node.advertiseClient = reader.address(section, "advertise_client")
+        node.advertisePeer = reader.address(section, "advertise_peer")
+        if let zone = reader.text(section, "zone", wanted: Name.wantedLabel), !zone.isEmpty {
+            node.zone = zone
+            if !Name.isLabel(zone) {
+                reader.report(
+                    section.mark(of: "zone"), "\(section.path).zone must be \(Name.wantedLabel), not \(quoted(zone))")
+            }
+        }
+        node.weight = reader.integer(section, "weight", in: 1...1000) ?? node.weight
+        return node
+    }
+
+    /// No two doors of the cluster are reached at one address, and each is reached at some.
+    private static func checkAddresses(
+        of node: Node, _ section: FieldReader.Section, among count: Int, _ taken: inout Taken,
+        _ reader: inout FieldReader
+    ) {
+        if node.client == node.peer {
+            reader.report(
+                section.mark(of: "peer"),
+                "\(section.path).peer is \(node.peer), like its client address: give them different ports")
+            return
+        }
+        for (field, advertise, listen) in [
+            ("client", node.advertiseClient, node.client), ("peer", node.advertisePeer, node.peer),
+        ] {
+            let given = advertise == nil ? field : "advertise_\(field)"
+            let mark = section.mark(of: given)
+            let address = advertise ?? listen
+            if address.isWildcard && (advertise != nil || count > 1) {
+                let next = advertise == nil ? "set advertise_\(field) as well" : "name one of its addresses"
+                reader.report(
+                    mark, "\(section.path).\(given) is \(address), where others cannot reach it: \(next)")
+            }
+            if let other = taken.addresses[address] {
+                reader.report(
+                    mark,
+                    "\(section.path).\(given) is \(address), which \(other.owner) has on line \(other.line + 1):"
+                        + " each needs its own")
+            } else {
+                taken.addresses[address] = ("\(section.path).\(given)", mark.line)
+            }
+        }
+    }
+}
+
+extension YAMLNode {
+    fileprivate var isMapping: Bool { if case .mapping = content { true } else { false } }
+    fileprivate var isScalar: Bool { if case .scalar = content { true } else { false } }
+}

@@ -1,0 +1,122 @@
+import KVCore
+
+/// What a `cluster.yaml` says, defaults filled in: the whole cluster's configuration, before it is settled which node
+/// this process is.
+public struct ClusterFile: Hashable, Sendable {
+    public var settings: ClusterSettings
+    /// The first members, ascending by id; at least one.
+    public var nodes: [Node]
+    /// The parent of the nodes' own directories. Relative paths are relative to where the process runs.
+    public var dataDirectory: String
+    public var storage: Storage
+    public var failure: Failure
+    public var limits: Limits
+    public var log: Log
+    /// Whether the file leaves `nodes` out, so that the only node is the default one and may be given another id.
+    public var nodesAreDefault: Bool
+
+    /// What holds where there is no file: a cluster of one.
+    public static let standard = ClusterFile(
+        settings: ClusterSettings(name: "default", partitions: 1024, replicas: 3), nodes: [Node(id: "n1")],
+        dataDirectory: "./kv-data", storage: Storage(), failure: Failure(), limits: Limits(), log: Log(),
+        nodesAreDefault: true)
+
+    public struct Node: Hashable, Sendable {
+        /// 1-64 of `a-z 0-9 . - _`.
+        public var id: String
+        /// Where it listens for clients.
+        public var client = Address(host: "127.0.0.1", port: 7400)
+        /// Where it listens for other nodes.
+        public var peer = Address(host: "127.0.0.1", port: 7500)
+        /// Where clients reach it, when that differs.
+        public var advertiseClient: Address?
+        /// Where other nodes reach it, when that differs.
+        public var advertisePeer: Address?
+        /// Failure domain; empty where none is named.
+        public var zone = ""
+        /// Its share of the data relative to other nodes, 1-1000.
+        public var weight = 1
+
+        public init(id: String) { self.id = id }
+
+        /// Where clients reach it.
+        public var reachableClient: Address { advertiseClient ?? client }
+        /// Where other nodes reach it.
+        public var reachablePeer: Address { advertisePeer ?? peer }
+    }
+
+    public struct Storage: Hashable, Sendable {
+        /// When accepted writes are put on disk; promises always are.
+        public enum Sync: String, CaseIterable, Hashable, Sendable {
+            /// Before they are acknowledged.
+            case always
+            /// Every `syncInterval`.
+            case interval
+            /// When the operating system pleases.
+            case never
+        }
+
+        public var sync = Sync.always
+        /// 1 ms to 1 minute; for `Sync.interval`.
+        public var syncInterval = Span.milliseconds(100)
+        /// Bytes of values kept in memory, 0 to 1 TiB.
+        public var cache = 256 << 20
+        /// Bytes of a segment of the log, 1 MiB to 2 GiB.
+        public var segment = 256 << 20
+
+        public init() {}
+    }
+
+    public struct Failure: Hashable, Sendable {
+        /// How often peers are probed, 50 ms to 1 minute.
+        public var probeInterval = Span.milliseconds(1000)
+
+        public init() {}
+    }
+
+    public struct Limits: Hashable, Sendable {
+        /// Bytes of a key, 1 B to 64 KiB.
+        public var key = 4 << 10
+        /// Bytes of a value, 1 B to 64 MiB.
+        public var value = 1 << 20
+        /// Client connections, 1 to 1,000,000.
+        public var connections = 10_000
+        /// Bytes of the requests under way on a node, 1 MiB to 64 GiB.
+        public var inFlight = 64 << 20
+
+        public init() {}
+    }
+
+    public struct Log: Hashable, Sendable {
+        /// swift-log's levels.
+        public enum Level: String, CaseIterable, Hashable, Sendable {
+            case trace, debug, info, notice, warning, error, critical
+        }
+
+        public enum Format: String, CaseIterable, Hashable, Sendable { case text, json }
+
+        public var level = Level.info
+        public var format = Format.text
+
+        public init() {}
+    }
+}
+
+/// Names of nodes, zones and clusters.
+enum Name {
+    static let maximumLength = 64
+    static let wantedID = "1-64 characters of a-z 0-9 . - _"
+    static let wantedLabel = "1-64 characters of A-Z a-z 0-9 . - _"
+
+    /// What a node id may be. It names a directory, so `.` and `..` are out.
+    static func isID(_ text: String) -> Bool {
+        isLabel(text) && !text.utf8.contains { UInt8(ascii: "A")...UInt8(ascii: "Z") ~= $0 } && text != "."
+            && text != ".."
+    }
+
+    /// What a cluster's name and a zone may be.
+    static func isLabel(_ text: String) -> Bool {
+        (1...maximumLength).contains(text.utf8.count)
+            && text.utf8.allSatisfy { isNameByte($0) || $0 == UInt8(ascii: ".") }
+    }
+}
