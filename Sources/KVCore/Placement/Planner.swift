@@ -1,0 +1,134 @@
+/// Computes where the partitions are to live. Pure and deterministic: the same question has the same answer everywhere.
+///
+/// In this order:
+/// 1. Every partition has `min(replicas, members)` replicas on different nodes, in as many zones and as evenly as the
+///    zones' sizes allow (`ZoneSpread`).
+/// 2. Every node holds its weighted share of replicas (`Shares`), rounded up or down, and leads one in `replicas` of
+///    those, rounded up or down.
+/// 3. Of all such placements, one that copies the fewest partitions; and then of all choices of leaders for it, one
+///    that changes the fewest.
+///
+/// Both are flows: what a partition needs, through its zones, to the nodes that can hold it, where what is not there
+/// yet costs one. A fractional flow with exactly the fair shares always exists (every node holds the same part of every
+/// partition), hence a whole one within their roundings exists too. Garage places its partitions by such a flow
+/// ("Optimal data placement in Garage", Auvolat and others, 2023).
+public struct Planner {
+    private let nodes: [NodeNumber]
+    private let spread: ZoneSpread
+    private let shares: [Share]
+    private let partitions: Int
+    private let replicas: Int
+    private let current: [[NodeNumber]]
+
+    /// - Parameters:
+    ///   - members: in any order. A weight that is not positive counts as 1.
+    ///   - partitions: P.
+    ///   - replicas: N.
+    ///   - current: the replica set of each partition, by its number; empty for a new cluster. Who is not among
+    ///     `members` any more is left out of the target.
+    public static func plan(
+        members: [Member], partitions: Int, replicas: Int, current: [[NodeNumber]] = []
+    ) -> Plan {
+        Planner(members: members, partitions: partitions, replicas: replicas, current: current).plan()
+    }
+
+    private init(members: [Member], partitions: Int, replicas: Int, current: [[NodeNumber]]) {
+        var distinct: [Member] = []
+        for member in members.sorted(by: { $0.number < $1.number }) where distinct.last?.number != member.number {
+            distinct.append(member)
+        }
+        nodes = distinct.map(\.number)
+        self.partitions = max(partitions, 0)
+        self.replicas = max(min(replicas, nodes.count), 0)
+        spread = ZoneSpread(names: distinct.map(\.zone), replicas: self.replicas)
+        shares = Shares(
+            weights: distinct.map(\.weight), spread: spread, partitions: self.partitions, replicas: self.replicas
+        ).compute()
+        self.current = (0..<self.partitions).map { $0 < current.count ? current[$0] : [] }
+    }
+
+    private func plan() -> Plan {
+        let sets = replicaSets()
+        let leaders = leaders(of: sets)
+        var plan = Plan(target: [], moves: 0, leaderChanges: 0)
+        plan.target.reserveCapacity(partitions)
+        for (partition, set) in sets.enumerated() {
+            let ordered = order(set, leader: leaders[partition], partition: partition)
+            plan.target.append(ordered)
+            let current = current[partition]
+            guard let leader = current.first else { continue }
+            plan.moves += ordered.count { !current.contains($0) }
+            plan.leaderChanges += ordered.first == leader ? 0 : 1
+        }
+        return plan
+    }
+
+    /// The nodes of each partition, by index in `nodes`.
+    private func replicaSets() -> [[Int]] {
+        guard replicas > 0 else { return Array(repeating: [], count: partitions) }
+        var network = AssignmentNetwork(
+            bounds: shares.map { ($0.floor, $0.ceiling) }, total: partitions * replicas,
+            inner: partitions * (1 + spread.count), expectedArcs: partitions * (nodes.count + 3 * spread.count))
+        var vertices = Array(repeating: -1, count: spread.count)
+        let required = spread.lower.reduce(0, +)
+        for partition in 0..<partitions {
+            for zone in vertices.indices { vertices[zone] = -1 }
+            let root = network.addVertex(supply: replicas - required)
+            for node in preferences(partition, salt: .replicas) {
+                let zone = spread.zones[node]
+                if vertices[zone] < 0 {
+                    vertices[zone] = network.addVertex(supply: spread.lower[zone])
+                    network.connect(root, to: vertices[zone], capacity: spread.upper[zone] - spread.lower[zone])
+                }
+                let isHeld = current[partition].contains(nodes[node])
+                network.offer(partition, from: vertices[zone], to: node, cost: isHeld ? 0 : 1)
+            }
+        }
+        return network.solve(partitions: partitions)
+    }
+
+    /// The preferred leader of each partition, by index in `nodes`; nil where nobody holds it.
+    private func leaders(of sets: [[Int]]) -> [Int?] {
+        guard replicas > 0 else { return Array(repeating: nil, count: partitions) }
+        var held = Array(repeating: 0, count: nodes.count)
+        for set in sets { for node in set { held[node] += 1 } }
+        var network = AssignmentNetwork(
+            bounds: held.map { ($0 / replicas, ($0 + replicas - 1) / replicas) }, total: partitions,
+            inner: partitions, expectedArcs: partitions * (replicas + 1))
+        for (partition, set) in sets.enumerated() {
+            let root = network.addVertex(supply: 1)
+            for node in sorted(set, partition, salt: .leader) {
+                let leads = current[partition].first == nodes[node]
+                network.offer(partition, from: root, to: node, cost: leads ? 0 : 1)
+            }
+        }
+        return network.solve(partitions: partitions).map(\.first)
+    }
+
+    /// The leader, then the others in an order that differs from partition to partition, so that a dead leader's
+    /// partitions go to all who share them with it, and that does not depend on who else is there.
+    private func order(_ set: [Int], leader: Int?, partition: Int) -> [NodeNumber] {
+        guard let leader else { return [] }
+        let followers = sorted(set.filter { $0 != leader }, partition, salt: .followers)
+        return ([leader] + followers).map { nodes[$0] }
+    }
+
+    private enum Salt: UInt64 {
+        case replicas = 0x243f_6a88_85a3_08d3
+        case leader = 0x1319_8a2e_0370_7344
+        case followers = 0xa409_3822_299f_31d0
+    }
+
+    private func preferences(_ partition: Int, salt: Salt) -> [Int] {
+        sorted(Array(nodes.indices), partition, salt: salt)
+    }
+
+    /// Highest random weight first (rendezvous hashing, Thaler and Ravishankar): ties between equally good placements
+    /// are broken differently for each partition, so that nodes do not share all their partitions with the same few.
+    private func sorted(_ indices: [Int], _ partition: Int, salt: Salt) -> [Int] {
+        let scored = indices.map { index in
+            (index: index, score: mix(UInt64(partition) ^ salt.rawValue, UInt64(nodes[index].raw) &+ salt.rawValue))
+        }
+        return scored.sorted { $0.score == $1.score ? $0.index < $1.index : $0.score > $1.score }.map(\.index)
+    }
+}

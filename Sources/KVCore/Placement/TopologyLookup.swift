@@ -1,0 +1,24 @@
+extension Topology {
+    /// The partition that holds a key.
+    @inlinable
+    public func partition(of key: Key) -> PartitionID { PartitionID(slot: key.slot, partitions: settings.partitions) }
+
+    /// Where a partition lives; nil where the ring has no such partition.
+    @inlinable
+    public func assignment(of partition: PartitionID) -> Assignment? {
+        Int(partition.raw) < assignments.count ? assignments[Int(partition.raw)] : nil
+    }
+
+    /// The replica set of a partition, its preferred leader first; empty where the ring has no such partition.
+    @inlinable
+    public func replicas(of partition: PartitionID) -> [NodeNumber] { assignment(of: partition)?.replicas ?? [] }
+
+    /// The partitions of which a node is a replica, now or next, ascending.
+    public func partitions(on node: NodeNumber) -> [PartitionID] {
+        assignments.indices.compactMap { index in
+            let assignment = assignments[index]
+            let isReplica = assignment.replicas.contains(node) || assignment.next?.contains(node) == true
+            return isReplica ? PartitionID(UInt16(truncatingIfNeeded: index)) : nil
+        }
+    }
+}

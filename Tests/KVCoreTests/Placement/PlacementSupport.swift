@@ -1,0 +1,85 @@
+import KVCore
+
+/// Steele, Lea and Flood's SplitMix64: random choices that a seed repeats.
+struct SplitMix64: RandomNumberGenerator {
+    var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var z = state
+        z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
+        z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
+        return z ^ z >> 31
+    }
+}
+
+extension Member {
+    init(_ number: Int, zone: String = "", weight: Int = 1) {
+        self.init(
+            number: NodeNumber(UInt16(number)), id: "n\(number)",
+            client: Address(host: "127.0.0.1", port: 7400 + number),
+            peer: Address(host: "127.0.0.1", port: 7500 + number), zone: zone, weight: weight)
+    }
+}
+
+extension Plan {
+    func replicas(on number: Int) -> Int { target.count { $0.contains(NodeNumber(UInt16(number))) } }
+    func leaders(on number: Int) -> Int { target.count { $0.first == NodeNumber(UInt16(number)) } }
+}
+
+/// A question to the planner.
+struct Case: CustomStringConvertible {
+    var members: [Member]
+    var partitions: Int
+    var replicas: Int
+    var current: [[NodeNumber]] = []
+
+    var plan: Plan {
+        Planner.plan(members: members, partitions: partitions, replicas: replicas, current: current)
+    }
+
+    var description: String {
+        let nodes = members.map { "\($0.number)\($0.zone)*\($0.weight)" }.joined(separator: " ")
+        return "P=\(partitions) N=\(replicas) [\(nodes)] current \(current)"
+    }
+
+    /// A cluster and a placement that may come from anywhere: another plan, a plan with holes, or chance.
+    static func random(
+        using random: inout SplitMix64, partitions: ClosedRange<Int>, nodes: ClosedRange<Int>
+    ) -> Case {
+        let partitions = Int.random(in: partitions, using: &random)
+        let zones = ["", "a", "b", "c", "d"].prefix(Int.random(in: 1...5, using: &random))
+        let weights = [[1], [1, 2], [1, 2, 3, 7], [1, 100]].randomElement(using: &random) ?? [1]
+        func pick(_ numbers: [Int], using random: inout SplitMix64) -> [Member] {
+            numbers.map { number in
+                Member(
+                    number, zone: zones.randomElement(using: &random) ?? "",
+                    weight: weights.randomElement(using: &random) ?? 1)
+            }
+        }
+        let count = Int.random(in: nodes, using: &random)
+        let replicas = Int.random(in: 1...4, using: &random)
+        var result = Case(
+            members: pick((1...(count + 2)).shuffled(using: &random).prefix(count).map { $0 }, using: &random),
+            partitions: partitions, replicas: replicas)
+        switch Int.random(in: 0..<3, using: &random) {
+        case 0:
+            var before = result
+            before.members = pick((1...count).map { $0 }, using: &random)
+            before.replicas = Int.random(in: 1...4, using: &random)
+            result.current = before.plan.target
+        case 1:
+            result.current = (0..<partitions).map { _ in
+                let width = Int.random(in: 0...min(count, 4), using: &random)
+                return (1...(count + 2)).shuffled(using: &random).prefix(width).map { NodeNumber(UInt16($0)) }
+            }
+        default:
+            var before = result
+            before.members.removeLast(before.members.count > 1 ? 1 : 0)
+            result.current = before.plan.target
+        }
+        return result
+    }
+}
