@@ -1,0 +1,29 @@
+import KVCore
+import NIOCore
+
+/// A message's bytes, to be sent to several peers and encoded once. Reusable: encoding another one into it keeps its memory.
+public struct EncodedMessage: Sendable {
+    private(set) var bytes = ByteBuffer()
+
+    public init() {}
+
+    public init(_ message: PeerMessage) { encode(message) }
+
+    /// Replaces what it held.
+    public mutating func encode(_ message: PeerMessage) {
+        bytes.clear()
+        bytes.write(message, bound: message.encodedBound)
+    }
+
+    public var byteCount: Int { bytes.readableBytes }
+}
+
+extension ByteBuffer {
+    mutating func write(_ message: PeerMessage, bound: Int) {
+        writeWithUnsafeMutableBytes(minimumWritableBytes: bound) { space in
+            var writer = ByteWriter(space)
+            writer.message(message)
+            return writer.count
+        }
+    }
+}

@@ -1,0 +1,139 @@
+import KVCore
+import NIOCore
+
+/// "kvpeer", which begins every handshake in every version of the protocol.
+private let magic: [UInt8] = [0x6b, 0x76, 0x70, 0x65, 0x65, 0x72]
+
+private enum HandshakeType: UInt8 {
+    case hello = 1
+    case welcome = 2
+    case refusal = 3
+}
+
+extension Handshake {
+    /// A whole frame. Fails only if it is above `FrameLimits.handshake`.
+    public func frame() throws(WireError) -> ByteBuffer {
+        var buffer = ByteBuffer()
+        buffer.writeRepeatingByte(0, count: FrameLimits.header)
+        buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: bound) { space in
+            var writer = ByteWriter(space)
+            writer.handshake(self)
+            return writer.count
+        }
+        let size = buffer.readableBytes - FrameLimits.header
+        guard size <= FrameLimits.handshake else { throw .frameTooLarge(size, limit: FrameLimits.handshake) }
+        buffer.sealFrame(at: 0)
+        return buffer
+    }
+
+    /// Of a frame's payload.
+    public static func decode(_ payload: ByteBuffer) throws(WireError) -> Handshake {
+        let result: Result<Handshake, WireError> = payload.withUnsafeReadableBytes { bytes in
+            var reader = ByteReader(bytes)
+            do throws(WireError) {
+                let handshake = try reader.handshake()
+                try reader.finish()
+                return .success(handshake)
+            } catch {
+                return .failure(error)
+            }
+        }
+        return try result.get()
+    }
+
+    private var bound: Int {
+        switch self {
+        case .hello(let introduction, _), .welcome(let introduction):
+            introduction.agreement.reduce(
+                160 + introduction.clusterName.utf8.count + introduction.nodeID.utf8.count
+            ) { $0 + $1.path.utf8.count + $1.value.utf8.count + 2 * ByteWriter.varintBound }
+        case .refusal: 32 + Self.maximumRefusal
+        }
+    }
+}
+
+extension ByteWriter {
+    fileprivate mutating func handshake(_ handshake: Handshake) {
+        magic.withUnsafeBytes { raw($0) }
+        fixed(Handshake.protocolVersion)
+        switch handshake {
+        case .hello(let introduction, let shard):
+            code(HandshakeType.hello)
+            self.introduction(introduction)
+            varint(count: shard.index)
+            varint(count: shard.count)
+        case .welcome(let introduction):
+            code(HandshakeType.welcome)
+            self.introduction(introduction)
+        case .refusal(let text):
+            code(HandshakeType.refusal)
+            string(text.cut(to: Handshake.maximumRefusal))
+        }
+    }
+
+    private mutating func introduction(_ introduction: Introduction) {
+        uuid(introduction.clusterID)
+        string(introduction.clusterName)
+        varint(UInt64(introduction.node.raw))
+        string(introduction.nodeID)
+        uuid(introduction.store)
+        varint(introduction.boot)
+        varint(count: introduction.agreement.count)
+        for line in introduction.agreement {
+            string(line.path)
+            string(line.value)
+        }
+    }
+}
+
+extension ByteReader {
+    fileprivate mutating func handshake() throws(WireError) -> Handshake {
+        for expected in magic {
+            guard remaining > 0, try byte() == expected else { throw .notAPeer }
+        }
+        let version = try fixed(UInt16.self)
+        let type = try byte()
+        if type == HandshakeType.refusal.rawValue {
+            return .refusal(try string("refusal", limit: Handshake.maximumRefusal))
+        }
+        guard version == Handshake.protocolVersion else { throw .protocolVersion(version) }
+        switch HandshakeType(rawValue: type) {
+        case .hello:
+            let introduction = try introduction()
+            let index: Int = try varint(in: 0...ShardPosition.maximumCount - 1, "index of a shard")
+            let count: Int = try varint(in: index + 1...ShardPosition.maximumCount, "count of shards")
+            return .hello(introduction, shard: ShardPosition(index: index, count: count))
+        case .welcome: return .welcome(try introduction())
+        case .refusal, nil: throw .unknownType(type)
+        }
+    }
+
+    private mutating func introduction() throws(WireError) -> Introduction {
+        let clusterID = try uuid()
+        let clusterName = try string("cluster name", limit: Introduction.maximumName)
+        let node = try node()
+        let nodeID = try string("node id", limit: Introduction.maximumName)
+        let store = try uuid()
+        let boot = try varint()
+        let count = try count(of: "list of agreements", size: 2)
+        var agreement: [AgreementLine] = []
+        agreement.reserveCapacity(count)
+        for _ in 0..<count {
+            let path = try string("path", limit: FrameLimits.handshake)
+            agreement.append(AgreementLine(path: path, value: try string("value", limit: FrameLimits.handshake)))
+        }
+        return Introduction(
+            clusterID: clusterID, clusterName: clusterName, node: node, nodeID: nodeID, store: store, boot: boot,
+            agreement: agreement)
+    }
+}
+
+extension String {
+    /// At most `limit` bytes of it, whole characters only.
+    fileprivate func cut(to limit: Int) -> String {
+        guard utf8.count > limit else { return self }
+        var end = utf8.index(utf8.startIndex, offsetBy: limit)
+        while end.samePosition(in: self) == nil, end > utf8.startIndex { end = utf8.index(before: end) }
+        return String(self[..<end])
+    }
+}

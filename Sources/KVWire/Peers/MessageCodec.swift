@@ -1,0 +1,190 @@
+import KVCore
+
+extension ByteWriter {
+    mutating func message(_ message: PeerMessage) {
+        switch message {
+        case .prepare(let about):
+            begin(.prepare, about)
+        case .promise(let about, let root):
+            begin(.promise, about)
+            digest(root)
+        case .reject(let about):
+            begin(.reject, about)
+        case .accept(let about, let key, let value):
+            begin(.accept, about)
+            bytes(key.bytes)
+            record(value)
+        case .accepted(let about, let held):
+            begin(.accepted, about)
+            version(held)
+        case .confirm(let about, let round):
+            begin(.confirm, about)
+            varint(round)
+        case .confirmed(let about, let round):
+            begin(.confirmed, about)
+            varint(round)
+        case .read(let about, let id, let key):
+            begin(.read, about)
+            varint(id)
+            bytes(key.bytes)
+        case .readResult(let about, let id, let found):
+            begin(.readResult, about)
+            varint(id)
+            optionalRecord(found)
+        case .transfer(let about):
+            begin(.transfer, about)
+        case .leaves, .leavesResult, .entries, .entriesResult:
+            comparison(message)
+        case .leading, .forward, .forwarded, .peek, .peeked, .outdated, .heartbeat:
+            other(message)
+        }
+    }
+
+    @inline(__always)
+    private mutating func begin(_ type: MessageType, _ about: PartitionHeader) {
+        code(type)
+        header(about)
+    }
+
+    /// Of hash trees.
+    private mutating func comparison(_ message: PeerMessage) {
+        switch message {
+        case .leaves(let about):
+            begin(.leaves, about)
+        case .leavesResult(let about, let leaves):
+            begin(.leavesResult, about)
+            varint(count: leaves.count)
+            for leaf in leaves { digest(leaf) }
+        case .entries(let about, let leaf):
+            begin(.entries, about)
+            varint(UInt64(leaf))
+        case .entriesResult(let about, let leaf, let entries):
+            begin(.entriesResult, about)
+            varint(UInt64(leaf))
+            varint(count: entries.count)
+            for entry in entries {
+                bytes(entry.key.bytes)
+                version(entry.version)
+            }
+        default:
+            break
+        }
+    }
+
+    /// What is not about one partition's ballot.
+    private mutating func other(_ message: PeerMessage) {
+        switch message {
+        case .leading(let epoch, let leaderships):
+            code(MessageType.leading)
+            varint(epoch)
+            varint(count: leaderships.count)
+            for leadership in leaderships {
+                varint(UInt64(leadership.partition.raw))
+                fixed(leadership.ballot.raw)
+            }
+        case .forward(let id, let epoch, let timeout, let key, let partition, let request):
+            code(MessageType.forward)
+            fixed(id.raw)
+            varint(epoch)
+            varint(timeout.nanoseconds)
+            bytes(key.bytes)
+            varint(UInt64(partition.raw))
+            command(request)
+        case .forwarded(let id, let result):
+            code(MessageType.forwarded)
+            fixed(id.raw)
+            forwardResult(result)
+        case .peek(let id, let epoch, let partition, let key):
+            code(MessageType.peek)
+            fixed(id.raw)
+            varint(epoch)
+            varint(UInt64(partition.raw))
+            bytes(key.bytes)
+        case .peeked(let id, let found):
+            code(MessageType.peeked)
+            fixed(id.raw)
+            optionalRecord(found)
+        case .outdated(let epoch):
+            code(MessageType.outdated)
+            varint(epoch)
+        case .heartbeat(let usage):
+            code(MessageType.heartbeat)
+            varint(count: usage.keys)
+            varint(count: usage.tombstones)
+            varint(count: usage.bytes)
+        default:
+            break
+        }
+    }
+}
+
+extension ByteReader {
+    mutating func message() throws(WireError) -> PeerMessage {
+        let first = try byte()
+        guard let type = MessageType(rawValue: first) else { throw .unknownType(first) }
+        switch type {
+        case .prepare: return .prepare(try header())
+        case .promise: return .promise(try header(), root: try digest())
+        case .reject: return .reject(try header())
+        case .accept: return .accept(try header(), key: try key(), record: try record())
+        case .accepted: return .accepted(try header(), version: try version())
+        case .confirm: return .confirm(try header(), round: try varint())
+        case .confirmed: return .confirmed(try header(), round: try varint())
+        case .read: return .read(try header(), id: try varint(), key: try key())
+        case .readResult: return .readResult(try header(), id: try varint(), record: try optionalRecord())
+        case .leaves: return .leaves(try header())
+        case .leavesResult: return .leavesResult(try header(), leaves: try leaves())
+        case .entries: return .entries(try header(), leaf: try leaf())
+        case .entriesResult: return .entriesResult(try header(), leaf: try leaf(), entries: try entries())
+        case .leading: return .leading(epoch: try varint(), try leaderships())
+        case .transfer: return .transfer(try header())
+        case .forward:
+            return .forward(
+                try requestID(), epoch: try varint(), timeout: Span(nanoseconds: try varint()), key: try key(),
+                partition: try partition(), command: try command())
+        case .forwarded: return .forwarded(try requestID(), try forwardResult())
+        case .peek:
+            return .peek(try requestID(), epoch: try varint(), partition: try partition(), key: try key())
+        case .peeked: return .peeked(try requestID(), record: try optionalRecord())
+        case .outdated: return .outdated(epoch: try varint())
+        case .heartbeat: return .heartbeat(try usage())
+        }
+    }
+
+    private mutating func requestID() throws(WireError) -> RequestID { RequestID(try fixed(UInt64.self)) }
+
+    private mutating func leaf() throws(WireError) -> UInt16 {
+        try varint(in: 0...UInt16(HashTree.leafCount - 1), "leaf")
+    }
+
+    private mutating func leaves() throws(WireError) -> [Digest] {
+        let count = try count(of: "list of leaves", size: 16, limit: HashTree.leafCount)
+        var leaves: [Digest] = []
+        leaves.reserveCapacity(count)
+        for _ in 0..<count { leaves.append(try digest()) }
+        return leaves
+    }
+
+    private mutating func entries() throws(WireError) -> [KeyVersion] {
+        let count = try count(of: "list of entries", size: 10)
+        var entries: [KeyVersion] = []
+        entries.reserveCapacity(count)
+        for _ in 0..<count { entries.append(KeyVersion(key: try key(), version: try version())) }
+        return entries
+    }
+
+    private mutating func leaderships() throws(WireError) -> [Leadership] {
+        let count = try count(of: "list of leaderships", size: 9)
+        var leaderships: [Leadership] = []
+        leaderships.reserveCapacity(count)
+        for _ in 0..<count { leaderships.append(Leadership(partition: try partition(), ballot: try ballot())) }
+        return leaderships
+    }
+
+    private mutating func usage() throws(WireError) -> PartitionUsage {
+        PartitionUsage(
+            keys: try varint(in: 0...Int.max, "count of keys"),
+            tombstones: try varint(in: 0...Int.max, "count of tombstones"),
+            bytes: try varint(in: 0...Int.max, "count of bytes"))
+    }
+}

@@ -1,0 +1,71 @@
+/// The byte that begins a message. Frozen: see docs/wire-format.md.
+enum MessageType: UInt8 {
+    case prepare = 1
+    case promise = 2
+    case reject = 3
+    case accept = 4
+    case accepted = 5
+    case confirm = 6
+    case confirmed = 7
+    case read = 8
+    case readResult = 9
+    case leaves = 10
+    case leavesResult = 11
+    case entries = 12
+    case entriesResult = 13
+    case leading = 14
+    case transfer = 15
+    case forward = 16
+    case forwarded = 17
+    case peek = 18
+    case peeked = 19
+    case outdated = 20
+    case heartbeat = 21
+}
+
+/// The bytes that tell the cases of nested values apart. Frozen likewise.
+enum CommandType: UInt8 {
+    case get = 1
+    case put = 2
+    case delete = 3
+    case list = 4
+}
+
+enum LifetimeType: UInt8 {
+    case unlimited = 0
+    case milliseconds = 1
+    case until = 2
+}
+
+enum ConditionType: UInt8 {
+    case always = 0
+    case ifVersion = 1
+    case ifAbsent = 2
+    case ifPresent = 3
+}
+
+enum ForwardResultType: UInt8 {
+    case outcome = 1
+    case notLeader = 2
+}
+
+enum OutcomeType: UInt8 {
+    case found = 1
+    case absent = 2
+    case written = 3
+    case conditionFailed = 4
+    case listed = 5
+    case refused = 6
+    case unknown = 7
+}
+
+extension ByteWriter {
+    mutating func code<T: RawRepresentable<UInt8>>(_ type: T) { byte(type.rawValue) }
+}
+
+extension ByteReader {
+    mutating func code<T: RawRepresentable<UInt8>>(_: T.Type, _ field: String) throws(WireError) -> T {
+        guard let type = T(rawValue: try byte()) else { throw .invalid(field) }
+        return type
+    }
+}

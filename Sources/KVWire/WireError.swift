@@ -1,0 +1,50 @@
+/// Why bytes from a peer, or a stored topology, are not what they should be. Whoever sent them is broken, of another
+/// version, or not one of us: the connection is closed.
+public enum WireError: Error, Hashable, Sendable {
+    /// The bytes end inside a value.
+    case truncated
+    /// Bytes follow the last value.
+    case trailingBytes(Int)
+    /// No message has this type.
+    case unknownType(UInt8)
+    /// A field holds what it must not.
+    case invalid(String)
+    /// A declared length or count is more than what follows, or than what is allowed.
+    case tooMany(String, UInt64)
+    /// A varint that does not fit, or is longer than it need be.
+    case badInteger
+    /// A frame of no bytes.
+    case emptyFrame
+    /// A frame above the limit, both in bytes.
+    case frameTooLarge(Int, limit: Int)
+    /// A frame whose payload is not what was sent.
+    case checksum(declared: UInt32, computed: UInt32)
+    /// The handshake does not begin as ours do.
+    case notAPeer
+    /// A handshake of another version of the protocol.
+    case protocolVersion(UInt16)
+    /// A topology in another format.
+    case formatVersion(UInt8)
+}
+
+extension WireError: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .truncated: "the bytes end inside a value"
+        case .trailingBytes(let count): "\(count) bytes follow the last value"
+        case .unknownType(let type): "unknown message type \(type)"
+        case .invalid(let field): "invalid \(field)"
+        case .tooMany(let field, let count): "\(field) of \(count) is more than there is or may be"
+        case .badInteger: "malformed integer"
+        case .emptyFrame: "empty frame"
+        case .frameTooLarge(let size, let limit): "a frame of \(size) bytes is above the limit of \(limit)"
+        case .checksum(let declared, let computed):
+            "checksum \(String(computed, radix: 16)) where \(String(declared, radix: 16)) was declared"
+        case .notAPeer: "it does not speak kv's peer protocol"
+        case .protocolVersion(let version):
+            "it speaks version \(version) of the peer protocol, this node version \(Handshake.protocolVersion)"
+        case .formatVersion(let version):
+            "a topology of format \(version); this program knows format \(TopologyCodec.format)"
+        }
+    }
+}

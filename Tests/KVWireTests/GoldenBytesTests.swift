@@ -1,0 +1,177 @@
+import Foundation
+import KVCore
+import NIOCore
+import XCTest
+
+@testable import KVWire
+
+/// The encodings that docs/wire-format.md shows. They are frozen: if a test here fails, the program is wrong, not the test.
+final class GoldenBytesTests: XCTestCase {
+    private let header = PartitionHeader(partition: PartitionID(300), epoch: 5, ballot: Ballot(raw: 0x0002_0001))
+    private let version = Version(ballot: Ballot(raw: 0x0001_0003), sequence: 200)
+    private let id = RequestID(0x0102_0304_0506_0708)
+    private let key = Key("k")
+
+    func testMessages() throws {
+        let record = Record(version: version, expiry: Expiry(milliseconds: 1), value: [0xff, 0x00], contentType: "a/b")
+        let tombstone = Record(version: version, value: nil)
+        try check(".prepare", .prepare(header), "01 ac02 05 0100020000000000")
+        try check(
+            ".promise", .promise(header, root: Digest(high: 1, low: 2)),
+            "02 ac02 05 0100020000000000 0100000000000000 0200000000000000")
+        try check(".reject", .reject(header), "03 ac02 05 0100020000000000")
+        try check(
+            ".accept", .accept(header, key: key, record: record),
+            "04 ac02 05 0100020000000000 01 6b 0300010000000000 c801 01 03 612f62 01 02 ff00")
+        try check(
+            ".accept of a tombstone", .accept(header, key: key, record: tombstone),
+            "04 ac02 05 0100020000000000 01 6b 0300010000000000 c801 00 00 00")
+        try check(
+            ".accepted", .accepted(header, version: version), "05 ac02 05 0100020000000000 0300010000000000 c801")
+        try check(".confirm", .confirm(header, round: 9), "06 ac02 05 0100020000000000 09")
+        try check(".confirmed", .confirmed(header, round: 9), "07 ac02 05 0100020000000000 09")
+        try check(".read", .read(header, id: 128, key: key), "08 ac02 05 0100020000000000 8001 01 6b")
+        try check(
+            ".readResult", .readResult(header, id: 128, record: tombstone),
+            "09 ac02 05 0100020000000000 8001 01 0300010000000000 c801 00 00 00")
+        try check(
+            ".readResult of nothing", .readResult(header, id: 128, record: nil),
+            "09 ac02 05 0100020000000000 8001 00")
+        try check(".leaves", .leaves(header), "0a ac02 05 0100020000000000")
+        try check(
+            ".leavesResult", .leavesResult(header, leaves: [Digest(high: 1, low: 2)]),
+            "0b ac02 05 0100020000000000 01 0100000000000000 0200000000000000")
+        try check(".entries", .entries(header, leaf: 255), "0c ac02 05 0100020000000000 ff01")
+        try check(
+            ".entriesResult", .entriesResult(header, leaf: 1, entries: [KeyVersion(key: key, version: version)]),
+            "0d ac02 05 0100020000000000 01 01 01 6b 0300010000000000 c801")
+        try check(
+            ".leading", .leading(epoch: 5, [Leadership(partition: header.partition, ballot: header.ballot)]),
+            "0e 05 01 ac02 0100020000000000")
+        try check(".transfer", .transfer(header), "0f ac02 05 0100020000000000")
+        try check(
+            ".peek", .peek(id, epoch: 5, partition: header.partition, key: key), "12 0807060504030201 05 ac02 01 6b")
+        try check(".peeked", .peeked(id, record: nil), "13 0807060504030201 00")
+        try check(".outdated", .outdated(epoch: 5), "14 05")
+        try check(
+            ".heartbeat", .heartbeat(PartitionUsage(keys: 1, tombstones: 2, bytes: 300)), "15 01 02 ac02")
+    }
+
+    func testForwards() throws {
+        let put = Put(value: [1], contentType: "a/b", lifetime: .milliseconds(200), condition: .ifVersion(version))
+        try check("get", forward(.get), "10 0807060504030201 05 c0843d 01 6b ac02 01")
+        try check(
+            "put", forward(.put(put)),
+            "10 0807060504030201 05 c0843d 01 6b ac02 02 01 01 03 612f62 01 c801 01 0300010000000000 c801")
+        try check(
+            "put until", forward(.put(Put(value: [], lifetime: .until(7), condition: .ifAbsent))),
+            "10 0807060504030201 05 c0843d 01 6b ac02 02 00 00 02 07 02")
+        try check("delete", forward(.delete(.ifPresent)), "10 0807060504030201 05 c0843d 01 6b ac02 03 03")
+        try check("delete always", forward(.delete(.always)), "10 0807060504030201 05 c0843d 01 6b ac02 03 00")
+        try check(
+            "list", forward(.list(ListQuery(prefix: [0x70], after: key, limit: 100))),
+            "10 0807060504030201 05 c0843d 01 6b ac02 04 01 70 01 01 6b 64")
+    }
+
+    func testForwardResults() throws {
+        let record = Record(version: version, value: [1])
+        try check(
+            "found", .forwarded(id, .outcome(.found(record))),
+            "11 0807060504030201 01 01 0300010000000000 c801 00 00 01 01 01")
+        try check("absent", .forwarded(id, .outcome(.absent)), "11 0807060504030201 01 02")
+        try check(
+            "written", .forwarded(id, .outcome(.written(version))),
+            "11 0807060504030201 01 03 0300010000000000 c801")
+        try check(
+            "condition failed", .forwarded(id, .outcome(.conditionFailed(version))),
+            "11 0807060504030201 01 04 01 0300010000000000 c801")
+        try check(
+            "condition failed, absent", .forwarded(id, .outcome(.conditionFailed(nil))), "11 0807060504030201 01 04 00")
+        try check(
+            "listed", .forwarded(id, .outcome(.listed(keys: [key], more: true))),
+            "11 0807060504030201 01 05 01 01 6b 01")
+        for (code, refusal) in [
+            (1, Refusal.noLeader), (2, .overloaded), (3, .diskFull), (4, .stopping), (5, .noReplica),
+        ] {
+            try check("\(refusal)", .forwarded(id, .outcome(.refused(refusal))), "11 0807060504030201 01 06 0\(code)")
+        }
+        try check("timedOut", .forwarded(id, .outcome(.unknown(.timedOut))), "11 0807060504030201 01 07 01")
+        try check("leaderLost", .forwarded(id, .outcome(.unknown(.leaderLost))), "11 0807060504030201 01 07 02")
+        try check(
+            "not leader", .forwarded(id, .notLeader(hint: NodeNumber(300))), "11 0807060504030201 02 01 ac02")
+        try check("not leader, no hint", .forwarded(id, .notLeader(hint: nil)), "11 0807060504030201 02 00")
+    }
+
+    func testFrame() throws {
+        var writer = FrameWriter()
+        writer.append(.outdated(epoch: 5))
+        writer.append(.outdated(epoch: 300))
+        try check("frame", XCTUnwrap(writer.finish()), "05000000 e520e3d4 14 05 14 ac02")
+    }
+
+    func testHandshakes() throws {
+        let introduction = Introduction(
+            clusterID: UUID128(high: 1, low: 2), clusterName: "demo", node: NodeNumber(3), nodeID: "n3",
+            store: UUID128(high: 4, low: 5), boot: 300, agreement: [AgreementLine(path: "cluster.replicas", value: "3")]
+        )
+        let said = """
+            0100000000000000 0200000000000000 04 64656d6f 03 02 6e33 0400000000000000 0500000000000000 ac02 \
+            01 10 636c75737465722e7265706c69636173 01 33
+            """
+        try check(
+            "hello", payload(.hello(introduction, shard: ShardPosition(index: 1, count: 2))),
+            "6b7670656572 0100 01 \(said) 01 02")
+        try check("welcome", payload(.welcome(introduction)), "6b7670656572 0100 02 \(said)")
+        try check("refusal", payload(.refusal("no")), "6b7670656572 0100 03 02 6e6f")
+    }
+
+    func testTopology() throws {
+        try check(
+            "topology", ByteBuffer(bytes: TopologyCodec.encode(topology())),
+            """
+            01 0807060504030201 100f0e0d0c0b0a09 01 04 64656d6f 02 03 02 \
+            01 02 6e31 01 61 e91c 03 3a3a31 4d1d 01 7a 01 \
+            02 02 6e32 01 61 ea1c 03 3a3a31 4e1d 01 7a 01 \
+            02 01 02 00 01 \
+            01 02 01 01 01
+            """)
+    }
+
+    func testChecksum() {
+        XCTAssertEqual(checksum(ByteBuffer(string: "123456789")), 0xe306_9283)
+    }
+
+    private func forward(_ command: Command) -> PeerMessage {
+        .forward(
+            id, epoch: 5, timeout: .milliseconds(1), key: key, partition: header.partition, command: command)
+    }
+
+    private func payload(_ handshake: Handshake) throws -> ByteBuffer {
+        var frame = try handshake.frame()
+        frame.moveReaderIndex(forwardBy: FrameLimits.header)
+        return frame
+    }
+
+    private func check(_ name: String, _ message: PeerMessage, _ expected: String, line: UInt = #line) throws {
+        try check(name, encode([message]), expected, line: line)
+        var decoded: [PeerMessage] = []
+        try FrameReader.decode(encode([message]), into: &decoded)
+        XCTAssertEqual(decoded, [message], line: line)
+    }
+
+    private func check(_ name: String, _ bytes: ByteBuffer, _ expected: String, line: UInt = #line) throws {
+        let found = bytes.readableBytesView.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        XCTAssertEqual(found, expected.filter { $0 != " " }, name, line: line)
+        XCTAssertTrue(try Self.document.contains(expected), "the document does not show \(name)", line: line)
+    }
+
+    private static var document: String {
+        get throws {
+            let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+                .deletingLastPathComponent()
+            let text = try String(contentsOf: root.appendingPathComponent("docs/wire-format.md"), encoding: .utf8)
+            // A long example is broken where a space is.
+            return text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+        }
+    }
+}

@@ -1,0 +1,156 @@
+import KVCore
+import KVWire
+
+/// Vigna's SplitMix64: the same values on every run of a seed.
+struct SplitMix: RandomNumberGenerator {
+    var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+        return z ^ (z >> 31)
+    }
+
+    /// Of every magnitude alike, so that varints of every length occur.
+    mutating func number() -> UInt64 { next() >> UInt64.random(in: 0...63, using: &self) }
+    mutating func below(_ bound: Int) -> Int { Int.random(in: 0..<bound, using: &self) }
+    mutating func flip() -> Bool { Bool.random(using: &self) }
+    mutating func bytes(_ limit: Int = 40) -> [UInt8] {
+        (0..<below(limit)).map { _ in UInt8(truncatingIfNeeded: next()) }
+    }
+    mutating func text(_ limit: Int = 12) -> String {
+        let letters = ["a", "z", "0", "/", "é", "漢", "🔑", " "]
+        return (0..<below(limit)).map { _ in letters[below(letters.count)] }.joined()
+    }
+
+    mutating func key() -> Key { Key(bytes()) }
+    mutating func partition() -> PartitionID { PartitionID(UInt16(below(16384))) }
+    mutating func ballot() -> Ballot { Ballot(raw: number()) }
+    mutating func version() -> Version { Version(ballot: ballot(), sequence: number()) }
+    mutating func digest() -> Digest { Digest(high: next(), low: next()) }
+    mutating func uuid() -> UUID128 { UUID128(high: next(), low: next()) }
+    mutating func node() -> NodeNumber { NodeNumber(UInt16(truncatingIfNeeded: number())) }
+    mutating func header() -> PartitionHeader {
+        PartitionHeader(partition: partition(), epoch: number(), ballot: ballot())
+    }
+    mutating func record() -> Record {
+        Record(
+            version: version(), expiry: flip() ? .never : Expiry(milliseconds: number()),
+            value: flip() ? nil : bytes(300), contentType: flip() ? "" : text())
+    }
+
+    mutating func condition() -> Condition {
+        switch below(4) {
+        case 0: .always
+        case 1: .ifVersion(version())
+        case 2: .ifAbsent
+        default: .ifPresent
+        }
+    }
+
+    mutating func lifetime() -> Lifetime {
+        switch below(3) {
+        case 0: .unlimited
+        case 1: .milliseconds(number())
+        default: .until(number())
+        }
+    }
+
+    mutating func command() -> Command {
+        switch below(4) {
+        case 0: .get
+        case 1: .put(Put(value: bytes(300), contentType: text(), lifetime: lifetime(), condition: condition()))
+        case 2: .delete(condition())
+        default: .list(ListQuery(prefix: bytes(), after: flip() ? nil : key(), limit: 1 + below(1000)))
+        }
+    }
+
+    mutating func outcome() -> Outcome {
+        switch below(7) {
+        case 0: .found(record())
+        case 1: .absent
+        case 2: .written(version())
+        case 3: .conditionFailed(flip() ? nil : version())
+        case 4: .listed(keys: (0..<below(5)).map { _ in key() }, more: flip())
+        case 5: .refused(Refusal.allCases[below(Refusal.allCases.count)])
+        default: .unknown(Uncertainty.allCases[below(Uncertainty.allCases.count)])
+        }
+    }
+
+    /// One of each type of message.
+    mutating func messages() -> [PeerMessage] {
+        [
+            .prepare(header()),
+            .promise(header(), root: digest()),
+            .reject(header()),
+            .accept(header(), key: key(), record: record()),
+            .accepted(header(), version: version()),
+            .confirm(header(), round: number()),
+            .confirmed(header(), round: number()),
+            .read(header(), id: number(), key: key()),
+            .readResult(header(), id: number(), record: flip() ? nil : record()),
+            .leaves(header()),
+            .leavesResult(header(), leaves: (0..<HashTree.leafCount).map { _ in digest() }),
+            .entries(header(), leaf: UInt16(below(256))),
+            .entriesResult(
+                header(), leaf: UInt16(below(256)),
+                entries: (0..<below(20)).map { _ in KeyVersion(key: key(), version: version()) }),
+            .leading(
+                epoch: number(), (0..<below(20)).map { _ in Leadership(partition: partition(), ballot: ballot()) }),
+            .transfer(header()),
+            .forward(
+                RequestID(next()), epoch: number(), timeout: Span(nanoseconds: number()), key: key(),
+                partition: partition(), command: command()),
+            .forwarded(
+                RequestID(next()), flip() ? .notLeader(hint: flip() ? nil : node()) : .outcome(outcome())),
+            .peek(RequestID(next()), epoch: number(), partition: partition(), key: key()),
+            .peeked(RequestID(next()), record: flip() ? nil : record()),
+            .outdated(epoch: number()),
+            .heartbeat(
+                PartitionUsage(keys: Int(number() >> 1), tombstones: Int(number() >> 1), bytes: Int(number() >> 1))),
+        ]
+    }
+
+    mutating func introduction() -> Introduction {
+        Introduction(
+            clusterID: uuid(), clusterName: text(), node: node(), nodeID: text(), store: uuid(), boot: number(),
+            agreement: (0..<below(10)).map { _ in AgreementLine(path: text(), value: text()) })
+    }
+
+    mutating func handshake() -> Handshake {
+        switch below(3) {
+        case 0:
+            let count = 1 + below(ShardPosition.maximumCount)
+            return .hello(introduction(), shard: ShardPosition(index: below(count), count: count))
+        case 1: return .welcome(introduction())
+        default: return .refusal(text())
+        }
+    }
+
+    mutating func topology() -> Topology {
+        var number = 0
+        let members = (0..<1 + below(6)).map { _ in
+            number += 1 + below(300)
+            return Member(
+                number: NodeNumber(UInt16(number)), id: text(), client: address(), peer: address(), zone: text(),
+                weight: 1 + below(1000))
+        }
+        let numbers = members.map(\.number)
+        let partitions = 1 << below(7)
+        return Topology(
+            clusterID: uuid(), epoch: self.number(),
+            settings: ClusterSettings(name: text(), partitions: partitions, replicas: 1 + below(5)), members: members,
+            assignments: (0..<partitions).map { _ in
+                Assignment(
+                    replicas: Array(numbers.shuffled(using: &self).prefix(1 + below(numbers.count))),
+                    next: flip() ? nil : Array(numbers.shuffled(using: &self).prefix(1 + below(numbers.count))),
+                    changed: self.number())
+            })
+    }
+
+    private mutating func address() -> Address { Address(host: text(), port: below(65536)) }
+}
