@@ -47,6 +47,10 @@ public struct Leadership: Hashable, Sendable {
 /// What nodes say to each other. Every one may be lost; all but `forward` and `forwarded` may also arrive twice or late.
 public enum PeerMessage: Hashable, Sendable {
     // To lead.
+    /// Would the receiver promise? Asked first, so that a node which merely missed its leader disturbs nobody (Raft's PreVote).
+    case canvass(PartitionHeader)
+    /// `header` is that of the question; `promised` is the highest ballot known here, which names the leader if not granted.
+    case canvassed(PartitionHeader, granted: Bool, promised: Ballot)
     case prepare(PartitionHeader)
     /// The promise is durable, and so is everything the root covers.
     case promise(PartitionHeader, root: Digest)
@@ -65,7 +69,7 @@ public enum PeerMessage: Hashable, Sendable {
 
     // To learn the latest record of a key under a ballot.
     case read(PartitionHeader, id: UInt64, key: Key)
-    case readResult(PartitionHeader, id: UInt64, record: Record?)
+    case readResult(PartitionHeader, id: UInt64, key: Key, record: Record?)
 
     // To compare hash trees.
     case leaves(PartitionHeader)

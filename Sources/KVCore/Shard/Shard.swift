@@ -1,12 +1,28 @@
 /// The decisions of one shard: the partitions that one event loop owns, and the requests of the clients connected to it.
 ///
 /// Inputs come through `handle`; what is to be done about them gathers in `effects`. `flush` ends a tick: it is called
-/// once after every batch of inputs and sends what the batch amounts to.
+/// once after every batch of inputs and sends what the batch amounts to. Here the protocols meet: replication (what the
+/// replicas of a partition do) and routing (what a node does for its clients) know nothing of each other's ways.
 public struct Shard<Store: RecordStore> {
     public let me: NodeNumber
     public let store: Store
     /// What the caller is to perform, in order; it empties the array.
-    public var effects: [ShardEffect] = []
+    public var effects: [ShardEffect] {
+        get { context.effects }
+        set { context.effects = newValue }
+    }
+
+    private let context: ReplicaContext<Store>
+    /// By partition; nil where this node holds no replica, or another shard does.
+    private let replicas: [Replica<Store>?]
+    private let owned: [Replica<Store>]
+    private var router: Router<Store>
+    private var timers = 0
+    private var lastBeacon: Instant
+    private var hasDrained = false
+
+    /// How many timers it takes to visit every replica: each is visited a few times within `ShardOptions.retry`.
+    private static var rounds: Int { 4 }
 
     /// - Parameters:
     ///   - boot: this process's boot counter, above that of every process before it on this store.
@@ -18,14 +34,242 @@ public struct Shard<Store: RecordStore> {
     ) {
         self.me = me
         self.store = store
+        let context = ReplicaContext(
+            me: me, store: store, options: options, epoch: topology.epoch, now: now, seed: seed)
+        var replicas: [Replica<Store>?] = Array(repeating: nil, count: topology.assignments.count)
+        for partition in partitions where Int(partition.raw) < replicas.count {
+            replicas[Int(partition.raw)] = Replica(
+                partition: partition, assignment: topology.assignments[Int(partition.raw)], context: context)
+        }
+        self.context = context
+        self.replicas = replicas
+        owned = replicas.compactMap { $0 }
+        router = Router(context: context, topology: topology)
+        lastBeacon = now.monotonic
     }
 
-    public mutating func handle(_ input: ShardInput, now: Now) {
-    }
-
-    public mutating func flush(now: Now) {
+    private func replica(_ partition: PartitionID) -> Replica<Store>? {
+        Int(partition.raw) < replicas.count ? replicas[Int(partition.raw)] : nil
     }
 
     /// Who leads a partition, as far as this node knows.
-    public func leader(of partition: PartitionID) -> NodeNumber? { nil }
+    public func leader(of partition: PartitionID) -> NodeNumber? {
+        guard let replica = replica(partition) else {
+            return Int(partition.raw) < replicas.count ? router.hint(for: partition) : nil
+        }
+        if replica.leader != nil { return me }
+        return replica.leaderHint.flatMap { context.isUp($0) ? $0 : nil }
+    }
+
+    /// Whether this node leads the partition and its copy is known to be the truth.
+    public func isSettled(_ partition: PartitionID) -> Bool { replica(partition)?.leader?.isSettled ?? false }
+
+    /// Requests that have not been answered yet.
+    public var pendingRequests: Int { router.pending.count }
+
+    public mutating func handle(_ input: ShardInput, now: Now) {
+        context.now = now
+        switch input {
+        case .request(let id, let request): router.begin(id, request, replica(request.partition))
+        case .message(let node, let message): receive(message, from: node)
+        case .durable: drainDurable()
+        case .loaded(let ticket, let record): loaded(ticket, record)
+        case .peer(let node, let condition): peer(node, condition)
+        case .timer: timer()
+        case .drain: context.isDraining = true
+        }
+        passOnResults()
+    }
+
+    /// Ends a tick.
+    public mutating func flush(now: Now) {
+        context.now = now
+        // A flush may answer what lets another operation go on, which may dirty a partition again.
+        while !context.dirty.isEmpty {
+            let dirty = context.dirty
+            context.dirty.removeAll(keepingCapacity: true)
+            for partition in dirty {
+                guard let replica = replica(partition) else { continue }
+                replica.isDirty = false
+                replica.flush()
+            }
+            drainDurable()
+            passOnResults()
+        }
+    }
+
+    private mutating func passOnResults() {
+        var next = 0
+        // Passing one on may add others at the end.
+        while next < context.results.count {
+            let (origin, result) = context.results[next]
+            next += 1
+            switch origin {
+            case .local(let id):
+                router.localResult(id, result, router.requestPartition(id).flatMap(replica))
+            case .remote(let node, let id):
+                context.send(node, .forwarded(id, result))
+            }
+        }
+        context.results.removeAll(keepingCapacity: true)
+    }
+}
+
+// MARK: - Inputs
+
+extension Shard {
+    private mutating func drainDurable() {
+        while let action = context.nextDurable() {
+            switch action {
+            case .send(let node, let message): context.send(node, message)
+            case .promised(let partition, let ballot): replica(partition)?.ownPromiseIsDurable(ballot)
+            case .accepted(let partition, let ballot, let sequence):
+                replica(partition)?.ownAcceptIsDurable(ballot, sequence: sequence)
+            case .ownPeek(let id, let record): router.receivePeeked(id, record, from: me)
+            }
+        }
+    }
+
+    private mutating func loaded(_ ticket: ReadTicket, _ record: Record?) {
+        switch context.loads.removeValue(forKey: ticket) {
+        case nil: break
+        case .answer(let partition, let ballot, let id): replica(partition)?.loadedAnswer(ballot, id: id, record)
+        case .propose(let partition, let ballot, let key): replica(partition)?.loadedToPropose(ballot, key, record)
+        case .mend(let partition, let ballot, let node, let key):
+            replica(partition)?.loadedToMend(ballot, to: node, key, record)
+        case .readResult(let header, let id, let key, let node):
+            replica(header.partition)?
+                .answerWhenDurable(node, .readResult(header, id: id, key: key, record: record))
+        case .peeked(let id, let partition, let node):
+            replica(partition)?.answerWhenDurable(node, .peeked(id, record: record))
+        case .ownPeek(let id, let partition):
+            if let replica = replica(partition) { context.after(replica.lastAppend, .ownPeek(id, record)) }
+        }
+    }
+
+    private mutating func peer(_ node: NodeNumber, _ condition: PeerCondition) {
+        switch condition {
+        case .up(let boot):
+            let known = context.up[node]?.boot
+            guard context.setUp(node, boot: boot) else { return }
+            for replica in owned { replica.peerCameUp(node, restarted: known != boot) }
+        case .down:
+            context.setDown(node)
+            for replica in owned { replica.peerWentDown(node) }
+            passOnResults()
+            router.peerWentDown(node, replica)
+        }
+    }
+
+    private mutating func timer() {
+        timers += 1
+        for index in stride(from: timers % Self.rounds, to: owned.count, by: Self.rounds) { owned[index].timer() }
+        drainDurable()
+        passOnResults()
+        router.timer(replica)
+        if context.now.monotonic - lastBeacon >= context.options.beacon {
+            lastBeacon = context.now.monotonic
+            sendBeacons()
+        }
+        reportDrained()
+    }
+
+    private func sendBeacons() {
+        var led: [NodeNumber: [Leadership]] = [:]
+        for replica in owned {
+            guard let leader = replica.leader else { continue }
+            for member in replica.quorum.members where member != me {
+                led[member, default: []].append(Leadership(partition: replica.partition, ballot: leader.ballot))
+            }
+        }
+        for node in led.keys.sorted() { context.send(node, .leading(epoch: context.epoch, led[node] ?? [])) }
+    }
+
+    private mutating func reportDrained() {
+        guard context.isDraining, !hasDrained else { return }
+        let canStay = owned.contains { replica in
+            replica.leader != nil && replica.quorum.members.contains { $0 != me && context.isUp($0) }
+        }
+        guard !canStay else { return }
+        hasDrained = true
+        context.effects.append(.notice(.drained))
+    }
+}
+
+// MARK: - Messages
+
+extension Shard {
+    private mutating func receive(_ message: PeerMessage, from node: NodeNumber) {
+        switch message {
+        case .canvass(let header): replica(header.partition)?.receiveCanvass(header, from: node)
+        case .canvassed(let header, let granted, let promised):
+            replica(header.partition)?.receiveCanvassed(header, granted: granted, promised: promised, from: node)
+        case .prepare(let header): replica(header.partition)?.receivePrepare(header, from: node)
+        case .promise(let header, let root): replica(header.partition)?.receivePromise(header, root: root, from: node)
+        case .reject(let header): replica(header.partition)?.receiveReject(header)
+        case .accept(let header, let key, let record):
+            replica(header.partition)?.receiveAccept(header, key: key, record: record, from: node)
+        case .accepted(let header, let version):
+            replica(header.partition)?.receiveAccepted(header, version: version, from: node)
+        case .confirm(let header, let round):
+            replica(header.partition)?.receiveConfirm(header, round: round, from: node)
+        case .confirmed(let header, let round):
+            replica(header.partition)?.receiveConfirmed(header, round: round, from: node)
+        case .read(let header, let id, let key):
+            replica(header.partition)?.receiveRead(header, id: id, key: key, from: node)
+        case .readResult(let header, let id, let key, let record):
+            replica(header.partition)?.receiveReadResult(header, id: id, record: record, key: key, from: node)
+        case .leaves, .leavesResult, .entries, .entriesResult: receiveComparison(message, from: node)
+        case .leading, .transfer: receiveLeadership(message, from: node)
+        case .forward, .forwarded, .peek, .peeked: receiveRouting(message, from: node)
+        case .outdated, .heartbeat: break
+        }
+    }
+
+    private func receiveComparison(_ message: PeerMessage, from node: NodeNumber) {
+        switch message {
+        case .leaves(let header): replica(header.partition)?.receiveLeaves(header, from: node)
+        case .leavesResult(let header, let leaves):
+            replica(header.partition)?.receiveLeavesResult(header, leaves: leaves, from: node)
+        case .entries(let header, let leaf):
+            replica(header.partition)?.receiveEntries(header, leaf: leaf, from: node)
+        case .entriesResult(let header, let leaf, let entries):
+            replica(header.partition)?
+                .receiveEntriesResult(header, leaf: Int(leaf), entries: entries, from: node)
+        default: break
+        }
+    }
+
+    private mutating func receiveLeadership(_ message: PeerMessage, from node: NodeNumber) {
+        switch message {
+        case .leading(_, let led):
+            for leadership in led {
+                if let replica = replica(leadership.partition) {
+                    replica.receiveLeading(leadership.ballot, from: node)
+                } else {
+                    router.sawLeader(node, of: leadership.partition)
+                }
+            }
+        case .transfer(let header): replica(header.partition)?.receiveTransfer(header, from: node)
+        default: break
+        }
+    }
+
+    private mutating func receiveRouting(_ message: PeerMessage, from node: NodeNumber) {
+        switch message {
+        case .forward(let id, let epoch, let timeout, let key, let partition, let command):
+            guard let replica = replica(partition), epoch >= replica.changed else {
+                return context.send(node, .forwarded(id, .notLeader(hint: nil)))
+            }
+            // A little less than the asker waits, so that it hears of a refusal rather than wonders.
+            let deadline = context.now.monotonic + Span(nanoseconds: timeout.nanoseconds - timeout.nanoseconds / 10)
+            replica.submit(
+                Operation(origin: .remote(node, id), key: key, command: command, deadline: deadline))
+        case .forwarded(let id, let result): router.receiveForwarded(id, result, from: node, replica)
+        case .peek(let id, let epoch, let partition, let key):
+            replica(partition)?.receivePeek(id, epoch: epoch, key: key, from: node)
+        case .peeked(let id, let record): router.receivePeeked(id, record, from: node)
+        default: break
+        }
+    }
 }

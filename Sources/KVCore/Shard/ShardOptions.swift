@@ -1,7 +1,43 @@
-/// Times and limits of a shard.
+/// Times and limits of a shard, all named here.
 public struct ShardOptions: Sendable {
     /// How often `timer` is to be given.
     public var timer = Span.milliseconds(10)
+    /// A request to a peer without an answer is sent again after this.
+    public var retry = Span.milliseconds(200)
+    /// How often a leader tells the replicas that it leads.
+    public var beacon = Span.milliseconds(300)
+    /// A leader not heard of for so long is taken to be gone, whatever the failure detector says.
+    public var leaderTimeout = Span.milliseconds(1500)
+    /// How long a candidate waits for its majority.
+    public var candidacy = Span.milliseconds(1000)
+    /// At most this long, at random, before a candidate that failed tries again (Raft's way out of duels).
+    public var backoff = Span.milliseconds(300)
+    /// A replica that is not the first in touch waits this long for each that is before it, then leads itself.
+    public var stagger = Span.milliseconds(500)
+    /// For so long after the start, peers not heard of yet are given their turn to lead.
+    public var startGrace = Span.milliseconds(1000)
+    /// A peer back in touch gets its leaderships again after this.
+    public var handbackDelay = Span.milliseconds(1000)
+    /// A hand-over not finished by then is given up, and tried again after `handbackDelay`.
+    public var transferTimeout = Span.milliseconds(1000)
+    /// A read that its leader has not answered by then is tried at a majority of replicas as well.
+    public var leaderlessAfter = Span.milliseconds(50)
+    /// How long a chosen write waits for the slower replicas before they count as having missed it.
+    public var stragglers = Span.milliseconds(1000)
+
+    /// Leaderships handed over at a time.
+    public var maximumTransfers = 64
+    /// Hash trees compared at a time, over all partitions and peers.
+    public var maximumComparisons = 32
+    /// Keys remembered for a peer that missed them, in one partition; past it, the hash trees find them.
+    public var maximumMissed = 1024
+    /// Records on their way to a lagging peer, in one partition.
+    public var mendWindow = 64
+    /// Keys being recovered at a time while a partition settles.
+    public var settleWindow = 64
+    /// Requests that wait at a node for their answers; more are refused.
+    public var maximumRequests = 100_000
+
     /// What the tests may switch off.
     package var rules = ProtocolRules()
 

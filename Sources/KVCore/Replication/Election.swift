@@ -1,0 +1,171 @@
+/// A node on its way to lead a partition.
+final class Candidate {
+    /// `canvassing`: nothing has been promised; `preparing`: its own promise is, or is becoming, durable.
+    enum Phase { case canvassing, preparing }
+
+    var phase: Phase
+    let ballot: Ballot
+    let began: Instant
+    var sent: Instant
+    /// Who has granted the canvass, or promised.
+    var supporters = ReplicaMask()
+    /// The roots that promises came with, by replica. The candidate's own is of the time of its own promise, which is as good as now.
+    var roots: [Int: Digest] = [:]
+    /// What came for the leader-to-be meanwhile.
+    var held: [Operation] = []
+
+    init(phase: Phase, ballot: Ballot, now: Instant) {
+        self.phase = phase
+        self.ballot = ballot
+        began = now
+        sent = now
+    }
+}
+
+// MARK: - Who leads: the first of the replica set that is in touch
+
+extension Replica {
+    private var leaderSeemsAlive: Bool {
+        guard let leaderHint, leaderHint != context.me else { return false }
+        return context.isInTurn(leaderHint) && now - leaderHeard < context.options.leaderTimeout
+    }
+
+    /// Whether this node and the peers it is in touch with are a majority.
+    var majorityIsUp: Bool {
+        var mask = ReplicaMask()
+        for (index, member) in quorum.members.enumerated() where context.isUp(member) { mask.insert(index) }
+        return quorum.isMet(by: mask)
+    }
+
+    func considerElection() {
+        guard leader == nil, candidate == nil, !context.isDraining, now >= backoffUntil else { return }
+        guard !leaderSeemsAlive else { return vacantSince = nil }
+        guard majorityIsUp else { return }
+        let since = vacantSince ?? now
+        vacantSince = since
+        let rank = quorum.members[..<ownIndex].count { context.isInTurn($0) }
+        let turn = Span(nanoseconds: context.options.stagger.nanoseconds * UInt64(rank))
+        guard now - since >= turn else { return }
+        canvass()
+    }
+
+    private func nextBallot() -> Ballot { Ballot(round: max(highestSeen, promise).round + 1, node: context.me) }
+
+    private func canvass() {
+        let candidate = Candidate(phase: .canvassing, ballot: nextBallot(), now: now)
+        candidate.supporters.insert(ownIndex)
+        self.candidate = candidate
+        if quorum.isMet(by: candidate.supporters) { return prepare(holding: []) }
+        for member in quorum.members where member != context.me {
+            context.send(member, .canvass(header(candidate.ballot)))
+        }
+    }
+
+    func receiveCanvass(_ header: PartitionHeader, from node: NodeNumber) {
+        guard admits(header, from: node) else { return }
+        let granted = leader == nil && (!leaderSeemsAlive || leaderHint == node)
+        context.send(node, .canvassed(header, granted: granted, promised: max(promise, highestSeen)))
+    }
+
+    func receiveCanvassed(_ header: PartitionHeader, granted: Bool, promised: Ballot, from node: NodeNumber) {
+        highestSeen = max(highestSeen, promised)
+        guard let candidate, candidate.phase == .canvassing, candidate.ballot == header.ballot,
+            let index = quorum.index(of: node)
+        else { return }
+        guard granted else {
+            // Its leader will show itself by its next beacon; if it does not, ask again.
+            abandonCandidacy(hint: nil)
+            return
+        }
+        candidate.supporters.insert(index)
+        if quorum.isMet(by: candidate.supporters) { prepare(holding: candidate.held) }
+    }
+
+    /// Takes the lead at once, on the leader's own request.
+    func receiveTransfer(_ header: PartitionHeader, from node: NodeNumber) {
+        guard admits(header, from: node), header.ballot >= promise, header.ballot.node == node, leader == nil,
+            !context.isDraining
+        else { return }
+        highestSeen = max(highestSeen, header.ballot)
+        if let candidate, candidate.phase == .preparing { return }
+        prepare(holding: candidate?.held ?? [])
+    }
+
+    private func prepare(holding held: [Operation]) {
+        let candidate = Candidate(phase: .preparing, ballot: nextBallot(), now: now)
+        candidate.held = held
+        self.candidate = candidate
+        // Its own promise first, and durable before anybody hears of the ballot: so no ballot is ever used twice.
+        raisePromise(to: candidate.ballot)
+        candidate.roots[ownIndex] = context.store.tree(partition).root
+        context.after(lastAppend, .promised(partition, candidate.ballot))
+    }
+
+    func ownPromiseIsDurable(_ ballot: Ballot) {
+        guard let candidate, candidate.ballot == ballot else { return }
+        candidate.supporters.insert(ownIndex)
+        sendPrepares(candidate)
+        electIfPromised(candidate)
+    }
+
+    private func sendPrepares(_ candidate: Candidate) {
+        candidate.sent = now
+        for (index, member) in quorum.members.enumerated() where !candidate.supporters.contains(index) {
+            context.send(member, .prepare(header(candidate.ballot)))
+        }
+    }
+
+    func receivePromise(_ header: PartitionHeader, root: Digest, from node: NodeNumber) {
+        guard let candidate, candidate.phase == .preparing, candidate.ballot == header.ballot,
+            let index = quorum.index(of: node)
+        else { return }
+        candidate.supporters.insert(index)
+        if candidate.roots[index] == nil { candidate.roots[index] = root }
+        electIfPromised(candidate)
+    }
+
+    private func electIfPromised(_ candidate: Candidate) {
+        guard candidate.supporters.contains(ownIndex), quorum.isMet(by: candidate.supporters) else { return }
+        self.candidate = nil
+        become(leaderAfter: candidate)
+    }
+
+    func advanceCandidacy() {
+        guard let candidate else { return }
+        if now - candidate.began >= context.options.candidacy { return abandonCandidacy(hint: nil) }
+        guard candidate.phase == .preparing, candidate.supporters.contains(ownIndex),
+            now - candidate.sent >= context.options.retry
+        else { return }
+        sendPrepares(candidate)
+    }
+
+    func abandonCandidacy(hint: NodeNumber?) {
+        guard let candidate else { return }
+        self.candidate = nil
+        if let hint, hint != context.me { sawLeader(hint) }
+        let wait = context.random.next(upperBound: max(context.options.backoff.nanoseconds, 1))
+        backoffUntil = now + Span(nanoseconds: wait)
+        for operation in candidate.held { context.results.append((operation.origin, .notLeader(hint: leaderHint))) }
+    }
+
+    /// A peer's connection was reset, or it is silent.
+    func peerWentDown(_ node: NodeNumber) {
+        if leaderHint == node {
+            leaderHint = nil
+            backoffUntil = min(backoffUntil, now)
+        }
+        considerElection()
+    }
+
+    /// A peer is in touch; `restarted` where it is not the process known before.
+    func peerCameUp(_ node: NodeNumber, restarted: Bool) {
+        if restarted, leaderHint == node { leaderHint = nil }
+        guard let leader, let index = quorum.index(of: node) else { return }
+        // A new process may have lost what it had accepted without syncing.
+        if restarted {
+            endComparison(with: index, leader)
+            leader.progress[index].restart()
+        }
+        releaseHeld()
+    }
+}

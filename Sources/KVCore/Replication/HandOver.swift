@@ -1,0 +1,61 @@
+// Handing a leadership over, without failing a request: the leader comes to rest, holding what arrives, asks its successor to
+// prepare, and passes on what it holds when it sees the successor's ballot.
+
+extension Replica {
+    /// Who should lead instead: the first of the replica set in touch, or when this node is stopping the first other one.
+    private func successor(_ leader: Leader) -> NodeNumber? {
+        let candidates = context.isDraining ? quorum.members : Array(quorum.members[..<ownIndex])
+        return candidates.first { member in
+            guard member != context.me, let since = context.up[member]?.since else { return false }
+            return context.isDraining || now - since >= context.options.handbackDelay
+        }
+    }
+
+    func considerHandOver(_ leader: Leader) {
+        guard leader.transfer == nil, leader.isSettled, context.isDraining || now >= leader.nextTransfer,
+            context.transfers < context.options.maximumTransfers,
+            let target = successor(leader), let index = quorum.index(of: target), leader.progress[index].isLevel
+        else { return }
+        context.transfers += 1
+        leader.transfer = Transfer(target: target, began: now)
+        context.markDirty(self)
+    }
+
+    func advanceTransfer(_ leader: Leader) {
+        guard let transfer = leader.transfer else { return }
+        if now - transfer.began >= context.options.transferTimeout || !context.isUp(transfer.target) {
+            leader.transfer = nil
+            context.transfers -= 1
+            leader.nextTransfer = now + context.options.handbackDelay
+            return releaseHeld()
+        }
+        guard leader.isAtRest, let index = quorum.index(of: transfer.target),
+            leader.proposals.allSatisfy({ !$0.isSent || $0.accepted.contains(index) }),
+            transfer.sent.map({ now - $0 >= context.options.retry }) ?? true
+        else { return }
+        leader.transfer?.sent = now
+        context.send(transfer.target, .transfer(header(leader.ballot)))
+    }
+}
+
+// MARK: - The passing of time
+
+extension Replica {
+    /// To be called a few times in `ShardOptions.retry`.
+    func timer() {
+        guard let leader else {
+            advanceCandidacy()
+            return considerElection()
+        }
+        releaseHeld()
+        expireOperations(leader)
+        resendProposals(leader)
+        resendConfirms(leader)
+        resendReads(leader)
+        resendSettling(leader)
+        mend(leader)
+        retire(leader)
+        considerHandOver(leader)
+        advanceTransfer(leader)
+    }
+}

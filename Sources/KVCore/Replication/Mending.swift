@@ -1,0 +1,184 @@
+import DequeModule
+
+/// How far behind its leader a replica is. (etcd's `tracker.Progress` is the model; without a log, what is missed is a set of
+/// keys, and past a bound the hash trees find them.)
+struct Progress {
+    /// Its tree has been compared with the leader's: what it misses is in `missed`, on its way, or in flight.
+    var isCompared = false
+    /// Keys it missed, at most `ShardOptions.maximumMissed`.
+    var missed: Deque<Key> = []
+    /// Records sent to it again, by version, and when.
+    var sent: [Version: (key: Key, at: Instant)] = [:]
+    /// Values being read from disk for it.
+    var loading = 0
+    var comparison: Comparison?
+
+    /// As far as the leader knows it holds everything that is not in flight.
+    var isLevel: Bool { isCompared && missed.isEmpty && sent.isEmpty && loading == 0 && comparison == nil }
+
+    /// It may have lost what it had.
+    mutating func restart() { isCompared = false }
+}
+
+/// One tree against another.
+struct Comparison {
+    var sent: Instant
+    /// Leaves still to be compared key by key; nil until the others' leaves have come.
+    var leaves: Deque<Int>?
+}
+
+extension Replica {
+    func missed(_ key: Key, by index: Int, _ leader: Leader) {
+        guard leader.progress[index].isCompared || leader.progress[index].comparison != nil else { return }
+        if leader.progress[index].missed.count < context.options.maximumMissed {
+            leader.progress[index].missed.append(key)
+        } else {
+            // Too many to remember: find them by comparing, from the beginning.
+            endComparison(with: index, leader)
+            leader.progress[index].isCompared = false
+            leader.progress[index].missed.removeAll()
+        }
+    }
+
+    /// One step towards level replicas: for every peer in touch, start a comparison or send some of what it missed.
+    func mend(_ leader: Leader) {
+        guard leader.isSettled else { return }
+        for (index, member) in quorum.members.enumerated() where index != ownIndex {
+            guard context.isUp(member) else {
+                endComparison(with: index, leader)
+                continue
+            }
+            resendMended(to: index, leader)
+            if !leader.progress[index].isCompared { compare(with: index, leader) }
+            sendMissed(to: index, leader)
+        }
+    }
+
+    private func compare(with index: Int, _ leader: Leader) {
+        if let comparison = leader.progress[index].comparison {
+            guard now - comparison.sent >= context.options.retry else { return }
+        } else {
+            guard context.comparisons < context.options.maximumComparisons else { return }
+            context.comparisons += 1
+            leader.progress[index].comparison = Comparison(sent: now)
+        }
+        leader.progress[index].comparison?.sent = now
+        let peer = quorum.members[index]
+        if let leaf = leader.progress[index].comparison?.leaves?.first {
+            context.send(peer, .entries(header(leader.ballot), leaf: UInt16(leaf)))
+        } else {
+            context.send(peer, .leaves(header(leader.ballot)))
+        }
+    }
+
+    func endComparison(with index: Int, _ leader: Leader) {
+        guard leader.progress[index].comparison != nil else { return }
+        leader.progress[index].comparison = nil
+        context.comparisons -= 1
+    }
+
+    func receiveLeavesResult(_ header: PartitionHeader, leaves: [Digest], from node: NodeNumber) {
+        guard let leader, header.ballot == leader.ballot, let index = quorum.index(of: node) else { return }
+        guard leader.isSettled else { return settleWithLeaves(leaves, of: index, leader) }
+        guard let comparison = leader.progress[index].comparison, comparison.leaves == nil,
+            let differing = context.store.tree(partition).differing(from: leaves)
+        else { return }
+        leader.progress[index].comparison?.leaves = Deque(differing)
+        compareNextLeaf(with: index, leader)
+    }
+
+    private func compareNextLeaf(with index: Int, _ leader: Leader) {
+        if let leaf = leader.progress[index].comparison?.leaves?.first {
+            leader.progress[index].comparison?.sent = now
+            context.send(quorum.members[index], .entries(header(leader.ballot), leaf: UInt16(leaf)))
+        } else {
+            endComparison(with: index, leader)
+            leader.progress[index].isCompared = true
+        }
+    }
+
+    func receiveEntriesResult(_ header: PartitionHeader, leaf: Int, entries: [KeyVersion], from node: NodeNumber) {
+        guard let leader, header.ballot == leader.ballot, let index = quorum.index(of: node) else { return }
+        guard leader.isSettled else { return settleWithEntries(entries, leaf: leaf, of: index, leader) }
+        guard leader.progress[index].comparison?.leaves?.first == leaf else { return }
+        var theirs: [Key: Version] = [:]
+        for entry in entries { theirs[entry.key] = entry.version }
+        var behind: [Key] = []
+        var orphans: [Key] = theirs.keys.filter { context.store.head(partition, $0) == nil }
+        context.store.forEach(partition, leaf: leaf) { key, head in
+            let their = theirs[key] ?? .zero
+            if their < head.version { behind.append(key) }
+            if their > head.version { orphans.append(key) }
+        }
+        for key in behind.sorted() where leader.inFlight[key] == nil { leader.progress[index].missed.append(key) }
+        for key in orphans.sorted() where leader.inFlight[key] == nil { overrule(key, theirs[key], leader) }
+        leader.progress[index].comparison?.leaves?.removeFirst()
+        compareNextLeaf(with: index, leader)
+        sendMissed(to: index, leader)
+    }
+
+    /// A replica holds a record that was proposed by an earlier leader and never chosen: this leader's own copy is the
+    /// truth, and is proposed again above it.
+    private func overrule(_ key: Key, _ version: Version?, _ leader: Leader) {
+        guard let version, version.ballot < leader.ballot, leader.recoveries[key] == nil else { return }
+        recoverOwn(key, leader)
+    }
+
+    private func recoverOwn(_ key: Key, _ leader: Leader) {
+        switch context.store.read(partition, key) {
+        case .absent: propose(key, value: nil, expiry: .never, contentType: "", origin: nil, leader)
+        case .found(let record): proposeAgain(key, record, leader)
+        case .onDisk(let ticket):
+            leader.lastRecoveryID += 1
+            var recovery = Recovery(
+                id: leader.lastRecoveryID, sent: now, answered: ReplicaMask(ownIndex), operations: [])
+            recovery.isLoading = true
+            leader.recoveries[key] = recovery
+            context.loads[ticket] = .propose(partition, leader.ballot, key)
+        }
+    }
+
+    private func sendMissed(to index: Int, _ leader: Leader) {
+        guard leader.isSettled, context.isUp(quorum.members[index]) else { return }
+        while leader.progress[index].sent.count + leader.progress[index].loading < context.options.mendWindow,
+            let key = leader.progress[index].missed.popFirst()
+        {
+            guard leader.inFlight[key] == nil else { continue }
+            switch context.store.read(partition, key) {
+            case .absent: continue
+            case .found(let record): sendAgain(key, record, to: index, leader)
+            case .onDisk(let ticket):
+                leader.progress[index].loading += 1
+                context.loads[ticket] = .mend(partition, leader.ballot, to: quorum.members[index], key)
+            }
+        }
+    }
+
+    private func sendAgain(_ key: Key, _ record: Record, to index: Int, _ leader: Leader) {
+        leader.progress[index].sent[record.version] = (key, now)
+        context.send(quorum.members[index], .accept(header(leader.ballot), key: key, record: record))
+    }
+
+    func loadedToMend(_ ballot: Ballot, to node: NodeNumber, _ key: Key, _ record: Record?) {
+        guard let leader, leader.ballot == ballot, let index = quorum.index(of: node) else { return }
+        leader.progress[index].loading -= 1
+        // A key in flight goes to every replica anyway, and this record may not be the latest chosen.
+        guard let record, leader.inFlight[key] == nil else { return }
+        sendAgain(key, record, to: index, leader)
+    }
+
+    /// What was sent again and not answered is missed still.
+    private func resendMended(to index: Int, _ leader: Leader) {
+        guard !leader.progress[index].sent.isEmpty else { return }
+        let late = leader.progress[index].sent.filter { now - $0.value.at >= context.options.retry }
+        for (version, sent) in late.sorted(by: { $0.key < $1.key }) {
+            leader.progress[index].sent[version] = nil
+            leader.progress[index].missed.append(sent.key)
+        }
+    }
+
+    func mended(_ version: Version, at index: Int, _ leader: Leader) {
+        guard leader.progress[index].sent.removeValue(forKey: version) != nil else { return }
+        sendMissed(to: index, leader)
+    }
+}

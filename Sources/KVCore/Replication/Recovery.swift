@@ -1,0 +1,109 @@
+/// The latest record of one key, being read from a majority that has promised the leader's ballot.
+struct Recovery {
+    let id: UInt64
+    var sent: Instant
+    /// Who has answered; the leader itself from the start.
+    var answered: ReplicaMask
+    /// What the others hold, by replica; nothing for those that hold none.
+    var records: [Int: Record] = [:]
+    /// This leader's own copy is the latest, must be proposed again, and is being read from disk.
+    var isLoading = false
+    /// What waits for it. Empty for a recovery that serves settling.
+    var operations: [Operation]
+}
+
+// MARK: - Recovering a key
+
+extension Replica {
+    func recover(_ key: Key, for operation: Operation?, _ leader: Leader) {
+        if leader.recoveries[key] != nil {
+            if let operation { leader.recoveries[key]?.operations.append(operation) }
+            return
+        }
+        leader.lastRecoveryID += 1
+        let recovery = Recovery(
+            id: leader.lastRecoveryID, sent: now, answered: ReplicaMask(ownIndex),
+            operations: operation.map { [$0] } ?? [])
+        leader.recoveries[key] = recovery
+        if quorum.isMet(by: recovery.answered) { return resolve(key, recovery, leader) }
+        sendReads(key, recovery, leader)
+    }
+
+    private func sendReads(_ key: Key, _ recovery: Recovery, _ leader: Leader) {
+        for (index, member) in quorum.members.enumerated() where !recovery.answered.contains(index) {
+            context.send(member, .read(header(leader.ballot), id: recovery.id, key: key))
+        }
+    }
+
+    func resendReads(_ leader: Leader) {
+        guard !leader.recoveries.isEmpty else { return }
+        let late = leader.recoveries.filter { now - $0.value.sent >= context.options.retry && !$0.value.isLoading }
+        for key in late.keys.sorted() {
+            leader.recoveries[key]?.sent = now
+            if let recovery = leader.recoveries[key] { sendReads(key, recovery, leader) }
+        }
+    }
+
+    func receiveReadResult(_ header: PartitionHeader, id: UInt64, record: Record?, key: Key, from node: NodeNumber) {
+        guard let leader, header.ballot == leader.ballot, let index = quorum.index(of: node),
+            var recovery = leader.recoveries[key], recovery.id == id, !recovery.answered.contains(index)
+        else { return }
+        recovery.answered.insert(index)
+        recovery.records[index] = record
+        leader.recoveries[key] = recovery
+        if quorum.isMet(by: recovery.answered), !recovery.isLoading { resolve(key, recovery, leader) }
+    }
+
+    /// A majority has told what it holds: the highest version is the latest that can have been chosen. Where a majority
+    /// holds just that, it is chosen; where not, it is proposed again, under this ballot.
+    private func resolve(_ key: Key, _ recovery: Recovery, _ leader: Leader) {
+        let own = context.store.head(partition, key)
+        guard leader.inFlight[key] == nil, own?.version.ballot != leader.ballot else {
+            return finishRecovery(key, leader)
+        }
+        var best = own?.version ?? .zero
+        for record in recovery.records.values { best = max(best, record.version) }
+        guard best != .zero else { return finishRecovery(key, leader) }
+        var holders = ReplicaMask()
+        if own?.version == best { holders.insert(ownIndex) }
+        for (index, record) in recovery.records where record.version == best { holders.insert(index) }
+        let remote = recovery.records.values.first { $0.version == best }
+
+        if quorum.isMet(by: holders) {
+            if own?.version != best, let remote {
+                context.store.put(partition, key, remote)
+                lastAppend = context.store.appended
+            }
+        } else if let remote {
+            proposeAgain(key, remote, leader)
+        } else {
+            switch context.store.read(partition, key) {
+            case .absent: break
+            case .found(let record): proposeAgain(key, record, leader)
+            case .onDisk(let ticket):
+                leader.recoveries[key]?.isLoading = true
+                context.loads[ticket] = .propose(partition, leader.ballot, key)
+                return
+            }
+        }
+        finishRecovery(key, leader)
+    }
+
+    func loadedToPropose(_ ballot: Ballot, _ key: Key, _ record: Record?) {
+        guard let leader, leader.ballot == ballot, leader.recoveries[key]?.isLoading == true else { return }
+        let isSuperseded = leader.inFlight[key] != nil || context.store.head(partition, key)?.version.ballot == ballot
+        if let record, !isSuperseded { proposeAgain(key, record, leader) }
+        finishRecovery(key, leader)
+    }
+
+    func proposeAgain(_ key: Key, _ record: Record, _ leader: Leader) {
+        propose(
+            key, value: record.value, expiry: record.expiry, contentType: record.contentType, origin: nil, leader)
+    }
+
+    private func finishRecovery(_ key: Key, _ leader: Leader) {
+        guard let recovery = leader.recoveries.removeValue(forKey: key) else { return }
+        for operation in recovery.operations { execute(operation, leader, keyIsKnown: true) }
+        advanceSettling(leader)
+    }
+}

@@ -1,0 +1,190 @@
+/// One node's part in one partition: an acceptor always, a candidate or the leader at times.
+///
+/// The protocol is CASPaxos (Rystsov, "CASPaxos: Replicated State Machines without logs"): a Paxos register per key, with the
+/// prepare phase done once for the whole partition, as Multi-Paxos does. docs/protocol.md states the invariants.
+final class Replica<Store: RecordStore> {
+    let partition: PartitionID
+    let context: ReplicaContext<Store>
+    let quorum: Quorum
+    /// The epoch that last changed this partition: requests from before it are refused.
+    let changed: Epoch
+    /// This node's index in the quorum.
+    let ownIndex: Int
+
+    /// The highest ballot promised. Durable at `lastAppend` or before.
+    var promise: Ballot
+    /// At least `promise`: rounds of new ballots go above it.
+    var highestSeen: Ballot
+    /// Where this partition's newest change is in the store's log. What tells of its records waits until this is durable.
+    var lastAppend: LogPosition = 0
+
+    /// Who leads, to the best of this node's knowledge, and when it last showed.
+    var leaderHint: NodeNumber?
+    var leaderHeard: Instant
+    /// Since when nobody has seemed to lead.
+    var vacantSince: Instant?
+    /// No candidacy before then.
+    var backoffUntil: Instant
+
+    var candidate: Candidate?
+    var leader: Leader?
+    /// Whether it is among the context's dirty partitions.
+    var isDirty = false
+
+    /// Nil unless this node is in the partition's replica set.
+    init?(partition: PartitionID, assignment: Assignment, context: ReplicaContext<Store>) {
+        let quorum = Quorum(assignment)
+        guard let ownIndex = quorum.index(of: context.me) else { return nil }
+        self.partition = partition
+        self.context = context
+        self.quorum = quorum
+        self.ownIndex = ownIndex
+        changed = assignment.changed
+        promise = context.store.promise(partition)
+        highestSeen = promise
+        leaderHeard = context.now.monotonic
+        backoffUntil = context.now.monotonic
+        if promise != .zero, promise.node != context.me { leaderHint = promise.node }
+    }
+
+    var now: Instant { context.now.monotonic }
+
+    func header(_ ballot: Ballot) -> PartitionHeader {
+        PartitionHeader(partition: partition, epoch: context.epoch, ballot: ballot)
+    }
+
+    /// Whether a request may be acted on: it comes from a replica of this partition, under its present configuration.
+    func admits(_ header: PartitionHeader, from node: NodeNumber) -> Bool {
+        guard header.epoch >= changed else {
+            context.send(node, .outdated(epoch: context.epoch))
+            return false
+        }
+        return header.epoch <= context.epoch && header.ballot.node == node && quorum.index(of: node) != nil
+    }
+
+    /// Promises `ballot`, which must be higher than the promise held, and gives up whatever rested on a lower one.
+    func raisePromise(to ballot: Ballot) {
+        promise = ballot
+        highestSeen = max(highestSeen, ballot)
+        context.store.setPromise(partition, ballot)
+        lastAppend = context.store.appended
+        if let leader, leader.ballot < ballot { stepDown(hint: ballot.node) }
+        if let candidate, candidate.ballot < ballot { abandonCandidacy(hint: ballot.node) }
+    }
+
+    func sawLeader(_ node: NodeNumber) {
+        leaderHint = node
+        leaderHeard = now
+        vacantSince = nil
+    }
+
+    /// Answers once all that this partition's copy holds is durable.
+    func answerWhenDurable(_ node: NodeNumber, _ message: PeerMessage) {
+        if lastAppend <= context.store.durable {
+            context.send(node, message)
+        } else {
+            context.after(lastAppend, .send(node, message))
+        }
+    }
+
+    /// False, with a rejection sent, when a higher ballot has been promised. A higher ballot than the promise raises it:
+    /// its owner has been promised by a majority already.
+    private func obeys(_ header: PartitionHeader, from node: NodeNumber) -> Bool {
+        guard header.ballot >= promise else {
+            context.send(node, .reject(self.header(promise)))
+            return false
+        }
+        if header.ballot > promise { raisePromise(to: header.ballot) }
+        sawLeader(node)
+        return true
+    }
+}
+
+// MARK: - The acceptor
+
+extension Replica {
+    func receivePrepare(_ header: PartitionHeader, from node: NodeNumber) {
+        guard admits(header, from: node), obeys(header, from: node) else { return }
+        // The root is of what is held now: nothing below this ballot can be accepted any more.
+        answerWhenDurable(node, .promise(header, root: context.store.tree(partition).root))
+    }
+
+    func receiveAccept(_ header: PartitionHeader, key: Key, record: Record, from node: NodeNumber) {
+        guard admits(header, from: node), record.version.ballot <= header.ballot, obeys(header, from: node)
+        else { return }
+        let held = context.store.head(partition, key)?.version ?? .zero
+        if record.version > held {
+            // A replica with a full disk stays silent: it is mended when there is room.
+            guard record.value == nil || context.store.acceptsWrites else { return }
+            context.store.put(partition, key, record)
+            lastAppend = context.store.appended
+        }
+        answerWhenDurable(node, .accepted(header, version: record.version))
+    }
+
+    func receiveConfirm(_ header: PartitionHeader, round: UInt64, from node: NodeNumber) {
+        guard admits(header, from: node), obeys(header, from: node) else { return }
+        context.send(node, .confirmed(header, round: round))
+    }
+
+    func receiveRead(_ header: PartitionHeader, id: UInt64, key: Key, from node: NodeNumber) {
+        guard admits(header, from: node), obeys(header, from: node) else { return }
+        switch context.store.read(partition, key) {
+        case .absent: answerWhenDurable(node, .readResult(header, id: id, key: key, record: nil))
+        case .found(let record): answerWhenDurable(node, .readResult(header, id: id, key: key, record: record))
+        case .onDisk(let ticket): context.loads[ticket] = .readResult(header, id: id, key: key, to: node)
+        }
+    }
+
+    func receiveLeaves(_ header: PartitionHeader, from node: NodeNumber) {
+        guard admits(header, from: node), obeys(header, from: node) else { return }
+        answerWhenDurable(node, .leavesResult(header, leaves: context.store.tree(partition).leaves))
+    }
+
+    func receiveEntries(_ header: PartitionHeader, leaf: UInt16, from node: NodeNumber) {
+        guard admits(header, from: node), leaf < HashTree.leafCount, obeys(header, from: node) else { return }
+        var entries: [KeyVersion] = []
+        context.store.forEach(partition, leaf: Int(leaf)) { key, head in
+            entries.append(KeyVersion(key: key, version: head.version))
+        }
+        entries.sort { $0.key < $1.key }
+        answerWhenDurable(node, .entriesResult(header, leaf: leaf, entries: entries))
+    }
+
+    /// A read of this copy for anybody, under no ballot.
+    func receivePeek(_ id: RequestID, epoch: Epoch, key: Key, from node: NodeNumber) {
+        guard epoch >= changed else { return context.send(node, .outdated(epoch: context.epoch)) }
+        switch context.store.read(partition, key) {
+        case .absent: answerWhenDurable(node, .peeked(id, record: nil))
+        case .found(let record): answerWhenDurable(node, .peeked(id, record: record))
+        case .onDisk(let ticket): context.loads[ticket] = .peeked(id, partition, to: node)
+        }
+    }
+
+    /// The same for a client of this node: the answer comes as a deferred or loaded `ownPeek`.
+    func peekForClient(_ id: RequestID, key: Key) {
+        switch context.store.read(partition, key) {
+        case .absent: context.after(lastAppend, .ownPeek(id, nil))
+        case .found(let record): context.after(lastAppend, .ownPeek(id, record))
+        case .onDisk(let ticket): context.loads[ticket] = .ownPeek(id, partition)
+        }
+    }
+
+    func receiveLeading(_ ballot: Ballot, from node: NodeNumber) {
+        guard ballot.node == node, quorum.index(of: node) != nil else { return }
+        highestSeen = max(highestSeen, ballot)
+        if ballot >= promise {
+            if let leader, leader.ballot < ballot { stepDown(hint: node) }
+            sawLeader(node)
+        } else {
+            context.send(node, .reject(header(promise)))
+        }
+    }
+
+    /// A higher ballot than ours is promised somewhere.
+    func receiveReject(_ header: PartitionHeader) {
+        highestSeen = max(highestSeen, header.ballot)
+        if let leader, leader.ballot < header.ballot { stepDown(hint: header.ballot.node) }
+        if let candidate, candidate.ballot < header.ballot { abandonCandidacy(hint: header.ballot.node) }
+    }
+}

@@ -1,0 +1,129 @@
+import DequeModule
+
+/// How a new leader finds out where its copy and a majority's differ: leaves of the hash trees, then the keys of those
+/// that differ, then each such key by a read from a majority.
+struct Settling {
+    var sent: Instant
+    /// Which leaves of each replica differ from this leader's, by replica.
+    var differing: [Int: Set<Int>] = [:]
+    /// Nil until a majority's leaves are known.
+    var suspects: Deque<Int>?
+    /// The leaf whose keys are being compared, and what the others hold of it.
+    var leaf: Int?
+    var entries: [Int: [Key: Version]] = [:]
+    /// Keys to recover.
+    var keys: Deque<Key> = []
+    var recovering: Set<Key> = []
+}
+
+extension Replica {
+    func beginSettling() {
+        guard let leader else { return }
+        leader.settling = Settling(sent: now)
+        sendLeavesRequests(leader)
+    }
+
+    private func sendLeavesRequests(_ leader: Leader) {
+        for (index, member) in quorum.members.enumerated()
+        where index != ownIndex && leader.settling?.differing[index] == nil {
+            context.send(member, .leaves(header(leader.ballot)))
+        }
+    }
+
+    private func sendEntriesRequests(_ leader: Leader) {
+        guard let settling = leader.settling, let leaf = settling.leaf else { return }
+        for (index, member) in quorum.members.enumerated() where index != ownIndex && settling.entries[index] == nil {
+            context.send(member, .entries(header(leader.ballot), leaf: UInt16(leaf)))
+        }
+    }
+
+    func resendSettling(_ leader: Leader) {
+        guard let settling = leader.settling, now - settling.sent >= context.options.retry else { return }
+        leader.settling?.sent = now
+        if settling.suspects == nil { sendLeavesRequests(leader) } else { sendEntriesRequests(leader) }
+    }
+
+    func settleWithLeaves(_ leaves: [Digest], of index: Int, _ leader: Leader) {
+        guard let settling = leader.settling, settling.suspects == nil,
+            let differing = context.store.tree(partition).differing(from: leaves)
+        else { return }
+        leader.settling?.differing[index] = Set(differing)
+        let known = leader.settling?.differing ?? [:]
+        var answered = ReplicaMask(ownIndex)
+        for index in known.keys { answered.insert(index) }
+        guard quorum.isMet(by: answered) else { return }
+        let suspects = (0..<HashTree.leafCount).filter { leaf in
+            var equal = ReplicaMask(ownIndex)
+            for (index, leaves) in known where !leaves.contains(leaf) { equal.insert(index) }
+            return !quorum.isMet(by: equal)
+        }
+        leader.settling?.suspects = Deque(suspects)
+        advanceSettling(leader)
+    }
+
+    func settleWithEntries(_ entries: [KeyVersion], leaf: Int, of index: Int, _ leader: Leader) {
+        guard let settling = leader.settling, settling.leaf == leaf else { return }
+        var versions: [Key: Version] = [:]
+        for entry in entries { versions[entry.key] = entry.version }
+        leader.settling?.entries[index] = versions
+        var answered = ReplicaMask(ownIndex)
+        for index in leader.settling?.entries.keys ?? [:].keys { answered.insert(index) }
+        guard quorum.isMet(by: answered) else { return }
+        let keys = unsettledKeys(leaf: leaf, leader)
+        leader.settling?.keys.append(contentsOf: keys)
+        leader.settling?.leaf = nil
+        leader.settling?.entries = [:]
+        advanceSettling(leader)
+    }
+
+    /// The keys of a leaf whose latest record is not known to be chosen and held here.
+    private func unsettledKeys(leaf: Int, _ leader: Leader) -> [Key] {
+        guard let others = leader.settling?.entries else { return [] }
+        var own: [Key: Version] = [:]
+        context.store.forEach(partition, leaf: leaf) { key, head in own[key] = head.version }
+        var keys = Set(own.keys)
+        for versions in others.values { keys.formUnion(versions.keys) }
+        return keys.filter { key in
+            let version = own[key] ?? .zero
+            // What bears this leader's ballot is in flight or chosen.
+            guard version.ballot != leader.ballot else { return false }
+            var holders = ReplicaMask(ownIndex)
+            for (index, versions) in others {
+                let other = versions[key] ?? .zero
+                if other > version { return true }
+                if other == version { holders.insert(index) }
+            }
+            return !quorum.isMet(by: holders)
+        }.sorted()
+    }
+
+    /// Goes on with the next leaf or key; settled when there is none left.
+    func advanceSettling(_ leader: Leader) {
+        guard var settling = leader.settling, settling.suspects != nil else { return }
+        settling.recovering = settling.recovering.filter { leader.recoveries[$0] != nil }
+        while settling.recovering.count < context.options.settleWindow, let key = settling.keys.popFirst() {
+            settling.recovering.insert(key)
+            leader.settling = settling
+            recover(key, for: nil, leader)
+            // A quorum of one resolves at once and comes back here.
+            guard let current = leader.settling else { return }
+            settling = current
+        }
+        if settling.keys.isEmpty, settling.leaf == nil, let leaf = settling.suspects?.popFirst() {
+            settling.leaf = leaf
+            settling.sent = now
+            leader.settling = settling
+            sendEntriesRequests(leader)
+            return
+        }
+        leader.settling = settling
+        if settling.keys.isEmpty, settling.leaf == nil, settling.recovering.isEmpty { finishSettling(leader) }
+    }
+
+    private func finishSettling(_ leader: Leader) {
+        leader.settling = nil
+        leader.isSettled = true
+        context.effects.append(.notice(.settled(partition)))
+        releaseHeld()
+    }
+}

@@ -1,0 +1,237 @@
+/// What a node does for its clients: it finds the leader of each key's partition, there or here, and sees every request
+/// to one answer. It never sends a change a second time once it may have been proposed.
+struct Router<Store: RecordStore> {
+    struct Pending {
+        enum Place: Equatable {
+            /// For a leader to be known.
+            case waiting
+            /// With this node's own replica.
+            case here
+            case remote(NodeNumber)
+        }
+
+        let request: ClientRequest
+        var place = Place.waiting
+        var began: Instant
+        /// How often it was sent to a node that turned out not to lead.
+        var attempts = 0
+        var peek: Peek?
+    }
+
+    /// A read of several replicas' own copies: enough of the same version prove it chosen.
+    struct Peek {
+        var answers: [NodeNumber: Record?] = [:]
+    }
+
+    let context: ReplicaContext<Store>
+    private var quorums: [Quorum]
+    /// Whom this node last heard to lead a partition that it does not hold.
+    private var hints: [NodeNumber?]
+    private(set) var pending: [RequestID: Pending] = [:]
+
+    init(context: ReplicaContext<Store>, topology: Topology) {
+        self.context = context
+        quorums = topology.assignments.map(Quorum.init)
+        hints = Array(repeating: nil, count: quorums.count)
+    }
+
+    private var now: Instant { context.now.monotonic }
+
+    func hint(for partition: PartitionID) -> NodeNumber? { hints[Int(partition.raw)] }
+
+    mutating func sawLeader(_ node: NodeNumber, of partition: PartitionID) {
+        guard Int(partition.raw) < hints.count else { return }
+        hints[Int(partition.raw)] = node
+    }
+
+    // MARK: Beginning
+
+    mutating func begin(_ id: RequestID, _ request: ClientRequest, _ replica: Replica<Store>?) {
+        guard Int(request.partition.raw) < quorums.count, pending[id] == nil else {
+            return answer(id, .refused(.noReplica), by: context.me)
+        }
+        guard pending.count < context.options.maximumRequests else {
+            return answer(id, .refused(.overloaded), by: context.me)
+        }
+        pending[id] = Pending(request: request, began: now)
+        if request.consistency == .stale, request.command == .get {
+            startStaleRead(id, request, replica)
+        } else {
+            route(id, replica)
+        }
+    }
+
+    /// Hands a request to its leader if one is known; it waits otherwise.
+    private mutating func route(_ id: RequestID, _ replica: Replica<Store>?) {
+        guard var entry = pending[id] else { return }
+        let request = entry.request
+        entry.place = .waiting
+        if let replica, replica.leader != nil || replica.candidate != nil {
+            entry.place = .here
+            pending[id] = entry
+            replica.submit(
+                Operation(
+                    origin: .local(id), key: request.key, command: request.command, deadline: request.deadline))
+            return
+        }
+        if let target = target(entry, replica) {
+            entry.place = .remote(target)
+            context.send(
+                target,
+                .forward(
+                    id, epoch: context.epoch, timeout: request.deadline - now, key: request.key,
+                    partition: request.partition, command: request.command))
+            pending[id] = entry
+        } else {
+            pending[id] = entry
+            startPeek(id, replica)
+        }
+    }
+
+    private func target(_ entry: Pending, _ replica: Replica<Store>?) -> NodeNumber? {
+        if let replica { return replica.leaderHint.flatMap { context.isUp($0) ? $0 : nil } }
+        let partition = Int(entry.request.partition.raw)
+        if let hint = hints[partition], context.isUp(hint) { return hint }
+        let up = quorums[partition].members.filter { context.isUp($0) && $0 != context.me }
+        return up.isEmpty ? nil : up[entry.attempts % up.count]
+    }
+
+    // MARK: Answers
+
+    private mutating func answer(_ id: RequestID, _ outcome: Outcome, by node: NodeNumber) {
+        pending[id] = nil
+        context.effects.append(.answer(id, outcome, by: node))
+    }
+
+    /// This node's replica has ended, or turned away, a request.
+    mutating func localResult(_ id: RequestID, _ result: ForwardResult, _ replica: Replica<Store>?) {
+        guard let entry = pending[id], entry.place == .here else { return }
+        finish(id, entry, result, from: context.me, replica)
+    }
+
+    mutating func receiveForwarded(
+        _ id: RequestID, _ result: ForwardResult, from node: NodeNumber, _ replica: (PartitionID) -> Replica<Store>?
+    ) {
+        guard let entry = pending[id], entry.place == .remote(node) else { return }
+        finish(id, entry, result, from: node, replica(entry.request.partition))
+    }
+
+    private mutating func finish(
+        _ id: RequestID, _ entry: Pending, _ result: ForwardResult, from node: NodeNumber, _ replica: Replica<Store>?
+    ) {
+        let partition = Int(entry.request.partition.raw)
+        switch result {
+        case .outcome(let outcome):
+            hints[partition] = node
+            answer(id, outcome, by: node)
+        case .notLeader(let hint):
+            hints[partition] = hint == node ? nil : hint
+            pending[id]?.place = .waiting
+            pending[id]?.attempts += 1
+            // Straight on where somebody else is named; else at the next timer, so that nobody is asked in a tight loop.
+            if let hint, hint != node, entry.attempts < 3 { route(id, replica) }
+        }
+    }
+
+    func requestPartition(_ id: RequestID) -> PartitionID? { pending[id]?.request.partition }
+
+    /// What was sent to `node` is cut off: reads try elsewhere, and nobody can say what became of the changes.
+    mutating func peerWentDown(_ node: NodeNumber, _ replica: (PartitionID) -> Replica<Store>?) {
+        for (index, hint) in hints.enumerated() where hint == node { hints[index] = nil }
+        let cutOff = pending.filter { $0.value.place == .remote(node) }
+        for id in cutOff.keys.sorted(by: { $0.raw < $1.raw }) {
+            guard let entry = pending[id] else { continue }
+            if entry.request.command.isRead {
+                route(id, replica(entry.request.partition))
+            } else {
+                answer(id, .unknown(.leaderLost), by: node)
+            }
+        }
+    }
+
+    /// Tries what waits, and ends what has waited too long.
+    mutating func timer(_ replica: (PartitionID) -> Replica<Store>?) {
+        let due = pending.filter { id, entry in
+            entry.place == .waiting || entry.request.deadline <= now || wantsPeek(entry)
+        }
+        for id in due.keys.sorted(by: { $0.raw < $1.raw }) {
+            guard let entry = pending[id] else { continue }
+            if entry.request.deadline <= now {
+                expire(id, entry)
+            } else if entry.request.consistency == .stale {
+                startStaleRead(id, entry.request, replica(entry.request.partition))
+            } else if entry.place == .waiting {
+                route(id, replica(entry.request.partition))
+            } else {
+                startPeek(id, replica(entry.request.partition))
+            }
+        }
+    }
+
+    private mutating func expire(_ id: RequestID, _ entry: Pending) {
+        if entry.request.consistency == .stale { return answer(id, .refused(.noReplica), by: context.me) }
+        if entry.request.command.isRead || entry.place == .waiting {
+            return answer(id, .refused(.noLeader), by: context.me)
+        }
+        answer(id, .unknown(.timedOut), by: context.me)
+    }
+}
+
+// MARK: - Reads without the leader
+
+extension Router {
+    private func wantsPeek(_ entry: Pending) -> Bool {
+        guard entry.request.command == .get, entry.peek == nil, case .remote = entry.place else { return false }
+        return now - entry.began >= context.options.leaderlessAfter
+    }
+
+    /// Asks all replicas for their copies: a majority that reports one version proves it chosen, and the latest when the
+    /// read came, for any later one would be on a majority too.
+    private mutating func startPeek(_ id: RequestID, _ replica: Replica<Store>?) {
+        guard let entry = pending[id], entry.request.command == .get, entry.peek == nil else { return }
+        let request = entry.request
+        pending[id]?.peek = Peek()
+        for member in quorums[Int(request.partition.raw)].members where member != context.me {
+            sendPeek(id, request, to: member)
+        }
+        replica?.peekForClient(id, key: request.key)
+    }
+
+    private func sendPeek(_ id: RequestID, _ request: ClientRequest, to node: NodeNumber) {
+        context.send(node, .peek(id, epoch: context.epoch, partition: request.partition, key: request.key))
+    }
+
+    private mutating func startStaleRead(_ id: RequestID, _ request: ClientRequest, _ replica: Replica<Store>?) {
+        guard pending[id]?.peek == nil || replica == nil else { return }
+        let isFirst = pending[id]?.peek == nil
+        pending[id]?.peek = pending[id]?.peek ?? Peek()
+        if let replica { return replica.peekForClient(id, key: request.key) }
+        let members = quorums[Int(request.partition.raw)].members.filter { context.isUp($0) }
+        guard !members.isEmpty, isFirst || (now - (pending[id]?.began ?? now)) >= context.options.leaderlessAfter
+        else {
+            if members.isEmpty { pending[id]?.peek = nil }
+            return
+        }
+        let attempts = pending[id]?.attempts ?? 0
+        pending[id]?.attempts = attempts + 1
+        sendPeek(id, request, to: members[attempts % members.count])
+    }
+
+    /// A replica's copy: this node's own, or that of `node`.
+    mutating func receivePeeked(_ id: RequestID, _ record: Record?, from node: NodeNumber) {
+        guard let entry = pending[id], entry.peek != nil else { return }
+        if entry.request.consistency == .stale { return answer(id, outcome(record), by: node) }
+        let quorum = quorums[Int(entry.request.partition.raw)]
+        pending[id]?.peek?.answers.updateValue(record, forKey: node)
+        var same = ReplicaMask()
+        for (other, held) in pending[id]?.peek?.answers ?? [:] where held?.version == record?.version {
+            if let index = quorum.index(of: other) { same.insert(index) }
+        }
+        if quorum.isMet(by: same) { answer(id, outcome(record), by: node) }
+    }
+
+    private func outcome(_ record: Record?) -> Outcome {
+        guard let record, record.head.isPresent(at: context.now.wall) else { return .absent }
+        return .found(record)
+    }
+}
