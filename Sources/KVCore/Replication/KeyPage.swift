@@ -51,5 +51,5 @@ struct KeyPage {
     }
 
     /// In ring order.
-    var outcome: Outcome { .listed(keys: heap.sorted(by: Self.precedes).map(\.key), more: more) }
+    var outcome: Outcome { .listed(keys: heap.sorted(by: Self.precedes).map { $0.key }, more: more) }
 }

@@ -250,7 +250,8 @@ extension Replica {
             version: Version(ballot: leader.ballot, sequence: sequence), expiry: expiry, value: value,
             contentType: contentType)
         leader.proposals.append(
-            Proposal(key: key, record: record, origin: origin, previous: leader.inFlight[key] ?? 0, sent: now,
+            Proposal(
+                key: key, record: record, origin: origin, previous: leader.inFlight[key] ?? 0, sent: now,
                 resent: now))
         leader.inFlight[key] = sequence
         leader.unsent.append(sequence)

@@ -1,18 +1,8 @@
 import DequeModule
 
-/// What the replicas of a shard share: the store, the clock of this step, and where their decisions go.
-final class ReplicaContext<Store: RecordStore> {
-    let me: NodeNumber
+/// What the replicas of a shard share besides: the store, and what waits for it.
+final class ReplicaContext<Store: RecordStore>: Environment {
     let store: Store
-    let options: ShardOptions
-    var epoch: Epoch
-    var now: Now
-    var random: SplitMix
-    /// When this process began: peers not yet heard of are given their turn for a while after.
-    let started: Instant
-    var isDraining = false
-
-    var effects: [ShardEffect] = []
     /// Operations that have ended here, for the router to pass on.
     var results: [(OperationOrigin, ForwardResult)] = []
     /// Partitions with something to send at the end of this tick.
@@ -24,21 +14,11 @@ final class ReplicaContext<Store: RecordStore> {
 
     /// What waits for the store, in the order of its log.
     private var deferred: Deque<(position: LogPosition, action: DeferredAction)> = []
-    /// Peers in touch: their boot counters, and since when.
-    private(set) var up: [NodeNumber: (boot: UInt64, since: Instant)] = [:]
-    private var everHeard: Set<NodeNumber> = []
 
     init(me: NodeNumber, store: Store, options: ShardOptions, epoch: Epoch, now: Now, seed: UInt64) {
-        self.me = me
         self.store = store
-        self.options = options
-        self.epoch = epoch
-        self.now = now
-        started = now.monotonic
-        random = SplitMix(seed: seed)
+        super.init(me: me, options: options, epoch: epoch, now: now, seed: seed)
     }
-
-    func send(_ node: NodeNumber, _ message: PeerMessage) { effects.append(.send(node, message)) }
 
     func markDirty(_ replica: Replica<Store>) {
         guard !replica.isDirty else { return }
@@ -55,26 +35,6 @@ final class ReplicaContext<Store: RecordStore> {
     func nextDurable() -> DeferredAction? {
         guard let first = deferred.first, first.position <= store.durable else { return nil }
         return deferred.removeFirst().action
-    }
-
-    func isUp(_ node: NodeNumber) -> Bool { node == me || up[node] != nil }
-
-    /// Whether to leave a partition to `node` where it comes first: it is in touch, or this node has only just begun to listen.
-    func isInTurn(_ node: NodeNumber) -> Bool {
-        isUp(node) || !everHeard.contains(node) && now.monotonic - started < options.startGrace
-    }
-
-    /// Returns whether the peer was out of touch, or is another process than before.
-    func setUp(_ node: NodeNumber, boot: UInt64) -> Bool {
-        everHeard.insert(node)
-        if let known = up[node], known.boot == boot { return false }
-        up[node] = (boot, now.monotonic)
-        return true
-    }
-
-    func setDown(_ node: NodeNumber) {
-        everHeard.insert(node)
-        up[node] = nil
     }
 }
 

@@ -1,6 +1,17 @@
+/// What the router needs of this node's own replica of a partition.
+protocol LocalReplica {
+    /// It leads, or is about to: operations are for it.
+    var takesOperations: Bool { get }
+    /// Who else seems to lead.
+    var leaderHint: NodeNumber? { get }
+    func submit(_ operation: Operation)
+    /// Reads this node's own copy; the answer comes through `Router.receivePeeked`.
+    func peekForClient(_ id: RequestID, key: Key)
+}
+
 /// What a node does for its clients: it finds the leader of each key's partition, there or here, and sees every request
 /// to one answer. It never sends a change a second time once it may have been proposed.
-struct Router<Store: RecordStore> {
+struct Router<Local: LocalReplica> {
     struct Pending {
         enum Place: Equatable {
             /// For a leader to be known.
@@ -23,13 +34,13 @@ struct Router<Store: RecordStore> {
         var answers: [NodeNumber: Record?] = [:]
     }
 
-    let context: ReplicaContext<Store>
+    let context: Environment
     private var quorums: [Quorum]
     /// Whom this node last heard to lead a partition that it does not hold.
     private var hints: [NodeNumber?]
     private(set) var pending: [RequestID: Pending] = [:]
 
-    init(context: ReplicaContext<Store>, topology: Topology) {
+    init(context: Environment, topology: Topology) {
         self.context = context
         quorums = topology.assignments.map(Quorum.init)
         hints = Array(repeating: nil, count: quorums.count)
@@ -46,7 +57,7 @@ struct Router<Store: RecordStore> {
 
     // MARK: Beginning
 
-    mutating func begin(_ id: RequestID, _ request: ClientRequest, _ replica: Replica<Store>?) {
+    mutating func begin(_ id: RequestID, _ request: ClientRequest, _ replica: Local?) {
         guard Int(request.partition.raw) < quorums.count, pending[id] == nil else {
             return answer(id, .refused(.noReplica), by: context.me)
         }
@@ -62,11 +73,11 @@ struct Router<Store: RecordStore> {
     }
 
     /// Hands a request to its leader if one is known; it waits otherwise.
-    private mutating func route(_ id: RequestID, _ replica: Replica<Store>?) {
+    private mutating func route(_ id: RequestID, _ replica: Local?) {
         guard var entry = pending[id] else { return }
         let request = entry.request
         entry.place = .waiting
-        if let replica, replica.leader != nil || replica.candidate != nil {
+        if let replica, replica.takesOperations {
             entry.place = .here
             pending[id] = entry
             replica.submit(
@@ -88,7 +99,7 @@ struct Router<Store: RecordStore> {
         }
     }
 
-    private func target(_ entry: Pending, _ replica: Replica<Store>?) -> NodeNumber? {
+    private func target(_ entry: Pending, _ replica: Local?) -> NodeNumber? {
         if let replica { return replica.leaderHint.flatMap { context.isUp($0) ? $0 : nil } }
         let partition = Int(entry.request.partition.raw)
         if let hint = hints[partition], context.isUp(hint) { return hint }
@@ -104,20 +115,20 @@ struct Router<Store: RecordStore> {
     }
 
     /// This node's replica has ended, or turned away, a request.
-    mutating func localResult(_ id: RequestID, _ result: ForwardResult, _ replica: Replica<Store>?) {
+    mutating func localResult(_ id: RequestID, _ result: ForwardResult, _ replica: Local?) {
         guard let entry = pending[id], entry.place == .here else { return }
         finish(id, entry, result, from: context.me, replica)
     }
 
     mutating func receiveForwarded(
-        _ id: RequestID, _ result: ForwardResult, from node: NodeNumber, _ replica: (PartitionID) -> Replica<Store>?
+        _ id: RequestID, _ result: ForwardResult, from node: NodeNumber, _ replica: (PartitionID) -> Local?
     ) {
         guard let entry = pending[id], entry.place == .remote(node) else { return }
         finish(id, entry, result, from: node, replica(entry.request.partition))
     }
 
     private mutating func finish(
-        _ id: RequestID, _ entry: Pending, _ result: ForwardResult, from node: NodeNumber, _ replica: Replica<Store>?
+        _ id: RequestID, _ entry: Pending, _ result: ForwardResult, from node: NodeNumber, _ replica: Local?
     ) {
         let partition = Int(entry.request.partition.raw)
         switch result {
@@ -136,7 +147,7 @@ struct Router<Store: RecordStore> {
     func requestPartition(_ id: RequestID) -> PartitionID? { pending[id]?.request.partition }
 
     /// What was sent to `node` is cut off: reads try elsewhere, and nobody can say what became of the changes.
-    mutating func peerWentDown(_ node: NodeNumber, _ replica: (PartitionID) -> Replica<Store>?) {
+    mutating func peerWentDown(_ node: NodeNumber, _ replica: (PartitionID) -> Local?) {
         for (index, hint) in hints.enumerated() where hint == node { hints[index] = nil }
         let cutOff = pending.filter { $0.value.place == .remote(node) }
         for id in cutOff.keys.sorted(by: { $0.raw < $1.raw }) {
@@ -150,7 +161,7 @@ struct Router<Store: RecordStore> {
     }
 
     /// Tries what waits, and ends what has waited too long.
-    mutating func timer(_ replica: (PartitionID) -> Replica<Store>?) {
+    mutating func timer(_ replica: (PartitionID) -> Local?) {
         let due = pending.filter { id, entry in
             entry.place == .waiting || entry.request.deadline <= now || wantsPeek(entry)
         }
@@ -187,7 +198,7 @@ extension Router {
 
     /// Asks all replicas for their copies: a majority that reports one version proves it chosen, and the latest when the
     /// read came, for any later one would be on a majority too.
-    private mutating func startPeek(_ id: RequestID, _ replica: Replica<Store>?) {
+    private mutating func startPeek(_ id: RequestID, _ replica: Local?) {
         guard let entry = pending[id], entry.request.command == .get, entry.peek == nil else { return }
         let request = entry.request
         pending[id]?.peek = Peek()
@@ -201,20 +212,21 @@ extension Router {
         context.send(node, .peek(id, epoch: context.epoch, partition: request.partition, key: request.key))
     }
 
-    private mutating func startStaleRead(_ id: RequestID, _ request: ClientRequest, _ replica: Replica<Store>?) {
-        guard pending[id]?.peek == nil || replica == nil else { return }
-        let isFirst = pending[id]?.peek == nil
-        pending[id]?.peek = pending[id]?.peek ?? Peek()
-        if let replica { return replica.peekForClient(id, key: request.key) }
-        let members = quorums[Int(request.partition.raw)].members.filter { context.isUp($0) }
-        guard !members.isEmpty, isFirst || (now - (pending[id]?.began ?? now)) >= context.options.leaderlessAfter
-        else {
-            if members.isEmpty { pending[id]?.peek = nil }
-            return
+    private mutating func startStaleRead(_ id: RequestID, _ request: ClientRequest, _ replica: Local?) {
+        guard var entry = pending[id] else { return }
+        if let replica {
+            guard entry.peek == nil else { return }
+            pending[id]?.peek = Peek()
+            return replica.peekForClient(id, key: request.key)
         }
-        let attempts = pending[id]?.attempts ?? 0
-        pending[id]?.attempts = attempts + 1
-        sendPeek(id, request, to: members[attempts % members.count])
+        // A replica that does not answer is passed over for the next.
+        let wait = Span(nanoseconds: context.options.leaderlessAfter.nanoseconds * UInt64(entry.attempts))
+        let members = quorums[Int(request.partition.raw)].members.filter { context.isUp($0) }
+        guard !members.isEmpty, now - entry.began >= wait else { return }
+        entry.peek = Peek()
+        sendPeek(id, request, to: members[entry.attempts % members.count])
+        entry.attempts += 1
+        pending[id] = entry
     }
 
     /// A replica's copy: this node's own, or that of `node`.
@@ -222,9 +234,11 @@ extension Router {
         guard let entry = pending[id], entry.peek != nil else { return }
         if entry.request.consistency == .stale { return answer(id, outcome(record), by: node) }
         let quorum = quorums[Int(entry.request.partition.raw)]
-        pending[id]?.peek?.answers.updateValue(record, forKey: node)
+        var answers = entry.peek?.answers ?? [:]
+        answers.updateValue(record, forKey: node)
+        pending[id]?.peek?.answers = answers
         var same = ReplicaMask()
-        for (other, held) in pending[id]?.peek?.answers ?? [:] where held?.version == record?.version {
+        for (other, held) in answers where held?.version == record?.version {
             if let index = quorum.index(of: other) { same.insert(index) }
         }
         if quorum.isMet(by: same) { answer(id, outcome(record), by: node) }

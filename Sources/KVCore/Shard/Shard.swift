@@ -16,7 +16,7 @@ public struct Shard<Store: RecordStore> {
     /// By partition; nil where this node holds no replica, or another shard does.
     private let replicas: [Replica<Store>?]
     private let owned: [Replica<Store>]
-    private var router: Router<Store>
+    private var router: Router<Replica<Store>>
     private var timers = 0
     private var lastBeacon: Instant
     private var hasDrained = false
@@ -272,4 +272,8 @@ extension Shard {
         default: break
         }
     }
+}
+
+extension Replica: LocalReplica {
+    var takesOperations: Bool { leader != nil || candidate != nil }
 }

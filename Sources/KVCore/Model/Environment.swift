@@ -1,0 +1,47 @@
+/// What the parts of a shard share: who and when this is, who is in touch, and where decisions go.
+class Environment {
+    let me: NodeNumber
+    let options: ShardOptions
+    var epoch: Epoch
+    var now: Now
+    var random: SplitMix
+    var isDraining = false
+    var effects: [ShardEffect] = []
+    /// Peers in touch: their boot counters, and since when.
+    private(set) var up: [NodeNumber: (boot: UInt64, since: Instant)] = [:]
+
+    /// When this process began: peers not yet heard of are given their turn for a while after.
+    private let started: Instant
+    private var everHeard: Set<NodeNumber> = []
+
+    init(me: NodeNumber, options: ShardOptions, epoch: Epoch, now: Now, seed: UInt64) {
+        self.me = me
+        self.options = options
+        self.epoch = epoch
+        self.now = now
+        started = now.monotonic
+        random = SplitMix(seed: seed)
+    }
+
+    func send(_ node: NodeNumber, _ message: PeerMessage) { effects.append(.send(node, message)) }
+
+    func isUp(_ node: NodeNumber) -> Bool { node == me || up[node] != nil }
+
+    /// Whether to leave a partition to `node` where it comes first: it is in touch, or this node has only just begun to listen.
+    func isInTurn(_ node: NodeNumber) -> Bool {
+        isUp(node) || !everHeard.contains(node) && now.monotonic - started < options.startGrace
+    }
+
+    /// Returns whether the peer was out of touch, or is another process than before.
+    func setUp(_ node: NodeNumber, boot: UInt64) -> Bool {
+        everHeard.insert(node)
+        if let known = up[node], known.boot == boot { return false }
+        up[node] = (boot, now.monotonic)
+        return true
+    }
+
+    func setDown(_ node: NodeNumber) {
+        everHeard.insert(node)
+        up[node] = nil
+    }
+}

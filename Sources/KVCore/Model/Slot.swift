@@ -1,0 +1,62 @@
+/// A place on the ring: `CRC16(key) mod 16384`, exactly as Redis Cluster's clients compute it.
+///
+/// Where a key holds a hash tag, a non-empty text between its first `{` and the first `}` after it, the tag alone is
+/// hashed, so that keys with one tag share a slot.
+public struct Slot: Hashable, Comparable, Sendable {
+    /// `0 ..< count`.
+    public let raw: UInt16
+
+    public static let count = 16384
+
+    /// `raw` modulo `count`.
+    @inlinable
+    public init(_ raw: UInt16) { self.raw = raw & UInt16(Self.count - 1) }
+
+    /// The slot of a key's bytes.
+    public init(key: UnsafeBufferPointer<UInt8>) {
+        self.init(crc16(Self.hashedPart(of: key)))
+    }
+
+    public static func < (a: Self, b: Self) -> Bool { a.raw < b.raw }
+
+    private static func hashedPart(of key: UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<UInt8> {
+        guard let open = key.firstIndex(of: UInt8(ascii: "{")) else { return key }
+        let tag = key[(open + 1)...].prefix { $0 != UInt8(ascii: "}") }
+        return tag.isEmpty || tag.endIndex == key.endIndex ? key : UnsafeBufferPointer(rebasing: tag)
+    }
+}
+
+extension Slot: CustomStringConvertible {
+    public var description: String { "\(raw)" }
+}
+
+extension Key {
+    public var slot: Slot { bytes.withUnsafeBufferPointer { Slot(key: $0) } }
+}
+
+extension PartitionID {
+    /// The partition that holds a slot, of a ring cut into `partitions`: a power of two, `1 ... Slot.count`.
+    @inlinable
+    public init(slot: Slot, partitions: Int) {
+        self.init(UInt16(truncatingIfNeeded: Int(slot.raw) * partitions / Slot.count))
+    }
+
+    /// The slots that this partition holds, of a ring cut into `partitions`: a power of two, `1 ... Slot.count`.
+    public func slots(partitions: Int) -> ClosedRange<Slot> {
+        let width = Slot.count / partitions
+        let first = Int(raw) % partitions * width
+        return Slot(UInt16(first))...Slot(UInt16(first + width - 1))
+    }
+}
+
+/// CRC16/XMODEM: polynomial 0x1021, from 0, most significant bit first.
+private func crc16(_ bytes: UnsafeBufferPointer<UInt8>) -> UInt16 {
+    crcTable.withUnsafeBufferPointer { table in
+        bytes.reduce(0 as UInt16) { crc, byte in crc << 8 ^ table[Int(crc >> 8 ^ UInt16(byte))] }
+    }
+}
+
+/// What each value of the byte that is shifted out contributes.
+private let crcTable: [UInt16] = (0..<256).map { byte in
+    (0..<8).reduce(UInt16(byte) << 8) { crc, _ in crc & 0x8000 == 0 ? crc << 1 : crc << 1 ^ 0x1021 }
+}
