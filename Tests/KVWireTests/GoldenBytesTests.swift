@@ -32,10 +32,10 @@ final class GoldenBytesTests: XCTestCase {
         try check(".confirmed", .confirmed(header, round: 9), "07 ac02 05 0100020000000000 09")
         try check(".read", .read(header, id: 128, key: key), "08 ac02 05 0100020000000000 8001 01 6b")
         try check(
-            ".readResult", .readResult(header, id: 128, record: tombstone),
+            ".readResult", .readResult(header, id: 128, key: Key("k"), record: tombstone),
             "09 ac02 05 0100020000000000 8001 01 0300010000000000 c801 00 00 00")
         try check(
-            ".readResult of nothing", .readResult(header, id: 128, record: nil),
+            ".readResult of nothing", .readResult(header, id: 128, key: Key("k"), record: nil),
             "09 ac02 05 0100020000000000 8001 00")
         try check(".leaves", .leaves(header), "0a ac02 05 0100020000000000")
         try check(

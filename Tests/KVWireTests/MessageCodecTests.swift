@@ -31,7 +31,7 @@ final class MessageCodecTests: XCTestCase {
             value: key.bytes, contentType: type, lifetime: .until(.max), condition: .ifVersion(version))
         let longest: [PeerMessage] = [
             .accept(header, key: key, record: record),
-            .readResult(header, id: .max, record: record),
+            .readResult(header, id: .max, key: Key("k"), record: record),
             .entriesResult(header, leaf: .max, entries: .init(repeating: .init(key: key, version: version), count: 99)),
             .leading(
                 epoch: .max, .init(repeating: .init(partition: PartitionID(.max), ballot: header.ballot), count: 99)),

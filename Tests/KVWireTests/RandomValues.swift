@@ -92,7 +92,7 @@ struct SplitMix: RandomNumberGenerator {
             .confirm(header(), round: number()),
             .confirmed(header(), round: number()),
             .read(header(), id: number(), key: key()),
-            .readResult(header(), id: number(), record: flip() ? nil : record()),
+            .readResult(header(), id: number(), key: key(), record: flip() ? nil : record()),
             .leaves(header()),
             .leavesResult(header(), leaves: (0..<HashTree.leafCount).map { _ in digest() }),
             .entries(header(), leaf: UInt16(below(256))),

@@ -7,12 +7,14 @@ extension PeerMessage {
     /// No encoding of this message is longer. A little generous, so as to be quick.
     var encodedBound: Int {
         switch self {
-        case .prepare, .promise, .reject, .accepted, .confirm, .confirmed, .leaves, .entries, .transfer, .outdated,
+        case .canvass, .canvassed, .prepare, .promise, .reject, .accepted, .confirm, .confirmed, .leaves, .entries,
+            .transfer, .outdated,
             .heartbeat:
             fixedBound
         case .accept(_, let key, let record): fixedBound + key.bytes.count + record.variableSize
         case .read(_, _, let key), .peek(_, _, _, let key): fixedBound + key.bytes.count
-        case .readResult(_, _, let record), .peeked(_, let record): fixedBound + (record?.variableSize ?? 0)
+        case .readResult(_, _, let key, let record): fixedBound + key.bytes.count + (record?.variableSize ?? 0)
+        case .peeked(_, let record): fixedBound + (record?.variableSize ?? 0)
         case .leavesResult(_, let leaves): fixedBound + 16 * leaves.count
         case .entriesResult(_, _, let entries):
             entries.reduce(fixedBound) { $0 + $1.key.bytes.count + 2 * ByteWriter.varintBound + 8 }

@@ -3,6 +3,12 @@ import KVCore
 extension ByteWriter {
     mutating func message(_ message: PeerMessage) {
         switch message {
+        case .canvass(let about):
+            begin(.canvass, about)
+        case .canvassed(let about, let granted, let promised):
+            begin(.canvassed, about)
+            byte(granted ? 1 : 0)
+            fixed(promised.raw)
         case .prepare(let about):
             begin(.prepare, about)
         case .promise(let about, let root):
@@ -27,9 +33,10 @@ extension ByteWriter {
             begin(.read, about)
             varint(id)
             bytes(key.bytes)
-        case .readResult(let about, let id, let found):
+        case .readResult(let about, let id, let key, let found):
             begin(.readResult, about)
             varint(id)
+            bytes(key.bytes)
             optionalRecord(found)
         case .transfer(let about):
             begin(.transfer, about)
@@ -123,6 +130,8 @@ extension ByteReader {
         let first = try byte()
         guard let type = MessageType(rawValue: first) else { throw .unknownType(first) }
         switch type {
+        case .canvass: return .canvass(try header())
+        case .canvassed: return .canvassed(try header(), granted: try boolean("grant"), promised: try ballot())
         case .prepare: return .prepare(try header())
         case .promise: return .promise(try header(), root: try digest())
         case .reject: return .reject(try header())
@@ -131,7 +140,8 @@ extension ByteReader {
         case .confirm: return .confirm(try header(), round: try varint())
         case .confirmed: return .confirmed(try header(), round: try varint())
         case .read: return .read(try header(), id: try varint(), key: try key())
-        case .readResult: return .readResult(try header(), id: try varint(), record: try optionalRecord())
+        case .readResult:
+            return .readResult(try header(), id: try varint(), key: try key(), record: try optionalRecord())
         case .leaves: return .leaves(try header())
         case .leavesResult: return .leavesResult(try header(), leaves: try leaves())
         case .entries: return .entries(try header(), leaf: try leaf())

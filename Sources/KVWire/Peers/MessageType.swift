@@ -21,6 +21,8 @@ enum MessageType: UInt8 {
     case peeked = 19
     case outdated = 20
     case heartbeat = 21
+    case canvass = 22
+    case canvassed = 23
 }
 
 /// The bytes that tell the cases of nested values apart. Frozen likewise.
