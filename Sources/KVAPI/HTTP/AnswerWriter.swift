@@ -1,0 +1,142 @@
+import KVCore
+import NIOCore
+
+/// Writes answers, whole, one behind the other, so that those of one tick leave in one `write`.
+///
+/// By hand and not through `HTTPResponseEncoder`: an answer is a few constants and numbers, and so costs no header list,
+/// no strings, and no write for each of head, body and end.
+struct AnswerWriter {
+    /// What is written and not yet taken.
+    private(set) var pending: ByteBuffer
+    private let allocator: ByteBufferAllocator
+    /// This node's id.
+    private let node: String
+
+    /// A buffer larger than this is given back after use, lest idle connections keep what one large value took.
+    private static let keptCapacity = 16 * 1024
+
+    init(allocator: ByteBufferAllocator, node: String) {
+        self.allocator = allocator
+        self.node = node
+        pending = allocator.buffer(capacity: 0)
+    }
+
+    /// All that is pending; the next answers are written from the beginning again.
+    mutating func take() -> ByteBuffer {
+        let taken = pending
+        if pending.capacity > Self.keptCapacity {
+            pending = allocator.buffer(capacity: 0)
+        } else {
+            pending.clear()
+        }
+        return taken
+    }
+
+    /// `100 Continue`.
+    mutating func proceed() { pending.writeStaticString("HTTP/1.1 100 Continue\r\n\r\n") }
+
+    // MARK: - Whole answers
+
+    /// - Parameter wall: milliseconds since 1970, asked for only where the record expires.
+    mutating func found(_ record: Record, by node: String, wall: () -> UInt64, _ frame: AnswerFrame) {
+        let value = record.value ?? []
+        begin(.ok, length: value.count)
+        contentType(record.contentType)
+        tag(record.version)
+        if record.expiry != .never {
+            // Rounded up, so that 0 is never said of a key that is there.
+            let wall = wall()
+            let left = record.expiry.milliseconds > wall ? record.expiry.milliseconds - wall : 1
+            pending.writeStaticString("KV-TTL: ")
+            pending.writeDecimal(left / 1000 + (left % 1000 == 0 ? 0 : 1))
+            pending.writeStaticString("\r\n")
+        }
+        endHead(by: node, frame)
+        if !frame.omitsBody { pending.writeBytes(value) }
+    }
+
+    /// An answer without a body; `version` becomes its ETag.
+    mutating func empty(_ status: HTTPStatus, version: Version?, by node: String, _ frame: AnswerFrame) {
+        pending.writeStaticString(status.line)
+        if let version { tag(version) }
+        endHead(by: node, frame)
+    }
+
+    mutating func text(_ text: StaticString, _ frame: AnswerFrame) {
+        begin(.ok, length: text.utf8CodeUnitCount)
+        pending.writeStaticString("Content-Type: text/plain\r\n")
+        endHead(by: node, frame)
+        if !frame.omitsBody { pending.writeStaticString(text) }
+    }
+
+    mutating func json(_ body: (inout JSONWriter) -> Void, _ frame: AnswerFrame) {
+        var json = JSONWriter(capacity: 1024, allocator: allocator)
+        body(&json)
+        begin(.ok, length: json.buffer.readableBytes)
+        pending.writeStaticString("Content-Type: application/json\r\n")
+        endHead(by: node, frame)
+        if !frame.omitsBody { pending.writeImmutableBuffer(json.buffer) }
+    }
+
+    /// - Parameter by: the node that refused; nil means this one.
+    mutating func failure(_ failure: HTTPFailure, by node: String? = nil, _ frame: AnswerFrame) {
+        var json = JSONWriter(capacity: 256, allocator: allocator)
+        json.object { json in
+            json.name("error")
+            json.string("\(failure.code)")
+            json.name("message")
+            json.string(failure.message)
+        }
+        begin(failure.status, length: json.buffer.readableBytes)
+        pending.writeStaticString("Content-Type: application/json\r\n")
+        if let allow = failure.allow {
+            pending.writeStaticString("Allow: ")
+            pending.writeStaticString(allow)
+            pending.writeStaticString("\r\n")
+        }
+        if failure.status.invitesRetry { pending.writeStaticString("Retry-After: 1\r\n") }
+        if let version = failure.version { tag(version) }
+        endHead(by: node ?? self.node, frame)
+        if !frame.omitsBody { pending.writeImmutableBuffer(json.buffer) }
+    }
+
+    // MARK: - Parts
+
+    private mutating func begin(_ status: HTTPStatus, length: Int) {
+        pending.writeStaticString(status.line)
+        pending.writeStaticString("Content-Length: ")
+        pending.writeDecimal(length)
+        pending.writeStaticString("\r\n")
+    }
+
+    private mutating func contentType(_ type: String) {
+        // Another door may have stored anything; a line break here would let a value forge headers.
+        guard !type.isEmpty, isMediaType(type) else {
+            pending.writeStaticString("Content-Type: application/octet-stream\r\n")
+            return
+        }
+        pending.writeStaticString("Content-Type: ")
+        pending.writeString(type)
+        pending.writeStaticString("\r\n")
+    }
+
+    private mutating func tag(_ version: Version) {
+        pending.writeStaticString("ETag: \"")
+        pending.writeDecimal(version.ballot.round)
+        pending.writeStaticString(".")
+        pending.writeDecimal(version.ballot.node.raw)
+        pending.writeStaticString(".")
+        pending.writeDecimal(version.sequence)
+        pending.writeStaticString("\"\r\n")
+    }
+
+    private mutating func endHead(by node: String, _ frame: AnswerFrame) {
+        pending.writeStaticString("KV-Node: ")
+        pending.writeString(node)
+        switch frame.connection {
+        case .implicit: pending.writeStaticString("\r\n\r\n")
+        case .keepAlive: pending.writeStaticString("\r\nConnection: keep-alive\r\n\r\n")
+        case .close: pending.writeStaticString("\r\nConnection: close\r\n\r\n")
+        }
+    }
+}

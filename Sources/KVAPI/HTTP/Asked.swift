@@ -1,0 +1,52 @@
+import KVCore
+
+/// What a key operation under way was about: all that its answer needs of the request.
+struct Asked {
+    enum What {
+        /// Unless the client has one of these versions already.
+        case value(EntityTags?)
+        case put
+        case delete
+    }
+
+    let key: Key
+    let what: What
+}
+
+extension AnswerWriter {
+    /// - Parameter wall: milliseconds since 1970, asked for only where a record expires.
+    mutating func reply(_ reply: Reply, to asked: Asked, wall: () -> UInt64, _ frame: AnswerFrame) {
+        switch (asked.what, reply.outcome) {
+        case (.value(let tags?), .found(let record)) where tags.contains(record.version):
+            empty(.notModified, version: record.version, by: reply.node, frame)
+        case (.value, .found(let record)):
+            found(record, by: reply.node, wall: wall, frame)
+        case (.put, .written(let version)):
+            empty(.noContent, version: version, by: reply.node, frame)
+        case (.delete, .written):
+            empty(.noContent, version: nil, by: reply.node, frame)
+        case (_, .absent): failure(.absent(asked.key), by: reply.node, frame)
+        case (_, .conditionFailed(let version)): failure(.conditionFailed(version), by: reply.node, frame)
+        case (_, .refused(let refusal)): failure(HTTPFailure(refusal), by: reply.node, frame)
+        case (_, .unknown(let uncertainty)): failure(HTTPFailure(uncertainty), by: reply.node, frame)
+        case (_, .found), (_, .written), (_, .listed):
+            failure(.unfitting, by: reply.node, frame)
+        }
+    }
+
+    mutating func readiness(_ health: Health, _ frame: AnswerFrame) {
+        switch health {
+        case .ready: text("ok", frame)
+        case .notReady(let reason):
+            failure(HTTPFailure(.unavailable, "not_ready", "the node cannot serve yet: \(reason)"), frame)
+        }
+    }
+}
+
+extension HTTPFailure {
+    fileprivate static var unfitting: Self {
+        Self(
+            .internalError, "internal_error",
+            "the node got an answer that does not fit the request; this is a fault in kv, please report it")
+    }
+}

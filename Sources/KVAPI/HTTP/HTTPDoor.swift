@@ -1,0 +1,58 @@
+import KVCore
+import NIOCore
+import NIOHTTP1
+
+/// The HTTP door: serves a `Backend` over HTTP/1.1 and 1.0 (RFC 9110, 9112) on accepted connections.
+///
+/// llhttp's parser (NIOHTTP1's), in its strict mode, tells requests apart; `HTTPConnection` decides what becomes of
+/// them; `HTTPHandler` performs it.
+public enum HTTPDoor {
+    /// Prepares an accepted connection. To be called on its event loop, before it is read from.
+    ///
+    /// The channel should allow half-closure by the client (`ChannelOptions.allowRemoteHalfClosure`), or those who close
+    /// their sending half after the last request get no answer. A `ChannelShouldQuiesceEvent` drains the connection.
+    ///
+    /// - Parameter wallClock: milliseconds since 1970, UTC.
+    public static func configure(
+        _ channel: any Channel, backend: any Backend, options: HTTPOptions = HTTPOptions(),
+        wallClock: @escaping @Sendable () -> UInt64
+    ) throws {
+        var limits = NIOHTTPDecoderLimitConfiguration()
+        let target = RequestParser(settings: backend.settings, limits: backend.limits).targetLimit
+        limits.maxHeaderFieldSize = max(options.maximumHeadBytes, target)
+        limits.maxHeaderListSize = limits.maxHeaderFieldSize
+        limits.maxHeaderFieldCount = options.maximumHeaderFields
+        let decoder = HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes, limitConfiguration: limits)
+        let handler = HTTPHandler(backend: backend, options: options, channel: channel, wallClock: wallClock)
+        try channel.pipeline.syncOperations.addHandlers([ByteToMessageHandler(decoder), handler])
+    }
+}
+
+extension HTTPFailure {
+    /// What a failure of the decoder tells the client; nil for what is not the decoder's.
+    init?(decoding error: any Error) {
+        if case .dataReceivedInErrorState = error as? ByteToMessageDecoderError {
+            self = .bad("bad_request", "the connection's earlier bytes were not HTTP")
+            return
+        }
+        guard let error = error as? HTTPParserError else { return nil }
+        switch error {
+        case .headerOverflow:
+            self.init(
+                .headersTooLarge, "headers_too_large", "the request line and header fields are too long or too many")
+        case .invalidVersion:
+            self = .bad("bad_version", "the request line does not end in HTTP/1.1 or HTTP/1.0 and CR LF")
+        case .invalidContentLength, .unexpectedContentLength:
+            self = .bad(
+                "bad_content_length",
+                "Content-Length must be one whole number, and not be given together with Transfer-Encoding")
+        case .invalidChunkSize:
+            self = .bad("bad_chunk", "the length of a chunk of the body is not a hexadecimal number")
+        case .unknown:
+            // What the decoder has no name for: mostly a Transfer-Encoding beside a Content-Length.
+            self = .bad("bad_request", "the request's Transfer-Encoding or its line ends are not valid HTTP")
+        default:
+            self = .bad("bad_request", "the request is not valid HTTP (\(error))")
+        }
+    }
+}

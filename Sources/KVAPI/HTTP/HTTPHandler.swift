@@ -1,0 +1,240 @@
+import KVCore
+import NIOCore
+import NIOHTTP1
+
+/// Performs what an `HTTPConnection` decides: the shell around it on a channel.
+final class HTTPHandler: ChannelDuplexHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundIn = Never
+    typealias OutboundOut = ByteBuffer
+
+    private let backend: any Backend
+    private let wallClock: @Sendable () -> UInt64
+    private var connection: HTTPConnection
+    private var answers: AnswerWriter
+    private let loop: any EventLoop
+    private var context: ChannelHandlerContext?
+
+    /// Set while effects are performed: one that is completed at once must not start the next within itself, or a long
+    /// pipeline would become a deep stack.
+    private var isPerforming = false
+    /// Between a read's first part and its end, answers gather to leave together.
+    private var isReading = false
+    private var isReadHeld = false
+    /// What the backend is carrying out; at most one thing at a time, so its reply needs no number.
+    private var asked: Asked?
+    /// Made once and given to the backend with every key operation. It holds this handler until `stop`.
+    private var reply: (@Sendable (Reply) -> Void)?
+    private var timer: Scheduled<Void>?
+    private var timerDeadline = Instant(nanoseconds: .max)
+
+    init(
+        backend: any Backend, options: HTTPOptions, channel: any Channel,
+        wallClock: @escaping @Sendable () -> UInt64
+    ) {
+        self.backend = backend
+        self.wallClock = wallClock
+        loop = channel.eventLoop
+        connection = HTTPConnection(
+            parser: RequestParser(settings: backend.settings, limits: backend.limits), options: options,
+            now: Self.now(of: loop))
+        answers = AnswerWriter(allocator: channel.allocator, node: backend.nodeID)
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        reply = { bound.value.replied($0) }
+        arm()
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) { stop() }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        stop()
+        context.fireChannelInactive()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        isReading = true
+        connection.received(unwrapInboundIn(data))
+        perform()
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        isReading = false
+        connection.readCompleted(now: now)
+        perform()
+        context.fireChannelReadComplete()
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        connection.writability(context.channel.isWritable, now: now)
+        perform()
+        context.fireChannelWritabilityChanged()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        switch event {
+        case ChannelEvent.inputClosed: connection.inputClosed()
+        case ChannelEvent.outputClosed: connection.outputClosed(now: now)
+        case is ChannelShouldQuiesceEvent: connection.drain()
+        default: break
+        }
+        perform()
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if let failure = HTTPFailure(decoding: error) {
+            connection.failed(failure)
+            perform()
+        } else {
+            // The socket's own error: nobody is left to tell.
+            context.close(promise: nil)
+        }
+    }
+
+    func read(context: ChannelHandlerContext) {
+        if connection.wantsInput { context.read() } else { isReadHeld = true }
+    }
+
+    private func stop() {
+        connection.closed()
+        timer?.cancel()
+        timer = nil
+        context = nil
+        reply = nil
+        asked = nil
+    }
+
+    private static func now(of loop: any EventLoop) -> Instant { Instant(nanoseconds: loop.now.uptimeNanoseconds) }
+
+    private var now: Instant { Self.now(of: loop) }
+}
+
+// MARK: - Effects
+
+extension HTTPHandler {
+    private func perform() {
+        guard !isPerforming else { return }
+        isPerforming = true
+        let now = now
+        while let effect = connection.next(now: now) { perform(effect) }
+        isPerforming = false
+        if !isReading { flush() }
+        arm()
+        if isReadHeld, connection.wantsInput {
+            isReadHeld = false
+            context?.read()
+        }
+    }
+
+    private func perform(_ effect: HTTPConnection.Effect) {
+        switch effect {
+        case .proceed:
+            answers.proceed()
+            flush()
+        case .execute(let request): execute(request)
+        case .refuse(let failure, let frame): answers.failure(failure, frame)
+        case .closeOutput:
+            flush()
+            context?.close(mode: .output, promise: nil)
+        case .finish: finish()
+        case .abort: context?.close(promise: nil)
+        }
+    }
+
+    private func flush() {
+        guard answers.pending.readableBytes > 0 else { return }
+        let bytes = answers.take()
+        context?.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
+    }
+
+    private func finish() {
+        guard let context else { return }
+        let sent = loop.makePromise(of: Void.self)
+        let channel = context.channel
+        sent.futureResult.whenComplete { _ in channel.close(promise: nil) }
+        context.writeAndFlush(wrapOutboundOut(answers.take()), promise: sent)
+    }
+
+    /// Sees to it that the timer fires at the connection's deadline or before. A deadline that moves back costs nothing
+    /// until the timer finds that it has moved.
+    private func arm() {
+        guard let deadline = connection.deadline, context != nil else { return }
+        if timer != nil {
+            guard deadline < timerDeadline else { return }
+            timer?.cancel()
+        }
+        timerDeadline = deadline
+        let moment = NIODeadline.uptimeNanoseconds(deadline.nanoseconds)
+        timer = loop.assumeIsolated().scheduleTask(deadline: moment) { [self] in
+            timer = nil
+            if let effect = connection.timer(now: now) { perform(effect) }
+            perform()
+        }
+    }
+}
+
+// MARK: - Requests
+
+extension HTTPHandler {
+    private func execute(_ request: HTTPRequest) {
+        switch request {
+        case .get(let key, let options, let unless): execute(.get, key, options, Asked(key: key, what: .value(unless)))
+        case .put(let key, let options, let put): execute(.put(put), key, options, Asked(key: key, what: .put))
+        case .delete(let key, let options, let condition):
+            execute(.delete(condition), key, options, Asked(key: key, what: .delete))
+        case .list(let query): list(query)
+        case .ring: view { json, view in json.ring(view) }
+        case .place(let key): view { json, view in json.place(of: key, in: view) }
+        case .nodes: view { json, view in json.nodes(of: view) }
+        case .topology: view { json, view in json.topology(view.topology) }
+        case .ping: answer { answers, frame in answers.text("pong", frame) }
+        case .live: answer { answers, frame in answers.text("ok", frame) }
+        case .ready:
+            let health = backend.health
+            answer { answers, frame in answers.readiness(health, frame) }
+        }
+    }
+
+    private func execute(_ command: Command, _ key: Key, _ options: RequestOptions, _ asked: Asked) {
+        guard let reply else { return }
+        self.asked = asked
+        backend.execute(command, key: key, options: options, on: loop, reply: reply)
+    }
+
+    /// The backend has replied to the key operation under way.
+    private func replied(_ reply: Reply) {
+        guard let asked else { return }
+        self.asked = nil
+        answer { answers, frame in answers.reply(reply, to: asked, wall: wallClock, frame) }
+    }
+
+    private func list(_ query: ListRequest) {
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        backend.list(query, on: loop) { result in
+            bound.value.answer { answers, frame in
+                switch result {
+                case .success(let page): answers.json({ $0.page(page) }, frame)
+                case .failure(let failure): answers.failure(HTTPFailure(failure.refusal), frame)
+                }
+            }
+        }
+    }
+
+    private func view(_ body: @escaping @Sendable (inout JSONWriter, ClusterView) -> Void) {
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        backend.view(on: loop) { view in
+            bound.value.answer { answers, frame in answers.json({ body(&$0, view) }, frame) }
+        }
+    }
+
+    /// Ends the request under way with the answer that `body` writes, and goes on with the next.
+    private func answer(_ body: (inout AnswerWriter, AnswerFrame) -> Void) {
+        guard let frame = connection.answered(now: now) else { return }
+        body(&answers, frame)
+        perform()
+    }
+}

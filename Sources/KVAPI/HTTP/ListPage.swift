@@ -1,0 +1,47 @@
+import KVCore
+import NIOCore
+
+extension ListCursor {
+    /// What clients hand back: the partition in two bytes and the key, in base64 for URLs.
+    var opaque: [UInt8] {
+        Base64.encodeForURL(
+            [UInt8(truncatingIfNeeded: partition.raw >> 8), UInt8(truncatingIfNeeded: partition.raw)]
+                + (key?.bytes ?? []))
+    }
+
+    /// Nil unless `text` is a cursor that a cluster of these settings can have given.
+    init?(opaque text: [UInt8], _ settings: ClusterSettings, _ limits: RequestLimits) {
+        guard let bytes = Base64.decodeFromURL(text), bytes.count >= 2, bytes.count - 2 <= limits.key else {
+            return nil
+        }
+        let partition = PartitionID(UInt16(bytes[0]) << 8 | UInt16(bytes[1]))
+        guard Int(partition.raw) < settings.partitions else { return nil }
+        let key = bytes.count > 2 ? Key(Array(bytes[2...])) : nil
+        guard key.map({ PartitionID(slot: $0.slot, partitions: settings.partitions) == partition }) ?? true
+        else { return nil }
+        self.init(partition: partition, key: key)
+    }
+}
+
+extension JSONWriter {
+    mutating func page(_ page: ListReply) {
+        object { json in
+            json.name("keys")
+            json.array { json in
+                for (key, record) in page.entries { json.entry(key, record) }
+            }
+            json.name("cursor")
+            if let next = page.next { json.string(plain: next.opaque) } else { json.null() }
+        }
+    }
+
+    private mutating func entry(_ key: Key, _ record: Record?) {
+        object { json in
+            json.member("key", key.bytes, encoding: "encoding")
+            guard let record else { return }
+            json.member("value", record.value ?? [], encoding: "value_encoding")
+            json.name("version")
+            json.string(record.version.description)
+        }
+    }
+}

@@ -1,0 +1,146 @@
+import KVCore
+import NIOCore
+import NIOEmbedded
+import XCTest
+
+@testable import KVAPI
+
+/// An HTTP connection in memory to a fake node.
+struct Door {
+    let channel = EmbeddedChannel()
+    let backend: FakeBackend
+
+    init(_ backend: FakeBackend = FakeBackend(), options: HTTPOptions = HTTPOptions()) throws {
+        self.backend = backend
+        try HTTPDoor.configure(channel, backend: backend, options: options, wallClock: { FakeBackend.wall })
+        try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 7400)).wait()
+    }
+
+    /// Sends bytes as one read; they may fail to parse, which the answer then tells.
+    func send(_ text: String) { send(Array(text.utf8)) }
+
+    func send(_ bytes: [UInt8]) {
+        guard channel.isActive else { return }
+        _ = try? channel.writeInbound(ByteBuffer(bytes: bytes))
+    }
+
+    /// All that was sent to the client since the last call.
+    func received() -> String {
+        var text = ""
+        while let buffer = try? channel.readOutbound(as: ByteBuffer.self) { text += String(buffer: buffer) }
+        return text
+    }
+
+    /// Sends one request and gives what comes back.
+    func exchange(_ request: String) -> Answer {
+        send(request)
+        return Answer(received())
+    }
+
+    var isOpen: Bool { channel.isActive }
+}
+
+/// An answer, taken apart.
+struct Answer {
+    let text: String
+    let status: String
+    let fields: [String: String]
+    let body: String
+
+    init(_ text: String) {
+        self.text = text
+        let halves = text.split(separator: "\r\n\r\n", maxSplits: 1, omittingEmptySubsequences: false)
+        let lines = (halves.first ?? "").split(separator: "\r\n")
+        status = lines.first.map { String($0.split(separator: " ", maxSplits: 1).last ?? "") } ?? ""
+        fields = Dictionary(
+            lines.dropFirst().map { line in
+                let parts = line.split(separator: ":", maxSplits: 1)
+                return (parts[0].lowercased(), parts.count > 1 ? String(parts[1].dropFirst()) : "")
+            }, uniquingKeysWith: { "\($0) AND \($1)" })
+        body = halves.count > 1 ? String(halves[1]) : ""
+    }
+
+    /// The code of an error.
+    var error: String? {
+        guard let start = body.range(of: "{\"error\":\"") else { return nil }
+        return String(body[start.upperBound...].prefix { $0 != "\"" })
+    }
+}
+
+/// A node that answers as it is told, at once or when told to, and remembers what it was asked.
+final class FakeBackend: Backend, @unchecked Sendable {
+    static let wall: UInt64 = 1_700_000_000_000
+
+    struct Asked {
+        var command: Command
+        var key: Key
+        var options: RequestOptions
+    }
+
+    var outcome: (Command, Key) -> Outcome = { _, _ in .absent }
+    var isHolding = false
+    var held: [() -> Void] = []
+    var asked: [Asked] = []
+    var listed: [ListRequest] = []
+    var page: Result<ListReply, ListFailure> = .success(ListReply(entries: [], next: nil))
+    var cluster = FakeBackend.cluster(partitions: 4)
+    var health = Health.ready
+    var limits = RequestLimits(key: 64, value: 1000)
+
+    var nodeID: String { "n1" }
+    var settings: ClusterSettings { cluster.topology.settings }
+
+    func execute(
+        _ command: Command, key: Key, options: RequestOptions, on loop: any EventLoop,
+        reply: @escaping @Sendable (Reply) -> Void
+    ) {
+        asked.append(Asked(command: command, key: key, options: options))
+        let answer = Reply(outcome: outcome(command, key), node: "n2")
+        if isHolding { held.append { reply(answer) } } else { reply(answer) }
+    }
+
+    func list(
+        _ query: ListRequest, on loop: any EventLoop,
+        reply: @escaping @Sendable (Result<ListReply, ListFailure>) -> Void
+    ) {
+        listed.append(query)
+        reply(page)
+    }
+
+    func view(on loop: any EventLoop, reply: @escaping @Sendable (ClusterView) -> Void) { reply(cluster) }
+
+    /// Gives the oldest reply that was held back.
+    func release() { held.removeFirst()() }
+
+    static func cluster(partitions: Int) -> ClusterView {
+        let members = (1...3).map { number in
+            Member(
+                number: NodeNumber(UInt16(number)), id: "n\(number)",
+                client: Address(host: "127.0.0.1", port: 7400 + number),
+                peer: Address(host: "127.0.0.1", port: 7500 + number), zone: "a", weight: 1)
+        }
+        let numbers = members.map(\.number)
+        return ClusterView(
+            topology: Topology(
+                clusterID: UUID128(high: 1, low: 2), epoch: 7,
+                settings: ClusterSettings(name: "demo", partitions: partitions, replicas: 3), members: members,
+                assignments: Array(repeating: Assignment(replicas: numbers, changed: 1), count: partitions)),
+            nodes: numbers.map { number in
+                NodeView(
+                    number: number, state: number.raw == 3 ? .suspect : .alive,
+                    usage: number.raw == 3 ? nil : PartitionUsage(keys: 10, tombstones: 1, bytes: 1234))
+            },
+            leaders: (0..<partitions).map { $0 == 3 ? nil : numbers[$0 % 2] })
+    }
+}
+
+func version(_ round: UInt64, _ node: UInt16, _ sequence: UInt64) -> Version {
+    Version(ballot: Ballot(round: round, node: NodeNumber(node)), sequence: sequence)
+}
+
+/// A request with the Host that HTTP/1.1 demands.
+func request(_ line: String, _ fields: [String] = [], body: String? = nil) -> String {
+    var lines = ["\(line) HTTP/1.1", "Host: kv"] + fields
+    if let body { lines.append("Content-Length: \(body.utf8.count)") }
+    return lines.joined(separator: "\r\n") + "\r\n\r\n" + (body ?? "")
+}
