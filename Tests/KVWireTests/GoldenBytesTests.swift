@@ -32,11 +32,11 @@ final class GoldenBytesTests: XCTestCase {
         try check(".confirmed", .confirmed(header, round: 9), "07 ac02 05 0100020000000000 09")
         try check(".read", .read(header, id: 128, key: key), "08 ac02 05 0100020000000000 8001 01 6b")
         try check(
-            ".readResult", .readResult(header, id: 128, key: Key("k"), record: tombstone),
-            "09 ac02 05 0100020000000000 8001 01 0300010000000000 c801 00 00 00")
+            ".readResult", .readResult(header, id: 128, key: key, record: tombstone),
+            "09 ac02 05 0100020000000000 8001 01 6b 01 0300010000000000 c801 00 00 00")
         try check(
-            ".readResult of nothing", .readResult(header, id: 128, key: Key("k"), record: nil),
-            "09 ac02 05 0100020000000000 8001 00")
+            ".readResult of nothing", .readResult(header, id: 128, key: key, record: nil),
+            "09 ac02 05 0100020000000000 8001 01 6b 00")
         try check(".leaves", .leaves(header), "0a ac02 05 0100020000000000")
         try check(
             ".leavesResult", .leavesResult(header, leaves: [Digest(high: 1, low: 2)]),
@@ -55,6 +55,10 @@ final class GoldenBytesTests: XCTestCase {
         try check(".outdated", .outdated(epoch: 5), "14 05")
         try check(
             ".heartbeat", .heartbeat(PartitionUsage(keys: 1, tombstones: 2, bytes: 300)), "15 01 02 ac02")
+        try check(".canvass", .canvass(header), "16 ac02 05 0100020000000000")
+        try check(
+            ".canvassed", .canvassed(header, granted: true, promised: version.ballot),
+            "17 ac02 05 0100020000000000 01 0300010000000000")
     }
 
     func testForwards() throws {

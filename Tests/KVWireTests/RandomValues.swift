@@ -112,6 +112,8 @@ struct SplitMix: RandomNumberGenerator {
             .outdated(epoch: number()),
             .heartbeat(
                 PartitionUsage(keys: Int(number() >> 1), tombstones: Int(number() >> 1), bytes: Int(number() >> 1))),
+            .canvass(header()),
+            .canvassed(header(), granted: flip(), promised: ballot()),
         ]
     }
 

@@ -8,8 +8,7 @@ extension PeerMessage {
     var encodedBound: Int {
         switch self {
         case .canvass, .canvassed, .prepare, .promise, .reject, .accepted, .confirm, .confirmed, .leaves, .entries,
-            .transfer, .outdated,
-            .heartbeat:
+            .transfer, .outdated, .heartbeat:
             fixedBound
         case .accept(_, let key, let record): fixedBound + key.bytes.count + record.variableSize
         case .read(_, _, let key), .peek(_, _, _, let key): fixedBound + key.bytes.count
