@@ -1,0 +1,130 @@
+import KVAPI
+import KVCore
+import NIOCore
+
+/// Lists keys in ring order: asks partition after partition, several at a time, until the page is full.
+///
+/// Sendable because it is touched on `loop` only.
+final class ListScan: @unchecked Sendable {
+    /// Partitions asked at a time.
+    private static let width = 32
+
+    private let query: ListRequest
+    private let backend: NodeBackend
+    private let loop: any EventLoop
+    private let reply: @Sendable (Result<ListReply, ListFailure>) -> Void
+    private let deadline: Instant
+    /// One past the last partition to ask.
+    private let end: Int
+
+    private var keys: [Key] = []
+    /// The window under way: its first partition, what has come, and how many answers are missing.
+    private var first: Int
+    private var pages: [(keys: [Key], more: Bool)?] = []
+    private var missing = 0
+    private var failure: ListFailure?
+    private var records: [Record?] = []
+
+    init(
+        _ query: ListRequest, backend: NodeBackend, loop: any EventLoop,
+        reply: @escaping @Sendable (Result<ListReply, ListFailure>) -> Void
+    ) {
+        self.query = query
+        self.backend = backend
+        self.loop = loop
+        self.reply = reply
+        deadline = Clock.monotonic + query.timeout
+        let partitions = backend.settings.partitions
+        if let slot = Slot(sharedByKeysWith: query.prefix) {
+            // A whole hash tag: all keys with the prefix are in one slot.
+            let only = Int(PartitionID(slot: slot, partitions: partitions).raw)
+            first = max(only, query.cursor.map { Int($0.partition.raw) } ?? 0)
+            end = only + 1
+        } else {
+            first = query.cursor.map { Int($0.partition.raw) } ?? 0
+            end = partitions
+        }
+    }
+
+    func start() {
+        guard first < end else { return finish(next: nil) }
+        let count = min(Self.width, end - first)
+        pages = Array(repeating: nil, count: count)
+        missing = count
+        let options = RequestOptions(timeout: deadline - Clock.monotonic)
+        for offset in 0..<count {
+            let partition = PartitionID(UInt16(first + offset))
+            let after = partition == query.cursor?.partition ? query.cursor?.key : nil
+            let command = Command.list(
+                ListQuery(prefix: query.prefix, after: after, limit: query.limit - keys.count))
+            backend.execute(
+                command, key: after ?? Key([]), partition: partition, options: options, on: loop
+            ) { [self] answer in receive(answer.outcome, offset) }
+        }
+    }
+
+    private func receive(_ outcome: Outcome, _ offset: Int) {
+        switch outcome {
+        case .listed(let keys, let more): pages[offset] = (keys, more)
+        case .refused(let refusal): failure = ListFailure(refusal: refusal)
+        default: failure = ListFailure(refusal: .noLeader)
+        }
+        missing -= 1
+        guard missing == 0 else { return }
+        if let failure { return reply(.failure(failure)) }
+        takeWindow()
+    }
+
+    private func takeWindow() {
+        for (offset, page) in pages.enumerated() {
+            guard let page else { continue }
+            let partition = PartitionID(UInt16(first + offset))
+            let room = query.limit - keys.count
+            keys.append(contentsOf: page.keys.prefix(room))
+            if page.keys.count > room || page.more {
+                return finish(next: ListCursor(partition: partition, key: keys.last))
+            }
+            if keys.count == query.limit {
+                let next = first + offset + 1
+                return finish(next: next < end ? ListCursor(partition: PartitionID(UInt16(next)), key: nil) : nil)
+            }
+        }
+        first += pages.count
+        start()
+    }
+
+    private func finish(next: ListCursor?) {
+        guard query.values, !keys.isEmpty else {
+            return reply(.success(ListReply(entries: keys.map { ($0, nil) }, next: next)))
+        }
+        records = Array(repeating: nil, count: keys.count)
+        missing = keys.count
+        let options = RequestOptions(timeout: deadline - Clock.monotonic)
+        for (index, key) in keys.enumerated() {
+            backend.execute(.get, key: key, options: options, on: loop) { [self] answer in
+                switch answer.outcome {
+                case .found(let record): records[index] = record
+                case .absent: break
+                case .refused(let refusal): failure = ListFailure(refusal: refusal)
+                default: failure = ListFailure(refusal: .noLeader)
+                }
+                missing -= 1
+                guard missing == 0 else { return }
+                if let failure { return reply(.failure(failure)) }
+                // A key deleted since it was listed is left out.
+                let entries = zip(keys, records).filter { $0.1 != nil }.map { (key: $0.0, record: $0.1) }
+                reply(.success(ListReply(entries: entries, next: next)))
+            }
+        }
+    }
+}
+
+extension Slot {
+    /// The slot of every key that begins with `prefix`, where the prefix holds a whole hash tag; nil where keys differ.
+    fileprivate init?(sharedByKeysWith prefix: [UInt8]) {
+        guard let open = prefix.firstIndex(of: UInt8(ascii: "{")),
+            let close = prefix[(open + 1)...].firstIndex(of: UInt8(ascii: "}")), close > open + 1
+        else { return nil }
+        self = Key(prefix).slot
+    }
+}

@@ -1,0 +1,55 @@
+import KVCore
+import Synchronization
+
+/// What the shards of a node tell of themselves now and then, for any thread to read.
+final class NodeStatus: Sendable {
+    private struct State {
+        var usages: [PartitionUsage]
+        /// Partitions held here whose leader is not known; nil before a shard's first report.
+        var leaderless: [Int?]
+        var isStopping = false
+    }
+
+    private let state: Mutex<State>
+
+    init(shards: Int) {
+        state = Mutex(
+            State(
+                usages: Array(repeating: PartitionUsage(), count: shards),
+                leaderless: Array(repeating: nil, count: shards)))
+    }
+
+    func update(shard: Int, usage: PartitionUsage, leaderless: Int) {
+        state.withLock {
+            $0.usages[shard] = usage
+            $0.leaderless[shard] = leaderless
+        }
+    }
+
+    func beginStopping() { state.withLock { $0.isStopping = true } }
+
+    /// Of all shards together.
+    var usage: PartitionUsage {
+        state.withLock { state in
+            state.usages.reduce(into: PartitionUsage()) { sum, part in
+                sum.keys += part.keys
+                sum.tombstones += part.tombstones
+                sum.bytes += part.bytes
+            }
+        }
+    }
+
+    /// Nil when the node can serve; why not otherwise.
+    var obstacle: String? {
+        state.withLock { state in
+            if state.isStopping { return "the node is stopping" }
+            var leaderless = 0
+            for part in state.leaderless {
+                guard let part else { return "the node is starting" }
+                leaderless += part
+            }
+            return leaderless == 0
+                ? nil : "\(leaderless) of the partitions held here have no known leader; are enough of the other nodes up?"
+        }
+    }
+}

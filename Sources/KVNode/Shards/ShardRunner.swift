@@ -1,0 +1,346 @@
+import KVAPI
+import KVCore
+import KVStorage
+import KVWire
+import Logging
+import NIOCore
+import NIOPosix
+
+/// Performs what one shard decides: it owns the shard's machine, store and links, on one event loop.
+///
+/// Whatever arrives in one turn of the loop is given to the machine at once; one `tick` at the end of the turn sends
+/// what it amounts to, one frame a peer and one commit to the storage threads. So batches grow with the load by themselves.
+///
+/// Sendable because everything mutable is touched on `loop` only.
+final class ShardRunner: @unchecked Sendable {
+    struct Waiting {
+        let loop: any EventLoop
+        /// Of the request, counted against `limits.in_flight`.
+        let bytes: Int
+        let reply: @Sendable (Reply) -> Void
+    }
+
+    let index: Int
+    let loop: any EventLoop
+    let node: NodeIdentity
+    let logger: Logger
+    let status: NodeStatus
+    let pool: NIOThreadPool
+    /// Ends the process: the store must not be used any more.
+    let onStoreFailure: @Sendable (StoreError) -> Void
+
+    private let store: LogStore
+    private var shard: Shard<LogStore>
+    private var detector: HeartbeatDetector
+    private var links: [NodeNumber: PeerLink] = [:]
+    private var usages: [NodeNumber: PartitionUsage] = [:]
+    private var waiting: [RequestID: Waiting] = [:]
+    private var lastRequest: UInt64 = 0
+    private var bytesInFlight = 0
+    private let maximumBytesInFlight: Int
+    private let partitions: [PartitionID]
+
+    private var isTickScheduled = false
+    private var effects: [ShardEffect] = []
+    private var encodedAccept: (partition: PartitionID, version: Version, message: EncodedMessage)?
+    private var timer: RepeatedTask?
+    private var timers = 0
+    private var isStopped = false
+    private var onDrained: (@Sendable () -> Void)?
+
+    init(
+        index: Int, loop: any EventLoop, node: NodeIdentity, topology: Topology, partitions: [PartitionID],
+        store: LogStore, probeInterval: Span, maximumBytesInFlight: Int, status: NodeStatus, pool: NIOThreadPool,
+        logger: Logger, onStoreFailure: @escaping @Sendable (StoreError) -> Void
+    ) {
+        self.index = index
+        self.loop = loop
+        self.node = node
+        self.store = store
+        self.partitions = partitions
+        self.maximumBytesInFlight = maximumBytesInFlight
+        self.status = status
+        self.pool = pool
+        self.logger = logger
+        self.onStoreFailure = onStoreFailure
+        let now = Clock.now
+        shard = Shard(
+            me: node.number, boot: node.boot, topology: topology, partitions: partitions, store: store,
+            options: ShardOptions(), seed: UInt64.random(in: .min ... .max), now: now)
+        detector = HeartbeatDetector(probeInterval: probeInterval, now: now.monotonic)
+    }
+
+    // MARK: Lifecycle
+
+    func start(links: [NodeNumber: PeerLink]) {
+        loop.assertInEventLoop()
+        self.links = links
+        for link in links.values { link.start() }
+        let interval = TimeAmount.nanoseconds(Int64(ShardOptions().timer.nanoseconds))
+        timer = loop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { [weak self] _ in self?.onTimer() }
+    }
+
+    /// Hands leaderships over; `completion` runs on the loop when nothing is left that another could take.
+    func drain(_ completion: @escaping @Sendable () -> Void) {
+        loop.execute { [self] in
+            onDrained = completion
+            handle(.drain)
+        }
+    }
+
+    var hasRequests: Bool { !waiting.isEmpty }
+
+    /// Stops everything on the loop. Requests still waiting are answered as refused or unknown by their doors' closing.
+    func stop() {
+        loop.assertInEventLoop()
+        isStopped = true
+        timer?.cancel()
+        for link in links.values { link.stop() }
+        links = [:]
+    }
+
+    // MARK: Inputs
+
+    func linkUp(_ peer: NodeNumber, boot: UInt64) {
+        detector.linkUp(peer, boot: boot, now: Clock.monotonic)
+        performDetector()
+    }
+
+    func linkDown(_ peer: NodeNumber) {
+        detector.linkDown(peer, now: Clock.monotonic)
+        performDetector()
+    }
+
+    /// Another node has just connected to this one, so it can be connected to.
+    func kick(_ peer: NodeNumber) { links[peer]?.reconnectNow() }
+
+    func deliver(from peer: NodeNumber, _ messages: [PeerMessage]) {
+        guard !isStopped else { return }
+        let now = Clock.now
+        detector.heard(peer, now: now.monotonic)
+        performDetector()
+        for message in messages {
+            if case .heartbeat(let usage) = message {
+                usages[peer] = usage
+            } else {
+                shard.handle(.message(from: peer, message), now: now)
+            }
+        }
+        scheduleTick()
+    }
+
+    func submit(
+        _ command: Command, key: Key, partition: PartitionID, options: RequestOptions, on replyLoop: any EventLoop,
+        reply: @escaping @Sendable (Reply) -> Void
+    ) {
+        loop.assertInEventLoop()
+        let bytes = key.bytes.count + command.valueBytes
+        guard !isStopped, bytesInFlight + bytes <= maximumBytesInFlight else {
+            let refusal: Refusal = isStopped ? .stopping : .overloaded
+            let id = node.id
+            return Self.run(on: replyLoop) { reply(Reply(outcome: .refused(refusal), node: id)) }
+        }
+        lastRequest = (lastRequest + 1) & 0xff_ffff_ffff
+        let id = RequestID((node.boot & 0xffff) << 48 | lastRequest << 8 | UInt64(index))
+        bytesInFlight += bytes
+        waiting[id] = Waiting(loop: replyLoop, bytes: bytes, reply: reply)
+        let now = Clock.now
+        shard.handle(
+            .request(
+                id,
+                ClientRequest(
+                    partition: partition, key: key, command: command, consistency: options.consistency,
+                    deadline: now.monotonic + options.timeout)), now: now)
+        scheduleTick()
+    }
+
+    private func handle(_ input: ShardInput) {
+        shard.handle(input, now: Clock.now)
+        scheduleTick()
+    }
+
+    private func onTimer() {
+        let now = Clock.now
+        detector.tick(now: now.monotonic)
+        performDetector()
+        shard.handle(.timer, now: now)
+        timers += 1
+        if timers % 10 == 0 { report() }
+        maintainStore(now.monotonic)
+        tick()
+    }
+
+    private func performDetector() {
+        guard !detector.effects.isEmpty else { return }
+        let effects = detector.effects
+        detector.effects = []
+        for effect in effects {
+            switch effect {
+            case .up(let peer, let boot):
+                logger.info("in touch", metadata: ["node": "\(node.name(of: peer))"])
+                handle(.peer(peer, .up(boot: boot)))
+            case .down(let peer):
+                logger.warning("out of touch", metadata: ["node": "\(node.name(of: peer))"])
+                handle(.peer(peer, .down))
+            case .sendHeartbeats:
+                let usage = status.usage
+                for link in links.values { link.send(.heartbeat(usage)) }
+                scheduleTick()
+            }
+        }
+    }
+
+    // MARK: Effects
+
+    private func scheduleTick() {
+        guard !isTickScheduled else { return }
+        isTickScheduled = true
+        // Runs when the loop has handed out everything that had arrived.
+        loop.execute { [self] in tick() }
+    }
+
+    private func tick() {
+        isTickScheduled = false
+        guard !isStopped else { return }
+        shard.flush(now: Clock.now)
+        perform()
+        for link in links.values { link.flush() }
+        commit()
+    }
+
+    private func perform() {
+        swap(&effects, &shard.effects)
+        for effect in effects {
+            switch effect {
+            case .send(let peer, let message): send(message, to: peer)
+            case .answer(let id, let outcome, let executor): answer(id, outcome, by: executor)
+            case .load(let ticket): load(ticket)
+            case .notice(let notice): report(notice)
+            }
+        }
+        effects.removeAll(keepingCapacity: true)
+        encodedAccept = nil
+    }
+
+    private func send(_ message: PeerMessage, to peer: NodeNumber) {
+        guard let link = links[peer] else { return }
+        guard links.count > 1, case .accept(let header, _, let record) = message else { return link.send(message) }
+        // The same bytes go to every replica.
+        if let encodedAccept, encodedAccept.partition == header.partition, encodedAccept.version == record.version {
+            return link.send(encodedAccept.message)
+        }
+        let encoded = EncodedMessage(message)
+        encodedAccept = (header.partition, record.version, encoded)
+        link.send(encoded)
+    }
+
+    private func answer(_ id: RequestID, _ outcome: Outcome, by executor: NodeNumber) {
+        guard let waiting = waiting.removeValue(forKey: id) else { return }
+        bytesInFlight -= waiting.bytes
+        let reply = Reply(outcome: outcome, node: node.name(of: executor))
+        if waiting.loop === loop {
+            waiting.reply(reply)
+        } else {
+            waiting.loop.execute { waiting.reply(reply) }
+        }
+    }
+
+    private func report(_ notice: ShardNotice) {
+        switch notice {
+        case .elected(let partition, let ballot, let settled):
+            logger.debug("leading", metadata: ["partition": "\(partition)", "ballot": "\(ballot)", "settled": "\(settled)"])
+        case .settled(let partition): logger.debug("settled", metadata: ["partition": "\(partition)"])
+        case .steppedDown(let partition): logger.debug("stepped down", metadata: ["partition": "\(partition)"])
+        case .drained:
+            onDrained?()
+            onDrained = nil
+        }
+    }
+
+    private static func run(on loop: any EventLoop, _ body: @escaping @Sendable () -> Void) {
+        if loop.inEventLoop { body() } else { loop.execute(body) }
+    }
+
+    // MARK: The store
+
+    private func commit() {
+        guard let job = store.takeCommit() else { return }
+        runBlocking({ job.run() }) { runner, result in
+            guard runner.check(runner.store.completed(result)) else { return }
+            runner.shard.handle(.durable, now: Clock.now)
+            runner.tick()
+        }
+    }
+
+    private func load(_ ticket: ReadTicket) {
+        guard let job = store.takeRead(ticket) else { return handle(.loaded(ticket, nil)) }
+        runBlocking({ job.run() }) { runner, result in
+            do {
+                let loaded = try runner.store.completed(result)
+                runner.handle(.loaded(loaded.ticket, loaded.record))
+            } catch {
+                runner.check(error)
+            }
+        }
+    }
+
+    private func runBlocking<Result: Sendable>(
+        _ work: @escaping @Sendable () -> Result, then: @escaping @Sendable (ShardRunner, Result) -> Void
+    ) {
+        pool.submit { [self] state in
+            guard case .active = state else { return }
+            let result = work()
+            loop.execute { [self] in
+                if !isStopped { then(self, result) }
+            }
+        }
+    }
+
+    /// False, and the process ends, where the store has failed.
+    @discardableResult
+    private func check(_ failure: StoreError?) -> Bool {
+        guard let failure else { return true }
+        isStopped = true
+        onStoreFailure(failure)
+        return false
+    }
+
+    private func maintainStore(_ now: Instant) {
+    }
+
+    // MARK: Status
+
+    private func report() {
+        var usage = PartitionUsage()
+        var leaderless = 0
+        for partition in partitions {
+            let held = store.usage(partition)
+            usage.keys += held.keys
+            usage.tombstones += held.tombstones
+            usage.bytes += held.bytes
+            if shard.leader(of: partition) == nil { leaderless += 1 }
+        }
+        status.update(shard: index, usage: usage, leaderless: leaderless)
+    }
+
+    struct Snapshot: Sendable {
+        var leaders: [(PartitionID, NodeNumber?)]
+        var alive: [NodeNumber: Bool]
+        var usages: [NodeNumber: PartitionUsage]
+    }
+
+    func snapshot() -> Snapshot {
+        loop.assertInEventLoop()
+        var alive = [node.number: true]
+        for peer in links.keys { alive[peer] = detector.isUp(peer) }
+        return Snapshot(
+            leaders: partitions.map { ($0, shard.leader(of: $0)) }, alive: alive, usages: usages)
+    }
+}
+
+extension Command {
+    fileprivate var valueBytes: Int {
+        if case .put(let put) = self { return put.value.count }
+        return 0
+    }
+}
