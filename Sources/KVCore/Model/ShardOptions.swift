@@ -22,6 +22,8 @@ public struct ShardOptions: Sendable {
     public var transferTimeout = Span.milliseconds(1000)
     /// A read that its leader has not answered by then is tried at a majority of replicas as well.
     public var leaderlessAfter = Span.milliseconds(50)
+    /// A read sent to a leader is sent again after this, as nothing can be lost by it.
+    public var readRetry = Span.milliseconds(1000)
     /// How long a chosen write waits for the slower replicas before they count as having missed it.
     public var stragglers = Span.milliseconds(1000)
 
@@ -33,6 +35,8 @@ public struct ShardOptions: Sendable {
     public var maximumMissed = 1024
     /// Records on their way to a lagging peer, in one partition.
     public var mendWindow = 64
+    /// Bytes of such records, over all partitions, for one peer.
+    public var mendBytes = 8 << 20
     /// Keys being recovered at a time while a partition settles.
     public var settleWindow = 64
     /// Requests that wait at a node for their answers; more are refused.

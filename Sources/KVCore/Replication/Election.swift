@@ -9,6 +9,8 @@ final class Candidate {
     var sent: Instant
     /// Who has granted the canvass, or promised.
     var supporters = ReplicaMask()
+    /// Who has said that it sees a leader.
+    var refusers = ReplicaMask()
     /// The roots that promises came with, by replica. The candidate's own is of the time of its own promise, which is as good as now.
     var roots: [Int: Digest] = [:]
     /// What came for the leader-to-be meanwhile.
@@ -73,8 +75,11 @@ extension Replica {
             let index = quorum.index(of: node)
         else { return }
         guard granted else {
-            // Its leader will show itself by its next beacon; if it does not, ask again.
-            abandonCandidacy(hint: nil)
+            candidate.refusers.insert(index)
+            var others = ReplicaMask()
+            for other in quorum.members.indices where !candidate.refusers.contains(other) { others.insert(other) }
+            // The leader they see will show itself by its next beacon; if it does not, ask again.
+            if !quorum.isMet(by: others) { abandonCandidacy(hint: nil) }
             return
         }
         candidate.supporters.insert(index)
@@ -143,7 +148,9 @@ extension Replica {
         guard let candidate else { return }
         self.candidate = nil
         if let hint, hint != context.me { sawLeader(hint) }
-        let wait = context.random.next(upperBound: max(context.options.backoff.nanoseconds, 1))
+        // A canvass has disturbed nobody and may be repeated sooner.
+        let longest = context.options.backoff.nanoseconds / (candidate.phase == .canvassing ? 4 : 1)
+        let wait = context.random.next(upperBound: max(longest, 1))
         backoffUntil = now + Span(nanoseconds: wait)
         for operation in candidate.held { context.results.append((operation.origin, .notLeader(hint: leaderHint))) }
     }

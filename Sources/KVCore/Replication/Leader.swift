@@ -75,8 +75,9 @@ struct Proposal {
     /// False where a later change of the key in the same tick travels for both.
     var isSent = false
     var sent: Instant
-    /// When it was last sent again to those who had not answered.
+    /// When it was last sent again to those who had not answered, and how often.
     var resent: Instant
+    var resends = 0
     var accepted = ReplicaMask()
     var isChosen = false
 }
@@ -137,7 +138,10 @@ extension Replica {
         self.leader = nil
         if let hint, hint != context.me { sawLeader(hint) }
         if leader.transfer != nil { context.transfers -= 1 }
-        for progress in leader.progress where progress.comparison != nil { context.comparisons -= 1 }
+        for index in leader.progress.indices {
+            endComparison(with: index, leader)
+            forgetSent(to: index, leader)
+        }
         context.effects.append(.notice(.steppedDown(partition)))
         let redirect = ForwardResult.notLeader(hint: hint)
         let firstUnsent = leader.unsent.first ?? .max
@@ -168,6 +172,30 @@ extension Replica {
             let hint = leaderHint.flatMap { context.isUp($0) ? $0 : nil }
             context.results.append((operation.origin, .notLeader(hint: hint)))
         }
+    }
+
+    /// Takes back an operation of this node's client; false where it has been proposed already.
+    func withdraw(_ id: RequestID) -> Bool {
+        let origin = OperationOrigin.local(id)
+        func take(_ operations: inout [Operation]) -> Bool {
+            guard let index = operations.firstIndex(where: { $0.origin == origin }) else { return false }
+            operations.remove(at: index)
+            return true
+        }
+        if let candidate { return take(&candidate.held) }
+        guard let leader else { return false }
+        if take(&leader.held) { return true }
+        if let index = leader.answers.firstIndex(where: { $0.operation.origin == origin }) {
+            leader.answers.remove(at: index)
+            return true
+        }
+        for key in leader.recoveries.keys.sorted() {
+            if var recovery = leader.recoveries[key], take(&recovery.operations) {
+                leader.recoveries[key] = recovery
+                return true
+            }
+        }
+        return false
     }
 
     /// Tries again what was held, as far as it can go now.
@@ -339,8 +367,10 @@ extension Replica {
         var budget = context.options.mendWindow
         for index in leader.proposals.indices where budget > 0 {
             let proposal = leader.proposals[index]
-            guard proposal.isSent, now - proposal.resent >= context.options.retry else { continue }
+            let pause = Span(nanoseconds: context.options.retry.nanoseconds << UInt64(min(proposal.resends, 4)))
+            guard proposal.isSent, now - proposal.resent >= pause else { continue }
             leader.proposals[index].resent = now
+            leader.proposals[index].resends += 1
             budget -= 1
             let accept = PeerMessage.accept(header(leader.ballot), key: proposal.key, record: proposal.record)
             for (replica, member) in quorum.members.enumerated()

@@ -7,14 +7,20 @@ struct Progress {
     var isCompared = false
     /// Keys it missed, at most `ShardOptions.maximumMissed`.
     var missed: Deque<Key> = []
-    /// Records sent to it again, by version, and when.
-    var sent: [Version: (key: Key, at: Instant)] = [:]
+    /// Records sent to it again, by version.
+    var sent: [Version: Sent] = [:]
     /// Values being read from disk for it.
     var loading = 0
     var comparison: Comparison?
 
     /// As far as the leader knows it holds everything that is not in flight.
     var isLevel: Bool { isCompared && missed.isEmpty && sent.isEmpty && loading == 0 && comparison == nil }
+
+    struct Sent {
+        let key: Key
+        let at: Instant
+        let bytes: Int
+    }
 
     /// It may have lost what it had.
     mutating func restart() { isCompared = false }
@@ -46,6 +52,7 @@ extension Replica {
         for (index, member) in quorum.members.enumerated() where index != ownIndex {
             guard context.isUp(member) else {
                 endComparison(with: index, leader)
+                forgetSent(to: index, leader)
                 continue
             }
             resendMended(to: index, leader)
@@ -139,8 +146,10 @@ extension Replica {
     }
 
     private func sendMissed(to index: Int, _ leader: Leader) {
-        guard leader.isSettled, context.isUp(quorum.members[index]) else { return }
+        let peer = quorum.members[index]
+        guard leader.isSettled, context.isUp(peer) else { return }
         while leader.progress[index].sent.count + leader.progress[index].loading < context.options.mendWindow,
+            context.mending[peer, default: 0] < context.options.mendBytes,
             let key = leader.progress[index].missed.popFirst()
         {
             guard leader.inFlight[key] == nil else { continue }
@@ -149,13 +158,16 @@ extension Replica {
             case .found(let record): sendAgain(key, record, to: index, leader)
             case .onDisk(let ticket):
                 leader.progress[index].loading += 1
-                context.loads[ticket] = .mend(partition, leader.ballot, to: quorum.members[index], key)
+                context.loads[ticket] = .mend(partition, leader.ballot, to: peer, key)
             }
         }
     }
 
     private func sendAgain(_ key: Key, _ record: Record, to index: Int, _ leader: Leader) {
-        leader.progress[index].sent[record.version] = (key, now)
+        let bytes = key.bytes.count + (record.value?.count ?? 0)
+        forgetSent(record.version, to: index, leader)
+        leader.progress[index].sent[record.version] = Progress.Sent(key: key, at: now, bytes: bytes)
+        context.mending[quorum.members[index], default: 0] += bytes
         context.send(quorum.members[index], .accept(header(leader.ballot), key: key, record: record))
     }
 
@@ -172,13 +184,29 @@ extension Replica {
         guard !leader.progress[index].sent.isEmpty else { return }
         let late = leader.progress[index].sent.filter { now - $0.value.at >= context.options.retry }
         for (version, sent) in late.sorted(by: { $0.key < $1.key }) {
-            leader.progress[index].sent[version] = nil
+            forgetSent(version, to: index, leader)
             leader.progress[index].missed.append(sent.key)
         }
     }
 
     func mended(_ version: Version, at index: Int, _ leader: Leader) {
-        guard leader.progress[index].sent.removeValue(forKey: version) != nil else { return }
+        guard forgetSent(version, to: index, leader) else { return }
         sendMissed(to: index, leader)
+    }
+
+    @discardableResult
+    private func forgetSent(_ version: Version, to index: Int, _ leader: Leader) -> Bool {
+        guard let sent = leader.progress[index].sent.removeValue(forKey: version) else { return false }
+        context.mending[quorum.members[index], default: 0] -= sent.bytes
+        return true
+    }
+
+    /// The peer is out of touch, or this leader is no more: what was on its way is missed.
+    func forgetSent(to index: Int, _ leader: Leader) {
+        for version in leader.progress[index].sent.keys.sorted() {
+            guard let key = leader.progress[index].sent[version]?.key else { continue }
+            forgetSent(version, to: index, leader)
+            leader.progress[index].missed.append(key)
+        }
     }
 }

@@ -11,6 +11,8 @@ final class ReplicaContext<Store: RecordStore>: Environment {
     /// Leaderships being handed over, and comparisons of hash trees under way: bounded by `ShardOptions`.
     var transfers = 0
     var comparisons = 0
+    /// Bytes of records on their way to lagging peers.
+    var mending: [NodeNumber: Int] = [:]
 
     /// What waits for the store, in the order of its log.
     private var deferred: Deque<(position: LogPosition, action: DeferredAction)> = []

@@ -5,6 +5,8 @@ protocol LocalReplica {
     /// Who else seems to lead.
     var leaderHint: NodeNumber? { get }
     func submit(_ operation: Operation)
+    /// Takes back an operation submitted for a client of this node; false where it has been proposed, or is not there.
+    func withdraw(_ id: RequestID) -> Bool
     /// Reads this node's own copy; the answer comes through `Router.receivePeeked`.
     func peekForClient(_ id: RequestID, key: Key)
 }
@@ -23,7 +25,9 @@ struct Router<Local: LocalReplica> {
 
         let request: ClientRequest
         var place = Place.waiting
-        var began: Instant
+        let began: Instant
+        /// When it was last sent to a leader.
+        var sent: Instant
         /// How often it was sent to a node that turned out not to lead.
         var attempts = 0
         var peek: Peek?
@@ -64,7 +68,7 @@ struct Router<Local: LocalReplica> {
         guard pending.count < context.options.maximumRequests else {
             return answer(id, .refused(.overloaded), by: context.me)
         }
-        pending[id] = Pending(request: request, began: now)
+        pending[id] = Pending(request: request, began: now, sent: now)
         if request.consistency == .stale, request.command == .get {
             startStaleRead(id, request, replica)
         } else {
@@ -87,6 +91,7 @@ struct Router<Local: LocalReplica> {
         }
         if let target = target(entry, replica) {
             entry.place = .remote(target)
+            entry.sent = now
             context.send(
                 target,
                 .forward(
@@ -163,15 +168,15 @@ struct Router<Local: LocalReplica> {
     /// Tries what waits, and ends what has waited too long.
     mutating func timer(_ replica: (PartitionID) -> Local?) {
         let due = pending.filter { id, entry in
-            entry.place == .waiting || entry.request.deadline <= now || wantsPeek(entry)
+            entry.place == .waiting || entry.request.deadline <= now || wantsPeek(entry) || wantsResending(entry)
         }
         for id in due.keys.sorted(by: { $0.raw < $1.raw }) {
             guard let entry = pending[id] else { continue }
             if entry.request.deadline <= now {
-                expire(id, entry)
+                expire(id, entry, replica(entry.request.partition))
             } else if entry.request.consistency == .stale {
                 startStaleRead(id, entry.request, replica(entry.request.partition))
-            } else if entry.place == .waiting {
+            } else if entry.place == .waiting || wantsResending(entry) {
                 route(id, replica(entry.request.partition))
             } else {
                 startPeek(id, replica(entry.request.partition))
@@ -179,12 +184,18 @@ struct Router<Local: LocalReplica> {
         }
     }
 
-    private mutating func expire(_ id: RequestID, _ entry: Pending) {
+    private mutating func expire(_ id: RequestID, _ entry: Pending, _ replica: Local?) {
         if entry.request.consistency == .stale { return answer(id, .refused(.noReplica), by: context.me) }
-        if entry.request.command.isRead || entry.place == .waiting {
+        let isWithdrawn = entry.place == .here && replica?.withdraw(id) == true
+        if entry.request.command.isRead || entry.place == .waiting || isWithdrawn {
             return answer(id, .refused(.noLeader), by: context.me)
         }
         answer(id, .unknown(.timedOut), by: context.me)
+    }
+
+    private func wantsResending(_ entry: Pending) -> Bool {
+        guard case .remote = entry.place, entry.request.command.isRead else { return false }
+        return now - entry.sent >= context.options.readRetry
     }
 }
 
