@@ -37,7 +37,7 @@ final class FlowNetworkTests: XCTestCase {
     /// The dual solution proves each: no residual arc could lower the cost.
     func testRandomNetworksAreSolvedToOptimality() {
         for seed in 1...200 as ClosedRange<UInt64> {
-            var random = SplitMix64(seed: seed)
+            var random = SplitMix(seed: seed)
             let count = Int.random(in: 3...60, using: &random)
             var network = FlowNetwork(vertexCount: count, source: 0, sink: count - 1, expectedArcs: count * 6)
             var arcs: [(tail: Int, head: Int, capacity: Int, arc: FlowNetwork.Arc)] = []

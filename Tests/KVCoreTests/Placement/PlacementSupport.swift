@@ -1,20 +1,5 @@
 import KVCore
 
-/// Steele, Lea and Flood's SplitMix64: random choices that a seed repeats.
-struct SplitMix64: RandomNumberGenerator {
-    var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
-        return z ^ z >> 31
-    }
-}
-
 extension Member {
     init(_ number: Int, zone: String = "", weight: Int = 1) {
         self.init(
@@ -47,12 +32,12 @@ struct Case: CustomStringConvertible {
 
     /// A cluster and a placement that may come from anywhere: another plan, a plan with holes, or chance.
     static func random(
-        using random: inout SplitMix64, partitions: ClosedRange<Int>, nodes: ClosedRange<Int>
+        using random: inout SplitMix, partitions: ClosedRange<Int>, nodes: ClosedRange<Int>
     ) -> Case {
         let partitions = Int.random(in: partitions, using: &random)
         let zones = ["", "a", "b", "c", "d"].prefix(Int.random(in: 1...5, using: &random))
         let weights = [[1], [1, 2], [1, 2, 3, 7], [1, 100]].randomElement(using: &random) ?? [1]
-        func pick(_ numbers: [Int], using random: inout SplitMix64) -> [Member] {
+        func pick(_ numbers: [Int], using random: inout SplitMix) -> [Member] {
             numbers.map { number in
                 Member(
                     number, zone: zones.randomElement(using: &random) ?? "",

@@ -21,7 +21,7 @@ final class SharesTests: XCTestCase {
     /// Against bisection of the level in floating point.
     func testAgainstNaive() {
         for seed in 1...500 as ClosedRange<UInt64> {
-            var random = SplitMix64(seed: seed)
+            var random = SplitMix(seed: seed)
             let task = Case.random(using: &random, partitions: 1...64, nodes: 1...8)
             let naive = NaivePlanner(task)
             let width = min(task.replicas, task.members.count)
