@@ -1,0 +1,166 @@
+import KVCore
+import XCTest
+
+@testable import KVAPI
+
+/// Lists, the cluster's state, and health.
+final class HTTPClusterTests: XCTestCase {
+    private func json(_ door: Door, _ target: String) throws -> NSDictionary {
+        let answer = door.exchange(request("GET \(target)"))
+        XCTAssertEqual(answer.status, "200 OK", answer.text)
+        XCTAssertEqual(answer.fields["content-type"], "application/json")
+        XCTAssertEqual(answer.fields["content-length"], "\(answer.body.utf8.count)")
+        return try XCTUnwrap(JSONSerialization.jsonObject(with: Data(answer.body.utf8)) as? NSDictionary)
+    }
+
+    // MARK: - Lists
+
+    func testListAsksForAPage() throws {
+        let door = try Door()
+        let cursor = ListCursor(partition: PartitionID(slot: Key("foo").slot, partitions: 4), key: Key("foo"))
+        let opaque = String(decoding: cursor.opaque, as: UTF8.self)
+        _ = try json(door, "/v1/kv")
+        _ = try json(door, "/v1/kv?prefix=a%2F%00&cursor=\(opaque)&limit=7&values=true&timeout=1s")
+        XCTAssertEqual(door.backend.listed.count, 2)
+        let first = door.backend.listed[0]
+        XCTAssertEqual(first.prefix, [])
+        XCTAssertNil(first.cursor)
+        XCTAssertEqual(first.limit, 100)
+        XCTAssertFalse(first.values)
+        XCTAssertEqual(first.timeout, .milliseconds(5000))
+        let second = door.backend.listed[1]
+        XCTAssertEqual(second.prefix, Array("a/\0".utf8))
+        XCTAssertEqual(second.cursor, cursor)
+        XCTAssertEqual(second.limit, 7)
+        XCTAssertTrue(second.values)
+        XCTAssertEqual(second.timeout, .milliseconds(1000))
+    }
+
+    func testListShowsKeysThatAreNoTextInBase64() throws {
+        let door = try Door()
+        let next = ListCursor(partition: PartitionID(3), key: nil)
+        door.backend.page = .success(
+            ListReply(entries: [(Key("plain \"é\""), nil), (Key([0xff, 0x00]), nil)], next: next))
+        let page = try json(door, "/v1/kv")
+        XCTAssertEqual(
+            page, ["keys": [["key": "plain \"é\""], ["key": "/wA=", "encoding": "base64"]], "cursor": "AAM"])
+
+        door.backend.page = .success(
+            ListReply(
+                entries: [
+                    (Key("a"), Record(version: version(4, 2, 9), value: Array("line\n".utf8))),
+                    (Key("b"), Record(version: version(4, 2, 10), value: [0x80])),
+                ], next: nil))
+        XCTAssertEqual(
+            try json(door, "/v1/kv?values=true"),
+            [
+                "keys": [
+                    ["key": "a", "value": "line\n", "version": "4.2.9"],
+                    ["key": "b", "value": "gA==", "value_encoding": "base64", "version": "4.2.10"],
+                ], "cursor": NSNull(),
+            ])
+    }
+
+    func testListThatFails() throws {
+        let door = try Door()
+        door.backend.page = .failure(ListFailure(refusal: .noLeader))
+        let answer = door.exchange(request("GET /v1/kv"))
+        XCTAssertEqual(answer.status, "503 Service Unavailable")
+        XCTAssertEqual(answer.error, "no_leader")
+        XCTAssertEqual(answer.fields["retry-after"], "1")
+    }
+
+    func testCursorsRoundTripAndForgedOnesDoNot() {
+        let settings = ClusterSettings(name: "demo", partitions: 1024, replicas: 3)
+        let limits = RequestLimits(key: 64, value: 1000)
+        for text in ["a", "user:{7}:name", "\0\u{1}", String(repeating: "k", count: 64)] {
+            let key = Key(text)
+            let cursor = ListCursor(partition: PartitionID(slot: key.slot, partitions: 1024), key: key)
+            XCTAssertEqual(ListCursor(opaque: cursor.opaque, settings, limits), cursor)
+            let elsewhere = ListCursor(partition: PartitionID((cursor.partition.raw + 1) % 1024), key: key)
+            XCTAssertNil(ListCursor(opaque: elsewhere.opaque, settings, limits), "a key of another partition")
+        }
+        let begin = ListCursor(partition: PartitionID(1023), key: nil)
+        XCTAssertEqual(ListCursor(opaque: begin.opaque, settings, limits), begin)
+        let long = Key(String(repeating: "k", count: 65))
+        for bytes in [
+            [], Array("AA".utf8), Array("!!!".utf8), Array("AAB".utf8), Array("BAA".utf8), Array("AAA=".utf8),
+            ListCursor(partition: PartitionID(slot: long.slot, partitions: 1024), key: long).opaque,
+        ] as [[UInt8]] {
+            XCTAssertNil(ListCursor(opaque: bytes, settings, limits), String(decoding: bytes, as: UTF8.self))
+        }
+    }
+
+    // MARK: - The cluster
+
+    func testRing() throws {
+        let door = try Door()
+        let ring = try json(door, "/v1/ring")
+        XCTAssertEqual(ring["cluster"] as? String, "demo")
+        XCTAssertEqual(ring["epoch"] as? Int, 7)
+        XCTAssertEqual(ring["partitions"] as? Int, 4)
+        XCTAssertEqual(ring["replicas"] as? Int, 3)
+        let nodes = try XCTUnwrap(ring["nodes"] as? [NSDictionary])
+        XCTAssertEqual(
+            nodes.first,
+            [
+                "id": "n1", "state": "alive", "zone": "a", "weight": 1, "client": "127.0.0.1:7401",
+                "peer": "127.0.0.1:7501", "replicas": 4, "leaders": 2, "keys": 10, "bytes": 1234,
+            ])
+        XCTAssertEqual(nodes.last?["state"] as? String, "suspect")
+        XCTAssertEqual(nodes.last?["keys"] as? NSNull, NSNull())
+        XCTAssertEqual(nodes.last?["leaders"] as? Int, 0)
+        let assignments = try XCTUnwrap(ring["assignments"] as? [NSDictionary])
+        XCTAssertEqual(assignments.count, 4)
+        XCTAssertEqual(
+            assignments[1],
+            ["partition": 1, "first_slot": 4096, "last_slot": 8191, "replicas": ["n1", "n2", "n3"], "leader": "n2"])
+        XCTAssertEqual(assignments[3]["leader"] as? NSNull, NSNull())
+        XCTAssertEqual(try json(door, "/v1/nodes")["nodes"] as? [NSDictionary], nodes)
+    }
+
+    func testRingOfOneKey() throws {
+        let door = try Door()
+        XCTAssertEqual(
+            try json(door, "/v1/ring?key=foo"),
+            ["key": "foo", "slot": 12182, "partition": 2, "replicas": ["n1", "n2", "n3"], "leader": "n1"])
+        XCTAssertEqual(
+            try json(door, "/v1/ring?key=%7Bfoo%7D.bar")["slot"] as? Int, 12182, "the hash tag alone counts")
+        let bytes = try json(door, "/v1/ring?key=%FF")
+        XCTAssertEqual(bytes["key"] as? String, "/w==")
+        XCTAssertEqual(bytes["encoding"] as? String, "base64")
+    }
+
+    func testTopology() throws {
+        let door = try Door()
+        door.backend.cluster.topology.assignments[0].next = [NodeNumber(2)]
+        let topology = try json(door, "/v1/topology")
+        XCTAssertEqual(topology["cluster_id"] as? String, "00000000000000010000000000000002")
+        XCTAssertEqual(
+            (topology["members"] as? [NSDictionary])?.first,
+            [
+                "number": 1, "id": "n1", "zone": "a", "weight": 1, "client": "127.0.0.1:7401",
+                "peer": "127.0.0.1:7501",
+            ])
+        let assignments = try XCTUnwrap(topology["assignments"] as? [NSDictionary])
+        XCTAssertEqual(
+            assignments[0], ["partition": 0, "replicas": ["n1", "n2", "n3"], "next": ["n2"], "changed": 1])
+        XCTAssertEqual(assignments[1], ["partition": 1, "replicas": ["n1", "n2", "n3"], "changed": 1])
+    }
+
+    // MARK: - Health
+
+    func testHealth() throws {
+        let door = try Door()
+        XCTAssertEqual(door.exchange(request("GET /ping")).body, "pong")
+        XCTAssertEqual(door.exchange(request("HEAD /ping")).body, "")
+        XCTAssertEqual(door.exchange(request("GET /health/live")).status, "200 OK")
+        XCTAssertEqual(door.exchange(request("GET /health/ready")).status, "200 OK")
+        door.backend.health = .notReady("opening the store")
+        XCTAssertEqual(door.exchange(request("GET /health/live")).status, "200 OK")
+        let answer = door.exchange(request("GET /health/ready"))
+        XCTAssertEqual(answer.status, "503 Service Unavailable")
+        XCTAssertEqual(answer.error, "not_ready")
+        XCTAssertTrue(answer.body.contains("opening the store"))
+    }
+}

@@ -1,0 +1,82 @@
+import KVCore
+import NIOCore
+import XCTest
+
+@testable import KVAPI
+
+final class PiecesTests: XCTestCase {
+    func testBase64() {
+        // RFC 4648, 10.
+        let table = [
+            ("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE="),
+            ("foobar", "Zm9vYmFy"),
+        ]
+        for (plain, encoded) in table {
+            XCTAssertEqual(String(decoding: Base64.encode(Array(plain.utf8)), as: UTF8.self), encoded)
+            let forURL = encoded.filter { $0 != "=" }
+            XCTAssertEqual(Base64.decodeFromURL(Array(forURL.utf8)), Array(plain.utf8), forURL)
+        }
+        XCTAssertEqual(String(decoding: Base64.encodeForURL([0xfb, 0xff]), as: UTF8.self), "-_8")
+        for text in ["A", "AAAAA", "A+==", "Zg==", "Zh", "Zm9", "-_9", "é"] {
+            XCTAssertNil(Base64.decodeFromURL(Array(text.utf8)), text)
+        }
+        var random = SplitMix(state: 1)
+        for count in 0..<200 {
+            let bytes = (0..<count).map { _ in UInt8.random(in: 0...255, using: &random) }
+            XCTAssertEqual(Base64.decodeFromURL(Base64.encodeForURL(bytes)), bytes)
+            XCTAssertEqual(Data(Base64.encode(bytes)), Data(bytes).base64EncodedData())
+        }
+    }
+
+    func testDurations() {
+        let table: [(String, UInt64?)] = [
+            ("1ms", 1), ("30s", 30_000), ("2m", 120_000), ("1h", 3_600_000), ("7d", 604_800_000), ("007s", 7000),
+            ("", nil), ("s", nil), ("0s", nil), ("1", nil), ("1 s", nil), ("-1s", nil), ("1S", nil), ("1us", nil),
+            ("1s1s", nil), ("18446744073709551615ms", .max), ("18446744073709551616ms", nil),
+            ("18446744073709552s", nil),
+        ]
+        for (text, expected) in table { XCTAssertEqual(milliseconds(ofDuration: Array(text.utf8)), expected, text) }
+    }
+
+    func testMediaTypes() {
+        for text in ["text/plain", "application/vnd.api+json", "text/html; charset=\"utf-8\"", "a/b ;c"] {
+            XCTAssertTrue(isMediaType(text), text)
+        }
+        for text in [
+            "", "text", "/", "a/", "/b", "a/b/c", "a b/c", "te;xt/plain", "a/b\r\nX: y", "a/b;\u{7f}", "a/b;é",
+        ] {
+            XCTAssertFalse(isMediaType(text), text)
+        }
+    }
+
+    func testEntityTags() {
+        XCTAssertEqual(EntityTags(" * "), .any)
+        XCTAssertEqual(
+            EntityTags("W/\"1.2.3\" ,\t\"x,y\""),
+            .list([EntityTag(isWeak: true, version: version(1, 2, 3)), EntityTag(isWeak: false, version: nil)]))
+        XCTAssertNotNil(EntityTags(Array(repeating: "\"1.1.1\"", count: 64).joined(separator: ",")))
+        XCTAssertNil(EntityTags(Array(repeating: "\"1.1.1\"", count: 65).joined(separator: ",")))
+        for text in ["", ",", "*,*", "\"a\",", "\"a\"\"b\"", "W/", "w/\"a\"", "\"a", "a\"", "\"a b\""] {
+            XCTAssertNil(EntityTags(text), text)
+        }
+    }
+
+    func testJSONEscapes() throws {
+        var json = JSONWriter(capacity: 0, allocator: ByteBufferAllocator())
+        let text = "quote \" slash \\ / \u{8}\t\n\r\u{1f}\u{7f}\u{2028} é 🦊 \0 end"
+        json.array { json in
+            json.string(text)
+            json.string("")
+            json.number(Int.min)
+            json.number(UInt64.max)
+            json.number(0)
+            json.null()
+            json.array { _ in }
+            json.object { _ in }
+        }
+        let bytes = Data(json.buffer.readableBytesView)
+        XCTAssertEqual(
+            try JSONSerialization.jsonObject(with: bytes) as? NSArray,
+            [text, "", Int.min, UInt64.max, 0, NSNull(), [], [:] as NSDictionary])
+    }
+}
