@@ -20,6 +20,7 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .target(name: "CChecksum"),
+        .systemLibrary(name: "CLinux"),
 
         .target(
             name: "KVCore",
@@ -32,7 +33,11 @@ let package = Package(
             swiftSettings: settings
         ),
         .target(name: "KVConfig", dependencies: ["KVCore", "CYAML"], swiftSettings: settings),
-        .target(name: "KVStorage", dependencies: ["KVCore", "CChecksum"], swiftSettings: settings),
+        .target(
+            name: "KVStorage",
+            dependencies: ["KVCore", "CChecksum", "CLinux", .product(name: "DequeModule", package: "swift-collections")],
+            swiftSettings: settings
+        ),
         .target(
             name: "KVAPI",
             dependencies: [
@@ -81,6 +86,12 @@ let package = Package(
             name: "simulate",
             dependencies: ["KVSimulator", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             path: "Tests/Simulate",
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "storebench",
+            dependencies: ["KVCore", "KVStorage"],
+            path: "Benchmarks/StoreBench",
             swiftSettings: settings
         ),
         .testTarget(name: "KVCoreTests", dependencies: ["KVCore"], swiftSettings: settings),

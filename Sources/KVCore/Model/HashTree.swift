@@ -61,22 +61,26 @@ public struct KeyHash: Hashable, Sendable {
     public var high: UInt64
     public var low: UInt64
 
-    /// Multiply-and-fold in two independent lanes, after wyhash (Wang Yi).
-    public init(_ key: Key) {
-        (high, low) = key.bytes.withUnsafeBufferPointer { bytes in
-            var a: UInt64 = 0xa076_1d64_78bd_642f ^ UInt64(bytes.count)
-            var b: UInt64 = 0x1d8e_4e27_c47d_124f &+ UInt64(bytes.count)
-            var index = 0
-            while index < bytes.count {
-                var word: UInt64 = 0
-                let end = min(index + 8, bytes.count)
+    public init(_ key: Key) { self = key.bytes.withUnsafeBytes { KeyHash($0) } }
+
+    /// Multiply-and-fold in two independent lanes, after wyhash (Wang Yi). The last word is padded with zeros.
+    public init(_ bytes: UnsafeRawBufferPointer) {
+        var a: UInt64 = 0xa076_1d64_78bd_642f ^ UInt64(bytes.count)
+        var b: UInt64 = 0x1d8e_4e27_c47d_124f &+ UInt64(bytes.count)
+        var index = 0
+        while index < bytes.count {
+            var word: UInt64 = 0
+            let end = min(index + 8, bytes.count)
+            if end - index == 8 {
+                word = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self))
+            } else {
                 for i in stride(from: end - 1, through: index, by: -1) { word = word << 8 | UInt64(bytes[i]) }
-                a = mix(a ^ word, 0xe703_7ed1_a0b4_28db)
-                b = mix(b &+ word, 0x8ebc_6af0_9c88_c6e3) ^ word
-                index = end
             }
-            return (mix(a, 0x5899_65cc_7537_4cc3 ^ b), mix(b, 0x9e37_79b9_7f4a_7c15 ^ a))
+            a = mix(a ^ word, 0xe703_7ed1_a0b4_28db)
+            b = mix(b &+ word, 0x8ebc_6af0_9c88_c6e3) ^ word
+            index = end
         }
+        (high, low) = (mix(a, 0x5899_65cc_7537_4cc3 ^ b), mix(b, 0x9e37_79b9_7f4a_7c15 ^ a))
     }
 }
 

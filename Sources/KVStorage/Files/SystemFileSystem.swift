@@ -1,0 +1,83 @@
+import CLinux
+import Glibc
+
+/// The operating system's files.
+public struct SystemFileSystem: FileSystem {
+    public init() {}
+
+    public func open(_ path: String, _ mode: OpenMode) throws(FileError) -> any File {
+        try SystemFile(path, mode)
+    }
+
+    public func list(_ directory: String) throws(FileError) -> [String] {
+        guard let stream = opendir(directory) else { throw FileError(errno: errno, "opendir", directory) }
+        defer { closedir(stream) }
+        var names: [String] = []
+        while true {
+            errno = 0
+            guard let entry = readdir(stream) else { break }
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if name != "." && name != ".." { names.append(name) }
+        }
+        if errno != 0 { throw FileError(errno: errno, "readdir", directory) }
+        return names
+    }
+
+    public func createDirectory(_ path: String) throws(FileError) {
+        if mkdir(path, 0o750) != 0 && errno != EEXIST { throw FileError(errno: errno, "mkdir", path) }
+    }
+
+    public func rename(_ path: String, to target: String) throws(FileError) {
+        if Glibc.rename(path, target) != 0 { throw FileError(errno: errno, "rename", path) }
+    }
+
+    public func unlink(_ path: String) throws(FileError) {
+        if Glibc.unlink(path) != 0 { throw FileError(errno: errno, "unlink", path) }
+    }
+
+    public func syncDirectory(_ path: String) throws(FileError) {
+        let descriptor = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        if descriptor < 0 { throw FileError(errno: errno, "open", path) }
+        defer { close(descriptor) }
+        if fsync(descriptor) != 0 { throw FileError(errno: errno, "fsync", path) }
+    }
+
+    public func lock(_ path: String) throws(FileError) -> (any FileLock)? {
+        let descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
+        if descriptor < 0 { throw FileError(errno: errno, "open", path) }
+        while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+            if errno == EINTR { continue }
+            let code = errno
+            close(descriptor)
+            if code == EWOULDBLOCK { return nil }
+            throw FileError(errno: code, "flock", path)
+        }
+        return SystemFileLock(descriptor: descriptor)
+    }
+
+    public func space(_ directory: String) throws(FileError) -> VolumeSpace {
+        var result = statvfs()
+        if statvfs(directory, &result) != 0 { throw FileError(errno: errno, "statvfs", directory) }
+        let block = UInt64(result.f_frsize)
+        return VolumeSpace(
+            free: UInt64(result.f_bavail).multipliedReportingOverflow(by: block).partialValue,
+            total: UInt64(result.f_blocks).multipliedReportingOverflow(by: block).partialValue
+        )
+    }
+}
+
+private final class SystemFileLock: FileLock {
+    let descriptor: Int32
+
+    init(descriptor: Int32) { self.descriptor = descriptor }
+
+    deinit { close(descriptor) }
+}
+
+extension FileError {
+    init(errno code: Int32, _ operation: String, _ path: String) {
+        self.init(operation: operation, path: path, code: code, reason: String(cString: strerror(code)))
+    }
+}

@@ -1,0 +1,13 @@
+/// Where a record begins: a segment and a byte in it. Ordered as the log is.
+struct Location: Hashable, Comparable, Sendable {
+    var segment: UInt32
+    var offset: UInt32
+
+    static let zero = Location(segment: 0, offset: 0)
+
+    @inline(__always)
+    var raw: UInt64 { UInt64(segment) << 32 | UInt64(offset) }
+
+    @inline(__always)
+    static func < (a: Self, b: Self) -> Bool { a.raw < b.raw }
+}

@@ -1,0 +1,107 @@
+import KVCore
+
+/// What a record of the log says. The numbers are on disk and never change.
+enum RecordKind: UInt8 {
+    case value = 1
+    case tombstone = 2
+    /// A partition's promise, purge floor and wipe, all of them, whichever of them changed.
+    case state = 3
+}
+
+/// The layout of a record; see docs/disk-format.md.
+///
+///     0 checksum of all that follows   4 length   8 kind   9 length of content type   10 length of key
+///     12 partition   14 zero   16 ballot   24 sequence   32 expiry   40 key, content type, value
+enum RecordFormat {
+    static let headerSize = 40
+    static let maximumKey = Int(UInt16.max)
+    /// Of a whole record. Keeps every offset in a segment within 32 bits.
+    static let maximumLength = 1 << 29
+
+    /// Writes a record; returns its length. The caller has checked the limits and that there is room.
+    @inline(__always)
+    static func encode(
+        _ kind: RecordKind, partition: PartitionID, version: Version, expiry: Expiry,
+        key: UnsafeRawBufferPointer, contentType: String, value: UnsafeRawBufferPointer,
+        into target: UnsafeMutableRawPointer
+    ) -> Int {
+        var end = headerSize
+        if let base = key.baseAddress { (target + end).copyMemory(from: base, byteCount: key.count) }
+        end += key.count
+        var contentTypeLength = 0
+        if !contentType.isEmpty {
+            for byte in contentType.utf8 {
+                (target + end).storeBytes(of: byte, as: UInt8.self)
+                end += 1
+                contentTypeLength += 1
+            }
+        }
+        if let base = value.baseAddress { (target + end).copyMemory(from: base, byteCount: value.count) }
+        end += value.count
+        target.put(UInt32(end), at: 4)
+        target.put(kind.rawValue, at: 8)
+        target.put(UInt8(contentTypeLength), at: 9)
+        target.put(UInt16(key.count), at: 10)
+        target.put(partition.raw, at: 12)
+        target.put(UInt16(0), at: 14)
+        target.put(version.ballot.raw, at: 16)
+        target.put(version.sequence, at: 24)
+        target.put(expiry.milliseconds, at: 32)
+        target.put(checksum(UnsafeRawBufferPointer(start: target + 4, count: end - 4)), at: 0)
+        return end
+    }
+}
+
+/// A record in memory, valid as long as the bytes it lies in.
+struct RecordView {
+    /// Exactly the record.
+    let bytes: UnsafeRawBufferPointer
+    let kind: RecordKind
+
+    /// The record at `offset` of `region`; nil if what is there is none that could have been written.
+    /// - Parameter verify: whether to compare the checksum as well.
+    init?(_ region: UnsafeRawBufferPointer, at offset: Int, verify: Bool) {
+        guard offset >= 0, region.count - offset >= RecordFormat.headerSize else { return nil }
+        let length = Int(region.get(offset + 4, as: UInt32.self))
+        guard length >= RecordFormat.headerSize, length <= region.count - offset else { return nil }
+        bytes = region.slice(offset, length)
+        guard let kind = RecordKind(rawValue: bytes[8]) else { return nil }
+        self.kind = kind
+        let body = Int(bytes.get(10, as: UInt16.self)) + Int(bytes[9])
+        guard RecordFormat.headerSize + body <= length, bytes.get(14, as: UInt16.self) == 0 else { return nil }
+        if kind == .state, length != RecordFormat.headerSize + PartitionState.encodedSize || body != 0 { return nil }
+        if verify, checksum(bytes.slice(4, length - 4)) != bytes.get(0, as: UInt32.self) { return nil }
+    }
+
+    var length: Int { bytes.count }
+    var partition: PartitionID { PartitionID(bytes.get(12)) }
+    var version: Version { Version(ballot: Ballot(raw: bytes.get(16)), sequence: bytes.get(24)) }
+    var expiry: Expiry { Expiry(milliseconds: bytes.get(32)) }
+    private var keyLength: Int { Int(bytes.get(10, as: UInt16.self)) }
+    private var contentTypeLength: Int { Int(bytes[9]) }
+    var key: UnsafeRawBufferPointer { bytes.slice(RecordFormat.headerSize, keyLength) }
+    var contentType: String {
+        guard contentTypeLength > 0 else { return "" }
+        return String(decoding: bytes.slice(RecordFormat.headerSize + keyLength, contentTypeLength), as: UTF8.self)
+    }
+    var value: UnsafeRawBufferPointer {
+        let start = RecordFormat.headerSize + keyLength + contentTypeLength
+        return bytes.slice(start, length - start)
+    }
+
+    /// A copy; only of a value or a tombstone.
+    func record() -> Record {
+        Record(
+            version: version, expiry: expiry, value: kind == .value ? Array(value) : nil, contentType: contentType)
+    }
+
+    /// Only of a state.
+    func state() -> PartitionState {
+        let body = bytes.slice(RecordFormat.headerSize, PartitionState.encodedSize)
+        return PartitionState(
+            promise: Ballot(raw: bytes.get(16)),
+            floor: Version(ballot: Ballot(raw: body.get(0)), sequence: body.get(8)),
+            wiped: Location(segment: body.get(16), offset: body.get(20))
+        )
+    }
+}

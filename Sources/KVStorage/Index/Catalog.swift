@@ -1,0 +1,124 @@
+import KVCore
+
+/// All that the store keeps in memory about the log: the keys of each partition, the segments and what is worth
+/// keeping in them, and the cache. The same code runs for appends and for recovery.
+final class Catalog {
+    private var partitions: [Partition?] = []
+    var segments = SegmentTable()
+    var cache: ValueCache
+
+    init(cache: Int) { self.cache = ValueCache(limit: cache) }
+
+    @inline(__always)
+    func existing(_ id: PartitionID) -> Partition? {
+        Int(id.raw) < partitions.count ? partitions[Int(id.raw)] : nil
+    }
+
+    func partition(_ id: PartitionID) -> Partition {
+        if let partition = existing(id) { return partition }
+        while partitions.count <= Int(id.raw) { partitions.append(nil) }
+        let fresh = Partition()
+        partitions[Int(id.raw)] = fresh
+        return fresh
+    }
+
+    func forEachPartition(_ body: (PartitionID, Partition) -> Void) {
+        for (number, partition) in partitions.enumerated() {
+            if let partition { body(PartitionID(UInt16(truncatingIfNeeded: number)), partition) }
+        }
+    }
+
+    /// Makes a record the one that is held of its key.
+    /// - Parameter found: the key's entry, if it has one.
+    @inline(__always)
+    func hold(
+        _ partition: Partition, _ found: Int?, _ key: UnsafeRawBufferPointer, _ hash: KeyHash,
+        _ version: Version, _ expiry: Expiry, _ location: Location, length: Int, isTombstone: Bool
+    ) -> UnsafeMutablePointer<IndexEntry> {
+        let pointer: UnsafeMutablePointer<IndexEntry>
+        if let found {
+            pointer = partition.index.pointer(found)
+            partition.count(pointer, -1)
+            segments[pointer.pointee.segment]?.live -= pointer.pointee.length
+            partition.toggle(hash, pointer.pointee.version)
+        } else {
+            pointer = partition.index.pointer(partition.index.insert(key, hash))
+        }
+        pointer.pointee.set(version, expiry, location, length: length, isTombstone: isTombstone)
+        partition.count(pointer, 1)
+        segments[location.segment]?.live += length
+        partition.toggle(hash, version)
+        return pointer
+    }
+
+    /// Forgets a key.
+    func drop(_ partition: Partition, _ entry: Int) {
+        let pointer = partition.index.pointer(entry)
+        partition.count(pointer, -1)
+        segments[pointer.pointee.segment]?.live -= pointer.pointee.length
+        partition.toggle(partition.index.hash(entry), pointer.pointee.version)
+        uncache(pointer)
+        partition.index.remove(entry)
+    }
+
+    /// Forgets a partition's tombstones up to its floor. On disk they go on hiding older records.
+    func purge(_ partition: Partition) {
+        guard partition.usage.tombstones > 0, partition.state.floor > .zero else { return }
+        for entry in partition.index.entries where partition.index.isUsed(entry) {
+            let pointer = partition.index.pointer(entry)
+            guard pointer.pointee.isTombstone, pointer.pointee.version <= partition.state.floor else { continue }
+            segments[pointer.pointee.segment]?.suppressors += pointer.pointee.length
+            drop(partition, entry)
+        }
+    }
+
+    /// Forgets what a partition holds from before its wipe.
+    func wipe(_ partition: Partition) {
+        for entry in partition.index.entries where partition.index.isUsed(entry) {
+            if partition.index.pointer(entry).pointee.location < partition.state.wiped { drop(partition, entry) }
+        }
+        if partition.index.count == 0 { partition.clear() }
+    }
+
+    func uncache(_ pointer: UnsafeMutablePointer<IndexEntry>) {
+        guard pointer.pointee.cacheSlot != 0 else { return }
+        cache.remove(pointer.pointee.cacheSlot)
+        pointer.pointee.cacheSlot = 0
+    }
+
+    func keep(_ record: Record, _ id: PartitionID, _ partition: Partition, _ entry: Int) {
+        guard let value = record.value else { return }
+        let item = ValueCache.Value(value: value, contentType: record.contentType, partition: id, entry: entry)
+        uncache(partition.index.pointer(entry))
+        let slot = cache.insert(item) { evicted in
+            existing(evicted.partition)?.index.pointer(evicted.entry).pointee.cacheSlot = 0
+        }
+        partition.index.pointer(entry).pointee.cacheSlot = slot
+    }
+
+    /// Takes in what a start finds in the log, in any order of segments.
+    func recover(_ entry: LogEntry, _ segment: Segment) {
+        let partition = partition(entry.partition)
+        if entry.kind == .state {
+            let wiped = partition.state.wiped
+            partition.state.merge(entry.state)
+            if partition.state.wiped > wiped { wipe(partition) }
+            return
+        }
+        segment.total += entry.length
+        guard entry.location >= partition.state.wiped else { return }
+        let hash = KeyHash(entry.key)
+        let found = partition.index.find(entry.key, hash)
+        if let found, partition.index.pointer(found).pointee.version >= entry.version { return }
+        _ = hold(
+            partition, found, entry.key, hash, entry.version, entry.expiry, entry.location, length: entry.length,
+            isTombstone: entry.kind == .tombstone)
+    }
+
+    /// Whether a record that the index does not refer to must stay on disk all the same: a purged tombstone,
+    /// while a segment before it may hold what it hides.
+    func isSuppressor(_ view: RecordView, _ location: Location, _ partition: Partition) -> Bool {
+        view.kind == .tombstone && location >= partition.state.wiped
+            && segments.oldest.map { $0.number < location.segment } ?? false
+    }
+}

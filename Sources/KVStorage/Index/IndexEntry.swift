@@ -1,0 +1,71 @@
+import KVCore
+
+/// What the index holds of one key: 48 bytes.
+struct IndexEntry {
+    var ballot: UInt64
+    var sequence: UInt64
+    var expiry: UInt64
+    var segment: UInt32
+    var offset: UInt32
+    /// Of the record: below 2^30; the top bit says tombstone, the one below it that the entry is in use.
+    private var lengthAndFlags: UInt32
+    /// The value's place in the cache, from 1; 0 where it has none.
+    var cacheSlot: UInt32
+    /// Where the key lies in the arena: 40 bits.
+    private var addressLow: UInt32
+    private var addressHigh: UInt8
+    /// The key's leaf in the hash tree.
+    let leaf: UInt8
+    let keyLength: UInt16
+
+    private static let tombstone: UInt32 = 1 << 31
+    private static let used: UInt32 = 1 << 30
+
+    init(leaf: UInt8, keyLength: UInt16, address: UInt64) {
+        ballot = 0
+        sequence = 0
+        expiry = 0
+        segment = 0
+        offset = 0
+        lengthAndFlags = Self.used
+        cacheSlot = 0
+        addressLow = UInt32(truncatingIfNeeded: address)
+        addressHigh = UInt8(truncatingIfNeeded: address >> 32)
+        self.leaf = leaf
+        self.keyLength = keyLength
+    }
+
+    @inline(__always) var isUsed: Bool { lengthAndFlags & Self.used != 0 }
+    @inline(__always) var isTombstone: Bool { lengthAndFlags & Self.tombstone != 0 }
+    @inline(__always) var length: Int { Int(lengthAndFlags & (Self.used - 1)) }
+    @inline(__always) var version: Version { Version(ballot: Ballot(raw: ballot), sequence: sequence) }
+    @inline(__always) var location: Location { Location(segment: segment, offset: offset) }
+    @inline(__always) var head: RecordHead {
+        RecordHead(version: version, expiry: Expiry(milliseconds: expiry), isTombstone: isTombstone)
+    }
+
+    var address: UInt64 {
+        get { UInt64(addressHigh) << 32 | UInt64(addressLow) }
+        set {
+            addressLow = UInt32(truncatingIfNeeded: newValue)
+            addressHigh = UInt8(truncatingIfNeeded: newValue >> 32)
+        }
+    }
+
+    @inline(__always)
+    mutating func set(_ version: Version, _ expiry: Expiry, _ location: Location, length: Int, isTombstone: Bool) {
+        ballot = version.ballot.raw
+        sequence = version.sequence
+        self.expiry = expiry.milliseconds
+        self.location(location)
+        lengthAndFlags = UInt32(truncatingIfNeeded: length) | Self.used | (isTombstone ? Self.tombstone : 0)
+    }
+
+    @inline(__always)
+    mutating func location(_ location: Location) {
+        segment = location.segment
+        offset = location.offset
+    }
+
+    mutating func free() { lengthAndFlags = 0 }
+}

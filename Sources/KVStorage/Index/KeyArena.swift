@@ -1,0 +1,57 @@
+/// The bytes of one partition's keys, in blocks: a key never moves, and nothing is copied when the arena grows.
+///
+/// An address is a block's number times `blockSize`, plus the byte in it. A key too long for a block has one of its own.
+struct KeyArena: ~Copyable {
+    static let blockSize = 4096
+
+    private var blocks: [UnsafeMutableRawPointer] = []
+    /// The block being filled, and how far it is.
+    private var current = 0
+    private var filled = KeyArena.blockSize
+    /// Bytes of keys that were dropped.
+    private(set) var dead = 0
+    /// Bytes of keys that are in use.
+    private(set) var live = 0
+
+    init() {}
+
+    deinit {
+        for block in blocks { block.deallocate() }
+    }
+
+    mutating func add(_ key: UnsafeRawBufferPointer) -> UInt64 {
+        live += key.count
+        if key.count > Self.blockSize / 4 {
+            blocks.append(.allocate(byteCount: key.count, alignment: 1))
+            store(key, blocks.count - 1, 0)
+            return UInt64(blocks.count - 1) * UInt64(Self.blockSize)
+        }
+        if Self.blockSize - filled < key.count {
+            blocks.append(.allocate(byteCount: Self.blockSize, alignment: 1))
+            current = blocks.count - 1
+            filled = 0
+        }
+        store(key, current, filled)
+        defer { filled += key.count }
+        return UInt64(current) * UInt64(Self.blockSize) + UInt64(filled)
+    }
+
+    @inline(__always)
+    func key(_ address: UInt64, _ length: Int) -> UnsafeRawBufferPointer {
+        if length == 0 { return UnsafeRawBufferPointer(start: nil, count: 0) }
+        let block = blocks[Int(address / UInt64(Self.blockSize))]
+        return UnsafeRawBufferPointer(start: block + Int(address % UInt64(Self.blockSize)), count: length)
+    }
+
+    mutating func drop(_ length: Int) {
+        live -= length
+        dead += length
+    }
+
+    /// Whether copying the keys in use to a new arena is worth it.
+    var isWasteful: Bool { dead > live && dead > 16 * Self.blockSize }
+
+    private func store(_ key: UnsafeRawBufferPointer, _ block: Int, _ offset: Int) {
+        if let base = key.baseAddress { (blocks[block] + offset).copyMemory(from: base, byteCount: key.count) }
+    }
+}

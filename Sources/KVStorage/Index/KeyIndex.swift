@@ -1,0 +1,155 @@
+import Glibc
+import KVCore
+
+/// The keys of one partition: an open-addressing hash table of 32-bit slots over entries that never move.
+///
+///     slots     [ .  e7|f  .  e2|f  e9|f  . ]      entry number from 1, and as much fingerprint as fits beside it
+///     entries   [ 48 bytes ] x 64 a chunk          version, expiry, location, where the key is
+///     keys      arena
+///
+/// The table has 2^k slots, at most three quarters of them used, so that entry numbers take at most k bits and 32 - k
+/// remain for bits of the key's hash: a probe looks at an entry only when they agree. Chunks rather than one growing
+/// array, because growing would copy, and leave half of the memory unused on average. Costs 54 to 60 bytes a key beyond
+/// its own bytes, once a partition has a few hundred keys.
+struct KeyIndex: ~Copyable {
+    private typealias Chunk = UnsafeMutablePointer<IndexEntry>
+
+    private static let chunkSize = 64
+    private static let smallestTable = 16
+
+    private var slots: UnsafeMutablePointer<UInt32>?
+    /// log2 of the number of slots.
+    private var bits = 0
+    private var chunks: [Chunk] = []
+    /// Entries ever handed out, free ones included.
+    private var extent = 0
+    /// Free entries below `extent`.
+    private var free: [UInt32] = []
+    private var arena = KeyArena()
+    private(set) var count = 0
+
+    init() {}
+
+    deinit {
+        slots?.deallocate()
+        for chunk in chunks { chunk.deallocate() }
+    }
+
+    /// The number of the key's entry, from 0.
+    func find(_ key: UnsafeRawBufferPointer, _ hash: KeyHash) -> Int? {
+        guard let slots else { return nil }
+        let mask = 1 << bits - 1
+        let numbers = UInt32(truncatingIfNeeded: mask)
+        let fingerprint = UInt32(truncatingIfNeeded: hash.high) & ~numbers
+        var place = Self.place(hash, mask)
+        while true {
+            let slot = slots[place]
+            if slot == 0 { return nil }
+            if slot & ~numbers == fingerprint {
+                let entry = Int(slot & numbers) - 1
+                if matches(entry, key) { return entry }
+            }
+            place = (place + 1) & mask
+        }
+    }
+
+    /// Adds a key that is not there; its entry's fields are still to be set.
+    mutating func insert(_ key: UnsafeRawBufferPointer, _ hash: KeyHash) -> Int {
+        if slots == nil || (count + 1) * 4 > (1 << bits) * 3 { grow() }
+        let entry: Int
+        if let last = free.popLast() {
+            entry = Int(last)
+        } else {
+            entry = extent
+            if entry % Self.chunkSize == 0 { chunks.append(.allocate(capacity: Self.chunkSize)) }
+            extent += 1
+        }
+        pointer(entry).initialize(
+            to: IndexEntry(
+                leaf: UInt8(truncatingIfNeeded: HashTree.leaf(of: hash)),
+                keyLength: UInt16(truncatingIfNeeded: key.count), address: arena.add(key)))
+        place(entry, hash)
+        count += 1
+        return entry
+    }
+
+    mutating func remove(_ entry: Int) {
+        guard let slots else { return }
+        let mask = 1 << bits - 1
+        var hole = Self.place(hash(entry), mask)
+        let numbers = UInt32(truncatingIfNeeded: mask)
+        while slots[hole] & numbers != UInt32(truncatingIfNeeded: entry + 1) { hole = (hole + 1) & mask }
+        // Moves what follows back, so that no probe ends early (Knuth's algorithm R).
+        var next = hole
+        while true {
+            next = (next + 1) & mask
+            let slot = slots[next]
+            if slot == 0 { break }
+            let home = Self.place(hash(Int(slot & numbers) - 1), mask)
+            if (next - home) & mask >= (next - hole) & mask {
+                slots[hole] = slot
+                hole = next
+            }
+        }
+        slots[hole] = 0
+        arena.drop(Int(pointer(entry).pointee.keyLength))
+        pointer(entry).pointee.free()
+        free.append(UInt32(truncatingIfNeeded: entry))
+        count -= 1
+        if arena.isWasteful { compact() }
+    }
+
+    @inline(__always)
+    func pointer(_ entry: Int) -> UnsafeMutablePointer<IndexEntry> {
+        chunks[entry / Self.chunkSize] + entry % Self.chunkSize
+    }
+
+    @inline(__always)
+    func key(_ entry: Int) -> UnsafeRawBufferPointer {
+        let entry = pointer(entry)
+        return arena.key(entry.pointee.address, Int(entry.pointee.keyLength))
+    }
+
+    func hash(_ entry: Int) -> KeyHash { KeyHash(key(entry)) }
+
+    /// All entries in use. `body` may remove the entry that it is given.
+    var entries: Range<Int> { 0..<extent }
+    func isUsed(_ entry: Int) -> Bool { pointer(entry).pointee.isUsed }
+
+    private static func place(_ hash: KeyHash, _ mask: Int) -> Int {
+        Int(truncatingIfNeeded: hash.low >> 16) & mask
+    }
+
+    private func matches(_ entry: Int, _ key: UnsafeRawBufferPointer) -> Bool {
+        guard pointer(entry).pointee.keyLength == key.count else { return false }
+        guard let ours = self.key(entry).baseAddress, let theirs = key.baseAddress else { return true }
+        return memcmp(ours, theirs, key.count) == 0
+    }
+
+    private func place(_ entry: Int, _ hash: KeyHash) {
+        guard let slots else { return }
+        let mask = 1 << bits - 1
+        let fingerprint = UInt32(truncatingIfNeeded: hash.high) & ~UInt32(truncatingIfNeeded: mask)
+        var place = Self.place(hash, mask)
+        while slots[place] != 0 { place = (place + 1) & mask }
+        slots[place] = fingerprint | UInt32(truncatingIfNeeded: entry + 1)
+    }
+
+    private mutating func grow() {
+        slots?.deallocate()
+        bits = slots == nil ? Self.smallestTable.trailingZeroBitCount : bits + 1
+        let table = UnsafeMutablePointer<UInt32>.allocate(capacity: 1 << bits)
+        table.initialize(repeating: 0, count: 1 << bits)
+        slots = table
+        for entry in entries where isUsed(entry) { place(entry, hash(entry)) }
+    }
+
+    private mutating func compact() {
+        var fresh = KeyArena()
+        for entry in entries where isUsed(entry) {
+            let address = fresh.add(key(entry))
+            pointer(entry).pointee.address = address
+        }
+        arena = fresh
+    }
+}

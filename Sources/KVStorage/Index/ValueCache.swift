@@ -1,0 +1,90 @@
+import KVCore
+
+/// Values that were read lately, in a bounded number of bytes.
+///
+/// CLOCK, the second-chance approximation of LRU (Corbató): a hand goes round the slots and takes the first value that
+/// was not used since it last came by, so that a hit costs one flag and no list. A value enters when it is read,
+/// not when it is written: two of three writes are those of a follower that nobody reads from.
+struct ValueCache {
+    struct Value {
+        var value: [UInt8]
+        var contentType: String
+        /// Where the index refers to this slot.
+        var partition: PartitionID
+        var entry: Int
+
+        var size: Int { value.count + contentType.utf8.count + ValueCache.overhead }
+    }
+
+    private struct Slot {
+        var value: Value?
+        var isUsed = false
+    }
+
+    /// Bytes that a slot takes beside its value.
+    static let overhead = 112
+
+    let limit: Int
+    private(set) var bytes = 0
+    private(set) var hits = 0
+    private(set) var misses = 0
+    private var slots: [Slot] = []
+    private var free: [UInt32] = []
+    private var hand = 0
+
+    init(limit: Int) { self.limit = limit }
+
+    /// - Parameter slot: as `insert` gave it.
+    mutating func value(_ slot: UInt32) -> Value? {
+        let place = Int(slot) - 1
+        guard slots.indices.contains(place), let value = slots[place].value else {
+            misses += 1
+            return nil
+        }
+        slots[place].isUsed = true
+        hits += 1
+        return value
+    }
+
+    mutating func missed() { misses += 1 }
+
+    /// - Returns: the slot, from 1; 0 where the value is too large to keep.
+    /// - Parameter evicted: told which values had to go.
+    mutating func insert(_ value: Value, evicted: (Value) -> Void) -> UInt32 {
+        let size = value.size
+        guard size <= limit / 8 else { return 0 }
+        while bytes + size > limit { evict(evicted) }
+        bytes += size
+        if let place = free.popLast() {
+            slots[Int(place)] = Slot(value: value)
+            return place + 1
+        }
+        slots.append(Slot(value: value))
+        return UInt32(slots.count)
+    }
+
+    mutating func remove(_ slot: UInt32) {
+        let place = Int(slot) - 1
+        guard slots.indices.contains(place), let value = slots[place].value else { return }
+        bytes -= value.size
+        slots[place] = Slot()
+        free.append(UInt32(place))
+    }
+
+    /// Something is in the cache.
+    private mutating func evict(_ evicted: (Value) -> Void) {
+        while true {
+            if hand >= slots.count { hand = 0 }
+            let place = hand
+            hand += 1
+            guard let value = slots[place].value else { continue }
+            if slots[place].isUsed {
+                slots[place].isUsed = false
+                continue
+            }
+            evicted(value)
+            remove(UInt32(place + 1))
+            return
+        }
+    }
+}

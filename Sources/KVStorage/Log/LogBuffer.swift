@@ -1,0 +1,82 @@
+import KVCore
+
+/// One batch on its way to the disk. Where it will lie is fixed when it is begun, so that the index can name a record's
+/// place as soon as it is appended, and reads find it here until it is written.
+///
+/// The event loop fills it and closes it; from then on nobody changes it, and the storage thread reads it too.
+final class LogBuffer: @unchecked Sendable {
+    let segment: SegmentIdentity
+    /// Where the batch begins in the segment.
+    let offset: UInt32
+    /// Whether it is the first of a segment that is still to be created.
+    let beginsSegment: Bool
+    private(set) var bytes: UnsafeMutableRawPointer
+    private(set) var capacity: Int
+    private(set) var count = BatchHeader.size
+    /// Holds something that is synced in every mode.
+    var mustSync = false
+    /// The last append in it.
+    var lastPosition: LogPosition = 0
+    /// Assigned when it is closed.
+    private(set) var number: UInt64 = 0
+
+    init(segment: SegmentIdentity, offset: UInt32, beginsSegment: Bool) {
+        self.segment = segment
+        self.offset = offset
+        self.beginsSegment = beginsSegment
+        capacity = 16 << 10
+        bytes = .allocate(byteCount: capacity, alignment: 8)
+    }
+
+    deinit { bytes.deallocate() }
+
+    var records: Int { count - BatchHeader.size }
+    /// Where the next batch will begin.
+    var end: UInt32 { offset + UInt32(BatchHeader.extent(of: records)) }
+
+    /// Room for a record of this length; the caller writes it there and then calls `commit`.
+    @inline(__always)
+    func room(_ length: Int) -> UnsafeMutableRawPointer {
+        if capacity - count < length + BatchHeader.trailerSize + 8 { grow(length) }
+        return bytes + count
+    }
+
+    /// - Returns: where the record begins.
+    @inline(__always)
+    func commit(_ length: Int) -> Location {
+        let location = Location(segment: segment.number, offset: offset + UInt32(count))
+        count += length
+        return location
+    }
+
+    /// Writes the header and the trailer; nothing is added from here on.
+    /// - Parameter synced: the last batch known to be on disk.
+    func close(number: UInt64, synced: UInt64) {
+        self.number = number
+        let header = BatchHeader(length: UInt32(records), number: number, synced: synced)
+        header.encode(into: bytes, segment, at: UInt64(offset))
+        let extent = header.extent
+        bytes.put(BatchHeader.mark, at: count)
+        let padding = count + BatchHeader.trailerSize
+        (bytes + padding).initializeMemory(as: UInt8.self, repeating: 0, count: extent - padding)
+    }
+
+    /// All that is to be written; only of a closed batch.
+    var closed: UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: bytes, count: BatchHeader.extent(of: records))
+    }
+
+    /// The record at a location in this batch.
+    func record(at location: Location) -> RecordView? {
+        RecordView(
+            UnsafeRawBufferPointer(start: bytes, count: count), at: Int(location.offset) - Int(offset), verify: false)
+    }
+
+    private func grow(_ length: Int) {
+        capacity = max(capacity * 2, count + length + BatchHeader.trailerSize + 8)
+        let larger = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 8)
+        larger.copyMemory(from: bytes, byteCount: count)
+        bytes.deallocate()
+        bytes = larger
+    }
+}

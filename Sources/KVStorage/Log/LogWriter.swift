@@ -1,0 +1,103 @@
+import DequeModule
+import KVCore
+
+/// Where appends gather until a commit takes them: which batch they fall into, and where it will lie.
+struct LogWriter {
+    /// Bytes of records after which a batch is closed and the next begun.
+    static let maximumBatch = 4 << 20
+
+    /// Begun and still open, if anything was appended since the last was closed.
+    private(set) var open: LogBuffer?
+    /// Full, waiting for a commit.
+    private var full: Deque<LogBuffer> = []
+    private(set) var inFlight: LogBuffer?
+    /// Where the next batch begins; segment 0 before the first.
+    private(set) var tail: Location
+    /// Where the tail's segment begins to count against its limit: after its header and the partitions' states.
+    private var dataStart: UInt32
+    /// Whether the tail's segment still lacks the states of the partitions.
+    private(set) var needsStates: Bool
+    private let limit: UInt32
+    private let store: UUID128
+    private let shard: UInt16
+    private(set) var nextBatch: UInt64
+
+    /// - Parameters:
+    ///   - tail: where the log ends.
+    ///   - isEmpty: whether the tail's segment has no batch yet.
+    init(_ options: StoreOptions, tail: Location, isEmpty: Bool, nextBatch: UInt64) {
+        self.tail = tail
+        limit = UInt32(clamping: min(max(options.segment, 1), StoreOptions.maximumSegment))
+        store = options.store
+        shard = options.shard
+        dataStart = UInt32(SegmentHeader.size)
+        needsStates = isEmpty
+        self.nextBatch = nextBatch
+    }
+
+    /// Whether a batch is open that appends can go to.
+    @inline(__always)
+    var hasRoom: Bool {
+        guard let open else { return false }
+        return open.records < Self.maximumBatch
+    }
+
+    var pendingBytes: Int { (open?.records ?? 0) + full.reduce(inFlight?.records ?? 0) { $0 + $1.records } }
+    var hasPending: Bool { open != nil || !full.isEmpty }
+
+    /// Begins a batch where there is no room in the open one. Where `needsStates` holds after it, the states of the
+    /// partitions come first, and then `statesAppended`.
+    mutating func begin() {
+        if let open {
+            full.append(open)
+            tail.offset = open.end
+        }
+        var begins = tail.segment == 0
+        if !begins, tail.offset >= dataStart, tail.offset - dataStart >= limit { begins = true }
+        if begins {
+            tail = Location(segment: tail.segment + 1, offset: UInt32(SegmentHeader.size))
+            dataStart = tail.offset
+            needsStates = true
+        }
+        open = LogBuffer(segment: identity(tail.segment), offset: tail.offset, beginsSegment: begins)
+    }
+
+    mutating func statesAppended() {
+        needsStates = false
+        if let open { dataStart = tail.offset + UInt32(open.count) }
+    }
+
+    func identity(_ number: UInt32) -> SegmentIdentity { SegmentIdentity(store: store, shard: shard, number: number) }
+
+    /// The batch that the next commit writes; nil where there is none, or one is under way.
+    mutating func take(synced: UInt64) -> LogBuffer? {
+        guard inFlight == nil else { return nil }
+        guard let next = full.popFirst() ?? closeOpen() else { return nil }
+        next.close(number: nextBatch, synced: synced)
+        nextBatch += 1
+        inFlight = next
+        return next
+    }
+
+    /// The commit is done: the batch is on disk and no longer here.
+    mutating func landed() { inFlight = nil }
+
+    /// A batch that is not on disk yet and holds this location.
+    func pending(_ location: Location) -> LogBuffer? {
+        if let open, holds(open, location) { return open }
+        if let inFlight, holds(inFlight, location) { return inFlight }
+        return full.first { holds($0, location) }
+    }
+
+    private func holds(_ buffer: LogBuffer, _ location: Location) -> Bool {
+        buffer.segment.number == location.segment && location.offset >= buffer.offset
+            && location.offset - buffer.offset < buffer.count
+    }
+
+    private mutating func closeOpen() -> LogBuffer? {
+        guard let closing = open else { return nil }
+        open = nil
+        tail.offset = closing.end
+        return closing
+    }
+}

@@ -1,0 +1,43 @@
+import KVCore
+
+/// A read that would have blocked the event loop. To be run on a storage thread; its result goes to
+/// `LogStore.completed`.
+public struct ReadJob: Sendable {
+    public let ticket: ReadTicket
+    let file: any File
+    let path: String
+    let location: Location
+    let length: Int
+
+    /// Blocks.
+    public func run() -> ReadResult {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: length, alignment: 8)
+        defer { buffer.deallocate() }
+        do {
+            let count = try file.read(into: buffer, at: UInt64(location.offset))
+            guard count == length, let view = RecordView(UnsafeRawBufferPointer(buffer), at: 0, verify: true),
+                view.length == length
+            else {
+                let error = StoreError.damaged(
+                    file: path, offset: UInt64(location.offset), detail: "a record's checksum does not match")
+                return ReadResult(ticket: ticket, outcome: .failure(error))
+            }
+            return ReadResult(ticket: ticket, outcome: .success(view.record()))
+        } catch {
+            return ReadResult(ticket: ticket, outcome: .failure(.io(error)))
+        }
+    }
+}
+
+public struct ReadResult: Sendable {
+    let ticket: ReadTicket
+    let outcome: Result<Record, StoreError>
+}
+
+/// A read that has come back from the disk, to be given to the machine.
+public struct LoadedRead: Sendable {
+    public let ticket: ReadTicket
+    /// The record as it was when the ticket was given, even if the key has been overwritten since; nil where it was
+    /// removed meanwhile.
+    public let record: Record?
+}

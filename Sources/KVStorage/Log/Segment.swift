@@ -1,0 +1,55 @@
+/// One file of the log, and what is worth knowing about its contents without reading them.
+final class Segment {
+    let number: UInt32
+    /// Nil until its first batch is written.
+    var file: (any File)?
+    /// Where the written batches end; final once it is sealed.
+    var end: UInt64 = 0
+    /// Nothing more will be written to it.
+    var isSealed = false
+    var hasSidecar = false
+    /// Bytes of all its records of keys.
+    var total = 0
+    /// Bytes of those that the index refers to.
+    var live = 0
+    /// Bytes of purged tombstones: nobody refers to them, but they may hide older records in older segments.
+    var suppressors = 0
+
+    init(number: UInt32) { self.number = number }
+}
+
+/// The segments by number. Numbers only grow; merged ones leave holes.
+struct SegmentTable {
+    private var base: UInt32 = 0
+    private var segments: [Segment?] = []
+
+    @inline(__always)
+    subscript(number: UInt32) -> Segment? {
+        guard number >= base, number - base < segments.count else { return nil }
+        return segments[Int(number - base)]
+    }
+
+    var all: some Sequence<Segment> { segments.lazy.compactMap { $0 } }
+    var oldest: Segment? { segments.first ?? nil }
+
+    mutating func add(_ segment: Segment) {
+        if segments.isEmpty { base = segment.number }
+        guard segment.number >= base else {
+            segments.insert(contentsOf: Array(repeating: nil, count: Int(base - segment.number)), at: 0)
+            base = segment.number
+            segments[0] = segment
+            return
+        }
+        let place = Int(segment.number - base)
+        while segments.count <= place { segments.append(nil) }
+        segments[place] = segment
+    }
+
+    mutating func remove(_ number: UInt32) {
+        guard number >= base, number - base < segments.count else { return }
+        segments[Int(number - base)] = nil
+        let holes = segments.prefix { $0 == nil }.count
+        segments.removeFirst(holes)
+        base += UInt32(holes)
+    }
+}

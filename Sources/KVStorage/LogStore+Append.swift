@@ -1,0 +1,115 @@
+import KVCore
+
+// How appends reach the batch that gathers.
+
+extension LogStore {
+    /// The longest key, in bytes.
+    public static let maximumKey = RecordFormat.maximumKey
+    /// The longest value, in bytes.
+    public static let maximumValue =
+        RecordFormat.maximumLength - RecordFormat.headerSize - RecordFormat.maximumKey - Record.maximumContentType
+
+    /// Whether the format can hold it; otherwise the store fails, since an append cannot be refused.
+    func fits(_ key: Key, _ record: Record) -> Bool {
+        let value = record.value?.count ?? 0
+        if key.bytes.count <= Self.maximumKey, value <= Self.maximumValue,
+            record.contentType.isEmpty || record.contentType.utf8.count <= Record.maximumContentType
+        {
+            return true
+        }
+        fail(
+            .tooLarge(
+                "a key of \(key.bytes.count) bytes with a value of \(value) bytes and a content type of "
+                    + "\(record.contentType.utf8.count) bytes"))
+        return false
+    }
+
+    /// The batch to append to; nil where the store has failed.
+    @inline(__always)
+    func openBatch() -> LogBuffer? {
+        if writer.hasRoom { return writer.open }
+        return beginBatch()
+    }
+
+    func append(
+        _ record: Record, _ id: PartitionID, _ key: UnsafeRawBufferPointer, to buffer: LogBuffer
+    ) -> (Location, length: Int) {
+        let kind = record.value == nil ? RecordKind.tombstone : .value
+        let contentType = kind == .value ? record.contentType : ""
+        let length: Int
+        if let value = record.value {
+            length = value.withUnsafeBytes { value in
+                let room = buffer.room(
+                    RecordFormat.headerSize + key.count + contentType.utf8.count + value.count)
+                return RecordFormat.encode(
+                    kind, partition: id, version: record.version, expiry: record.expiry, key: key,
+                    contentType: contentType, value: value, into: room)
+            }
+        } else {
+            let room = buffer.room(RecordFormat.headerSize + key.count)
+            length = RecordFormat.encode(
+                kind, partition: id, version: record.version, expiry: record.expiry, key: key,
+                contentType: contentType, value: UnsafeRawBufferPointer(start: nil, count: 0), into: room)
+        }
+        return (commit(length, to: buffer), length)
+    }
+
+    /// A record's bytes once more, as merging does.
+    func append(_ view: RecordView, to buffer: LogBuffer) -> Location {
+        if let base = view.bytes.baseAddress {
+            buffer.room(view.length).copyMemory(from: base, byteCount: view.length)
+        }
+        counts.mergedBytes += UInt64(view.length)
+        return commit(view.length, to: buffer)
+    }
+
+    func append(_ state: PartitionState, _ id: PartitionID, to buffer: LogBuffer) {
+        encode(state, id, to: buffer)
+        appended += 1
+        buffer.lastPosition = appended
+    }
+
+    func recache(_ record: Record, _ id: PartitionID, _ partition: Partition, _ entry: Int) {
+        if record.value == nil {
+            catalog.uncache(partition.index.pointer(entry))
+        } else {
+            catalog.keep(record, id, partition, entry)
+        }
+    }
+
+    private func commit(_ length: Int, to buffer: LogBuffer) -> Location {
+        let location = buffer.commit(length)
+        appended += 1
+        buffer.lastPosition = appended
+        catalog.segments[location.segment]?.total += length
+        return location
+    }
+
+    private func encode(_ state: PartitionState, _ id: PartitionID, to buffer: LogBuffer) {
+        let version = Version(ballot: state.promise, sequence: 0)
+        state.withEncoded { value in
+            let room = buffer.room(RecordFormat.headerSize + value.count)
+            let length = RecordFormat.encode(
+                .state, partition: id, version: version, expiry: .never,
+                key: UnsafeRawBufferPointer(start: nil, count: 0), contentType: "", value: value, into: room)
+            _ = buffer.commit(length)
+        }
+        buffer.mustSync = true
+    }
+
+    /// Begins a batch; one that begins a segment opens with the states of all partitions, so that no segment before it
+    /// is needed to know them.
+    private func beginBatch() -> LogBuffer? {
+        writer.begin()
+        guard let buffer = writer.open else { return nil }
+        buffer.lastPosition = appended
+        if buffer.beginsSegment { catalog.segments.add(Segment(number: buffer.segment.number)) }
+        if writer.needsStates {
+            catalog.forEachPartition { id, partition in
+                if partition.state != PartitionState() { encode(partition.state, id, to: buffer) }
+            }
+            writer.statesAppended()
+        }
+        return buffer
+    }
+}

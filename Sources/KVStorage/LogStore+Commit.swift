@@ -1,0 +1,98 @@
+import KVCore
+
+// Commits and syncs.
+
+extension LogStore {
+    /// Everything that was appended since the last commit, to be written at once; nil while one is under way, or where
+    /// there is nothing to write. (A burst beyond `LogWriter.maximumBatch` takes several.)
+    public func takeCommit() -> CommitJob? {
+        guard failure == nil, let buffer = writer.take(synced: syncedBatch),
+            let segment = catalog.segments[buffer.segment.number]
+        else { return nil }
+        var newSegment: CommitJob.NewSegment?
+        if buffer.beginsSegment {
+            let previous = catalog.segments[segment.number - 1]
+            newSegment = CommitJob.NewSegment(
+                previous: previous?.file,
+                header: SegmentHeader(
+                    identity: buffer.segment, firstBatch: buffer.number, previousEnd: previous?.end ?? 0))
+            preallocated = 0
+        }
+        var preallocation: UInt64?
+        if UInt64(buffer.end) > preallocated {
+            let step = UInt64(max(1, min(options.preallocation, options.segment)))
+            preallocated = (UInt64(buffer.end) + step - 1) / step * step
+            preallocation = preallocated
+        }
+        writtenSinceMeasure += UInt64(buffer.end - buffer.offset)
+        return CommitJob(
+            fileSystem: fileSystem, directory: options.directory, buffer: buffer, path: path(segment.number),
+            file: segment.file, newSegment: newSegment, preallocation: preallocation,
+            sync: options.sync == .always || buffer.mustSync,
+            measure: buffer.beginsSegment || writtenSinceMeasure > options.reserve(of: space) / 16)
+    }
+
+    /// Advances `durable`, or sets `failure` and returns it.
+    @discardableResult
+    public func completed(_ result: CommitResult) -> StoreError? {
+        guard let buffer = writer.inFlight else { return failure }
+        let file: any File
+        switch result.outcome {
+        case .failure(let error): return fail(error)
+        case .success(let opened): file = opened
+        }
+        writer.landed()
+        if let measured = result.space { use(measured) }
+        if let segment = catalog.segments[buffer.segment.number] {
+            segment.file = file
+            segment.end = UInt64(buffer.end)
+        }
+        written = Location(segment: buffer.segment.number, offset: buffer.end)
+        if buffer.beginsSegment {
+            // The one before was synced before this one was created.
+            if let previous = catalog.segments[buffer.segment.number - 1] { previous.isSealed = true }
+            nextMaintenanceCheck = 0
+            synced(durable, buffer.number - 1)
+        }
+        durable = buffer.lastPosition
+        counts.commits += 1
+        counts.writtenBytes += UInt64(buffer.end - buffer.offset)
+        if options.sync == .always || buffer.mustSync {
+            counts.syncs += 1
+            synced(buffer.lastPosition, buffer.number)
+        }
+        return nil
+    }
+
+    /// Under `SyncMode.interval`, a sync of what has been written, when the interval has passed since the last one; nil
+    /// otherwise. To be asked for by a timer.
+    public func takeSync(now: Instant) -> SyncJob? {
+        guard failure == nil, case .interval(let interval) = options.sync, !syncUnderWay, syncedPosition < durable,
+            let file = catalog.segments[written.segment]?.file
+        else { return nil }
+        if let lastSync, now - lastSync < interval { return nil }
+        lastSync = now
+        syncUnderWay = true
+        return SyncJob(file: file, position: durable, batch: lastWrittenBatch)
+    }
+
+    /// Returns the failure, if it was one.
+    @discardableResult
+    public func completed(_ result: SyncResult) -> StoreError? {
+        syncUnderWay = false
+        if let error = result.error { return fail(error) }
+        counts.syncs += 1
+        synced(result.position, result.batch)
+        return nil
+    }
+
+    /// The number of the newest batch that is written.
+    var lastWrittenBatch: UInt64 { writer.nextBatch - (writer.inFlight == nil ? 1 : 2) }
+
+    func synced(_ position: LogPosition, _ batch: UInt64) {
+        syncedPosition = max(syncedPosition, position)
+        syncedBatch = max(syncedBatch, batch)
+    }
+
+    func path(_ segment: UInt32) -> String { options.directory + "/" + FileName.segment(segment) }
+}

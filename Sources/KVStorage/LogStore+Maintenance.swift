@@ -1,0 +1,158 @@
+import KVCore
+
+// Sidecars and merging, one small step at a time.
+
+/// What the store is doing for itself.
+enum Maintenance {
+    case idle
+    case indexing(SidecarWriter)
+    /// Appending again what is still needed of a segment. The next step waits until `written` is.
+    case merging(SegmentCursor, written: LogPosition)
+    /// All that is needed of a segment has been appended again; when everything up to `barrier` is on disk, it can go.
+    /// The barrier covers what overwrote the rest as well: that may be younger than what was appended again.
+    case removing(UInt32, barrier: LogPosition)
+}
+
+extension LogStore {
+    /// After how many appends to look again for something to merge. Looked for at once when a segment is sealed.
+    static let maintenanceCheck: LogPosition = 1024
+
+    /// The next step of maintenance; nil where there is nothing to do, or one is under way, or the last one's appends
+    /// have yet to be committed (that is the throttle: at most `options.mergeStep` bytes with each commit).
+    public func takeMaintenance() -> MaintenanceJob? {
+        guard failure == nil, !maintenanceUnderWay else { return nil }
+        if case .idle = maintenance, appended >= nextMaintenanceCheck {
+            chooseMaintenance()
+            if case .idle = maintenance { nextMaintenanceCheck = appended + Self.maintenanceCheck }
+        }
+        switch maintenance {
+        case .idle: return nil
+        case .indexing(let writer):
+            maintenanceUnderWay = true
+            return MaintenanceJob(task: .index(writer))
+        case .merging(let cursor, let position):
+            guard durable >= position else { return nil }
+            maintenanceUnderWay = true
+            return MaintenanceJob(task: .merge(cursor))
+        case .removing(let number, let barrier):
+            guard durable >= barrier else { return nil }
+            maintenanceUnderWay = true
+            return MaintenanceJob(
+                task: .remove(
+                    SegmentRemoval(
+                        fileSystem: fileSystem, directory: options.directory, number: number,
+                        hasSidecar: catalog.segments[number]?.hasSidecar ?? false,
+                        unsynced: syncedPosition < barrier ? catalog.segments[written.segment]?.file : nil)))
+        }
+    }
+
+    /// Returns the failure, if it was one.
+    @discardableResult
+    public func completed(_ result: MaintenanceResult) -> StoreError? {
+        maintenanceUnderWay = false
+        nextMaintenanceCheck = 0
+        switch result.outcome {
+        case .failed(let error): return fail(error)
+        case .indexed(let next): indexed(next)
+        case .merged(let progress): merged(progress)
+        case .removed:
+            if case .removing(let number, let barrier) = maintenance {
+                synced(barrier, 0)
+                catalog.segments.remove(number)
+                counts.mergedSegments += 1
+                maintenance = .idle
+            }
+        }
+        return nil
+    }
+
+    private func indexed(_ next: SidecarWriter?) {
+        guard case .indexing(let writer) = maintenance else { return }
+        if let next {
+            maintenance = .indexing(next)
+        } else {
+            catalog.segments[writer.cursor.segment.number]?.hasSidecar = true
+            maintenance = .idle
+        }
+    }
+
+    private func merged(_ progress: SegmentCursor.Progress) {
+        guard case .merging(let cursor, _) = maintenance else { return }
+        for piece in progress.pieces { appendAgain(piece, cursor.segment.number) }
+        if let next = progress.next {
+            maintenance = .merging(next, written: appended)
+        } else {
+            maintenance = .removing(cursor.segment.number, barrier: appended)
+        }
+    }
+
+    /// Appends those records of a batch again that the index refers to, and purged tombstones that are still needed.
+    private func appendAgain(_ piece: SegmentCursor.Piece, _ segment: UInt32) {
+        piece.bytes.withUnsafeBytes { bytes in
+            var place = 0
+            while place < bytes.count, let view = RecordView(bytes, at: place, verify: false) {
+                let offset = piece.offset + UInt32(place)
+                place += view.length
+                if view.kind != .state { appendAgain(view, Location(segment: segment, offset: offset)) }
+            }
+        }
+    }
+
+    private func appendAgain(_ view: RecordView, _ location: Location) {
+        guard let partition = catalog.existing(view.partition) else { return }
+        let key = view.key
+        if let found = partition.index.find(key, KeyHash(key)) {
+            let pointer = partition.index.pointer(found)
+            guard pointer.pointee.location == location, let buffer = openBatch() else { return }
+            let target = append(view, to: buffer)
+            catalog.segments[location.segment]?.live -= view.length
+            catalog.segments[target.segment]?.live += view.length
+            pointer.pointee.location(target)
+        } else if catalog.isSuppressor(view, location, partition), let buffer = openBatch() {
+            let target = append(view, to: buffer)
+            catalog.segments[target.segment]?.suppressors += view.length
+        }
+    }
+
+    // MARK: What to do next
+
+    private func chooseMaintenance() {
+        if let victim = victim(), let cursor = cursor(victim) {
+            let isEmpty = victim.live == 0 && (victim.suppressors == 0 || isOldest(victim))
+            maintenance =
+                isEmpty
+                ? .removing(victim.number, barrier: appended) : .merging(cursor, written: 0)
+        } else if let bare = catalog.segments.all.first(where: { $0.isSealed && !$0.hasSidecar }),
+            let cursor = cursor(bare)
+        {
+            maintenance = .indexing(SidecarWriter(cursor, fileSystem, directory: options.directory))
+        }
+    }
+
+    private func cursor(_ segment: Segment) -> SegmentCursor? {
+        guard let file = segment.file else { return nil }
+        return SegmentCursor(
+            file: file, path: path(segment.number), segment: writer.identity(segment.number), end: segment.end,
+            step: max(options.mergeStep, 1))
+    }
+
+    private func isOldest(_ segment: Segment) -> Bool { catalog.segments.oldest === segment }
+
+    /// The oldest segment that is mostly garbage; with the disk nearly full, the one with the most. Where purged
+    /// tombstones have piled up, the oldest segment, since only there can they be dropped.
+    private func victim() -> Segment? {
+        var total = 0
+        var suppressors = 0
+        var most: (segment: Segment, garbage: Int)?
+        for segment in catalog.segments.all where segment.isSealed {
+            let garbage = segment.total - segment.live - (isOldest(segment) ? 0 : segment.suppressors)
+            if garbage * 100 >= segment.total * options.mergeGarbage { return segment }
+            if garbage > most?.garbage ?? 0 { most = (segment, garbage) }
+            total += segment.total
+            suppressors += segment.suppressors
+        }
+        if suppressors > max(total / 4, options.segment) { return catalog.segments.oldest }
+        if !acceptsWrites, let most, most.garbage * 10 >= most.segment.total { return most.segment }
+        return nil
+    }
+}

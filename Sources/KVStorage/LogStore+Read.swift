@@ -1,0 +1,93 @@
+import KVCore
+
+// Reads: from the batches that are not written yet, from the cache, from the page cache, or by a storage thread.
+
+/// A read that a ticket stands for.
+struct PendingRead {
+    var partition: PartitionID
+    var key: Key
+    var version: Version
+    var location: Location
+    var length: Int
+    /// Kept open until the read is done, even if the segment is merged meanwhile.
+    var file: (any File)?
+}
+
+extension LogStore {
+    /// Records longer than this are left to the storage threads even if the page cache has them: copying and checking
+    /// them would hold up the event loop.
+    static let longestInline = 256 << 10
+
+    public func read(_ id: PartitionID, _ key: Key) -> StoredRead {
+        guard let partition = catalog.existing(id) else { return .absent }
+        let found = key.bytes.withUnsafeBytes { partition.index.find($0, KeyHash($0)) }
+        guard let found else { return .absent }
+        let entry = partition.index.pointer(found).pointee
+        if entry.isTombstone { return .found(Record(version: entry.version, expiry: Expiry(milliseconds: entry.expiry), value: nil)) }
+        if entry.location >= written {
+            if let record = writer.pending(entry.location)?.record(at: entry.location)?.record() {
+                return .found(record)
+            }
+        }
+        if entry.cacheSlot != 0, let value = catalog.cache.value(entry.cacheSlot) {
+            return .found(
+                Record(
+                    version: entry.version, expiry: Expiry(milliseconds: entry.expiry), value: value.value,
+                    contentType: value.contentType))
+        }
+        if entry.cacheSlot == 0 { catalog.cache.missed() }
+        let file = catalog.segments[entry.segment]?.file
+        if let file, let record = readInline(file, entry) {
+            catalog.keep(record, id, partition, found)
+            return .found(record)
+        }
+        lastTicket += 1
+        let ticket = ReadTicket(lastTicket)
+        tickets[ticket] = PendingRead(
+            partition: id, key: key, version: entry.version, location: entry.location, length: entry.length,
+            file: file)
+        return .onDisk(ticket)
+    }
+
+    /// The read that a ticket stands for. To be taken once; nil for a ticket that was not given or is completed.
+    public func takeRead(_ ticket: ReadTicket) -> ReadJob? {
+        guard failure == nil, let pending = tickets[ticket], let file = pending.file else { return nil }
+        return ReadJob(
+            ticket: ticket, file: file, path: path(pending.location.segment), location: pending.location,
+            length: pending.length)
+    }
+
+    /// Nil where the ticket is unknown, or the read failed: then `failure` is set.
+    public func completed(_ result: ReadResult) -> LoadedRead? {
+        guard let pending = tickets.removeValue(forKey: result.ticket) else { return nil }
+        let record: Record
+        switch result.outcome {
+        case .failure(let error):
+            fail(error)
+            return nil
+        case .success(let loaded): record = loaded
+        }
+        guard let partition = catalog.existing(pending.partition), pending.location >= partition.state.wiped
+        else { return LoadedRead(ticket: result.ticket, record: nil) }
+        let found = pending.key.bytes.withUnsafeBytes { partition.index.find($0, KeyHash($0)) }
+        guard let found else { return LoadedRead(ticket: result.ticket, record: nil) }
+        if partition.index.pointer(found).pointee.version == pending.version {
+            catalog.keep(record, pending.partition, partition, found)
+        }
+        return LoadedRead(ticket: result.ticket, record: record)
+    }
+
+    /// Nil where the value is not in memory, or does not check out: the storage thread will read it again and say so.
+    private func readInline(_ file: any File, _ entry: IndexEntry) -> Record? {
+        guard entry.length <= Self.longestInline else { return nil }
+        if scratch.count < entry.length {
+            scratch.deallocate()
+            scratch = .allocate(byteCount: max(entry.length, 2 * scratch.count), alignment: 8)
+        }
+        let target = UnsafeMutableRawBufferPointer(rebasing: scratch[..<entry.length])
+        guard file.readNoWait(into: target, at: UInt64(entry.offset)),
+            let view = RecordView(UnsafeRawBufferPointer(target), at: 0, verify: true), view.length == entry.length
+        else { return nil }
+        return view.record()
+    }
+}

@@ -1,0 +1,193 @@
+import KVCore
+
+/// One shard's records: an append-only log on disk with an index of it in memory, after Bitcask (Sheehy and Smith).
+///
+/// The store itself never blocks. What must go to the disk it hands out as jobs, which the caller runs on a storage
+/// thread (or, in the simulator, at some virtual time) and whose results it brings back with `completed`:
+///
+///     put, setPromise, ...  gather in a batch       takeCommit -> CommitJob.run -> completed     `durable` advances
+///     read -> .onDisk(ticket)                       takeRead -> ReadJob.run -> completed         the record
+///     now and then                                  takeSync, takeMaintenance -> run -> completed
+///
+/// At most one commit, one sync and one step of maintenance are under way at a time; any number of reads may be. After
+/// any of them completes, and at the end of a tick, ask for the next. Once `failure` is set nothing more is handed out:
+/// the process must end, since what the disk holds is unknown.
+public final class LogStore: RecordStore {
+    public let options: StoreOptions
+    let fileSystem: any FileSystem
+    let catalog: Catalog
+    var writer: LogWriter
+
+    public internal(set) var appended: LogPosition = 0
+    public internal(set) var durable: LogPosition = 0
+    /// Why the store has stopped; never cleared.
+    public internal(set) var failure: StoreError?
+
+    /// What has been synced: a position and the number of the batch that ends there.
+    var syncedPosition: LogPosition = 0
+    var syncedBatch: UInt64
+    var syncUnderWay = false
+    var lastSync: Instant?
+    /// The end of the newest written batch: what lies before it is read from files.
+    var written: Location
+    /// How far the newest segment's file reaches.
+    var preallocated: UInt64
+
+    var space = VolumeSpace(free: .max, total: .max)
+    var writtenSinceMeasure: UInt64 = 0
+    var counts = StoreStatistics()
+
+    var tickets: [ReadTicket: PendingRead] = [:]
+    var lastTicket: UInt64 = 0
+    var scratch: UnsafeMutableRawBufferPointer
+
+    var maintenance = Maintenance.idle
+    var maintenanceUnderWay = false
+    /// The append at which to look for something to merge.
+    var nextMaintenanceCheck: LogPosition = 0
+
+    init(
+        _ options: StoreOptions, _ fileSystem: any FileSystem, _ catalog: Catalog, _ writer: LogWriter,
+        written: Location, preallocated: UInt64, space: VolumeSpace
+    ) {
+        self.options = options
+        self.fileSystem = fileSystem
+        self.catalog = catalog
+        self.writer = writer
+        self.written = written
+        self.preallocated = preallocated
+        self.space = space
+        syncedBatch = writer.nextBatch - 1
+        scratch = .allocate(byteCount: 4096, alignment: 8)
+    }
+
+    deinit { scratch.deallocate() }
+
+    public var acceptsWrites: Bool {
+        let free = space.free > writtenSinceMeasure ? space.free - writtenSinceMeasure : 0
+        return failure == nil && free >= options.reserve(of: space)
+    }
+
+    // MARK: Appends
+
+    /// A record whose version is not above the one held is ignored. Of a tombstone, the content type is not kept.
+    public func put(_ id: PartitionID, _ key: Key, _ record: Record) {
+        guard failure == nil, fits(key, record) else { return }
+        key.bytes.withUnsafeBytes { key in
+            let hash = KeyHash(key)
+            let partition = catalog.partition(id)
+            let found = partition.index.find(key, hash)
+            if let found, partition.index.pointer(found).pointee.version >= record.version { return }
+            guard let buffer = openBatch() else { return }
+            let (location, length) = append(record, id, key, to: buffer)
+            if record.value == nil, record.version <= partition.state.floor {
+                if let found { catalog.drop(partition, found) }
+                catalog.segments[location.segment]?.suppressors += length
+                return
+            }
+            let entry = catalog.hold(
+                partition, found, key, hash, record.version, record.expiry, location, length: length,
+                isTombstone: record.value == nil)
+            guard entry.pointee.cacheSlot != 0 else { return }
+            if let found { recache(record, id, partition, found) }
+        }
+    }
+
+    public func promise(_ id: PartitionID) -> Ballot { catalog.existing(id)?.state.promise ?? .zero }
+
+    public func setPromise(_ id: PartitionID, _ ballot: Ballot) {
+        let partition = catalog.partition(id)
+        guard failure == nil, ballot > partition.state.promise, let buffer = openBatch() else { return }
+        partition.state.promise = ballot
+        append(partition.state, id, to: buffer)
+    }
+
+    /// Up to which version tombstones of the partition are gone; `.zero` before the first purge.
+    public func purgeFloor(_ id: PartitionID) -> Version { catalog.existing(id)?.state.floor ?? .zero }
+
+    /// Forgets every tombstone of the partition of this version or a lower one, also of those still to come; synced
+    /// in every mode. The floor only rises.
+    public func setPurgeFloor(_ id: PartitionID, _ floor: Version) {
+        let partition = catalog.partition(id)
+        guard failure == nil, floor > partition.state.floor, let buffer = openBatch() else { return }
+        partition.state.floor = floor
+        append(partition.state, id, to: buffer)
+        catalog.purge(partition)
+        nextMaintenanceCheck = 0
+    }
+
+    /// Synced in every mode. The purge floor stays as well.
+    public func wipe(_ id: PartitionID) {
+        let partition = catalog.partition(id)
+        guard failure == nil, let buffer = openBatch() else { return }
+        partition.state.wiped = Location(
+            segment: buffer.segment.number, offset: buffer.offset + UInt32(buffer.count))
+        append(partition.state, id, to: buffer)
+        catalog.wipe(partition)
+        nextMaintenanceCheck = 0
+    }
+
+    // MARK: What is there
+
+    public func head(_ id: PartitionID, _ key: Key) -> RecordHead? {
+        guard let partition = catalog.existing(id) else { return nil }
+        return key.bytes.withUnsafeBytes { key in
+            partition.index.find(key, KeyHash(key)).map { partition.index.pointer($0).pointee.head }
+        }
+    }
+
+    public func tree(_ id: PartitionID) -> HashTree { catalog.existing(id)?.tree ?? HashTree() }
+
+    public func usage(_ id: PartitionID) -> PartitionUsage { catalog.existing(id)?.usage ?? PartitionUsage() }
+
+    public func forEach(_ id: PartitionID, leaf: Int, _ body: (Key, RecordHead) -> Void) {
+        visit(id) { $0.leaf == leaf } body: { body($0, $1) }
+    }
+
+    public func forEach(_ id: PartitionID, _ body: (Key, RecordHead) -> Void) {
+        visit(id) { _ in true } body: { body($0, $1) }
+    }
+
+    public var statistics: StoreStatistics {
+        var result = counts
+        for segment in catalog.segments.all {
+            result.segments += 1
+            result.diskBytes += segment.end
+            result.liveBytes += segment.live
+        }
+        result.pendingBytes = writer.pendingBytes
+        result.cacheBytes = catalog.cache.bytes
+        result.cacheHits = catalog.cache.hits
+        result.cacheMisses = catalog.cache.misses
+        result.freeBytes = space.free
+        return result
+    }
+
+    /// Asks the volume for its free space; commits do so too, now and then. For a timer: others may fill the disk.
+    public func measureSpace() {
+        if let measured = try? fileSystem.space(options.directory) { use(measured) }
+    }
+
+    func use(_ measured: VolumeSpace) {
+        space = measured
+        writtenSinceMeasure = 0
+        counts.freeBytes = measured.free
+    }
+
+    @discardableResult
+    func fail(_ error: StoreError) -> StoreError {
+        if let failure { return failure }
+        failure = error
+        return error
+    }
+
+    private func visit(
+        _ id: PartitionID, where matches: (IndexEntry) -> Bool, body: (Key, RecordHead) -> Void
+    ) {
+        guard let partition = catalog.existing(id) else { return }
+        for entry in partition.index.entries where partition.index.isUsed(entry) {
+            let pointer = partition.index.pointer(entry)
+            if matches(pointer.pointee) { body(Key(Array(partition.index.key(entry))), pointer.pointee.head) }
+        }
+    }
+}

@@ -1,0 +1,40 @@
+import KVCore
+
+/// A small step of what the store does for itself: writing a sidecar, merging a segment, removing one. To be run on a
+/// storage thread; its result goes to `LogStore.completed`.
+public struct MaintenanceJob: Sendable {
+    enum Task: Sendable {
+        case merge(SegmentCursor)
+        case index(SidecarWriter)
+        case remove(SegmentRemoval)
+    }
+
+    let task: Task
+
+    /// Blocks.
+    public func run() -> MaintenanceResult {
+        do throws(StoreError) {
+            switch task {
+            case .merge(let cursor): return MaintenanceResult(outcome: .merged(try cursor.records()))
+            case .index(let writer): return MaintenanceResult(outcome: .indexed(try writer.step()))
+            case .remove(let removal):
+                try removal.run()
+                return MaintenanceResult(outcome: .removed)
+            }
+        } catch {
+            return MaintenanceResult(outcome: .failed(error))
+        }
+    }
+}
+
+public struct MaintenanceResult: Sendable {
+    enum Outcome: Sendable {
+        case merged(SegmentCursor.Progress)
+        /// Nil when the sidecar is complete.
+        case indexed(SidecarWriter?)
+        case removed
+        case failed(StoreError)
+    }
+
+    let outcome: Outcome
+}

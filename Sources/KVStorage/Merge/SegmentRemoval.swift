@@ -1,0 +1,23 @@
+import KVCore
+
+/// Removes a segment that nothing refers to any more. What took its place is synced first.
+struct SegmentRemoval: Sendable {
+    let fileSystem: any FileSystem
+    let directory: String
+    let number: UInt32
+    let hasSidecar: Bool
+    /// The newest segment, where it holds something that is written but not synced and that this segment's records
+    /// gave way to.
+    let unsynced: (any File)?
+
+    func run() throws(StoreError) {
+        do {
+            try unsynced?.sync()
+            try fileSystem.unlink(directory + "/" + FileName.segment(number))
+            if hasSidecar { try fileSystem.unlink(directory + "/" + FileName.sidecar(number)) }
+            try fileSystem.syncDirectory(directory)
+        } catch {
+            throw .io(error)
+        }
+    }
+}

@@ -1,0 +1,240 @@
+import KVCore
+
+extension LogStore {
+    /// Opens a store, or begins one where the directory is empty.
+    ///
+    /// Reads the newest segment and the sidecars of the others, from the newest to the oldest: then most records that
+    /// have been overwritten meet their successor already, and cost only a look-up. Cuts off what a crash left
+    /// unfinished at the end of the newest segment. Everything found is synced before the store is handed out: what a
+    /// process wrote and a power loss could still take must not be served as durable.
+    ///
+    /// Blocks. The caller holds the lock on the data directory.
+    public static func open(
+        _ options: StoreOptions, fileSystem: any FileSystem = SystemFileSystem()
+    ) throws(StoreError) -> LogStore {
+        var recovery = Recovery(options, fileSystem)
+        return try recovery.run()
+    }
+}
+
+/// One start of a store.
+struct Recovery {
+    let options: StoreOptions
+    let fileSystem: any FileSystem
+    let catalog: Catalog
+    private var numbers: [UInt32] = []
+    private var sidecars: Set<UInt32> = []
+
+    /// The newest segment, after its end was found.
+    private struct Newest {
+        var segment: Segment
+        var header: SegmentHeader
+        var nextBatch: UInt64
+        var preallocated: UInt64
+    }
+
+    init(_ options: StoreOptions, _ fileSystem: any FileSystem) {
+        self.options = options
+        self.fileSystem = fileSystem
+        catalog = Catalog(cache: options.cache)
+    }
+
+    mutating func run() throws(StoreError) -> LogStore {
+        try findFiles()
+        let newest = try readNewest()
+        if var header = newest?.header {
+            for number in numbers.dropLast().reversed() { header = try readSealed(number, header) }
+        }
+        catalog.forEachPartition { _, partition in catalog.purge(partition) }
+        let tail = Location(
+            segment: newest?.segment.number ?? 0, offset: UInt32(truncatingIfNeeded: newest?.segment.end ?? 0))
+        let nextBatch = newest?.nextBatch ?? 1
+        let writer = LogWriter(
+            options, tail: tail, isEmpty: nextBatch == newest?.header.firstBatch, nextBatch: nextBatch)
+        let (fileSystem, directory) = (fileSystem, options.directory)
+        let space = try storing { () throws(FileError) in try fileSystem.space(directory) }
+        return LogStore(
+            options, fileSystem, catalog, writer, written: tail, preallocated: newest?.preallocated ?? 0,
+            space: space)
+    }
+
+    // MARK: Files
+
+    private mutating func findFiles() throws(StoreError) {
+        do {
+            try fileSystem.createDirectory(options.directory)
+            try fileSystem.syncDirectory(Self.parent(of: options.directory))
+            let names = try fileSystem.list(options.directory).sorted()
+            numbers = names.compactMap { FileName.number($0, ".log") }.filter { $0 > 0 && $0 < .max }
+            sidecars = Set(names.compactMap { FileName.number($0, ".index") })
+            for name in names where name.hasSuffix(".tmp") { try fileSystem.unlink(path(name)) }
+            for orphan in sidecars.subtracting(numbers).sorted() {
+                try fileSystem.unlink(path(FileName.sidecar(orphan)))
+            }
+        } catch {
+            throw .io(error)
+        }
+    }
+
+    static func parent(of directory: String) -> String {
+        guard let slash = directory.lastIndex(of: "/") else { return "." }
+        return slash == directory.startIndex ? "/" : String(directory[..<slash])
+    }
+
+    private func path(_ name: String) -> String { options.directory + "/" + name }
+
+    private func open(_ number: UInt32, _ mode: OpenMode) throws(StoreError) -> any File {
+        let (fileSystem, path) = (fileSystem, path(FileName.segment(number)))
+        return try storing { () throws(FileError) in try fileSystem.open(path, mode) }
+    }
+
+    private func identity(_ number: UInt32) -> SegmentIdentity {
+        SegmentIdentity(store: options.store, shard: options.shard, number: number)
+    }
+
+    /// Nil where the header is damaged; throws where it is that of something else.
+    private func header(_ number: UInt32, _ file: any File) throws(StoreError) -> SegmentHeader? {
+        let window = ReadWindow(file: file, size: 4096)
+        let bytes = try storing { () throws(FileError) in try window.bytes(0, SegmentHeader.size) }
+        guard let header = SegmentHeader(bytes) else { return nil }
+        let name = path(FileName.segment(number))
+        guard header.format <= SegmentHeader.currentFormat else {
+            throw .newerFormat(file: name, found: header.format, supported: SegmentHeader.currentFormat)
+        }
+        guard header.identity == identity(number) else {
+            let found = header.identity
+            throw .foreign(
+                file: name,
+                detail: "it is segment \(found.number) of shard \(found.shard) of store \(found.store), not segment "
+                    + "\(number) of shard \(options.shard) of store \(options.store)")
+        }
+        return header
+    }
+
+    // MARK: The newest segment
+
+    private mutating func readNewest() throws(StoreError) -> Newest? {
+        while let number = numbers.last {
+            let file = try open(number, .readWrite)
+            let size = try storing { () throws(FileError) in try file.size() }
+            if let header = try header(number, file) { return try readNewest(number, file, size, header) }
+            let check = TailCheck(file: file, segment: identity(number), size: size)
+            let name = path(FileName.segment(number))
+            if try storing({ () throws(FileError) in try check.hasBatches() }) {
+                throw .damaged(file: name, offset: 0, detail: "the segment's header is not what was written")
+            }
+            // The crash came while it was being created: it never held anything.
+            let (fileSystem, directory) = (fileSystem, options.directory)
+            try storing { () throws(FileError) in
+                try fileSystem.unlink(name)
+                try fileSystem.syncDirectory(directory)
+            }
+            numbers.removeLast()
+        }
+        return nil
+    }
+
+    private func readNewest(
+        _ number: UInt32, _ file: any File, _ size: UInt64, _ header: SegmentHeader
+    ) throws(StoreError) -> Newest {
+        let segment = Segment(number: number)
+        segment.file = file
+        catalog.segments.add(segment)
+        var reader = BatchReader(
+            file, identity(number), from: UInt64(SegmentHeader.size), to: size, expected: header.firstBatch)
+        var newest = Newest(segment: segment, header: header, nextBatch: 0, preallocated: size)
+        let detail: String?
+        var verdict = TailCheck.Verdict.clean
+        do throws(FileError) {
+            detail = try readBatches(&reader, into: segment)
+            if detail != nil {
+                let check = TailCheck(file: file, segment: identity(number), size: size)
+                verdict = try check.verdict(reader.offset, expected: reader.expected)
+            }
+            if verdict == .torn {
+                try file.truncate(to: reader.offset)
+                newest.preallocated = reader.offset
+            }
+            if verdict != .damaged {
+                try file.sync()
+                try fileSystem.syncDirectory(options.directory)
+            }
+        } catch {
+            throw .io(error)
+        }
+        if verdict == .damaged { throw damaged(number, reader.offset, detail) }
+        segment.end = reader.offset
+        newest.nextBatch = reader.expected
+        return newest
+    }
+
+    /// Why it stopped, unless it was at the end.
+    private func readBatches(_ reader: inout BatchReader, into segment: Segment) throws(FileError) -> String? {
+        while true {
+            switch try reader.next() {
+            case .batch(let batch):
+                batch.forEach { view, offset in
+                    catalog.recover(LogEntry(view, Location(segment: segment.number, offset: offset)), segment)
+                }
+            case .end: return nil
+            case .stop(let detail): return detail
+            }
+        }
+    }
+
+    private func damaged(_ number: UInt32, _ offset: UInt64, _ detail: String?) -> StoreError {
+        .damaged(file: path(FileName.segment(number)), offset: offset, detail: detail ?? "not what was written")
+    }
+
+    // MARK: Sealed segments
+
+    /// - Parameter following: the header of the next segment that is there.
+    private func readSealed(_ number: UInt32, _ following: SegmentHeader) throws(StoreError) -> SegmentHeader {
+        let file = try open(number, .readWrite)
+        let size = try storing { () throws(FileError) in try file.size() }
+        guard let header = try header(number, file) else {
+            throw damaged(number, 0, "the segment's header is not what was written")
+        }
+        let segment = Segment(number: number)
+        segment.file = file
+        segment.isSealed = true
+        catalog.segments.add(segment)
+        let isNeighbour = following.identity.number == number + 1
+        if let totals = try readSidecar(number, segment), !isNeighbour || totals.end == following.previousEnd,
+            totals.end <= size
+        {
+            segment.hasSidecar = true
+            segment.end = totals.end
+            return header
+        }
+        segment.total = 0
+        try readWhole(segment, file, header, end: isNeighbour ? following.previousEnd : size)
+        return header
+    }
+
+    /// Nil where there is none, or it is damaged.
+    private func readSidecar(_ number: UInt32, _ segment: Segment) throws(StoreError) -> SidecarTotals? {
+        guard sidecars.contains(number) else { return nil }
+        let (fileSystem, path) = (fileSystem, path(FileName.sidecar(number)))
+        do throws(FileError) {
+            let reader = SidecarReader(file: try fileSystem.open(path, .read), segment: identity(number))
+            let totals = try reader.read { catalog.recover(LogEntry($0, segment: number), segment) }
+            // A new one is written in its place, under a temporary name and then renamed.
+            if totals == nil { try fileSystem.unlink(path) }
+            return totals
+        } catch {
+            throw .io(error)
+        }
+    }
+
+    private func readWhole(
+        _ segment: Segment, _ file: any File, _ header: SegmentHeader, end: UInt64
+    ) throws(StoreError) {
+        var reader = BatchReader(
+            file, identity(segment.number), from: UInt64(SegmentHeader.size), to: end, expected: header.firstBatch)
+        let stop: String?
+        do throws(FileError) { stop = try readBatches(&reader, into: segment) } catch { throw .io(error) }
+        if stop != nil || reader.offset != end { throw damaged(segment.number, reader.offset, stop) }
+        segment.end = end
+    }
+}

@@ -1,0 +1,47 @@
+/// Why a store cannot be opened, or had to stop. `description` says what happened, to what, and what to do next.
+public enum StoreError: Error, Hashable, Sendable {
+    /// A call failed. It is never retried: after a failed write or sync, what the disk holds is unknown.
+    case io(FileError)
+    /// Bytes that had been synced are not what was written.
+    case damaged(file: String, offset: UInt64, detail: String)
+    /// The file belongs to something else: another node, cluster, store or shard.
+    case foreign(file: String, detail: String)
+    case newerFormat(file: String, found: UInt32, supported: UInt32)
+    case locked(directory: String)
+    case notWritable(directory: String, FileError)
+    /// What was to be stored is beyond the format's limits.
+    case tooLarge(String)
+}
+
+extension StoreError: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .io(let error):
+            "\(error). This node has stopped and serves nothing from that disk. Check the disk and the system log, "
+                + "then start the node again; if the disk is lost, rebuild the node from its peers with an empty "
+                + "data directory."
+        case .damaged(let file, let offset, let detail):
+            "\(file) is damaged at byte \(offset): \(detail). Its data had been written before, so starting without "
+                + "it could lose or bring back changes: restore the file, or move the data directory away and let "
+                + "the node be rebuilt from its peers."
+        case .foreign(let file, let detail):
+            "\(file): \(detail). Use the data directory that belongs to this node, or an empty one."
+        case .newerFormat(let file, let found, let supported):
+            "\(file) has format \(found), written by a newer kv; this one knows formats up to \(supported). "
+                + "Install that version or a later one."
+        case .locked(let directory):
+            "\(directory) is in use by another process. Stop that one first, or give this node a data directory "
+                + "of its own."
+        case .notWritable(let directory, let error):
+            "cannot use the data directory \(directory): \(error). Create it, and give this user the right to write "
+                + "to it."
+        case .tooLarge(let what):
+            "\(what). The store cannot hold it; lower the limits of keys and values in the configuration."
+        }
+    }
+}
+
+/// Runs a file operation; its error as the store's.
+func storing<Result>(_ body: () throws(FileError) -> Result) throws(StoreError) -> Result {
+    do { return try body() } catch { throw .io(error) }
+}

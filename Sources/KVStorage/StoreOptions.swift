@@ -1,0 +1,48 @@
+import KVCore
+
+/// When an append counts as durable. Promises, wipes and purge floors are synced in every mode.
+public enum SyncMode: Hashable, Sendable {
+    /// After `fdatasync`: survives power loss.
+    case always
+    /// After the write: survives the process. Synced at least this often.
+    case interval(Span)
+    /// After the write; the operating system syncs when it likes.
+    case never
+}
+
+public struct StoreOptions: Sendable {
+    /// The shard's own directory; created if its parent is there.
+    public var directory: String
+    /// The store's identity: segments of any other are refused.
+    public var store: UUID128
+    /// Which of the node's shards this is: segments of any other are refused.
+    public var shard: UInt16
+    public var sync = SyncMode.always
+    /// Bytes of values kept in memory at most.
+    public var cache = 256 << 20
+    /// Bytes after which a new segment begins; at most `maximumSegment`. The last batch of a segment may exceed it.
+    public var segment = defaultSegment
+    /// Free bytes below which `acceptsWrites` is false. Nil: two segments or 64 MiB, whichever is more, but no more
+    /// than an eighth of the volume.
+    public var reserve: UInt64?
+    /// Bytes that one step of maintenance reads.
+    public var mergeStep = 256 << 10
+    /// Percent of a segment's bytes that must be garbage before it is merged.
+    public var mergeGarbage = 50
+    /// Bytes by which the newest segment's file grows ahead of its writes.
+    public var preallocation = 16 << 20
+
+    public static let defaultSegment = 256 << 20
+    public static let maximumSegment = 1 << 30
+
+    public init(directory: String, store: UUID128, shard: UInt16 = 0) {
+        self.directory = directory
+        self.store = store
+        self.shard = shard
+    }
+
+    /// Bytes; see `reserve`.
+    func reserve(of volume: VolumeSpace) -> UInt64 {
+        reserve ?? min(max(2 * UInt64(max(segment, 0)), 64 << 20), volume.total / 8)
+    }
+}
