@@ -35,7 +35,9 @@ let package = Package(
         .target(name: "KVConfig", dependencies: ["KVCore", "CYAML"], swiftSettings: settings),
         .target(
             name: "KVStorage",
-            dependencies: ["KVCore", "CChecksum", "CLinux", .product(name: "DequeModule", package: "swift-collections")],
+            dependencies: [
+                "KVCore", "CChecksum", "CLinux", .product(name: "DequeModule", package: "swift-collections"),
+            ],
             swiftSettings: settings
         ),
         .target(

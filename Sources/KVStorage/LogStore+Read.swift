@@ -23,7 +23,9 @@ extension LogStore {
         let found = key.bytes.withUnsafeBytes { partition.index.find($0, KeyHash($0)) }
         guard let found else { return .absent }
         let entry = partition.index.pointer(found).pointee
-        if entry.isTombstone { return .found(Record(version: entry.version, expiry: Expiry(milliseconds: entry.expiry), value: nil)) }
+        if entry.isTombstone {
+            return .found(Record(version: entry.version, expiry: Expiry(milliseconds: entry.expiry), value: nil))
+        }
         if entry.location >= written {
             if let record = writer.pending(entry.location)?.record(at: entry.location)?.record() {
                 return .found(record)
@@ -49,7 +51,7 @@ extension LogStore {
         return .onDisk(ticket)
     }
 
-    /// The read that a ticket stands for. To be taken once; nil for a ticket that was not given or is completed.
+    /// The read that a ticket stands for. Nil where the store has failed, or the read is completed already.
     public func takeRead(_ ticket: ReadTicket) -> ReadJob? {
         guard failure == nil, let pending = tickets[ticket], let file = pending.file else { return nil }
         return ReadJob(
@@ -57,15 +59,16 @@ extension LogStore {
             length: pending.length)
     }
 
-    /// Nil where the ticket is unknown, or the read failed: then `failure` is set.
-    public func completed(_ result: ReadResult) -> LoadedRead? {
-        guard let pending = tickets.removeValue(forKey: result.ticket) else { return nil }
+    /// To be called once for every `takeRead`. What it throws is also in `failure`: the machine is not to be told
+    /// anything then.
+    public func completed(_ result: ReadResult) throws(StoreError) -> LoadedRead {
         let record: Record
         switch result.outcome {
-        case .failure(let error):
-            fail(error)
-            return nil
+        case .failure(let error): throw fail(error)
         case .success(let loaded): record = loaded
+        }
+        guard let pending = tickets.removeValue(forKey: result.ticket) else {
+            return LoadedRead(ticket: result.ticket, record: nil)
         }
         guard let partition = catalog.existing(pending.partition), pending.location >= partition.state.wiped
         else { return LoadedRead(ticket: result.ticket, record: nil) }

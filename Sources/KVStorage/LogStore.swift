@@ -141,11 +141,19 @@ public final class LogStore: RecordStore {
     public func usage(_ id: PartitionID) -> PartitionUsage { catalog.existing(id)?.usage ?? PartitionUsage() }
 
     public func forEach(_ id: PartitionID, leaf: Int, _ body: (Key, RecordHead) -> Void) {
-        visit(id) { $0.leaf == leaf } body: { body($0, $1) }
+        visit(id) {
+            $0.leaf == leaf
+        } body: {
+            body($0, $1)
+        }
     }
 
     public func forEach(_ id: PartitionID, _ body: (Key, RecordHead) -> Void) {
-        visit(id) { _ in true } body: { body($0, $1) }
+        visit(id) { _ in
+            true
+        } body: {
+            body($0, $1)
+        }
     }
 
     public var statistics: StoreStatistics {

@@ -30,7 +30,7 @@ public final class SimulatedDisk: FileSystem, @unchecked Sendable {
     /// Counts crashes: handles from before one are void.
     private(set) var generation = 0
 
-    public init(seed: UInt64) { random = SplitMix(seed) }
+    public init(seed: UInt64) { random = SplitMix(seed: seed) }
 
     // MARK: Faults
 
@@ -221,20 +221,7 @@ private final class SimulatedLock: FileLock, @unchecked Sendable {
     deinit { disk.unlock(path, generation) }
 }
 
-/// SplitMix64 (Steele, Lea and Flood).
-struct SplitMix {
-    private var state: UInt64
-
-    init(_ seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var word = state
-        word = (word ^ word >> 30) &* 0xbf58_476d_1ce4_e5b9
-        word = (word ^ word >> 27) &* 0x94d0_49bb_1331_11eb
-        return word ^ word >> 31
-    }
-
+extension SplitMix {
     /// `0 ..< bound`; 0 for a bound of 0.
     mutating func below(_ bound: UInt64) -> UInt64 { bound == 0 ? 0 : next() % bound }
 }

@@ -1,3 +1,4 @@
+import KVCore
 import KVStorage
 
 /// A file's bytes: what programs see, and what a power loss leaves of it.

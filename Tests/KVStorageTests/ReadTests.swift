@@ -1,0 +1,116 @@
+import KVCore
+import KVSimulator
+import XCTest
+
+@testable import KVStorage
+
+private struct NotOnDisk: Error {}
+
+final class ReadTests: XCTestCase {
+    private func blocked() throws -> StoreFixture {
+        let fixture = try StoreFixture()
+        fixture.disk.blockedReads = 1000
+        try fixture.open()
+        fixture.put("a", "1")
+        try fixture.commit()
+        return fixture
+    }
+
+    private func ticket(_ fixture: StoreFixture, _ key: String) throws -> ReadTicket {
+        guard case .onDisk(let ticket) = fixture.store.read(partitionZero, Key(key)) else {
+            throw NotOnDisk()
+        }
+        return ticket
+    }
+
+    func testATicketGivesTheRecordAsItWasWhenItWasGiven() throws {
+        let fixture = try blocked()
+        let ticket = try ticket(fixture, "a")
+        fixture.put("a", "2")
+        let job = try XCTUnwrap(fixture.store.takeRead(ticket))
+        XCTAssertEqual(try fixture.store.completed(job.run()).record?.value, Array("1".utf8))
+        XCTAssertEqual(try fixture.text("a"), "2", "the old value has not entered the cache")
+        XCTAssertNil(fixture.store.takeRead(ticket), "it is used up")
+    }
+
+    func testATicketOutlivesTheMergeOfItsSegment() throws {
+        let fixture = try blocked()
+        let ticket = try ticket(fixture, "a")
+        for number in 0..<200 {
+            fixture.put("b", "\(number)")
+            try fixture.commit()
+        }
+        try fixture.settle()
+        XCTAssertFalse(fixture.segmentFiles().contains("0000000001.log"))
+        let job = try XCTUnwrap(fixture.store.takeRead(ticket))
+        XCTAssertEqual(try fixture.store.completed(job.run()).record?.value, Array("1".utf8))
+    }
+
+    func testARecordThatWasWipedMeanwhileIsNil() throws {
+        let fixture = try blocked()
+        let ticket = try ticket(fixture, "a")
+        fixture.store.wipe(partitionZero)
+        fixture.put("a", "2")
+        let job = try XCTUnwrap(fixture.store.takeRead(ticket))
+        let loaded = try fixture.store.completed(job.run())
+        XCTAssertNil(loaded.record)
+    }
+
+    func testADamagedRecordIsNamedAndNotServed() throws {
+        for blockedReads in [0, 1000] {
+            let fixture = try StoreFixture()
+            fixture.disk.blockedReads = blockedReads
+            try fixture.open()
+            fixture.put("a", "some value")
+            try fixture.commit()
+            let bytes = try XCTUnwrap(fixture.disk.contents(fixture.path("0000000001.log")))
+            let place = try XCTUnwrap(bytes.indices.first { bytes[$0...].starts(with: Array("some value".utf8)) })
+            fixture.disk.flipBit(fixture.path("0000000001.log"), byte: place + 3, bit: 2)
+            XCTAssertThrowsError(try fixture.read("a")) { error in
+                guard case StoreError.damaged(let file, let offset, _) = error else { return XCTFail("\(error)") }
+                XCTAssertEqual(file, fixture.path("0000000001.log"))
+                XCTAssertEqual(Int(offset) + RecordFormat.headerSize + 1, place)
+            }
+            XCTAssertNotNil(fixture.store.failure)
+            fixture.put("b", "1")
+            XCTAssertNil(fixture.store.takeCommit(), "a failed store writes nothing more")
+        }
+    }
+
+    func testTheCacheHoldsItsBytesAndServesWhatIsInIt() throws {
+        let fixture = try StoreFixture(segment: 1 << 20)
+        fixture.options.cache = 4000
+        try fixture.open()
+        for number in 0..<100 { fixture.put("key-\(number)", String(repeating: "v", count: 100)) }
+        try fixture.commit()
+        for round in 0..<3 {
+            for number in 0..<100 {
+                XCTAssertNotNil(try fixture.read("key-\(number)"), "\(round)")
+                XCTAssertLessThanOrEqual(fixture.store.statistics.cacheBytes, 4000)
+            }
+        }
+        XCTAssertGreaterThan(fixture.store.statistics.cacheBytes, 3000)
+        let hits = fixture.store.statistics.cacheHits
+        fixture.disk.blockedReads = 1000
+        XCTAssertNotNil(try fixture.read("key-99"))
+        XCTAssertEqual(fixture.store.statistics.cacheHits, hits + 1)
+        fixture.put("key-99", "changed")
+        try fixture.commit()
+        XCTAssertEqual(try fixture.text("key-99"), "changed", "a cached value follows its key's changes")
+        XCTAssertEqual(fixture.store.statistics.cacheHits, hits + 2)
+        fixture.store.wipe(partitionZero)
+        XCTAssertEqual(fixture.store.statistics.cacheBytes, 0)
+    }
+
+    func testWithoutACacheEveryReadGoesToTheFile() throws {
+        let fixture = try StoreFixture()
+        fixture.options.cache = 0
+        try fixture.open()
+        fixture.put("a", "1")
+        try fixture.commit()
+        XCTAssertEqual(try fixture.text("a"), "1")
+        XCTAssertEqual(try fixture.text("a"), "1")
+        XCTAssertEqual(fixture.store.statistics.cacheHits, 0)
+        XCTAssertEqual(fixture.store.statistics.cacheBytes, 0)
+    }
+}
