@@ -122,6 +122,7 @@ let package = Package(
                 "KVNode", "KVCore", "KVWire", "KVConfig",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings
         ),

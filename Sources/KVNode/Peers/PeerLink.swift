@@ -1,0 +1,329 @@
+import KVCore
+import KVWire
+import Logging
+import NIOCore
+import NIOPosix
+
+/// The connection over which one shard sends to one peer; what the peer sends comes to `PeerServer` over its own.
+///
+/// Confined to the event loop it was made with. Once started it connects, introduces itself, and begins anew whenever
+/// the connection ends. What is sent while it is not up is dropped: the protocol tolerates loss and sends again.
+public final class PeerLink {
+    public let peer: Member
+    public let loop: any EventLoop
+    /// Messages not sent: the link was not up, its queue full, or the message too large.
+    public private(set) var dropped: UInt64 = 0
+
+    private let policy: PeerPolicy
+    private let shard: ShardPosition
+    private let options: PeerLinkOptions
+    private let reasons: ReasonLog
+    private let logger: Logger
+    private let onUp: (UInt64) -> Void
+    private let onDown: (String) -> Void
+
+    private var state = State.stopped
+    private var writer = FrameWriter()
+    /// Bytes given to the channel and not yet taken by the kernel, as of the last look.
+    private var queued = 0
+    /// Attempts since the link was last up.
+    private var failures = 0
+    private var random = SystemRandomNumberGenerator()
+
+    private enum State {
+        /// Not started, or stopped for good.
+        case stopped
+        case connecting
+        /// The hello is sent, the welcome awaited.
+        case greeting(any Channel, timeout: Scheduled<Void>)
+        case up(any Channel)
+        /// The channel is being closed; its end comes next.
+        case closing(any Channel, reason: String, wasUp: Bool)
+        /// Until the next attempt.
+        case waiting(Scheduled<Void>)
+    }
+
+    /// - Parameters:
+    ///   - peer: with the address to connect to. Each address its name resolves to is tried.
+    ///   - onUp: the link stands, to a process of the peer with this boot counter.
+    ///   - onDown: it does not any more, and why. The two alternate, and are never called from within a method.
+    public init(
+        to peer: Member, policy: PeerPolicy, shard: ShardPosition, on loop: any EventLoop,
+        options: PeerLinkOptions = PeerLinkOptions(), reasons: ReasonLog, logger: Logger,
+        onUp: @escaping (UInt64) -> Void, onDown: @escaping (String) -> Void
+    ) {
+        self.peer = peer
+        self.policy = policy
+        self.shard = shard
+        self.loop = loop
+        self.options = options
+        self.reasons = reasons
+        self.logger = logger
+        self.onUp = onUp
+        self.onDown = onDown
+    }
+
+    public var isUp: Bool {
+        if case .up = state { true } else { false }
+    }
+
+    /// Bytes that wait to be sent, as of the last flush.
+    public var queuedBytes: Int { queued + writer.byteCount }
+
+    public func start() {
+        loop.preconditionInEventLoop()
+        guard case .stopped = state else { return }
+        connect()
+    }
+
+    /// Closes the connection and does not connect again. What the kernel has taken is still delivered.
+    public func stop() {
+        loop.preconditionInEventLoop()
+        let old = state
+        state = .stopped
+        writer.discard()
+        switch old {
+        case .stopped, .connecting: break
+        case .waiting(let attempt): attempt.cancel()
+        case .greeting(let channel, let timeout):
+            timeout.cancel()
+            channel.close(promise: nil)
+        case .closing(let channel, let reason, let wasUp):
+            channel.close(promise: nil)
+            if wasUp { tellDown(reason) }
+        case .up(let channel):
+            channel.close(promise: nil)
+            tellDown("this node is stopping")
+        }
+    }
+
+    /// Queues a message until `flush`.
+    public func send(_ message: PeerMessage) {
+        guard hasRoom() else { return }
+        if !writer.append(message) { dropTooLarge() }
+    }
+
+    /// The same, of a message encoded for several peers.
+    public func send(_ message: EncodedMessage) {
+        guard hasRoom() else { return }
+        if !writer.append(message) { dropTooLarge() }
+    }
+
+    /// Sends what was queued, in one write: to be called at the end of a tick.
+    public func flush() {
+        guard case .up(let channel) = state, let frames = writer.finish() else { return }
+        channel.writeAndFlush(frames, promise: nil)
+        look(channel)
+    }
+
+    private func hasRoom() -> Bool {
+        guard case .up(let channel) = state else {
+            dropped &+= 1
+            return false
+        }
+        if queued + writer.byteCount < options.queueLimit { return true }
+        look(channel)
+        if queued + writer.byteCount < options.queueLimit { return true }
+        dropped &+= 1
+        close(
+            channel,
+            "\(queuedBytes) bytes wait for \(peer.id), which does not take them (the limit is \(options.queueLimit))",
+            wasUp: true)
+        return false
+    }
+
+    private func look(_ channel: any Channel) {
+        // A channel that is writable holds next to nothing.
+        queued = channel.isWritable ? 0 : (try? channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+    }
+
+    private func dropTooLarge() {
+        dropped &+= 1
+        reasons.say(
+            "a message to \(peer.id) is above the limit of \(FrameLimits.payload) bytes and was not sent; "
+                + "please report this as a bug",
+            of: peer.id, level: .error)
+    }
+}
+
+// MARK: - Connecting
+
+extension PeerLink {
+    private func connect() {
+        state = .connecting
+        let bootstrap = ClientBootstrap(group: loop)
+            .connectTimeout(TimeAmount(options.connectTimeout))
+            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .channelOption(.acknowledgeTimeout, value: Int(Int32(clamping: options.acknowledgeTimeout.milliseconds)))
+        let connected =
+            if let address = peer.peer.numeric {
+                bootstrap.connect(to: address)
+            } else {
+                bootstrap.connect(host: peer.peer.host, port: peer.peer.port)
+            }
+        connected.assumeIsolated().whenComplete { result in
+            switch result {
+            case .success(let channel): self.connected(channel)
+            case .failure(let error): self.couldNotConnect(error)
+            }
+        }
+    }
+
+    private func couldNotConnect(_ error: any Error) {
+        guard case .connecting = state else { return }
+        reasons.say(
+            "cannot reach \(peer.id) at \(peer.peer): \(describe(error)); trying again until it answers", of: peer.id)
+        retry()
+    }
+
+    private func connected(_ channel: any Channel) {
+        guard case .connecting = state else { return channel.close(promise: nil) }
+        do {
+            let hello = try Handshake.hello(policy.introduction, shard: shard).frame()
+            try channel.pipeline.syncOperations.addHandler(PeerLinkHandler(link: self))
+            let timeout = loop.assumeIsolated().scheduleTask(in: TimeAmount(options.handshakeTimeout)) {
+                guard case .greeting(channel, _) = self.state else { return }
+                self.close(channel, "no answer to the handshake in time", wasUp: false)
+            }
+            state = .greeting(channel, timeout: timeout)
+            channel.writeAndFlush(hello, promise: nil)
+        } catch {
+            state = .closing(channel, reason: describe(error), wasUp: false)
+            channel.close(promise: nil)
+            ended(channel)
+        }
+        if !channel.isActive { ended(channel) }
+    }
+
+    /// The other side's part of the handshake has come.
+    fileprivate func answered(_ answer: Handshake, on channel: any Channel) {
+        guard case .greeting(channel, let timeout) = state else { return }
+        timeout.cancel()
+        switch answer {
+        case .hello:
+            close(channel, "it answered a hello with a hello", wasUp: false)
+        case .refusal(let text):
+            close(channel, "it refused: \(printable(text, limit: Handshake.maximumRefusal))", wasUp: false)
+        case .welcome(let introduction):
+            if let objection = objection(to: introduction) {
+                close(channel, objection, wasUp: false)
+            } else {
+                state = .up(channel)
+                failures = 0
+                queued = 0
+                reasons.forget(peer.id)
+                logger.log(
+                    level: shard.index == 0 ? .info : .debug, "connected to \(peer.id) at \(peer.peer)")
+                onUp(introduction.boot)
+            }
+        }
+    }
+
+    private func objection(to introduction: Introduction) -> String? {
+        if let objection = policy.objection(to: introduction) { return objection }
+        guard introduction.node == peer.number else {
+            return """
+                the peer address of \(peer.id), \(peer.peer), is answered by \(printable(introduction.nodeID)); \
+                correct the peer addresses under nodes: in the configuration of every node, and start them again
+                """
+        }
+        return nil
+    }
+
+    /// Ends the connection, for a reason of our own.
+    fileprivate func close(_ channel: any Channel, _ reason: String) {
+        switch state {
+        case .greeting(channel, let timeout):
+            timeout.cancel()
+            close(channel, reason, wasUp: false)
+        case .up(channel):
+            close(channel, reason, wasUp: true)
+        default:
+            break
+        }
+    }
+
+    private func close(_ channel: any Channel, _ reason: String, wasUp: Bool) {
+        state = .closing(channel, reason: reason, wasUp: wasUp)
+        writer.discard()
+        // Later: the caller may be in the midst of its tick, and the channel of its reading.
+        loop.assumeIsolated().execute { channel.close(promise: nil) }
+    }
+
+    /// The connection is no more.
+    fileprivate func ended(_ channel: any Channel) {
+        let reason: String
+        let wasUp: Bool
+        switch state {
+        case .greeting(channel, let timeout):
+            timeout.cancel()
+            (reason, wasUp) = ("it closed the connection during the handshake", false)
+        case .up(channel):
+            (reason, wasUp) = ("it closed the connection", true)
+        case .closing(channel, let why, let was):
+            (reason, wasUp) = (why, was)
+        default:
+            return
+        }
+        writer.discard()
+        if wasUp {
+            reasons.say("lost the connection to \(peer.id): \(reason); connecting again", of: peer.id)
+            tellDown(reason)
+        } else {
+            reasons.say("no connection to \(peer.id) at \(peer.peer): \(reason)", of: peer.id)
+        }
+        retry()
+    }
+
+    private func retry() {
+        failures += 1
+        let pause = options.backoff(failures: failures, using: &random)
+        state = .waiting(
+            loop.assumeIsolated().scheduleTask(in: TimeAmount(pause)) {
+                guard case .waiting = self.state else { return }
+                self.connect()
+            })
+    }
+
+    private func tellDown(_ reason: String) {
+        loop.assumeIsolated().execute { self.onDown(reason) }
+    }
+}
+
+/// Whether two channels are one.
+private func ~= (pattern: any Channel, value: any Channel) -> Bool { pattern === value }
+
+/// Tells a link what happens on its channel.
+private final class PeerLinkHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    private let link: PeerLink
+    private var reader = FrameReader(maximumPayload: FrameLimits.handshake)
+    private var isAnswered = false
+
+    init(link: PeerLink) { self.link = link }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !isAnswered else {
+            return link.close(context.channel, "it sent something where only this node sends")
+        }
+        reader.append(unwrapInboundIn(data))
+        do throws(WireError) {
+            guard let payload = try reader.next() else { return }
+            isAnswered = true
+            link.answered(try Handshake.decode(payload), on: context.channel)
+        } catch {
+            isAnswered = true
+            link.close(context.channel, "\(error)")
+        }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        link.ended(context.channel)
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        link.close(context.channel, describe(error))
+    }
+}

@@ -1,0 +1,35 @@
+import KVCore
+import NIOCore
+
+/// Times and limits of connections between peers.
+public struct PeerLinkOptions: Sendable {
+    /// For one address to answer.
+    public var connectTimeout = Span.milliseconds(2000)
+    /// For the other side's part of the handshake, from when the connection stands.
+    public var handshakeTimeout = Span.milliseconds(5000)
+    /// How long what was sent may stay unacknowledged by the other side's kernel before the connection counts as lost.
+    /// Without it a connection would take minutes to notice that a cut network is whole again.
+    public var acknowledgeTimeout = Span.milliseconds(5000)
+    /// The pause before the second attempt to connect; each further one doubles it.
+    public var minimumBackoff = Span.milliseconds(50)
+    public var maximumBackoff = Span.milliseconds(2000)
+    /// Bytes that wait to be sent to one peer, at most, beside one message. At it the link is given up and begun anew.
+    public var queueLimit = 64 << 20
+    /// Incoming connections, at most, whose handshake is not done; more are closed.
+    public var pendingLimit = 128
+
+    public init() {}
+
+    /// The pause after `failures` attempts in a row: doubling from the minimum to the maximum, then shortened at
+    /// random by up to half, so that nodes that lost each other together do not come back together.
+    func backoff(failures: Int, using random: inout some RandomNumberGenerator) -> Span {
+        let shift = min(max(failures - 1, 0), 32)
+        let (product, overflow) = minimumBackoff.nanoseconds.multipliedReportingOverflow(by: 1 << UInt64(shift))
+        let full = min(overflow ? .max : product, maximumBackoff.nanoseconds)
+        return Span(nanoseconds: UInt64.random(in: full / 2...full, using: &random))
+    }
+}
+
+extension TimeAmount {
+    init(_ span: Span) { self = .nanoseconds(Int64(clamping: span.nanoseconds)) }
+}

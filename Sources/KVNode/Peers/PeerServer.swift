@@ -1,0 +1,148 @@
+import KVCore
+import KVWire
+import Logging
+import NIOCore
+import NIOPosix
+import Synchronization
+
+/// Accepts the links of peers and hands on what they say. Its connections spread over the event loops of a group.
+public final class PeerServer: Sendable {
+    /// All messages that one burst of reading brought from a peer, in the order they were sent; called on the event loop
+    /// of the connection. Reading goes on when it returns.
+    public typealias Deliver = @Sendable (_ from: NodeNumber, _ messages: [PeerMessage]) -> Void
+
+    let policy: PeerPolicy
+    let options: PeerLinkOptions
+    let reasons: ReasonLog
+    let logger: Logger
+    let deliver: Deliver
+
+    private let listener: Mutex<(any Channel)?> = .init(nil)
+    private let connections = Mutex(Connections())
+
+    private struct Connections {
+        var isStopped = false
+        var all: [ObjectIdentifier: any Channel] = [:]
+        /// How many of them have not done their handshake.
+        var pending = 0
+        /// The newest of each shard of a peer.
+        var links: [LinkName: any Channel] = [:]
+    }
+
+    private struct LinkName: Hashable {
+        var node: NodeNumber
+        var shard: Int
+    }
+
+    private init(
+        policy: PeerPolicy, options: PeerLinkOptions, reasons: ReasonLog, logger: Logger, deliver: @escaping Deliver
+    ) {
+        self.policy = policy
+        self.options = options
+        self.reasons = reasons
+        self.logger = logger
+        self.deliver = deliver
+    }
+
+    /// Listens on `address`; port 0 takes a free one.
+    /// - Throws: `PeerServerError` if that is not possible.
+    public static func start(
+        on address: Address, group: any EventLoopGroup, policy: PeerPolicy,
+        options: PeerLinkOptions = PeerLinkOptions(), reasons: ReasonLog, logger: Logger, deliver: @escaping Deliver
+    ) async throws -> PeerServer {
+        let server = PeerServer(policy: policy, options: options, reasons: reasons, logger: logger, deliver: deliver)
+        do {
+            // Made now, so that an introduction too long to send is an error here and not at every handshake.
+            _ = try Handshake.welcome(policy.introduction).frame()
+            let bootstrap = ServerBootstrap(group: group)
+                .serverChannelOption(.backlog, value: 256)
+                .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+                .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+                .childChannelOption(.socketOption(.so_keepalive), value: 1)
+                .childChannelOption(
+                    .recvAllocator,
+                    value: AdaptiveRecvByteBufferAllocator(minimum: 1024, initial: 16 << 10, maximum: 256 << 10)
+                )
+                .childChannelInitializer { channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        try channel.pipeline.syncOperations.addHandler(PeerServerHandler(server: server))
+                    }
+                }
+            let listener =
+                if let numeric = address.numeric {
+                    try await bootstrap.bind(to: numeric).get()
+                } else {
+                    try await bootstrap.bind(host: address.host, port: address.port).get()
+                }
+            server.listener.withLock { $0 = listener }
+            return server
+        } catch {
+            throw PeerServerError(address: address, reason: describe(error))
+        }
+    }
+
+    /// Where it listens; nil once stopped.
+    public var port: Int? { listener.withLock { $0?.localAddress?.port } }
+
+    /// Stops listening and closes all connections.
+    public func stop() async {
+        let listening = listener.withLock { listener in
+            defer { listener = nil }
+            return listener
+        }
+        // An error would say that it is closed already.
+        try? await listening?.close()
+        let open = connections.withLock { connections in
+            connections.isStopped = true
+            return Array(connections.all.values)
+        }
+        for channel in open { try? await channel.close() }
+    }
+
+    // MARK: - For the handlers of connections
+
+    /// False: there are too many, close it.
+    func opened(_ channel: any Channel) -> Bool {
+        connections.withLock { connections in
+            guard !connections.isStopped, connections.pending < options.pendingLimit else { return false }
+            connections.all[ObjectIdentifier(channel)] = channel
+            connections.pending += 1
+            return true
+        }
+    }
+
+    /// The handshake is done. An older connection of the same shard of the peer is closed: its other end is gone, and
+    /// nothing else might ever tell.
+    func accepted(_ channel: any Channel, from node: NodeNumber, shard: Int) {
+        let older = connections.withLock { connections in
+            connections.pending -= 1
+            return connections.links.updateValue(channel, forKey: LinkName(node: node, shard: shard))
+        }
+        older?.close(promise: nil)
+    }
+
+    func closed(_ channel: any Channel, from node: NodeNumber?, shard: Int) {
+        connections.withLock { connections in
+            guard connections.all.removeValue(forKey: ObjectIdentifier(channel)) != nil else { return }
+            guard let node else {
+                connections.pending -= 1
+                return
+            }
+            let name = LinkName(node: node, shard: shard)
+            if connections.links[name] === channel { connections.links[name] = nil }
+        }
+    }
+}
+
+/// The peer address cannot be listened on.
+public struct PeerServerError: Error, CustomStringConvertible {
+    public var address: Address
+    public var reason: String
+
+    public var description: String {
+        """
+        cannot listen for peers on \(address): \(reason); \
+        stop what uses the address, or give this node another peer address under nodes: in the configuration
+        """
+    }
+}

@@ -1,0 +1,187 @@
+import KVCore
+import KVWire
+import Logging
+import NIOCore
+import NIOPosix
+import XCTest
+
+@testable import KVNode
+
+/// Keeps what is logged.
+struct CapturedLog: LogHandler {
+    let lines: Mailbox<String>
+    var logLevel = Logger.Level.info
+    var metadata: Logger.Metadata = [:]
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) { lines.put("\(event.level): \(event.message)") }
+
+    static func logger() -> (Logger, Mailbox<String>) {
+        let lines = Mailbox<String>()
+        return (Logger(label: "test") { _ in CapturedLog(lines: lines) }, lines)
+    }
+}
+
+enum LinkEvent: Hashable, Sendable {
+    case up(boot: UInt64)
+    case down(String)
+}
+
+/// A link on its event loop, for a test that is not on it.
+final class TestLink: Sendable {
+    let events = Mailbox<LinkEvent>()
+    let log: Mailbox<String>
+    private let link: NIOLoopBoundBox<PeerLink>
+    private let loop: any EventLoop
+
+    init(
+        to peer: Member, policy: PeerPolicy, shard: ShardPosition = ShardPosition(index: 0, count: 1),
+        options: PeerLinkOptions = .forTests(), on loop: any EventLoop = MultiThreadedEventLoopGroup.singleton.next()
+    ) async throws {
+        let (logger, log) = CapturedLog.logger()
+        let events = events
+        self.log = log
+        self.loop = loop
+        link = try await loop.submit {
+            NIOLoopBoundBox(
+                PeerLink(
+                    to: peer, policy: policy, shard: shard, on: loop, options: options,
+                    reasons: ReasonLog(logger: logger), logger: logger,
+                    onUp: { events.put(.up(boot: $0)) }, onDown: { events.put(.down($0)) }),
+                eventLoop: loop)
+        }.get()
+        try await on { $0.start() }
+    }
+
+    @discardableResult
+    func on<R: Sendable>(_ body: @escaping @Sendable (PeerLink) throws -> R) async throws -> R {
+        try await loop.submit { [link] in try body(link.value) }.get()
+    }
+
+    func stop() async throws { try await on { $0.stop() } }
+}
+
+/// A server, and what it hears and logs.
+final class TestServer: Sendable {
+    struct Delivery: Hashable, Sendable {
+        var from: NodeNumber
+        var messages: [PeerMessage]
+    }
+
+    let deliveries = Mailbox<Delivery>()
+    let log: Mailbox<String>
+    let server: PeerServer
+
+    init(policy: PeerPolicy, port: Int = 0, options: PeerLinkOptions = .forTests()) async throws {
+        let (logger, log) = CapturedLog.logger()
+        let deliveries = deliveries
+        self.log = log
+        server = try await PeerServer.start(
+            on: Address(host: "127.0.0.1", port: port), group: MultiThreadedEventLoopGroup.singleton, policy: policy,
+            options: options, reasons: ReasonLog(logger: logger), logger: logger
+        ) { from, messages in
+            deliveries.put(Delivery(from: from, messages: messages))
+        }
+    }
+
+    /// Messages of as many deliveries as it takes.
+    func messages(_ count: Int) async throws -> [PeerMessage] {
+        var messages: [PeerMessage] = []
+        while messages.count < count { messages += try await deliveries.next().messages }
+        return messages
+    }
+
+    func port() throws -> Int { try XCTUnwrap(server.port) }
+    func stop() async { await server.stop() }
+}
+
+/// A connection that speaks whatever a test wants.
+final class RawConnection: Sendable {
+    /// What came; nil at the end.
+    let received = Mailbox<ByteBuffer?>()
+    let channel: any Channel
+
+    private final class Handler: ChannelInboundHandler, Sendable {
+        typealias InboundIn = ByteBuffer
+        let received: Mailbox<ByteBuffer?>
+
+        init(_ received: Mailbox<ByteBuffer?>) { self.received = received }
+
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) { received.put(unwrapInboundIn(data)) }
+        func channelInactive(context: ChannelHandlerContext) { received.put(nil) }
+        func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+    }
+
+    init(port: Int) async throws {
+        channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .channelInitializer { [received] in $0.pipeline.addHandler(Handler(received)) }
+            .connect(host: "127.0.0.1", port: port).get()
+    }
+
+    func send(_ bytes: ByteBuffer) async throws { try await channel.writeAndFlush(bytes) }
+
+    /// The frame that answers a handshake.
+    func answer() async throws -> Handshake? {
+        var reader = FrameReader(maximumPayload: FrameLimits.handshake)
+        while let bytes = try await received.next() {
+            reader.append(bytes)
+            if let payload = try reader.next() { return try Handshake.decode(payload) }
+        }
+        return nil
+    }
+
+    /// Waits for the other side to close.
+    func end() async throws {
+        while try await received.next() != nil {}
+    }
+}
+
+extension PeerLinkOptions {
+    /// As the default, but impatient between attempts.
+    static func forTests() -> Self {
+        var options = Self()
+        options.minimumBackoff = .milliseconds(2)
+        options.maximumBackoff = .milliseconds(20)
+        return options
+    }
+}
+
+/// Nodes n1, n2 and n3 of the cluster "demo"; the store of node N is N, its boot counter 10 N.
+func policy(_ number: UInt16, change: (inout PeerPolicy) -> Void = { _ in }) -> PeerPolicy {
+    var policy = PeerPolicy(
+        introduction: Introduction(
+            clusterID: UUID128(high: 0, low: 1), clusterName: "demo", node: NodeNumber(number), nodeID: "n\(number)",
+            store: UUID128(high: 0, low: UInt64(number)), boot: UInt64(number) * 10,
+            agreement: [
+                AgreementLine(path: "cluster.partitions", value: "1024"),
+                AgreementLine(path: "cluster.replicas", value: "3"),
+                AgreementLine(path: "nodes[n1].peer", value: "a:1"),
+            ]),
+        member: { (1...3).contains($0.raw) ? member($0.raw) : nil },
+        storeObjection: { node, store in
+            store.low == UInt64(node.raw) ? nil : "n\(node.raw) has the store \(store), another than before"
+        })
+    change(&policy)
+    return policy
+}
+
+func member(_ number: UInt16, host: String = "127.0.0.1", port: Int = 1) -> Member {
+    Member(
+        number: NodeNumber(number), id: "n\(number)", client: Address(host: host, port: 1),
+        peer: Address(host: host, port: port), zone: "", weight: 1)
+}
+
+/// A frame of messages.
+func frame(_ messages: PeerMessage...) throws -> ByteBuffer {
+    var writer = FrameWriter()
+    for message in messages { writer.append(message) }
+    return try XCTUnwrap(writer.finish())
+}
+
+func hello(_ number: UInt16, shard: Int = 0) throws -> ByteBuffer {
+    try Handshake.hello(policy(number).introduction, shard: ShardPosition(index: shard, count: 4)).frame()
+}

@@ -1,0 +1,198 @@
+import KVCore
+import KVWire
+import NIOCore
+import NIOPosix
+import XCTest
+
+@testable import KVNode
+
+final class PeerLinkTests: XCTestCase {
+    func testMessagesArriveInOrderFromWhoSentThem() async throws {
+        let server = try await TestServer(policy: policy(2))
+        let link = try await TestLink(to: member(2, port: server.port()), policy: policy(1))
+        let up = try await link.events.next()
+        XCTAssertEqual(up, .up(boot: 20))
+
+        let sent = (1...1000).map { PeerMessage.outdated(epoch: $0) }
+        try await link.on { link in
+            for (index, message) in sent.enumerated() {
+                if index.isMultiple(of: 2) { link.send(message) } else { link.send(EncodedMessage(message)) }
+                if index % 100 == 99 { link.flush() }
+            }
+        }
+        let first = try await server.deliveries.next()
+        XCTAssertEqual(first.from, NodeNumber(1))
+        let rest = first.messages.count < 1000 ? try await server.messages(1000 - first.messages.count) : []
+        XCTAssertEqual(first.messages + rest, sent)
+        let dropped = try await link.on { $0.dropped }
+        XCTAssertEqual(dropped, 0)
+
+        try await link.stop()
+        let down = try await link.events.next()
+        XCTAssertEqual(down, .down("this node is stopping"))
+        await server.stop()
+    }
+
+    func testALargeValueArrives() async throws {
+        let server = try await TestServer(policy: policy(2))
+        let link = try await TestLink(to: member(2, port: server.port()), policy: policy(1))
+        _ = try await link.events.next()
+        let value = (0..<5_000_000).map { UInt8(truncatingIfNeeded: $0 &* 7) }
+        let message = PeerMessage.accept(
+            PartitionHeader(partition: PartitionID(1), epoch: 1, ballot: .zero), key: Key("k"),
+            record: Record(version: .zero, value: value))
+        try await link.on { link in
+            link.send(message)
+            link.flush()
+        }
+        let received = try await server.messages(1)
+        XCTAssertEqual(received, [message])
+        try await link.stop()
+        await server.stop()
+    }
+
+    func testANameIsResolved() async throws {
+        let server = try await TestServer(policy: policy(2))
+        let link = try await TestLink(to: member(2, host: "localhost", port: server.port()), policy: policy(1))
+        let up = try await link.events.next()
+        XCTAssertEqual(up, .up(boot: 20))
+        try await link.stop()
+        await server.stop()
+    }
+
+    func testItConnectsAgainToAPeerThatWasRestarted() async throws {
+        let first = try await TestServer(policy: policy(2))
+        let port = try first.port()
+        let link = try await TestLink(to: member(2, port: port), policy: policy(1))
+        _ = try await link.events.next()
+        await first.stop()
+        let down = try await link.events.next()
+        XCTAssertEqual(down, .down("it closed the connection"))
+
+        let second = try await TestServer(policy: policy(2) { $0.introduction.boot = 21 }, port: port)
+        let up = try await link.events.next()
+        XCTAssertEqual(up, .up(boot: 21))
+        try await link.on { link in
+            link.send(.outdated(epoch: 2))
+            link.flush()
+        }
+        let messages = try await second.messages(1)
+        XCTAssertEqual(messages, [.outdated(epoch: 2)])
+        try await link.stop()
+        await second.stop()
+    }
+
+    func testWhatIsSentWithoutAConnectionIsDropped() async throws {
+        let gone = try await TestServer(policy: policy(2))
+        let port = try gone.port()
+        await gone.stop()
+        let link = try await TestLink(to: member(2, port: port), policy: policy(1))
+        try await link.on { link in
+            for _ in 0..<3 { link.send(.outdated(epoch: 1)) }
+            link.flush()
+            XCTAssertEqual(link.dropped, 3)
+            XCTAssertFalse(link.isUp)
+            XCTAssertEqual(link.queuedBytes, 0)
+        }
+        let line = try await link.log.next()
+        XCTAssertEqual(
+            line, "warning: cannot reach n2 at 127.0.0.1:\(port): Connection refused; trying again until it answers")
+
+        let server = try await TestServer(policy: policy(2), port: port)
+        let up = try await link.events.next()
+        XCTAssertEqual(up, .up(boot: 20))
+        try await link.on { link in
+            link.send(.outdated(epoch: 9))
+            link.flush()
+        }
+        let messages = try await server.messages(1)
+        XCTAssertEqual(messages, [.outdated(epoch: 9)], "what was dropped does not come later")
+        try await link.stop()
+        await server.stop()
+    }
+
+    func testAPeerThatDoesNotReadFillsTheQueueUpToItsLimit() async throws {
+        // It welcomes, and reads no more.
+        let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .childChannelOption(.autoRead, value: false)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let welcome = try Handshake.welcome(policy(2).introduction).frame()
+                    channel.writeAndFlush(welcome, promise: nil)
+                }
+            }
+            .bind(host: "127.0.0.1", port: 0).get()
+        var options = PeerLinkOptions.forTests()
+        options.queueLimit = 1 << 20
+        options.minimumBackoff = .milliseconds(60_000)
+        options.maximumBackoff = .milliseconds(60_000)
+        let port = try XCTUnwrap(listener.localAddress?.port)
+        let link = try await TestLink(to: member(2, port: port), policy: policy(1), options: options)
+        _ = try await link.events.next()
+
+        let message = PeerMessage.accept(
+            PartitionHeader(partition: PartitionID(1), epoch: 1, ballot: .zero), key: Key("k"),
+            record: Record(version: .zero, value: [UInt8](repeating: 1, count: 100_000)))
+        try await link.on { link in
+            // The kernel takes some megabytes, too.
+            for _ in 0..<5000 where link.isUp {
+                link.send(message)
+                link.flush()
+                XCTAssertLessThan(link.queuedBytes, (1 << 20) + 110_000)
+            }
+            XCTAssertFalse(link.isUp)
+            XCTAssertEqual(link.dropped, 1)
+            link.send(message)
+            XCTAssertEqual(link.dropped, 2)
+        }
+        guard case .down(let reason) = try await link.events.next() else { return XCTFail("still up") }
+        XCTAssertTrue(reason.hasSuffix("bytes wait for n2, which does not take them (the limit is 1048576)"), reason)
+        try await link.stop()
+        try await listener.close()
+    }
+
+    func testAPeerThatDoesNotAnswerTheHandshakeIsGivenUp() async throws {
+        let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .childChannelOption(.autoRead, value: false)
+            .bind(host: "127.0.0.1", port: 0).get()
+        var options = PeerLinkOptions.forTests()
+        options.handshakeTimeout = .milliseconds(30)
+        let port = try XCTUnwrap(listener.localAddress?.port)
+        let link = try await TestLink(to: member(2, port: port), policy: policy(1), options: options)
+        let line = try await link.log.next()
+        XCTAssertEqual(
+            line, "warning: no connection to n2 at 127.0.0.1:\(port): no answer to the handshake in time")
+        try await link.stop()
+        XCTAssertEqual(link.events.rest, [], "it was never up")
+        try await listener.close()
+    }
+
+    func testAnotherNodeAtThePeersAddressIsNotSpokenTo() async throws {
+        let server = try await TestServer(policy: policy(3))
+        let port = try server.port()
+        let link = try await TestLink(to: member(2, port: port), policy: policy(1))
+        let line = try await link.log.next()
+        XCTAssertEqual(
+            line,
+            "warning: no connection to n2 at 127.0.0.1:\(port): the peer address of n2, 127.0.0.1:\(port), is answered "
+                + "by n3; correct the peer addresses under nodes: in the configuration of every node, and start them again"
+        )
+        try await link.stop()
+        XCTAssertEqual(link.events.rest, [])
+        await server.stop()
+    }
+
+    func testTheBackoffDoublesUpToItsMaximumAndVaries() {
+        let options = PeerLinkOptions()
+        var random = SystemRandomNumberGenerator()
+        for (failures, full) in [(0, 50), (1, 50), (2, 100), (3, 200), (6, 1600), (7, 2000), (1_000_000, 2000)] {
+            for _ in 0..<50 {
+                let pause = options.backoff(failures: failures, using: &random)
+                XCTAssertLessThanOrEqual(pause, .milliseconds(UInt64(full)))
+                XCTAssertGreaterThanOrEqual(pause, .milliseconds(UInt64(full) / 2))
+            }
+        }
+        let pauses = Set((0..<20).map { _ in options.backoff(failures: 7, using: &random) })
+        XCTAssertGreaterThan(pauses.count, 1)
+    }
+}

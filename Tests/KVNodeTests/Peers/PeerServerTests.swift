@@ -1,0 +1,219 @@
+import KVCore
+import KVWire
+import NIOCore
+import NIOPosix
+import Synchronization
+import XCTest
+
+@testable import KVNode
+
+final class PeerServerTests: XCTestCase {
+    func testBothSidesLogARefusalOnce() async throws {
+        let attempts = Mailbox<Int>()
+        let server = try await TestServer(
+            policy: policy(2) {
+                $0.storeObjection = { _, _ in
+                    attempts.put(1)
+                    return "wrong store"
+                }
+            })
+        let port = try server.port()
+        let link = try await TestLink(to: member(2, port: port), policy: policy(1))
+        for _ in 0..<4 { _ = try await attempts.next() }
+        try await link.stop()
+        await server.stop()
+        XCTAssertEqual(server.log.rest, ["warning: refused a connection from n1: wrong store"])
+        XCTAssertEqual(
+            link.log.rest, ["warning: no connection to n2 at 127.0.0.1:\(port): it refused: wrong store"])
+        XCTAssertEqual(link.events.rest, [])
+        XCTAssertEqual(server.deliveries.rest, [])
+    }
+
+    func testTheRefusalTellsTheOtherSideWhy() async throws {
+        let server = try await TestServer(policy: policy(2))
+        let cases: [(inout Introduction) -> Void] = [
+            { $0.clusterName = "prod" },
+            { $0.clusterID = UUID128(high: 9, low: 9) },
+            { $0.agreement[1].value = "5" },
+            { $0.node = NodeNumber(2) },
+            { $0.node = NodeNumber(9) },
+            { $0.store = UUID128(high: 9, low: 9) },
+        ]
+        for change in cases {
+            var introduction = policy(1).introduction
+            change(&introduction)
+            let connection = try await RawConnection(port: server.port())
+            try await connection.send(
+                try Handshake.hello(introduction, shard: ShardPosition(index: 0, count: 1)).frame())
+            let answer = try await connection.answer()
+            let expected = try XCTUnwrap(policy(2).objection(to: introduction))
+            XCTAssertEqual(answer, .refusal(expected))
+            try await connection.end()
+            let line = try await server.log.next()
+            XCTAssertEqual(line, "warning: refused a connection from n1: \(expected)")
+        }
+        await server.stop()
+    }
+
+    func testAnotherVersionIsRefused() async throws {
+        let server = try await TestServer(policy: policy(2))
+        var later = try hello(1)
+        later.setInteger(UInt16(2), at: FrameLimits.header + 6, endianness: .little)
+        let connection = try await RawConnection(port: server.port())
+        try await connection.send(sealed(later))
+        let answer = try await connection.answer()
+        XCTAssertEqual(
+            answer,
+            .refusal(
+                """
+                it speaks version 2 of the peer protocol, this node version 1; \
+                run the same version of kv on all nodes, or versions that can work together
+                """))
+        try await connection.end()
+        await server.stop()
+    }
+
+    func testStrangersAreTurnedAwayAndPeersServed() async throws {
+        let server = try await TestServer(policy: policy(2))
+        for bytes in [
+            ByteBuffer(string: "GET / HTTP/1.1\r\n\r\n"), ByteBuffer(bytes: [0, 0, 0, 0, 0, 0, 0, 0]),
+            try frame(.outdated(epoch: 1)), try Handshake.welcome(policy(1).introduction).frame(),
+        ] {
+            let connection = try await RawConnection(port: server.port())
+            try await connection.send(bytes)
+            try await connection.end()
+        }
+        var random = SystemRandomNumberGenerator()
+        for _ in 0..<20 {
+            // Without zeros, so that the length is above the limit: of a shorter frame the rest would be awaited.
+            let garbage = (0..<64).map { _ in UInt8.random(in: 1...255, using: &random) }
+            let connection = try await RawConnection(port: server.port())
+            try await connection.send(ByteBuffer(bytes: garbage))
+            try await connection.end()
+        }
+        let good = try await RawConnection(port: server.port())
+        try await good.send(try hello(1))
+        let answer = try await good.answer()
+        XCTAssertEqual(answer, .welcome(policy(2).introduction))
+        try await good.send(try frame(.outdated(epoch: 7)))
+        let delivery = try await server.deliveries.next()
+        XCTAssertEqual(delivery, .init(from: NodeNumber(1), messages: [.outdated(epoch: 7)]))
+        await server.stop()
+        try await good.end()
+    }
+
+    func testADamagedFrameEndsTheConnectionAndNothingOfItIsDelivered() async throws {
+        let server = try await TestServer(policy: policy(2))
+        let connection = try await RawConnection(port: server.port())
+        var bytes = try hello(1)
+        bytes.writeImmutableBuffer(try frame(.outdated(epoch: 1), .outdated(epoch: 2)))
+        var damaged = try frame(.outdated(epoch: 3), .outdated(epoch: 4))
+        damaged.setInteger(UInt8(9), at: damaged.writerIndex - 1)
+        bytes.writeImmutableBuffer(damaged)
+        bytes.writeImmutableBuffer(try frame(.outdated(epoch: 5)))
+        try await connection.send(bytes)
+        try await connection.end()
+        let delivery = try await server.deliveries.next()
+        XCTAssertEqual(delivery.messages, [.outdated(epoch: 1), .outdated(epoch: 2)])
+        let line = try await server.log.next()
+        XCTAssertTrue(line.hasPrefix("warning: closing the connection from n1: checksum "), line)
+        await server.stop()
+        XCTAssertEqual(server.deliveries.rest, [])
+    }
+
+    func testAFrameThatDoesNotDecodeIsNotDeliveredInPart() async throws {
+        let server = try await TestServer(policy: policy(2))
+        let connection = try await RawConnection(port: server.port())
+        var unknown = try frame(.outdated(epoch: 3), .outdated(epoch: 4))
+        unknown.setInteger(UInt8(99), at: unknown.writerIndex - 2)
+        var bytes = try hello(1)
+        bytes.writeImmutableBuffer(sealed(unknown))
+        try await connection.send(bytes)
+        try await connection.end()
+        let line = try await server.log.next()
+        XCTAssertTrue(line.hasPrefix("warning: closing the connection from n1: unknown message type 99; if "), line)
+        await server.stop()
+        XCTAssertEqual(server.deliveries.rest, [])
+    }
+
+    func testWhoDoesNotIntroduceItselfInTimeIsTurnedAway() async throws {
+        var options = PeerLinkOptions.forTests()
+        options.handshakeTimeout = .milliseconds(20)
+        let server = try await TestServer(policy: policy(2), options: options)
+        let connection = try await RawConnection(port: server.port())
+        let answer = try await connection.answer()
+        XCTAssertEqual(answer, .refusal("it did not introduce itself in time"))
+        try await connection.end()
+        await server.stop()
+    }
+
+    func testOnlySoManyMayBeWithoutAHandshake() async throws {
+        var options = PeerLinkOptions.forTests()
+        options.pendingLimit = 2
+        let server = try await TestServer(policy: policy(2), options: options)
+        // A peer that has introduced itself counts no more.
+        let peer = try await RawConnection(port: server.port())
+        try await peer.send(try hello(1))
+        _ = try await peer.answer()
+
+        // Whichever of these the server sees last is one too many.
+        var strangers: [RawConnection] = []
+        for _ in 0..<3 { strangers.append(try await RawConnection(port: server.port())) }
+        let line = try await server.log.next()
+        XCTAssertTrue(line.hasPrefix("warning: too many connections to the peer port"), line)
+        await server.stop()
+        for stranger in strangers { try await stranger.end() }
+        try await peer.end()
+    }
+
+    func testANewConnectionOfAShardReplacesTheOld() async throws {
+        let server = try await TestServer(policy: policy(2))
+        let old = try await RawConnection(port: server.port())
+        try await old.send(try hello(1, shard: 0))
+        _ = try await old.answer()
+        let other = try await RawConnection(port: server.port())
+        try await other.send(try hello(1, shard: 1))
+        _ = try await other.answer()
+        let new = try await RawConnection(port: server.port())
+        try await new.send(try hello(1, shard: 0))
+        _ = try await new.answer()
+        try await old.end()
+        for (connection, epoch) in [(other, Epoch(1)), (new, 2)] {
+            try await connection.send(try frame(.outdated(epoch: epoch)))
+            let messages = try await server.messages(1)
+            XCTAssertEqual(messages, [.outdated(epoch: epoch)])
+        }
+        await server.stop()
+    }
+
+    func testAnAddressInUseIsAnErrorThatSaysSo() async throws {
+        let server = try await TestServer(policy: policy(2))
+        let port = try server.port()
+        do {
+            _ = try await TestServer(policy: policy(3), port: port)
+            XCTFail("two servers on one port")
+        } catch let error as PeerServerError {
+            XCTAssertEqual(
+                "\(error)",
+                """
+                cannot listen for peers on 127.0.0.1:\(port): Address already in use; stop what uses the address, or \
+                give this node another peer address under nodes: in the configuration
+                """)
+        }
+        await server.stop()
+    }
+
+    /// The one frame in `buffer`, with the checksum that belongs to it.
+    private func sealed(_ buffer: ByteBuffer) -> ByteBuffer {
+        var buffer = buffer
+        buffer.setInteger(
+            crc32c(buffer.readableBytesView.dropFirst(8)), at: buffer.readerIndex + 4, endianness: .little)
+        return buffer
+    }
+}
+
+private func crc32c(_ bytes: some Sequence<UInt8>) -> UInt32 {
+    ~bytes.reduce(~UInt32(0)) { crc, byte in
+        (0..<8).reduce(crc ^ UInt32(byte)) { rest, _ in rest >> 1 ^ (rest & 1 == 1 ? 0x82f6_3b78 : 0) }
+    }
+}
