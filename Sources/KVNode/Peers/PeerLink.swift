@@ -76,6 +76,14 @@ public final class PeerLink {
         connect()
     }
 
+    /// Does not wait for the next attempt: the peer has just been heard to be there.
+    public func reconnectNow() {
+        loop.preconditionInEventLoop()
+        guard case .waiting(let attempt) = state else { return }
+        attempt.cancel()
+        connect()
+    }
+
     /// Closes the connection and does not connect again. What the kernel has taken is still delivered.
     public func stop() {
         loop.preconditionInEventLoop()

@@ -11,10 +11,14 @@ public final class PeerServer: Sendable {
     /// of the connection. Reading goes on when it returns.
     public typealias Deliver = @Sendable (_ from: NodeNumber, _ messages: [PeerMessage]) -> Void
 
+    /// A peer has connected, so it can be connected to; called on the event loop of the connection.
+    public typealias Connected = @Sendable (_ peer: NodeNumber) -> Void
+
     let policy: PeerPolicy
     let options: PeerLinkOptions
     let reasons: ReasonLog
     let logger: Logger
+    let connected: Connected
     let deliver: Deliver
 
     private let listener: Mutex<(any Channel)?> = .init(nil)
@@ -35,12 +39,14 @@ public final class PeerServer: Sendable {
     }
 
     private init(
-        policy: PeerPolicy, options: PeerLinkOptions, reasons: ReasonLog, logger: Logger, deliver: @escaping Deliver
+        policy: PeerPolicy, options: PeerLinkOptions, reasons: ReasonLog, logger: Logger,
+        connected: @escaping Connected, deliver: @escaping Deliver
     ) {
         self.policy = policy
         self.options = options
         self.reasons = reasons
         self.logger = logger
+        self.connected = connected
         self.deliver = deliver
     }
 
@@ -48,9 +54,11 @@ public final class PeerServer: Sendable {
     /// - Throws: `PeerServerError` if that is not possible.
     public static func start(
         on address: Address, group: any EventLoopGroup, policy: PeerPolicy,
-        options: PeerLinkOptions = PeerLinkOptions(), reasons: ReasonLog, logger: Logger, deliver: @escaping Deliver
+        options: PeerLinkOptions = PeerLinkOptions(), reasons: ReasonLog, logger: Logger,
+        connected: @escaping Connected = { _ in }, deliver: @escaping Deliver
     ) async throws -> PeerServer {
-        let server = PeerServer(policy: policy, options: options, reasons: reasons, logger: logger, deliver: deliver)
+        let server = PeerServer(
+            policy: policy, options: options, reasons: reasons, logger: logger, connected: connected, deliver: deliver)
         do {
             // Made now, so that an introduction too long to send is an error here and not at every handshake.
             _ = try Handshake.welcome(policy.introduction).frame()

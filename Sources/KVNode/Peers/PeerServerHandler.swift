@@ -113,6 +113,7 @@ final class PeerServerHandler: ChannelInboundHandler {
         server.reasons.forget(name(of: peer.nodeID))
         server.logger.debug("\(peer.nodeID) has connected (shard \(shard.index) of \(shard.count))")
         context.writeAndFlush(NIOAny(welcome), promise: nil)
+        server.connected(peer.node)
     }
 
     private func failed(_ error: WireError, _ context: ChannelHandlerContext) {

@@ -73,16 +73,17 @@ final class TestServer: Sendable {
     }
 
     let deliveries = Mailbox<Delivery>()
+    let peers = Mailbox<NodeNumber>()
     let log: Mailbox<String>
     let server: PeerServer
 
     init(policy: PeerPolicy, port: Int = 0, options: PeerLinkOptions = .forTests()) async throws {
         let (logger, log) = CapturedLog.logger()
-        let deliveries = deliveries
+        let (deliveries, peers) = (deliveries, peers)
         self.log = log
         server = try await PeerServer.start(
             on: Address(host: "127.0.0.1", port: port), group: MultiThreadedEventLoopGroup.singleton, policy: policy,
-            options: options, reasons: ReasonLog(logger: logger), logger: logger
+            options: options, reasons: ReasonLog(logger: logger), logger: logger, connected: { peers.put($0) }
         ) { from, messages in
             deliveries.put(Delivery(from: from, messages: messages))
         }

@@ -82,6 +82,29 @@ final class PeerLinkTests: XCTestCase {
         await second.stop()
     }
 
+    func testAPeerKnownToBeThereIsNotWaitedFor() async throws {
+        let gone = try await TestServer(policy: policy(2))
+        let port = try gone.port()
+        await gone.stop()
+        var options = PeerLinkOptions()
+        options.minimumBackoff = .milliseconds(60_000)
+        options.maximumBackoff = .milliseconds(60_000)
+        let link = try await TestLink(to: member(2, port: port), policy: policy(1), options: options)
+        _ = try await link.log.next()
+
+        let server = try await TestServer(policy: policy(2), port: port)
+        try await link.on { $0.reconnectNow() }
+        let up = try await link.events.next()
+        XCTAssertEqual(up, .up(boot: 20))
+        let peer = try await server.peers.next()
+        XCTAssertEqual(peer, NodeNumber(1))
+        try await link.on { $0.reconnectNow() }
+        let isUp = try await link.on { $0.isUp }
+        XCTAssertTrue(isUp, "a link that is up is left alone")
+        try await link.stop()
+        await server.stop()
+    }
+
     func testWhatIsSentWithoutAConnectionIsDropped() async throws {
         let gone = try await TestServer(policy: policy(2))
         let port = try gone.port()
