@@ -275,7 +275,7 @@ final class ShardRunner: @unchecked Sendable {
     private func load(_ ticket: ReadTicket) {
         guard let job = store.takeRead(ticket) else { return handle(.loaded(ticket, nil)) }
         runBlocking({ job.run() }) { runner, result in
-            do {
+            do throws(StoreError) {
                 let loaded = try runner.store.completed(result)
                 runner.handle(.loaded(loaded.ticket, loaded.record))
             } catch {
