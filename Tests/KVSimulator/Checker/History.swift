@@ -1,0 +1,70 @@
+import KVCore
+
+/// One request of a client and what came of it.
+struct Call {
+    enum End: Hashable {
+        case pending
+        case answered(Outcome)
+        /// The node that was asked died first.
+        case lost
+    }
+
+    let node: NodeNumber
+    let key: Key
+    let partition: PartitionID
+    let command: Command
+    let consistency: Consistency
+    /// The number of what it would write; 0 where it writes no value.
+    let write: Int
+    /// For how long the client waits, by the clock of the node.
+    let span: Span
+    let invoked: UInt64
+    var completed: UInt64 = Operation.open
+    var end = End.pending
+}
+
+/// Every request of a run, in the order in which they were made.
+final class History {
+    private(set) var calls: [Call] = []
+    private(set) var violations: [Violation] = []
+    private var pending: [RequestID: Int] = [:]
+    private(set) var lastWrite = 0
+
+    var pendingCount: Int { pending.count }
+
+    func nextWrite() -> Int {
+        lastWrite += 1
+        return lastWrite
+    }
+
+    func begin(_ id: RequestID, _ call: Call) {
+        pending[id] = calls.count
+        calls.append(call)
+    }
+
+    /// The call that was answered; nil, and a violation, where none was waiting.
+    func answer(_ id: RequestID, _ outcome: Outcome, from node: NodeNumber, at time: UInt64) -> Call? {
+        guard let index = pending.removeValue(forKey: id), calls[index].node == node else {
+            violations.append(
+                Violation(.answers, "node \(node) answered request \(id.raw) again, or unasked: \(outcome)"))
+            return nil
+        }
+        calls[index].completed = time
+        calls[index].end = .answered(outcome)
+        return calls[index]
+    }
+
+    /// A node died: none of its requests will be answered. Gives them in the order in which they were made.
+    func lose(_ node: NodeNumber) -> [(RequestID, Call)] {
+        let lost = pending.filter { calls[$0.value].node == node }.sorted { $0.value < $1.value }
+        for (id, index) in lost {
+            calls[index].end = .lost
+            pending[id] = nil
+        }
+        return lost.map { ($0.key, calls[$0.value]) }
+    }
+
+    func add(_ violation: Violation) { violations.append(violation) }
+
+    func pendingCalls() -> [Call] { pending.values.sorted().map { calls[$0] } }
+}

@@ -1,0 +1,113 @@
+import KVCore
+
+/// Holds a history against what was promised: linearizable for each key, refused without effect, listings in order.
+struct HistoryCheck {
+    private let calls: [Call]
+    private let ledger: Ledger
+    /// When the run ended, in nanoseconds of real time: a later expiry is no part of the history.
+    private let end: UInt64
+    /// Milliseconds since 1970 at time 0.
+    private let wallOrigin: UInt64
+    private var violations: [Violation] = []
+
+    static func violations(in history: History, ledger: Ledger, end: UInt64, wallOrigin: UInt64) -> [Violation] {
+        var check = HistoryCheck(calls: history.calls, ledger: ledger, end: end, wallOrigin: wallOrigin)
+        check.learnVersions()
+        check.checkEachCall()
+        for key in Set(history.calls.filter { !$0.isListing }.map(\.key)).sorted() { check.checkKey(key) }
+        return history.violations + ledger.violations + check.violations
+    }
+
+    private init(calls: [Call], ledger: Ledger, end: UInt64, wallOrigin: UInt64) {
+        self.calls = calls
+        self.ledger = ledger
+        self.end = end
+        self.wallOrigin = wallOrigin
+    }
+
+    /// Changes that travelled as one record leave versions that no store has seen.
+    private func learnVersions() {
+        for call in calls {
+            if case .answered(.written(let version)) = call.end { ledger.learn(call.key, version, write: call.write) }
+        }
+    }
+
+    private mutating func checkEachCall() {
+        var invocations = [Int: (key: Key, time: UInt64)]()
+        for call in calls where call.write != 0 { invocations[call.write] = (call.key, call.invoked) }
+        for call in calls {
+            guard case .answered(let outcome) = call.end else { continue }
+            switch outcome {
+            case .refused, .conditionFailed:
+                guard call.write != 0, ledger.hasStored(call.write) else { continue }
+                violations.append(Violation(.refusedTookEffect, "\(call)"))
+            case .found(let record) where call.consistency == .stale:
+                let write = record.value.flatMap(Ledger.write(in:)).flatMap { invocations[$0] }
+                if let write, write.key == call.key, write.time <= call.completed { continue }
+                violations.append(Violation(.staleRead, "\(call)"))
+            case .listed(let keys, let more): checkListing(call, keys, more)
+            default: continue
+            }
+        }
+    }
+
+    private mutating func checkListing(_ call: Call, _ keys: [Key], _ more: Bool) {
+        guard case .list(let query) = call.command else {
+            return violations.append(Violation(.listing, "not asked for: \(call)"))
+        }
+        let ordered = zip(keys, keys.dropFirst()).allSatisfy { RingOrder.precedes($0, $1) }
+        let follows = keys.allSatisfy { key in query.after.map { RingOrder.precedes($0, key) } ?? true }
+        let matches = keys.allSatisfy { $0.bytes.starts(with: query.prefix) }
+        if ordered, follows, matches, keys.count <= query.limit, !more || !keys.isEmpty { return }
+        violations.append(Violation(.listing, "\(call)"))
+    }
+
+    private mutating func checkKey(_ key: Key) {
+        let partition = calls.first { $0.key == key && !$0.isListing }?.partition
+        let calls = calls.filter { $0.partition == partition && $0.concerns(key) }
+        let translation = Translation(key: key, calls: calls, ledger: ledger, end: end, wallOrigin: wallOrigin)
+        violations += translation.violations
+        guard translation.violations.isEmpty else { return }
+        switch LinearizabilityChecker.check(translation.operations) {
+        case .linearizable: return
+        case .undecided:
+            violations.append(Violation(.undecided, "\(key): \(translation.operations.count) operations"))
+        case .violation:
+            let shrunk = Shrinker.shrink(translation.operations)
+            violations.append(
+                Violation(.linearizability, "\(key): no order explains its history", history: translation.lines(shrunk))
+            )
+        }
+    }
+}
+
+extension Call {
+    var isListing: Bool {
+        if case .list = command { return true }
+        return false
+    }
+
+    /// Whether what came of the call says something of the key's register.
+    fileprivate func concerns(_ key: Key) -> Bool {
+        guard case .list(let query) = command else { return self.key == key && consistency == .linearizable }
+        guard case .answered(.listed(let keys, let more)) = end, key.bytes.starts(with: query.prefix),
+            query.after.map({ RingOrder.precedes($0, key) }) ?? true
+        else { return false }
+        guard more, let last = keys.last else { return true }
+        return !RingOrder.precedes(last, key)
+    }
+}
+
+extension Call: CustomStringConvertible {
+    var description: String {
+        let how = consistency == .stale ? " (stale)" : ""
+        return "node \(node) [\(milliseconds(invoked)) - \(milliseconds(completed))] \(key): \(command)\(how) -> \(end)"
+    }
+}
+
+/// For people: a time of the run in milliseconds.
+func milliseconds(_ time: UInt64) -> String {
+    if time == Operation.open { return "open" }
+    let micro = String(time / 1000 % 1000)
+    return "\(time / 1_000_000).\(String(repeating: "0", count: 3 - micro.count))\(micro)"
+}

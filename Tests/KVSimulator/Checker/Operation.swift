@@ -1,0 +1,56 @@
+/// One operation on a register (one key) with what came of it, as the linearizability checker takes it.
+///
+/// Every write of a history has a number of its own, from 1. Stamps order the versions under which a register's values
+/// were seen: a new leader may give the value it found a new version, so a value has one or more stamps, each above the
+/// last. 0 is "not seen".
+public struct Operation: Hashable, Sendable {
+    public var invoked: UInt64
+    /// `open` where no outcome is known: it may take effect at any time after `invoked`, or never.
+    public var completed: UInt64
+    public var step: Step
+
+    public static let open = UInt64.max
+
+    public init(_ invoked: UInt64, _ completed: UInt64, _ step: Step) {
+        self.invoked = invoked
+        self.completed = completed
+        self.step = step
+    }
+
+    /// May be left out of the order.
+    var isOpen: Bool { completed == Self.open }
+}
+
+/// A value as it was seen.
+public struct Sight: Hashable, Sendable {
+    public var write: Int
+    public var stamp: Int
+
+    public init(_ write: Int, stamp: Int = 0) {
+        self.write = write
+        self.stamp = stamp
+    }
+}
+
+/// What an operation that took effect required of the register.
+public enum Requirement: Hashable, Sendable {
+    case nothing
+    case absent
+    case present
+    case exactly(Sight)
+}
+
+public enum Step: Hashable, Sendable {
+    /// Saw a value; nil: saw that there is none. Changes nothing.
+    case read(Sight?)
+    /// Saw whether there is some value, as a listing does.
+    case presence(Bool)
+    /// Set the value, the requirement being met.
+    case write(Sight, Requirement)
+    /// Removed a value that was there, the requirement being met.
+    case erase(Requirement)
+    /// Refused to change the value that it met (nil: none), because it is not the one required.
+    case mismatch(required: Requirement, met: Sight?)
+    /// The value of this write ends by its time to live. A write ordered after its own expiry leaves nothing.
+    case expire(Int)
+}

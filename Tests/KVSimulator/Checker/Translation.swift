@@ -1,0 +1,148 @@
+import KVCore
+
+/// Turns the calls that concern one key into operations on a register.
+struct Translation {
+    private(set) var operations: [Operation] = []
+    private(set) var violations: [Violation] = []
+
+    private let key: Key
+    private let ledger: Ledger
+    private let end: UInt64
+    private let wallOrigin: UInt64
+    private let ranks: [Version: Int]
+    /// What each operation came from; a history cut short has the same with completions left open.
+    private var sources: [Operation: String] = [:]
+
+    /// - Parameter calls: all that concern the key.
+    init(key: Key, calls: [Call], ledger: Ledger, end: UInt64, wallOrigin: UInt64) {
+        self.key = key
+        self.ledger = ledger
+        self.end = end
+        self.wallOrigin = wallOrigin
+        let versions = Set(calls.flatMap(\.versions)).sorted()
+        ranks = Dictionary(uniqueKeysWithValues: zip(versions, 1...))
+        for call in calls { add(call) }
+    }
+
+    /// What the operations came from, in order of invocation.
+    func lines(_ chosen: [Operation]) -> [String] {
+        chosen.sorted { $0.invoked < $1.invoked }.map { sources[$0.cutShort] ?? "\($0)" }
+    }
+
+    private mutating func add(_ call: Call) {
+        switch call.command {
+        case .get: addGet(call)
+        case .list:
+            if case .answered(.listed(let keys, _)) = call.end { add(call, .presence(keys.contains(key))) }
+        case .put(let put):
+            guard addChange(call, put.condition, effect: { .write(Sight(call.write, stamp: $0), $1) })
+            else { return }
+            addExpiry(call, put.lifetime)
+        case .delete(let condition):
+            _ = addChange(call, condition, effect: { .erase($1) })
+        }
+    }
+
+    private mutating func addGet(_ call: Call) {
+        switch call.end {
+        case .answered(.found(let record)): add(call, .read(sight(record.version)))
+        case .answered(.absent): add(call, .read(nil))
+        default: return
+        }
+    }
+
+    /// Whether the change took effect, or may have.
+    private mutating func addChange(
+        _ call: Call, _ condition: Condition, effect: (Int, Requirement) -> Step
+    ) -> Bool {
+        switch call.end {
+        case .answered(.written(let version)):
+            add(call, effect(ranks[version] ?? 0, requirement(condition)))
+            return true
+        case .answered(.absent):
+            add(call, .read(nil))
+            return false
+        case .answered(.conditionFailed(let met)):
+            add(call, .mismatch(required: requirement(condition), met: met.flatMap { sight($0) }))
+            return false
+        case .answered(.unknown), .lost, .pending:
+            record(Operation(call.invoked, Operation.open, effect(0, requirement(condition))), call)
+            return true
+        case .answered: return false
+        }
+    }
+
+    private mutating func add(_ call: Call, _ step: Step) {
+        record(Operation(call.invoked, call.completed, step), call)
+    }
+
+    private mutating func record(_ operation: Operation, _ call: Call) {
+        operations.append(operation)
+        sources[operation.cutShort] = "\(call)"
+    }
+
+    /// The value's end lies between the earliest and the latest time that its leader can have stamped it with.
+    private mutating func addExpiry(_ call: Call, _ lifetime: Lifetime) {
+        let from: UInt64
+        let until: UInt64
+        switch lifetime {
+        case .unlimited: return
+        case .milliseconds(let span):
+            from = call.invoked / 1_000_000 + span
+            until = call.completed == Operation.open ? end : call.completed / 1_000_000 + span
+        case .until(let wall):
+            from = wall > wallOrigin ? wall - wallOrigin : 0
+            until = from
+        }
+        let isOpen = until >= end / 1_000_000
+        let operation = Operation(
+            from * 1_000_000, isOpen ? Operation.open : until * 1_000_000, .expire(call.write))
+        operations.append(operation)
+        sources[operation.cutShort] = "[\(from) - \(until)] w\(call.write) expires"
+    }
+
+    private func requirement(_ condition: Condition) -> Requirement {
+        switch condition {
+        case .always: .nothing
+        case .ifAbsent: .absent
+        case .ifPresent: .present
+        // A version that no replica ever stored matches nothing.
+        case .ifVersion(let version): .exactly(known(version) ?? Sight(-1))
+        }
+    }
+
+    private func known(_ version: Version) -> Sight? {
+        guard let write = ledger.write(key, version), write != 0 else { return nil }
+        return Sight(write, stamp: ranks[version] ?? 0)
+    }
+
+    private mutating func sight(_ version: Version) -> Sight? {
+        if let known = known(version) { return known }
+        violations.append(Violation(.versions, "\(key): a client was shown \(version), which no replica ever stored"))
+        return nil
+    }
+}
+
+extension Operation {
+    fileprivate var cutShort: Operation { Operation(invoked, Self.open, step) }
+}
+
+extension Call {
+    /// Every version that the call names.
+    fileprivate var versions: [Version] {
+        var versions: [Version] = []
+        switch command {
+        case .put(let put): if case .ifVersion(let version) = put.condition { versions.append(version) }
+        case .delete(.ifVersion(let version)): versions.append(version)
+        default: break
+        }
+        guard case .answered(let outcome) = end else { return versions }
+        switch outcome {
+        case .found(let record): versions.append(record.version)
+        case .written(let version): versions.append(version)
+        case .conditionFailed(let version?): versions.append(version)
+        default: break
+        }
+        return versions
+    }
+}

@@ -1,0 +1,34 @@
+/// What a check found wrong in a run.
+public struct Violation: Hashable, Sendable {
+    public enum Check: String, Hashable, Sendable {
+        case linearizability
+        /// A run whose history could not be searched to the end counts as failed.
+        case undecided
+        /// A refused or failed change left a record behind.
+        case refusedTookEffect = "refused change took effect"
+        /// A request was answered twice, or without having been asked.
+        case answers = "one answer to each request"
+        case lateAnswer = "answer within the deadline"
+        /// One version of a key names two values, or none.
+        case versions = "a version names one value"
+        /// A store was asked to replace a record by an older one, or to lower a promise.
+        case regression = "versions and promises only grow"
+        case staleRead = "a stale read gives a value that was written"
+        case listing = "a listing is in order and without duplicates"
+        case liveness
+        case convergence
+        /// The disk under a store lost or damaged what it must not, by the store's own account.
+        case storage
+    }
+
+    public var check: Check
+    public var detail: String
+    /// The smallest history found that shows it, a line for each operation.
+    public var history: [String]
+
+    public init(_ check: Check, _ detail: String, history: [String] = []) {
+        self.check = check
+        self.detail = detail
+        self.history = history
+    }
+}

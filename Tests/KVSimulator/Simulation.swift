@@ -1,0 +1,53 @@
+import KVCore
+
+/// One run of the simulator: a cluster of the product's own machines, under a workload and faults that follow from a seed.
+public enum Simulation {
+    /// - Parameters:
+    ///   - scenario: nil for the one that follows from the seed.
+    ///   - sink: is given every event in words.
+    public static func run(
+        seed: UInt64, scenario: Scenario? = nil, mutant: Mutant? = nil, sink: ((String) -> Void)? = nil
+    ) -> RunReport {
+        let scenario = scenario ?? Scenario(seed: seed)
+        switch scenario.store {
+        case .memory:
+            let world = World(seed: seed, scenario: scenario, mutant: mutant, sink: sink) { random, scenario in
+                MemoryDriver(random: SeededRandom(seed: random.next()), loadChance: scenario.loads)
+            }
+            return world.runToEnd(seed: seed)
+        }
+    }
+}
+
+/// What came of a run.
+public struct RunReport: Sendable {
+    public let seed: UInt64
+    public let scenario: Scenario
+    /// None: all checks held.
+    public let violations: [Violation]
+    public let statistics: Statistics
+    /// The same for every run of a seed.
+    public let digest: UInt64
+    /// How much time passed in the world.
+    public let time: Span
+}
+
+extension World {
+    func runToEnd(seed: UInt64) -> RunReport {
+        for node in nodes { after(loopRandom.below(20_000_000)) { [self] in start(node) } }
+        startClients()
+        startFaults()
+        run(until: scenario.duration.nanoseconds)
+        heal()
+        checkHealing()
+        // Both hold closures that hold this world.
+        queue = EventQueue()
+        waiting = [:]
+        let violations =
+            HistoryCheck.violations(in: history, ledger: ledger, end: time, wallOrigin: Self.wallOrigin)
+            + (failure.map { [$0] } ?? [])
+        return RunReport(
+            seed: seed, scenario: scenario, violations: violations, statistics: statistics, digest: trace.digest,
+            time: Span(nanoseconds: time))
+    }
+}

@@ -1,0 +1,59 @@
+import KVCore
+
+/// The disk under a `MemoryStore`. At a crash, some prefix of what was appended and not synced survives.
+public final class MemoryDriver: StoreDriver {
+    private var image: [PartitionID: MemoryStore.Contents] = [:]
+    private var store: MemoryStore?
+    private var committing: LogPosition?
+    private var random: SeededRandom
+    private let loadChance: Double
+
+    public init(random: SeededRandom, loadChance: Double) {
+        self.random = random
+        self.loadChance = loadChance
+    }
+
+    public func start() -> MemoryStore {
+        let store = MemoryStore(
+            contents: image, random: SeededRandom(seed: random.next()), loadChance: loadChance)
+        self.store = store
+        return store
+    }
+
+    public func beginCommit() -> Bool {
+        guard let store, committing == nil, store.appended > store.durable else { return false }
+        committing = store.appended
+        return true
+    }
+
+    public func finishCommit() {
+        guard let store, let position = committing else { return }
+        committing = nil
+        for append in store.synced(to: position) { apply(append) }
+    }
+
+    public func read(_ ticket: ReadTicket) -> Record? { store?.redeem(ticket) }
+
+    public func crash() {
+        if let store {
+            let surviving = random.below(store.unsynced.count + 1)
+            for append in store.unsynced.prefix(surviving) { apply(append) }
+        }
+        store = nil
+        committing = nil
+    }
+
+    public func forgetPromises() {
+        for partition in image.keys { image[partition]?.promise = .zero }
+    }
+
+    private func apply(_ append: MemoryStore.Append) {
+        switch append {
+        case .put(let partition, let key, let record):
+            image[partition, default: MemoryStore.Contents()].records[key] = record
+        case .promise(let partition, let ballot):
+            image[partition, default: MemoryStore.Contents()].promise = ballot
+        case .wipe(let partition): image[partition]?.records = [:]
+        }
+    }
+}

@@ -1,0 +1,22 @@
+import KVCore
+
+/// A node's disk as the simulated world sees it: it outlives the process, and decides when appends become durable.
+///
+/// A commit makes durable everything that was appended when it began; one is under way at a time, as in a store that
+/// groups commits.
+public protocol StoreDriver: AnyObject {
+    associatedtype Store: RecordStore
+
+    /// Starts a process on what has survived.
+    func start() throws -> Store
+    /// False where there is nothing to make durable, or a commit is under way.
+    func beginCommit() -> Bool
+    /// The commit that was begun is done: `durable` advances.
+    func finishCommit() throws
+    /// Performs a read that the store has put off.
+    func read(_ ticket: ReadTicket) throws -> Record?
+    /// The process dies. Of what is not durable, chance decides what survives.
+    func crash()
+    /// Breaks the disk: it forgets every promise. For a mutant only.
+    func forgetPromises()
+}

@@ -1,0 +1,45 @@
+import KVCore
+
+/// A store with everything that goes into it written down in the run's ledger, and with the faults that any store can
+/// have: a disk near full, and (a mutant) a disk that calls durable what is not.
+public final class WatchedStore<Base: RecordStore>: RecordStore {
+    let base: Base
+    private let ledger: Ledger
+    private let claimsDurable: Bool
+    var isFull = false
+
+    init(_ base: Base, ledger: Ledger, claimsDurable: Bool) {
+        self.base = base
+        self.ledger = ledger
+        self.claimsDurable = claimsDurable
+    }
+
+    public var appended: LogPosition { base.appended }
+    public var durable: LogPosition { claimsDurable ? base.appended : base.durable }
+    public var acceptsWrites: Bool { !isFull && base.acceptsWrites }
+
+    public func head(_ partition: PartitionID, _ key: Key) -> RecordHead? { base.head(partition, key) }
+    public func read(_ partition: PartitionID, _ key: Key) -> StoredRead { base.read(partition, key) }
+
+    public func put(_ partition: PartitionID, _ key: Key, _ record: Record) {
+        ledger.stored(key, record, over: base.head(partition, key)?.version)
+        base.put(partition, key, record)
+    }
+
+    public func promise(_ partition: PartitionID) -> Ballot { base.promise(partition) }
+
+    public func setPromise(_ partition: PartitionID, _ ballot: Ballot) {
+        ledger.promised(partition, ballot, over: base.promise(partition))
+        base.setPromise(partition, ballot)
+    }
+
+    public func tree(_ partition: PartitionID) -> HashTree { base.tree(partition) }
+
+    public func forEach(_ partition: PartitionID, leaf: Int, _ body: (Key, RecordHead) -> Void) {
+        base.forEach(partition, leaf: leaf, body)
+    }
+
+    public func forEach(_ partition: PartitionID, _ body: (Key, RecordHead) -> Void) { base.forEach(partition, body) }
+    public func usage(_ partition: PartitionID) -> PartitionUsage { base.usage(partition) }
+    public func wipe(_ partition: PartitionID) { base.wipe(partition) }
+}

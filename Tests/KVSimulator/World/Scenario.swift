@@ -1,0 +1,150 @@
+import KVCore
+
+/// What one run is like: the cluster, the workload, and how much goes wrong. All of it follows from the seed.
+public struct Scenario: Sendable {
+    // The cluster.
+    public var nodes = 3
+    public var replicas = 3
+    public var partitions = 4
+
+    // The workload.
+    public var keys = 4
+    public var clients = 4
+    /// Between an answer and the client's next request, at most.
+    public var think = Span.milliseconds(40)
+    public var deadline = Span.milliseconds(1000)
+    /// How often each kind of request is made, relative to the others.
+    public var mix = Mix()
+    public var duration = Span.milliseconds(4000)
+
+    // Time.
+    /// Between a message's sending and its arrival.
+    public var delay = Span(nanoseconds: 200_000)
+    public var jitter = Span.milliseconds(1)
+    /// One message in so many is late by up to a hundred times the jitter; 0 for none.
+    public var straggler = 0
+    public var sync = Span.milliseconds(1)
+    /// Parts per million by which the nodes' monotonic clocks may run fast or slow.
+    public var clockRate: UInt64 = 0
+    /// By how much their wall clocks may be ahead of the earliest.
+    public var wallSkew = Span.zero
+
+    // What goes wrong.
+    public var loss = 0.0
+    public var duplication = 0.0
+    /// Whether messages of one link may overtake each other.
+    public var reorders = false
+    /// How often a read of the store is put off, as one from disk.
+    public var loads = 0.0
+    /// How often each fault strikes; nil for never.
+    public var faults: [FaultKind: Span] = [:]
+    /// Whether values may carry a time to live; then no clock is skewed.
+    public var expires = false
+    /// What the nodes keep their records in.
+    public var store = StoreKind.memory
+
+    public init() {}
+}
+
+public enum StoreKind: String, Sendable, CaseIterable {
+    case memory
+}
+
+public struct Mix: Sendable {
+    public var get = 30
+    public var staleGet = 4
+    public var put = 20
+    public var putIfAbsent = 5
+    public var putIfPresent = 3
+    public var putIfVersion = 15
+    public var delete = 6
+    public var deleteIfVersion = 3
+    public var list = 3
+
+    public init() {}
+
+    var weights: [Int] {
+        [get, staleGet, put, putIfAbsent, putIfPresent, putIfVersion, delete, deleteIfVersion, list]
+    }
+}
+
+public enum FaultKind: Int, CaseIterable, Hashable, Sendable {
+    /// One node is cut off from all others.
+    case isolation
+    /// The nodes fall into two groups that do not hear each other.
+    case split
+    /// Some links carry nothing in one direction.
+    case oneWay
+    /// A connection breaks and is made again.
+    case reset
+    case crash
+    /// Every node crashes at once: the power fails.
+    case powerLoss
+    /// A node is stopped in order and started again.
+    case restart
+    /// A process does not run for a while.
+    case pause
+    /// The failure detector errs.
+    case falseSuspicion
+    case slowDisk
+    case fullDisk
+    /// The whole network loses and delays for a while.
+    case storm
+}
+
+extension Scenario {
+    public init(seed: UInt64) {
+        var random = SeededRandom(seed: seed, stream: 1)
+        self.init()
+        let shapes: [(nodes: Int, replicas: Int)] = [
+            (3, 3), (3, 3), (3, 3), (3, 3), (3, 3), (4, 3), (5, 3), (5, 3), (5, 5), (5, 5), (2, 2), (3, 2), (1, 1),
+            (3, 1),
+            (4, 4), (6, 3),
+        ]
+        (nodes, replicas) = random.pick(shapes)
+        partitions = random.pick([1, 1, 2, 4, 8])
+        keys = 1 + random.below(6)
+        clients = 2 + random.below(6)
+        think = random.pick([.milliseconds(5), .milliseconds(20), .milliseconds(40), .milliseconds(100)])
+        deadline = random.pick([.milliseconds(150), .milliseconds(600), .milliseconds(2000), .milliseconds(5000)])
+        duration = .milliseconds(random.within(1500...5000))
+        if random.chance(0.2) { mix = Mix.contended }
+
+        delay = Span(nanoseconds: random.pick([50_000, 200_000, 1_000_000, 5_000_000]))
+        jitter = Span(nanoseconds: random.pick([20_000, 300_000, 2_000_000, 20_000_000]))
+        straggler = random.pick([0, 0, 50, 500])
+        sync = Span(nanoseconds: random.pick([100_000, 1_000_000, 5_000_000]))
+        loss = random.pick([0, 0, 0.005, 0.03, 0.1])
+        duplication = random.pick([0, 0.01, 0.1])
+        reorders = random.chance(0.5)
+        loads = random.pick([0, 0.1, 0.5])
+        if random.chance(0.3) {
+            expires = true
+        } else {
+            clockRate = random.pick([0, 1_000, 50_000])
+            wallSkew = random.pick([.zero, .milliseconds(500), .milliseconds(100_000)])
+        }
+        for kind in FaultKind.allCases where random.chance(0.4) {
+            faults[kind] = .milliseconds(random.pick([300, 700, 1500, 3000]) * (kind == .powerLoss ? 2 : 1))
+        }
+    }
+
+    /// What the run is like, in a line.
+    public var summary: String {
+        let names = FaultKind.allCases.filter { faults[$0] != nil }.map { "\($0)" }.joined(separator: " ")
+        return "\(nodes) nodes, N=\(replicas), P=\(partitions), \(keys) keys, \(clients) clients, "
+            + "\(duration.milliseconds) ms, loss \(loss), store \(store.rawValue), faults: \(names)"
+    }
+}
+
+extension Mix {
+    /// Conditional changes above all.
+    static let contended = {
+        var mix = Mix()
+        mix.put = 5
+        mix.putIfVersion = 40
+        mix.putIfAbsent = 15
+        mix.delete = 10
+        return mix
+    }()
+}

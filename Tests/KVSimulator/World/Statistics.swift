@@ -1,0 +1,26 @@
+/// What happened in a run, or in many: to see that they exercise what they are meant to.
+public struct Statistics: Hashable, Sendable {
+    public enum Counter: Int, CaseIterable, Sendable {
+        case requests, found, absent, written, conditionFailed, listed, refused, unknown, lost
+        case messages, dropped, loads, commits, elections, settledAtOnce, settledLater, stepDowns
+        case crashes, restarts, pauses, cuts, resets, falseSuspicions, slowDisks, fullDisks, storms
+    }
+
+    private var counts = Array(repeating: 0, count: Counter.allCases.count)
+
+    public init() {}
+
+    public subscript(_ counter: Counter) -> Int {
+        get { counts[counter.rawValue] }
+        set { counts[counter.rawValue] = newValue }
+    }
+
+    public mutating func add(_ other: Statistics) {
+        for index in counts.indices { counts[index] += other.counts[index] }
+    }
+
+    /// Operations with a definite outcome.
+    public var completed: Int {
+        self[.found] + self[.absent] + self[.written] + self[.conditionFailed] + self[.listed]
+    }
+}

@@ -1,0 +1,47 @@
+import KVCore
+
+/// A digest of everything that happened, to compare runs by; and, where asked for, what happened in words.
+final class Trace {
+    private(set) var digest: UInt64 = 0xcbf2_9ce4_8422_2325
+    private let sink: ((String) -> Void)?
+
+    init(sink: ((String) -> Void)?) { self.sink = sink }
+
+    func fold(_ values: UInt64...) {
+        for value in values {
+            digest = (digest ^ value) &* 0x9e37_79b9_7f4a_7c15
+            digest ^= digest >> 29
+        }
+    }
+
+    func line(_ time: UInt64, _ text: @autoclosure () -> String) {
+        if let sink { sink("\(milliseconds(time)) \(text())") }
+    }
+}
+
+extension PeerMessage {
+    /// Delivered at most once by the links.
+    var isAtMostOnce: Bool {
+        switch self {
+        case .forward, .forwarded: true
+        default: false
+        }
+    }
+
+    /// Enough of the message to tell runs apart.
+    var fingerprint: UInt64 {
+        switch self {
+        case .prepare(let header): header.ballot.raw &* 3
+        case .promise(let header, let root): header.ballot.raw &* 5 ^ root.low
+        case .accept(let header, let key, let record):
+            header.ballot.raw &* 7 ^ record.version.sequence << 40 ^ record.version.ballot.raw ^ KeyHash(key).low
+        case .accepted(let header, let version): header.ballot.raw &* 11 ^ version.sequence << 40
+        case .confirm(let header, let round): header.ballot.raw &* 13 ^ round << 40
+        case .confirmed(let header, let round): header.ballot.raw &* 17 ^ round << 40
+        case .forward(let id, _, _, _, _, _): id.raw &* 19
+        case .forwarded(let id, _): id.raw &* 23
+        case .leading(_, let leaderships): UInt64(leaderships.count) &* 29
+        default: 31
+        }
+    }
+}

@@ -1,0 +1,145 @@
+import KVCore
+
+/// The clients: each asks, waits for its answer, thinks, and asks again.
+extension World {
+    func startClients() {
+        for client in 0..<scenario.clients {
+            let home = clientRandom.below(nodes.count)
+            after(clientRandom.below(50_000_000)) { [self] in step(client, home: home) }
+        }
+    }
+
+    private func step(_ client: Int, home: Int) {
+        guard !isHealed else { return }
+        let node = nodes[clientRandom.chance(0.7) ? home : clientRandom.below(nodes.count)]
+        let again = { [self] (_: Call, _: Outcome?) in
+            after(1000 + clientRandom.below(scenario.think.nanoseconds)) { [self] in step(client, home: home) }
+        }
+        guard node.process != nil else {
+            return after(5_000_000 + clientRandom.below(scenario.think.nanoseconds)) { [self] in
+                step(client, home: home)
+            }
+        }
+        request(randomRequest(), at: node, within: scenario.deadline, then: again)
+    }
+
+    struct Request {
+        var key: Key
+        var command: Command
+        var consistency = Consistency.linearizable
+        var write = 0
+    }
+
+    /// - Parameter then: is given the call as it ended, with the answer; nil where the node died first.
+    func request(_ request: Request, at node: Node, within span: Span, then: @escaping (Call, Outcome?) -> Void) {
+        guard let process = node.process else { return }
+        process.lastRequest += 1
+        let id = RequestID(node.boot << 32 | process.lastRequest)
+        let partition = RingOrder.partition(of: request.key, partitions: scenario.partitions)
+        let call = Call(
+            node: node.number, key: request.key, partition: partition, command: request.command,
+            consistency: request.consistency, write: request.write, span: span, invoked: time)
+        statistics[.requests] += 1
+        history.begin(id, call)
+        waiting[id] = then
+        let deadline = node.clock.monotonic(time) + span
+        trace.line(time, "\(node.number) is asked \(process.lastRequest): \(request.key) \(request.command)")
+        trace.fold(time, id.raw, UInt64(request.write))
+        let asked = ClientRequest(
+            partition: partition, key: request.key, command: request.command, consistency: request.consistency,
+            deadline: deadline)
+        give(.input(.request(id, asked)), to: node.index)
+    }
+
+    func answered(_ id: RequestID, _ outcome: Outcome, _ node: Node) {
+        trace.fold(time, id.raw, UInt64(statistics.count(outcome)))
+        guard let call = history.answer(id, outcome, from: node.number, at: time) else { return }
+        checkPunctual(call, node)
+        remember(call.key, outcome)
+        waiting.removeValue(forKey: id)?(call, outcome)
+    }
+
+    /// An answer may be late by a few timers, by the node's own clock, and not by more; unless the node stood still.
+    private func checkPunctual(_ call: Call, _ node: Node) {
+        guard node.resumed <= call.invoked else { return }
+        let taken = node.clock.monotonic(time) - node.clock.monotonic(call.invoked)
+        let grace = options.timer.nanoseconds * 5
+        guard taken.nanoseconds > call.span.nanoseconds + grace else { return }
+        history.add(Violation(.lateAnswer, "\(call)"))
+    }
+
+    private func remember(_ key: Key, _ outcome: Outcome) {
+        let version: Version? =
+            switch outcome {
+            case .found(let record): record.version
+            case .written(let version): version
+            case .conditionFailed(let version): version
+            default: nil
+            }
+        if let version { shown[key, default: []].append(version) }
+    }
+
+    // MARK: - What they ask
+
+    private func randomRequest() -> Request {
+        let key = clientRandom.pick(keys)
+        switch clientRandom.weighted(scenario.mix.weights) {
+        case 0: return Request(key: key, command: .get)
+        case 1: return Request(key: key, command: .get, consistency: .stale)
+        case 2: return put(key, .always)
+        case 3: return put(key, .ifAbsent)
+        case 4: return put(key, .ifPresent)
+        case 5: return put(key, .ifVersion(someVersion(key)))
+        case 6: return Request(key: key, command: .delete(.always))
+        case 7: return Request(key: key, command: .delete(.ifVersion(someVersion(key))))
+        default: return list(key)
+        }
+    }
+
+    func put(_ key: Key, _ condition: Condition) -> Request {
+        let write = history.nextWrite()
+        var put = Put(value: Ledger.value(write), condition: condition)
+        if scenario.expires, clientRandom.chance(0.4), !isHealed {
+            let span = 1 + clientRandom.below(UInt64(400))
+            put.lifetime =
+                clientRandom.chance(0.5)
+                ? .milliseconds(span)
+                : .until(Self.wallOrigin + (time / 1_000_000 + span) - clientRandom.below(min(span, 20)))
+        }
+        return Request(key: key, command: .put(put), write: write)
+    }
+
+    /// Mostly the one last shown, at times an older one, rarely one that never was.
+    private func someVersion(_ key: Key) -> Version {
+        guard let versions = shown[key], let newest = versions.last, !clientRandom.chance(0.05) else {
+            return Version(ballot: Ballot(round: 1, node: NodeNumber(1)), sequence: 1_000_000)
+        }
+        guard clientRandom.chance(0.25) else { return newest }
+        return versions[max(0, versions.count - 1 - clientRandom.below(5))]
+    }
+
+    private func list(_ key: Key) -> Request {
+        let prefix = clientRandom.pick([[], [], Array("k".utf8), Array("{".utf8)])
+        let after = clientRandom.chance(0.3) ? key : nil
+        let query = ListQuery(prefix: prefix, after: after, limit: 1 + clientRandom.below(4))
+        return Request(key: key, command: .list(query))
+    }
+}
+
+extension Statistics {
+    /// Counts an answer; gives a number that tells its kind.
+    fileprivate mutating func count(_ outcome: Outcome) -> Int {
+        let counter: Counter =
+            switch outcome {
+            case .found: .found
+            case .absent: .absent
+            case .written: .written
+            case .conditionFailed: .conditionFailed
+            case .listed: .listed
+            case .refused: .refused
+            case .unknown: .unknown
+            }
+        self[counter] += 1
+        return counter.rawValue
+    }
+}

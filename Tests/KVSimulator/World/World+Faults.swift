@@ -1,0 +1,148 @@
+import KVCore
+
+/// What goes wrong, until the world heals.
+extension World {
+    func startFaults() {
+        for kind in FaultKind.allCases {
+            if let gap = scenario.faults[kind] { scheduleFault(kind, gap.nanoseconds) }
+        }
+    }
+
+    private func scheduleFault(_ kind: FaultKind, _ gap: UInt64) {
+        after(gap / 4 + faultRandom.below(gap * 3 / 2)) { [self] in
+            guard !isHealed else { return }
+            inject(kind)
+            scheduleFault(kind, gap)
+        }
+    }
+
+    /// How long a fault lasts: mostly short, at times longer than every timeout.
+    private func length() -> UInt64 {
+        faultRandom.chance(0.2)
+            ? faultRandom.within(500_000_000...2_500_000_000) : faultRandom.within(5_000_000...500_000_000)
+    }
+
+    private func inject(_ kind: FaultKind) {
+        let node = nodes[faultRandom.below(nodes.count)]
+        let other = nodes[faultRandom.below(nodes.count)]
+        trace.line(time, "fault: \(kind) \(node.number)")
+        switch kind {
+        case .isolation: cut { a, b in (a == node.index) != (b == node.index) }
+        case .split:
+            let side = nodes.map { _ in faultRandom.chance(0.5) }
+            cut { a, b in side[a] != side[b] }
+        case .oneWay: cutOneWay(node, other)
+        case .reset: if node !== other { reset(node, other) }
+        case .crash: crash(node)
+        case .powerLoss: for node in nodes { crash(node) }
+        case .restart: restart(node)
+        case .pause:
+            statistics[.pauses] += 1
+            pause(node, for: length())
+        case .falseSuspicion:
+            statistics[.falseSuspicions] += 1
+            if let boot = other.process?.boot, node !== other {
+                suspect(other.index, at: node, for: length(), boot: boot)
+            }
+        case .slowDisk:
+            statistics[.slowDisks] += 1
+            last(length(), begin: { node.slowness += 1 }, end: { node.slowness -= 1 })
+        case .fullDisk:
+            statistics[.fullDisks] += 1
+            last(length(), begin: { node.fullness += 1 }, end: { node.fullness -= 1 })
+            reviewFullness(node)
+        case .storm:
+            statistics[.storms] += 1
+            network.storms += 1
+            after(length()) { [self] in network.storms = max(0, network.storms - 1) }
+        }
+    }
+
+    private func last(_ span: UInt64, begin: () -> Void, end: @escaping () -> Void) {
+        begin()
+        after(span) { [self] in
+            end()
+            for node in nodes { reviewFullness(node) }
+        }
+    }
+
+    private func reviewFullness(_ node: Node) { node.process?.store.isFull = node.fullness > 0 && !isHealed }
+
+    private func cut(_ separates: (Int, Int) -> Bool) {
+        var links: [(Int, Int)] = []
+        for a in nodes.indices {
+            for b in nodes.indices where a != b && separates(a, b) { links.append((a, b)) }
+        }
+        cut(links)
+    }
+
+    private func cutOneWay(_ node: Node, _ other: Node) {
+        switch faultRandom.below(3) {
+        case 0: cut { a, b in a == node.index && b == other.index }
+        case 1: cut { a, _ in a == node.index }
+        default: cut { _, b in b == node.index }
+        }
+    }
+
+    private func cut(_ links: [(Int, Int)]) {
+        statistics[.cuts] += 1
+        for (a, b) in links { network.block(a, b) }
+        after(length()) { [self] in
+            for (a, b) in links { network.unblock(a, b) }
+        }
+    }
+
+    private func reset(_ a: Node, _ b: Node) {
+        statistics[.resets] += 1
+        network.reset(a.index, b.index)
+        if let boot = b.process?.boot { suspect(b.index, at: a, for: 0, boot: boot) }
+        if let boot = a.process?.boot { suspect(a.index, at: b, for: 0, boot: boot) }
+    }
+
+    private func crash(_ node: Node) {
+        guard node.process != nil else { return }
+        statistics[.crashes] += 1
+        stop(node)
+        let span = faultRandom.chance(0.3) ? length() : faultRandom.within(1_000_000...50_000_000)
+        after(span) { [self] in start(node) }
+    }
+
+    /// Lets the process hand its leaderships over first, for a while.
+    private func restart(_ node: Node) {
+        guard let process = node.process else { return }
+        statistics[.restarts] += 1
+        give(.input(.drain), to: node.index)
+        awaitDrain(node, process, until: time + 1_500_000_000)
+    }
+
+    private func awaitDrain(_ node: Node, _ process: Process, until limit: UInt64) {
+        after(20_000_000) { [self] in
+            guard node.process === process else { return }
+            guard process.isDrained || time >= limit || isHealed else {
+                return awaitDrain(node, process, until: limit)
+            }
+            stop(node)
+            after(faultRandom.within(1_000_000...50_000_000)) { [self] in start(node) }
+        }
+    }
+
+    /// All faults end, and everything that is down starts.
+    func heal() {
+        trace.line(time, "all faults end")
+        isHealed = true
+        network.isHealed = true
+        network.storms = 0
+        for a in nodes.indices {
+            for b in nodes.indices {
+                while network.isBlocked(a, b) { network.unblock(a, b) }
+            }
+        }
+        for node in nodes {
+            node.slowness = 0
+            node.pauses = 0
+            start(node)
+            resume(node)
+            reviewFullness(node)
+        }
+    }
+}

@@ -1,0 +1,75 @@
+import KVCore
+
+/// After the faults: within a bounded time the cluster must serve again, know its leaders, and hold the same everywhere.
+extension World {
+    /// By then every partition has a settled leader and equal replicas. Generous: the product's own timeouts add up to
+    /// far less.
+    static var healingLimit: UInt64 { 20_000_000_000 }
+    static var healingStep: UInt64 { 50_000_000 }
+    static var probeDeadline: Span { .milliseconds(5000) }
+
+    func checkHealing() {
+        guard eventually(.liveness, unhealed) else { return }
+        guard probe() else { return }
+        _ = eventually(.convergence, unhealed)
+    }
+
+    /// Runs until `lacking` says that nothing is; false, with a violation, where the time for that runs out.
+    private func eventually(_ check: Violation.Check, _ lacking: () -> String?) -> Bool {
+        let limit = time + Self.healingLimit
+        while failure == nil, let missing = lacking() {
+            guard time < limit else {
+                history.add(Violation(check, "\(Self.healingLimit / 1_000_000) ms after all faults ended: \(missing)"))
+                return false
+            }
+            run(until: time + Self.healingStep)
+        }
+        return failure == nil
+    }
+
+    private func unhealed() -> String? {
+        if let call = history.pendingCalls().first { return "unanswered: \(call)" }
+        for index in 0..<scenario.partitions {
+            let partition = PartitionID(UInt16(index))
+            if let missing = unhealed(partition) { return "partition \(partition): \(missing)" }
+        }
+        return nil
+    }
+
+    private func unhealed(_ partition: PartitionID) -> String? {
+        let replicas = topology.assignments[Int(partition.raw)].replicas.map { nodes[Int($0.raw) - 1] }
+        let beliefs = replicas.map { $0.process?.shard.leader(of: partition) }
+        guard let leader = beliefs.first ?? nil, beliefs.allSatisfy({ $0 == leader }) else {
+            return "the replicas hold for the leader: \(beliefs.map { $0.map { "\($0)" } ?? "nobody" })"
+        }
+        guard let settled = nodes[Int(leader.raw) - 1].process?.leaderships[partition] else {
+            return "\(leader) is held for the leader and has not said so"
+        }
+        guard settled else { return "\(leader) leads and has not settled" }
+        let roots = replicas.map { $0.process?.store.tree(partition).root }
+        guard roots.allSatisfy({ $0 == roots[0] }) else { return "the replicas of \(replicas.map(\.number)) differ" }
+        return nil
+    }
+
+    /// Every node must read every key and write to every partition. False where one of them could not.
+    private func probe() -> Bool {
+        var failed: [Call] = []
+        for node in nodes {
+            for key in keys {
+                for request in [Request(key: key, command: .get), put(key, .always), Request(key: key, command: .get)] {
+                    self.request(request, at: node, within: Self.probeDeadline) { call, outcome in
+                        switch outcome {
+                        case .found, .absent, .written: return
+                        default: failed.append(call)
+                        }
+                    }
+                    run(until: time + 1_000_000)
+                }
+            }
+        }
+        run(until: time + Self.probeDeadline.nanoseconds + 500_000_000)
+        guard let first = failed.first ?? history.pendingCalls().first else { return true }
+        history.add(Violation(.liveness, "after all faults ended and the cluster had settled: \(first)"))
+        return false
+    }
+}

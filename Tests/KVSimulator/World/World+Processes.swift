@@ -1,0 +1,198 @@
+import KVCore
+
+/// Starting, running and ending processes: what the shell does in the product.
+extension World {
+    typealias Node = SimulatedNode<Driver>
+    typealias Process = SimulatedProcess<Driver.Store>
+
+    func start(_ node: Node) {
+        guard node.process == nil, failure == nil else { return }
+        do {
+            node.boot += 1
+            node.clock.origin = 1 + loopRandom.below(UInt64(1) << 50)
+            let base = try node.driver.start()
+            let store = WatchedStore(base, ledger: ledger, claimsDurable: mutant == .acknowledgeUnsynced)
+            store.isFull = node.fullness > 0
+            let partitions = (0..<scenario.partitions).map { PartitionID(UInt16($0)) }
+            let shard = Shard(
+                me: node.number, boot: node.boot, topology: topology, partitions: partitions, store: store,
+                options: options, seed: loopRandom.next(), now: node.clock.now(time))
+            let process = Process(
+                boot: node.boot, store: store, shard: shard, detector: Detector(count: scenario.nodes))
+            node.process = process
+            trace.line(time, "\(node.number) starts, boot \(node.boot)")
+            queue.push(.timer(node.index, boot: node.boot), at: time)
+            wake(node, process)
+        } catch {
+            fail(error, on: node)
+        }
+    }
+
+    func stop(_ node: Node) {
+        guard let process = node.process else { return }
+        trace.line(time, "\(node.number) dies")
+        trace.fold(time, UInt64(node.index), 1)
+        node.process = nil
+        node.driver.crash()
+        if mutant == .forgetPromise { node.driver.forgetPromises() }
+        for other in nodes where other.index != node.index { network.reset(node.index, other.index) }
+        let orphans = history.lose(node.number)
+        statistics[.lost] += orphans.count
+        for (id, call) in orphans { waiting.removeValue(forKey: id)?(call, nil) }
+        // Most peers notice their connections break; the rest learn it by the silence.
+        for other in nodes where other.process != nil && other.index != node.index && faultRandom.chance(0.7) {
+            after(scenario.delay.nanoseconds) { [self] in suspect(node.index, at: other, for: 0, boot: process.boot) }
+        }
+    }
+
+    /// `observer` holds `peer` for down, unless it has heard of a later process of it.
+    func suspect(_ peer: Int, at observer: Node, for span: UInt64, boot: UInt64) {
+        guard let process = observer.process, nodes[peer].boot == boot else { return }
+        if process.detector.suspect(peer, until: time + span) {
+            trace.line(time, "\(observer.number) suspects \(nodes[peer].number)")
+            give(.input(.peer(nodes[peer].number, .down)), to: observer.index)
+        }
+    }
+
+    func pause(_ node: Node, for span: UInt64) {
+        node.pauses += 1
+        trace.line(time, "\(node.number) pauses")
+        after(span) { [self] in
+            if node.pauses > 0 { node.pauses -= 1 }
+            resume(node)
+        }
+    }
+
+    func resume(_ node: Node) {
+        guard node.pauses == 0 else { return }
+        node.resumed = time
+        trace.line(time, "\(node.number) runs")
+        if let process = node.process { wake(node, process) }
+    }
+
+    func timer(_ node: Node, _ boot: UInt64) {
+        guard let process = node.process, process.boot == boot else { return }
+        queue.push(.timer(node.index, boot: boot), at: time + options.timer.nanoseconds)
+        guard node.pauses == 0 else { return }
+        process.timers += 1
+        if process.timers % Detector.pingInterval == 1 { ping(node, process) }
+        // A pause must not count as silence of the others: their pings are in the inbox.
+        if process.inbox.isEmpty {
+            for peer in process.detector.silent(at: time) {
+                process.inbox.append(.input(.peer(nodes[peer].number, .down)))
+            }
+        }
+        process.inbox.append(.input(.timer))
+        wake(node, process)
+    }
+
+    private func ping(_ node: Node, _ process: Process) {
+        for peer in nodes.indices where peer != node.index {
+            for delivery in network.send(from: node.index, to: peer, atMostOnce: true, now: time) {
+                queue.push(
+                    .ping(from: node.index, to: peer, generation: delivery.generation, boot: process.boot),
+                    at: delivery.time)
+            }
+        }
+    }
+
+    func tick(_ node: Node, _ boot: UInt64) {
+        guard let process = node.process, process.boot == boot else { return }
+        process.tickIsScheduled = false
+        guard node.pauses == 0 else { return }
+        let now = node.clock.now(time)
+        var inbox: [Process.Item] = []
+        swap(&inbox, &process.inbox)
+        for item in inbox {
+            switch item {
+            case .input(let input): process.shard.handle(input, now: now)
+            case .ping(let from, let peerBoot):
+                guard process.detector.heard(from, boot: peerBoot, at: time) else { continue }
+                trace.line(time, "\(node.number) finds \(nodes[from].number) up, boot \(peerBoot)")
+                process.shard.handle(.peer(nodes[from].number, .up(boot: peerBoot)), now: now)
+            }
+        }
+        process.shard.flush(now: now)
+        var effects: [ShardEffect] = []
+        swap(&effects, &process.shard.effects)
+        for effect in effects { perform(effect, node, process) }
+        beginCommit(node, process)
+    }
+
+    private func perform(_ effect: ShardEffect, _ node: Node, _ process: Process) {
+        switch effect {
+        case .send(let peer, let message):
+            trace.line(time, "\(node.number) -> \(peer) \(message)")
+            send(from: node.index, to: Int(peer.raw) - 1, message)
+        case .answer(let id, let outcome, by: let executor):
+            trace.line(time, "\(node.number) answers \(id.raw & 0xffff_ffff) \(outcome) by \(executor)")
+            answered(id, outcome, node)
+        case .load(let ticket):
+            statistics[.loads] += 1
+            let delay = diskDelay(node)
+            queue.push(.loaded(node.index, boot: process.boot, ticket), at: time + delay)
+        case .notice(let notice):
+            trace.line(time, "\(node.number) \(notice)")
+            trace.fold(time, UInt64(node.index), 2)
+            note(notice, process)
+        }
+    }
+
+    private func note(_ notice: ShardNotice, _ process: Process) {
+        switch notice {
+        case .elected(let partition, _, let settled):
+            statistics[.elections] += 1
+            if settled { statistics[.settledAtOnce] += 1 }
+            process.leaderships[partition] = settled
+        case .settled(let partition):
+            statistics[.settledLater] += 1
+            process.leaderships[partition] = true
+        case .steppedDown(let partition):
+            statistics[.stepDowns] += 1
+            process.leaderships[partition] = nil
+        case .drained: process.isDrained = true
+        }
+    }
+
+    // MARK: - The disk
+
+    private func diskDelay(_ node: Node) -> UInt64 {
+        let span = scenario.sync.nanoseconds / 2 + loopRandom.below(scenario.sync.nanoseconds)
+        return node.slowness > 0 ? span * 100 : span
+    }
+
+    private func beginCommit(_ node: Node, _ process: Process) {
+        if node.driver.beginCommit() {
+            statistics[.commits] += 1
+            queue.push(.synced(node.index, boot: process.boot), at: time + diskDelay(node))
+        }
+        announce(node, process)
+    }
+
+    func synced(_ node: Node, _ boot: UInt64) {
+        guard let process = node.process, process.boot == boot else { return }
+        do {
+            try node.driver.finishCommit()
+            announce(node, process)
+            if node.pauses == 0 { beginCommit(node, process) }
+        } catch {
+            fail(error, on: node)
+        }
+    }
+
+    private func announce(_ node: Node, _ process: Process) {
+        guard process.store.durable > process.announced else { return }
+        process.announced = process.store.durable
+        process.inbox.append(.input(.durable))
+        wake(node, process)
+    }
+
+    func loaded(_ node: Node, _ boot: UInt64, _ ticket: ReadTicket) {
+        guard let process = node.process, process.boot == boot else { return }
+        do {
+            give(.input(.loaded(ticket, try node.driver.read(ticket))), to: node.index)
+        } catch {
+            fail(error, on: node)
+        }
+    }
+}

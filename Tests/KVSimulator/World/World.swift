@@ -1,0 +1,152 @@
+import KVCore
+
+/// A cluster in virtual time: real machines of the product, joined by a network, disks, clocks and clients that are made up.
+///
+/// Everything that happens follows from the seed. One thread runs a world; many worlds may run beside each other.
+final class World<Driver: StoreDriver> {
+    enum Event {
+        case arrival(from: Int, to: Int, generation: UInt32, PeerMessage)
+        case ping(from: Int, to: Int, generation: UInt32, boot: UInt64)
+        case tick(Int, boot: UInt64)
+        case timer(Int, boot: UInt64)
+        case synced(Int, boot: UInt64)
+        case loaded(Int, boot: UInt64, ReadTicket)
+        case action(() -> Void)
+    }
+
+    static var wallOrigin: UInt64 { 1_800_000_000_000 }
+    /// From an input's arrival to the tick that takes it, at most: so inputs gather, as on an event loop.
+    static var loopDelay: UInt64 { 100_000 }
+
+    let scenario: Scenario
+    let topology: Topology
+    let mutant: Mutant?
+    let options: ShardOptions
+    let trace: Trace
+    let keys: [Key]
+    var time: UInt64 = 0
+    var queue = EventQueue<Event>()
+    var network: Network
+    var nodes: [SimulatedNode<Driver>] = []
+    let history = History()
+    let ledger = Ledger()
+    var statistics = Statistics()
+    var isHealed = false
+
+    var loopRandom: SeededRandom
+    var faultRandom: SeededRandom
+    var clientRandom: SeededRandom
+    /// By request, what its client does next.
+    var waiting: [RequestID: (Call, Outcome?) -> Void] = [:]
+    /// By key, versions that clients have been shown, newest last.
+    var shown: [Key: [Version]] = [:]
+    /// Broken beyond going on.
+    var failure: Violation?
+
+    init(
+        seed: UInt64, scenario: Scenario, mutant: Mutant?, sink: ((String) -> Void)?,
+        driver: (inout SeededRandom, Scenario) -> Driver
+    ) {
+        self.scenario = scenario
+        self.mutant = mutant
+        options = mutant?.options ?? ShardOptions()
+        trace = Trace(sink: sink)
+        topology = Topology.simulated(scenario)
+        keys = (0..<scenario.keys).map { Key($0 % 3 == 2 ? "{tag\($0 / 3)}k\($0)" : "k\($0)") }
+        network = Network(scenario: scenario, random: SeededRandom(seed: seed, stream: 2))
+        loopRandom = SeededRandom(seed: seed, stream: 3)
+        faultRandom = SeededRandom(seed: seed, stream: 4)
+        clientRandom = SeededRandom(seed: seed, stream: 5)
+        var random = SeededRandom(seed: seed, stream: 6)
+        for index in 0..<scenario.nodes {
+            let spread = Int64(random.below(2 * scenario.clockRate + 1)) - Int64(scenario.clockRate)
+            let wall = Self.wallOrigin + random.below(scenario.wallSkew.milliseconds + 1)
+            let clock = NodeClock(origin: 1 + random.below(UInt64(1) << 50), rate: spread, wall: wall)
+            nodes.append(SimulatedNode(index: index, driver: driver(&random, scenario), clock: clock))
+        }
+    }
+
+    func after(_ span: UInt64, _ action: @escaping () -> Void) { queue.push(.action(action), at: time + span) }
+
+    /// Runs everything due until then.
+    func run(until end: UInt64) {
+        while failure == nil, let next = queue.nextTime, next <= end, let event = queue.pop() {
+            time = next
+            perform(event)
+        }
+        time = max(time, end)
+    }
+
+    private func perform(_ event: Event) {
+        switch event {
+        case .arrival(let from, let to, let generation, let message):
+            guard
+                from == to
+                    || network.arrives(
+                        from: from, to: to, generation: generation, atMostOnce: message.isAtMostOnce)
+            else { return statistics[.dropped] += 1 }
+            trace.line(time, "  \(to + 1) <- \(from + 1) \(message)")
+            give(.input(.message(from: nodes[from].number, message)), to: to)
+        case .ping(let from, let to, let generation, let boot):
+            if network.arrives(from: from, to: to, generation: generation, atMostOnce: false) {
+                give(.ping(from: from, boot: boot), to: to)
+            }
+        case .tick(let index, let boot): tick(nodes[index], boot)
+        case .timer(let index, let boot): timer(nodes[index], boot)
+        case .synced(let index, let boot): synced(nodes[index], boot)
+        case .loaded(let index, let boot, let ticket): loaded(nodes[index], boot, ticket)
+        case .action(let action): action()
+        }
+    }
+
+    /// Puts something into a process's inbox; lost where none runs.
+    func give(_ item: SimulatedProcess<Driver.Store>.Item, to index: Int) {
+        let node = nodes[index]
+        guard let process = node.process else { return }
+        process.inbox.append(item)
+        wake(node, process)
+    }
+
+    func wake(_ node: SimulatedNode<Driver>, _ process: SimulatedProcess<Driver.Store>) {
+        guard !process.tickIsScheduled, node.pauses == 0 else { return }
+        process.tickIsScheduled = true
+        queue.push(.tick(node.index, boot: process.boot), at: time + 1000 + loopRandom.below(Self.loopDelay))
+    }
+
+    func send(from: Int, to: Int, _ message: PeerMessage) {
+        statistics[.messages] += 1
+        trace.fold(time, UInt64(from * 16 + to), message.fingerprint)
+        guard from != to else {
+            return queue.push(.arrival(from: from, to: to, generation: 0, message), at: time + 1000)
+        }
+        let deliveries = network.send(from: from, to: to, atMostOnce: message.isAtMostOnce, now: time)
+        if deliveries.isEmpty { statistics[.dropped] += 1 }
+        for delivery in deliveries {
+            queue.push(
+                .arrival(from: from, to: to, generation: delivery.generation, message), at: delivery.time)
+        }
+    }
+
+    func fail(_ error: any Error, on node: SimulatedNode<Driver>) {
+        failure = Violation(.storage, "node \(node.number): \(error)")
+    }
+}
+
+extension Topology {
+    /// Replicas go around the ring of nodes.
+    fileprivate static func simulated(_ scenario: Scenario) -> Topology {
+        let members = (1...scenario.nodes).map { number in
+            Member(
+                number: NodeNumber(UInt16(number)), id: "n\(number)", client: Address(host: "n\(number)", port: 1),
+                peer: Address(host: "n\(number)", port: 2), zone: "", weight: 1)
+        }
+        let assignments = (0..<scenario.partitions).map { partition in
+            let replicas = (0..<scenario.replicas).map { members[(partition + $0) % members.count].number }
+            return Assignment(replicas: replicas, changed: 1)
+        }
+        return Topology(
+            clusterID: UUID128(high: 1, low: 1), epoch: 1,
+            settings: ClusterSettings(name: "sim", partitions: scenario.partitions, replicas: scenario.replicas),
+            members: members, assignments: assignments)
+    }
+}

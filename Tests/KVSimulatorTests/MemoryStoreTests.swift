@@ -1,0 +1,92 @@
+import KVCore
+import XCTest
+
+@testable import KVSimulator
+
+final class MemoryStoreTests: XCTestCase {
+    private let partition = PartitionID(0)
+    private let key = Key("k")
+
+    private func record(_ sequence: UInt64, _ text: String? = "v") -> Record {
+        let version = Version(ballot: Ballot(round: 1, node: NodeNumber(1)), sequence: sequence)
+        return Record(version: version, value: text.map { Array($0.utf8) })
+    }
+
+    private func driver(seed: UInt64 = 1, loadChance: Double = 0) -> MemoryDriver {
+        MemoryDriver(random: SeededRandom(seed: seed), loadChance: loadChance)
+    }
+
+    func testACommitCoversWhatWasAppendedWhenItBegan() {
+        let driver = driver()
+        let store = driver.start()
+        XCTAssertFalse(driver.beginCommit())
+        store.put(partition, key, record(1))
+        XCTAssertTrue(driver.beginCommit())
+        XCTAssertFalse(driver.beginCommit())
+        store.put(partition, key, record(2))
+        driver.finishCommit()
+        XCTAssertEqual(store.durable, 1)
+        XCTAssertEqual(store.appended, 2)
+    }
+
+    func testACrashKeepsWhatIsDurableAndAPrefixOfTheRest() {
+        var survivors: Set<UInt64> = []
+        for seed in 0..<50 as Range<UInt64> {
+            let driver = driver(seed: seed)
+            let store = driver.start()
+            store.put(partition, key, record(1))
+            store.setPromise(partition, Ballot(round: 1, node: NodeNumber(1)))
+            _ = driver.beginCommit()
+            driver.finishCommit()
+            store.put(partition, key, record(2))
+            store.put(partition, key, record(3))
+            driver.crash()
+            let reopened = driver.start()
+            XCTAssertEqual(reopened.promise(partition), Ballot(round: 1, node: NodeNumber(1)))
+            survivors.insert(reopened.head(partition, key)?.version.sequence ?? 0)
+        }
+        XCTAssertEqual(survivors, [1, 2, 3])
+    }
+
+    func testTheTreeFollowsTheRecordsThroughRestarts() {
+        let driver = driver()
+        let store = driver.start()
+        store.put(partition, key, record(1))
+        store.put(partition, Key("other"), record(2, nil))
+        store.put(partition, key, record(3))
+        var expected = HashTree()
+        expected.toggle(KeyHash(key), record(3).version)
+        expected.toggle(KeyHash(Key("other")), record(2).version)
+        XCTAssertEqual(store.tree(partition).leaves, expected.leaves)
+        XCTAssertEqual(store.usage(partition), PartitionUsage(keys: 1, tombstones: 1, bytes: 7))
+        _ = driver.beginCommit()
+        driver.finishCommit()
+        driver.crash()
+        XCTAssertEqual(driver.start().tree(partition).leaves, expected.leaves)
+    }
+
+    func testAReadThatIsPutOffGivesWhatItFound() {
+        let driver = driver(loadChance: 1)
+        let store = driver.start()
+        store.put(partition, key, record(1, "old"))
+        guard case .onDisk(let ticket) = store.read(partition, key) else { return XCTFail("not put off") }
+        store.put(partition, key, record(2, "new"))
+        XCTAssertEqual(driver.read(ticket), record(1, "old"))
+        XCTAssertNil(driver.read(ticket))
+    }
+
+    func testWipingForgetsTheRecordsAndKeepsThePromise() {
+        let driver = driver()
+        let store = driver.start()
+        store.put(partition, key, record(1))
+        store.setPromise(partition, Ballot(round: 4, node: NodeNumber(2)))
+        store.wipe(partition)
+        _ = driver.beginCommit()
+        driver.finishCommit()
+        driver.crash()
+        let reopened = driver.start()
+        XCTAssertNil(reopened.head(partition, key))
+        XCTAssertEqual(reopened.tree(partition).root, Digest())
+        XCTAssertEqual(reopened.promise(partition), Ballot(round: 4, node: NodeNumber(2)))
+    }
+}

@@ -1,0 +1,105 @@
+import ArgumentParser
+import KVCore
+import KVSimulator
+
+@main
+struct Simulate: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "simulate",
+        abstract: "Runs the product's replication under simulated faults and checks what its clients saw.",
+        discussion: "Every run follows from its seed alone. Exits with 1 if a check failed in any run.")
+
+    @Option(help: "How many seeds to run.")
+    var seeds: UInt64 = 1000
+
+    @Option(help: "The first of them.")
+    var firstSeed: UInt64 = 1
+
+    @Option(help: "Run this seed only.")
+    var seed: UInt64?
+
+    @Flag(help: "Print every event; with --seed.")
+    var trace = false
+
+    @Option(help: "Break a rule on purpose: \(Mutant.allCases.map(\.rawValue).joined(separator: ", ")).")
+    var mutant: Mutant?
+
+    @Option(
+        help:
+            "Keep the records in: \(StoreKind.allCases.map(\.rawValue).joined(separator: ", ")). Default: by the seed.")
+    var store: StoreKind?
+
+    @Option(help: "Runs at a time. Default: one a processor.")
+    var threads: Int?
+
+    @Option(help: "Stop after so many failing seeds.")
+    var failures = 5
+
+    func validate() throws {
+        guard seeds > 0, firstSeed <= UInt64.max - seeds else {
+            throw ValidationError("--seeds must be at least 1, and --first-seed plus --seeds below 2^64")
+        }
+        guard !trace || seed != nil else {
+            throw ValidationError("--trace needs --seed: it prints every event of one run")
+        }
+        guard threads ?? 1 > 0 else { throw ValidationError("--threads must be at least 1") }
+        guard failures > 0 else { throw ValidationError("--failures must be at least 1") }
+    }
+
+    func run() async throws {
+        let failed: Int
+        if let seed {
+            let report = Self.run(seed, mutant: mutant, store: store, sink: trace ? { print($0) } : nil)
+            Printer.printRun(report)
+            if !report.violations.isEmpty { Printer.printFailure(report, command: command(replaying: seed)) }
+            failed = report.violations.isEmpty ? 0 : 1
+        } else {
+            failed = await campaign()
+        }
+        guard failed == 0 else { throw ExitCode(1) }
+    }
+
+    static func run(
+        _ seed: UInt64, mutant: Mutant?, store: StoreKind?, sink: ((String) -> Void)? = nil
+    ) -> RunReport {
+        var scenario = Scenario(seed: seed)
+        if let store { scenario.store = store }
+        return Simulation.run(seed: seed, scenario: scenario, mutant: mutant, sink: sink)
+    }
+
+    private func command(replaying seed: UInt64) -> String {
+        var command = "simulate --seed \(seed)"
+        if let mutant { command += " --mutant \(mutant.rawValue)" }
+        if let store { command += " --store \(store.rawValue)" }
+        return command + " --trace"
+    }
+
+    /// Runs all seeds on all processors; returns how many failed.
+    private func campaign() async -> Int {
+        var campaign = Campaign(total: seeds)
+        let (mutant, store) = (mutant, store)
+        await withTaskGroup(of: RunReport.self) { group in
+            var next = firstSeed
+            let end = firstSeed + seeds
+            func add() {
+                guard next < end, campaign.failed.count < failures else { return }
+                let seed = next
+                next += 1
+                group.addTask { Self.run(seed, mutant: mutant, store: store) }
+            }
+            for _ in 0..<(threads ?? Printer.processors) { add() }
+            for await report in group {
+                campaign.add(report)
+                if !report.violations.isEmpty {
+                    Printer.printFailure(report, command: command(replaying: report.seed))
+                }
+                add()
+            }
+        }
+        Printer.printSummary(campaign)
+        return campaign.failed.count
+    }
+}
+
+extension Mutant: ExpressibleByArgument {}
+extension StoreKind: ExpressibleByArgument {}
