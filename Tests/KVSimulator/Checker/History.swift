@@ -23,11 +23,17 @@ struct Call {
     var end = End.pending
 }
 
+/// Requests are numbered by each node for itself: two nodes use the same numbers.
+struct CallID: Hashable {
+    let node: NodeNumber
+    let request: RequestID
+}
+
 /// Every request of a run, in the order in which they were made.
 final class History {
     private(set) var calls: [Call] = []
     private(set) var violations: [Violation] = []
-    private var pending: [RequestID: Int] = [:]
+    private var pending: [CallID: Int] = [:]
     private(set) var lastWrite = 0
 
     var pendingCount: Int { pending.count }
@@ -37,16 +43,16 @@ final class History {
         return lastWrite
     }
 
-    func begin(_ id: RequestID, _ call: Call) {
+    func begin(_ id: CallID, _ call: Call) {
         pending[id] = calls.count
         calls.append(call)
     }
 
     /// The call that was answered; nil, and a violation, where none was waiting.
-    func answer(_ id: RequestID, _ outcome: Outcome, from node: NodeNumber, at time: UInt64) -> Call? {
-        guard let index = pending.removeValue(forKey: id), calls[index].node == node else {
+    func answer(_ id: CallID, _ outcome: Outcome, at time: UInt64) -> Call? {
+        guard let index = pending.removeValue(forKey: id) else {
             violations.append(
-                Violation(.answers, "node \(node) answered request \(id.raw) again, or unasked: \(outcome)"))
+                Violation(.answers, "node \(id.node) answered request \(id.request.raw) again, or unasked: \(outcome)"))
             return nil
         }
         calls[index].completed = time
@@ -55,7 +61,7 @@ final class History {
     }
 
     /// A node died: none of its requests will be answered. Gives them in the order in which they were made.
-    func lose(_ node: NodeNumber) -> [(RequestID, Call)] {
+    func lose(_ node: NodeNumber) -> [(CallID, Call)] {
         let lost = pending.filter { calls[$0.value].node == node }.sorted { $0.value < $1.value }
         for (id, index) in lost {
             calls[index].end = .lost

@@ -40,8 +40,9 @@ extension World {
             node: node.number, key: request.key, partition: partition, command: request.command,
             consistency: request.consistency, write: request.write, span: span, invoked: time)
         statistics[.requests] += 1
-        history.begin(id, call)
-        waiting[id] = then
+        let callID = CallID(node: node.number, request: id)
+        history.begin(callID, call)
+        waiting[callID] = then
         let deadline = node.clock.monotonic(time) + span
         trace.line(time, "\(node.number) is asked \(process.lastRequest): \(request.key) \(request.command)")
         trace.fold(time, id.raw, UInt64(request.write))
@@ -51,9 +52,10 @@ extension World {
         give(.input(.request(id, asked)), to: node.index)
     }
 
-    func answered(_ id: RequestID, _ outcome: Outcome, _ node: Node) {
-        trace.fold(time, id.raw, UInt64(statistics.count(outcome)))
-        guard let call = history.answer(id, outcome, from: node.number, at: time) else { return }
+    func answered(_ request: RequestID, _ outcome: Outcome, _ node: Node) {
+        trace.fold(time, request.raw, UInt64(statistics.count(outcome)))
+        let id = CallID(node: node.number, request: request)
+        guard let call = history.answer(id, outcome, at: time) else { return }
         checkPunctual(call, node)
         remember(call.key, outcome)
         waiting.removeValue(forKey: id)?(call, outcome)

@@ -37,7 +37,7 @@ final class World<Driver: StoreDriver> {
     var faultRandom: SeededRandom
     var clientRandom: SeededRandom
     /// By request, what its client does next.
-    var waiting: [RequestID: (Call, Outcome?) -> Void] = [:]
+    var waiting: [CallID: (Call, Outcome?) -> Void] = [:]
     /// By key, versions that clients have been shown, newest last.
     var shown: [Key: [Version]] = [:]
     /// Broken beyond going on.
