@@ -242,7 +242,7 @@ extension Replica {
         case .found(let record): wait(operation, .found(record), base: base, leader)
         case .onDisk(let ticket):
             wait(operation, nil, base: base, leader)
-            context.loads[ticket] = .answer(partition, leader.ballot, id: leader.lastAnswerID)
+            context.load(ticket, for: .answer(partition, leader.ballot, id: leader.lastAnswerID))
         }
     }
 

@@ -141,7 +141,7 @@ extension Replica {
                 id: leader.lastRecoveryID, sent: now, answered: ReplicaMask(ownIndex), operations: [])
             recovery.isLoading = true
             leader.recoveries[key] = recovery
-            context.loads[ticket] = .propose(partition, leader.ballot, key)
+            context.load(ticket, for: .propose(partition, leader.ballot, key))
         }
     }
 
@@ -158,7 +158,7 @@ extension Replica {
             case .found(let record): sendAgain(key, record, to: index, leader)
             case .onDisk(let ticket):
                 leader.progress[index].loading += 1
-                context.loads[ticket] = .mend(partition, leader.ballot, to: peer, key)
+                context.load(ticket, for: .mend(partition, leader.ballot, to: peer, key))
             }
         }
     }

@@ -82,7 +82,7 @@ extension Replica {
             case .found(let record): proposeAgain(key, record, leader)
             case .onDisk(let ticket):
                 leader.recoveries[key]?.isLoading = true
-                context.loads[ticket] = .propose(partition, leader.ballot, key)
+                context.load(ticket, for: .propose(partition, leader.ballot, key))
                 return
             }
         }

@@ -132,7 +132,7 @@ extension Replica {
         switch context.store.read(partition, key) {
         case .absent: answerWhenDurable(node, .readResult(header, id: id, key: key, record: nil))
         case .found(let record): answerWhenDurable(node, .readResult(header, id: id, key: key, record: record))
-        case .onDisk(let ticket): context.loads[ticket] = .readResult(header, id: id, key: key, to: node)
+        case .onDisk(let ticket): context.load(ticket, for: .readResult(header, id: id, key: key, to: node))
         }
     }
 
@@ -157,7 +157,7 @@ extension Replica {
         switch context.store.read(partition, key) {
         case .absent: answerWhenDurable(node, .peeked(id, record: nil))
         case .found(let record): answerWhenDurable(node, .peeked(id, record: record))
-        case .onDisk(let ticket): context.loads[ticket] = .peeked(id, partition, to: node)
+        case .onDisk(let ticket): context.load(ticket, for: .peeked(id, partition, to: node))
         }
     }
 
@@ -166,7 +166,7 @@ extension Replica {
         switch context.store.read(partition, key) {
         case .absent: context.after(lastAppend, .ownPeek(id, nil))
         case .found(let record): context.after(lastAppend, .ownPeek(id, record))
-        case .onDisk(let ticket): context.loads[ticket] = .ownPeek(id, partition)
+        case .onDisk(let ticket): context.load(ticket, for: .ownPeek(id, partition))
         }
     }
 

@@ -7,7 +7,8 @@ final class ReplicaContext<Store: RecordStore>: Environment {
     var results: [(OperationOrigin, ForwardResult)] = []
     /// Partitions with something to send at the end of this tick.
     var dirty: [PartitionID] = []
-    var loads: [ReadTicket: LoadPurpose] = [:]
+    /// Reads under way, and what each is for.
+    private var loads: [ReadTicket: LoadPurpose] = [:]
     /// Leaderships being handed over, and comparisons of hash trees under way: bounded by `ShardOptions`.
     var transfers = 0
     var comparisons = 0
@@ -29,6 +30,15 @@ final class ReplicaContext<Store: RecordStore>: Environment {
     }
 
     func finish(_ origin: OperationOrigin, _ outcome: Outcome) { results.append((origin, .outcome(outcome))) }
+
+    /// Has a value read from disk; the completion finds its purpose by `takeLoad`.
+    func load(_ ticket: ReadTicket, for purpose: LoadPurpose) {
+        loads[ticket] = purpose
+        effects.append(.load(ticket))
+    }
+
+    /// Nil for a read that nobody waits for.
+    func takeLoad(_ ticket: ReadTicket) -> LoadPurpose? { loads.removeValue(forKey: ticket) }
 
     /// Performs `action` once everything up to `position` is durable, and after what was deferred before it.
     func after(_ position: LogPosition, _ action: DeferredAction) { deferred.append((position, action)) }

@@ -131,7 +131,7 @@ extension Shard {
     }
 
     private mutating func loaded(_ ticket: ReadTicket, _ record: Record?) {
-        switch context.loads.removeValue(forKey: ticket) {
+        switch context.takeLoad(ticket) {
         case nil: break
         case .answer(let partition, let ballot, let id): replica(partition)?.loadedAnswer(ballot, id: id, record)
         case .propose(let partition, let ballot, let key): replica(partition)?.loadedToPropose(ballot, key, record)
