@@ -25,10 +25,16 @@ struct HistoryCheck {
         self.wallOrigin = wallOrigin
     }
 
-    /// Changes that travelled as one record leave versions that no store has seen.
+    /// What clients were told of versions must agree among them and with what the stores saw.
     private func learnVersions() {
         for call in calls {
-            if case .answered(.written(let version)) = call.end { ledger.learn(call.key, version, write: call.write) }
+            switch call.end {
+            case .answered(.written(let version)): ledger.learn(call.key, version, write: call.write)
+            case .answered(.found(let record)):
+                guard let write = record.value.flatMap(Ledger.write(in:)) else { continue }
+                ledger.learn(call.key, record.version, write: write)
+            default: continue
+            }
         }
     }
 
@@ -101,7 +107,9 @@ extension Call {
 extension Call: CustomStringConvertible {
     var description: String {
         let how = consistency == .stale ? " (stale)" : ""
-        return "node \(node) [\(milliseconds(invoked)) - \(milliseconds(completed))] \(key): \(command)\(how) -> \(end)"
+        let text =
+            "node \(node) [\(milliseconds(invoked)) - \(milliseconds(completed))] \(key): \(command)\(how) -> \(end)"
+        return text.split(separator: "KVCore.").joined()
     }
 }
 

@@ -165,6 +165,7 @@ public struct LinearizabilityChecker {
 
     private func see(_ sight: Sight?, _ register: Register) -> Register? {
         guard let sight else { return register.write == 0 ? register : nil }
+        if sight.write == Sight.unidentified { return register.write == 0 ? nil : register }
         guard sight.write == register.write else { return nil }
         if sight.stamp == 0 { return register }
         return sight.stamp >= register.stamp ? Register(write: sight.write, stamp: sight.stamp) : nil
@@ -182,7 +183,9 @@ public struct LinearizabilityChecker {
 
 extension Step {
     /// The write whose value the step saw in the register.
-    fileprivate var observed: Int? {
+    fileprivate var observed: Int? { seen == Sight.unidentified ? nil : seen }
+
+    private var seen: Int? {
         switch self {
         case .read(let sight): sight?.write
         case .mismatch(_, let met): met?.write
@@ -194,7 +197,7 @@ extension Step {
     fileprivate var needsSomeValue: Bool {
         switch self {
         case .presence(true), .erase, .write(_, .present): true
-        default: false
+        default: seen == Sight.unidentified
         }
     }
 

@@ -26,6 +26,9 @@ public struct Sight: Hashable, Sendable {
     public var write: Int
     public var stamp: Int
 
+    /// In the place of a write's number: some value was seen, and it cannot be told whose.
+    public static let unidentified = Int.max
+
     public init(_ write: Int, stamp: Int = 0) {
         self.write = write
         self.stamp = stamp

@@ -45,7 +45,11 @@ struct Translation {
 
     private mutating func addGet(_ call: Call) {
         switch call.end {
-        case .answered(.found(let record)): add(call, .read(sight(record.version)))
+        case .answered(.found(let record)):
+            guard let write = record.value.flatMap(Ledger.write(in:)) else {
+                return violations.append(Violation(.versions, "nobody wrote what was found: \(call)"))
+            }
+            add(call, .read(Sight(write, stamp: ranks[record.version] ?? 0)))
         case .answered(.absent): add(call, .read(nil))
         default: return
         }
@@ -63,7 +67,7 @@ struct Translation {
             add(call, .read(nil))
             return false
         case .answered(.conditionFailed(let met)):
-            add(call, .mismatch(required: requirement(condition), met: met.flatMap { sight($0) }))
+            add(call, .mismatch(required: requirement(condition), met: met.map(sight)))
             return false
         case .answered(.unknown), .lost, .pending:
             record(Operation(call.invoked, Operation.open, effect(0, requirement(condition))), call)
@@ -89,7 +93,8 @@ struct Translation {
         case .unlimited: return
         case .milliseconds(let span):
             from = call.invoked / 1_000_000 + span
-            until = call.completed == Operation.open ? end : call.completed / 1_000_000 + span
+            // Where the outcome is unknown, the change may yet be made.
+            if case .answered(.written) = call.end { until = call.completed / 1_000_000 + span } else { until = end }
         case .until(let wall):
             from = wall > wallOrigin ? wall - wallOrigin : 0
             until = from
@@ -116,10 +121,10 @@ struct Translation {
         return Sight(write, stamp: ranks[version] ?? 0)
     }
 
-    private mutating func sight(_ version: Version) -> Sight? {
-        if let known = known(version) { return known }
-        violations.append(Violation(.versions, "\(key): a client was shown \(version), which no replica ever stored"))
-        return nil
+    /// A change that travelled with a later one of its key leaves a version that no store has seen. If its own client
+    /// was not answered either, nobody can tell whose it is.
+    private func sight(_ version: Version) -> Sight {
+        known(version) ?? Sight(Sight.unidentified, stamp: ranks[version] ?? 0)
     }
 }
 

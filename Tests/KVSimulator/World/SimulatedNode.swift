@@ -46,6 +46,8 @@ final class SimulatedProcess<Store: RecordStore> {
         case input(ShardInput)
         /// A sign of life of a peer, for the failure detector.
         case ping(from: Int, boot: UInt64)
+        /// The failure detector is made to suspect a peer, and not to hear it until then.
+        case suspicion(Int, until: UInt64)
     }
 
     let boot: UInt64

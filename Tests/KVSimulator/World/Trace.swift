@@ -15,7 +15,7 @@ final class Trace {
     }
 
     func line(_ time: UInt64, _ text: @autoclosure () -> String) {
-        if let sink { sink("\(milliseconds(time)) \(text())") }
+        if let sink { sink("\(milliseconds(time)) \(text().split(separator: "KVCore.").joined())") }
     }
 }
 

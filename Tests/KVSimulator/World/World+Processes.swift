@@ -47,11 +47,8 @@ extension World {
 
     /// `observer` holds `peer` for down, unless it has heard of a later process of it.
     func suspect(_ peer: Int, at observer: Node, for span: UInt64, boot: UInt64) {
-        guard let process = observer.process, nodes[peer].boot == boot else { return }
-        if process.detector.suspect(peer, until: time + span) {
-            trace.line(time, "\(observer.number) suspects \(nodes[peer].number)")
-            give(.input(.peer(nodes[peer].number, .down)), to: observer.index)
-        }
+        guard observer.process != nil, nodes[peer].boot == boot else { return }
+        give(.suspicion(peer, until: time + span), to: observer.index)
     }
 
     func pause(_ node: Node, for span: UInt64) {
@@ -76,12 +73,6 @@ extension World {
         guard node.pauses == 0 else { return }
         process.timers += 1
         if process.timers % Detector.pingInterval == 1 { ping(node, process) }
-        // A pause must not count as silence of the others: their pings are in the inbox.
-        if process.inbox.isEmpty {
-            for peer in process.detector.silent(at: time) {
-                process.inbox.append(.input(.peer(nodes[peer].number, .down)))
-            }
-        }
         process.inbox.append(.input(.timer))
         wake(node, process)
     }
@@ -103,20 +94,32 @@ extension World {
         let now = node.clock.now(time)
         var inbox: [Process.Item] = []
         swap(&inbox, &process.inbox)
-        for item in inbox {
-            switch item {
-            case .input(let input): process.shard.handle(input, now: now)
-            case .ping(let from, let peerBoot):
-                guard process.detector.heard(from, boot: peerBoot, at: time) else { continue }
-                trace.line(time, "\(node.number) finds \(nodes[from].number) up, boot \(peerBoot)")
-                process.shard.handle(.peer(nodes[from].number, .up(boot: peerBoot)), now: now)
-            }
-        }
+        for item in inbox { take(item, node, process, now) }
         process.shard.flush(now: now)
         var effects: [ShardEffect] = []
         swap(&effects, &process.shard.effects)
         for effect in effects { perform(effect, node, process) }
         beginCommit(node, process)
+    }
+
+    private func take(_ item: Process.Item, _ node: Node, _ process: Process, _ now: Now) {
+        switch item {
+        case .input(.timer):
+            for peer in process.detector.silent(at: time) { report(peer, .down, node, process, now) }
+            process.shard.handle(.timer, now: now)
+        case .input(let input): process.shard.handle(input, now: now)
+        case .ping(let peer, let boot):
+            if process.detector.heard(peer, boot: boot, at: time) {
+                report(peer, .up(boot: boot), node, process, now)
+            }
+        case .suspicion(let peer, let until):
+            if process.detector.suspect(peer, until: until) { report(peer, .down, node, process, now) }
+        }
+    }
+
+    private func report(_ peer: Int, _ condition: PeerCondition, _ node: Node, _ process: Process, _ now: Now) {
+        trace.line(time, "\(node.number) holds \(nodes[peer].number) to be \(condition)")
+        process.shard.handle(.peer(nodes[peer].number, condition), now: now)
     }
 
     private func perform(_ effect: ShardEffect, _ node: Node, _ process: Process) {
