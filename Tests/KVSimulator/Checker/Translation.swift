@@ -5,13 +5,18 @@ struct Translation {
     private(set) var operations: [Operation] = []
     private(set) var violations: [Violation] = []
 
+    private enum Source {
+        case call(Call)
+        case expiry(from: UInt64, until: UInt64, write: Int)
+    }
+
     private let key: Key
     private let ledger: Ledger
     private let end: UInt64
     private let wallOrigin: UInt64
     private let ranks: [Version: Int]
     /// What each operation came from; a history cut short has the same with completions left open.
-    private var sources: [Operation: String] = [:]
+    private var sources: [Operation: Source] = [:]
 
     /// - Parameter calls: all that concern the key.
     init(key: Key, calls: [Call], ledger: Ledger, end: UInt64, wallOrigin: UInt64) {
@@ -26,7 +31,13 @@ struct Translation {
 
     /// What the operations came from, in order of invocation.
     func lines(_ chosen: [Operation]) -> [String] {
-        chosen.sorted { $0.invoked < $1.invoked }.map { sources[$0.cutShort] ?? "\($0)" }
+        chosen.sorted { $0.invoked < $1.invoked }.map { operation in
+            switch sources[operation.cutShort] {
+            case .call(let call): "\(call)"
+            case .expiry(let from, let until, let write): "[\(from) - \(until)] w\(write) expires"
+            case nil: "\(operation)"
+            }
+        }
     }
 
     private mutating func add(_ call: Call) {
@@ -82,7 +93,7 @@ struct Translation {
 
     private mutating func record(_ operation: Operation, _ call: Call) {
         operations.append(operation)
-        sources[operation.cutShort] = "\(call)"
+        sources[operation.cutShort] = .call(call)
     }
 
     /// The value's end lies between the earliest and the latest time that its leader can have stamped it with.
@@ -103,7 +114,7 @@ struct Translation {
         let operation = Operation(
             from * 1_000_000, isOpen ? Operation.open : until * 1_000_000, .expire(call.write))
         operations.append(operation)
-        sources[operation.cutShort] = "[\(from) - \(until)] w\(call.write) expires"
+        sources[operation.cutShort] = .expiry(from: from, until: until, write: call.write)
     }
 
     private func requirement(_ condition: Condition) -> Requirement {

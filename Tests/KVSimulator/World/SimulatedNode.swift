@@ -108,6 +108,13 @@ struct Detector {
         return true
     }
 
+    mutating func hearAgain() {
+        for index in peers.indices { peers[index].deafUntil = 0 }
+    }
+
+    /// The peers, of those given, that it holds to be down.
+    func down(of others: some Sequence<Int>) -> [Int] { others.filter { !peers[$0].isUp } }
+
     /// Peers silent for too long, which are down from now on.
     mutating func silent(at time: UInt64) -> [Int] {
         var silent: [Int] = []

@@ -141,6 +141,7 @@ extension World {
             node.slowness = 0
             node.pauses = 0
             start(node)
+            node.process?.detector.hearAgain()
             resume(node)
             reviewFullness(node)
         }

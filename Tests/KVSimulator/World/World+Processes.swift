@@ -113,7 +113,7 @@ extension World {
                 report(peer, .up(boot: boot), node, process, now)
             }
         case .suspicion(let peer, let until):
-            if process.detector.suspect(peer, until: until) { report(peer, .down, node, process, now) }
+            if process.detector.suspect(peer, until: isHealed ? 0 : until) { report(peer, .down, node, process, now) }
         }
     }
 

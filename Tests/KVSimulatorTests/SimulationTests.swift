@@ -1,0 +1,29 @@
+import KVCore
+import XCTest
+
+@testable import KVSimulator
+
+final class SimulationTests: XCTestCase {
+    func testTheProtocolHoldsUnderRandomFaults() {
+        var statistics = Statistics()
+        for seed in 1...40 as ClosedRange<UInt64> {
+            let report = Simulation.run(seed: seed)
+            XCTAssertEqual(report.violations, [], "seed \(seed)")
+            statistics.add(report.statistics)
+        }
+        // All kinds of outcomes and of trouble came up.
+        for counter in Statistics.Counter.allCases { XCTAssertGreaterThan(statistics[counter], 0, "\(counter)") }
+    }
+
+    func testARunFollowsFromItsSeed() {
+        for seed in [3, 11, 38] as [UInt64] {
+            let first = Simulation.run(seed: seed)
+            var lines = 0
+            let second = Simulation.run(seed: seed) { _ in lines += 1 }
+            XCTAssertEqual(first.digest, second.digest, "seed \(seed)")
+            XCTAssertEqual(first.statistics, second.statistics, "seed \(seed)")
+            XCTAssertGreaterThan(lines, first.statistics[.messages])
+        }
+        XCTAssertNotEqual(Simulation.run(seed: 3).digest, Simulation.run(seed: 11).digest)
+    }
+}
