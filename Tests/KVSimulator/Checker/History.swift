@@ -19,7 +19,7 @@ struct Call {
     /// For how long the client waits, by the clock of the node.
     let span: Span
     let invoked: UInt64
-    var completed: UInt64 = Operation.open
+    var completed: UInt64 = RegisterOperation.open
     var end = End.pending
 }
 

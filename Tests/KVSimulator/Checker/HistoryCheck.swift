@@ -115,7 +115,7 @@ extension Call: CustomStringConvertible {
 
 /// For people: a time of the run in milliseconds.
 func milliseconds(_ time: UInt64) -> String {
-    if time == Operation.open { return "open" }
+    if time == RegisterOperation.open { return "open" }
     let micro = String(time / 1000 % 1000)
     return "\(time / 1_000_000).\(String(repeating: "0", count: 3 - micro.count))\(micro)"
 }

@@ -14,7 +14,7 @@ public struct LinearizabilityChecker {
 
     public static let stateLimit = 4_000_000
 
-    public static func check(_ operations: [Operation]) -> Verdict {
+    public static func check(_ operations: [RegisterOperation]) -> Verdict {
         guard !operations.isEmpty else { return .linearizable }
         var checker = LinearizabilityChecker(operations)
         return checker.search()
@@ -31,7 +31,7 @@ public struct LinearizabilityChecker {
     }
 
     /// Ascending by invocation.
-    private let operations: [Operation]
+    private let operations: [RegisterOperation]
     private let required: BitSet
     /// By write: those among `required` that saw it.
     private var observers: [Int: BitSet] = [:]
@@ -43,7 +43,7 @@ public struct LinearizabilityChecker {
     /// Other open operations.
     private var optional: [Int] = []
 
-    private init(_ unsorted: [Operation]) {
+    private init(_ unsorted: [RegisterOperation]) {
         let operations = unsorted.sorted { ($0.invoked, $0.completed) < ($1.invoked, $1.completed) }
         var required = BitSet(count: operations.count)
         var needsPresence = false

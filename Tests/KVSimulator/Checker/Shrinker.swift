@@ -2,7 +2,7 @@
 ///
 /// Cut at the earliest time that still shows it; then whatever can go goes. What an operation that stays has seen stays too.
 enum Shrinker {
-    static func shrink(_ operations: [Operation]) -> [Operation] {
+    static func shrink(_ operations: [RegisterOperation]) -> [RegisterOperation] {
         var kept = cut(operations.sorted { ($0.invoked, $0.completed) < ($1.invoked, $1.completed) })
         for operation in kept.reversed() {
             guard let index = kept.firstIndex(of: operation) else { continue }
@@ -14,13 +14,13 @@ enum Shrinker {
         return kept
     }
 
-    private static func breaks(_ operations: [Operation]) -> Bool {
+    private static func breaks(_ operations: [RegisterOperation]) -> Bool {
         LinearizabilityChecker.check(operations) == .violation
     }
 
     /// What had been seen by the earliest completion at which the history is already broken.
-    private static func cut(_ operations: [Operation]) -> [Operation] {
-        let times = Set(operations.map(\.completed)).subtracting([Operation.open]).sorted()
+    private static func cut(_ operations: [RegisterOperation]) -> [RegisterOperation] {
+        let times = Set(operations.map(\.completed)).subtracting([RegisterOperation.open]).sorted()
         var low = 0
         var high = times.count
         while low < high {
@@ -30,17 +30,17 @@ enum Shrinker {
         return low < times.count ? prefix(operations, until: times[low]) : operations
     }
 
-    private static func prefix(_ operations: [Operation], until time: UInt64) -> [Operation] {
+    private static func prefix(_ operations: [RegisterOperation], until time: UInt64) -> [RegisterOperation] {
         operations.compactMap { operation in
             guard operation.invoked <= time else { return nil }
             var operation = operation
-            if operation.completed > time { operation.completed = Operation.open }
+            if operation.completed > time { operation.completed = RegisterOperation.open }
             return operation
         }
     }
 }
 
-extension Operation {
+extension RegisterOperation {
     /// The write whose value this sets.
     fileprivate var write: Int? {
         if case .write(let sight, _) = step { return sight.write }

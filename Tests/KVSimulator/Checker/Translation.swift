@@ -2,7 +2,7 @@ import KVCore
 
 /// Turns the calls that concern one key into operations on a register.
 struct Translation {
-    private(set) var operations: [Operation] = []
+    private(set) var operations: [RegisterOperation] = []
     private(set) var violations: [Violation] = []
 
     private enum Source {
@@ -16,7 +16,7 @@ struct Translation {
     private let wallOrigin: UInt64
     private let ranks: [Version: Int]
     /// What each operation came from; a history cut short has the same with completions left open.
-    private var sources: [Operation: Source] = [:]
+    private var sources: [RegisterOperation: Source] = [:]
 
     /// - Parameter calls: all that concern the key.
     init(key: Key, calls: [Call], ledger: Ledger, end: UInt64, wallOrigin: UInt64) {
@@ -30,7 +30,7 @@ struct Translation {
     }
 
     /// What the operations came from, in order of invocation.
-    func lines(_ chosen: [Operation]) -> [String] {
+    func lines(_ chosen: [RegisterOperation]) -> [String] {
         chosen.sorted { $0.invoked < $1.invoked }.map { operation in
             switch sources[operation.cutShort] {
             case .call(let call): "\(call)"
@@ -81,17 +81,17 @@ struct Translation {
             add(call, .mismatch(required: requirement(condition), met: met.map(sight)))
             return false
         case .answered(.unknown), .lost, .pending:
-            record(Operation(call.invoked, Operation.open, effect(0, requirement(condition))), call)
+            record(RegisterOperation(call.invoked, RegisterOperation.open, effect(0, requirement(condition))), call)
             return true
         case .answered: return false
         }
     }
 
     private mutating func add(_ call: Call, _ step: Step) {
-        record(Operation(call.invoked, call.completed, step), call)
+        record(RegisterOperation(call.invoked, call.completed, step), call)
     }
 
-    private mutating func record(_ operation: Operation, _ call: Call) {
+    private mutating func record(_ operation: RegisterOperation, _ call: Call) {
         operations.append(operation)
         sources[operation.cutShort] = .call(call)
     }
@@ -111,8 +111,8 @@ struct Translation {
             until = from
         }
         let isOpen = until >= end / 1_000_000
-        let operation = Operation(
-            from * 1_000_000, isOpen ? Operation.open : until * 1_000_000, .expire(call.write))
+        let operation = RegisterOperation(
+            from * 1_000_000, isOpen ? RegisterOperation.open : until * 1_000_000, .expire(call.write))
         operations.append(operation)
         sources[operation.cutShort] = .expiry(from: from, until: until, write: call.write)
     }
@@ -139,8 +139,8 @@ struct Translation {
     }
 }
 
-extension Operation {
-    fileprivate var cutShort: Operation { Operation(invoked, Self.open, step) }
+extension RegisterOperation {
+    fileprivate var cutShort: RegisterOperation { RegisterOperation(invoked, Self.open, step) }
 }
 
 extension Call {

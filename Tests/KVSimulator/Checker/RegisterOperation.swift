@@ -3,7 +3,7 @@
 /// Every write of a history has a number of its own, from 1. Stamps order the versions under which a register's values
 /// were seen: a new leader may give the value it found a new version, so a value has one or more stamps, each above the
 /// last. 0 is "not seen".
-public struct Operation: Hashable, Sendable {
+public struct RegisterOperation: Hashable, Sendable {
     public var invoked: UInt64
     /// `open` where no outcome is known: it may take effect at any time after `invoked`, or never.
     public var completed: UInt64
