@@ -48,12 +48,17 @@ public struct LinearizabilityChecker {
         var required = BitSet(count: operations.count)
         var needsPresence = false
         var needsAbsence = false
+        /// Writes that an operation which matters depends on.
+        var mentioned: Set<Int> = []
         for (index, operation) in operations.enumerated() {
             if case .expire(let write) = operation.step { expiries[write] = index }
-            guard !operation.isOpen else { continue }
-            required.insert(index)
+            if !operation.isOpen { required.insert(index) }
+            guard !operation.isOpen || operation.step.isWrite else { continue }
             if let write = operation.step.observed {
-                observers[write, default: BitSet(count: operations.count)].insert(index)
+                mentioned.insert(write)
+                if !operation.isOpen {
+                    observers[write, default: BitSet(count: operations.count)].insert(index)
+                }
             }
             needsPresence = needsPresence || operation.step.needsSomeValue
             needsAbsence = needsAbsence || operation.step.needsNoValue
@@ -62,7 +67,7 @@ public struct LinearizabilityChecker {
         self.required = required
         for (index, operation) in operations.enumerated() where operation.isOpen {
             switch operation.step {
-            case .write(let sight, .nothing) where observers[sight.write] == nil && expiries[sight.write] == nil:
+            case .write(let sight, .nothing) where !mentioned.contains(sight.write) && expiries[sight.write] == nil:
                 if needsPresence { anonymousWrites.append(index) }
             case .erase(.nothing):
                 if needsAbsence { anonymousErasures.append(index) }
@@ -182,6 +187,11 @@ public struct LinearizabilityChecker {
 }
 
 extension Step {
+    fileprivate var isWrite: Bool {
+        if case .write = self { return true }
+        return false
+    }
+
     /// The write whose value the step saw in the register.
     fileprivate var observed: Int? { seen == Sight.unidentified ? nil : seen }
 
