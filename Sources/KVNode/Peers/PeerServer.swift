@@ -109,14 +109,23 @@ public final class PeerServer: Sendable {
 
     // MARK: - For the handlers of connections
 
-    /// False: there are too many, close it.
+    /// False: it is one too many, or the server has stopped; close it.
     func opened(_ channel: any Channel) -> Bool {
-        connections.withLock { connections in
-            guard !connections.isStopped, connections.pending < options.pendingLimit else { return false }
-            connections.all[ObjectIdentifier(channel)] = channel
-            connections.pending += 1
-            return true
+        let (isOpen, isStopped) = connections.withLock { connections in
+            let isOpen = !connections.isStopped && connections.pending < options.pendingLimit
+            if isOpen {
+                connections.all[ObjectIdentifier(channel)] = channel
+                connections.pending += 1
+            }
+            return (isOpen, connections.isStopped)
         }
+        if !isOpen && !isStopped {
+            reasons.say(
+                "more than \(options.pendingLimit) connections to the peer port have not introduced themselves: new ones "
+                    + "are closed; let only nodes of the cluster reach it",
+                of: "peer port")
+        }
+        return isOpen
     }
 
     /// The handshake is done. An older connection of the same shard of the peer is closed: its other end is gone, and

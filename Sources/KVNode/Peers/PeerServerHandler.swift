@@ -31,10 +31,6 @@ final class PeerServerHandler: ChannelInboundHandler {
         let channel = context.channel
         guard server.opened(channel) else {
             state = .closed
-            server.reasons.say(
-                "too many connections to the peer port have not introduced themselves: new ones are closed; "
-                    + "let only nodes of the cluster reach it",
-                of: "peer port")
             context.close(promise: nil)
             return
         }
