@@ -16,8 +16,8 @@ final class HTTPKeyTests: XCTestCase {
         door.send(request("GET /v1/kv/greeting"))
         XCTAssertEqual(
             door.received(),
-            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Type: text/plain; charset=utf-8\r\nETag: \"3.1.42\"\r\n"
-                + "KV-Node: n2\r\n\r\na\r\n\0b")
+            "HTTP/1.1 200 OK\r\nDate: Tue, 14 Nov 2023 22:13:20 GMT\r\nContent-Length: 5\r\n"
+                + "Content-Type: text/plain; charset=utf-8\r\nETag: \"3.1.42\"\r\nKV-Node: n2\r\n\r\na\r\n\0b")
         XCTAssertEqual(door.backend.asked.first?.command, .get)
         XCTAssertEqual(door.backend.asked.first?.key, Key("greeting"))
         XCTAssertEqual(door.backend.asked.first?.options.timeout, .milliseconds(5000))
@@ -89,7 +89,9 @@ final class HTTPKeyTests: XCTestCase {
             request(
                 "PUT /v1/kv/a/b%00c?ttl=30s&timeout=250ms", ["Content-Type: application/json", "If-Match: \"8.1.7\""],
                 body: "{}"))
-        XCTAssertEqual(door.received(), "HTTP/1.1 204 No Content\r\nETag: \"9.2.1\"\r\nKV-Node: n2\r\n\r\n")
+        XCTAssertEqual(
+            door.received(),
+            "HTTP/1.1 204 No Content\r\nDate: Tue, 14 Nov 2023 22:13:20 GMT\r\nETag: \"9.2.1\"\r\nKV-Node: n2\r\n\r\n")
         let asked = try XCTUnwrap(door.backend.asked.first)
         XCTAssertEqual(asked.key, Key(Array("a/b\0c".utf8)))
         XCTAssertEqual(asked.options.timeout, .milliseconds(250))

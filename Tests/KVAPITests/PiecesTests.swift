@@ -38,6 +38,22 @@ final class PiecesTests: XCTestCase {
         for (text, expected) in table { XCTAssertEqual(milliseconds(ofDuration: Array(text.utf8)), expected, text) }
     }
 
+    func testDates() {
+        // Against what `date -u` prints.
+        let table: [(UInt64, String)] = [
+            (0, "Thu, 01 Jan 1970 00:00:00 GMT"), (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"),
+            (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"), (1_709_251_199, "Thu, 29 Feb 2024 23:59:59 GMT"),
+            (1_709_251_200, "Fri, 01 Mar 2024 00:00:00 GMT"), (4_107_542_400, "Mon, 01 Mar 2100 00:00:00 GMT"),
+            (253_402_300_799, "Fri, 31 Dec 9999 23:59:59 GMT"),
+        ]
+        var date = HTTPDate()
+        for (second, text) in table {
+            XCTAssertEqual(String(decoding: date.text(at: second * 1000), as: UTF8.self), text)
+            XCTAssertEqual(String(decoding: date.text(at: second * 1000 + 999), as: UTF8.self), text)
+        }
+        XCTAssertEqual(String(decoding: date.text(at: .max), as: UTF8.self), "Fri, 31 Dec 9999 23:59:59 GMT")
+    }
+
     func testMediaTypes() {
         for text in ["text/plain", "application/vnd.api+json", "text/html; charset=\"utf-8\"", "a/b ;c"] {
             XCTAssertTrue(isMediaType(text), text)

@@ -11,13 +11,17 @@ struct AnswerWriter {
     private let allocator: ByteBufferAllocator
     /// This node's id.
     private let node: String
+    /// Milliseconds since 1970, UTC.
+    private let wallClock: @Sendable () -> UInt64
+    private var date = HTTPDate()
 
     /// A buffer larger than this is given back after use, lest idle connections keep what one large value took.
     private static let keptCapacity = 16 * 1024
 
-    init(allocator: ByteBufferAllocator, node: String) {
+    init(allocator: ByteBufferAllocator, node: String, wallClock: @escaping @Sendable () -> UInt64) {
         self.allocator = allocator
         self.node = node
+        self.wallClock = wallClock
         pending = allocator.buffer(capacity: 0)
     }
 
@@ -37,15 +41,13 @@ struct AnswerWriter {
 
     // MARK: - Whole answers
 
-    /// - Parameter wall: milliseconds since 1970, asked for only where the record expires.
-    mutating func found(_ record: Record, by node: String, wall: () -> UInt64, _ frame: AnswerFrame) {
+    mutating func found(_ record: Record, by node: String, _ frame: AnswerFrame) {
         let value = record.value ?? []
-        begin(.ok, length: value.count)
+        let wall = begin(.ok, length: value.count)
         contentType(record.contentType)
         tag(record.version)
         if record.expiry != .never {
             // Rounded up, so that 0 is never said of a key that is there.
-            let wall = wall()
             let left = record.expiry.milliseconds > wall ? record.expiry.milliseconds - wall : 1
             pending.writeStaticString("KV-TTL: ")
             pending.writeDecimal(left / 1000 + (left % 1000 == 0 ? 0 : 1))
@@ -57,7 +59,7 @@ struct AnswerWriter {
 
     /// An answer without a body; `version` becomes its ETag.
     mutating func empty(_ status: HTTPStatus, version: Version?, by node: String, _ frame: AnswerFrame) {
-        pending.writeStaticString(status.line)
+        begin(status, length: nil)
         if let version { tag(version) }
         endHead(by: node, frame)
     }
@@ -102,11 +104,20 @@ struct AnswerWriter {
 
     // MARK: - Parts
 
-    private mutating func begin(_ status: HTTPStatus, length: Int) {
+    /// Gives the time that it wrote, in milliseconds since 1970.
+    @discardableResult
+    private mutating func begin(_ status: HTTPStatus, length: Int?) -> UInt64 {
+        let wall = wallClock()
         pending.writeStaticString(status.line)
-        pending.writeStaticString("Content-Length: ")
-        pending.writeDecimal(length)
+        pending.writeStaticString("Date: ")
+        pending.writeBytes(date.text(at: wall))
         pending.writeStaticString("\r\n")
+        if let length {
+            pending.writeStaticString("Content-Length: ")
+            pending.writeDecimal(length)
+            pending.writeStaticString("\r\n")
+        }
+        return wall
     }
 
     private mutating func contentType(_ type: String) {

@@ -14,13 +14,12 @@ struct Asked {
 }
 
 extension AnswerWriter {
-    /// - Parameter wall: milliseconds since 1970, asked for only where a record expires.
-    mutating func reply(_ reply: Reply, to asked: Asked, wall: () -> UInt64, _ frame: AnswerFrame) {
+    mutating func reply(_ reply: Reply, to asked: Asked, _ frame: AnswerFrame) {
         switch (asked.what, reply.outcome) {
         case (.value(let tags?), .found(let record)) where tags.contains(record.version):
             empty(.notModified, version: record.version, by: reply.node, frame)
         case (.value, .found(let record)):
-            found(record, by: reply.node, wall: wall, frame)
+            found(record, by: reply.node, frame)
         case (.put, .written(let version)):
             empty(.noContent, version: version, by: reply.node, frame)
         case (.delete, .written):

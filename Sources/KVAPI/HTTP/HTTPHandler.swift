@@ -9,7 +9,6 @@ final class HTTPHandler: ChannelDuplexHandler {
     typealias OutboundOut = ByteBuffer
 
     private let backend: any Backend
-    private let wallClock: @Sendable () -> UInt64
     private var connection: HTTPConnection
     private var answers: AnswerWriter
     private let loop: any EventLoop
@@ -20,6 +19,8 @@ final class HTTPHandler: ChannelDuplexHandler {
     private var isPerforming = false
     /// Between a read's first part and its end, answers gather to leave together.
     private var isReading = false
+    /// When the read began, which is what time it is until its end: a request should not cost several looks at a clock.
+    private var readTime = Instant(nanoseconds: 0)
     private var isReadHeld = false
     /// What the backend is carrying out; at most one thing at a time, so its reply needs no number.
     private var asked: Asked?
@@ -33,12 +34,11 @@ final class HTTPHandler: ChannelDuplexHandler {
         wallClock: @escaping @Sendable () -> UInt64
     ) {
         self.backend = backend
-        self.wallClock = wallClock
         loop = channel.eventLoop
         connection = HTTPConnection(
             parser: RequestParser(settings: backend.settings, limits: backend.limits), options: options,
             now: Self.now(of: loop))
-        answers = AnswerWriter(allocator: channel.allocator, node: backend.nodeID)
+        answers = AnswerWriter(allocator: channel.allocator, node: backend.nodeID, wallClock: wallClock)
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -56,14 +56,17 @@ final class HTTPHandler: ChannelDuplexHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        isReading = true
+        if !isReading {
+            readTime = Self.now(of: loop)
+            isReading = true
+        }
         connection.received(unwrapInboundIn(data))
         perform()
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
-        isReading = false
         connection.readCompleted(now: now)
+        isReading = false
         perform()
         context.fireChannelReadComplete()
     }
@@ -110,7 +113,7 @@ final class HTTPHandler: ChannelDuplexHandler {
 
     private static func now(of loop: any EventLoop) -> Instant { Instant(nanoseconds: loop.now.uptimeNanoseconds) }
 
-    private var now: Instant { Self.now(of: loop) }
+    private var now: Instant { isReading ? readTime : Self.now(of: loop) }
 }
 
 // MARK: - Effects
@@ -209,7 +212,7 @@ extension HTTPHandler {
     private func replied(_ reply: Reply) {
         guard let asked else { return }
         self.asked = nil
-        answer { answers, frame in answers.reply(reply, to: asked, wall: wallClock, frame) }
+        answer { answers, frame in answers.reply(reply, to: asked, frame) }
     }
 
     private func list(_ query: ListRequest) {
