@@ -1,6 +1,7 @@
 import KVCore
 import NIOCore
 import NIOEmbedded
+import NIOHTTP1
 import XCTest
 
 @testable import KVAPI
@@ -8,6 +9,13 @@ import XCTest
 /// Order, keep-alive, bodies, deadlines and the end of connections.
 final class HTTPConnectionTests: XCTestCase {
     private let get = request("GET /v1/kv/a")
+
+    private func machine(_ options: HTTPOptions = HTTPOptions()) -> HTTPConnection {
+        let parser = RequestParser(
+            settings: FakeBackend.cluster(partitions: 4).topology.settings,
+            limits: RequestLimits(key: 64, value: 1000))
+        return HTTPConnection(parser: parser, options: options, now: .start)
+    }
 
     // MARK: - Order
 
@@ -58,6 +66,23 @@ final class HTTPConnectionTests: XCTestCase {
         XCTAssertTrue(text.contains("HTTP/1.1 429"), text)
         XCTAssertTrue(text.contains("too_many_pipelined"), text)
         XCTAssertFalse(door.isOpen)
+    }
+
+    func testWhatComesBeyondTheBoundIsNotKept() {
+        var options = HTTPOptions()
+        options.maximumPipelined = 3
+        var connection = machine(options)
+        let head = HTTPRequestHead(version: .http1_1, method: .GET, uri: "/ping", headers: ["Host": "kv"])
+        connection.received(.head(head))
+        connection.received(.end(nil))
+        guard case .execute(.ping)? = connection.next(now: .start) else { return XCTFail("not executed") }
+        for _ in 0..<1000 {
+            connection.received(.head(head))
+            connection.received(.body(ByteBuffer(string: "x")))
+            connection.received(.end(nil))
+        }
+        XCTAssertEqual(connection.queuedParts, 10, "three requests of three parts, and a refusal")
+        XCTAssertFalse(connection.wantsInput)
     }
 
     func testReadingStopsWhileRequestsWait() throws {
@@ -162,10 +187,7 @@ final class HTTPConnectionTests: XCTestCase {
     }
 
     func testNothingBeyondTheLimitIsKept() throws {
-        let limits = RequestLimits(key: 64, value: 1000)
-        let settings = FakeBackend.cluster(partitions: 4).topology.settings
-        var connection = HTTPConnection(
-            parser: RequestParser(settings: settings, limits: limits), options: HTTPOptions(), now: .start)
+        var connection = machine()
         connection.received(
             .head(
                 .init(

@@ -87,6 +87,8 @@ struct HTTPConnection {
 extension HTTPConnection {
     /// Bytes of a body that are held.
     var keptBytes: Int { body.count }
+    /// Parts of requests that wait.
+    var queuedParts: Int { queue.count }
 }
 
 // MARK: - Inputs
