@@ -97,8 +97,8 @@ extension ClusterFile {
         self.storage.segment = reader.size(storage, "segment", in: 1 << 20...2 << 30) ?? self.storage.segment
 
         let limits = reader.section(top.values["limits"], path: "limits", kind: "limits")
-        self.limits.key = reader.size(limits, "key", in: 1...64 << 10) ?? self.limits.key
-        self.limits.value = reader.size(limits, "value", in: 1...64 << 20) ?? self.limits.value
+        self.limits.key = reader.size(limits, "key", in: 1...Limits.maximumKey) ?? self.limits.key
+        self.limits.value = reader.size(limits, "value", in: 1...Limits.maximumValue) ?? self.limits.value
         self.limits.connections = reader.integer(limits, "connections", in: 1...1_000_000) ?? self.limits.connections
         self.limits.inFlight = reader.size(limits, "in_flight", in: 1 << 20...64 << 30) ?? self.limits.inFlight
         let value = ByteSize.notation(self.limits.value)

@@ -1,0 +1,18 @@
+import Glibc
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+
+/// What went wrong with a connection, in a few words.
+func reason(_ error: any Error) -> String {
+    switch error {
+    case let error as NIOConnectionError:
+        if let failure = error.connectionErrors.first { return reason(failure.error) }
+        return "its name is not known"
+    case let error as IOError: return String(cString: strerror(error.errnoCode)).lowercased()
+    case ChannelError.connectTimeout: return "no connection in time"
+    case is HTTPParserError: return "it does not speak HTTP"
+    case ChannelError.ioOnClosedChannel, ChannelError.eof: return "the connection was closed"
+    default: return "\(error)"
+    }
+}

@@ -1,0 +1,30 @@
+import KVCore
+
+/// Why an operation was not done, and what that says about the data.
+public enum KVClientError: Error, Hashable, Sendable {
+    /// No endpoint could be asked (or, for a read, none answered). Nothing was changed.
+    case unreachable(String)
+    /// The cluster could not do it now: no majority, a limit reached, a node stopping. Nothing was changed.
+    case refused(code: String, message: String)
+    /// The change may have taken effect, or may yet: the answer was lost or did not come in time.
+    case unknown(String)
+    /// The condition did not hold; the version it met, nil where the key is absent. Nothing was changed.
+    case conditionFailed(Version?)
+    /// The credentials do not allow it. Nothing was changed.
+    case denied(String)
+    /// The request can never succeed as it is: a key or value that is too large, say. Nothing was changed.
+    case badRequest(String)
+}
+
+extension KVClientError: CustomStringConvertible {
+    /// What happened and what to do next, on one line.
+    public var description: String {
+        switch self {
+        case .unreachable(let message), .unknown(let message), .denied(let message), .badRequest(let message),
+            .refused(_, let message):
+            message
+        case .conditionFailed(let version?): "nothing was changed: the key is at version \(version)"
+        case .conditionFailed(nil): "nothing was changed: the key is absent"
+        }
+    }
+}

@@ -1,0 +1,70 @@
+import ArgumentParser
+import Glibc
+import KVClient
+import KVConfig
+import KVCore
+
+/// Which nodes a command asks, and how long it waits.
+struct ClientOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Client addresses of nodes, tried in order (KV_ENDPOINT; default 127.0.0.1:7400).",
+            valueName: "host:port[,...]"))
+    var endpoint: String?
+
+    @Option(help: ArgumentHelp("A cluster.yaml whose nodes are asked (KV_CONFIG).", valueName: "file"))
+    var config: String?
+
+    @Option(help: ArgumentHelp("How long to wait, such as 500ms or 5s (KV_TIMEOUT; default 5s).", valueName: "time"))
+    var timeout: String?
+
+    func client() throws -> KVClient { KVClient(endpoints: try endpoints(), timeout: try span()) }
+
+    /// A flag goes before any variable, and addresses before a file that has them.
+    private func endpoints() throws -> [Address] {
+        if let endpoint { return try Self.addresses(endpoint, from: "--endpoint", .usage) }
+        if let config { return try Self.addresses(inFile: config) }
+        if let endpoint = environment("KV_ENDPOINT") {
+            return try Self.addresses(endpoint, from: "KV_ENDPOINT", .data)
+        }
+        if let config = environment("KV_CONFIG") { return try Self.addresses(inFile: config) }
+        return ClusterFile.standard.nodes.map(\.reachableClient)
+    }
+
+    private static func addresses(inFile path: String) throws -> [Address] {
+        try ClusterFile.read(path: path).nodes.map(\.reachableClient)
+    }
+
+    private static func addresses(_ list: String, from name: String, _ status: ExitStatus) throws -> [Address] {
+        try list.split(separator: ",", omittingEmptySubsequences: false).map { text in
+            do throws(NotationError) {
+                return try Address(notation: String(text))
+            } catch {
+                throw Failure(status, "\(name): '\(text)' is not \(error.wanted)")
+            }
+        }
+    }
+
+    private func span() throws -> Span {
+        if let timeout { return try Self.span(timeout, from: "--timeout", .usage) }
+        if let timeout = environment("KV_TIMEOUT") { return try Self.span(timeout, from: "KV_TIMEOUT", .data) }
+        return KVClient.defaultTimeout
+    }
+
+    private static func span(_ text: String, from name: String, _ status: ExitStatus) throws -> Span {
+        let range: ClosedRange<Span> = .milliseconds(1)...KVClient.maximumTimeout
+        guard let span = try? Span(notation: text), range.contains(span) else {
+            throw Failure(
+                status,
+                "\(name): '\(text)' is not a length of time from 1ms to \(range.upperBound.notation), such as 5s")
+        }
+        return span
+    }
+}
+
+/// An environment variable; nil where it is unset or empty.
+func environment(_ name: String) -> String? {
+    guard let value = getenv(name) else { return nil }
+    let text = String(cString: value)
+    return text.isEmpty ? nil : text
+}

@@ -1,0 +1,47 @@
+import Glibc
+import KVClient
+
+/// The exit codes of every command; `sysexits.h` has those from 64 on.
+enum ExitStatus: Int32 {
+    case noSuchKey = 1
+    case conditionFailed = 2
+    case usage = 64
+    /// Bad configuration or data.
+    case data = 65
+    /// No node reachable or no majority: nothing was changed.
+    case unavailable = 69
+    case unknown = 75
+    case denied = 77
+}
+
+/// Why a command ends without having done what it was asked for.
+struct Failure: Error {
+    var status: ExitStatus
+    /// What happened, to what, and what to do next.
+    var message: String
+
+    init(_ status: ExitStatus, _ message: String) {
+        self.status = status
+        self.message = message
+    }
+
+    init(_ error: KVClientError) {
+        switch error {
+        case .unreachable(let reasons):
+            self.init(
+                .unavailable,
+                "no node could be asked, nothing was changed: \(reasons); start one with 'kv serve', or name another"
+                    + " with --endpoint")
+        case .refused: self.init(.unavailable, "\(error)")
+        case .unknown: self.init(.unknown, "outcome unknown: \(error)")
+        case .conditionFailed: self.init(.conditionFailed, "\(error)")
+        case .denied: self.init(.denied, "\(error)")
+        case .badRequest: self.init(.data, "\(error)")
+        }
+    }
+
+    func exit() -> Never {
+        Output.complain(message)
+        Glibc.exit(status.rawValue)
+    }
+}

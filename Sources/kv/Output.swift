@@ -1,0 +1,48 @@
+import Glibc
+
+/// Standard output was closed by whoever read it; there is nobody left to tell.
+struct BrokenOutput: Error {}
+
+enum Output {
+    static var isTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
+
+    /// Whether escape sequences are understood and wanted (no-color.org).
+    static var hasColor: Bool {
+        isTerminal && variable("NO_COLOR").isEmpty && variable("TERM") != "dumb"
+    }
+
+    static func write(_ bytes: [UInt8]) throws {
+        switch write(bytes, to: STDOUT_FILENO) {
+        case 0: break
+        case EPIPE: throw BrokenOutput()
+        case let code: throw Failure(.data, "standard output cannot be written: \(String(cString: strerror(code)))")
+        }
+    }
+
+    static func write(_ text: String) throws { try write(Array(text.utf8)) }
+
+    /// One line on standard error. What a server or a file put into it cannot steer the terminal.
+    static func complain(_ message: String) {
+        let line = message.unicodeScalars.map { scalar in
+            scalar.properties.generalCategory == .control ? " " : String(scalar)
+        }
+        // Where even this fails there is nobody to tell.
+        _ = write(Array("kv: \(line.joined())\n".utf8), to: STDERR_FILENO)
+    }
+
+    /// 0, or the error's number.
+    private static func write(_ bytes: [UInt8], to descriptor: CInt) -> CInt {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            if count >= 0 {
+                rest = rest.dropFirst(count)
+            } else if errno != EINTR {
+                return errno
+            }
+        }
+        return 0
+    }
+
+    private static func variable(_ name: String) -> String { getenv(name).map { String(cString: $0) } ?? "" }
+}

@@ -1,0 +1,68 @@
+import Glibc
+import KVClient
+
+/// The ring as a circle of letters: at each place of it, who leads there.
+///
+/// Slot 0 is at the top and slots go clockwise. Every character stands for the partitions of its arc: it is the mark of
+/// the node that leads the first of them, or a dot where any of them has no leader.
+struct RingDrawing {
+    /// Rows from the middle to the rim; a character is taken to be twice as high as wide.
+    private static let radius = 7
+
+    private let ring: RingStatus
+    private let hasColor: Bool
+    private let indices: [String: Int]
+
+    init(_ ring: RingStatus, hasColor: Bool) {
+        self.ring = ring
+        self.hasColor = hasColor
+        indices = Dictionary(ring.nodes.enumerated().map { ($1.id, $0) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    /// What stands for a node: a letter or digit, as long as they last.
+    static func mark(of index: Int) -> String {
+        let marks = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
+        return index < marks.count ? String(marks[index]) : "#"
+    }
+
+    var lines: [String] {
+        let width = Self.radius * 4 + 1
+        let height = Self.radius * 2 + 1
+        var canvas = Array(repeating: Array(repeating: " ", count: width), count: height)
+        let rim = Self.rim()
+        for (place, cell) in rim.enumerated() {
+            canvas[cell.y][cell.x] = leader(ofArc: place, of: rim.count)
+        }
+        let rows = canvas.map { row in
+            "  " + row.prefix((row.lastIndex { $0 != " " } ?? -1) + 1).joined()
+        }
+        return rows + ["", "  who leads which slots: 0 at the top, clockwise", ""]
+    }
+
+    /// The characters of the circle, in the order of the slots.
+    private static func rim() -> [(x: Int, y: Int)] {
+        var cells: [(angle: Double, x: Int, y: Int)] = []
+        for y in 0...radius * 2 {
+            for x in 0...radius * 4 {
+                let right = Double(x - radius * 2) / 2
+                let down = Double(y - radius)
+                let distance = (right * right + down * down).squareRoot()
+                guard abs(distance - Double(radius)) < 0.5 else { continue }
+                let angle = atan2(right, -down)
+                cells.append((angle < 0 ? angle + 2 * Double.pi : angle, x, y))
+            }
+        }
+        return cells.sorted { $0.angle < $1.angle }.map { ($0.x, $0.y) }
+    }
+
+    private func leader(ofArc place: Int, of places: Int) -> String {
+        let count = ring.assignments.count
+        let first = place * count / places
+        let arc = ring.assignments[first..<min(max((place + 1) * count / places, first + 1), count)]
+        guard let leader = arc.first?.leader, arc.allSatisfy({ $0.leader != nil }), let index = indices[leader] else {
+            return "·"
+        }
+        let mark = Self.mark(of: index)
+        return hasColor ? "\u{1B}[\(31 + index % 6)m\(mark)\u{1B}[0m" : mark
+    }
+}

@@ -1,0 +1,76 @@
+import KVClient
+import KVCore
+
+/// The ring in words.
+enum RingTable {
+    /// A line about the cluster and one for each node.
+    /// - Parameter marked: with the letters of the drawing.
+    static func lines(_ ring: RingStatus, marked: Bool) -> [String] {
+        var columns: [(String, TextTable.Alignment)] = [
+            ("NODE", .left), ("STATE", .left), ("ZONE", .left), ("WEIGHT", .right), ("REPLICAS", .right), ("", .right),
+            ("LEADERS", .right), ("", .right), ("KEYS", .right), ("SIZE", .right), ("CLIENT", .left),
+        ]
+        if marked { columns.insert(("", .left), at: 0) }
+        var table = TextTable(columns)
+        let replicas = ring.nodes.reduce(0) { $0.addingReportingOverflow($1.replicas).partialValue }
+        let leaders = ring.nodes.reduce(0) { $0.addingReportingOverflow($1.leaders).partialValue }
+        for (index, node) in ring.nodes.enumerated() {
+            var cells = [
+                node.id, node.state, node.zone.isEmpty ? "-" : node.zone, "\(node.weight)", "\(node.replicas)",
+                share(node.replicas, of: replicas), "\(node.leaders)", share(node.leaders, of: leaders),
+                node.keys.map { "\($0)" } ?? "?", node.bytes.map(size) ?? "?", node.client,
+            ]
+            if marked { cells.insert(RingDrawing.mark(of: index), at: 0) }
+            table.add(cells)
+        }
+        let title =
+            "cluster \(ring.cluster): \(ring.nodes.count) nodes, \(ring.partitions) partitions,"
+            + " up to \(ring.replicas) replicas each, epoch \(ring.epoch)"
+        return [title, ""] + table.lines + warnings(ring)
+    }
+
+    private static func warnings(_ ring: RingStatus) -> [String] {
+        let leaderless = ring.assignments.count { $0.leader == nil }
+        guard leaderless > 0 else { return [] }
+        return ["", "\(leaderless) of \(ring.assignments.count) partitions have no leader known to this node"]
+    }
+
+    /// A line for each key.
+    static func lines(_ placements: some Sequence<(Key, KeyPlacement)>) -> [String] {
+        var table = TextTable([
+            ("KEY", .left), ("SLOT", .right), ("PARTITION", .right), ("REPLICAS", .left), ("LEADER", .left),
+        ])
+        for (key, placement) in placements {
+            let replicas = placement.replicas.joined(separator: ",")
+            table.add([
+                printable("\(key)"), "\(placement.slot)", "\(placement.partition)", replicas, placement.leader ?? "-",
+            ])
+        }
+        return table.lines
+    }
+
+    /// In percent, to a tenth.
+    static func share(_ part: Int, of whole: Int) -> String {
+        guard whole > 0, part >= 0, part <= whole, whole < Int.max / 2000 else { return "-" }
+        let tenths = (part * 2000 + whole) / (whole * 2)
+        return "\(tenths / 10).\(tenths % 10)%"
+    }
+
+    /// To a tenth of the largest unit that it reaches.
+    static func size(_ bytes: UInt64) -> String {
+        let units = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"]
+        guard bytes >= 1024 else { return "\(bytes) B" }
+        var whole = bytes
+        var unit = -1
+        while whole >= 1024 * 1024 {
+            whole >>= 10
+            unit += 1
+        }
+        return "\(whole / 1024).\(whole % 1024 * 10 / 1024) \(units[unit + 1])"
+    }
+
+    /// A key's bytes cannot steer the terminal.
+    private static func printable(_ text: String) -> String {
+        text.unicodeScalars.map { $0.properties.generalCategory == .control ? "\u{FFFD}" : String($0) }.joined()
+    }
+}
