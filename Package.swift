@@ -127,6 +127,17 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(name: "KVSimulatorTests", dependencies: ["KVSimulator", "KVCore"], swiftSettings: settings),
+        .testTarget(
+            name: "KVClientTests",
+            dependencies: [
+                "KVClient", "KVConfig", "KVCore", "kv",
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
         .testTarget(name: "KVProcessTests", dependencies: ["KVClient", "KVCore"], swiftSettings: settings),
     ]
 )

@@ -1,0 +1,220 @@
+import Foundation
+import KVCore
+import XCTest
+
+/// The executable, against a node that answers as told.
+final class CommandTests: XCTestCase {
+    private struct Run {
+        var status: Int32
+        var output: String
+        var errors: String
+    }
+
+    /// Runs a line of bash in which `kv` is the executable under test.
+    private func bash(_ line: String, _ environment: [String: String] = [:], input: String = "") throws -> Run {
+        let executable = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
+            .appendingPathComponent("kv").path
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/bin/bash")
+        process.arguments = ["-c", "set -o pipefail; kv() { command '\(executable)' \"$@\"; }; \(line)"]
+        process.environment = ["PATH": "/usr/bin:/bin"].merging(environment) { $1 }
+        let (stdin, stdout, stderr) = (Pipe(), Pipe(), Pipe())
+        (process.standardInput, process.standardOutput, process.standardError) = (stdin, stdout, stderr)
+        try process.run()
+        try stdin.fileHandleForWriting.write(contentsOf: Data(input.utf8))
+        try stdin.fileHandleForWriting.close()
+        let output = try stdout.fileHandleForReading.readToEnd() ?? Data()
+        let errors = try stderr.fileHandleForReading.readToEnd() ?? Data()
+        process.waitUntilExit()
+        return Run(
+            status: process.terminationStatus, output: String(decoding: output, as: UTF8.self),
+            errors: String(decoding: errors, as: UTF8.self))
+    }
+
+    /// Runs `line` against a node that gives `reply`, and returns what the node was asked as well.
+    private func ask(
+        _ line: String, _ reply: FakeNode.Reply, input: String = ""
+    ) async throws -> (Run, [FakeNode.Request]) {
+        let node = try await FakeNode { _ in reply }
+        let run = try bash(line, ["KV_ENDPOINT": "\(node.address)"], input: input)
+        try await node.stop()
+        return (run, node.requests)
+    }
+
+    func testGetWritesTheBytesAndNothingElse() async throws {
+        let (run, requests) = try await ask("kv get k --stale", .status(200, ["ETag": "\"1.1.1\""], "a\0b"))
+        XCTAssertEqual(run.status, 0)
+        XCTAssertEqual(run.output, "a\0b")
+        XCTAssertEqual(run.errors, "")
+        XCTAssertTrue(requests[0].line.hasPrefix("GET /v1/kv/k?consistency=stale&timeout="))
+    }
+
+    func testPutTakesItsValueFromAnArgumentAFileOrInput() async throws {
+        let reply = FakeNode.Reply.status(204, ["ETag": "\"3.2.1\""])
+        for (line, body) in [
+            ("kv put k v", "v"), ("kv put k ''", ""), ("kv put k -- -5", "-5"), ("kv put k", "from input"),
+            ("kv put k --file <(printf 'from\\nfile')", "from\nfile"),
+        ] {
+            let (run, requests) = try await ask(line, reply, input: "from input")
+            XCTAssertEqual(run.status, 0, "\(line): \(run.errors)")
+            XCTAssertEqual(run.output, "3.2.1\n", line)
+            XCTAssertEqual(requests.map(\.body.text), [body], line)
+        }
+        let (_, requests) = try await ask("kv put k v --ttl 30s --if-version 9.8.7", reply)
+        XCTAssertTrue(requests[0].line.hasPrefix("PUT /v1/kv/k?ttl=30000ms&timeout="), requests[0].line)
+        XCTAssertEqual(requests[0].headers["if-match"], ["\"9.8.7\""])
+        let (_, absent) = try await ask("kv put k v --if-absent", reply)
+        XCTAssertEqual(absent[0].headers["if-none-match"], ["*"])
+    }
+
+    func testKeysAndValuesAreBytes() async throws {
+        let line = #"kv put "$(printf 'a\377/\303\251\364\217\277\277')" "$(printf '\200')""#
+        let (run, requests) = try await ask(line, .status(204, ["ETag": "\"1.1.1\""]))
+        XCTAssertEqual(run.status, 0, run.errors)
+        XCTAssertTrue(requests[0].line.hasPrefix("PUT /v1/kv/a%FF%2F%C3%A9%F4%8F%BF%BF?"), requests[0].line)
+        XCTAssertEqual(requests[0].body, [0x80])
+        let (text, asked) = try await ask("kv put é ü", .status(204, ["ETag": "\"1.1.1\""]))
+        XCTAssertEqual(text.status, 0, text.errors)
+        XCTAssertTrue(asked[0].line.hasPrefix("PUT /v1/kv/%C3%A9?"), asked[0].line)
+        XCTAssertEqual(asked[0].body.text, "ü")
+    }
+
+    func testExitCodesAndMessages() async throws {
+        try await expect("kv get k", .error(404, "not_found", "x"), 1, "kv: no such key: 'k'\n")
+        try await expect("kv del a b", .error(404, "not_found", "x"), 1, "kv: no such key: 'a', 'b'\n")
+        try await expect("kv del a b", .status(204), 0, "")
+        try await expect(
+            "kv put k v --if-absent", .status(412, ["ETag": "\"4.5.6\""]), 2,
+            "kv: nothing was changed: the key is at version 4.5.6\n")
+        try await expect("kv put k v", .error(413, "value_too_large", "too large"), 65, "kv: too large\n")
+        try await expect("kv put k v", .error(503, "no_leader", "no\\nleader"), 69, "kv: no leader\n")
+        try await expect("kv put k v", .error(403, "denied", "not yours"), 77, "kv: not yours\n")
+        try await expect("kv put k v", .error(504, "outcome_unknown", "late"), 75, "kv: outcome unknown: late\n")
+        try await expect(
+            "kv del a b", .error(503, "no_leader", "no leader"), 69,
+            "kv: 'a': no leader (0 of 2 keys were done before)\n")
+    }
+
+    private func expect(
+        _ command: String, _ reply: FakeNode.Reply, _ status: Int32, _ errors: String, line: UInt = #line
+    ) async throws {
+        let (run, _) = try await ask(command, reply)
+        XCTAssertEqual(run.status, status, line: line)
+        XCTAssertEqual(run.errors, errors, line: line)
+        XCTAssertEqual(run.output, "", line: line)
+    }
+
+    func testUsage() throws {
+        let lines = [
+            "kv join n1", "kv help join", "kv leave", "kv bench", "kv get", "kv get ''", "kv get a b", "kv get a --wat",
+            "kv put a b --file f", "kv put a b --if-absent --if-version 1.1.1", "kv put a b --ttl 0s",
+            "kv put a b --if-version x", "kv del", "kv del a b --if-version 1.1.1", "kv ring -o xml",
+            "kv get a --endpoint nohost", "kv get a --endpoint a:1,", "kv get a --timeout 5", "kv get a --timeout 0s",
+            "kv serve --log-level loud", "kv serve extra", "kv serve --node ../x",
+        ]
+        for line in lines {
+            let run = try bash(line, input: "")
+            XCTAssertEqual(run.status, 64, line)
+            XCTAssertTrue(run.errors.hasPrefix("kv: ") && run.errors.hasSuffix("\n"), run.errors)
+            XCTAssertEqual(run.errors.filter { $0 == "\n" }.count, 1, run.errors)
+            XCTAssertEqual(run.output, "", line)
+        }
+        for line in ["kv --help", "kv help put", "kv ring --help"] {
+            let run = try bash(line)
+            XCTAssertEqual(run.status, 0, line)
+            XCTAssertTrue(run.output.contains("USAGE: kv"), run.output)
+        }
+    }
+
+    func testConfigurationIsToBlame() throws {
+        XCTAssertEqual(try bash("kv get a", ["KV_TIMEOUT": "x"]).status, 65)
+        XCTAssertEqual(try bash("kv get a", ["KV_ENDPOINT": "x"]).status, 65)
+        let missing = try bash("kv get a --config /nowhere.yaml")
+        XCTAssertEqual(missing.status, 65)
+        XCTAssertEqual(
+            missing.errors, "kv: /nowhere.yaml: cannot be read: No such file or directory; name another with --config\n"
+        )
+        let broken = try bash("kv serve --config <(printf 'cluster: {nmae: x}\\nlog: 1')")
+        XCTAssertEqual(broken.status, 65)
+        XCTAssertEqual(broken.errors.split(separator: "\n").count, 3, broken.errors)
+        XCTAssertTrue(broken.errors.split(separator: "\n").allSatisfy { $0.hasPrefix("kv: /dev/fd/") }, broken.errors)
+    }
+
+    func testServeAsksWhichNode() throws {
+        let file = "cluster: {name: a}\\nnodes: [{id: x, client: \"h:1\"}, {id: y, peer: \"h:2\"}]"
+        let run = try bash("kv serve --config <(printf '\(file)')")
+        XCTAssertEqual(run.status, 64)
+        XCTAssertTrue(run.errors.hasSuffix("lists x, y; say which of them this process is\n"), run.errors)
+    }
+
+    func testEndpointsComeFromFlagsThenVariables() async throws {
+        let node = try await FakeNode { _ in .status(200, ["ETag": "\"1.1.1\""], "v") }
+        let file = "cluster: {name: a}\\nnodes: [{id: x, client: \"\(node.address)\"}]"
+        let wrong = ["KV_ENDPOINT": "127.0.0.1:1"]
+        XCTAssertEqual(try bash("kv get a --config <(printf '\(file)')", wrong).output, "v")
+        XCTAssertEqual(try bash("kv get a --endpoint \(node.address)", wrong).output, "v")
+        XCTAssertEqual(try bash("KV_CONFIG=<(printf '\(file)') kv get a").output, "v")
+        let none = try bash("kv get a", wrong)
+        XCTAssertEqual(none.status, 69)
+        XCTAssertTrue(none.errors.contains("127.0.0.1:1: connection refused"), none.errors)
+        try await node.stop()
+    }
+
+    func testAReaderThatLeavesIsNoError() async throws {
+        let value = String(repeating: "v", count: 1 << 20)
+        let (run, _) = try await ask("kv get k | head -c 1", .status(200, ["ETag": "\"1.1.1\""], value))
+        XCTAssertEqual(run.status, 0)
+        XCTAssertEqual(run.output, "v")
+        XCTAssertEqual(run.errors, "")
+        let (full, _) = try await ask("kv get k > /dev/full", .status(200, ["ETag": "\"1.1.1\""], value))
+        XCTAssertEqual(full.status, 65)
+        XCTAssertEqual(full.errors, "kv: standard output cannot be written: No space left on device\n")
+    }
+
+    func testRing() async throws {
+        let ring = """
+            {"assignments":[{"first_slot":0,"last_slot":8191,"leader":"n1","partition":0,"replicas":["n1","n2"]},\
+            {"first_slot":8192,"last_slot":16383,"leader":null,"partition":1,"replicas":["n2","n1"]}],\
+            "cluster":"demo","epoch":4,"nodes":[{"bytes":1234567,"client":"127.0.0.1:7401","id":"n1","keys":10,\
+            "leaders":1,"peer":"127.0.0.1:7501","replicas":2,"state":"alive","weight":1,"zone":"a"},\
+            {"bytes":null,"client":"127.0.0.1:7402","id":"n2","keys":null,"leaders":0,"peer":"127.0.0.1:7502",\
+            "replicas":2,"state":"suspect","weight":1,"zone":""}],"partitions":2,"replicas":3}
+            """
+        let (table, _) = try await ask("kv ring", .status(200, [:], ring))
+        XCTAssertEqual(
+            table.output,
+            """
+            cluster demo: 2 nodes, 2 partitions, up to 3 replicas each, epoch 4
+
+            NODE  STATE    ZONE  WEIGHT  REPLICAS         LEADERS          KEYS     SIZE  CLIENT
+            n1    alive    a          1         2  50.0%        1  100.0%    10  1.1 MiB  127.0.0.1:7401
+            n2    suspect  -          1         2  50.0%        0    0.0%     ?        ?  127.0.0.1:7402
+
+            1 of 2 partitions have no leader known to this node
+
+            """)
+        let (json, _) = try await ask("kv ring -o json", .status(200, [:], ring))
+        XCTAssertEqual(json.output, ring + "\n")
+
+        let placement = #"{"key":"a","leader":null,"partition":3,"replicas":["n1","n2"],"slot":7}"#
+        let (keys, requests) = try await ask("kv ring a 'b c'", .status(200, [:], placement))
+        XCTAssertEqual(
+            keys.output,
+            """
+            KEY  SLOT  PARTITION  REPLICAS  LEADER
+            a       7          3  n1,n2     -
+            b c     7          3  n1,n2     -
+
+            """)
+        XCTAssertEqual(requests.map(\.line), ["GET /v1/ring?key=a", "GET /v1/ring?key=b%20c"])
+        let (array, _) = try await ask("kv ring a -o json", .status(200, [:], placement))
+        XCTAssertEqual(array.output, "[\(placement)]\n")
+    }
+
+    func testWatchShowsItAgain() async throws {
+        let placement = #"{"key":"a","leader":"n1","partition":3,"replicas":["n1"],"slot":7}"#
+        let (run, _) = try await ask("kv ring a --watch | head -n 4", .status(200, [:], placement))
+        XCTAssertEqual(run.output.components(separatedBy: "KEY  SLOT  PARTITION  REPLICAS  LEADER\n").count, 3)
+        XCTAssertEqual(run.status, 0)
+    }
+}

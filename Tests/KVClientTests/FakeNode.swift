@@ -1,0 +1,124 @@
+import KVCore
+import NIOConcurrencyHelpers
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import XCTest
+
+/// A server that answers as a test tells it to, and remembers what it was asked.
+final class FakeNode: Sendable {
+    struct Request: Sendable {
+        var line: String
+        var headers: HTTPHeaders
+        var body: [UInt8]
+        /// Which of the node's connections it came on, from 1.
+        var connection: Int
+    }
+
+    enum Reply: Sendable {
+        case status(Int, [String: String] = [:], String = "")
+        /// Answer, then end the connection.
+        case last(Int, [String: String] = [:], String = "")
+        /// Whatever these bytes are, in place of an answer.
+        case raw(String)
+        case close
+        case silence
+
+        static func error(_ status: Int, _ code: String, _ message: String) -> Reply {
+            .status(status, [:], #"{"error":"\#(code)","message":"\#(message)"}"#)
+        }
+    }
+
+    let address: Address
+    private let channel: any Channel
+    private let log: Log
+
+    init(_ answer: @escaping @Sendable (Request) -> Reply) async throws {
+        let log = Log()
+        self.log = log
+        channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelInitializer { child in
+                let connection = log.connected()
+                return child.eventLoop.makeCompletedFuture {
+                    try child.pipeline.syncOperations.addHandler(
+                        ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes)))
+                    try child.pipeline.syncOperations.addHandler(Handler(connection, log, answer))
+                }
+            }
+            .bind(host: "127.0.0.1", port: 0).get()
+        address = Address(host: "127.0.0.1", port: channel.localAddress?.port ?? 0)
+    }
+
+    var requests: [Request] { log.requests }
+
+    func stop() async throws { try await channel.close() }
+
+    private final class Log: Sendable {
+        private let state = NIOLockedValueBox<(connections: Int, requests: [Request])>((0, []))
+
+        func connected() -> Int {
+            state.withLockedValue {
+                $0.connections += 1
+                return $0.connections
+            }
+        }
+
+        func add(_ request: Request) { state.withLockedValue { $0.requests.append(request) } }
+
+        var requests: [Request] { state.withLockedValue { $0.requests } }
+    }
+
+    private final class Handler: ChannelInboundHandler {
+        typealias InboundIn = HTTPServerRequestPart
+        typealias OutboundOut = ByteBuffer
+
+        private let connection: Int
+        private let log: Log
+        private let answer: @Sendable (Request) -> Reply
+        private var head: HTTPRequestHead?
+        private var body: [UInt8] = []
+
+        init(_ connection: Int, _ log: Log, _ answer: @escaping @Sendable (Request) -> Reply) {
+            self.connection = connection
+            self.log = log
+            self.answer = answer
+        }
+
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+            switch unwrapInboundIn(data) {
+            case .head(let head): (self.head, body) = (head, [])
+            case .body(let part): body += Array(part.readableBytesView)
+            case .end:
+                guard let head else { return }
+                let request = Request(
+                    line: "\(head.method) \(head.uri)", headers: head.headers, body: body, connection: connection)
+                log.add(request)
+                perform(answer(request), context)
+            }
+        }
+
+        private func perform(_ reply: Reply, _ context: ChannelHandlerContext) {
+            switch reply {
+            case .status(let status, let headers, let body):
+                write(Self.text(status, headers, body), context)
+            case .last(let status, let headers, let body):
+                write(Self.text(status, headers.merging(["Connection": "close"]) { $1 }, body), context)
+                context.close(promise: nil)
+            case .raw(let text): write(text, context)
+            case .close: context.close(promise: nil)
+            case .silence: break
+            }
+        }
+
+        private func write(_ text: String, _ context: ChannelHandlerContext) {
+            context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: text)), promise: nil)
+        }
+
+        private static func text(_ status: Int, _ headers: [String: String], _ body: String) -> String {
+            let lines = headers.map { "\($0): \($1)\r\n" }.joined()
+            let length = status == 204 ? "" : "Content-Length: \(body.utf8.count)\r\n"
+            return "HTTP/1.1 \(status) X\r\n\(lines)\(length)\r\n\(body)"
+        }
+    }
+}
