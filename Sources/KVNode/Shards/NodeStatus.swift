@@ -49,7 +49,8 @@ final class NodeStatus: Sendable {
                 leaderless += part
             }
             return leaderless == 0
-                ? nil : "\(leaderless) of the partitions held here have no known leader; are enough of the other nodes up?"
+                ? nil
+                : "\(leaderless) of the partitions held here have no known leader; are enough of the other nodes up?"
         }
     }
 }

@@ -46,6 +46,9 @@ final class ShardRunner: @unchecked Sendable {
     private var timer: RepeatedTask?
     private var timers = 0
     private var isStopped = false
+    private var stopped: EventLoopPromise<Void>?
+    /// Jobs on the storage threads.
+    private var jobs = 0
     private var onDrained: (@Sendable () -> Void)?
 
     init(
@@ -88,15 +91,26 @@ final class ShardRunner: @unchecked Sendable {
         }
     }
 
-    var hasRequests: Bool { !waiting.isEmpty }
-
-    /// Stops everything on the loop. Requests still waiting are answered as refused or unknown by their doors' closing.
-    func stop() {
+    /// Takes nothing more, and puts on disk what has been appended. Requests still waiting end with their connections.
+    func stop() -> EventLoopFuture<Void> {
         loop.assertInEventLoop()
+        let promise = loop.makePromise(of: Void.self)
         isStopped = true
+        stopped = promise
         timer?.cancel()
         for link in links.values { link.stop() }
         links = [:]
+        finishStopping()
+        return promise.futureResult
+    }
+
+    private func finishStopping() {
+        guard jobs == 0, let stopped else { return }
+        commit()
+        if jobs == 0 { sync(now: Instant(nanoseconds: .max)) }
+        guard jobs == 0 else { return }
+        self.stopped = nil
+        stopped.succeed()
     }
 
     // MARK: Inputs
@@ -111,12 +125,11 @@ final class ShardRunner: @unchecked Sendable {
         performDetector()
     }
 
-    /// Another node has just connected to this one, so it can be connected to.
-    func kick(_ peer: NodeNumber) { links[peer]?.reconnectNow() }
-
     func deliver(from peer: NodeNumber, _ messages: [PeerMessage]) {
         guard !isStopped else { return }
         let now = Clock.now
+        // It can be reached again: no need to wait for the next attempt.
+        if let link = links[peer], !link.isUp { link.reconnectNow() }
         detector.heard(peer, now: now.monotonic)
         performDetector()
         for message in messages {
@@ -140,8 +153,8 @@ final class ShardRunner: @unchecked Sendable {
             let id = node.id
             return Self.run(on: replyLoop) { reply(Reply(outcome: .refused(refusal), node: id)) }
         }
-        lastRequest = (lastRequest + 1) & 0xff_ffff_ffff
-        let id = RequestID((node.boot & 0xffff) << 48 | lastRequest << 8 | UInt64(index))
+        lastRequest &+= 1
+        let id = RequestID(boot: node.boot, count: lastRequest, shard: index)
         bytesInFlight += bytes
         waiting[id] = Waiting(loop: replyLoop, bytes: bytes, reply: reply)
         let now = Clock.now
@@ -248,7 +261,8 @@ final class ShardRunner: @unchecked Sendable {
     private func report(_ notice: ShardNotice) {
         switch notice {
         case .elected(let partition, let ballot, let settled):
-            logger.debug("leading", metadata: ["partition": "\(partition)", "ballot": "\(ballot)", "settled": "\(settled)"])
+            logger.debug(
+                "leading", metadata: ["partition": "\(partition)", "ballot": "\(ballot)", "settled": "\(settled)"])
         case .settled(let partition): logger.debug("settled", metadata: ["partition": "\(partition)"])
         case .steppedDown(let partition): logger.debug("stepped down", metadata: ["partition": "\(partition)"])
         case .drained:
@@ -264,9 +278,9 @@ final class ShardRunner: @unchecked Sendable {
     // MARK: The store
 
     private func commit() {
-        guard let job = store.takeCommit() else { return }
+        guard store.failure == nil, let job = store.takeCommit() else { return }
         runBlocking({ job.run() }) { runner, result in
-            guard runner.check(runner.store.completed(result)) else { return }
+            guard runner.check(runner.store.completed(result)), !runner.isStopped else { return }
             runner.shard.handle(.durable, now: Clock.now)
             runner.tick()
         }
@@ -277,21 +291,39 @@ final class ShardRunner: @unchecked Sendable {
         runBlocking({ job.run() }) { runner, result in
             do throws(StoreError) {
                 let loaded = try runner.store.completed(result)
-                runner.handle(.loaded(loaded.ticket, loaded.record))
+                if !runner.isStopped { runner.handle(.loaded(loaded.ticket, loaded.record)) }
             } catch {
                 runner.check(error)
             }
         }
     }
 
+    /// Syncs by the interval, sidecars of sealed segments, merging: a step at a time.
+    private func maintainStore(_ now: Instant) {
+        sync(now: now)
+        guard let job = store.takeMaintenance() else { return }
+        runBlocking({ job.run() }) { runner, result in
+            guard runner.check(runner.store.completed(result)), !runner.isStopped else { return }
+            // What it appended again goes with the next commit.
+            runner.scheduleTick()
+        }
+    }
+
+    private func sync(now: Instant) {
+        guard let job = store.takeSync(now: now) else { return }
+        runBlocking({ job.run() }) { runner, result in runner.check(runner.store.completed(result)) }
+    }
+
     private func runBlocking<Result: Sendable>(
         _ work: @escaping @Sendable () -> Result, then: @escaping @Sendable (ShardRunner, Result) -> Void
     ) {
-        pool.submit { [self] state in
-            guard case .active = state else { return }
+        jobs += 1
+        pool.submit { [self] _ in
             let result = work()
             loop.execute { [self] in
-                if !isStopped { then(self, result) }
+                jobs -= 1
+                then(self, result)
+                if isStopped { finishStopping() }
             }
         }
     }
@@ -303,9 +335,6 @@ final class ShardRunner: @unchecked Sendable {
         isStopped = true
         onStoreFailure(failure)
         return false
-    }
-
-    private func maintainStore(_ now: Instant) {
     }
 
     // MARK: Status

@@ -1,0 +1,68 @@
+import Glibc
+import KVConfig
+import Logging
+
+/// Writes one line a message on standard error: as text for people, or as a JSON object for collectors.
+struct LineLogHandler: LogHandler {
+    var logLevel: Logger.Level
+    var metadata: Logger.Metadata = [:]
+    let format: ClusterFile.Log.Format
+
+    init(_ options: ClusterFile.Log) {
+        logLevel = Logger.Level(rawValue: options.level.rawValue) ?? .info
+        format = options.format
+    }
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+        let fields = metadata.merging(event.metadata ?? [:]) { _, new in new }.sorted { $0.key < $1.key }
+        var line = format == .text ? text(event, fields) : json(event, fields)
+        // One write, so that the lines of several processes on one terminal do not mix.
+        line.withUTF8 { _ = write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    }
+
+    private func text(_ event: LogEvent, _ fields: [(key: String, value: Logger.MetadataValue)]) -> String {
+        var line = "\(timestamp) \(event.level.rawValue.uppercased()) \(event.message)"
+        for (key, value) in fields { line += " \(key)=\(value)" }
+        return line + "\n"
+    }
+
+    private func json(_ event: LogEvent, _ fields: [(key: String, value: Logger.MetadataValue)]) -> String {
+        var line = "{\"time\":\"\(timestamp)\",\"level\":\"\(event.level.rawValue)\",\"message\":"
+        line += Self.quoted("\(event.message)")
+        for (key, value) in fields { line += ",\(Self.quoted(key)):\(Self.quoted("\(value)"))" }
+        return line + "}\n"
+    }
+
+    /// ISO 8601, UTC, to the millisecond.
+    private var timestamp: String {
+        let wall = Clock.wall
+        var seconds = time_t(wall / 1000)
+        var parts = tm()
+        gmtime_r(&seconds, &parts)
+        var buffer = [CChar](repeating: 0, count: 32)
+        let length = strftime(&buffer, buffer.count, "%Y-%m-%dT%H:%M:%S", &parts)
+        let text = String(decoding: buffer[..<length].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        let milliseconds = String(wall % 1000)
+        return text + "." + String(repeating: "0", count: 3 - milliseconds.count) + milliseconds + "Z"
+    }
+
+    private static func quoted(_ text: String) -> String {
+        var quoted = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": quoted += "\\\""
+            case "\\": quoted += "\\\\"
+            case _ where scalar.value < 0x20:
+                let digits = String(scalar.value, radix: 16)
+                quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            default: quoted.unicodeScalars.append(scalar)
+            }
+        }
+        return quoted + "\""
+    }
+}

@@ -1,0 +1,60 @@
+import KVCore
+
+/// Hands what peers say to the shards that it is about.
+final class PeerRouter: Sendable {
+    private let runners: [ShardRunner]
+
+    init(runners: [ShardRunner]) { self.runners = runners }
+
+    /// Called on any event loop.
+    func deliver(from peer: NodeNumber, _ messages: [PeerMessage]) {
+        guard runners.count > 1 else { return deliver(from: peer, messages, to: runners[0]) }
+        var parts: [[PeerMessage]] = Array(repeating: [], count: runners.count)
+        for message in messages {
+            switch message.destination(shards: runners.count) {
+            case .shard(let index): parts[index].append(message)
+            case .all: for index in parts.indices { parts[index].append(message) }
+            }
+        }
+        for (index, part) in parts.enumerated() where !part.isEmpty { deliver(from: peer, part, to: runners[index]) }
+    }
+
+    private func deliver(from peer: NodeNumber, _ messages: [PeerMessage], to runner: ShardRunner) {
+        if runner.loop.inEventLoop {
+            runner.deliver(from: peer, messages)
+        } else {
+            runner.loop.execute { runner.deliver(from: peer, messages) }
+        }
+    }
+}
+
+extension RequestID {
+    /// Numbers a request of a shard: above those of earlier processes, and telling which shard waits for the answer.
+    init(boot: UInt64, count: UInt64, shard: Int) {
+        self.init((boot & 0xffff) << 48 | (count & 0xff_ffff_ffff) << 8 | UInt64(shard & 0xff))
+    }
+
+    var shard: Int { Int(raw & 0xff) }
+}
+
+extension PeerMessage {
+    enum Destination {
+        case shard(Int)
+        case all
+    }
+
+    /// Which of a node's shards a message is for.
+    func destination(shards: Int) -> Destination {
+        switch self {
+        case .canvass(let header), .canvassed(let header, _, _), .prepare(let header), .promise(let header, _),
+            .reject(let header), .accept(let header, _, _), .accepted(let header, _), .confirm(let header, _),
+            .confirmed(let header, _), .read(let header, _, _), .readResult(let header, _, _, _), .leaves(let header),
+            .leavesResult(let header, _), .entries(let header, _), .entriesResult(let header, _, _),
+            .transfer(let header):
+            .shard(Int(header.partition.raw) % shards)
+        case .forward(_, _, _, _, let partition, _), .peek(_, _, let partition, _): .shard(Int(partition.raw) % shards)
+        case .forwarded(let id, _), .peeked(let id, _): .shard(min(id.shard, shards - 1))
+        case .leading, .outdated, .heartbeat: .all
+        }
+    }
+}

@@ -1,0 +1,214 @@
+import CChecksum
+import KVCore
+import Synchronization
+
+/// Who a data directory belongs to, and what its node must not forget: one small file above the shards' directories,
+/// replaced as a whole at every change (written beside, synced, renamed, directory synced).
+///
+/// Opening it takes an exclusive lock on the directory, held until the object goes, and counts the start: `boot`.
+public final class IdentityFile: Sendable {
+    public static let format: UInt32 = 1
+    static let name = "identity"
+    private static let magic = Array("kv-ident".utf8)
+    /// Magic, format, length of the payload, checksum of the payload.
+    private static let headerSize = 20
+
+    /// Names this store among all that a node of this id ever had: random, made with the directory.
+    public let store: UUID128
+    /// Starts of this store, this one included.
+    public let boot: UInt64
+    /// Into how many shards the data is divided, each in a directory of its own.
+    public let shards: Int
+
+    private let directory: String
+    private let fileSystem: any FileSystem
+    private let lock: any FileLock
+    private let entries: Mutex<[String: [UInt8]]>
+
+    private enum Entry {
+        static let node = "node"
+        static let cluster = "cluster"
+        static let store = "store"
+        static let boot = "boot"
+        static let shards = "shards"
+        static let reserved: Set = [node, cluster, store, boot, shards]
+    }
+
+    /// Opens a node's data directory, or makes it; its parent must be there.
+    ///
+    /// - Parameters:
+    ///   - newStore: the store's name if this makes the directory; random.
+    ///   - newShards: the shards if this makes the directory.
+    /// - Throws: `locked`, `notWritable`, `foreign` (another node's or cluster's), `newerFormat`, `damaged`, `io`.
+    public init(
+        directory: String, fileSystem: any FileSystem = SystemFileSystem(), node: String, cluster: UUID128,
+        newStore: UUID128, newShards: Int
+    ) throws(StoreError) {
+        self.directory = directory
+        self.fileSystem = fileSystem
+        let lock: (any FileLock)?
+        do throws(FileError) {
+            try fileSystem.createDirectory(directory)
+            lock = try fileSystem.lock("\(directory)/lock")
+        } catch {
+            throw .notWritable(directory: directory, error)
+        }
+        guard let lock else { throw .locked(directory: directory) }
+        self.lock = lock
+
+        let path = "\(directory)/\(Self.name)"
+        var entries = try Self.read(path, in: directory, fileSystem)
+        if entries == nil {
+            entries = [
+                Entry.node: Array(node.utf8), Entry.cluster: Array("\(cluster)".utf8),
+                Entry.store: Array("\(newStore)".utf8), Entry.shards: Array("\(newShards)".utf8),
+                Entry.boot: Array("0".utf8),
+            ]
+        }
+        let found = entries ?? [:]
+        func text(_ name: String) -> String { String(decoding: found[name] ?? [], as: UTF8.self) }
+        guard let store = UUID128(text(Entry.store)), let boot = UInt64(text(Entry.boot)), boot < .max,
+            let shards = Int(text(Entry.shards)), (1...Self.maximumShards).contains(shards)
+        else { throw .damaged(file: path, offset: 0, detail: "an entry is missing or unreadable") }
+        guard text(Entry.node) == node else {
+            throw .foreign(file: directory, detail: "this is the data of node \(text(Entry.node)), not of \(node)")
+        }
+        guard text(Entry.cluster) == "\(cluster)" else {
+            throw .foreign(
+                file: directory,
+                detail: "this is the data of the cluster \(text(Entry.cluster)), and the configuration is of \(cluster)"
+            )
+        }
+        self.store = store
+        self.boot = boot + 1
+        self.shards = shards
+        var counted = found
+        counted[Entry.boot] = Array("\(boot + 1)".utf8)
+        self.entries = Mutex(counted)
+        do throws(FileError) {
+            try Self.write(counted, path, in: directory, fileSystem)
+        } catch {
+            throw .notWritable(directory: directory, error)
+        }
+    }
+
+    static let maximumShards = 64
+
+    /// What was kept under a name; nil for nothing.
+    public func entry(_ name: String) -> [UInt8]? { entries.withLock { $0[name] } }
+
+    /// Keeps bytes under a name, durably when this returns. Blocks.
+    public func setEntry(_ name: String, _ bytes: [UInt8]) throws(StoreError) {
+        precondition(!Entry.reserved.contains(name), "the entry \(name) is the file's own")
+        let error = entries.withLock { entries -> FileError? in
+            var changed = entries
+            changed[name] = bytes
+            do throws(FileError) {
+                try Self.write(changed, "\(directory)/\(Self.name)", in: directory, fileSystem)
+            } catch {
+                return error
+            }
+            entries = changed
+            return nil
+        }
+        if let error { throw .io(error) }
+    }
+
+    /// What a directory that is not locked says of itself, for messages; nil where it says nothing.
+    public static func peek(
+        _ name: String, directory: String, fileSystem: any FileSystem = SystemFileSystem()
+    ) -> [UInt8]? {
+        guard let entries = try? read("\(directory)/\(Self.name)", in: directory, fileSystem) else { return nil }
+        return entries[name]
+    }
+}
+
+// MARK: - The file
+
+extension IdentityFile {
+    private static func read(
+        _ path: String, in directory: String, _ fileSystem: any FileSystem
+    ) throws(StoreError) -> [String: [UInt8]]? {
+        guard try storing({ () throws(FileError) in try fileSystem.list(directory) }).contains(name) else { return nil }
+        let bytes = try storing { () throws(FileError) -> [UInt8] in
+            let file = try fileSystem.open(path, .read)
+            let size = Int(min(try file.size(), 64 << 20))
+            let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: max(size, 1), alignment: 8)
+            defer { buffer.deallocate() }
+            let count = try file.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<size]), at: 0)
+            return Array(buffer[..<count])
+        }
+        guard bytes.count >= headerSize, Array(bytes[..<8]) == magic else {
+            throw .damaged(file: path, offset: 0, detail: "it does not begin as an identity file")
+        }
+        let found = number(bytes, 8)
+        guard found == format else {
+            throw .newerFormat(file: path, found: found, supported: format)
+        }
+        let payload = Array(bytes[headerSize...])
+        guard number(bytes, 12) == UInt32(payload.count), number(bytes, 16) == checksum(payload) else {
+            throw .damaged(file: path, offset: 12, detail: "its checksum does not match")
+        }
+        guard let entries = parse(payload) else {
+            throw .damaged(file: path, offset: UInt64(headerSize), detail: "its entries are unreadable")
+        }
+        return entries
+    }
+
+    private static func parse(_ payload: [UInt8]) -> [String: [UInt8]]? {
+        var entries: [String: [UInt8]] = [:]
+        var rest = payload[...]
+        while !rest.isEmpty {
+            guard let name = take(&rest), let value = take(&rest) else { return nil }
+            entries[String(decoding: name, as: UTF8.self)] = value
+        }
+        return entries
+    }
+
+    private static func take(_ rest: inout ArraySlice<UInt8>) -> [UInt8]? {
+        guard rest.count >= 4 else { return nil }
+        let count = Int(number(Array(rest.prefix(4)), 0))
+        guard count <= rest.count - 4 else { return nil }
+        let taken = Array(rest.dropFirst(4).prefix(count))
+        rest = rest.dropFirst(4 + count)
+        return taken
+    }
+
+    private static func write(
+        _ entries: [String: [UInt8]], _ path: String, in directory: String, _ fileSystem: any FileSystem
+    ) throws(FileError) {
+        var payload: [UInt8] = []
+        for name in entries.keys.sorted() {
+            append(Array(name.utf8), to: &payload)
+            append(entries[name] ?? [], to: &payload)
+        }
+        var bytes = magic
+        for value in [format, UInt32(payload.count), checksum(payload)] { append(value, to: &bytes) }
+        bytes += payload
+
+        let temporary = path + ".new"
+        if try fileSystem.list(directory).contains(Self.name + ".new") { try fileSystem.unlink(temporary) }
+        let file = try fileSystem.open(temporary, .create)
+        try file.write(bytes, at: 0)
+        try file.sync()
+        try fileSystem.rename(temporary, to: path)
+        try fileSystem.syncDirectory(directory)
+    }
+
+    private static func append(_ text: [UInt8], to bytes: inout [UInt8]) {
+        append(UInt32(truncatingIfNeeded: text.count), to: &bytes)
+        bytes += text
+    }
+
+    private static func append(_ value: UInt32, to bytes: inout [UInt8]) {
+        for shift in stride(from: 0, to: 32, by: 8) { bytes.append(UInt8(truncatingIfNeeded: value >> UInt32(shift))) }
+    }
+
+    private static func number(_ bytes: [UInt8], _ offset: Int) -> UInt32 {
+        (0..<4).reduce(0) { $0 | UInt32(bytes[offset + $1]) << UInt32(8 * $1) }
+    }
+
+    private static func checksum(_ bytes: [UInt8]) -> UInt32 {
+        bytes.withUnsafeBytes { kv_crc32c(0, $0.baseAddress, $0.count) }
+    }
+}
