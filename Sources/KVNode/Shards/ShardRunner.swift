@@ -42,7 +42,9 @@ final class ShardRunner: @unchecked Sendable {
 
     private var isTickScheduled = false
     private var effects: [ShardEffect] = []
-    private var encodedAccept: (partition: PartitionID, version: Version, message: EncodedMessage)?
+    /// The newest accept that was sent, encoded once for all replicas.
+    private var encodedAccept: (partition: PartitionID, version: Version)?
+    private var encoded = EncodedMessage(.heartbeat(PartitionUsage()))
     private var timer: RepeatedTask?
     private var timers = 0
     private var isStopped = false
@@ -239,11 +241,10 @@ final class ShardRunner: @unchecked Sendable {
         guard let link = links[peer] else { return }
         guard links.count > 1, case .accept(let header, _, let record) = message else { return link.send(message) }
         // The same bytes go to every replica.
-        if let encodedAccept, encodedAccept.partition == header.partition, encodedAccept.version == record.version {
-            return link.send(encodedAccept.message)
+        if encodedAccept?.partition != header.partition || encodedAccept?.version != record.version {
+            encoded.encode(message)
+            encodedAccept = (header.partition, record.version)
         }
-        let encoded = EncodedMessage(message)
-        encodedAccept = (header.partition, record.version, encoded)
         link.send(encoded)
     }
 

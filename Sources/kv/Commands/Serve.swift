@@ -31,8 +31,11 @@ struct Serve: AsyncParsableCommand {
 
     func run() async throws {
         let configuration = try load()
-        _ = configuration
-        throw Failure(.unavailable, "node \(configuration.node.id) cannot be run by this build")
+        do {
+            try await NodeMain.run(configuration)
+        } catch let error as NodeError {
+            throw Failure(error.kind == .badData ? .data : .unavailable, error.description)
+        }
     }
 
     /// What the flags, the environment and the file say together.
