@@ -79,7 +79,9 @@ final class HTTPHandler: ChannelDuplexHandler {
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         switch event {
-        case ChannelEvent.inputClosed: connection.inputClosed()
+        case ChannelEvent.inputClosed:
+            isReading = false
+            connection.inputClosed()
         case ChannelEvent.outputClosed: connection.outputClosed(now: now)
         case is ChannelShouldQuiesceEvent: connection.drain()
         default: break
