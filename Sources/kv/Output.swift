@@ -6,10 +6,11 @@ struct BrokenOutput: Error {}
 enum Output {
     static var isTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
 
-    /// Whether escape sequences are understood and wanted (no-color.org).
-    static var hasColor: Bool {
-        isTerminal && variable("NO_COLOR").isEmpty && variable("TERM") != "dumb"
-    }
+    /// Whether escape sequences are understood.
+    static var canRedraw: Bool { isTerminal && environment("TERM") != "dumb" }
+
+    /// Whether colours are wanted as well (no-color.org).
+    static var hasColor: Bool { canRedraw && environment("NO_COLOR") == nil }
 
     static func write(_ bytes: [UInt8]) throws {
         switch write(bytes, to: STDOUT_FILENO) {
@@ -43,6 +44,4 @@ enum Output {
         }
         return 0
     }
-
-    private static func variable(_ name: String) -> String { getenv(name).map { String(cString: $0) } ?? "" }
 }

@@ -33,7 +33,7 @@ struct Ring: AsyncParsableCommand {
         let keys = try keys.map { try Key($0) }
         let client = try options.client()
         guard watch else { return try Output.write(try await picture(keys, client)) }
-        let clear = Output.hasColor && output == .table ? "\u{1B}[H\u{1B}[J" : ""
+        let clear = Output.canRedraw && output == .table ? "\u{1B}[H\u{1B}[J" : ""
         while true {
             do {
                 try Output.write(clear + (try await picture(keys, client)))
