@@ -15,6 +15,11 @@ public enum Simulation {
                 MemoryDriver(random: SeededRandom(seed: random.next()), loadChance: scenario.loads)
             }
             return world.runToEnd(seed: seed)
+        case .log:
+            let world = World(seed: seed, scenario: scenario, mutant: mutant, sink: sink) { random, scenario in
+                LogDriver(random: SeededRandom(seed: random.next()), loadChance: scenario.loads)
+            }
+            return world.runToEnd(seed: seed)
         }
     }
 }

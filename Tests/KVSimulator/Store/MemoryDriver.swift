@@ -43,10 +43,6 @@ public final class MemoryDriver: StoreDriver {
         committing = nil
     }
 
-    public func forgetPromises() {
-        for partition in image.keys { image[partition]?.promise = .zero }
-    }
-
     private func apply(_ append: MemoryStore.Append) {
         switch append {
         case .put(let partition, let key, let record):

@@ -17,6 +17,4 @@ public protocol StoreDriver: AnyObject {
     func read(_ ticket: ReadTicket) throws -> Record?
     /// The process dies. Of what is not durable, chance decides what survives.
     func crash()
-    /// Breaks the disk: it forgets every promise. For a mutant only.
-    func forgetPromises()
 }

@@ -1,21 +1,23 @@
 import KVCore
 
 /// A store with everything that goes into it written down in the run's ledger, and with the faults that any store can
-/// have: a disk near full, and (a mutant) a disk that calls durable what is not.
+/// have: a disk near full, and, in mutants, one that calls durable what is not, or forgets promises.
 public final class WatchedStore<Base: RecordStore>: RecordStore {
     let base: Base
     private let ledger: Ledger
-    private let claimsDurable: Bool
+    private let mutant: Mutant?
+    /// Those made by this process: all that one mutant knows of.
+    private var promises: [PartitionID: Ballot] = [:]
     var isFull = false
 
-    init(_ base: Base, ledger: Ledger, claimsDurable: Bool) {
+    init(_ base: Base, ledger: Ledger, mutant: Mutant?) {
         self.base = base
         self.ledger = ledger
-        self.claimsDurable = claimsDurable
+        self.mutant = mutant
     }
 
     public var appended: LogPosition { base.appended }
-    public var durable: LogPosition { claimsDurable ? base.appended : base.durable }
+    public var durable: LogPosition { mutant == .acknowledgeUnsynced ? base.appended : base.durable }
     public var acceptsWrites: Bool { !isFull && base.acceptsWrites }
 
     public func head(_ partition: PartitionID, _ key: Key) -> RecordHead? { base.head(partition, key) }
@@ -26,10 +28,13 @@ public final class WatchedStore<Base: RecordStore>: RecordStore {
         base.put(partition, key, record)
     }
 
-    public func promise(_ partition: PartitionID) -> Ballot { base.promise(partition) }
+    public func promise(_ partition: PartitionID) -> Ballot {
+        mutant == .forgetPromise ? promises[partition] ?? .zero : base.promise(partition)
+    }
 
     public func setPromise(_ partition: PartitionID, _ ballot: Ballot) {
-        ledger.promised(partition, ballot, over: base.promise(partition))
+        ledger.promised(partition, ballot, over: promise(partition))
+        if mutant == .forgetPromise { promises[partition] = ballot }
         base.setPromise(partition, ballot)
     }
 

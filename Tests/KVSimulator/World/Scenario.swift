@@ -47,7 +47,10 @@ public struct Scenario: Sendable {
 }
 
 public enum StoreKind: String, Sendable, CaseIterable {
+    /// Dictionaries: quick.
     case memory
+    /// The product's own store, on a simulated disk that tears and loses what was not synced.
+    case log
 }
 
 public struct Mix: Sendable {
@@ -124,6 +127,7 @@ extension Scenario {
             clockRate = random.pick([0, 1_000, 50_000])
             wallSkew = random.pick([.zero, .milliseconds(500), .milliseconds(100_000)])
         }
+        if random.chance(0.25) { store = .log }
         for kind in FaultKind.allCases where random.chance(0.4) {
             faults[kind] = .milliseconds(random.pick([300, 700, 1500, 3000]) * (kind == .powerLoss ? 2 : 1))
         }

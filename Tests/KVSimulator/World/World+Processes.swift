@@ -11,7 +11,7 @@ extension World {
             node.boot += 1
             node.clock.origin = 1 + loopRandom.below(UInt64(1) << 50)
             let base = try node.driver.start()
-            let store = WatchedStore(base, ledger: ledger, claimsDurable: mutant == .acknowledgeUnsynced)
+            let store = WatchedStore(base, ledger: ledger, mutant: mutant)
             store.isFull = node.fullness > 0
             let partitions = (0..<scenario.partitions).map { PartitionID(UInt16($0)) }
             let shard = Shard(
@@ -34,7 +34,6 @@ extension World {
         trace.fold(time, UInt64(node.index), 1)
         node.process = nil
         node.driver.crash()
-        if mutant == .forgetPromise { node.driver.forgetPromises() }
         for other in nodes where other.index != node.index { network.reset(node.index, other.index) }
         let orphans = history.lose(node.number)
         statistics[.lost] += orphans.count

@@ -1,0 +1,71 @@
+import KVCore
+import KVStorage
+
+/// The product's log store on a simulated disk. A crash may come in the middle of a commit, and of a start.
+public final class LogDriver: StoreDriver {
+    private static let directory = "shard-0"
+
+    private let disk: SimulatedDisk
+    private let options: StoreOptions
+    private var store: LogStore?
+    private var committing: CommitJob?
+    private var random: SeededRandom
+
+    public init(random: SeededRandom, loadChance: Double) {
+        self.random = random
+        disk = SimulatedDisk(seed: self.random.next())
+        disk.blockedReads = Int(loadChance * 1000)
+        var options = StoreOptions(directory: Self.directory, store: UUID128(high: 1, low: 2))
+        // Small, so that segments are sealed and merged within a run.
+        options.segment = self.random.pick([1 << 10, 4 << 10, 32 << 10])
+        options.preallocation = 1 << 10
+        options.mergeStep = 512
+        options.reserve = 0
+        options.cache = self.random.pick([0, 64, 4096])
+        self.options = options
+    }
+
+    public func start() throws -> LogStore {
+        if random.chance(0.1) { dieStarting() }
+        let store = try LogStore.open(options, fileSystem: disk)
+        self.store = store
+        return store
+    }
+
+    private func dieStarting() {
+        stopSoon()
+        // It fails where the disk stops, and succeeds where it had fewer operations to do.
+        _ = try? LogStore.open(options, fileSystem: disk)
+        disk.losePower()
+    }
+
+    private func stopSoon() { disk.stopAt = disk.operations + 1 + random.below(6) }
+
+    public func beginCommit() -> Bool {
+        guard let store, committing == nil, let job = store.takeCommit() else { return false }
+        committing = job
+        return true
+    }
+
+    public func finishCommit() throws {
+        guard let store, let job = committing else { return }
+        committing = nil
+        if let error = store.completed(job.run()) { throw error }
+        if let job = store.takeMaintenance(), let error = store.completed(job.run()) { throw error }
+    }
+
+    public func read(_ ticket: ReadTicket) throws -> Record? {
+        guard let store, let job = store.takeRead(ticket) else { return nil }
+        return try store.completed(job.run()).record
+    }
+
+    public func crash() {
+        if let job = committing, random.chance(0.7) {
+            stopSoon()
+            _ = job.run()
+        }
+        store = nil
+        committing = nil
+        if random.chance(0.3) { disk.killProcess() } else { disk.losePower() }
+    }
+}
