@@ -62,7 +62,7 @@ struct Simulate: AsyncParsableCommand {
     static func run(
         _ seed: UInt64, mutant: Mutant?, store: StoreKind?, sink: ((String) -> Void)? = nil
     ) -> RunReport {
-        var scenario = Scenario(seed: seed)
+        var scenario = mutant.map { Scenario(seed: seed, hunting: $0) } ?? Scenario(seed: seed)
         if let store { scenario.store = store }
         return Simulation.run(seed: seed, scenario: scenario, mutant: mutant, sink: sink)
     }

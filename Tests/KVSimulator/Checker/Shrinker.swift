@@ -4,14 +4,25 @@
 enum Shrinker {
     static func shrink(_ operations: [RegisterOperation]) -> [RegisterOperation] {
         var kept = cut(operations.sorted { ($0.invoked, $0.completed) < ($1.invoked, $1.completed) })
-        for operation in kept.reversed() {
-            guard let index = kept.firstIndex(of: operation) else { continue }
-            var fewer = kept
-            fewer.remove(at: index)
-            if let write = operation.write, fewer.contains(where: { $0.mentions(write) }) { continue }
-            if breaks(fewer) { kept = fewer }
+        var size = max(kept.count / 2, 1)
+        while true {
+            for start in stride(from: 0, to: kept.count, by: size).reversed() where start < kept.count {
+                let fewer = removing(start..<min(start + size, kept.count), from: kept)
+                if fewer.count < kept.count, breaks(fewer) { kept = fewer }
+            }
+            if size == 1 { return kept }
+            size = (size + 1) / 2
         }
-        return kept
+    }
+
+    /// Without those in `range`; but a write stays while an operation that is left has seen it.
+    private static func removing(_ range: Range<Int>, from operations: [RegisterOperation]) -> [RegisterOperation] {
+        let rest = operations[..<range.lowerBound] + operations[range.upperBound...]
+        let kept = operations[range].filter { operation in
+            guard let write = operation.write else { return false }
+            return rest.contains { $0.mentions(write) }
+        }
+        return (rest + kept).sorted { ($0.invoked, $0.completed) < ($1.invoked, $1.completed) }
     }
 
     private static func breaks(_ operations: [RegisterOperation]) -> Bool {

@@ -1,0 +1,36 @@
+import KVCore
+
+extension Scenario {
+    /// A small, busy cluster with the faults under which a mutant shows soonest.
+    public init(seed: UInt64, hunting mutant: Mutant) {
+        var random = SeededRandom(seed: seed, stream: 1)
+        self.init()
+        partitions = 1
+        keys = 2
+        clients = 6
+        think = .milliseconds(10)
+        deadline = .milliseconds(600)
+        duration = .milliseconds(3000)
+        jitter = Span(nanoseconds: random.pick([300_000, 2_000_000]))
+        switch mutant {
+        case .forgetPromise: faults = [.crash: .milliseconds(300), .isolation: .milliseconds(700)]
+        case .acknowledgeUnsynced:
+            sync = .milliseconds(5)
+            faults = [.powerLoss: .milliseconds(700)]
+        case .acknowledgeFirst:
+            loss = 0.03
+            faults = [.isolation: .milliseconds(400), .crash: .milliseconds(400)]
+        case .skipConfirm:
+            // The deposed leader must miss its successor's messages while it still holds a majority to be up.
+            mix.get = 100
+            faults = [
+                .oneWay: .milliseconds(300), .isolation: .milliseconds(500),
+                .falseSuspicion: .milliseconds(random.pick([40, 80, 160])),
+            ]
+        case .answerUnchosen, .skipRoots:
+            if random.chance(0.5) { (nodes, replicas) = (5, 5) }
+            loss = 0.05
+            faults = [.split: .milliseconds(400), .crash: .milliseconds(400), .falseSuspicion: .milliseconds(400)]
+        }
+    }
+}

@@ -1,0 +1,34 @@
+import KVCore
+import XCTest
+
+@testable import KVSimulator
+
+/// The checks are worth something only if they notice each rule that is broken.
+final class MutantTests: XCTestCase {
+    private static let seeds: ClosedRange<UInt64> = 1...80
+
+    private func assertCaught(_ mutant: Mutant, line: UInt = #line) {
+        for seed in Self.seeds {
+            let scenario = Scenario(seed: seed, hunting: mutant)
+            if !Simulation.run(seed: seed, scenario: scenario, mutant: mutant).violations.isEmpty { return }
+        }
+        XCTFail("\(mutant.rawValue) went unnoticed in \(Self.seeds.count) runs", line: line)
+    }
+
+    func testForgettingPromisesIsCaught() { assertCaught(.forgetPromise) }
+    func testAcknowledgingUnsyncedAcceptsIsCaught() { assertCaught(.acknowledgeUnsynced) }
+    func testAcknowledgingTheFirstAcceptIsCaught() { assertCaught(.acknowledgeFirst) }
+    func testReadingWithoutConfirmationIsCaught() { assertCaught(.skipConfirm) }
+    func testAnsweringFromAnUnchosenValueIsCaught() { assertCaught(.answerUnchosen) }
+    func testSettlingWithoutComparingRootsIsCaught() { assertCaught(.skipRoots) }
+
+    /// What the mutants are caught under must not fail by itself.
+    func testTheirScenariosHoldWithoutThem() {
+        for mutant in Mutant.allCases {
+            for seed in 1...3 as ClosedRange<UInt64> {
+                let report = Simulation.run(seed: seed, scenario: Scenario(seed: seed, hunting: mutant))
+                XCTAssertEqual(report.violations, [], "\(mutant.rawValue), seed \(seed)")
+            }
+        }
+    }
+}
