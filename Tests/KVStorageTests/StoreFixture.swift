@@ -97,6 +97,7 @@ final class StoreFixture {
     }
 
     func segmentFiles() -> [String] { disk.names(Self.directory).filter { $0.hasSuffix(".log") } }
+    func segmentNumbers() -> [UInt32] { segmentFiles().compactMap { UInt32($0.dropLast(4)) } }
     func path(_ name: String) -> String { Self.directory + "/" + name }
 
     /// A tree made of what the store lists, to hold its own against.

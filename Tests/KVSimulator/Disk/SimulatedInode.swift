@@ -1,3 +1,4 @@
+import Glibc
 import KVCore
 import KVStorage
 
@@ -94,7 +95,12 @@ final class SimulatedInode {
         if size < target.count {
             target.removeLast(target.count - size)
         } else {
-            target.append(contentsOf: repeatElement(0, count: size - target.count))
+            let more = size - target.count
+            // By memset: a build without optimization appends repeated zeros one by one.
+            target += [UInt8](unsafeUninitializedCapacity: more) { buffer, count in
+                if let base = buffer.baseAddress { memset(base, 0, more) }
+                count = more
+            }
         }
     }
 }

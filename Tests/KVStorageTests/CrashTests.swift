@@ -1,0 +1,54 @@
+import KVCore
+import KVSimulator
+import XCTest
+
+@testable import KVStorage
+
+final class CrashTests: XCTestCase {
+    /// Runs and says which seed and operation to replay where it fails.
+    private func attempt(
+        seed: UInt64, stopAt stop: Int? = nil, sync: SyncMode = .always, steps: Int, again: Bool = false
+    ) -> StoreRun? {
+        do {
+            let run = try StoreRun(seed: seed, sync: sync)
+            try run.run(steps: steps, stopAt: stop, again: again)
+            try run.finish()
+            return run
+        } catch {
+            XCTFail("seed \(seed), stop at \(stop ?? 0), \(sync), again \(again): \(error)")
+            return nil
+        }
+    }
+
+    func testRandomWorkMatchesTheModelAcrossStarts() throws {
+        var merged = 0
+        for seed in 1...30 as ClosedRange<UInt64> {
+            guard let run = attempt(seed: seed, steps: 400) else { return }
+            merged += run.fixture.segmentNumbers().max().map { Int($0) - run.fixture.segmentFiles().count } ?? 0
+        }
+        XCTAssertGreaterThan(merged, 400, "segments were merged")
+    }
+
+    /// Crashes at every operation of the disk there is, with several outcomes of each.
+    func testEveryCrashPointOfARun() throws {
+        for seed in 1...2 as ClosedRange<UInt64> {
+            let whole = try XCTUnwrap(attempt(seed: seed, steps: 110))
+            let operations = whole.fixture.disk.operations
+            XCTAssertGreaterThan(operations, 100)
+            for stop in 1...operations {
+                guard attempt(seed: seed, stopAt: stop, steps: 110) != nil else { return }
+            }
+        }
+    }
+
+    func testCrashUponCrash() throws {
+        var crashes = 0
+        for sync in [SyncMode.always, .never] {
+            for seed in 100...140 as ClosedRange<UInt64> {
+                guard let run = attempt(seed: seed, stopAt: 5, sync: sync, steps: 400, again: true) else { return }
+                crashes += run.crashes
+            }
+        }
+        XCTAssertGreaterThan(crashes, 400)
+    }
+}

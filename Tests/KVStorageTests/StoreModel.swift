@@ -1,0 +1,56 @@
+import KVCore
+import KVStorage
+
+/// What a store should hold: the naive version of it.
+struct StoreModel: Equatable {
+    struct Place: Hashable {
+        var partition: PartitionID
+        var key: Key
+    }
+
+    var records: [Place: Record] = [:]
+    var promises: [PartitionID: Ballot] = [:]
+    var floors: [PartitionID: Version] = [:]
+
+    mutating func put(_ partition: PartitionID, _ key: Key, _ record: Record) {
+        records[Place(partition: partition, key: key)] = record
+        dropTombstones(partition)
+    }
+
+    mutating func promise(_ partition: PartitionID, _ ballot: Ballot) {
+        promises[partition] = max(promises[partition] ?? .zero, ballot)
+    }
+
+    mutating func purge(_ partition: PartitionID, _ floor: Version) {
+        floors[partition] = max(floors[partition] ?? .zero, floor)
+        dropTombstones(partition)
+    }
+
+    mutating func wipe(_ partition: PartitionID) {
+        records = records.filter { $0.key.partition != partition }
+    }
+
+    private mutating func dropTombstones(_ partition: PartitionID) {
+        guard let floor = floors[partition] else { return }
+        records = records.filter {
+            $0.key.partition != partition || $0.value.value != nil || $0.value.version > floor
+        }
+    }
+
+    /// What a store does hold, values and all; throws where it names damage.
+    static func read(_ fixture: StoreFixture, _ partitions: [PartitionID]) throws -> StoreModel {
+        var model = StoreModel()
+        for partition in partitions {
+            var keys: [Key] = []
+            fixture.store.forEach(partition) { key, _ in keys.append(key) }
+            for key in keys {
+                model.records[Place(partition: partition, key: key)] = try fixture.read(key, partition)
+            }
+            let promise = fixture.store.promise(partition)
+            if promise > .zero { model.promises[partition] = promise }
+            let floor = fixture.store.purgeFloor(partition)
+            if floor > .zero { model.floors[partition] = floor }
+        }
+        return model
+    }
+}

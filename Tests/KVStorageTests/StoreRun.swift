@@ -1,0 +1,191 @@
+import KVCore
+import KVSimulator
+import KVStorage
+import XCTest
+
+/// Random work on a store and on a model of it, with crashes at chosen operations of the disk. After every crash the
+/// store must hold what the model held after some append: not before the last one that was durable, not later than
+/// the last there was. That is all of it: nothing durable is missing, nothing purged or wiped is back, promises have
+/// not sunk, and changes survive in their order.
+final class StoreRun {
+    let fixture: StoreFixture
+    private static let partitions = [PartitionID(0), PartitionID(1), PartitionID(5)]
+    private var random: SplitMix
+    /// The model after each append since the store was opened.
+    private var history = [StoreModel()]
+    /// The last append that was synced in every mode (a promise, wipe or floor) and was durable.
+    private var forced = 0
+    private var forcedAppends: [Int] = []
+    private(set) var crashes = 0
+
+    init(seed: UInt64, sync: SyncMode = .always) throws {
+        fixture = try StoreFixture(seed: seed, segment: 700, sync: sync)
+        fixture.options.preallocation = 512
+        random = SplitMix(seed: seed &* 7919)
+        fixture.disk.blockedReads = 300
+    }
+
+    /// Works for `steps` steps; the disk stops at its operation `stop`, and after each crash again where `again` is set.
+    func run(steps: Int, stopAt stop: Int? = nil, again: Bool = false) throws {
+        fixture.disk.stopAt = stop
+        try openThroughCrashes(again: again)
+        for _ in 0..<steps {
+            do {
+                try step()
+            } catch let error as StoreError {
+                guard fixture.disk.isStopped else { throw error }
+                try crash(again: again)
+            }
+        }
+    }
+
+    /// Lets everything come to rest, starts again, and compares.
+    func finish() throws {
+        fixture.disk.stopAt = nil
+        try fixture.settle()
+        try compare()
+        fixture.disk.killProcess()
+        try fixture.open()
+        try compare()
+    }
+
+    // MARK: Steps
+
+    private var model: StoreModel { history[history.count - 1] }
+
+    private func below(_ bound: UInt64) -> UInt64 { random.next() % bound }
+
+    private func step() throws {
+        let partition = Self.partitions[Int(below(3))]
+        switch below(100) {
+        case 0..<45: put(partition, isTombstone: below(3) == 0)
+        case 45..<49:
+            let round = below(1000)
+            if ballot(round) > fixture.store.promise(partition) {
+                fixture.store.setPromise(partition, ballot(round))
+                record(forced: true) { $0.promise(partition, ballot(round)) }
+            }
+        case 49..<52: purge(partition)
+        case 52..<53:
+            fixture.store.wipe(partition)
+            record(forced: true) { $0.wipe(partition) }
+        case 53..<75: try commit()
+        case 75..<97: try maintain()
+        case 97..<99:
+            fixture.disk.killProcess()
+            try reopen(afterPowerLoss: false, again: false)
+        default: try fixture.settle()
+        }
+        noteDurable()
+    }
+
+    private func put(_ partition: PartitionID, isTombstone: Bool) {
+        let key = Key("key-\(below(9))")
+        let value = isTombstone ? nil : Array(repeating: UInt8(1 + below(250)), count: Int(below(150)))
+        let record = Record(version: fixture.nextVersion(), value: value)
+        fixture.store.put(partition, key, record)
+        self.record { $0.put(partition, key, record) }
+    }
+
+    /// Up to some version that has been given out: mostly a middling one.
+    private func purge(_ partition: PartitionID) {
+        let newest = model.records.filter { $0.key.partition == partition }.map(\.value.version).max()
+        guard let newest, newest > fixture.store.purgeFloor(partition) else { return }
+        fixture.store.setPurgeFloor(partition, newest)
+        record(forced: true) { $0.purge(partition, newest) }
+    }
+
+    private func commit() throws {
+        guard let job = fixture.store.takeCommit() else { return }
+        if below(3) == 0 { put(Self.partitions[0], isTombstone: false) }
+        if let error = fixture.store.completed(job.run()) { throw error }
+    }
+
+    private func maintain() throws {
+        guard let job = fixture.store.takeMaintenance() else { return }
+        let result = job.run()
+        if below(3) == 0 { put(Self.partitions[1], isTombstone: false) }
+        if let error = fixture.store.completed(result) { throw error }
+    }
+
+    /// Merging appends too, and changes nothing.
+    private func record(forced isForced: Bool = false, _ change: (inout StoreModel) -> Void) {
+        var next = model
+        while history.count < Int(fixture.store.appended) { history.append(next) }
+        change(&next)
+        history.append(next)
+        if isForced { forcedAppends.append(history.count - 1) }
+    }
+
+    private func noteDurable() {
+        let durable = Int(fixture.store.durable)
+        forced = forcedAppends.last { $0 <= durable } ?? forced
+    }
+
+    // MARK: Crashes
+
+    private func crash(again: Bool) throws {
+        let isPowerLoss = below(4) > 0
+        if isPowerLoss { fixture.disk.losePower() } else { fixture.disk.killProcess() }
+        crashes += 1
+        try reopen(afterPowerLoss: isPowerLoss, again: again)
+        if again { fixture.disk.stopAt = fixture.disk.operations + 1 + Int(below(40)) }
+    }
+
+    private func openThroughCrashes(again: Bool) throws {
+        while true {
+            do {
+                try fixture.open()
+                return
+            } catch let error as StoreError {
+                guard fixture.disk.isStopped else { throw error }
+                crashes += 1
+                // Whatever the process before had written may have been lost only now.
+                if below(2) == 0 { fixture.disk.losePower() } else { fixture.disk.killProcess() }
+                if !again { continue }
+                if below(2) == 0 { fixture.disk.stopAt = fixture.disk.operations + 1 + Int(below(4)) }
+            }
+        }
+    }
+
+    private func reopen(afterPowerLoss: Bool, again: Bool) throws {
+        noteDurable()
+        let mayForget = fixture.options.sync != .always && (afterPowerLoss || again)
+        let lowest = mayForget ? forced : Int(fixture.store.durable)
+        if again { fixture.disk.stopAt = fixture.disk.operations + 1 + Int(below(6)) }
+        fixture.store = nil
+        try openThroughCrashes(again: again)
+        let found = try StoreModel.read(fixture, Self.partitions)
+        let candidates = history[min(lowest, history.count - 1)...]
+        guard candidates.contains(found) else {
+            let known = history.firstIndex(of: found).map { "what it held after append \($0)" } ?? "a mixture"
+            throw Mismatch(
+                message: "the store holds \(known), not what it held after \(lowest)...\(history.count - 1)")
+        }
+        history = [found]
+        forced = 0
+        forcedAppends = []
+        try compare()
+    }
+
+    private func compare() throws {
+        let found = try StoreModel.read(fixture, Self.partitions)
+        guard found == model else { throw Mismatch(message: "the store and the model differ") }
+        for partition in Self.partitions {
+            guard fixture.store.tree(partition).leaves == fixture.treeFromScratch(partition.raw).leaves else {
+                throw Mismatch(message: "the hash tree of \(partition) is wrong")
+            }
+            let records = model.records.filter { $0.key.partition == partition }
+            let usage = fixture.store.usage(partition)
+            let tombstones = records.values.count { $0.value == nil }
+            guard usage.tombstones == tombstones, usage.keys == records.count - tombstones,
+                usage.bytes == records.reduce(0, { $0 + $1.key.key.bytes.count + ($1.value.value?.count ?? 0) })
+            else { throw Mismatch(message: "the usage of \(partition) is wrong: \(usage)") }
+        }
+    }
+
+    struct Mismatch: Error, CustomStringConvertible {
+        var message: String
+        var description: String { message }
+    }
+}
