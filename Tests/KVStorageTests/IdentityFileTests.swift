@@ -5,11 +5,15 @@ import XCTest
 @testable import KVStorage
 
 final class IdentityFileTests: XCTestCase {
-    private let fresh = IdentityDocument(
-        cluster: UUID128(high: 1, low: 2), node: "n1", store: UUID128(high: 3, low: 4), shards: 2)
+    private let cluster = UUID128(high: 1, low: 2)
+    private let store = UUID128(high: 3, low: 4)
 
-    private func open(_ disk: SimulatedDisk, _ fresh: IdentityDocument? = nil) throws -> IdentityFile {
-        try IdentityFile.open("data", fresh: fresh ?? self.fresh, fileSystem: disk)
+    private func open(
+        _ disk: SimulatedDisk, node: String = "n1", cluster: UUID128? = nil, store: UUID128? = nil, shards: Int = 2
+    ) throws -> IdentityFile {
+        try IdentityFile(
+            directory: "data", fileSystem: disk, node: node, cluster: cluster ?? self.cluster,
+            newStore: store ?? self.store, newShards: shards)
     }
 
     private func message(_ body: () throws -> Void) -> String {
@@ -19,28 +23,26 @@ final class IdentityFileTests: XCTestCase {
 
     func testTheFirstOpenMakesItAndEveryOpenCounts() throws {
         let disk = SimulatedDisk(seed: 1)
-        XCTAssertTrue(try open(disk).isNew)
-        var other = fresh
-        other.store = UUID128(high: 9, low: 9)
-        other.shards = 7
-        let second = try open(disk, other)
-        XCTAssertFalse(second.isNew)
-        XCTAssertEqual(second.document.boot, 2)
-        XCTAssertEqual(second.document.store, fresh.store, "the directory's own")
-        XCTAssertEqual(second.document.shards, 2)
+        XCTAssertEqual(try open(disk).boot, 1)
+        let second = try open(disk, store: UUID128(high: 9, low: 9), shards: 7)
+        XCTAssertEqual(second.boot, 2)
+        XCTAssertEqual(second.store, store, "the directory's own")
+        XCTAssertEqual(second.shards, 2)
     }
 
-    func testBlobsAreKeptUntilTheyAreReplacedOrRemoved() throws {
+    func testEntriesAreKeptUntilTheyAreReplaced() throws {
         let disk = SimulatedDisk(seed: 1)
         var file: IdentityFile? = try open(disk)
-        try file?.keep([1, 2, 3], as: "topology")
-        try file?.keep([], as: "empty")
-        try file?.keep([4], as: "topology")
-        try file?.keep([5], as: "gone")
-        try file?.keep(nil, as: "gone")
+        try file?.setEntry("topology", [1, 2, 3])
+        try file?.setEntry("empty", [])
+        try file?.setEntry("topology", [4])
+        XCTAssertEqual(IdentityFile.peek("topology", directory: "data", fileSystem: disk), [4])
         file = nil
         disk.losePower()
-        XCTAssertEqual(try open(disk).document.blobs, ["topology": [4], "empty": []])
+        let again = try open(disk)
+        XCTAssertEqual(again.entry("topology"), [4])
+        XCTAssertEqual(again.entry("empty"), [])
+        XCTAssertNil(again.entry("other"))
     }
 
     func testASecondProcessIsRefused() throws {
@@ -53,19 +55,17 @@ final class IdentityFileTests: XCTestCase {
     func testAnotherNodesOrClustersDirectoryIsRefused() throws {
         let disk = SimulatedDisk(seed: 1)
         _ = try open(disk)
-        var other = fresh
-        other.node = "n2"
-        XCTAssertTrue(message { _ = try open(disk, other) }.contains("belongs to node n1, not to n2"))
-        other = fresh
-        other.cluster = UUID128(high: 0, low: 7)
-        XCTAssertTrue(message { _ = try open(disk, other) }.contains("belongs to cluster 00000000000000010000"))
+        XCTAssertTrue(message { _ = try open(disk, node: "n2") }.contains("the data of node n1, not of n2"))
+        let other = UUID128(high: 0, low: 7)
+        XCTAssertTrue(message { _ = try open(disk, cluster: other) }.contains("of the cluster \(cluster)"))
+        XCTAssertEqual(try open(disk).boot, 2, "a refused start does not count")
     }
 
     func testADirectoryOfSomethingElseIsRefused() throws {
         let disk = SimulatedDisk(seed: 1)
         try disk.createDirectory("data")
         try disk.createDirectory("data/photos")
-        XCTAssertTrue(message { _ = try open(disk) }.contains("it holds photos but no file named identity"))
+        XCTAssertTrue(message { _ = try open(disk) }.contains("it holds photos but no file identity"))
     }
 
     func testANewerFormatIsNamed() throws {
@@ -80,7 +80,7 @@ final class IdentityFileTests: XCTestCase {
 
     func testEveryFlippedBitAndEveryCutIsNoticed() throws {
         let disk = SimulatedDisk(seed: 1)
-        try open(disk).keep([1, 2, 3], as: "topology")
+        try open(disk).setEntry("topology", [1, 2, 3])
         let good = try XCTUnwrap(disk.contents("data/identity"))
         for bit in 0..<good.count * 8 {
             disk.restore("data/identity", good)
@@ -106,16 +106,16 @@ final class IdentityFileTests: XCTestCase {
                 do {
                     for round in 0..<3 as Range<UInt8> {
                         let file = try open(disk)
-                        boots = file.document.boot
+                        boots = file.boot
                         tried = [round]
-                        try file.keep(tried, as: "topology")
+                        try file.setEntry("topology", [round])
                         kept = tried
                     }
                 } catch { XCTAssertTrue(disk.isStopped, "\(error)") }
                 disk.losePower()
                 let found = try open(disk)
-                XCTAssertGreaterThan(found.document.boot, boots, "seed \(seed), stop at \(stop)")
-                let blob = found.document.blobs["topology"]
+                XCTAssertGreaterThan(found.boot, boots, "seed \(seed), stop at \(stop)")
+                let blob = found.entry("topology")
                 XCTAssertTrue(blob == kept || blob == tried, "seed \(seed), stop at \(stop)")
             }
         }

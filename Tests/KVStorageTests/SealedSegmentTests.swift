@@ -175,6 +175,29 @@ final class SealedSegmentTests: XCTestCase {
         XCTAssertGreaterThan(steps, 10)
     }
 
+    func testAPromiseOutlivesACrashBetweenASegmentsHeaderAndItsFirstBatch() throws {
+        let fixture = try StoreFixture(segment: 1000)
+        try fixture.open()
+        fixture.store.setPromise(PartitionID(3), ballot(9))
+        while fixture.store.writer.tail.offset < 1064 {
+            fixture.put("key", "value")
+            try fixture.commit()
+        }
+        fixture.put("key", "the first of segment 2")
+        // Seal the old, create the new, then the write of the batch, which does not happen.
+        fixture.disk.stopAt = fixture.disk.operations + 8
+        let job = try XCTUnwrap(fixture.store.takeCommit())
+        XCTAssertNotNil(fixture.store.completed(job.run()))
+        let left = try XCTUnwrap(fixture.disk.contents(fixture.path("0000000002.log")))
+        XCTAssertTrue(left.dropFirst(SegmentHeader.size).allSatisfy { $0 == 0 }, "another operation than was meant")
+        try fixture.crash()
+        fixture.put("key", "again the first of segment 2")
+        try fixture.settle()
+        XCTAssertEqual(fixture.segmentNumbers(), [2], "segment 1 was merged")
+        try fixture.crash()
+        XCTAssertEqual(fixture.store.promise(PartitionID(3)), ballot(9))
+    }
+
     func testPromisesAndFloorsOutliveTheSegmentsTheyWereWrittenIn() throws {
         let fixture = try StoreFixture(segment: 1000)
         try fixture.open()

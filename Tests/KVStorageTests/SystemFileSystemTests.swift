@@ -67,25 +67,26 @@ final class SystemFileSystemTests: XCTestCase {
         }
     }
 
+    private func open(_ data: String) throws -> IdentityFile {
+        try IdentityFile(
+            directory: data, node: "n1", cluster: UUID128(high: 0, low: 1), newStore: StoreFixture.store, newShards: 1)
+    }
+
     func testADirectoryIsLockedWhileItIsInUse() throws {
-        let fresh = IdentityDocument(
-            cluster: UUID128(high: 0, low: 1), node: "n1", store: StoreFixture.store, shards: 1)
         let data = directory + "/n1"
-        var first: IdentityFile? = try IdentityFile.open(data, fresh: fresh)
-        XCTAssertThrowsError(try IdentityFile.open(data, fresh: fresh)) { error in
+        var first: IdentityFile? = try open(data)
+        XCTAssertThrowsError(try open(data)) { error in
             XCTAssertEqual(error as? StoreError, .locked(directory: data))
         }
         withExtendedLifetime(first) {}
         first = nil
-        XCTAssertEqual(try IdentityFile.open(data, fresh: fresh).document.boot, 2)
+        XCTAssertEqual(try open(data).boot, 2)
     }
 
     func testADirectoryThatCannotBeMadeIsNamed() throws {
-        let fresh = IdentityDocument(
-            cluster: UUID128(high: 0, low: 1), node: "n1", store: StoreFixture.store, shards: 1)
         try Data().write(to: URL(fileURLWithPath: directory + "/file"))
         for path in ["/missing/n1", "/file/n1"] {
-            XCTAssertThrowsError(try IdentityFile.open(directory + path, fresh: fresh)) { error in
+            XCTAssertThrowsError(try open(directory + path)) { error in
                 XCTAssertTrue("\(error)".hasPrefix("cannot use the data directory \(directory + path): "), "\(error)")
             }
         }

@@ -123,8 +123,6 @@ struct BatchHeader: Hashable, Sendable {
 }
 
 enum FileName {
-    static let identity = "identity"
-
     static func segment(_ number: UInt32) -> String { padded(number) + ".log" }
     static func sidecar(_ number: UInt32) -> String { padded(number) + ".index" }
     static func temporary(_ name: String) -> String { name + ".tmp" }

@@ -9,6 +9,7 @@ import Synchronization
 public final class IdentityFile: Sendable {
     public static let format: UInt32 = 1
     static let name = "identity"
+    private static let temporaryName = name + ".new"
     private static let magic = Array("kv-ident".utf8)
     /// Magic, format, length of the payload, checksum of the payload.
     private static let headerSize = 20
@@ -49,6 +50,7 @@ public final class IdentityFile: Sendable {
         let lock: (any FileLock)?
         do throws(FileError) {
             try fileSystem.createDirectory(directory)
+            try fileSystem.syncDirectory(Recovery.parent(of: directory))
             lock = try fileSystem.lock("\(directory)/lock")
         } catch {
             throw .notWritable(directory: directory, error)
@@ -129,7 +131,15 @@ extension IdentityFile {
     private static func read(
         _ path: String, in directory: String, _ fileSystem: any FileSystem
     ) throws(StoreError) -> [String: [UInt8]]? {
-        guard try storing({ () throws(FileError) in try fileSystem.list(directory) }).contains(name) else { return nil }
+        let names = try storing { () throws(FileError) in try fileSystem.list(directory) }
+        guard names.contains(name) else {
+            let expected = ["lock", temporaryName, "lost+found"]
+            if let stranger = names.filter({ !expected.contains($0) }).min() {
+                throw .foreign(
+                    file: directory, detail: "it holds \(stranger) but no file \(name), so it is not a node's data")
+            }
+            return nil
+        }
         let bytes = try storing { () throws(FileError) -> [UInt8] in
             let file = try fileSystem.open(path, .read)
             let size = Int(min(try file.size(), 64 << 20))
@@ -142,11 +152,11 @@ extension IdentityFile {
             throw .damaged(file: path, offset: 0, detail: "it does not begin as an identity file")
         }
         let found = number(bytes, 8)
-        guard found == format else {
+        guard found <= format else {
             throw .newerFormat(file: path, found: found, supported: format)
         }
         let payload = Array(bytes[headerSize...])
-        guard number(bytes, 12) == UInt32(payload.count), number(bytes, 16) == checksum(payload) else {
+        guard found == format, number(bytes, 12) == UInt32(payload.count), number(bytes, 16) == checksum(payload) else {
             throw .damaged(file: path, offset: 12, detail: "its checksum does not match")
         }
         guard let entries = parse(payload) else {
@@ -186,8 +196,8 @@ extension IdentityFile {
         for value in [format, UInt32(payload.count), checksum(payload)] { append(value, to: &bytes) }
         bytes += payload
 
-        let temporary = path + ".new"
-        if try fileSystem.list(directory).contains(Self.name + ".new") { try fileSystem.unlink(temporary) }
+        let temporary = "\(directory)/\(temporaryName)"
+        if try fileSystem.list(directory).contains(temporaryName) { try fileSystem.unlink(temporary) }
         let file = try fileSystem.open(temporary, .create)
         try file.write(bytes, at: 0)
         try file.sync()

@@ -45,7 +45,6 @@ public struct CommitJob: Sendable {
                 try previous.sync()
             }
             let file = try fileSystem.open(path, .create)
-            if let preallocation { file.preallocate(to: preallocation) }
             try writeHeader(newSegment.header, file)
             // From here on a bad header is damage: no batch is written before it is on disk.
             try file.sync()
