@@ -10,6 +10,9 @@ class Environment {
     /// Peers in touch: their boot counters, and since when.
     private(set) var up: [NodeNumber: (boot: UInt64, since: Instant)] = [:]
 
+    /// Peers that have declined a leadership: they are stopping.
+    private(set) var declining: Set<NodeNumber> = []
+
     /// When this process began: peers not yet heard of are given their turn for a while after.
     private let started: Instant
     private var everHeard: Set<NodeNumber> = []
@@ -36,6 +39,7 @@ class Environment {
     func setUp(_ node: NodeNumber, boot: UInt64) -> Bool {
         everHeard.insert(node)
         if let known = up[node], known.boot == boot { return false }
+        declining.remove(node)
         up[node] = (boot, now.monotonic)
         return true
     }
@@ -43,5 +47,8 @@ class Environment {
     func setDown(_ node: NodeNumber) {
         everHeard.insert(node)
         up[node] = nil
+        declining.remove(node)
     }
+
+    func setDeclining(_ node: NodeNumber) { declining.insert(node) }
 }

@@ -71,6 +71,7 @@ extension Replica {
 
     func receiveCanvassed(_ header: PartitionHeader, granted: Bool, promised: Ballot, from node: NodeNumber) {
         highestSeen = max(highestSeen, promised)
+        if !granted { receiveDeclined(header, from: node) }
         guard let candidate, candidate.phase == .canvassing, candidate.ballot == header.ballot,
             let index = quorum.index(of: node)
         else { return }
@@ -88,9 +89,10 @@ extension Replica {
 
     /// Takes the lead at once, on the leader's own request.
     func receiveTransfer(_ header: PartitionHeader, from node: NodeNumber) {
-        guard admits(header, from: node), header.ballot >= promise, header.ballot.node == node, leader == nil,
-            !context.isDraining
-        else { return }
+        guard admits(header, from: node), header.ballot >= promise, leader == nil else { return }
+        guard !context.isDraining else {
+            return context.send(node, .canvassed(header, granted: false, promised: promise))
+        }
         highestSeen = max(highestSeen, header.ballot)
         if let candidate, candidate.phase == .preparing { return }
         prepare(holding: candidate?.held ?? [])

@@ -3,10 +3,10 @@
 
 extension Replica {
     /// Who should lead instead: the first of the replica set in touch, or when this node is stopping the first other one.
-    private func successor(_ leader: Leader) -> NodeNumber? {
+    var successor: NodeNumber? {
         let candidates = context.isDraining ? quorum.members : Array(quorum.members[..<ownIndex])
         return candidates.first { member in
-            guard member != context.me, let since = context.up[member]?.since else { return false }
+            guard member != context.me, !context.declining.contains(member), let since = context.up[member]?.since else { return false }
             return context.isDraining || now - since >= context.options.handbackDelay
         }
     }
@@ -14,7 +14,7 @@ extension Replica {
     func considerHandOver(_ leader: Leader) {
         guard leader.transfer == nil, leader.isSettled, context.isDraining || now >= leader.nextTransfer,
             context.transfers < context.options.maximumTransfers,
-            let target = successor(leader), let index = quorum.index(of: target), leader.progress[index].isLevel
+            let target = successor, let index = quorum.index(of: target), leader.progress[index].isLevel
         else { return }
         context.transfers += 1
         leader.transfer = Transfer(target: target, began: now)
@@ -24,10 +24,7 @@ extension Replica {
     func advanceTransfer(_ leader: Leader) {
         guard let transfer = leader.transfer else { return }
         if now - transfer.began >= context.options.transferTimeout || !context.isUp(transfer.target) {
-            leader.transfer = nil
-            context.transfers -= 1
-            leader.nextTransfer = now + context.options.handbackDelay
-            return releaseHeld()
+            return giveUpTransfer(leader)
         }
         guard leader.isAtRest, let index = quorum.index(of: transfer.target),
             leader.proposals.allSatisfy({ !$0.isSent || $0.accepted.contains(index) }),
@@ -35,6 +32,22 @@ extension Replica {
         else { return }
         leader.transfer?.sent = now
         context.send(transfer.target, .transfer(header(leader.ballot)))
+    }
+}
+
+extension Replica {
+    private func giveUpTransfer(_ leader: Leader) {
+        leader.transfer = nil
+        context.transfers -= 1
+        leader.nextTransfer = now + context.options.handbackDelay
+        releaseHeld()
+    }
+
+    /// The chosen successor is stopping itself.
+    func receiveDeclined(_ header: PartitionHeader, from node: NodeNumber) {
+        guard let leader, leader.ballot == header.ballot else { return }
+        context.setDeclining(node)
+        if leader.transfer?.target == node { giveUpTransfer(leader) }
     }
 }
 

@@ -187,10 +187,10 @@ extension Shard {
 
     private mutating func reportDrained() {
         guard context.isDraining, !hasDrained else { return }
-        let canStay = owned.contains { replica in
-            replica.leader != nil && replica.quorum.members.contains { $0 != me && context.isUp($0) }
+        let isNeeded = owned.contains { replica in
+            replica.leader != nil && replica.successor != nil
         }
-        guard !canStay else { return }
+        guard !isNeeded else { return }
         hasDrained = true
         context.effects.append(.notice(.drained))
     }

@@ -14,6 +14,9 @@ public final class Node: Sendable {
     /// Threads that write, sync and read for the shards; more than one, so that a read does not wait for a sync.
     private static let storageThreads = 4
 
+    /// How long leaderships may take to be handed over at the end.
+    private static let handOverTime = TimeAmount.seconds(5)
+
     public let configuration: Configuration
     private let logger: Logger
     private let group: MultiThreadedEventLoopGroup
@@ -70,11 +73,7 @@ public final class Node: Sendable {
         logger.info("stopping: handing leaderships over")
         status.beginStopping()
         await door.stopAccepting()
-        await withDeadline(.seconds(5)) { [runners] in
-            for runner in runners {
-                await withCheckedContinuation { done in runner.drain { done.resume() } }
-            }
-        }
+        await handOver()
         await door.drain()
         await door.close()
         for runner in runners { try? await runner.loop.flatSubmit { runner.stop() }.get() }
@@ -84,14 +83,19 @@ public final class Node: Sendable {
         logger.info("stopped")
     }
 
-    /// Returns when `work` has, or when the time is up.
-    private func withDeadline(_ limit: Duration, _ work: @escaping @Sendable () async -> Void) async {
-        await withTaskGroup(of: Void.self) { tasks in
-            tasks.addTask { await work() }
-            tasks.addTask { try? await Task.sleep(for: limit) }
-            await tasks.next()
-            tasks.cancelAll()
+    /// Returns when others lead what this node led, or when that takes too long.
+    private func handOver() async {
+        let drained = runners.map { runner in
+            let promise = runner.loop.makePromise(of: Void.self)
+            runner.drain { promise.succeed() }
+            return promise.futureResult
         }
+        let loop = group.next()
+        let done = loop.makePromise(of: Void.self)
+        let timeout = loop.scheduleTask(in: Self.handOverTime) { done.succeed() }
+        EventLoopFuture.andAllComplete(drained, on: loop).whenComplete { _ in done.succeed() }
+        try? await done.futureResult.get()
+        timeout.cancel()
     }
 }
 

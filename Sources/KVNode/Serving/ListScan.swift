@@ -6,8 +6,10 @@ import NIOCore
 ///
 /// Sendable because it is touched on `loop` only.
 final class ListScan: @unchecked Sendable {
-    /// Partitions asked at a time.
+    /// Partitions, or values, asked for at a time.
     private static let width = 32
+    /// Bytes of keys and values after which a page with values ends, short of its limit.
+    private static let maximumBytes = 8 << 20
 
     private let query: ListRequest
     private let backend: NodeBackend
@@ -23,7 +25,13 @@ final class ListScan: @unchecked Sendable {
     private var pages: [(keys: [Key], more: Bool)?] = []
     private var missing = 0
     private var failure: ListFailure?
+    // The values, where they are asked for.
+    private var next: ListCursor?
     private var records: [Record?] = []
+    private var entries: [(key: Key, record: Record?)] = []
+    /// Keys that were gone when their values were read.
+    private var absent = 0
+    private var bytes = 0
 
     init(
         _ query: ListRequest, backend: NodeBackend, loop: any EventLoop,
@@ -93,29 +101,59 @@ final class ListScan: @unchecked Sendable {
         start()
     }
 
+    /// The keys are found; `next` is where the page after them begins.
     private func finish(next: ListCursor?) {
-        guard query.values, !keys.isEmpty else {
+        guard query.values else {
             return reply(.success(ListReply(entries: keys.map { ($0, nil) }, next: next)))
         }
-        records = Array(repeating: nil, count: keys.count)
-        missing = keys.count
+        self.next = next
+        loadValues()
+    }
+
+    /// Reads the values of a few keys after the other, until the page is as large as one may be.
+    private func loadValues() {
+        guard entries.count + absent < keys.count, bytes < Self.maximumBytes else { return endPage() }
+        let start = entries.count + absent
+        let batch = keys[start..<min(start + Self.width, keys.count)]
+        records = Array(repeating: nil, count: batch.count)
+        missing = batch.count
         let options = RequestOptions(timeout: deadline - Clock.monotonic)
-        for (index, key) in keys.enumerated() {
+        for (index, key) in batch.enumerated() {
             backend.execute(.get, key: key, options: options, on: loop) { [self] answer in
-                switch answer.outcome {
-                case .found(let record): records[index] = record
-                case .absent: break
-                case .refused(let refusal): failure = ListFailure(refusal: refusal)
-                default: failure = ListFailure(refusal: .noLeader)
-                }
-                missing -= 1
-                guard missing == 0 else { return }
-                if let failure { return reply(.failure(failure)) }
-                // A key deleted since it was listed is left out.
-                let entries = zip(keys, records).filter { $0.1 != nil }.map { (key: $0.0, record: $0.1) }
-                reply(.success(ListReply(entries: entries, next: next)))
+                loaded(answer.outcome, index, of: batch)
             }
         }
+    }
+
+    private func loaded(_ outcome: Outcome, _ index: Int, of batch: ArraySlice<Key>) {
+        switch outcome {
+        case .found(let record): records[index] = record
+        case .absent: break
+        case .refused(let refusal): failure = ListFailure(refusal: refusal)
+        default: failure = ListFailure(refusal: .noLeader)
+        }
+        missing -= 1
+        guard missing == 0 else { return }
+        if let failure { return reply(.failure(failure)) }
+        for (key, record) in zip(batch, records) {
+            if let record {
+                entries.append((key, record))
+                bytes += key.bytes.count + (record.value?.count ?? 0)
+            } else {
+                // Deleted since it was listed.
+                absent += 1
+            }
+        }
+        loadValues()
+    }
+
+    private func endPage() {
+        let read = entries.count + absent
+        if read < keys.count {
+            let last = keys[read - 1]
+            next = ListCursor(partition: PartitionID(slot: last.slot, partitions: backend.settings.partitions), key: last)
+        }
+        reply(.success(ListReply(entries: entries, next: next)))
     }
 }
 
