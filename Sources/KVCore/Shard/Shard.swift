@@ -177,7 +177,8 @@ extension Shard {
     private func sendBeacons() {
         var led: [NodeNumber: [Leadership]] = [:]
         for replica in owned {
-            guard let leader = replica.leader else { continue }
+            // A leader that hears no majority must not keep those who still hear it from electing another.
+            guard let leader = replica.leader, replica.majorityIsUp else { continue }
             for member in replica.quorum.members where member != me {
                 led[member, default: []].append(Leadership(partition: replica.partition, ballot: leader.ballot))
             }
