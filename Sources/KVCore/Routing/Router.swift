@@ -31,6 +31,9 @@ struct Router<Local: LocalReplica> {
         /// How often it was sent to a node that turned out not to lead.
         var attempts = 0
         var peek: Peek?
+
+        /// Only `get` can be answered from any copy; everything else goes to the leader whatever was asked for.
+        var isStaleRead: Bool { request.consistency == .stale && request.command == .get }
     }
 
     /// A read of several replicas' own copies: enough of the same version prove it chosen.
@@ -68,8 +71,9 @@ struct Router<Local: LocalReplica> {
         guard pending.count < context.options.maximumRequests else {
             return answer(id, .refused(.overloaded), by: context.me)
         }
-        pending[id] = Pending(request: request, began: now, sent: now)
-        if request.consistency == .stale, request.command == .get {
+        let entry = Pending(request: request, began: now, sent: now)
+        pending[id] = entry
+        if entry.isStaleRead {
             startStaleRead(id, request, replica)
         } else {
             route(id, replica)
@@ -174,7 +178,7 @@ struct Router<Local: LocalReplica> {
             guard let entry = pending[id] else { continue }
             if entry.request.deadline <= now {
                 expire(id, entry, replica(entry.request.partition))
-            } else if entry.request.consistency == .stale {
+            } else if entry.isStaleRead {
                 startStaleRead(id, entry.request, replica(entry.request.partition))
             } else if entry.place == .waiting || wantsResending(entry) {
                 route(id, replica(entry.request.partition))
@@ -185,7 +189,7 @@ struct Router<Local: LocalReplica> {
     }
 
     private mutating func expire(_ id: RequestID, _ entry: Pending, _ replica: Local?) {
-        if entry.request.consistency == .stale { return answer(id, .refused(.noReplica), by: context.me) }
+        if entry.isStaleRead { return answer(id, .refused(.noReplica), by: context.me) }
         let isWithdrawn = entry.place == .here && replica?.withdraw(id) == true
         if entry.request.command.isRead || entry.place == .waiting || isWithdrawn {
             return answer(id, .refused(.noLeader), by: context.me)
@@ -243,7 +247,7 @@ extension Router {
     /// A replica's copy: this node's own, or that of `node`.
     mutating func receivePeeked(_ id: RequestID, _ record: Record?, from node: NodeNumber) {
         guard let entry = pending[id], entry.peek != nil else { return }
-        if entry.request.consistency == .stale { return answer(id, outcome(record), by: node) }
+        if entry.isStaleRead { return answer(id, outcome(record), by: node) }
         let quorum = quorums[Int(entry.request.partition.raw)]
         var answers = entry.peek?.answers ?? [:]
         answers.updateValue(record, forKey: node)
