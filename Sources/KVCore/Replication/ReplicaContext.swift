@@ -15,6 +15,8 @@ final class ReplicaContext<Store: RecordStore>: Environment {
     /// Bytes of records on their way to lagging peers.
     var mending: [NodeNumber: Int] = [:]
 
+    /// What rests on nothing but durable records, in the order it came.
+    private var ready: Deque<DeferredAction> = []
     /// What waits for the store, in the order of its log.
     private var deferred: Deque<(position: LogPosition, action: DeferredAction)> = []
 
@@ -40,11 +42,15 @@ final class ReplicaContext<Store: RecordStore>: Environment {
     /// Nil for a read that nobody waits for.
     func takeLoad(_ ticket: ReadTicket) -> LoadPurpose? { loads.removeValue(forKey: ticket) }
 
-    /// Performs `action` once everything up to `position` is durable, and after what was deferred before it.
-    func after(_ position: LogPosition, _ action: DeferredAction) { deferred.append((position, action)) }
+    /// Performs `action` once everything up to `position` is durable: at the end of this tick, where it is already.
+    /// Positions of one partition never decrease; those of different partitions owe each other no order.
+    func after(_ position: LogPosition, _ action: DeferredAction) {
+        if position <= store.durable { ready.append(action) } else { deferred.append((position, action)) }
+    }
 
     /// The next action whose time has come.
     func nextDurable() -> DeferredAction? {
+        if let action = ready.popFirst() { return action }
         guard let first = deferred.first, first.position <= store.durable else { return nil }
         return deferred.removeFirst().action
     }

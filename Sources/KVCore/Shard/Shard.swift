@@ -84,6 +84,8 @@ public struct Shard<Store: RecordStore> {
     /// Ends a tick.
     public mutating func flush(now: Now) {
         context.now = now
+        drainDurable()
+        passOnResults()
         // A flush may answer what lets another operation go on, which may dirty a partition again.
         while !context.dirty.isEmpty {
             let dirty = context.dirty
