@@ -129,6 +129,13 @@ final class LinearizabilityCheckerTests: XCTestCase {
         ])
     }
 
+    func testAWriteMayComeAfterItsOwnExpiryAndEndWhatWasThere() {
+        assertLinearizable([
+            RegisterOperation(1, 30, put(1)), RegisterOperation(10, 10, .expire(1)), RegisterOperation(20, 25, put(2)),
+            RegisterOperation(26, 27, get(2)), RegisterOperation(31, 32, .read(nil)),
+        ])
+    }
+
     func testALongHistoryWithManyUnknownsIsQuick() {
         var history: [RegisterOperation] = []
         for round in 0..<200 {
@@ -173,7 +180,9 @@ final class LinearizabilityCheckerTests: XCTestCase {
             let (start, end) = interval(&random)
             let step = Step.write(Sight(write, stamp: random.below(3)), requirement(&random))
             history.append(RegisterOperation(start, random.chance(0.3) ? open : end, step))
-            if random.chance(0.15) { history.append(RegisterOperation(end + 3, end + 3, .expire(write))) }
+            guard random.chance(0.3) else { continue }
+            let expiry = start + random.below(UInt64(16))
+            history.append(RegisterOperation(expiry, expiry, .expire(write)))
         }
         for _ in 0..<(1 + random.below(3)) {
             let (start, end) = interval(&random)

@@ -115,8 +115,7 @@ public struct LinearizabilityChecker {
 
     /// A candidate that leaves the register as it is: ordering it now closes no possibility.
     private func harmless(_ candidates: [Int], from state: State) -> State? {
-        for index in candidates where apply(index, to: state) == state.register {
-            if case .expire = operations[index].step { continue }
+        for index in candidates where !operations[index].step.changes && apply(index, to: state) == state.register {
             var next = state
             next.done.insert(index)
             return next
@@ -187,6 +186,14 @@ public struct LinearizabilityChecker {
 }
 
 extension Step {
+    /// Can set the register, if not from every state.
+    var changes: Bool {
+        switch self {
+        case .write, .erase, .expire: true
+        case .read, .presence, .mismatch: false
+        }
+    }
+
     fileprivate var isWrite: Bool {
         if case .write = self { return true }
         return false

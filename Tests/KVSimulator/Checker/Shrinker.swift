@@ -1,13 +1,21 @@
-/// Makes a history that breaks linearizability smaller, for people to read.
+/// Makes a history that breaks linearizability smaller, for people to read, and no less broken: what is left could not
+/// be explained by what was taken away.
 ///
-/// Cut at the earliest time that still shows it; then whatever can go goes. What an operation that stays has seen stays too.
+/// It is cut off after the earliest time that shows the fault, and before the latest write that nothing overlaps and
+/// that it still shows after; of what lies between, what changes nothing goes if the fault remains.
 enum Shrinker {
     static func shrink(_ operations: [RegisterOperation]) -> [RegisterOperation] {
-        var kept = cut(operations.sorted { ($0.invoked, $0.completed) < ($1.invoked, $1.completed) })
+        let sorted = operations.sorted { ($0.invoked, $0.completed) < ($1.invoked, $1.completed) }
+        return dropHarmless(cutBefore(cutAfter(sorted)))
+    }
+
+    private static func dropHarmless(_ operations: [RegisterOperation]) -> [RegisterOperation] {
+        var kept = operations
         var size = max(kept.count / 2, 1)
         while true {
-            for start in stride(from: 0, to: kept.count, by: size).reversed() where start < kept.count {
-                let fewer = removing(start..<min(start + size, kept.count), from: kept)
+            for start in stride(from: 0, to: kept.count, by: size).reversed() {
+                let range = start..<min(start + size, kept.count)
+                let fewer = kept.indices.filter { !range.contains($0) || kept[$0].step.changes }.map { kept[$0] }
                 if fewer.count < kept.count, breaks(fewer) { kept = fewer }
             }
             if size == 1 { return kept }
@@ -15,14 +23,25 @@ enum Shrinker {
         }
     }
 
-    /// Without those in `range`; but a write stays while an operation that is left has seen it.
-    private static func removing(_ range: Range<Int>, from operations: [RegisterOperation]) -> [RegisterOperation] {
-        let rest = operations[..<range.lowerBound] + operations[range.upperBound...]
-        let kept = operations[range].filter { operation in
-            guard let write = operation.write else { return false }
-            return rest.contains { $0.mentions(write) }
+    /// A write that no other operation overlaps sets the register whatever came before: only open operations, and
+    /// writes that a later operation has seen, matter from before it.
+    private static func cutBefore(_ operations: [RegisterOperation]) -> [RegisterOperation] {
+        for operation in operations.reversed() {
+            guard case .write(let sight, _) = operation.step, !operation.isOpen else { continue }
+            let overlapped = operations.contains {
+                $0 != operation && !$0.isOpen && $0.invoked <= operation.completed && $0.completed >= operation.invoked
+            }
+            if overlapped { continue }
+            let first = RegisterOperation(operation.invoked, operation.completed, .write(sight, .nothing))
+            let later = operations.filter { $0.invoked > operation.completed }
+            let earlier = operations.filter { other in
+                guard other.invoked < operation.invoked else { return false }
+                return other.isOpen || other.write.map { write in later.contains { $0.mentions(write) } } ?? false
+            }
+            let rest = earlier + [first] + later
+            if breaks(rest) { return rest }
         }
-        return (rest + kept).sorted { ($0.invoked, $0.completed) < ($1.invoked, $1.completed) }
+        return operations
     }
 
     private static func breaks(_ operations: [RegisterOperation]) -> Bool {
@@ -30,7 +49,7 @@ enum Shrinker {
     }
 
     /// What had been seen by the earliest completion at which the history is already broken.
-    private static func cut(_ operations: [RegisterOperation]) -> [RegisterOperation] {
+    private static func cutAfter(_ operations: [RegisterOperation]) -> [RegisterOperation] {
         let times = Set(operations.map(\.completed)).subtracting([RegisterOperation.open]).sorted()
         var low = 0
         var high = times.count
@@ -51,6 +70,13 @@ enum Shrinker {
     }
 }
 
+extension Requirement {
+    fileprivate var write: Int? {
+        if case .exactly(let sight) = self { return sight.write }
+        return nil
+    }
+}
+
 extension RegisterOperation {
     /// The write whose value this sets.
     fileprivate var write: Int? {
@@ -62,7 +88,7 @@ extension RegisterOperation {
         switch step {
         case .read(let sight): sight?.write == write
         case .write(_, .exactly(let sight)), .erase(.exactly(let sight)): sight.write == write
-        case .mismatch(let required, let met): met?.write == write || required == .exactly(Sight(write))
+        case .mismatch(let required, let met): met?.write == write || required.write == write
         case .expire(let ending): ending == write
         case .presence, .write, .erase: false
         }

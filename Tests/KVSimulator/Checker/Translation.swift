@@ -15,7 +15,7 @@ struct Translation {
     private let end: UInt64
     private let wallOrigin: UInt64
     private let ranks: [Version: Int]
-    /// What each operation came from; a history cut short has the same with completions left open.
+    /// What each operation came from, by what stays the same in a history cut short.
     private var sources: [RegisterOperation: Source] = [:]
 
     /// - Parameter calls: all that concern the key.
@@ -140,7 +140,10 @@ struct Translation {
 }
 
 extension RegisterOperation {
-    fileprivate var cutShort: RegisterOperation { RegisterOperation(invoked, Self.open, step) }
+    fileprivate var cutShort: RegisterOperation {
+        if case .write(let sight, _) = step { return RegisterOperation(invoked, Self.open, .write(sight, .nothing)) }
+        return RegisterOperation(invoked, Self.open, step)
+    }
 }
 
 extension Call {

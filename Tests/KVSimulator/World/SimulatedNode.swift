@@ -63,6 +63,8 @@ final class SimulatedProcess<Store: RecordStore> {
     var announced: LogPosition = 0
     /// Partitions it leads by its own account, and whether they are settled.
     var leaderships: [PartitionID: Bool] = [:]
+    /// Told to hand its leaderships over, and done with it.
+    var isDraining = false
     var isDrained = false
 
     init(boot: UInt64, store: WatchedStore<Store>, shard: Shard<WatchedStore<Store>>, detector: Detector) {

@@ -111,6 +111,7 @@ extension World {
     private func restart(_ node: Node) {
         guard let process = node.process else { return }
         statistics[.restarts] += 1
+        process.isDraining = true
         give(.input(.drain), to: node.index)
         awaitDrain(node, process, until: time + 1_500_000_000)
     }
@@ -118,7 +119,7 @@ extension World {
     private func awaitDrain(_ node: Node, _ process: Process, until limit: UInt64) {
         after(20_000_000) { [self] in
             guard node.process === process else { return }
-            guard process.isDrained || time >= limit || isHealed else {
+            guard process.isDrained || time >= limit else {
                 return awaitDrain(node, process, until: limit)
             }
             stop(node)
@@ -140,6 +141,7 @@ extension World {
         for node in nodes {
             node.slowness = 0
             node.pauses = 0
+            if node.process?.isDraining == true { stop(node) }
             start(node)
             node.process?.detector.hearAgain()
             resume(node)

@@ -12,7 +12,7 @@ extension World {
             node.clock.origin = 1 + loopRandom.below(UInt64(1) << 50)
             let base = try node.driver.start()
             let store = WatchedStore(base, ledger: ledger, mutant: mutant)
-            store.isFull = node.fullness > 0
+            store.isFull = node.fullness > 0 && !isHealed
             let partitions = (0..<scenario.partitions).map { PartitionID(UInt16($0)) }
             let shard = Shard(
                 me: node.number, boot: node.boot, topology: topology, partitions: partitions, store: store,
