@@ -250,11 +250,24 @@ extension Replica {
         guard leader.isSettled else { return leader.held.append(operation) }
         var page = KeyPage(query)
         let wall = context.now.wall
+        let fresh = unsentHeads(leader)
         context.store.forEach(partition) { key, head in
-            if head.isPresent(at: wall) { page.offer(key) }
+            if fresh[key] == nil, head.isPresent(at: wall) { page.offer(key) }
         }
+        for (key, head) in fresh where head.isPresent(at: wall) { page.offer(key) }
         // A key under change is listed or not as the change will have it, once that is chosen.
         wait(operation, page.outcome, base: leader.sequence, leader)
+    }
+
+    /// What was proposed in this tick: the store does not hold it yet. It may be more than changes under way: a record
+    /// that an earlier leader had acknowledged, and that this one has just found and proposed again.
+    private func unsentHeads(_ leader: Leader) -> [Key: RecordHead] {
+        var heads: [Key: RecordHead] = [:]
+        for sequence in leader.unsent {
+            guard let index = leader.index(of: sequence) else { continue }
+            heads[leader.proposals[index].key] = leader.proposals[index].record.head
+        }
+        return heads
     }
 
     private func wait(_ operation: Operation, _ outcome: Outcome?, base: UInt64, _ leader: Leader) {
