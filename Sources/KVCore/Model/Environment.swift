@@ -16,6 +16,8 @@ class Environment {
     /// When this process began: peers not yet heard of are given their turn for a while after.
     private let started: Instant
     private var everHeard: Set<NodeNumber> = []
+    /// The boot counter that each peer had when it was last in touch.
+    private var lastBoot: [NodeNumber: UInt64] = [:]
 
     init(me: NodeNumber, options: ShardOptions, epoch: Epoch, now: Now, seed: UInt64) {
         self.me = me
@@ -35,13 +37,12 @@ class Environment {
         isUp(node) || !everHeard.contains(node) && now.monotonic - started < options.startGrace
     }
 
-    /// Returns whether the peer was out of touch, or is another process than before.
+    /// Returns whether the peer is another process than when it was last in touch.
     func setUp(_ node: NodeNumber, boot: UInt64) -> Bool {
         everHeard.insert(node)
-        if let known = up[node], known.boot == boot { return false }
         declining.remove(node)
         up[node] = (boot, now.monotonic)
-        return true
+        return lastBoot.updateValue(boot, forKey: node) != boot
     }
 
     func setDown(_ node: NodeNumber) {

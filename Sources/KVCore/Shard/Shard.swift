@@ -152,9 +152,13 @@ extension Shard {
     private mutating func peer(_ node: NodeNumber, _ condition: PeerCondition) {
         switch condition {
         case .up(let boot):
-            let known = context.up[node]?.boot
-            guard context.setUp(node, boot: boot) else { return }
-            for replica in owned { replica.peerCameUp(node, restarted: known != boot) }
+            if let known = context.up[node] {
+                guard known.boot != boot else { return }
+                // Another process: what the old one was asked is cut off.
+                peer(node, .down)
+            }
+            let isRestarted = context.setUp(node, boot: boot)
+            for replica in owned { replica.peerCameUp(node, restarted: isRestarted) }
         case .down:
             context.setDown(node)
             for replica in owned { replica.peerWentDown(node) }
