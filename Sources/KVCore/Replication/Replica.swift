@@ -76,6 +76,8 @@ final class Replica<Store: RecordStore> {
         leaderHint = node
         leaderHeard = now
         vacantSince = nil
+        // It asked whether anybody sees a leader, and here is one. (A ballot that is prepared is beyond recall.)
+        if candidate?.phase == .canvassing { abandonCandidacy(hint: nil) }
     }
 
     /// Answers once all that this partition's copy holds is durable.
