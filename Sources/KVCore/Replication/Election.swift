@@ -51,10 +51,15 @@ extension Replica {
         canvass()
     }
 
-    private func nextBallot() -> Ballot { Ballot(round: max(highestSeen, promise).round + 1, node: context.me) }
+    /// Above all that was seen. Nil when the rounds are used up, by peers that tell of impossible ones: nothing may be reused.
+    private func nextBallot() -> Ballot? {
+        let round = max(highestSeen, promise).round
+        return round < Ballot.maximumRound ? Ballot(round: round + 1, node: context.me) : nil
+    }
 
     private func canvass() {
-        let candidate = Candidate(phase: .canvassing, ballot: nextBallot(), now: now)
+        guard let ballot = nextBallot() else { return }
+        let candidate = Candidate(phase: .canvassing, ballot: ballot, now: now)
         candidate.supporters.insert(ownIndex)
         self.candidate = candidate
         if quorum.isMet(by: candidate.supporters) { return prepare(holding: []) }
@@ -99,7 +104,8 @@ extension Replica {
     }
 
     private func prepare(holding held: [Operation]) {
-        let candidate = Candidate(phase: .preparing, ballot: nextBallot(), now: now)
+        guard let ballot = nextBallot() else { return abandonCandidacy(hint: nil) }
+        let candidate = Candidate(phase: .preparing, ballot: ballot, now: now)
         candidate.held = held
         self.candidate = candidate
         // Its own promise first, and durable before anybody hears of the ballot: so no ballot is ever used twice.
