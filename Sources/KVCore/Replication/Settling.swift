@@ -2,7 +2,7 @@ import DequeModule
 
 /// How a new leader finds out where its copy and a majority's differ: leaves of the hash trees, then the keys of those
 /// that differ, then each such key by a read from a majority.
-struct Settling {
+final class Settling {
     var sent: Instant
     /// Which leaves of each replica differ from this leader's, by replica.
     var differing: [Int: Set<Int>] = [:]
@@ -14,6 +14,8 @@ struct Settling {
     /// Keys to recover.
     var keys: Deque<Key> = []
     var recovering: Set<Key> = []
+
+    init(sent: Instant) { self.sent = sent }
 }
 
 extension Replica {
@@ -39,7 +41,7 @@ extension Replica {
 
     func resendSettling(_ leader: Leader) {
         guard let settling = leader.settling, now - settling.sent >= context.options.retry else { return }
-        leader.settling?.sent = now
+        settling.sent = now
         if settling.suspects == nil { sendLeavesRequests(leader) } else { sendEntriesRequests(leader) }
     }
 
@@ -47,8 +49,8 @@ extension Replica {
         guard let settling = leader.settling, settling.suspects == nil,
             let differing = context.store.tree(partition).differing(from: leaves)
         else { return }
-        leader.settling?.differing[index] = Set(differing)
-        let known = leader.settling?.differing ?? [:]
+        settling.differing[index] = Set(differing)
+        let known = settling.differing
         var answered = ReplicaMask(ownIndex)
         for index in known.keys { answered.insert(index) }
         guard quorum.isMet(by: answered) else { return }
@@ -57,7 +59,7 @@ extension Replica {
             for (index, leaves) in known where !leaves.contains(leaf) { equal.insert(index) }
             return !quorum.isMet(by: equal)
         }
-        leader.settling?.suspects = Deque(suspects)
+        settling.suspects = Deque(suspects)
         advanceSettling(leader)
     }
 
@@ -65,20 +67,18 @@ extension Replica {
         guard let settling = leader.settling, settling.leaf == leaf else { return }
         var versions: [Key: Version] = [:]
         for entry in entries { versions[entry.key] = entry.version }
-        leader.settling?.entries[index] = versions
+        settling.entries[index] = versions
         var answered = ReplicaMask(ownIndex)
-        for index in leader.settling?.entries.keys ?? [:].keys { answered.insert(index) }
+        for index in settling.entries.keys { answered.insert(index) }
         guard quorum.isMet(by: answered) else { return }
-        let keys = unsettledKeys(leaf: leaf, leader)
-        leader.settling?.keys.append(contentsOf: keys)
-        leader.settling?.leaf = nil
-        leader.settling?.entries = [:]
+        settling.keys.append(contentsOf: unsettledKeys(leaf: leaf, others: settling.entries, leader))
+        settling.leaf = nil
+        settling.entries = [:]
         advanceSettling(leader)
     }
 
     /// The keys of a leaf whose latest record is not known to be chosen and held here.
-    private func unsettledKeys(leaf: Int, _ leader: Leader) -> [Key] {
-        guard let others = leader.settling?.entries else { return [] }
+    private func unsettledKeys(leaf: Int, others: [Int: [Key: Version]], _ leader: Leader) -> [Key] {
         var own: [Key: Version] = [:]
         context.store.forEach(partition, leaf: leaf) { key, head in own[key] = head.version }
         var keys = Set(own.keys)
@@ -99,24 +99,18 @@ extension Replica {
 
     /// Goes on with the next leaf or key; settled when there is none left.
     func advanceSettling(_ leader: Leader) {
-        guard var settling = leader.settling, settling.suspects != nil else { return }
+        guard let settling = leader.settling, settling.suspects != nil else { return }
         settling.recovering = settling.recovering.filter { leader.recoveries[$0] != nil }
         while settling.recovering.count < context.options.settleWindow, let key = settling.keys.popFirst() {
             settling.recovering.insert(key)
-            leader.settling = settling
             recover(key, for: nil, leader)
-            // A quorum of one resolves at once and comes back here.
-            guard let current = leader.settling else { return }
-            settling = current
         }
         if settling.keys.isEmpty, settling.leaf == nil, let leaf = settling.suspects?.popFirst() {
             settling.leaf = leaf
             settling.sent = now
-            leader.settling = settling
             sendEntriesRequests(leader)
             return
         }
-        leader.settling = settling
         if settling.keys.isEmpty, settling.leaf == nil, settling.recovering.isEmpty { finishSettling(leader) }
     }
 
