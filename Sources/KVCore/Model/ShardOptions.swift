@@ -39,6 +39,9 @@ public struct ShardOptions: Sendable {
     public var mendBytes = 8 << 20
     /// Keys being recovered at a time while a partition settles.
     public var settleWindow = 64
+    /// Bytes of records that were proposed and are not yet at every replica, over all partitions. At it, writes are refused
+    /// and settling pauses; at half of it, slow replicas count as having missed what is chosen.
+    public var maximumProposedBytes = 256 << 20
     /// Requests that wait at a node for their answers; more are refused.
     public var maximumRequests = 100_000
 

@@ -80,6 +80,9 @@ struct Proposal {
     var resends = 0
     var accepted = ReplicaMask()
     var isChosen = false
+
+    /// What it holds in memory, about.
+    var bytes: Int { 256 + key.bytes.count + (record.value?.count ?? 0) }
 }
 
 /// An answer that changes nothing: it waits until what it is based on is chosen, and until a majority has confirmed the
@@ -142,6 +145,7 @@ extension Replica {
             endComparison(with: index, leader)
             forgetSent(to: index, leader)
         }
+        for proposal in leader.proposals { context.proposedBytes -= proposal.bytes }
         context.effects.append(.notice(.steppedDown(partition)))
         let redirect = ForwardResult.notLeader(hint: hint)
         let firstUnsent = leader.unsent.first ?? .max
@@ -226,6 +230,9 @@ extension Replica {
             guard value == nil || context.store.acceptsWrites else {
                 return context.finish(operation.origin, .refused(.diskFull))
             }
+            guard context.proposedBytes < context.options.maximumProposedBytes else {
+                return context.finish(operation.origin, .refused(.overloaded))
+            }
             propose(
                 operation.key, value: value, expiry: expiry, contentType: contentType, origin: operation.origin, leader)
         case .answer(let outcome): wait(operation, outcome, base: base, leader)
@@ -290,10 +297,10 @@ extension Replica {
         let record = Record(
             version: Version(ballot: leader.ballot, sequence: sequence), expiry: expiry, value: value,
             contentType: contentType)
-        leader.proposals.append(
-            Proposal(
-                key: key, record: record, origin: origin, previous: leader.inFlight[key] ?? 0, sent: now,
-                resent: now))
+        let proposal = Proposal(
+            key: key, record: record, origin: origin, previous: leader.inFlight[key] ?? 0, sent: now, resent: now)
+        leader.proposals.append(proposal)
+        context.proposedBytes += proposal.bytes
         leader.inFlight[key] = sequence
         leader.unsent.append(sequence)
         context.markDirty(self)
@@ -364,8 +371,9 @@ extension Replica {
     func retire(_ leader: Leader) {
         while let first = leader.proposals.first, first.isChosen {
             if first.isSent {
+                let mayWait = context.proposedBytes < context.options.maximumProposedBytes / 2
                 for (index, member) in quorum.members.enumerated() where !first.accepted.contains(index) {
-                    if context.isUp(member), now - first.sent < context.options.stragglers { return }
+                    if mayWait, context.isUp(member), now - first.sent < context.options.stragglers { return }
                 }
                 for index in quorum.members.indices where !first.accepted.contains(index) {
                     missed(first.key, by: index, leader)
@@ -373,6 +381,7 @@ extension Replica {
             }
             leader.proposals.removeFirst()
             leader.base += 1
+            context.proposedBytes -= first.bytes
         }
     }
 

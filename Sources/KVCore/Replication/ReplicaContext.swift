@@ -12,6 +12,8 @@ final class ReplicaContext<Store: RecordStore>: Environment {
     /// Leaderships being handed over, and comparisons of hash trees under way: bounded by `ShardOptions`.
     var transfers = 0
     var comparisons = 0
+    /// Bytes of what leaders have proposed, until they let go of it: bounded by `ShardOptions`.
+    var proposedBytes = 0
     /// Bytes of records on their way to lagging peers.
     var mending: [NodeNumber: Int] = [:]
 

@@ -40,7 +40,9 @@ extension Replica {
     }
 
     func resendSettling(_ leader: Leader) {
-        guard let settling = leader.settling, now - settling.sent >= context.options.retry else { return }
+        guard let settling = leader.settling else { return }
+        advanceSettling(leader)
+        guard leader.settling != nil, now - settling.sent >= context.options.retry else { return }
         settling.sent = now
         if settling.suspects == nil { sendLeavesRequests(leader) } else { sendEntriesRequests(leader) }
     }
@@ -101,7 +103,9 @@ extension Replica {
     func advanceSettling(_ leader: Leader) {
         guard let settling = leader.settling, settling.suspects != nil else { return }
         settling.recovering = settling.recovering.filter { leader.recoveries[$0] != nil }
-        while settling.recovering.count < context.options.settleWindow, let key = settling.keys.popFirst() {
+        while settling.recovering.count < context.options.settleWindow,
+            context.proposedBytes < context.options.maximumProposedBytes, let key = settling.keys.popFirst()
+        {
             settling.recovering.insert(key)
             recover(key, for: nil, leader)
         }
