@@ -196,6 +196,7 @@ extension Replica {
         for key in leader.recoveries.keys.sorted() {
             if var recovery = leader.recoveries[key], take(&recovery.operations) {
                 leader.recoveries[key] = recovery
+                dropRecoveryIfUnwanted(key, leader)
                 return true
             }
         }
@@ -487,6 +488,10 @@ extension Replica {
         }
         leader.held.removeAll(where: expire)
         leader.answers.removeAll { expire($0.operation) }
-        for key in leader.recoveries.keys.sorted() { leader.recoveries[key]?.operations.removeAll(where: expire) }
+        for key in leader.recoveries.keys.sorted() {
+            guard let waiting = leader.recoveries[key]?.operations, !waiting.isEmpty else { continue }
+            leader.recoveries[key]?.operations.removeAll(where: expire)
+            dropRecoveryIfUnwanted(key, leader)
+        }
     }
 }

@@ -101,6 +101,14 @@ extension Replica {
             key, value: record.value, expiry: record.expiry, contentType: record.contentType, origin: nil, leader)
     }
 
+    /// Those whose operations have all been refused would otherwise gather for as long as no majority answers.
+    func dropRecoveryIfUnwanted(_ key: Key, _ leader: Leader) {
+        guard let recovery = leader.recoveries[key], recovery.operations.isEmpty, !recovery.isLoading,
+            leader.settling?.recovering.contains(key) != true
+        else { return }
+        leader.recoveries[key] = nil
+    }
+
     private func finishRecovery(_ key: Key, _ leader: Leader) {
         guard let recovery = leader.recoveries.removeValue(forKey: key) else { return }
         for operation in recovery.operations { execute(operation, leader, keyIsKnown: true) }
