@@ -29,7 +29,7 @@ public struct ShardOptions: Sendable {
 
     /// Leaderships handed over at a time.
     public var maximumTransfers = 64
-    /// Hash trees compared at a time, over all partitions and peers.
+    /// Hash trees compared at a time with one peer, over all partitions.
     public var maximumComparisons = 32
     /// Keys remembered for a peer that missed them, in one partition; past it, the hash trees find them.
     public var maximumMissed = 1024

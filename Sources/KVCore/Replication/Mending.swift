@@ -62,15 +62,15 @@ extension Replica {
     }
 
     private func compare(with index: Int, _ leader: Leader) {
+        let peer = quorum.members[index]
         if let comparison = leader.progress[index].comparison {
             guard now - comparison.sent >= context.options.retry else { return }
         } else {
-            guard context.comparisons < context.options.maximumComparisons else { return }
-            context.comparisons += 1
+            guard context.comparisons[peer, default: 0] < context.options.maximumComparisons else { return }
+            context.comparisons[peer, default: 0] += 1
             leader.progress[index].comparison = Comparison(sent: now)
         }
         leader.progress[index].comparison?.sent = now
-        let peer = quorum.members[index]
         if let leaf = leader.progress[index].comparison?.leaves?.first {
             context.send(peer, .entries(header(leader.ballot), leaf: UInt16(leaf)))
         } else {
@@ -81,7 +81,7 @@ extension Replica {
     func endComparison(with index: Int, _ leader: Leader) {
         guard leader.progress[index].comparison != nil else { return }
         leader.progress[index].comparison = nil
-        context.comparisons -= 1
+        context.comparisons[quorum.members[index], default: 0] -= 1
     }
 
     func receiveLeavesResult(_ header: PartitionHeader, leaves: [Digest], from node: NodeNumber) {

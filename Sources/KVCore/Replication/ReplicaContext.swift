@@ -9,9 +9,9 @@ final class ReplicaContext<Store: RecordStore>: Environment {
     var dirty: [PartitionID] = []
     /// Reads under way, and what each is for.
     private var loads: [ReadTicket: LoadPurpose] = [:]
-    /// Leaderships being handed over, and comparisons of hash trees under way: bounded by `ShardOptions`.
+    /// Leaderships being handed over, and comparisons of hash trees under way with each peer: bounded by `ShardOptions`.
     var transfers = 0
-    var comparisons = 0
+    var comparisons: [NodeNumber: Int] = [:]
     /// Bytes of what leaders have proposed, until they let go of it: bounded by `ShardOptions`.
     var proposedBytes = 0
     /// Bytes of records on their way to lagging peers.
