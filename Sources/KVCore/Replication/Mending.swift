@@ -5,7 +5,7 @@ import DequeModule
 struct Progress {
     /// Its tree has been compared with the leader's: what it misses is in `missed`, on its way, or in flight.
     var isCompared = false
-    /// Keys it missed, at most `ShardOptions.maximumMissed`.
+    /// Keys it missed, at most `ShardOptions.maximumMissed` and those of one leaf.
     var missed: Deque<Key> = []
     /// Records sent to it again, by version.
     var sent: [Version: Sent] = [:]
@@ -31,6 +31,8 @@ struct Comparison {
     var sent: Instant
     /// Leaves still to be compared key by key; nil until the others' leaves have come.
     var leaves: Deque<Int>?
+    /// The next leaf waits until much of what the last ones showed is on its way.
+    var isPaused = false
 }
 
 extension Replica {
@@ -64,6 +66,7 @@ extension Replica {
     private func compare(with index: Int, _ leader: Leader) {
         let peer = quorum.members[index]
         if let comparison = leader.progress[index].comparison {
+            if comparison.isPaused { return compareNextLeaf(with: index, leader) }
             guard now - comparison.sent >= context.options.retry else { return }
         } else {
             guard context.comparisons[peer, default: 0] < context.options.maximumComparisons else { return }
@@ -95,13 +98,16 @@ extension Replica {
     }
 
     private func compareNextLeaf(with index: Int, _ leader: Leader) {
-        if let leaf = leader.progress[index].comparison?.leaves?.first {
-            leader.progress[index].comparison?.sent = now
-            context.send(quorum.members[index], .entries(header(leader.ballot), leaf: UInt16(leaf)))
-        } else {
+        guard let leaf = leader.progress[index].comparison?.leaves?.first else {
             endComparison(with: index, leader)
             leader.progress[index].isCompared = true
+            return
         }
+        let isFull = leader.progress[index].missed.count >= context.options.maximumMissed / 2
+        leader.progress[index].comparison?.isPaused = isFull
+        guard !isFull else { return }
+        leader.progress[index].comparison?.sent = now
+        context.send(quorum.members[index], .entries(header(leader.ballot), leaf: UInt16(leaf)))
     }
 
     func receiveEntriesResult(_ header: PartitionHeader, leaf: Int, entries: [KeyVersion], from node: NodeNumber) {
@@ -192,6 +198,7 @@ extension Replica {
     func mended(_ version: Version, at index: Int, _ leader: Leader) {
         guard forgetSent(version, to: index, leader) else { return }
         sendMissed(to: index, leader)
+        if leader.progress[index].comparison?.isPaused == true { compareNextLeaf(with: index, leader) }
     }
 
     @discardableResult
