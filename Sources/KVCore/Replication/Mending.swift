@@ -12,6 +12,8 @@ struct Progress {
     /// Values being read from disk for it.
     var loading = 0
     var comparison: Comparison?
+    /// How many times in a row what was sent again found no answer: its disk may be full. Each doubles the pause.
+    var silence = 0
 
     /// As far as the leader knows it holds everything that is not in flight.
     var isLevel: Bool { isCompared && missed.isEmpty && sent.isEmpty && loading == 0 && comparison == nil }
@@ -188,7 +190,10 @@ extension Replica {
     /// What was sent again and not answered is missed still.
     private func resendMended(to index: Int, _ leader: Leader) {
         guard !leader.progress[index].sent.isEmpty else { return }
-        let late = leader.progress[index].sent.filter { now - $0.value.at >= context.options.retry }
+        let silence = leader.progress[index].silence
+        let pause = Span(nanoseconds: context.options.retry.nanoseconds << UInt64(min(silence, 4)))
+        let late = leader.progress[index].sent.filter { now - $0.value.at >= pause }
+        if !late.isEmpty { leader.progress[index].silence += 1 }
         for (version, sent) in late.sorted(by: { $0.key < $1.key }) {
             forgetSent(version, to: index, leader)
             leader.progress[index].missed.append(sent.key)
@@ -197,6 +202,7 @@ extension Replica {
 
     func mended(_ version: Version, at index: Int, _ leader: Leader) {
         guard forgetSent(version, to: index, leader) else { return }
+        leader.progress[index].silence = 0
         sendMissed(to: index, leader)
         if leader.progress[index].comparison?.isPaused == true { compareNextLeaf(with: index, leader) }
     }
@@ -210,6 +216,7 @@ extension Replica {
 
     /// The peer is out of touch, or this leader is no more: what was on its way is missed.
     func forgetSent(to index: Int, _ leader: Leader) {
+        leader.progress[index].silence = 0
         for version in leader.progress[index].sent.keys.sorted() {
             guard let key = leader.progress[index].sent[version]?.key else { continue }
             forgetSent(version, to: index, leader)
