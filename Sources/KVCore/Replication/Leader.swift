@@ -335,11 +335,13 @@ extension Replica {
             accepted(version.sequence, by: index, leader)
         }
         mended(version, at: index, leader)
+        if leader.transfer != nil { context.markDirty(self) }
     }
 
     func ownAcceptIsDurable(_ ballot: Ballot, sequence: UInt64) {
         guard let leader, leader.ballot == ballot else { return }
         accepted(sequence, by: ownIndex, leader)
+        if leader.transfer != nil { context.markDirty(self) }
     }
 
     private func accepted(_ sequence: UInt64, by replica: Int, _ leader: Leader) {
@@ -438,6 +440,7 @@ extension Replica {
         else { return }
         leader.confirmed[index] = max(leader.confirmed[index], round)
         answerWhatMayBe(leader)
+        if leader.transfer != nil { context.markDirty(self) }
     }
 
     /// The newest round that a majority has confirmed. A later confirmation serves earlier rounds as well.
