@@ -394,14 +394,15 @@ extension Replica {
             let proposal = leader.proposals[index]
             let pause = Span(nanoseconds: context.options.retry.nanoseconds << UInt64(min(proposal.resends, 4)))
             guard proposal.isSent, now - proposal.resent >= pause else { continue }
+            let late = quorum.members.enumerated().filter { replica, member in
+                member != context.me && !proposal.accepted.contains(replica) && context.isUp(member)
+            }
+            guard !late.isEmpty else { continue }
             leader.proposals[index].resent = now
             leader.proposals[index].resends += 1
             budget -= 1
             let accept = PeerMessage.accept(header(leader.ballot), key: proposal.key, record: proposal.record)
-            for (replica, member) in quorum.members.enumerated()
-            where !proposal.accepted.contains(replica) && context.isUp(member) {
-                context.send(member, accept)
-            }
+            for (_, member) in late { context.send(member, accept) }
         }
     }
 }
