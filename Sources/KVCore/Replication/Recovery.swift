@@ -54,8 +54,8 @@ extension Replica {
         if quorum.isMet(by: recovery.answered), !recovery.isLoading { resolve(key, recovery, leader) }
     }
 
-    /// A majority has told what it holds: the highest version is the latest that can have been chosen. Where a majority
-    /// holds just that, it is chosen; where not, it is proposed again, under this ballot.
+    /// A majority has told what it holds: the highest version is the latest that can have been chosen. Where this leader
+    /// and a majority with it hold just that, it is chosen; where not, it is proposed again, under this ballot.
     private func resolve(_ key: Key, _ recovery: Recovery, _ leader: Leader) {
         let own = context.store.head(partition, key)
         guard leader.inFlight[key] == nil, own?.version.ballot != leader.ballot else {
@@ -69,12 +69,9 @@ extension Replica {
         for (index, record) in recovery.records where record.version == best { holders.insert(index) }
         let remote = recovery.records.values.first { $0.version == best }
 
-        if quorum.isMet(by: holders) {
-            if own?.version != best, let remote {
-                context.store.put(partition, key, remote)
-                lastAppend = context.store.appended
-            }
-        } else if let remote {
+        let isChosenAndHeld = holders.contains(ownIndex) && quorum.isMet(by: holders)
+        if isChosenAndHeld { return finishRecovery(key, leader) }
+        if let remote {
             proposeAgain(key, remote, leader)
         } else {
             switch context.store.read(partition, key) {
