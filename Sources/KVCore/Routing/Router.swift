@@ -2,6 +2,7 @@
 protocol LocalReplica {
     /// It leads, or is about to: operations are for it.
     var takesOperations: Bool { get }
+    var leads: Bool { get }
     /// Who else seems to lead.
     var leaderHint: NodeNumber? { get }
     func submit(_ operation: Operation)
@@ -91,6 +92,8 @@ struct Router<Local: LocalReplica> {
             replica.submit(
                 Operation(
                     origin: .local(id), key: request.key, command: request.command, deadline: request.deadline))
+            // A candidacy may come to nothing, again and again.
+            if !replica.leads { startPeek(id, replica) }
             return
         }
         if let target = target(entry, replica) {

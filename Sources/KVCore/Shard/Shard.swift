@@ -283,4 +283,5 @@ extension Shard {
 
 extension Replica: LocalReplica {
     var takesOperations: Bool { leader != nil || candidate != nil }
+    var leads: Bool { leader != nil }
 }
