@@ -62,6 +62,8 @@ extension Replica {
         let candidate = Candidate(phase: .canvassing, ballot: ballot, now: now)
         candidate.supporters.insert(ownIndex)
         self.candidate = candidate
+        // No ballot is both canvassed and led under: a late refusal of the one must not pass for a declined hand-over.
+        highestSeen = ballot
         if quorum.isMet(by: candidate.supporters) { return prepare(holding: []) }
         for member in quorum.members where member != context.me {
             context.send(member, .canvass(header(candidate.ballot)))

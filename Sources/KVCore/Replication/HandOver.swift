@@ -6,7 +6,8 @@ extension Replica {
     var successor: NodeNumber? {
         let candidates = context.isDraining ? quorum.members : Array(quorum.members[..<ownIndex])
         return candidates.first { member in
-            guard member != context.me, !context.declining.contains(member), let since = context.up[member]?.since else { return false }
+            guard member != context.me, !context.declining.contains(member), let since = context.up[member]?.since
+            else { return false }
             return context.isDraining || now - since >= context.options.handbackDelay
         }
     }
