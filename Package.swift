@@ -138,6 +138,7 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
-        .testTarget(name: "KVProcessTests", dependencies: ["KVClient", "KVCore"], swiftSettings: settings),
+        .testTarget(
+            name: "KVProcessTests", dependencies: ["KVClient", "KVCore", "KVSimulator", "kv"], swiftSettings: settings),
     ]
 )

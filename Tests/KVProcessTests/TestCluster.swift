@@ -5,7 +5,7 @@ import XCTest
 
 /// Real `kv serve` processes on loopback, with real files: started, killed and looked at by a test.
 final class TestCluster {
-    struct Node {
+    struct Node: Sendable {
         let id: String
         let client: Address
         let peer: Address
@@ -14,55 +14,65 @@ final class TestCluster {
     let directory: URL
     let nodes: [Node]
     let file: URL
-    private var processes: [String: Process] = [:]
+    /// Put before the command of a node's process: what runs it elsewhere.
+    var launcher: (Node) -> [String] = { _ in [] }
+    private var processes: [String: ChildProcess] = [:]
+    private var commands = 0
 
-    /// - Parameter settings: more lines of the configuration, as YAML.
-    init(nodes count: Int = 3, partitions: Int = 64, replicas: Int = 3, settings: String = "") throws {
+    /// - Parameters:
+    ///   - hosts: the nodes' addresses; loopback unless they are elsewhere.
+    ///   - settings: more lines of the configuration, as YAML.
+    init(
+        nodes count: Int = 3, partitions: Int = 64, replicas: Int = 3, hosts: [String]? = nil, settings: String = ""
+    ) throws {
         directory = FileManager.default.temporaryDirectory.appendingPathComponent("kv-test-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         let ports = try Self.freePorts(2 * count)
         nodes = (0..<count).map { index in
-            Node(
-                id: "n\(index + 1)", client: Address(host: "127.0.0.1", port: ports[2 * index]),
-                peer: Address(host: "127.0.0.1", port: ports[2 * index + 1]))
+            let host = hosts?[index] ?? "127.0.0.1"
+            return Node(
+                id: "n\(index + 1)", client: Address(host: host, port: ports[2 * index]),
+                peer: Address(host: host, port: ports[2 * index + 1]))
         }
         file = directory.appendingPathComponent("cluster.yaml")
         var text = "cluster: {name: test, partitions: \(partitions), replicas: \(replicas)}\nnodes:\n"
         for node in nodes { text += "  - {id: \(node.id), client: \"\(node.client)\", peer: \"\(node.peer)\"}\n" }
-        text += "data_dir: \(directory.appendingPathComponent("data").path)\n" + settings
+        text += "data_dir: \(directory.path)/data\n" + settings
         try text.write(to: file, atomically: true, encoding: .utf8)
     }
 
     deinit {
-        for process in processes.values where process.isRunning { kill(process.processIdentifier, SIGKILL) }
-        for process in processes.values { process.waitUntilExit() }
+        for process in processes.values { process.killNow() }
         try? FileManager.default.removeItem(at: directory)
     }
 
     /// The `kv` that was built with these tests.
-    static var executable: URL {
-        let tests = URL(fileURLWithPath: CommandLine.arguments[0])
-        return tests.deletingLastPathComponent().appendingPathComponent("kv")
+    static var executable: String {
+        URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().appendingPathComponent("kv").path
     }
 
-    /// Ports that nobody listens on now.
+    /// Ports that nobody listens on now, from below those that the system gives to connections that leave: a node that is
+    /// down finds its own still free.
     static func freePorts(_ count: Int) throws -> [Int] {
-        var sockets: [Int32] = []
-        defer { for socket in sockets { close(socket) } }
-        return try (0..<count).map { _ in
-            let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-            sockets.append(descriptor)
-            var address = sockaddr_in()
-            address.sin_family = sa_family_t(AF_INET)
-            address.sin_addr.s_addr = inet_addr("127.0.0.1")
-            var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-            let isBound = withUnsafeMutablePointer(to: &address) {
-                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0
-                }
+        var ports: Set<Int> = []
+        for _ in 0..<1000 where ports.count < count {
+            let port = Int.random(in: 10_000..<30_000)
+            if isFree(port) { ports.insert(port) }
+        }
+        guard ports.count == count else { throw Unexpected("found no free ports") }
+        return Array(ports)
+    }
+
+    private static func isFree(_ port: Int) -> Bool {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        defer { close(descriptor) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = in_port_t(UInt16(port).bigEndian)
+        return withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
             }
-            guard descriptor >= 0, isBound else { throw POSIXError(.EADDRNOTAVAIL) }
-            return Int(UInt16(bigEndian: address.sin_port))
         }
     }
 
@@ -70,159 +80,181 @@ final class TestCluster {
 
     func start(_ ids: String...) throws {
         for id in ids.isEmpty ? nodes.map(\.id) : ids {
-            let process = Process()
-            process.executableURL = Self.executable
-            process.arguments = ["serve", "--config", file.path, "--node", id]
-            let log = directory.appendingPathComponent("\(id).log")
-            if !FileManager.default.fileExists(atPath: log.path) {
-                FileManager.default.createFile(atPath: log.path, contents: nil)
-            }
-            let handle = try FileHandle(forWritingTo: log)
-            try handle.seekToEnd()
-            process.standardError = handle
-            process.standardOutput = handle
-            process.standardInput = FileHandle.nullDevice
-            try process.run()
-            processes[id] = process
+            let command = launcher(try node(id)) + [Self.executable, "serve", "--config", file.path, "--node", id]
+            let log = directory.appendingPathComponent("\(id).log").path
+            processes[id] = try ChildProcess(
+                command.map { Array($0.utf8) }, directory: directory.path, output: log, errors: log)
         }
     }
 
-    func signal(_ number: Int32, _ ids: String...) {
-        for id in ids.isEmpty ? nodes.map(\.id) : ids {
-            if let process = processes[id], process.isRunning { kill(process.processIdentifier, number) }
-        }
+    func startAndWait() throws {
+        try start()
+        try waitUntilReady()
     }
 
-    /// SIGKILL, and gone when this returns.
+    func signal(_ number: Int32, _ id: String) { processes[id]?.signal(number) }
+
+    /// SIGKILL to all of them at once, and gone when this returns.
     func killNow(_ ids: String...) {
         let ids = ids.isEmpty ? nodes.map(\.id) : ids
         for id in ids { signal(SIGKILL, id) }
-        for id in ids { processes.removeValue(forKey: id)?.waitUntilExit() }
+        for id in ids { processes.removeValue(forKey: id)?.killNow() }
     }
 
-    /// SIGTERM; the exit code.
-    func stop(_ id: String) -> Int32? {
+    /// SIGTERM, and how it ended.
+    func stop(_ id: String) throws -> ChildProcess.End? {
         signal(SIGTERM, id)
-        guard let process = processes.removeValue(forKey: id) else { return nil }
-        process.waitUntilExit()
-        return process.terminationStatus
+        return try processes.removeValue(forKey: id)?.wait()
+    }
+
+    func isRunning(_ id: String) -> Bool { processes[id].map { $0.poll() == nil } ?? false }
+
+    /// Bytes of memory that a node's process has in use.
+    func memory(_ id: String) throws -> Int {
+        guard let process = processes[id] else { throw Unexpected("\(id) does not run") }
+        let pages = try String(contentsOfFile: "/proc/\(process.pid)/statm", encoding: .utf8).split(separator: " ")
+        guard pages.count > 1, let resident = Int(pages[1]) else { throw Unexpected("statm cannot be read") }
+        return resident * sysconf(Int32(_SC_PAGESIZE))
     }
 
     func log(_ id: String) -> String {
         (try? String(contentsOf: directory.appendingPathComponent("\(id).log"), encoding: .utf8)) ?? ""
     }
 
+    /// Where a node keeps its data.
+    func data(_ id: String) -> String { "\(directory.path)/data/\(id)" }
+
     // MARK: Clients
 
-    func node(_ id: String) throws -> Node { try XCTUnwrap(nodes.first { $0.id == id }) }
-
-    func client(_ ids: String..., timeout: Span = KVClient.defaultTimeout) -> KVClient {
-        let chosen = ids.isEmpty ? nodes : nodes.filter { ids.contains($0.id) }
-        return KVClient(endpoints: chosen.map(\.client), timeout: timeout)
+    func node(_ id: String) throws -> Node {
+        guard let node = nodes.first(where: { $0.id == id }) else { throw Unexpected("there is no node \(id)") }
+        return node
     }
 
-    /// Until the nodes say that they can serve.
-    func waitUntilReady(_ ids: String..., limit: Duration = .seconds(20)) async throws {
-        for id in ids.isEmpty ? nodes.map(\.id) : ids {
-            try await wait(limit: limit, for: "\(id) to be ready; its log:\n\(log(id))") {
-                let answer = try? await self.http(id, "GET", "/health/ready")
-                return answer?.status == 200
-            }
-        }
-    }
-
-    /// Polls a condition that other processes bring about.
-    func wait(limit: Duration = .seconds(20), for what: String, _ condition: () async throws -> Bool) async throws {
-        let end = ContinuousClock.now + limit
-        while try await !condition() {
-            guard ContinuousClock.now < end else {
-                XCTFail("waited \(limit) for \(what)")
-                throw CancellationError()
-            }
-            try await Task.sleep(for: .milliseconds(20))
-        }
-    }
-
-    struct HTTPAnswer {
-        let status: Int
-        let headers: [String: String]
-        let body: Data
+    func connect(_ id: String, limit: Int = 20) throws -> RawConnection {
+        try RawConnection(try node(id).client, limit: limit)
     }
 
     /// One request over a connection of its own.
     func http(
-        _ id: String, _ method: String, _ path: String, headers: [String: String] = [:], body: Data? = nil
-    ) async throws -> HTTPAnswer {
-        let address = try node(id).client
-        let arguments =
-            ["-sS", "-i", "--max-time", "20", "-X", method, "--path-as-is"]
-            + headers.flatMap { ["-H", "\($0): \($1)"] }
-            + (method == "HEAD" ? ["--head"] : []) + (body == nil ? [] : ["--data-binary", "@-"])
-            + ["http://\(address)\(path)"]
-        let result = try await run(URL(fileURLWithPath: "/usr/bin/curl"), arguments, input: body)
-        guard result.status == 0 else { throw URLError(.cannotConnectToHost) }
-        return try Self.parse(result.output)
+        _ id: String, _ method: String, _ target: String, headers: [String: String] = [:], body: [UInt8]? = nil
+    ) throws -> RawConnection.Answer {
+        try connect(id).request(method, target, headers: headers, body: body)
     }
 
-    private static func parse(_ data: Data) throws -> HTTPAnswer {
-        var rest = data
-        while let end = rest.range(of: Data("\r\n\r\n".utf8)) {
-            let lines = String(decoding: rest[..<end.lowerBound], as: UTF8.self).components(separatedBy: "\r\n")
-            let status = Int(lines[0].split(separator: " ").dropFirst().first ?? "") ?? 0
-            rest = rest[end.upperBound...]
-            guard status != 100 else { continue }
-            var headers: [String: String] = [:]
-            for line in lines.dropFirst() {
-                let parts = line.split(separator: ":", maxSplits: 1)
-                if parts.count == 2 {
-                    headers[parts[0].lowercased()] = parts[1].trimmingCharacters(in: .whitespaces)
-                }
+    func ring(_ id: String) throws -> RingStatus {
+        try JSONDecoder().decode(RingStatus.self, from: Data(try http(id, "GET", "/v1/ring").body))
+    }
+
+    /// The partitions that `id` leads, as `observer` sees it.
+    func leads(_ id: String, seenBy observer: String) throws -> Int {
+        try ring(observer).nodes.first { $0.id == id }?.leaders ?? 0
+    }
+
+    func leader(of key: String, seenBy observer: String) throws -> String? {
+        let answer = try http(observer, "GET", "/v1/ring?key=\(key)")
+        return try JSONDecoder().decode(KeyPlacement.self, from: Data(answer.body)).leader
+    }
+
+    /// Keys whose partitions `id` leads.
+    func keys(ledBy id: String, count: Int, prefix: String = "key-") throws -> [String] {
+        let assignments = try ring(id).assignments
+        let found = (0..<10_000).lazy.map { "\(prefix)\($0)" }.filter { name in
+            let partition = PartitionID(slot: Key(name).slot, partitions: assignments.count)
+            return assignments[Int(partition.raw)].leader == id
+        }.prefix(count)
+        guard found.count == count else { throw Unexpected("\(id) does not lead enough") }
+        return Array(found)
+    }
+
+    // MARK: Waiting
+
+    /// Until the nodes say that they can serve.
+    func waitUntilReady(_ ids: String...) throws {
+        for id in ids.isEmpty ? nodes.map(\.id) : ids {
+            try wait(for: "\(id) to be ready; its log:\n\(log(id))") {
+                if !isRunning(id) { throw Unexpected("\(id) has ended; its log:\n\(log(id))") }
+                return (try? http(id, "GET", "/health/ready").status) == 200
             }
-            return HTTPAnswer(status: status, headers: headers, body: Data(rest))
         }
-        throw URLError(.badServerResponse)
+    }
+
+    /// Until every node leads what it leads when all is well, in the eyes of all.
+    func waitUntilBalanced() throws {
+        try wait(for: "all leaderships to be back") {
+            try nodes.allSatisfy { observer in
+                try ring(observer.id).assignments.allSatisfy { $0.leader == $0.replicas.first }
+            }
+        }
+    }
+
+    /// Polls what other processes bring about.
+    func wait(
+        limit: Double = 30, for what: @autoclosure () -> String, _ condition: () throws -> Bool
+    ) throws {
+        let end = Time.now + limit
+        while try !condition() {
+            guard Time.now < end else { throw Unexpected("waited \(limit) s for \(what())") }
+            usleep(20_000)
+        }
     }
 
     // MARK: Commands
 
     struct CommandResult {
-        let status: Int32
-        let output: Data
+        let end: ChildProcess.End
+        let output: [UInt8]
         let errors: String
 
+        var status: Int32 { if case .exited(let status) = end { status } else { -1 } }
         var text: String { String(decoding: output, as: UTF8.self) }
     }
 
     /// Runs `kv` with these arguments against all nodes, or those named.
-    func kv(_ arguments: [String], at ids: [String] = [], input: Data? = nil) async throws -> CommandResult {
+    func kv(_ arguments: String..., at ids: [String] = [], input: [UInt8]? = nil) throws -> CommandResult {
+        try kv(arguments.map { Array($0.utf8) }, at: ids, input: input)
+    }
+
+    func kv(_ arguments: [[UInt8]], at ids: [String] = [], input: [UInt8]? = nil) throws -> CommandResult {
         let chosen = ids.isEmpty ? nodes : nodes.filter { ids.contains($0.id) }
         let endpoints = chosen.map { "\($0.client)" }.joined(separator: ",")
-        return try await run(Self.executable, arguments, input: input, environment: ["KV_ENDPOINT": endpoints])
+        return try run([Array(Self.executable.utf8)] + arguments, ["KV_ENDPOINT": endpoints], input: input)
+    }
+
+    /// Starts a command that a test goes on beside; `finish` waits for it.
+    func begin(
+        _ command: [[UInt8]], _ environment: [String: String] = [:], input: [UInt8]? = nil
+    ) throws -> () throws -> CommandResult {
+        commands += 1
+        let path = directory.appendingPathComponent("command-\(commands)").path
+        if let input { try Data(input).write(to: URL(fileURLWithPath: path + ".in")) }
+        let process = try ChildProcess(
+            command, environment: environment, directory: directory.path,
+            input: input == nil ? "/dev/null" : path + ".in", output: path + ".out", errors: path + ".err")
+        return {
+            let end = try process.wait()
+            let output = try Data(contentsOf: URL(fileURLWithPath: path + ".out"))
+            let errors = try Data(contentsOf: URL(fileURLWithPath: path + ".err"))
+            return CommandResult(end: end, output: Array(output), errors: String(decoding: errors, as: UTF8.self))
+        }
     }
 
     func run(
-        _ executable: URL, _ arguments: [String], input: Data? = nil, environment: [String: String] = [:]
-    ) async throws -> CommandResult {
-        let process = Process()
-        process.executableURL = executable
-        process.arguments = arguments
-        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-        process.currentDirectoryURL = directory
-        let (standardInput, output, errors) = (Pipe(), Pipe(), Pipe())
-        process.standardInput = standardInput
-        process.standardOutput = output
-        process.standardError = errors
-        try process.run()
-        async let read = Task.detached { output.fileHandleForReading.readDataToEndOfFile() }.value
-        async let said = Task.detached { errors.fileHandleForReading.readDataToEndOfFile() }.value
-        let writer = standardInput.fileHandleForWriting
-        await Task.detached {
-            if let input { try? writer.write(contentsOf: input) }
-            try? writer.close()
-        }.value
-        let (data, message) = await (read, said)
-        process.waitUntilExit()
-        return CommandResult(
-            status: process.terminationStatus, output: data, errors: String(decoding: message, as: UTF8.self))
+        _ command: [[UInt8]], _ environment: [String: String] = [:], input: [UInt8]? = nil
+    ) throws -> CommandResult {
+        try begin(command, environment, input: input)()
     }
+
+    /// Runs `kv serve` where it is to be refused, with a configuration made from the cluster's own.
+    func serve(_ id: String, changing change: (String) -> String = { $0 }) throws -> CommandResult {
+        let text = change(try String(contentsOf: file, encoding: .utf8))
+        let path = directory.appendingPathComponent("other.yaml").path
+        try text.write(toFile: path, atomically: true, encoding: .utf8)
+        return try run([Self.executable, "serve", "--config", path, "--node", id].map { Array($0.utf8) })
+    }
+}
+
+/// A key as a part of a URL.
+func encoded(_ key: [UInt8]) -> String {
+    key.map { "%" + ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
 }
