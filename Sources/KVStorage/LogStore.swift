@@ -16,12 +16,12 @@ public final class LogStore: RecordStore {
     public let options: StoreOptions
     let fileSystem: any FileSystem
     let catalog: Catalog
-    var writer: LogWriter
+    @exclusivity(unchecked) var writer: LogWriter
 
-    public internal(set) var appended: LogPosition = 0
+    @exclusivity(unchecked) public internal(set) var appended: LogPosition = 0
     public internal(set) var durable: LogPosition = 0
     /// Why the store has stopped; never cleared.
-    public internal(set) var failure: StoreError?
+    @exclusivity(unchecked) public internal(set) var failure: StoreError?
 
     /// What has been synced: a position and the number of the batch that ends there.
     var syncedPosition: LogPosition = 0
@@ -29,7 +29,7 @@ public final class LogStore: RecordStore {
     var syncUnderWay = false
     var lastSync: Instant?
     /// The end of the newest written batch: what lies before it is read from files.
-    var written: Location
+    @exclusivity(unchecked) var written: Location
     /// How far the newest segment's file reaches.
     var preallocated: UInt64
 
@@ -39,7 +39,7 @@ public final class LogStore: RecordStore {
 
     var tickets: [ReadTicket: PendingRead] = [:]
     var lastTicket: UInt64 = 0
-    var scratch: UnsafeMutableRawBufferPointer
+    @exclusivity(unchecked) var scratch: UnsafeMutableRawBufferPointer
 
     var maintenance = Maintenance.idle
     var maintenanceUnderWay = false

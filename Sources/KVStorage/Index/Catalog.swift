@@ -1,11 +1,12 @@
 import KVCore
 
 /// All that the store keeps in memory about the log: the keys of each partition, the segments and what is worth
-/// keeping in them, and the cache. The same code runs for appends and for recovery.
+/// keeping in them, and the cache. The same code runs for appends and for recovery. (Unchecked for the reason that
+/// `Partition` gives.)
 final class Catalog {
-    private var partitions: [Partition?] = []
-    var segments = SegmentTable()
-    var cache: ValueCache
+    @exclusivity(unchecked) private var partitions: [Partition?] = []
+    @exclusivity(unchecked) var segments = SegmentTable()
+    @exclusivity(unchecked) var cache: ValueCache
 
     init(cache: Int) { self.cache = ValueCache(limit: cache) }
 
@@ -87,7 +88,7 @@ final class Catalog {
     }
 
     func keep(_ record: Record, _ id: PartitionID, _ partition: Partition, _ entry: Int) {
-        guard let value = record.value else { return }
+        guard cache.limit > 0, let value = record.value else { return }
         let item = ValueCache.Value(value: value, contentType: record.contentType, partition: id, entry: entry)
         uncache(partition.index.pointer(entry))
         let slot = cache.insert(item) { evicted in

@@ -3,11 +3,13 @@
 /// An address is a block's number times `blockSize`, plus the byte in it. A key too long for a block has one of its own.
 struct KeyArena: ~Copyable {
     static let blockSize = 4096
+    private static let smallestBlock = 256
 
     private var blocks: [UnsafeMutableRawPointer] = []
-    /// The block being filled, and how far it is.
+    /// The block being filled, how far it is, and how large: the first ones are small, for partitions of few keys.
     private var current = 0
-    private var filled = KeyArena.blockSize
+    private var filled = 0
+    private var capacity = 0
     /// Bytes of keys that were dropped.
     private(set) var dead = 0
     /// Bytes of keys that are in use.
@@ -26,8 +28,9 @@ struct KeyArena: ~Copyable {
             store(key, blocks.count - 1, 0)
             return UInt64(blocks.count - 1) * UInt64(Self.blockSize)
         }
-        if Self.blockSize - filled < key.count {
-            blocks.append(.allocate(byteCount: Self.blockSize, alignment: 1))
+        if capacity - filled < key.count {
+            capacity = min(max(live, Self.smallestBlock), Self.blockSize)
+            blocks.append(.allocate(byteCount: capacity, alignment: 1))
             current = blocks.count - 1
             filled = 0
         }

@@ -1,11 +1,14 @@
 import KVCore
 
 /// One partition's part of the store, in memory.
+///
+/// What every operation touches is exempt from the checks for overlapping access, which cost a fifth of a put. Nothing
+/// overlaps: the store is confined to one event loop, and no access here calls back into it.
 final class Partition {
-    var index = KeyIndex()
-    var state = PartitionState()
-    var usage = PartitionUsage()
-    private var built: HashTree?
+    @exclusivity(unchecked) var index = KeyIndex()
+    @exclusivity(unchecked) var state = PartitionState()
+    @exclusivity(unchecked) var usage = PartitionUsage()
+    @exclusivity(unchecked) private var built: HashTree?
 
     private static let emptyTree = HashTree()
 

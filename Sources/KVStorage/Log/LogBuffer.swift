@@ -10,13 +10,13 @@ final class LogBuffer: @unchecked Sendable {
     let offset: UInt32
     /// Whether it is the first of a segment that is still to be created.
     let beginsSegment: Bool
-    private(set) var bytes: UnsafeMutableRawPointer
-    private(set) var capacity: Int
-    private(set) var count = BatchHeader.size
+    @exclusivity(unchecked) private(set) var bytes: UnsafeMutableRawPointer
+    @exclusivity(unchecked) private(set) var capacity: Int
+    @exclusivity(unchecked) private(set) var count = BatchHeader.size
     /// Holds something that is synced in every mode.
     var mustSync = false
     /// The last append in it.
-    var lastPosition: LogPosition = 0
+    @exclusivity(unchecked) var lastPosition: LogPosition = 0
     /// Assigned when it is closed.
     private(set) var number: UInt64 = 0
 

@@ -9,9 +9,9 @@ final class Segment {
     var isSealed = false
     var hasSidecar = false
     /// Bytes of all its records of keys.
-    var total = 0
+    @exclusivity(unchecked) var total = 0
     /// Bytes of those that the index refers to.
-    var live = 0
+    @exclusivity(unchecked) var live = 0
     /// Bytes of purged tombstones: nobody refers to them, but they may hide older records in older segments.
     var suppressors = 0
 
