@@ -44,9 +44,12 @@ struct Bench {
             try maintain(store)
         }
         store = nil
-        let start = Self.wallSeconds()
+        let (start, spent) = (Self.wallSeconds(), Self.processorSeconds())
         let reopened = try LogStore.open(options)
-        print("start: \(Self.rounded(Self.wallSeconds() - start)) s, \(reopened.statistics.segments) segments")
+        let (seconds, processor) = (Self.wallSeconds() - start, Self.processorSeconds() - spent)
+        print(
+            "start: \(Self.rounded(seconds)) s, of which \(Self.rounded(processor)) s at work, "
+                + "\(reopened.statistics.segments) segments")
         try remove(reopened)
     }
 

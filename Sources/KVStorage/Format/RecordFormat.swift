@@ -94,14 +94,4 @@ struct RecordView {
         Record(
             version: version, expiry: expiry, value: kind == .value ? Array(value) : nil, contentType: contentType)
     }
-
-    /// Only of a state.
-    func state() -> PartitionState {
-        let body = bytes.slice(RecordFormat.headerSize, PartitionState.encodedSize)
-        return PartitionState(
-            promise: Ballot(raw: bytes.get(16)),
-            floor: Version(ballot: Ballot(raw: body.get(0)), sequence: body.get(8)),
-            wiped: Location(segment: body.get(16), offset: body.get(20))
-        )
-    }
 }

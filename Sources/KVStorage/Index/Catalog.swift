@@ -98,21 +98,23 @@ final class Catalog {
     }
 
     /// Takes in what a start finds in the log, in any order of segments.
-    func recover(_ entry: LogEntry, _ segment: Segment) {
+    func recover(_ entry: SidecarEntry, _ segment: Segment) {
         let partition = partition(entry.partition)
         if entry.kind == .state {
             let wiped = partition.state.wiped
-            partition.state.merge(entry.state)
+            partition.state.merge(entry.state())
             if partition.state.wiped > wiped { wipe(partition) }
             return
         }
         segment.total += entry.length
-        guard entry.location >= partition.state.wiped else { return }
-        let hash = KeyHash(entry.key)
-        let found = partition.index.find(entry.key, hash)
+        let location = Location(segment: segment.number, offset: entry.offset)
+        guard location >= partition.state.wiped else { return }
+        let key = entry.key
+        let hash = KeyHash(key)
+        let found = partition.index.find(key, hash)
         if let found, partition.index.pointer(found).pointee.version >= entry.version { return }
         _ = hold(
-            partition, found, entry.key, hash, entry.version, entry.expiry, entry.location, length: entry.length,
+            partition, found, key, hash, entry.version, entry.expiry, location, length: entry.length,
             isTombstone: entry.kind == .tombstone)
     }
 

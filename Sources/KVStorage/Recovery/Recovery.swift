@@ -170,16 +170,21 @@ struct Recovery {
 
     /// Why it stopped, unless it was at the end.
     private func readBatches(_ reader: inout BatchReader, into segment: Segment) throws(FileError) -> String? {
+        var group = EntryGroup()
+        defer { recover(&group, into: segment) }
         while true {
             switch try reader.next() {
             case .batch(let batch):
-                batch.forEach { view, offset in
-                    catalog.recover(LogEntry(view, Location(segment: segment.number, offset: offset)), segment)
-                }
+                batch.forEach { group.add($0, at: $1) }
+                if group.isFull { recover(&group, into: segment) }
             case .end: return nil
             case .stop(let detail): return detail
             }
         }
+    }
+
+    private func recover(_ group: inout EntryGroup, into segment: Segment) {
+        group.drain { catalog.recover($0, segment) }
     }
 
     private func damaged(_ number: UInt32, _ offset: UInt64, _ detail: String?) -> StoreError {
@@ -218,7 +223,12 @@ struct Recovery {
         let (fileSystem, path) = (fileSystem, path(FileName.sidecar(number)))
         do throws(FileError) {
             let reader = SidecarReader(file: try fileSystem.open(path, .read), segment: identity(number))
-            let totals = try reader.read { catalog.recover(LogEntry($0, segment: number), segment) }
+            var group = EntryGroup()
+            let totals = try reader.read { entry in
+                group.add(entry)
+                if group.isFull { recover(&group, into: segment) }
+            }
+            recover(&group, into: segment)
             // A new one is written in its place, under a temporary name and then renamed.
             if totals == nil { try fileSystem.unlink(path) }
             return totals

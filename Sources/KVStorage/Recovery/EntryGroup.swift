@@ -1,0 +1,57 @@
+import KVCore
+
+/// Entries of one segment on their way into the catalog, handed on partition by partition.
+///
+/// In the order of the log each one would find another partition's index, and wait for memory at every step. Grouped,
+/// an index stays in the processor's cache for hundreds of them: that is what a start with many keys consists of.
+struct EntryGroup {
+    /// Bytes of entries after which they are handed on.
+    private static let limit = 16 << 20
+
+    private var bytes: [UInt8] = []
+    private var places: [UInt32] = []
+    private var partitions: [UInt16] = []
+
+    var isFull: Bool { bytes.count >= Self.limit }
+
+    mutating func add(_ view: RecordView, at offset: UInt32) {
+        note(view.partition)
+        SidecarEntry.append(view, at: offset, to: &bytes)
+    }
+
+    mutating func add(_ entry: SidecarEntry) {
+        note(entry.partition)
+        bytes.append(contentsOf: entry.bytes)
+    }
+
+    /// Calls `body` with every entry, and is empty then.
+    mutating func drain(_ body: (SidecarEntry) -> Void) {
+        bytes.withUnsafeBytes { bytes in
+            for number in sorted() {
+                if let entry = SidecarEntry(bytes, at: Int(places[Int(number)])) { body(entry) }
+            }
+        }
+        bytes.removeAll(keepingCapacity: true)
+        places.removeAll(keepingCapacity: true)
+        partitions.removeAll(keepingCapacity: true)
+    }
+
+    private mutating func note(_ partition: PartitionID) {
+        places.append(UInt32(truncatingIfNeeded: bytes.count))
+        partitions.append(partition.raw)
+    }
+
+    /// The entries' numbers, by partition, in their order within each: a counting sort.
+    private func sorted() -> [UInt32] {
+        guard let last = partitions.max() else { return [] }
+        var starts = [Int](repeating: 0, count: Int(last) + 2)
+        for partition in partitions { starts[Int(partition) + 1] += 1 }
+        for partition in starts.indices.dropFirst() { starts[partition] += starts[partition - 1] }
+        var order = [UInt32](repeating: 0, count: partitions.count)
+        for (number, partition) in partitions.enumerated() {
+            order[starts[Int(partition)]] = UInt32(truncatingIfNeeded: number)
+            starts[Int(partition)] += 1
+        }
+        return order
+    }
+}
