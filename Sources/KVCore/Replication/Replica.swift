@@ -2,9 +2,9 @@
 ///
 /// The protocol is CASPaxos (Rystsov, "CASPaxos: Replicated State Machines without logs"): a Paxos register per key, with the
 /// prepare phase done once for the whole partition, as Multi-Paxos does. docs/protocol.md states the invariants.
-final class Replica<Store: RecordStore> {
+final class Replica {
     let partition: PartitionID
-    let context: ReplicaContext<Store>
+    let context: ReplicaContext
     let quorum: Quorum
     /// The epoch that last changed this partition: requests from before it are refused.
     let changed: Epoch
@@ -32,7 +32,7 @@ final class Replica<Store: RecordStore> {
     var isDirty = false
 
     /// Nil unless this node is in the partition's replica set.
-    init?(partition: PartitionID, assignment: Assignment, context: ReplicaContext<Store>) {
+    init?(partition: PartitionID, assignment: Assignment, context: ReplicaContext) {
         let quorum = Quorum(assignment)
         guard let ownIndex = quorum.index(of: context.me) else { return nil }
         self.partition = partition

@@ -1,8 +1,8 @@
 import DequeModule
 
 /// What the replicas of a shard share besides: the store, and what waits for it.
-final class ReplicaContext<Store: RecordStore>: Environment {
-    let store: Store
+final class ReplicaContext: Environment {
+    let store: any RecordStore
     /// Operations that have ended here, for the router to pass on.
     var results: [(OperationOrigin, ForwardResult)] = []
     /// Partitions with something to send at the end of this tick.
@@ -22,12 +22,12 @@ final class ReplicaContext<Store: RecordStore>: Environment {
     /// What waits for the store, in the order of its log.
     private var deferred: Deque<(position: LogPosition, action: DeferredAction)> = []
 
-    init(me: NodeNumber, store: Store, options: ShardOptions, epoch: Epoch, now: Now, seed: UInt64) {
+    init(me: NodeNumber, store: any RecordStore, options: ShardOptions, epoch: Epoch, now: Now, seed: UInt64) {
         self.store = store
         super.init(me: me, options: options, epoch: epoch, now: now, seed: seed)
     }
 
-    func markDirty(_ replica: Replica<Store>) {
+    func markDirty(_ replica: Replica) {
         guard !replica.isDirty else { return }
         replica.isDirty = true
         dirty.append(replica.partition)

@@ -3,20 +3,20 @@
 /// Inputs come through `handle`; what is to be done about them gathers in `effects`. `flush` ends a tick: it is called
 /// once after every batch of inputs and sends what the batch amounts to. Here the protocols meet: replication (what the
 /// replicas of a partition do) and routing (what a node does for its clients) know nothing of each other's ways.
-public struct Shard<Store: RecordStore> {
+public struct Shard {
     public let me: NodeNumber
-    public let store: Store
+    public let store: any RecordStore
     /// What the caller is to perform, in order; it empties the array.
     public var effects: [ShardEffect] {
         get { context.effects }
         set { context.effects = newValue }
     }
 
-    private let context: ReplicaContext<Store>
+    private let context: ReplicaContext
     /// By partition; nil where this node holds no replica, or another shard does.
-    private let replicas: [Replica<Store>?]
-    private let owned: [Replica<Store>]
-    private var router: Router<Replica<Store>>
+    private let replicas: [Replica?]
+    private let owned: [Replica]
+    private var router: Router<Replica>
     private var timers = 0
     private var lastBeacon: Instant
     private var hasDrained = false
@@ -29,14 +29,14 @@ public struct Shard<Store: RecordStore> {
     ///   - partitions: those this shard owns; it serves the ones whose replica set has `me`, and routes for all.
     ///   - seed: of the jitter in retries.
     public init(
-        me: NodeNumber, boot: UInt64, topology: Topology, partitions: [PartitionID], store: Store,
+        me: NodeNumber, boot: UInt64, topology: Topology, partitions: [PartitionID], store: any RecordStore,
         options: ShardOptions, seed: UInt64, now: Now
     ) {
         self.me = me
         self.store = store
         let context = ReplicaContext(
             me: me, store: store, options: options, epoch: topology.epoch, now: now, seed: seed)
-        var replicas: [Replica<Store>?] = Array(repeating: nil, count: topology.assignments.count)
+        var replicas: [Replica?] = Array(repeating: nil, count: topology.assignments.count)
         for partition in partitions where Int(partition.raw) < replicas.count {
             replicas[Int(partition.raw)] = Replica(
                 partition: partition, assignment: topology.assignments[Int(partition.raw)], context: context)
@@ -48,7 +48,7 @@ public struct Shard<Store: RecordStore> {
         lastBeacon = now.monotonic
     }
 
-    private func replica(_ partition: PartitionID) -> Replica<Store>? {
+    private func replica(_ partition: PartitionID) -> Replica? {
         Int(partition.raw) < replicas.count ? replicas[Int(partition.raw)] : nil
     }
 

@@ -151,7 +151,8 @@ final class ListScan: @unchecked Sendable {
         let read = entries.count + absent
         if read < keys.count {
             let last = keys[read - 1]
-            next = ListCursor(partition: PartitionID(slot: last.slot, partitions: backend.settings.partitions), key: last)
+            next = ListCursor(
+                partition: PartitionID(slot: last.slot, partitions: backend.settings.partitions), key: last)
         }
         reply(.success(ListReply(entries: entries, next: next)))
     }

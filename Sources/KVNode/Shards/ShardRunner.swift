@@ -30,7 +30,7 @@ final class ShardRunner: @unchecked Sendable {
     let onStoreFailure: @Sendable (StoreError) -> Void
 
     private let store: LogStore
-    private var shard: Shard<LogStore>
+    private var shard: Shard
     private var detector: HeartbeatDetector
     private var links: [NodeNumber: PeerLink] = [:]
     private var usages: [NodeNumber: PartitionUsage] = [:]

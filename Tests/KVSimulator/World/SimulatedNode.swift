@@ -52,7 +52,7 @@ final class SimulatedProcess<Store: RecordStore> {
 
     let boot: UInt64
     let store: WatchedStore<Store>
-    var shard: Shard<WatchedStore<Store>>
+    var shard: Shard
     /// What has reached the process since its last tick.
     var inbox: [Item] = []
     var tickIsScheduled = false
@@ -67,7 +67,7 @@ final class SimulatedProcess<Store: RecordStore> {
     var isDraining = false
     var isDrained = false
 
-    init(boot: UInt64, store: WatchedStore<Store>, shard: Shard<WatchedStore<Store>>, detector: Detector) {
+    init(boot: UInt64, store: WatchedStore<Store>, shard: Shard, detector: Detector) {
         self.boot = boot
         self.store = store
         self.shard = shard
