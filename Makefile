@@ -3,7 +3,7 @@
 SWIFT ?= swift
 SEEDS ?= 1000
 
-.PHONY: build run test simulate format lint clean deps
+.PHONY: build run test simulate bench format lint clean deps
 .DEFAULT_GOAL := build
 
 ## The executable, optimized: .build/release/kv
@@ -21,6 +21,12 @@ test: deps
 ## As many random schedules of faults, from seed 1 up: make simulate SEEDS=10000
 simulate: deps
 	$(SWIFT) run -c release simulate --seeds $(SEEDS)
+
+## HTTP beside etcd, and the store alone; a few minutes, best on a machine that does nothing else
+bench: build
+	@SWIFT="$(SWIFT)" .ci/deps wrk etcd-server curl
+	Benchmarks/http/against-etcd
+	$(SWIFT) run -c release storebench 100000
 
 format:
 	$(SWIFT) format -i -r Package.swift Sources Tests

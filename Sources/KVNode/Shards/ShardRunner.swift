@@ -181,6 +181,8 @@ final class ShardRunner: @unchecked Sendable {
         shard.handle(.timer, now: now)
         timers += 1
         if timers % 10 == 0 { report() }
+        // Others may be filling the disk.
+        if timers % 100 == 0 { store.measureSpace() }
         maintainStore(now.monotonic)
         tick()
     }
@@ -288,6 +290,7 @@ final class ShardRunner: @unchecked Sendable {
     }
 
     private func load(_ ticket: ReadTicket) {
+        guard check(store.failure) else { return }
         guard let job = store.takeRead(ticket) else { return handle(.loaded(ticket, nil)) }
         runBlocking({ job.run() }) { runner, result in
             do throws(StoreError) {
