@@ -94,7 +94,7 @@ extension ClusterFile {
             reader.span(storage, "sync_interval", in: .milliseconds(1) ... .milliseconds(60_000))
             ?? self.storage.syncInterval
         self.storage.cache = reader.size(storage, "cache", in: 0...1 << 40) ?? self.storage.cache
-        self.storage.segment = reader.size(storage, "segment", in: 1 << 20...2 << 30) ?? self.storage.segment
+        self.storage.segment = reader.size(storage, "segment", in: 1 << 20...1 << 30) ?? self.storage.segment
 
         let limits = reader.section(top.values["limits"], path: "limits", kind: "limits")
         self.limits.key = reader.size(limits, "key", in: 1...Limits.maximumKey) ?? self.limits.key

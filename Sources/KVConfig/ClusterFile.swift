@@ -61,7 +61,7 @@ public struct ClusterFile: Hashable, Sendable {
         public var syncInterval = Span.milliseconds(100)
         /// Bytes of values kept in memory, 0 to 1 TiB.
         public var cache = 256 << 20
-        /// Bytes of a segment of the log, 1 MiB to 2 GiB.
+        /// Bytes of a segment of the log, 1 MiB to 1 GiB.
         public var segment = 256 << 20
 
         public init() {}

@@ -158,7 +158,7 @@ final class ClusterFileProblemTests: XCTestCase {
         expect(
             name + "storage: {cache: 1GB}",
             #"f:2:18: storage.cache must be a size such as 4KiB, 1MiB or 4096 (bytes), not "1GB""#)
-        expect(name + "storage: {segment: 1KiB}", #"f:2:20: storage.segment must be from 1MiB to 2GiB, not "1KiB""#)
+        expect(name + "storage: {segment: 1KiB}", #"f:2:20: storage.segment must be from 1MiB to 1GiB, not "1KiB""#)
         expect(
             name + "storage: {segment: 1MiB}",
             #"f:2:20: storage.segment (1MiB) must hold two records of the largest size: limits.key plus limits.value, twice"#

@@ -153,7 +153,7 @@ extension StoreOptions {
             case .never: .never
             }
         cache = storage.cache / file.shards
-        segment = min(storage.segment, Self.maximumSegment)
+        segment = storage.segment
     }
 }
 

@@ -1,0 +1,92 @@
+// Answers that change nothing: each waits until what it rests on is chosen, and until a majority has confirmed the ballot.
+
+extension Replica {
+    func beginRound(_ leader: Leader) {
+        leader.wantsRound = false
+        leader.round += 1
+        leader.roundSent = now
+        for index in leader.answers.indices.reversed() {
+            guard leader.answers[index].round == 0 else { break }
+            leader.answers[index].round = leader.round
+        }
+        sendConfirms(leader)
+        answerWhatMayBe(leader)
+    }
+
+    private func sendConfirms(_ leader: Leader) {
+        for member in quorum.members where member != context.me {
+            context.send(member, .confirm(header(leader.ballot), round: leader.round))
+        }
+    }
+
+    func resendConfirms(_ leader: Leader) {
+        guard !leader.answers.isEmpty, leader.round > confirmedRound(leader),
+            now - leader.roundSent >= context.options.retry
+        else { return }
+        leader.roundSent = now
+        sendConfirms(leader)
+    }
+
+    func receiveConfirmed(_ header: PartitionHeader, round: UInt64, from node: NodeNumber) {
+        guard let leader, header.ballot == leader.ballot, round <= leader.round, let index = quorum.index(of: node)
+        else { return }
+        leader.confirmed[index] = max(leader.confirmed[index], round)
+        answerWhatMayBe(leader)
+        if leader.transfer != nil { context.markDirty(self) }
+    }
+
+    /// The newest round that a majority has confirmed. A later confirmation serves earlier rounds as well.
+    private func confirmedRound(_ leader: Leader) -> UInt64 {
+        var best: UInt64 = 0
+        leader.confirmed[ownIndex] = leader.round
+        for round in leader.confirmed where round > best {
+            var mask = ReplicaMask()
+            for index in leader.confirmed.indices where leader.confirmed[index] >= round { mask.insert(index) }
+            if quorum.isMet(by: mask) { best = round }
+        }
+        return best
+    }
+
+    func answerWhatMayBe(_ leader: Leader) {
+        guard !leader.answers.isEmpty else { return }
+        let rules = context.options.rules
+        let confirmed = confirmedRound(leader)
+        leader.answers.removeAll { answer in
+            guard let outcome = answer.outcome else { return false }
+            guard answer.round != 0 && answer.round <= confirmed || !rules.confirmReads else { return false }
+            guard isChosen(answer, leader) || !rules.answerOnlyChosen else { return false }
+            context.finish(answer.operation.origin, outcome)
+            return true
+        }
+    }
+
+    private func isChosen(_ answer: WaitingAnswer, _ leader: Leader) -> Bool {
+        guard case .list = answer.operation.command else { return answer.base == 0 || leader.isChosen(answer.base) }
+        guard answer.base >= leader.base else { return true }
+        let count = min(answer.base - leader.base + 1, UInt64(leader.proposals.count))
+        return leader.proposals.prefix(Int(count)).allSatisfy(\.isChosen)
+    }
+
+    func loadedAnswer(_ ballot: Ballot, id: UInt64, _ record: Record?) {
+        guard let leader, leader.ballot == ballot, let index = leader.answers.firstIndex(where: { $0.id == id })
+        else { return }
+        leader.answers[index].outcome = record.map(Outcome.found) ?? .absent
+        answerWhatMayBe(leader)
+    }
+
+    /// Refuses what has waited to its deadline without being proposed.
+    func expireOperations(_ leader: Leader) {
+        func expire(_ operation: Operation) -> Bool {
+            guard operation.deadline <= now else { return false }
+            context.finish(operation.origin, .refused(.noLeader))
+            return true
+        }
+        leader.held.removeAll(where: expire)
+        leader.answers.removeAll { expire($0.operation) }
+        for key in leader.recoveries.keys.sorted() {
+            guard let waiting = leader.recoveries[key]?.operations, !waiting.isEmpty else { continue }
+            leader.recoveries[key]?.operations.removeAll(where: expire)
+            dropRecoveryIfUnwanted(key, leader)
+        }
+    }
+}

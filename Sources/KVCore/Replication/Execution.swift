@@ -1,0 +1,182 @@
+// What a leader does with an operation: propose a change, answer from what it knows, or find out first.
+
+extension Replica {
+    func become(leaderAfter candidate: Candidate) {
+        let own = candidate.roots[ownIndex]
+        var equal = ReplicaMask()
+        for (index, root) in candidate.roots where root == own { equal.insert(index) }
+        let isSettled = quorum.isMet(by: equal) || !context.options.rules.compareRoots
+        let leader = Leader(
+            ballot: candidate.ballot, replicas: quorum.members.count, isSettled: isSettled, now: now,
+            handbackDelay: context.options.handbackDelay)
+        for index in quorum.members.indices where equal.contains(index) { leader.progress[index].isCompared = true }
+        self.leader = leader
+        leaderHint = nil
+        vacantSince = nil
+        context.effects.append(.notice(.elected(partition, leader.ballot, settled: isSettled)))
+        sendBeacon()
+        if !isSettled { beginSettling() }
+        for operation in candidate.held { submit(operation) }
+    }
+
+    /// Tells the replicas at once, rather than with the next summary.
+    private func sendBeacon() {
+        guard let leader else { return }
+        for member in quorum.members where member != context.me {
+            context.send(
+                member,
+                .leading(epoch: context.epoch, [Leadership(partition: partition, ballot: leader.ballot)]))
+        }
+    }
+
+    /// Gives the lead up. What was proposed may yet be chosen; what was not has changed nothing and may be tried elsewhere.
+    func stepDown(hint: NodeNumber?) {
+        guard let leader else { return }
+        self.leader = nil
+        if let hint, hint != context.me { sawLeader(hint) }
+        if leader.transfer != nil { context.transfers -= 1 }
+        for index in leader.progress.indices {
+            endComparison(with: index, leader)
+            forgetSent(to: index, leader)
+        }
+        for proposal in leader.proposals { context.proposedBytes -= proposal.bytes }
+        context.effects.append(.notice(.steppedDown(partition)))
+        let redirect = ForwardResult.notLeader(hint: hint)
+        let firstUnsent = leader.unsent.first ?? .max
+        for proposal in leader.proposals where !proposal.isChosen {
+            guard let origin = proposal.origin else { continue }
+            let wasSent = proposal.record.version.sequence < firstUnsent
+            context.results.append((origin, wasSent ? .outcome(.unknown(.leaderLost)) : redirect))
+        }
+        for answer in leader.answers { context.results.append((answer.operation.origin, redirect)) }
+        for operation in leader.held { context.results.append((operation.origin, redirect)) }
+        for key in leader.recoveries.keys.sorted() {
+            for operation in leader.recoveries[key]?.operations ?? [] {
+                context.results.append((operation.origin, redirect))
+            }
+        }
+    }
+
+    func submit(_ operation: Operation) {
+        if let leader {
+            if leader.transfer != nil || !majorityIsUp {
+                leader.held.append(operation)
+            } else {
+                execute(operation, leader, keyIsKnown: false)
+            }
+        } else if let candidate {
+            candidate.held.append(operation)
+        } else {
+            let hint = leaderHint.flatMap { context.isUp($0) ? $0 : nil }
+            context.results.append((operation.origin, .notLeader(hint: hint)))
+        }
+    }
+
+    /// Takes back an operation of this node's client; false where it has been proposed already.
+    func withdraw(_ id: RequestID) -> Bool {
+        let origin = OperationOrigin.local(id)
+        func take(_ operations: inout [Operation]) -> Bool {
+            guard let index = operations.firstIndex(where: { $0.origin == origin }) else { return false }
+            operations.remove(at: index)
+            return true
+        }
+        if let candidate { return take(&candidate.held) }
+        guard let leader else { return false }
+        if take(&leader.held) { return true }
+        if let index = leader.answers.firstIndex(where: { $0.operation.origin == origin }) {
+            leader.answers.remove(at: index)
+            return true
+        }
+        for key in leader.recoveries.keys.sorted() {
+            if var recovery = leader.recoveries[key], take(&recovery.operations) {
+                leader.recoveries[key] = recovery
+                dropRecoveryIfUnwanted(key, leader)
+                return true
+            }
+        }
+        return false
+    }
+
+    /// Tries again what was held, as far as it can go now.
+    func releaseHeld() {
+        guard let leader, leader.transfer == nil, !leader.held.isEmpty, majorityIsUp else { return }
+        let held = leader.held
+        leader.held = []
+        for operation in held { submit(operation) }
+    }
+
+    /// `keyIsKnown`: a majority has just told the latest record of the key, and this copy holds it.
+    func execute(_ operation: Operation, _ leader: Leader, keyIsKnown: Bool) {
+        if case .list(let query) = operation.command { return executeList(operation, query, leader) }
+        let base = leader.inFlight[operation.key] ?? 0
+        let latest: RecordHead?
+        if let index = leader.index(of: base), base != 0 {
+            latest = leader.proposals[index].record.head
+        } else {
+            latest = context.store.head(partition, operation.key)
+            let isKnown = leader.isSettled || keyIsKnown || latest?.version.ballot == leader.ballot
+            let mayGuess = !context.options.rules.answerOnlyChosen && operation.command != .get
+            guard isKnown || operation.command.isBlind || mayGuess else {
+                return recover(operation.key, for: operation, leader)
+            }
+        }
+        switch Evaluation(operation.command, latest: latest, wall: context.now.wall) {
+        case .write(let value, let expiry, let contentType):
+            guard value == nil || context.store.acceptsWrites else {
+                return context.finish(operation.origin, .refused(.diskFull))
+            }
+            guard context.proposedBytes < context.options.maximumProposedBytes else {
+                return context.finish(operation.origin, .refused(.overloaded))
+            }
+            propose(
+                operation.key, value: value, expiry: expiry, contentType: contentType, origin: operation.origin, leader)
+        case .answer(let outcome): wait(operation, outcome, base: base, leader)
+        case .answerRecord: waitForRecord(operation, base: base, leader)
+        }
+    }
+
+    private func waitForRecord(_ operation: Operation, base: UInt64, _ leader: Leader) {
+        if base != 0, let index = leader.index(of: base) {
+            return wait(operation, .found(leader.proposals[index].record), base: base, leader)
+        }
+        switch context.store.read(partition, operation.key) {
+        case .absent: wait(operation, .absent, base: base, leader)
+        case .found(let record): wait(operation, .found(record), base: base, leader)
+        case .onDisk(let ticket):
+            wait(operation, nil, base: base, leader)
+            context.load(ticket, for: .answer(partition, leader.ballot, id: leader.lastAnswerID))
+        }
+    }
+
+    private func executeList(_ operation: Operation, _ query: ListQuery, _ leader: Leader) {
+        guard leader.isSettled else { return leader.held.append(operation) }
+        var page = KeyPage(query)
+        let wall = context.now.wall
+        let fresh = unsentHeads(leader)
+        context.store.forEach(partition) { key, head in
+            if fresh[key] == nil, head.isPresent(at: wall) { page.offer(key) }
+        }
+        for (key, head) in fresh where head.isPresent(at: wall) { page.offer(key) }
+        // A key under change is listed or not as the change will have it, once that is chosen.
+        wait(operation, page.outcome, base: leader.sequence, leader)
+    }
+
+    /// What was proposed in this tick: the store does not hold it yet. It may be more than changes under way: a record
+    /// that an earlier leader had acknowledged, and that this one has just found and proposed again.
+    private func unsentHeads(_ leader: Leader) -> [Key: RecordHead] {
+        var heads: [Key: RecordHead] = [:]
+        for sequence in leader.unsent {
+            guard let index = leader.index(of: sequence) else { continue }
+            heads[leader.proposals[index].key] = leader.proposals[index].record.head
+        }
+        return heads
+    }
+
+    func wait(_ operation: Operation, _ outcome: Outcome?, base: UInt64, _ leader: Leader) {
+        leader.lastAnswerID += 1
+        leader.answers.append(
+            WaitingAnswer(id: leader.lastAnswerID, operation: operation, outcome: outcome, base: base))
+        leader.wantsRound = true
+        context.markDirty(self)
+    }
+}
