@@ -1,0 +1,62 @@
+import KVCore
+import XCTest
+
+final class HashTreeTests: XCTestCase {
+    private func tree(_ records: [(String, Version)]) -> HashTree {
+        var tree = HashTree()
+        for (key, version) in records { tree.toggle(KeyHash(Key(key)), version) }
+        return tree
+    }
+
+    func testTheOrderOfChangesDoesNotMatter() {
+        let records = (0..<500).map { ("key \($0)", Version(1, 1, $0)) }
+        let one = tree(records)
+        let other = tree(records.reversed())
+        XCTAssertEqual(one.root, other.root)
+        XCTAssertEqual(one.leaves, other.leaves)
+    }
+
+    func testTakingARecordOutAgainLeavesNoTrace() {
+        let record = ("b", Version(1, 1, 2))
+        XCTAssertEqual(tree([("a", Version(1, 1, 1)), record, record]).root, tree([("a", Version(1, 1, 1))]).root)
+    }
+
+    func testEveryPartOfARecordCounts() {
+        let version = Version(1, 2, 3)
+        let others = [
+            ("k", Version(1, 2, 4)), ("k", Version(1, 3, 3)), ("k", Version(2, 2, 3)), ("l", version), ("k\0", version),
+        ]
+        for other in others { XCTAssertNotEqual(tree([("k", version)]).root, tree([other]).root, "\(other)") }
+    }
+
+    func testVersionsExchangedBetweenKeysShow() {
+        let one = tree([("a", Version(1, 1, 1)), ("b", Version(1, 1, 2))])
+        let other = tree([("a", Version(1, 1, 2)), ("b", Version(1, 1, 1))])
+        XCTAssertNotEqual(one.root, other.root)
+    }
+
+    func testOnlyTheLeafOfAChangedKeyDiffers() {
+        let base = (0..<500).map { ("key \($0)", Version(1, 1, 1)) }
+        let changed = tree(base + [("new", Version(1, 1, 1))])
+        XCTAssertEqual(changed.differing(from: tree(base).leaves), [HashTree.leaf(of: KeyHash("new"))])
+        XCTAssertEqual(changed.differing(from: changed.leaves), [])
+    }
+
+    func testAnythingButALeafForEachIsNoTree() {
+        XCTAssertNil(HashTree().differing(from: []))
+        XCTAssertNil(HashTree().differing(from: Array(repeating: Digest(), count: 257)))
+    }
+
+    func testKeysSpreadOverTheLeaves() {
+        var counts = Array(repeating: 0, count: HashTree.leafCount)
+        for index in 0..<25_600 { counts[HashTree.leaf(of: KeyHash(Key("user:\(index)")))] += 1 }
+        XCTAssertLessThan(counts.max() ?? 0, 170)
+        XCTAssertGreaterThan(counts.min() ?? 0, 50)
+    }
+
+    func testHashesOfKeysOfEveryLengthDiffer() {
+        var seen: Set<KeyHash> = []
+        for length in 0..<200 { seen.insert(KeyHash(Key(Array(repeating: 0, count: length)))) }
+        XCTAssertEqual(seen.count, 200)
+    }
+}

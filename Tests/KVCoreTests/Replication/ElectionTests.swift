@@ -1,0 +1,135 @@
+import KVCore
+import XCTest
+
+final class ElectionTests: XCTestCase {
+    func testCanvassesThenPreparesWhenItsOwnPromiseIsDurable() {
+        let node = ManualNode(1)
+        node.up(2, 3)
+        node.pass(50)
+        let canvass = node.takeSent(to: 2, \.canvassed)
+        XCTAssertEqual(canvass.count, 1)
+        XCTAssertEqual(node.promise, .zero, "a canvass promises nothing")
+
+        node.receive(.canvassed(canvass[0], granted: true, promised: Ballot(7, 3)), from: 2)
+        XCTAssertEqual(node.promise, Ballot(8, 1), "above all it has heard of")
+        XCTAssertFalse(node.hasSent(\.prepared), "its own promise is not durable")
+
+        node.sync()
+        let prepares = node.takeSent(to: 2, \.prepared)
+        XCTAssertEqual(prepares.map(\.ballot), [Ballot(8, 1)])
+        XCTAssertFalse(node.leads)
+
+        node.receive(.promise(prepares[0], root: Digest()), from: 2)
+        XCTAssert(node.leads)
+        XCTAssert(node.isSettled, "a majority has its root")
+    }
+
+    func testIsUnsettledWhereTheRootsDiffer() {
+        let node = ManualNode(1)
+        node.lead(rootOfOther: Digest(high: 1, low: 1))
+        XCTAssertEqual(node.takeSent(to: 3, \.isLeavesRequest).filter { $0 }.count, 1)
+    }
+
+    func testGivesUpWhereAMajoritySeesALeader() {
+        let node = ManualNode(1)
+        node.up(2, 3)
+        node.pass(50)
+        let header = node.takeSent(to: 2, \.canvassed)[0]
+        node.receive(.canvassed(header, granted: false, promised: Ballot(3, 2)), from: 2)
+        node.receive(.canvassed(header, granted: false, promised: Ballot(3, 2)), from: 3)
+        node.sync()
+        XCTAssertFalse(node.hasSent(\.prepared))
+        XCTAssertEqual(node.promise, .zero)
+    }
+
+    func testGivesUpACanvassWhenALeaderShowsItself() {
+        let node = ManualNode(1)
+        node.up(2, 3)
+        node.pass(50)
+        let header = node.takeSent(to: 3, \.canvassed)[0]
+        node.receive(
+            .leading(epoch: 1, [Leadership(partition: ManualNode.partition, ballot: Ballot(3, 2))]), from: 2)
+        node.receive(.canvassed(header, granted: true, promised: .zero), from: 3)
+        node.sync()
+        XCTAssertFalse(node.hasSent(\.prepared))
+    }
+
+    func testANewBallotIsAboveThePromiseOfAnEarlierProcess() {
+        let node = ManualNode(1, store: ManualStore(promise: Ballot(41, 1)), boot: 2)
+        XCTAssertEqual(node.lead(), Ballot(43, 1), "one round for the canvass, one to lead under")
+    }
+
+    func testTheNextInLineWaitsForTheFirstInTouch() {
+        let node = ManualNode(2)
+        node.up(1, 3)
+        node.pass(400)
+        XCTAssertFalse(node.hasSent(\.canvassed))
+        node.pass(200)
+        XCTAssert(node.hasSent(\.canvassed), "the first has had its turn")
+    }
+
+    func testTheNextInLineDoesNotWaitForAFirstThatIsDown() {
+        let node = ManualNode(2)
+        node.up(1, 3)
+        node.pass(100)
+        node.down(1)
+        node.pass(50)
+        XCTAssert(node.hasSent(\.canvassed))
+    }
+
+    func testNobodyIsCanvassedWithoutAMajority() {
+        let node = ManualNode(1)
+        node.pass(3000)
+        XCTAssertFalse(node.hasSent(\.canvassed))
+    }
+
+    func testASingleReplicaLeadsWhenItsPromiseIsDurable() {
+        let node = ManualNode(1, replicas: [1])
+        node.pass(50)
+        XCTAssertFalse(node.leads)
+        node.sync()
+        XCTAssert(node.leads)
+        XCTAssert(node.isSettled)
+    }
+
+    func testNoBallotIsMadeWhenTheRoundsAreUsedUp() {
+        let node = ManualNode(1)
+        let last = Ballot(Ballot.maximumRound, 3)
+        node.receive(.prepare(node.header(last)), from: 3)
+        node.up(2, 3)
+        node.pass(5000)
+        XCTAssertEqual(node.promise, last, "the promise never goes down")
+        XCTAssertFalse(node.hasSent(\.canvassed))
+    }
+
+    func testALateRefusalOfTheCanvassIsNoDeclinedHandOver() {
+        let node = ManualNode(2)
+        node.up(1, 3)
+        node.pass(600)
+        let canvass = node.takeSent(to: 3, \.canvassed)[0]
+        node.receive(.canvassed(canvass, granted: true, promised: .zero), from: 3)
+        node.sync()
+        node.receive(.promise(node.takeSent(to: 3, \.prepared)[0], root: Digest()), from: 3)
+        node.receive(.canvassed(canvass, granted: false, promised: .zero), from: 1)
+        XCTAssert(node.leads)
+
+        // Node 1 comes first: once it is level, the lead is offered to it.
+        node.pass(1100)
+        for case .leaves(let header) in node.sent.map(\.message) {
+            node.receive(.leavesResult(header, leaves: HashTree().leaves), from: 1)
+        }
+        node.pass(1100)
+        XCTAssert(node.sent.contains { $0.to == NodeNumber(1) && $0.message == .transfer(node.header(node.promise)) })
+    }
+
+    func testALeaderWithoutAMajorityInTouchSendsNoBeacons() {
+        let node = ManualNode(1)
+        node.lead()
+        node.pass(400)
+        XCTAssertEqual(node.takeSent(to: 3) { $0.isBeacon ? true : nil }.isEmpty, false)
+        node.down(2, 3)
+        node.forgetSent()
+        node.pass(2000)
+        XCTAssertFalse(node.hasSent { $0.isBeacon ? true : nil })
+    }
+}

@@ -1,0 +1,93 @@
+import KVCore
+import XCTest
+
+/// Reads at the leader.
+final class ReadTests: XCTestCase {
+    private let node = ManualNode(1, store: ManualStore(["k": Record(Version(1, 2, 1), "v")]))
+    private var ballot = Ballot.zero
+
+    override func setUp() {
+        ballot = node.lead()
+        node.forgetSent()
+    }
+
+    func testAReadWaitsForAConfirmationAskedForAfterItCame() {
+        let first = node.request(.get)
+        let second = node.request(.get)
+        XCTAssertEqual(node.takeSent(to: 2, \.confirmed).map(\.round), [1, 2])
+        node.receive(.confirmed(node.header(ballot), round: 1), from: 2)
+        XCTAssertEqual(node.answers[first].flatMap(\.text), "v")
+        XCTAssertNil(node.answers[second])
+        node.receive(.confirmed(node.header(ballot), round: 2), from: 3)
+        XCTAssertEqual(node.answers[second].flatMap(\.text), "v")
+    }
+
+    func testReadsOfOneTickShareAConfirmation() {
+        let reads = (0..<3).map { _ in node.ask(.get) }
+        node.tick()
+        XCTAssertEqual(node.takeSent(to: 2, \.confirmed).map(\.round), [1])
+        node.receive(.confirmed(node.header(ballot), round: 1), from: 3)
+        XCTAssertEqual(reads.compactMap { node.answers[$0]?.text }, ["v", "v", "v"])
+    }
+
+    func testAConfirmationOfWhatWasNotAskedForIsIgnored() {
+        node.receive(.confirmed(node.header(ballot), round: 50), from: 2)
+        let read = node.request(.get)
+        XCTAssertNil(node.answers[read])
+        node.receive(.confirmed(node.header(Ballot(1, 2)), round: 1), from: 2)
+        node.receive(.confirmed(node.header(ballot), round: 1), from: 4)
+        XCTAssertNil(node.answers[read])
+    }
+
+    func testAReadOfAKeyInFlightWaitsForThatWriteOnly() {
+        let first = node.request(.put("1"))
+        let read = node.request(.get)
+        let second = node.request(.put("2"))
+        node.sync()
+        node.confirm()
+        XCTAssertNil(node.answers[read])
+        node.receive(.accepted(node.header(ballot), version: Version(ballot: ballot, sequence: 1)), from: 2)
+        XCTAssertNotNil(node.answers[first])
+        XCTAssertEqual(node.answers[read].flatMap(\.text), "1")
+        XCTAssertNil(node.answers[second])
+    }
+
+    func testAConfirmationIsAskedForAgain() {
+        _ = node.request(.get)
+        node.forgetSent()
+        node.pass(250)
+        XCTAssertEqual(node.takeSent(to: 3, \.confirmed).map(\.round), [1])
+    }
+
+    func testAValueOnDiskIsLoaded() {
+        node.store.readsFromDisk = true
+        let read = node.request(.get)
+        node.confirm()
+        XCTAssertNil(node.answers[read])
+        node.completeLoads()
+        XCTAssertEqual(node.answers[read].flatMap(\.text), "v")
+    }
+
+    func testAListWaitsForTheChangesItShows() {
+        let put = node.request(.put("w"), "new")
+        let list = node.request(.list)
+        node.confirm()
+        XCTAssertNil(node.answers[list])
+        node.choose()
+        XCTAssertNotNil(node.answers[put])
+        guard case .listed(let keys, let more)? = node.answers[list] else { return XCTFail("not listed") }
+        XCTAssertEqual(Set(keys), ["k", "new"])
+        XCTAssertFalse(more)
+    }
+
+    func testAListLeavesOutTombstonesAndTheExpired() {
+        _ = node.request(.delete(.always))
+        _ = node.request(.put("w", lifetime: .milliseconds(10)), "brief")
+        node.choose()
+        node.pass(20)
+        node.forgetSent()
+        let list = node.request(.list)
+        node.confirm()
+        XCTAssertEqual(node.answers[list], .listed(keys: [], more: false))
+    }
+}

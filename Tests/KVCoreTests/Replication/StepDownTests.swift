@@ -1,0 +1,82 @@
+import KVCore
+import XCTest
+
+/// What becomes of operations when another takes the lead.
+final class StepDownTests: XCTestCase {
+    private let node = ManualNode(1)
+    private let higher = Ballot(90, 3)
+
+    override func setUp() {
+        node.lead()
+        node.forgetSent()
+    }
+
+    private func deposed() { node.receive(.prepare(node.header(higher)), from: 3) }
+
+    func testWhatWasProposedIsUnknown() {
+        let put = node.request(.put("v"))
+        deposed()
+        XCTAssertEqual(node.answers[put], .unknown(.leaderLost))
+        XCTAssertFalse(node.hasSent(\.forwarded), "and is never tried again")
+    }
+
+    func testWhatWasNotSentYetGoesToTheNewLeader() {
+        let put = node.ask(.put("v"))
+        deposed()
+        XCTAssertNil(node.answers[put])
+        XCTAssertEqual(node.takeSent(to: 3, \.forwarded).map(\.id), [put])
+        node.sync()
+        XCTAssertNil(node.value(), "it left nothing here")
+    }
+
+    func testReadsAndFailedConditionsGoToTheNewLeader() {
+        _ = node.request(.put("v"))
+        let read = node.request(.get)
+        let failing = node.request(.put("w", .ifAbsent))
+        deposed()
+        XCTAssertEqual(Set(node.takeSent(to: 3, \.forwarded).map(\.id)), [read, failing])
+    }
+
+    func testWhatWasHeldGoesToTheNewLeader() {
+        node.down(2, 3)
+        let put = node.request(.put("v"))
+        node.give(.message(from: NodeNumber(3), .prepare(node.header(higher))))
+        node.up(3)
+        node.pass(10)
+        XCTAssertEqual(node.takeSent(to: 3, \.forwarded).map(\.id), [put])
+    }
+
+    func testARejectionDeposesToo() {
+        let put = node.request(.put("v"))
+        node.receive(.reject(node.header(higher)), from: 2)
+        XCTAssertEqual(node.answers[put], .unknown(.leaderLost))
+        XCTAssertFalse(node.leads)
+    }
+
+    func testARejectionOfAnOlderBallotDoesNot() {
+        node.receive(.reject(node.header(Ballot(1, 3))), from: 2)
+        XCTAssert(node.leads)
+    }
+
+    func testAForwardedOperationIsAnsweredToItsSender() {
+        node.receive(
+            .forward(
+                RequestID(7), epoch: 1, timeout: .milliseconds(1000), key: "k", partition: ManualNode.partition,
+                command: .put("v")), from: 2)
+        node.forgetSent()
+        deposed()
+        XCTAssertEqual(
+            node.sent.filter { $0.to == NodeNumber(2) }.map(\.message),
+            [.forwarded(RequestID(7), .outcome(.unknown(.leaderLost)))])
+    }
+
+    func testTheNewBallotIsAboveTheOneThatDeposed() {
+        deposed()
+        node.down(3)
+        node.pass(50)
+        for canvass in node.takeSent(to: 2, \.canvassed) {
+            node.receive(.canvassed(canvass, granted: true, promised: .zero), from: 2)
+        }
+        XCTAssertGreaterThan(node.promise, higher)
+    }
+}

@@ -1,0 +1,87 @@
+import KVCore
+import XCTest
+
+/// Three replicas whose messages are delivered in the order they were sent, at once but for what the test cuts off.
+/// Everything is durable before the next message.
+final class ManualCluster {
+    private(set) var nodes: [UInt16: ManualNode] = [:]
+    /// Nodes that nothing reaches or leaves.
+    private(set) var isolated: Set<UInt16> = []
+    /// Everything delivered since the test last cleared it.
+    var delivered: [PeerMessage] = []
+
+    init(_ stores: [UInt16: ManualStore] = [:], options: ShardOptions = ShardOptions(), isolated: Set<UInt16> = []) {
+        self.isolated = isolated
+        for number: UInt16 in 1...3 {
+            nodes[number] = ManualNode(number, store: stores[number] ?? ManualStore(), options: options)
+        }
+        for node in nodes.values where !isolated.contains(node.number.raw) {
+            for other in nodes.keys where other != node.number.raw && !isolated.contains(other) { node.up(other) }
+        }
+    }
+
+    subscript(_ number: UInt16) -> ManualNode {
+        // swift-format-ignore: NeverForceUnwrap
+        nodes[number]!
+    }
+
+    private var inOrder: [ManualNode] { nodes.keys.sorted().map { self[$0] } }
+
+    /// Delivers until there is nothing left to deliver.
+    func run() {
+        var steps = 0
+        while true {
+            var isQuiet = true
+            for node in inOrder {
+                node.sync()
+                node.completeLoads()
+                let sent = node.sent
+                node.forgetSent()
+                for sent in sent {
+                    isQuiet = false
+                    guard !isolated.contains(node.number.raw), !isolated.contains(sent.to.raw) else { continue }
+                    delivered.append(sent.message)
+                    self[sent.to.raw].receive(sent.message, from: node.number.raw)
+                }
+            }
+            if isQuiet { return }
+            steps += 1
+            guard steps < 10_000 else { return XCTFail("the messages never end") }
+        }
+    }
+
+    func pass(_ milliseconds: UInt64) {
+        for _ in 0..<(milliseconds + 9) / 10 {
+            for node in inOrder { node.pass(10) }
+            run()
+        }
+    }
+
+    /// Cuts a node off; everybody notices.
+    func isolate(_ number: UInt16) {
+        isolated.insert(number)
+        for other in inOrder where other.number.raw != number {
+            other.down(number)
+            self[number].down(other.number.raw)
+        }
+    }
+
+    /// Joins it again; with another boot counter, as a process that has restarted with what its store holds.
+    func rejoin(_ number: UInt16, boot: UInt64 = 1) {
+        isolated.remove(number)
+        if boot != 1 {
+            nodes[number] = ManualNode(number, store: self[number].store, boot: boot, now: self[number].now)
+        }
+        for other in inOrder where other.number.raw != number {
+            other.up(number, boot: boot)
+            self[number].up(other.number.raw)
+        }
+    }
+
+    var leaders: [UInt16] { inOrder.filter(\.leads).map(\.number.raw) }
+
+    func assertLevel(file: StaticString = #filePath, line: UInt = #line) {
+        let roots = inOrder.map { $0.store.tree(ManualNode.partition).root }
+        XCTAssertEqual(Set(roots).count, 1, "all replicas hold the same", file: file, line: line)
+    }
+}

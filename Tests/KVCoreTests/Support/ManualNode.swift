@@ -1,0 +1,194 @@
+import KVCore
+import XCTest
+
+/// One node's shard of a cluster with one partition, by hand: time stands still, nothing becomes durable and no message
+/// comes unless the test says so. Replicas are the nodes 1 to 3; `node(4)` holds none.
+final class ManualNode {
+    struct Sent: Equatable {
+        let to: NodeNumber
+        let message: PeerMessage
+    }
+
+    let number: NodeNumber
+    let store: ManualStore
+    private(set) var now: Now
+    private(set) var shard: Shard
+    /// What it has sent since the test last took it.
+    private(set) var sent: [Sent] = []
+    private(set) var answers: [RequestID: Outcome] = [:]
+    private(set) var answeredBy: [RequestID: NodeNumber] = [:]
+    private(set) var notices: [ShardNotice] = []
+    private var loads: [ReadTicket] = []
+    private var lastRequest: UInt64 = 0
+
+    static let partition = PartitionID(0)
+    static let start = Now(monotonic: Instant(nanoseconds: 3_600_000_000_000), wall: 1_700_000_000_000)
+
+    init(
+        _ number: UInt16, replicas: [UInt16] = [1, 2, 3], store: ManualStore = ManualStore(),
+        options: ShardOptions = ShardOptions(), boot: UInt64 = 1, now: Now = ManualNode.start
+    ) {
+        let replicas = replicas.map(NodeNumber.init)
+        let topology = Topology(
+            clusterID: UUID128(high: 1, low: 2), epoch: 1,
+            settings: ClusterSettings(name: "test", partitions: 1, replicas: replicas.count), members: [],
+            assignments: [Assignment(replicas: replicas, changed: 1)])
+        self.number = NodeNumber(number)
+        self.store = store
+        self.now = now
+        shard = Shard(
+            me: NodeNumber(number), boot: boot, topology: topology, partitions: [Self.partition], store: store,
+            options: options, seed: UInt64(number), now: now)
+    }
+
+    // MARK: What happens to it
+
+    /// Gives an input without ending the tick.
+    func give(_ input: ShardInput) {
+        shard.handle(input, now: now)
+        collect()
+    }
+
+    func tick() {
+        shard.flush(now: now)
+        collect()
+    }
+
+    func receive(_ message: PeerMessage, from node: UInt16) {
+        give(.message(from: NodeNumber(node), message))
+        tick()
+    }
+
+    func up(_ nodes: UInt16..., boot: UInt64 = 1) {
+        for node in nodes { give(.peer(NodeNumber(node), .up(boot: boot))) }
+        tick()
+    }
+
+    func down(_ nodes: UInt16...) {
+        for node in nodes { give(.peer(NodeNumber(node), .down)) }
+        tick()
+    }
+
+    /// Makes durable what it has appended.
+    func sync() {
+        store.sync()
+        give(.durable)
+        tick()
+    }
+
+    /// Moves both clocks on, a timer at a time.
+    func pass(_ milliseconds: UInt64) {
+        for _ in 0..<(milliseconds + 9) / 10 {
+            now = Now(monotonic: now.monotonic + .milliseconds(10), wall: now.wall + 10)
+            give(.timer)
+            tick()
+        }
+    }
+
+    func completeLoads() {
+        let tickets = loads
+        loads = []
+        for ticket in tickets { give(.loaded(ticket, store.redeem(ticket))) }
+        tick()
+    }
+
+    /// Asks, without ending the tick.
+    func ask(
+        _ command: Command, _ key: Key = "k", consistency: Consistency = .linearizable, timeout: UInt64 = 5000
+    ) -> RequestID {
+        lastRequest += 1
+        let id = RequestID(UInt64(number.raw) << 48 | lastRequest)
+        give(
+            .request(
+                id,
+                ClientRequest(
+                    partition: Self.partition, key: key, command: command, consistency: consistency,
+                    deadline: now.monotonic + .milliseconds(timeout))))
+        return id
+    }
+
+    /// Asks, and ends the tick.
+    func request(
+        _ command: Command, _ key: Key = "k", consistency: Consistency = .linearizable, timeout: UInt64 = 5000
+    ) -> RequestID {
+        let id = ask(command, key, consistency: consistency, timeout: timeout)
+        tick()
+        return id
+    }
+
+    private func collect() {
+        let effects = shard.effects
+        shard.effects = []
+        for effect in effects {
+            switch effect {
+            case .send(let node, let message): sent.append(Sent(to: node, message: message))
+            case .answer(let id, let outcome, let node):
+                XCTAssertNil(answers[id], "a request is answered once")
+                answers[id] = outcome
+                answeredBy[id] = node
+            case .load(let ticket): loads.append(ticket)
+            case .notice(let notice): notices.append(notice)
+            }
+        }
+    }
+
+    // MARK: What it did
+
+    func forgetSent() { sent = [] }
+
+    /// Takes out of `sent` what goes to one node and is of the kind that `pick` reads.
+    func takeSent<Picked>(to node: UInt16, _ pick: (PeerMessage) -> Picked?) -> [Picked] {
+        var picked: [Picked] = []
+        sent.removeAll { sent in
+            guard sent.to == NodeNumber(node), let what = pick(sent.message) else { return false }
+            picked.append(what)
+            return true
+        }
+        return picked
+    }
+
+    func hasSent<Picked>(_ pick: (PeerMessage) -> Picked?) -> Bool { sent.contains { pick($0.message) != nil } }
+
+    func value(_ key: Key = "k") -> String? { store.records[key]?.value.map { String(decoding: $0, as: UTF8.self) } }
+
+    var leads: Bool { shard.leader(of: Self.partition) == number }
+    var isSettled: Bool { shard.isSettled(Self.partition) }
+    var promise: Ballot { store.promise(Self.partition) }
+
+    // MARK: Common scenes
+
+    /// Elected by itself and node 2, which has the same records unless another root is given. Returns the ballot.
+    @discardableResult
+    func lead(rootOfOther root: Digest? = nil) -> Ballot {
+        up(2, 3)
+        pass(50)
+        for canvass in takeSent(to: 2, \.canvassed) {
+            receive(.canvassed(canvass, granted: true, promised: .zero), from: 2)
+        }
+        sync()
+        for header in takeSent(to: 2, \.prepared) {
+            receive(.promise(header, root: root ?? store.tree(Self.partition).root), from: 2)
+        }
+        XCTAssert(leads, "elected")
+        XCTAssertEqual(isSettled, root == nil)
+        return promise
+    }
+
+    /// Node 2 accepts what it is sent, and this node's own copy becomes durable: all proposed so far is chosen.
+    func choose() {
+        for accept in takeSent(to: 2, \.accepted) {
+            receive(.accepted(accept.header, version: accept.record.version), from: 2)
+        }
+        sync()
+    }
+
+    /// Node 2 confirms the newest round asked for.
+    func confirm() {
+        guard let last = takeSent(to: 2, \.confirmed).last else { return XCTFail("no confirmation is asked for") }
+        receive(.confirmed(last.header, round: last.round), from: 2)
+    }
+
+    func header(_ ballot: Ballot) -> PartitionHeader {
+        PartitionHeader(partition: Self.partition, epoch: 1, ballot: ballot)
+    }
+}

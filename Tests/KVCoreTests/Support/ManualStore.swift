@@ -1,0 +1,70 @@
+import KVCore
+
+/// A store whose records are in memory, durable when the test says so, and read from disk when it says so.
+final class ManualStore: RecordStore {
+    private(set) var appended: LogPosition = 0
+    private(set) var durable: LogPosition = 0
+    var acceptsWrites = true
+    /// Whether values are to be asked for with a load.
+    var readsFromDisk = false
+
+    private(set) var records: [Key: Record] = [:]
+    private var promised = Ballot.zero
+    private var hashes = HashTree()
+    private var lastTicket: UInt64 = 0
+    private var tickets: [ReadTicket: Record] = [:]
+
+    /// Holds `records` durably from the start. Who accepted them has promised their ballots.
+    init(_ records: [Key: Record] = [:], promise: Ballot = .zero) {
+        for (key, record) in records { put(PartitionID(0), key, record) }
+        promised = records.values.reduce(promise) { max($0, $1.version.ballot) }
+        sync()
+    }
+
+    func sync() { durable = appended }
+
+    func redeem(_ ticket: ReadTicket) -> Record? { tickets.removeValue(forKey: ticket) }
+
+    func head(_ partition: PartitionID, _ key: Key) -> RecordHead? { records[key]?.head }
+
+    func read(_ partition: PartitionID, _ key: Key) -> StoredRead {
+        guard let record = records[key] else { return .absent }
+        guard readsFromDisk else { return .found(record) }
+        lastTicket += 1
+        tickets[ReadTicket(lastTicket)] = record
+        return .onDisk(ReadTicket(lastTicket))
+    }
+
+    func put(_ partition: PartitionID, _ key: Key, _ record: Record) {
+        appended += 1
+        if let old = records.updateValue(record, forKey: key) { hashes.toggle(KeyHash(key), old.version) }
+        hashes.toggle(KeyHash(key), record.version)
+    }
+
+    func promise(_ partition: PartitionID) -> Ballot { promised }
+
+    func setPromise(_ partition: PartitionID, _ ballot: Ballot) {
+        appended += 1
+        promised = ballot
+    }
+
+    func tree(_ partition: PartitionID) -> HashTree { hashes }
+
+    func forEach(_ partition: PartitionID, leaf: Int, _ body: (Key, RecordHead) -> Void) {
+        for (key, record) in records where HashTree.leaf(of: KeyHash(key)) == leaf { body(key, record.head) }
+    }
+
+    func forEach(_ partition: PartitionID, _ body: (Key, RecordHead) -> Void) {
+        for (key, record) in records { body(key, record.head) }
+    }
+
+    func usage(_ partition: PartitionID) -> PartitionUsage {
+        PartitionUsage(keys: records.count { $0.value.value != nil })
+    }
+
+    func wipe(_ partition: PartitionID) {
+        appended += 1
+        records = [:]
+        hashes = HashTree()
+    }
+}

@@ -1,0 +1,90 @@
+import KVCore
+
+// Short words for what the tests speak of.
+
+extension Key: ExpressibleByStringLiteral {
+    public init(stringLiteral text: String) { self.init(text) }
+}
+
+extension Ballot {
+    init(_ round: UInt64, _ node: UInt16) { self.init(round: round, node: NodeNumber(node)) }
+}
+
+extension Version {
+    init(_ round: UInt64, _ node: UInt16, _ sequence: UInt64) {
+        self.init(ballot: Ballot(round, node), sequence: sequence)
+    }
+}
+
+extension Record {
+    init(_ version: Version, _ text: String?) { self.init(version: version, value: text.map { Array($0.utf8) }) }
+}
+
+extension Command {
+    static func put(_ text: String, _ condition: Condition = .always, lifetime: Lifetime = .unlimited) -> Command {
+        .put(Put(value: Array(text.utf8), lifetime: lifetime, condition: condition))
+    }
+
+    static let list = Command.list(ListQuery(prefix: [], after: nil, limit: 10))
+}
+
+extension Outcome {
+    /// The text found; nil for any other outcome.
+    var text: String? {
+        guard case .found(let record) = self else { return nil }
+        return record.value.map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    var version: Version? {
+        guard case .written(let version) = self else { return nil }
+        return version
+    }
+}
+
+/// What a message is about, where it is of that kind.
+extension PeerMessage {
+    var canvassed: PartitionHeader? {
+        guard case .canvass(let header) = self else { return nil }
+        return header
+    }
+
+    var prepared: PartitionHeader? {
+        guard case .prepare(let header) = self else { return nil }
+        return header
+    }
+
+    var accepted: (header: PartitionHeader, key: Key, record: Record)? {
+        guard case .accept(let header, let key, let record) = self else { return nil }
+        return (header, key, record)
+    }
+
+    var confirmed: (header: PartitionHeader, round: UInt64)? {
+        guard case .confirm(let header, let round) = self else { return nil }
+        return (header, round)
+    }
+
+    var asked: (header: PartitionHeader, id: UInt64, key: Key)? {
+        guard case .read(let header, let id, let key) = self else { return nil }
+        return (header, id, key)
+    }
+
+    var forwarded: (id: RequestID, timeout: Span, command: Command)? {
+        guard case .forward(let id, _, let timeout, _, _, let command) = self else { return nil }
+        return (id, timeout, command)
+    }
+
+    var peeked: RequestID? {
+        guard case .peek(let id, _, _, _) = self else { return nil }
+        return id
+    }
+
+    var isLeavesRequest: Bool {
+        guard case .leaves = self else { return false }
+        return true
+    }
+
+    var isBeacon: Bool {
+        guard case .leading = self else { return false }
+        return true
+    }
+}
