@@ -14,7 +14,8 @@ enum Maintenance {
 }
 
 extension LogStore {
-    /// After how many appends to look again for something to merge. Looked for at once when a segment is sealed.
+    /// After how many appends to look again for something to merge. Looked for at once when a segment is sealed, and with
+    /// the disk nearly full after each.
     static let maintenanceCheck: LogPosition = 1024
 
     /// The next step of maintenance; nil where there is nothing to do, or one is under way, or the last one's appends
@@ -23,7 +24,9 @@ extension LogStore {
         guard failure == nil, !maintenanceUnderWay else { return nil }
         if case .idle = maintenance, appended >= nextMaintenanceCheck {
             chooseMaintenance()
-            if case .idle = maintenance { nextMaintenanceCheck = appended + Self.maintenanceCheck }
+            if case .idle = maintenance {
+                nextMaintenanceCheck = appended + (acceptsWrites ? Self.maintenanceCheck : 1)
+            }
         }
         switch maintenance {
         case .idle: return nil

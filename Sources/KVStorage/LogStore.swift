@@ -63,10 +63,13 @@ public final class LogStore: RecordStore {
 
     deinit { scratch.deallocate() }
 
-    public var acceptsWrites: Bool {
-        let free = space.free > writtenSinceMeasure ? space.free - writtenSinceMeasure : 0
-        return failure == nil && free >= options.reserve(of: space)
-    }
+    public var acceptsWrites: Bool { failure == nil && free >= options.reserve(of: space) }
+
+    /// Half of the reserve is for copies: disks of one size that fill together then make their leaders refuse writes, rather
+    /// than leave them without a majority. The other half is for tombstones, promises and merging.
+    public var acceptsCopies: Bool { failure == nil && free >= options.reserve(of: space) / 2 }
+
+    private var free: UInt64 { space.free > writtenSinceMeasure ? space.free - writtenSinceMeasure : 0 }
 
     // MARK: Appends
 
@@ -171,15 +174,25 @@ public final class LogStore: RecordStore {
         return result
     }
 
-    /// Asks the volume for its free space; commits do so too, now and then. For a timer: others may fill the disk.
-    public func measureSpace() {
-        if let measured = try? fileSystem.space(options.directory) { use(measured) }
+    /// Asks the volume for its free space; commits do so too, now and then. For a timer: others fill the disk, or make
+    /// room on it, and a store that refuses writes commits little.
+    public func takeMeasurement() -> SpaceJob {
+        SpaceJob(fileSystem: fileSystem, directory: options.directory, writtenBefore: writtenSinceMeasure)
+    }
+
+    public func completed(_ result: SpaceResult) {
+        guard let measured = result.space else { return }
+        let writtenMeanwhile = writtenSinceMeasure - min(result.writtenBefore, writtenSinceMeasure)
+        use(measured)
+        writtenSinceMeasure = writtenMeanwhile
     }
 
     func use(_ measured: VolumeSpace) {
         space = measured
         writtenSinceMeasure = 0
         counts.freeBytes = measured.free
+        // Every deletion counts now.
+        if !acceptsWrites { nextMaintenanceCheck = 0 }
     }
 
     @discardableResult

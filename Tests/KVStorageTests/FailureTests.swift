@@ -53,9 +53,10 @@ final class FailureTests: XCTestCase {
         }
         XCTAssertGreaterThan(written, 40)
         XCTAssertGreaterThan(try fixture.disk.space("").free, 5000, "refused before the disk is full")
+        XCTAssertTrue(fixture.store.acceptsCopies, "what was proposed elsewhere finds room")
         for key in 0..<written { fixture.put("key-\(key)", nil) }
         try fixture.settle()
-        fixture.store.measureSpace()
+        fixture.store.completed(fixture.store.takeMeasurement().run())
         XCTAssertTrue(fixture.store.acceptsWrites, "what was deleted has been given back")
     }
 
@@ -66,8 +67,12 @@ final class FailureTests: XCTestCase {
         try fixture.open()
         fixture.disk.capacity = 4000
         XCTAssertTrue(fixture.store.acceptsWrites, "not noticed yet")
-        fixture.store.measureSpace()
+        fixture.store.completed(fixture.store.takeMeasurement().run())
         XCTAssertFalse(fixture.store.acceptsWrites)
+        XCTAssertTrue(fixture.store.acceptsCopies)
+        fixture.disk.capacity = 3000
+        fixture.store.completed(fixture.store.takeMeasurement().run())
+        XCTAssertFalse(fixture.store.acceptsCopies)
     }
 
     func testTheReserveFitsTheVolume() {

@@ -181,8 +181,8 @@ final class ShardRunner: @unchecked Sendable {
         shard.handle(.timer, now: now)
         timers += 1
         if timers % 10 == 0 { report() }
-        // Others may be filling the disk.
-        if timers % 100 == 0 { store.measureSpace() }
+        // Others may be filling the disk, or making room.
+        if timers % 100 == 0 { measureSpace() }
         maintainStore(now.monotonic)
         tick()
     }
@@ -311,6 +311,11 @@ final class ShardRunner: @unchecked Sendable {
             // What it appended again goes with the next commit.
             runner.scheduleTick()
         }
+    }
+
+    private func measureSpace() {
+        let job = store.takeMeasurement()
+        runBlocking({ job.run() }) { runner, result in runner.store.completed(result) }
     }
 
     private func sync(now: Instant) {
