@@ -25,8 +25,10 @@ public protocol RecordStore: AnyObject {
     var appended: LogPosition { get }
     /// Everything up to here survives what the sync mode promises; what was appended by `setPromise` survives power loss.
     var durable: LogPosition { get }
-    /// False near a full disk: only tombstones and promises may be appended then.
+    /// False near a full disk: clients may add nothing but tombstones then.
     var acceptsWrites: Bool { get }
+    /// False still nearer to a full disk: what other leaders have written may be appended until then, as they cannot know.
+    var acceptsCopies: Bool { get }
 
     func head(_ partition: PartitionID, _ key: Key) -> RecordHead?
     func read(_ partition: PartitionID, _ key: Key) -> StoredRead

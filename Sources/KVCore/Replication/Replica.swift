@@ -117,7 +117,7 @@ extension Replica {
         let held = context.store.head(partition, key)?.version ?? .zero
         if record.version > held {
             // A replica with a full disk stays silent: it is mended when there is room.
-            guard record.value == nil || context.store.acceptsWrites else { return }
+            guard record.value == nil || context.store.acceptsCopies else { return }
             context.store.put(partition, key, record)
             lastAppend = context.store.appended
         }

@@ -18,6 +18,7 @@ public final class MemoryStore: RecordStore {
     public private(set) var appended: LogPosition = 0
     public private(set) var durable: LogPosition = 0
     public var acceptsWrites: Bool { true }
+    public var acceptsCopies: Bool { true }
 
     private(set) var contents: [PartitionID: Contents]
     private var trees: [PartitionID: HashTree] = [:]

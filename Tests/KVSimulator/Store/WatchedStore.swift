@@ -19,6 +19,7 @@ public final class WatchedStore<Base: RecordStore>: RecordStore {
     public var appended: LogPosition { base.appended }
     public var durable: LogPosition { mutant == .acknowledgeUnsynced ? base.appended : base.durable }
     public var acceptsWrites: Bool { !isFull && base.acceptsWrites }
+    public var acceptsCopies: Bool { !isFull && base.acceptsCopies }
 
     public func head(_ partition: PartitionID, _ key: Key) -> RecordHead? { base.head(partition, key) }
     public func read(_ partition: PartitionID, _ key: Key) -> StoredRead { base.read(partition, key) }
