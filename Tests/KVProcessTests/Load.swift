@@ -12,6 +12,7 @@ final class Load: Sendable {
     let prefix: String
     private let keys: Int
     private let nodes: [TestCluster.Node]
+    private let connector: @Sendable (TestCluster.Node) throws -> RawConnection
     private let isStopped = Atomic(false)
     private let events = Mutex<[Event]>([])
     private let running = DispatchGroup()
@@ -21,6 +22,7 @@ final class Load: Sendable {
         self.prefix = prefix
         self.keys = keys
         nodes = cluster.nodes
+        connector = cluster.connector
     }
 
     deinit { isStopped.store(true, ordering: .relaxed) }
@@ -36,7 +38,7 @@ final class Load: Sendable {
         for (index, node) in workers.enumerated() {
             running.enter()
             let thread = Thread { [self] in
-                work(Client(node: node, prefix: prefix, number: index + 1))
+                work(Client(node: node, prefix: prefix, number: index + 1, connector))
                 running.leave()
             }
             thread.start()
@@ -73,7 +75,7 @@ final class Load: Sendable {
     /// Reads every key through a node, as part of the history.
     func readAll(at ids: [String]) throws {
         for (index, node) in nodes.enumerated() where ids.contains(node.id) {
-            let client = Client(node: node, prefix: prefix, number: 1000 + index)
+            let client = Client(node: node, prefix: prefix, number: 1000 + index, connector)
             for key in 0..<keys {
                 let event = client.perform(.get, key)
                 if !event.outcome.isDone { throw Unexpected("\(event)") }
@@ -173,7 +175,13 @@ extension Load {
         private var connection: RawConnection?
         private var writes = 0
 
-        init(node: TestCluster.Node, prefix: String, number: Int) {
+        private let connector: (TestCluster.Node) throws -> RawConnection
+
+        init(
+            node: TestCluster.Node, prefix: String, number: Int,
+            _ connector: @escaping (TestCluster.Node) throws -> RawConnection
+        ) {
+            self.connector = connector
             self.node = node
             self.prefix = prefix
             self.number = number
@@ -194,7 +202,7 @@ extension Load {
 
         private func attempt(_ action: Action, _ key: Int) -> Outcome {
             do {
-                connection = try connection ?? RawConnection(node.client)
+                connection = try connection ?? connector(node)
             } catch {
                 usleep(10_000)
                 return .refused("\(error)")

@@ -16,6 +16,8 @@ final class TestCluster {
     let file: URL
     /// Put before the command of a node's process: what runs it elsewhere.
     var launcher: (Node) -> [String] = { _ in [] }
+    /// Makes a client's connection to a node.
+    var connector: @Sendable (Node) throws -> RawConnection = { try RawConnection($0.client) }
     private var processes: [String: ChildProcess] = [:]
     private var commands = 0
 
@@ -131,9 +133,7 @@ final class TestCluster {
         return node
     }
 
-    func connect(_ id: String, limit: Int = 20) throws -> RawConnection {
-        try RawConnection(try node(id).client, limit: limit)
-    }
+    func connect(_ id: String) throws -> RawConnection { try connector(try node(id)) }
 
     /// One request over a connection of its own.
     func http(

@@ -1,0 +1,111 @@
+import KVCore
+import XCTest
+
+/// A small disk fills up. Needs root, to mount one.
+final class FullDiskTests: XCTestCase {
+    /// Mounts a tmpfs of so many MiB; unmounted when the test has ended.
+    private func mount(_ size: Int, at path: String) throws {
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        guard geteuid() == 0, Glibc.mount("kv-test", path, "tmpfs", 0, "size=\(size)m") == 0 else {
+            throw XCTSkip("a tmpfs cannot be mounted here: \(String(cString: strerror(errno))); run this as root")
+        }
+        addTeardownBlock { umount2(path, Int32(MNT_DETACH)) }
+    }
+
+    private let value = [UInt8](repeating: 0x5a, count: 200_000)
+
+    /// Puts until a put is not done; the keys that are there, and what came last.
+    private func fill(
+        _ cluster: TestCluster, _ id: String, _ names: [String] = (0..<2000).map { "fill-\($0)" }
+    ) throws -> (keys: [String], last: RawConnection.Answer) {
+        let connection = try cluster.connect(id)
+        for (count, name) in names.enumerated() {
+            let answer = try connection.request("PUT", "/v1/kv/\(name)?timeout=500ms", body: value)
+            guard answer.status == 204 else { return (Array(names.prefix(count)), answer) }
+        }
+        throw Unexpected("\(names.count) values of \(value.count) bytes fit on a small disk")
+    }
+
+    private func assertFull(_ answer: RawConnection.Answer) {
+        XCTAssertEqual(answer.status, 503, answer.text)
+        XCTAssertEqual(answer.error, "disk_full")
+        XCTAssertTrue(answer.message.contains("nothing was changed"), answer.message)
+        XCTAssertNotNil(answer.headers["retry-after"])
+    }
+
+    func testWritesAreRefusedBeforeTheDiskIsFull() throws {
+        let cluster = try TestCluster(nodes: 1, replicas: 1, settings: "storage: {segment: 4MiB}\n")
+        try mount(64, at: cluster.data("n1"))
+        try cluster.startAndWait()
+        let (keys, refusal) = try fill(cluster, "n1")
+        assertFull(refusal)
+        XCTAssertGreaterThan(keys.count, 100, "most of the disk can be used")
+        let put = try cluster.kv("put", "small", "x")
+        XCTAssertEqual(put.status, 69, put.errors)
+        XCTAssertTrue(put.errors.contains("disk"), put.errors)
+        var space = statvfs()
+        XCTAssertEqual(statvfs(cluster.data("n1"), &space), 0)
+        XCTAssertGreaterThan(space.f_bavail, 0, "the disk is not full")
+
+        for key in keys { XCTAssertTrue(try cluster.http("n1", "GET", "/v1/kv/\(key)").body == value, key) }
+        for key in keys.prefix(keys.count - 5) {
+            XCTAssertEqual(try cluster.http("n1", "DELETE", "/v1/kv/\(key)").status, 204, key)
+        }
+        // What was deleted is merged away in time, and there is room again.
+        try cluster.wait(for: "room to be made; its log:\n\(cluster.log("n1"))") {
+            try cluster.http("n1", "PUT", "/v1/kv/again", body: value).status == 204
+        }
+        cluster.killNow()
+        try cluster.startAndWait()
+        for key in keys.suffix(5) { XCTAssertTrue(try cluster.http("n1", "GET", "/v1/kv/\(key)").body == value, key) }
+        XCTAssertTrue(try cluster.http("n1", "GET", "/v1/kv/again").body == value)
+        XCTAssertEqual(try cluster.http("n1", "GET", "/v1/kv/\(keys[0])").status, 404)
+    }
+
+    /// One node's disk is smaller than the others'.
+    func testOneOfThreeIsFull() throws {
+        let cluster = try TestCluster(settings: "storage: {segment: 4MiB}\n")
+        try mount(32, at: cluster.data("n1"))
+        try cluster.startAndWait()
+        try cluster.waitUntilBalanced()
+        let (keys, refusal) = try fill(cluster, "n2")
+        assertFull(refusal)
+        // Its copies of what others lead end where its disk does; the others hold a majority of them.
+        let mine = try cluster.keys(ledBy: "n2", count: 3, prefix: "after-")
+        for key in mine {
+            XCTAssertEqual(try cluster.http("n3", "PUT", "/v1/kv/\(key)", body: value).status, 204)
+            XCTAssertTrue(try cluster.http("n1", "GET", "/v1/kv/\(key)").body == value)
+        }
+        for key in keys { XCTAssertTrue(try cluster.http("n1", "GET", "/v1/kv/\(key)").body == value, key) }
+        for key in keys.prefix(20) {
+            XCTAssertEqual(try cluster.http("n3", "DELETE", "/v1/kv/\(key)").status, 204, key)
+        }
+        for id in ["n1", "n2", "n3"] { XCTAssertTrue(cluster.isRunning(id), cluster.log(id)) }
+    }
+
+    /// Disks of one size fill up together: every write is done or refused, and none is left without a majority.
+    func testAllFillTogether() throws {
+        let cluster = try TestCluster(settings: "storage: {segment: 4MiB}\n")
+        for node in cluster.nodes { try mount(32, at: cluster.data(node.id)) }
+        try cluster.startAndWait()
+        try cluster.waitUntilBalanced()
+        var (keys, last) = try fill(cluster, "n3")
+        assertFull(last)
+        let connections = try cluster.nodes.map { try cluster.connect($0.id) }
+        for number in 0..<60 {
+            let answer = try connections[number % 3].request("PUT", "/v1/kv/more-\(number)", body: value)
+            if answer.status == 204 { keys.append("more-\(number)") } else { assertFull(answer) }
+        }
+        for key in keys { XCTAssertTrue(try connections[0].request("GET", "/v1/kv/\(key)").body == value, key) }
+        for number in 0..<60 where !keys.contains("more-\(number)") {
+            XCTAssertEqual(try connections[1].request("GET", "/v1/kv/more-\(number)").status, 404)
+        }
+        for key in keys { XCTAssertEqual(try connections[2].request("DELETE", "/v1/kv/\(key)").status, 204, key) }
+        try cluster.wait(for: "room to be made") {
+            try ["n1", "n2", "n3"].allSatisfy { id in
+                let own = try cluster.keys(ledBy: id, count: 1, prefix: "again-")[0]
+                return try cluster.http(id, "PUT", "/v1/kv/\(own)", body: value).status == 204
+            }
+        }
+    }
+}

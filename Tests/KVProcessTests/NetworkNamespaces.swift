@@ -1,0 +1,75 @@
+import Foundation
+import KVCore
+import XCTest
+
+/// Nodes in network namespaces of their own, on a bridge in another: links that a test can cut. Needs root and iproute2.
+final class NetworkNamespaces: Sendable {
+    /// Of each node, in a network that nothing outside these namespaces knows.
+    let hosts: [String]
+    private let names: [String]
+    private let bridge: String
+
+    /// - Throws: `XCTSkip` where this machine does not allow it.
+    init(_ count: Int) throws {
+        let name = "kv\(getpid() % 100_000)"
+        bridge = "\(name)-bridge"
+        names = (1...count).map { "\(name)-\($0)" }
+        hosts = (1...count).map { "10.231.77.\($0)" }
+        guard geteuid() == 0, FileManager.default.isExecutableFile(atPath: Self.ip) else {
+            throw XCTSkip("network namespaces need root and iproute2 (\(Self.ip))")
+        }
+        guard (try? Self.run("netns", "add", bridge)) != nil else {
+            throw XCTSkip("network namespaces cannot be made here: is this a container without CAP_SYS_ADMIN?")
+        }
+        try Self.run("-n", bridge, "link", "add", "bridge", "type", "bridge")
+        try Self.run("-n", bridge, "link", "set", "bridge", "up")
+        for (index, name) in names.enumerated() {
+            try Self.run("netns", "add", name)
+            try Self.run(
+                "-n", bridge, "link", "add", "port\(index)", "type", "veth", "peer", "name", "eth", "netns", name)
+            try Self.run("-n", bridge, "link", "set", "port\(index)", "master", "bridge", "up")
+            try Self.run("-n", name, "address", "add", "\(hosts[index])/24", "dev", "eth")
+            try Self.run("-n", name, "link", "set", "eth", "up")
+            try Self.run("-n", name, "link", "set", "lo", "up")
+        }
+    }
+
+    deinit { for name in names + [bridge] { try? Self.run("netns", "delete", name) } }
+
+    /// What runs a command in the namespace of a node.
+    func launcher(_ node: TestCluster.Node) -> [String] {
+        ["/usr/bin/nsenter", "--net=/run/netns/\(name(of: node))", "--"]
+    }
+
+    func name(of node: TestCluster.Node) -> String {
+        hosts.firstIndex(of: node.client.host).map { names[$0] } ?? bridge
+    }
+
+    /// Frames are lost from now on, in both directions, and nobody is told.
+    func cut(_ index: Int) throws { try Self.run("-n", bridge, "link", "set", "port\(index)", "down") }
+    func heal(_ index: Int) throws { try Self.run("-n", bridge, "link", "set", "port\(index)", "up") }
+
+    private static let ip = "/usr/sbin/ip"
+
+    private static func run(_ arguments: String...) throws {
+        let process = try ChildProcess(
+            ([ip] + arguments).map { Array($0.utf8) }, directory: "/", output: "/dev/null", errors: "/dev/null")
+        guard try process.wait() == .exited(0) else {
+            throw Unexpected("ip \(arguments.joined(separator: " ")) failed")
+        }
+    }
+}
+
+/// Runs `body` with this thread in another network namespace: sockets made there stay there.
+func inNamespace<R>(_ name: String, _ body: () throws -> R) throws -> R {
+    typealias SetNamespace = @convention(c) (Int32, Int32) -> Int32
+    // The C library has it; Swift's view of its headers does not.
+    guard let symbol = dlsym(nil, "setns") else { throw Unexpected("there is no setns") }
+    let setNamespace = unsafeBitCast(symbol, to: SetNamespace.self)
+    let here = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)
+    let there = open("/run/netns/\(name)", O_RDONLY | O_CLOEXEC)
+    defer { [here, there].forEach { close($0) } }
+    guard here >= 0, there >= 0, setNamespace(there, 0) == 0 else { throw Unexpected("cannot enter \(name)") }
+    defer { XCTAssertEqual(setNamespace(here, 0), 0, "cannot come back from \(name)") }
+    return try body()
+}
