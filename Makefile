@@ -26,7 +26,7 @@ simulate: deps
 bench: build
 	@SWIFT="$(SWIFT)" .ci/deps wrk etcd-server curl
 	Benchmarks/http/against-etcd
-	$(SWIFT) run -c release storebench 100000
+	data=$$(mktemp -d) && $(SWIFT) run -c release storebench 100000 $$data; rm -rf $$data
 
 format:
 	$(SWIFT) format -i -r Package.swift Sources Tests
