@@ -96,7 +96,7 @@ final class AcceptorTests: XCTestCase {
     }
 
     func testWithAFullDiskValuesAreLeftUnansweredAndTombstonesTaken() {
-        node.store.acceptsWrites = false
+        node.store.acceptsCopies = false
         let header = node.header(Ballot(5, 2))
         node.receive(.accept(header, key: "k", record: Record(Version(5, 2, 1), "v")), from: 2)
         node.sync()

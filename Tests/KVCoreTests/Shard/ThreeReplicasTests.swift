@@ -106,7 +106,7 @@ final class ThreeReplicasTests: XCTestCase {
     func testAReplicaWithAFullDiskIsMendedWhenThereIsRoom() {
         let cluster = ManualCluster()
         cluster.pass(2000)
-        cluster[3].store.acceptsWrites = false
+        cluster[3].store.acceptsCopies = false
         let put = cluster[1].request(.put("v"))
         cluster.pass(3000)
         XCTAssertNotNil(cluster[1].answers[put]?.version, "the others suffice")
@@ -114,7 +114,7 @@ final class ThreeReplicasTests: XCTestCase {
         cluster.delivered = []
         cluster.pass(5000)
         XCTAssertLessThan(cluster.delivered.count { $0.accepted != nil }, 4, "it is asked ever more rarely")
-        cluster[3].store.acceptsWrites = true
+        cluster[3].store.acceptsCopies = true
         cluster.pass(4000)
         cluster.assertLevel()
     }

@@ -5,6 +5,7 @@ final class ManualStore: RecordStore {
     private(set) var appended: LogPosition = 0
     private(set) var durable: LogPosition = 0
     var acceptsWrites = true
+    var acceptsCopies = true
     /// Whether values are to be asked for with a load.
     var readsFromDisk = false
 
