@@ -9,7 +9,7 @@ public enum ShardInput: Sendable {
     case loaded(ReadTicket, Record?)
     /// The failure detector's opinion changed.
     case peer(NodeNumber, PeerCondition)
-    /// Time has passed: to be given every `ShardLimits.timer` or so.
+    /// Time has passed: to be given every `ShardOptions.timer` or so.
     case timer
     /// Hand leaderships over and take no new ones: the node is stopping.
     case drain

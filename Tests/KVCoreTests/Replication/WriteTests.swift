@@ -25,7 +25,7 @@ final class WriteTests: XCTestCase {
         XCTAssertEqual(node.answers[put], .written(version(1)))
     }
 
-    func testThreeReplicasWithoutTheLeaderWouldNotDo() {
+    func testTheFollowersWithoutTheLeaderDoNotDo() {
         let put = node.request(.put("v"))
         accept(1, by: 2)
         accept(1, by: 3)
