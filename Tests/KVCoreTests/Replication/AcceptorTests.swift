@@ -96,8 +96,13 @@ final class AcceptorTests: XCTestCase {
     }
 
     func testWithAFullDiskValuesAreLeftUnansweredAndTombstonesTaken() {
-        node.store.acceptsCopies = false
+        node.store.acceptsWrites = false
         let header = node.header(Ballot(5, 2))
+        node.receive(.accept(header, key: "j", record: Record(Version(5, 2, 1), "v")), from: 2)
+        node.sync()
+        XCTAssertEqual(
+            answers(), [.accepted(header, version: Version(5, 2, 1))], "a leader that could write is followed")
+        node.store.acceptsCopies = false
         node.receive(.accept(header, key: "k", record: Record(Version(5, 2, 1), "v")), from: 2)
         node.sync()
         XCTAssertEqual(answers(), [])
