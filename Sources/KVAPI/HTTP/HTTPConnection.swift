@@ -130,7 +130,8 @@ extension HTTPConnection {
 
     /// Everything is sent and the sending half is closed.
     mutating func outputClosed(now: Instant) {
-        if case .lingering = state { deadline = now + options.lingerTimeout }
+        guard case .lingering = state else { return }
+        deadline = now + (isDraining ? options.drainingLingerTimeout : options.lingerTimeout)
     }
 
     /// The node is stopping: the request under way is answered, then the connection closes.

@@ -12,6 +12,8 @@ public struct HTTPOptions: Sendable {
     public var writeTimeout = Span.milliseconds(60_000)
     /// How long what a client still sends is discarded after the last answer, which a reset could cost it otherwise.
     public var lingerTimeout = Span.milliseconds(5000)
+    /// The same where the node is stopping: clients that keep idle connections must not hold that up.
+    public var drainingLingerTimeout = Span.milliseconds(500)
     /// Requests that may wait behind the one under way; the one after them is refused, and the connection closed.
     public var maximumPipelined = 1024
     /// Names and values of all header fields and the request line, in bytes: 431.
