@@ -14,7 +14,9 @@ final class SingleNodeTests: XCTestCase {
         let samples = Sample.all.suffix(30)
         let connection = try cluster.connect("n1")
         for sample in samples { try sample.put(on: connection) }
+        let told = Time.now
         XCTAssertEqual(try cluster.stop("n1"), .exited(0))
+        XCTAssertLessThan(Time.now - told, 4, "a client that keeps its connection open does not hold up the end")
         try cluster.startAndWait()
         XCTAssertEqual(try cluster.kv("get", "greeting").text, "hello")
         cluster.killNow()
