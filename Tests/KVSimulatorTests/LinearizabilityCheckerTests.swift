@@ -154,7 +154,7 @@ final class LinearizabilityCheckerTests: XCTestCase {
     func testAgainstBruteForceOnRandomHistories() {
         var random = SeededRandom(seed: 7)
         var tally = [LinearizabilityChecker.Verdict: Int]()
-        for _ in 0..<4000 {
+        for _ in 0..<10000 {
             let history = randomHistory(&random)
             let expected: LinearizabilityChecker.Verdict =
                 isExplained(history, done: 0, write: 0, stamp: 0) ? .linearizable : .violation

@@ -37,44 +37,23 @@ public struct LinearizabilityChecker {
     private var observers: [Int: BitSet] = [:]
     /// By write: the index of its expiry.
     private var expiries: [Int: Int] = [:]
-    /// Indices of open writes, and of open erasures, that are interchangeable among themselves.
-    private var anonymousWrites: [Int] = []
-    private var anonymousErasures: [Int] = []
-    /// Other open operations.
-    private var optional: [Int] = []
+    /// Open operations whose place in the order can matter.
+    private var optional = Relevant()
 
     private init(_ unsorted: [RegisterOperation]) {
         let operations = unsorted.sorted { ($0.invoked, $0.completed) < ($1.invoked, $1.completed) }
         var required = BitSet(count: operations.count)
-        var needsPresence = false
-        var needsAbsence = false
-        /// Writes that an operation which matters depends on.
-        var mentioned: Set<Int> = []
         for (index, operation) in operations.enumerated() {
             if case .expire(let write) = operation.step { expiries[write] = index }
-            if !operation.isOpen { required.insert(index) }
-            guard !operation.isOpen || operation.step.isWrite else { continue }
+            guard !operation.isOpen else { continue }
+            required.insert(index)
             if let write = operation.step.observed {
-                mentioned.insert(write)
-                if !operation.isOpen {
-                    observers[write, default: BitSet(count: operations.count)].insert(index)
-                }
+                observers[write, default: BitSet(count: operations.count)].insert(index)
             }
-            needsPresence = needsPresence || operation.step.needsSomeValue
-            needsAbsence = needsAbsence || operation.step.needsNoValue
         }
         self.operations = operations
         self.required = required
-        for (index, operation) in operations.enumerated() where operation.isOpen {
-            switch operation.step {
-            case .write(let sight, .nothing) where !mentioned.contains(sight.write) && expiries[sight.write] == nil:
-                if needsPresence { anonymousWrites.append(index) }
-            case .erase(.nothing):
-                if needsAbsence { anonymousErasures.append(index) }
-            case .write, .erase, .expire: optional.append(index)
-            case .read, .presence, .mismatch: break
-            }
-        }
+        optional = Relevant(operations, expiries: expiries)
     }
 
     private mutating func search() -> Verdict {
@@ -124,11 +103,19 @@ public struct LinearizabilityChecker {
     }
 
     private func pushOpen(_ stack: inout [State], from state: State, until limit: UInt64) {
-        for index in optional where !state.done.contains(index) && operations[index].invoked <= limit {
+        for index in optional.named where !state.done.contains(index) && operations[index].invoked <= limit {
             push(index, &stack, from: state)
         }
-        for group in [anonymousErasures, anonymousWrites] {
-            guard let index = group.first(where: { !state.done.contains($0) }), operations[index].invoked <= limit
+        // A value that nobody names is of use only where there is none, or where the one that is there will end.
+        let isWanting = state.register.write == 0 || expiries[state.register.write] != nil
+        if isWanting {
+            for index in optional.overwrites where !state.done.contains(index) && operations[index].invoked <= limit {
+                push(index, &stack, from: state)
+            }
+        }
+        for group in optional.alike {
+            guard isWanting || group.erases,
+                let index = group.indices.first(where: { !state.done.contains($0) }), operations[index].invoked <= limit
             else { continue }
             push(index, &stack, from: state)
         }
@@ -194,13 +181,8 @@ extension Step {
         }
     }
 
-    fileprivate var isWrite: Bool {
-        if case .write = self { return true }
-        return false
-    }
-
     /// The write whose value the step saw in the register.
-    fileprivate var observed: Int? { seen == Sight.unidentified ? nil : seen }
+    var observed: Int? { seen == Sight.unidentified ? nil : seen }
 
     private var seen: Int? {
         switch self {
@@ -211,14 +193,14 @@ extension Step {
         }
     }
 
-    fileprivate var needsSomeValue: Bool {
+    var needsSomeValue: Bool {
         switch self {
         case .presence(true), .erase, .write(_, .present): true
         default: seen == Sight.unidentified
         }
     }
 
-    fileprivate var needsNoValue: Bool {
+    var needsNoValue: Bool {
         switch self {
         case .read(nil), .presence(false), .write(_, .absent), .mismatch(_, met: nil): true
         default: false

@@ -20,8 +20,8 @@ struct Network {
     private var lastArrival: [UInt64]
     /// How many storms rage.
     var storms = 0
-    /// After this nothing is lost, doubled or late any more.
-    var isHealed = false
+    /// Nothing is lost, doubled or late any more.
+    private(set) var isHealed = false
 
     init(scenario: Scenario, random: SeededRandom) {
         count = scenario.nodes
@@ -40,7 +40,15 @@ struct Network {
         if blocks[link(from, to)] > 0 { blocks[link(from, to)] -= 1 }
     }
 
-    func isBlocked(_ from: Int, _ to: Int) -> Bool { blocks[link(from, to)] > 0 }
+    /// All links carry again, and at once: nothing waits behind what is still late.
+    mutating func heal() {
+        isHealed = true
+        storms = 0
+        for link in blocks.indices {
+            blocks[link] = 0
+            lastArrival[link] = 0
+        }
+    }
 
     /// The connection between two nodes breaks, both ways.
     mutating func reset(_ a: Int, _ b: Int) {

@@ -131,13 +131,7 @@ extension World {
     func heal() {
         trace.line(time, "all faults end")
         isHealed = true
-        network.isHealed = true
-        network.storms = 0
-        for a in nodes.indices {
-            for b in nodes.indices {
-                while network.isBlocked(a, b) { network.unblock(a, b) }
-            }
-        }
+        network.heal()
         for node in nodes {
             node.slowness = 0
             node.pauses = 0
