@@ -259,7 +259,9 @@ extension Router {
         for (other, held) in answers where held?.version == record?.version {
             if let index = quorum.index(of: other) { same.insert(index) }
         }
-        if quorum.isMet(by: same) { answer(id, outcome(record), by: node) }
+        // One that has expired proves nothing: a change that its leader made in time may still be on its way.
+        let hasExpired = record.map { $0.expiry.hasPassed(at: context.now.wall) } ?? false
+        if quorum.isMet(by: same), !hasExpired { answer(id, outcome(record), by: node) }
     }
 
     private func outcome(_ record: Record?) -> Outcome {
