@@ -34,14 +34,27 @@ enum Shrinker {
             if overlapped { continue }
             let first = RegisterOperation(operation.invoked, operation.completed, .write(sight, .nothing))
             let later = operations.filter { $0.invoked > operation.completed }
-            let earlier = operations.filter { other in
-                guard other.invoked < operation.invoked else { return false }
-                return other.isOpen || other.write.map { write in later.contains { $0.mentions(write) } } ?? false
+            let earlier = operations.compactMap { other -> RegisterOperation? in
+                guard other.invoked < operation.invoked, !other.isOpen else {
+                    return other.invoked < operation.invoked ? other : nil
+                }
+                // What it saw itself has been left out.
+                guard case .write(let sight, _) = other.step, later.contains(where: { $0.saw(sight.write) })
+                else { return nil }
+                return RegisterOperation(other.invoked, other.completed, .write(sight, .nothing))
             }
-            let rest = earlier + [first] + later
+            let rest = withoutIdleExpiries(earlier + [first] + later)
             if breaks(rest) { return rest }
         }
         return operations
+    }
+
+    /// Without the ends of values that are not there.
+    private static func withoutIdleExpiries(_ operations: [RegisterOperation]) -> [RegisterOperation] {
+        operations.filter { operation in
+            guard case .expire(let write) = operation.step else { return true }
+            return operations.contains { $0.write == write }
+        }
     }
 
     private static func breaks(_ operations: [RegisterOperation]) -> Bool {
@@ -70,13 +83,6 @@ enum Shrinker {
     }
 }
 
-extension Requirement {
-    fileprivate var write: Int? {
-        if case .exactly(let sight) = self { return sight.write }
-        return nil
-    }
-}
-
 extension RegisterOperation {
     /// The write whose value this sets.
     fileprivate var write: Int? {
@@ -84,13 +90,13 @@ extension RegisterOperation {
         return nil
     }
 
-    fileprivate func mentions(_ write: Int) -> Bool {
+    /// Whether the value of a write was in the register when this came.
+    fileprivate func saw(_ write: Int) -> Bool {
         switch step {
         case .read(let sight): sight?.write == write
         case .write(_, .exactly(let sight)), .erase(.exactly(let sight)): sight.write == write
-        case .mismatch(let required, let met): met?.write == write || required.write == write
-        case .expire(let ending): ending == write
-        case .presence, .write, .erase: false
+        case .mismatch(_, let met): met?.write == write
+        case .presence, .write, .erase, .expire: false
         }
     }
 }
