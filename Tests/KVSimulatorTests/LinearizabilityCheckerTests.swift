@@ -70,6 +70,13 @@ final class LinearizabilityCheckerTests: XCTestCase {
         ])
     }
 
+    func testAnUnknownErasureMayNeedAnUnknownWrite() {
+        assertLinearizable([
+            RegisterOperation(1, 2, put(1, stamp: 1)), RegisterOperation(3, open, put(2, stamp: 2, .present)),
+            RegisterOperation(4, open, .erase(.exactly(Sight(2, stamp: 2)))), RegisterOperation(5, 6, .read(nil)),
+        ])
+    }
+
     func testConditions() {
         let first = RegisterOperation(1, 2, put(1, stamp: 1))
         let match = Requirement.exactly(Sight(1, stamp: 1))

@@ -52,7 +52,12 @@ private struct Needs {
         while before != self {
             before = self
             for operation in operations where operation.isOpen {
-                if case .write = operation.step, want(operation.step, expiries: expiries) { add(operation.step) }
+                switch operation.step {
+                case .write: if want(operation.step, expiries: expiries) { add(operation.step) }
+                // It needs a value only in order to take it away, so only if it needs a certain one.
+                case .erase(.exactly(let sight)): if absence { seen.insert(sight.write) }
+                default: continue
+                }
             }
         }
     }

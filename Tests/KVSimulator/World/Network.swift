@@ -40,13 +40,14 @@ struct Network {
         if blocks[link(from, to)] > 0 { blocks[link(from, to)] -= 1 }
     }
 
-    /// All links carry again, and at once: nothing waits behind what is still late.
+    /// All links are made anew: they carry, and what was still on its way is lost.
     mutating func heal() {
         isHealed = true
         storms = 0
         for link in blocks.indices {
             blocks[link] = 0
             lastArrival[link] = 0
+            generations[link] &+= 1
         }
     }
 
@@ -85,6 +86,6 @@ struct Network {
     mutating func arrives(from: Int, to: Int, generation: UInt32, atMostOnce: Bool) -> Bool {
         let link = link(from, to)
         if blocks[link] > 0 { return false }
-        return generations[link] == generation || !atMostOnce && random.chance(0.5)
+        return generations[link] == generation || !isHealed && !atMostOnce && random.chance(0.5)
     }
 }

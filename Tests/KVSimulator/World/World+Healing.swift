@@ -10,6 +10,11 @@ extension World {
 
     func checkHealing() {
         guard eventually(.liveness, unhealed) else { return }
+        // What a slow disk was busy with when the faults ended may bring on one more election.
+        if scenario.faults[.slowDisk] != nil {
+            run(until: time + 200 * scenario.sync.nanoseconds)
+            guard eventually(.liveness, unhealed) else { return }
+        }
         guard probe() else { return }
         _ = eventually(.convergence, unhealed)
     }
