@@ -48,7 +48,8 @@ struct Translation {
         case .put(let put):
             guard addChange(call, put.condition, effect: { .write(Sight(call.write, stamp: $0), $1) })
             else { return }
-            addExpiry(call, put.lifetime)
+            // A value that no store has seen was overwritten in the tick that it was proposed in, if it ever was.
+            if ledger.hasStored(call.write) { addExpiry(call, put.lifetime) }
         case .delete(let condition):
             _ = addChange(call, condition, effect: { .erase($1) })
         }
