@@ -49,7 +49,11 @@ struct Translation {
             guard addChange(call, put.condition, effect: { .write(Sight(call.write, stamp: $0), $1) })
             else { return }
             // A value that no store has seen was overwritten in the tick that it was proposed in, if it ever was.
-            if ledger.hasStored(call.write) { addExpiry(call, put.lifetime) }
+            if case .answered(.written) = call.end {
+                addExpiry(call, put.lifetime)
+            } else if ledger.hasStored(call.write) {
+                addExpiry(call, put.lifetime)
+            }
         case .delete(let condition):
             _ = addChange(call, condition, effect: { .erase($1) })
         }

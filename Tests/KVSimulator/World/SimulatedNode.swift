@@ -114,8 +114,7 @@ struct Detector {
         for index in peers.indices { peers[index].deafUntil = 0 }
     }
 
-    /// The peers, of those given, that it holds to be down.
-    func down(of others: some Sequence<Int>) -> [Int] { others.filter { !peers[$0].isUp } }
+    func isInTouch(with peer: Int, boot: UInt64) -> Bool { peers[peer].isUp && peers[peer].boot == boot }
 
     /// Peers silent for too long, which are down from now on.
     mutating func silent(at time: UInt64) -> [Int] {

@@ -35,8 +35,10 @@ extension World {
     private func unhealed() -> String? {
         if let call = history.pendingCalls().first { return "unanswered: \(call)" }
         for node in nodes {
-            let down = node.process?.detector.down(of: nodes.indices.filter { $0 != node.index })
-            if down != [] { return "node \(node.number) is not in touch with all others" }
+            let missed = nodes.first { peer in
+                peer !== node && node.process?.detector.isInTouch(with: peer.index, boot: peer.boot) != true
+            }
+            if let missed { return "node \(node.number) is not in touch with node \(missed.number)" }
         }
         for index in 0..<scenario.partitions {
             let partition = PartitionID(UInt16(index))
