@@ -48,12 +48,7 @@ struct Translation {
         case .put(let put):
             guard addChange(call, put.condition, effect: { .write(Sight(call.write, stamp: $0), $1) })
             else { return }
-            // A value that no store has seen was overwritten in the tick that it was proposed in, if it ever was.
-            if case .answered(.written) = call.end {
-                addExpiry(call, put.lifetime)
-            } else if ledger.hasStored(call.write) {
-                addExpiry(call, put.lifetime)
-            }
+            addExpiry(call, put.lifetime)
         case .delete(let condition):
             _ = addChange(call, condition, effect: { .erase($1) })
         }
@@ -109,8 +104,14 @@ struct Translation {
         case .unlimited: return
         case .milliseconds(let span):
             from = call.invoked / 1_000_000 + span
-            // Where the outcome is unknown, the change may yet be made.
-            if case .answered(.written) = call.end { until = call.completed / 1_000_000 + span } else { until = end }
+            if case .answered(.written) = call.end {
+                until = call.completed / 1_000_000 + span
+            } else {
+                // A value that no store has seen was overwritten, if it ever was, in the tick that it was proposed in.
+                guard ledger.hasStored(call.write) else { return }
+                // The change may yet be made.
+                until = end
+            }
         case .until(let wall):
             from = wall > wallOrigin ? wall - wallOrigin : 0
             until = from
