@@ -9,12 +9,10 @@ extension World {
     static var probeDeadline: Span { .milliseconds(5000) }
 
     func checkHealing() {
+        // What a slow disk was busy with, and silences that began before, may bring on one more election.
+        let slowest = scenario.faults[.slowDisk] == nil ? 0 : 200 * scenario.sync.nanoseconds
+        run(until: time + max(slowest, Detector.patience * 3 / 2))
         guard eventually(.liveness, unhealed) else { return }
-        // What a slow disk was busy with when the faults ended may bring on one more election.
-        if scenario.faults[.slowDisk] != nil {
-            run(until: time + 200 * scenario.sync.nanoseconds)
-            guard eventually(.liveness, unhealed) else { return }
-        }
         guard probe() else { return }
         _ = eventually(.convergence, unhealed)
     }
