@@ -106,7 +106,7 @@ extension Replica {
         leader.recoveries[key] = nil
     }
 
-    private func finishRecovery(_ key: Key, _ leader: Leader) {
+    func finishRecovery(_ key: Key, _ leader: Leader) {
         guard let recovery = leader.recoveries.removeValue(forKey: key) else { return }
         for operation in recovery.operations { execute(operation, leader, keyIsKnown: true) }
         advanceSettling(leader)

@@ -122,6 +122,11 @@ extension Replica {
         leader.settling = nil
         leader.isSettled = true
         context.effects.append(.notice(.settled(partition)))
+        // Its own copy tells now. Left alone, one that nobody waits for any more would keep a replica's unchosen record
+        // from being overruled.
+        for key in leader.recoveries.keys.sorted() where leader.recoveries[key]?.isLoading == false {
+            finishRecovery(key, leader)
+        }
         releaseHeld()
     }
 }
