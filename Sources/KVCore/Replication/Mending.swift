@@ -135,7 +135,8 @@ extension Replica {
     /// A replica holds a record that was proposed by an earlier leader and never chosen: this leader's own copy is the
     /// truth, and is proposed again above it.
     private func overrule(_ key: Key, _ version: Version?, _ leader: Leader) {
-        guard let version, version.ballot < leader.ballot, leader.recoveries[key] == nil else { return }
+        // A read of the key that is under way may find this copy chosen, and propose nothing; one that has it loaded will.
+        guard let version, version.ballot < leader.ballot, leader.recoveries[key]?.isLoading != true else { return }
         recoverOwn(key, leader)
     }
 
@@ -144,11 +145,12 @@ extension Replica {
         case .absent: propose(key, value: nil, expiry: .never, contentType: "", origin: nil, leader)
         case .found(let record): proposeAgain(key, record, leader)
         case .onDisk(let ticket):
-            leader.lastRecoveryID += 1
-            var recovery = Recovery(
-                id: leader.lastRecoveryID, sent: now, answered: ReplicaMask(ownIndex), operations: [])
-            recovery.isLoading = true
-            leader.recoveries[key] = recovery
+            if leader.recoveries[key] == nil {
+                leader.lastRecoveryID += 1
+                leader.recoveries[key] = Recovery(
+                    id: leader.lastRecoveryID, sent: now, answered: ReplicaMask(ownIndex), operations: [])
+            }
+            leader.recoveries[key]?.isLoading = true
             context.load(ticket, for: .propose(partition, leader.ballot, key))
         }
     }
