@@ -55,5 +55,25 @@ final class PartitionTests: XCTestCase {
         try load.readAll(at: ["n1", "n2", "n3"])
         load.check()
         for key in keys { XCTAssertNotEqual(try cluster.http("n1", "GET", "/v1/kv/\(key)").body, [1]) }
+        try sleepThroughAFailover(cluster, network, keys)
+    }
+
+    /// n1 is asleep while it is cut off and replaced, and wakes up as a leader that has heard nothing of that.
+    private func sleepThroughAFailover(_ cluster: TestCluster, _ network: NetworkNamespaces, _ keys: [String]) throws {
+        for key in keys { XCTAssertEqual(try cluster.http("n1", "PUT", "/v1/kv/\(key)", body: [4]).status, 204) }
+        cluster.signal(SIGSTOP, "n1")
+        try network.cut(0)
+        try cluster.wait(for: "the others to lead again") { try cluster.leads("n1", seenBy: "n2") == 0 }
+        for key in keys { XCTAssertEqual(try cluster.http("n2", "PUT", "/v1/kv/\(key)", body: [5]).status, 204) }
+        let connections = try keys.map { key in
+            let connection = try cluster.connect("n1")
+            connection.send("GET /v1/kv/\(key)?timeout=300ms HTTP/1.1\r\nHost: kv\r\n\r\n")
+            return connection
+        }
+        cluster.signal(SIGCONT, "n1")
+        for connection in connections { XCTAssertEqual(try connection.answer().status, 503, "an old value was read") }
+        try network.heal(0)
+        try cluster.waitUntilReady()
+        for key in keys { XCTAssertEqual(try cluster.http("n1", "GET", "/v1/kv/\(key)").body, [5]) }
     }
 }

@@ -13,17 +13,22 @@ final class PauseTests: XCTestCase {
         load.start(at: ["n2", "n3"])
         defer { load.stop() }
 
+        let connections = try keys.map { key in
+            let connection = try cluster.connect("n1")
+            XCTAssertEqual(try connection.request("GET", "/v1/kv/\(key)").body, [1])
+            return connection
+        }
         cluster.signal(SIGSTOP, "n1")
+        // Waiting in its sockets from now on, these are among the first that it sees when it goes on.
+        // They are complete, and so asked, only when the new value is there.
+        for (key, connection) in zip(keys, connections) {
+            connection.send("GET /v1/kv/\(key) HTTP/1.1\r\nHost: kv\r\n\r")
+        }
         try cluster.wait(for: "the others to lead") {
             try ["n2", "n3"].allSatisfy { try cluster.leads("n1", seenBy: $0) == 0 }
         }
         for key in keys { XCTAssertEqual(try cluster.http("n2", "PUT", "/v1/kv/\(key)", body: [2]).status, 204) }
-        // These wait in n1's sockets: the first thing that it sees when it goes on, still a leader to itself.
-        let connections = try keys.map { key in
-            let connection = try cluster.connect("n1")
-            connection.send("GET /v1/kv/\(key) HTTP/1.1\r\nHost: kv\r\n\r\n")
-            return connection
-        }
+        for connection in connections { connection.send("\n") }
         cluster.signal(SIGCONT, "n1")
         for (key, connection) in zip(keys, connections) {
             let answer = try connection.answer()
