@@ -106,7 +106,9 @@ private final class Counter: Sendable {
             let answer = try connection.request("PUT", target, headers: condition, body: Array(next.text.utf8))
             switch answer.status {
             case 204: state.withLock { $0.own += 1 }
-            case 412, 503: continue
+            case 412, 503:
+                // The other one is at it: both at once would mostly spoil each other's attempts.
+                usleep(UInt32.random(in: 0..<6000))
             case 504:
                 state.withLock { $0.unresolved += 1 }
                 try resolve(connection, target, number)

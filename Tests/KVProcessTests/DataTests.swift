@@ -6,15 +6,9 @@ final class DataTests: XCTestCase {
     func testAnyBytesThroughEveryNodeAndDoor() throws {
         let cluster = try TestCluster()
         try cluster.startAndWait()
-        let ids = ["n1", "n2", "n3"]
-        let connections = try ids.map { try cluster.connect($0) }
-        for (index, sample) in Sample.all.enumerated() {
-            try sample.put(on: connections[index % 3])
-            try sample.assertThere(on: connections[(index + 1) % 3])
-        }
-        for (index, sample) in Sample.all.enumerated() {
-            try sample.assertThere(on: connections[(index + 2) % 3])
-        }
+        let connections = try cluster.connectToAll()
+        try Sample.put(Sample.all, on: connections)
+        for shift in 0..<3 { try Sample.assertThere(Sample.all, on: connections, shift: shift) }
         // An argument cannot hold a zero byte; all others it can.
         let key = (1...255).map { UInt8($0) }
         let value = (0...255).map { UInt8($0) }
@@ -28,10 +22,8 @@ final class DataTests: XCTestCase {
         XCTAssertEqual(try cluster.kv("put", "a/b//c/../d", "slashes", at: ["n2"]).status, 0)
         XCTAssertEqual(try connections[2].request("GET", "/v1/kv/a/b//c/../d").text, "slashes")
 
-        for (index, sample) in Sample.all.enumerated() {
-            XCTAssertEqual(try connections[index % 3].request("DELETE", sample.target).status, 204, sample.name)
-            XCTAssertEqual(try connections[(index + 1) % 3].request("GET", sample.target).status, 404, sample.name)
-        }
+        try Sample.delete(Sample.all, on: connections)
+        for shift in 0..<3 { try Sample.assertGone(Sample.all, on: connections, shift: shift) }
         XCTAssertEqual(try cluster.kv("del", "a/b//c/../d", at: ["n3"]).status, 0)
         let again = try cluster.kv("del", "a/b//c/../d", at: ["n1"])
         XCTAssertEqual(again.status, 1)
@@ -61,8 +53,7 @@ final class DataTests: XCTestCase {
         let cluster = try TestCluster()
         try cluster.startAndWait()
         let lasting = (0..<2000).map { "list/\($0)" }
-        // A connection's requests are carried out one after the other, those of several side by side.
-        let connections = try (0..<12).map { try cluster.connect("n\($0 % 3 + 1)") }
+        let connections = try cluster.connectToAll()
         for (index, name) in lasting.enumerated() {
             let request = "PUT /v1/kv/\(name) HTTP/1.1\r\nHost: kv\r\nContent-Length: 1\r\n\r\nx"
             connections[index % connections.count].send(request)

@@ -90,8 +90,7 @@ final class FailoverTests: XCTestCase {
             let cluster = try TestCluster(settings: "storage: {sync: \(sync)}\n")
             try cluster.startAndWait()
             let samples = sync == "always" ? Sample.all : Array(Sample.all.suffix(6))
-            let connection = try cluster.connect("n1")
-            for sample in samples { try sample.put(on: connection) }
+            try Sample.put(samples, on: cluster.connectToAll())
             let load = Load(cluster, prefix: "all-")
             load.start()
             defer { load.stop() }
@@ -101,8 +100,7 @@ final class FailoverTests: XCTestCase {
             try cluster.startAndWait()
             try load.readAll(at: ["n1", "n2", "n3"])
             load.check()
-            let connections = try cluster.nodes.map { try cluster.connect($0.id) }
-            for (index, sample) in samples.enumerated() { try sample.assertThere(on: connections[index % 3]) }
+            try Sample.assertThere(samples, on: cluster.connectToAll(), shift: 1)
         }
     }
 

@@ -118,11 +118,16 @@ final class RawConnection {
     func request(
         _ method: String, _ target: String, headers: [String: String] = [:], body: [UInt8]? = nil
     ) throws -> Answer {
+        sendRequest(method, target, headers: headers, body: body)
+        return try answer(hasBody: method != "HEAD")
+    }
+
+    /// One request, whose `answer` is to be taken in its turn.
+    func sendRequest(_ method: String, _ target: String, headers: [String: String] = [:], body: [UInt8]? = nil) {
         var head = "\(method) \(target) HTTP/1.1\r\nHost: kv\r\n"
         for (name, value) in headers { head += "\(name): \(value)\r\n" }
         if let body { head += "Content-Length: \(body.count)\r\n" }
         // The answer tells more than a failure to send, which a server that refuses early causes.
         send(Array((head + "\r\n").utf8) + (body ?? []))
-        return try answer(hasBody: method != "HEAD")
     }
 }

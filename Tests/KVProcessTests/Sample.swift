@@ -24,14 +24,44 @@ struct Sample {
     var target: String { "/v1/kv/\(encoded(key))" }
     var name: String { "\(key.prefix(20)) with \(value.count) bytes" }
 
-    func put(on connection: RawConnection) throws {
-        let answer = try connection.request("PUT", target, body: value)
-        XCTAssertEqual(answer.status, 204, "\(name): \(answer.text)")
-    }
+    func assertThere(on connection: RawConnection) throws { assertIsAnswer(try connection.request("GET", target)) }
 
-    func assertThere(on connection: RawConnection) throws {
-        let answer = try connection.request("GET", target)
+    private func assertIsAnswer(_ answer: RawConnection.Answer) {
         XCTAssertEqual(answer.status, 200, "\(name): \(answer.text)")
         XCTAssertTrue(answer.body == value, "\(name) came back as \(answer.body.count) other bytes")
+    }
+
+    // MARK: Many at once
+
+    // A connection's requests are carried out one after the other, those of several side by side: so the disk is waited
+    // for less often.
+
+    static func put(_ samples: [Sample], on connections: [RawConnection]) throws {
+        let answers = try exchange(samples, connections) { $1.sendRequest("PUT", $0.target, body: $0.value) }
+        for (sample, answer) in answers { XCTAssertEqual(answer.status, 204, "\(sample.name): \(answer.text)") }
+    }
+
+    static func delete(_ samples: [Sample], on connections: [RawConnection]) throws {
+        let answers = try exchange(samples, connections) { $1.sendRequest("DELETE", $0.target) }
+        for (sample, answer) in answers { XCTAssertEqual(answer.status, 204, "\(sample.name): \(answer.text)") }
+    }
+
+    /// - Parameter shift: turns which connection takes which.
+    static func assertThere(_ samples: [Sample], on connections: [RawConnection], shift: Int = 0) throws {
+        let answers = try exchange(samples, connections, shift) { $1.sendRequest("GET", $0.target) }
+        for (sample, answer) in answers { sample.assertIsAnswer(answer) }
+    }
+
+    static func assertGone(_ samples: [Sample], on connections: [RawConnection], shift: Int = 0) throws {
+        let answers = try exchange(samples, connections, shift) { $1.sendRequest("GET", $0.target) }
+        for (sample, answer) in answers { XCTAssertEqual(answer.status, 404, sample.name) }
+    }
+
+    private static func exchange(
+        _ samples: [Sample], _ connections: [RawConnection], _ shift: Int = 0, _ send: (Sample, RawConnection) -> Void
+    ) throws -> [(Sample, RawConnection.Answer)] {
+        let pairs = samples.enumerated().map { ($1, connections[($0 + shift) % connections.count]) }
+        for (sample, connection) in pairs { send(sample, connection) }
+        return try pairs.map { sample, connection in (sample, try connection.answer()) }
     }
 }

@@ -135,6 +135,11 @@ final class TestCluster {
 
     func connect(_ id: String) throws -> RawConnection { try connector(try node(id)) }
 
+    /// Some connections to each, node after node.
+    func connectToAll() throws -> [RawConnection] {
+        try (0..<4).flatMap { _ in try nodes.map { try connector($0) } }
+    }
+
     /// One request over a connection of its own.
     func http(
         _ id: String, _ method: String, _ target: String, headers: [String: String] = [:], body: [UInt8]? = nil
