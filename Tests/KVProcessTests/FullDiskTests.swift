@@ -3,13 +3,20 @@ import XCTest
 
 /// A small disk fills up. Needs root, to mount one.
 final class FullDiskTests: XCTestCase {
-    /// Mounts a tmpfs of so many MiB; unmounted when the test has ended.
-    private func mount(_ size: Int, at path: String) throws {
+    /// Mounts a tmpfs of so many MiB for a node's data; unmounted when the test has ended.
+    private func mount(_ size: Int, for id: String, of cluster: TestCluster) throws {
+        guard geteuid() == 0 else { throw XCTSkip("only root may mount a small disk") }
+        let path = cluster.data(id)
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-        guard geteuid() == 0, Glibc.mount("kv-test", path, "tmpfs", 0, "size=\(size)m") == 0 else {
-            throw XCTSkip("a tmpfs cannot be mounted here: \(String(cString: strerror(errno))); run this as root")
+        guard Glibc.mount("kv-test", path, "tmpfs", 0, "size=\(size)m") == 0 else {
+            throw XCTSkip("a tmpfs cannot be mounted here: \(String(cString: strerror(errno)))")
         }
-        addTeardownBlock { umount2(path, Int32(MNT_DETACH)) }
+        let directory = cluster.directory
+        addTeardownBlock {
+            umount2(path, Int32(MNT_DETACH))
+            // The cluster could not remove it while the disk was mounted; of several, the last one can.
+            try? FileManager.default.removeItem(at: directory)
+        }
     }
 
     private let value = [UInt8](repeating: 0x5a, count: 200_000)
@@ -35,7 +42,7 @@ final class FullDiskTests: XCTestCase {
 
     func testWritesAreRefusedBeforeTheDiskIsFull() throws {
         let cluster = try TestCluster(nodes: 1, replicas: 1, settings: "storage: {segment: 4MiB}\n")
-        try mount(64, at: cluster.data("n1"))
+        try mount(64, for: "n1", of: cluster)
         try cluster.startAndWait()
         let (keys, refusal) = try fill(cluster, "n1")
         assertFull(refusal)
@@ -65,7 +72,7 @@ final class FullDiskTests: XCTestCase {
     /// One node's disk is smaller than the others'.
     func testOneOfThreeIsFull() throws {
         let cluster = try TestCluster(settings: "storage: {segment: 4MiB}\n")
-        try mount(32, at: cluster.data("n1"))
+        try mount(32, for: "n1", of: cluster)
         try cluster.startAndWait()
         try cluster.waitUntilBalanced()
         let (keys, refusal) = try fill(cluster, "n2")
@@ -86,7 +93,7 @@ final class FullDiskTests: XCTestCase {
     /// Disks of one size fill up together: every write is done or refused, and none is left without a majority.
     func testAllFillTogether() throws {
         let cluster = try TestCluster(settings: "storage: {segment: 4MiB}\n")
-        for node in cluster.nodes { try mount(32, at: cluster.data(node.id)) }
+        for node in cluster.nodes { try mount(32, for: node.id, of: cluster) }
         try cluster.startAndWait()
         try cluster.waitUntilBalanced()
         var (keys, last) = try fill(cluster, "n3")
