@@ -152,11 +152,22 @@ final class LeaderlessReadTests: XCTestCase {
         XCTAssertEqual(node.answers[read], .absent)
     }
 
-    func testTombstonesAndTheExpiredAreAbsent() {
+    func testAMajorityOfOneTombstoneMeansAbsent() {
+        let read = peekedAt()
+        let tombstone = Record(version: new.version, value: nil)
+        node.receive(.peeked(read, record: tombstone), from: 1)
+        node.receive(.peeked(read, record: tombstone), from: 3)
+        XCTAssertEqual(node.answers[read], .absent)
+    }
+
+    /// The leader may have made a change while the record was there, which is still on its way.
+    func testTheExpiredIsLeftToTheLeader() {
         let read = peekedAt()
         let expired = Record(version: new.version, expiry: Expiry(milliseconds: node.now.wall), value: [1])
         node.receive(.peeked(read, record: expired), from: 1)
         node.receive(.peeked(read, record: expired), from: 3)
+        XCTAssertNil(node.answers[read])
+        node.receive(.forwarded(read, .outcome(.absent)), from: 1)
         XCTAssertEqual(node.answers[read], .absent)
     }
 
