@@ -51,13 +51,21 @@ extension Replica {
         guard !leader.answers.isEmpty else { return }
         let rules = context.options.rules
         let confirmed = confirmedRound(leader)
+        var lapsed: [Operation] = []
         leader.answers.removeAll { answer in
             guard let outcome = answer.outcome else { return false }
             guard answer.round != 0 && answer.round <= confirmed || !rules.confirmReads else { return false }
             guard isChosen(answer, leader) || !rules.answerOnlyChosen else { return false }
-            context.finish(answer.operation.origin, outcome)
+            if answer.expiry.hasPassed(at: context.now.wall) {
+                lapsed.append(answer.operation)
+            } else {
+                context.finish(answer.operation.origin, outcome)
+            }
             return true
         }
+        // What they saw expired before it was chosen. Until then a read without the leader may have found the record
+        // before it, so nobody may be told that it was there.
+        for operation in lapsed { execute(operation, leader, keyIsKnown: false) }
     }
 
     private func isChosen(_ answer: WaitingAnswer, _ leader: Leader) -> Bool {

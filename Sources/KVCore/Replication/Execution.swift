@@ -174,9 +174,19 @@ extension Replica {
 
     func wait(_ operation: Operation, _ outcome: Outcome?, base: UInt64, _ leader: Leader) {
         leader.lastAnswerID += 1
+        let expiry = expiryInFlight(operation, base: base, leader)
         leader.answers.append(
-            WaitingAnswer(id: leader.lastAnswerID, operation: operation, outcome: outcome, base: base))
+            WaitingAnswer(
+                id: leader.lastAnswerID, operation: operation, outcome: outcome, base: base, expiry: expiry))
         leader.wantsRound = true
         context.markDirty(self)
+    }
+
+    /// When the proposal that an answer is based on stops being there; never where it is not, or is a whole partition's.
+    private func expiryInFlight(_ operation: Operation, base: UInt64, _ leader: Leader) -> Expiry {
+        if case .list = operation.command { return .never }
+        guard base != 0, let index = leader.index(of: base) else { return .never }
+        let head = leader.proposals[index].record.head
+        return head.isPresent(at: context.now.wall) ? head.expiry : .never
     }
 }

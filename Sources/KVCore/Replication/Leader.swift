@@ -94,6 +94,8 @@ struct WaitingAnswer {
     var outcome: Outcome?
     /// The proposal it is based on; 0 where that is a record known to be chosen.
     let base: UInt64
+    /// When what it is based on, still in flight, ends to be there: past it, the operation is executed again.
+    let expiry: Expiry
     /// The confirmation round that it takes; 0 until the tick ends.
     var round: UInt64 = 0
 }
