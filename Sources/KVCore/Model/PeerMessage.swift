@@ -1,7 +1,7 @@
 /// Which partition a message is about, under which topology and ballot.
 public struct PartitionHeader: Hashable, Sendable {
     public var partition: PartitionID
-    /// The sender's topology epoch.
+    /// The configuration that the sender goes by: the epoch that last changed this partition in its topology.
     public var epoch: Epoch
     /// The leader's (or candidate's) ballot: its own in its requests, and repeated in the answers to them.
     public var ballot: Ballot
@@ -52,8 +52,8 @@ public enum PeerMessage: Hashable, Sendable {
     /// `header` is that of the question; `promised` is the highest ballot known here, which names the leader if not granted.
     case canvassed(PartitionHeader, granted: Bool, promised: Ballot)
     case prepare(PartitionHeader)
-    /// The promise is durable, and so is everything the root covers.
-    case promise(PartitionHeader, root: Digest)
+    /// The promise is durable, and so is everything the root covers. Roots are comparable at one purge floor only.
+    case promise(PartitionHeader, root: Digest, floor: Version)
     /// A request under a ballot below the one promised, which `header.ballot` names.
     case reject(PartitionHeader)
 
@@ -72,10 +72,19 @@ public enum PeerMessage: Hashable, Sendable {
     case readResult(PartitionHeader, id: UInt64, key: Key, record: Record?)
 
     // To compare hash trees.
-    case leaves(PartitionHeader)
-    case leavesResult(PartitionHeader, leaves: [Digest])
+    /// The receiver raises its purge floor to the leader's first.
+    case leaves(PartitionHeader, floor: Version)
+    case leavesResult(PartitionHeader, floor: Version, leaves: [Digest])
     case entries(PartitionHeader, leaf: UInt16)
     case entriesResult(PartitionHeader, leaf: UInt16, entries: [KeyVersion])
+
+    // To let go of what nobody needs.
+    /// Every replica held everything up to `floor`: tombstones up to there may be forgotten.
+    case purge(PartitionHeader, floor: Version)
+    /// The sender is no replica of the partition since this configuration, and still holds its copy. (The ballot means nothing.)
+    case relinquish(PartitionHeader)
+    /// From the leader, settled under that configuration or a later one: the receiver's copy is not needed any more.
+    case relinquished(PartitionHeader)
 
     // Who leads.
     /// The sender leads these partitions: a summary for the replicas of them, now and then.
@@ -95,8 +104,9 @@ public enum PeerMessage: Hashable, Sendable {
     // Membership.
     /// The sender's topology is newer than that of the request it answers.
     case outdated(epoch: Epoch)
-    /// The sender is alive and holds this much.
+    /// The sender holds this much.
     case heartbeat(PartitionUsage)
+    case cluster(ClusterMessage)
 }
 
 public enum ForwardResult: Hashable, Sendable {

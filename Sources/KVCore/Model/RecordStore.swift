@@ -47,8 +47,17 @@ public protocol RecordStore: AnyObject {
     func forEach(_ partition: PartitionID, _ body: (Key, RecordHead) -> Void)
     func usage(_ partition: PartitionID) -> PartitionUsage
 
-    /// Forgets every record of a partition, durably and in order with other appends; the promise stays.
-    func wipe(_ partition: PartitionID)
+    /// The epoch of membership that the partition's records are of; 0 where it holds none.
+    func membership(_ partition: PartitionID) -> Epoch
+    /// Forgets every record of a partition, and its purge floor, durably and in order with other appends; the promise
+    /// stays. What is appended from now on is of `membership`, which is above the present one, or 0: no member any more.
+    func wipe(_ partition: PartitionID, membership: Epoch)
+
+    /// Tombstones up to this version are gone. `.zero` before the first purge.
+    func purgeFloor(_ partition: PartitionID) -> Version
+    /// Forgets the tombstones up to `floor`, from the hash tree as well. Synced in every mode, together with everything
+    /// appended before it. One that is not above the present floor changes nothing.
+    func setPurgeFloor(_ partition: PartitionID, _ floor: Version)
 }
 
 public struct PartitionUsage: Hashable, Sendable {

@@ -130,7 +130,7 @@ extension Replica {
         }
     }
 
-    func receivePromise(_ header: PartitionHeader, root: Digest, from node: NodeNumber) {
+    func receivePromise(_ header: PartitionHeader, root: Digest, floor: Version, from node: NodeNumber) {
         guard let candidate, candidate.phase == .preparing, candidate.ballot == header.ballot,
             let index = quorum.index(of: node)
         else { return }

@@ -79,7 +79,7 @@ extension Replica {
         if let leaf = leader.progress[index].comparison?.leaves?.first {
             context.send(peer, .entries(header(leader.ballot), leaf: UInt16(leaf)))
         } else {
-            context.send(peer, .leaves(header(leader.ballot)))
+            context.send(peer, .leaves(header(leader.ballot), floor: context.store.purgeFloor(partition)))
         }
     }
 
@@ -89,7 +89,9 @@ extension Replica {
         context.comparisons[quorum.members[index], default: 0] -= 1
     }
 
-    func receiveLeavesResult(_ header: PartitionHeader, leaves: [Digest], from node: NodeNumber) {
+    func receiveLeavesResult(
+        _ header: PartitionHeader, floor: Version, leaves: [Digest], from node: NodeNumber
+    ) {
         guard let leader, header.ballot == leader.ballot, let index = quorum.index(of: node) else { return }
         guard leader.isSettled else { return settleWithLeaves(leaves, of: index, leader) }
         guard let comparison = leader.progress[index].comparison, comparison.leaves == nil,

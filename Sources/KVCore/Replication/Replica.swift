@@ -91,7 +91,7 @@ final class Replica {
 
     /// False, with a rejection sent, when a higher ballot has been promised. A higher ballot than the promise raises it:
     /// its owner has been promised by a majority already.
-    private func obeys(_ header: PartitionHeader, from node: NodeNumber) -> Bool {
+    func obeys(_ header: PartitionHeader, from node: NodeNumber) -> Bool {
         guard header.ballot >= promise else {
             context.send(node, .reject(self.header(promise)))
             return false
@@ -108,7 +108,10 @@ extension Replica {
     func receivePrepare(_ header: PartitionHeader, from node: NodeNumber) {
         guard admits(header, from: node), obeys(header, from: node) else { return }
         // The root is of what is held now: nothing below this ballot can be accepted any more.
-        answerWhenDurable(node, .promise(header, root: context.store.tree(partition).root))
+        answerWhenDurable(
+            node,
+            .promise(
+                header, root: context.store.tree(partition).root, floor: context.store.purgeFloor(partition)))
     }
 
     func receiveAccept(_ header: PartitionHeader, key: Key, record: Record, from node: NodeNumber) {
@@ -138,9 +141,13 @@ extension Replica {
         }
     }
 
-    func receiveLeaves(_ header: PartitionHeader, from node: NodeNumber) {
+    func receiveLeaves(_ header: PartitionHeader, floor: Version, from node: NodeNumber) {
         guard admits(header, from: node), obeys(header, from: node) else { return }
-        answerWhenDurable(node, .leavesResult(header, leaves: context.store.tree(partition).leaves))
+        raiseFloor(to: floor)
+        answerWhenDurable(
+            node,
+            .leavesResult(
+                header, floor: context.store.purgeFloor(partition), leaves: context.store.tree(partition).leaves))
     }
 
     func receiveEntries(_ header: PartitionHeader, leaf: UInt16, from node: NodeNumber) {

@@ -28,7 +28,7 @@ extension Replica {
     private func sendLeavesRequests(_ leader: Leader) {
         for (index, member) in quorum.members.enumerated()
         where index != ownIndex && leader.settling?.differing[index] == nil {
-            context.send(member, .leaves(header(leader.ballot)))
+            context.send(member, .leaves(header(leader.ballot), floor: context.store.purgeFloor(partition)))
         }
     }
 

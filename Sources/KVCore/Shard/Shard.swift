@@ -212,7 +212,8 @@ extension Shard {
         case .canvassed(let header, let granted, let promised):
             replica(header.partition)?.receiveCanvassed(header, granted: granted, promised: promised, from: node)
         case .prepare(let header): replica(header.partition)?.receivePrepare(header, from: node)
-        case .promise(let header, let root): replica(header.partition)?.receivePromise(header, root: root, from: node)
+        case .promise(let header, let root, let floor):
+            replica(header.partition)?.receivePromise(header, root: root, floor: floor, from: node)
         case .reject(let header): replica(header.partition)?.receiveReject(header)
         case .accept(let header, let key, let record):
             replica(header.partition)?.receiveAccept(header, key: key, record: record, from: node)
@@ -229,15 +230,17 @@ extension Shard {
         case .leaves, .leavesResult, .entries, .entriesResult: receiveComparison(message, from: node)
         case .leading, .transfer: receiveLeadership(message, from: node)
         case .forward, .forwarded, .peek, .peeked: receiveRouting(message, from: node)
-        case .outdated, .heartbeat: break
+        case .purge(let header, let floor): replica(header.partition)?.receivePurge(header, floor: floor, from: node)
+        case .relinquish, .relinquished, .outdated, .heartbeat, .cluster: break
         }
     }
 
     private func receiveComparison(_ message: PeerMessage, from node: NodeNumber) {
         switch message {
-        case .leaves(let header): replica(header.partition)?.receiveLeaves(header, from: node)
-        case .leavesResult(let header, let leaves):
-            replica(header.partition)?.receiveLeavesResult(header, leaves: leaves, from: node)
+        case .leaves(let header, let floor):
+            replica(header.partition)?.receiveLeaves(header, floor: floor, from: node)
+        case .leavesResult(let header, let floor, let leaves):
+            replica(header.partition)?.receiveLeavesResult(header, floor: floor, leaves: leaves, from: node)
         case .entries(let header, let leaf):
             replica(header.partition)?.receiveEntries(header, leaf: leaf, from: node)
         case .entriesResult(let header, let leaf, let entries):

@@ -1,0 +1,107 @@
+/// What nodes say to each other about membership, over the same links as the rest.
+public enum ClusterMessage: Hashable, Sendable {
+    /// The sender's topology is of `above`, and it has heard of a later one.
+    case topologyWanted(above: Epoch)
+    /// A topology known to be chosen.
+    case topology(Topology)
+    /// To the council: how the partitions that the sender leads are doing. Now and then.
+    case report(NodeReport)
+    /// From a node that is no member: it runs, and waits to be admitted. Now and then.
+    case announce(Applicant)
+    /// To the coordinator, on an operator's behalf. Delivered at most once.
+    case ask(RequestID, ControlRequest)
+    case told(RequestID, ControlReply)
+}
+
+/// A node that waits to be admitted.
+public struct Applicant: Hashable, Sendable {
+    public var id: String
+    public var client: Address
+    public var peer: Address
+    public var zone: String
+    public var weight: Int
+    public var store: UUID128
+    /// Of the process.
+    public var boot: UInt64
+    /// It asks to be admitted without an operator (`kv serve --join`).
+    public var admitsItself: Bool
+
+    public init(
+        id: String, client: Address, peer: Address, zone: String, weight: Int, store: UUID128, boot: UInt64,
+        admitsItself: Bool
+    ) {
+        self.id = id
+        self.client = client
+        self.peer = peer
+        self.zone = zone
+        self.weight = weight
+        self.store = store
+        self.boot = boot
+        self.admitsItself = admitsItself
+    }
+}
+
+/// What a node knows of the partitions it leads.
+public struct NodeReport: Hashable, Sendable {
+    /// The sender's topology.
+    public var epoch: Epoch
+    /// Of the sender's data directory.
+    public var store: UUID128
+    public var partitions: [PartitionSize]
+    public var moves: [MoveReport]
+
+    public init(epoch: Epoch, store: UUID128, partitions: [PartitionSize], moves: [MoveReport]) {
+        self.epoch = epoch
+        self.store = store
+        self.partitions = partitions
+        self.moves = moves
+    }
+}
+
+public struct PartitionSize: Hashable, Sendable {
+    public var partition: PartitionID
+    /// Of keys and values.
+    public var bytes: UInt64
+
+    public init(partition: PartitionID, bytes: UInt64) {
+        self.partition = partition
+        self.bytes = bytes
+    }
+}
+
+/// How the move of a partition stands, by its leader.
+public struct MoveReport: Hashable, Sendable {
+    public var partition: PartitionID
+    /// The configuration it is about: `Assignment.changed`.
+    public var changed: Epoch
+    /// Bytes sent to the newcomers so far, and what there is to send them.
+    public var sent: UInt64
+    public var total: UInt64
+    /// Every record is on majorities of both sets, and the leader belongs to the next: it may become the present one.
+    /// True once, it stays true under this configuration.
+    public var isReady: Bool
+    public var obstacle: MoveObstacle?
+
+    public init(
+        partition: PartitionID, changed: Epoch, sent: UInt64, total: UInt64, isReady: Bool, obstacle: MoveObstacle?
+    ) {
+        self.partition = partition
+        self.changed = changed
+        self.sent = sent
+        self.total = total
+        self.isReady = isReady
+        self.obstacle = obstacle
+    }
+}
+
+/// What holds a move up.
+public enum MoveObstacle: Hashable, Sendable {
+    /// A replica of the next set is not in touch.
+    case unreachable(NodeNumber)
+    /// A replica does not take what it is sent: its disk may be full.
+    case silent(NodeNumber)
+    /// The leader does not yet know that its copy is the truth.
+    case settling
+    /// The plan is paused.
+    case paused
+}
