@@ -15,12 +15,22 @@ public protocol Backend: AnyObject, Sendable {
         reply: @escaping @Sendable (Result<ListReply, ListFailure>) -> Void
     )
 
-    /// A snapshot of members, their states and the placement.
-    func view(on loop: any EventLoop, reply: @escaping @Sendable (ClusterView) -> Void)
+    /// A snapshot of members, their states and the placement; nil while this node is not a member. `reply` runs on
+    /// `loop`, exactly once.
+    func view(on loop: any EventLoop, reply: @escaping @Sendable (ClusterView?) -> Void)
 
-    /// This node's id.
+    /// Asks the coordinator, wherever it is; never answers `.notCoordinator`. `reply` runs on `loop`, exactly once, and
+    /// within `timeout` or shortly after.
+    func control(
+        _ request: ControlRequest, timeout: Span, on loop: any EventLoop,
+        reply: @escaping @Sendable (ControlReply) -> Void)
+
+    /// This node's id; always the same.
     var nodeID: String { get }
-    var settings: ClusterSettings { get }
+    /// What the cluster agreed on when it was created; nil while this node is not a member. Asked anew for each request
+    /// that depends on it.
+    var settings: ClusterSettings? { get }
+    /// Always the same.
     var limits: RequestLimits { get }
     /// Whether the node can serve now, for load balancers.
     var health: Health { get }
@@ -115,31 +125,41 @@ public enum Health: Sendable {
     case notReady(String)
 }
 
-/// What `/v1/ring` and `/v1/nodes` show.
+/// What `/v1/ring`, `/v1/nodes` and `/v1/topology` show.
 public struct ClusterView: Sendable {
     public var topology: Topology
     /// By member, in the topology's order.
     public var nodes: [NodeView]
     /// By partition; nil where this node knows of no leader.
     public var leaders: [NodeNumber?]
+    /// Nodes that wait to be admitted.
+    public var applicants: [Applicant]
+    /// The change under way, as far as this node knows of its progress.
+    public var plan: PlanStatus?
+    /// Who leads the council, if this node knows.
+    public var coordinator: NodeNumber?
 
-    public init(topology: Topology, nodes: [NodeView], leaders: [NodeNumber?]) {
+    public init(
+        topology: Topology, nodes: [NodeView], leaders: [NodeNumber?], applicants: [Applicant] = [],
+        plan: PlanStatus? = nil, coordinator: NodeNumber? = nil
+    ) {
         self.topology = topology
         self.nodes = nodes
         self.leaders = leaders
+        self.applicants = applicants
+        self.plan = plan
+        self.coordinator = coordinator
     }
 }
 
 public struct NodeView: Sendable {
-    public enum State: String, Sendable { case alive, suspect }
-
     public var number: NodeNumber
-    /// As the answering node sees it.
-    public var state: State
+    /// As the answering node sees it. What users see as a node's state is this together with the member's standing.
+    public var state: Liveness
     /// What the node itself last reported; nil before its first report.
     public var usage: PartitionUsage?
 
-    public init(number: NodeNumber, state: State, usage: PartitionUsage?) {
+    public init(number: NodeNumber, state: Liveness, usage: PartitionUsage?) {
         self.number = number
         self.state = state
         self.usage = usage

@@ -53,7 +53,7 @@ extension ClusterFile {
                     section.mark(of: "zone"), "\(section.path).zone must be \(Name.wantedLabel), not \(quoted(zone))")
             }
         }
-        node.weight = reader.integer(section, "weight", in: 1...1000) ?? node.weight
+        node.weight = reader.integer(section, "weight", in: Node.weights) ?? node.weight
         return node
     }
 

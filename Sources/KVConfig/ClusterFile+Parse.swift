@@ -5,12 +5,13 @@ extension ClusterFile {
     public static let maximumNodes = 1000
 
     private static let vocabulary: KeyValuePairs<String, [String]> = [
-        "": ["cluster", "nodes", "data_dir", "storage", "failure", "limits", "log"],
+        "": ["cluster", "nodes", "seeds", "data_dir", "storage", "failure", "limits", "security", "log"],
         "cluster": ["name", "partitions", "replicas"],
         "nodes": ["id", "client", "peer", "advertise_client", "advertise_peer", "zone", "weight"],
         "storage": ["sync", "sync_interval", "cache", "segment"],
-        "failure": ["probe_interval"],
-        "limits": ["key", "value", "connections", "in_flight"],
+        "failure": ["probe_interval", "evict_after"],
+        "limits": ["key", "value", "connections", "in_flight", "move_rate"],
+        "security": ["secret"],
         "log": ["level", "format"],
     ]
 
@@ -33,12 +34,17 @@ extension ClusterFile {
         guard top.isMapping else { return }
         readCluster(top, &reader)
         readNodes(top, &reader)
+        readSeeds(top, &reader)
         readDataDirectory(top, &reader)
         readStorageAndLimits(top, &reader)
         let failure = reader.section(top.values["failure"], path: "failure", kind: "failure")
         self.failure.probeInterval =
             reader.span(failure, "probe_interval", in: .milliseconds(50) ... .milliseconds(60_000))
             ?? self.failure.probeInterval
+        self.failure.evictAfter =
+            reader.span(failure, "evict_after", in: .milliseconds(10_000) ... .milliseconds(30 * 86_400_000))
+            ?? self.failure.evictAfter
+        readSecurity(top, &reader)
         let log = reader.section(top.values["log"], path: "log", kind: "log")
         self.log.level = reader.choice(log, "level") ?? self.log.level
         self.log.format = reader.choice(log, "format") ?? self.log.format
@@ -46,6 +52,7 @@ extension ClusterFile {
 
     private mutating func readCluster(_ top: FieldReader.Section, _ reader: inout FieldReader) {
         let cluster = reader.section(top.values["cluster"], path: "cluster", kind: "cluster")
+        stated = Set(cluster.values.keys.map { "cluster.\($0)" })
         if let name = reader.text(cluster, "name", wanted: Name.wantedLabel) {
             settings.name = name
             if !Name.isLabel(name) {
@@ -67,6 +74,16 @@ extension ClusterFile {
             }
         }
         settings.replicas = reader.integer(cluster, "replicas", in: 1...9) ?? settings.replicas
+    }
+
+    private mutating func readSecurity(_ top: FieldReader.Section, _ reader: inout FieldReader) {
+        let security = reader.section(top.values["security"], path: "security", kind: "security")
+        guard let secret = reader.text(security, "secret", wanted: Self.wantedSecret) else { return }
+        // What was given is not repeated: messages end up in logs.
+        if !Self.isSecret(secret) {
+            reader.report(security.mark(of: "secret"), "security.secret must be \(Self.wantedSecret)")
+        }
+        self.secret = secret
     }
 
     private mutating func readDataDirectory(_ top: FieldReader.Section, _ reader: inout FieldReader) {
@@ -101,6 +118,7 @@ extension ClusterFile {
         self.limits.value = reader.size(limits, "value", in: 1...Limits.maximumValue) ?? self.limits.value
         self.limits.connections = reader.integer(limits, "connections", in: 1...1_000_000) ?? self.limits.connections
         self.limits.inFlight = reader.size(limits, "in_flight", in: 1 << 20...64 << 30) ?? self.limits.inFlight
+        self.limits.moveRate = reader.size(limits, "move_rate", in: 0...1 << 40) ?? self.limits.moveRate
         let value = ByteSize.notation(self.limits.value)
         if self.limits.inFlight < self.limits.value {
             let given = limits.values["in_flight"] == nil ? "value" : "in_flight"

@@ -12,6 +12,12 @@ public struct ClusterFile: Hashable, Sendable {
     public var failure: Failure
     public var limits: Limits
     public var log: Log
+    /// Peer addresses of members, for nodes that `nodes` does not list.
+    public var seeds: [Address]
+    /// What the packets of the failure detector are authenticated with: `security.secret`.
+    public var secret: String?
+    /// Which of `settings` the file says, as `cluster.name` and so on.
+    var stated: Set<String>
     /// Whether the file leaves `nodes` out, so that the only node is the default one and may be given another id.
     public var nodesAreDefault: Bool
 
@@ -19,7 +25,7 @@ public struct ClusterFile: Hashable, Sendable {
     public static let standard = ClusterFile(
         settings: ClusterSettings(name: "default", partitions: 1024, replicas: 3), nodes: [Node(id: "n1")],
         dataDirectory: "./kv-data", storage: Storage(), failure: Failure(), limits: Limits(), log: Log(),
-        nodesAreDefault: true)
+        seeds: [], secret: nil, stated: [], nodesAreDefault: true)
 
     public struct Node: Hashable, Sendable {
         /// 1-64 of `a-z 0-9 . - _`.
@@ -36,6 +42,8 @@ public struct ClusterFile: Hashable, Sendable {
         public var zone = ""
         /// Its share of the data relative to other nodes, 1-1000.
         public var weight = 1
+
+        static let weights = 1...1000
 
         public init(id: String) { self.id = id }
 
@@ -70,6 +78,8 @@ public struct ClusterFile: Hashable, Sendable {
     public struct Failure: Hashable, Sendable {
         /// How often peers are probed, 50 ms to 1 minute.
         public var probeInterval = Span.milliseconds(1000)
+        /// How long a member must have been dead before it is removed without being asked for, 10 s to 30 days.
+        public var evictAfter = Span.milliseconds(600_000)
 
         public init() {}
     }
@@ -87,6 +97,8 @@ public struct ClusterFile: Hashable, Sendable {
         public var connections = 10_000
         /// Bytes of the requests under way on a node, 1 MiB to 64 GiB.
         public var inFlight = 64 << 20
+        /// Bytes a second that a node sends to move partitions, up to 1 TiB; 0: as fast as it goes.
+        public var moveRate = 0
 
         public init() {}
     }
@@ -104,6 +116,12 @@ public struct ClusterFile: Hashable, Sendable {
 
         public init() {}
     }
+}
+
+extension ClusterFile {
+    static let wantedSecret = "16 to 1024 bytes of text"
+
+    static func isSecret(_ text: String) -> Bool { (16...1024).contains(text.utf8.count) }
 }
 
 /// Names of nodes, zones and clusters.

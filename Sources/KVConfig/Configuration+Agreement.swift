@@ -1,15 +1,19 @@
 import KVCore
 
 extension Configuration {
-    /// What the files of all nodes must agree on, in canonical order and spelling. Two nodes whose files differ compare
-    /// these line by line, and name the first that does.
+    /// What the files of all nodes must agree on, in canonical order and spelling. Two first members whose files differ
+    /// compare these line by line, and name the first that does. An applicant has an opinion only of what its file says
+    /// of the cluster itself, so only the lines that it has are to be compared, by their paths.
     public var agreement: [(path: String, value: String)] {
-        var lines = [
+        let cluster = [
             ("cluster.name", settings.name),
             ("cluster.partitions", "\(settings.partitions)"),
             ("cluster.replicas", "\(settings.replicas)"),
-            ("nodes", nodes.map(\.id).list),
         ]
+        guard role == .initial else {
+            return cluster.filter { stated.contains($0.0) }.map { (path: $0.0, value: $0.1) }
+        }
+        var lines = cluster + [("nodes", nodes.map(\.id).list)]
         for node in nodes {
             let path = "nodes[\(node.id)]"
             lines += [
@@ -24,14 +28,17 @@ extension Configuration {
         return lines.map { (path: $0.0, value: $0.1) }
     }
 
-    /// Names the cluster: the same on all nodes whose files agree, and forever.
-    public var clusterID: UUID128 {
+    /// Names the cluster: the same on all of several first members whose files agree, and forever. Nil where there is
+    /// nobody to agree with: a cluster of one is named at random at its first start, and keeps the name in its data
+    /// directory; an applicant learns it from the cluster that admits it.
+    public var clusterID: UUID128? {
+        guard role == .initial, nodes.count > 1 else { return nil }
         let text = agreement.map { "\($0.path)=\($0.value)\n" }.joined()
         let hash = KeyHash(Key(text))
         return UUID128(high: hash.high, low: hash.low)
     }
 
-    /// The members of epoch 1: numbered from 1 by ascending id.
+    /// The members of epoch 1: numbered from 1 by ascending id. For an initial member.
     public func initialMembers() -> [Member] {
         nodes.enumerated().map { index, node in
             Member(

@@ -1,45 +1,87 @@
 import KVCore
 
-/// What one node runs with: the cluster's file, which of its nodes this process is, and what flags and environment
-/// variables change.
+/// What one node runs with: the cluster's file, which node this process is, and what flags and environment variables
+/// change.
 public struct Configuration: Hashable, Sendable {
     public var settings: ClusterSettings
-    /// The first members, ascending by id; at least one.
+    /// The first members, ascending by id. Empty for an applicant whose file lists none.
     public var nodes: [ClusterFile.Node]
-    /// This process: one of `nodes`.
+    /// This process: one of `nodes`, or an applicant.
     public var node: ClusterFile.Node
+    public var role: Role
+    /// Peer addresses of members, for an applicant to find its cluster by: at least one then, and never its own. Empty
+    /// for an initial member.
+    public var seeds: [Address]
     /// This node's own directory.
     public var dataDirectory: String
     public var storage: ClusterFile.Storage
     public var failure: ClusterFile.Failure
     public var limits: ClusterFile.Limits
     public var log: ClusterFile.Log
+    /// What the packets of the failure detector are authenticated with; nil: they are not. 16-1024 bytes.
+    public var secret: String?
+    /// Which of `settings` the file says, as `cluster.name` and so on: an applicant has an opinion of these only.
+    var stated: Set<String>
+
+    /// What a node is that finds nothing in its data directory; otherwise the stored topology says what it is.
+    public enum Role: Hashable, Sendable {
+        /// One of the first members: it knows the topology that the cluster begins with.
+        case initial
+        /// It waits to be admitted to the cluster that the seeds belong to.
+        /// - Parameter admitsItself: without an operator.
+        case applicant(admitsItself: Bool)
+    }
 }
 
 extension Configuration {
-    /// What the command line says; nil where it says nothing.
+    /// What the command line says; nil or empty where it says nothing.
     public struct Flags: Hashable, Sendable {
         public var config: String?
         public var node: String?
         public var dataDirectory: String?
         public var logLevel: String?
         public var logFormat: String?
+        /// `HOST:PORT` each.
+        public var seeds: [String]
+        /// The node is to admit itself.
+        public var join: Bool
+        public var client: String?
+        public var peer: String?
+        public var advertiseClient: String?
+        public var advertisePeer: String?
+        public var zone: String?
+        public var weight: String?
 
         public init(
             config: String? = nil, node: String? = nil, dataDirectory: String? = nil, logLevel: String? = nil,
-            logFormat: String? = nil
+            logFormat: String? = nil, seeds: [String] = [], join: Bool = false, client: String? = nil,
+            peer: String? = nil, advertiseClient: String? = nil, advertisePeer: String? = nil, zone: String? = nil,
+            weight: String? = nil
         ) {
             self.config = config
             self.node = node
             self.dataDirectory = dataDirectory
             self.logLevel = logLevel
             self.logFormat = logFormat
+            self.seeds = seeds
+            self.join = join
+            self.client = client
+            self.peer = peer
+            self.advertiseClient = advertiseClient
+            self.advertisePeer = advertisePeer
+            self.zone = zone
+            self.weight = weight
         }
     }
 
-    /// A node's configuration: each value from its flag, else its environment variable (`KV_CONFIG`, `KV_NODE`,
-    /// `KV_DATA_DIR`, `KV_LOG_LEVEL`, `KV_LOG_FORMAT`; empty is unset), else the file, else its default. Without a file,
-    /// a cluster of one.
+    /// The environment variables that `load` heeds.
+    public static let variables = [
+        "KV_CONFIG", "KV_NODE", "KV_DATA_DIR", "KV_LOG_LEVEL", "KV_LOG_FORMAT", "KV_SEEDS", "KV_JOIN", "KV_CLIENT",
+        "KV_PEER", "KV_ADVERTISE_CLIENT", "KV_ADVERTISE_PEER", "KV_ZONE", "KV_WEIGHT", "KV_SECRET",
+    ]
+
+    /// A node's configuration: each value from its flag, else its environment variable (empty is unset), else the file,
+    /// else its default. Without a file and without seeds, a cluster of one.
     public static func load(flags: Flags, environment: [String: String]) throws(ConfigurationError) -> Configuration {
         let overrides = Overrides(environment: environment)
         let path = overrides.value(flags.config, "--config", "KV_CONFIG")
@@ -52,8 +94,7 @@ extension Configuration {
         _ file: ClusterFile, named path: String?, flags: Flags, _ overrides: Overrides
     ) throws(ConfigurationError) -> Configuration {
         var file = file
-        let requested = overrides.value(flags.node, "--node", "KV_NODE")
-        let node = try chooseNode(requested, &file, named: path)
+        let identity = try NodeChoice(file, named: path, flags, overrides).resolve()
         if let directory = overrides.value(flags.dataDirectory, "--data-dir", "KV_DATA_DIR") {
             if let problem = ClusterFile.problem(withDataDirectory: directory.text) {
                 throw ConfigurationError(directory.place, problem)
@@ -66,51 +107,16 @@ extension Configuration {
         if let format = overrides.value(flags.logFormat, "--log-format", "KV_LOG_FORMAT") {
             file.log.format = try format.choice()
         }
+        if let secret = overrides.value(nil, "", "KV_SECRET") {
+            guard ClusterFile.isSecret(secret.text) else {
+                throw ConfigurationError(secret.place, "must be \(ClusterFile.wantedSecret)")
+            }
+            file.secret = secret.text
+        }
         let slash = file.dataDirectory.hasSuffix("/") ? "" : "/"
         return Configuration(
-            settings: file.settings, nodes: file.nodes, node: node, dataDirectory: file.dataDirectory + slash + node.id,
-            storage: file.storage, failure: file.failure, limits: file.limits, log: file.log)
-    }
-
-    private static func chooseNode(
-        _ requested: Overrides.Value?, _ file: inout ClusterFile, named path: String?
-    ) throws(ConfigurationError) -> ClusterFile.Node {
-        let ids = file.nodes.map(\.id).list
-        guard let requested else {
-            if file.nodes.count == 1 { return file.nodes[0] }
-            throw ConfigurationError(
-                .flag("--node"), "is missing: \(path ?? "the file") lists \(ids); say which of them this process is")
-        }
-        if let node = file.nodes.first(where: { $0.id == requested.text }) { return node }
-        guard file.nodesAreDefault else {
-            throw ConfigurationError(
-                requested.place, "\(path ?? "the file") lists no node \(quoted(requested.text)), only \(ids)")
-        }
-        guard Name.isID(requested.text) else {
-            throw ConfigurationError(requested.place, "\(quoted(requested.text)) is not \(Name.wantedID)")
-        }
-        file.nodes[0].id = requested.text
-        return file.nodes[0]
-    }
-}
-
-/// Values from the command line and the environment, with where they came from.
-struct Overrides {
-    struct Value {
-        var text: String
-        var place: ConfigurationProblem.Place
-
-        func choice<Choice: RawRepresentable<String> & CaseIterable>() throws(ConfigurationError) -> Choice {
-            if let choice = Choice(rawValue: text) { return choice }
-            throw ConfigurationError(place, "must be one of \(Choice.names), not \(quoted(text))")
-        }
-    }
-
-    var environment: [String: String]
-
-    func value(_ given: String?, _ flag: String, _ variable: String) -> Value? {
-        if let given { return Value(text: given, place: .flag(flag)) }
-        guard let text = environment[variable], !text.isEmpty else { return nil }
-        return Value(text: text, place: .environment(variable))
+            settings: file.settings, nodes: identity.nodes, node: identity.node, role: identity.role,
+            seeds: identity.seeds, dataDirectory: file.dataDirectory + slash + identity.node.id, storage: file.storage,
+            failure: file.failure, limits: file.limits, log: file.log, secret: file.secret, stated: file.stated)
     }
 }

@@ -149,6 +149,20 @@ struct FieldReader {
         parsed(section, field, "HOST:PORT") { (text) throws(NotationError) in try Address(notation: text) }
     }
 
+    /// An item of a list.
+    mutating func address(_ node: YAMLNode, named name: String) -> Address? {
+        guard !node.isNull, case .scalar(let text, _) = node.content else {
+            report(node.mark, "\(name) must be HOST:PORT, not \(node.shown)")
+            return nil
+        }
+        do throws(NotationError) {
+            return try Address(notation: text)
+        } catch {
+            report(node.mark, "\(name) must be \(error.wanted), not \(quoted(text))")
+            return nil
+        }
+    }
+
     mutating func choice<Choice: RawRepresentable<String> & CaseIterable>(_ section: Section, _ field: String)
         -> Choice?
     {

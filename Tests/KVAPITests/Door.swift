@@ -83,12 +83,15 @@ final class FakeBackend: Backend, @unchecked Sendable {
     var asked: [Asked] = []
     var listed: [ListRequest] = []
     var page: Result<ListReply, ListFailure> = .success(ListReply(entries: [], next: nil))
-    var cluster = FakeBackend.cluster(partitions: 4)
+    /// Nil: not a member.
+    var cluster: ClusterView? = FakeBackend.cluster(partitions: 4)
+    var controls: [(request: ControlRequest, timeout: Span)] = []
+    var verdict = ControlReply.plan(nil)
     var health = Health.ready
     var limits = RequestLimits(key: 64, value: 1000)
 
     var nodeID: String { "n1" }
-    var settings: ClusterSettings { cluster.topology.settings }
+    var settings: ClusterSettings? { cluster?.topology.settings }
 
     func execute(
         _ command: Command, key: Key, options: RequestOptions, on loop: any EventLoop,
@@ -107,7 +110,15 @@ final class FakeBackend: Backend, @unchecked Sendable {
         reply(page)
     }
 
-    func view(on loop: any EventLoop, reply: @escaping @Sendable (ClusterView) -> Void) { reply(cluster) }
+    func view(on loop: any EventLoop, reply: @escaping @Sendable (ClusterView?) -> Void) { reply(cluster) }
+
+    func control(
+        _ request: ControlRequest, timeout: Span, on loop: any EventLoop,
+        reply: @escaping @Sendable (ControlReply) -> Void
+    ) {
+        controls.append((request, timeout))
+        reply(verdict)
+    }
 
     /// Gives the oldest reply that was held back.
     func release() { held.removeFirst()() }

@@ -133,7 +133,7 @@ final class HTTPClusterTests: XCTestCase {
 
     func testTopology() throws {
         let door = try Door()
-        door.backend.cluster.topology.assignments[0].next = [NodeNumber(2)]
+        door.backend.cluster?.topology.assignments[0].next = [NodeNumber(2)]
         let topology = try json(door, "/v1/topology")
         XCTAssertEqual(topology["cluster_id"] as? String, "00000000000000010000000000000002")
         XCTAssertEqual(

@@ -96,7 +96,7 @@ extension JSONWriter {
                 json.object { json in
                     json.identity(member)
                     json.name("state")
-                    json.string(node.state.rawValue)
+                    json.state(of: member, node.state)
                     json.name("replicas")
                     json.number(shares.replicas[node.number] ?? 0)
                     json.name("leaders")

@@ -18,7 +18,7 @@ public enum HTTPDoor {
         wallClock: @escaping @Sendable () -> UInt64
     ) throws {
         var limits = NIOHTTPDecoderLimitConfiguration()
-        let target = RequestParser(settings: backend.settings, limits: backend.limits).targetLimit
+        let target = RequestParser(settings: { nil }, limits: backend.limits).targetLimit
         limits.maxHeaderFieldSize = max(options.maximumHeadBytes, target)
         limits.maxHeaderListSize = limits.maxHeaderFieldSize
         limits.maxHeaderFieldCount = options.maximumHeaderFields

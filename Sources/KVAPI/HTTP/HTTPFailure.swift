@@ -102,11 +102,19 @@ extension HTTPFailure {
                     + "(deletes and reads still work)")
         case .stopping:
             self.init(.unavailable, "stopping", "nothing was changed: the node is stopping; ask another node")
+        case .notMember: self = .notMember
         case .noReplica:
             self.init(
                 .unavailable, "no_replica",
                 "none of the key's replicas answered in time; see /v1/nodes for the nodes that are down, and try again")
         }
+    }
+
+    static var notMember: Self {
+        Self(
+            .unavailable, "not_member",
+            "this node is not a member of a cluster: if it waits to be admitted, ask a member to (kv join, or "
+                + "POST /v1/nodes/ID/join); ask another node meanwhile")
     }
 
     init(_ uncertainty: Uncertainty) {

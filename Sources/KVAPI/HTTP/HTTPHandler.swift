@@ -36,7 +36,7 @@ final class HTTPHandler: ChannelDuplexHandler {
         self.backend = backend
         loop = channel.eventLoop
         connection = HTTPConnection(
-            parser: RequestParser(settings: backend.settings, limits: backend.limits), options: options,
+            parser: RequestParser(settings: { backend.settings }, limits: backend.limits), options: options,
             now: Self.now(of: loop))
         answers = AnswerWriter(allocator: channel.allocator, node: backend.nodeID, wallClock: wallClock)
     }
@@ -232,7 +232,10 @@ extension HTTPHandler {
     private func view(_ body: @escaping @Sendable (inout JSONWriter, ClusterView) -> Void) {
         let bound = NIOLoopBound(self, eventLoop: loop)
         backend.view(on: loop) { view in
-            bound.value.answer { answers, frame in answers.json({ body(&$0, view) }, frame) }
+            bound.value.answer { answers, frame in
+                guard let view else { return answers.failure(.notMember, frame) }
+                answers.json({ body(&$0, view) }, frame)
+            }
         }
     }
 

@@ -3,7 +3,8 @@ import NIOHTTP1
 
 /// Reads what a request asks for from its target, method and header fields.
 struct RequestParser {
-    let settings: ClusterSettings
+    /// The cluster's, as far as there is one.
+    let settings: () -> ClusterSettings?
     let limits: RequestLimits
 
     /// Longest request target, in bytes: a key with every byte percent-encoded, a cursor, and the names around them.
@@ -179,6 +180,7 @@ extension RequestParser {
         }
         var cursor: ListCursor?
         if let text = parameters[.cursor] {
+            guard let settings = settings() else { throw .notMember }
             cursor = ListCursor(opaque: text, settings, limits)
             guard cursor != nil else {
                 throw .bad("bad_cursor", "the cursor is not one that this cluster gave; begin again without one")

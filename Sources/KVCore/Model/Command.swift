@@ -114,6 +114,8 @@ public enum Refusal: UInt8, Hashable, Sendable, CaseIterable {
     case stopping = 4
     /// A stale read found no replica that answers.
     case noReplica = 5
+    /// The node is not a member of a cluster: it waits to be admitted, or was removed.
+    case notMember = 6
 }
 
 public enum Uncertainty: UInt8, Hashable, Sendable, CaseIterable {

@@ -86,13 +86,16 @@ public struct PlanStatus: Hashable, Sendable {
     public var rate: UInt64
     /// At most `maximumUnderWay`, those with obstacles first.
     public var underWay: [MoveStatus]
+    /// What becomes of every member's and newcomer's share, in the order of their numbers; those that leave included.
+    /// Empty where it is not known any more.
+    public var shares: [ShareChange]
 
     public static let maximumUnderWay = 32
 
     public init(
         id: Epoch, reason: ChangePlan.Reason, joining: [String], leaving: [String], isPaused: Bool,
         isCancelling: Bool, moves: Int, movesDone: Int, partitionsLeft: Int, minimum: Int, bytes: UInt64,
-        bytesDone: UInt64, rate: UInt64, underWay: [MoveStatus]
+        bytesDone: UInt64, rate: UInt64, underWay: [MoveStatus], shares: [ShareChange] = []
     ) {
         self.id = id
         self.reason = reason
@@ -108,6 +111,25 @@ public struct PlanStatus: Hashable, Sendable {
         self.bytesDone = bytesDone
         self.rate = rate
         self.underWay = underWay
+        self.shares = shares
+    }
+}
+
+/// What a plan makes of a node's share: how many partitions it holds a replica of, and how many it is the preferred
+/// leader of, when the plan begins and when it is done.
+public struct ShareChange: Hashable, Sendable {
+    public var id: String
+    public var replicasBefore: Int
+    public var replicasAfter: Int
+    public var leadersBefore: Int
+    public var leadersAfter: Int
+
+    public init(id: String, replicasBefore: Int, replicasAfter: Int, leadersBefore: Int, leadersAfter: Int) {
+        self.id = id
+        self.replicasBefore = replicasBefore
+        self.replicasAfter = replicasAfter
+        self.leadersBefore = leadersBefore
+        self.leadersAfter = leadersAfter
     }
 }
 

@@ -1,0 +1,131 @@
+import KVCore
+
+/// Settles which node this process is, and how it comes to its cluster.
+struct NodeChoice {
+    struct Identity {
+        var nodes: [ClusterFile.Node]
+        var node: ClusterFile.Node
+        var role: Configuration.Role
+        var seeds: [Address]
+    }
+
+    private let file: ClusterFile
+    private let path: String
+    private let overrides: Overrides
+    private let requested: Overrides.Value?
+    /// From flags or the environment.
+    private let seeds: [Overrides.Value]
+    /// Where it is said that the node admits itself.
+    private let join: ConfigurationProblem.Place?
+    private let description: NodeDescription
+
+    init(
+        _ file: ClusterFile, named path: String?, _ flags: Configuration.Flags, _ overrides: Overrides
+    ) throws(ConfigurationError) {
+        self.file = file
+        self.path = path ?? "the file"
+        self.overrides = overrides
+        requested = overrides.value(flags.node, "--node", "KV_NODE")
+        seeds = overrides.values(flags.seeds, "--seed", "KV_SEEDS")
+        join = try overrides.yes(flags.join, "--join", "KV_JOIN")
+        description = try NodeDescription(flags, overrides)
+    }
+
+    func resolve() throws(ConfigurationError) -> Identity {
+        if let listed = try listed() { return try member(listed) }
+        var node = try unlisted()
+        description.apply(to: &node)
+        guard !file.nodesAreDefault || !seeds.isEmpty || join != nil || !file.seeds.isEmpty else {
+            return try alone(node)
+        }
+        try checkApplicant(node)
+        return try applicant(node)
+    }
+
+    /// The node of the file that this process is; nil where it is none of them.
+    private func listed() throws(ConfigurationError) -> ClusterFile.Node? {
+        guard !file.nodesAreDefault else { return nil }
+        if let requested { return file.nodes.first { $0.id == requested.text } }
+        guard file.nodes.count == 1 else {
+            throw ConfigurationError(
+                .flag("--node"),
+                "is missing: \(path) lists \(file.nodes.map(\.id).list); say which of them this process is")
+        }
+        return file.nodes[0]
+    }
+
+    private func member(_ node: ClusterFile.Node) throws(ConfigurationError) -> Identity {
+        try description.checkAgreement(with: node, in: path)
+        // A listed node that is told where its cluster is comes back to one that runs without it, on an empty disk.
+        guard seeds.isEmpty, join == nil else { return try applicant(node) }
+        return Identity(nodes: file.nodes, node: node, role: .initial, seeds: [])
+    }
+
+    private func unlisted() throws(ConfigurationError) -> ClusterFile.Node {
+        guard let requested else {
+            guard seeds.isEmpty, join == nil, file.seeds.isEmpty else {
+                throw ConfigurationError(
+                    .flag("--node"), "is missing: a node that is to join a cluster needs a name of its own")
+            }
+            return file.nodes[0]
+        }
+        guard Name.isID(requested.text) else {
+            throw ConfigurationError(requested.place, "\(quoted(requested.text)) is not \(Name.wantedID)")
+        }
+        var node = ClusterFile.standard.nodes[0]
+        node.id = requested.text
+        return node
+    }
+
+    private func alone(_ node: ClusterFile.Node) throws(ConfigurationError) -> Identity {
+        try description.checkDoors(of: node)
+        return Identity(nodes: [node], node: node, role: .initial, seeds: [])
+    }
+
+    // MARK: Applicants
+
+    private func applicant(_ node: ClusterFile.Node) throws(ConfigurationError) -> Identity {
+        let members = file.nodesAreDefault ? [] : file.nodes
+        var found: [Address] = []
+        for seed in seeds {
+            let address = try seed.parsed { (text) throws(NotationError) in try Address(notation: text) }
+            guard !address.isWildcard else {
+                throw ConfigurationError(
+                    seed.place, "\(address) cannot be reached by that name: name one of the member's addresses")
+            }
+            found.append(address)
+        }
+        if found.isEmpty { found = file.seeds + members.map(\.reachablePeer) }
+        var known: Set<Address> = [node.reachablePeer]
+        found = found.filter { known.insert($0).inserted }
+        guard !found.isEmpty else {
+            let place = join ?? seeds.first?.place ?? .flag("--seed")
+            throw ConfigurationError(
+                place, "there is nobody to join: give the peer address of a member with --seed HOST:PORT")
+        }
+        guard found.count <= ClusterFile.maximumSeeds else {
+            throw ConfigurationError(
+                seeds.first?.place ?? .flag("--seed"), "at most \(ClusterFile.maximumSeeds) seeds, not \(found.count)")
+        }
+        return Identity(nodes: members, node: node, role: .applicant(admitsItself: join != nil), seeds: found)
+    }
+
+    /// Others have to reach it, and not find somebody else there.
+    private func checkApplicant(_ node: ClusterFile.Node) throws(ConfigurationError) {
+        try description.checkDoors(of: node)
+        for (door, address) in [("client", node.reachableClient), ("peer", node.reachablePeer)]
+        where address.isWildcard {
+            throw ConfigurationError(
+                description.place(of: door),
+                "is \(address), where others cannot reach it: set --advertise-\(door) as well")
+        }
+        for other in file.nodesAreDefault ? [] : file.nodes {
+            for (door, address) in [("client", node.reachableClient), ("peer", node.reachablePeer)]
+            where address == other.reachableClient || address == other.reachablePeer {
+                throw ConfigurationError(
+                    description.place(of: door),
+                    "is \(address), which is \(other.id)'s in \(path): give this node another")
+            }
+        }
+    }
+}
