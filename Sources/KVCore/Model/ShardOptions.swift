@@ -24,6 +24,14 @@ public struct ShardOptions: Sendable {
     public var leaderlessAfter = Span.milliseconds(50)
     /// A read sent to a leader is sent again after this, as nothing can be lost by it.
     public var readRetry = Span.milliseconds(1000)
+    /// A replica known to be level is compared with its leader again after this.
+    public var recompare = Span.milliseconds(600_000)
+    /// How often a leader looks for tombstones that may go, and for how long its replicas must have been level before.
+    public var purge = Span.milliseconds(10_000)
+    /// How often a leader looks for expired records in one leaf of a partition that has records with an expiry.
+    public var sweep = Span.milliseconds(250)
+    /// How often a node asks whether the copies of partitions it has lost may be deleted.
+    public var relinquish = Span.milliseconds(500)
     /// How long a chosen write waits for the slower replicas before they count as having missed it.
     public var stragglers = Span.milliseconds(1000)
 
@@ -42,6 +50,15 @@ public struct ShardOptions: Sendable {
     /// Bytes of records that were proposed and are not yet at every replica, over all partitions. At it, writes are refused
     /// and settling pauses; at half of it, slow replicas count as having missed what is chosen.
     public var maximumProposedBytes = 256 << 20
+    /// Bytes a second sent to the newcomers of partitions that move, from one shard; 0 is no limit.
+    public var moveRate = 0
+    /// Messages of configurations that this node has yet to hear of, kept until then, and their bytes.
+    public var maximumEarly = 4096
+    public var maximumEarlyBytes = 32 << 20
+    /// Copies deleted at a time after their partitions have left.
+    public var maximumRelinquished = 64
+    /// Expired records turned into tombstones at a time, in one partition.
+    public var maximumExpired = 64
     /// Requests that wait at a node for their answers; more are refused.
     public var maximumRequests = 100_000
 
@@ -62,6 +79,14 @@ package struct ProtocolRules: Sendable {
     package var majorityAcknowledges = true
     /// A partition is settled at once only if a majority has the leader's root.
     package var compareRoots = true
+    /// A replica set is switched only when its records are on a majority of the next one.
+    package var settleBeforeSwitch = true
+    /// Tombstones are forgotten only when every replica has them, and has promised above them.
+    package var purgeWhenAllHold = true
+    /// Requests of another configuration than the replica's own are refused.
+    package var compareEpochs = true
+    /// A membership that lapsed begins again from nothing.
+    package var wipeLapsed = true
 
     package init() {}
 }

@@ -3,10 +3,11 @@ extension Topology {
     @inlinable
     public func partition(of key: Key) -> PartitionID { PartitionID(slot: key.slot, partitions: settings.partitions) }
 
-    /// Where a partition lives; nil where the ring has no such partition.
+    /// Where a partition lives, the council's among them; nil where there is no such partition.
     @inlinable
     public func assignment(of partition: PartitionID) -> Assignment? {
-        Int(partition.raw) < assignments.count ? assignments[Int(partition.raw)] : nil
+        if Int(partition.raw) < assignments.count { return assignments[Int(partition.raw)] }
+        return Int(partition.raw) == settings.partitions ? council : nil
     }
 
     /// The replica set of a partition, its preferred leader first; empty where the ring has no such partition.

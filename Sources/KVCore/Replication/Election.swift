@@ -1,3 +1,18 @@
+/// What a leadership that ends leaves to the next one of the same node.
+struct Unfinished {
+    /// Nothing of them has been proposed.
+    var operations: [Operation] = []
+    /// Proposed and sent, not known to be chosen.
+    var proposals: [Carried] = []
+
+    struct Carried {
+        let key: Key
+        let version: Version
+        /// Nil for a record that was proposed again.
+        let origin: OperationOrigin?
+    }
+}
+
 /// A node on its way to lead a partition.
 final class Candidate {
     /// `canvassing`: nothing has been promised; `preparing`: its own promise is, or is becoming, durable.
@@ -11,14 +26,20 @@ final class Candidate {
     var supporters = ReplicaMask()
     /// Who has said that it sees a leader.
     var refusers = ReplicaMask()
-    /// The roots that promises came with, by replica. The candidate's own is of the time of its own promise, which is as good as now.
-    var roots: [Int: Digest] = [:]
-    /// What came for the leader-to-be meanwhile.
-    var held: [Operation] = []
+    /// The roots that promises came with, each at its purge floor, by replica; the candidate's own is taken in the end.
+    var roots: [Int: Root] = [:]
+    /// What came for the leader-to-be meanwhile, and what its last leadership left it to finish.
+    var unfinished: Unfinished
 
-    init(phase: Phase, ballot: Ballot, now: Instant) {
+    struct Root {
+        var digest: Digest
+        var floor: Version
+    }
+
+    init(phase: Phase, ballot: Ballot, unfinished: Unfinished = Unfinished(), now: Instant) {
         self.phase = phase
         self.ballot = ballot
+        self.unfinished = unfinished
         began = now
         sent = now
     }
@@ -45,7 +66,7 @@ extension Replica {
         guard majorityIsUp else { return }
         let since = vacantSince ?? now
         vacantSince = since
-        let rank = quorum.members[..<ownIndex].count { context.isInTurn($0) }
+        let rank = quorum.preference.prefix { $0 != ownIndex }.count { context.isInTurn(quorum.members[$0]) }
         let turn = Span(nanoseconds: context.options.stagger.nanoseconds * UInt64(rank))
         guard now - since >= turn else { return }
         canvass()
@@ -64,7 +85,7 @@ extension Replica {
         self.candidate = candidate
         // No ballot is both canvassed and led under: a late refusal of the one must not pass for a declined hand-over.
         highestSeen = ballot
-        if quorum.isMet(by: candidate.supporters) { return prepare(holding: []) }
+        if quorum.isMet(by: candidate.supporters) { return prepare(Unfinished()) }
         for member in quorum.members where member != context.me {
             context.send(member, .canvass(header(candidate.ballot)))
         }
@@ -91,7 +112,7 @@ extension Replica {
             return
         }
         candidate.supporters.insert(index)
-        if quorum.isMet(by: candidate.supporters) { prepare(holding: candidate.held) }
+        if quorum.isMet(by: candidate.supporters) { prepare(candidate.unfinished) }
     }
 
     /// Takes the lead at once, on the leader's own request.
@@ -102,17 +123,16 @@ extension Replica {
         }
         highestSeen = max(highestSeen, header.ballot)
         if let candidate, candidate.phase == .preparing { return }
-        prepare(holding: candidate?.held ?? [])
+        prepare(candidate?.unfinished ?? Unfinished())
     }
 
-    private func prepare(holding held: [Operation]) {
-        guard let ballot = nextBallot() else { return abandonCandidacy(hint: nil) }
-        let candidate = Candidate(phase: .preparing, ballot: ballot, now: now)
-        candidate.held = held
+    func prepare(_ unfinished: Unfinished) {
+        let ballot = nextBallot()
+        let candidate = Candidate(phase: .preparing, ballot: ballot ?? promise, unfinished: unfinished, now: now)
         self.candidate = candidate
+        guard ballot != nil else { return abandonCandidacy(hint: nil) }
         // Its own promise first, and durable before anybody hears of the ballot: so no ballot is ever used twice.
         raisePromise(to: candidate.ballot)
-        candidate.roots[ownIndex] = context.store.tree(partition).root
         context.after(lastAppend, .promised(partition, candidate.ballot))
     }
 
@@ -135,7 +155,7 @@ extension Replica {
             let index = quorum.index(of: node)
         else { return }
         candidate.supporters.insert(index)
-        if candidate.roots[index] == nil { candidate.roots[index] = root }
+        if candidate.roots[index] == nil { candidate.roots[index] = Candidate.Root(digest: root, floor: floor) }
         electIfPromised(candidate)
     }
 
@@ -162,7 +182,13 @@ extension Replica {
         let longest = context.options.backoff.nanoseconds / (candidate.phase == .canvassing ? 4 : 1)
         let wait = context.random.next(upperBound: max(longest, 1))
         backoffUntil = now + Span(nanoseconds: wait)
-        for operation in candidate.held { context.results.append((operation.origin, .notLeader(hint: leaderHint))) }
+        for operation in candidate.unfinished.operations {
+            context.results.append((operation.origin, .notLeader(hint: leaderHint)))
+        }
+        for proposal in candidate.unfinished.proposals {
+            guard let origin = proposal.origin else { continue }
+            context.results.append((origin, .outcome(.unknown(.leaderLost))))
+        }
     }
 
     /// A peer's connection was reset, or it is silent.

@@ -2,21 +2,29 @@
 
 extension Replica {
     func become(leaderAfter candidate: Candidate) {
-        let own = candidate.roots[ownIndex]
-        var equal = ReplicaMask()
-        for (index, root) in candidate.roots where root == own { equal.insert(index) }
-        let isSettled = quorum.isMet(by: equal) || !context.options.rules.compareRoots
+        // Below the highest floor everything was at every replica once.
+        for root in candidate.roots.values { raiseFloor(to: root.floor) }
+        let own = context.store.tree(partition).root
+        let floor = context.store.purgeFloor(partition)
+        var equal = ReplicaMask(ownIndex)
+        for (index, root) in candidate.roots where root.floor == floor && root.digest == own { equal.insert(index) }
+        let isSettled = quorum.currentIsMet(by: equal) || !context.options.rules.compareRoots
         let leader = Leader(
             ballot: candidate.ballot, replicas: quorum.members.count, isSettled: isSettled, now: now,
-            handbackDelay: context.options.handbackDelay)
-        for index in quorum.members.indices where equal.contains(index) { leader.progress[index].isCompared = true }
+            options: context.options)
+        for index in quorum.members.indices where equal.contains(index) {
+            leader.progress[index].isCompared = true
+            leader.progress[index].isVerified = true
+            leader.progress[index].comparedSince = now
+        }
         self.leader = leader
         leaderHint = nil
         vacantSince = nil
         context.effects.append(.notice(.elected(partition, leader.ballot, settled: isSettled)))
         sendBeacon()
         if !isSettled { beginSettling() }
-        for operation in candidate.held { submit(operation) }
+        carryOn(candidate.unfinished.proposals, leader)
+        for operation in candidate.unfinished.operations { submit(operation) }
     }
 
     /// Tells the replicas at once, rather than with the next summary.
@@ -29,11 +37,32 @@ extension Replica {
         }
     }
 
-    /// Gives the lead up. What was proposed may yet be chosen; what was not has changed nothing and may be tried elsewhere.
-    func stepDown(hint: NodeNumber?) {
-        guard let leader else { return }
+    /// What this node was about as a leader or candidate, which it is no more; nil where it was neither.
+    func relieve() -> Unfinished? {
+        if let candidate {
+            self.candidate = nil
+            guard candidate.phase == .canvassing else { return candidate.unfinished }
+            // It has no claim yet.
+            for operation in candidate.unfinished.operations {
+                context.results.append((operation.origin, .notLeader(hint: nil)))
+            }
+            return nil
+        }
+        guard let leader else { return nil }
+        endLeadership(leader)
+        var unfinished = Unfinished(operations: leader.held)
+        for proposal in leader.proposals where !proposal.isChosen { unfinished.proposals += proposal.unfinished }
+        unfinished.operations += leader.answers.map(\.operation)
+        for key in leader.recoveries.keys.sorted() {
+            guard let recovery = leader.recoveries[key] else { continue }
+            unfinished.operations += recovery.operations
+            unfinished.proposals += recovery.carried
+        }
+        return unfinished
+    }
+
+    private func endLeadership(_ leader: Leader) {
         self.leader = nil
-        if let hint, hint != context.me { sawLeader(hint) }
         if leader.transfer != nil { context.transfers -= 1 }
         for index in leader.progress.indices {
             endComparison(with: index, leader)
@@ -41,9 +70,19 @@ extension Replica {
         }
         for proposal in leader.proposals { context.proposedBytes -= proposal.bytes }
         context.effects.append(.notice(.steppedDown(partition)))
+    }
+
+    /// Gives the lead up. What was proposed may yet be chosen; what was not has changed nothing and may be tried elsewhere.
+    func stepDown(hint: NodeNumber?) {
+        guard let leader else { return }
+        endLeadership(leader)
+        if let hint, hint != context.me { sawLeader(hint) }
         let redirect = ForwardResult.notLeader(hint: hint)
         let firstUnsent = leader.unsent.first ?? .max
         for proposal in leader.proposals where !proposal.isChosen {
+            for case let origin? in proposal.carried.map(\.origin) {
+                context.results.append((origin, .outcome(.unknown(.leaderLost))))
+            }
             guard let origin = proposal.origin else { continue }
             let wasSent = proposal.record.version.sequence < firstUnsent
             context.results.append((origin, wasSent ? .outcome(.unknown(.leaderLost)) : redirect))
@@ -53,6 +92,9 @@ extension Replica {
         for key in leader.recoveries.keys.sorted() {
             for operation in leader.recoveries[key]?.operations ?? [] {
                 context.results.append((operation.origin, redirect))
+            }
+            for case let origin? in (leader.recoveries[key]?.carried ?? []).map(\.origin) {
+                context.results.append((origin, .outcome(.unknown(.leaderLost))))
             }
         }
     }
@@ -65,7 +107,7 @@ extension Replica {
                 execute(operation, leader, keyIsKnown: false)
             }
         } else if let candidate {
-            candidate.held.append(operation)
+            candidate.unfinished.operations.append(operation)
         } else {
             let hint = leaderHint.flatMap { context.isUp($0) ? $0 : nil }
             context.results.append((operation.origin, .notLeader(hint: hint)))
@@ -80,7 +122,7 @@ extension Replica {
             operations.remove(at: index)
             return true
         }
-        if let candidate { return take(&candidate.held) }
+        if let candidate { return take(&candidate.unfinished.operations) }
         guard let leader else { return false }
         if take(&leader.held) { return true }
         if let index = leader.answers.firstIndex(where: { $0.operation.origin == origin }) {
@@ -116,7 +158,10 @@ extension Replica {
             latest = context.store.head(partition, operation.key)
             let isKnown = leader.isSettled || keyIsKnown || latest?.version.ballot == leader.ballot
             let mayGuess = !context.options.rules.answerOnlyChosen && operation.command != .get
-            guard isKnown || operation.command.isBlind || mayGuess else {
+            // What the last leadership had under way comes first.
+            let isCarried =
+                leader.recoveries.isEmpty ? false : leader.recoveries[operation.key]?.carried.isEmpty == false
+            guard !isCarried, isKnown || operation.command.isBlind || mayGuess else {
                 return recover(operation.key, for: operation, leader)
             }
         }

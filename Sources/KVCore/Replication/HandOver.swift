@@ -3,19 +3,29 @@
 
 extension Replica {
     /// Who should lead instead: the first of the replica set in touch, or when this node is stopping the first other one.
+    /// While the partition moves, only a leader that is to lose it looks for another, among those who are to keep it.
     var successor: NodeNumber? {
-        let candidates = context.isDraining ? quorum.members : Array(quorum.members[..<ownIndex])
-        return candidates.first { member in
+        let before = quorum.isJoint ? quorum.preference : Array(quorum.preference.prefix { $0 != ownIndex })
+        let candidates: [Int]
+        if context.isDraining {
+            candidates = quorum.preference
+        } else if quorum.isJoint {
+            candidates = quorum.stays(ownIndex) ? [] : before.filter(quorum.stays)
+        } else {
+            candidates = before
+        }
+        return candidates.map { quorum.members[$0] }.first { member in
             guard member != context.me, !context.declining.contains(member), let since = context.up[member]?.since
             else { return false }
-            return context.isDraining || now - since >= context.options.handbackDelay
+            return context.isDraining || quorum.isJoint || now - since >= context.options.handbackDelay
         }
     }
 
     func considerHandOver(_ leader: Leader) {
         guard leader.transfer == nil, leader.isSettled, context.isDraining || now >= leader.nextTransfer,
             context.transfers < context.options.maximumTransfers,
-            let target = successor, let index = quorum.index(of: target), leader.progress[index].isLevel
+            let target = successor, let index = quorum.index(of: target), leader.progress[index].isLevel,
+            !quorum.isJoint || context.isDraining || nextSetIsLevel(leader)
         else { return }
         context.transfers += 1
         leader.transfer = Transfer(target: target, began: now)
@@ -69,6 +79,8 @@ extension Replica {
         resendSettling(leader)
         mend(leader)
         retire(leader)
+        considerReadiness(leader)
+        considerPurge(leader)
         considerHandOver(leader)
         advanceTransfer(leader)
     }

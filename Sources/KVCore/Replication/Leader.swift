@@ -34,19 +34,27 @@ final class Leader {
     var recoveries: [Key: Recovery] = [:]
     var lastRecoveryID: UInt64 = 0
     var settling: Settling?
+    /// Where the partition moves: every record is on majorities of both sets, and this node is of the next.
+    var isReady = false
+    /// When to look next for tombstones that may go, and for expired records, and in which leaf.
+    var nextPurge: Instant
+    var nextSweep: Instant
+    var sweepLeaf = 0
     /// How far each replica is, by index.
     var progress: [Progress]
     var transfer: Transfer?
     var nextTransfer: Instant
 
-    init(ballot: Ballot, replicas: Int, isSettled: Bool, now: Instant, handbackDelay: Span) {
+    init(ballot: Ballot, replicas: Int, isSettled: Bool, now: Instant, options: ShardOptions) {
         self.ballot = ballot
         self.isSettled = isSettled
         elected = now
         roundSent = now
         confirmed = Array(repeating: 0, count: replicas)
         progress = Array(repeating: Progress(), count: replicas)
-        nextTransfer = now + handbackDelay
+        nextTransfer = now + options.handbackDelay
+        nextPurge = now + options.purge
+        nextSweep = now + options.sweep
     }
 
     /// Nil once it has left `proposals`, chosen and done with.
@@ -80,6 +88,19 @@ struct Proposal {
     var resends = 0
     var accepted = ReplicaMask()
     var isChosen = false
+    /// Changes of an earlier leadership of this node that this record carries on, oldest first; the last is this very one.
+    var carried: [Unfinished.Carried] = []
+
+    /// What to carry on with under the next ballot.
+    var unfinished: [Unfinished.Carried] {
+        guard carried.isEmpty else {
+            // It is the last of them, under another version.
+            var changes = carried
+            let last = changes.removeLast()
+            return changes + [Unfinished.Carried(key: key, version: record.version, origin: last.origin)]
+        }
+        return [Unfinished.Carried(key: key, version: record.version, origin: origin)]
+    }
 
     /// What it holds in memory, about.
     var bytes: Int { 256 + key.bytes.count + (record.value?.count ?? 0) }

@@ -5,6 +5,10 @@ import DequeModule
 struct Progress {
     /// Its tree has been compared with the leader's: what it misses is in `missed`, on its way, or in flight.
     var isCompared = false
+    /// Since when.
+    var comparedSince: Instant?
+    /// A comparison has found nothing that it missed, but for what was changed meanwhile.
+    var isVerified = false
     /// Keys it missed, at most `ShardOptions.maximumMissed` and those of one leaf.
     var missed: Deque<Key> = []
     /// Records sent to it again, by version.
@@ -12,6 +16,8 @@ struct Progress {
     /// Values being read from disk for it.
     var loading = 0
     var comparison: Comparison?
+    /// Bytes of keys and values sent to it again under this leader.
+    var bytesSent: UInt64 = 0
     /// How many times in a row what was sent again found no answer: its disk may be full. Each doubles the pause.
     var silence = 0
 
@@ -25,14 +31,23 @@ struct Progress {
     }
 
     /// It may have lost what it had.
-    mutating func restart() { isCompared = false }
+    mutating func restart() {
+        isCompared = false
+        isVerified = false
+    }
 }
 
 /// One tree against another.
 struct Comparison {
     var sent: Instant
+    /// The newest proposal when it began: what is newer may differ for being on its way.
+    let sequence: UInt64
     /// Leaves still to be compared key by key; nil until the others' leaves have come.
     var leaves: Deque<Int>?
+    /// Those of which the peer holds nothing at all, so that there is nothing to ask.
+    var empty: Set<Int> = []
+    /// It has found something that the peer missed.
+    var foundMissing = false
     /// The next leaf waits until much of what the last ones showed is on its way.
     var isPaused = false
 }
@@ -46,6 +61,7 @@ extension Replica {
             // Too many to remember: find them by comparing, from the beginning.
             endComparison(with: index, leader)
             leader.progress[index].isCompared = false
+            leader.progress[index].isVerified = false
             leader.progress[index].missed.removeAll()
         }
     }
@@ -60,9 +76,18 @@ extension Replica {
                 continue
             }
             resendMended(to: index, leader)
+            if leader.progress[index].isLevel, wantsComparison(leader.progress[index]) {
+                leader.progress[index].isCompared = false
+            }
             if !leader.progress[index].isCompared { compare(with: index, leader) }
             sendMissed(to: index, leader)
         }
+    }
+
+    /// Once more: to prove a copy level before anything rests on it, and now and then in case a disk has forgotten.
+    private func wantsComparison(_ progress: Progress) -> Bool {
+        guard let since = progress.comparedSince, progress.isVerified else { return !progress.isVerified }
+        return now - since >= context.options.recompare
     }
 
     private func compare(with index: Int, _ leader: Leader) {
@@ -73,7 +98,7 @@ extension Replica {
         } else {
             guard context.comparisons[peer, default: 0] < context.options.maximumComparisons else { return }
             context.comparisons[peer, default: 0] += 1
-            leader.progress[index].comparison = Comparison(sent: now)
+            leader.progress[index].comparison = Comparison(sent: now, sequence: leader.sequence)
         }
         leader.progress[index].comparison?.sent = now
         if let leaf = leader.progress[index].comparison?.leaves?.first {
@@ -93,25 +118,37 @@ extension Replica {
         _ header: PartitionHeader, floor: Version, leaves: [Digest], from node: NodeNumber
     ) {
         guard let leader, header.ballot == leader.ballot, let index = quorum.index(of: node) else { return }
+        raiseFloor(to: floor)
+        // Of another floor than this copy's they do not compare; they are asked for again.
+        guard floor == context.store.purgeFloor(partition) else { return }
         guard leader.isSettled else { return settleWithLeaves(leaves, of: index, leader) }
         guard let comparison = leader.progress[index].comparison, comparison.leaves == nil,
             let differing = context.store.tree(partition).differing(from: leaves)
         else { return }
         leader.progress[index].comparison?.leaves = Deque(differing)
+        leader.progress[index].comparison?.empty = Set(differing.filter { leaves[$0] == Digest() })
         compareNextLeaf(with: index, leader)
     }
 
     private func compareNextLeaf(with index: Int, _ leader: Leader) {
-        guard let leaf = leader.progress[index].comparison?.leaves?.first else {
-            endComparison(with: index, leader)
-            leader.progress[index].isCompared = true
-            return
+        while let comparison = leader.progress[index].comparison {
+            guard let leaf = comparison.leaves?.first else {
+                endComparison(with: index, leader)
+                leader.progress[index].isCompared = true
+                leader.progress[index].isVerified = !comparison.foundMissing
+                leader.progress[index].comparedSince = now
+                return
+            }
+            let isFull = leader.progress[index].missed.count >= context.options.maximumMissed / 2
+            leader.progress[index].comparison?.isPaused = isFull
+            guard !isFull else { return }
+            leader.progress[index].comparison?.sent = now
+            guard comparison.empty.contains(leaf) else {
+                return context.send(quorum.members[index], .entries(header(leader.ballot), leaf: UInt16(leaf)))
+            }
+            takeDifferences(leaf: leaf, theirs: [:], with: index, leader)
+            sendMissed(to: index, leader)
         }
-        let isFull = leader.progress[index].missed.count >= context.options.maximumMissed / 2
-        leader.progress[index].comparison?.isPaused = isFull
-        guard !isFull else { return }
-        leader.progress[index].comparison?.sent = now
-        context.send(quorum.members[index], .entries(header(leader.ballot), leaf: UInt16(leaf)))
     }
 
     func receiveEntriesResult(_ header: PartitionHeader, leaf: Int, entries: [KeyVersion], from node: NodeNumber) {
@@ -120,18 +157,29 @@ extension Replica {
         guard leader.progress[index].comparison?.leaves?.first == leaf else { return }
         var theirs: [Key: Version] = [:]
         for entry in entries { theirs[entry.key] = entry.version }
+        takeDifferences(leaf: leaf, theirs: theirs, with: index, leader)
+        compareNextLeaf(with: index, leader)
+        sendMissed(to: index, leader)
+    }
+
+    /// The first leaf of the comparison is done: what the peer misses of it is to be sent, what it has too much to be overruled.
+    private func takeDifferences(leaf: Int, theirs: [Key: Version], with index: Int, _ leader: Leader) {
+        let newest = Version(ballot: leader.ballot, sequence: leader.progress[index].comparison?.sequence ?? 0)
+        var foundMissing = false
         var behind: [Key] = []
         var orphans: [Key] = theirs.keys.filter { context.store.head(partition, $0) == nil }
         context.store.forEach(partition, leaf: leaf) { key, head in
             let their = theirs[key] ?? .zero
-            if their < head.version { behind.append(key) }
+            if their < head.version {
+                behind.append(key)
+                if head.version <= newest { foundMissing = true }
+            }
             if their > head.version { orphans.append(key) }
         }
         for key in behind.sorted() where leader.inFlight[key] == nil { leader.progress[index].missed.append(key) }
         for key in orphans.sorted() where leader.inFlight[key] == nil { overrule(key, theirs[key], leader) }
+        if foundMissing || !orphans.isEmpty { leader.progress[index].comparison?.foundMissing = true }
         leader.progress[index].comparison?.leaves?.removeFirst()
-        compareNextLeaf(with: index, leader)
-        sendMissed(to: index, leader)
     }
 
     /// A replica holds a record that was proposed by an earlier leader and never chosen: this leader's own copy is the
@@ -160,7 +208,9 @@ extension Replica {
     private func sendMissed(to index: Int, _ leader: Leader) {
         let peer = quorum.members[index]
         guard leader.isSettled, context.isUp(peer) else { return }
-        while leader.progress[index].sent.count + leader.progress[index].loading < context.options.mendWindow,
+        let isMoving = quorum.isNewcomer(index)
+        while !isMoving || context.mayMove,
+            leader.progress[index].sent.count + leader.progress[index].loading < context.options.mendWindow,
             context.mending[peer, default: 0] < context.options.mendBytes,
             let key = leader.progress[index].missed.popFirst()
         {
@@ -180,6 +230,8 @@ extension Replica {
         forgetSent(record.version, to: index, leader)
         leader.progress[index].sent[record.version] = Progress.Sent(key: key, at: now, bytes: bytes)
         context.mending[quorum.members[index], default: 0] += bytes
+        leader.progress[index].bytesSent &+= UInt64(bytes)
+        if quorum.isNewcomer(index) { context.moved(bytes) }
         context.send(quorum.members[index], .accept(header(leader.ballot), key: key, record: record))
     }
 

@@ -75,10 +75,19 @@ extension Replica {
             leader.proposals[index].isChosen = true
             let proposal = leader.proposals[index]
             if let origin = proposal.origin { context.finish(origin, .written(proposal.record.version)) }
+            if !proposal.carried.isEmpty { answerCarried(proposal) }
             if leader.inFlight[proposal.key] == next { leader.inFlight[proposal.key] = nil }
             next = proposal.previous
         }
         answerWhatMayBe(leader)
+    }
+
+    private func answerCarried(_ proposal: Proposal) {
+        for (index, change) in proposal.carried.enumerated() {
+            guard let origin = change.origin else { continue }
+            let isLast = index == proposal.carried.count - 1
+            context.finish(origin, .written(isLast ? proposal.record.version : change.version))
+        }
     }
 
     /// Lets go of proposals that every replica has, or that the slow ones must be mended with.

@@ -1,4 +1,8 @@
 // Forgetting tombstones that every replica holds.
+//
+// A tombstone may go when every replica holds it and has promised a ballot above its own, so that no accept still on its
+// way can bring back what it hides. The leader puts that down as a floor, a version: what it hides up to there was at
+// every replica, whatever becomes of the leader. Trees are compared at one floor only, and the lower one is raised first.
 
 extension Replica {
     /// Everything up to `floor` was at every replica once, by the word of the leader that chose it.
@@ -11,5 +15,64 @@ extension Replica {
     func receivePurge(_ header: PartitionHeader, floor: Version, from node: NodeNumber) {
         guard admits(header, from: node), obeys(header, from: node) else { return }
         raiseFloor(to: floor)
+    }
+
+    func considerPurge(_ leader: Leader) {
+        sweepExpired(leader)
+        guard now >= leader.nextPurge else { return }
+        leader.nextPurge = now + context.options.purge
+        guard context.store.usage(partition).tombstones > 0, leader.isSettled, !quorum.isJoint, leader.transfer == nil,
+            allHold(leader)
+        else { return }
+        // All have promised this leader's ballot, which is above those of what was there before it.
+        let floor = Version(ballot: leader.ballot, sequence: 0)
+        if floor > context.store.purgeFloor(partition) {
+            raiseFloor(to: floor)
+            for member in quorum.members where member != context.me {
+                context.send(member, .purge(header(leader.ballot), floor: floor))
+            }
+        } else if !context.isDraining {
+            // What is left is of its own ballot: under the next one it may go.
+            renew()
+        }
+    }
+
+    /// Whether every replica has been level for a while: what it holds is durable, and its promise is this leader's ballot.
+    private func allHold(_ leader: Leader) -> Bool {
+        guard context.options.rules.purgeWhenAllHold else { return true }
+        return quorum.members.indices.allSatisfy { index in
+            if index == ownIndex { return true }
+            let progress = leader.progress[index]
+            guard context.isUp(quorum.members[index]), progress.isLevel, progress.isVerified,
+                let since = progress.comparedSince
+            else { return false }
+            return now - since >= context.options.purge
+        }
+    }
+
+    /// Leads on under a new ballot.
+    private func renew() {
+        guard let unfinished = relieve() else { return }
+        prepare(unfinished)
+    }
+
+    /// Turns expired records into tombstones, some at a time: they are absent to everybody already.
+    private func sweepExpired(_ leader: Leader) {
+        guard now >= leader.nextSweep else { return }
+        leader.nextSweep = now + context.options.sweep
+        guard leader.isSettled, leader.transfer == nil, majorityIsUp,
+            context.store.expiringRecords(partition) > 0
+        else { return }
+        var expired: [Key] = []
+        let wall = context.now.wall
+        context.store.forEach(partition, leaf: leader.sweepLeaf) { key, head in
+            if !head.isTombstone, head.expiry.hasPassed(at: wall) { expired.append(key) }
+        }
+        let isAll = expired.count <= context.options.maximumExpired
+        for key in expired.sorted().prefix(context.options.maximumExpired)
+        where leader.inFlight[key] == nil && leader.recoveries[key] == nil {
+            propose(key, value: nil, expiry: .never, contentType: "", origin: nil, leader)
+        }
+        if isAll { leader.sweepLeaf = (leader.sweepLeaf + 1) % HashTree.leafCount }
     }
 }

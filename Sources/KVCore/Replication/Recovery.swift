@@ -10,6 +10,8 @@ struct Recovery {
     var isLoading = false
     /// What waits for it. Empty for a recovery that serves settling.
     var operations: [Operation]
+    /// Changes of the key that this node's last leadership had under way, oldest first.
+    var carried: [Unfinished.Carried] = []
 }
 
 // MARK: - Recovering a key
@@ -25,8 +27,35 @@ extension Replica {
             id: leader.lastRecoveryID, sent: now, answered: ReplicaMask(ownIndex),
             operations: operation.map { [$0] } ?? [])
         leader.recoveries[key] = recovery
-        if quorum.isMet(by: recovery.answered) { return resolve(key, recovery, leader) }
+        if quorum.currentIsMet(by: recovery.answered) { return resolve(key, recovery, leader) }
         sendReads(key, recovery, leader)
+    }
+
+    /// Brings to an end what the last leadership of this node had proposed and not seen chosen.
+    ///
+    /// Where the latest record of a key is still the one proposed last, nobody has changed or overruled it: proposed again
+    /// it is the same change, and answers those who asked for it. Where it is another, another leader has been there.
+    func carryOn(_ proposals: [Unfinished.Carried], _ leader: Leader) {
+        var keys: [Key] = []
+        for proposal in proposals {
+            guard leader.recoveries[proposal.key] == nil else {
+                leader.recoveries[proposal.key]?.carried.append(proposal)
+                continue
+            }
+            leader.lastRecoveryID += 1
+            leader.recoveries[proposal.key] = Recovery(
+                id: leader.lastRecoveryID, sent: now, answered: ReplicaMask(ownIndex), operations: [],
+                carried: [proposal])
+            keys.append(proposal.key)
+        }
+        for key in keys {
+            guard let recovery = leader.recoveries[key] else { continue }
+            if quorum.currentIsMet(by: recovery.answered) {
+                resolve(key, recovery, leader)
+            } else {
+                sendReads(key, recovery, leader)
+            }
+        }
     }
 
     private func sendReads(_ key: Key, _ recovery: Recovery, _ leader: Leader) {
@@ -51,7 +80,7 @@ extension Replica {
         recovery.answered.insert(index)
         recovery.records[index] = record
         leader.recoveries[key] = recovery
-        if quorum.isMet(by: recovery.answered), !recovery.isLoading { resolve(key, recovery, leader) }
+        if quorum.currentIsMet(by: recovery.answered), !recovery.isLoading { resolve(key, recovery, leader) }
     }
 
     /// A majority has told what it holds: the highest version is the latest that can have been chosen. Where this leader
@@ -69,14 +98,20 @@ extension Replica {
         for (index, record) in recovery.records where record.version == best { holders.insert(index) }
         let remote = recovery.records.values.first { $0.version == best }
 
-        let isChosenAndHeld = holders.contains(ownIndex) && quorum.isMet(by: holders)
-        if isChosenAndHeld { return finishRecovery(key, leader) }
+        let isChosenAndHeld = holders.contains(ownIndex) && quorum.currentIsMet(by: holders)
+        if isChosenAndHeld {
+            endCarried(key, latest: best, isChosen: true, leader)
+            return finishRecovery(key, leader)
+        }
         if let remote {
             proposeAgain(key, remote, leader)
+            endCarried(key, latest: best, isChosen: false, leader)
         } else {
             switch context.store.read(partition, key) {
             case .absent: break
-            case .found(let record): proposeAgain(key, record, leader)
+            case .found(let record):
+                proposeAgain(key, record, leader)
+                endCarried(key, latest: best, isChosen: false, leader)
             case .onDisk(let ticket):
                 leader.recoveries[key]?.isLoading = true
                 context.load(ticket, for: .propose(partition, leader.ballot, key))
@@ -89,8 +124,31 @@ extension Replica {
     func loadedToPropose(_ ballot: Ballot, _ key: Key, _ record: Record?) {
         guard let leader, leader.ballot == ballot, leader.recoveries[key]?.isLoading == true else { return }
         let isSuperseded = leader.inFlight[key] != nil || context.store.head(partition, key)?.version.ballot == ballot
-        if let record, !isSuperseded { proposeAgain(key, record, leader) }
+        if let record, !isSuperseded {
+            proposeAgain(key, record, leader)
+            endCarried(key, latest: record.version, isChosen: false, leader)
+        }
         finishRecovery(key, leader)
+    }
+
+    /// `latest` is the latest record of the key, chosen, or just proposed again.
+    func endCarried(_ key: Key, latest: Version, isChosen: Bool, _ leader: Leader) {
+        guard let carried = leader.recoveries[key]?.carried, let last = carried.last else { return }
+        leader.recoveries[key]?.carried = []
+        guard last.version == latest else { return loseTrack(of: carried) }
+        if isChosen {
+            for change in carried {
+                if let origin = change.origin { context.finish(origin, .written(change.version)) }
+            }
+        } else if let index = leader.index(of: leader.sequence) {
+            leader.proposals[index].carried = carried
+        }
+    }
+
+    private func loseTrack(of carried: [Unfinished.Carried]) {
+        for case let origin? in carried.map(\.origin) {
+            context.results.append((origin, .outcome(.unknown(.leaderLost))))
+        }
     }
 
     func proposeAgain(_ key: Key, _ record: Record, _ leader: Leader) {
@@ -100,14 +158,16 @@ extension Replica {
 
     /// Those whose operations have all been refused would otherwise gather for as long as no majority answers.
     func dropRecoveryIfUnwanted(_ key: Key, _ leader: Leader) {
-        guard let recovery = leader.recoveries[key], recovery.operations.isEmpty, !recovery.isLoading,
-            leader.settling?.recovering.contains(key) != true
+        guard let recovery = leader.recoveries[key], recovery.operations.isEmpty, recovery.carried.isEmpty,
+            !recovery.isLoading, leader.settling?.recovering.contains(key) != true
         else { return }
         leader.recoveries[key] = nil
     }
 
     func finishRecovery(_ key: Key, _ leader: Leader) {
         guard let recovery = leader.recoveries.removeValue(forKey: key) else { return }
+        // Those that have come to an end are no longer among them.
+        loseTrack(of: recovery.carried)
         for operation in recovery.operations { execute(operation, leader, keyIsKnown: true) }
         advanceSettling(leader)
     }

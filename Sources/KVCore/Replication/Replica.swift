@@ -5,11 +5,11 @@
 final class Replica {
     let partition: PartitionID
     let context: ReplicaContext
-    let quorum: Quorum
-    /// The epoch that last changed this partition: requests from before it are refused.
-    let changed: Epoch
+    private(set) var quorum: Quorum
+    /// The epoch that last changed this partition: requests of another configuration are not for this one.
+    private(set) var changed: Epoch
     /// This node's index in the quorum.
-    let ownIndex: Int
+    private(set) var ownIndex: Int
 
     /// The highest ballot promised. Durable at `lastAppend` or before.
     var promise: Ballot
@@ -45,21 +45,50 @@ final class Replica {
         leaderHeard = context.now.monotonic
         backoffUntil = context.now.monotonic
         if promise != .zero, promise.node != context.me { leaderHint = promise.node }
+        beginMembership(assignment)
+    }
+
+    /// A membership that lapsed begins again from nothing, however briefly it lapsed: what was kept from before may have
+    /// been deleted and purged by those who stayed.
+    private func beginMembership(_ assignment: Assignment) {
+        guard let since = assignment.since(context.me), since != context.store.membership(partition) else { return }
+        guard context.options.rules.wipeLapsed || context.store.membership(partition) == 0 else { return }
+        context.store.wipe(partition, membership: since)
+        lastAppend = context.store.appended
+    }
+
+    /// Goes by another assignment from now on. A leader prepares anew under it at once, and carries on with what it has
+    /// under way.
+    ///
+    /// - Parameter assignment: one that this node belongs to.
+    func reconfigure(_ assignment: Assignment) {
+        let quorum = Quorum(assignment)
+        guard let ownIndex = quorum.index(of: context.me) else { return }
+        let unfinished = relieve()
+        self.quorum = quorum
+        self.ownIndex = ownIndex
+        changed = assignment.changed
+        vacantSince = nil
+        // Who has left it will not lead it again, however alive.
+        if let hint = leaderHint, quorum.index(of: hint) == nil { leaderHint = nil }
+        beginMembership(assignment)
+        if let unfinished { prepare(unfinished) }
     }
 
     var now: Instant { context.now.monotonic }
 
     func header(_ ballot: Ballot) -> PartitionHeader {
-        PartitionHeader(partition: partition, epoch: context.epoch, ballot: ballot)
+        PartitionHeader(partition: partition, epoch: changed, ballot: ballot)
     }
 
     /// Whether a request may be acted on: it comes from a replica of this partition, under its present configuration.
     func admits(_ header: PartitionHeader, from node: NodeNumber) -> Bool {
-        guard header.epoch >= changed else {
-            context.send(node, .outdated(epoch: context.epoch))
+        guard header.epoch == changed || !context.options.rules.compareEpochs else {
+            // (A later configuration than this node's does not get here: the shard has it wait.)
+            if header.epoch < changed { context.send(node, .outdated(epoch: context.epoch)) }
             return false
         }
-        return header.epoch <= context.epoch && header.ballot.node == node && quorum.index(of: node) != nil
+        return header.ballot.node == node && quorum.index(of: node) != nil
     }
 
     /// Promises `ballot`, which must be higher than the promise held, and gives up whatever rested on a lower one.
@@ -162,7 +191,10 @@ extension Replica {
 
     /// A read of this copy for anybody, under no ballot.
     func receivePeek(_ id: RequestID, epoch: Epoch, key: Key, from node: NodeNumber) {
-        guard epoch >= changed else { return context.send(node, .outdated(epoch: context.epoch)) }
+        guard epoch == changed || !context.options.rules.compareEpochs else {
+            if epoch < changed { context.send(node, .outdated(epoch: context.epoch)) }
+            return
+        }
         switch context.store.read(partition, key) {
         case .absent: answerWhenDurable(node, .peeked(id, record: nil))
         case .found(let record): answerWhenDurable(node, .peeked(id, record: record))

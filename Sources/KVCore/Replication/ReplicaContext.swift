@@ -16,6 +16,9 @@ final class ReplicaContext: Environment {
     var proposedBytes = 0
     /// Bytes of records on their way to lagging peers.
     var mending: [NodeNumber: Int] = [:]
+    /// The plan that moves partitions is paused.
+    var isMovingPaused = false
+    private var moveBudget: MoveBudget
 
     /// What rests on nothing but durable records, in the order it came.
     private var ready: Deque<DeferredAction> = []
@@ -24,6 +27,7 @@ final class ReplicaContext: Environment {
 
     init(me: NodeNumber, store: any RecordStore, options: ShardOptions, epoch: Epoch, now: Now, seed: UInt64) {
         self.store = store
+        moveBudget = MoveBudget(rate: options.moveRate, now: now.monotonic)
         super.init(me: me, options: options, epoch: epoch, now: now, seed: seed)
     }
 
@@ -34,6 +38,11 @@ final class ReplicaContext: Environment {
     }
 
     func finish(_ origin: OperationOrigin, _ outcome: Outcome) { results.append((origin, .outcome(outcome))) }
+
+    /// Whether newcomers of moving partitions may be sent more now.
+    var mayMove: Bool { !isMovingPaused && moveBudget.mayMove(at: now.monotonic) }
+
+    func moved(_ bytes: Int) { moveBudget.moved(bytes) }
 
     /// Has a value read from disk; the completion finds its purpose by `takeLoad`.
     func load(_ ticket: ReadTicket, for purpose: LoadPurpose) {

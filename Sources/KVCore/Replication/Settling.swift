@@ -55,11 +55,11 @@ extension Replica {
         let known = settling.differing
         var answered = ReplicaMask(ownIndex)
         for index in known.keys { answered.insert(index) }
-        guard quorum.isMet(by: answered) else { return }
+        guard quorum.currentIsMet(by: answered) else { return }
         let suspects = (0..<HashTree.leafCount).filter { leaf in
             var equal = ReplicaMask(ownIndex)
             for (index, leaves) in known where !leaves.contains(leaf) { equal.insert(index) }
-            return !quorum.isMet(by: equal)
+            return !quorum.currentIsMet(by: equal)
         }
         settling.suspects = Deque(suspects)
         advanceSettling(leader)
@@ -72,7 +72,7 @@ extension Replica {
         settling.entries[index] = versions
         var answered = ReplicaMask(ownIndex)
         for index in settling.entries.keys { answered.insert(index) }
-        guard quorum.isMet(by: answered) else { return }
+        guard quorum.currentIsMet(by: answered) else { return }
         settling.keys.append(contentsOf: unsettledKeys(leaf: leaf, others: settling.entries, leader))
         settling.leaf = nil
         settling.entries = [:]
@@ -95,7 +95,7 @@ extension Replica {
                 if other > version { return true }
                 if other == version { holders.insert(index) }
             }
-            return !quorum.isMet(by: holders)
+            return !quorum.currentIsMet(by: holders)
         }.sorted()
     }
 
@@ -125,6 +125,9 @@ extension Replica {
         // Its own copy tells now. Left alone, one that nobody waits for any more would keep a replica's unchosen record
         // from being overruled.
         for key in leader.recoveries.keys.sorted() where leader.recoveries[key]?.isLoading == false {
+            if leader.inFlight[key] == nil, let held = context.store.head(partition, key)?.version {
+                endCarried(key, latest: held, isChosen: true, leader)
+            }
             finishRecovery(key, leader)
         }
         releaseHeld()

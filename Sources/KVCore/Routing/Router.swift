@@ -43,20 +43,31 @@ struct Router<Local: LocalReplica> {
     }
 
     let context: Environment
-    private var quorums: [Quorum]
+    private var quorums: [Quorum] = []
+    /// The configuration of each partition.
+    private var changed: [Epoch] = []
     /// Whom this node last heard to lead a partition that it does not hold.
     private var hints: [NodeNumber?]
     private(set) var pending: [RequestID: Pending] = [:]
 
     init(context: Environment, topology: Topology) {
         self.context = context
-        quorums = topology.assignments.map(Quorum.init)
-        hints = Array(repeating: nil, count: quorums.count)
+        hints = Array(repeating: nil, count: topology.assignments.count + 1)
+        adopt(topology)
+    }
+
+    /// Requests under way stay where they are: who leads no more says so.
+    mutating func adopt(_ topology: Topology) {
+        let assignments = topology.assignments + [topology.council]
+        quorums = assignments.map(Quorum.init)
+        changed = assignments.map(\.changed)
     }
 
     private var now: Instant { context.now.monotonic }
 
-    func hint(for partition: PartitionID) -> NodeNumber? { hints[Int(partition.raw)] }
+    func hint(for partition: PartitionID) -> NodeNumber? {
+        Int(partition.raw) < hints.count ? hints[Int(partition.raw)] : nil
+    }
 
     mutating func sawLeader(_ node: NodeNumber, of partition: PartitionID) {
         guard Int(partition.raw) < hints.count else { return }
@@ -102,7 +113,7 @@ struct Router<Local: LocalReplica> {
             context.send(
                 target,
                 .forward(
-                    id, epoch: context.epoch, timeout: request.deadline - now, key: request.key,
+                    id, epoch: changed[Int(request.partition.raw)], timeout: request.deadline - now, key: request.key,
                     partition: request.partition, command: request.command))
             pending[id] = entry
         } else {
@@ -227,7 +238,10 @@ extension Router {
     }
 
     private func sendPeek(_ id: RequestID, _ request: ClientRequest, to node: NodeNumber) {
-        context.send(node, .peek(id, epoch: context.epoch, partition: request.partition, key: request.key))
+        context.send(
+            node,
+            .peek(
+                id, epoch: changed[Int(request.partition.raw)], partition: request.partition, key: request.key))
     }
 
     private mutating func startStaleRead(_ id: RequestID, _ request: ClientRequest, _ replica: Local?) {

@@ -12,11 +12,19 @@ public struct Shard {
         set { context.effects = newValue }
     }
 
-    private let context: ReplicaContext
-    /// By partition; nil where this node holds no replica, or another shard does.
-    private let replicas: [Replica?]
-    private let owned: [Replica]
-    private var router: Router<Replica>
+    let context: ReplicaContext
+    /// Of this shard, ascending: whether this node holds a replica of them or not.
+    let partitions: [PartitionID]
+    var topology: Topology
+    /// By partition, the council's last; nil where this node holds no replica, or another shard does.
+    var replicas: [Replica?]
+    var owned: [Replica]
+    var router: Router<Replica>
+    /// What came under configurations that this node has yet to hear of.
+    var early = EarlyMessages()
+    /// Partitions that have left this node, and whose copies are still here.
+    var departed: Set<PartitionID> = []
+    var nextRelinquish: Instant
     private var timers = 0
     private var lastBeacon: Instant
     private var hasDrained = false
@@ -26,7 +34,8 @@ public struct Shard {
 
     /// - Parameters:
     ///   - boot: this process's boot counter, above that of every process before it on this store.
-    ///   - partitions: those this shard owns; it serves the ones whose replica set has `me`, and routes for all.
+    ///   - partitions: those this shard owns, the council's perhaps among them; it serves the ones whose replica set has
+    ///     `me`, and routes for all.
     ///   - seed: of the jitter in retries.
     public init(
         me: NodeNumber, boot: UInt64, topology: Topology, partitions: [PartitionID], store: any RecordStore,
@@ -36,19 +45,25 @@ public struct Shard {
         self.store = store
         let context = ReplicaContext(
             me: me, store: store, options: options, epoch: topology.epoch, now: now, seed: seed)
-        var replicas: [Replica?] = Array(repeating: nil, count: topology.assignments.count)
-        for partition in partitions where Int(partition.raw) < replicas.count {
-            replicas[Int(partition.raw)] = Replica(
-                partition: partition, assignment: topology.assignments[Int(partition.raw)], context: context)
+        let partitions = partitions.filter { topology.assignment(of: $0) != nil }.sorted()
+        var replicas: [Replica?] = Array(repeating: nil, count: topology.assignments.count + 1)
+        for partition in partitions {
+            guard let assignment = topology.assignment(of: partition) else { continue }
+            replicas[Int(partition.raw)] = Replica(partition: partition, assignment: assignment, context: context)
+            if replicas[Int(partition.raw)] == nil, store.membership(partition) != 0 { departed.insert(partition) }
         }
+        context.isMovingPaused = topology.plan?.isPaused ?? false
         self.context = context
+        self.partitions = partitions
+        self.topology = topology
         self.replicas = replicas
         owned = replicas.compactMap { $0 }
         router = Router(context: context, topology: topology)
         lastBeacon = now.monotonic
+        nextRelinquish = now.monotonic
     }
 
-    private func replica(_ partition: PartitionID) -> Replica? {
+    func replica(_ partition: PartitionID) -> Replica? {
         Int(partition.raw) < replicas.count ? replicas[Int(partition.raw)] : nil
     }
 
@@ -77,6 +92,7 @@ public struct Shard {
         case .peer(let node, let condition): peer(node, condition)
         case .timer: timer()
         case .drain: context.isDraining = true
+        case .topology(let topology): adopt(topology, now: now)
         }
         passOnResults()
     }
@@ -100,7 +116,7 @@ public struct Shard {
         }
     }
 
-    private mutating func passOnResults() {
+    mutating func passOnResults() {
         var next = 0
         // Passing one on may add others at the end.
         while next < context.results.count {
@@ -177,6 +193,10 @@ extension Shard {
             lastBeacon = context.now.monotonic
             sendBeacons()
         }
+        if context.now.monotonic >= nextRelinquish {
+            nextRelinquish = context.now.monotonic + context.options.relinquish
+            relinquish()
+        }
         reportDrained()
     }
 
@@ -206,7 +226,8 @@ extension Shard {
 // MARK: - Messages
 
 extension Shard {
-    private mutating func receive(_ message: PeerMessage, from node: NodeNumber) {
+    mutating func receive(_ message: PeerMessage, from node: NodeNumber) {
+        if let header = message.requestHeader, isEarly(header) { return keep(message, header, from: node) }
         switch message {
         case .canvass(let header): replica(header.partition)?.receiveCanvass(header, from: node)
         case .canvassed(let header, let granted, let promised):
@@ -231,7 +252,10 @@ extension Shard {
         case .leading, .transfer: receiveLeadership(message, from: node)
         case .forward, .forwarded, .peek, .peeked: receiveRouting(message, from: node)
         case .purge(let header, let floor): replica(header.partition)?.receivePurge(header, floor: floor, from: node)
-        case .relinquish, .relinquished, .outdated, .heartbeat, .cluster: break
+        case .relinquish(let header): replica(header.partition)?.receiveRelinquish(header, from: node)
+        case .relinquished(let header): receiveRelinquished(header)
+        case .outdated(let epoch): tellBehind(epoch, at: node)
+        case .heartbeat, .cluster: break
         }
     }
 
@@ -252,7 +276,8 @@ extension Shard {
 
     private mutating func receiveLeadership(_ message: PeerMessage, from node: NodeNumber) {
         switch message {
-        case .leading(_, let led):
+        case .leading(let epoch, let led):
+            tellBehind(epoch, at: node)
             for leadership in led {
                 if let replica = replica(leadership.partition) {
                     replica.receiveLeading(leadership.ballot, from: node)
@@ -268,15 +293,18 @@ extension Shard {
     private mutating func receiveRouting(_ message: PeerMessage, from node: NodeNumber) {
         switch message {
         case .forward(let id, let epoch, let timeout, let key, let partition, let command):
-            guard let replica = replica(partition), epoch >= replica.changed else {
-                return context.send(node, .forwarded(id, .notLeader(hint: nil)))
+            guard let replica = replica(partition) else {
+                return context.send(node, .forwarded(id, .notLeader(hint: router.hint(for: partition))))
             }
+            // Who leads may execute it, whatever the asker knows; but let it know more.
+            if epoch < replica.changed { context.send(node, .outdated(epoch: context.epoch)) }
             // A little less than the asker waits, so that it hears of a refusal rather than wonders.
             let deadline = context.now.monotonic + Span(nanoseconds: timeout.nanoseconds - timeout.nanoseconds / 10)
             replica.submit(
                 Operation(origin: .remote(node, id), key: key, command: command, deadline: deadline))
         case .forwarded(let id, let result): router.receiveForwarded(id, result, from: node, replica)
         case .peek(let id, let epoch, let partition, let key):
+            tellBehind(epoch, at: node)
             replica(partition)?.receivePeek(id, epoch: epoch, key: key, from: node)
         case .peeked(let id, let record): router.receivePeeked(id, record, from: node)
         default: break

@@ -13,6 +13,8 @@ public enum ShardInput: Sendable {
     case timer
     /// Hand leaderships over and take no new ones: the node is stopping.
     case drain
+    /// Go by this topology from now on, unless it is no newer than the present one. It is on disk.
+    case topology(Topology)
 }
 
 public enum PeerCondition: Hashable, Sendable {
@@ -67,4 +69,8 @@ public enum ShardNotice: Hashable, Sendable {
     case steppedDown(PartitionID)
     /// All leaderships have been handed over (or nobody can take them): the node may stop.
     case drained
+    /// A peer goes by a later topology than this node's, of this epoch at least.
+    case behind(Epoch, at: NodeNumber)
+    /// What this node held of a partition that has left it is deleted.
+    case relinquished(PartitionID)
 }

@@ -1,0 +1,51 @@
+// How a leader sees a move through: mending brings the newcomers level, and when they are, the next set may become current.
+
+extension Replica {
+    /// Whether everything that this settled leader's copy holds is on a majority of the next set: each of its replicas in
+    /// touch holds it, proved by a comparison of its own, and they are a majority.
+    func nextSetIsLevel(_ leader: Leader) -> Bool {
+        guard leader.isSettled else { return false }
+        var level = ReplicaMask()
+        for index in quorum.members.indices where quorum.stays(index) {
+            let isLevel = index == ownIndex || leader.progress[index].isLevel && leader.progress[index].isVerified
+            if isLevel { level.insert(index) } else if context.isUp(quorum.members[index]) { return false }
+        }
+        return quorum.nextIsMet(by: level)
+    }
+
+    /// Once everything was on a majority of the next set, it stays so: what came later was chosen on a majority of both.
+    func considerReadiness(_ leader: Leader) {
+        guard quorum.isJoint, !leader.isReady, quorum.stays(ownIndex) else { return }
+        leader.isReady = nextSetIsLevel(leader) || !context.options.rules.settleBeforeSwitch
+    }
+
+    /// Nil unless this node leads the partition and it moves.
+    var moveReport: MoveReport? {
+        guard let leader, quorum.isJoint else { return nil }
+        let newcomers = quorum.members.indices.filter(quorum.isNewcomer)
+        let sent = newcomers.reduce(UInt64(0)) { $0 &+ leader.progress[$1].bytesSent }
+        let usage = context.store.usage(partition)
+        let total = UInt64(max(usage.bytes, 0)) &* UInt64(newcomers.count)
+        return MoveReport(
+            partition: partition, changed: changed, sent: sent, total: max(total, sent), isReady: leader.isReady,
+            obstacle: leader.isReady ? nil : obstacle(leader))
+    }
+
+    private func obstacle(_ leader: Leader) -> MoveObstacle? {
+        if !leader.isSettled { return .settling }
+        for index in quorum.members.indices where quorum.stays(index) && index != ownIndex {
+            if !context.isUp(quorum.members[index]) { return .unreachable(quorum.members[index]) }
+        }
+        for index in quorum.members.indices where leader.progress[index].silence > 1 {
+            return .silent(quorum.members[index])
+        }
+        return context.isMovingPaused ? .paused : nil
+    }
+
+    /// A node that has lost this partition asks whether its copy may go.
+    func receiveRelinquish(_ header: PartitionHeader, from node: NodeNumber) {
+        guard let leader, leader.isSettled, changed >= header.epoch, quorum.index(of: node) == nil else { return }
+        let answer = PartitionHeader(partition: partition, epoch: header.epoch, ballot: leader.ballot)
+        context.send(node, .relinquished(answer))
+    }
+}

@@ -1,0 +1,136 @@
+// How a shard goes from one topology to the next.
+
+/// Messages of configurations that this node has yet to hear of: they wait, within limits, rather than be sent again.
+struct EarlyMessages {
+    var messages: [(from: NodeNumber, message: PeerMessage)] = []
+    var bytes = 0
+}
+
+extension Shard {
+    /// Everything it has proposed is sent under the old configuration first, so that nobody need guess what was.
+    mutating func adopt(_ topology: Topology, now: Now) {
+        guard topology.epoch > self.topology.epoch, topology.settings.partitions == self.topology.settings.partitions
+        else { return }
+        flush(now: now)
+        let before = self.topology
+        self.topology = topology
+        context.epoch = topology.epoch
+        context.isMovingPaused = topology.plan?.isPaused ?? false
+        router.adopt(topology)
+        for partition in partitions {
+            guard let assignment = topology.assignment(of: partition), assignment != before.assignment(of: partition)
+            else { continue }
+            change(partition, to: assignment)
+        }
+        owned = replicas.compactMap { $0 }
+        passOnResults()
+        replayEarly()
+    }
+
+    private mutating func change(_ partition: PartitionID, to assignment: Assignment) {
+        let index = Int(partition.raw)
+        if assignment.since(me) != nil {
+            departed.remove(partition)
+            if let replica = replicas[index] {
+                replica.reconfigure(assignment)
+            } else {
+                replicas[index] = Replica(partition: partition, assignment: assignment, context: context)
+            }
+        } else if let replica = replicas[index] {
+            replica.resign()
+            replicas[index] = nil
+            departed.insert(partition)
+        }
+    }
+
+    // MARK: Messages from the future
+
+    func isEarly(_ header: PartitionHeader) -> Bool {
+        guard let assignment = topology.assignment(of: header.partition) else { return false }
+        return header.epoch > assignment.changed && context.options.rules.compareEpochs
+    }
+
+    mutating func keep(_ message: PeerMessage, _ header: PartitionHeader, from node: NodeNumber) {
+        tellBehind(header.epoch, at: node)
+        let bytes = message.heldBytes
+        guard early.messages.count < context.options.maximumEarly,
+            early.bytes + bytes <= context.options.maximumEarlyBytes
+        else { return }
+        early.messages.append((node, message))
+        early.bytes += bytes
+    }
+
+    private mutating func replayEarly() {
+        let waiting = early.messages
+        early = EarlyMessages()
+        for (node, message) in waiting { receive(message, from: node) }
+    }
+
+    func tellBehind(_ epoch: Epoch, at node: NodeNumber) {
+        guard epoch > context.epoch else { return }
+        context.effects.append(.notice(.behind(epoch, at: node)))
+    }
+
+    // MARK: Copies that are not needed any more
+
+    func relinquish() {
+        for partition in departed.sorted().prefix(context.options.maximumRelinquished) {
+            guard let assignment = topology.assignment(of: partition) else { continue }
+            let header = PartitionHeader(partition: partition, epoch: assignment.changed, ballot: .zero)
+            for member in assignment.members where context.isUp(member) { context.send(member, .relinquish(header)) }
+        }
+    }
+
+    mutating func receiveRelinquished(_ header: PartitionHeader) {
+        guard departed.contains(header.partition), replica(header.partition) == nil,
+            topology.assignment(of: header.partition)?.changed == header.epoch
+        else { return }
+        departed.remove(header.partition)
+        store.wipe(header.partition, membership: 0)
+        context.effects.append(.notice(.relinquished(header.partition)))
+    }
+
+    // MARK: How things stand
+
+    /// Of the partitions that move and are led here.
+    public func moveReports() -> [MoveReport] { owned.compactMap(\.moveReport) }
+
+    /// Of the partitions with slots that are led here.
+    public func ledSizes() -> [PartitionSize] {
+        owned.compactMap { replica in
+            guard replica.leader != nil, replica.partition != topology.councilPartition else { return nil }
+            let usage = store.usage(replica.partition)
+            return PartitionSize(partition: replica.partition, bytes: UInt64(max(usage.bytes, 0)))
+        }
+    }
+
+    /// Copies still here of partitions that have left this node.
+    public var departedPartitions: Int { departed.count }
+}
+
+extension Replica {
+    /// The partition has left this node.
+    func resign() {
+        stepDown(hint: nil)
+        abandonCandidacy(hint: nil)
+    }
+}
+
+extension PeerMessage {
+    /// Of requests between replicas, which only the configuration that they are sent under may answer.
+    var requestHeader: PartitionHeader? {
+        switch self {
+        case .canvass(let header), .prepare(let header), .accept(let header, _, _), .confirm(let header, _),
+            .read(let header, _, _), .leaves(let header, _), .entries(let header, _), .transfer(let header),
+            .purge(let header, _):
+            header
+        default: nil
+        }
+    }
+
+    /// What it takes in memory, about.
+    fileprivate var heldBytes: Int {
+        guard case .accept(_, let key, let record) = self else { return 128 }
+        return 256 + key.bytes.count + (record.value?.count ?? 0)
+    }
+}
