@@ -3,7 +3,7 @@ import KVCore
 /// A topology as bytes, for disk and wire: docs/wire-format.md. It bears no checksum; what holds it does.
 public enum TopologyCodec {
     /// The first byte. A change of the layout takes the next number.
-    public static let format: UInt8 = 1
+    public static let format: UInt8 = 2
     /// Bytes that a name, a zone or a host may have.
     public static let maximumText = 255
 
@@ -11,20 +11,17 @@ public enum TopologyCodec {
         let bound = topology.encodedBound
         return [UInt8](unsafeUninitializedCapacity: bound) { space, count in
             var writer = ByteWriter(UnsafeMutableRawBufferPointer(space))
-            writer.byte(format)
             writer.topology(topology)
             count = writer.count
         }
     }
 
     /// Refuses bytes that are no topology, and topologies that contradict themselves: members out of order, replicas that
-    /// are not members, a wrong number of partitions.
+    /// are not members, a wrong number of partitions, an epoch later than its own.
     public static func decode(_ bytes: [UInt8]) throws(WireError) -> Topology {
         let result: Result<Topology, WireError> = bytes.withUnsafeBytes { bytes in
             var reader = ByteReader(bytes)
             do throws(WireError) {
-                let found = try reader.byte()
-                guard found == format else { throw .formatVersion(found) }
                 let topology = try reader.topology()
                 try reader.finish()
                 return .success(topology)
@@ -37,109 +34,82 @@ public enum TopologyCodec {
 }
 
 extension Topology {
-    fileprivate var encodedBound: Int {
-        var bound = 128 + settings.name.utf8.count
+    /// No encoding of it is longer.
+    var encodedBound: Int {
+        var bound = 160 + settings.name.utf8.count
         for member in members {
             bound += 80 + member.id.utf8.count + member.zone.utf8.count
             bound += member.client.host.utf8.count + member.peer.host.utf8.count
         }
-        for assignment in assignments {
-            bound += 40 + 3 * (assignment.replicas.count + (assignment.next?.count ?? 0))
-        }
+        for member in removed { bound += 40 + member.id.utf8.count }
+        for assignment in assignments { bound += assignment.encodedBound }
+        bound += council.encodedBound
+        for target in plan?.targets ?? [] { bound += 16 + 3 * target.replicas.count }
         return bound
     }
 }
 
+extension Assignment {
+    fileprivate var encodedBound: Int {
+        40 + 3 * (replicas.count + (next?.count ?? 0)) + ByteWriter.varintBound * since.count
+    }
+}
+
 extension ByteWriter {
-    fileprivate mutating func topology(_ topology: Topology) {
+    mutating func topology(_ topology: Topology) {
+        byte(TopologyCodec.format)
         uuid(topology.clusterID)
         varint(topology.epoch)
         string(topology.settings.name)
         varint(count: topology.settings.partitions)
         varint(count: topology.settings.replicas)
         varint(count: topology.members.count)
-        for member in topology.members {
-            varint(UInt64(member.number.raw))
-            string(member.id)
-            address(member.client)
-            address(member.peer)
-            string(member.zone)
-            varint(count: member.weight)
+        for each in topology.members { member(each) }
+        node(topology.lastNumber)
+        varint(count: topology.removed.count)
+        for gone in topology.removed {
+            node(gone.number)
+            string(gone.id)
+            optionalUUID(gone.store)
         }
         // As many assignments as partitions, so their count is not repeated.
-        for assignment in topology.assignments {
-            nodes(assignment.replicas)
-            nodes(assignment.next ?? [])
-            varint(assignment.changed)
+        for each in topology.assignments { assignment(each) }
+        assignment(topology.council)
+        byte(topology.plan == nil ? 0 : 1)
+        if let change = topology.plan { plan(change) }
+    }
+
+    private mutating func member(_ member: Member) {
+        node(member.number)
+        string(member.id)
+        address(member.client)
+        address(member.peer)
+        string(member.zone)
+        varint(count: member.weight)
+        optionalUUID(member.store)
+        code(member.standing)
+    }
+
+    private mutating func assignment(_ assignment: Assignment) {
+        nodes(assignment.replicas)
+        nodes(assignment.next ?? [])
+        varint(assignment.changed)
+        varint(count: assignment.since.count)
+        for epoch in assignment.since { varint(epoch) }
+    }
+
+    private mutating func plan(_ plan: ChangePlan) {
+        varint(plan.id)
+        code(plan.reason)
+        byte(plan.isPaused ? 1 : 0)
+        byte(plan.isCancelling ? 1 : 0)
+        varint(count: plan.targets.count)
+        for target in plan.targets {
+            partition(target.partition)
+            nodes(target.replicas)
         }
-    }
-
-    private mutating func address(_ address: Address) {
-        string(address.host)
-        fixed(UInt16(clamping: address.port))
-    }
-
-    private mutating func nodes(_ nodes: [NodeNumber]) {
-        varint(count: nodes.count)
-        for node in nodes { varint(UInt64(node.raw)) }
-    }
-}
-
-extension ByteReader {
-    fileprivate mutating func topology() throws(WireError) -> Topology {
-        let clusterID = try uuid()
-        let epoch = try varint()
-        let name = try string("cluster name", limit: TopologyCodec.maximumText)
-        let partitions: Int = try varint(in: 1...16384, "number of partitions")
-        guard partitions & (partitions - 1) == 0 else { throw .invalid("number of partitions") }
-        let replicas: Int = try varint(in: 1...Int(UInt16.max), "number of replicas")
-        let members = try members()
-        let numbers = Set(members.map(\.number))
-        var assignments: [Assignment] = []
-        assignments.reserveCapacity(min(partitions, remaining / 4))
-        for _ in 0..<partitions {
-            let current = try nodes(of: numbers, "replica set")
-            let next = try nodes(of: numbers, "next replica set")
-            guard !current.isEmpty else { throw .invalid("replica set") }
-            assignments.append(
-                Assignment(replicas: current, next: next.isEmpty ? nil : next, changed: try varint()))
-        }
-        return Topology(
-            clusterID: clusterID, epoch: epoch,
-            settings: ClusterSettings(name: name, partitions: partitions, replicas: replicas), members: members,
-            assignments: assignments)
-    }
-
-    private mutating func members() throws(WireError) -> [Member] {
-        let count = try count(of: "list of members", size: 10)
-        var members: [Member] = []
-        members.reserveCapacity(count)
-        for _ in 0..<count {
-            let number = try node()
-            if let last = members.last, number <= last.number { throw .invalid("order of members") }
-            members.append(
-                Member(
-                    number: number, id: try string("node id", limit: TopologyCodec.maximumText), client: try address(),
-                    peer: try address(), zone: try string("zone", limit: TopologyCodec.maximumText),
-                    weight: try varint(in: 1...Int.max, "weight")))
-        }
-        return members
-    }
-
-    private mutating func address() throws(WireError) -> Address {
-        let host = try string("host", limit: TopologyCodec.maximumText)
-        return Address(host: host, port: Int(try fixed(UInt16.self)))
-    }
-
-    private mutating func nodes(of members: Set<NodeNumber>, _ field: String) throws(WireError) -> [NodeNumber] {
-        let count = try count(of: field, size: 1, limit: members.count)
-        var nodes: [NodeNumber] = []
-        nodes.reserveCapacity(count)
-        for _ in 0..<count {
-            let node = try node()
-            guard members.contains(node), !nodes.contains(node) else { throw .invalid(field) }
-            nodes.append(node)
-        }
-        return nodes
+        varint(count: plan.moves)
+        varint(count: plan.minimum)
+        varint(plan.bytes)
     }
 }

@@ -44,7 +44,8 @@ extension WireError: CustomStringConvertible {
         case .protocolVersion(let version):
             "it speaks version \(version) of the peer protocol, this node version \(Handshake.protocolVersion)"
         case .formatVersion(let version):
-            "a topology of format \(version); this program knows format \(TopologyCodec.format)"
+            "a topology of format \(version); this program knows format \(TopologyCodec.format): run the version of kv "
+                + "that wrote it, or begin with an empty data directory"
         }
     }
 }

@@ -17,8 +17,8 @@ final class GoldenBytesTests: XCTestCase {
         let tombstone = Record(version: version, value: nil)
         try check(".prepare", .prepare(header), "01 ac02 05 0100020000000000")
         try check(
-            ".promise", .promise(header, root: Digest(high: 1, low: 2)),
-            "02 ac02 05 0100020000000000 0100000000000000 0200000000000000")
+            ".promise", .promise(header, root: Digest(high: 1, low: 2), floor: version),
+            "02 ac02 05 0100020000000000 0100000000000000 0200000000000000 0300010000000000 c801")
         try check(".reject", .reject(header), "03 ac02 05 0100020000000000")
         try check(
             ".accept", .accept(header, key: key, record: record),
@@ -37,10 +37,11 @@ final class GoldenBytesTests: XCTestCase {
         try check(
             ".readResult of nothing", .readResult(header, id: 128, key: key, record: nil),
             "09 ac02 05 0100020000000000 8001 01 6b 00")
-        try check(".leaves", .leaves(header), "0a ac02 05 0100020000000000")
         try check(
-            ".leavesResult", .leavesResult(header, leaves: [Digest(high: 1, low: 2)]),
-            "0b ac02 05 0100020000000000 01 0100000000000000 0200000000000000")
+            ".leaves", .leaves(header, floor: version), "0a ac02 05 0100020000000000 0300010000000000 c801")
+        try check(
+            ".leavesResult", .leavesResult(header, floor: .zero, leaves: [Digest(high: 1, low: 2)]),
+            "0b ac02 05 0100020000000000 0000000000000000 00 01 0100000000000000 0200000000000000")
         try check(".entries", .entries(header, leaf: 255), "0c ac02 05 0100020000000000 ff01")
         try check(
             ".entriesResult", .entriesResult(header, leaf: 1, entries: [KeyVersion(key: key, version: version)]),
@@ -59,6 +60,77 @@ final class GoldenBytesTests: XCTestCase {
         try check(
             ".canvassed", .canvassed(header, granted: true, promised: version.ballot),
             "17 ac02 05 0100020000000000 01 0300010000000000")
+        try check(".purge", .purge(header, floor: version), "18 ac02 05 0100020000000000 0300010000000000 c801")
+        try check(".relinquish", .relinquish(header), "19 ac02 05 0100020000000000")
+        try check(".relinquished", .relinquished(header), "1a ac02 05 0100020000000000")
+    }
+
+    func testMembership() throws {
+        try check(".topologyWanted", .cluster(.topologyWanted(above: 5)), "1b 01 05")
+        let moves = [MoveObstacle.unreachable(NodeNumber(300)), .silent(NodeNumber(4)), .settling, .paused, nil].map {
+            MoveReport(
+                partition: header.partition, changed: 5, sent: 1, total: 200, isReady: $0 == nil, obstacle: $0)
+        }
+        try check(
+            ".report",
+            .cluster(
+                .report(
+                    NodeReport(
+                        epoch: 5, store: UUID128(high: 3, low: 4),
+                        partitions: [PartitionSize(partition: header.partition, bytes: 200)], moves: moves))),
+            """
+            1b 03 05 0300000000000000 0400000000000000 01 ac02 c801 05 ac02 05 01 c801 00 01 01 ac02 \
+            ac02 05 01 c801 00 01 02 04 ac02 05 01 c801 00 01 03 ac02 05 01 c801 00 01 04 ac02 05 01 c801 01 00
+            """)
+        try check(
+            ".announce",
+            .cluster(
+                .announce(
+                    Applicant(
+                        id: "n4", client: Address(host: "a", port: 7404), peer: Address(host: "::1", port: 7504),
+                        zone: "z", weight: 1, store: UUID128(high: 3, low: 4), boot: 300, admitsItself: true))),
+            "1b 04 02 6e34 01 61 ec1c 03 3a3a31 501d 01 7a 01 0300000000000000 0400000000000000 ac02 01")
+    }
+
+    func testControl() throws {
+        let change = MembershipChange(
+            joins: [.init(id: "n4", weight: 2, zone: "z", replaces: "n2"), .init(id: "n5")], leaves: ["n3"],
+            isForced: true)
+        try check(
+            "change", .cluster(.ask(id, .change(change, isDryRun: true))),
+            "1b 05 0807060504030201 01 02 02 6e34 01 02 01 01 7a 01 02 6e32 02 6e35 00 00 00 01 02 6e33 01 01")
+        for (code, request) in [(2, ControlRequest.pause), (3, .resume), (4, .cancel), (5, .status)] {
+            try check("\(request)", .cluster(.ask(id, request)), "1b 05 0807060504030201 0\(code)")
+        }
+        let status = PlanStatus(
+            id: 5, reason: .operatorAsked, joining: ["n4"], leaving: ["n2"], isPaused: true, isCancelling: false,
+            moves: 8, movesDone: 2, partitionsLeft: 3, minimum: 7, bytes: 300, bytesDone: 200, rate: 9,
+            underWay: [
+                MoveStatus(
+                    partition: header.partition, from: [NodeNumber(1), NodeNumber(2)],
+                    to: [NodeNumber(1), NodeNumber(4)], sent: 1, total: 200, obstacle: .settling)
+            ])
+        try check(
+            "plan", .cluster(.told(id, .plan(status))),
+            """
+            1b 06 0807060504030201 01 01 05 01 01 02 6e34 01 02 6e32 01 00 08 02 03 07 ac02 c801 09 \
+            01 ac02 02 01 02 02 01 04 01 c801 01 03
+            """)
+        try check("no plan", .cluster(.told(id, .plan(nil))), "1b 06 0807060504030201 01 00")
+        for (code, refusal) in [
+            (1, ControlRefusal.noSuchNode), (2, .planUnderWay), (3, .noPlan), (4, .impossible), (5, .noCoordinator),
+        ] {
+            try check(
+                "\(refusal)", .cluster(.told(id, .refused(refusal, "no"))),
+                "1b 06 0807060504030201 02 0\(code) 02 6e6f")
+        }
+        try check("unknown", .cluster(.told(id, .unknown)), "1b 06 0807060504030201 03")
+        try check(
+            "not coordinator", .cluster(.told(id, .notCoordinator(hint: NodeNumber(300)))),
+            "1b 06 0807060504030201 04 01 ac02")
+        try check(
+            "not coordinator, no hint", .cluster(.told(id, .notCoordinator(hint: nil))),
+            "1b 06 0807060504030201 04 00")
     }
 
     func testForwards() throws {
@@ -116,30 +188,36 @@ final class GoldenBytesTests: XCTestCase {
     func testHandshakes() throws {
         let introduction = Introduction(
             clusterID: UUID128(high: 1, low: 2), clusterName: "demo", node: NodeNumber(3), nodeID: "n3",
-            store: UUID128(high: 4, low: 5), boot: 300, agreement: [AgreementLine(path: "cluster.replicas", value: "3")]
+            store: UUID128(high: 4, low: 5), boot: 300, epoch: 7,
+            agreement: [AgreementLine(path: "cluster.replicas", value: "3")]
         )
         let said = """
             0100000000000000 0200000000000000 04 64656d6f 03 02 6e33 0400000000000000 0500000000000000 ac02 \
-            01 10 636c75737465722e7265706c69636173 01 33
+            07 01 10 636c75737465722e7265706c69636173 01 33
             """
         try check(
             "hello", payload(.hello(introduction, shard: ShardPosition(index: 1, count: 2))),
-            "6b7670656572 0100 01 \(said) 01 02")
-        try check("welcome", payload(.welcome(introduction)), "6b7670656572 0100 02 \(said)")
-        try check("refusal", payload(.refusal("no")), "6b7670656572 0100 03 02 6e6f")
+            "6b7670656572 0200 01 \(said) 01 02")
+        try check("welcome", payload(.welcome(introduction)), "6b7670656572 0200 02 \(said)")
+        try check("refusal", payload(.refusal("no")), "6b7670656572 0200 03 02 6e6f")
     }
 
     func testTopology() throws {
         try check(
-            "topology", ByteBuffer(bytes: TopologyCodec.encode(topology())),
-            """
-            01 0807060504030201 100f0e0d0c0b0a09 01 04 64656d6f 02 03 02 \
-            01 02 6e31 01 61 e91c 03 3a3a31 4d1d 01 7a 01 \
-            02 02 6e32 01 61 ea1c 03 3a3a31 4e1d 01 7a 01 \
-            02 01 02 00 01 \
-            01 02 01 01 01
-            """)
+            "topology", ByteBuffer(bytes: TopologyCodec.encode(topology())), Self.topologyBytes)
+        try check(".topology", .cluster(.topology(topology())), "1b 02 \(Self.topologyBytes)", isShown: false)
     }
+
+    private static let topologyBytes = """
+        02 0807060504030201 100f0e0d0c0b0a09 07 04 64656d6f 02 03 02 \
+        01 02 6e31 01 61 e91c 03 3a3a31 4d1d 01 7a 01 00 01 \
+        04 02 6e34 01 61 ec1c 03 3a3a31 501d 01 7a 01 01 0300000000000000 0400000000000000 02 \
+        05 01 02 02 6e32 01 0500000000000000 0600000000000000 \
+        02 01 04 00 06 02 01 06 \
+        01 01 02 04 01 06 02 01 06 \
+        01 01 00 03 01 01 \
+        01 05 01 00 00 01 01 02 04 01 02 01 ac02
+        """
 
     func testChecksum() {
         XCTAssertEqual(checksum(ByteBuffer(string: "123456789")), 0xe306_9283)
@@ -156,16 +234,21 @@ final class GoldenBytesTests: XCTestCase {
         return frame
     }
 
-    private func check(_ name: String, _ message: PeerMessage, _ expected: String, line: UInt = #line) throws {
-        try check(name, encode([message]), expected, line: line)
+    private func check(
+        _ name: String, _ message: PeerMessage, _ expected: String, isShown: Bool = true, line: UInt = #line
+    ) throws {
+        try check(name, encode([message]), expected, isShown: isShown, line: line)
         var decoded: [PeerMessage] = []
         try FrameReader.decode(encode([message]), into: &decoded)
         XCTAssertEqual(decoded, [message], line: line)
     }
 
-    private func check(_ name: String, _ bytes: ByteBuffer, _ expected: String, line: UInt = #line) throws {
+    private func check(
+        _ name: String, _ bytes: ByteBuffer, _ expected: String, isShown: Bool = true, line: UInt = #line
+    ) throws {
         let found = bytes.readableBytesView.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
         XCTAssertEqual(found, expected.filter { $0 != " " }, name, line: line)
+        guard isShown else { return }
         XCTAssertTrue(try Self.document.contains(expected), "the document does not show \(name)", line: line)
     }
 

@@ -61,6 +61,23 @@ final class HandshakeCodecTests: XCTestCase {
         }
     }
 
+    func testAnApplicantNeedNotKnowTheCluster() throws {
+        let applicant = Introduction(
+            clusterID: UUID128(high: 0, low: 0), clusterName: "", node: NodeNumber(0), nodeID: "n4",
+            store: UUID128(high: 1, low: 2), boot: 1, epoch: 0, agreement: [])
+        let hello = Handshake.hello(applicant, shard: ShardPosition(index: 0, count: 1))
+        XCTAssertEqual(try Handshake.decode(payload(hello)), hello)
+    }
+
+    func testTheVersionBeforeIsRefused() throws {
+        var random = SplitMix(seed: 6)
+        var bytes = try payload(.welcome(random.introduction()))
+        bytes.setInteger(UInt16(1), at: bytes.readerIndex + 6, endianness: .little)
+        XCTAssertThrowsError(try Handshake.decode(bytes)) {
+            XCTAssertEqual($0 as? WireError, .protocolVersion(1))
+        }
+    }
+
     func testARefusalIsUnderstoodInEveryVersion() throws {
         var bytes = try payload(.refusal("too old"))
         bytes.setInteger(UInt16(7), at: bytes.readerIndex + 6, endianness: .little)

@@ -18,7 +18,7 @@ final class MessageCodecTests: XCTestCase {
     func testEveryTypeIsAmongTheRandomMessages() throws {
         var random = SplitMix(seed: 2)
         let types = random.messages().map { encode([$0]).getInteger(at: 0, as: UInt8.self) }
-        XCTAssertEqual(types, (1...23).map { $0 })
+        XCTAssertEqual(types, (1...27).map { $0 } + .init(repeating: 27, count: 5))
     }
 
     func testNoMessageIsLongerThanItsBound() {
@@ -44,10 +44,74 @@ final class MessageCodecTests: XCTestCase {
             .forwarded(RequestID(.max), .outcome(.listed(keys: .init(repeating: key, count: 99), more: true))),
             .forwarded(RequestID(.max), .outcome(.found(record))),
             .heartbeat(PartitionUsage(keys: .max, tombstones: .max, bytes: .max)),
+            .promise(header, root: Digest(high: .max, low: .max), floor: version),
+            .leavesResult(header, floor: version, leaves: .init(repeating: Digest(high: .max, low: .max), count: 256)),
+            .cluster(.topology(longestTopology())),
+            .cluster(.report(longestReport())),
+            .cluster(.announce(longestApplicant(type))),
+            .cluster(.ask(RequestID(.max), .change(longestChange(type), isDryRun: true))),
+            .cluster(.told(RequestID(.max), .plan(longestPlan(type)))),
+            .cluster(.told(RequestID(.max), .refused(.impossible, String(repeating: "x", count: 9999)))),
         ]
         for message in longest {
             XCTAssertLessThanOrEqual(encode([message]).readableBytes, message.encodedBound)
         }
+    }
+
+    private let highest = NodeNumber(.max)
+    private let store = UUID128(high: .max, low: .max)
+
+    private func longestTopology() -> Topology {
+        let members = (1...UInt16(500)).map {
+            Member(
+                number: NodeNumber(.max - 500 + $0), id: "", client: Address(host: "", port: 1),
+                peer: Address(host: "", port: 1), zone: "", weight: .max, store: store)
+        }
+        let numbers = members.map(\.number)
+        let assignment = Assignment(replicas: numbers, next: numbers.reversed(), changed: .max)
+        return Topology(
+            clusterID: store, epoch: .max, settings: ClusterSettings(name: "", partitions: 16, replicas: 500),
+            members: members,
+            removed: .init(repeating: RemovedMember(number: highest, id: "", store: store), count: 100),
+            assignments: .init(repeating: assignment, count: 16), council: assignment,
+            plan: ChangePlan(
+                id: .max, reason: .eviction,
+                targets: .init(repeating: .init(partition: PartitionID(.max), replicas: numbers), count: 16),
+                moves: .max, minimum: .max, bytes: .max))
+    }
+
+    private func longestReport() -> NodeReport {
+        let move = MoveReport(
+            partition: PartitionID(.max), changed: .max, sent: .max, total: .max, isReady: true,
+            obstacle: .silent(highest))
+        return NodeReport(
+            epoch: .max, store: store,
+            partitions: .init(repeating: PartitionSize(partition: PartitionID(.max), bytes: .max), count: 99),
+            moves: .init(repeating: move, count: 99))
+    }
+
+    private func longestApplicant(_ text: String) -> Applicant {
+        let address = Address(host: text, port: .max)
+        return Applicant(
+            id: text, client: address, peer: address, zone: text, weight: .max, store: store, boot: .max,
+            admitsItself: true)
+    }
+
+    private func longestChange(_ text: String) -> MembershipChange {
+        MembershipChange(
+            joins: .init(repeating: .init(id: text, weight: .max, zone: text, replaces: text), count: 99),
+            leaves: .init(repeating: text, count: 99), isForced: true)
+    }
+
+    private func longestPlan(_ text: String) -> PlanStatus {
+        let nodes = [NodeNumber](repeating: highest, count: 99)
+        let move = MoveStatus(
+            partition: PartitionID(.max), from: nodes, to: nodes, sent: .max, total: .max, obstacle: .silent(highest))
+        return PlanStatus(
+            id: .max, reason: .eviction, joining: .init(repeating: text, count: 99),
+            leaving: .init(repeating: text, count: 99), isPaused: true, isCancelling: true, moves: .max,
+            movesDone: .max, partitionsLeft: .max, minimum: .max, bytes: .max, bytesDone: .max, rate: .max,
+            underWay: .init(repeating: move, count: PlanStatus.maximumUnderWay))
     }
 
     func testEveryTruncationIsAnError() {
@@ -93,24 +157,76 @@ final class MessageCodecTests: XCTestCase {
     }
 
     func testErrorsSayWhatIsWrong() {
-        XCTAssertEqual(failure([24]), .unknownType(24))
+        XCTAssertEqual(failure([28]), .unknownType(28))
         XCTAssertEqual(failure([0]), .unknownType(0))
         XCTAssertEqual(failure([20, 0x80, 0x00]), .badInteger, "longer than it need be")
         XCTAssertEqual(failure([20] + .init(repeating: 0xff, count: 10)), .badInteger, "above 64 bits")
-        XCTAssertEqual(failure([1, 0x80, 0x80, 0x01]), .invalid("partition"))
+        XCTAssertEqual(failure([1, 0x81, 0x80, 0x01]), .invalid("partition"))
         XCTAssertEqual(failure([12] + header + [0x80, 0x02]), .invalid("leaf"))
         XCTAssertEqual(failure([9] + header + [1, 0, 2]), .invalid("presence of a record"))
         XCTAssertEqual(failure([14, 1, 0xff, 0xff, 0xff, 0xff, 0x0f]), .tooMany("list of leaderships", 0xffff_ffff))
         XCTAssertEqual(failure([8] + header + [1, 9, 0]), .tooMany("key length", 9))
-        XCTAssertEqual(failure([11] + header + [0x81, 0x02]), .tooMany("list of leaves", 257))
+        XCTAssertEqual(failure([11] + header + floor + [0x81, 0x02]), .tooMany("list of leaves", 257))
         XCTAssertEqual(failure([17] + .init(repeating: 0, count: 8) + [1, 6, 9]), .invalid("refusal"))
         XCTAssertEqual(
             failure([19] + .init(repeating: 0, count: 8) + [1] + .init(repeating: 0, count: 10) + [1, 0xff, 0]),
             .invalid("content type"), "not UTF-8")
+        XCTAssertEqual(failure([27, 7]), .invalid("message about membership"))
+        XCTAssertEqual(failure([27, 2, 1]), .formatVersion(1))
+        XCTAssertEqual(
+            failure([27, 3] + .init(repeating: 0, count: 17) + [0xff, 0x7f]), .tooMany("list of partitions", 16383))
+        XCTAssertEqual(failure([27, 4, 0x80, 0x02]), .tooMany("node id", 256))
+        XCTAssertEqual(failure([27, 5] + .init(repeating: 0, count: 8) + [1, 9]), .tooMany("list of joins", 9))
+        XCTAssertEqual(failure([27, 6] + .init(repeating: 0, count: 8) + [2, 6]), .invalid("refusal"))
+    }
+
+    func testTheCouncilsPartitionIsTheLast() throws {
+        var decoded: [PeerMessage] = []
+        let message = PeerMessage.prepare(
+            PartitionHeader(partition: PartitionID(16384), epoch: 1, ballot: Ballot(raw: 1)))
+        try FrameReader.decode(encode([message]), into: &decoded)
+        XCTAssertEqual(decoded, [message])
+    }
+
+    /// An operator may ask for anything: the coordinator is to answer, not to close the connection.
+    func testWhatUsersTypeIsCutRatherThanRefusedByTheCoordinator() throws {
+        let long = String(repeating: "é", count: 4000)
+        let change = MembershipChange(
+            joins: [.init(id: long, weight: -3, zone: long, replaces: long)], leaves: [long])
+        let messages: [PeerMessage] = [
+            .cluster(.ask(RequestID(1), .change(change, isDryRun: true))),
+            .cluster(.told(RequestID(1), .refused(.noSuchNode, long))),
+        ]
+        var decoded: [PeerMessage] = []
+        try FrameReader.decode(encode(messages), into: &decoded)
+        let name = String(repeating: "é", count: 127)
+        let cut = MembershipChange(joins: [.init(id: name, weight: 0, zone: name, replaces: name)], leaves: [name])
+        XCTAssertEqual(
+            decoded,
+            [
+                .cluster(.ask(RequestID(1), .change(cut, isDryRun: true))),
+                .cluster(.told(RequestID(1), .refused(.noSuchNode, String(repeating: "é", count: 2048)))),
+            ])
+    }
+
+    func testOnlySoManyMovesUnderWayAreTold() throws {
+        var status = PlanStatus(
+            id: 1, reason: .eviction, joining: [], leaving: [], isPaused: false, isCancelling: false, moves: 40,
+            movesDone: 0, partitionsLeft: 40, minimum: 40, bytes: 1, bytesDone: 0, rate: 0,
+            underWay: (0..<40).map {
+                MoveStatus(
+                    partition: PartitionID($0), from: [NodeNumber(1)], to: [NodeNumber(2)], sent: 0, total: 1,
+                    obstacle: nil)
+            })
+        var decoded: [PeerMessage] = []
+        try FrameReader.decode(encode([.cluster(.told(RequestID(1), .plan(status)))]), into: &decoded)
+        status.underWay.removeLast(8)
+        XCTAssertEqual(decoded, [.cluster(.told(RequestID(1), .plan(status)))])
     }
 
     /// Partition, epoch, ballot.
     private let header: [UInt8] = .init(repeating: 0, count: 10)
+    private let floor: [UInt8] = .init(repeating: 0, count: 9)
 
     private func failure(_ bytes: [UInt8]) -> WireError? { failure(ByteBuffer(bytes: bytes)) }
 

@@ -28,7 +28,7 @@ struct SplitMix: RandomNumberGenerator {
     }
 
     mutating func key() -> Key { Key(bytes()) }
-    mutating func partition() -> PartitionID { PartitionID(UInt16(below(16384))) }
+    mutating func partition() -> PartitionID { PartitionID(UInt16(below(16385))) }
     mutating func ballot() -> Ballot { Ballot(raw: number()) }
     mutating func version() -> Version { Version(ballot: ballot(), sequence: number()) }
     mutating func digest() -> Digest { Digest(high: next(), low: next()) }
@@ -85,7 +85,7 @@ struct SplitMix: RandomNumberGenerator {
     mutating func messages() -> [PeerMessage] {
         [
             .prepare(header()),
-            .promise(header(), root: digest()),
+            .promise(header(), root: digest(), floor: version()),
             .reject(header()),
             .accept(header(), key: key(), record: record()),
             .accepted(header(), version: version()),
@@ -93,8 +93,8 @@ struct SplitMix: RandomNumberGenerator {
             .confirmed(header(), round: number()),
             .read(header(), id: number(), key: key()),
             .readResult(header(), id: number(), key: key(), record: flip() ? nil : record()),
-            .leaves(header()),
-            .leavesResult(header(), leaves: (0..<HashTree.leafCount).map { _ in digest() }),
+            .leaves(header(), floor: version()),
+            .leavesResult(header(), floor: version(), leaves: (0..<HashTree.leafCount).map { _ in digest() }),
             .entries(header(), leaf: UInt16(below(256))),
             .entriesResult(
                 header(), leaf: UInt16(below(256)),
@@ -114,12 +114,22 @@ struct SplitMix: RandomNumberGenerator {
                 PartitionUsage(keys: Int(number() >> 1), tombstones: Int(number() >> 1), bytes: Int(number() >> 1))),
             .canvass(header()),
             .canvassed(header(), granted: flip(), promised: ballot()),
+            .purge(header(), floor: version()),
+            .relinquish(header()),
+            .relinquished(header()),
+            .cluster(.topologyWanted(above: number())),
+            .cluster(.topology(topology())),
+            .cluster(.report(report())),
+            .cluster(.announce(applicant())),
+            .cluster(.ask(RequestID(next()), controlRequest())),
+            .cluster(.told(RequestID(next()), controlReply())),
         ]
     }
 
     mutating func introduction() -> Introduction {
         Introduction(
             clusterID: uuid(), clusterName: text(), node: node(), nodeID: text(), store: uuid(), boot: number(),
+            epoch: number(),
             agreement: (0..<below(10)).map { _ in AgreementLine(path: text(), value: text()) })
     }
 
@@ -132,27 +142,4 @@ struct SplitMix: RandomNumberGenerator {
         default: return .refusal(text())
         }
     }
-
-    mutating func topology() -> Topology {
-        var number = 0
-        let members = (0..<1 + below(6)).map { _ in
-            number += 1 + below(300)
-            return Member(
-                number: NodeNumber(UInt16(number)), id: text(), client: address(), peer: address(), zone: text(),
-                weight: 1 + below(1000))
-        }
-        let numbers = members.map(\.number)
-        let partitions = 1 << below(7)
-        return Topology(
-            clusterID: uuid(), epoch: self.number(),
-            settings: ClusterSettings(name: text(), partitions: partitions, replicas: 1 + below(5)), members: members,
-            assignments: (0..<partitions).map { _ in
-                Assignment(
-                    replicas: Array(numbers.shuffled(using: &self).prefix(1 + below(numbers.count))),
-                    next: flip() ? nil : Array(numbers.shuffled(using: &self).prefix(1 + below(numbers.count))),
-                    changed: self.number())
-            })
-    }
-
-    private mutating func address() -> Address { Address(host: text(), port: below(65536)) }
 }

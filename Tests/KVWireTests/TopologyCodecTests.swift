@@ -50,8 +50,82 @@ final class TopologyCodecTests: XCTestCase {
         expect(.invalid("replica set")) { $0.assignments[0].replicas = [] }
         expect(.invalid("replica set")) { $0.assignments[0].replicas = [NodeNumber(1), NodeNumber(1)] }
         expect(.invalid("replica set")) { $0.assignments[1].replicas = [NodeNumber(9)] }
-        expect(.tooMany("next replica set", 3)) { $0.assignments[1].next = [1, 2, 9].map { NodeNumber($0) } }
-        expect(.trailingBytes(3)) { $0.assignments.append(Assignment(replicas: [], changed: 1)) }
+        expect(.tooMany("next replica set", 3)) { $0.assignments[1].next = [1, 4, 9].map { NodeNumber($0) } }
+        expect(.invalid("number of a member")) { $0.members[0].number = NodeNumber(0) }
+        expect(.invalid("epoch")) { $0.epoch = 0 }
+    }
+
+    func testContradictionsAboutWhoIsGoneAreRefused() {
+        expect(.invalid("last number")) { $0.lastNumber = NodeNumber(1) }
+        expect(.invalid("last number")) { $0.removed = [self.gone(3), self.gone(6)] }
+        expect(.invalid("order of removed members")) { $0.removed = [self.gone(5), self.gone(3)] }
+        expect(.invalid("order of removed members")) { $0.removed = [self.gone(3), self.gone(3)] }
+        expect(.invalid("removed member")) { $0.removed = [self.gone(4)] }
+        expect(.invalid("number of a removed member")) { $0.removed = [self.gone(0)] }
+    }
+
+    func testContradictionsInConfigurationsAreRefused() {
+        expect(.invalid("epoch of a change")) { $0.assignments[0].changed = 8 }
+        expect(.invalid("epoch of a change")) { $0.assignments[0].changed = 0 }
+        expect(.invalid("count of epochs of membership")) { $0.assignments[0].since = [1] }
+        expect(.invalid("count of epochs of membership")) { $0.assignments[0].since = [1, 1, 1] }
+        expect(.invalid("count of epochs of membership")) {
+            // Node 1 is in both sets, and has belonged once.
+            $0.assignments[0].next = [NodeNumber(1)]
+            $0.assignments[0].since = [1, 1, 1]
+        }
+        expect(.invalid("epoch of membership")) { $0.assignments[1].since = [1, 0] }
+        expect(.invalid("epoch of membership")) { $0.assignments[1].since = [1, 7] }
+        expect(.invalid("replica set")) { $0.council.replicas = [] }
+        expect(.invalid("replica set")) { $0.council.replicas = [NodeNumber(5)] }
+        expect(.invalid("next replica set")) { $0.council.next = [NodeNumber(5)] }
+        let members = (1...UInt16(7)).map { member($0) }
+        expect(.tooMany("replica set", 6)) {
+            $0.members = members
+            $0.lastNumber = NodeNumber(7)
+            $0.removed = []
+            $0.council = Assignment(replicas: members.prefix(6).map(\.number), changed: 1)
+        }
+    }
+
+    func testContradictionsInAPlanAreRefused() {
+        expect(.invalid("epoch of a plan")) { $0.plan?.id = 8 }
+        expect(.invalid("target")) { $0.plan?.targets = [self.target(2, [1])] }
+        expect(.invalid("target")) { $0.plan?.targets = [self.target(0, [])] }
+        expect(.invalid("target")) { $0.plan?.targets = [self.target(0, [3])] }
+        expect(.invalid("target")) { $0.plan?.targets = [self.target(0, [1, 1])] }
+        expect(.invalid("order of targets")) { $0.plan?.targets = [self.target(1, [1]), self.target(0, [1])] }
+        expect(.invalid("order of targets")) { $0.plan?.targets = [self.target(1, [1]), self.target(1, [2])] }
+        expect(.tooMany("list of targets", 3)) {
+            $0.plan?.targets = [self.target(0, [1]), self.target(1, [1]), self.target(1, [1])]
+        }
+    }
+
+    /// The largest that there is: it must go through a frame, and not take long.
+    func testATopologyOfEveryPartitionFitsAFrame() throws {
+        let members = (1...UInt16(300)).map { member($0) }
+        let numbers = members.map(\.number)
+        let assignments = (0..<16384).map { partition in
+            Assignment(
+                replicas: (0..<5).map { numbers[(partition + $0 * 7) % 300] },
+                next: (2..<7).map { numbers[(partition + $0 * 7) % 300] }, changed: 1_000_000)
+        }
+        let targets = (0..<16384).map {
+            ChangePlan.Target(partition: PartitionID(UInt16($0)), replicas: assignments[$0].next ?? [])
+        }
+        let topology = Topology(
+            clusterID: UUID128(high: 1, low: 2), epoch: 1_000_000,
+            settings: ClusterSettings(name: "demo", partitions: 16384, replicas: 5), members: members,
+            assignments: assignments, council: Assignment(replicas: Array(numbers.prefix(5)), changed: 1),
+            plan: ChangePlan(
+                id: 1_000_000, reason: .operatorAsked, targets: targets, moves: 1, minimum: 1, bytes: 1))
+        var writer = FrameWriter()
+        XCTAssertTrue(writer.append(.cluster(.topology(topology))))
+        var reader = FrameReader(maximumPayload: FrameLimits.payload)
+        reader.append(try XCTUnwrap(writer.finish()))
+        var decoded: [PeerMessage] = []
+        try FrameReader.decode(try XCTUnwrap(try reader.next()), into: &decoded)
+        XCTAssertEqual(decoded, [.cluster(.topology(topology))])
     }
 
     func testAnotherFormatIsRefusedByName() {
@@ -59,6 +133,13 @@ final class TopologyCodecTests: XCTestCase {
         bytes[0] = 9
         XCTAssertThrowsError(try TopologyCodec.decode(bytes)) {
             XCTAssertEqual($0 as? WireError, .formatVersion(9))
+        }
+        bytes[0] = 1
+        XCTAssertThrowsError(try TopologyCodec.decode(bytes)) {
+            XCTAssertEqual(
+                "\($0)",
+                "a topology of format 1; this program knows format 2: run the version of kv that wrote it, or begin "
+                    + "with an empty data directory")
         }
     }
 
@@ -69,20 +150,39 @@ final class TopologyCodecTests: XCTestCase {
             XCTAssertEqual($0 as? WireError, error, line: line)
         }
     }
+
+    private func gone(_ number: UInt16) -> RemovedMember {
+        RemovedMember(number: NodeNumber(number), id: "n\(number)", store: nil)
+    }
+
+    private func target(_ partition: UInt16, _ replicas: [UInt16]) -> ChangePlan.Target {
+        ChangePlan.Target(partition: PartitionID(partition), replicas: replicas.map { NodeNumber($0) })
+    }
 }
 
-/// Two members, two partitions.
+private func member(_ number: UInt16) -> Member {
+    Member(
+        number: NodeNumber(number), id: "n\(number)", client: Address(host: "a", port: 7400 + Int(number)),
+        peer: Address(host: "::1", port: 7500 + Int(number)), zone: "z", weight: 1)
+}
+
+/// Two members, the second of which joins; one was removed; of two partitions the second moves.
 func topology() -> Topology {
-    let members = [UInt16(1), 2].map {
-        Member(
-            number: NodeNumber($0), id: "n\($0)", client: Address(host: "a", port: 7400 + Int($0)),
-            peer: Address(host: "::1", port: 7500 + Int($0)), zone: "z", weight: 1)
-    }
+    var members = [member(1), member(4)]
+    members[1].store = UUID128(high: 3, low: 4)
+    members[1].standing = .joining
     return Topology(
-        clusterID: UUID128(high: 0x0102_0304_0506_0708, low: 0x090a_0b0c_0d0e_0f10), epoch: 1,
+        clusterID: UUID128(high: 0x0102_0304_0506_0708, low: 0x090a_0b0c_0d0e_0f10), epoch: 7,
         settings: ClusterSettings(name: "demo", partitions: 2, replicas: 3), members: members,
+        lastNumber: NodeNumber(5),
+        removed: [RemovedMember(number: NodeNumber(2), id: "n2", store: UUID128(high: 5, low: 6))],
         assignments: [
-            Assignment(replicas: [NodeNumber(1), NodeNumber(2)], changed: 1),
-            Assignment(replicas: [NodeNumber(2)], next: [NodeNumber(1)], changed: 1),
-        ])
+            Assignment(replicas: [NodeNumber(1), NodeNumber(4)], changed: 6, since: [1, 6]),
+            Assignment(replicas: [NodeNumber(1)], next: [NodeNumber(4), NodeNumber(1)], changed: 6, since: [1, 6]),
+        ],
+        council: Assignment(replicas: [NodeNumber(1)], changed: 3, since: [1]),
+        plan: ChangePlan(
+            id: 5, reason: .operatorAsked,
+            targets: [ChangePlan.Target(partition: PartitionID(1), replicas: [NodeNumber(4), NodeNumber(1)])],
+            moves: 2, minimum: 1, bytes: 300))
 }

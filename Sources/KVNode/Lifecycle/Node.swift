@@ -167,6 +167,7 @@ private struct Assembly {
             introduction: Introduction(
                 clusterID: topology.clusterID, clusterName: topology.settings.name, node: identity.number,
                 nodeID: identity.id, store: identity.store, boot: identity.boot,
+                epoch: topology.epoch,
                 agreement: configuration.agreement.map { AgreementLine(path: $0.path, value: $0.value) }),
             member: { members[$0] },
             storeObjection: { [directory] in directory.objection(to: $1, of: $0) })

@@ -63,3 +63,13 @@ struct ByteWriter {
         if written == nil { Array(value.utf8).withUnsafeBytes { raw($0) } }
     }
 }
+
+extension String {
+    /// At most `limit` bytes of it, whole characters only.
+    func cut(to limit: Int) -> String {
+        guard utf8.count > limit else { return self }
+        var end = utf8.index(utf8.startIndex, offsetBy: limit)
+        while end.samePosition(in: self) == nil, end > utf8.startIndex { end = utf8.index(before: end) }
+        return String(self[..<end])
+    }
+}

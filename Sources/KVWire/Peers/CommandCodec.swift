@@ -59,8 +59,7 @@ extension ByteWriter {
             outcome(value)
         case .notLeader(let hint):
             code(ForwardResultType.notLeader)
-            byte(hint == nil ? 0 : 1)
-            if let hint { varint(UInt64(hint.raw)) }
+            optionalNode(hint)
         }
     }
 
@@ -133,7 +132,7 @@ extension ByteReader {
     mutating func forwardResult() throws(WireError) -> ForwardResult {
         switch try code(ForwardResultType.self, "result of a forward") {
         case .outcome: return .outcome(try outcome())
-        case .notLeader: return .notLeader(hint: try boolean("presence of a hint") ? try node() : nil)
+        case .notLeader: return .notLeader(hint: try optionalNode())
         }
     }
 

@@ -2,8 +2,10 @@ import KVCore
 
 /// What a node says of itself when a connection between peers begins.
 public struct Introduction: Hashable, Sendable {
+    /// `UUID128(high: 0, low: 0)` from an applicant that does not know it yet.
     public var clusterID: UUID128
     public var clusterName: String
+    /// 0 from an applicant: a node that is no member.
     public var node: NodeNumber
     /// The node's name, at most 255 bytes.
     public var nodeID: String
@@ -11,12 +13,14 @@ public struct Introduction: Hashable, Sendable {
     public var store: UUID128
     /// Of the process.
     public var boot: UInt64
+    /// Of the topology that it goes by; 0 where it has none. Whoever has a later one sends it.
+    public var epoch: Epoch
     /// What the configuration files of all nodes must say alike, in one order.
     public var agreement: [AgreementLine]
 
     public init(
         clusterID: UUID128, clusterName: String, node: NodeNumber, nodeID: String, store: UUID128, boot: UInt64,
-        agreement: [AgreementLine]
+        epoch: Epoch, agreement: [AgreementLine]
     ) {
         self.clusterID = clusterID
         self.clusterName = clusterName
@@ -24,6 +28,7 @@ public struct Introduction: Hashable, Sendable {
         self.nodeID = nodeID
         self.store = store
         self.boot = boot
+        self.epoch = epoch
         self.agreement = agreement
     }
 
@@ -66,7 +71,7 @@ public enum Handshake: Hashable, Sendable {
     case refusal(String)
 
     /// Of the messages that follow, and of `hello` and `welcome`. `refusal` is the same in every version.
-    public static let protocolVersion: UInt16 = 1
+    public static let protocolVersion: UInt16 = 2
     /// Bytes of a refusal's text; a longer one is cut.
     public static let maximumRefusal = 4096
 }

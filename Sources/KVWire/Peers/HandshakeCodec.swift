@@ -78,6 +78,7 @@ extension ByteWriter {
         string(introduction.nodeID)
         uuid(introduction.store)
         varint(introduction.boot)
+        varint(introduction.epoch)
         varint(count: introduction.agreement.count)
         for line in introduction.agreement {
             string(line.path)
@@ -115,6 +116,7 @@ extension ByteReader {
         let nodeID = try string("node id", limit: Introduction.maximumName)
         let store = try uuid()
         let boot = try varint()
+        let epoch = try varint()
         let count = try count(of: "list of agreements", size: 2)
         var agreement: [AgreementLine] = []
         agreement.reserveCapacity(count)
@@ -124,16 +126,6 @@ extension ByteReader {
         }
         return Introduction(
             clusterID: clusterID, clusterName: clusterName, node: node, nodeID: nodeID, store: store, boot: boot,
-            agreement: agreement)
-    }
-}
-
-extension String {
-    /// At most `limit` bytes of it, whole characters only.
-    fileprivate func cut(to limit: Int) -> String {
-        guard utf8.count > limit else { return self }
-        var end = utf8.index(utf8.startIndex, offsetBy: limit)
-        while end.samePosition(in: self) == nil, end > utf8.startIndex { end = utf8.index(before: end) }
-        return String(self[..<end])
+            epoch: epoch, agreement: agreement)
     }
 }

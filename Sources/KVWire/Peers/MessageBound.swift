@@ -8,18 +8,19 @@ extension PeerMessage {
     var encodedBound: Int {
         switch self {
         case .canvass, .canvassed, .prepare, .promise, .reject, .accepted, .confirm, .confirmed, .leaves, .entries,
-            .transfer, .outdated, .heartbeat:
+            .transfer, .outdated, .heartbeat, .purge, .relinquish, .relinquished:
             fixedBound
         case .accept(_, let key, let record): fixedBound + key.bytes.count + record.variableSize
         case .read(_, _, let key), .peek(_, _, _, let key): fixedBound + key.bytes.count
         case .readResult(_, _, let key, let record): fixedBound + key.bytes.count + (record?.variableSize ?? 0)
         case .peeked(_, let record): fixedBound + (record?.variableSize ?? 0)
-        case .leavesResult(_, let leaves): fixedBound + 16 * leaves.count
+        case .leavesResult(_, _, let leaves): fixedBound + 16 * leaves.count
         case .entriesResult(_, _, let entries):
             entries.reduce(fixedBound) { $0 + $1.key.bytes.count + 2 * ByteWriter.varintBound + 8 }
         case .leading(_, let leaderships): fixedBound + (ByteWriter.varintBound + 8) * leaderships.count
         case .forward(_, _, _, let key, _, let command): fixedBound + key.bytes.count + command.variableSize
         case .forwarded(_, let result): fixedBound + result.variableSize
+        case .cluster(let message): fixedBound + message.variableSize
         }
     }
 }
@@ -46,4 +47,34 @@ extension ForwardResult {
         case .outcome, .notLeader: 0
         }
     }
+}
+
+extension ClusterMessage {
+    fileprivate var variableSize: Int {
+        switch self {
+        case .topologyWanted: 0
+        case .topology(let topology): topology.encodedBound
+        case .report(let report): 16 * report.partitions.count + 64 * report.moves.count
+        case .announce(let applicant):
+            applicant.id.utf8.count + applicant.zone.utf8.count + applicant.client.host.utf8.count
+                + applicant.peer.host.utf8.count
+        case .ask(_, .change(let change, _)):
+            change.joins.reduce(0) {
+                $0 + 64 + $1.id.utf8.count + ($1.zone?.utf8.count ?? 0) + ($1.replaces?.utf8.count ?? 0)
+            } + bound(of: change.leaves)
+        case .ask: 0
+        case .told(_, .plan(let plan)):
+            plan.map { bound(of: $0.joining) + bound(of: $0.leaving) + $0.underWay.reduce(0) { $0 + $1.bound } } ?? 0
+        case .told(_, .refused(_, let text)): text.utf8.count
+        case .told: 0
+        }
+    }
+
+    private func bound(of names: [String]) -> Int {
+        names.reduce(0) { $0 + $1.utf8.count + ByteWriter.varintBound }
+    }
+}
+
+extension MoveStatus {
+    fileprivate var bound: Int { 64 + 3 * (from.count + to.count) }
 }

@@ -11,9 +11,10 @@ extension ByteWriter {
             fixed(promised.raw)
         case .prepare(let about):
             begin(.prepare, about)
-        case .promise(let about, let root):
+        case .promise(let about, let root, let floor):
             begin(.promise, about)
             digest(root)
+            version(floor)
         case .reject(let about):
             begin(.reject, about)
         case .accept(let about, let key, let value):
@@ -40,9 +41,16 @@ extension ByteWriter {
             optionalRecord(found)
         case .transfer(let about):
             begin(.transfer, about)
+        case .purge(let about, let floor):
+            begin(.purge, about)
+            version(floor)
+        case .relinquish(let about):
+            begin(.relinquish, about)
+        case .relinquished(let about):
+            begin(.relinquished, about)
         case .leaves, .leavesResult, .entries, .entriesResult:
             comparison(message)
-        case .leading, .forward, .forwarded, .peek, .peeked, .outdated, .heartbeat:
+        case .leading, .forward, .forwarded, .peek, .peeked, .outdated, .heartbeat, .cluster:
             other(message)
         }
     }
@@ -56,10 +64,12 @@ extension ByteWriter {
     /// Of hash trees.
     private mutating func comparison(_ message: PeerMessage) {
         switch message {
-        case .leaves(let about):
+        case .leaves(let about, let floor):
             begin(.leaves, about)
-        case .leavesResult(let about, let leaves):
+            version(floor)
+        case .leavesResult(let about, let floor, let leaves):
             begin(.leavesResult, about)
+            version(floor)
             varint(count: leaves.count)
             for leaf in leaves { digest(leaf) }
         case .entries(let about, let leaf):
@@ -86,26 +96,26 @@ extension ByteWriter {
             varint(epoch)
             varint(count: leaderships.count)
             for leadership in leaderships {
-                varint(UInt64(leadership.partition.raw))
+                partition(leadership.partition)
                 fixed(leadership.ballot.raw)
             }
-        case .forward(let id, let epoch, let timeout, let key, let partition, let request):
+        case .forward(let id, let epoch, let timeout, let key, let place, let request):
             code(MessageType.forward)
             fixed(id.raw)
             varint(epoch)
             varint(timeout.nanoseconds)
             bytes(key.bytes)
-            varint(UInt64(partition.raw))
+            partition(place)
             command(request)
         case .forwarded(let id, let result):
             code(MessageType.forwarded)
             fixed(id.raw)
             forwardResult(result)
-        case .peek(let id, let epoch, let partition, let key):
+        case .peek(let id, let epoch, let place, let key):
             code(MessageType.peek)
             fixed(id.raw)
             varint(epoch)
-            varint(UInt64(partition.raw))
+            partition(place)
             bytes(key.bytes)
         case .peeked(let id, let found):
             code(MessageType.peeked)
@@ -119,6 +129,9 @@ extension ByteWriter {
             varint(count: usage.keys)
             varint(count: usage.tombstones)
             varint(count: usage.bytes)
+        case .cluster(let message):
+            code(MessageType.cluster)
+            cluster(message)
         default:
             break
         }
@@ -133,7 +146,7 @@ extension ByteReader {
         case .canvass: return .canvass(try header())
         case .canvassed: return .canvassed(try header(), granted: try boolean("grant"), promised: try ballot())
         case .prepare: return .prepare(try header())
-        case .promise: return .promise(try header(), root: try digest())
+        case .promise: return .promise(try header(), root: try digest(), floor: try version())
         case .reject: return .reject(try header())
         case .accept: return .accept(try header(), key: try key(), record: try record())
         case .accepted: return .accepted(try header(), version: try version())
@@ -142,8 +155,8 @@ extension ByteReader {
         case .read: return .read(try header(), id: try varint(), key: try key())
         case .readResult:
             return .readResult(try header(), id: try varint(), key: try key(), record: try optionalRecord())
-        case .leaves: return .leaves(try header())
-        case .leavesResult: return .leavesResult(try header(), leaves: try leaves())
+        case .leaves: return .leaves(try header(), floor: try version())
+        case .leavesResult: return .leavesResult(try header(), floor: try version(), leaves: try leaves())
         case .entries: return .entries(try header(), leaf: try leaf())
         case .entriesResult: return .entriesResult(try header(), leaf: try leaf(), entries: try entries())
         case .leading: return .leading(epoch: try varint(), try leaderships())
@@ -158,10 +171,14 @@ extension ByteReader {
         case .peeked: return .peeked(try requestID(), record: try optionalRecord())
         case .outdated: return .outdated(epoch: try varint())
         case .heartbeat: return .heartbeat(try usage())
+        case .purge: return .purge(try header(), floor: try version())
+        case .relinquish: return .relinquish(try header())
+        case .relinquished: return .relinquished(try header())
+        case .cluster: return .cluster(try clusterMessage())
         }
     }
 
-    private mutating func requestID() throws(WireError) -> RequestID { RequestID(try fixed(UInt64.self)) }
+    mutating func requestID() throws(WireError) -> RequestID { RequestID(try fixed(UInt64.self)) }
 
     private mutating func leaf() throws(WireError) -> UInt16 {
         try varint(in: 0...UInt16(HashTree.leafCount - 1), "leaf")

@@ -23,6 +23,10 @@ enum MessageType: UInt8 {
     case heartbeat = 21
     case canvass = 22
     case canvassed = 23
+    case purge = 24
+    case relinquish = 25
+    case relinquished = 26
+    case cluster = 27
 }
 
 /// The bytes that tell the cases of nested values apart. Frozen likewise.
@@ -59,6 +63,37 @@ enum OutcomeType: UInt8 {
     case listed = 5
     case refused = 6
     case unknown = 7
+}
+
+enum ClusterMessageType: UInt8 {
+    case topologyWanted = 1
+    case topology = 2
+    case report = 3
+    case announce = 4
+    case ask = 5
+    case told = 6
+}
+
+enum MoveObstacleType: UInt8 {
+    case unreachable = 1
+    case silent = 2
+    case settling = 3
+    case paused = 4
+}
+
+enum ControlRequestType: UInt8 {
+    case change = 1
+    case pause = 2
+    case resume = 3
+    case cancel = 4
+    case status = 5
+}
+
+enum ControlReplyType: UInt8 {
+    case plan = 1
+    case refused = 2
+    case unknown = 3
+    case notCoordinator = 4
 }
 
 extension ByteWriter {

@@ -41,11 +41,41 @@ extension ByteWriter {
         byte(value == nil ? 0 : 1)
         if let value { record(value) }
     }
+
+    mutating func partition(_ partition: PartitionID) { varint(UInt64(partition.raw)) }
+
+    mutating func node(_ node: NodeNumber) { varint(UInt64(node.raw)) }
+
+    mutating func optionalNode(_ value: NodeNumber?) {
+        byte(value == nil ? 0 : 1)
+        if let value { node(value) }
+    }
+
+    mutating func nodes(_ nodes: [NodeNumber]) {
+        varint(count: nodes.count)
+        for each in nodes { node(each) }
+    }
+
+    mutating func optionalUUID(_ value: UUID128?) {
+        byte(value == nil ? 0 : 1)
+        if let value { uuid(value) }
+    }
+
+    mutating func optionalString(_ value: String?) {
+        byte(value == nil ? 0 : 1)
+        if let value { string(value) }
+    }
+
+    mutating func address(_ address: Address) {
+        string(address.host)
+        fixed(UInt16(clamping: address.port))
+    }
 }
 
 extension ByteReader {
+    /// The highest is the council's in a cluster of 16384.
     mutating func partition() throws(WireError) -> PartitionID {
-        PartitionID(try varint(in: 0...16383, "partition"))
+        PartitionID(try varint(in: 0...16384, "partition"))
     }
 
     mutating func node() throws(WireError) -> NodeNumber {
@@ -86,5 +116,43 @@ extension ByteReader {
 
     mutating func optionalRecord() throws(WireError) -> Record? {
         try boolean("presence of a record") ? try record() : nil
+    }
+
+    mutating func optionalNode() throws(WireError) -> NodeNumber? {
+        try boolean("presence of a node") ? try node() : nil
+    }
+
+    mutating func nodes(_ field: String) throws(WireError) -> [NodeNumber] {
+        let count = try count(of: field, size: 1)
+        var nodes: [NodeNumber] = []
+        nodes.reserveCapacity(count)
+        for _ in 0..<count { nodes.append(try node()) }
+        return nodes
+    }
+
+    mutating func optionalUUID(_ field: String) throws(WireError) -> UUID128? {
+        try boolean("presence of \(field)") ? try uuid() : nil
+    }
+
+    /// A node's id, a zone or a host.
+    mutating func name(_ field: String) throws(WireError) -> String {
+        try string(field, limit: TopologyCodec.maximumText)
+    }
+
+    mutating func optionalName(_ field: String) throws(WireError) -> String? {
+        try boolean("presence of a name") ? try name(field) : nil
+    }
+
+    mutating func names(_ field: String) throws(WireError) -> [String] {
+        let count = try count(of: field, size: 1)
+        var names: [String] = []
+        names.reserveCapacity(count)
+        for _ in 0..<count { names.append(try name(field)) }
+        return names
+    }
+
+    mutating func address() throws(WireError) -> Address {
+        let host = try name("host")
+        return Address(host: host, port: Int(try fixed(UInt16.self)))
     }
 }

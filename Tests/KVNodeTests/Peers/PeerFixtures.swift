@@ -157,6 +157,7 @@ func policy(_ number: UInt16, change: (inout PeerPolicy) -> Void = { _ in }) -> 
         introduction: Introduction(
             clusterID: UUID128(high: 0, low: 1), clusterName: "demo", node: NodeNumber(number), nodeID: "n\(number)",
             store: UUID128(high: 0, low: UInt64(number)), boot: UInt64(number) * 10,
+            epoch: 1,
             agreement: [
                 AgreementLine(path: "cluster.partitions", value: "1024"),
                 AgreementLine(path: "cluster.replicas", value: "3"),

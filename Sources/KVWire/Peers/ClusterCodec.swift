@@ -1,0 +1,124 @@
+import KVCore
+
+// What nodes say to each other about membership.
+
+extension ByteWriter {
+    mutating func cluster(_ message: ClusterMessage) {
+        switch message {
+        case .topologyWanted(let above):
+            code(ClusterMessageType.topologyWanted)
+            varint(above)
+        case .topology(let newer):
+            code(ClusterMessageType.topology)
+            topology(newer)
+        case .report(let news):
+            code(ClusterMessageType.report)
+            report(news)
+        case .announce(let who):
+            code(ClusterMessageType.announce)
+            applicant(who)
+        case .ask(let id, let request):
+            code(ClusterMessageType.ask)
+            fixed(id.raw)
+            control(request)
+        case .told(let id, let reply):
+            code(ClusterMessageType.told)
+            fixed(id.raw)
+            control(reply)
+        }
+    }
+
+    private mutating func applicant(_ applicant: Applicant) {
+        string(applicant.id)
+        address(applicant.client)
+        address(applicant.peer)
+        string(applicant.zone)
+        varint(count: applicant.weight)
+        uuid(applicant.store)
+        varint(applicant.boot)
+        byte(applicant.admitsItself ? 1 : 0)
+    }
+
+    private mutating func report(_ report: NodeReport) {
+        varint(report.epoch)
+        uuid(report.store)
+        varint(count: report.partitions.count)
+        for size in report.partitions {
+            partition(size.partition)
+            varint(size.bytes)
+        }
+        varint(count: report.moves.count)
+        for move in report.moves {
+            partition(move.partition)
+            varint(move.changed)
+            varint(move.sent)
+            varint(move.total)
+            byte(move.isReady ? 1 : 0)
+            obstacle(move.obstacle)
+        }
+    }
+
+    mutating func obstacle(_ obstacle: MoveObstacle?) {
+        byte(obstacle == nil ? 0 : 1)
+        switch obstacle {
+        case .unreachable(let who):
+            code(MoveObstacleType.unreachable)
+            node(who)
+        case .silent(let who):
+            code(MoveObstacleType.silent)
+            node(who)
+        case .settling: code(MoveObstacleType.settling)
+        case .paused: code(MoveObstacleType.paused)
+        case nil: break
+        }
+    }
+}
+
+extension ByteReader {
+    mutating func clusterMessage() throws(WireError) -> ClusterMessage {
+        switch try code(ClusterMessageType.self, "message about membership") {
+        case .topologyWanted: return .topologyWanted(above: try varint())
+        case .topology: return .topology(try topology())
+        case .report: return .report(try report())
+        case .announce: return .announce(try applicant())
+        case .ask: return .ask(try requestID(), try controlRequest())
+        case .told: return .told(try requestID(), try controlReply())
+        }
+    }
+
+    private mutating func applicant() throws(WireError) -> Applicant {
+        Applicant(
+            id: try name("node id"), client: try address(), peer: try address(), zone: try name("zone"),
+            weight: try varint(in: 1...Int.max, "weight"), store: try uuid(), boot: try varint(),
+            admitsItself: try boolean("wish to be admitted"))
+    }
+
+    private mutating func report() throws(WireError) -> NodeReport {
+        let epoch = try varint()
+        let store = try uuid()
+        let sizes = try count(of: "list of partitions", size: 2)
+        var partitions: [PartitionSize] = []
+        partitions.reserveCapacity(sizes)
+        for _ in 0..<sizes { partitions.append(PartitionSize(partition: try partition(), bytes: try varint())) }
+        let count = try count(of: "list of moves", size: 6)
+        var moves: [MoveReport] = []
+        moves.reserveCapacity(count)
+        for _ in 0..<count {
+            moves.append(
+                MoveReport(
+                    partition: try partition(), changed: try varint(), sent: try varint(), total: try varint(),
+                    isReady: try boolean("readiness"), obstacle: try obstacle()))
+        }
+        return NodeReport(epoch: epoch, store: store, partitions: partitions, moves: moves)
+    }
+
+    mutating func obstacle() throws(WireError) -> MoveObstacle? {
+        guard try boolean("presence of an obstacle") else { return nil }
+        switch try code(MoveObstacleType.self, "obstacle") {
+        case .unreachable: return .unreachable(try node())
+        case .silent: return .silent(try node())
+        case .settling: return .settling
+        case .paused: return .paused
+        }
+    }
+}

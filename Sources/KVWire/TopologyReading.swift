@@ -1,0 +1,147 @@
+import KVCore
+
+/// Who the members are, to check sets of them against: each named at most once in a set.
+private struct Roll {
+    /// By number: 0 for no member, else the last set that named it.
+    private var marks: [UInt32]
+    private var set: UInt32 = 1
+
+    init(_ members: [Member]) {
+        marks = .init(repeating: 0, count: 1 + Int(members.last?.number.raw ?? 0))
+        for member in members { marks[Int(member.number.raw)] = 1 }
+    }
+
+    /// - Returns: the set before this one.
+    mutating func beginSet() -> UInt32 {
+        set += 1
+        return set - 1
+    }
+
+    /// The set that named the member last; nil for no member, and for one named in this set already.
+    mutating func mark(_ node: NodeNumber) -> UInt32? {
+        let index = Int(node.raw)
+        guard index < marks.count, marks[index] != 0, marks[index] != set else { return nil }
+        defer { marks[index] = set }
+        return marks[index]
+    }
+}
+
+extension ByteReader {
+    /// See `TopologyCodec.decode`.
+    mutating func topology() throws(WireError) -> Topology {
+        let format = try byte()
+        guard format == TopologyCodec.format else { throw .formatVersion(format) }
+        let clusterID = try uuid()
+        let epoch: Epoch = try varint(in: 1...UInt64.max, "epoch")
+        let name = try name("cluster name")
+        let partitions: Int = try varint(in: 1...16384, "number of partitions")
+        guard partitions & (partitions - 1) == 0 else { throw .invalid("number of partitions") }
+        let replicas: Int = try varint(in: 1...Int(UInt16.max), "number of replicas")
+        let members = try members()
+        let lastNumber = try node()
+        guard lastNumber >= members.last?.number ?? NodeNumber(0) else { throw .invalid("last number") }
+        var roll = Roll(members)
+        let removed = try removed(&roll, lastNumber)
+        var assignments: [Assignment] = []
+        assignments.reserveCapacity(min(partitions, remaining / 5))
+        for _ in 0..<partitions { assignments.append(try assignment(&roll, epoch, limit: members.count)) }
+        let council = try assignment(&roll, epoch, limit: min(members.count, Topology.maximumCouncil))
+        let plan = try boolean("presence of a plan") ? try plan(&roll, epoch, partitions: partitions) : nil
+        return Topology(
+            clusterID: clusterID, epoch: epoch,
+            settings: ClusterSettings(name: name, partitions: partitions, replicas: replicas), members: members,
+            lastNumber: lastNumber, removed: removed, assignments: assignments, council: council, plan: plan)
+    }
+
+    private mutating func members() throws(WireError) -> [Member] {
+        let count = try count(of: "list of members", size: 12)
+        var members: [Member] = []
+        members.reserveCapacity(count)
+        for _ in 0..<count {
+            // 0 is an applicant's.
+            let number = NodeNumber(try varint(in: 1...UInt16.max, "number of a member"))
+            if let last = members.last, number <= last.number { throw .invalid("order of members") }
+            members.append(
+                Member(
+                    number: number, id: try name("node id"), client: try address(), peer: try address(),
+                    zone: try name("zone"), weight: try varint(in: 1...Int.max, "weight"),
+                    store: try optionalUUID("a store"), standing: try code(Member.Standing.self, "standing")))
+        }
+        return members
+    }
+
+    private mutating func removed(
+        _ roll: inout Roll, _ lastNumber: NodeNumber
+    ) throws(WireError) -> [RemovedMember] {
+        let count = try count(of: "list of removed members", size: 3)
+        var removed: [RemovedMember] = []
+        removed.reserveCapacity(count)
+        _ = roll.beginSet()
+        for _ in 0..<count {
+            let number = NodeNumber(try varint(in: 1...UInt16.max, "number of a removed member"))
+            if let last = removed.last, number <= last.number { throw .invalid("order of removed members") }
+            guard number <= lastNumber else { throw .invalid("last number") }
+            guard roll.mark(number) == nil else { throw .invalid("removed member") }
+            removed.append(
+                RemovedMember(number: number, id: try name("node id"), store: try optionalUUID("a store")))
+        }
+        return removed
+    }
+
+    private mutating func assignment(
+        _ roll: inout Roll, _ epoch: Epoch, limit: Int
+    ) throws(WireError) -> Assignment {
+        let (current, _) = try nodes(&roll, "replica set", limit: limit)
+        guard !current.isEmpty else { throw .invalid("replica set") }
+        let (next, shared) = try nodes(&roll, "next replica set", limit: limit)
+        let changed = try varint(in: 1...epoch, "epoch of a change")
+        let count = try count(of: "list of epochs of membership", size: 1)
+        guard count == current.count + next.count - shared else { throw .invalid("count of epochs of membership") }
+        var since: [Epoch] = []
+        since.reserveCapacity(count)
+        for _ in 0..<count { since.append(try varint(in: 1...changed, "epoch of membership")) }
+        return Assignment(replicas: current, next: next.isEmpty ? nil : next, changed: changed, since: since)
+    }
+
+    /// Also how many of them were in the set read before.
+    private mutating func nodes(
+        _ roll: inout Roll, _ field: String, limit: Int
+    ) throws(WireError) -> ([NodeNumber], shared: Int) {
+        let count = try count(of: field, size: 1, limit: limit)
+        var nodes: [NodeNumber] = []
+        nodes.reserveCapacity(count)
+        var shared = 0
+        let before = roll.beginSet()
+        for _ in 0..<count {
+            let node = try node()
+            guard let mark = roll.mark(node) else { throw .invalid(field) }
+            if mark == before { shared += 1 }
+            nodes.append(node)
+        }
+        return (nodes, shared)
+    }
+
+    private mutating func plan(
+        _ roll: inout Roll, _ epoch: Epoch, partitions: Int
+    ) throws(WireError) -> ChangePlan {
+        let id = try varint(in: 1...epoch, "epoch of a plan")
+        let reason = try code(ChangePlan.Reason.self, "reason of a plan")
+        let isPaused = try boolean("pause")
+        let isCancelling = try boolean("cancellation")
+        let count = try count(of: "list of targets", size: 3, limit: partitions)
+        var targets: [ChangePlan.Target] = []
+        targets.reserveCapacity(count)
+        for _ in 0..<count {
+            let partition = try partition()
+            guard Int(partition.raw) < partitions else { throw .invalid("target") }
+            if let last = targets.last, partition <= last.partition { throw .invalid("order of targets") }
+            let (replicas, _) = try nodes(&roll, "target", limit: .max)
+            guard !replicas.isEmpty else { throw .invalid("target") }
+            targets.append(ChangePlan.Target(partition: partition, replicas: replicas))
+        }
+        return ChangePlan(
+            id: id, reason: reason, isPaused: isPaused, isCancelling: isCancelling, targets: targets,
+            moves: try varint(in: 0...Int.max, "count of moves"),
+            minimum: try varint(in: 0...Int.max, "count of moves"), bytes: try varint())
+    }
+}
