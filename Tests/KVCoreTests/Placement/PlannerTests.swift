@@ -156,8 +156,8 @@ final class PlannerTests: XCTestCase {
             clusterID: UUID128(high: 1, low: 2), settings: settings, members: (1...3).map { Member($0) })
         XCTAssertEqual(topology.partition(of: Key("foo")), PartitionID(UInt16(12182 / 256)))
         XCTAssertEqual(topology.replicas(of: PartitionID(5)), topology.assignments[5].replicas)
-        XCTAssertEqual(topology.replicas(of: PartitionID(64)), [])
-        XCTAssertNil(topology.assignment(of: PartitionID(64)))
+        XCTAssertEqual(topology.replicas(of: PartitionID(65)), [])
+        XCTAssertNil(topology.assignment(of: PartitionID(65)))
 
         topology.assignments[0] = Assignment(
             replicas: [NodeNumber(1), NodeNumber(2)], next: [NodeNumber(2), NodeNumber(3)], changed: 2)

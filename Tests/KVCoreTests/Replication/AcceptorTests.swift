@@ -14,7 +14,7 @@ final class AcceptorTests: XCTestCase {
         node.receive(.prepare(header), from: 2)
         XCTAssertEqual(answers(), [])
         node.sync()
-        XCTAssertEqual(answers(), [.promise(header, root: Digest())])
+        XCTAssertEqual(answers(), [.promise(header, root: Digest(), floor: .zero)])
     }
 
     func testARecordIsAcceptedWhenItIsDurable() {
@@ -117,7 +117,7 @@ final class AcceptorTests: XCTestCase {
         node.receive(
             .leading(epoch: .max, [Leadership(partition: PartitionID(.max), ballot: Ballot(raw: .max))]), from: 2)
         node.receive(.entries(node.header(Ballot(5, 2)), leaf: .max), from: 2)
-        node.receive(.leavesResult(node.header(.zero), leaves: []), from: 2)
+        node.receive(.leavesResult(node.header(.zero), floor: .zero, leaves: []), from: 2)
         node.receive(.confirmed(node.header(.zero), round: .max), from: 2)
         node.receive(.accepted(node.header(.zero), version: Version(ballot: .zero, sequence: .max)), from: 2)
         node.receive(.forwarded(RequestID(1), .notLeader(hint: NodeNumber(.max))), from: 2)

@@ -1,7 +1,7 @@
 import KVCore
 import XCTest
 
-/// Three replicas whose messages are delivered in the order they were sent, at once but for what the test cuts off.
+/// A few nodes, the first three of which are replicas at first, whose messages are delivered in the order they were sent, at once but for what the test cuts off.
 /// Everything is durable before the next message.
 final class ManualCluster {
     private(set) var nodes: [UInt16: ManualNode] = [:]
@@ -10,10 +10,17 @@ final class ManualCluster {
     /// Everything delivered since the test last cleared it.
     var delivered: [PeerMessage] = []
 
-    init(_ stores: [UInt16: ManualStore] = [:], options: ShardOptions = ShardOptions(), isolated: Set<UInt16> = []) {
+    /// What decides where the partition lives from now on, whether all have heard of it or not.
+    private(set) var assignment = Assignment(replicas: [1, 2, 3].map(NodeNumber.init), changed: 1)
+
+    init(
+        _ stores: [UInt16: ManualStore] = [:], nodes count: UInt16 = 3, options: ShardOptions = ShardOptions(),
+        isolated: Set<UInt16> = []
+    ) {
         self.isolated = isolated
-        for number: UInt16 in 1...3 {
-            nodes[number] = ManualNode(number, store: stores[number] ?? ManualStore(), options: options)
+        for number in 1...count {
+            nodes[number] = ManualNode(
+                number, store: stores[number] ?? ManualStore(membership: number <= 3 ? 1 : 0), options: options)
         }
         for node in nodes.values where !isolated.contains(node.number.raw) {
             for other in nodes.keys where other != node.number.raw && !isolated.contains(other) { node.up(other) }
@@ -50,6 +57,18 @@ final class ManualCluster {
         }
     }
 
+    /// Changes where the partition lives; who is not told has to hear of it from others.
+    func change(to replicas: [UInt16], next: [UInt16]? = nil, telling: [UInt16]? = nil) {
+        assignment = assignment.changing(
+            to: replicas.map(NodeNumber.init), next: next?.map(NodeNumber.init), at: assignment.changed + 1)
+        for node in inOrder where telling?.contains(node.number.raw) ?? true { tell(node.number.raw) }
+    }
+
+    func tell(_ number: UInt16) { self[number].give(.topology(ManualNode.topology(assignment))) }
+
+    /// How the move stands, by the leader.
+    var move: MoveReport? { inOrder.flatMap { $0.shard.moveReports() }.first }
+
     func pass(_ milliseconds: UInt64) {
         for _ in 0..<(milliseconds + 9) / 10 {
             for node in inOrder { node.pass(10) }
@@ -81,7 +100,8 @@ final class ManualCluster {
     var leaders: [UInt16] { inOrder.filter(\.leads).map(\.number.raw) }
 
     func assertLevel(file: StaticString = #filePath, line: UInt = #line) {
-        let roots = inOrder.map { $0.store.tree(ManualNode.partition).root }
+        let members = inOrder.filter { assignment.members.contains($0.number) }
+        let roots = members.map { $0.store.tree(ManualNode.partition).root }
         XCTAssertEqual(Set(roots).count, 1, "all replicas hold the same", file: file, line: line)
     }
 }

@@ -24,15 +24,26 @@ final class ManualNode {
     static let partition = PartitionID(0)
     static let start = Now(monotonic: Instant(nanoseconds: 3_600_000_000_000), wall: 1_700_000_000_000)
 
-    init(
+    /// A topology of one partition.
+    static func topology(_ assignment: Assignment) -> Topology {
+        Topology(
+            clusterID: UUID128(high: 1, low: 2), epoch: assignment.changed,
+            settings: ClusterSettings(name: "test", partitions: 1, replicas: 3), members: [],
+            assignments: [assignment], council: Assignment(replicas: [NodeNumber(1)], changed: 1))
+    }
+
+    convenience init(
         _ number: UInt16, replicas: [UInt16] = [1, 2, 3], store: ManualStore = ManualStore(),
         options: ShardOptions = ShardOptions(), boot: UInt64 = 1, now: Now = ManualNode.start
     ) {
-        let replicas = replicas.map(NodeNumber.init)
-        let topology = Topology(
-            clusterID: UUID128(high: 1, low: 2), epoch: 1,
-            settings: ClusterSettings(name: "test", partitions: 1, replicas: replicas.count), members: [],
-            assignments: [Assignment(replicas: replicas, changed: 1)])
+        let assignment = Assignment(replicas: replicas.map(NodeNumber.init), changed: 1)
+        self.init(number, assignment, store: store, options: options, boot: boot, now: now)
+    }
+
+    init(
+        _ number: UInt16, _ assignment: Assignment, store: ManualStore, options: ShardOptions, boot: UInt64, now: Now
+    ) {
+        let topology = Self.topology(assignment)
         self.number = NodeNumber(number)
         self.store = store
         self.now = now
@@ -167,7 +178,7 @@ final class ManualNode {
         }
         sync()
         for header in takeSent(to: 2, \.prepared) {
-            receive(.promise(header, root: root ?? store.tree(Self.partition).root), from: 2)
+            receive(.promise(header, root: root ?? store.tree(Self.partition).root, floor: .zero), from: 2)
         }
         XCTAssert(leads, "elected")
         XCTAssertEqual(isSettled, root == nil)

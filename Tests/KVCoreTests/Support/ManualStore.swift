@@ -10,13 +10,18 @@ final class ManualStore: RecordStore {
     var readsFromDisk = false
 
     private(set) var records: [Key: Record] = [:]
+    /// Of epoch 1 from the start, as one that has been in use.
+    private var member: Epoch
+    private var floor = Version.zero
+    private(set) var wipes = 0
     private var promised = Ballot.zero
     private var hashes = HashTree()
     private var lastTicket: UInt64 = 0
     private var tickets: [ReadTicket: Record] = [:]
 
     /// Holds `records` durably from the start. Who accepted them has promised their ballots.
-    init(_ records: [Key: Record] = [:], promise: Ballot = .zero) {
+    init(_ records: [Key: Record] = [:], promise: Ballot = .zero, membership: Epoch = 1) {
+        member = membership
         for (key, record) in records { put(PartitionID(0), key, record) }
         promised = records.values.reduce(promise) { max($0, $1.version.ballot) }
         sync()
@@ -60,12 +65,35 @@ final class ManualStore: RecordStore {
     }
 
     func usage(_ partition: PartitionID) -> PartitionUsage {
-        PartitionUsage(keys: records.count { $0.value.value != nil })
+        PartitionUsage(
+            keys: records.count { $0.value.value != nil }, tombstones: records.count { $0.value.value == nil },
+            bytes: records.reduce(0) { $0 + $1.key.bytes.count + ($1.value.value?.count ?? 0) })
     }
 
-    func wipe(_ partition: PartitionID) {
+    func membership(_ partition: PartitionID) -> Epoch { member }
+
+    func wipe(_ partition: PartitionID, membership: Epoch) {
         appended += 1
         records = [:]
         hashes = HashTree()
+        floor = .zero
+        member = membership
+        wipes += 1
+    }
+
+    func purgeFloor(_ partition: PartitionID) -> Version { floor }
+
+    func setPurgeFloor(_ partition: PartitionID, _ floor: Version) {
+        guard floor > self.floor else { return }
+        appended += 1
+        self.floor = floor
+        for (key, record) in records where record.value == nil && record.version <= floor {
+            records[key] = nil
+            hashes.toggle(KeyHash(key), record.version)
+        }
+    }
+
+    func expiringRecords(_ partition: PartitionID) -> Int {
+        records.values.count { $0.value != nil && $0.expiry != .never }
     }
 }

@@ -1,0 +1,83 @@
+import KVCore
+import XCTest
+
+/// Tombstones go when every replica has them, and only then.
+final class PurgeTests: XCTestCase {
+    private func cluster() -> ManualCluster {
+        var options = ShardOptions()
+        options.purge = .milliseconds(1000)
+        options.sweep = .milliseconds(1)
+        let cluster = ManualCluster(options: options)
+        cluster.pass(200)
+        XCTAssertEqual(cluster.leaders, [1])
+        return cluster
+    }
+
+    private func run(_ command: Command, _ cluster: ManualCluster) {
+        let id = cluster[1].request(command)
+        cluster.pass(50)
+        XCTAssertNotNil(cluster[1].answers[id]?.version)
+    }
+
+    func testATombstoneThatAllHoldGoesEverywhere() {
+        let cluster = cluster()
+        run(.put("x"), cluster)
+        run(.delete(.always), cluster)
+        XCTAssertEqual(cluster[3].store.records.count, 1)
+        cluster.pass(10_000)
+        for number: UInt16 in 1...3 { XCTAssertEqual(cluster[number].store.records, [:], "node \(number)") }
+        let read = cluster[2].request(.get)
+        cluster.pass(100)
+        XCTAssertEqual(cluster[2].answers[read], .absent)
+        cluster.assertLevel()
+    }
+
+    func testAReplicaThatIsAwayBlocksIt() {
+        let cluster = cluster()
+        run(.put("x"), cluster)
+        cluster.isolate(3)
+        run(.delete(.always), cluster)
+        cluster.pass(10_000)
+        XCTAssertNotNil(cluster[1].store.records["k"], "node 3 does not know of it")
+        XCTAssertEqual(cluster[3].value(), "x")
+        cluster.rejoin(3)
+        cluster.pass(10_000)
+        for number: UInt16 in 1...3 { XCTAssertEqual(cluster[number].store.records, [:], "node \(number)") }
+    }
+
+    func testAnExpiredRecordGoesLikeATombstone() {
+        let cluster = cluster()
+        run(.put("x", lifetime: .milliseconds(500)), cluster)
+        run(.put("x", lifetime: .milliseconds(500)), cluster)
+        cluster.pass(20_000)
+        for number: UInt16 in 1...3 { XCTAssertEqual(cluster[number].store.records, [:], "node \(number)") }
+    }
+
+    func testAReplicaThatMissedThePurgeIsNotTakenForOneThatKnowsMore() {
+        let cluster = cluster()
+        run(.put("x"), cluster)
+        run(.delete(.always), cluster)
+        cluster.pass(1200)
+        // The floor reaches node 2 only.
+        let floor = Version(ballot: Ballot(99, 1), sequence: 0)
+        for number: UInt16 in 1...2 { cluster[number].store.setPurgeFloor(ManualNode.partition, floor) }
+        cluster.isolate(1)
+        cluster.pass(5000)
+        XCTAssertEqual(cluster.leaders.contains(2), true)
+        XCTAssertEqual(cluster[3].store.purgeFloor(ManualNode.partition), floor)
+        XCTAssertEqual(cluster[3].store.records, [:])
+        XCTAssertEqual(cluster[2].store.records, [:], "nothing is proposed again")
+    }
+
+    func testALeaderRaisesItsFloorToThatOfAReplica() {
+        let tombstone = Record(Version(1, 1, 1), nil)
+        let floor = Version(2, 1, 0)
+        let cluster = ManualCluster([
+            1: ManualStore(["k": tombstone]), 2: ManualStore(), 3: ManualStore(["k": tombstone]),
+        ])
+        cluster[2].store.setPurgeFloor(ManualNode.partition, floor)
+        cluster.pass(1000)
+        XCTAssertEqual(cluster.leaders, [1])
+        for number: UInt16 in 1...3 { XCTAssertEqual(cluster[number].store.records, [:], "node \(number)") }
+    }
+}
