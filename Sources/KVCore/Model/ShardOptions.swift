@@ -10,6 +10,8 @@ public struct ShardOptions: Sendable {
     public var leaderTimeout = Span.milliseconds(1500)
     /// How long a candidate waits for its majority.
     public var candidacy = Span.milliseconds(1000)
+    /// The same for one that carries on changes of its last leadership: giving up would leave their outcome unknown.
+    public var carryingCandidacy = Span.milliseconds(5000)
     /// At most this long, at random, before a candidate that failed tries again (Raft's way out of duels).
     public var backoff = Span.milliseconds(300)
     /// A replica that is not the first in touch waits this long for each that is before it, then leads itself.

@@ -167,7 +167,9 @@ extension Replica {
 
     func advanceCandidacy() {
         guard let candidate else { return }
-        if now - candidate.began >= context.options.candidacy { return abandonCandidacy(hint: nil) }
+        let isCarrying = !candidate.unfinished.proposals.isEmpty
+        let patience = isCarrying ? context.options.carryingCandidacy : context.options.candidacy
+        if now - candidate.began >= patience { return abandonCandidacy(hint: nil) }
         guard candidate.phase == .preparing, candidate.supporters.contains(ownIndex),
             now - candidate.sent >= context.options.retry
         else { return }

@@ -17,6 +17,8 @@ extension Replica {
             leader.progress[index].isVerified = true
             leader.progress[index].comparedSince = now
         }
+        // One that is to lose the partition need not wait before it hands over.
+        if quorum.isJoint { leader.nextTransfer = now }
         self.leader = leader
         leaderHint = nil
         vacantSince = nil
