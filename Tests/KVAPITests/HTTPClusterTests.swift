@@ -104,7 +104,8 @@ final class HTTPClusterTests: XCTestCase {
         XCTAssertEqual(
             nodes.first,
             [
-                "id": "n1", "state": "alive", "zone": "a", "weight": 1, "client": "127.0.0.1:7401",
+                "id": "n1", "number": 1, "state": "alive", "standing": "active", "zone": "a", "weight": 1,
+                "client": "127.0.0.1:7401",
                 "peer": "127.0.0.1:7501", "replicas": 4, "leaders": 2, "keys": 10, "bytes": 1234,
             ])
         XCTAssertEqual(nodes.last?["state"] as? String, "suspect")
@@ -131,6 +132,59 @@ final class HTTPClusterTests: XCTestCase {
         XCTAssertEqual(bytes["encoding"] as? String, "base64")
     }
 
+    func testStatesAreLivenessAndStandingTogether() throws {
+        let door = try Door()
+        for (liveness, standing, state) in [
+            (.alive, .joining, "joining"), (.alive, .leaving, "leaving"), (.alive, .lost, "lost"),
+            (.suspect, .joining, "suspect"), (.dead, .leaving, "dead"), (.dead, .active, "dead"),
+        ] as [(Liveness, Member.Standing, String)] {
+            door.backend.cluster?.nodes[0].state = liveness
+            door.backend.cluster?.topology.members[0].standing = standing
+            let nodes = try XCTUnwrap(try json(door, "/v1/nodes")["nodes"] as? [NSDictionary])
+            XCTAssertEqual(nodes[0]["state"] as? String, state)
+            XCTAssertEqual(nodes[0]["standing"] as? String, "\(standing)")
+        }
+    }
+
+    func testNodesThatWait() throws {
+        let door = try Door()
+        door.backend.cluster?.coordinator = NodeNumber(2)
+        door.backend.cluster?.applicants = [
+            Applicant(
+                id: "n4", client: Address(host: "h", port: 1), peer: Address(host: "h", port: 2), zone: "b", weight: 3,
+                store: UUID128(high: 0, low: 1), boot: 1, admitsItself: true)
+        ]
+        for target in ["/v1/nodes", "/v1/ring"] {
+            let shown = try json(door, target)
+            XCTAssertEqual(shown["coordinator"] as? String, "n2")
+            XCTAssertEqual(
+                shown["waiting"] as? [NSDictionary],
+                [
+                    [
+                        "id": "n4", "state": "waiting", "zone": "b", "weight": 3, "client": "h:1", "peer": "h:2",
+                        "admits_itself": true,
+                    ]
+                ])
+            XCTAssertEqual((shown["nodes"] as? [NSDictionary])?.count, 3)
+        }
+    }
+
+    func testANodeThatIsNoMember() throws {
+        let door = try Door()
+        door.backend.cluster = nil
+        door.backend.outcome = { _, _ in .refused(.notMember) }
+        door.backend.page = .failure(ListFailure(refusal: .notMember))
+        for target in ["/v1/ring", "/v1/nodes", "/v1/topology", "/v1/ring?key=a", "/v1/kv/a", "/v1/kv?cursor=AAA"] {
+            let answer = door.exchange(request("GET \(target)"))
+            XCTAssertEqual(answer.status, "503 Service Unavailable", target)
+            XCTAssertEqual(answer.error, "not_member", target)
+        }
+        // Settings are asked for anew, once it is one.
+        door.backend.cluster = FakeBackend.cluster(partitions: 4)
+        door.backend.page = .success(ListReply(entries: [], next: nil))
+        _ = try json(door, "/v1/kv?cursor=AAA")
+    }
+
     func testTopology() throws {
         let door = try Door()
         door.backend.cluster?.topology.assignments[0].next = [NodeNumber(2)]
@@ -140,8 +194,11 @@ final class HTTPClusterTests: XCTestCase {
             (topology["members"] as? [NSDictionary])?.first,
             [
                 "number": 1, "id": "n1", "zone": "a", "weight": 1, "client": "127.0.0.1:7401",
-                "peer": "127.0.0.1:7501",
+                "peer": "127.0.0.1:7501", "standing": "active", "store": NSNull(),
             ])
+        XCTAssertEqual(topology["council"] as? NSDictionary, ["replicas": ["n1", "n2", "n3"], "changed": 1])
+        XCTAssertEqual(topology["removed"] as? NSArray, [])
+        XCTAssertEqual(topology["plan"] as? NSNull, NSNull())
         let assignments = try XCTUnwrap(topology["assignments"] as? [NSDictionary])
         XCTAssertEqual(
             assignments[0], ["partition": 0, "replicas": ["n1", "n2", "n3"], "next": ["n2"], "changed": 1])

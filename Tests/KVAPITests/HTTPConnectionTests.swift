@@ -12,7 +12,7 @@ final class HTTPConnectionTests: XCTestCase {
 
     private func machine(_ options: HTTPOptions = HTTPOptions()) -> HTTPConnection {
         let parser = RequestParser(
-            settings: FakeBackend.cluster(partitions: 4).topology.settings,
+            settings: { FakeBackend.cluster(partitions: 4).topology.settings },
             limits: RequestLimits(key: 64, value: 1000))
         return HTTPConnection(parser: parser, options: options, now: .start)
     }

@@ -42,7 +42,14 @@ final class HTTPRefusalTests: XCTestCase {
         try check([
             Case(request("GET /"), "404", "unknown_path"),
             Case(request("GET /v1/kvs"), "404", "unknown_path"),
-            Case(request("GET /v1/plan"), "404", "unknown_path"),
+            Case(request("GET /v1/plans"), "404", "unknown_path"),
+            Case(request("GET /v1/plan/stop"), "404", "unknown_path"),
+            Case(request("POST /v1/nodes/n1"), "404", "unknown_path"),
+            Case(request("POST /v1/nodes/n1/"), "404", "unknown_path"),
+            Case(request("POST /v1/nodes/n1/join/now"), "404", "unknown_path"),
+            Case(request("POST /v1/nodes/N1/join"), "400", "bad_node_id"),
+            Case(request("POST /v1/nodes//leave"), "400", "bad_node_id"),
+            Case(request("POST /v1/nodes/%FF/leave"), "400", "bad_node_id"),
             Case(request("GET /v1/kv/"), "400", "empty_key"),
             Case(request("PUT /v1/kv/", body: "abc"), "400", "empty_key"),
             Case(request("GET /v1/kv/\(long)"), "414", "key_too_long"),
@@ -63,12 +70,17 @@ final class HTTPRefusalTests: XCTestCase {
             Case(request("OPTIONS /v1/kv/a"), "405", "method_not_allowed"),
             Case(request("PUT /v1/ring", body: "x"), "405", "method_not_allowed"),
             Case(request("DELETE /ping"), "405", "method_not_allowed"),
-            Case(request("POST /v1/nodes/n1/join", body: ""), "404", "unknown_path"),
+            Case(request("GET /v1/nodes/n1/join"), "405", "method_not_allowed"),
+            Case(request("PUT /v1/nodes/n1/leave", body: ""), "405", "method_not_allowed"),
+            Case(request("GET /v1/plan/pause"), "405", "method_not_allowed"),
+            Case(request("DELETE /v1/plan"), "405", "method_not_allowed"),
             Case(request("FROB /v1/kv/a"), "400", "bad_request", staysOpen: false),
         ])
         let door = try Door()
         XCTAssertEqual(door.exchange(request("POST /v1/kv/a", body: "")).fields["allow"], "GET, HEAD, PUT, DELETE")
         XCTAssertEqual(door.exchange(request("POST /v1/ring", body: "")).fields["allow"], "GET, HEAD")
+        XCTAssertEqual(door.exchange(request("DELETE /v1/plan")).fields["allow"], "GET, HEAD, POST")
+        XCTAssertEqual(door.exchange(request("GET /v1/plan/cancel")).fields["allow"], "POST")
     }
 
     func testParameters() throws {
@@ -102,6 +114,17 @@ final class HTTPRefusalTests: XCTestCase {
             Case(request("GET /v1/kv?cursor=AAQ"), "400", "bad_cursor"),
             Case(request("GET /v1/kv?prefix=%f"), "400", "bad_encoding"),
             Case(request("GET /v1/ring?key="), "400", "empty_key"),
+            Case(request("GET /v1/plan?dry_run=true"), "400", "unknown_parameter"),
+            Case(request("POST /v1/plan/pause?timeout=1"), "400", "bad_timeout"),
+            Case(request("POST /v1/plan?dry_run=true", body: "{}"), "400", "unknown_parameter"),
+            Case(request("POST /v1/nodes/n4/join?force=true"), "400", "unknown_parameter"),
+            Case(request("POST /v1/nodes/n4/join?weight=0"), "400", "bad_weight"),
+            Case(request("POST /v1/nodes/n4/join?weight=-1"), "400", "bad_weight"),
+            Case(request("POST /v1/nodes/n4/join?weight=99999999999999999999"), "400", "bad_weight"),
+            Case(request("POST /v1/nodes/n4/join?zone=a/b"), "400", "bad_zone"),
+            Case(request("POST /v1/nodes/n4/join?replace="), "400", "bad_node_id"),
+            Case(request("POST /v1/nodes/n4/join?dry_run=1"), "400", "bad_parameter"),
+            Case(request("POST /v1/nodes/n4/leave?force=yes"), "400", "bad_parameter"),
         ])
     }
 
@@ -194,6 +217,33 @@ final class HTTPRefusalTests: XCTestCase {
             Case(request("GET /v1/kv/\(long)"), "431", "headers_too_large", staysOpen: false),
             Case(request("GET /ping", many), "431", "headers_too_large", staysOpen: false),
             Case(request("GET /ping", total), "431", "headers_too_large", staysOpen: false),
+        ])
+    }
+
+    func testChangesOfMembership() throws {
+        let many = (0..<1001).map { "\"n\($0)\"" }.joined(separator: ",")
+        let bodies = [
+            "", "{}", "[]", "{", "{\"join\":[]}", "{\"join\":{}}", "{\"join\":[1]}", "{\"join\":[{}]}",
+            "{\"join\":[{\"id\":\"n4\",\"wieght\":1}]}", "{\"join\":[{\"id\":4}]}", "{\"leave\":[{\"id\":\"n4\"}]}",
+            "{\"leave\":[\"n2\"],\"force\":1}", "{\"leave\":[\"n2\"],\"foo\":null}", "{\"leave\":[\(many)]}",
+        ]
+        try check(bodies.map { Case(request("POST /v1/plan", body: $0), "400", "bad_body") })
+        let n4 = "POST /v1/nodes/n4/join"
+        try check([
+            Case(request("POST /v1/plan", body: "{\"leave\":[\"N2\"]}"), "400", "bad_node_id"),
+            Case(request("POST /v1/plan", body: "{\"join\":[\"\"]}"), "400", "bad_node_id"),
+            Case(request(n4, body: "{\"id\":\"n4\"}"), "400", "bad_body"),
+            Case(request(n4, body: "{\"weight\":1001}"), "400", "bad_weight"),
+            Case(request(n4, body: "{\"weight\":\"1\"}"), "400", "bad_weight"),
+            Case(request(n4, body: "{\"zone\":\"a b\"}"), "400", "bad_zone"),
+            Case(request(n4, body: "{\"replace\":\"a b\"}"), "400", "bad_node_id"),
+            Case(request("\(n4)?weight=1", body: "{\"weight\":1}"), "400", "bad_body"),
+            Case(request("POST /v1/plan/pause", body: "{}"), "400", "unexpected_body"),
+            Case(
+                request("POST /v1/plan", ["Content-Length: \(64 << 10 + 1)"]), "413", "body_too_large", staysOpen: false
+            ),
+            Case(request(n4, ["Origin: http://evil.example"]), "403", "foreign_origin"),
+            Case(request("POST /v1/plan/cancel", ["Origin: null"]), "403", "foreign_origin"),
         ])
     }
 

@@ -52,26 +52,27 @@ final class ClusterFileProblemTests: XCTestCase {
         expect(name + "storage: {log: {}}", "f:2:11: unknown key \"log\" in storage: it belongs at the top level")
         expect(
             name + "colour: red",
-            "f:2:1: unknown key \"colour\": known here are cluster, nodes, data_dir, storage, failure, limits, log")
-        expect(
-            name + "seeds: []",
-            #"f:2:1: unknown key "seeds": known here are cluster, nodes, data_dir, storage, failure, limits, log"#)
+            "f:2:1: unknown key \"colour\": known here are cluster, nodes, seeds, data_dir, storage, failure, limits, security, log"
+        )
         expect(
             name + "<<: {}",
-            #"f:2:1: unknown key "<<": known here are cluster, nodes, data_dir, storage, failure, limits, log"#)
+            #"f:2:1: unknown key "<<": known here are cluster, nodes, seeds, data_dir, storage, failure, limits, security, log"#
+        )
         expect(
             name + "\"a\\nb\": {}",
-            #"f:2:1: unknown key "a\u{a}b": known here are cluster, nodes, data_dir, storage, failure, limits, log"#)
+            #"f:2:1: unknown key "a\u{a}b": known here are cluster, nodes, seeds, data_dir, storage, failure, limits, security, log"#
+        )
         expect(
             "cluster:\n  name: a\n  name: b\n",
             "f:3:3: duplicate key \"name\": it is already on line 2; keep one")
         expect("log:\nlog: {}\n" + name, "f:2:1: duplicate key \"log\": it is already on line 1; keep one")
         expect(
             name + "? [a]\n: b",
-            #"f:2:3: a key must be one of cluster, nodes, data_dir, storage, failure, limits, log, not a list"#)
+            #"f:2:3: a key must be one of cluster, nodes, seeds, data_dir, storage, failure, limits, security, log, not a list"#
+        )
         expect(
             name + "log: {evict_after: 1s, insecure: true}",
-            #"f:2:7: unknown key "evict_after" in log: known here are level, format"#,
+            #"f:2:7: unknown key "evict_after" in log: it belongs in failure"#,
             #"f:2:24: unknown key "insecure" in log: known here are level, format"#)
     }
 
@@ -79,11 +80,11 @@ final class ClusterFileProblemTests: XCTestCase {
         let name = "cluster: {name: a}\n"
         expect(
             "- a",
-            #"f:1:1: the file must be a mapping with the keys cluster, nodes, data_dir, storage, failure, limits, log, not a list"#
+            #"f:1:1: the file must be a mapping with the keys cluster, nodes, seeds, data_dir, storage, failure, limits, security, log, not a list"#
         )
         expect(
             "text",
-            #"f:1:1: the file must be a mapping with the keys cluster, nodes, data_dir, storage, failure, limits, log, not "text""#
+            #"f:1:1: the file must be a mapping with the keys cluster, nodes, seeds, data_dir, storage, failure, limits, security, log, not "text""#
         )
         expect(
             "", #"f:1:1: cluster.name is missing: name the cluster (nodes of a cluster of another name are refused)"#)
@@ -233,6 +234,43 @@ final class ClusterFileProblemTests: XCTestCase {
             #"f:6:9: duplicate node id "n1": it is already on line 3"#,
             #"f:8:11: nodes[1].peer is [::]:4, where others cannot reach it: set advertise_peer as well"#,
             #"f:12:21: nodes[2].advertise_peer is a:2, which nodes[0].peer has on line 5: each needs its own"#)
+    }
+
+    func testSeeds() {
+        let name = "cluster: {name: a}\n"
+        expect(name + "seeds: a:1", #"f:2:8: seeds must be a list (items that begin with "- "), not "a:1""#)
+        expect(name + "seeds: [{a: 1}]", #"f:2:9: seeds[0] must be HOST:PORT, not a mapping"#)
+        expect(name + "seeds: [a:1, ~]", #"f:2:14: seeds[1] must be HOST:PORT, not null"#)
+        expect(
+            name + "seeds: [a]",
+            #"f:2:9: seeds[0] must be HOST:PORT, such as 127.0.0.1:7400 or [::1]:7400, not "a""#)
+        expect(
+            name + "seeds: [\"0.0.0.0:7500\"]",
+            #"f:2:9: seeds[0] is 0.0.0.0:7500, which names no node: write the peer address of a member"#)
+        expect(
+            name + "seeds:\n- a:1\n- A:1",
+            #"f:4:3: seeds[1] is a:1, which is on line 3 already; keep one"#)
+        expect(
+            name + "seeds: [\((1...1001).map { "a:\($0)" }.joined(separator: ","))]",
+            "f:2:8: seeds may list 1000 addresses, not 1001")
+    }
+
+    func testMembershipAndSecurity() {
+        let name = "cluster: {name: a}\n"
+        expect(
+            name + "failure: {evict_after: 5s}", #"f:2:24: failure.evict_after must be from 10s to 30d, not "5s""#)
+        expect(
+            name + "failure: {evict_after: 10}",
+            #"f:2:24: failure.evict_after must be a length of time such as 100ms, 5s or 10m, not "10""#)
+        expect(name + "limits: {move_rate: 2TiB}", #"f:2:21: limits.move_rate must be from 0 to 1TiB, not "2TiB""#)
+        expect(
+            name + "security: {users: []}", #"f:2:12: unknown key "users" in security: known here are secret"#)
+        // A secret is not repeated, not even one that is too short.
+        expect(
+            name + "security: {secret: too-short}", "f:2:20: security.secret must be 16 to 1024 bytes of text")
+        expect(
+            name + "security: {secret: [a]}",
+            "f:2:20: security.secret must be 16 to 1024 bytes of text, not a list")
     }
 
     func testReportsEveryProblemInOrder() {

@@ -19,11 +19,14 @@ final class ClusterFileTests: XCTestCase {
                 peer: 0.0.0.0:7501
                 advertise_client: 10.0.0.1:7401
                 advertise_peer: 10.0.0.1:7501
+            seeds: [10.0.0.9:7500, "[0::2]:7500", Kv.example:7500]
             data_dir: /var/lib/kv
             storage: {sync: interval, sync_interval: 1s, cache: 1GiB, segment: 4194304}
             failure:
               probe_interval: 500ms
-            limits: {key: 1KiB, value: 512KiB, connections: 20, in_flight: 1MiB}
+              evict_after: 1h
+            limits: {key: 1KiB, value: 512KiB, connections: 20, in_flight: 1MiB, move_rate: 10MiB}
+            security: {secret: correct horse battery}
             log: {level: debug, format: json}
             """)
         XCTAssertEqual(file.settings, ClusterSettings(name: "Demo", partitions: 64, replicas: 2))
@@ -47,6 +50,11 @@ final class ClusterFileTests: XCTestCase {
         XCTAssertEqual(file.limits.value, 512 << 10)
         XCTAssertEqual(file.limits.connections, 20)
         XCTAssertEqual(file.limits.inFlight, 1 << 20)
+        XCTAssertEqual(file.seeds.map(\.description), ["10.0.0.9:7500", "[::2]:7500", "kv.example:7500"])
+        XCTAssertEqual(file.failure.evictAfter, .milliseconds(3_600_000))
+        XCTAssertEqual(file.limits.moveRate, 10 << 20)
+        XCTAssertEqual(file.secret, "correct horse battery")
+        XCTAssertEqual(file.stated, ["cluster.name", "cluster.partitions", "cluster.replicas"])
         XCTAssertEqual(file.log.level, .debug)
         XCTAssertEqual(file.log.format, .json)
     }
@@ -54,14 +62,17 @@ final class ClusterFileTests: XCTestCase {
     func testWhatIsLeftOutOrNullHasItsDefault() throws {
         var expected = ClusterFile.standard
         expected.settings.name = "demo"
+        expected.stated = ["cluster.name"]
         XCTAssertEqual(try parse("cluster: {name: demo}"), expected)
         let nulls = """
             cluster: {name: demo, partitions: ~, replicas: null}
             nodes:
+            seeds:
             data_dir:
             storage: {}
-            failure: {probe_interval: }
+            failure: {probe_interval: , evict_after: }
             limits:
+            security: {secret: null}
             log: {level: Null}
             """
         XCTAssertEqual(try parse(nulls), expected)

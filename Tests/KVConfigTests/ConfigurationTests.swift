@@ -30,6 +30,9 @@ final class ConfigurationTests: XCTestCase {
         XCTAssertEqual("\(configuration.node.client)", "127.0.0.1:7400")
         XCTAssertEqual("\(configuration.node.peer)", "127.0.0.1:7500")
         XCTAssertEqual(configuration.dataDirectory, "./kv-data/n1")
+        XCTAssertEqual(configuration.role, .initial)
+        XCTAssertEqual(configuration.seeds, [])
+        XCTAssertNil(configuration.clusterID, "it is named at random at its first start")
         XCTAssertEqual(try Configuration.load(flags: .init(node: "me"), environment: [:]).dataDirectory, "./kv-data/me")
     }
 
@@ -77,8 +80,9 @@ final class ConfigurationTests: XCTestCase {
 
     func testOverridesThatAreWrong() {
         refused(.init(), [:], "--node: is missing: f lists n1, n10, n2; say which of them this process is")
-        refused(.init(node: "n3"), [:], "--node: f lists no node \"n3\", only n1, n10, n2")
-        refused(.init(), ["KV_NODE": "n3"], "KV_NODE: f lists no node \"n3\", only n1, n10, n2", isUsage: false)
+        refused(.init(node: "n/3"), [:], "--node: \"n/3\" is not 1-64 characters of a-z 0-9 . - _")
+        refused(
+            .init(), ["KV_NODE": "N3"], "KV_NODE: \"N3\" is not 1-64 characters of a-z 0-9 . - _", isUsage: false)
         refused(.init(node: "n1", dataDirectory: ""), [:], "--data-dir: is empty: name a directory")
         refused(
             .init(node: "n1", logLevel: "loud"), [:],
@@ -124,6 +128,7 @@ final class ConfigurationTests: XCTestCase {
         XCTAssertEqual(difference?.0.path, "nodes[n2].zone")
         XCTAssertEqual(difference?.0.value, "b")
         XCTAssertEqual(difference?.1.value, "c")
+        XCTAssertNotNil(first.clusterID)
         XCTAssertNotEqual(first.clusterID, other.clusterID)
     }
 
@@ -142,6 +147,6 @@ final class ConfigurationTests: XCTestCase {
                 "nodes[n2].client=127.0.0.1:7402", "nodes[n2].peer=127.0.0.1:7502", "nodes[n2].advertise_client=null",
                 "nodes[n2].advertise_peer=null", "nodes[n2].zone=b", "nodes[n2].weight=1",
             ])
-        XCTAssertEqual("\(configuration.clusterID)", "aff634963c34afd027f6501c28b52531")
+        XCTAssertEqual(configuration.clusterID?.description, "aff634963c34afd027f6501c28b52531")
     }
 }

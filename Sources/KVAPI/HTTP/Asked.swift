@@ -33,6 +33,18 @@ extension AnswerWriter {
         }
     }
 
+    /// - Parameter topology: has the names of the nodes that a plan's moves are between.
+    mutating func control(_ reply: ControlReply, _ topology: Topology?, _ frame: AnswerFrame) {
+        switch reply {
+        case .plan(let plan):
+            let names = NodeNames(topology)
+            json({ json in json.object { $0.plan(plan, names) } }, frame)
+        case .refused(let refusal, let message): failure(HTTPFailure(refusal, message), frame)
+        case .unknown: failure(.unknownPlan, frame)
+        case .notCoordinator: failure(.noCoordinator, frame)
+        }
+    }
+
     mutating func readiness(_ health: Health, _ frame: AnswerFrame) {
         switch health {
         case .ready: text("ok", frame)
@@ -43,7 +55,7 @@ extension AnswerWriter {
 }
 
 extension HTTPFailure {
-    fileprivate static var unfitting: Self {
+    static var unfitting: Self {
         Self(
             .internalError, "internal_error",
             "the node got an answer that does not fit the request; this is a fault in kv, please report it")

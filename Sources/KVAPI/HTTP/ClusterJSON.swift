@@ -3,10 +3,11 @@ import NIOCore
 
 extension JSONWriter {
     mutating func ring(_ view: ClusterView) {
-        let names = Names(view.topology)
+        let names = NodeNames(view.topology)
         object { json in
             json.settings(view.topology)
-            json.nodes(view)
+            json.members(of: view)
+            json.plan(view.plan, names)
             json.name("assignments")
             json.array { json in
                 for (index, assignment) in view.topology.assignments.enumerated() {
@@ -27,11 +28,14 @@ extension JSONWriter {
     }
 
     mutating func nodes(of view: ClusterView) {
-        object { $0.nodes(view) }
+        object { json in
+            json.members(of: view)
+            json.plan(view.plan, NodeNames(view.topology))
+        }
     }
 
     mutating func topology(_ topology: Topology) {
-        let names = Names(topology)
+        let names = NodeNames(topology)
         object { json in
             json.settings(topology)
             json.name("cluster_id")
@@ -40,12 +44,32 @@ extension JSONWriter {
             json.array { json in
                 for member in topology.members {
                     json.object { json in
-                        json.name("number")
-                        json.number(member.number.raw)
                         json.identity(member)
+                        json.name("standing")
+                        json.standing(of: member)
+                        json.name("store")
+                        if let store = member.store { json.string(store.description) } else { json.null() }
                     }
                 }
             }
+            json.name("removed")
+            json.array { json in
+                for member in topology.removed {
+                    json.object { json in
+                        json.name("id")
+                        json.string(member.id)
+                        json.name("number")
+                        json.number(member.number.raw)
+                    }
+                }
+            }
+            json.name("council")
+            json.object { json in
+                json.replicas(topology.council, names)
+                json.name("changed")
+                json.number(topology.council.changed)
+            }
+            json.agreed(topology.plan, names)
             json.name("assignments")
             json.array { json in
                 for (index, assignment) in topology.assignments.enumerated() {
@@ -72,7 +96,7 @@ extension JSONWriter {
             json.name("partition")
             json.number(partition)
             guard view.topology.assignments.indices.contains(partition) else { return }
-            json.place(view.topology.assignments[partition], view.leader(of: partition), Names(view.topology))
+            json.place(view.topology.assignments[partition], view.leader(of: partition), NodeNames(view.topology))
         }
     }
 
@@ -87,6 +111,54 @@ extension JSONWriter {
         number(topology.settings.replicas)
     }
 
+    /// A plan as the topology has it: what it is to come to, not how far it is.
+    private mutating func agreed(_ plan: ChangePlan?, _ names: NodeNames) {
+        name("plan")
+        guard let plan else { return null() }
+        object { json in
+            json.name("id")
+            json.number(plan.id)
+            json.name("reason")
+            json.reason(plan.reason)
+            json.flag("paused", plan.isPaused)
+            json.flag("cancelling", plan.isCancelling)
+            json.name("targets")
+            json.array { json in
+                for target in plan.targets {
+                    json.object { json in
+                        json.name("partition")
+                        json.number(target.partition.raw)
+                        json.strings("replicas", target.replicas.map { names[$0] })
+                    }
+                }
+            }
+        }
+    }
+
+    /// `coordinator`, `nodes` and `waiting`.
+    private mutating func members(of view: ClusterView) {
+        name("coordinator")
+        if let coordinator = view.coordinator {
+            string(NodeNames(view.topology)[coordinator])
+        } else {
+            null()
+        }
+        nodes(view)
+        name("waiting")
+        array { json in
+            for applicant in view.applicants {
+                json.object { json in
+                    json.name("id")
+                    json.string(applicant.id)
+                    json.name("state")
+                    json.string("waiting")
+                    json.place(zone: applicant.zone, applicant.weight, applicant.client, applicant.peer)
+                    json.flag("admits_itself", applicant.admitsItself)
+                }
+            }
+        }
+    }
+
     private mutating func nodes(_ view: ClusterView) {
         let shares = Shares(view)
         name("nodes")
@@ -97,6 +169,8 @@ extension JSONWriter {
                     json.identity(member)
                     json.name("state")
                     json.state(of: member, node.state)
+                    json.name("standing")
+                    json.standing(of: member)
                     json.name("replicas")
                     json.number(shares.replicas[node.number] ?? 0)
                     json.name("leaders")
@@ -113,40 +187,33 @@ extension JSONWriter {
     private mutating func identity(_ member: Member) {
         name("id")
         string(member.id)
-        name("zone")
-        string(member.zone)
-        name("weight")
-        number(member.weight)
-        name("client")
-        string(member.client.description)
-        name("peer")
-        string(member.peer.description)
+        name("number")
+        number(member.number.raw)
+        place(zone: member.zone, member.weight, member.client, member.peer)
     }
 
-    private mutating func place(_ assignment: Assignment, _ leader: NodeNumber?, _ names: Names) {
+    private mutating func place(zone: String, _ weight: Int, _ client: Address, _ peer: Address) {
+        name("zone")
+        string(zone)
+        name("weight")
+        number(weight)
+        name("client")
+        string(client.description)
+        name("peer")
+        string(peer.description)
+    }
+
+    private mutating func place(_ assignment: Assignment, _ leader: NodeNumber?, _ names: NodeNames) {
         replicas(assignment, names)
         name("leader")
         if let leader { string(names[leader]) } else { null() }
     }
 
-    private mutating func replicas(_ assignment: Assignment, _ names: Names) {
-        name("replicas")
-        array { json in for node in assignment.replicas { json.string(names[node]) } }
+    private mutating func replicas(_ assignment: Assignment, _ names: NodeNames) {
+        strings("replicas", assignment.replicas.map { names[$0] })
         guard let next = assignment.next else { return }
-        name("next")
-        array { json in for node in next { json.string(names[node]) } }
+        strings("next", next.map { names[$0] })
     }
-}
-
-/// Members' ids by their numbers.
-private struct Names {
-    private let names: [NodeNumber: String]
-
-    init(_ topology: Topology) {
-        names = Dictionary(topology.members.map { ($0.number, $0.id) }, uniquingKeysWith: { first, _ in first })
-    }
-
-    subscript(number: NodeNumber) -> String { names[number] ?? number.description }
 }
 
 /// How many partitions each node holds and leads.

@@ -260,15 +260,23 @@ extension HTTPConnection {
             if fields.expectsContinue, fields.framing != .none { throw error }
             state = .discarding(error)
         }
-        if case .length(let length) = fields.framing, length > parser.limits.value {
-            throw .valueTooLarge(limit: parser.limits.value)
-        }
+        if case .length(let length) = fields.framing, length > bodyLimit { throw bodyTooLarge }
         return fields.expectsContinue && fields.framing != .none ? .proceed : nil
+    }
+
+    private var bodyLimit: Int {
+        if case .receiving(let request) = state { return request.bodyLimit(parser.limits) }
+        return parser.limits.value
+    }
+
+    private var bodyTooLarge: HTTPFailure {
+        if case .receiving(let request) = state { return request.bodyTooLarge(parser.limits) }
+        return .valueTooLarge(limit: parser.limits.value)
     }
 
     private mutating func append(_ bytes: ByteBuffer) -> Effect? {
         bodyCount += bytes.readableBytes
-        guard bodyCount <= parser.limits.value else { return refuseLast(.valueTooLarge(limit: parser.limits.value)) }
+        guard bodyCount <= bodyLimit else { return refuseLast(bodyTooLarge) }
         guard case .receiving = state else { return nil }
         if body.isEmpty {
             body = Array(buffer: bytes)
@@ -281,17 +289,35 @@ extension HTTPConnection {
     private mutating func end(now: Instant) -> Effect? {
         switch state {
         case .receiving(let request):
-            state = .executing
-            deadline = nil
-            guard case .put(let key, let options, var put) = request else { return .execute(request) }
-            put.value = body
-            body = []
-            return .execute(.put(key, options, put))
+            return execute(request, now: now)
         case .discarding(let failure):
             return .refuse(failure, endAnswer(now: now))
         case .waiting, .executing, .ending, .lingering, .closed:
             return nil
         }
+    }
+
+    /// Begins a request whose body, if any, has come.
+    private mutating func execute(_ request: HTTPRequest, now: Instant) -> Effect {
+        let body = body
+        self.body = []
+        var request = request
+        switch request {
+        case .put(let key, let options, var put):
+            put.value = body
+            request = .put(key, options, put)
+        case .change(let change, let hasParameters, let timeout):
+            do throws(HTTPFailure) {
+                let asked = try change.request(body: body, hasParameters: hasParameters)
+                request = .control(asked, timeout: timeout)
+            } catch {
+                return .refuse(error, endAnswer(now: now))
+            }
+        default: break
+        }
+        state = .executing
+        deadline = nil
+        return .execute(request)
     }
 
     /// Refuses where the connection cannot be used any more.

@@ -3,7 +3,7 @@ import KVCore
 /// The statuses that the door answers with.
 enum HTTPStatus {
     case ok, noContent, notModified
-    case badRequest, notFound, methodNotAllowed, requestTimeout, lengthRequired, preconditionFailed
+    case badRequest, forbidden, notFound, methodNotAllowed, requestTimeout, lengthRequired, conflict, preconditionFailed
     case contentTooLarge, targetTooLong, tooManyRequests, headersTooLarge
     case internalError, unavailable, gatewayTimeout
 
@@ -14,9 +14,11 @@ enum HTTPStatus {
         case .noContent: "HTTP/1.1 204 No Content\r\n"
         case .notModified: "HTTP/1.1 304 Not Modified\r\n"
         case .badRequest: "HTTP/1.1 400 Bad Request\r\n"
+        case .forbidden: "HTTP/1.1 403 Forbidden\r\n"
         case .notFound: "HTTP/1.1 404 Not Found\r\n"
         case .methodNotAllowed: "HTTP/1.1 405 Method Not Allowed\r\n"
         case .requestTimeout: "HTTP/1.1 408 Request Timeout\r\n"
+        case .conflict: "HTTP/1.1 409 Conflict\r\n"
         case .lengthRequired: "HTTP/1.1 411 Length Required\r\n"
         case .preconditionFailed: "HTTP/1.1 412 Precondition Failed\r\n"
         case .contentTooLarge: "HTTP/1.1 413 Content Too Large\r\n"
@@ -108,6 +110,38 @@ extension HTTPFailure {
                 .unavailable, "no_replica",
                 "none of the key's replicas answered in time; see /v1/nodes for the nodes that are down, and try again")
         }
+    }
+
+    static var foreignOrigin: Self {
+        Self(
+            .forbidden, "foreign_origin",
+            "a browser sent this for a page of another site (Origin); nothing was changed; use kv, curl or a page of "
+                + "this host")
+    }
+
+    /// - Parameter message: the coordinator's.
+    init(_ refusal: ControlRefusal, _ message: String) {
+        switch refusal {
+        case .noSuchNode: self.init(.notFound, "no_such_node", message)
+        case .planUnderWay: self.init(.conflict, "plan_under_way", message)
+        case .noPlan: self.init(.conflict, "no_plan", message)
+        case .impossible: self.init(.conflict, "impossible", message)
+        case .noCoordinator: self.init(.unavailable, "no_coordinator", message)
+        }
+    }
+
+    static var unknownPlan: Self {
+        Self(
+            .gatewayTimeout, "outcome_unknown",
+            "the coordinator did not answer in time: the change may have begun, or may yet; see /v1/plan before you "
+                + "try again")
+    }
+
+    static var noCoordinator: Self {
+        Self(
+            .unavailable, "no_coordinator",
+            "nothing was changed: the node that coordinates changes could not be reached in time; see /v1/nodes for "
+                + "the nodes that are down, and try again")
     }
 
     static var notMember: Self {

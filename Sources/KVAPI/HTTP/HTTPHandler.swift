@@ -196,6 +196,9 @@ extension HTTPHandler {
         case .place(let key): view { json, view in json.place(of: key, in: view) }
         case .nodes: view { json, view in json.nodes(of: view) }
         case .topology: view { json, view in json.topology(view.topology) }
+        case .control(let request, let timeout): control(request, timeout)
+        // The connection has made a control request of it.
+        case .change: answer { answers, frame in answers.failure(.unfitting, frame) }
         case .ping: answer { answers, frame in answers.text("pong", frame) }
         case .live: answer { answers, frame in answers.text("ok", frame) }
         case .ready:
@@ -235,6 +238,19 @@ extension HTTPHandler {
             bound.value.answer { answers, frame in
                 guard let view else { return answers.failure(.notMember, frame) }
                 answers.json({ body(&$0, view) }, frame)
+            }
+        }
+    }
+
+    private func control(_ request: ControlRequest, _ timeout: Span) {
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        backend.control(request, timeout: timeout, on: loop) { reply in
+            guard case .plan(let plan?) = reply, !plan.underWay.isEmpty else {
+                return bound.value.answer { answers, frame in answers.control(reply, nil, frame) }
+            }
+            // Its moves name nodes by number.
+            bound.value.backend.view(on: bound.value.loop) { view in
+                bound.value.answer { answers, frame in answers.control(reply, view?.topology, frame) }
             }
         }
     }

@@ -26,6 +26,11 @@ struct JSONWriter {
         buffer.writeStaticString("null")
     }
 
+    mutating func bool(_ value: Bool) {
+        separate()
+        buffer.writeStaticString(value ? "true" : "false")
+    }
+
     mutating func number(_ number: some FixedWidthInteger) {
         separate()
         buffer.writeDecimal(number)

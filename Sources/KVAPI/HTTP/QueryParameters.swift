@@ -4,6 +4,7 @@ import KVCore
 struct QueryParameters {
     enum Name: CaseIterable {
         case consistency, timeout, ttl, prefix, cursor, limit, values, key
+        case weight, zone, replace, force, dryRun
 
         var text: StaticString {
             switch self {
@@ -15,6 +16,11 @@ struct QueryParameters {
             case .limit: "limit"
             case .values: "values"
             case .key: "key"
+            case .weight: "weight"
+            case .zone: "zone"
+            case .replace: "replace"
+            case .force: "force"
+            case .dryRun: "dry_run"
             }
         }
     }
@@ -97,11 +103,31 @@ struct QueryParameters {
         return count
     }
 
-    func values() throws(HTTPFailure) -> Bool {
-        switch self[.values].map({ String(decoding: $0, as: UTF8.self) }) {
+    func values() throws(HTTPFailure) -> Bool { try flag(.values, "bad_values") }
+
+    /// False where it is not given.
+    func flag(_ name: Name, _ code: StaticString = "bad_parameter") throws(HTTPFailure) -> Bool {
+        switch text(name) {
         case nil, "false": false
         case "true": true
-        default: throw .bad("bad_values", "values is 'true' or 'false'")
+        default: throw .bad(code, "\(name.text) is 'true' or 'false'")
         }
+    }
+
+    func text(_ name: Name) -> String? { self[name].map { String(decoding: $0, as: UTF8.self) } }
+
+    /// Whether there is any but `timeout`.
+    var hasOthersThanTimeout: Bool { given.contains { $0.name != .timeout } }
+
+    /// What the parameters say of a node that is to join.
+    func join(_ id: String) throws(HTTPFailure) -> MembershipChange.Join {
+        var join = MembershipChange.Join(id: id)
+        if let weight = text(.weight) {
+            let isNumber = weight.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+            join.weight = try NodeField.weight(isNumber ? Int(weight) : nil)
+        }
+        if let zone = text(.zone) { join.zone = try NodeField.zone(zone) }
+        if let replaced = text(.replace) { join.replaces = try NodeField.id(replaced, "replace") }
+        return join
     }
 }

@@ -14,6 +14,7 @@ struct RequestFields {
     private(set) var contentType: String?
 
     private var host: String?
+    private var origin: String?
     private var length: String?
     private var transferEncoding: String?
     private var expect: String?
@@ -23,6 +24,7 @@ struct RequestFields {
         for (name, value) in head.headers {
             switch name.utf8.count {
             case 4 where name.isField("host"): try Self.set(&host, value, name)
+            case 6 where name.isField("origin"): try Self.set(&origin, value, name)
             case 6 where name.isField("expect"): try Self.set(&expect, value, name)
             case 7 where name.isField("upgrade"): asksUpgrade = true
             case 8 where name.isField("if-match"): try Self.set(&ifMatch, value, name)
@@ -45,6 +47,13 @@ struct RequestFields {
             }
             expectsContinue = true
         }
+    }
+
+    /// False where a browser says that a page of another site sent it.
+    var isSameOrigin: Bool {
+        guard let origin else { return true }
+        guard let host else { return false }
+        return origin == "http://\(host)" || origin == "https://\(host)"
     }
 
     private mutating func bodyFraming(isHTTP10: Bool) throws(HTTPFailure) -> BodyFraming {

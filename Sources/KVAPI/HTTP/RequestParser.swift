@@ -13,6 +13,9 @@ struct RequestParser {
     private enum Target {
         case key(Key)
         case list, ring, nodes, topology, ping, live, ready
+        case plan, pause, resume, cancel
+        case join(String)
+        case leave(String)
     }
 
     func parse(_ head: HTTPRequestHead, _ fields: RequestFields) throws(HTTPFailure) -> HTTPRequest {
@@ -54,13 +57,21 @@ struct RequestParser {
             case .DELETE: request = try delete(key, query, fields)
             default: throw Self.notAllowed("GET, HEAD, PUT, DELETE")
             }
+        case .plan where isRead: request = .control(.status, timeout: try timeout(query))
+        case .join, .leave, .plan, .pause, .resume, .cancel:
+            guard method == .POST else {
+                if case .plan = target { throw Self.notAllowed("GET, HEAD, POST") }
+                throw Self.notAllowed("POST")
+            }
+            // A page of another site could have sent it: browsers do not ask first before they POST.
+            guard fields.isSameOrigin else { throw .foreignOrigin }
+            request = try post(target, query)
+            if case .change = request { return request }
         default:
             guard isRead else { throw Self.notAllowed("GET, HEAD") }
             request = try read(target, query)
         }
-        guard fields.framing == .none else {
-            throw .bad("unexpected_body", "this request takes no body; only PUT does")
-        }
+        guard fields.framing == .none else { throw .bad("unexpected_body", "this request takes no body") }
         return request
     }
 
@@ -83,12 +94,32 @@ struct RequestParser {
         if path == "/v1/ring" { return .ring }
         if path == "/v1/nodes" { return .nodes }
         if path == "/v1/topology" { return .topology }
+        if path == "/v1/plan" { return .plan }
+        if path == "/v1/plan/pause" { return .pause }
+        if path == "/v1/plan/resume" { return .resume }
+        if path == "/v1/plan/cancel" { return .cancel }
+        if let target = try membership(path) { return target }
         if path == "/ping" { return .ping }
         if path == "/health/live" { return .live }
         if path == "/health/ready" { return .ready }
         throw HTTPFailure(
             .notFound, "unknown_path",
-            "there is nothing at this path; keys are at /v1/kv/KEY, the cluster at /v1/ring, /v1/nodes, /v1/topology")
+            "there is nothing at this path; keys are at /v1/kv/KEY, the cluster at /v1/ring, /v1/nodes, /v1/topology, /v1/plan"
+        )
+    }
+
+    /// `/v1/nodes/ID/join` and `/leave`.
+    private func membership(_ path: TargetBytes) throws(HTTPFailure) -> Target? {
+        let nodes: StaticString = "/v1/nodes/"
+        guard path.starts(with: nodes) else { return nil }
+        let rest = path.part(nodes.utf8CodeUnitCount..<path.count)
+        guard let slash = rest.firstIndex(of: UInt8(ascii: "/")) else { return nil }
+        let verb = rest.part(slash..<rest.count)
+        let isJoin = verb == "/join"
+        guard isJoin || verb == "/leave" else { return nil }
+        let bytes = try percentDecoded(rest.part(0..<slash), plus: true)
+        let id = try NodeField.id(String(decoding: bytes, as: UTF8.self), "what stands before /join or /leave")
+        return isJoin ? .join(id) : .leave(id)
     }
 
     private func key(_ bytes: [UInt8]) throws(HTTPFailure) -> Key {
@@ -168,8 +199,32 @@ extension RequestParser {
         case .topology: return .topology
         case .live: return .live
         case .ready: return .ready
-        case .ping, .key, .list, .ring: return .ping
+        case .ping, .key, .list, .ring, .plan, .pause, .resume, .cancel, .join, .leave: return .ping
         }
+    }
+
+    private func post(_ target: Target, _ query: TargetBytes) throws(HTTPFailure) -> HTTPRequest {
+        switch target {
+        case .join(let id):
+            let parameters = try QueryParameters(query, allowed: [.weight, .zone, .replace, .dryRun, .timeout])
+            return .change(
+                .join(try parameters.join(id), isDryRun: try parameters.flag(.dryRun)),
+                hasParameters: parameters.hasOthersThanTimeout, timeout: try parameters.timeout())
+        case .leave(let id):
+            let parameters = try QueryParameters(query, allowed: [.force, .dryRun, .timeout])
+            return .change(
+                .leave(id, isForced: try parameters.flag(.force), isDryRun: try parameters.flag(.dryRun)),
+                hasParameters: parameters.hasOthersThanTimeout, timeout: try parameters.timeout())
+        case .pause: return .control(.pause, timeout: try timeout(query))
+        case .resume: return .control(.resume, timeout: try timeout(query))
+        case .cancel: return .control(.cancel, timeout: try timeout(query))
+        default: return .change(.plan, hasParameters: false, timeout: try timeout(query))
+        }
+    }
+
+    /// Of a request that has no other parameter.
+    private func timeout(_ query: TargetBytes) throws(HTTPFailure) -> Span {
+        try QueryParameters(query, allowed: [.timeout]).timeout()
     }
 
     private func list(_ query: TargetBytes) throws(HTTPFailure) -> HTTPRequest {
