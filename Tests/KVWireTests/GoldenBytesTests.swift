@@ -109,12 +109,13 @@ final class GoldenBytesTests: XCTestCase {
                 MoveStatus(
                     partition: header.partition, from: [NodeNumber(1), NodeNumber(2)],
                     to: [NodeNumber(1), NodeNumber(4)], sent: 1, total: 200, obstacle: .settling)
-            ])
+            ],
+            shares: [ShareChange(id: "n4", replicasBefore: 0, replicasAfter: 300, leadersBefore: 1, leadersAfter: 2)])
         try check(
             "plan", .cluster(.told(id, .plan(status))),
             """
             1b 06 0807060504030201 01 01 05 01 01 02 6e34 01 02 6e32 01 00 08 02 03 07 ac02 c801 09 \
-            01 ac02 02 01 02 02 01 04 01 c801 01 03
+            01 ac02 02 01 02 02 01 04 01 c801 01 03 01 02 6e34 00 ac02 01 02
             """)
         try check("no plan", .cluster(.told(id, .plan(nil))), "1b 06 0807060504030201 01 00")
         for (code, refusal) in [
@@ -168,6 +169,7 @@ final class GoldenBytesTests: XCTestCase {
             "11 0807060504030201 01 05 01 01 6b 01")
         for (code, refusal) in [
             (1, Refusal.noLeader), (2, .overloaded), (3, .diskFull), (4, .stopping), (5, .noReplica),
+            (6, .notMember),
         ] {
             try check("\(refusal)", .forwarded(id, .outcome(.refused(refusal))), "11 0807060504030201 01 06 0\(code)")
         }

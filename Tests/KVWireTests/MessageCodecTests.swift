@@ -111,7 +111,11 @@ final class MessageCodecTests: XCTestCase {
             id: .max, reason: .eviction, joining: .init(repeating: text, count: 99),
             leaving: .init(repeating: text, count: 99), isPaused: true, isCancelling: true, moves: .max,
             movesDone: .max, partitionsLeft: .max, minimum: .max, bytes: .max, bytesDone: .max, rate: .max,
-            underWay: .init(repeating: move, count: PlanStatus.maximumUnderWay))
+            underWay: .init(repeating: move, count: PlanStatus.maximumUnderWay),
+            shares: .init(
+                repeating: ShareChange(
+                    id: text, replicasBefore: .max, replicasAfter: .max, leadersBefore: .max, leadersAfter: .max),
+                count: 99))
     }
 
     func testEveryTruncationIsAnError() {

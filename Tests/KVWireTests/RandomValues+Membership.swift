@@ -71,6 +71,11 @@ extension SplitMix {
                 MoveStatus(
                     partition: partition(), from: (0..<below(4)).map { _ in node() },
                     to: (0..<below(4)).map { _ in node() }, sent: number(), total: number(), obstacle: obstacle())
+            },
+            shares: (0..<below(3)).map { _ in
+                ShareChange(
+                    id: text(), replicasBefore: below(1000), replicasAfter: below(1000), leadersBefore: below(1000),
+                    leadersAfter: below(1000))
             })
     }
 

@@ -80,6 +80,14 @@ extension ByteWriter {
             varint(move.total)
             obstacle(move.obstacle)
         }
+        varint(count: status.shares.count)
+        for share in status.shares {
+            string(share.id)
+            varint(count: share.replicasBefore)
+            varint(count: share.replicasAfter)
+            varint(count: share.leadersBefore)
+            varint(count: share.leadersAfter)
+        }
     }
 }
 
@@ -126,10 +134,25 @@ extension ByteReader {
             isPaused: try boolean("pause"), isCancelling: try boolean("cancellation"),
             moves: try varint(in: 0...Int.max, "count of moves"),
             movesDone: try varint(in: 0...Int.max, "count of moves"),
-            partitionsLeft: try varint(in: 0...Int.max, "count of partitions"),
+            partitionsLeft: try partitions(),
             minimum: try varint(in: 0...Int.max, "count of moves"), bytes: try varint(), bytesDone: try varint(),
-            rate: try varint(), underWay: try movesUnderWay())
+            rate: try varint(), underWay: try movesUnderWay(), shares: try shares())
     }
+
+    private mutating func shares() throws(WireError) -> [ShareChange] {
+        let count = try count(of: "list of shares", size: 5)
+        var shares: [ShareChange] = []
+        shares.reserveCapacity(count)
+        for _ in 0..<count {
+            shares.append(
+                ShareChange(
+                    id: try name("node id"), replicasBefore: try partitions(), replicasAfter: try partitions(),
+                    leadersBefore: try partitions(), leadersAfter: try partitions()))
+        }
+        return shares
+    }
+
+    private mutating func partitions() throws(WireError) -> Int { try varint(in: 0...Int.max, "count of partitions") }
 
     private mutating func movesUnderWay() throws(WireError) -> [MoveStatus] {
         let count = try count(of: "list of moves", size: 6, limit: PlanStatus.maximumUnderWay)

@@ -64,7 +64,10 @@ extension ClusterMessage {
             } + bound(of: change.leaves)
         case .ask: 0
         case .told(_, .plan(let plan)):
-            plan.map { bound(of: $0.joining) + bound(of: $0.leaving) + $0.underWay.reduce(0) { $0 + $1.bound } } ?? 0
+            plan.map {
+                bound(of: $0.joining) + bound(of: $0.leaving) + $0.underWay.reduce(0) { $0 + $1.bound }
+                    + $0.shares.reduce(0) { $0 + $1.id.utf8.count + 5 * ByteWriter.varintBound }
+            } ?? 0
         case .told(_, .refused(_, let text)): text.utf8.count
         case .told: 0
         }
