@@ -99,7 +99,8 @@ extension LogStore {
 
     /// Begins a batch; one that begins a segment opens with the states of all partitions, so that no segment before it
     /// is needed to know them.
-    private func beginBatch() -> LogBuffer? {
+    @discardableResult
+    func beginBatch() -> LogBuffer? {
         writer.begin()
         guard let buffer = writer.open else { return nil }
         buffer.lastPosition = appended

@@ -5,6 +5,8 @@ import KVCore
 /// What the store is doing for itself.
 enum Maintenance {
     case idle
+    /// About to begin a new segment, so that the garbage in the newest can be removed.
+    case sealing
     case indexing(SidecarWriter)
     /// Appending again what is still needed of a segment. The next step waits until `written` is.
     case merging(SegmentCursor, written: LogPosition)
@@ -22,7 +24,7 @@ extension LogStore {
     /// have yet to be committed (that is the throttle: at most `options.mergeStep` bytes with each commit).
     public func takeMaintenance() -> MaintenanceJob? {
         guard failure == nil, !maintenanceUnderWay else { return nil }
-        if case .idle = maintenance, appended >= nextMaintenanceCheck {
+        if case .idle = maintenance, appended >= nextMaintenanceCheck || maySealNewest {
             chooseMaintenance()
             if case .idle = maintenance {
                 nextMaintenanceCheck = appended + (acceptsWrites ? Self.maintenanceCheck : 1)
@@ -30,6 +32,9 @@ extension LogStore {
         }
         switch maintenance {
         case .idle: return nil
+        case .sealing:
+            maintenanceUnderWay = true
+            return MaintenanceJob(task: .seal)
         case .indexing(let writer):
             maintenanceUnderWay = true
             return MaintenanceJob(task: .index(writer))
@@ -65,6 +70,11 @@ extension LogStore {
                 counts.mergedSegments += 1
                 maintenance = .idle
             }
+        case .sealing:
+            maintenance = .idle
+            writer.endSegment()
+            // It holds the states of the partitions, if nothing else. It counts when it is committed.
+            if !writer.hasPending { beginBatch() }
         }
         return nil
     }
@@ -113,7 +123,7 @@ extension LogStore {
             pointer.pointee.location(target)
         } else if catalog.isSuppressor(view, location, partition), let buffer = openBatch() {
             let target = append(view, to: buffer)
-            catalog.segments[target.segment]?.suppressors += view.length
+            catalog.suppress(partition, target.segment, view.length)
         }
     }
 
@@ -125,6 +135,8 @@ extension LogStore {
             maintenance =
                 isEmpty
                 ? .removing(victim.number, barrier: appended) : .merging(cursor, written: 0)
+        } else if newestShouldEnd() {
+            maintenance = .sealing
         } else if let bare = catalog.segments.all.first(where: { $0.isSealed && !$0.hasSidecar }),
             let cursor = cursor(bare)
         {
@@ -139,6 +151,28 @@ extension LogStore {
             step: max(options.mergeStep, 1))
     }
 
+    /// Room was made in other ways than by appends: looks for it at the next occasion.
+    func roomMade() {
+        nextMaintenanceCheck = 0
+        maySealNewest = true
+    }
+
+    /// Whether the newest segment holds so much garbage that a new one should begin: nobody might write for long, and
+    /// only a sealed segment is removed or merged. While somebody writes, it fills soon enough.
+    private func newestShouldEnd() -> Bool {
+        guard maySealNewest, !writer.hasPending, writer.inFlight == nil else { return false }
+        maySealNewest = false
+        guard let newest = catalog.segments[writer.tail.segment] else { return false }
+        let garbage = garbage(newest)
+        return garbage >= max(1, min(options.segment / 8, options.preallocation))
+            && garbage * 100 >= newest.total * options.mergeGarbage
+    }
+
+    /// Bytes of records that need not stay: purged tombstones must, unless the segment is the oldest.
+    private func garbage(_ segment: Segment) -> Int {
+        segment.total - segment.live - (isOldest(segment) ? 0 : segment.suppressors)
+    }
+
     private func isOldest(_ segment: Segment) -> Bool { catalog.segments.oldest === segment }
 
     /// The oldest segment that is mostly garbage; with the disk nearly full, the one with the most. Where purged
@@ -148,7 +182,7 @@ extension LogStore {
         var suppressors = 0
         var most: (segment: Segment, garbage: Int)?
         for segment in catalog.segments.all where segment.isSealed {
-            let garbage = segment.total - segment.live - (isOldest(segment) ? 0 : segment.suppressors)
+            let garbage = garbage(segment)
             if garbage * 100 >= segment.total * options.mergeGarbage { return segment }
             if garbage > most?.garbage ?? 0 { most = (segment, garbage) }
             total += segment.total

@@ -45,6 +45,8 @@ public final class LogStore: RecordStore {
     var maintenanceUnderWay = false
     /// The append at which to look for something to merge.
     var nextMaintenanceCheck: LogPosition = 0
+    /// Whether the newest segment may be mostly garbage that only a wipe, a purge, or a process before this one made.
+    var maySealNewest = true
 
     init(
         _ options: StoreOptions, _ fileSystem: any FileSystem, _ catalog: Catalog, _ writer: LogWriter,
@@ -85,7 +87,7 @@ public final class LogStore: RecordStore {
             let (location, length) = append(record, id, key, to: buffer)
             if record.value == nil, record.version <= partition.state.floor {
                 if let found { catalog.drop(partition, found) }
-                catalog.segments[location.segment]?.suppressors += length
+                catalog.suppress(partition, location.segment, length)
                 return
             }
             let entry = catalog.hold(
@@ -109,25 +111,29 @@ public final class LogStore: RecordStore {
     public func purgeFloor(_ id: PartitionID) -> Version { catalog.existing(id)?.state.floor ?? .zero }
 
     /// Forgets every tombstone of the partition of this version or a lower one, also of those still to come; synced
-    /// in every mode. The floor only rises.
+    /// in every mode. Between two wipes, the floor only rises.
     public func setPurgeFloor(_ id: PartitionID, _ floor: Version) {
         let partition = catalog.partition(id)
         guard failure == nil, floor > partition.state.floor, let buffer = openBatch() else { return }
         partition.state.floor = floor
         append(partition.state, id, to: buffer)
         catalog.purge(partition)
-        nextMaintenanceCheck = 0
+        roomMade()
     }
 
-    /// Synced in every mode. The purge floor stays as well.
-    public func wipe(_ id: PartitionID) {
+    public func membership(_ id: PartitionID) -> Epoch { catalog.existing(id)?.state.membership ?? 0 }
+
+    /// Synced in every mode.
+    public func wipe(_ id: PartitionID, membership: Epoch) {
         let partition = catalog.partition(id)
         guard failure == nil, let buffer = openBatch() else { return }
         partition.state.wiped = Location(
             segment: buffer.segment.number, offset: buffer.offset + UInt32(buffer.count))
+        partition.state.membership = membership
+        partition.state.floor = .zero
         append(partition.state, id, to: buffer)
         catalog.wipe(partition)
-        nextMaintenanceCheck = 0
+        roomMade()
     }
 
     // MARK: What is there
@@ -142,6 +148,8 @@ public final class LogStore: RecordStore {
     public func tree(_ id: PartitionID) -> HashTree { catalog.existing(id)?.tree ?? HashTree() }
 
     public func usage(_ id: PartitionID) -> PartitionUsage { catalog.existing(id)?.usage ?? PartitionUsage() }
+
+    public func expiringRecords(_ id: PartitionID) -> Int { catalog.existing(id)?.expiring ?? 0 }
 
     public func forEach(_ id: PartitionID, leaf: Int, _ body: (Key, RecordHead) -> Void) {
         visit(id) {

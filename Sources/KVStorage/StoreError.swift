@@ -7,6 +7,7 @@ public enum StoreError: Error, Hashable, Sendable {
     /// The file belongs to something else: another node, cluster, store or shard.
     case foreign(file: String, detail: String)
     case newerFormat(file: String, found: UInt32, supported: UInt32)
+    case olderFormat(file: String, found: UInt32, supported: UInt32)
     case locked(directory: String)
     case notWritable(directory: String, FileError)
     /// What was to be stored is beyond the format's limits.
@@ -29,6 +30,9 @@ extension StoreError: CustomStringConvertible {
         case .newerFormat(let file, let found, let supported):
             "\(file) has format \(found), written by a newer kv; this one knows formats up to \(supported). "
                 + "Install that version or a later one."
+        case .olderFormat(let file, let found, let supported):
+            "\(file) has format \(found), written by an older kv; this one knows format \(supported) only. Run the "
+                + "version that wrote it, or move the data directory away and let the node be rebuilt from its peers."
         case .locked(let directory):
             "\(directory) is in use by another process. Stop that one first, or give this node a data directory "
                 + "of its own."

@@ -75,12 +75,13 @@ final class MemoryStoreTests: XCTestCase {
         XCTAssertNil(driver.read(ticket))
     }
 
-    func testWipingForgetsTheRecordsAndKeepsThePromise() {
+    func testWipingForgetsTheRecordsAndTheFloorAndKeepsThePromise() {
         let driver = driver()
         let store = driver.start()
         store.put(partition, key, record(1))
         store.setPromise(partition, Ballot(round: 4, node: NodeNumber(2)))
-        store.wipe(partition)
+        store.setPurgeFloor(partition, record(1).version)
+        store.wipe(partition, membership: 7)
         _ = driver.beginCommit()
         driver.finishCommit()
         driver.crash()
@@ -88,5 +89,31 @@ final class MemoryStoreTests: XCTestCase {
         XCTAssertNil(reopened.head(partition, key))
         XCTAssertEqual(reopened.tree(partition).root, Digest())
         XCTAssertEqual(reopened.promise(partition), Ballot(round: 4, node: NodeNumber(2)))
+        XCTAssertEqual(reopened.membership(partition), 7)
+        XCTAssertEqual(reopened.purgeFloor(partition), .zero)
+    }
+
+    func testPurgingForgetsTombstonesUpToTheFloor() {
+        let driver = driver()
+        let store = driver.start()
+        store.put(partition, key, record(1, nil))
+        store.put(partition, Key("later"), record(3, nil))
+        store.put(partition, Key("value"), record(2))
+        store.setPurgeFloor(partition, record(2).version)
+        store.setPurgeFloor(partition, record(1).version)
+        store.put(partition, Key("late"), record(1, nil))
+        _ = driver.beginCommit()
+        driver.finishCommit()
+        driver.crash()
+        for store in [store, driver.start()] {
+            XCTAssertNil(store.head(partition, key))
+            XCTAssertNil(store.head(partition, Key("late")))
+            XCTAssertEqual(store.usage(partition), PartitionUsage(keys: 1, tombstones: 1, bytes: 11))
+            XCTAssertEqual(store.purgeFloor(partition), record(2).version)
+            var expected = HashTree()
+            expected.toggle(KeyHash(Key("later")), record(3).version)
+            expected.toggle(KeyHash(Key("value")), record(2).version)
+            XCTAssertEqual(store.tree(partition).leaves, expected.leaves)
+        }
     }
 }

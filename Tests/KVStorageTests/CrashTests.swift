@@ -44,7 +44,7 @@ final class CrashTests: XCTestCase {
     func testCrashUponCrash() throws {
         var crashes = 0
         for sync in [SyncMode.always, .never] {
-            for seed in 100...140 as ClosedRange<UInt64> {
+            for seed in 100...150 as ClosedRange<UInt64> {
                 guard let run = attempt(seed: seed, stopAt: 5, sync: sync, steps: 400, again: true) else { return }
                 crashes += run.crashes
             }

@@ -116,22 +116,73 @@ final class LogStoreTests: XCTestCase {
         }
     }
 
-    func testAWipeForgetsARecordsPartitionAndKeepsThePromise() throws {
+    func testAWipeForgetsTheRecordsAndTheFloorOfItsPartitionAndKeepsThePromise() throws {
         let fixture = try StoreFixture()
         try fixture.open()
         fixture.store.setPromise(partitionZero, ballot(3))
-        fixture.put("a", "1")
+        fixture.store.setPurgeFloor(partitionZero, fixture.put("a", "1"))
         fixture.put("b", "1", 1)
-        fixture.store.wipe(partitionZero)
+        XCTAssertEqual(fixture.store.membership(partitionZero), 0)
+        fixture.store.wipe(partitionZero, membership: 7)
         fixture.put("c", "1")
         for _ in 0..<2 {
             XCTAssertEqual(Set(fixture.keys().keys), ["c"])
             XCTAssertEqual(Set(fixture.keys(1).keys), ["b"])
             XCTAssertEqual(fixture.store.promise(partitionZero), ballot(3))
+            XCTAssertEqual(fixture.store.membership(partitionZero), 7)
+            XCTAssertEqual(fixture.store.membership(PartitionID(1)), 0)
+            XCTAssertEqual(fixture.store.purgeFloor(partitionZero), .zero)
             XCTAssertEqual(fixture.store.tree(partitionZero).root, fixture.treeFromScratch().root)
             try fixture.commit()
             try fixture.crash()
         }
+    }
+
+    /// Who is no member any more is of membership 0, which is lower than what it was.
+    func testTheNewestWipeCountsWhateverItsMembership() throws {
+        let fixture = try StoreFixture()
+        try fixture.open()
+        for membership in [7, 0, 9, 0] as [Epoch] {
+            fixture.put("a", "1")
+            fixture.store.setPurgeFloor(partitionZero, fixture.nextVersion())
+            fixture.store.wipe(partitionZero, membership: membership)
+            for _ in 0..<2 {
+                XCTAssertEqual(fixture.store.membership(partitionZero), membership)
+                XCTAssertEqual(fixture.store.purgeFloor(partitionZero), .zero)
+                XCTAssertEqual(fixture.keys(), [:])
+                try fixture.commit()
+                try fixture.crash()
+            }
+        }
+    }
+
+    func testAFloorThatIsNotAboveThePresentOneChangesNothing() throws {
+        let fixture = try StoreFixture()
+        try fixture.open()
+        let low = fixture.put("a", nil)
+        let floor = fixture.nextVersion()
+        fixture.store.setPurgeFloor(partitionZero, floor)
+        let appended = fixture.store.appended
+        for other in [floor, low, .zero] { fixture.store.setPurgeFloor(partitionZero, other) }
+        XCTAssertEqual(fixture.store.appended, appended)
+        XCTAssertEqual(fixture.store.purgeFloor(partitionZero), floor)
+        fixture.store.wipe(partitionZero, membership: 3)
+        fixture.store.setPurgeFloor(partitionZero, low)
+        XCTAssertEqual(fixture.store.purgeFloor(partitionZero), low, "a new membership begins from nothing")
+    }
+
+    /// The council's partition comes after the last with slots.
+    func testTheCouncilsPartitionIsLikeAnyOther() throws {
+        let fixture = try StoreFixture()
+        try fixture.open()
+        fixture.store.setPromise(PartitionID(16384), ballot(2))
+        fixture.store.wipe(PartitionID(16384), membership: 1)
+        fixture.put("topology", "1", 16384)
+        try fixture.settle()
+        try fixture.crash()
+        XCTAssertEqual(fixture.store.promise(PartitionID(16384)), ballot(2))
+        XCTAssertEqual(fixture.store.membership(PartitionID(16384)), 1)
+        XCTAssertEqual(try fixture.text("topology", 16384), "1")
     }
 
     func testThePurgeFloorRemovesTombstonesUpToItForGood() throws {

@@ -49,7 +49,7 @@ final class ReadTests: XCTestCase {
     func testARecordThatWasWipedMeanwhileIsNil() throws {
         let fixture = try blocked()
         let ticket = try ticket(fixture, "a")
-        fixture.store.wipe(partitionZero)
+        fixture.store.wipe(partitionZero, membership: 2)
         fixture.put("a", "2")
         let job = try XCTUnwrap(fixture.store.takeRead(ticket))
         let loaded = try fixture.store.completed(job.run())
@@ -98,7 +98,7 @@ final class ReadTests: XCTestCase {
         try fixture.commit()
         XCTAssertEqual(try fixture.text("key-99"), "changed", "a cached value follows its key's changes")
         XCTAssertEqual(fixture.store.statistics.cacheHits, hits + 2)
-        fixture.store.wipe(partitionZero)
+        fixture.store.wipe(partitionZero, membership: 2)
         XCTAssertEqual(fixture.store.statistics.cacheBytes, 0)
     }
 

@@ -127,19 +127,24 @@ final class RecoveryTests: XCTestCase {
         XCTAssertThrowsError(try fixture.open())
     }
 
-    func testANewerFormatIsRefused() throws {
+    func testAnotherFormatIsRefused() throws {
+        let path = StoreFixture.directory + "/" + log
+        XCTAssertEqual(try refusal(of: 3), .newerFormat(file: path, found: 3, supported: 2))
+        XCTAssertEqual(try refusal(of: 1), .olderFormat(file: path, found: 1, supported: 2))
+    }
+
+    private func refusal(of format: UInt32) throws -> StoreError? {
         let (fixture, _) = try threeBatches()
         var header = SegmentHeader(
             identity: SegmentIdentity(store: StoreFixture.store, shard: 0, number: 1), firstBatch: 1, previousEnd: 0)
-        header.format = 2
+        header.format = format
         var bytes = try XCTUnwrap(fixture.disk.contents(fixture.path(log)))
         bytes.withUnsafeMutableBytes { bytes in
             if let base = bytes.baseAddress { header.encode(into: base) }
         }
         fixture.disk.restore(fixture.path(log), bytes)
-        XCTAssertThrowsError(try fixture.open()) { error in
-            XCTAssertEqual(
-                error as? StoreError, .newerFormat(file: fixture.path(log), found: 2, supported: 1))
-        }
+        var refusal: StoreError?
+        XCTAssertThrowsError(try fixture.open()) { refusal = $0 as? StoreError }
+        return refusal
     }
 }

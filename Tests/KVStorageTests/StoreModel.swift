@@ -10,6 +10,7 @@ struct StoreModel: Equatable {
 
     var records: [Place: Record] = [:]
     var promises: [PartitionID: Ballot] = [:]
+    var memberships: [PartitionID: Epoch] = [:]
     var floors: [PartitionID: Version] = [:]
 
     mutating func put(_ partition: PartitionID, _ key: Key, _ record: Record) {
@@ -26,8 +27,10 @@ struct StoreModel: Equatable {
         dropTombstones(partition)
     }
 
-    mutating func wipe(_ partition: PartitionID) {
+    mutating func wipe(_ partition: PartitionID, membership: Epoch) {
         records = records.filter { $0.key.partition != partition }
+        floors[partition] = nil
+        memberships[partition] = membership == 0 ? nil : membership
     }
 
     private mutating func dropTombstones(_ partition: PartitionID) {
@@ -48,6 +51,8 @@ struct StoreModel: Equatable {
             }
             let promise = fixture.store.promise(partition)
             if promise > .zero { model.promises[partition] = promise }
+            let membership = fixture.store.membership(partition)
+            if membership > 0 { model.memberships[partition] = membership }
             let floor = fixture.store.purgeFloor(partition)
             if floor > .zero { model.floors[partition] = floor }
         }

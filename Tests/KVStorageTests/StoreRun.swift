@@ -6,7 +6,7 @@ import XCTest
 /// Random work on a store and on a model of it, with crashes at chosen operations of the disk. After every crash the
 /// store must hold what the model held after some append: not before the last one that was durable, not later than
 /// the last there was. That is all of it: nothing durable is missing, nothing purged or wiped is back, promises have
-/// not sunk, and changes survive in their order.
+/// not sunk, records are of the membership that the store names, and no floor is ahead of a tombstone.
 final class StoreRun {
     let fixture: StoreFixture
     private static let partitions = [PartitionID(0), PartitionID(1), PartitionID(5)]
@@ -16,6 +16,7 @@ final class StoreRun {
     /// The last append that was synced in every mode (a promise, wipe or floor) and was durable.
     private var forced = 0
     private var forcedAppends: [Int] = []
+    private var lastMembership: Epoch = 0
     private(set) var crashes = 0
 
     init(seed: UInt64, sync: SyncMode = .always) throws {
@@ -66,10 +67,8 @@ final class StoreRun {
                 record(forced: true) { $0.promise(partition, ballot(round)) }
             }
         case 49..<52: purge(partition)
-        case 52..<53:
-            fixture.store.wipe(partition)
-            record(forced: true) { $0.wipe(partition) }
-        case 53..<75: try commit()
+        case 52..<54: wipe(partition)
+        case 54..<75: try commit()
         case 75..<97: try maintain()
         case 97..<99:
             fixture.disk.killProcess()
@@ -82,7 +81,8 @@ final class StoreRun {
     private func put(_ partition: PartitionID, isTombstone: Bool) {
         let key = Key("key-\(below(9))")
         let value = isTombstone ? nil : Array(repeating: UInt8(1 + below(250)), count: Int(below(150)))
-        let record = Record(version: fixture.nextVersion(), value: value)
+        let expiry = below(4) > 0 ? Expiry.never : Expiry(milliseconds: 1 + below(9))
+        let record = Record(version: fixture.nextVersion(), expiry: expiry, value: value)
         fixture.store.put(partition, key, record)
         self.record { $0.put(partition, key, record) }
     }
@@ -93,6 +93,14 @@ final class StoreRun {
         guard let newest, newest > fixture.store.purgeFloor(partition) else { return }
         fixture.store.setPurgeFloor(partition, newest)
         record(forced: true) { $0.purge(partition, newest) }
+    }
+
+    /// For a membership that begins, or for none any more.
+    private func wipe(_ partition: PartitionID) {
+        lastMembership += 1
+        let membership = below(3) == 0 ? 0 : lastMembership
+        fixture.store.wipe(partition, membership: membership)
+        record(forced: true) { $0.wipe(partition, membership: membership) }
     }
 
     private func commit() throws {
@@ -181,6 +189,10 @@ final class StoreRun {
             guard usage.tombstones == tombstones, usage.keys == records.count - tombstones,
                 usage.bytes == records.reduce(0, { $0 + $1.key.key.bytes.count + ($1.value.value?.count ?? 0) })
             else { throw Mismatch(message: "the usage of \(partition) is wrong: \(usage)") }
+            guard
+                fixture.store.expiringRecords(partition)
+                    == records.values.count(where: { $0.value != nil && $0.expiry != .never })
+            else { throw Mismatch(message: "the count of expiring records of \(partition) is wrong") }
         }
     }
 

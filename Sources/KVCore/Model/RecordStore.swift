@@ -46,7 +46,7 @@ public protocol RecordStore: AnyObject {
     /// All records of a partition, in no order, tombstones included.
     func forEach(_ partition: PartitionID, _ body: (Key, RecordHead) -> Void)
     func usage(_ partition: PartitionID) -> PartitionUsage
-    /// How many of the partition's records have an expiry, passed or not.
+    /// How many of the partition's records with a value have an expiry, passed or not.
     func expiringRecords(_ partition: PartitionID) -> Int
 
     /// The epoch of membership that the partition's records are of; 0 where it holds none.

@@ -161,7 +161,7 @@ extension NodeError {
     init(_ error: StoreError) {
         switch error {
         case .locked, .notWritable: self.init(.unavailable, "\(error)")
-        case .io, .damaged, .foreign, .newerFormat, .tooLarge: self.init(.badData, "\(error)")
+        case .io, .damaged, .foreign, .newerFormat, .olderFormat, .tooLarge: self.init(.badData, "\(error)")
         }
     }
 }

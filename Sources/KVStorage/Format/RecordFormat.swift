@@ -4,7 +4,7 @@ import KVCore
 enum RecordKind: UInt8 {
     case value = 1
     case tombstone = 2
-    /// A partition's promise, purge floor and wipe, all of them, whichever of them changed.
+    /// A partition's promise, purge floor, wipe and membership, all of them, whichever of them changed.
     case state = 3
 }
 

@@ -34,7 +34,7 @@ struct SegmentHeader: Hashable, Sendable {
     var format = Self.currentFormat
 
     static let size = 64
-    static let currentFormat: UInt32 = 1
+    static let currentFormat: UInt32 = 2
     static let magic: UInt64 = 0x676f_6c2d_766b_0a89  // 89 0A "kv-log"
 
     func encode(into target: UnsafeMutableRawPointer, magic: UInt64 = Self.magic) {

@@ -31,11 +31,7 @@ struct SidecarEntry {
     var key: UnsafeRawBufferPointer { bytes.slice(Self.headerSize, bytes.count - Self.headerSize) }
 
     func state() -> PartitionState {
-        PartitionState(
-            promise: Ballot(raw: bytes.get(16)),
-            floor: Version(ballot: Ballot(raw: key.get(0)), sequence: key.get(8)),
-            wiped: Location(segment: key.get(16), offset: key.get(20))
-        )
+        PartitionState(promise: version.ballot, value: key)
     }
 
     static func append(_ view: RecordView, at offset: UInt32, to output: inout [UInt8]) {

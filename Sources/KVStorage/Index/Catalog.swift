@@ -65,20 +65,41 @@ final class Catalog {
     /// Forgets a partition's tombstones up to its floor. On disk they go on hiding older records.
     func purge(_ partition: Partition) {
         guard partition.usage.tombstones > 0, partition.state.floor > .zero else { return }
+        partition.suppressors = partition.suppressors.filter { segments[$0.key] != nil }
         for entry in partition.index.entries where partition.index.isUsed(entry) {
             let pointer = partition.index.pointer(entry)
             guard pointer.pointee.isTombstone, pointer.pointee.version <= partition.state.floor else { continue }
-            segments[pointer.pointee.segment]?.suppressors += pointer.pointee.length
+            suppress(partition, pointer.pointee.segment, pointer.pointee.length)
             drop(partition, entry)
         }
+        // Gives back the memory, too.
+        if partition.index.count == 0 { partition.clear() }
     }
 
-    /// Forgets what a partition holds from before its wipe.
+    /// Counts a purged tombstone: nobody refers to it, and it must stay where it is.
+    func suppress(_ partition: Partition, _ segment: UInt32, _ length: Int) {
+        segments[segment]?.suppressors += length
+        partition.suppressors[segment, default: 0] += length
+    }
+
+    /// Forgets what a partition holds from before its wipe, and what hid still older records.
     func wipe(_ partition: Partition) {
-        for entry in partition.index.entries where partition.index.isUsed(entry) {
-            if partition.index.pointer(entry).pointee.location < partition.state.wiped { drop(partition, entry) }
+        for (segment, bytes) in partition.suppressors { segments[segment]?.suppressors -= bytes }
+        partition.suppressors = [:]
+        let (index, wiped) = (partition.index.entries, partition.state.wiped)
+        let keepsSome = index.contains {
+            partition.index.isUsed($0) && partition.index.pointer($0).pointee.location >= wiped
         }
-        if partition.index.count == 0 { partition.clear() }
+        for entry in index where partition.index.isUsed(entry) {
+            let pointer = partition.index.pointer(entry)
+            if keepsSome {
+                if pointer.pointee.location < wiped { drop(partition, entry) }
+            } else {
+                segments[pointer.pointee.segment]?.live -= pointer.pointee.length
+                uncache(pointer)
+            }
+        }
+        if !keepsSome { partition.clear() }
     }
 
     func uncache(_ pointer: UnsafeMutablePointer<IndexEntry>) {

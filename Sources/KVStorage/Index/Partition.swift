@@ -8,6 +8,10 @@ final class Partition {
     @exclusivity(unchecked) var index = KeyIndex()
     @exclusivity(unchecked) var state = PartitionState()
     @exclusivity(unchecked) var usage = PartitionUsage()
+    /// Records with a value that have an expiry.
+    @exclusivity(unchecked) var expiring = 0
+    /// Bytes of its purged tombstones, by segment; what was merged may still be named.
+    var suppressors: [UInt32: Int] = [:]
     @exclusivity(unchecked) private var built: HashTree?
 
     private static let emptyTree = HashTree()
@@ -23,7 +27,12 @@ final class Partition {
 
     @inline(__always)
     func count(_ entry: UnsafeMutablePointer<IndexEntry>, _ sign: Int) {
-        if entry.pointee.isTombstone { usage.tombstones += sign } else { usage.keys += sign }
+        if entry.pointee.isTombstone {
+            usage.tombstones += sign
+        } else {
+            usage.keys += sign
+            if entry.pointee.expiry != Expiry.never.milliseconds { expiring += sign }
+        }
         usage.bytes += sign * (entry.pointee.length - RecordFormat.headerSize)
     }
 
@@ -31,6 +40,7 @@ final class Partition {
     func clear() {
         index = KeyIndex()
         usage = PartitionUsage()
+        expiring = 0
         built = nil
     }
 }

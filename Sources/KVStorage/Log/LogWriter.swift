@@ -17,6 +17,8 @@ struct LogWriter {
     private var dataStart: UInt32
     /// Whether the tail's segment still lacks the states of the partitions.
     private(set) var needsStates: Bool
+    /// Whether the next batch begins a segment however short the tail's is.
+    private var endsSegment = false
     private let limit: UInt32
     private let store: UUID128
     private let shard: UInt16
@@ -52,15 +54,19 @@ struct LogWriter {
             full.append(open)
             tail.offset = open.end
         }
-        var begins = tail.segment == 0
+        var begins = tail.segment == 0 || endsSegment
         if !begins, tail.offset >= dataStart, tail.offset - dataStart >= limit { begins = true }
         if begins {
+            endsSegment = false
             tail = Location(segment: tail.segment + 1, offset: UInt32(SegmentHeader.size))
             dataStart = tail.offset
             needsStates = true
         }
         open = LogBuffer(segment: identity(tail.segment), offset: tail.offset, beginsSegment: begins)
     }
+
+    /// The next batch begins a segment.
+    mutating func endSegment() { endsSegment = true }
 
     mutating func statesAppended() {
         needsStates = false

@@ -7,6 +7,8 @@ public struct MaintenanceJob: Sendable {
         case merge(SegmentCursor)
         case index(SidecarWriter)
         case remove(SegmentRemoval)
+        /// Nothing is to be done on a storage thread.
+        case seal
     }
 
     let task: Task
@@ -20,6 +22,7 @@ public struct MaintenanceJob: Sendable {
             case .remove(let removal):
                 try removal.run()
                 return MaintenanceResult(outcome: .removed)
+            case .seal: return MaintenanceResult(outcome: .sealing)
             }
         } catch {
             return MaintenanceResult(outcome: .failed(error))
@@ -33,6 +36,8 @@ public struct MaintenanceResult: Sendable {
         /// Nil when the sidecar is complete.
         case indexed(SidecarWriter?)
         case removed
+        /// The next batch may begin a segment.
+        case sealing
         case failed(StoreError)
     }
 

@@ -101,6 +101,9 @@ struct Recovery {
         guard header.format <= SegmentHeader.currentFormat else {
             throw .newerFormat(file: name, found: header.format, supported: SegmentHeader.currentFormat)
         }
+        guard header.format == SegmentHeader.currentFormat else {
+            throw .olderFormat(file: name, found: header.format, supported: SegmentHeader.currentFormat)
+        }
         guard header.identity == identity(number) else {
             let found = header.identity
             throw .foreign(

@@ -44,12 +44,6 @@ public final class MemoryDriver: StoreDriver {
     }
 
     private func apply(_ append: MemoryStore.Append) {
-        switch append {
-        case .put(let partition, let key, let record):
-            image[partition, default: MemoryStore.Contents()].records[key] = record
-        case .promise(let partition, let ballot):
-            image[partition, default: MemoryStore.Contents()].promise = ballot
-        case .wipe(let partition): image[partition]?.records = [:]
-        }
+        image[append.partition, default: MemoryStore.Contents()].apply(append)
     }
 }

@@ -7,12 +7,39 @@ public final class MemoryStore: RecordStore {
     struct Contents {
         var records: [Key: Record] = [:]
         var promise = Ballot.zero
+        var membership: Epoch = 0
+        /// No tombstone up to here is among the records.
+        var floor = Version.zero
+
+        mutating func apply(_ append: Append) {
+            switch append {
+            case .put(_, let key, let record):
+                records[key] = record.value == nil && record.version <= floor ? nil : record
+            case .promise(_, let ballot): promise = ballot
+            case .wipe(_, let epoch):
+                records = [:]
+                floor = .zero
+                membership = epoch
+            case .purge(_, let version):
+                floor = version
+                records = records.filter { $0.value.value != nil || $0.value.version > version }
+            }
+        }
     }
 
     enum Append {
         case put(PartitionID, Key, Record)
         case promise(PartitionID, Ballot)
-        case wipe(PartitionID)
+        case wipe(PartitionID, membership: Epoch)
+        case purge(PartitionID, floor: Version)
+
+        var partition: PartitionID {
+            switch self {
+            case .put(let partition, _, _), .promise(let partition, _), .wipe(let partition, _),
+                .purge(let partition, _):
+                partition
+            }
+        }
     }
 
     public private(set) var appended: LogPosition = 0
@@ -33,11 +60,13 @@ public final class MemoryStore: RecordStore {
         self.contents = contents
         self.random = random
         self.loadChance = loadChance
-        for (partition, held) in contents {
-            var tree = HashTree()
-            for (key, record) in held.records { tree.toggle(KeyHash(key), record.version) }
-            trees[partition] = tree
-        }
+        for partition in contents.keys { trees[partition] = Self.tree(of: contents[partition]) }
+    }
+
+    private static func tree(of held: Contents?) -> HashTree {
+        var tree = HashTree()
+        for (key, record) in held?.records ?? [:] { tree.toggle(KeyHash(key), record.version) }
+        return tree
     }
 
     public func head(_ partition: PartitionID, _ key: Key) -> RecordHead? { contents[partition]?.records[key]?.head }
@@ -54,18 +83,16 @@ public final class MemoryStore: RecordStore {
     func redeem(_ ticket: ReadTicket) -> Record? { tickets.removeValue(forKey: ticket) }
 
     public func put(_ partition: PartitionID, _ key: Key, _ record: Record) {
-        append(.put(partition, key, record))
         let hash = KeyHash(key)
-        let old = contents[partition, default: Contents()].records.updateValue(record, forKey: key)
-        if let old { trees[partition, default: HashTree()].toggle(hash, old.version) }
-        trees[partition, default: HashTree()].toggle(hash, record.version)
+        if let old = head(partition, key) { trees[partition, default: HashTree()].toggle(hash, old.version) }
+        append(.put(partition, key, record))
+        if let new = head(partition, key) { trees[partition, default: HashTree()].toggle(hash, new.version) }
     }
 
     public func promise(_ partition: PartitionID) -> Ballot { contents[partition]?.promise ?? .zero }
 
     public func setPromise(_ partition: PartitionID, _ ballot: Ballot) {
         append(.promise(partition, ballot))
-        contents[partition, default: Contents()].promise = ballot
     }
 
     public func tree(_ partition: PartitionID) -> HashTree { trees[partition] ?? HashTree() }
@@ -98,15 +125,29 @@ public final class MemoryStore: RecordStore {
         return usage
     }
 
-    public func wipe(_ partition: PartitionID) {
-        append(.wipe(partition))
-        contents[partition]?.records = [:]
+    public func expiringRecords(_ partition: PartitionID) -> Int {
+        contents[partition]?.records.values.count { $0.value != nil && $0.expiry != .never } ?? 0
+    }
+
+    public func membership(_ partition: PartitionID) -> Epoch { contents[partition]?.membership ?? 0 }
+
+    public func wipe(_ partition: PartitionID, membership: Epoch) {
+        append(.wipe(partition, membership: membership))
         trees[partition] = HashTree()
+    }
+
+    public func purgeFloor(_ partition: PartitionID) -> Version { contents[partition]?.floor ?? .zero }
+
+    public func setPurgeFloor(_ partition: PartitionID, _ floor: Version) {
+        guard floor > purgeFloor(partition) else { return }
+        append(.purge(partition, floor: floor))
+        trees[partition] = Self.tree(of: contents[partition])
     }
 
     private func append(_ append: Append) {
         appended += 1
         unsynced.append(append)
+        contents[append.partition, default: Contents()].apply(append)
     }
 
     /// Everything up to `position` is durable: gives what that newly covers.

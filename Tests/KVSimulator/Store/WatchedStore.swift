@@ -47,5 +47,13 @@ public final class WatchedStore<Base: RecordStore>: RecordStore {
 
     public func forEach(_ partition: PartitionID, _ body: (Key, RecordHead) -> Void) { base.forEach(partition, body) }
     public func usage(_ partition: PartitionID) -> PartitionUsage { base.usage(partition) }
-    public func wipe(_ partition: PartitionID) { base.wipe(partition) }
+    public func expiringRecords(_ partition: PartitionID) -> Int { base.expiringRecords(partition) }
+
+    public func membership(_ partition: PartitionID) -> Epoch { base.membership(partition) }
+
+    public func wipe(_ partition: PartitionID, membership: Epoch) { base.wipe(partition, membership: membership) }
+
+    public func purgeFloor(_ partition: PartitionID) -> Version { base.purgeFloor(partition) }
+
+    public func setPurgeFloor(_ partition: PartitionID, _ floor: Version) { base.setPurgeFloor(partition, floor) }
 }
