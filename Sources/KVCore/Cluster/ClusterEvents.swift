@@ -2,7 +2,8 @@
 public enum ClusterInput: Sendable {
     /// From a member, or from an applicant, whose number is 0.
     case message(from: NodeNumber, ClusterMessage)
-    /// A member goes by a topology of this epoch.
+    /// A member goes by a topology of this epoch: its handshake, gossip or `outdated` said so. A lower one than here is sent
+    /// this node's, a higher one asked for its own.
     case epochSeen(Epoch, at: NodeNumber)
     /// The failure detector's opinion changed.
     case liveness(NodeNumber, Liveness)
@@ -47,28 +48,4 @@ public enum ClusterNotice: Hashable, Sendable {
     case applied(Applicant)
     /// A member runs with another data directory than the one it is known by.
     case foreignStore(NodeNumber, UUID128)
-}
-
-/// Times and limits of a cluster machine, all named here.
-public struct ClusterOptions: Sendable {
-    /// How often `timer` is to be given.
-    public var timer = Span.milliseconds(100)
-    /// How often a node reports to the council.
-    public var reportInterval = Span.milliseconds(250)
-    /// How long a member must have been dead before it is evicted: `failure.evict_after`.
-    public var evictAfter = Span.milliseconds(600_000)
-    /// An applicant not heard of for so long is forgotten.
-    public var applicantTimeout = Span.milliseconds(5000)
-    /// A request to a peer without an answer is sent again after this.
-    public var retry = Span.milliseconds(1000)
-    /// Partitions that move at a time.
-    public var maximumMoves = 64
-    /// Applicants remembered at a time.
-    public var maximumApplicants = 64
-    /// Operators' requests that wait here for their answers.
-    public var maximumControls = 256
-    /// Members that were removed are remembered so many at a time; the oldest are forgotten first.
-    public var maximumRemoved = 4096
-
-    public init() {}
 }

@@ -1,0 +1,151 @@
+/// Holds an operator's change against what is: who would be a member then, and under what standing, or why it is refused.
+struct ChangeReview {
+    private let change: MembershipChange
+    private let context: ClusterContext
+    private let topology: Topology
+    private(set) var members: [Member]
+    private(set) var lastNumber: NodeNumber
+
+    /// For a change that begins a plan.
+    init(_ change: MembershipChange, _ context: ClusterContext) throws(ControlFailure) {
+        self.change = change
+        self.context = context
+        topology = context.topology
+        members = topology.members
+        lastNumber = topology.lastNumber
+        guard topology.plan == nil else {
+            throw ControlFailure(
+                .planUnderWay,
+                "another change of membership is under way: wait for its end, or cancel it (kv join --cancel)")
+        }
+        guard !change.joins.isEmpty || !change.leaves.isEmpty else {
+            throw ControlFailure(.impossible, "no node is named: name those that are to join or to leave")
+        }
+        try Self.checkNamedOnce(change)
+        for join in change.joins { try admit(join) }
+        for id in change.leaves { try dismiss(id) }
+        guard members.contains(where: \.stays) else {
+            throw ControlFailure(.impossible, "no member would be left: at least one must stay")
+        }
+    }
+
+    private static func checkNamedOnce(_ change: MembershipChange) throws(ControlFailure) {
+        var coming: Set<String> = []
+        for join in change.joins where !coming.insert(join.id).inserted {
+            throw ControlFailure(.impossible, "\(join.id) is named twice among those that are to join")
+        }
+        var going: Set<String> = []
+        for id in change.leaves + change.joins.compactMap(\.replaces) where !going.insert(id).inserted {
+            throw ControlFailure(.impossible, "\(id) is named twice among those that are to leave or be replaced")
+        }
+    }
+
+    // MARK: - Joins
+
+    private mutating func admit(_ join: MembershipChange.Join) throws(ControlFailure) {
+        let applicant = try applicant(join.id)
+        try checkStore(of: applicant)
+        if let old = join.replaces {
+            guard let index = topology.members.firstIndex(where: { $0.id == old }) else {
+                throw ControlFailure(.noSuchNode, "\(old), which \(join.id) is to replace, is not a member")
+            }
+            members[index].standing = .lost
+        }
+        if join.id != join.replaces, topology.member(named: join.id) != nil {
+            throw ControlFailure(
+                .impossible,
+                "\(join.id) is a member already: start the new node under another id, or let it take that member's "
+                    + "place with --replace \(join.id)")
+        }
+        let weight = join.weight ?? applicant.weight
+        guard (1...Applicant.maximumWeight).contains(weight) else {
+            throw ControlFailure(
+                .impossible, "the weight of \(join.id) must be 1-\(Applicant.maximumWeight), not \(weight)")
+        }
+        let zone = join.zone ?? applicant.zone
+        guard Applicant.isZone(zone) else {
+            throw ControlFailure(.impossible, "the zone of \(join.id) must be 1-64 characters of A-Z a-z 0-9 . - _")
+        }
+        guard lastNumber.raw < .max else {
+            throw ControlFailure(.impossible, "\(join.id) cannot join: all 65535 numbers of members have been given")
+        }
+        lastNumber = NodeNumber(lastNumber.raw + 1)
+        members.append(
+            Member(
+                number: lastNumber, id: join.id, client: applicant.client, peer: applicant.peer, zone: zone,
+                weight: weight, store: applicant.store, standing: .joining))
+    }
+
+    private func applicant(_ id: String) throws(ControlFailure) -> Applicant {
+        let found = context.applicants.named(id)
+        if found.count > 1 {
+            let peers = found.map(\.peer.description).joined(separator: " and ")
+            throw ControlFailure(
+                .impossible, "\(found.count) nodes wait under the id \(id), at \(peers): stop all but one")
+        }
+        if let applicant = found.first { return applicant }
+        if topology.member(named: id) != nil {
+            throw ControlFailure(.impossible, "\(id) is a member already, and no other node waits under that id")
+        }
+        throw ControlFailure(
+            .noSuchNode,
+            "no node waits under the id \(id): start it with seeds that name a member, then ask again (kv ring shows who waits)"
+        )
+    }
+
+    private func checkStore(of applicant: Applicant) throws(ControlFailure) {
+        guard let former = topology.removed.first(where: { $0.store == applicant.store }) else { return }
+        throw ControlFailure(
+            .impossible,
+            "\(applicant.id) runs with the data directory of \(former.id), which was removed: start it with an empty one"
+        )
+    }
+
+    // MARK: - Leaves
+
+    private mutating func dismiss(_ id: String) throws(ControlFailure) {
+        guard let index = topology.members.firstIndex(where: { $0.id == id }) else {
+            throw ControlFailure(.noSuchNode, "\(id) is not a member (kv ring shows who is)")
+        }
+        let liveness = context.liveness(of: topology.members[index].number)
+        if change.isForced {
+            try Self.checkIsAway(id, liveness)
+        } else if liveness == .dead {
+            throw ControlFailure(
+                .impossible, "\(id) is dead and cannot hand over what it holds: remove it without its help (--force)")
+        }
+        members[index].standing = change.isForced ? .lost : .leaving
+    }
+
+    private static func checkIsAway(_ id: String, _ liveness: Liveness) throws(ControlFailure) {
+        guard liveness == .alive else { return }
+        throw ControlFailure(.impossible, "\(id) is alive: let it leave without --force, or stop it first")
+    }
+
+    // MARK: - While a plan is under way
+
+    /// Whom a change gives up for dead in the middle of a plan; nil where it is not of that kind.
+    static func givenUp(
+        by change: MembershipChange, _ context: ClusterContext
+    ) throws(ControlFailure) -> Set<NodeNumber>? {
+        let topology = context.topology
+        guard topology.plan != nil, change.isForced, change.joins.isEmpty, !change.leaves.isEmpty else { return nil }
+        var numbers: Set<NodeNumber> = []
+        for id in change.leaves {
+            // While one member replaces another of the same name, the old one is given up already.
+            let named = topology.members.filter { $0.id == id }
+            guard !named.isEmpty else {
+                throw ControlFailure(.noSuchNode, "\(id) is not a member (kv ring shows who is)")
+            }
+            guard let member = named.first(where: { $0.standing != .lost }) else {
+                throw ControlFailure(.impossible, "\(id) is being removed already (kv ring shows how far that is)")
+            }
+            try checkIsAway(id, context.liveness(of: member.number))
+            numbers.insert(member.number)
+        }
+        guard topology.members.contains(where: { $0.stays && !numbers.contains($0.number) }) else {
+            throw ControlFailure(.impossible, "no member would be left: at least one must stay")
+        }
+        return numbers
+    }
+}

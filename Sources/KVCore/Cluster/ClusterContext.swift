@@ -1,0 +1,67 @@
+/// What the parts of a cluster machine share: who and when this is, by what topology it goes, what it has heard, and
+/// where decisions go.
+final class ClusterContext {
+    let me: NodeNumber
+    let options: ClusterOptions
+    let coding: TopologyCoding
+    var now: Now
+    var random: SplitMix
+    var effects: [ClusterEffect] = []
+    /// Adopted: it is on disk here, and known to be chosen.
+    var topology: Topology
+    var ledger: MoveLedger
+    var applicants: ApplicantList
+    var stores: StoreBook
+    private var liveness: [NodeNumber: Liveness] = [:]
+
+    init(
+        me: NodeNumber, store: UUID128, topology: Topology, options: ClusterOptions, coding: TopologyCoding,
+        seed: UInt64, now: Now
+    ) {
+        self.me = me
+        self.options = options
+        self.coding = coding
+        self.now = now
+        self.topology = topology
+        random = SplitMix(seed: seed)
+        ledger = MoveLedger(partitions: topology.settings.partitions)
+        applicants = ApplicantList(options: options)
+        stores = StoreBook(me: me, store: store, now: now)
+    }
+
+    var time: Instant { now.monotonic }
+
+    func send(_ node: NodeNumber, _ message: ClusterMessage) { effects.append(.send(node, message)) }
+
+    func notice(_ notice: ClusterNotice) { effects.append(.notice(notice)) }
+
+    /// A member that nothing was heard against is alive.
+    func liveness(of node: NodeNumber) -> Liveness { node == me ? .alive : liveness[node] ?? .alive }
+
+    func isAlive(_ node: NodeNumber) -> Bool { liveness(of: node) == .alive }
+
+    func isDead(_ node: NodeNumber) -> Bool { liveness(of: node) == .dead }
+
+    func setLiveness(of node: NodeNumber, _ opinion: Liveness) {
+        guard node != me, topology.member(node) != nil else { return }
+        liveness[node] = opinion
+    }
+
+    /// Goes by `next` from now on, and forgets what was about those who are gone.
+    func adopt(_ next: Topology) {
+        let before = topology
+        topology = next
+        liveness = liveness.filter { next.member($0.key) != nil }
+        stores.keepMembers(of: next)
+        applicants.dropMembers(of: next)
+        ledger.turn(to: next)
+        effects.append(.adopt(next))
+        if before.plan?.id != next.plan?.id { ledger.resetRate() }
+        if let plan = before.plan, plan.id != next.plan?.id {
+            notice(.planEnded(id: plan.id, isCancelled: plan.isCancelling))
+        }
+        if next.plan?.id != before.plan?.id, let status = ledger.status(of: next, isAlive: isAlive) {
+            notice(.planBegan(status))
+        }
+    }
+}

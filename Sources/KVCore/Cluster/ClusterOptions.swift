@@ -1,0 +1,33 @@
+/// Times and limits of a cluster machine, all named here.
+public struct ClusterOptions: Sendable {
+    /// How often `timer` is to be given.
+    public var timer = Span.milliseconds(100)
+    /// How often a node reports to the council.
+    public var reportInterval = Span.milliseconds(250)
+    /// How long a member must have been dead before it is evicted: `failure.evict_after`.
+    public var evictAfter = Span.milliseconds(600_000)
+    /// An applicant not heard of for so long is forgotten.
+    public var applicantTimeout = Span.milliseconds(5000)
+    /// A request to a peer without an answer is sent again after this.
+    public var retry = Span.milliseconds(1000)
+    /// The topology is not changed more often than this on the coordinator's own account: what has become ready
+    /// meanwhile makes one change.
+    public var changeInterval = Span.milliseconds(100)
+    /// What comes in close succession is waited for this long after the last of it, to make one change: applicants that
+    /// admit themselves, and the first members' stores.
+    public var gather = Span.milliseconds(1000)
+    /// How long the coordinator keeps another node's request that it has not begun to carry out.
+    public var askTimeout = Span.milliseconds(5000)
+    /// Partitions that move at a time.
+    public var maximumMoves = 64
+    /// Applicants remembered at a time.
+    public var maximumApplicants = 64
+    /// Operators' requests that wait here for their answers.
+    public var maximumControls = 256
+    /// Members that were removed are remembered so many at a time; the oldest are forgotten first.
+    public var maximumRemoved = 4096
+    /// Nodes remembered to go by a later topology than this one.
+    public var maximumHolders = 64
+
+    public init() {}
+}

@@ -1,0 +1,13 @@
+/// Why an operator's request is refused. Nothing was changed.
+struct ControlFailure: Error {
+    var refusal: ControlRefusal
+    /// What is wrong with what, and what to do.
+    var message: String
+
+    init(_ refusal: ControlRefusal, _ message: String) {
+        self.refusal = refusal
+        self.message = message
+    }
+
+    var reply: ControlReply { .refused(refusal, message) }
+}

@@ -1,0 +1,217 @@
+/// What the leader of the council's partition does: it reads the topology's register, and then changes it, one change at
+/// a time, each under the condition that the register is as it was read. So however many nodes believe that they lead,
+/// the topologies that are chosen form one line; and whoever loses the lead leaves nothing behind but the register.
+struct Coordinator {
+    /// What is known of the register.
+    private enum Phase {
+        case notLeading
+        /// It is to be read then: something went wrong a moment ago.
+        case resting(until: Instant)
+        case reading(UInt64)
+        /// It holds the topology of `epoch` under this version; nil where it is still empty, at the first epoch.
+        case ready(Version?, epoch: Epoch)
+        case writing(UInt64, TopologyChange)
+    }
+
+    let context: ClusterContext
+    private var phase = Phase.notLeading
+    private var queue: [Ask] = []
+    /// A change whose outcome was not told: the next read may tell.
+    private var doubt: TopologyChange?
+    private var lastRequest: UInt64
+    private var lastLook: Instant
+    var evictions = EvictionWatch()
+
+    /// - Parameter boot: so that the names of its requests differ from those of earlier processes.
+    init(context: ClusterContext, boot: UInt64) {
+        self.context = context
+        lastRequest = boot << 32
+        lastLook = context.time
+    }
+
+    var isLeading: Bool { if case .notLeading = phase { false } else { true } }
+
+    // MARK: - Leading
+
+    mutating func begin() {
+        guard !isLeading else { return }
+        evictions.begin()
+        read()
+    }
+
+    /// Gives the lead up. Answers what has not been begun, to be asked elsewhere.
+    mutating func stop() -> [Ask] {
+        if case .writing(_, let proposal) = phase { answer(proposal.asks, .unknown) }
+        settleDoubt(by: nil)
+        phase = .notLeading
+        defer { queue = [] }
+        return queue
+    }
+
+    /// Takes a request, to be carried out in its turn.
+    mutating func take(_ ask: Ask) {
+        guard queue.count < context.options.maximumControls else {
+            let message = "\(queue.count) requests wait for the coordinator already: ask again in a moment"
+            return answer([ask], .refused(.noCoordinator, message))
+        }
+        queue.append(ask)
+    }
+
+    /// Drops what has waited too long without having been begun.
+    mutating func timer() {
+        let late = queue.filter { context.time >= $0.deadline }
+        guard !late.isEmpty else { return }
+        queue.removeAll { context.time >= $0.deadline }
+        let message =
+            "the coordinator could not reach a majority of the council in time, nothing was changed: see "
+            + "that a majority of it is up (kv ring), then ask again"
+        answer(late, .refused(.noCoordinator, message))
+    }
+
+    // MARK: - The register
+
+    private mutating func request(_ command: Command) -> UInt64 {
+        lastRequest += 1
+        context.effects.append(.request(lastRequest, command))
+        return lastRequest
+    }
+
+    private mutating func read() { phase = .reading(request(.get)) }
+
+    private mutating func rest() {
+        let span = context.options.retry.nanoseconds / 2
+        let jitter = context.random.next(upperBound: max(span, 1))
+        phase = .resting(until: context.time + Span(nanoseconds: span + jitter))
+    }
+
+    /// How a request ended; returns a topology that is now known to be chosen, if it may be news.
+    mutating func end(_ id: UInt64, _ outcome: Outcome) -> Topology? {
+        switch phase {
+        case .reading(id): return hasRead(outcome)
+        case .writing(id, let proposal): return hasWritten(proposal, outcome)
+        default: return nil
+        }
+    }
+
+    private mutating func hasRead(_ outcome: Outcome) -> Topology? {
+        switch outcome {
+        case .found(let record):
+            guard let topology = record.value.flatMap(context.coding.decode), topology.flaw == nil,
+                topology.clusterID == context.topology.clusterID, topology.epoch >= context.topology.epoch
+            else { break }
+            settleDoubt(by: topology)
+            phase = .ready(record.version, epoch: topology.epoch)
+            return topology.epoch > context.topology.epoch ? topology : nil
+        case .absent where context.topology.epoch == 1:
+            settleDoubt(by: nil)
+            phase = .ready(nil, epoch: 1)
+            return nil
+        default: break
+        }
+        rest()
+        return nil
+    }
+
+    private mutating func hasWritten(_ proposal: TopologyChange, _ outcome: Outcome) -> Topology? {
+        switch outcome {
+        case .written(let version):
+            phase = .ready(version, epoch: proposal.topology.epoch)
+            succeed(proposal)
+            return proposal.topology
+        case .unknown:
+            doubt = proposal
+            read()
+        case .refused:
+            queue = proposal.asks + queue
+            rest()
+        default:
+            // Somebody else has changed it.
+            queue = proposal.asks + queue
+            read()
+        }
+        return nil
+    }
+
+    private mutating func settleDoubt(by topology: Topology?) {
+        guard let proposal = doubt else { return }
+        doubt = nil
+        if topology == proposal.topology { succeed(proposal) } else { answer(proposal.asks, .unknown) }
+    }
+
+    private func succeed(_ proposal: TopologyChange) {
+        answer(proposal.asks, .plan(context.ledger.status(of: proposal.topology, isAlive: context.isAlive)))
+        for node in proposal.evicted { context.notice(.evicting(node)) }
+    }
+
+    private mutating func propose(_ draft: TopologyDraft, asks: [Ask] = [], evicted: [NodeNumber] = []) {
+        guard case .ready(let version, _) = phase else { return queue = asks + queue }
+        if let flaw = draft.topology.flaw {
+            // What others would not take must not be chosen.
+            answer(asks, .refused(.impossible, "the topology that this would give is not sound: \(flaw)"))
+            return rest()
+        }
+        let condition = version.map { Condition.ifVersion($0) } ?? .ifAbsent
+        let put = Put(value: context.coding.encode(draft.topology), condition: condition)
+        phase = .writing(request(.put(put)), TopologyChange(topology: draft.topology, asks: asks, evicted: evicted))
+    }
+
+    // MARK: - Changes
+
+    /// Does what there is to do now.
+    mutating func advance() {
+        switch phase {
+        case .notLeading, .reading, .writing: return
+        case .resting(let time):
+            if context.time >= time { read() }
+        case .ready(_, let epoch):
+            // What was chosen is adopted first; and where another coordinator has gone on, its change is read.
+            guard epoch >= context.topology.epoch else { return read() }
+            guard epoch == context.topology.epoch, context.topology.council.members.contains(context.me) else {
+                return
+            }
+            while case .ready = phase, !queue.isEmpty { carryOut(queue.removeFirst()) }
+            guard case .ready = phase, context.time - lastLook >= context.options.changeInterval else { return }
+            lastLook = context.time
+            keepUp()
+        }
+    }
+
+    private mutating func carryOut(_ ask: Ask) {
+        do throws(ControlFailure) {
+            guard let draft = try draft(for: ask.request) else {
+                return answer([ask], .plan(context.ledger.status(of: context.topology, isAlive: context.isAlive)))
+            }
+            if case .change(_, isDryRun: true) = ask.request {
+                return answer([ask], .plan(context.ledger.status(of: draft.topology, isAlive: context.isAlive)))
+            }
+            propose(draft, asks: [ask])
+        } catch {
+            answer([ask], error.reply)
+        }
+    }
+
+    /// What needs no operator: stores, moves, the council, newcomers that admit themselves, the dead.
+    private mutating func keepUp() {
+        var draft = TopologyDraft(after: context.topology)
+        draft.record(
+            context.stores.unrecorded(in: context.topology, now: context.time, gather: context.options.gather))
+        draft.complete(ledger: context.ledger)
+        draft.start(options: context.options, isAlive: context.isAlive)
+        draft.moveCouncil(ledger: context.ledger, isDead: context.isDead)
+        draft.finish(maximumRemoved: context.options.maximumRemoved)
+        let evicted = evictions.due(context)
+        if context.topology.plan == nil {
+            if evicted.isEmpty { admitApplicants(&draft) } else { evict(evicted, &draft) }
+        }
+        if draft.isChanged { propose(draft, evicted: evicted) }
+    }
+
+    private func answer(_ asks: [Ask], _ reply: ControlReply) {
+        for ask in asks {
+            switch ask.origin {
+            case .local(let id): context.effects.append(.answer(id, reply))
+            case .remote(let node, let id): context.send(node, .told(id, reply))
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+/// Keeps this node's topology up to date: learns of later ones, has them persisted, then adopts them; and passes them on.
+struct Keeper {
+    private let context: ClusterContext
+    /// On its way to the disk.
+    private var persisting: Topology?
+    /// The latest learned while another is on its way there.
+    private var pending: Topology?
+    /// Who is known to go by a later topology than any learned here.
+    private var holders: [NodeNumber: Epoch] = [:]
+    private var asked: (node: NodeNumber, at: Instant)?
+    /// When each node was last sent this node's topology unasked.
+    private var pushed: [NodeNumber: Instant] = [:]
+
+    init(context: ClusterContext) { self.context = context }
+
+    /// The latest known to be chosen.
+    private var newest: Topology { pending ?? persisting ?? context.topology }
+
+    /// Takes a topology that is known to be chosen.
+    mutating func learn(_ topology: Topology) {
+        guard topology.isSound(after: newest) else { return }
+        if persisting == nil {
+            persisting = topology
+            context.effects.append(.persist(topology))
+        } else {
+            pending = topology
+        }
+        holders = holders.filter { $0.value > topology.epoch }
+        if holders.isEmpty { asked = nil }
+    }
+
+    /// A topology is on disk.
+    mutating func persisted(_ epoch: Epoch) {
+        guard let topology = persisting, topology.epoch == epoch else { return }
+        persisting = pending
+        pending = nil
+        context.adopt(topology)
+        if let persisting { context.effects.append(.persist(persisting)) }
+    }
+
+    /// A node goes by a topology of this epoch.
+    mutating func see(_ epoch: Epoch, at node: NodeNumber) {
+        guard node != context.me, node.raw > 0 else { return }
+        if epoch < newest.epoch { return push(to: node) }
+        guard epoch > newest.epoch else { return holders[node] = nil }
+        guard holders[node] != nil || holders.count < context.options.maximumHolders else { return }
+        holders[node] = epoch
+        if asked == nil { ask(node) }
+    }
+
+    /// A node has asked for what is newer than it has.
+    func answer(_ node: NodeNumber, above epoch: Epoch) {
+        if newest.epoch > epoch { context.send(node, .topology(newest)) }
+    }
+
+    /// Sends a topology that is known to be chosen to all it concerns.
+    func broadcast(_ topology: Topology) {
+        let numbers = Set((context.topology.members + topology.members).map(\.number))
+        for number in numbers.sorted() where number != context.me { context.send(number, .topology(topology)) }
+    }
+
+    mutating func timer() {
+        if let asked, context.time - asked.at >= context.options.retry {
+            let others = holders.keys.sorted()
+            // Round about: the next in order.
+            if let next = others.first(where: { $0 > asked.node }) ?? others.first {
+                ask(next)
+            } else {
+                self.asked = nil
+            }
+        }
+        pushed = pushed.filter { context.time - $0.value < context.options.retry }
+    }
+
+    private mutating func ask(_ node: NodeNumber) {
+        asked = (node, context.time)
+        context.send(node, .topologyWanted(above: newest.epoch))
+    }
+
+    /// Only members are told unasked, and each now and then only: much of what it says was on its way when it learned better.
+    private mutating func push(to node: NodeNumber) {
+        guard newest.member(node) != nil, pushed[node] == nil else { return }
+        pushed[node] = context.time
+        context.send(node, .topology(newest))
+    }
+}

@@ -1,0 +1,69 @@
+extension MoveLedger {
+    /// How the plan of a topology stands; nil where it has none.
+    func status(of topology: Topology, isAlive: (NodeNumber) -> Bool) -> PlanStatus? {
+        guard let plan = topology.plan else { return nil }
+        var bytesLeft: UInt64 = 0
+        var copiesLeft = 0
+        var underWay: [MoveStatus] = []
+        var waiting: [MoveStatus] = []
+        for target in plan.targets {
+            guard let assignment = topology.assignment(of: target.partition) else { continue }
+            let newcomers = target.replicas.filter { !assignment.replicas.contains($0) }
+            copiesLeft += newcomers.count
+            if assignment.next != nil {
+                let move = status(of: target.partition, assignment, to: target.replicas)
+                bytesLeft = saturatingSum(bytesLeft, move.total > move.sent ? move.total - move.sent : 0)
+                underWay.append(move)
+                continue
+            }
+            let bytes = saturatingProduct(size(of: target.partition), UInt64(newcomers.count))
+            bytesLeft = saturatingSum(bytesLeft, bytes)
+            if waiting.count < PlanStatus.maximumUnderWay, let absent = newcomers.first(where: { !isAlive($0) }) {
+                // It is not begun: a partition is not to depend on who is not there.
+                waiting.append(
+                    MoveStatus(
+                        partition: target.partition, from: assignment.replicas, to: target.replicas, sent: 0,
+                        total: bytes, obstacle: .unreachable(absent)))
+            }
+        }
+        if let next = topology.council.next {
+            underWay.append(status(of: topology.councilPartition, topology.council, to: next))
+        }
+        let shown = underWay.filter { $0.obstacle != nil } + waiting + underWay.filter { $0.obstacle == nil }
+        return PlanStatus(
+            id: plan.id, reason: plan.reason, joining: topology.members.filter { $0.standing == .joining }.map(\.id),
+            leaving: topology.members.filter { !$0.stays }.map(\.id), isPaused: plan.isPaused,
+            isCancelling: plan.isCancelling, moves: plan.moves, movesDone: max(plan.moves - copiesLeft, 0),
+            partitionsLeft: plan.targets.count, minimum: plan.minimum, bytes: plan.bytes,
+            bytesDone: plan.bytes > bytesLeft ? plan.bytes - bytesLeft : 0, rate: rate,
+            underWay: Array(shown.prefix(PlanStatus.maximumUnderWay)))
+    }
+
+    private func status(of partition: PartitionID, _ assignment: Assignment, to next: [NodeNumber]) -> MoveStatus {
+        let report = report(on: partition, assignment)
+        let newcomers = next.count { !assignment.replicas.contains($0) }
+        return MoveStatus(
+            partition: partition, from: assignment.replicas, to: next, sent: report?.sent ?? 0,
+            total: report?.total ?? saturatingProduct(size(of: partition), UInt64(newcomers)),
+            obstacle: report?.obstacle)
+    }
+
+    /// Bytes that newcomers are to be sent until the targets are reached.
+    func bytes(toReach targets: [ChangePlan.Target], in topology: Topology) -> UInt64 {
+        targets.reduce(0) { sum, target in
+            let replicas = topology.replicas(of: target.partition)
+            let newcomers = target.replicas.count { !replicas.contains($0) }
+            return saturatingSum(sum, saturatingProduct(size(of: target.partition), UInt64(newcomers)))
+        }
+    }
+}
+
+private func saturatingSum(_ a: UInt64, _ b: UInt64) -> UInt64 {
+    let (sum, overflow) = a.addingReportingOverflow(b)
+    return overflow ? .max : sum
+}
+
+private func saturatingProduct(_ a: UInt64, _ b: UInt64) -> UInt64 {
+    let (product, overflow) = a.multipliedReportingOverflow(by: b)
+    return overflow ? .max : product
+}

@@ -1,0 +1,13 @@
+/// How a topology becomes the value of its register, and back. The machine does not know the bytes.
+public struct TopologyCoding: Sendable {
+    public var encode: @Sendable (Topology) -> [UInt8]
+    /// Nil for what `encode` does not give.
+    public var decode: @Sendable ([UInt8]) -> Topology?
+
+    public init(
+        encode: @escaping @Sendable (Topology) -> [UInt8], decode: @escaping @Sendable ([UInt8]) -> Topology?
+    ) {
+        self.encode = encode
+        self.decode = decode
+    }
+}

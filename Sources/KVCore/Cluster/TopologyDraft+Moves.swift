@@ -1,0 +1,81 @@
+// Moves: how partitions, and the council, get where they are to be.
+
+extension TopologyDraft {
+    /// Makes the next replica set the present one, where that is ready.
+    mutating func complete(ledger: MoveLedger) {
+        guard let plan = topology.plan else { return }
+        let isReady = plan.targets.map { target in
+            guard let assignment = base.assignment(of: target.partition), assignment.next != nil else { return false }
+            return ledger.report(on: target.partition, assignment)?.isReady ?? false
+        }
+        guard isReady.contains(true) else { return }
+        change { topology in
+            var left: [ChangePlan.Target] = []
+            for (target, isReady) in zip(plan.targets, isReady) {
+                let index = Int(target.partition.raw)
+                guard isReady, let next = topology.assignments[index].next else {
+                    left.append(target)
+                    continue
+                }
+                topology.assignments[index] = topology.assignments[index].changing(
+                    to: next, next: nil, at: topology.epoch)
+            }
+            topology.plan?.targets = left
+        }
+    }
+
+    /// Begins moves, as many as may be under way.
+    mutating func start(options: ClusterOptions, isAlive: @escaping (NodeNumber) -> Bool) {
+        guard let plan = topology.plan, !plan.isPaused else { return }
+        var chooser = MoveChooser(topology, options: options, isAlive: isAlive)
+        let chosen = chooser?.choose() ?? []
+        // The same nodes in another order: only who is preferred to lead changes, and majorities stay what they are.
+        var done: Set<PartitionID> = []
+        for target in plan.targets where done.count < options.maximumMoves {
+            guard let assignment = topology.assignment(of: target.partition), assignment.next == nil,
+                Set(assignment.replicas) == Set(target.replicas)
+            else { continue }
+            done.insert(target.partition)
+        }
+        guard !chosen.isEmpty || !done.isEmpty else { return }
+        change { topology in
+            for target in chosen {
+                let index = Int(target.partition.raw)
+                let assignment = topology.assignments[index]
+                topology.assignments[index] = assignment.changing(
+                    to: assignment.replicas, next: target.replicas, at: topology.epoch)
+            }
+            for target in plan.targets where done.contains(target.partition) {
+                let index = Int(target.partition.raw)
+                topology.assignments[index] = topology.assignments[index].changing(
+                    to: target.replicas, next: nil, at: topology.epoch)
+            }
+            topology.plan?.targets.removeAll { done.contains($0.partition) }
+        }
+    }
+
+    /// Takes the council where it is to be, by one joint move at a time.
+    ///
+    /// It moves when the partitions have: a newcomer has shown by then that it is up to it, and a plan whose newcomers
+    /// die can still be cancelled. Only whom the plan gives up for dead it loses first, as it has no vote to spare.
+    mutating func moveCouncil(ledger: MoveLedger, isDead: (NodeNumber) -> Bool) {
+        let council = base.council
+        let desired = Planner.council(
+            // A dead member keeps its seat but gets none.
+            of: topology.members.filter { council.replicas.contains($0.number) || !isDead($0.number) },
+            current: council.replicas)
+        if let next = council.next {
+            if ledger.report(on: base.councilPartition, council)?.isReady ?? false {
+                change { $0.council = council.changing(to: next, next: nil, at: $0.epoch) }
+            } else if next != desired {
+                let other = Set(desired) == Set(council.replicas) ? nil : desired
+                change { $0.council = council.changing(to: council.replicas, next: other, at: $0.epoch) }
+            }
+            return
+        }
+        guard Set(desired) != Set(council.replicas), topology.plan?.isPaused != true else { return }
+        let hasLost = topology.members.contains { $0.standing == .lost && council.replicas.contains($0.number) }
+        guard hasLost || topology.plan?.targets.isEmpty ?? true else { return }
+        change { $0.council = council.changing(to: council.replicas, next: desired, at: $0.epoch) }
+    }
+}

@@ -1,0 +1,52 @@
+/// The next epoch's topology in the making. What is not changed through it stays as it was.
+struct TopologyDraft {
+    private(set) var topology: Topology
+    /// What it follows.
+    let base: Topology
+    /// Whether there is anything to propose.
+    private(set) var isChanged = false
+
+    init(after base: Topology) {
+        self.base = base
+        topology = base
+        topology.epoch = base.epoch + 1
+    }
+
+    mutating func change(_ body: (inout Topology) -> Void) {
+        body(&topology)
+        isChanged = true
+    }
+
+    mutating func record(_ stores: [NodeNumber: UUID128]) {
+        guard !stores.isEmpty else { return }
+        change { topology in
+            for index in topology.members.indices where topology.members[index].store == nil {
+                topology.members[index].store = stores[topology.members[index].number]
+            }
+        }
+    }
+
+    mutating func setPaused(_ isPaused: Bool) {
+        change { $0.plan?.isPaused = isPaused }
+    }
+
+    /// Ends the plan, if everything it was for has come about: partitions and council are where they are to be since
+    /// the last epoch at the latest, so who is removed here has had no say any more.
+    mutating func finish(maximumRemoved: Int) {
+        guard let plan = topology.plan, plan.targets.isEmpty, base.council.next == nil,
+            topology.council == base.council
+        else { return }
+        let gone = topology.members.filter { !$0.stays }
+        guard !topology.council.replicas.contains(where: { number in gone.contains { $0.number == number } }) else {
+            return
+        }
+        change { topology in
+            topology.plan = nil
+            topology.members.removeAll { !$0.stays }
+            for index in topology.members.indices { topology.members[index].standing = .active }
+            topology.removed += gone.map { RemovedMember(number: $0.number, id: $0.id, store: $0.store) }
+            topology.removed.sort { $0.number < $1.number }
+            topology.removed.removeFirst(max(topology.removed.count - max(maximumRemoved, 0), 0))
+        }
+    }
+}

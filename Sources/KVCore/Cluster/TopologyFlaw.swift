@@ -1,0 +1,88 @@
+extension Topology {
+    /// What is wrong with the document in itself, or nil. No node goes by one that is not sound, whoever sent it: every
+    /// index and number in it may be relied on then.
+    public var flaw: String? {
+        if epoch == 0 || epoch == .max { return "its epoch is out of range" }
+        let partitions = settings.partitions
+        guard (1...Slot.count).contains(partitions), partitions & (partitions - 1) == 0, settings.replicas > 0,
+            assignments.count == partitions
+        else { return "its partitions do not add up" }
+        return flawOfMembers ?? flawOfAssignments ?? flawOfPlan
+    }
+
+    /// Whether this may come after `earlier`: the same cluster's, later, and sound.
+    public func isSound(after earlier: Topology) -> Bool {
+        clusterID == earlier.clusterID && settings == earlier.settings && epoch > earlier.epoch
+            && lastNumber >= earlier.lastNumber && flaw == nil
+    }
+
+    private var flawOfMembers: String? {
+        guard !members.isEmpty else { return "it has no members" }
+        var last = NodeNumber(0)
+        for member in members {
+            guard member.number > last, member.number <= lastNumber else { return "its members are out of order" }
+            guard member.weight > 0 else { return "\(member.id) has no weight" }
+            last = member.number
+        }
+        let stores = members.compactMap(\.store)
+        guard Set(stores).count == stores.count else { return "two members have one store" }
+        let gone = Set(removed.compactMap(\.store))
+        guard gone.isDisjoint(with: stores) else { return "a removed store is back" }
+        last = NodeNumber(0)
+        for former in removed {
+            guard former.number > last, former.number <= lastNumber, member(former.number) == nil else {
+                return "its removed members are out of order"
+            }
+            last = former.number
+        }
+        return nil
+    }
+
+    private var flawOfAssignments: String? {
+        let numbers = Set(members.map(\.number))
+        for (partition, assignment) in assignments.enumerated() where !isSound(assignment, numbers) {
+            return "partition \(partition) is out of order"
+        }
+        guard isSound(council, numbers), council.replicas.count <= Self.maximumCouncil,
+            council.next?.count ?? 0 <= Self.maximumCouncil
+        else { return "its council is out of order" }
+        return nil
+    }
+
+    private func isSound(_ assignment: Assignment, _ numbers: Set<NodeNumber>) -> Bool {
+        guard isSet(assignment.replicas, of: numbers), assignment.next.map({ isSet($0, of: numbers) }) ?? true else {
+            return false
+        }
+        return (1...epoch).contains(assignment.changed) && assignment.since.count == assignment.members.count
+            && assignment.since.allSatisfy { (1...assignment.changed).contains($0) }
+    }
+
+    private func isSet(_ nodes: [NodeNumber], of numbers: Set<NodeNumber>) -> Bool {
+        !nodes.isEmpty && Set(nodes).count == nodes.count && nodes.allSatisfy(numbers.contains)
+    }
+
+    private var flawOfPlan: String? {
+        guard let plan else {
+            let isAtRest = members.allSatisfy { $0.standing == .active } && assignments.allSatisfy { $0.next == nil }
+            return isAtRest ? nil : "something moves without a plan"
+        }
+        guard plan.id <= epoch, plan.moves >= 0, plan.minimum >= 0 else { return "its plan is out of order" }
+        let numbers = Set(members.lazy.filter(\.stays).map(\.number))
+        var last = -1
+        var aims: [Int: [NodeNumber]] = [:]
+        for target in plan.targets {
+            let index = Int(target.partition.raw)
+            guard index > last, index < assignments.count, isSet(target.replicas, of: numbers) else {
+                return "its plan's targets are out of order"
+            }
+            aims[index] = target.replicas
+            last = index
+        }
+        for (index, assignment) in assignments.enumerated() {
+            if let next = assignment.next, aims[index] != next {
+                return "partition \(index) moves where the plan does not say"
+            }
+        }
+        return nil
+    }
+}

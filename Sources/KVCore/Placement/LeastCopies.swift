@@ -1,0 +1,50 @@
+extension Planner {
+    /// A lower bound of what `Plan.moves` can be, found without planning: no balanced placement of these members takes
+    /// fewer copies. The parameters are those of `plan`.
+    ///
+    /// A copy is saved where a replica stays. What stays at a node is neither more than it holds nor more than its
+    /// share; what stays of a partition is neither more than its replicas that still have a place nor, in any zone, more than the
+    /// spread lets it have there. Either counts how many replicas can stay; the rest must be copied.
+    public static func leastCopies(
+        members: [Member], partitions: Int, replicas: Int, current: [[NodeNumber]]
+    ) -> Int {
+        var indices: [NodeNumber: Int] = [:]
+        let members = members.sorted { $0.number < $1.number }
+        for (index, member) in members.enumerated() { indices[member.number] = index }
+        let width = min(replicas, members.count)
+        guard width > 0, partitions > 0, indices.count == members.count else { return 0 }
+        let spread = ZoneSpread(names: members.map(\.zone), replicas: width)
+        let shares = Shares(weights: members.map(\.weight), spread: spread, partitions: partitions, replicas: width)
+            .compute()
+
+        var held = Array(repeating: 0, count: members.count)
+        var placed = 0
+        var staying = 0
+        for set in current.prefix(partitions) where !set.isEmpty {
+            placed += 1
+            var inZone = Array(repeating: 0, count: spread.count)
+            for node in Set(set) {
+                guard let index = indices[node] else { continue }
+                held[index] += 1
+                inZone[spread.zones[index]] += 1
+            }
+            staying += mostThatStay(inZone, bounds: Array(zip(spread.lower, spread.upper)), total: width)
+        }
+        let bounds = shares.map { ($0.floor, $0.ceiling) }
+        let byNode = mostThatStay(held, bounds: bounds, total: partitions * width)
+        return max(placed * width - min(staying, byNode), 0)
+    }
+
+    /// Every place takes its least or one more, and all together `total`: how many of those that are there can stay.
+    private static func mostThatStay(_ held: [Int], bounds: [(least: Int, most: Int)], total: Int) -> Int {
+        var sum = 0
+        var spare = total
+        var wanted = 0
+        for (count, bound) in zip(held, bounds) {
+            sum += min(count, bound.least)
+            spare -= bound.least
+            if count > bound.least, bound.most > bound.least { wanted += 1 }
+        }
+        return sum + min(max(spare, 0), wanted)
+    }
+}

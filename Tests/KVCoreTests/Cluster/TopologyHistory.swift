@@ -1,0 +1,75 @@
+import KVCore
+import XCTest
+
+/// Every topology that was ever chosen, in order; each is held against the one before.
+final class TopologyHistory {
+    private(set) var all: [Topology]
+    /// Moves that were reported to be ready, by partition and configuration.
+    var ready: Set<Move> = []
+    var note: () -> String = { "" }
+
+    struct Move: Hashable {
+        var partition: PartitionID
+        var changed: Epoch
+    }
+
+    init(first: Topology) { all = [first] }
+
+    var last: Topology { all[all.count - 1] }
+
+    func append(_ next: Topology) {
+        let before = last
+        XCTAssertNil(next.flaw, note())
+        XCTAssertEqual(next.epoch, before.epoch + 1, note())
+        XCTAssertTrue(next.isSound(after: before), note())
+        checkMembers(before, next)
+        let aims = Dictionary(
+            uniqueKeysWithValues: (before.plan?.targets ?? []).map { ($0.partition, $0.replicas) })
+        let plans = Dictionary(uniqueKeysWithValues: (next.plan?.targets ?? []).map { ($0.partition, $0.replicas) })
+        for index in next.assignments.indices {
+            let partition = PartitionID(UInt16(index))
+            check(partition, before.assignments[index], next.assignments[index], at: next.epoch)
+            if let moving = next.assignments[index].next { XCTAssertEqual(plans[partition], moving, note()) }
+            if before.assignments[index].replicas != next.assignments[index].replicas {
+                XCTAssertEqual(aims[partition], next.assignments[index].replicas, note())
+            }
+        }
+        check(next.councilPartition, before.council, next.council, at: next.epoch)
+        XCTAssertEqual(next.council.replicas.count % 2, 1, note())
+        all.append(next)
+    }
+
+    private func checkMembers(_ before: Topology, _ next: Topology) {
+        for member in next.members {
+            if let old = before.member(member.number) {
+                if let store = old.store { XCTAssertEqual(member.store, store, note()) }
+                XCTAssertEqual(member.id, old.id, note())
+                if old.standing == .lost { XCTAssertEqual(member.standing, .lost, note()) }
+            } else {
+                XCTAssertGreaterThan(member.number, before.lastNumber, note())
+                XCTAssertNotNil(member.store, note())
+            }
+        }
+        for member in before.members where next.member(member.number) == nil {
+            XCTAssertFalse(member.stays, note())
+            XCTAssertFalse(before.council.members.contains(member.number), "\(member.id) had a seat; \(note())")
+            XCTAssertTrue(next.removed.contains { $0.number == member.number }, note())
+        }
+        if next.plan == nil { XCTAssertTrue(next.members.allSatisfy { $0.standing == .active }, note()) }
+    }
+
+    private func check(_ partition: PartitionID, _ old: Assignment, _ new: Assignment, at epoch: Epoch) {
+        guard new.changed != old.changed else { return XCTAssertEqual(old, new, note()) }
+        XCTAssertEqual(new.changed, epoch, note())
+        for node in new.members { XCTAssertEqual(new.since(node), old.since(node) ?? epoch, note()) }
+        if Set(new.replicas) != Set(old.replicas) {
+            // The set changes only to what it was moving to, and only when that was ready.
+            XCTAssertEqual(new.replicas, old.next, note())
+            XCTAssertNil(new.next, note())
+            XCTAssertTrue(ready.contains(Move(partition: partition, changed: old.changed)), note())
+        } else if new.replicas != old.replicas {
+            XCTAssertNil(new.next, note())
+            XCTAssertTrue(old.next == nil || old.next == new.replicas, note())
+        }
+    }
+}
