@@ -1,0 +1,106 @@
+extension Swim {
+    /// Pings the member whose turn it is. The dead are passed over, as are those being probed already.
+    mutating func probeNext() {
+        for _ in 0..<turns.count {
+            if turn >= turns.count { turn = 0 }
+            let target = turns[turn]
+            turn += 1
+            guard let index = index(of: target), peers[index].liveness != .dead,
+                !probes.contains(where: { $0.target == target })
+            else { continue }
+            let leniency = UInt64(healthScore) + 1
+            let probe = SwimProbe(
+                target: target, sequence: nextSequence(), wasAlive: peers[index].liveness == .alive,
+                escalation: clock.time + options.directTimeout.scaled(leniency, over: 1),
+                deadline: clock.time + options.probeTimeout.scaled(leniency, over: 1))
+            probes.append(probe)
+            send(.ping(sequence: probe.sequence), to: target)
+            return
+        }
+    }
+
+    mutating func attendProbes(_ time: Instant) {
+        guard !probes.isEmpty else { return }
+        var failed: [SwimProbe] = []
+        probes.removeAll { probe in
+            guard time >= probe.deadline else { return false }
+            failed.append(probe)
+            return true
+        }
+        for probe in failed { fail(probe) }
+        for index in probes.indices {
+            guard let escalation = probes[index].escalation, time >= escalation else { continue }
+            probes[index].escalation = nil
+            let probe = probes[index]
+            let helpers = draw(options.helpers) { $0.liveness == .alive && $0.number != probe.target }
+            probes[index].helpers = helpers
+            probes[index].silent = helpers
+            let request = GossipMessage.Kind.pingRequest(sequence: probe.sequence, target: probe.target)
+            // The helper's ping is to tell a suspect that it is one.
+            let accusation = liveness(of: probe.target) == .suspect ? [probe.target] : []
+            for helper in helpers { send(request, to: helper, first: accusation) }
+        }
+    }
+
+    private mutating func fail(_ probe: SwimProbe) {
+        if probe.helpers.isEmpty {
+            // Nobody to tell whether it is the other's fault or one's own.
+            if probe.wasAlive { doubtSelf(1) }
+        } else {
+            doubtSelf(probe.silent.count)
+        }
+        accuse(probe.target)
+    }
+
+    mutating func acknowledged(_ sequence: UInt32, by node: NodeNumber) {
+        if let index = probes.firstIndex(where: { $0.sequence == sequence }) {
+            guard probes[index].target == node || probes[index].helpers.contains(node) else { return }
+            probes.remove(at: index)
+            healthScore = max(healthScore - 1, 0)
+        } else if let index = relays.firstIndex(where: { $0.sequence == sequence && $0.target == node }) {
+            let relay = relays.remove(at: index)
+            send(.ack(sequence: relay.requested), to: relay.requester)
+        }
+    }
+
+    mutating func declined(_ sequence: UInt32, by node: NodeNumber) {
+        guard let index = probes.firstIndex(where: { $0.sequence == sequence }) else { return }
+        probes[index].silent.removeAll { $0 == node }
+    }
+
+    /// Pings on another's behalf.
+    mutating func relay(to target: NodeNumber, requester: NodeNumber, requested: UInt32) {
+        if target == me { return send(.ack(sequence: requested), to: requester) }
+        guard index(of: target) != nil, relays.count < options.maximumRelays else { return }
+        let relay = SwimRelay(
+            target: target, sequence: nextSequence(), requester: requester, requested: requested,
+            nackAt: clock.time + options.relayTimeout, expires: clock.time + options.probeInterval)
+        relays.append(relay)
+        send(.ping(sequence: relay.sequence), to: target)
+    }
+
+    mutating func attendRelays(_ time: Instant) {
+        guard !relays.isEmpty else { return }
+        relays.removeAll { time >= $0.expires }
+        for index in relays.indices {
+            guard let nackAt = relays[index].nackAt, time >= nackAt else { continue }
+            relays[index].nackAt = nil
+            send(.nack(sequence: relays[index].requested), to: relays[index].requester)
+        }
+    }
+
+    /// Pings a dead member that may be well: told what is thought of it, it refutes that. So both sides of a healed
+    /// partition find each other again. By lot, so that each dead member is pinged no oftener than a living one.
+    mutating func knockAtOneDead() {
+        guard !dead.isEmpty,
+            Int.random(in: 0...aliveCount, using: &random) < options.probesPerInterval * dead.count
+        else { return }
+        knock = (knock + 1) % dead.count
+        send(.ping(sequence: nextSequence()), to: dead[knock])
+    }
+
+    private mutating func nextSequence() -> UInt32 {
+        sequence &+= 1
+        return sequence
+    }
+}

@@ -1,0 +1,185 @@
+/// Holds an opinion on which members run: alive, suspect or dead.
+///
+/// It is SWIM (Das, Gupta and Motivala, 2002) with Lifeguard (Dadgar, Phillips and Currey, 2017). Every node pings a few
+/// members in turn each interval; one that does not answer is pinged through others, then suspected, and, unless it refutes
+/// that, declared dead. News travel on these messages: each node tells each piece a number of times that grows with the
+/// logarithm of the members, so that all know in as many rounds and no node sends more than a constant amount.
+///
+///     alive(i) --probe failed--> suspect(i) --time--> dead(i)
+///        ^                           |                   |
+///        +------ alive(i + 1), said by the member itself +
+///
+/// Only a member raises its incarnation, to refute what is said of it; a new process begins with a higher one than any
+/// before. So a member that was paused, cut off or restarted is alive again as soon as it is heard.
+///
+/// Lifeguard's part is to doubt oneself first. Whoever misses answers that must have come (nacks of helpers), has to refute,
+/// or finds its own ticks late gives others more time. A suspicion lasts long until others confirm it. A suspect is told so
+/// with the next ping to it.
+///
+/// It only informs: no promise of the store depends on its being right.
+public struct Swim: Sendable {
+    /// What the caller is to perform, in order; it empties the array.
+    public var effects: [SwimEffect] = []
+    public let me: NodeNumber
+    public let options: SwimOptions
+    /// This process's own.
+    public internal(set) var incarnation: UInt64
+    /// Lifeguard's local health: 0 is well, `SwimOptions.maximumHealthScore` the worst.
+    public internal(set) var healthScore = 0
+
+    /// Of the topology that this node goes by; every message tells it. A later one is news, and passed on as such.
+    public var epoch: Epoch = 0 {
+        didSet { if epoch > oldValue { epochTellings = transmissions } }
+    }
+
+    /// Incarnations from here on are no process's: there must be room above to refute.
+    static let incarnationLimit = UInt64(1) << 63
+
+    var clock: OwnClock
+    var random: SplitMix
+    /// Ascending by number.
+    var peers: [SwimPeer] = []
+    /// The order in which members are probed. It stays, so that the time between two probes of one is bounded.
+    var turns: [NodeNumber] = []
+    var turn = 0
+    /// The same members, in the order in which they were last drawn.
+    var urn: [NodeNumber] = []
+    var suspects: [NodeNumber] = []
+    var dead: [NodeNumber] = []
+    var knock = 0
+    var probes: [SwimProbe] = []
+    var relays: [SwimRelay] = []
+    var rumors = Rumors()
+    /// Messages of gossip that are still to carry the epoch, if nothing else.
+    var epochTellings = 0
+    var sequence: UInt32
+    private var nextProbe: Instant
+    private var nextGossip: Instant
+    private var nextKnock: Instant
+
+    /// - Parameters:
+    ///   - incarnation: higher than any that this member had before: its boot counter shifted left by 32.
+    ///   - seed: nodes with different ones probe in different orders.
+    public init(me: NodeNumber, incarnation: UInt64, options: SwimOptions, seed: UInt64, now: Instant) {
+        self.me = me
+        self.incarnation = min(incarnation, Self.incarnationLimit - 1)
+        self.options = options
+        clock = OwnClock(now: now, maximumStep: options.maximumStep)
+        random = SplitMix(seed: seed)
+        // Not to take an answer to a former process for one's own.
+        sequence = UInt32(truncatingIfNeeded: random.next())
+        nextProbe = now + options.probeInterval.scaled(UInt64.random(in: 0..<1000, using: &random), over: 3000)
+        nextGossip = now + options.gossipInterval
+        nextKnock = now + options.probeInterval
+        rumors.begin(me)
+    }
+
+    /// The members but this node, as the topology has them. New ones count as alive until found otherwise; those no longer
+    /// named are forgotten.
+    public mutating func setMembers(_ members: [NodeNumber], now: Instant) {
+        advance(now, isTick: false)
+        let wanted = Set(members).subtracting([me])
+        for number in peers.map(\.number) where !wanted.contains(number) { forget(number) }
+        for number in wanted.sorted() where index(of: number) == nil {
+            peers.insert(SwimPeer(number: number, now: clock.time), at: position(of: number))
+            let place = Int.random(in: 0...turns.count, using: &random)
+            turns.insert(number, at: place)
+            if place <= turn { turn += 1 }
+            urn.append(number)
+        }
+    }
+
+    /// The opinion of a member; nil of a stranger.
+    public func liveness(of node: NodeNumber) -> Liveness? {
+        node == me ? .alive : index(of: node).map { peers[$0].liveness }
+    }
+
+    /// A message came. From whom is not a member it is ignored, as is what it says of those who are not: the topology alone
+    /// says who is.
+    public mutating func receive(_ message: GossipMessage, from: NodeNumber, now: Instant) {
+        advance(now, isTick: false)
+        guard message.incarnation < Self.incarnationLimit, let sender = index(of: from) else { return }
+        if message.epoch > epoch { effects.append(.epochSeen(message.epoch, at: from)) }
+        hear(sender, incarnation: message.incarnation)
+        var reply = Reply()
+        for update in message.updates { consider(update, from: from, &reply) }
+        // Accused, it may be as alive as its message: it can say so once it knows.
+        let isAccused = peers[sender].liveness != .alive && peers[sender].incarnation == message.incarnation
+        switch message.kind {
+        case .ping(let sequence):
+            send(.ack(sequence: sequence), to: from, first: reply.corrections)
+            return
+        case .pingRequest(let sequence, let target): relay(to: target, requester: from, requested: sequence)
+        case .ack(let sequence): acknowledged(sequence, by: from)
+        case .nack(let sequence): declined(sequence, by: from)
+        case .gossip: break
+        }
+        if isAccused || reply.isNeeded { tell(from, first: reply.corrections) }
+    }
+
+    /// Time has passed: to be given every `SwimOptions.timer` or so.
+    public mutating func tick(now: Instant) {
+        advance(now, isTick: true)
+        let time = clock.time
+        attendProbes(time)
+        attendRelays(time)
+        attendSuspects(time)
+        if time >= nextProbe {
+            let slot = options.probeInterval.scaled(1, over: UInt64(max(options.probesPerInterval, 1)))
+            // Not from `time`, or every turn would be longer by a tick.
+            nextProbe = max(nextProbe + slot, time)
+            probeNext()
+        }
+        if time >= nextKnock {
+            nextKnock = time + options.probeInterval
+            knockAtOneDead()
+        }
+        if time >= nextGossip {
+            nextGossip = time + options.gossipInterval
+            gossip()
+        }
+    }
+
+    /// How often this node tells one piece of news.
+    var transmissions: Int { options.transmissions(members: peers.count + 1) }
+
+    var aliveCount: Int { peers.count - suspects.count - dead.count }
+
+    private mutating func advance(_ now: Instant, isTick: Bool) {
+        let lateness = clock.advance(to: now, isTick: isTick)
+        guard lateness > .zero else { return }
+        let intervals = lateness.nanoseconds / options.probeInterval.nanoseconds
+        doubtSelf(1 + Int(clamping: min(intervals, UInt64(max(options.maximumHealthScore, 0)))))
+    }
+
+    mutating func doubtSelf(_ points: Int) { healthScore = min(healthScore + points, options.maximumHealthScore) }
+
+    private mutating func forget(_ number: NodeNumber) {
+        peers.removeAll { $0.number == number }
+        if let place = turns.firstIndex(of: number) {
+            turns.remove(at: place)
+            if place < turn { turn -= 1 }
+        }
+        urn.removeAll { $0 == number }
+        suspects.removeAll { $0 == number }
+        dead.removeAll { $0 == number }
+        probes.removeAll { $0.target == number }
+        relays.removeAll { $0.target == number || $0.requester == number }
+        rumors.end(number)
+    }
+
+    func index(of number: NodeNumber) -> Int? {
+        let index = position(of: number)
+        return index < peers.count && peers[index].number == number ? index : nil
+    }
+
+    /// Where it is among `peers`, or would be.
+    private func position(of number: NodeNumber) -> Int {
+        var (low, high) = (0, peers.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if peers[middle].number < number { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+}

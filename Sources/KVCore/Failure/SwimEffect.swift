@@ -1,0 +1,9 @@
+/// What a failure detector asks of the code around it.
+public enum SwimEffect: Hashable, Sendable {
+    /// Send it as one datagram, once.
+    case send(NodeNumber, GossipMessage)
+    /// The opinion of a member is another than before.
+    case changed(NodeNumber, Liveness)
+    /// A member goes by a later topology than this node; told with every message that says so.
+    case epochSeen(Epoch, at: NodeNumber)
+}

@@ -1,0 +1,65 @@
+/// What a failure detector holds of a member.
+struct SwimPeer: Sendable {
+    let number: NodeNumber
+    /// The highest heard of; 0 before any.
+    var incarnation: UInt64 = 0
+    var liveness = Liveness.alive
+    /// When a suspicion began, and who holds it, this node included: the first accuser and those who confirm.
+    var suspectSince: Instant
+    var accusers: [NodeNumber] = []
+    /// Who formed the opinion held here; of a suspicion, the first.
+    var source: NodeNumber
+    /// Not told out of turn before that it is accused.
+    var tellAfter: Instant
+
+    init(number: NodeNumber, now: Instant) {
+        self.number = number
+        suspectSince = now
+        source = number
+        tellAfter = now
+    }
+
+    /// The opinion held here, as it is passed on: of a suspect once for each accuser, as they confirm each other.
+    var updates: [GossipUpdate] {
+        (accusers.isEmpty ? [source] : accusers).map {
+            GossipUpdate(node: number, incarnation: incarnation, liveness: liveness, source: $0)
+        }
+    }
+
+    /// Whether `update` overrules what is held here.
+    ///
+    /// A higher incarnation always does: only the member itself raises it. At the same one the graver opinion holds, or
+    /// else two nodes would go on telling each other the opposite.
+    func isOverruled(by update: GossipUpdate) -> Bool {
+        update.incarnation > incarnation
+            || update.incarnation == incarnation && update.liveness.rawValue > liveness.rawValue
+    }
+}
+
+/// A probe of this node's under way.
+struct SwimProbe: Sendable {
+    let target: NodeNumber
+    let sequence: UInt32
+    /// Of the target, as it began.
+    let wasAlive: Bool
+    /// When others are asked to probe as well; nil once they are.
+    var escalation: Instant?
+    let deadline: Instant
+    var helpers: [NodeNumber] = []
+    /// Helpers not heard of.
+    var silent: [NodeNumber] = []
+}
+
+/// A probe on another's behalf.
+struct SwimRelay: Sendable {
+    let target: NodeNumber
+    /// Of this node's ping.
+    let sequence: UInt32
+    let requester: NodeNumber
+    /// Of the requester's.
+    let requested: UInt32
+    /// When to say that there is no answer; nil once said.
+    var nackAt: Instant?
+    /// A late answer is passed on until then.
+    let expires: Instant
+}
