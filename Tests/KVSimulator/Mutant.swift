@@ -15,15 +15,26 @@ public enum Mutant: String, CaseIterable, Sendable {
     /// A new leader takes its own copy to be complete.
     case skipRoots = "skip-roots"
 
-    var options: ShardOptions {
-        var options = ShardOptions()
+    /// A replica set is switched before the next one holds everything.
+    case switchEarly = "switch-early"
+    /// Tombstones are forgotten while a replica lacks them.
+    case purgeEarly = "purge-early"
+    /// Requests of any configuration are acted on.
+    case skipEpochs = "skip-epochs"
+    /// A replica that comes back keeps the records of its lapsed membership.
+    case keepLapsed = "keep-lapsed"
+
+    func breakRules(of options: inout ShardOptions) {
         switch self {
         case .acknowledgeFirst: options.rules.majorityAcknowledges = false
         case .skipConfirm: options.rules.confirmReads = false
         case .answerUnchosen: options.rules.answerOnlyChosen = false
         case .skipRoots: options.rules.compareRoots = false
+        case .switchEarly: options.rules.settleBeforeSwitch = false
+        case .purgeEarly: options.rules.purgeWhenAllHold = false
+        case .skipEpochs: options.rules.compareEpochs = false
+        case .keepLapsed: options.rules.wipeLapsed = false
         case .forgetPromise, .acknowledgeUnsynced: break
         }
-        return options
     }
 }

@@ -42,9 +42,11 @@ extension World {
         for node in nodes { after(loopRandom.below(20_000_000)) { [self] in start(node) } }
         startClients()
         startFaults()
+        startMoves()
         run(until: scenario.duration.nanoseconds)
         heal()
         checkHealing()
+        countWork()
         // Both hold closures that hold this world.
         queue = EventQueue()
         waiting = [:]

@@ -37,6 +37,7 @@ extension Replica {
     /// it is the same change, and answers those who asked for it. Where it is another, another leader has been there.
     func carryOn(_ proposals: [Unfinished.Carried], _ leader: Leader) {
         var keys: [Key] = []
+        context.carriedChanges += proposals.count
         for proposal in proposals {
             guard leader.recoveries[proposal.key] == nil else {
                 leader.recoveries[proposal.key]?.carried.append(proposal)

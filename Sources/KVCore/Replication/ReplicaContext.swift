@@ -14,6 +14,8 @@ final class ReplicaContext: Environment {
     var comparisons: [NodeNumber: Int] = [:]
     /// Bytes of what leaders have proposed, until they let go of it: bounded by `ShardOptions`.
     var proposedBytes = 0
+    /// Changes that new leaderships of this node took over from its old ones.
+    var carriedChanges = 0
     /// Bytes of records on their way to lagging peers.
     var mending: [NodeNumber: Int] = [:]
     /// The plan that moves partitions is paused.

@@ -6,6 +6,9 @@ final class Ledger {
     private var writes: [KeyVersion: Int] = [:]
     private var stored: Set<Int> = []
     private(set) var violations: [Violation] = []
+    /// How often a copy with records was deleted, and how many tombstones were let go.
+    private(set) var wipes = 0
+    private(set) var purgedTombstones = 0
 
     /// The value that stands for a write, unique in the run.
     static func value(_ write: Int) -> [UInt8] { Array("w\(write)".utf8) }
@@ -39,6 +42,18 @@ final class Ledger {
         if ballot < old {
             add(Violation(.regression, "partition \(partition): the promise of \(old) was replaced by \(ballot)"))
         }
+    }
+
+    func wiped(_ partition: PartitionID, _ membership: Epoch, over old: Epoch, records: Int) {
+        if records > 0 { wipes += 1 }
+        if membership <= old, membership != 0 {
+            add(Violation(.regression, "partition \(partition): membership \(old) was replaced by \(membership)"))
+        }
+    }
+
+    func purged(_ partition: PartitionID, tombstones: Int, keys: Int) {
+        purgedTombstones += tombstones
+        if keys != 0 { add(Violation(.regression, "partition \(partition): a purge took \(keys) values with it")) }
     }
 
     /// The write that a version names, 0 for a tombstone; nil where no replica ever stored it.

@@ -15,6 +15,8 @@ struct Translation {
     private let end: UInt64
     private let wallOrigin: UInt64
     private let ranks: [Version: Int]
+    /// The lowest rank under which each write's value was seen.
+    private let firstRanks: [Int: Int]
     /// What each operation came from, by what stays the same in a history cut short.
     private var sources: [RegisterOperation: Source] = [:]
 
@@ -26,7 +28,13 @@ struct Translation {
         self.wallOrigin = wallOrigin
         let versions = Set(calls.flatMap(\.versions)).sorted()
         ranks = Dictionary(uniqueKeysWithValues: zip(versions, 1...))
+        var firstRanks: [Int: Int] = [:]
+        for (version, rank) in ranks {
+            if let write = ledger.write(key, version) { firstRanks[write] = min(rank, firstRanks[write] ?? rank) }
+        }
+        self.firstRanks = firstRanks
         for call in calls { add(call) }
+        checkVersions(calls)
     }
 
     /// What the operations came from, in order of invocation.
@@ -72,7 +80,8 @@ struct Translation {
     ) -> Bool {
         switch call.end {
         case .answered(.written(let version)):
-            add(call, effect(ranks[version] ?? 0, requirement(condition)))
+            // A leader that carries a change from one ballot to the next tells the version that it has in the end.
+            add(call, effect(firstRanks[call.write] ?? ranks[version] ?? 0, requirement(condition)))
             return true
         case .answered(.absent):
             add(call, .read(nil))
@@ -84,6 +93,21 @@ struct Translation {
             record(RegisterOperation(call.invoked, RegisterOperation.open, effect(0, requirement(condition))), call)
             return true
         case .answered: return false
+        }
+    }
+
+    /// Who has been told a version of the own write is not shown the same value under an earlier one.
+    private mutating func checkVersions(_ calls: [Call]) {
+        var told: [Int: (version: Version, time: UInt64)] = [:]
+        for call in calls where call.write != 0 {
+            if case .answered(.written(let version)) = call.end { told[call.write] = (version, call.completed) }
+        }
+        for call in calls {
+            guard case .answered(let outcome) = call.end, let version = outcome.seen,
+                let write = ledger.write(key, version), let told = told[write],
+                version < told.version, told.time < call.invoked
+            else { continue }
+            violations.append(Violation(.versions, "w\(write) was written as \(told.version) before: \(call)"))
         }
     }
 
@@ -169,5 +193,16 @@ extension Call {
         default: break
         }
         return versions
+    }
+}
+
+extension Outcome {
+    /// The version that the register was seen under.
+    fileprivate var seen: Version? {
+        switch self {
+        case .found(let record): record.version
+        case .conditionFailed(let version): version
+        default: nil
+        }
     }
 }

@@ -17,6 +17,8 @@ public struct Violation: Hashable, Sendable {
         case listing = "a listing is in order and without duplicates"
         case liveness
         case convergence
+        /// In a run without faults.
+        case interruption = "moves cut off no request"
         /// The disk under a store lost or damaged what it must not, by the store's own account.
         case storage
     }

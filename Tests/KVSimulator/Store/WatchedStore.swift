@@ -48,12 +48,21 @@ public final class WatchedStore<Base: RecordStore>: RecordStore {
     public func forEach(_ partition: PartitionID, _ body: (Key, RecordHead) -> Void) { base.forEach(partition, body) }
     public func usage(_ partition: PartitionID) -> PartitionUsage { base.usage(partition) }
     public func expiringRecords(_ partition: PartitionID) -> Int { base.expiringRecords(partition) }
-
     public func membership(_ partition: PartitionID) -> Epoch { base.membership(partition) }
 
-    public func wipe(_ partition: PartitionID, membership: Epoch) { base.wipe(partition, membership: membership) }
+    public func wipe(_ partition: PartitionID, membership: Epoch) {
+        let usage = base.usage(partition)
+        ledger.wiped(
+            partition, membership, over: base.membership(partition), records: usage.keys + usage.tombstones)
+        base.wipe(partition, membership: membership)
+    }
 
     public func purgeFloor(_ partition: PartitionID) -> Version { base.purgeFloor(partition) }
 
-    public func setPurgeFloor(_ partition: PartitionID, _ floor: Version) { base.setPurgeFloor(partition, floor) }
+    public func setPurgeFloor(_ partition: PartitionID, _ floor: Version) {
+        let before = base.usage(partition)
+        base.setPurgeFloor(partition, floor)
+        let after = base.usage(partition)
+        ledger.purged(partition, tombstones: before.tombstones - after.tombstones, keys: before.keys - after.keys)
+    }
 }

@@ -24,7 +24,7 @@ struct Network {
     private(set) var isHealed = false
 
     init(scenario: Scenario, random: SeededRandom) {
-        count = scenario.nodes
+        count = scenario.machines
         self.scenario = scenario
         self.random = random
         blocks = Array(repeating: 0, count: count * count)
@@ -44,6 +44,8 @@ struct Network {
     mutating func heal() {
         isHealed = true
         storms = 0
+        // Nothing was wrong with them.
+        guard !scenario.isCalm else { return }
         for link in blocks.indices {
             blocks[link] = 0
             lastArrival[link] = 0

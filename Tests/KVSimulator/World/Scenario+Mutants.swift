@@ -31,6 +31,34 @@ extension Scenario {
             if random.chance(0.5) { (nodes, replicas) = (5, 5) }
             loss = 0.05
             faults = [.split: .milliseconds(400), .crash: .milliseconds(400), .falseSuspicion: .milliseconds(400)]
+        case .switchEarly:
+            moveOften()
+            loss = 0.05
+            faults = [.crash: .milliseconds(500), .isolation: .milliseconds(500)]
+        case .purgeEarly:
+            eraseOften()
+            loss = 0.05
+            faults = [.isolation: .milliseconds(300), .crash: .milliseconds(400), .falseSuspicion: .milliseconds(400)]
+        case .skipEpochs:
+            moveOften()
+            (gossip, broadcast) = (0.03, 0.3)
+            faults = [.isolation: .milliseconds(300), .pause: .milliseconds(300)]
+        case .keepLapsed:
+            moveOften()
+            eraseOften()
         }
+    }
+
+    private mutating func moveOften() {
+        (nodes, replicas) = (5, 3)
+        moves = .milliseconds(60)
+        reportInterval = 1
+        relinquish = .milliseconds(500)
+    }
+
+    private mutating func eraseOften() {
+        mix.delete = 30
+        purge = .milliseconds(20)
+        recompare = .milliseconds(500)
     }
 }

@@ -40,10 +40,43 @@ public struct Scenario: Sendable {
     public var faults: [FaultKind: Span] = [:]
     /// Whether values may carry a time to live; then no clock is skewed.
     public var expires = false
+    // What moves.
+    /// Machines that may be admitted later.
+    public var spares = 0
+    /// How often the replica sets of some partitions are changed; nil for never.
+    public var moves: Span?
+    /// How often a node that hears a peer notices that it is behind.
+    public var gossip = 1.0
+    /// How often a new topology is sent to a member, rather than left for it to notice.
+    public var broadcast = 1.0
+    /// Timers between a leader's reports of its moves.
+    public var reportInterval = 10
+    /// The shard's own times: of purges, of looking for expired records, of asking whether copies may go, of comparing
+    /// once more; and the rate at which newcomers are filled, in bytes a second.
+    public var purge = Span.milliseconds(10_000)
+    public var sweep = Span.milliseconds(250)
+    public var relinquish = Span.milliseconds(500)
+    public var recompare = Span.milliseconds(2000)
+    public var moveRate = 0
+    /// Nothing goes wrong: every request must be served.
+    public var isCalm = false
     /// What the nodes keep their records in.
     public var store = StoreKind.memory
 
     public init() {}
+
+    var machines: Int { nodes + spares }
+
+    func options(_ mutant: Mutant?) -> ShardOptions {
+        var options = ShardOptions()
+        options.purge = purge
+        options.sweep = sweep
+        options.relinquish = relinquish
+        options.recompare = recompare
+        options.moveRate = moveRate
+        mutant?.breakRules(of: &options)
+        return options
+    }
 }
 
 public enum StoreKind: String, Sendable, CaseIterable {
@@ -131,13 +164,42 @@ extension Scenario {
         for kind in FaultKind.allCases where random.chance(0.4) {
             faults[kind] = .milliseconds(random.pick([300, 700, 1500, 3000]) * (kind == .powerLoss ? 2 : 1))
         }
+        purge = .milliseconds(random.pick([30, 100, 400, 1500]))
+        sweep = .milliseconds(random.pick([10, 50, 250]))
+        recompare = .milliseconds(random.pick([300, 1000, 3000]))
+        if random.chance(0.75) { addMoves(&random) }
+        if random.chance(0.1) { calm(&random) }
+    }
+
+    private mutating func addMoves(_ random: inout SeededRandom) {
+        moves = .milliseconds(random.pick([50, 150, 400, 1000]))
+        spares = random.below(4)
+        gossip = random.pick([1, 0.3, 0.03])
+        broadcast = random.pick([1, 0.5, 0])
+        reportInterval = random.pick([1, 10, 25])
+        relinquish = .milliseconds(random.pick([30, 200, 500]))
+        moveRate = random.pick([0, 0, 0, 20, 200])
+        duration = .milliseconds(random.within(2000...6000))
+    }
+
+    private mutating func calm(_ random: inout SeededRandom) {
+        isCalm = true
+        if moves == nil { addMoves(&random) }
+        loss = 0
+        duplication = 0
+        straggler = 0
+        faults = [:]
+        jitter = min(jitter, .milliseconds(2))
+        deadline = .milliseconds(5000)
     }
 
     /// What the run is like, in a line.
     public var summary: String {
         let names = FaultKind.allCases.filter { faults[$0] != nil }.map { "\($0)" }.joined(separator: " ")
         return "\(nodes) nodes, N=\(replicas), P=\(partitions), \(keys) keys, \(clients) clients, "
-            + "\(duration.milliseconds) ms, loss \(loss), store \(store.rawValue), faults: \(names)"
+            + "\(duration.milliseconds) ms, loss \(loss), store \(store.rawValue), "
+            + (moves.map { "moves every \($0.milliseconds) ms with \(spares) spares" } ?? "no moves")
+            + (isCalm ? ", calm" : ", faults: \(names)")
     }
 }
 

@@ -15,6 +15,8 @@ final class SimulatedNode<Driver: StoreDriver> {
     /// When it last ran again after a pause.
     var resumed: UInt64 = 0
     var clock: NodeClock
+    /// On its disk; nil before the node is admitted.
+    var topology: Topology?
 
     init(index: Int, driver: Driver, clock: NodeClock) {
         self.index = index
@@ -45,13 +47,19 @@ final class SimulatedProcess<Store: RecordStore> {
     enum Item {
         case input(ShardInput)
         /// A sign of life of a peer, for the failure detector.
-        case ping(from: Int, boot: UInt64)
+        case ping(from: Int, boot: UInt64, epoch: Epoch)
         /// The failure detector is made to suspect a peer, and not to hear it until then.
         case suspicion(Int, until: UInt64)
     }
 
     let boot: UInt64
     let store: WatchedStore<Store>
+    /// What it goes by; one on its way to the disk; and the newest that waits for that.
+    var topology: Topology
+    var persisting: Topology?
+    var wanted: Topology?
+    /// When it last asked for a later one.
+    var lastPull: UInt64 = 0
     var shard: Shard
     /// What has reached the process since its last tick.
     var inbox: [Item] = []
@@ -67,9 +75,10 @@ final class SimulatedProcess<Store: RecordStore> {
     var isDraining = false
     var isDrained = false
 
-    init(boot: UInt64, store: WatchedStore<Store>, shard: Shard, detector: Detector) {
+    init(boot: UInt64, store: WatchedStore<Store>, topology: Topology, shard: Shard, detector: Detector) {
         self.boot = boot
         self.store = store
+        self.topology = topology
         self.shard = shard
         self.detector = detector
     }

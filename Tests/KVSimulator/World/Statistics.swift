@@ -4,6 +4,8 @@ public struct Statistics: Hashable, Sendable {
         case requests, found, absent, written, conditionFailed, listed, refused, unknown, lost
         case messages, dropped, loads, commits, elections, settledAtOnce, settledLater, stepDowns
         case crashes, restarts, pauses, cuts, resets, falseSuspicions, slowDisks, fullDisks, storms
+        case topologies, admissions, moves, reorders, cancels, pausedPlans, switches, lapses
+        case carriedChanges, relinquished, wipes, purgedTombstones
     }
 
     private var counts = Array(repeating: 0, count: Counter.allCases.count)

@@ -3,15 +3,25 @@ import KVCore
 /// The clients: each asks, waits for its answer, thinks, and asks again.
 extension World {
     func startClients() {
+        if scenario.isCalm, !everyPartitionIsLed {
+            return after(20_000_000) { [self] in startClients() }
+        }
         for client in 0..<scenario.clients {
-            let home = clientRandom.below(nodes.count)
+            let home = clientRandom.below(scenario.nodes)
             after(clientRandom.below(50_000_000)) { [self] in step(client, home: home) }
+        }
+    }
+
+    private var everyPartitionIsLed: Bool {
+        (0..<scenario.partitions).allSatisfy { partition in
+            nodes.contains { $0.process?.leaderships[PartitionID(UInt16(partition))] == true }
         }
     }
 
     private func step(_ client: Int, home: Int) {
         guard !isHealed else { return }
-        let node = nodes[clientRandom.chance(0.7) ? home : clientRandom.below(nodes.count)]
+        let members = admitted
+        let node = clientRandom.chance(0.7) ? nodes[home] : members[clientRandom.below(members.count)]
         let again = { [self] (_: Call, _: Outcome?) in
             after(1000 + clientRandom.below(scenario.think.nanoseconds)) { [self] in step(client, home: home) }
         }
@@ -57,6 +67,7 @@ extension World {
         let id = CallID(node: node.number, request: request)
         guard let call = history.answer(id, outcome, at: time) else { return }
         checkPunctual(call, node)
+        checkUninterrupted(call, outcome)
         remember(call.key, outcome)
         waiting.removeValue(forKey: id)?(call, outcome)
     }
@@ -68,6 +79,15 @@ extension World {
         let grace = options.timer.nanoseconds * 5
         guard taken.nanoseconds > call.span.nanoseconds + grace else { return }
         history.add(Violation(.lateAnswer, "\(call)"))
+    }
+
+    /// Where nothing goes wrong, whatever moves, every request is served.
+    private func checkUninterrupted(_ call: Call, _ outcome: Outcome) {
+        guard scenario.isCalm else { return }
+        switch outcome {
+        case .refused, .unknown: history.add(Violation(.interruption, "\(call)"))
+        default: return
+        }
     }
 
     private func remember(_ key: Key, _ outcome: Outcome) {

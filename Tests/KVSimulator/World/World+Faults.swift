@@ -23,8 +23,9 @@ extension World {
     }
 
     private func inject(_ kind: FaultKind) {
-        let node = nodes[faultRandom.below(nodes.count)]
-        let other = nodes[faultRandom.below(nodes.count)]
+        let members = admitted
+        let node = members[faultRandom.below(members.count)]
+        let other = members[faultRandom.below(members.count)]
         trace.line(time, "fault: \(kind) \(node.number)")
         switch kind {
         case .isolation: cut { a, b in (a == node.index) != (b == node.index) }
@@ -141,5 +142,6 @@ extension World {
             resume(node)
             reviewFullness(node)
         }
+        endMoves()
     }
 }

@@ -32,8 +32,11 @@ extension World {
 
     private func unhealed() -> String? {
         if let call = history.pendingCalls().first { return "unanswered: \(call)" }
-        for node in nodes {
-            let missed = nodes.first { peer in
+        for node in admitted {
+            guard node.process?.topology.epoch == topology.epoch else {
+                return "node \(node.number) goes by epoch \(node.process?.topology.epoch ?? 0) of \(topology.epoch)"
+            }
+            let missed = admitted.first { peer in
                 peer !== node && node.process?.detector.isInTouch(with: peer.index, boot: peer.boot) != true
             }
             if let missed { return "node \(node.number) is not in touch with node \(missed.number)" }
@@ -46,7 +49,9 @@ extension World {
     }
 
     private func unhealed(_ partition: PartitionID) -> String? {
-        let replicas = topology.assignments[Int(partition.raw)].replicas.map { nodes[Int($0.raw) - 1] }
+        let assignment = topology.assignments[Int(partition.raw)]
+        if let next = assignment.next { return "it still moves from \(assignment.replicas) to \(next)" }
+        let replicas = assignment.replicas.map { nodes[Int($0.raw) - 1] }
         let beliefs = replicas.map { $0.process?.shard.leader(of: partition) }
         guard let leader = beliefs.first ?? nil, beliefs.allSatisfy({ $0 == leader }) else {
             return "the replicas hold for the leader: \(beliefs.map { $0.map { "\($0)" } ?? "nobody" })"
@@ -55,15 +60,34 @@ extension World {
             return "\(leader) is held for the leader and has not said so"
         }
         guard settled else { return "\(leader) leads and has not settled" }
-        let roots = replicas.map { $0.process?.store.tree(partition).root }
-        guard roots.allSatisfy({ $0 == roots[0] }) else { return "the replicas of \(replicas.map(\.number)) differ" }
+        let copies = replicas.map { $0.process.map { Copy(of: partition, in: $0.store) } }
+        guard copies.allSatisfy({ $0 == copies[0] }) else { return "the replicas of \(replicas.map(\.number)) differ" }
+        for node in admitted where !assignment.replicas.contains(node.number) {
+            guard let store = node.process?.store else { continue }
+            if store.membership(partition) != 0 || store.usage(partition) != PartitionUsage() {
+                return "node \(node.number) still holds a copy"
+            }
+        }
         return nil
+    }
+
+    /// What a replica holds, to compare with others.
+    private struct Copy: Equatable {
+        let root: Digest
+        let floor: Version
+        var heads: [Key: RecordHead] = [:]
+
+        init(of partition: PartitionID, in store: WatchedStore<Driver.Store>) {
+            root = store.tree(partition).root
+            floor = store.purgeFloor(partition)
+            store.forEach(partition) { heads[$0] = $1 }
+        }
     }
 
     /// Every node must read every key and write to every partition. False where one of them could not.
     private func probe() -> Bool {
         var failed: [Call] = []
-        for node in nodes {
+        for node in admitted {
             for key in keys {
                 for request in [Request(key: key, command: .get), put(key, .always), Request(key: key, command: .get)] {
                     self.request(request, at: node, within: Self.probeDeadline) { call, outcome in

@@ -6,7 +6,7 @@ extension World {
     typealias Process = SimulatedProcess<Driver.Store>
 
     func start(_ node: Node) {
-        guard node.process == nil, failure == nil else { return }
+        guard node.process == nil, failure == nil, let topology = node.topology else { return }
         do {
             node.boot += 1
             node.clock.origin = 1 + loopRandom.below(UInt64(1) << 50)
@@ -18,7 +18,7 @@ extension World {
                 me: node.number, boot: node.boot, topology: topology, partitions: partitions, store: store,
                 options: options, seed: loopRandom.next(), now: node.clock.now(time))
             let process = Process(
-                boot: node.boot, store: store, shard: shard, detector: Detector(count: scenario.nodes))
+                boot: node.boot, store: store, topology: topology, shard: shard, detector: Detector(count: nodes.count))
             node.process = process
             trace.line(time, "\(node.number) starts, boot \(node.boot)")
             queue.push(.timer(node.index, boot: node.boot), at: time)
@@ -33,6 +33,8 @@ extension World {
         trace.line(time, "\(node.number) dies")
         trace.fold(time, UInt64(node.index), 1)
         node.process = nil
+        statistics[.carriedChanges] += process.shard.carriedChanges
+        if let persisting = process.persisting, faultRandom.chance(0.5) { node.topology = persisting }
         node.driver.crash()
         for other in nodes where other.index != node.index { network.reset(node.index, other.index) }
         let orphans = history.lose(node.number)
@@ -72,6 +74,7 @@ extension World {
         guard node.pauses == 0 else { return }
         process.timers += 1
         if process.timers % Detector.pingInterval == 1 { ping(node, process) }
+        if process.timers % scenario.reportInterval == 0 { reportMoves(node, process) }
         process.inbox.append(.input(.timer))
         wake(node, process)
     }
@@ -80,7 +83,9 @@ extension World {
         for peer in nodes.indices where peer != node.index {
             for delivery in network.send(from: node.index, to: peer, atMostOnce: true, now: time) {
                 queue.push(
-                    .ping(from: node.index, to: peer, generation: delivery.generation, boot: process.boot),
+                    .ping(
+                        from: node.index, to: peer, generation: delivery.generation, boot: process.boot,
+                        epoch: process.topology.epoch),
                     at: delivery.time)
             }
         }
@@ -106,8 +111,15 @@ extension World {
         case .input(.timer):
             for peer in process.detector.silent(at: time) { report(peer, .down, node, process, now) }
             process.shard.handle(.timer, now: now)
+        case .input(.message(let peer, .cluster(let message))): receive(message, from: peer, node, process)
+        case .input(.topology(let topology)):
+            process.topology = topology
+            process.shard.handle(.topology(topology), now: now)
         case .input(let input): process.shard.handle(input, now: now)
-        case .ping(let peer, let boot):
+        case .ping(let peer, let boot, let epoch):
+            if isHealed || moveRandom.chance(scenario.gossip) { pull(epoch, from: peer, node, process) }
+            // There are no links but to members.
+            guard process.topology.member(nodes[peer].number) != nil else { return }
             if process.detector.heard(peer, boot: boot, at: time) {
                 report(peer, .up(boot: boot), node, process, now)
             }
@@ -136,11 +148,11 @@ extension World {
         case .notice(let notice):
             trace.line(time, "\(node.number) \(notice)")
             trace.fold(time, UInt64(node.index), 2)
-            note(notice, process)
+            note(notice, node, process)
         }
     }
 
-    private func note(_ notice: ShardNotice, _ process: Process) {
+    private func note(_ notice: ShardNotice, _ node: Node, _ process: Process) {
         switch notice {
         case .elected(let partition, _, let settled):
             statistics[.elections] += 1
@@ -153,12 +165,14 @@ extension World {
             statistics[.stepDowns] += 1
             process.leaderships[partition] = nil
         case .drained: process.isDrained = true
+        case .behind(let epoch, let peer): pull(epoch, from: Int(peer.raw) - 1, node, process)
+        case .relinquished: statistics[.relinquished] += 1
         }
     }
 
     // MARK: - The disk
 
-    private func diskDelay(_ node: Node) -> UInt64 {
+    func diskDelay(_ node: Node) -> UInt64 {
         let span = scenario.sync.nanoseconds / 2 + loopRandom.below(scenario.sync.nanoseconds)
         return node.slowness > 0 ? span * 100 : span
     }

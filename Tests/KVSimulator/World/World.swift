@@ -6,11 +6,12 @@ import KVCore
 final class World<Driver: StoreDriver> {
     enum Event {
         case arrival(from: Int, to: Int, generation: UInt32, PeerMessage)
-        case ping(from: Int, to: Int, generation: UInt32, boot: UInt64)
+        case ping(from: Int, to: Int, generation: UInt32, boot: UInt64, epoch: Epoch)
         case tick(Int, boot: UInt64)
         case timer(Int, boot: UInt64)
         case synced(Int, boot: UInt64)
         case loaded(Int, boot: UInt64, ReadTicket)
+        case persisted(Int, boot: UInt64)
         case action(() -> Void)
     }
 
@@ -19,7 +20,8 @@ final class World<Driver: StoreDriver> {
     static var loopDelay: UInt64 { 100_000 }
 
     let scenario: Scenario
-    let topology: Topology
+    /// The newest that is chosen: the world is the council.
+    var topology: Topology
     let mutant: Mutant?
     let options: ShardOptions
     let trace: Trace
@@ -36,6 +38,9 @@ final class World<Driver: StoreDriver> {
     var loopRandom: SeededRandom
     var faultRandom: SeededRandom
     var clientRandom: SeededRandom
+    var moveRandom: SeededRandom
+    /// Moves that may be switched, by the configuration in which their leaders said so.
+    var ready: [PartitionID: Epoch] = [:]
     /// By request, what its client does next.
     var waiting: [CallID: (Call, Outcome?) -> Void] = [:]
     /// By key, versions that clients have been shown, newest last.
@@ -49,7 +54,7 @@ final class World<Driver: StoreDriver> {
     ) {
         self.scenario = scenario
         self.mutant = mutant
-        options = mutant?.options ?? ShardOptions()
+        options = scenario.options(mutant)
         trace = Trace(sink: sink)
         topology = Topology.simulated(scenario)
         keys = (0..<scenario.keys).map { Key($0 % 3 == 2 ? "{tag\($0 / 3)}k\($0)" : "k\($0)") }
@@ -57,12 +62,14 @@ final class World<Driver: StoreDriver> {
         loopRandom = SeededRandom(seed: seed, stream: 3)
         faultRandom = SeededRandom(seed: seed, stream: 4)
         clientRandom = SeededRandom(seed: seed, stream: 5)
+        moveRandom = SeededRandom(seed: seed, stream: 7)
         var random = SeededRandom(seed: seed, stream: 6)
-        for index in 0..<scenario.nodes {
+        for index in 0..<scenario.machines {
             let spread = Int64(random.below(2 * scenario.clockRate + 1)) - Int64(scenario.clockRate)
             let wall = Self.wallOrigin + random.below(scenario.wallSkew.milliseconds + 1)
             let clock = NodeClock(origin: 1 + random.below(UInt64(1) << 50), rate: spread, wall: wall)
             nodes.append(SimulatedNode(index: index, driver: driver(&random, scenario), clock: clock))
+            if index < scenario.nodes { nodes[index].topology = topology }
         }
     }
 
@@ -87,14 +94,15 @@ final class World<Driver: StoreDriver> {
             else { return statistics[.dropped] += 1 }
             trace.line(time, "  \(to + 1) <- \(from + 1) \(message)")
             give(.input(.message(from: nodes[from].number, message)), to: to)
-        case .ping(let from, let to, let generation, let boot):
+        case .ping(let from, let to, let generation, let boot, let epoch):
             if network.arrives(from: from, to: to, generation: generation, atMostOnce: false) {
-                give(.ping(from: from, boot: boot), to: to)
+                give(.ping(from: from, boot: boot, epoch: epoch), to: to)
             }
         case .tick(let index, let boot): tick(nodes[index], boot)
         case .timer(let index, let boot): timer(nodes[index], boot)
         case .synced(let index, let boot): synced(nodes[index], boot)
         case .loaded(let index, let boot, let ticket): loaded(nodes[index], boot, ticket)
+        case .persisted(let index, let boot): persisted(nodes[index], boot)
         case .action(let action): action()
         }
     }
@@ -135,11 +143,7 @@ final class World<Driver: StoreDriver> {
 extension Topology {
     /// Replicas go around the ring of nodes.
     fileprivate static func simulated(_ scenario: Scenario) -> Topology {
-        let members = (1...scenario.nodes).map { number in
-            Member(
-                number: NodeNumber(UInt16(number)), id: "n\(number)", client: Address(host: "n\(number)", port: 1),
-                peer: Address(host: "n\(number)", port: 2), zone: "", weight: 1)
-        }
+        let members = (1...scenario.nodes).map { Member.simulated(NodeNumber(UInt16($0))) }
         let assignments = (0..<scenario.partitions).map { partition in
             let replicas = (0..<scenario.replicas).map { members[(partition + $0) % members.count].number }
             return Assignment(replicas: replicas, changed: 1)
@@ -147,6 +151,15 @@ extension Topology {
         return Topology(
             clusterID: UUID128(high: 1, low: 1), epoch: 1,
             settings: ClusterSettings(name: "sim", partitions: scenario.partitions, replicas: scenario.replicas),
-            members: members, assignments: assignments)
+            members: members, assignments: assignments,
+            council: Assignment(replicas: [members[0].number], changed: 1))
+    }
+}
+
+extension Member {
+    static func simulated(_ number: NodeNumber) -> Member {
+        Member(
+            number: number, id: "n\(number)", client: Address(host: "n\(number)", port: 1),
+            peer: Address(host: "n\(number)", port: 2), zone: "", weight: 1)
     }
 }

@@ -1,0 +1,190 @@
+import KVCore
+
+/// Where the partitions live is changed now and then: the world decides, as a coordinator that nothing can fail would.
+extension World {
+    func startMoves() {
+        guard let gap = scenario.moves else { return }
+        scheduleMove(gap.nanoseconds)
+        scheduleReminder()
+    }
+
+    private func scheduleMove(_ gap: UInt64) {
+        after(gap / 4 + moveRandom.below(gap * 3 / 2)) { [self] in
+            guard !isHealed else { return }
+            change()
+            scheduleMove(gap)
+        }
+    }
+
+    /// Whoever was told of the last topology may have died with it.
+    private func scheduleReminder() {
+        after(300_000_000) { [self] in
+            tellSomebody()
+            scheduleReminder()
+        }
+    }
+
+    private func change() {
+        switch moveRandom.below(12) {
+        case 0, 1: admit()
+        case 2: cancel()
+        case 3: pauseOrResume()
+        case 4: reorder()
+        default:
+            let still = partitions { $0.next == nil }
+            guard !still.isEmpty else { return }
+            let count = 1 + moveRandom.below(still.count)
+            let chosen = moveRandom.chance(0.5) ? [moveRandom.pick(still)] : Array(still.prefix(count))
+            move(chosen.map { ($0, target(of: topology.assignments[Int($0.raw)].replicas)) })
+        }
+    }
+
+    private func partitions(where condition: (Assignment) -> Bool) -> [PartitionID] {
+        topology.assignments.indices.filter { condition(topology.assignments[$0]) }.map { PartitionID(UInt16($0)) }
+    }
+
+    private func succeeding() -> Topology {
+        var next = topology
+        next.epoch += 1
+        return next
+    }
+
+    // MARK: - What is changed
+
+    private func admit() {
+        guard let node = nodes.first(where: { $0.topology == nil }) else { return }
+        var next = succeeding()
+        next.members.append(Member.simulated(node.number))
+        next.lastNumber = node.number
+        node.topology = next
+        statistics[.admissions] += 1
+        start(node)
+        publish(next)
+    }
+
+    /// Other nodes for a partition: one other, any others, fewer, more.
+    private func target(of replicas: [NodeNumber]) -> [NodeNumber] {
+        let members = shuffled(admitted.map(\.number))
+        let others = members.filter { !replicas.contains($0) }
+        var target = shuffled(replicas)
+        switch moveRandom.below(5) {
+        case 0, 1:
+            guard let newcomer = others.first else { return target }
+            target[moveRandom.below(target.count)] = newcomer
+        case 2: target = Array(members.prefix(1 + moveRandom.below(min(members.count, 5))))
+        case 3: if target.count > 1 { target.removeLast(1 + moveRandom.below(target.count - 1)) }
+        default: target = Array((target + others).prefix(max(target.count, 1 + moveRandom.below(5))))
+        }
+        return target
+    }
+
+    private func shuffled(_ numbers: [NodeNumber]) -> [NodeNumber] {
+        var numbers = numbers
+        for index in numbers.indices.reversed() { numbers.swapAt(index, moveRandom.below(index + 1)) }
+        return numbers
+    }
+
+    private func move(_ targets: [(PartitionID, [NodeNumber])]) {
+        var next = succeeding()
+        for (partition, target) in targets {
+            let assignment = next.assignments[Int(partition.raw)]
+            guard assignment.next == nil, assignment.replicas != target else { continue }
+            // The same nodes in another order need no move.
+            let isReorder = Set(assignment.replicas) == Set(target)
+            statistics[isReorder ? .reorders : .moves] += 1
+            next.assignments[Int(partition.raw)] = assignment.changing(
+                to: isReorder ? target : assignment.replicas, next: isReorder ? nil : target, at: next.epoch)
+        }
+        if next.assignments != topology.assignments { publish(next) }
+    }
+
+    private func reorder() {
+        let still = partitions { $0.next == nil && $0.replicas.count > 1 }
+        guard !still.isEmpty else { return }
+        let partition = moveRandom.pick(still)
+        move([(partition, shuffled(topology.assignments[Int(partition.raw)].replicas))])
+    }
+
+    /// The newcomers' membership lapses; the same nodes may be asked again soon.
+    private func cancel() {
+        let moving = partitions { $0.next != nil && !scenario.isCalm }
+        guard !moving.isEmpty else { return }
+        let partition = moveRandom.pick(moving)
+        var next = succeeding()
+        let assignment = next.assignments[Int(partition.raw)]
+        next.assignments[Int(partition.raw)] = assignment.changing(
+            to: assignment.replicas, next: nil, at: next.epoch)
+        statistics[.cancels] += 1
+        publish(next)
+        if let target = assignment.next { moveLater(partition, to: target) }
+    }
+
+    private func pauseOrResume() {
+        var next = succeeding()
+        let isPaused = next.plan?.isPaused ?? false
+        statistics[.pausedPlans] += isPaused ? 0 : 1
+        next.plan = isPaused ? nil : ChangePlan.pausedBySimulation(next.epoch)
+        publish(next)
+    }
+
+    private func moveLater(_ partition: PartitionID, to target: [NodeNumber]) {
+        guard moveRandom.chance(0.5) else { return }
+        after(moveRandom.below(moveRandom.pick([20_000_000, 300_000_000, 2_000_000_000]))) { [self] in
+            guard !isHealed, topology.assignments[Int(partition.raw)].next == nil else { return }
+            statistics[.lapses] += 1
+            move([(partition, target)])
+        }
+    }
+
+    // MARK: - When the next set becomes the present one
+
+    /// What a leader says of its moves reaches the council late, if at all.
+    func reportMoves(_ node: Node, _ process: Process) {
+        for report in process.shard.moveReports() where report.isReady {
+            if !isHealed, moveRandom.chance(scenario.loss) { continue }
+            var delay = scenario.delay.nanoseconds + moveRandom.below(scenario.jitter.nanoseconds)
+            if !isHealed, moveRandom.chance(0.05) { delay += moveRandom.below(UInt64(1_000_000_000)) }
+            after(delay) { [self] in heard(report) }
+        }
+    }
+
+    private func heard(_ report: MoveReport) {
+        let assignment = topology.assignments[Int(report.partition.raw)]
+        guard assignment.next != nil, assignment.changed == report.changed else { return }
+        if ready.isEmpty { after(moveRandom.below(100_000_000)) { [self] in switchReady() } }
+        ready[report.partition] = report.changed
+    }
+
+    private func switchReady() {
+        var next = succeeding()
+        for partition in ready.keys.sorted() {
+            let assignment = next.assignments[Int(partition.raw)]
+            guard let target = assignment.next, assignment.changed == ready[partition] else { continue }
+            next.assignments[Int(partition.raw)] = assignment.changing(to: target, next: nil, at: next.epoch)
+            statistics[.switches] += 1
+            moveLater(partition, to: assignment.replicas)
+        }
+        ready = [:]
+        if next.assignments != topology.assignments { publish(next) }
+    }
+
+    /// From now on moves only end.
+    func endMoves() {
+        guard topology.plan != nil else { return }
+        var next = succeeding()
+        next.plan = nil
+        publish(next)
+    }
+
+    func countWork() {
+        for node in nodes { statistics[.carriedChanges] += node.process?.shard.carriedChanges ?? 0 }
+        statistics[.wipes] += ledger.wipes
+        statistics[.purgedTombstones] += ledger.purgedTombstones
+    }
+}
+
+extension ChangePlan {
+    fileprivate static func pausedBySimulation(_ epoch: Epoch) -> ChangePlan {
+        ChangePlan(id: epoch, reason: .operatorAsked, isPaused: true, targets: [], moves: 0, minimum: 0, bytes: 0)
+    }
+}

@@ -1,0 +1,82 @@
+import KVCore
+
+/// How topologies reach the nodes: over the same network as everything else, late, skipping some, and onto a disk before
+/// they count.
+extension World {
+    /// The machines that are members.
+    var admitted: [Node] { nodes.filter { $0.topology != nil } }
+
+    /// Makes a topology the chosen one, and lets somebody know.
+    func publish(_ next: Topology) {
+        topology = next
+        statistics[.topologies] += 1
+        trace.line(time, "epoch \(next.epoch) is chosen: \(next.assignments.map(\.summary).joined(separator: ", "))")
+        trace.fold(time, next.epoch, 3)
+        tellSomebody()
+    }
+
+    /// A process learns of the newest topology, and tells the others, or some of them.
+    func tellSomebody() {
+        let running = admitted.filter { $0.process != nil }
+        guard !running.isEmpty else { return }
+        let node = running[moveRandom.below(running.count)]
+        let topology = topology
+        give(.input(.message(from: node.number, .cluster(.topology(topology)))), to: node.index)
+        for peer in admitted where peer !== node && (isHealed || moveRandom.chance(scenario.broadcast)) {
+            send(from: node.index, to: peer.index, .cluster(.topology(topology)))
+        }
+    }
+
+    func receive(_ message: ClusterMessage, from peer: NodeNumber, _ node: Node, _ process: Process) {
+        switch message {
+        case .topology(let topology): learn(topology, node, process)
+        case .topologyWanted(let epoch):
+            guard process.topology.epoch > epoch else { return }
+            send(from: node.index, to: Int(peer.raw) - 1, .cluster(.topology(process.topology)))
+        default: break
+        }
+    }
+
+    private func learn(_ topology: Topology, _ node: Node, _ process: Process) {
+        guard topology.epoch > process.newestEpoch else { return }
+        process.wanted = topology
+        persistNext(node, process)
+    }
+
+    private func persistNext(_ node: Node, _ process: Process) {
+        guard process.persisting == nil, let topology = process.wanted else { return }
+        process.wanted = nil
+        process.persisting = topology
+        queue.push(.persisted(node.index, boot: process.boot), at: time + diskDelay(node))
+    }
+
+    func persisted(_ node: Node, _ boot: UInt64) {
+        guard let process = node.process, process.boot == boot, let topology = process.persisting else { return }
+        node.topology = topology
+        process.persisting = nil
+        process.inbox.append(.input(.topology(topology)))
+        wake(node, process)
+        persistNext(node, process)
+    }
+
+    /// Asks a peer that goes by a later topology for it, now and then.
+    func pull(_ epoch: Epoch, from peer: Int, _ node: Node, _ process: Process) {
+        guard epoch > process.newestEpoch, peer != node.index, time >= process.lastPull + 20_000_000 else { return }
+        process.lastPull = time
+        send(from: node.index, to: peer, .cluster(.topologyWanted(above: process.topology.epoch)))
+    }
+}
+
+extension SimulatedProcess {
+    fileprivate var newestEpoch: Epoch {
+        max(topology.epoch, persisting?.epoch ?? 0, wanted?.epoch ?? 0)
+    }
+}
+
+extension Assignment {
+    var summary: String {
+        let present = replicas.map { "\($0)" }.joined(separator: " ")
+        guard let next else { return present }
+        return present + " -> " + next.map { "\($0)" }.joined(separator: " ")
+    }
+}
