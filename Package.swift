@@ -16,6 +16,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     ],
     targets: [
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
@@ -29,7 +30,11 @@ let package = Package(
         ),
         .target(
             name: "KVWire",
-            dependencies: ["KVCore", "CChecksum", .product(name: "NIOCore", package: "swift-nio")],
+            dependencies: [
+                "KVCore", "CChecksum",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
             swiftSettings: settings
         ),
         .target(name: "KVConfig", dependencies: ["KVCore", "CYAML"], swiftSettings: settings),

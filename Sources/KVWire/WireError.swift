@@ -1,3 +1,5 @@
+import KVCore
+
 /// Why bytes from a peer, or a stored topology, are not what they should be. Whoever sent them is broken, of another
 /// version, or not one of us: the connection is closed.
 public enum WireError: Error, Hashable, Sendable {
@@ -23,6 +25,14 @@ public enum WireError: Error, Hashable, Sendable {
     case notAPeer
     /// A handshake of another version of the protocol.
     case protocolVersion(UInt16)
+    /// A datagram in another layout.
+    case gossipVersion(UInt8)
+    /// A datagram of another cluster.
+    case foreignCluster(UUID128)
+    /// A datagram that was not made with this cluster's secret.
+    case unauthenticated
+    /// A datagram made with a secret, where this node has none.
+    case secretMissing
     /// A topology in another format.
     case formatVersion(UInt8)
 }
@@ -43,6 +53,11 @@ extension WireError: CustomStringConvertible {
         case .notAPeer: "it does not speak kv's peer protocol"
         case .protocolVersion(let version):
             "it speaks version \(version) of the peer protocol, this node version \(Handshake.protocolVersion)"
+        case .gossipVersion(let version):
+            "a datagram of version \(version); this program knows version \(GossipCodec.version)"
+        case .foreignCluster(let cluster): "a datagram of another cluster, \(cluster)"
+        case .unauthenticated: "a datagram without proof of this cluster's secret"
+        case .secretMissing: "a datagram made with a secret, of which this node has none"
         case .formatVersion(let version):
             "a topology of format \(version); this program knows format \(TopologyCodec.format): run the version of kv "
                 + "that wrote it, or begin with an empty data directory"
