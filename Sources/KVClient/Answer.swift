@@ -22,23 +22,24 @@ struct Answer {
     }
 
     /// What an answer that is no success means.
-    func failure(of method: HTTPMethod) -> KVClientError {
+    func failure(of request: Request) -> KVClientError {
         let body = decoded(as: ErrorBody.self)
         let message = body?.message ?? "\(endpoint) answered \(head.status.code) and gave no reason"
         switch head.status.code {
         case 412: return .conditionFailed(version)
         case 401, 403: return .denied(message)
+        case 409: return .conflict(code: body?.error ?? "conflict", message: message)
         case 408, 429, 503: return .refused(code: body?.error ?? "refused", message: message)
         case 400, 404, 405, 411, 413, 414, 415, 431: return .badRequest(message)
-        case _ where method == .GET: return .unreachable(message)
+        case _ where request.mayRepeat: return .unreachable(message)
         default: return .unknown(message)
         }
     }
 
     /// A success that lacks what it should have: the other end is no `kv`, or one that is not compatible.
-    func notUnderstood(_ method: HTTPMethod) -> KVClientError {
+    func notUnderstood(_ request: Request) -> KVClientError {
         let message =
             "\(endpoint) answered \(head.status.code) in a way that is not kv's; is it a kv node's client port?"
-        return method == .GET ? .badRequest(message) : .unknown(message)
+        return request.mayRepeat ? .badRequest(message) : .unknown(message)
     }
 }

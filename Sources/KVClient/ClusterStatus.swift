@@ -8,16 +8,62 @@ public struct RingStatus: Codable, Hashable, Sendable {
     public var partitions: Int
     /// How many replicas a partition has where there are that many nodes.
     public var replicas: Int
+    /// The node that coordinates changes of membership; nil where the node that was asked does not know.
+    public var coordinator: String?
     public var nodes: [NodeStatus]
+    /// Nodes that run and are not admitted yet.
+    public var waiting: [WaitingNode]
+    /// The change of membership under way.
+    public var plan: PlanProgress?
     /// One for each partition, ascending.
     public var assignments: [AssignmentStatus]
+
+    /// As the server writes it: what there is not is null, not left out.
+    public func encode(to encoder: any Encoder) throws {
+        var fields = encoder.container(keyedBy: CodingKeys.self)
+        try fields.encode(cluster, forKey: .cluster)
+        try fields.encode(epoch, forKey: .epoch)
+        try fields.encode(partitions, forKey: .partitions)
+        try fields.encode(replicas, forKey: .replicas)
+        try fields.encode(coordinator, forKey: .coordinator)
+        try fields.encode(nodes, forKey: .nodes)
+        try fields.encode(waiting, forKey: .waiting)
+        try fields.encode(plan, forKey: .plan)
+        try fields.encode(assignments, forKey: .assignments)
+    }
+}
+
+/// A node that waits to be admitted.
+public struct WaitingNode: Codable, Hashable, Sendable {
+    public var id: String
+    /// `waiting`
+    public var state: String
+    /// Empty where none is named.
+    public var zone: String
+    public var weight: Int
+    /// `HOST:PORT`.
+    public var client: String
+    /// `HOST:PORT`.
+    public var peer: String
+    /// It needs no operator.
+    public var admitsItself: Bool
+
+    enum CodingKeys: String, CodingKey {
+        case id, state, zone, weight, client, peer
+        case admitsItself = "admits_itself"
+    }
 }
 
 /// A member of the cluster.
 public struct NodeStatus: Codable, Hashable, Sendable {
     public var id: String
-    /// `alive` or `suspect`.
+    /// Never used again, unlike the id.
+    public var number: Int
+    /// `alive`, `suspect` or `dead`, as the node that was asked sees it; of one that is alive, what is to become of it
+    /// where that is not to stay: `joining`, `leaving` or `lost`.
     public var state: String
+    /// What is to become of it: `active`, `joining`, `leaving` or `lost`.
+    public var standing: String
     /// Empty where none is named.
     public var zone: String
     public var weight: Int
@@ -38,7 +84,9 @@ public struct NodeStatus: Codable, Hashable, Sendable {
     public func encode(to encoder: any Encoder) throws {
         var fields = encoder.container(keyedBy: CodingKeys.self)
         try fields.encode(id, forKey: .id)
+        try fields.encode(number, forKey: .number)
         try fields.encode(state, forKey: .state)
+        try fields.encode(standing, forKey: .standing)
         try fields.encode(zone, forKey: .zone)
         try fields.encode(weight, forKey: .weight)
         try fields.encode(client, forKey: .client)
@@ -57,11 +105,13 @@ public struct AssignmentStatus: Codable, Hashable, Sendable {
     public var lastSlot: Int
     /// Node ids, in order of preference to lead.
     public var replicas: [String]
+    /// Node ids of the replica set that it moves to, while it moves.
+    public var next: [String]?
     /// Nil where the node that was asked knows of none.
     public var leader: String?
 
     enum CodingKeys: String, CodingKey {
-        case partition, replicas, leader
+        case partition, replicas, next, leader
         case firstSlot = "first_slot"
         case lastSlot = "last_slot"
     }
@@ -73,6 +123,7 @@ public struct AssignmentStatus: Codable, Hashable, Sendable {
         try fields.encode(firstSlot, forKey: .firstSlot)
         try fields.encode(lastSlot, forKey: .lastSlot)
         try fields.encode(replicas, forKey: .replicas)
+        try fields.encodeIfPresent(next, forKey: .next)
         try fields.encode(leader, forKey: .leader)
     }
 }
@@ -85,6 +136,8 @@ public struct KeyPlacement: Codable, Hashable, Sendable {
     public var partition: Int
     /// Node ids, in order of preference to lead.
     public var replicas: [String]
+    /// Node ids of the replica set that it moves to, while it moves.
+    public var next: [String]?
     /// Nil where the node that was asked knows of none.
     public var leader: String?
 
@@ -95,6 +148,7 @@ public struct KeyPlacement: Codable, Hashable, Sendable {
         try fields.encode(slot, forKey: .slot)
         try fields.encode(partition, forKey: .partition)
         try fields.encode(replicas, forKey: .replicas)
+        try fields.encodeIfPresent(next, forKey: .next)
         try fields.encode(leader, forKey: .leader)
     }
 }

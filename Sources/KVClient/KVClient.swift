@@ -11,7 +11,7 @@ import NIOPosix
 /// There is one connection an endpoint, kept alive, and requests take their turn on it. Cancelling a task does not
 /// withdraw its request: it ends by its timeout at the latest.
 public actor KVClient {
-    private let endpoints: [Address]
+    private var endpoints: [Address]
     private let timeout: Span
     private let group: any EventLoopGroup
     private var connections: [Address: EventLoopFuture<any Channel>] = [:]
@@ -31,6 +31,11 @@ public actor KVClient {
         group = MultiThreadedEventLoopGroup.singleton
     }
 
+    /// Asks these as well from now on, after those that are known.
+    public func addEndpoints(_ addresses: [Address]) {
+        for address in addresses where !endpoints.contains(address) { endpoints.append(address) }
+    }
+
     /// Closes the connections. What is under way fails.
     public func close() async {
         let open = connections.values
@@ -47,16 +52,17 @@ public actor KVClient {
     /// - Parameter consistency: `stale` takes whatever the nearest replica holds.
     public func get(_ key: Key, consistency: Consistency = .linearizable) async throws(KVClientError) -> StoredValue? {
         let query = consistency == .stale ? "consistency=stale" : nil
-        let answer = try await perform(Request(method: .GET, path: Self.path(key), query: query))
+        let request = Request(method: .GET, path: Self.path(key), query: query)
+        let answer = try await perform(request)
         switch answer.head.status.code {
         case 200:
-            guard let version = answer.version else { throw answer.notUnderstood(.GET) }
+            guard let version = answer.version else { throw answer.notUnderstood(request) }
             return StoredValue(
                 bytes: Array(answer.body.readableBytesView), version: version,
                 contentType: answer.head.headers.first(name: "content-type") ?? "",
                 secondsToLive: answer.head.headers.first(name: "kv-ttl").flatMap { UInt64($0) })
         case 404: return nil
-        default: throw answer.failure(of: .GET)
+        default: throw answer.failure(of: request)
         }
     }
 
@@ -74,8 +80,8 @@ public actor KVClient {
         if !contentType.isEmpty { request.headers.add(name: "content-type", value: contentType) }
         request.add(condition)
         let answer = try await perform(request)
-        guard answer.head.status.code == 204 else { throw answer.failure(of: .PUT) }
-        guard let version = answer.version else { throw answer.notUnderstood(.PUT) }
+        guard answer.head.status.code == 204 else { throw answer.failure(of: request) }
+        guard let version = answer.version else { throw answer.notUnderstood(request) }
         return version
     }
 
@@ -89,7 +95,7 @@ public actor KVClient {
         switch answer.head.status.code {
         case 204: return true
         case 404: return false
-        default: throw answer.failure(of: .DELETE)
+        default: throw answer.failure(of: request)
         }
     }
 
@@ -114,9 +120,10 @@ public actor KVClient {
     private func status<Status: Decodable>(_ request: Request) async throws(KVClientError) -> Status {
         var request = request
         request.waits = false
+        request.isAboutCluster = true
         let answer = try await perform(request)
-        guard answer.head.status.code == 200 else { throw answer.failure(of: .GET) }
-        guard let status = answer.decoded(as: Status.self) else { throw answer.notUnderstood(.GET) }
+        guard answer.head.status.code == 200 else { throw answer.failure(of: request) }
+        guard let status = answer.decoded(as: Status.self) else { throw answer.notUnderstood(request) }
         return status
     }
 
@@ -125,28 +132,41 @@ public actor KVClient {
     // MARK: Endpoints
 
     /// The answer of the first endpoint that can be asked.
-    private func perform(_ request: Request) async throws(KVClientError) -> Answer {
+    func perform(_ request: Request) async throws(KVClientError) -> Answer {
         let deadline = NIODeadline.now() + .nanoseconds(Int64(clamping: timeout.nanoseconds))
+        let endpoints = endpoints
         var failures: [String] = []
+        // Of a node that can do nothing now: what it says is better than nothing.
+        var lastResort: Answer?
         let start = preferred
         for attempt in 0..<endpoints.count {
             let index = (start + attempt) % endpoints.count
             let endpoint = endpoints[index]
+            // Asking another in no time at all would only leave its outcome in doubt.
+            if let lastResort, deadline - .now() < .milliseconds(50) { return lastResort }
+            let share = TimeAmount.nanoseconds((deadline - .now()).nanoseconds / Int64(endpoints.count - attempt))
+            // A node that hangs must not use up the time of those that would know.
+            let limit = request.isAboutCluster && request.mayRepeat ? .now() + share : deadline
             do {
-                let share = (deadline - .now()).nanoseconds / Int64(endpoints.count - attempt)
-                let answer = try await exchange(request, with: endpoint, connectWithin: .nanoseconds(share), deadline)
+                let answer = try await exchange(request, with: endpoint, connectWithin: share, limit)
+                let found = Answer(endpoint: endpoint, head: answer.head, body: answer.body)
+                if request.isAboutCluster, answer.head.status == .serviceUnavailable, attempt < endpoints.count - 1 {
+                    lastResort = found
+                    continue
+                }
                 preferred = index
-                return Answer(endpoint: endpoint, head: answer.head, body: answer.body)
-            } catch HTTPExchangeFailure.lost(let reason) where !request.isRead {
+                return found
+            } catch HTTPExchangeFailure.lost(let reason) where !request.mayRepeat {
                 throw .unknown(
-                    "\(endpoint): \(reason); the change may have taken effect, or may yet: read the key before you try"
-                        + " again")
+                    "\(endpoint): \(reason); the change may have taken effect, or may yet: \(request.advice) before you"
+                        + " try again")
             } catch HTTPExchangeFailure.lost(let reason), HTTPExchangeFailure.notSent(let reason) {
                 failures.append("\(endpoint): \(reason)")
             } catch {
                 failures.append("\(endpoint): \(reason(error))")
             }
         }
+        if let lastResort { return lastResort }
         throw .unreachable(failures.joined(separator: "; "))
     }
 

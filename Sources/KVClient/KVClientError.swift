@@ -10,6 +10,9 @@ public enum KVClientError: Error, Hashable, Sendable {
     case unknown(String)
     /// The condition did not hold; the version it met, nil where the key is absent. Nothing was changed.
     case conditionFailed(Version?)
+    /// A change of membership that does not fit what is: another one is under way (`plan_under_way`), there is none
+    /// (`no_plan`), or it cannot be done as asked (`impossible`). Nothing was changed.
+    case conflict(code: String, message: String)
     /// The credentials do not allow it. Nothing was changed.
     case denied(String)
     /// The request can never succeed as it is: a key or value that is too large, say. Nothing was changed.
@@ -21,7 +24,7 @@ extension KVClientError: CustomStringConvertible {
     public var description: String {
         switch self {
         case .unreachable(let message), .unknown(let message), .denied(let message), .badRequest(let message),
-            .refused(_, let message):
+            .refused(_, let message), .conflict(_, let message):
             message
         case .conditionFailed(let version?): "nothing was changed: the key is at version \(version)"
         case .conditionFailed(nil): "nothing was changed: the key is absent"

@@ -11,9 +11,21 @@ struct Request {
     var body: [UInt8]?
     /// Whether the server may have to wait for a leader, and takes a `timeout`.
     var waits = true
-
     /// Whether it may be sent twice.
-    var isRead: Bool { method == .GET }
+    var mayRepeat: Bool
+    /// It is about members and not about keys: where one node cannot tell, another may.
+    var isAboutCluster = false
+
+    init(method: HTTPMethod, path: String, query: String? = nil, body: [UInt8]? = nil) {
+        self.method = method
+        self.path = path
+        self.query = query
+        self.body = body
+        mayRepeat = method == .GET
+    }
+
+    /// What to do when its outcome is not known.
+    var advice: String { isAboutCluster ? "look at the plan (kv ring)" : "read the key" }
 
     mutating func add(_ condition: Condition) {
         switch condition {

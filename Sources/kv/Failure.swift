@@ -35,6 +35,7 @@ struct Failure: Error {
         case .refused: self.init(.unavailable, "\(error)")
         case .unknown: self.init(.unknown, "outcome unknown: \(error)")
         case .conditionFailed: self.init(.conditionFailed, "\(error)")
+        case .conflict: self.init(.conditionFailed, "\(error)")
         case .denied: self.init(.denied, "\(error)")
         case .badRequest: self.init(.data, "\(error)")
         }

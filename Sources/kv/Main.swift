@@ -54,7 +54,8 @@ struct KV: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "kv",
         abstract: "A distributed key-value store.",
-        subcommands: [Serve.self, Get.self, Put.self, Del.self, Ring.self])
+        version: "kv \(Release.version)",
+        subcommands: [Serve.self, Join.self, Leave.self, Get.self, Put.self, Del.self, Ring.self])
 
     static var names: [String] { configuration.subcommands.compactMap { $0.configuration.commandName } }
 }

@@ -31,6 +31,9 @@ enum Output {
         _ = write(Array("kv: \(line.joined())\n".utf8), to: STDERR_FILENO)
     }
 
+    /// A question, on standard error.
+    static func prompt(_ text: String) { _ = write(Array(text.utf8), to: STDERR_FILENO) }
+
     /// 0, or the error's number.
     private static func write(_ bytes: [UInt8], to descriptor: CInt) -> CInt {
         var rest = bytes[...]

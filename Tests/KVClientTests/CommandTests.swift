@@ -4,33 +4,6 @@ import XCTest
 
 /// The executable, against a node that answers as told.
 final class CommandTests: XCTestCase {
-    private struct Run {
-        var status: Int32
-        var output: String
-        var errors: String
-    }
-
-    /// Runs a line of bash in which `kv` is the executable under test.
-    private func bash(_ line: String, _ environment: [String: String] = [:], input: String = "") throws -> Run {
-        let executable = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
-            .appendingPathComponent("kv").path
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/bin/bash")
-        process.arguments = ["-c", "set -o pipefail; kv() { command '\(executable)' \"$@\"; }; \(line)"]
-        process.environment = ["PATH": "/usr/bin:/bin"].merging(environment) { $1 }
-        let (stdin, stdout, stderr) = (Pipe(), Pipe(), Pipe())
-        (process.standardInput, process.standardOutput, process.standardError) = (stdin, stdout, stderr)
-        try process.run()
-        try stdin.fileHandleForWriting.write(contentsOf: Data(input.utf8))
-        try stdin.fileHandleForWriting.close()
-        let output = try stdout.fileHandleForReading.readToEnd() ?? Data()
-        let errors = try stderr.fileHandleForReading.readToEnd() ?? Data()
-        process.waitUntilExit()
-        return Run(
-            status: process.terminationStatus, output: String(decoding: output, as: UTF8.self),
-            errors: String(decoding: errors, as: UTF8.self))
-    }
-
     /// Runs `line` against a node that gives `reply`, and returns what the node was asked as well.
     private func ask(
         _ line: String, _ reply: FakeNode.Reply, input: String = ""
@@ -106,11 +79,16 @@ final class CommandTests: XCTestCase {
 
     func testUsage() throws {
         let lines = [
-            "kv join n1", "kv help join", "kv leave", "kv bench", "kv get", "kv get ''", "kv get a b", "kv get a --wat",
+            "kv join", "kv join n4", "kv join n4 n4 -y", "kv join n4 --weight 0 -y", "kv join n4 --weight x -y",
+            "kv join n4 n5 --replace n1 -y", "kv join --pause --resume", "kv join n4 --pause",
+            "kv join --cancel --dry-run",
+            "kv join --pause --zone a", "kv leave", "kv leave n1", "kv leave --cancel --force", "kv help bench",
+            "kv bench", "kv get", "kv get ''", "kv get a b", "kv get a --wat",
             "kv put a b --file f", "kv put a b --if-absent --if-version 1.1.1", "kv put a b --ttl 0s",
             "kv put a b --if-version x", "kv del", "kv del a b --if-version 1.1.1", "kv ring -o xml",
             "kv get a --endpoint nohost", "kv get a --endpoint a:1,", "kv get a --timeout 5", "kv get a --timeout 0s",
-            "kv serve --log-level loud", "kv serve extra", "kv serve --node ../x",
+            "kv serve --log-level loud", "kv serve --join", "kv serve --seed x --node n4", "kv serve --client x",
+            "kv serve extra", "kv serve --node ../x",
         ]
         for line in lines {
             let run = try bash(line, input: "")
@@ -119,7 +97,10 @@ final class CommandTests: XCTestCase {
             XCTAssertEqual(run.errors.filter { $0 == "\n" }.count, 1, run.errors)
             XCTAssertEqual(run.output, "", line)
         }
-        for line in ["kv --help", "kv help put", "kv ring --help"] {
+        let version = try bash("kv --version")
+        XCTAssertEqual(version.status, 0)
+        XCTAssertEqual(version.output, "kv 0.2.0\n")
+        for line in ["kv --help", "kv help put", "kv help join", "kv ring --help"] {
             let run = try bash(line)
             XCTAssertEqual(run.status, 0, line)
             XCTAssertTrue(run.output.contains("USAGE: kv"), run.output)
@@ -175,10 +156,12 @@ final class CommandTests: XCTestCase {
         let ring = """
             {"assignments":[{"first_slot":0,"last_slot":8191,"leader":"n1","partition":0,"replicas":["n1","n2"]},\
             {"first_slot":8192,"last_slot":16383,"leader":null,"partition":1,"replicas":["n2","n1"]}],\
-            "cluster":"demo","epoch":4,"nodes":[{"bytes":1234567,"client":"127.0.0.1:7401","id":"n1","keys":10,\
-            "leaders":1,"peer":"127.0.0.1:7501","replicas":2,"state":"alive","weight":1,"zone":"a"},\
-            {"bytes":null,"client":"127.0.0.1:7402","id":"n2","keys":null,"leaders":0,"peer":"127.0.0.1:7502",\
-            "replicas":2,"state":"suspect","weight":1,"zone":""}],"partitions":2,"replicas":3}
+            "cluster":"demo","coordinator":null,"epoch":4,"nodes":[{"bytes":1234567,"client":"127.0.0.1:7401","id":"n1","keys":10,\
+            "leaders":1,"number":1,"peer":"127.0.0.1:7501","replicas":2,"standing":"active",\
+            "state":"alive","weight":1,"zone":"a"},{"bytes":null,"client":"127.0.0.1:7402","id":"n2","keys":null,"leaders":0,"number":2,\
+            "peer":"127.0.0.1:7502",\
+            "replicas":2,"standing":"active","state":"suspect","weight":1,"zone":""}],"partitions":2,"plan":null,\
+            "replicas":3,"waiting":[]}
             """
         let (table, _) = try await ask("kv ring", .status(200, [:], ring))
         XCTAssertEqual(
@@ -209,6 +192,36 @@ final class CommandTests: XCTestCase {
         XCTAssertEqual(requests.map(\.line), ["GET /v1/ring?key=a", "GET /v1/ring?key=b%20c"])
         let (array, _) = try await ask("kv ring a -o json", .status(200, [:], placement))
         XCTAssertEqual(array.output, "[\(placement)]\n")
+    }
+
+    func testRingShowsWhoWaitsAndThePlan() async throws {
+        let plan = MembershipFixtures.plan(
+            joining: ["n4"], leaving: ["n2"], done: 512, rate: 100, obstacle: "n4 is not in touch")
+        let ring = MembershipFixtures.ring(
+            [("n1", "alive", "active"), ("n2", "suspect", "leaving"), ("n4", "joining", "joining")], waiting: ["n5"],
+            plan: plan)
+        let (table, _) = try await ask("kv ring", .status(200, [:], ring))
+        XCTAssertEqual(table.status, 0, table.errors)
+        XCTAssertEqual(
+            table.output,
+            """
+            cluster demo: 3 nodes, 1 partitions, up to 3 replicas each, epoch 4
+
+            NODE  STATE             ZONE  WEIGHT  REPLICAS         LEADERS         KEYS  SIZE  CLIENT
+            n1    alive             a          1         1  33.3%        1  33.3%     0   0 B  127.0.0.1:1
+            n2    suspect, leaving  a          1         1  33.3%        1  33.3%     0   0 B  127.0.0.1:1
+            n4    joining           a          1         1  33.3%        1  33.3%     0   0 B  127.0.0.1:1
+            n5    waiting           b          2         -               -            -     -  127.0.0.1:2
+
+            plan 9: n4 joins, n2 leaves
+            50%  512 B of 1.0 KiB, 2 of 8 replicas, 100 B/s, 6s left
+
+            PARTITION  FROM      TO        SENT       OF  HELD UP BY
+                    3  n1,n2,n3  n1,n4,n3  10 B  1.0 KiB  n4 is not in touch
+
+            """)
+        let (json, _) = try await ask("kv ring -o json", .status(200, [:], ring))
+        XCTAssertEqual(json.output, ring + "\n")
     }
 
     func testWatchShowsItAgain() async throws {

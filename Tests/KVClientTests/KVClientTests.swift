@@ -61,11 +61,11 @@ final class KVClientTests: XCTestCase {
 
     func testStatus() async throws {
         let one = """
-            {"id":"n1","state":"alive","zone":"a","weight":1,"client":"h:1","peer":"h:2","replicas":2,"leaders":1,
+            {"id":"n1","number":1,"state":"alive","standing":"active","zone":"a","weight":1,"client":"h:1","peer":"h:2","replicas":2,"leaders":1,
             "keys":10,"bytes":1234}
             """
         let two = """
-            {"id":"n2","state":"suspect","zone":"","weight":3,"client":"h:3","peer":"h:4","replicas":2,"leaders":0,
+            {"id":"n2","number":2,"state":"suspect","standing":"leaving","zone":"","weight":3,"client":"h:3","peer":"h:4","replicas":2,"leaders":0,
             "keys":null,"bytes":null}
             """
         let node = try await FakeNode { request in
@@ -74,7 +74,7 @@ final class KVClientTests: XCTestCase {
                 .status(
                     200, [:],
                     """
-                    {"cluster":"demo","epoch":4,"partitions":2,"replicas":3,"nodes":[\(one),\(two)],"assignments":[
+                    {"cluster":"demo","epoch":4,"partitions":2,"replicas":3,"waiting":[],"nodes":[\(one),\(two)],"assignments":[
                     {"partition":0,"first_slot":0,"last_slot":8191,"replicas":["n1","n2"],"leader":"n1"},
                     {"partition":1,"first_slot":8192,"last_slot":16383,"replicas":["n2","n1"],"leader":null}],"new":1}
                     """)
@@ -214,7 +214,7 @@ final class KVClientTests: XCTestCase {
 
 private let isUnknown: @Sendable (KVClientError) -> Bool = { if case .unknown = $0 { true } else { false } }
 
-private func expect<Value: Sendable>(
+func expect<Value: Sendable>(
     _ expected: KVClientError, line: UInt = #line, _ body: @Sendable () async throws -> Value
 ) async {
     do {
@@ -225,7 +225,7 @@ private func expect<Value: Sendable>(
     }
 }
 
-private func expect<Value: Sendable>(
+func expect<Value: Sendable>(
     _ matches: @Sendable (KVClientError) -> Bool, line: UInt = #line,
     _ body: @Sendable () async throws -> Value
 ) async {

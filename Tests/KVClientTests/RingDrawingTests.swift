@@ -8,14 +8,14 @@ final class RingDrawingTests: XCTestCase {
     private func ring(_ text: String) throws -> RingStatus {
         let nodes = ["n1", "n2", "n3"].map {
             """
-            {"id":"\($0)","state":"alive","zone":"","weight":1,"client":"h:1","peer":"h:2","replicas":1,"leaders":1}
+            {"id":"\($0)","number":1,"state":"alive","standing":"active","zone":"","weight":1,"client":"h:1","peer":"h:2","replicas":1,"leaders":1}
             """
         }
         return try JSONDecoder().decode(
             RingStatus.self,
             from: Data(
                 """
-                {"cluster":"demo","epoch":1,"partitions":4,"replicas":1,"nodes":[\(nodes.joined(separator: ","))],
+                {"cluster":"demo","epoch":1,"partitions":4,"replicas":1,"waiting":[],"nodes":[\(nodes.joined(separator: ","))],
                 "assignments":[\(text)]}
                 """.utf8))
     }

@@ -1,5 +1,4 @@
 import ArgumentParser
-import FoundationEssentials
 import KVClient
 import KVCore
 
@@ -8,13 +7,10 @@ struct Ring: AsyncParsableCommand {
         commandName: "ring",
         abstract: "Show the nodes and what they hold, or where keys live.",
         discussion: """
-            Without keys: the nodes, as the one that is asked sees them. With keys, which need not exist: their slot, \
+            Without keys: the nodes, as the one that is asked sees them, those that wait to be admitted, and the change \
+            of membership under way. With keys, which need not exist: their slot, \
             partition, replica set and leader.
             """)
-
-    enum Format: String, ExpressibleByArgument, CaseIterable {
-        case table, json
-    }
 
     @Argument(help: "Any bytes.")
     var keys: [RawArgument] = []
@@ -22,10 +18,7 @@ struct Ring: AsyncParsableCommand {
     @Flag(help: "Show it again every second, until interrupted.")
     var watch = false
 
-    @Option(
-        name: [.customShort("o"), .customLong("output")],
-        help: ArgumentHelp("table, or json (for keys, an array).", valueName: "format"))
-    var output = Format.table
+    @OptionGroup var format: OutputFormat
 
     @OptionGroup var options: ClientOptions
 
@@ -33,7 +26,7 @@ struct Ring: AsyncParsableCommand {
         let keys = try keys.map { try Key($0) }
         let client = try options.client()
         guard watch else { return try Output.write(try await picture(keys, client)) }
-        let clear = Output.canRedraw && output == .table ? "\u{1B}[H\u{1B}[J" : ""
+        let clear = Output.canRedraw && !format.isJSON ? "\u{1B}[H\u{1B}[J" : ""
         while true {
             do {
                 try Output.write(clear + (try await picture(keys, client)))
@@ -49,19 +42,13 @@ struct Ring: AsyncParsableCommand {
     private func picture(_ keys: [Key], _ client: KVClient) async throws -> String {
         if keys.isEmpty {
             let ring = try await client.ring()
-            if output == .json { return try Self.json(ring) }
+            if format.isJSON { return try JSONOutput.text(ring) }
             let drawing = Output.isTerminal ? RingDrawing(ring, hasColor: Output.hasColor).lines : []
             return (drawing + RingTable.lines(ring, marked: !drawing.isEmpty)).map { $0 + "\n" }.joined()
         }
         var placements: [KeyPlacement] = []
         for key in keys { placements.append(try await client.placement(of: key)) }
-        if output == .json { return try Self.json(placements) }
+        if format.isJSON { return try JSONOutput.text(placements) }
         return RingTable.lines(zip(keys, placements)).map { $0 + "\n" }.joined()
-    }
-
-    private static func json(_ value: some Encodable) throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(value), as: UTF8.self) + "\n"
     }
 }

@@ -8,12 +8,17 @@ struct Serve: AsyncParsableCommand {
         abstract: "Run a node.",
         discussion: """
             Without a configuration it is a cluster of one, with clients on 127.0.0.1:7400 and data in ./kv-data.
+
+            A node that the file does not list, or that is given seeds, waits to be admitted to the cluster that it finds \
+            by them: with 'kv join ID' at any member, or of its own accord with --join. --client to --weight describe \
+            such a node, or a cluster of one. Once it is a member, its data directory says so, and the seeds and --join \
+            are of no importance any more.
             """)
 
     @Option(help: ArgumentHelp("The cluster's cluster.yaml (KV_CONFIG).", valueName: "file"))
     var config: String?
 
-    @Option(help: ArgumentHelp("Which of the file's nodes this process is (KV_NODE).", valueName: "id"))
+    @Option(help: ArgumentHelp("This node's id: one of the file's, or a new one's (KV_NODE).", valueName: "id"))
     var node: String?
 
     @Option(
@@ -29,6 +34,38 @@ struct Serve: AsyncParsableCommand {
     @Option(help: ArgumentHelp("text or json (KV_LOG_FORMAT).", valueName: "format"))
     var logFormat: String?
 
+    @Flag(help: "Join the cluster without waiting to be admitted by an operator (KV_JOIN=true).")
+    var join = false
+
+    @Option(
+        parsing: .singleValue,
+        help: ArgumentHelp(
+            "Peer address of a member to find the cluster by; may be repeated (KV_SEEDS, with commas).",
+            valueName: "host:port"))
+    var seed: [String] = []
+
+    @Option(help: ArgumentHelp("Where to listen for clients (KV_CLIENT).", valueName: "host:port"))
+    var client: String?
+
+    @Option(help: ArgumentHelp("Where to listen for other nodes (KV_PEER).", valueName: "host:port"))
+    var peer: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Where clients reach it, if that differs (KV_ADVERTISE_CLIENT).", valueName: "host:port"))
+    var advertiseClient: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Where other nodes reach it, if that differs (KV_ADVERTISE_PEER).", valueName: "host:port"))
+    var advertisePeer: String?
+
+    @Option(help: "What fails together with it, such as a rack (KV_ZONE).")
+    var zone: String?
+
+    @Option(help: "Its share of the data relative to other nodes, 1-1000 (KV_WEIGHT).")
+    var weight: String?
+
     func run() async throws {
         let configuration = try load()
         do {
@@ -40,12 +77,13 @@ struct Serve: AsyncParsableCommand {
 
     /// What the flags, the environment and the file say together.
     private func load() throws(ConfigurationError) -> Configuration {
-        let names = ["KV_CONFIG", "KV_NODE", "KV_DATA_DIR", "KV_LOG_LEVEL", "KV_LOG_FORMAT"]
         var variables: [String: String] = [:]
-        for name in names { variables[name] = environment(name) }
+        for name in Configuration.variables { variables[name] = environment(name) }
         return try Configuration.load(
             flags: Configuration.Flags(
-                config: config, node: node, dataDirectory: dataDir, logLevel: logLevel, logFormat: logFormat),
+                config: config, node: node, dataDirectory: dataDir, logLevel: logLevel, logFormat: logFormat,
+                seeds: seed, join: join, client: client, peer: peer, advertiseClient: advertiseClient,
+                advertisePeer: advertisePeer, zone: zone, weight: weight),
             environment: variables)
     }
 }

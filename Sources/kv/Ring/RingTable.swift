@@ -16,17 +16,52 @@ enum RingTable {
         let leaders = ring.nodes.reduce(0) { $0.addingReportingOverflow($1.leaders).partialValue }
         for (index, node) in ring.nodes.enumerated() {
             var cells = [
-                node.id, node.state, node.zone.isEmpty ? "-" : node.zone, "\(node.weight)", "\(node.replicas)",
+                node.id, state(of: node), node.zone.isEmpty ? "-" : node.zone, "\(node.weight)", "\(node.replicas)",
                 share(node.replicas, of: replicas), "\(node.leaders)", share(node.leaders, of: leaders),
                 node.keys.map { "\($0)" } ?? "?", node.bytes.map(size) ?? "?", node.client,
             ]
             if marked { cells.insert(RingDrawing.mark(of: index), at: 0) }
             table.add(cells)
         }
+        for node in ring.waiting {
+            var cells = [
+                node.id, node.admitsItself ? "waiting (joins itself)" : node.state, node.zone.isEmpty ? "-" : node.zone,
+                "\(node.weight)", "-", "", "-", "", "-", "-", node.client,
+            ]
+            if marked { cells.insert("", at: 0) }
+            table.add(cells)
+        }
         let title =
             "cluster \(ring.cluster): \(ring.nodes.count) nodes, \(ring.partitions) partitions,"
             + " up to \(ring.replicas) replicas each, epoch \(ring.epoch)"
-        return [title, ""] + table.lines + warnings(ring)
+        return [title, ""] + table.lines + plan(ring.plan) + warnings(ring)
+    }
+
+    /// In one word, or two for one that is not alive and not to stay as it is.
+    private static func state(of node: NodeStatus) -> String {
+        node.standing == "active" || node.standing == node.state ? node.state : "\(node.state), \(node.standing)"
+    }
+
+    /// Moves that are shown; those with obstacles come first.
+    private static let maximumMoves = 8
+
+    private static func plan(_ plan: PlanProgress?) -> [String] {
+        guard let plan else { return [] }
+        let reason = plan.reason == "eviction" ? " (evicted: dead for too long)" : ""
+        let lines = ["", "plan \(plan.id): \(PlanText.change(plan))\(reason)", PlanText.progress(plan).trimmed]
+        guard !plan.underWay.isEmpty else { return lines }
+        var table = TextTable([
+            ("PARTITION", .right), ("FROM", .left), ("TO", .left), ("SENT", .right), ("OF", .right),
+            ("HELD UP BY", .left),
+        ])
+        for move in plan.underWay.prefix(maximumMoves) {
+            table.add([
+                "\(move.partition)", move.from.joined(separator: ","), move.to.joined(separator: ","), size(move.sent),
+                size(move.total), move.obstacle?.message ?? "-",
+            ])
+        }
+        let more = plan.underWay.count - maximumMoves
+        return lines + [""] + table.lines + (more > 0 ? ["and \(more) more under way"] : [])
     }
 
     private static func warnings(_ ring: RingStatus) -> [String] {

@@ -1,0 +1,55 @@
+import ArgumentParser
+import Glibc
+
+/// What `kv join` and `kv leave` have in common.
+struct PlanOptions: ParsableArguments {
+    /// What is to become of the plan under way.
+    enum Order: String {
+        case pause, resume, cancel
+    }
+
+    @Flag(name: [.short, .long], help: "Begin without asking.")
+    var yes = false
+
+    @Flag(help: "Only show what would be done.")
+    var dryRun = false
+
+    @Flag(help: "Do not wait for the end.")
+    var noWait = false
+
+    @Flag(help: "Let the copies under way end, and begin no others.")
+    var pause = false
+
+    @Flag(help: "Go on after a pause.")
+    var resume = false
+
+    @Flag(help: "Undo what the plan did.")
+    var cancel = false
+
+    var order: Order? { pause ? .pause : resume ? .resume : cancel ? .cancel : nil }
+
+    func checkNodes(_ nodes: [String]) throws {
+        let orders = [pause, resume, cancel].count { $0 }
+        if orders > 1 { throw ValidationError("give one of --pause, --resume and --cancel") }
+        if orders == 1 && !nodes.isEmpty {
+            throw ValidationError("--pause, --resume and --cancel are about the plan under way: name no nodes")
+        }
+        if orders == 1 && dryRun { throw ValidationError("--dry-run is about a plan that has not begun") }
+        if orders == 0 && nodes.isEmpty { throw ValidationError("name the nodes") }
+        if Set(nodes).count < nodes.count { throw ValidationError("a node is named twice") }
+        guard orders == 0, !dryRun, !yes else { return }
+        // Before anything is done, so that a script fails alike whatever the cluster is up to.
+        guard isatty(STDIN_FILENO) == 1, isatty(STDERR_FILENO) == 1 else {
+            throw ValidationError(
+                "there is no terminal to ask on, so nothing was done: add --yes to begin, or --dry-run to look")
+        }
+    }
+
+    /// Whether whoever sits at the terminal wants it.
+    func isConfirmed() -> Bool {
+        if yes { return true }
+        Output.prompt("Begin? [y/N] ")
+        let answer = readLine()?.lowercased()
+        return answer == "y" || answer == "yes"
+    }
+}

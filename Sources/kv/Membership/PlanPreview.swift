@@ -1,0 +1,42 @@
+import KVClient
+import KVCore
+
+/// What a plan would do, before it begins.
+enum PlanPreview {
+    /// - Parameters:
+    ///   - change: what was asked for: its weights and zones go before those that the nodes say of themselves.
+    ///   - ring: where the nodes' own zones and weights are known from; nil where it could not be had.
+    static func lines(_ plan: PlanProgress, of change: MembershipChange, _ ring: RingStatus?) -> [String] {
+        var lines = [PlanText.change(plan)]
+        let least =
+            plan.moves <= plan.minimum
+            ? "the fewest possible" : "the fewest possible for any balanced placement: \(plan.minimum)"
+        lines.append("to copy: \(plan.moves) replicas (\(least)), about \(RingTable.size(plan.bytes))")
+        guard !plan.shares.isEmpty else { return lines }
+        var table = TextTable([
+            ("NODE", .left), ("", .left), ("ZONE", .left), ("WEIGHT", .right), ("REPLICAS", .right), ("AFTER", .right),
+            ("LEADERS", .right), ("AFTER", .right),
+        ])
+        for share in plan.shares {
+            let isNew = share.replicasBefore == 0 && plan.joining.contains(share.id)
+            let isGone = share.replicasAfter == 0 && plan.leaving.contains(share.id)
+            let place = place(of: share.id, isNew: isNew, change, ring)
+            table.add([
+                share.id, isNew ? "joins" : isGone ? "leaves" : "", place.zone, place.weight,
+                "\(share.replicasBefore)", "\(share.replicasAfter)", "\(share.leadersBefore)", "\(share.leadersAfter)",
+            ])
+        }
+        return lines + [""] + table.lines
+    }
+
+    private static func place(
+        of id: String, isNew: Bool, _ change: MembershipChange, _ ring: RingStatus?
+    ) -> (zone: String, weight: String) {
+        let join = isNew ? change.joins.first { $0.id == id } : nil
+        let waiting = isNew ? ring?.waiting.first { $0.id == id } : nil
+        let member = ring?.nodes.first { $0.id == id }
+        let zone = join?.zone ?? waiting?.zone ?? member?.zone
+        let weight = join?.weight ?? waiting?.weight ?? member?.weight
+        return (zone.map { $0.isEmpty ? "-" : $0 } ?? "?", weight.map { "\($0)" } ?? "?")
+    }
+}

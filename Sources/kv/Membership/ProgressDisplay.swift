@@ -1,0 +1,84 @@
+import Glibc
+import KVClient
+
+/// Shows how far a plan is: a line that is drawn over on a terminal, else a line now and then.
+struct ProgressDisplay {
+    enum Style {
+        /// `columns`: of the terminal.
+        case bar(columns: Int)
+        case lines
+        case json
+    }
+
+    /// How often a line is written where lines are not drawn over.
+    static let lineInterval = Duration.seconds(3)
+
+    private let style: Style
+    private var lastLine: ContinuousClock.Instant?
+    private var lastNote: String?
+    private var isBarDrawn = false
+
+    init(_ style: Style) { self.style = style }
+
+    static func style(isJSON: Bool) -> Style {
+        if isJSON { return .json }
+        guard Output.canRedraw else { return .lines }
+        var size = winsize()
+        let isKnown = ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
+        return .bar(columns: isKnown ? Int(size.ws_col) : 80)
+    }
+
+    mutating func show(_ plan: PlanProgress, now: ContinuousClock.Instant) throws {
+        let obstacle = PlanText.obstacle(plan)
+        switch style {
+        case .bar(let columns):
+            try draw(Self.bar(plan, obstacle, columns: columns))
+        case .lines, .json:
+            if let lastLine, now - lastLine < Self.lineInterval { return }
+            lastLine = now
+            if case .json = style { return try Output.write(try JSONOutput.text(PlanAnswer(plan: plan))) }
+            try Output.write(PlanText.progress(plan) + (obstacle.map { "; held up: \($0)" } ?? "") + "\n")
+        }
+    }
+
+    /// Something else than progress, once.
+    mutating func note(_ text: String) throws {
+        guard text != lastNote else { return }
+        lastNote = text
+        if case .bar(let columns) = style { return try draw(String(text.prefix(max(columns - 1, 1)))) }
+        Output.complain(text)
+    }
+
+    /// The last line, which remains.
+    mutating func finish(_ text: String) throws {
+        switch style {
+        case .json: try Output.write(try JSONOutput.text(PlanAnswer(plan: nil)))
+        case .bar:
+            try clear()
+            try Output.write(text + "\n")
+        case .lines: try Output.write(text + "\n")
+        }
+    }
+
+    /// Leaves the line to others.
+    mutating func clear() throws {
+        guard isBarDrawn else { return }
+        isBarDrawn = false
+        try Output.write("\r\u{1B}[K")
+    }
+
+    private mutating func draw(_ line: String) throws {
+        isBarDrawn = true
+        try Output.write("\r\u{1B}[K" + line)
+    }
+
+    /// One line that fits.
+    static func bar(_ plan: PlanProgress, _ obstacle: String?, columns: Int) -> String {
+        let text = PlanText.progress(plan) + (obstacle.map { "; held up: \($0)" } ?? "")
+        let room = columns - 1 - text.count - 3
+        let width = min(max(room, 10), 30)
+        let filled = Int(PlanText.fraction(plan) * Double(width))
+        let bar = "[" + String(repeating: "#", count: filled) + String(repeating: "-", count: width - filled) + "]"
+        return String("\(bar) \(text)".prefix(max(columns - 1, 1)))
+    }
+}
