@@ -16,6 +16,8 @@ public struct ClusterOptions: Sendable {
     /// What comes in close succession is waited for this long after the last of it, to make one change: applicants that
     /// admit themselves, and the first members' stores.
     public var gather = Span.milliseconds(1000)
+    /// The coordinator reads the register again where it has not heard from it for so long.
+    public var reread = Span.milliseconds(5000)
     /// How long the coordinator keeps another node's request that it has not begun to carry out.
     public var askTimeout = Span.milliseconds(5000)
     /// Partitions that move at a time.

@@ -20,6 +20,8 @@ struct Coordinator {
     private var doubt: TopologyChange?
     private var lastRequest: UInt64
     private var lastLook: Instant
+    /// When the register was read or written last.
+    private var lastKnown: Instant
     var evictions = EvictionWatch()
 
     /// - Parameter boot: so that the names of its requests differ from those of earlier processes.
@@ -27,6 +29,7 @@ struct Coordinator {
         self.context = context
         lastRequest = boot << 32
         lastLook = context.time
+        lastKnown = context.time
     }
 
     var isLeading: Bool { if case .notLeading = phase { false } else { true } }
@@ -86,6 +89,7 @@ struct Coordinator {
 
     /// How a request ended; returns a topology that is now known to be chosen, if it may be news.
     mutating func end(_ id: UInt64, _ outcome: Outcome) -> Topology? {
+        lastKnown = context.time
         switch phase {
         case .reading(id): return hasRead(outcome)
         case .writing(id, let proposal): return hasWritten(proposal, outcome)
@@ -164,8 +168,12 @@ struct Coordinator {
         case .resting(let time):
             if context.time >= time { read() }
         case .ready(_, let epoch):
-            // What was chosen is adopted first; and where another coordinator has gone on, its change is read.
-            guard epoch >= context.topology.epoch else { return read() }
+            // Where another coordinator has gone on, its change is read. Now and then it is looked whether one has whose
+            // outcome nobody was told.
+            guard epoch >= context.topology.epoch, context.time - lastKnown < context.options.reread else {
+                return read()
+            }
+            // What was chosen is adopted first.
             guard epoch == context.topology.epoch, context.topology.council.members.contains(context.me) else {
                 return
             }

@@ -8,7 +8,7 @@ struct MoveChooser {
     private var load: [Int]
     private var free: Int
 
-    /// Candidates looked at for each choice.
+    /// Candidates looked at, of either kind.
     private static let window = 1024
 
     /// Nil where the topology has no plan.
@@ -34,34 +34,35 @@ struct MoveChooser {
     /// Those first that still count on a member given up for dead.
     mutating func choose() -> [ChangePlan.Target] {
         guard free > 0 else { return [] }
-        var candidates: [(target: ChangePlan.Target, nodes: [NodeNumber])] = []
+        let lost = topology.members.filter { $0.standing == .lost }.map(\.number)
+        var urgent: [Candidate] = []
+        var others: [Candidate] = []
         for target in plan.targets {
-            guard let assignment = topology.assignment(of: target.partition), assignment.next == nil,
-                Set(assignment.replicas) != Set(target.replicas),
+            guard let assignment = topology.assignment(of: target.partition), assignment.next == nil else { continue }
+            let isUrgent = lost.contains(where: assignment.replicas.contains)
+            guard (isUrgent ? urgent : others).count < Self.window,
+                !assignment.replicas.isPermutation(of: target.replicas),
                 newcomers(assignment, target.replicas).allSatisfy(isAlive)
             else { continue }
-            candidates.append((target, burdened(assignment, target.replicas)))
+            let candidate = Candidate(target: target, nodes: burdened(assignment, target.replicas))
+            if isUrgent { urgent.append(candidate) } else { others.append(candidate) }
         }
-        let lost = Set(topology.members.lazy.filter { $0.standing == .lost }.map(\.number))
-        let urgent = candidates.filter { !lost.isDisjoint(with: topology.replicas(of: $0.target.partition)) }
-        if !urgent.isEmpty {
-            let isUrgent = Set(urgent.map(\.target.partition))
-            candidates = urgent + candidates.filter { !isUrgent.contains($0.target.partition) }
-        }
-        return pick(from: candidates, urgent: urgent.count)
+        return pick(from: urgent) + pick(from: others)
     }
 
-    private mutating func pick(
-        from candidates: [(target: ChangePlan.Target, nodes: [NodeNumber])], urgent: Int
-    ) -> [ChangePlan.Target] {
+    private struct Candidate {
+        var target: ChangePlan.Target
+        var nodes: [NodeNumber]
+    }
+
+    /// The least burdened first, again and again.
+    private mutating func pick(from candidates: [Candidate]) -> [ChangePlan.Target] {
         var waiting = candidates
-        var urgent = urgent
         var chosen: [ChangePlan.Target] = []
         while free > 0, !waiting.isEmpty {
-            let reach = min(urgent > 0 ? urgent : waiting.count, Self.window)
             var best = 0
             var least = (Int.max, Int.max)
-            for index in 0..<reach {
+            for index in waiting.indices {
                 var burden = (0, 0)
                 for node in waiting[index].nodes {
                     burden.0 = max(burden.0, load[Int(node.raw)])
@@ -69,10 +70,9 @@ struct MoveChooser {
                 }
                 if burden < least { (best, least) = (index, burden) }
             }
-            let (target, nodes) = waiting.remove(at: best)
-            for node in nodes { load[Int(node.raw)] += 1 }
-            chosen.append(target)
-            urgent -= 1
+            let candidate = waiting.remove(at: best)
+            for node in candidate.nodes { load[Int(node.raw)] += 1 }
+            chosen.append(candidate.target)
             free -= 1
         }
         return chosen
@@ -87,4 +87,9 @@ struct MoveChooser {
         let sender = assignment.replicas.first(where: isAlive) ?? assignment.replicas.first
         return (sender.map { [$0] } ?? []) + newcomers(assignment, target)
     }
+}
+
+extension [NodeNumber] {
+    /// Whether these are the same nodes in whatever order; each is there once.
+    func isPermutation(of other: [NodeNumber]) -> Bool { count == other.count && allSatisfy(other.contains) }
 }

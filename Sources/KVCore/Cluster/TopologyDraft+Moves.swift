@@ -33,7 +33,7 @@ extension TopologyDraft {
         var done: Set<PartitionID> = []
         for target in plan.targets where done.count < options.maximumMoves {
             guard let assignment = topology.assignment(of: target.partition), assignment.next == nil,
-                Set(assignment.replicas) == Set(target.replicas)
+                assignment.replicas.isPermutation(of: target.replicas)
             else { continue }
             done.insert(target.partition)
         }
@@ -68,12 +68,12 @@ extension TopologyDraft {
             if ledger.report(on: base.councilPartition, council)?.isReady ?? false {
                 change { $0.council = council.changing(to: next, next: nil, at: $0.epoch) }
             } else if next != desired {
-                let other = Set(desired) == Set(council.replicas) ? nil : desired
+                let other = desired.isPermutation(of: council.replicas) ? nil : desired
                 change { $0.council = council.changing(to: council.replicas, next: other, at: $0.epoch) }
             }
             return
         }
-        guard Set(desired) != Set(council.replicas), topology.plan?.isPaused != true else { return }
+        guard !desired.isPermutation(of: council.replicas), topology.plan?.isPaused != true else { return }
         let hasLost = topology.members.contains { $0.standing == .lost && council.replicas.contains($0.number) }
         guard hasLost || topology.plan?.targets.isEmpty ?? true else { return }
         change { $0.council = council.changing(to: council.replicas, next: desired, at: $0.epoch) }

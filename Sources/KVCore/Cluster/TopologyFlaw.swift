@@ -39,26 +39,20 @@ extension Topology {
     }
 
     private var flawOfAssignments: String? {
-        let numbers = Set(members.map(\.number))
-        for (partition, assignment) in assignments.enumerated() where !isSound(assignment, numbers) {
+        let present = MemberSet(members)
+        for (partition, assignment) in assignments.enumerated() where !isSound(assignment, present) {
             return "partition \(partition) is out of order"
         }
-        guard isSound(council, numbers), council.replicas.count <= Self.maximumCouncil,
+        guard isSound(council, present), council.replicas.count <= Self.maximumCouncil,
             council.next?.count ?? 0 <= Self.maximumCouncil
         else { return "its council is out of order" }
         return nil
     }
 
-    private func isSound(_ assignment: Assignment, _ numbers: Set<NodeNumber>) -> Bool {
-        guard isSet(assignment.replicas, of: numbers), assignment.next.map({ isSet($0, of: numbers) }) ?? true else {
-            return false
-        }
+    private func isSound(_ assignment: Assignment, _ present: MemberSet) -> Bool {
+        guard present.holds(assignment.replicas), assignment.next.map(present.holds) ?? true else { return false }
         return (1...epoch).contains(assignment.changed) && assignment.since.count == assignment.members.count
             && assignment.since.allSatisfy { (1...assignment.changed).contains($0) }
-    }
-
-    private func isSet(_ nodes: [NodeNumber], of numbers: Set<NodeNumber>) -> Bool {
-        !nodes.isEmpty && Set(nodes).count == nodes.count && nodes.allSatisfy(numbers.contains)
     }
 
     private var flawOfPlan: String? {
@@ -66,23 +60,44 @@ extension Topology {
             let isAtRest = members.allSatisfy { $0.standing == .active } && assignments.allSatisfy { $0.next == nil }
             return isAtRest ? nil : "something moves without a plan"
         }
-        guard plan.id <= epoch, plan.moves >= 0, plan.minimum >= 0 else { return "its plan is out of order" }
-        let numbers = Set(members.lazy.filter(\.stays).map(\.number))
+        guard (1...epoch).contains(plan.id), plan.moves >= 0, plan.minimum >= 0 else {
+            return "its plan is out of order"
+        }
+        let staying = MemberSet(members.filter(\.stays))
         var last = -1
-        var aims: [Int: [NodeNumber]] = [:]
+        var moving = assignments.count { $0.next != nil }
         for target in plan.targets {
             let index = Int(target.partition.raw)
-            guard index > last, index < assignments.count, isSet(target.replicas, of: numbers) else {
+            guard index > last, index < assignments.count, staying.holds(target.replicas) else {
                 return "its plan's targets are out of order"
             }
-            aims[index] = target.replicas
+            if let next = assignments[index].next {
+                guard next == target.replicas else { return "partition \(index) moves elsewhere than planned" }
+                moving -= 1
+            }
             last = index
         }
-        for (index, assignment) in assignments.enumerated() {
-            if let next = assignment.next, aims[index] != next {
-                return "partition \(index) moves where the plan does not say"
+        return moving == 0 ? nil : "something moves that the plan does not name"
+    }
+}
+
+/// Which numbers are members': replica sets are held against it by the thousand.
+private struct MemberSet {
+    private var isMember: [Bool]
+
+    init(_ members: [Member]) {
+        isMember = Array(repeating: false, count: Int(members.last?.number.raw ?? 0) + 1)
+        for member in members { isMember[Int(member.number.raw)] = true }
+    }
+
+    /// Whether these are members, at least one, and each only once.
+    func holds(_ nodes: [NodeNumber]) -> Bool {
+        guard !nodes.isEmpty, nodes.count < isMember.count else { return false }
+        for (index, node) in nodes.enumerated() {
+            guard Int(node.raw) < isMember.count, isMember[Int(node.raw)], !nodes[..<index].contains(node) else {
+                return false
             }
         }
-        return nil
+        return true
     }
 }

@@ -61,7 +61,7 @@ final class MembershipWorld {
     /// Moves do not get ready.
     var movesStandStill = false
 
-    static let tick = Span.milliseconds(10)
+    static let tick = Span.milliseconds(20)
 
     init(
         _ count: Int, partitions: Int = 16, replicas: Int = 3, seed: UInt64 = 1,

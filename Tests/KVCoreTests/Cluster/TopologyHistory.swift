@@ -17,6 +17,11 @@ final class TopologyHistory {
 
     var last: Topology { all[all.count - 1] }
 
+    func contains(_ topology: Topology) -> Bool {
+        let index = Int(topology.epoch) - 1
+        return all.indices.contains(index) && all[index] == topology
+    }
+
     func append(_ next: Topology) {
         let before = last
         XCTAssertNil(next.flaw, note())
