@@ -27,7 +27,7 @@ public struct PlanProgress: Codable, Hashable, Sendable {
     public var secondsLeft: UInt64?
     /// Some of the partitions that move now, those with obstacles first.
     public var underWay: [Move]
-    /// What becomes of each node's share; empty where it is not known any more.
+    /// What becomes of each node's share from now on; those that come and go included.
     public var shares: [Share]
 
     public struct Move: Codable, Hashable, Sendable {
@@ -63,7 +63,8 @@ public struct PlanProgress: Codable, Hashable, Sendable {
         public var message: String
     }
 
-    /// How many partitions a node holds a replica of, and is the preferred leader of: before the plan and after it.
+    /// How many partitions a node holds a replica of, and is the preferred leader of: now, and when
+    /// the plan is done. Of a plan that begins, now is before it.
     public struct Share: Codable, Hashable, Sendable {
         public var id: String
         public var replicasBefore: Int

@@ -154,6 +154,19 @@ final class MembershipCommandTests: XCTestCase {
         XCTAssertFalse(requests.contains { $0.line.hasPrefix("POST") })
     }
 
+    func testWhoDiesDuringAPlanCanBeGivenUp() async throws {
+        let both = MembershipFixtures.plan(leaving: ["n2"])
+        let (run, requests) = try await run(
+            "kv leave n2 --force -y",
+            [ring: [before, after], status: [begun(), plan(both), plan(nil)], start: [plan(both)]])
+        XCTAssertEqual(run.status, 0, run.errors)
+        XCTAssertEqual(requests.count { $0.line.hasPrefix(start) }, 2)
+        let (again, posted) = try await self.run(
+            "kv leave n2 --force -y", [ring: [before, after], status: [plan(both), plan(nil)]])
+        XCTAssertEqual(again.status, 0, again.errors)
+        XCTAssertFalse(posted.contains { $0.line.hasPrefix("POST") })
+    }
+
     func testAMemberNeedsNotJoin() async throws {
         let (run, requests) = try await run("kv join n4 -y", [ring: [after], status: [plan(nil)]])
         XCTAssertEqual(run.status, 0, run.errors)

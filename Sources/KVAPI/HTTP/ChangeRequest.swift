@@ -62,44 +62,23 @@ enum ChangeRequest {
 
 /// Names and numbers of nodes, as requests give them.
 enum NodeField {
-    static let weights = 1...1000
-
-    /// 1-64 of `a-z 0-9 . - _`.
-    static func isID(_ text: String) -> Bool {
-        isLabel(text) && !text.utf8.contains { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) }
-    }
-
-    static func isZone(_ text: String) -> Bool { text.isEmpty || isLabel(text) }
-
-    private static func isLabel(_ text: String) -> Bool {
-        (1...64).contains(text.utf8.count)
-            && text.utf8.allSatisfy { byte in
-                switch byte {
-                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                    UInt8(ascii: "0")...UInt8(ascii: "9"):
-                    true
-                default: byte == UInt8(ascii: ".") || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_")
-                }
-            }
-    }
-
     static func id(_ text: String, _ name: String) throws(HTTPFailure) -> String {
-        guard isID(text) else {
+        guard Applicant.isID(text) else {
             throw .bad("bad_node_id", "\(name) must be the id of a node: 1-64 characters of a-z 0-9 . - _")
         }
         return text
     }
 
     static func zone(_ text: String) throws(HTTPFailure) -> String {
-        guard isZone(text) else {
+        guard Applicant.isZone(text) else {
             throw .bad("bad_zone", "zone must be at most 64 characters of A-Z a-z 0-9 . - _")
         }
         return text
     }
 
     static func weight(_ number: Int?) throws(HTTPFailure) -> Int {
-        guard let number, weights.contains(number) else {
-            throw .bad("bad_weight", "weight must be a whole number from 1 to 1000")
+        guard let number, (1...Applicant.maximumWeight).contains(number) else {
+            throw .bad("bad_weight", "weight must be a whole number from 1 to \(Applicant.maximumWeight)")
         }
         return number
     }

@@ -36,7 +36,7 @@ extension MoveLedger {
             isCancelling: plan.isCancelling, moves: plan.moves, movesDone: max(plan.moves - copiesLeft, 0),
             partitionsLeft: plan.targets.count, minimum: plan.minimum, bytes: plan.bytes,
             bytesDone: plan.bytes > bytesLeft ? plan.bytes - bytesLeft : 0, rate: rate,
-            underWay: Array(shown.prefix(PlanStatus.maximumUnderWay)))
+            underWay: Array(shown.prefix(PlanStatus.maximumUnderWay)), shares: Self.shares(of: topology, under: plan))
     }
 
     private func status(of partition: PartitionID, _ assignment: Assignment, to next: [NodeNumber]) -> MoveStatus {

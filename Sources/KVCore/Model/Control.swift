@@ -86,8 +86,7 @@ public struct PlanStatus: Hashable, Sendable {
     public var rate: UInt64
     /// At most `maximumUnderWay`, those with obstacles first.
     public var underWay: [MoveStatus]
-    /// What becomes of every member's and newcomer's share, in the order of their numbers; those that leave included.
-    /// Empty where it is not known any more.
+    /// What becomes of the members' shares from now on, in the order of their numbers; those that come and go included.
     public var shares: [ShareChange]
 
     public static let maximumUnderWay = 32
@@ -115,8 +114,8 @@ public struct PlanStatus: Hashable, Sendable {
     }
 }
 
-/// What a plan makes of a node's share: how many partitions it holds a replica of, and how many it is the preferred
-/// leader of, when the plan begins and when it is done.
+/// What the rest of a plan makes of a node's share: how many partitions it holds a replica of, and how many it is the
+/// preferred leader of, now and when the plan is done. Of a plan that begins, now is before it.
 public struct ShareChange: Hashable, Sendable {
     public var id: String
     public var replicasBefore: Int

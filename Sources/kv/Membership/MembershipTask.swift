@@ -17,7 +17,10 @@ struct MembershipTask {
         if let order = options.order { return try await obey(order) }
         let ring = try await learn()
         if options.dryRun { return try await preview(change, ring) }
-        if let plan = try await client.plan() { return try await attach(to: plan, change) }
+        // Who dies during a plan can be given up for dead within it.
+        if let plan = try await client.plan(), !change.isForced || plan.includes(change) {
+            return try await attach(to: plan, change)
+        }
         if isDone(change, in: ring) {
             return try say("\(ids(change)) \(change.joins.count == 1 ? "is a member" : "are members") already")
         }
@@ -51,7 +54,7 @@ struct MembershipTask {
 
     /// Goes on with the plan under way if it is what was asked for.
     private func attach(to plan: PlanProgress, _ change: MembershipChange) async throws {
-        guard plan.isFor(change) else {
+        guard plan.includes(change) else {
             throw Failure(
                 .conditionFailed,
                 "nothing was changed: another plan is under way (\(PlanText.change(plan))); wait for it to end ('kv ring"
@@ -84,7 +87,7 @@ struct MembershipTask {
             // It may have begun all the same, or somebody else may have begun it.
             switch error {
             case .unknown, .conflict(code: "plan_under_way", _):
-                guard let begun = try? await client.plan(), begun.isFor(change) else { throw error }
+                guard let begun = try? await client.plan(), begun.includes(change) else { throw error }
                 plan = begun
             default: throw error
             }
@@ -131,10 +134,10 @@ struct MembershipTask {
 }
 
 extension PlanProgress {
-    /// Whether it is what somebody asks for, though perhaps with other weights.
-    func isFor(_ change: MembershipChange) -> Bool {
-        Set(joining) == Set(change.joins.map(\.id))
-            && Set(leaving) == Set(change.leaves + change.joins.compactMap(\.replaces))
+    /// Whether it does what somebody asks for, though perhaps with other weights, and perhaps more.
+    func includes(_ change: MembershipChange) -> Bool {
+        Set(change.joins.map(\.id)).isSubset(of: joining)
+            && Set(change.leaves + change.joins.compactMap(\.replaces)).isSubset(of: leaving)
     }
 }
 

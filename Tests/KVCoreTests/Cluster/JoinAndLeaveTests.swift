@@ -40,6 +40,11 @@ final class JoinAndLeaveTests: XCTestCase {
         XCTAssertEqual(preview?.minimum, 12)
         XCTAssertEqual(preview?.bytes, 12_000)
         XCTAssertEqual(preview?.joining, ["n4"])
+        XCTAssertEqual(preview?.shares.map(\.id), ["n1", "n2", "n3", "n4"])
+        XCTAssertEqual(preview?.shares.map(\.replicasBefore), [16, 16, 16, 0])
+        XCTAssertEqual(preview?.shares.map(\.replicasAfter), [12, 12, 12, 12])
+        XCTAssertEqual(preview?.shares.map(\.leadersBefore).reduce(0, +), 16)
+        XCTAssertEqual(preview?.shares.map(\.leadersAfter), [4, 4, 4, 4])
         XCTAssertNil(world.history.last.plan)
 
         let begun = status(world.reply(3, world.change(joins: ["n4"])))
