@@ -18,6 +18,11 @@ final class HTTPFuzzTests: XCTestCase {
         request("GET /v1/kv?prefix=a&limit=2&values=true&cursor=AABrZXk"),
         request("GET /v1/ring?key=a"),
         request("GET /v1/topology"),
+        request("POST /v1/nodes/n4/join?weight=2&zone=b&replace=n3&dry_run=true"),
+        request(
+            "POST /v1/plan", ["Origin: http://kv"],
+            body: "{\"join\":[{\"id\":\"n4\",\"weight\":1,\"zone\":\"\\u00e9\"}],\"leave\":[\"n2\"],\"force\":false}"),
+        request("POST /v1/plan/cancel?timeout=1s"),
         "GET /ping HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
         request("GET /health/ready", ["Connection: close"]),
         request("GET /ping", ["Connection: Upgrade", "Upgrade: websocket"]),

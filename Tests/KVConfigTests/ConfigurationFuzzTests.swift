@@ -14,10 +14,12 @@ final class ConfigurationFuzzTests: XCTestCase {
             zone: 'a'
             weight: 2
           - {id: n2, client: "b:7402", peer: "b:7502"}
+        seeds: [c:7501, "[::1]:7503"]
         data_dir: ./kv-data   # relative
         storage: {sync: always, sync_interval: 100ms, cache: 256MiB, segment: 256MiB}
-        failure: {probe_interval: 1s}
-        limits: {key: 4KiB, value: 1MiB, connections: 10000, in_flight: 64MiB}
+        failure: {probe_interval: 1s, evict_after: 10m}
+        limits: {key: 4KiB, value: 1MiB, connections: 10000, in_flight: 64MiB, move_rate: 0}
+        security: {secret: 0123456789abcdef}
         log: {level: info, format: text}
         """
 
