@@ -151,20 +151,19 @@ public final class LogStore: RecordStore {
 
     public func expiringRecords(_ id: PartitionID) -> Int { catalog.existing(id)?.expiring ?? 0 }
 
+    /// Looks at one byte for each key of the partition, and at the entries of those in the leaf.
     public func forEach(_ id: PartitionID, leaf: Int, _ body: (Key, RecordHead) -> Void) {
-        visit(id) {
-            $0.leaf == leaf
-        } body: {
-            body($0, $1)
-        }
+        guard let partition = catalog.existing(id) else { return }
+        partition.index.forEach(leaf: leaf) { visit(partition, $0, body) }
     }
 
     public func forEach(_ id: PartitionID, _ body: (Key, RecordHead) -> Void) {
-        visit(id) { _ in
-            true
-        } body: {
-            body($0, $1)
-        }
+        guard let partition = catalog.existing(id) else { return }
+        for entry in partition.index.entries where partition.index.isUsed(entry) { visit(partition, entry, body) }
+    }
+
+    private func visit(_ partition: Partition, _ entry: Int, _ body: (Key, RecordHead) -> Void) {
+        body(Key(Array(partition.index.key(entry))), partition.index.pointer(entry).pointee.head)
     }
 
     public var statistics: StoreStatistics {
@@ -208,15 +207,5 @@ public final class LogStore: RecordStore {
         if let failure { return failure }
         failure = error
         return error
-    }
-
-    private func visit(
-        _ id: PartitionID, where matches: (IndexEntry) -> Bool, body: (Key, RecordHead) -> Void
-    ) {
-        guard let partition = catalog.existing(id) else { return }
-        for entry in partition.index.entries where partition.index.isUsed(entry) {
-            let pointer = partition.index.pointer(entry)
-            if matches(pointer.pointee) { body(Key(Array(partition.index.key(entry))), pointer.pointee.head) }
-        }
     }
 }

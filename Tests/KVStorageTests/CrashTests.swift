@@ -7,15 +7,16 @@ import XCTest
 final class CrashTests: XCTestCase {
     /// Runs and says which seed and operation to replay where it fails.
     private func attempt(
-        seed: UInt64, stopAt stop: Int? = nil, sync: SyncMode = .always, steps: Int, again: Bool = false
+        seed: UInt64, stopAt stop: Int? = nil, sync: SyncMode = .always, steps: Int, again: Bool = false,
+        isRestless: Bool = false
     ) -> StoreRun? {
         do {
-            let run = try StoreRun(seed: seed, sync: sync)
+            let run = try StoreRun(seed: seed, sync: sync, isRestless: isRestless)
             try run.run(steps: steps, stopAt: stop, again: again)
             try run.finish()
             return run
         } catch {
-            XCTFail("seed \(seed), stop at \(stop ?? 0), \(sync), again \(again): \(error)")
+            XCTFail("seed \(seed), stop at \(stop ?? 0), \(sync), again \(again), restless \(isRestless): \(error)")
             return nil
         }
     }
@@ -41,14 +42,32 @@ final class CrashTests: XCTestCase {
         }
     }
 
+    /// Where partitions come and go: nothing from before a durable wipe comes back, membership and records agree, and no
+    /// floor is ahead of a tombstone that was lost.
+    func testEveryCrashPointWherePartitionsComeAndGo() throws {
+        for sync in [SyncMode.always, .never] {
+            let whole = try XCTUnwrap(attempt(seed: 3, sync: sync, steps: 110, isRestless: true))
+            XCTAssertGreaterThan(whole.wipes, 5)
+            XCTAssertGreaterThan(whole.purges, 5)
+            for stop in 1...whole.fixture.disk.operations {
+                guard attempt(seed: 3, stopAt: stop, sync: sync, steps: 110, isRestless: true) != nil else { return }
+            }
+        }
+    }
+
     func testCrashUponCrash() throws {
         var crashes = 0
         for sync in [SyncMode.always, .never] {
-            for seed in 100...150 as ClosedRange<UInt64> {
+            for seed in 100...125 as ClosedRange<UInt64> {
                 guard let run = attempt(seed: seed, stopAt: 5, sync: sync, steps: 400, again: true) else { return }
                 crashes += run.crashes
+                guard
+                    let restless = attempt(
+                        seed: seed, stopAt: 5, sync: sync, steps: 200, again: true, isRestless: true)
+                else { return }
+                crashes += restless.crashes
             }
         }
-        XCTAssertGreaterThan(crashes, 400)
+        XCTAssertGreaterThan(crashes, 2000)
     }
 }

@@ -17,9 +17,15 @@ final class StoreRun {
     private var forced = 0
     private var forcedAppends: [Int] = []
     private var lastMembership: Epoch = 0
+    private var stopsAgain = false
+    private let isRestless: Bool
     private(set) var crashes = 0
+    private(set) var wipes = 0
+    private(set) var purges = 0
 
-    init(seed: UInt64, sync: SyncMode = .always) throws {
+    /// - Parameter isRestless: whether partitions come and go and are purged much more often.
+    init(seed: UInt64, sync: SyncMode = .always, isRestless: Bool = false) throws {
+        self.isRestless = isRestless
         fixture = try StoreFixture(seed: seed, segment: 700, sync: sync)
         fixture.options.preallocation = 512
         random = SplitMix(seed: seed &* 7919)
@@ -29,6 +35,7 @@ final class StoreRun {
     /// Works for `steps` steps; the disk stops at its operation `stop`, and after each crash again where `again` is set.
     func run(steps: Int, stopAt stop: Int? = nil, again: Bool = false) throws {
         fixture.disk.stopAt = stop
+        stopsAgain = again
         try openThroughCrashes(again: again)
         for _ in 0..<steps {
             do {
@@ -58,6 +65,7 @@ final class StoreRun {
 
     private func step() throws {
         let partition = Self.partitions[Int(below(3))]
+        if isRestless, below(6) == 0 { below(3) == 0 ? wipe(partition) : purge(partition) }
         switch below(100) {
         case 0..<45: put(partition, isTombstone: below(3) == 0)
         case 45..<49:
@@ -73,6 +81,7 @@ final class StoreRun {
         case 97..<99:
             fixture.disk.killProcess()
             try reopen(afterPowerLoss: false, again: false)
+            if stopsAgain { stopSoon() }
         default: try fixture.settle()
         }
         noteDurable()
@@ -91,12 +100,14 @@ final class StoreRun {
     private func purge(_ partition: PartitionID) {
         let newest = model.records.filter { $0.key.partition == partition }.map(\.value.version).max()
         guard let newest, newest > fixture.store.purgeFloor(partition) else { return }
+        purges += 1
         fixture.store.setPurgeFloor(partition, newest)
         record(forced: true) { $0.purge(partition, newest) }
     }
 
     /// For a membership that begins, or for none any more.
     private func wipe(_ partition: PartitionID) {
+        wipes += 1
         lastMembership += 1
         let membership = below(3) == 0 ? 0 : lastMembership
         fixture.store.wipe(partition, membership: membership)
@@ -137,8 +148,10 @@ final class StoreRun {
         if isPowerLoss { fixture.disk.losePower() } else { fixture.disk.killProcess() }
         crashes += 1
         try reopen(afterPowerLoss: isPowerLoss, again: again)
-        if again { fixture.disk.stopAt = fixture.disk.operations + 1 + Int(below(40)) }
+        if again { stopSoon() }
     }
+
+    private func stopSoon() { fixture.disk.stopAt = fixture.disk.operations + 1 + Int(below(40)) }
 
     private func openThroughCrashes(again: Bool) throws {
         while true {

@@ -14,14 +14,12 @@ struct IndexEntry {
     /// Where the key lies in the arena: 40 bits.
     private var addressLow: UInt32
     private var addressHigh: UInt8
-    /// The key's leaf in the hash tree.
-    let leaf: UInt8
     let keyLength: UInt16
 
     private static let tombstone: UInt32 = 1 << 31
     private static let used: UInt32 = 1 << 30
 
-    init(leaf: UInt8, keyLength: UInt16, address: UInt64) {
+    init(keyLength: UInt16, address: UInt64) {
         ballot = 0
         sequence = 0
         expiry = 0
@@ -31,7 +29,6 @@ struct IndexEntry {
         cacheSlot = 0
         addressLow = UInt32(truncatingIfNeeded: address)
         addressHigh = UInt8(truncatingIfNeeded: address >> 32)
-        self.leaf = leaf
         self.keyLength = keyLength
     }
 
