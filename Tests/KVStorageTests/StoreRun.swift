@@ -17,7 +17,6 @@ final class StoreRun {
     private var forced = 0
     private var forcedAppends: [Int] = []
     private var lastMembership: Epoch = 0
-    private var stopsAgain = false
     private let isRestless: Bool
     private(set) var crashes = 0
     private(set) var wipes = 0
@@ -35,7 +34,6 @@ final class StoreRun {
     /// Works for `steps` steps; the disk stops at its operation `stop`, and after each crash again where `again` is set.
     func run(steps: Int, stopAt stop: Int? = nil, again: Bool = false) throws {
         fixture.disk.stopAt = stop
-        stopsAgain = again
         try openThroughCrashes(again: again)
         for _ in 0..<steps {
             do {
@@ -79,9 +77,10 @@ final class StoreRun {
         case 54..<75: try commit()
         case 75..<97: try maintain()
         case 97..<99:
+            let stop = fixture.disk.stopAt
             fixture.disk.killProcess()
+            fixture.disk.stopAt = stop
             try reopen(afterPowerLoss: false, again: false)
-            if stopsAgain { stopSoon() }
         default: try fixture.settle()
         }
         noteDurable()
@@ -148,10 +147,8 @@ final class StoreRun {
         if isPowerLoss { fixture.disk.losePower() } else { fixture.disk.killProcess() }
         crashes += 1
         try reopen(afterPowerLoss: isPowerLoss, again: again)
-        if again { stopSoon() }
+        if again { fixture.disk.stopAt = fixture.disk.operations + 1 + Int(below(40)) }
     }
-
-    private func stopSoon() { fixture.disk.stopAt = fixture.disk.operations + 1 + Int(below(40)) }
 
     private func openThroughCrashes(again: Bool) throws {
         while true {
@@ -171,7 +168,7 @@ final class StoreRun {
 
     private func reopen(afterPowerLoss: Bool, again: Bool) throws {
         noteDurable()
-        let mayForget = fixture.options.sync != .always && (afterPowerLoss || again)
+        let mayForget = fixture.options.sync != .always && (afterPowerLoss || again || fixture.disk.stopAt != nil)
         let lowest = mayForget ? forced : Int(fixture.store.durable)
         if again { fixture.disk.stopAt = fixture.disk.operations + 1 + Int(below(6)) }
         fixture.store = nil
