@@ -3,8 +3,9 @@ extension Planner {
     /// fewer copies. The parameters are those of `plan`.
     ///
     /// A copy is saved where a replica stays. What stays at a node is neither more than it holds nor more than its
-    /// share; what stays of a partition is neither more than its replicas that still have a place nor, in any zone, more than the
-    /// spread lets it have there. Either counts how many replicas can stay; the rest must be copied.
+    /// share; what stays of a partition is neither more than its replicas that still have a place nor, in any zone, more
+    /// than the spread lets it have there. Either counts how many replicas can stay, over all or zone by zone; the rest
+    /// must be copied.
     public static func leastCopies(
         members: [Member], partitions: Int, replicas: Int, current: [[NodeNumber]]
     ) -> Int {
@@ -20,6 +21,7 @@ extension Planner {
         var held = Array(repeating: 0, count: members.count)
         var placed = 0
         var staying = 0
+        var stayingInZone = Array(repeating: 0, count: spread.count)
         for set in current.prefix(partitions) where !set.isEmpty {
             placed += 1
             var inZone = Array(repeating: 0, count: spread.count)
@@ -29,10 +31,19 @@ extension Planner {
                 inZone[spread.zones[index]] += 1
             }
             staying += mostThatStay(inZone, bounds: Array(zip(spread.lower, spread.upper)), total: width)
+            for zone in inZone.indices { stayingInZone[zone] += min(inZone[zone], spread.upper[zone]) }
         }
         let bounds = shares.map { ($0.floor, $0.ceiling) }
         let byNode = mostThatStay(held, bounds: bounds, total: partitions * width)
-        return max(placed * width - min(staying, byNode), 0)
+        let byZone = stayingInZone.indices.reduce(0) { sum, zone in
+            let nodes = members.indices.filter { spread.zones[$0] == zone }
+            // Where every partition has as many replicas in the zone, its nodes share a known total.
+            let isFixed = spread.lower[zone] == spread.upper[zone] || spread.upper.reduce(0, +) == width
+            let total = isFixed ? partitions * spread.upper[zone] : Int.max
+            let inNodes = mostThatStay(nodes.map { held[$0] }, bounds: nodes.map { bounds[$0] }, total: total)
+            return sum + min(stayingInZone[zone], inNodes)
+        }
+        return max(placed * width - min(staying, byNode, byZone), 0)
     }
 
     /// Every place takes its least or one more, and all together `total`: how many of those that are there can stay.

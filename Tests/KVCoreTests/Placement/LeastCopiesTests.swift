@@ -17,7 +17,7 @@ final class LeastCopiesTests: XCTestCase {
             XCTAssertLessThanOrEqual(bound(task), fewest, "seed \(seed): \(task)")
             isTight += bound(task) == fewest ? 1 : 0
         }
-        XCTAssertGreaterThan(isTight, 320, "a bound that is mostly too low says nothing")
+        XCTAssertGreaterThan(isTight, 380, "a bound that is mostly too low says nothing")
     }
 
     func testCountsWhatAJoinAndALeaveMustCopy() {
@@ -67,7 +67,7 @@ final class LeastCopiesTests: XCTestCase {
                 task.current = plan.target
             }
         }
-        XCTAssertGreaterThan(exact, plans * 3 / 4, "of \(plans) plans, \(exact) meet the bound")
+        XCTAssertGreaterThan(exact, plans * 9 / 10, "of \(plans) plans, \(exact) meet the bound")
     }
 
     private func check(_ plan: Plan, _ task: Case, _ note: String) {

@@ -1,0 +1,139 @@
+import KVCore
+import XCTest
+
+/// What a machine hears of others: applicants, stores, and how moves stand.
+final class HearsayTests: XCTestCase {
+    private func applicant(_ id: String, _ store: UInt64 = 50, boot: UInt64 = 1) -> Applicant {
+        Applicant(
+            id: id, client: Address(host: "h", port: 1), peer: Address(host: "h", port: 2), zone: "Z1", weight: 1,
+            store: UUID128(high: 2, low: store), boot: boot, admitsItself: false)
+    }
+
+    func testAnnouncementsAreRelayedOnce() {
+        var lone = LoneMachine()
+        let first = lone.give(0, .announce(applicant("a")))
+        XCTAssertEqual(first.sent.map(\.to), [2, 3])
+        XCTAssertEqual(first.notices, [.applied(applicant("a"))])
+        XCTAssertEqual(lone.give(0, .announce(applicant("a"))).sent.map(\.to), [2, 3])
+        XCTAssertEqual(lone.give(2, .announce(applicant("a"))).count, 0, "a member has relayed it already")
+        XCTAssertEqual(lone.machine.applicants, [applicant("a")])
+    }
+
+    func testAnApplicantThatFallsSilentIsForgotten() {
+        var lone = LoneMachine()
+        _ = lone.give(0, .announce(applicant("a")))
+        _ = lone.wait(4000)
+        _ = lone.give(3, .announce(applicant("b", 51)))
+        _ = lone.wait(1000)
+        XCTAssertEqual(lone.machine.applicants.map(\.id), ["b"])
+    }
+
+    func testTheNewestProcessOfAnApplicantCounts() {
+        var lone = LoneMachine()
+        _ = lone.give(0, .announce(applicant("b", boot: 2)))
+        XCTAssertEqual(lone.give(0, .announce(applicant("a", boot: 1))).count, 0)
+        XCTAssertEqual(lone.machine.applicants.map(\.id), ["b"])
+        _ = lone.give(0, .announce(applicant("c", boot: 3)))
+        XCTAssertEqual(lone.machine.applicants.map(\.id), ["c"])
+    }
+
+    func testStrangersAreCheckedAndCounted() {
+        var options = ClusterOptions()
+        options.maximumApplicants = 2
+        var lone = LoneMachine(options: options)
+        var wrong: [Applicant] = ["", "A", "..", "a b", String(repeating: "a", count: 65)].map { applicant($0) }
+        for change in [
+            { $0.weight = 0 }, { $0.weight = 1001 }, { $0.zone = "a/b" }, { $0.peer.port = 0 },
+            { $0.client.port = 65536 },
+            { $0.peer.host = "" }, { $0.client.host = String(repeating: "h", count: 256) },
+        ] as [(inout Applicant) -> Void] {
+            var bad = applicant("a")
+            change(&bad)
+            wrong.append(bad)
+        }
+        for bad in wrong { XCTAssertEqual(lone.give(0, .announce(bad)).count, 0, "\(bad)") }
+        for store in 1...3 as ClosedRange<UInt64> { _ = lone.give(0, .announce(applicant("a", store))) }
+        XCTAssertEqual(lone.machine.applicants.count, 2)
+    }
+
+    func testAForeignStoreIsSpokenOfOnceAndNotRecorded() {
+        var lone = LoneMachine()
+        var named = lone.later(2)
+        named.members[1].store = UUID128(high: 1, low: 2)
+        _ = lone.give(3, .topology(named))
+        _ = lone.give(.persisted(2))
+        let other = UUID128(high: 9, low: 9)
+        XCTAssertEqual(lone.give(.storeSeen(NodeNumber(2), UUID128(high: 1, low: 2))).notices, [])
+        XCTAssertEqual(lone.give(.storeSeen(NodeNumber(2), other)).notices, [.foreignStore(NodeNumber(2), other)])
+        XCTAssertEqual(lone.give(.storeSeen(NodeNumber(2), other)).notices, [])
+        // A copy of member 2's directory is not member 3's.
+        let copy = UUID128(high: 1, low: 2)
+        XCTAssertEqual(lone.give(.storeSeen(NodeNumber(3), copy)).notices, [.foreignStore(NodeNumber(3), copy)])
+        let read = lone.give(.leading(true)).requests
+        let found = Record(version: Version("1.1.1") ?? .zero, value: lone.table.coding.encode(named))
+        _ = lone.give(.outcome(read[0].id, .found(found)))
+        let write = lone.wait(2000).requests
+        guard case .put(let put) = write.first?.command, let next = lone.table.coding.decode(put.value) else {
+            return XCTFail("its own store was not recorded")
+        }
+        XCTAssertEqual(put.condition, .ifVersion(found.version))
+        XCTAssertEqual(next.members.map(\.store), [UUID128(high: 1, low: 1), UUID128(high: 1, low: 2), nil])
+    }
+
+    func testTheFirstChangeIsMadeOnlyWhereTheRegisterIsEmpty() {
+        var lone = LoneMachine()
+        let read = lone.give(.leading(true)).requests
+        _ = lone.give(.outcome(read[0].id, .absent))
+        guard case .put(let put) = lone.wait(2000).requests.first?.command else { return XCTFail("nothing put") }
+        XCTAssertEqual(put.condition, .ifAbsent)
+    }
+
+    func testAnEmptyRegisterIsNotFilledWithALaterTopology() {
+        var lone = LoneMachine()
+        _ = lone.give(2, .topology(lone.later(8)))
+        _ = lone.give(.persisted(8))
+        let read = lone.give(.leading(true)).requests
+        XCTAssertEqual(lone.give(.outcome(read[0].id, .absent)).requests.count, 0)
+        XCTAssertEqual(lone.wait(1000).requests.map(\.command), [.get], "it is read again, later")
+    }
+
+    func testReportsGoToTheCouncil() {
+        var lone = LoneMachine(members: 7, me: 7)
+        let report = NodeReport(epoch: 1, store: UUID128(high: 1, low: 7), partitions: [], moves: [])
+        XCTAssertEqual(
+            lone.give(.report(report)).sent, (1...5).map { Sent(to: $0, message: .report(report)) })
+    }
+
+    func testRateAndProgressOfAMove() {
+        var lone = LoneMachine(members: 4)
+        var moving = lone.later(2)
+        let from = moving.assignments[0].replicas
+        let to = (1...4).map { NodeNumber($0) }.filter { $0 != from[0] }
+        moving.plan = ChangePlan(
+            id: 2, reason: .operatorAsked, targets: [.init(partition: PartitionID(0), replicas: to)], moves: 1,
+            minimum: 1, bytes: 8_000_000)
+        moving.assignments[0] = moving.assignments[0].changing(to: from, next: to, at: 2)
+        _ = lone.give(2, .topology(moving))
+        XCTAssertTrue(lone.give(.persisted(2)).notices.contains { if case .planBegan = $0 { true } else { false } })
+        for step in 0...8 as ClosedRange<UInt64> {
+            let move = MoveReport(
+                partition: PartitionID(0), changed: 2, sent: step * 500_000, total: 8_000_000, isReady: false,
+                obstacle: nil)
+            _ = lone.give(
+                2, .report(NodeReport(epoch: 2, store: UUID128(high: 1, low: 2), partitions: [], moves: [move])))
+            _ = lone.wait(250)
+        }
+        let status = lone.machine.planStatus()
+        XCTAssertEqual(status?.bytesDone, 4_000_000)
+        XCTAssertEqual(status?.movesDone, 0)
+        XCTAssertEqual(status?.underWay.first?.sent, 4_000_000)
+        XCTAssertEqual(lone.machine.lastMoves.map(\.sent), [4_000_000])
+        XCTAssertTrue((1_500_000...2_000_000).contains(status?.rate ?? 0), "\(status?.rate ?? 0)")
+        // A word about an earlier configuration says nothing.
+        let stale = MoveReport(
+            partition: PartitionID(0), changed: 1, sent: 1, total: 1, isReady: true, obstacle: nil)
+        _ = lone.give(
+            3, .report(NodeReport(epoch: 1, store: UUID128(high: 1, low: 3), partitions: [], moves: [stale])))
+        XCTAssertEqual(lone.machine.lastMoves.map(\.isReady), [false])
+    }
+}

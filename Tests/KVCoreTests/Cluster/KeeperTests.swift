@@ -1,0 +1,144 @@
+import KVCore
+import XCTest
+
+/// How a node comes by topologies, and passes them on.
+final class KeeperTests: XCTestCase {
+    func testPersistsBeforeItAdopts() {
+        var lone = LoneMachine()
+        let effects = lone.give(2, .topology(lone.later(5)))
+        XCTAssertEqual(effects.persisted, [5])
+        XCTAssertEqual(effects.adopted, [])
+        XCTAssertEqual(lone.machine.topology.epoch, 1)
+        XCTAssertEqual(lone.give(.persisted(5)).adopted, [5])
+        XCTAssertEqual(lone.machine.topology.epoch, 5)
+    }
+
+    func testPersistsOneAtATimeAndThenTheLatest() {
+        var lone = LoneMachine()
+        XCTAssertEqual(lone.give(2, .topology(lone.later(2))).persisted, [2])
+        for epoch in [3, 7, 5] as [Epoch] { XCTAssertTrue(lone.give(3, .topology(lone.later(epoch))).isEmpty) }
+        let effects = lone.give(.persisted(2))
+        XCTAssertEqual(effects.adopted, [2])
+        XCTAssertEqual(effects.persisted, [7])
+        XCTAssertEqual(lone.give(.persisted(2)).count, 0, "said twice")
+        XCTAssertEqual(lone.give(.persisted(7)).adopted, [7])
+    }
+
+    func testTakesNoTopologyOfAnotherClusterOrUnsoundOrOld() {
+        var lone = LoneMachine()
+        var foreign = lone.later(4)
+        foreign.clusterID.low += 1
+        var resized = lone.later(4)
+        resized.settings.replicas = 2
+        var unsound = lone.later(4)
+        unsound.assignments[3].replicas = [NodeNumber(9)]
+        for topology in [foreign, resized, unsound, lone.later(1)] {
+            XCTAssertTrue(lone.give(2, .topology(topology)).isEmpty)
+        }
+        XCTAssertTrue(lone.give(0, .topology(lone.later(4))).isEmpty, "an applicant knows no topology")
+        XCTAssertEqual(lone.give(2, .topology(lone.later(4))).persisted, [4])
+    }
+
+    func testAsksOneNodeAtATimeForALaterTopologyAndThenTheNext() {
+        var lone = LoneMachine()
+        let wanted = ClusterMessage.topologyWanted(above: 1)
+        XCTAssertEqual(lone.give(.epochSeen(4, at: NodeNumber(2))).sent, [Sent(to: 2, message: wanted)])
+        XCTAssertEqual(lone.give(.epochSeen(4, at: NodeNumber(2))).sent, [])
+        XCTAssertEqual(lone.give(.epochSeen(5, at: NodeNumber(3))).sent, [])
+        XCTAssertEqual(lone.wait(900).sent, [])
+        XCTAssertEqual(lone.wait(100).sent, [Sent(to: 3, message: wanted)])
+        XCTAssertEqual(lone.wait(1000).sent, [Sent(to: 2, message: wanted)])
+        _ = lone.give(2, .topology(lone.later(4)))
+        _ = lone.give(.persisted(4))
+        XCTAssertEqual(
+            lone.wait(1000).sent, [Sent(to: 3, message: .topologyWanted(above: 4))], "the other has a later one still")
+        _ = lone.give(3, .topology(lone.later(5)))
+        XCTAssertEqual(lone.wait(5000).sent, [])
+    }
+
+    func testTellsThoseWhoAskAndThoseWhoAreBehind() {
+        var lone = LoneMachine()
+        _ = lone.give(2, .topology(lone.later(6)))
+        _ = lone.give(.persisted(6))
+        let topology = lone.machine.topology
+        XCTAssertEqual(
+            lone.give(3, .topologyWanted(above: 5)).sent, [Sent(to: 3, message: .topology(topology))])
+        XCTAssertEqual(lone.give(3, .topologyWanted(above: 6)).sent, [])
+        XCTAssertEqual(lone.give(.epochSeen(6, at: NodeNumber(3))).sent, [])
+        XCTAssertEqual(
+            lone.give(.epochSeen(5, at: NodeNumber(3))).sent, [Sent(to: 3, message: .topology(topology))])
+        XCTAssertEqual(lone.give(.epochSeen(5, at: NodeNumber(3))).sent, [], "not at every word of it")
+        XCTAssertEqual(lone.give(.epochSeen(5, at: NodeNumber(9))).sent, [], "a stranger is not told unasked")
+        _ = lone.wait(1000)
+        XCTAssertEqual(lone.give(.epochSeen(5, at: NodeNumber(3))).sent.count, 1)
+    }
+
+    func testWhatIsUnsoundIsNamed() {
+        let sound = LoneMachine().later(9)
+        XCTAssertNil(sound.flaw)
+        let spoil: [(String, (inout Topology) -> Void)] = [
+            ("epoch", { $0.epoch = 0 }), ("epoch", { $0.epoch = .max }),
+            ("add up", { $0.assignments.removeLast() }), ("add up", { $0.settings.partitions = 0 }),
+            ("add up", { $0.settings.partitions = 17 }), ("add up", { $0.settings.replicas = 0 }),
+            ("no members", { $0.members = [] }), ("members are out of order", { $0.members.swapAt(0, 1) }),
+            ("members are out of order", { $0.lastNumber = NodeNumber(2) }),
+            ("no weight", { $0.members[1].weight = 0 }),
+            (
+                "one store",
+                { topology in for index in 0...1 { topology.members[index].store = UUID128(high: 1, low: 1) } }
+            ),
+            (
+                "is back",
+                { topology in
+                    topology.members[0].store = UUID128(high: 1, low: 1)
+                    topology.lastNumber = NodeNumber(9)
+                    topology.removed = [RemovedMember(number: NodeNumber(9), id: "x", store: UUID128(high: 1, low: 1))]
+                }
+            ),
+            ("removed members", { $0.removed = [RemovedMember(number: NodeNumber(1), id: "x", store: nil)] }),
+            ("partition 2", { $0.assignments[2].replicas = [] }),
+            ("partition 2", { $0.assignments[2].replicas = [NodeNumber(1), NodeNumber(1)] }),
+            ("partition 2", { $0.assignments[2].replicas = [NodeNumber(4)] }),
+            ("partition 2", { $0.assignments[2].next = [] }), ("partition 2", { $0.assignments[2].since = [1] }),
+            ("partition 2", { $0.assignments[2].changed = 10 }), ("partition 2", { $0.assignments[2].changed = 0 }),
+            ("partition 2", { $0.assignments[2].since[0] = 2 }), ("council", { $0.council.replicas = [] }),
+            ("without a plan", { $0.members[0].standing = .leaving }),
+            ("without a plan", { $0.assignments[0].next = $0.assignments[0].replicas }),
+            ("plan is out of order", { $0.plan = Self.plan(id: 10) }),
+            ("targets", { $0.plan = Self.plan(16) }), ("targets", { $0.plan = Self.plan(3, 3) }),
+            (
+                "targets",
+                { topology in
+                    topology.members[0].standing = .leaving
+                    topology.plan = Self.plan(3)
+                }
+            ),
+            (
+                "does not name",
+                { topology in
+                    topology.assignments[0].next = topology.assignments[0].replicas
+                    topology.plan = Self.plan(3)
+                }
+            ),
+            (
+                "elsewhere",
+                { topology in
+                    topology.assignments[3].next = topology.assignments[3].replicas
+                    topology.plan = Self.plan(3)
+                }
+            ),
+        ]
+        for (index, (word, change)) in spoil.enumerated() {
+            var topology = sound
+            change(&topology)
+            XCTAssertTrue(topology.flaw?.contains(word) ?? false, "\(index): \(topology.flaw ?? "sound") for \(word)")
+        }
+    }
+
+    private static func plan(id: Epoch = 9, _ partitions: UInt16...) -> ChangePlan {
+        ChangePlan(
+            id: id, reason: .operatorAsked,
+            targets: partitions.map { .init(partition: PartitionID($0), replicas: [NodeNumber(1)]) }, moves: 0,
+            minimum: 0, bytes: 0)
+    }
+}
