@@ -50,8 +50,10 @@ extension Replica {
         }
     }
 
-    /// Leads on under a new ballot.
+    /// Leads on under a new ballot. What this tick has proposed is sent under the old one first: what was never sent could
+    /// not be carried on.
     private func renew() {
+        flush()
         guard let unfinished = relieve() else { return }
         prepare(unfinished)
     }

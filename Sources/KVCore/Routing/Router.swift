@@ -32,6 +32,8 @@ struct Router<Local: LocalReplica> {
         /// How often it was sent to a node that turned out not to lead.
         var attempts = 0
         var peek: Peek?
+        /// A stale read waits for this node's own copy, which it asked last.
+        var isReadingHere = false
 
         /// Only `get` can be answered from any copy; everything else goes to the leader whatever was asked for.
         var isStaleRead: Bool { request.consistency == .stale && request.command == .get }
@@ -247,8 +249,9 @@ extension Router {
     private mutating func startStaleRead(_ id: RequestID, _ request: ClientRequest, _ replica: Local?) {
         guard var entry = pending[id] else { return }
         if let replica {
-            guard entry.peek == nil else { return }
+            guard !entry.isReadingHere else { return }
             pending[id]?.peek = Peek()
+            pending[id]?.isReadingHere = true
             return replica.peekForClient(id, key: request.key)
         }
         // A replica that does not answer is passed over for the next.
@@ -256,6 +259,7 @@ extension Router {
         let members = quorums[Int(request.partition.raw)].members.filter { context.isUp($0) }
         guard !members.isEmpty, now - entry.began >= wait else { return }
         entry.peek = Peek()
+        entry.isReadingHere = false
         sendPeek(id, request, to: members[entry.attempts % members.count])
         entry.attempts += 1
         pending[id] = entry
