@@ -24,6 +24,9 @@ struct Simulate: AsyncParsableCommand {
     @Option(help: "Break a rule on purpose: \(Mutant.allCases.map(\.rawValue).joined(separator: ", ")).")
     var mutant: Mutant?
 
+    @Flag(help: "Run a mutant's scenarios with the rule in force; with --mutant.")
+    var whole = false
+
     @Option(
         help:
             "Keep the records in: \(StoreKind.allCases.map(\.rawValue).joined(separator: ", ")). Default: by the seed.")
@@ -42,6 +45,9 @@ struct Simulate: AsyncParsableCommand {
         guard !trace || seed != nil else {
             throw ValidationError("--trace needs --seed: it prints every event of one run")
         }
+        guard !whole || mutant != nil else {
+            throw ValidationError("--whole needs --mutant: it runs that one's scenarios without it")
+        }
         guard threads ?? 1 > 0 else { throw ValidationError("--threads must be at least 1") }
         guard failures > 0 else { throw ValidationError("--failures must be at least 1") }
     }
@@ -49,7 +55,7 @@ struct Simulate: AsyncParsableCommand {
     func run() async throws {
         let failed: Int
         if let seed {
-            let report = Self.run(seed, mutant: mutant, store: store, sink: trace ? { print($0) } : nil)
+            let report = Self.run(seed, mutant: mutant, whole: whole, store: store, sink: trace ? { print($0) } : nil)
             Printer.printRun(report)
             if !report.violations.isEmpty { Printer.printFailure(report, command: command(replaying: seed)) }
             failed = report.violations.isEmpty ? 0 : 1
@@ -60,16 +66,17 @@ struct Simulate: AsyncParsableCommand {
     }
 
     static func run(
-        _ seed: UInt64, mutant: Mutant?, store: StoreKind?, sink: ((String) -> Void)? = nil
+        _ seed: UInt64, mutant: Mutant?, whole: Bool, store: StoreKind?, sink: ((String) -> Void)? = nil
     ) -> RunReport {
         var scenario = mutant.map { Scenario(seed: seed, hunting: $0) } ?? Scenario(seed: seed)
         if let store { scenario.store = store }
-        return Simulation.run(seed: seed, scenario: scenario, mutant: mutant, sink: sink)
+        return Simulation.run(seed: seed, scenario: scenario, mutant: whole ? nil : mutant, sink: sink)
     }
 
     private func command(replaying seed: UInt64) -> String {
         var command = "simulate --seed \(seed)"
         if let mutant { command += " --mutant \(mutant.rawValue)" }
+        if whole { command += " --whole" }
         if let store { command += " --store \(store.rawValue)" }
         return command + " --trace"
     }
@@ -77,7 +84,7 @@ struct Simulate: AsyncParsableCommand {
     /// Runs all seeds on all processors; returns how many failed.
     private func campaign() async -> Int {
         var campaign = Campaign(total: seeds)
-        let (mutant, store) = (mutant, store)
+        let (mutant, whole, store) = (mutant, whole, store)
         await withTaskGroup(of: RunReport.self) { group in
             var next = firstSeed
             let end = firstSeed + seeds
@@ -85,7 +92,7 @@ struct Simulate: AsyncParsableCommand {
                 guard next < end, campaign.failed.count < failures else { return }
                 let seed = next
                 next += 1
-                group.addTask { Self.run(seed, mutant: mutant, store: store) }
+                group.addTask { Self.run(seed, mutant: mutant, whole: whole, store: store) }
             }
             for _ in 0..<(threads ?? Printer.processors) { add() }
             for await report in group {

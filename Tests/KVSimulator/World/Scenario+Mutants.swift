@@ -33,19 +33,29 @@ extension Scenario {
             faults = [.split: .milliseconds(400), .crash: .milliseconds(400), .falseSuspicion: .milliseconds(400)]
         case .switchEarly:
             moveOften()
-            loss = 0.05
-            faults = [.crash: .milliseconds(500), .isolation: .milliseconds(500)]
+            // What the newcomers miss they miss for long, and the leader is lost soon.
+            (keys, think) = (6, .milliseconds(60))
+            (jitter, moveRate, stagger) = (.milliseconds(10), 20, .zero)
+            faults = [.crash: .milliseconds(120), .isolation: .milliseconds(120)]
         case .purgeEarly:
             eraseOften()
             loss = 0.05
             faults = [.isolation: .milliseconds(300), .crash: .milliseconds(400), .falseSuspicion: .milliseconds(400)]
         case .skipEpochs:
             moveOften()
-            (gossip, broadcast) = (0.03, 0.3)
-            faults = [.isolation: .milliseconds(300), .pause: .milliseconds(300)]
+            // Some hear late of what the others have agreed on, and are cut off with each other.
+            (gossip, broadcast, heed, stagger) = (0, 0.2, 0.02, .zero)
+            (beacon, leaderTimeout) = (.milliseconds(50), .milliseconds(200))
+            (moveMix.shrink, moveMix.grow, moveMix.cancel) = (6, 6, 0)
+            faults = [.isolation: .milliseconds(250), .falseSuspicion: .milliseconds(50)]
         case .keepLapsed:
             moveOften()
             eraseOften()
+            // Who comes back comes back with an old copy, and leads at once.
+            (nodes, replicas, relinquish, stagger) = (3, 1, .milliseconds(5000), .zero)
+            (keys, jitter, duration) = (6, .milliseconds(5), .milliseconds(5000))
+            (moveMix.replace, moveMix.grow) = (20, 0)
+            faults = [.crash: .milliseconds(200), .falseSuspicion: .milliseconds(60)]
         }
     }
 
@@ -57,7 +67,7 @@ extension Scenario {
     }
 
     private mutating func eraseOften() {
-        mix.delete = 30
+        (mix.get, mix.put, mix.putIfVersion, mix.delete) = (60, 12, 0, 30)
         purge = .milliseconds(20)
         recompare = .milliseconds(500)
     }

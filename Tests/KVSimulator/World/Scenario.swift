@@ -45,10 +45,14 @@ public struct Scenario: Sendable {
     public var spares = 0
     /// How often the replica sets of some partitions are changed; nil for never.
     public var moves: Span?
+    /// How often each kind of change is made, relative to the others.
+    public var moveMix = MoveMix()
     /// How often a node that hears a peer notices that it is behind.
     public var gossip = 1.0
     /// How often a new topology is sent to a member, rather than left for it to notice.
     public var broadcast = 1.0
+    /// How often a node asks for a later topology when the protocol tells it that there is one.
+    public var heed = 1.0
     /// Timers between a leader's reports of its moves.
     public var reportInterval = 10
     /// The shard's own times: of purges, of looking for expired records, of asking whether copies may go, of comparing
@@ -58,6 +62,11 @@ public struct Scenario: Sendable {
     public var relinquish = Span.milliseconds(500)
     public var recompare = Span.milliseconds(2000)
     public var moveRate = 0
+    /// How often a leader shows itself, and how long it is believed to lead without.
+    public var beacon = Span.milliseconds(300)
+    public var leaderTimeout = Span.milliseconds(1500)
+    /// For how long a replica leaves it to each one before it to take the lead.
+    public var stagger = Span.milliseconds(500)
     /// Nothing goes wrong: every request must be served.
     public var isCalm = false
     /// What the nodes keep their records in.
@@ -74,6 +83,9 @@ public struct Scenario: Sendable {
         options.relinquish = relinquish
         options.recompare = recompare
         options.moveRate = moveRate
+        options.stagger = stagger
+        options.beacon = beacon
+        options.leaderTimeout = leaderTimeout
         mutant?.breakRules(of: &options)
         return options
     }
@@ -102,6 +114,22 @@ public struct Mix: Sendable {
     var weights: [Int] {
         [get, staleGet, put, putIfAbsent, putIfPresent, putIfVersion, delete, deleteIfVersion, list]
     }
+}
+
+public struct MoveMix: Sendable {
+    public var admit = 2
+    public var cancel = 1
+    public var pause = 1
+    public var reorder = 1
+    /// One node for another, any other set, fewer nodes, more nodes.
+    public var replace = 3
+    public var any = 1
+    public var shrink = 1
+    public var grow = 2
+
+    public init() {}
+
+    var weights: [Int] { [admit, cancel, pause, reorder, replace, any, shrink, grow] }
 }
 
 public enum FaultKind: Int, CaseIterable, Hashable, Sendable {
@@ -169,6 +197,7 @@ extension Scenario {
         recompare = .milliseconds(random.pick([300, 1000, 3000]))
         if random.chance(0.75) { addMoves(&random) }
         if random.chance(0.1) { calm(&random) }
+        stagger = random.pick([.milliseconds(500), .milliseconds(500), .milliseconds(20)])
     }
 
     private mutating func addMoves(_ random: inout SeededRandom) {
@@ -176,6 +205,7 @@ extension Scenario {
         spares = random.below(4)
         gossip = random.pick([1, 0.3, 0.03])
         broadcast = random.pick([1, 0.5, 0])
+        heed = random.pick([1, 1, 0.3])
         reportInterval = random.pick([1, 10, 25])
         relinquish = .milliseconds(random.pick([30, 200, 500]))
         moveRate = random.pick([0, 0, 0, 20, 200])

@@ -25,17 +25,17 @@ extension World {
     }
 
     private func change() {
-        switch moveRandom.below(12) {
-        case 0, 1: admit()
-        case 2: cancel()
-        case 3: pauseOrResume()
-        case 4: reorder()
-        default:
+        switch moveRandom.weighted(scenario.moveMix.weights) {
+        case 0: admit()
+        case 1: cancel()
+        case 2: pauseOrResume()
+        case 3: reorder()
+        case let kind:
             let still = partitions { $0.next == nil }
             guard !still.isEmpty else { return }
             let count = 1 + moveRandom.below(still.count)
             let chosen = moveRandom.chance(0.5) ? [moveRandom.pick(still)] : Array(still.prefix(count))
-            move(chosen.map { ($0, target(of: topology.assignments[Int($0.raw)].replicas)) })
+            move(chosen.map { ($0, target(kind - 4, instead: topology.assignments[Int($0.raw)].replicas)) })
         }
     }
 
@@ -63,16 +63,16 @@ extension World {
     }
 
     /// Other nodes for a partition: one other, any others, fewer, more.
-    private func target(of replicas: [NodeNumber]) -> [NodeNumber] {
+    private func target(_ kind: Int, instead replicas: [NodeNumber]) -> [NodeNumber] {
         let members = shuffled(admitted.map(\.number))
         let others = members.filter { !replicas.contains($0) }
         var target = shuffled(replicas)
-        switch moveRandom.below(5) {
-        case 0, 1:
+        switch kind {
+        case 0:
             guard let newcomer = others.first else { return target }
             target[moveRandom.below(target.count)] = newcomer
-        case 2: target = Array(members.prefix(1 + moveRandom.below(min(members.count, 5))))
-        case 3: if target.count > 1 { target.removeLast(1 + moveRandom.below(target.count - 1)) }
+        case 1: target = Array(members.prefix(1 + moveRandom.below(min(members.count, 5))))
+        case 2: if target.count > 1 { target.removeLast(1 + moveRandom.below(target.count - 1)) }
         default: target = Array((target + others).prefix(max(target.count, 1 + moveRandom.below(5))))
         }
         return target

@@ -165,7 +165,8 @@ extension World {
             statistics[.stepDowns] += 1
             process.leaderships[partition] = nil
         case .drained: process.isDrained = true
-        case .behind(let epoch, let peer): pull(epoch, from: Int(peer.raw) - 1, node, process)
+        case .behind(let epoch, let peer):
+            if isHealed || moveRandom.chance(scenario.heed) { pull(epoch, from: Int(peer.raw) - 1, node, process) }
         case .relinquished: statistics[.relinquished] += 1
         }
     }
