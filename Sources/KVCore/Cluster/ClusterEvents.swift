@@ -48,4 +48,6 @@ public enum ClusterNotice: Hashable, Sendable {
     case applied(Applicant)
     /// A member runs with another data directory than the one it is known by.
     case foreignStore(NodeNumber, UUID128)
+    /// The coordinator can change nothing, as the register does not hold what it should; said once while it leads.
+    case registerUnusable(String)
 }

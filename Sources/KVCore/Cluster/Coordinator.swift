@@ -19,6 +19,7 @@ struct Coordinator {
     /// A change whose outcome was not told: the next read may tell.
     private var doubt: TopologyChange?
     private var lastRequest: UInt64
+    private var hasComplained = false
     private var lastLook: Instant
     /// When the register was read or written last.
     private var lastKnown: Instant
@@ -39,6 +40,7 @@ struct Coordinator {
     mutating func begin() {
         guard !isLeading else { return }
         evictions.begin()
+        hasComplained = false
         read()
     }
 
@@ -101,8 +103,15 @@ struct Coordinator {
         switch outcome {
         case .found(let record):
             guard let topology = record.value.flatMap(context.coding.decode), topology.flaw == nil,
-                topology.clusterID == context.topology.clusterID, topology.epoch >= context.topology.epoch
-            else { break }
+                topology.clusterID == context.topology.clusterID
+            else {
+                complain(
+                    "its record \(record.version) is no topology of this cluster: if newer software wrote it, run that here"
+                )
+                break
+            }
+            // Read before what was adopted since: it must be read again.
+            guard topology.epoch >= context.topology.epoch else { break }
             settleDoubt(by: topology)
             phase = .ready(record.version, epoch: topology.epoch)
             return topology.epoch > context.topology.epoch ? topology : nil
@@ -110,10 +119,20 @@ struct Coordinator {
             settleDoubt(by: nil)
             phase = .ready(nil, epoch: 1)
             return nil
+        case .absent:
+            complain(
+                "it is empty, although this node goes by epoch \(context.topology.epoch): a majority of the council has "
+                    + "lost its data")
         default: break
         }
         rest()
         return nil
+    }
+
+    private mutating func complain(_ reason: String) {
+        guard !hasComplained else { return }
+        hasComplained = true
+        context.notice(.registerUnusable(reason))
     }
 
     private mutating func hasWritten(_ proposal: TopologyChange, _ outcome: Outcome) -> Topology? {

@@ -10,8 +10,16 @@ struct Keeper {
     private var asked: (node: NodeNumber, at: Instant)?
     /// When each node was last sent this node's topology unasked.
     private var pushed: [NodeNumber: Instant] = [:]
+    /// The epochs that were newest here at `markedAt`, and some while before: who is below the latter is behind, and has
+    /// not just been overtaken by what is on its way to it.
+    private var marks: (before: Epoch, last: Epoch)
+    private var markedAt: Instant
 
-    init(context: ClusterContext) { self.context = context }
+    init(context: ClusterContext) {
+        self.context = context
+        marks = (context.topology.epoch, context.topology.epoch)
+        markedAt = context.time
+    }
 
     /// The latest known to be chosen.
     private var newest: Topology { pending ?? persisting ?? context.topology }
@@ -41,7 +49,7 @@ struct Keeper {
     /// A node goes by a topology of this epoch.
     mutating func see(_ epoch: Epoch, at node: NodeNumber) {
         guard node != context.me, node.raw > 0 else { return }
-        if epoch < newest.epoch { return push(to: node) }
+        if epoch < marks.before { push(to: node) }
         guard epoch > newest.epoch else { return holders[node] = nil }
         guard holders[node] != nil || holders.count < context.options.maximumHolders else { return }
         holders[node] = epoch
@@ -69,6 +77,10 @@ struct Keeper {
                 self.asked = nil
             }
         }
+        if context.time - markedAt >= context.options.retry {
+            marks = (marks.last, newest.epoch)
+            markedAt = context.time
+        }
         pushed = pushed.filter { context.time - $0.value < context.options.retry }
     }
 
@@ -77,7 +89,7 @@ struct Keeper {
         context.send(node, .topologyWanted(above: newest.epoch))
     }
 
-    /// Only members are told unasked, and each now and then only: much of what it says was on its way when it learned better.
+    /// Only members are told unasked, and each now and then only: what it says may have been on its way for long.
     private mutating func push(to node: NodeNumber) {
         guard newest.member(node) != nil, pushed[node] == nil else { return }
         pushed[node] = context.time

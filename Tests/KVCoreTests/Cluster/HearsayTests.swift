@@ -93,8 +93,14 @@ final class HearsayTests: XCTestCase {
         _ = lone.give(2, .topology(lone.later(8)))
         _ = lone.give(.persisted(8))
         let read = lone.give(.leading(true)).requests
-        XCTAssertEqual(lone.give(.outcome(read[0].id, .absent)).requests.count, 0)
-        XCTAssertEqual(lone.wait(1000).requests.map(\.command), [.get], "it is read again, later")
+        let effects = lone.give(.outcome(read[0].id, .absent))
+        XCTAssertEqual(effects.requests.count, 0)
+        guard case .registerUnusable(let reason)? = effects.notices.first else { return XCTFail("not said") }
+        XCTAssertTrue(reason.contains("epoch 8"), reason)
+        let again = lone.wait(1000).requests
+        XCTAssertEqual(again.map(\.command), [.get], "it is read again, later")
+        let garbage = Record(version: Version("1.1.1") ?? .zero, value: [1, 2, 3])
+        XCTAssertEqual(lone.give(.outcome(again[0].id, .found(garbage))).notices, [], "said once")
     }
 
     func testReportsGoToTheCouncil() {

@@ -65,6 +65,8 @@ final class KeeperTests: XCTestCase {
             lone.give(3, .topologyWanted(above: 5)).sent, [Sent(to: 3, message: .topology(topology))])
         XCTAssertEqual(lone.give(3, .topologyWanted(above: 6)).sent, [])
         XCTAssertEqual(lone.give(.epochSeen(6, at: NodeNumber(3))).sent, [])
+        XCTAssertEqual(lone.give(.epochSeen(5, at: NodeNumber(3))).sent, [], "it is on its way to everyone")
+        for _ in 0..<2 { _ = lone.wait(1000) }
         XCTAssertEqual(
             lone.give(.epochSeen(5, at: NodeNumber(3))).sent, [Sent(to: 3, message: .topology(topology))])
         XCTAssertEqual(lone.give(.epochSeen(5, at: NodeNumber(3))).sent, [], "not at every word of it")
