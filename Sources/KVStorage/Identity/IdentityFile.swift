@@ -38,11 +38,12 @@ public final class IdentityFile: Sendable {
     /// Opens a node's data directory, or makes it; its parent must be there.
     ///
     /// - Parameters:
+    ///   - cluster: the one that it must be of, or of none yet; nil takes whatever it says.
     ///   - newStore: the store's name if this makes the directory; random.
     ///   - newShards: the shards if this makes the directory.
     /// - Throws: `locked`, `notWritable`, `foreign` (another node's or cluster's), `newerFormat`, `damaged`, `io`.
     public init(
-        directory: String, fileSystem: any FileSystem = SystemFileSystem(), node: String, cluster: UUID128,
+        directory: String, fileSystem: any FileSystem = SystemFileSystem(), node: String, cluster: UUID128?,
         newStore: UUID128, newShards: Int
     ) throws(StoreError) {
         self.directory = directory
@@ -62,9 +63,8 @@ public final class IdentityFile: Sendable {
         var entries = try Self.read(path, in: directory, fileSystem)
         if entries == nil {
             entries = [
-                Entry.node: Array(node.utf8), Entry.cluster: Array("\(cluster)".utf8),
-                Entry.store: Array("\(newStore)".utf8), Entry.shards: Array("\(newShards)".utf8),
-                Entry.boot: Array("0".utf8),
+                Entry.node: Array(node.utf8), Entry.store: Array("\(newStore)".utf8),
+                Entry.shards: Array("\(newShards)".utf8), Entry.boot: Array("0".utf8),
             ]
         }
         let found = entries ?? [:]
@@ -75,7 +75,7 @@ public final class IdentityFile: Sendable {
         guard text(Entry.node) == node else {
             throw .foreign(file: directory, detail: "this is the data of node \(text(Entry.node)), not of \(node)")
         }
-        guard text(Entry.cluster) == "\(cluster)" else {
+        if let cluster, found[Entry.cluster] != nil, text(Entry.cluster) != "\(cluster)" {
             throw .foreign(
                 file: directory,
                 detail: "this is the data of the cluster \(text(Entry.cluster)), and the configuration is of \(cluster)"
@@ -86,6 +86,7 @@ public final class IdentityFile: Sendable {
         self.shards = shards
         var counted = found
         counted[Entry.boot] = Array("\(boot + 1)".utf8)
+        if let cluster { counted[Entry.cluster] = Array("\(cluster)".utf8) }
         self.entries = Mutex(counted)
         do throws(FileError) {
             try Self.write(counted, path, in: directory, fileSystem)
@@ -99,9 +100,22 @@ public final class IdentityFile: Sendable {
     /// What was kept under a name; nil for nothing.
     public func entry(_ name: String) -> [UInt8]? { entries.withLock { $0[name] } }
 
+    /// The cluster that the directory is of; nil before its node has been admitted to one.
+    public var cluster: UUID128? { entry(Entry.cluster).flatMap { UUID128(String(decoding: $0, as: UTF8.self)) } }
+
+    /// Notes the cluster that the node has been admitted to, durably when this returns. Blocks.
+    public func setCluster(_ cluster: UUID128) throws(StoreError) {
+        guard self.cluster != cluster else { return }
+        try set(Entry.cluster, Array("\(cluster)".utf8))
+    }
+
     /// Keeps bytes under a name, durably when this returns. Blocks.
     public func setEntry(_ name: String, _ bytes: [UInt8]) throws(StoreError) {
         precondition(!Entry.reserved.contains(name), "the entry \(name) is the file's own")
+        try set(name, bytes)
+    }
+
+    private func set(_ name: String, _ bytes: [UInt8]) throws(StoreError) {
         let error = entries.withLock { entries -> FileError? in
             var changed = entries
             changed[name] = bytes
