@@ -17,8 +17,11 @@ final class DataDirectory: Sendable {
     }
 
     let path: String
-    let identity: NodeIdentity
-    let topology: Topology
+    let nodeID: String
+    /// As it was found: what the node starts with. Nil where it waits to be admitted to a cluster.
+    let topology: Topology?
+    var store: UUID128 { file.store }
+    var boot: UInt64 { file.boot }
     /// One a shard.
     var stores: [LogStore] { owned.stores }
 
@@ -48,86 +51,84 @@ final class DataDirectory: Sendable {
 
     private init(_ configuration: Configuration) throws {
         let path = configuration.dataDirectory
-        try Self.checkAgreement(of: path, configuration)
+        let found = try Self.storedTopology(in: path)
+        if let found { try ConfigurationCheck(configuration, path).check(found, madeWith: Self.agreement(of: path)) }
         let file = try IdentityFile(
-            directory: path, node: configuration.node.id, cluster: configuration.clusterID,
-            newStore: UUID128(high: .random(in: 0 ... .max), low: .random(in: 0 ... .max)),
-            newShards: Self.defaultShards)
-        let topology: Topology
-        if let stored = file.entry(Entry.topology) {
-            topology = try TopologyCodec.decode(stored)
-        } else {
-            // The first start: every node of the file comes to the same.
-            topology = Topology.initial(
-                clusterID: configuration.clusterID, settings: configuration.settings,
-                members: configuration.initialMembers())
-            try file.setEntry(Entry.agreement, Array(Self.text(configuration.agreement).utf8))
-            try file.setEntry(Entry.topology, TopologyCodec.encode(topology))
-        }
-        guard let member = topology.member(named: configuration.node.id) else {
-            throw NodeError(
-                .badData,
-                "\(path): the stored topology has no node \(configuration.node.id); use another data directory")
-        }
+            directory: path, node: configuration.node.id, cluster: found == nil ? configuration.clusterID : nil,
+            newStore: .random(), newShards: Self.defaultShards)
         self.path = path
         self.file = file
-        self.topology = topology
-        identity = NodeIdentity(number: member.number, store: file.store, boot: file.boot, members: topology.members)
+        nodeID = configuration.node.id
+        topology = try found ?? Self.begin(configuration, file)
         owned = Stores(
             stores: try (0..<file.shards).map { shard in
                 try LogStore.open(StoreOptions(shard: shard, of: file, in: path, configuration.storage))
             })
-        var peers: [NodeNumber: UUID128] = [:]
-        for member in topology.members {
-            let known = file.entry(Entry.peer(member.number)) ?? []
-            peers[member.number] = UUID128(String(decoding: known, as: UTF8.self))
+        peers = Mutex([:])
+        if let topology { _ = try member(in: topology, configuration) }
+        var known: [NodeNumber: UUID128] = [:]
+        for member in topology?.members ?? [] {
+            let entry = file.entry(Entry.peer(member.number)) ?? []
+            known[member.number] = UUID128(String(decoding: entry, as: UTF8.self))
         }
-        self.peers = Mutex(peers)
+        peers.withLock { $0 = known }
     }
 
-    /// Why `node` may not take part with this store; nil where it may. The first store seen of a node is its own from then
-    /// on: one that lost its data has forgotten what it promised, and must not vote.
-    func objection(to store: UUID128, of node: NodeNumber) -> String? {
+    /// The first start: every first member comes to the same topology. An applicant has none.
+    private static func begin(_ configuration: Configuration, _ file: IdentityFile) throws -> Topology? {
+        guard configuration.role == .initial else { return nil }
+        let cluster = configuration.clusterID ?? file.cluster ?? .random()
+        try file.setCluster(cluster)
+        let topology = Topology.initial(
+            clusterID: cluster, settings: configuration.settings, members: configuration.initialMembers())
+        try file.setEntry(Entry.agreement, Array(ConfigurationCheck.text(configuration.agreement).utf8))
+        try file.setEntry(Entry.topology, TopologyCodec.encode(topology))
+        return topology
+    }
+
+    /// Who this node is in a topology.
+    /// - Throws: `NodeError`, where it is nobody (any more), or is elsewhere than others look for it.
+    func member(in topology: Topology, _ configuration: Configuration) throws(NodeError) -> Member {
+        guard let member = topology.member(ofStore: store, named: nodeID) else {
+            throw NodeError.removed(nodeID, topology, directory: path)
+        }
+        try ConfigurationCheck(configuration, path).check(member, in: topology)
+        return member
+    }
+
+    /// Puts a topology on disk, to be the one that the next start goes by. Blocks.
+    func persist(_ topology: Topology) throws(StoreError) {
+        try file.setCluster(topology.clusterID)
+        try file.setEntry(Entry.topology, TopologyCodec.encode(topology))
+    }
+
+    /// Why `member`, whose store the topology does not name, may not take part with this one; nil where it may. The first
+    /// store seen of a node is its own from then on: one that lost its data has forgotten what it promised, and must not
+    /// vote.
+    func objection(to store: UUID128, of member: Member) -> String? {
         peers.withLock { peers in
-            if let known = peers[node] {
-                guard known != store else { return nil }
-                return """
-                    \(identity.name(of: node)) has another data directory than before (store \(store), known to \
-                    \(identity.id) is \(known)): with what it had promised forgotten it cannot vote; start it with its \
-                    own data directory
-                    """
+            if let known = peers[member.number] {
+                return known == store
+                    ? nil : PeerPolicy.otherStore(of: member.id, store, known: known, to: nodeID)
             }
             do throws(StoreError) {
-                try file.setEntry(Entry.peer(node), Array("\(store)".utf8))
+                try file.setEntry(Entry.peer(member.number), Array("\(store)".utf8))
             } catch {
-                return "\(identity.id) could not write down the store of \(identity.name(of: node)): \(error)"
+                return "\(nodeID) could not write down the store of \(member.id): \(error)"
             }
-            peers[node] = store
+            peers[member.number] = store
             return nil
         }
     }
 
-    // MARK: The configuration it was made with
-
-    /// Membership is what the file said when the directory was made: a file that says otherwise is refused, with the place.
-    private static func checkAgreement(of path: String, _ configuration: Configuration) throws {
-        guard let stored = IdentityFile.peek(Entry.agreement, directory: path) else { return }
-        let before = String(decoding: stored, as: UTF8.self).split(separator: "\n").map(String.init)
-        let now = text(configuration.agreement).split(separator: "\n").map(String.init)
-        guard before != now else { return }
-        let same = zip(before, now).prefix { $0 == $1 }.count
-        let then = before.indices.contains(same) ? before[same] : "nothing"
-        let found = now.indices.contains(same) ? now[same] : "nothing"
-        throw NodeError(
-            .badData,
-            """
-            \(path) was made with a configuration that said `\(then)`, where it now says `\(found)`; put that back, or \
-            use an empty data directory for a new cluster (nodes cannot be added or changed by editing the file)
-            """)
+    /// What the next start goes by; nil for a directory that is new, or an applicant's.
+    static func storedTopology(in path: String) throws(WireError) -> Topology? {
+        guard let bytes = IdentityFile.peek(Entry.topology, directory: path) else { return nil }
+        return try TopologyCodec.decode(bytes)
     }
 
-    private static func text(_ agreement: [(path: String, value: String)]) -> String {
-        agreement.map { "\($0.path): \($0.value)\n" }.joined()
+    private static func agreement(of path: String) -> String? {
+        IdentityFile.peek(Entry.agreement, directory: path).map { String(decoding: $0, as: UTF8.self) }
     }
 
     private static func makeParents(of path: String) throws(NodeError) {
@@ -143,6 +144,17 @@ final class DataDirectory: Sendable {
     }
 }
 
+extension UUID128 {
+    fileprivate static func random() -> Self { Self(high: .random(in: 1 ... .max), low: .random(in: 0 ... .max)) }
+}
+
+extension Topology {
+    /// A first member whose store has not been written down goes by its name.
+    func member(ofStore store: UUID128, named id: String) -> Member? {
+        member(withStore: store) ?? members.first { $0.id == id && $0.store == nil }
+    }
+}
+
 extension StoreOptions {
     fileprivate init(shard: Int, of file: IdentityFile, in path: String, _ storage: ClusterFile.Storage) {
         self.init(directory: "\(path)/shard-\(shard)", store: file.store, shard: UInt16(shard))
@@ -154,14 +166,5 @@ extension StoreOptions {
             }
         cache = storage.cache / file.shards
         segment = storage.segment
-    }
-}
-
-extension NodeError {
-    init(_ error: StoreError) {
-        switch error {
-        case .locked, .notWritable: self.init(.unavailable, "\(error)")
-        case .io, .damaged, .foreign, .newerFormat, .olderFormat, .tooLarge: self.init(.badData, "\(error)")
-        }
     }
 }

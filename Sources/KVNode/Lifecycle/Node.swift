@@ -1,86 +1,65 @@
 import KVAPI
 import KVConfig
 import KVCore
-import KVStorage
 import KVWire
 import Logging
 import NIOCore
 import NIOPosix
 
-/// One node of a cluster, from its configuration to its end.
+/// One member of a cluster, from its topology to its end.
 ///
-/// Owns everything: the data directory, the event loops with a shard on each, the links to peers, and the client door.
-public final class Node: Sendable {
-    /// Threads that write, sync and read for the shards; more than one, so that a read does not wait for a sync.
-    private static let storageThreads = 4
-
+/// Owns everything: the event loops with a shard on each, the links to peers, what keeps the membership, and the client
+/// door.
+final class Node: Sendable {
     /// How long leaderships may take to be handed over at the end.
     private static let handOverTime = TimeAmount.seconds(5)
 
-    public let configuration: Configuration
-    private let logger: Logger
-    private let group: MultiThreadedEventLoopGroup
-    private let pool: NIOThreadPool
+    private let base: NodeBase
     private let status: NodeStatus
     private let runners: [ShardRunner]
+    private let cluster: ClusterRunner
     private let peers: PeerServer
     private let door: ClientDoor
-    private let directory: DataDirectory
 
     /// Starts a node and returns when it listens.
     ///
-    /// - Parameter onStoreFailure: the store has failed and the process must end: nothing more may be acknowledged.
+    /// - Parameters:
+    ///   - topology: the one on disk, of which this node is a member.
+    ///   - onStoreFailure: the store has failed and the process must end: nothing more may be acknowledged.
+    ///   - onDeparture: the node is a member no more, and is to be stopped.
     /// - Throws: `NodeError`
-    public static func start(
-        _ configuration: Configuration, onStoreFailure: @escaping @Sendable (String) -> Void
+    static func start(
+        _ base: NodeBase, topology: Topology, onStoreFailure: @escaping @Sendable (String) -> Void,
+        onDeparture: @escaping @Sendable (ClusterRunner.Departure) -> Void
     ) async throws -> Node {
-        let logger = Logger(label: "kv") { _ in LineLogHandler(configuration.log) }
-        let directory = try DataDirectory.open(configuration)
-        let shards = directory.stores.count
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: shards)
-        let pool = NIOThreadPool(numberOfThreads: storageThreads)
-        pool.start()
-        let assembly = Assembly(
-            configuration: configuration, logger: logger, directory: directory, group: group, pool: pool)
-        do {
-            return try await assembly.start(onStoreFailure: onStoreFailure)
-        } catch {
-            try? await pool.shutdownGracefully()
-            try? await group.shutdownGracefully()
-            throw error
-        }
+        let member = try base.directory.member(in: topology, base.configuration)
+        let assembly = Assembly(base, topology, member, onStoreFailure, onDeparture)
+        return try await assembly.start()
     }
 
     fileprivate init(
-        _ assembly: Assembly, status: NodeStatus, runners: [ShardRunner], peers: PeerServer, door: ClientDoor
+        _ base: NodeBase, status: NodeStatus, runners: [ShardRunner], cluster: ClusterRunner, peers: PeerServer,
+        door: ClientDoor
     ) {
-        configuration = assembly.configuration
-        logger = assembly.logger
-        group = assembly.group
-        pool = assembly.pool
-        directory = assembly.directory
+        self.base = base
         self.status = status
         self.runners = runners
+        self.cluster = cluster
         self.peers = peers
         self.door = door
     }
 
-    /// Where clients reach it; differs from the configuration's where that asks for port 0.
-    public var clientPort: Int? { door.port }
-
     /// Hands leaderships over, finishes what is under way, flushes, and lets everything go.
-    public func stop() async {
-        logger.info("stopping: handing leaderships over")
+    func stop() async {
+        base.logger.info("stopping: handing leaderships over")
         status.beginStopping()
         await door.stopAccepting()
         await handOver()
         await door.drain()
         await door.close()
+        try? await cluster.loop.submit { [cluster] in cluster.stop() }.get()
         for runner in runners { try? await runner.loop.flatSubmit { runner.stop() }.get() }
         await peers.stop()
-        try? await pool.shutdownGracefully()
-        try? await group.shutdownGracefully()
-        logger.info("stopped")
     }
 
     /// Returns when others lead what this node led, or when that takes too long.
@@ -90,7 +69,7 @@ public final class Node: Sendable {
             runner.drain { promise.succeed() }
             return promise.futureResult
         }
-        let loop = group.next()
+        let loop = base.group.next()
         let done = loop.makePromise(of: Void.self)
         let timeout = loop.scheduleTask(in: Self.handOverTime) { done.succeed() }
         EventLoopFuture.andAllComplete(drained, on: loop).whenComplete { _ in done.succeed() }
@@ -101,89 +80,119 @@ public final class Node: Sendable {
 
 /// The parts of a node before it listens.
 private struct Assembly {
-    let configuration: Configuration
-    let logger: Logger
-    let directory: DataDirectory
-    let group: MultiThreadedEventLoopGroup
-    let pool: NIOThreadPool
+    let base: NodeBase
+    let topology: Topology
+    let identity: NodeIdentity
+    let status: NodeStatus
+    let runners: [ShardRunner]
+    let policy: PolicyBox
+    let onStoreFailure: @Sendable (String) -> Void
+    let onDeparture: @Sendable (ClusterRunner.Departure) -> Void
 
-    func start(onStoreFailure: @escaping @Sendable (String) -> Void) async throws -> Node {
-        let topology = directory.topology
-        let identity = directory.identity
-        let shards = directory.stores.count
-        let status = NodeStatus(shards: shards)
-        let loops = Array(group.makeIterator())
-        let runners = (0..<shards).map { index in
+    init(
+        _ base: NodeBase, _ topology: Topology, _ member: Member,
+        _ onStoreFailure: @escaping @Sendable (String) -> Void,
+        _ onDeparture: @escaping @Sendable (ClusterRunner.Departure) -> Void
+    ) {
+        self.base = base
+        self.topology = topology
+        self.onStoreFailure = onStoreFailure
+        self.onDeparture = onDeparture
+        let identity = NodeIdentity(
+            number: member.number, id: member.id, store: base.directory.store, boot: base.directory.boot)
+        let limits = base.configuration.limits
+        let stores = base.directory.stores
+        let status = NodeStatus(shards: stores.count)
+        let loops = Array(base.group.makeIterator())
+        var options = ShardOptions()
+        if limits.moveRate > 0 { options.moveRate = max(limits.moveRate / stores.count, 1) }
+        self.identity = identity
+        self.status = status
+        policy = base.policy(member, topology)
+        runners = stores.indices.map { index in
             ShardRunner(
                 index: index, loop: loops[index % loops.count], node: identity, topology: topology,
-                partitions: (0..<topology.settings.partitions).filter { $0 % shards == index }
+                // The council's partition, after the last, among them.
+                partitions: (0...topology.settings.partitions).filter { $0 % stores.count == index }
                     .map { PartitionID(UInt16($0)) },
-                store: directory.stores[index], probeInterval: configuration.failure.probeInterval,
-                maximumBytesInFlight: max(configuration.limits.inFlight / shards, 1), status: status, pool: pool,
-                logger: logger, onStoreFailure: { onStoreFailure("\($0)") })
+                store: stores[index], options: options, maximumBytesInFlight: max(limits.inFlight / stores.count, 1),
+                status: status, pool: base.pool, logger: base.logger, onStoreFailure: { onStoreFailure("\($0)") })
         }
-        let reasons = ReasonLog(logger: logger)
-        let policy = peerPolicy(topology, identity)
-        let router = PeerRouter(runners: runners)
-        let peers: PeerServer
+    }
+
+    func start() async throws -> Node {
+        let peers = try await listenForPeers()
         do {
-            peers = try await PeerServer.start(
-                on: configuration.node.peer, group: group, policy: policy, reasons: reasons, logger: logger,
-                deliver: router.deliver)
-        } catch {
-            throw NodeError(.unavailable, "\(error)")
-        }
-        let backend = NodeBackend(
-            node: identity, topology: topology,
-            limits: RequestLimits(key: configuration.limits.key, value: configuration.limits.value), runners: runners,
-            status: status)
-        let door: ClientDoor
-        do {
-            door = try await ClientDoor.open(
-                configuration.node.client, group: group, backend: backend,
-                maximumConnections: configuration.limits.connections, logger: logger)
+            let socket = try await openSocket(peers)
+            let cluster = ClusterRunner(
+                ClusterRunner.Parts(
+                    configuration: base.configuration, node: identity, topology: topology, directory: base.directory,
+                    runners: runners, policy: policy, peers: peers, socket: socket, pool: base.pool,
+                    logger: base.logger, onStoreFailure: onStoreFailure, onDeparture: onDeparture))
+            let door = try await openDoor(cluster, socket)
+            for runner in runners {
+                try await runner.loop.submit { start(runner, cluster) }.get()
+            }
+            try await cluster.loop.submit { cluster.start() }.get()
+            base.logger.info(
+                "serving",
+                metadata: [
+                    "node": "\(identity.id)", "cluster": "\(topology.settings.name)",
+                    "client": "\(base.configuration.node.client)", "peer": "\(base.configuration.node.peer)",
+                    "members": "\(topology.members.count)", "epoch": "\(topology.epoch)",
+                    "data": "\(base.directory.path)",
+                ])
+            return Node(base, status: status, runners: runners, cluster: cluster, peers: peers, door: door)
         } catch {
             await peers.stop()
             throw error
         }
-        for runner in runners {
-            try await runner.loop.submit {
-                startLinks(of: runner, shards: shards, topology: topology, policy: policy, reasons: reasons)
-            }.get()
-        }
-        logger.info(
-            "serving",
-            metadata: [
-                "node": "\(identity.id)", "cluster": "\(topology.settings.name)",
-                "client": "\(configuration.node.client)", "peer": "\(configuration.node.peer)",
-                "members": "\(topology.members.count)", "data": "\(directory.path)",
-            ])
-        return Node(self, status: status, runners: runners, peers: peers, door: door)
     }
 
-    private func peerPolicy(_ topology: Topology, _ identity: NodeIdentity) -> PeerPolicy {
-        let members = Dictionary(uniqueKeysWithValues: topology.members.map { ($0.number, $0) })
-        return PeerPolicy(
-            introduction: Introduction(
-                clusterID: topology.clusterID, clusterName: topology.settings.name, node: identity.number,
-                nodeID: identity.id, store: identity.store, boot: identity.boot,
-                epoch: topology.epoch,
-                agreement: configuration.agreement.map { AgreementLine(path: $0.path, value: $0.value) }),
-            member: { members[$0] },
-            storeObjection: { [directory] in directory.objection(to: $1, of: $0) })
+    private func listenForPeers() async throws -> PeerServer {
+        let router = PeerRouter(runners: runners)
+        let first = runners[0]
+        do {
+            return try await PeerServer.start(
+                on: base.configuration.node.peer, group: base.group, policy: policy, reasons: base.reasons,
+                logger: base.logger,
+                connected: { introduction in first.loop.execute { first.cluster?.met(introduction) } },
+                deliver: router.deliver)
+        } catch {
+            throw NodeError(.unavailable, "\(error)")
+        }
     }
 
-    private func startLinks(
-        of runner: ShardRunner, shards: Int, topology: Topology, policy: PeerPolicy, reasons: ReasonLog
-    ) {
-        var links: [NodeNumber: PeerLink] = [:]
-        for member in topology.members where member.number != runner.node.number {
-            let peer = member.number
-            links[peer] = PeerLink(
-                to: member, policy: policy, shard: ShardPosition(index: runner.index, count: shards), on: runner.loop,
-                reasons: reasons, logger: logger, onUp: { runner.linkUp(peer, boot: $0) },
-                onDown: { _ in runner.linkDown(peer) })
+    private func openSocket(_ peers: PeerServer) async throws -> GossipSocket {
+        var address = base.configuration.node.peer
+        address.port = peers.port ?? address.port
+        return try await GossipSocket.open(
+            on: address, loop: runners[0].loop, clusterID: topology.clusterID, me: identity.number,
+            secret: base.configuration.secret, pool: base.pool, reasons: base.reasons)
+    }
+
+    private func openDoor(_ cluster: ClusterRunner, _ socket: GossipSocket) async throws -> ClientDoor {
+        let backend = NodeBackend(
+            node: identity, settings: topology.settings,
+            limits: RequestLimits(key: base.limits.key, value: base.limits.value), runners: runners, cluster: cluster,
+            status: status)
+        do {
+            return try await ClientDoor.open(
+                base.configuration.node.client, group: base.group, backend: backend,
+                maximumConnections: base.configuration.limits.connections, logger: base.logger)
+        } catch {
+            socket.stop()
+            throw error
         }
-        runner.start(links: links)
+    }
+
+    private func start(_ runner: ShardRunner, _ cluster: ClusterRunner) {
+        let links = PeerLinks(
+            of: identity.number, shard: ShardPosition(index: runner.index, count: runners.count), on: runner.loop,
+            policy: policy, reasons: base.reasons, logger: base.logger,
+            events: PeerLinks.Events(
+                up: { runner.linkUp($0, $1) }, down: { runner.linkDown($0) },
+                refused: { [weak cluster] in cluster?.refused($0) }))
+        runner.start(links: links, cluster: cluster, topology: topology)
     }
 }

@@ -1,3 +1,6 @@
+import KVCore
+import KVStorage
+
 /// Why a node did not start or had to stop, for the person who runs it.
 public struct NodeError: Error, CustomStringConvertible {
     public enum Kind: Sendable {
@@ -14,5 +17,26 @@ public struct NodeError: Error, CustomStringConvertible {
     init(_ kind: Kind, _ description: String) {
         self.kind = kind
         self.description = description
+    }
+
+    init(_ error: StoreError) {
+        switch error {
+        case .locked, .notWritable: self.init(.unavailable, "\(error)")
+        case .io, .damaged, .foreign, .newerFormat, .olderFormat, .tooLarge: self.init(.badData, "\(error)")
+        }
+    }
+
+    /// A node was removed from its cluster while it was away, or was given up for dead.
+    static func removed(_ node: String, _ topology: Topology, directory: String) -> Self {
+        removed(node, from: topology.settings.name, directory: directory)
+    }
+
+    static func removed(_ node: String, from cluster: String, directory: String) -> Self {
+        Self(
+            .badData,
+            """
+            \(node) was removed from the cluster \(cluster), which does without its data; delete \(directory), and to \
+            have \(node) back as a new member start it with --seed and run `kv join \(node)`
+            """)
     }
 }

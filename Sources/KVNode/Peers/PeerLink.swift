@@ -9,18 +9,19 @@ import NIOPosix
 /// Confined to the event loop it was made with. Once started it connects, introduces itself, and begins anew whenever
 /// the connection ends. What is sent while it is not up is dropped: the protocol tolerates loss and sends again.
 public final class PeerLink {
-    public let peer: Member
+    public let target: PeerTarget
     public let loop: any EventLoop
     /// Messages not sent: the link was not up, its queue full, or the message too large.
     public private(set) var dropped: UInt64 = 0
 
-    private let policy: PeerPolicy
+    private let policy: PolicyBox
     private let shard: ShardPosition
     private let options: PeerLinkOptions
     private let reasons: ReasonLog
     private let logger: Logger
-    private let onUp: (UInt64) -> Void
+    private let onUp: (Introduction) -> Void
     private let onDown: (String) -> Void
+    private let onRefusal: (String) -> Void
 
     private var state = State.stopped
     private var writer = FrameWriter()
@@ -44,15 +45,17 @@ public final class PeerLink {
     }
 
     /// - Parameters:
-    ///   - peer: with the address to connect to. Each address its name resolves to is tried.
-    ///   - onUp: the link stands, to a process of the peer with this boot counter.
+    ///   - target: each address its name resolves to is tried until one can be connected to.
+    ///   - onUp: the link stands, to a process that says this of itself.
     ///   - onDown: it does not any more, and why. The two alternate, and are never called from within a method.
+    ///   - onRefusal: the peer refused, and why.
     public init(
-        to peer: Member, policy: PeerPolicy, shard: ShardPosition, on loop: any EventLoop,
+        to target: PeerTarget, policy: PolicyBox, shard: ShardPosition, on loop: any EventLoop,
         options: PeerLinkOptions = PeerLinkOptions(), reasons: ReasonLog, logger: Logger,
-        onUp: @escaping (UInt64) -> Void, onDown: @escaping (String) -> Void
+        onUp: @escaping (Introduction) -> Void, onDown: @escaping (String) -> Void,
+        onRefusal: @escaping (String) -> Void = { _ in }
     ) {
-        self.peer = peer
+        self.target = target
         self.policy = policy
         self.shard = shard
         self.loop = loop
@@ -61,6 +64,7 @@ public final class PeerLink {
         self.logger = logger
         self.onUp = onUp
         self.onDown = onDown
+        self.onRefusal = onRefusal
     }
 
     public var isUp: Bool {
@@ -135,7 +139,7 @@ public final class PeerLink {
         dropped &+= 1
         close(
             channel,
-            "\(queuedBytes) bytes wait for \(peer.id), which does not take them (the limit is \(options.queueLimit))",
+            "\(queuedBytes) bytes wait for \(target.name), which does not take them (the limit is \(options.queueLimit))",
             wasUp: true)
         return false
     }
@@ -148,9 +152,9 @@ public final class PeerLink {
     private func dropTooLarge() {
         dropped &+= 1
         reasons.say(
-            "a message to \(peer.id) is above the limit of \(FrameLimits.payload) bytes and was not sent; "
+            "a message to \(target.name) is above the limit of \(FrameLimits.payload) bytes and was not sent; "
                 + "please report this as a bug",
-            of: peer.id, level: .error)
+            of: target.name, level: .error)
     }
 }
 
@@ -164,10 +168,10 @@ extension PeerLink {
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelOption(.acknowledgeTimeout, value: Int(Int32(clamping: options.acknowledgeTimeout.milliseconds)))
         let connected =
-            if let address = peer.peer.numeric {
+            if let address = target.address.numeric {
                 bootstrap.connect(to: address)
             } else {
-                bootstrap.connect(host: peer.peer.host, port: peer.peer.port)
+                bootstrap.connect(host: target.address.host, port: target.address.port)
             }
         connected.assumeIsolated().whenComplete { result in
             switch result {
@@ -180,14 +184,15 @@ extension PeerLink {
     private func couldNotConnect(_ error: any Error) {
         guard case .connecting = state else { return }
         reasons.say(
-            "cannot reach \(peer.id) at \(peer.peer): \(describe(error)); trying again until it answers", of: peer.id)
+            "cannot reach \(target.name) at \(target.address): \(describe(error)); trying again until it answers",
+            of: target.name)
         retry()
     }
 
     private func connected(_ channel: any Channel) {
         guard case .connecting = state else { return channel.close(promise: nil) }
         do {
-            let hello = try Handshake.hello(policy.introduction, shard: shard).frame()
+            let hello = try Handshake.hello(policy.current.introduction, shard: shard).frame()
             try channel.pipeline.syncOperations.addHandler(PeerLinkHandler(link: self))
             let timeout = loop.assumeIsolated().scheduleTask(in: TimeAmount(options.handshakeTimeout)) {
                 guard case .greeting(channel, _) = self.state else { return }
@@ -212,30 +217,20 @@ extension PeerLink {
             close(channel, "it answered a hello with a hello", wasUp: false)
         case .refusal(let text):
             close(channel, "it refused: \(printable(text, limit: Handshake.maximumRefusal))", wasUp: false)
+            onRefusal(text)
         case .welcome(let introduction):
-            if let objection = objection(to: introduction) {
+            if let objection = policy.current.objection(to: introduction, at: target) {
                 close(channel, objection, wasUp: false)
             } else {
                 state = .up(channel)
                 failures = 0
                 queued = 0
-                reasons.forget(peer.id)
+                reasons.forget(target.name)
                 logger.log(
-                    level: shard.index == 0 ? .info : .debug, "connected to \(peer.id) at \(peer.peer)")
-                onUp(introduction.boot)
+                    level: shard.index == 0 ? .info : .debug, "connected to \(target.name) at \(target.address)")
+                onUp(introduction)
             }
         }
-    }
-
-    private func objection(to introduction: Introduction) -> String? {
-        if let objection = policy.objection(to: introduction) { return objection }
-        guard introduction.node == peer.number else {
-            return """
-                the peer address of \(peer.id), \(peer.peer), is answered by \(printable(introduction.nodeID)); \
-                correct the peer addresses under nodes: in the configuration of every node, and start them again
-                """
-        }
-        return nil
     }
 
     /// Ends the connection, for a reason of our own.
@@ -275,10 +270,10 @@ extension PeerLink {
         }
         writer.discard()
         if wasUp {
-            reasons.say("lost the connection to \(peer.id): \(reason); connecting again", of: peer.id)
+            reasons.say("lost the connection to \(target.name): \(reason); connecting again", of: target.name)
             tellDown(reason)
         } else {
-            reasons.say("no connection to \(peer.id) at \(peer.peer): \(reason)", of: peer.id)
+            reasons.say("no connection to \(target.name) at \(target.address): \(reason)", of: target.name)
         }
         retry()
     }

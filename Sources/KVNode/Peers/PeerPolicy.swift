@@ -1,21 +1,25 @@
 import KVCore
 import KVWire
 
-/// Whom this node talks to. Both sides of a connection apply it to what the other says of itself.
+/// Whom this node talks to, by the topology that it goes by. Both sides of a connection apply it to what the other says
+/// of itself.
 public struct PeerPolicy: Sendable {
-    /// What this node says of itself.
+    /// What this node says of itself; its number is 0 while it waits to be admitted.
     public var introduction: Introduction
-    /// The members of the topology.
-    public var member: @Sendable (NodeNumber) -> Member?
-    /// Why a member with this store is refused; nil where the store is the one it is known to have.
-    public var storeObjection: @Sendable (NodeNumber, UUID128) -> String?
+    /// Nil while this node waits to be admitted: it then believes whoever is of a cluster of the same name.
+    public var topology: Topology?
+    /// Why a member whose store the topology does not name is refused; nil where the store is the one it is known by.
+    public var storeObjection: @Sendable (Member, UUID128) -> String?
+
+    /// What a refusal says that is to end the process which is refused, for good. Part of the protocol.
+    static let removal = "was removed from the cluster"
 
     public init(
-        introduction: Introduction, member: @escaping @Sendable (NodeNumber) -> Member?,
-        storeObjection: @escaping @Sendable (NodeNumber, UUID128) -> String?
+        introduction: Introduction, topology: Topology?,
+        storeObjection: @escaping @Sendable (Member, UUID128) -> String?
     ) {
         self.introduction = introduction
-        self.member = member
+        self.topology = topology
         self.storeObjection = storeObjection
     }
 
@@ -29,38 +33,119 @@ public struct PeerPolicy: Sendable {
                 correct cluster.name, or the peer addresses, in the configuration of one of them
                 """
         }
+        guard other.store != introduction.store || other.boot != introduction.boot else {
+            return "\(them) is this node itself: the address leads back; name the peer addresses of other nodes"
+        }
         if let difference = difference(from: other) {
             return """
                 the configurations of \(me) and \(them) differ: \(difference); \
                 give all nodes the same file and start them again
                 """
         }
-        guard other.clusterID == introduction.clusterID else {
+        let isStranger = other.node.isApplicant && other.clusterID == .unknown || introduction.node.isApplicant
+        guard isStranger || other.clusterID == introduction.clusterID else {
             return """
                 \(them) is of the cluster with the id \(other.clusterID), \(me) of \(introduction.clusterID), both named \
                 \(quoted(introduction.clusterName)); start each with the data directory of the same cluster
                 """
         }
+        guard let topology else {
+            guard other.node.isApplicant else { return nil }
+            return "\(them) waits to be admitted itself, as \(me) does; give both the peer address of a member as seed"
+        }
+        return membershipObjection(to: other, them, topology)
+    }
+
+    private func membershipObjection(to other: Introduction, _ them: String, _ topology: Topology) -> String? {
+        let me = introduction.nodeID
+        let cluster = quoted(topology.settings.name)
+        if topology.removed.contains(where: { $0.store == other.store }) {
+            return """
+                \(them) \(Self.removal) \(cluster), and its data with it; to let it join again as a new member, empty \
+                its data directory, start it with --seed and run `kv join \(them)`
+                """
+        }
+        if other.node.isApplicant { return nil }
         guard other.node != introduction.node else {
             return """
                 \(them) has the number of \(me) itself (\(introduction.node)): two processes run as the same node, or a \
                 peer address leads back; start each with its own --node and correct the peer addresses
                 """
         }
-        guard let member = member(other.node), member.id == other.nodeID else {
+        guard let member = topology.member(other.node) else {
+            guard other.node > topology.lastNumber || other.epoch > topology.epoch else {
+                // Numbers are not given twice: it had this one once.
+                return """
+                    \(them) (\(other.node)) \(Self.removal) \(cluster), and its data with it; to let it join again as a \
+                    new member, empty its data directory, start it with --seed and run `kv join \(them)`
+                    """
+            }
             return """
-                \(them) (\(other.node)) is not a member known to \(me); \
-                list it under nodes: in the configuration of every node, and start them again
+                \(them) (\(other.node)) is not a member known to \(me) at epoch \(topology.epoch); if it has just been \
+                admitted, \(me) will hear of it and let it in
                 """
         }
-        return storeObjection(other.node, other.store)
+        guard member.id == other.nodeID else {
+            return """
+                \(them) has the number of \(member.id) (\(other.node)): two processes run as the same node; start each \
+                with its own --node and its own data directory
+                """
+        }
+        guard let known = member.store else { return storeObjection(member, other.store) }
+        return known == other.store ? nil : Self.otherStore(of: them, other.store, known: known, to: me)
     }
 
-    /// The first line on which the two configurations do not agree.
+    static func otherStore(of them: String, _ store: UUID128, known: UUID128, to me: String) -> String {
+        """
+        \(them) has another data directory than before (store \(store), known to \(me) is \(known)): with what it had \
+        promised forgotten it cannot vote; start it with its own data directory or, where that is lost, with an empty \
+        one and --seed, and run `kv join \(them) --replace \(them)`
+        """
+    }
+
+    /// As `objection`, of who answers where `target` was looked for.
+    func objection(to other: Introduction, at target: PeerTarget) -> String? {
+        if let objection = objection(to: other) { return objection }
+        guard let number = target.number else {
+            // A seed may be anyone's, but not of one who waits too.
+            return nil
+        }
+        if other.node.isApplicant, let member = topology?.member(number) {
+            // It has been admitted, and does not know yet.
+            guard member.store != other.store else { return nil }
+            return """
+                the peer address of \(target.name), \(target.address), is answered by \(printable(other.nodeID)), which \
+                waits to be admitted with another data directory; let it take the place of \(target.name) with \
+                `kv join \(printable(other.nodeID)) --replace \(target.name)`
+                """
+        }
+        guard other.node == number else {
+            return """
+                the peer address of \(target.name), \(target.address), is answered by \(printable(other.nodeID)); \
+                correct the peer addresses under nodes: in the configuration of every node, and start them again
+                """
+        }
+        return nil
+    }
+
+    // MARK: Configurations
+
+    /// The first line on which the two configurations do not agree. First members compare all lines, until the first
+    /// change of the topology; others only what they say of the cluster itself.
     private func difference(from other: Introduction) -> String? {
+        let areFirst =
+            introduction.epoch == 1 && other.epoch == 1 && !introduction.node.isApplicant && !other.node.isApplicant
+        let (me, them) = (introduction.nodeID, printable(other.nodeID))
+        guard areFirst else {
+            for line in introduction.agreement where line.path.hasPrefix("cluster.") {
+                if let theirs = other.agreement.first(where: { $0.path == line.path }), theirs.value != line.value {
+                    return "\(line.path) is \(quoted(line.value)) on \(me) and \(quoted(theirs.value)) on \(them)"
+                }
+            }
+            return nil
+        }
         let mine = introduction.agreement
         let theirs = other.agreement
-        let (me, them) = (introduction.nodeID, printable(other.nodeID))
         let same = zip(mine, theirs).prefix { $0 == $1 }.count
         switch (mine.indices.contains(same) ? mine[same] : nil, theirs.indices.contains(same) ? theirs[same] : nil) {
         case (nil, nil):
@@ -76,6 +161,17 @@ public struct PeerPolicy: Sendable {
             return "\(printable(other.path)) is \(quoted(other.value)) on \(them) and not set on \(me)"
         }
     }
+}
+
+extension NodeNumber {
+    /// Of a node that waits to be admitted.
+    static let applicant = NodeNumber(0)
+    var isApplicant: Bool { self == .applicant }
+}
+
+extension UUID128 {
+    /// Of a cluster, to a node that has not been admitted to it.
+    static let unknown = UUID128(high: 0, low: 0)
 }
 
 /// Text of strangers, fit for a line of a log: control characters replaced, and not too long.

@@ -12,9 +12,9 @@ public final class PeerServer: Sendable {
     public typealias Deliver = @Sendable (_ from: NodeNumber, _ messages: [PeerMessage]) -> Void
 
     /// A peer has connected, so it can be connected to; called on the event loop of the connection.
-    public typealias Connected = @Sendable (_ peer: NodeNumber) -> Void
+    public typealias Connected = @Sendable (_ peer: Introduction) -> Void
 
-    let policy: PeerPolicy
+    let policy: PolicyBox
     let options: PeerLinkOptions
     let reasons: ReasonLog
     let logger: Logger
@@ -33,13 +33,14 @@ public final class PeerServer: Sendable {
         var links: [LinkName: any Channel] = [:]
     }
 
+    /// By store: applicants have no numbers of their own.
     private struct LinkName: Hashable {
-        var node: NodeNumber
+        var store: UUID128
         var shard: Int
     }
 
     private init(
-        policy: PeerPolicy, options: PeerLinkOptions, reasons: ReasonLog, logger: Logger,
+        policy: PolicyBox, options: PeerLinkOptions, reasons: ReasonLog, logger: Logger,
         connected: @escaping Connected, deliver: @escaping Deliver
     ) {
         self.policy = policy
@@ -53,7 +54,7 @@ public final class PeerServer: Sendable {
     /// Listens on `address`; port 0 takes a free one.
     /// - Throws: `PeerServerError` if that is not possible.
     public static func start(
-        on address: Address, group: any EventLoopGroup, policy: PeerPolicy,
+        on address: Address, group: any EventLoopGroup, policy: PolicyBox,
         options: PeerLinkOptions = PeerLinkOptions(), reasons: ReasonLog, logger: Logger,
         connected: @escaping Connected = { _ in }, deliver: @escaping Deliver
     ) async throws -> PeerServer {
@@ -61,7 +62,7 @@ public final class PeerServer: Sendable {
             policy: policy, options: options, reasons: reasons, logger: logger, connected: connected, deliver: deliver)
         do {
             // Made now, so that an introduction too long to send is an error here and not at every handshake.
-            _ = try Handshake.welcome(policy.introduction).frame()
+            _ = try Handshake.welcome(policy.current.introduction).frame()
             let bootstrap = ServerBootstrap(group: group)
                 .serverChannelOption(.backlog, value: 256)
                 .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -107,6 +108,14 @@ public final class PeerServer: Sendable {
         for channel in open { try? await channel.close() }
     }
 
+    /// Closes the connections of those who are members no more.
+    func disconnect(stores: Set<UUID128>) {
+        let gone = connections.withLock { connections in
+            connections.links.filter { stores.contains($0.key.store) }.map(\.value)
+        }
+        for channel in gone { channel.close(promise: nil) }
+    }
+
     // MARK: - For the handlers of connections
 
     /// False: it is one too many, or the server has stopped; close it.
@@ -130,22 +139,22 @@ public final class PeerServer: Sendable {
 
     /// The handshake is done. An older connection of the same shard of the peer is closed: its other end is gone, and
     /// nothing else might ever tell.
-    func accepted(_ channel: any Channel, from node: NodeNumber, shard: Int) {
+    func accepted(_ channel: any Channel, from peer: Introduction, shard: Int) {
         let older = connections.withLock { connections in
             connections.pending -= 1
-            return connections.links.updateValue(channel, forKey: LinkName(node: node, shard: shard))
+            return connections.links.updateValue(channel, forKey: LinkName(store: peer.store, shard: shard))
         }
         older?.close(promise: nil)
     }
 
-    func closed(_ channel: any Channel, from node: NodeNumber?, shard: Int) {
+    func closed(_ channel: any Channel, from peer: Introduction?, shard: Int) {
         connections.withLock { connections in
             guard connections.all.removeValue(forKey: ObjectIdentifier(channel)) != nil else { return }
-            guard let node else {
+            guard let peer else {
                 connections.pending -= 1
                 return
             }
-            let name = LinkName(node: node, shard: shard)
+            let name = LinkName(store: peer.store, shard: shard)
             if connections.links[name] === channel { connections.links[name] = nil }
         }
     }

@@ -68,9 +68,11 @@ final class PeerServerHandler: ChannelInboundHandler {
 
     func channelReadComplete(context: ChannelHandlerContext) {
         if !messages.isEmpty, case .open(let peer, _) = state {
-            let burst = messages
+            var burst = messages
             messages = []
-            server.deliver(peer.node, burst)
+            // Who waits to be admitted has a say in nothing but that.
+            if peer.node.isApplicant { burst.removeAll { !$0.isForApplicants } }
+            if !burst.isEmpty { server.deliver(peer.node, burst) }
         }
         context.fireChannelReadComplete()
     }
@@ -81,7 +83,7 @@ final class PeerServerHandler: ChannelInboundHandler {
             deadline.cancel()
             server.closed(context.channel, from: nil, shard: 0)
         case .open(let peer, let shard):
-            server.closed(context.channel, from: peer.node, shard: shard)
+            server.closed(context.channel, from: peer, shard: shard)
             server.logger.debug("the connection from \(peer.nodeID) has ended")
         case .idle, .closed: break
         }
@@ -98,18 +100,18 @@ final class PeerServerHandler: ChannelInboundHandler {
     private func greeted(_ handshake: Handshake, _ context: ChannelHandlerContext) throws(WireError) {
         guard case .greeting(let deadline) = state else { return }
         guard case .hello(let peer, let shard) = handshake else { throw .invalid("handshake: a hello comes first") }
-        if let objection = server.policy.objection(to: peer) {
+        if let objection = server.policy.current.objection(to: peer) {
             return refuse(printable(peer.nodeID), objection, context.channel)
         }
-        let welcome = try Handshake.welcome(server.policy.introduction).frame()
+        let welcome = try Handshake.welcome(server.policy.current.introduction).frame()
         deadline.cancel()
         state = .open(peer, shard: shard.index)
         reader.maximumPayload = FrameLimits.payload
-        server.accepted(context.channel, from: peer.node, shard: shard.index)
+        server.accepted(context.channel, from: peer, shard: shard.index)
         server.reasons.forget(name(of: peer.nodeID))
         server.logger.debug("\(peer.nodeID) has connected (shard \(shard.index) of \(shard.count))")
         context.writeAndFlush(NIOAny(welcome), promise: nil)
-        server.connected(peer.node)
+        server.connected(peer)
     }
 
     private func failed(_ error: WireError, _ context: ChannelHandlerContext) {
@@ -125,7 +127,7 @@ final class PeerServerHandler: ChannelInboundHandler {
                 of: name(of: peer.nodeID))
             // What came before is good.
             channelReadComplete(context: context)
-            server.closed(context.channel, from: peer.node, shard: shard)
+            server.closed(context.channel, from: peer, shard: shard)
             state = .closed
             context.close(promise: nil)
         default:
@@ -155,4 +157,14 @@ final class PeerServerHandler: ChannelInboundHandler {
 
     /// A stranger's address, without the port, which is another each time.
     private func subject(_ channel: any Channel) -> String { channel.remoteAddress?.ipAddress ?? "an unknown address" }
+}
+
+extension PeerMessage {
+    /// Whether a node that is no member may say it.
+    fileprivate var isForApplicants: Bool {
+        switch self {
+        case .cluster(.announce), .cluster(.topologyWanted): true
+        default: false
+        }
+    }
 }

@@ -42,7 +42,7 @@ final class ListScan: @unchecked Sendable {
         self.loop = loop
         self.reply = reply
         deadline = Clock.monotonic + query.timeout
-        let partitions = backend.settings.partitions
+        let partitions = backend.partitions
         if let slot = Slot(sharedByKeysWith: query.prefix) {
             // A whole hash tag: all keys with the prefix are in one slot.
             let only = Int(PartitionID(slot: slot, partitions: partitions).raw)
@@ -152,7 +152,7 @@ final class ListScan: @unchecked Sendable {
         if read < keys.count {
             let last = keys[read - 1]
             next = ListCursor(
-                partition: PartitionID(slot: last.slot, partitions: backend.settings.partitions), key: last)
+                partition: PartitionID(slot: last.slot, partitions: backend.partitions), key: last)
         }
         reply(.success(ListReply(entries: entries, next: next)))
     }

@@ -5,22 +5,26 @@ import NIOCore
 /// The node behind the doors: finds the shard of each request, and gathers what is spread over shards and partitions.
 final class NodeBackend: Backend {
     let nodeID: String
-    let settings: ClusterSettings
+    let settings: ClusterSettings?
     let limits: RequestLimits
+    /// Fixed when the cluster was created, whatever else its topology becomes.
+    let partitions: Int
     private let node: NodeIdentity
-    private let topology: Topology
     private let runners: [ShardRunner]
+    private let cluster: ClusterRunner
     private let status: NodeStatus
 
     init(
-        node: NodeIdentity, topology: Topology, limits: RequestLimits, runners: [ShardRunner], status: NodeStatus
+        node: NodeIdentity, settings: ClusterSettings, limits: RequestLimits, runners: [ShardRunner],
+        cluster: ClusterRunner, status: NodeStatus
     ) {
         nodeID = node.id
-        settings = topology.settings
+        self.settings = settings
         self.limits = limits
+        partitions = settings.partitions
         self.node = node
-        self.topology = topology
         self.runners = runners
+        self.cluster = cluster
         self.status = status
     }
 
@@ -30,7 +34,7 @@ final class NodeBackend: Backend {
         _ command: Command, key: Key, options: RequestOptions, on loop: any EventLoop,
         reply: @escaping @Sendable (Reply) -> Void
     ) {
-        let partition = PartitionID(slot: key.slot, partitions: settings.partitions)
+        let partition = PartitionID(slot: key.slot, partitions: partitions)
         execute(command, key: key, partition: partition, options: options, on: loop, reply: reply)
     }
 
@@ -59,21 +63,37 @@ final class NodeBackend: Backend {
         }
     }
 
-    func view(on loop: any EventLoop, reply: @escaping @Sendable (ClusterView) -> Void) {
-        let snapshots = runners.map { runner in runner.loop.submit { runner.snapshot() } }
-        EventLoopFuture.whenAllSucceed(snapshots, on: loop).whenSuccess { [self] in reply(view($0)) }
+    func control(
+        _ request: ControlRequest, timeout: Span, on loop: any EventLoop,
+        reply: @escaping @Sendable (ControlReply) -> Void
+    ) {
+        cluster.loop.execute { [cluster] in cluster.control(request, timeout: timeout, on: loop, reply: reply) }
     }
 
-    private func view(_ snapshots: [ShardRunner.Snapshot]) -> ClusterView {
+    func view(on loop: any EventLoop, reply: @escaping @Sendable (ClusterView?) -> Void) {
+        let snapshots = runners.map { runner in runner.loop.submit { runner.snapshot() } }
+        let members = cluster.loop.submit { [cluster] in cluster.snapshot() }
+        EventLoopFuture.whenAllSucceed(snapshots, on: loop).and(members).whenSuccess { [self] in reply(view($0, $1)) }
+    }
+
+    private func view(_ snapshots: [ShardRunner.Snapshot], _ cluster: ClusterRunner.Snapshot) -> ClusterView {
+        let topology = cluster.topology
         var leaders: [NodeNumber?] = Array(repeating: nil, count: topology.assignments.count)
-        for snapshot in snapshots {
-            for (partition, leader) in snapshot.leaders { leaders[Int(partition.raw)] = leader }
+        var coordinator: NodeNumber?
+        for (partition, leader) in snapshots.lazy.flatMap(\.leaders) {
+            if partition == topology.councilPartition {
+                coordinator = leader
+            } else if Int(partition.raw) < leaders.count {
+                leaders[Int(partition.raw)] = leader
+            }
         }
         let nodes = topology.members.map { member in
-            let isAlive = snapshots.allSatisfy { $0.alive[member.number] ?? false }
-            let usage = member.number == node.number ? status.usage : snapshots.first?.usages[member.number]
-            return NodeView(number: member.number, state: isAlive ? .alive : .suspect, usage: usage)
+            NodeView(
+                number: member.number, state: cluster.liveness[member.number] ?? .alive,
+                usage: member.number == node.number ? status.usage : snapshots.first?.usages[member.number])
         }
-        return ClusterView(topology: topology, nodes: nodes, leaders: leaders)
+        return ClusterView(
+            topology: topology, nodes: nodes, leaders: leaders, applicants: cluster.applicants, plan: cluster.plan,
+            coordinator: coordinator)
     }
 }

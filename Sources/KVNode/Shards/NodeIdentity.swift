@@ -7,15 +7,19 @@ struct NodeIdentity: Sendable {
     let store: UUID128
     /// Above that of every process before it on this data directory.
     let boot: UInt64
+}
+
+/// What members are called.
+struct MemberNames {
     private let names: [NodeNumber: String]
 
-    init(number: NodeNumber, store: UUID128, boot: UInt64, members: [Member]) {
-        self.number = number
-        self.store = store
-        self.boot = boot
-        names = Dictionary(members.map { ($0.number, $0.id) }, uniquingKeysWith: { first, _ in first })
-        id = names[number] ?? "\(number)"
+    init(_ topology: Topology) {
+        var names: [NodeNumber: String] = [:]
+        // Of those who are gone, too: their last answers may still be on their way.
+        for member in topology.removed { names[member.number] = member.id }
+        for member in topology.members { names[member.number] = member.id }
+        self.names = names
     }
 
-    func name(of node: NodeNumber) -> String { names[node] ?? "\(node)" }
+    subscript(node: NodeNumber) -> String { names[node] ?? "\(node)" }
 }

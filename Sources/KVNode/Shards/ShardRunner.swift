@@ -29,16 +29,25 @@ final class ShardRunner: @unchecked Sendable {
     /// Ends the process: the store must not be used any more.
     let onStoreFailure: @Sendable (StoreError) -> Void
 
-    private let store: LogStore
-    private var shard: Shard
-    private var detector: HeartbeatDetector
-    private var links: [NodeNumber: PeerLink] = [:]
-    private var usages: [NodeNumber: PartitionUsage] = [:]
+    let store: LogStore
+    var shard: Shard
+    /// Of this node's shards, each has links of its own, and so an opinion of its own on whom it can talk to.
+    var reachability = Reachability()
+    var links: PeerLinks?
+    /// What the other nodes hold, as they last said: the first shard's only.
+    var usages: [NodeNumber: PartitionUsage] = [:]
+    /// Of this node, by the links that stand.
+    weak var cluster: ClusterRunner?
+    private var names: MemberNames
     private var waiting: [RequestID: Waiting] = [:]
     private var lastRequest: UInt64 = 0
     private var bytesInFlight = 0
     private let maximumBytesInFlight: Int
-    private let partitions: [PartitionID]
+    let partitions: [PartitionID]
+    /// It holds no client's data.
+    let councilPartition: PartitionID
+    /// Those of them that this node has a replica of.
+    private(set) var held: [PartitionID] = []
 
     private var isTickScheduled = false
     private var effects: [ShardEffect] = []
@@ -47,7 +56,7 @@ final class ShardRunner: @unchecked Sendable {
     private var encoded = EncodedMessage(.heartbeat(PartitionUsage()))
     private var timer: RepeatedTask?
     private var timers = 0
-    private var isStopped = false
+    private(set) var isStopped = false
     private var stopped: EventLoopPromise<Void>?
     /// Jobs on the storage threads.
     private var jobs = 0
@@ -55,7 +64,7 @@ final class ShardRunner: @unchecked Sendable {
 
     init(
         index: Int, loop: any EventLoop, node: NodeIdentity, topology: Topology, partitions: [PartitionID],
-        store: LogStore, probeInterval: Span, maximumBytesInFlight: Int, status: NodeStatus, pool: NIOThreadPool,
+        store: LogStore, options: ShardOptions, maximumBytesInFlight: Int, status: NodeStatus, pool: NIOThreadPool,
         logger: Logger, onStoreFailure: @escaping @Sendable (StoreError) -> Void
     ) {
         self.index = index
@@ -63,24 +72,26 @@ final class ShardRunner: @unchecked Sendable {
         self.node = node
         self.store = store
         self.partitions = partitions
+        councilPartition = topology.councilPartition
         self.maximumBytesInFlight = maximumBytesInFlight
         self.status = status
         self.pool = pool
         self.logger = logger
         self.onStoreFailure = onStoreFailure
-        let now = Clock.now
+        names = MemberNames(topology)
         shard = Shard(
             me: node.number, boot: node.boot, topology: topology, partitions: partitions, store: store,
-            options: ShardOptions(), seed: UInt64.random(in: .min ... .max), now: now)
-        detector = HeartbeatDetector(probeInterval: probeInterval, now: now.monotonic)
+            options: options, seed: UInt64.random(in: .min ... .max), now: Clock.now)
+        held = partitions.filter { topology.assignment(of: $0)?.since(node.number) != nil }
     }
 
     // MARK: Lifecycle
 
-    func start(links: [NodeNumber: PeerLink]) {
+    func start(links: PeerLinks, cluster: ClusterRunner, topology: Topology) {
         loop.assertInEventLoop()
         self.links = links
-        for link in links.values { link.start() }
+        self.cluster = cluster
+        links.adopt(topology)
         let interval = TimeAmount.nanoseconds(Int64(ShardOptions().timer.nanoseconds))
         timer = loop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { [weak self] _ in self?.onTimer() }
     }
@@ -100,8 +111,8 @@ final class ShardRunner: @unchecked Sendable {
         isStopped = true
         stopped = promise
         timer?.cancel()
-        for link in links.values { link.stop() }
-        links = [:]
+        links?.stop()
+        links = nil
         finishStopping()
         return promise.futureResult
     }
@@ -117,39 +128,28 @@ final class ShardRunner: @unchecked Sendable {
 
     // MARK: Inputs
 
-    func linkUp(_ peer: NodeNumber, boot: UInt64) {
-        detector.linkUp(peer, boot: boot, now: Clock.monotonic)
-        performDetector()
-    }
-
-    func linkDown(_ peer: NodeNumber) {
-        detector.linkDown(peer, now: Clock.monotonic)
-        performDetector()
-    }
-
     func deliver(from peer: NodeNumber, _ messages: [PeerMessage]) {
         guard !isStopped else { return }
         let now = Clock.now
         // It can be reached again: no need to wait for the next attempt.
-        if let link = links[peer], !link.isUp { link.reconnectNow() }
-        detector.heard(peer, now: now.monotonic)
-        performDetector()
+        if let link = links?[peer], !link.isUp { link.reconnectNow() }
         for message in messages {
-            if case .heartbeat(let usage) = message {
-                usages[peer] = usage
-            } else {
-                shard.handle(.message(from: peer, message), now: now)
+            switch message {
+            case .heartbeat(let usage): usages[peer] = usage
+            case .cluster(let message): cluster?.receive(message, from: peer)
+            default: shard.handle(.message(from: peer, message), now: now)
             }
         }
         scheduleTick()
     }
 
+    /// - Parameter isOwn: of the node itself, for which clients' requests leave room.
     func submit(
-        _ command: Command, key: Key, partition: PartitionID, options: RequestOptions, on replyLoop: any EventLoop,
-        reply: @escaping @Sendable (Reply) -> Void
+        _ command: Command, key: Key, partition: PartitionID, options: RequestOptions, isOwn: Bool = false,
+        on replyLoop: any EventLoop, reply: @escaping @Sendable (Reply) -> Void
     ) {
         loop.assertInEventLoop()
-        let bytes = key.bytes.count + command.valueBytes
+        let bytes = isOwn ? 0 : key.bytes.count + command.valueBytes
         guard !isStopped, bytesInFlight + bytes <= maximumBytesInFlight else {
             let refusal: Refusal = isStopped ? .stopping : .overloaded
             let id = node.id
@@ -169,47 +169,27 @@ final class ShardRunner: @unchecked Sendable {
         scheduleTick()
     }
 
-    private func handle(_ input: ShardInput) {
+    func handle(_ input: ShardInput) {
         shard.handle(input, now: Clock.now)
         scheduleTick()
     }
 
     private func onTimer() {
         let now = Clock.now
-        detector.tick(now: now.monotonic)
-        performDetector()
         shard.handle(.timer, now: now)
         timers += 1
         if timers % 10 == 0 { report() }
+        // The reports of usage are a node's, so one shard sends them.
+        if timers % 100 == 0, index == 0 { links?.broadcast(.heartbeat(status.usage)) }
         // Others may be filling the disk, or making room.
         if timers % 100 == 0 { measureSpace() }
         maintainStore(now.monotonic)
         tick()
     }
 
-    private func performDetector() {
-        guard !detector.effects.isEmpty else { return }
-        let effects = detector.effects
-        detector.effects = []
-        for effect in effects {
-            switch effect {
-            case .up(let peer, let boot):
-                logger.info("in touch", metadata: ["node": "\(node.name(of: peer))"])
-                handle(.peer(peer, .up(boot: boot)))
-            case .down(let peer):
-                logger.warning("out of touch", metadata: ["node": "\(node.name(of: peer))"])
-                handle(.peer(peer, .down))
-            case .sendHeartbeats:
-                let usage = status.usage
-                for link in links.values { link.send(.heartbeat(usage)) }
-                scheduleTick()
-            }
-        }
-    }
-
     // MARK: Effects
 
-    private func scheduleTick() {
+    func scheduleTick() {
         guard !isTickScheduled else { return }
         isTickScheduled = true
         // Runs when the loop has handed out everything that had arrived.
@@ -221,7 +201,7 @@ final class ShardRunner: @unchecked Sendable {
         guard !isStopped else { return }
         shard.flush(now: Clock.now)
         perform()
-        for link in links.values { link.flush() }
+        links?.flush()
         commit()
     }
 
@@ -240,7 +220,7 @@ final class ShardRunner: @unchecked Sendable {
     }
 
     private func send(_ message: PeerMessage, to peer: NodeNumber) {
-        guard let link = links[peer] else { return }
+        guard let links, let link = links[peer] else { return }
         guard links.count > 1, case .accept(let header, _, let record) = message else { return link.send(message) }
         // The same bytes go to every replica.
         if encodedAccept?.partition != header.partition || encodedAccept?.version != record.version {
@@ -253,7 +233,7 @@ final class ShardRunner: @unchecked Sendable {
     private func answer(_ id: RequestID, _ outcome: Outcome, by executor: NodeNumber) {
         guard let waiting = waiting.removeValue(forKey: id) else { return }
         bytesInFlight -= waiting.bytes
-        let reply = Reply(outcome: outcome, node: node.name(of: executor))
+        let reply = Reply(outcome: outcome, node: names[executor])
         if waiting.loop === loop {
             waiting.reply(reply)
         } else {
@@ -268,6 +248,9 @@ final class ShardRunner: @unchecked Sendable {
                 "leading", metadata: ["partition": "\(partition)", "ballot": "\(ballot)", "settled": "\(settled)"])
         case .settled(let partition): logger.debug("settled", metadata: ["partition": "\(partition)"])
         case .steppedDown(let partition): logger.debug("stepped down", metadata: ["partition": "\(partition)"])
+        case .relinquished(let partition):
+            logger.debug("deleted what has left", metadata: ["partition": "\(partition)"])
+        case .behind(let epoch, let peer): cluster?.saw(epoch, at: peer)
         case .drained:
             onDrained?()
             onDrained = nil
@@ -346,34 +329,26 @@ final class ShardRunner: @unchecked Sendable {
         return false
     }
 
-    // MARK: Status
+    // MARK: Topology
 
-    private func report() {
-        var usage = PartitionUsage()
-        var leaderless = 0
-        for partition in partitions {
-            let held = store.usage(partition)
-            usage.keys += held.keys
-            usage.tombstones += held.tombstones
-            usage.bytes += held.bytes
-            if shard.leader(of: partition) == nil { leaderless += 1 }
-        }
-        status.update(shard: index, usage: usage, leaderless: leaderless)
-    }
-
-    struct Snapshot: Sendable {
-        var leaders: [(PartitionID, NodeNumber?)]
-        var alive: [NodeNumber: Bool]
-        var usages: [NodeNumber: PartitionUsage]
-    }
-
-    func snapshot() -> Snapshot {
+    /// Goes by a topology from now on; it is on disk.
+    /// - Parameter farewell: the last that is sent to those who are members no more.
+    func adopt(_ topology: Topology, farewell: EncodedMessage?) {
         loop.assertInEventLoop()
-        var alive = [node.number: true]
-        for peer in links.keys { alive[peer] = detector.isUp(peer) }
-        return Snapshot(
-            leaders: partitions.map { ($0, shard.leader(of: $0)) }, alive: alive, usages: usages)
+        guard !isStopped else { return }
+        names = MemberNames(topology)
+        held = partitions.filter { topology.assignment(of: $0)?.since(node.number) != nil }
+        // Before the links change: what the old topology still sends goes out over the old ones.
+        handle(.topology(topology))
+        tick()
+        for peer in links?.adopt(topology, farewell: farewell) ?? [] {
+            reachability.forget(peer)
+            usages[peer] = nil
+        }
+        performReachability()
     }
+
+    func name(of node: NodeNumber) -> String { names[node] }
 }
 
 extension Command {

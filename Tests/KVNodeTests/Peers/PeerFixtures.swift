@@ -27,7 +27,7 @@ struct CapturedLog: LogHandler {
 }
 
 enum LinkEvent: Hashable, Sendable {
-    case up(boot: UInt64)
+    case up(boot: UInt64, epoch: Epoch = 1)
     case down(String)
 }
 
@@ -49,9 +49,9 @@ final class TestLink: Sendable {
         link = try await loop.submit {
             NIOLoopBoundBox(
                 PeerLink(
-                    to: peer, policy: policy, shard: shard, on: loop, options: options,
+                    to: PeerTarget(peer), policy: PolicyBox(policy), shard: shard, on: loop, options: options,
                     reasons: ReasonLog(logger: logger), logger: logger,
-                    onUp: { events.put(.up(boot: $0)) }, onDown: { events.put(.down($0)) }),
+                    onUp: { events.put(.up(boot: $0.boot, epoch: $0.epoch)) }, onDown: { events.put(.down($0)) }),
                 eventLoop: loop)
         }.get()
         try await on { $0.start() }
@@ -82,8 +82,9 @@ final class TestServer: Sendable {
         let (deliveries, peers) = (deliveries, peers)
         self.log = log
         server = try await PeerServer.start(
-            on: Address(host: "127.0.0.1", port: port), group: MultiThreadedEventLoopGroup.singleton, policy: policy,
-            options: options, reasons: ReasonLog(logger: logger), logger: logger, connected: { peers.put($0) }
+            on: Address(host: "127.0.0.1", port: port), group: MultiThreadedEventLoopGroup.singleton,
+            policy: PolicyBox(policy),
+            options: options, reasons: ReasonLog(logger: logger), logger: logger, connected: { peers.put($0.node) }
         ) { from, messages in
             deliveries.put(Delivery(from: from, messages: messages))
         }
@@ -151,24 +152,52 @@ extension PeerLinkOptions {
     }
 }
 
-/// Nodes n1, n2 and n3 of the cluster "demo"; the store of node N is N, its boot counter 10 N.
+/// Nodes n1, n2 and n3 of the cluster "demo", at epoch 1; the store of node N is N, its boot counter 10 N, and the
+/// topology names nobody's store.
 func policy(_ number: UInt16, change: (inout PeerPolicy) -> Void = { _ in }) -> PeerPolicy {
     var policy = PeerPolicy(
         introduction: Introduction(
             clusterID: UUID128(high: 0, low: 1), clusterName: "demo", node: NodeNumber(number), nodeID: "n\(number)",
-            store: UUID128(high: 0, low: UInt64(number)), boot: UInt64(number) * 10,
-            epoch: 1,
+            store: UUID128(high: 0, low: UInt64(number)), boot: UInt64(number) * 10, epoch: 1,
             agreement: [
                 AgreementLine(path: "cluster.partitions", value: "1024"),
                 AgreementLine(path: "cluster.replicas", value: "3"),
                 AgreementLine(path: "nodes[n1].peer", value: "a:1"),
             ]),
-        member: { (1...3).contains($0.raw) ? member($0.raw) : nil },
-        storeObjection: { node, store in
-            store.low == UInt64(node.raw) ? nil : "n\(node.raw) has the store \(store), another than before"
+        topology: topology(),
+        storeObjection: { member, store in
+            store.low == UInt64(member.number.raw)
+                ? nil : "\(member.id) has the store \(store), another than before"
         })
     change(&policy)
     return policy
+}
+
+/// What a node says that waits to be admitted to the cluster "demo" as `id`.
+func applicantPolicy(_ id: String, store: UInt64, change: (inout PeerPolicy) -> Void = { _ in }) -> PeerPolicy {
+    policy(0) { policy in
+        policy.introduction.clusterID = .unknown
+        policy.introduction.nodeID = id
+        policy.introduction.store = UUID128(high: 0, low: store)
+        policy.introduction.boot = 1
+        policy.introduction.epoch = 0
+        policy.introduction.agreement = []
+        policy.topology = nil
+        change(&policy)
+    }
+}
+
+func topology(_ numbers: [UInt16] = [1, 2, 3], epoch: Epoch = 1, change: (inout Topology) -> Void = { _ in })
+    -> Topology
+{
+    let members = numbers.map { member($0) }
+    var topology = Topology(
+        clusterID: UUID128(high: 0, low: 1), epoch: epoch,
+        settings: ClusterSettings(name: "demo", partitions: 1, replicas: 3), members: members,
+        assignments: [Assignment(replicas: members.map(\.number), changed: 1)],
+        council: Assignment(replicas: [members[0].number], changed: 1))
+    change(&topology)
+    return topology
 }
 
 func member(_ number: UInt16, host: String = "127.0.0.1", port: Int = 1) -> Member {

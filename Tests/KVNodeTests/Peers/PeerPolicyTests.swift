@@ -54,18 +54,129 @@ final class PeerPolicyTests: XCTestCase {
             """)
     }
 
-    func testAStranger() {
-        let message = """
-            is not a member known to n1; list it under nodes: in the configuration of every node, and start them again
+    func testConfigurationsAreComparedByFirstMembersOnly() {
+        func isRefused(_ epoch: Epoch) -> Bool {
+            objection {
+                $0.epoch = epoch
+                $0.agreement[2].value = "b:1"
+            } != nil
+        }
+        XCTAssertTrue(isRefused(1))
+        XCTAssertFalse(isRefused(2), "members are those of the topology, whatever the files say")
+        XCTAssertEqual(
+            objection {
+                $0.epoch = 2
+                $0.agreement[1].value = "5"
+            },
             """
-        XCTAssertEqual(objection { ($0.node, $0.nodeID) = (NodeNumber(9), "n9") }, "n9 (#9) \(message)")
-        XCTAssertEqual(objection { $0.nodeID = "n9" }, "n9 (#2) \(message)")
+            the configurations of n1 and n2 differ: cluster.replicas is "3" on n1 and "5" on n2; give all nodes the same \
+            file and start them again
+            """)
     }
 
-    func testAnotherStore() {
+    func testAStranger() {
+        XCTAssertEqual(
+            objection { ($0.node, $0.nodeID) = (NodeNumber(9), "n9") },
+            """
+            n9 (#9) is not a member known to n1 at epoch 1; if it has just been admitted, n1 will hear of it and let it in
+            """)
+        XCTAssertEqual(
+            objection { $0.nodeID = "n9" },
+            """
+            n9 has the number of n2 (#2): two processes run as the same node; start each with its own --node and its own \
+            data directory
+            """)
+    }
+
+    func testAnotherStoreThanWasSeenFirst() {
         XCTAssertEqual(
             objection { $0.store = UUID128(high: 0, low: 77) },
             "n2 has the store 0000000000000000000000000000004d, another than before")
+    }
+
+    func testAnotherStoreThanTheTopologyNames() {
+        let mine = policy(1) { $0.topology?.members[1].store = UUID128(high: 0, low: 2) }
+        XCTAssertNil(mine.objection(to: policy(2).introduction))
+        XCTAssertEqual(
+            mine.objection(to: policy(2) { $0.introduction.store = UUID128(high: 0, low: 77) }.introduction),
+            """
+            n2 has another data directory than before (store 0000000000000000000000000000004d, known to n1 is \
+            00000000000000000000000000000002): with what it had promised forgotten it cannot vote; start it with its own \
+            data directory or, where that is lost, with an empty one and --seed, and run `kv join n2 --replace n2`
+            """)
+    }
+
+    func testARemovedStoreDoesNotReturn() throws {
+        let mine = policy(1) {
+            $0.topology = topology([1, 3], epoch: 4) { topology in
+                topology.removed = [RemovedMember(number: NodeNumber(2), id: "n2", store: UUID128(high: 0, low: 2))]
+            }
+        }
+        let message = """
+            n2 was removed from the cluster "demo", and its data with it; to let it join again as a new member, empty its \
+            data directory, start it with --seed and run `kv join n2`
+            """
+        XCTAssertEqual(mine.objection(to: policy(2).introduction), message)
+        XCTAssertEqual(mine.objection(to: applicantPolicy("n2", store: 2).introduction), message)
+        XCTAssertNil(mine.objection(to: applicantPolicy("n2", store: 22).introduction), "a new one may apply")
+        XCTAssertTrue(message.contains(PeerPolicy.removal))
+    }
+
+    func testANumberGivenBeforeAndNoMembersIsThatOfARemovedMember() throws {
+        let mine = policy(1) { $0.topology = topology([1, 3], epoch: 4) }
+        let refusal = try XCTUnwrap(mine.objection(to: policy(2).introduction))
+        XCTAssertTrue(refusal.hasPrefix("n2 (#2) was removed from the cluster \"demo\""), refusal)
+        let later = policy(2) { $0.introduction.epoch = 5 }.introduction
+        let doubt = try XCTUnwrap(mine.objection(to: later))
+        XCTAssertFalse(doubt.contains(PeerPolicy.removal), "who goes by a later topology may know better")
+    }
+
+    // MARK: Applicants
+
+    func testAnApplicantIsLetInToApply() {
+        XCTAssertNil(policy(1).objection(to: applicantPolicy("n4", store: 4).introduction))
+        XCTAssertNil(applicantPolicy("n4", store: 4).objection(to: policy(1).introduction))
+    }
+
+    func testAnApplicantOfAnotherClusterIsNot() throws {
+        func objection(_ change: @escaping (inout Introduction) -> Void) -> String? {
+            policy(1).objection(to: applicantPolicy("n4", store: 4) { change(&$0.introduction) }.introduction)
+        }
+        XCTAssertNotNil(objection { $0.clusterName = "prod" })
+        XCTAssertNotNil(
+            objection { $0.clusterID = UUID128(high: 0, low: 2) }, "only who knows no cluster may not name one")
+        XCTAssertNotNil(objection { $0.agreement = [AgreementLine(path: "cluster.replicas", value: "5")] })
+        XCTAssertNil(objection { $0.agreement = [AgreementLine(path: "cluster.replicas", value: "3")] })
+        XCTAssertNotNil(
+            policy(1).objection(to: policy(2) { $0.introduction.clusterID = .unknown }.introduction),
+            "a member knows its cluster")
+    }
+
+    func testApplicantsDoNotAdmitEachOther() {
+        XCTAssertEqual(
+            applicantPolicy("n4", store: 4).objection(to: applicantPolicy("n5", store: 5).introduction),
+            "n5 waits to be admitted itself, as n4 does; give both the peer address of a member as seed")
+    }
+
+    func testASeedThatLeadsBack() {
+        let mine = applicantPolicy("n4", store: 4)
+        XCTAssertEqual(
+            mine.objection(to: mine.introduction),
+            "n4 is this node itself: the address leads back; name the peer addresses of other nodes")
+    }
+
+    func testAMemberThatDoesNotKnowYetIsKnownByItsStore() throws {
+        let admitted = policy(1) {
+            $0.topology?.members[1].store = UUID128(high: 0, low: 22)
+        }
+        let target = PeerTarget(member(2))
+        XCTAssertNil(admitted.objection(to: applicantPolicy("n2", store: 22).introduction, at: target))
+        XCTAssertEqual(
+            admitted.objection(to: applicantPolicy("n2", store: 23).introduction, at: target),
+            """
+            the peer address of n2, 127.0.0.1:1, is answered by n2, which waits to be admitted with another data \
+            directory; let it take the place of n2 with `kv join n2 --replace n2`
+            """)
     }
 
     func testTextOfStrangersIsMadeFitToPrint() {

@@ -58,7 +58,7 @@ final class PeerServerTests: XCTestCase {
     func testAnotherVersionIsRefused() async throws {
         let server = try await TestServer(policy: policy(2))
         var later = try hello(1)
-        later.setInteger(UInt16(2), at: FrameLimits.header + 6, endianness: .little)
+        later.setInteger(Handshake.protocolVersion + 1, at: FrameLimits.header + 6, endianness: .little)
         let connection = try await RawConnection(port: server.port())
         try await connection.send(sealed(later))
         let answer = try await connection.answer()
@@ -66,7 +66,8 @@ final class PeerServerTests: XCTestCase {
             answer,
             .refusal(
                 """
-                it speaks version 2 of the peer protocol, this node version 1; \
+                it speaks version \(Handshake.protocolVersion + 1) of the peer protocol, this node version \
+                \(Handshake.protocolVersion); \
                 run the same version of kv on all nodes, or versions that can work together
                 """))
         try await connection.end()

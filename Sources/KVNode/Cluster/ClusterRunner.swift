@@ -1,0 +1,392 @@
+import KVAPI
+import KVConfig
+import KVCore
+import KVStorage
+import KVWire
+import Logging
+import NIOCore
+import NIOPosix
+
+/// Performs what the cluster machine and the failure detector of a node decide: it owns both, on the first shard's event
+/// loop, and speaks over that shard's links.
+///
+/// Sendable because everything mutable is touched on `loop` only.
+final class ClusterRunner: @unchecked Sendable {
+    /// For a command on the topology's register.
+    private static let registerTimeout = Span.milliseconds(3000)
+
+    struct Parts {
+        let configuration: Configuration
+        let node: NodeIdentity
+        let topology: Topology
+        let directory: DataDirectory
+        let runners: [ShardRunner]
+        let policy: PolicyBox
+        let peers: PeerServer
+        let socket: GossipSocket
+        let pool: NIOThreadPool
+        let logger: Logger
+        /// The directory cannot be written: the process must end.
+        let onStoreFailure: @Sendable (String) -> Void
+        /// This node is a member no more.
+        let onDeparture: @Sendable (Departure) -> Void
+    }
+
+    enum Departure: Sendable {
+        /// As was asked for, and all it held has been handed over.
+        case left
+        /// While it was away.
+        case removed
+    }
+
+    private struct Waiting {
+        let loop: any EventLoop
+        let reply: @Sendable (ControlReply) -> Void
+    }
+
+    let loop: any EventLoop
+    private let parts: Parts
+    private var machine: ClusterMachine
+    private var swim: Swim
+    private let options: ClusterOptions
+    private let swimOptions: SwimOptions
+    private var waiting: [RequestID: Waiting] = [:]
+    private var lastRequest: UInt64 = 0
+    /// The newest topology sent, encoded once for all.
+    private var encodedTopology: (epoch: Epoch, message: EncodedMessage)?
+
+    private var timer: RepeatedTask?
+    private var nextTimer: KVCore.Instant
+    private var nextReport: KVCore.Instant
+    private var nextRefresh: KVCore.Instant
+    private var isPerforming = false
+    private var isStopped = false
+    private var hasDeparted = false
+
+    init(_ parts: Parts) {
+        self.parts = parts
+        loop = parts.runners[0].loop
+        let now = Clock.now
+        options = ClusterOptions(parts.configuration)
+        swimOptions = SwimOptions(probeInterval: parts.configuration.failure.probeInterval)
+        machine = ClusterMachine(
+            me: parts.node.number, boot: parts.node.boot, store: parts.node.store, topology: parts.topology,
+            options: options, coding: .wire, seed: .random(in: .min ... .max), now: now)
+        // Every process begins above all that was said of those before it.
+        swim = Swim(
+            me: parts.node.number, incarnation: parts.node.boot << 32, options: swimOptions,
+            seed: .random(in: .min ... .max), now: now.monotonic)
+        nextTimer = now.monotonic
+        nextReport = now.monotonic
+        nextRefresh = now.monotonic
+    }
+
+    // MARK: Lifecycle
+
+    func start() {
+        loop.assertInEventLoop()
+        swim.setMembers(machine.topology.members.map(\.number), now: Clock.monotonic)
+        swim.epoch = machine.topology.epoch
+        parts.socket.setMembers(machine.topology.members, now: Clock.monotonic)
+        parts.socket.start { [weak self] message, peer in self?.received(message, from: peer) }
+        let interval = TimeAmount(swimOptions.timer)
+        timer = loop.scheduleRepeatedTask(initialDelay: .zero, delay: interval) { [weak self] _ in self?.onTimer() }
+    }
+
+    func stop() {
+        loop.assertInEventLoop()
+        isStopped = true
+        timer?.cancel()
+        parts.socket.stop()
+        for waiting in waiting.values {
+            waiting.loop.execute { waiting.reply(.refused(.noCoordinator, "the node is stopping; ask another")) }
+        }
+        waiting = [:]
+    }
+
+    private func onTimer() {
+        let now = Clock.monotonic
+        swim.tick(now: now)
+        performSwim()
+        if now >= nextTimer {
+            nextTimer = now + options.timer
+            askWhetherLeading()
+            handle(.timer)
+        }
+        if now >= nextReport {
+            nextReport = now + options.reportInterval
+            gatherReport()
+        }
+        if now >= nextRefresh {
+            nextRefresh = now + .milliseconds(1000)
+            parts.socket.refresh(now: now)
+        }
+    }
+
+    private func askWhetherLeading() {
+        let council = councilRunner
+        let partition = machine.topology.councilPartition
+        if council.loop.inEventLoop { return handle(.leading(council.isSettled(partition))) }
+        council.loop.submit { council.isSettled(partition) }.hop(to: loop).whenSuccess { [self] in
+            handle(.leading($0))
+        }
+    }
+
+    private func gatherReport() {
+        let standings = parts.runners.map { runner in runner.loop.submit { runner.standing() } }
+        EventLoopFuture.whenAllSucceed(standings, on: loop).whenSuccess { [self] standings in
+            handle(
+                .report(
+                    NodeReport(
+                        epoch: machine.topology.epoch, store: parts.node.store,
+                        partitions: standings.flatMap(\.sizes), moves: standings.flatMap(\.moves))))
+        }
+    }
+
+    private var councilRunner: ShardRunner {
+        parts.runners[Int(machine.topology.councilPartition.raw) % parts.runners.count]
+    }
+
+    // MARK: Inputs
+
+    /// What a member says, or an applicant, whose number is 0.
+    func receive(_ message: ClusterMessage, from peer: NodeNumber) {
+        loop.assertInEventLoop()
+        handle(.message(from: peer, message))
+    }
+
+    /// Of a handshake in which a member introduced itself; on any loop.
+    func met(_ introduction: Introduction) {
+        guard !introduction.node.isApplicant else { return }
+        onLoop { cluster in
+            cluster.handle(.storeSeen(introduction.node, introduction.store))
+            cluster.handle(.epochSeen(introduction.epoch, at: introduction.node))
+        }
+    }
+
+    /// A link of a shard stands. Over the first shard's, whoever goes by an older topology is sent the present one: so a
+    /// newcomer learns that it has been admitted.
+    func linked(to peer: NodeNumber, _ introduction: Introduction, of runner: ShardRunner) {
+        guard runner.index == 0 else { return }
+        met(introduction)
+        let topology = machine.topology
+        if introduction.epoch < topology.epoch { send(.topology(topology), to: peer) }
+    }
+
+    /// A peer goes by a topology of this epoch; on any loop.
+    func saw(_ epoch: Epoch, at peer: NodeNumber) { onLoop { $0.handle(.epochSeen(epoch, at: peer)) } }
+
+    /// A peer refused a link; on any loop.
+    func refused(_ reason: String) {
+        guard reason.contains(PeerPolicy.removal) else { return }
+        onLoop { $0.depart() }
+    }
+
+    func control(
+        _ request: ControlRequest, timeout: Span, on replyLoop: any EventLoop,
+        reply: @escaping @Sendable (ControlReply) -> Void
+    ) {
+        loop.assertInEventLoop()
+        guard !isStopped else {
+            return replyLoop.execute { reply(.refused(.noCoordinator, "the node is stopping; ask another")) }
+        }
+        lastRequest &+= 1
+        let id = RequestID(boot: parts.node.boot, count: lastRequest, shard: 0)
+        waiting[id] = Waiting(loop: replyLoop, reply: reply)
+        handle(.control(id, request, deadline: Clock.monotonic + timeout))
+    }
+
+    private func handle(_ input: ClusterInput) {
+        guard !isStopped else { return }
+        machine.handle(input, now: Clock.now)
+        perform()
+    }
+
+    private func onLoop(_ body: @escaping @Sendable (ClusterRunner) -> Void) {
+        if loop.inEventLoop { body(self) } else { loop.execute { body(self) } }
+    }
+
+    // MARK: Effects
+
+    private func perform() {
+        // An effect may bring about the next input at once.
+        guard !isPerforming else { return }
+        isPerforming = true
+        defer { isPerforming = false }
+        while !machine.effects.isEmpty {
+            let effects = machine.effects
+            machine.effects = []
+            for effect in effects { perform(effect) }
+        }
+    }
+
+    private func perform(_ effect: ClusterEffect) {
+        switch effect {
+        case .send(let peer, let message): send(message, to: peer)
+        case .request(let id, let command): execute(command, id)
+        case .persist(let topology): persist(topology)
+        case .adopt(let topology): adopt(topology)
+        case .answer(let id, let reply):
+            guard let waiting = waiting.removeValue(forKey: id) else { return }
+            waiting.loop.execute { waiting.reply(reply) }
+        case .notice(let notice): log(notice)
+        }
+    }
+
+    private func send(_ message: ClusterMessage, to peer: NodeNumber) {
+        guard case .topology(let topology) = message else { return parts.runners[0].send(message, to: peer) }
+        parts.runners[0].send(encoded(topology), to: peer)
+    }
+
+    private func encoded(_ topology: Topology) -> EncodedMessage {
+        if let encodedTopology, encodedTopology.epoch == topology.epoch { return encodedTopology.message }
+        let message = EncodedMessage(.cluster(.topology(topology)))
+        encodedTopology = (topology.epoch, message)
+        return message
+    }
+
+    private func execute(_ command: Command, _ id: UInt64) {
+        let council = councilRunner
+        let partition = machine.topology.councilPartition
+        let options = RequestOptions(timeout: Self.registerTimeout)
+        let submit = { @Sendable [self] in
+            council.submit(
+                command, key: Topology.key, partition: partition, options: options, isOwn: true, on: loop
+            ) { [self] reply in
+                // Later: the answer may come at once.
+                loop.execute { [self] in handle(.outcome(id, reply.outcome)) }
+            }
+        }
+        if council.loop.inEventLoop { submit() } else { council.loop.execute(submit) }
+    }
+
+    private func persist(_ topology: Topology) {
+        let directory = parts.directory
+        parts.pool.submit { [self] state in
+            guard state == .active else { return }
+            do throws(StoreError) {
+                try directory.persist(topology)
+                loop.execute { [self] in handle(.persisted(topology.epoch)) }
+            } catch {
+                parts.onStoreFailure("\(error)")
+            }
+        }
+    }
+
+    private func adopt(_ topology: Topology) {
+        let before = parts.policy.current.topology
+        parts.policy.replace { policy in
+            policy.topology = topology
+            policy.introduction.epoch = topology.epoch
+            policy.introduction.agreement = AgreementLine.lines(of: topology.settings)
+        }
+        let gone = (before?.members ?? []).filter { topology.member($0.number) == nil }
+        parts.peers.disconnect(stores: Set(gone.compactMap(\.store)))
+        let farewell = gone.isEmpty ? nil : encoded(topology)
+        for runner in parts.runners {
+            // They need not hear it from every shard.
+            let last = runner.index == 0 ? farewell : nil
+            if runner.loop.inEventLoop {
+                runner.adopt(topology, farewell: last)
+            } else {
+                runner.loop.execute { runner.adopt(topology, farewell: last) }
+            }
+        }
+        let now = Clock.monotonic
+        swim.setMembers(topology.members.map(\.number), now: now)
+        swim.epoch = topology.epoch
+        parts.socket.setMembers(topology.members, now: now)
+        performSwim()
+        if topology.member(parts.node.number) == nil { depart(from: before) }
+    }
+
+    /// Told by peers, or by the topology, that this node is a member no more.
+    private func depart(from before: Topology? = nil) {
+        guard !hasDeparted else { return }
+        hasDeparted = true
+        let last = before ?? machine.topology
+        parts.onDeparture(last.member(parts.node.number)?.standing == .leaving ? .left : .removed)
+    }
+
+    // MARK: The failure detector
+
+    private func received(_ message: GossipMessage, from peer: NodeNumber) {
+        guard !isStopped else { return }
+        swim.receive(message, from: peer, now: Clock.monotonic)
+        performSwim()
+    }
+
+    private func performSwim() {
+        while !swim.effects.isEmpty {
+            let effects = swim.effects
+            swim.effects = []
+            for effect in effects {
+                switch effect {
+                case .send(let peer, let message): parts.socket.send(message, to: peer)
+                case .changed(let peer, let liveness): changed(peer, liveness)
+                case .epochSeen(let epoch, let peer): handle(.epochSeen(epoch, at: peer))
+                }
+            }
+        }
+    }
+
+    private func changed(_ peer: NodeNumber, _ liveness: Liveness) {
+        log(peer, liveness)
+        for runner in parts.runners {
+            if runner.loop.inEventLoop {
+                runner.learn(liveness, of: peer)
+            } else {
+                runner.loop.execute { runner.learn(liveness, of: peer) }
+            }
+        }
+        handle(.liveness(peer, liveness))
+    }
+
+    // MARK: Status
+
+    struct Snapshot: Sendable {
+        var topology: Topology
+        var liveness: [NodeNumber: Liveness]
+        var applicants: [Applicant]
+        var plan: PlanStatus?
+    }
+
+    func snapshot() -> Snapshot {
+        loop.assertInEventLoop()
+        let topology = machine.topology
+        var liveness = [parts.node.number: Liveness.alive]
+        for member in topology.members where member.number != parts.node.number {
+            liveness[member.number] = swim.liveness(of: member.number) ?? .alive
+        }
+        return Snapshot(
+            topology: topology, liveness: liveness, applicants: machine.applicants, plan: machine.planStatus())
+    }
+
+    private func log(_ notice: ClusterNotice) {
+        ClusterLog(logger: parts.logger, topology: machine.topology).log(notice)
+    }
+
+    private func log(_ peer: NodeNumber, _ liveness: Liveness) {
+        ClusterLog(logger: parts.logger, topology: machine.topology).log(peer, liveness)
+    }
+}
+
+extension ClusterOptions {
+    fileprivate init(_ configuration: Configuration) {
+        self.init()
+        evictAfter = configuration.failure.evictAfter
+    }
+}
+
+extension TopologyCoding {
+    /// As on disk and between nodes.
+    static let wire = TopologyCoding(
+        encode: { TopologyCodec.encode($0) }, decode: { try? TopologyCodec.decode($0) })
+}
+
+extension AgreementLine {
+    /// What members hold of the cluster itself once its topology has changed: their files may differ in the rest.
+    static func lines(of settings: ClusterSettings) -> [AgreementLine] {
+        settings.agreement.map { AgreementLine(path: $0.path, value: $0.value) }
+    }
+}

@@ -1,0 +1,220 @@
+import KVAPI
+import KVConfig
+import KVCore
+import KVStorage
+import KVWire
+import Logging
+import NIOCore
+import NIOPosix
+
+/// A node that waits to be admitted to a cluster: it tells the members that its seeds lead to that it is there, tells
+/// clients that it cannot serve yet, and listens for the topology that names it. It has no shards.
+///
+/// Sendable because everything mutable is touched on `loop` only.
+final class Lobby: @unchecked Sendable {
+    /// How often it says that it is there, and looks up what its seeds stand for.
+    private static let interval = TimeAmount.seconds(1)
+    /// Addresses announced to; what the seeds stand for beyond is left out.
+    private static let maximumLinks = 64
+
+    private let base: NodeBase
+    private let loop: any EventLoop
+    private let policy: PolicyBox
+    private let applicant: Applicant
+    private let onStoreFailure: @Sendable (String) -> Void
+    private let onTurn: @Sendable (NodeMain.Turn) -> Void
+    private var links: [Address: PeerLink] = [:]
+    private var isResolving = false
+    private var timer: RepeatedTask?
+    private var isDone = false
+    private var peers: PeerServer?
+    private var door: ClientDoor?
+
+    /// Listens where the node will as a member, and returns.
+    ///
+    /// - Parameter onTurn: told once, when it is admitted (the topology is on disk then), or never will be.
+    /// - Throws: `NodeError`
+    static func open(
+        _ base: NodeBase, onStoreFailure: @escaping @Sendable (String) -> Void,
+        onTurn: @escaping @Sendable (NodeMain.Turn) -> Void
+    ) async throws -> Lobby {
+        let lobby = Lobby(base, onStoreFailure, onTurn)
+        let peers: PeerServer
+        do {
+            peers = try await PeerServer.start(
+                on: base.configuration.node.peer, group: base.group, policy: lobby.policy, reasons: base.reasons,
+                logger: base.logger, deliver: { _, messages in lobby.deliver(messages) })
+        } catch {
+            throw NodeError(.unavailable, "\(error)")
+        }
+        do {
+            let door = try await ClientDoor.open(
+                base.configuration.node.client, group: base.group,
+                backend: LobbyBackend(
+                    nodeID: base.configuration.node.id,
+                    limits: RequestLimits(key: base.limits.key, value: base.limits.value), advice: lobby.advice),
+                maximumConnections: base.configuration.limits.connections, logger: base.logger)
+            try await lobby.loop.submit { lobby.start(peers, door) }.get()
+        } catch {
+            await peers.stop()
+            throw error
+        }
+        return lobby
+    }
+
+    private init(
+        _ base: NodeBase, _ onStoreFailure: @escaping @Sendable (String) -> Void,
+        _ onTurn: @escaping @Sendable (NodeMain.Turn) -> Void
+    ) {
+        self.base = base
+        self.onStoreFailure = onStoreFailure
+        self.onTurn = onTurn
+        loop = base.group.next()
+        policy = base.policy(nil, nil)
+        let node = base.configuration.node
+        applicant = Applicant(
+            id: node.id, client: node.reachableClient, peer: node.reachablePeer, zone: node.zone, weight: node.weight,
+            store: base.directory.store, boot: base.directory.boot,
+            admitsItself: base.configuration.role == .applicant(admitsItself: true))
+    }
+
+    private var advice: String {
+        let cluster = base.configuration.settings.name
+        return applicant.admitsItself
+            ? "waiting to be admitted to \(cluster): it has asked, and the members will let it in"
+            : "waiting to be admitted to \(cluster): run `kv join \(applicant.id)`"
+    }
+
+    private func start(_ peers: PeerServer, _ door: ClientDoor) {
+        self.peers = peers
+        self.door = door
+        base.logger.notice(
+            "\(advice)",
+            metadata: [
+                "node": "\(applicant.id)", "client": "\(base.configuration.node.client)",
+                "peer": "\(base.configuration.node.peer)",
+                "seeds": "\(base.configuration.seeds.map(\.description).joined(separator: ", "))",
+                "data": "\(base.directory.path)",
+            ])
+        timer = loop.scheduleRepeatedTask(initialDelay: .zero, delay: Self.interval) { [weak self] _ in
+            self?.onTimer()
+        }
+    }
+
+    /// Frees the addresses for what comes next.
+    func close() async {
+        let (peers, door) = await stop()
+        await door?.stopAccepting()
+        await door?.close()
+        await peers?.stop()
+    }
+
+    private func stop() async -> (PeerServer?, ClientDoor?) {
+        let parts = try? await loop.submit { [self] in
+            isDone = true
+            timer?.cancel()
+            for link in links.values { link.stop() }
+            links = [:]
+            defer { (peers, door) = (nil, nil) }
+            return (peers, door)
+        }.get()
+        return parts ?? (nil, nil)
+    }
+
+    private func onTimer() {
+        for link in links.values {
+            link.send(.cluster(.announce(applicant)))
+            link.flush()
+        }
+        resolveSeeds()
+    }
+
+    // MARK: Seeds
+
+    private func resolveSeeds() {
+        guard !isResolving else { return }
+        isResolving = true
+        let seeds = base.configuration.seeds
+        base.pool.submit { [self] _ in
+            let found = seeds.map { seed in
+                (seed, Result { () throws(ResolutionError) in try Resolver.resolve(seed) })
+            }
+            loop.execute { [self] in resolved(found) }
+        }
+    }
+
+    private func resolved(_ found: [(Address, Result<[SocketAddress], ResolutionError>)]) {
+        isResolving = false
+        guard !isDone else { return }
+        var targets: [Address: PeerTarget] = [:]
+        for (seed, result) in found {
+            do throws(ResolutionError) {
+                for resolved in try result.get() where targets.count < Self.maximumLinks {
+                    guard let host = resolved.ipAddress, let port = resolved.port else { continue }
+                    let address = Address(host: host, port: port)
+                    targets[address] = targets[address] ?? PeerTarget(seed: seed, at: address)
+                }
+                base.reasons.forget("seed \(seed)")
+            } catch {
+                base.reasons.say("the seed \(error); trying again", of: "seed \(seed)")
+            }
+        }
+        for (address, link) in links where targets[address] == nil {
+            // While a name does not resolve, what it stood for may still be right.
+            guard !link.isUp else { continue }
+            link.stop()
+            links[address] = nil
+        }
+        for (address, target) in targets where links[address] == nil { links[address] = link(to: target) }
+    }
+
+    private func link(to target: PeerTarget) -> PeerLink {
+        let link = PeerLink(
+            to: target, policy: policy, shard: ShardPosition(index: 0, count: 1), on: loop, reasons: base.reasons,
+            logger: base.logger,
+            onUp: { [weak self] _ in self?.onTimer() }, onDown: { _ in },
+            onRefusal: { [weak self] reason in
+                guard let self, reason.contains(PeerPolicy.removal) else { return }
+                end(.removed)
+            })
+        link.start()
+        return link
+    }
+
+    // MARK: Admission
+
+    /// Called on any event loop, with what members say.
+    private func deliver(_ messages: [PeerMessage]) {
+        for message in messages {
+            guard case .cluster(.topology(let topology)) = message else { continue }
+            loop.execute { [self] in receive(topology) }
+        }
+    }
+
+    private func receive(_ topology: Topology) {
+        guard !isDone, topology.settings.name == base.configuration.settings.name else { return }
+        guard topology.member(withStore: applicant.store) != nil else {
+            if topology.removed.contains(where: { $0.store == applicant.store }) { end(.removed) }
+            return
+        }
+        isDone = true
+        base.pool.submit { [self] state in
+            guard state == .active else { return }
+            do throws(StoreError) {
+                try base.directory.persist(topology)
+                base.logger.notice(
+                    "admitted to \(topology.settings.name)",
+                    metadata: ["node": "\(applicant.id)", "epoch": "\(topology.epoch)"])
+                onTurn(.admitted(topology))
+            } catch {
+                onStoreFailure("\(error)")
+            }
+        }
+    }
+
+    private func end(_ turn: NodeMain.Turn) {
+        guard !isDone else { return }
+        isDone = true
+        onTurn(turn)
+    }
+}

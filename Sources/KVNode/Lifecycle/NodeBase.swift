@@ -1,0 +1,55 @@
+import KVConfig
+import KVCore
+import KVWire
+import Logging
+import NIOCore
+import NIOPosix
+
+/// What a process has whether its node is a member or waits to be admitted.
+struct NodeBase: Sendable {
+    /// Threads that write, sync and read for the shards; more than one, so that a read does not wait for a sync.
+    private static let storageThreads = 4
+
+    let configuration: Configuration
+    let logger: Logger
+    let reasons: ReasonLog
+    let directory: DataDirectory
+    let group: MultiThreadedEventLoopGroup
+    let pool: NIOThreadPool
+
+    /// - Throws: `NodeError` where the data directory cannot be opened, or does not fit the configuration.
+    static func open(_ configuration: Configuration) throws(NodeError) -> NodeBase {
+        let logger = Logger(label: "kv") { _ in LineLogHandler(configuration.log) }
+        let directory = try DataDirectory.open(configuration)
+        let pool = NIOThreadPool(numberOfThreads: storageThreads)
+        pool.start()
+        return NodeBase(
+            configuration: configuration, logger: logger, reasons: ReasonLog(logger: logger), directory: directory,
+            group: MultiThreadedEventLoopGroup(numberOfThreads: directory.stores.count), pool: pool)
+    }
+
+    func close() async {
+        try? await pool.shutdownGracefully()
+        try? await group.shutdownGracefully()
+    }
+
+    var limits: (key: Int, value: Int) { (configuration.limits.key, configuration.limits.value) }
+
+    /// Whom this node talks to: as a member of `topology`, or, without one, as an applicant.
+    func policy(_ member: Member?, _ topology: Topology?) -> PolicyBox {
+        let agreement: [AgreementLine]
+        if let topology, topology.epoch > 1 || configuration.role != .initial {
+            agreement = AgreementLine.lines(of: topology.settings)
+        } else {
+            agreement = configuration.agreement.map { AgreementLine(path: $0.path, value: $0.value) }
+        }
+        let introduction = Introduction(
+            clusterID: topology?.clusterID ?? .unknown, clusterName: configuration.settings.name,
+            node: member?.number ?? .applicant, nodeID: configuration.node.id, store: directory.store,
+            boot: directory.boot, epoch: topology?.epoch ?? 0, agreement: agreement)
+        return PolicyBox(
+            PeerPolicy(
+                introduction: introduction, topology: topology,
+                storeObjection: { [directory] in directory.objection(to: $1, of: $0) }))
+    }
+}

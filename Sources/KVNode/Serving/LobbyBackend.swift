@@ -1,0 +1,48 @@
+import KVAPI
+import KVCore
+import NIOCore
+
+/// Answers the clients of a node that waits to be admitted: that it does.
+final class LobbyBackend: Backend {
+    let nodeID: String
+    let limits: RequestLimits
+    let health: Health
+    private let advice: String
+
+    var settings: ClusterSettings? { nil }
+
+    /// - Parameter advice: why it cannot serve, and what to do.
+    init(nodeID: String, limits: RequestLimits, advice: String) {
+        self.nodeID = nodeID
+        self.limits = limits
+        self.advice = advice
+        health = .notReady(advice)
+    }
+
+    func execute(
+        _ command: Command, key: Key, options: RequestOptions, on loop: any EventLoop,
+        reply: @escaping @Sendable (Reply) -> Void
+    ) {
+        let refusal = Reply(outcome: .refused(.notMember), node: nodeID)
+        loop.execute { reply(refusal) }
+    }
+
+    func list(
+        _ query: ListRequest, on loop: any EventLoop,
+        reply: @escaping @Sendable (Result<ListReply, ListFailure>) -> Void
+    ) {
+        loop.execute { reply(.failure(ListFailure(refusal: .notMember))) }
+    }
+
+    func view(on loop: any EventLoop, reply: @escaping @Sendable (ClusterView?) -> Void) {
+        loop.execute { reply(nil) }
+    }
+
+    func control(
+        _ request: ControlRequest, timeout: Span, on loop: any EventLoop,
+        reply: @escaping @Sendable (ControlReply) -> Void
+    ) {
+        let reason = "\(nodeID) is no member itself: \(advice); ask a member"
+        loop.execute { reply(.refused(.noCoordinator, reason)) }
+    }
+}

@@ -1,0 +1,55 @@
+import KVCore
+import KVWire
+
+// Whom a shard can talk to: its links, and the opinion of the failure detector, which the whole node shares.
+
+extension ShardRunner {
+    func linkUp(_ peer: NodeNumber, _ introduction: Introduction) {
+        guard !isStopped else { return }
+        cluster?.linked(to: peer, introduction, of: self)
+        // Who has yet to hear that it was admitted has no shards. It connects anew when it has.
+        guard introduction.node == peer else { return }
+        reachability.linkUp(peer, boot: introduction.boot)
+        performReachability()
+    }
+
+    func linkDown(_ peer: NodeNumber) {
+        reachability.linkDown(peer)
+        performReachability()
+    }
+
+    /// The failure detector's opinion.
+    func learn(_ liveness: Liveness, of peer: NodeNumber) {
+        guard !isStopped else { return }
+        reachability.liveness(peer, liveness)
+        performReachability()
+    }
+
+    func performReachability() {
+        guard !reachability.effects.isEmpty else { return }
+        let effects = reachability.effects
+        reachability.effects = []
+        for effect in effects {
+            switch effect {
+            case .up(let peer, let boot):
+                logger.info("in touch", metadata: ["node": "\(name(of: peer))"])
+                handle(.peer(peer, .up(boot: boot)))
+            case .down(let peer):
+                logger.warning("out of touch", metadata: ["node": "\(name(of: peer))"])
+                handle(.peer(peer, .down))
+            }
+        }
+    }
+
+    /// Says something about membership, over this shard's links.
+    func send(_ message: ClusterMessage, to peer: NodeNumber) {
+        links?[peer]?.send(.cluster(message))
+        scheduleTick()
+    }
+
+    /// The same, of what is encoded for several.
+    func send(_ message: EncodedMessage, to peer: NodeNumber) {
+        links?[peer]?.send(message)
+        scheduleTick()
+    }
+}

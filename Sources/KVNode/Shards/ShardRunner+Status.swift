@@ -1,0 +1,44 @@
+import KVCore
+
+extension ShardRunner {
+    /// Tells the node's status what this shard holds.
+    func report() {
+        var usage = PartitionUsage()
+        var leaderless = 0
+        for partition in partitions where partition != councilPartition {
+            let held = store.usage(partition)
+            usage.keys += held.keys
+            usage.tombstones += held.tombstones
+            usage.bytes += held.bytes
+        }
+        for partition in held where shard.leader(of: partition) == nil { leaderless += 1 }
+        status.update(shard: index, usage: usage, leaderless: leaderless)
+    }
+
+    struct Snapshot: Sendable {
+        var leaders: [(PartitionID, NodeNumber?)]
+        var usages: [NodeNumber: PartitionUsage]
+    }
+
+    func snapshot() -> Snapshot {
+        loop.assertInEventLoop()
+        return Snapshot(leaders: partitions.map { ($0, shard.leader(of: $0)) }, usages: usages)
+    }
+
+    /// What the council is to know of the partitions led here.
+    struct Standing: Sendable {
+        var sizes: [PartitionSize]
+        var moves: [MoveReport]
+    }
+
+    func standing() -> Standing {
+        loop.assertInEventLoop()
+        return Standing(sizes: shard.ledSizes(), moves: shard.moveReports())
+    }
+
+    /// Whether this node leads a partition, and its copy is known to be the truth.
+    func isSettled(_ partition: PartitionID) -> Bool {
+        loop.assertInEventLoop()
+        return !isStopped && shard.isSettled(partition)
+    }
+}
