@@ -38,7 +38,13 @@ struct Simulate: AsyncParsableCommand {
     @Option(help: "Stop after so many failing seeds.")
     var failures = 5
 
+    @Option(help: "Instead, simulate failure detectors only, in clusters of up to so many nodes, and print figures.")
+    var gossip: Int?
+
     func validate() throws {
+        guard (3...GossipScenario.maximumNodes).contains(gossip ?? 3) else {
+            throw ValidationError("--gossip must be from 3 to \(GossipScenario.maximumNodes) nodes")
+        }
         guard seeds > 0, firstSeed <= UInt64.max - seeds else {
             throw ValidationError("--seeds must be at least 1, and --first-seed plus --seeds below 2^64")
         }
@@ -53,6 +59,7 @@ struct Simulate: AsyncParsableCommand {
     }
 
     func run() async throws {
+        if let gossip { return GossipCommand.run(upTo: gossip, seed: seed ?? firstSeed) }
         let failed: Int
         if let seed {
             let report = Self.run(seed, mutant: mutant, whole: whole, store: store, sink: trace ? { print($0) } : nil)

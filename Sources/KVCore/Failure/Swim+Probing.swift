@@ -39,6 +39,8 @@ extension Swim {
             // The helper's ping is to tell a suspect that it is one.
             let accusation = liveness(of: probe.target) == .suspect ? [probe.target] : []
             for helper in helpers { send(request, to: helper, first: accusation) }
+            // The first may have been lost, and there may be no helper.
+            send(.ping(sequence: probe.sequence), to: probe.target)
         }
     }
 

@@ -200,6 +200,29 @@ final class SwimMachineTests: XCTestCase {
         }
     }
 
+    func testAPauseHereIsHeldAgainstNobody() {
+        var swim = swim([a, b])
+        swim.receive(message(.gossip, [update(b, theirs, .suspect)]), from: a, now: now)
+        var asked: UInt32?
+        while asked == nil, time < 1_005_000 {
+            advance(&swim, 50)
+            for case (a, let message) in sent(&swim) {
+                if case .ping(let sequence) = message.kind { asked = sequence }
+            }
+        }
+        // The timer fires before the socket is read, in which the answer has been all the time.
+        time += 60_000
+        swim.tick(now: now)
+        XCTAssertEqual(swim.liveness(of: a), .alive)
+        XCTAssertEqual(swim.liveness(of: b), .suspect)
+        XCTAssertEqual(swim.healthScore, swim.options.maximumHealthScore)
+        swim.receive(message(.ack(sequence: asked ?? 0)), from: a, now: now)
+        XCTAssertEqual(swim.healthScore, swim.options.maximumHealthScore - 1)
+        advance(&swim, 50)
+        XCTAssertEqual(swim.liveness(of: a), .alive)
+        XCTAssertEqual(swim.liveness(of: b), .suspect)
+    }
+
     func testConfirmationsShortenASuspicionAndTheSameAccuserTwiceDoesNot() {
         func death(_ sources: [NodeNumber]) -> UInt64 {
             var swim = swim((2...40).map { NodeNumber($0) })

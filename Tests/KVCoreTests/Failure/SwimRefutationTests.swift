@@ -99,4 +99,27 @@ final class SwimRefutationTests: XCTestCase {
         }
         XCTAssertEqual(cluster.opinion(of: a, by: NodeNumber(4)), .alive)
     }
+
+    /// As on a machine whose processors are all taken: now this process does not run for a while, now that one.
+    func testStarvedProcessesKillNobodyInTenMinutes() {
+        var random = SplitMix(seed: 9)
+        var cluster = ManualGossip(3)
+        var pauses = 0
+        cluster.loss = 2
+        while cluster.time < 1_600_000 {
+            let starved = cluster.numbers.filter { _ in random.next() % 3 == 0 }
+            pauses += starved.count
+            for node in starved { cluster.stop(node) }
+            cluster.run(100 + random.next() % 1900)
+            for node in starved { cluster.resume(node) }
+            cluster.run(random.next() % 300)
+        }
+        XCTAssertGreaterThan(pauses, 300)
+        XCTAssertFalse(cluster.changes.contains { $0.liveness == .dead })
+        cluster.loss = 0
+        cluster.run(5000)
+        for one in cluster.numbers {
+            for other in cluster.numbers { XCTAssertEqual(cluster.opinion(of: other, by: one), .alive) }
+        }
+    }
 }
