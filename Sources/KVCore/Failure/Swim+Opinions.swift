@@ -13,8 +13,9 @@ extension Swim {
     mutating func hear(_ sender: Int, incarnation: UInt64) {
         guard incarnation > peers[sender].incarnation else { return }
         raise(sender, to: incarnation)
-        // While it was thought alive anyway, its own rumor is enough.
-        if peers[sender].liveness != .alive { adopt(sender, .alive, source: peers[sender].number) }
+        // News even where it was thought alive anyway: who knows an incarnation and does not tell stops its rumor, and
+        // those it has not reached would accuse a former one.
+        adopt(sender, .alive, source: peers[sender].number)
     }
 
     mutating func consider(_ update: GossipUpdate, from: NodeNumber, _ reply: inout Reply) {

@@ -38,8 +38,10 @@ public struct GossipNetwork {
         calendar = Array(repeating: [], count: Int(max(scenario.delay.upperBound, scenario.fetch)) + 1)
         let members = (1...scenario.nodes).map { NodeNumber(UInt16($0)) }
         for member in members {
+            // The lowest incarnation is the one that others presume.
             var swim = Swim(
-                me: member, incarnation: 1 << 32, options: scenario.options, seed: random.next(), now: now)
+                me: member, incarnation: scenario.isEstablished ? 0 : 1 << 32, options: scenario.options,
+                seed: random.next(), now: now)
             swim.setMembers(members, now: now)
             swim.epoch = latest
             swims.append(swim)

@@ -9,6 +9,8 @@ public struct GossipScenario: Sendable {
     public var delay: ClosedRange<UInt64> = 1...5
     /// Of all datagrams.
     public var loss = 0.0
+    /// All have begun long ago and know each other. Otherwise they all begin at once, and each has to tell all others.
+    public var isEstablished = false
     /// How long a node takes to fetch a topology that it has heard of.
     public var fetch: UInt64 = 10
 
