@@ -110,4 +110,43 @@ final class InquiriesTests: XCTestCase {
         XCTAssertEqual(lone.give(.leading(false)).answers, [.unknown])
         XCTAssertEqual(lone.give(.outcome(write[0].id, .refused(.noLeader))).count, 0)
     }
+
+    /// A coordinator whose write of `leave` ended as unknown, the read that follows, and what it had put.
+    private func inDoubt() -> (lone: LoneMachine, read: UInt64, put: Put)? {
+        var lone = LoneMachine()
+        let read = lone.give(.leading(true)).requests
+        _ = lone.give(.outcome(read[0].id, .absent))
+        guard let write = control(&lone, leave).requests.first, case .put(let put) = write.command else { return nil }
+        let again = lone.give(.outcome(write.id, .unknown(.timedOut))).requests
+        guard again.map(\.command) == [.get] else { return nil }
+        return (lone, again[0].id, put)
+    }
+
+    func testAChangeInDoubtIsNotMadeAgain() throws {
+        var (lone, read, _) = try XCTUnwrap(inDoubt())
+        let effects = lone.give(.outcome(read, .absent))
+        XCTAssertEqual(effects.answers, [.unknown])
+        XCTAssertEqual(effects.requests.count, 0)
+    }
+
+    func testAChangeInDoubtIsDoneWhereTheRegisterHoldsIt() throws {
+        var (lone, read, put) = try XCTUnwrap(inDoubt())
+        let record = Record(version: Version("1.1.1") ?? .zero, value: put.value)
+        let effects = lone.give(.outcome(read, .found(record)))
+        guard case .plan(let status?)? = effects.answers.first else { return XCTFail("\(effects.answers)") }
+        XCTAssertEqual(status.leaving, ["n3"])
+        XCTAssertEqual(effects.persisted, [2])
+        XCTAssertEqual(Set(effects.sent.map(\.to)), [2, 3], "it is chosen, and passed on")
+    }
+
+    func testAChangeThatWasRefusedIsTriedAgain() throws {
+        var lone = LoneMachine()
+        let read = lone.give(.leading(true)).requests
+        _ = lone.give(.outcome(read[0].id, .absent))
+        let write = try XCTUnwrap(control(&lone, leave).requests.first)
+        XCTAssertEqual(lone.give(.outcome(write.id, .refused(.noLeader))).answers, [])
+        let again = try XCTUnwrap(lone.wait(1000).requests.first)
+        XCTAssertEqual(again.command, .get)
+        XCTAssertEqual(lone.give(.outcome(again.id, .absent)).requests.count, 1)
+    }
 }

@@ -68,6 +68,22 @@ final class PlanControlTests: XCTestCase {
         XCTAssertTrue(world.isMember("n5"))
     }
 
+    func testAPausedPlanRemovesNobodyWhoHasASeatInTheCouncil() {
+        let world = MembershipWorld(4)
+        world.run(.milliseconds(2000))
+        world.movesStandStill = true
+        _ = world.reply(2, world.change(leaves: ["n1"]))
+        world.run(.milliseconds(500))
+        _ = world.reply(2, .pause)
+        world.movesStandStill = false
+        world.run(until: { world.history.last.plan?.targets.isEmpty ?? true })
+        world.run(.milliseconds(2000))
+        XCTAssertEqual(world.history.last.plan?.isPaused, true)
+        XCTAssertEqual(world.history.last.member(named: "n1")?.standing, .leaving)
+        _ = world.reply(2, .resume)
+        world.run(until: { world.isAtRest && !world.isMember("n1") })
+    }
+
     func testACancelledJoinUndoesItselfAndTheNewcomerIsGone() {
         let world = joining()
         world.movesStandStill = false
