@@ -7,8 +7,9 @@ import Logging
 import NIOCore
 import NIOPosix
 
-/// Performs what the cluster machine and the failure detector of a node decide: it owns both, on the first shard's event
-/// loop, and speaks over that shard's links.
+/// Performs what the cluster machine and the failure detector of a node decide. It speaks over the first shard's links.
+///
+/// It has an event loop to itself: the failure detectors of others must be answered in time however busy the shards are.
 ///
 /// Sendable because everything mutable is touched on `loop` only.
 final class ClusterRunner: @unchecked Sendable {
@@ -17,6 +18,7 @@ final class ClusterRunner: @unchecked Sendable {
 
     struct Parts {
         let configuration: Configuration
+        let loop: any EventLoop
         let node: NodeIdentity
         let topology: Topology
         let directory: DataDirectory
@@ -65,7 +67,7 @@ final class ClusterRunner: @unchecked Sendable {
 
     init(_ parts: Parts) {
         self.parts = parts
-        loop = parts.runners[0].loop
+        loop = parts.loop
         let now = Clock.now
         options = ClusterOptions(parts.configuration)
         swimOptions = SwimOptions(probeInterval: parts.configuration.failure.probeInterval)
@@ -126,7 +128,6 @@ final class ClusterRunner: @unchecked Sendable {
     private func askWhetherLeading() {
         let council = councilRunner
         let partition = machine.topology.councilPartition
-        if council.loop.inEventLoop { return handle(.leading(council.isSettled(partition))) }
         council.loop.submit { council.isSettled(partition) }.hop(to: loop).whenSuccess { [self] in
             handle(.leading($0))
         }
@@ -149,10 +150,9 @@ final class ClusterRunner: @unchecked Sendable {
 
     // MARK: Inputs
 
-    /// What a member says, or an applicant, whose number is 0.
+    /// What a member says, or an applicant, whose number is 0; on any loop.
     func receive(_ message: ClusterMessage, from peer: NodeNumber) {
-        loop.assertInEventLoop()
-        handle(.message(from: peer, message))
+        onLoop { $0.handle(.message(from: peer, message)) }
     }
 
     /// Of a handshake in which a member introduced itself; on any loop.
@@ -164,13 +164,14 @@ final class ClusterRunner: @unchecked Sendable {
         }
     }
 
-    /// A link of a shard stands. Over the first shard's, whoever goes by an older topology is sent the present one: so a
-    /// newcomer learns that it has been admitted.
-    func linked(to peer: NodeNumber, _ introduction: Introduction, of runner: ShardRunner) {
-        guard runner.index == 0 else { return }
+    /// The first shard's link to a member stands; on any loop. Whoever goes by an older topology is sent the present one:
+    /// so a newcomer learns that it has been admitted.
+    func linked(to peer: NodeNumber, _ introduction: Introduction) {
         met(introduction)
-        let topology = machine.topology
-        if introduction.epoch < topology.epoch { send(.topology(topology), to: peer) }
+        onLoop { cluster in
+            let topology = cluster.machine.topology
+            if introduction.epoch < topology.epoch { cluster.send(.topology(topology), to: peer) }
+        }
     }
 
     /// A peer goes by a topology of this epoch; on any loop.
@@ -234,8 +235,10 @@ final class ClusterRunner: @unchecked Sendable {
     }
 
     private func send(_ message: ClusterMessage, to peer: NodeNumber) {
-        guard case .topology(let topology) = message else { return parts.runners[0].send(message, to: peer) }
-        parts.runners[0].send(encoded(topology), to: peer)
+        let message =
+            if case .topology(let topology) = message { encoded(topology) } else { EncodedMessage(.cluster(message)) }
+        let runner = parts.runners[0]
+        runner.loop.execute { runner.send(message, to: peer) }
     }
 
     private func encoded(_ topology: Topology) -> EncodedMessage {
@@ -249,15 +252,11 @@ final class ClusterRunner: @unchecked Sendable {
         let council = councilRunner
         let partition = machine.topology.councilPartition
         let options = RequestOptions(timeout: Self.registerTimeout)
-        let submit = { @Sendable [self] in
+        council.loop.execute { [self] in
             council.submit(
                 command, key: Topology.key, partition: partition, options: options, isOwn: true, on: loop
-            ) { [self] reply in
-                // Later: the answer may come at once.
-                loop.execute { [self] in handle(.outcome(id, reply.outcome)) }
-            }
+            ) { [self] in handle(.outcome(id, $0.outcome)) }
         }
-        if council.loop.inEventLoop { submit() } else { council.loop.execute(submit) }
     }
 
     private func persist(_ topology: Topology) {
@@ -286,11 +285,7 @@ final class ClusterRunner: @unchecked Sendable {
         for runner in parts.runners {
             // They need not hear it from every shard.
             let last = runner.index == 0 ? farewell : nil
-            if runner.loop.inEventLoop {
-                runner.adopt(topology, farewell: last)
-            } else {
-                runner.loop.execute { runner.adopt(topology, farewell: last) }
-            }
+            runner.loop.execute { runner.adopt(topology, farewell: last) }
         }
         let now = Clock.monotonic
         swim.setMembers(topology.members.map(\.number), now: now)
@@ -332,13 +327,7 @@ final class ClusterRunner: @unchecked Sendable {
 
     private func changed(_ peer: NodeNumber, _ liveness: Liveness) {
         log(peer, liveness)
-        for runner in parts.runners {
-            if runner.loop.inEventLoop {
-                runner.learn(liveness, of: peer)
-            } else {
-                runner.loop.execute { runner.learn(liveness, of: peer) }
-            }
-        }
+        for runner in parts.runners { runner.loop.execute { runner.learn(liveness, of: peer) } }
         handle(.liveness(peer, liveness))
     }
 

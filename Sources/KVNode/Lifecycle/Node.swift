@@ -126,7 +126,8 @@ private struct Assembly {
             let socket = try await openSocket(peers)
             let cluster = ClusterRunner(
                 ClusterRunner.Parts(
-                    configuration: base.configuration, node: identity, topology: topology, directory: base.directory,
+                    configuration: base.configuration, loop: base.clusterGroup.next(), node: identity,
+                    topology: topology, directory: base.directory,
                     runners: runners, policy: policy, peers: peers, socket: socket, pool: base.pool,
                     logger: base.logger, onStoreFailure: onStoreFailure, onDeparture: onDeparture))
             let door = try await openDoor(cluster, socket)
@@ -167,7 +168,7 @@ private struct Assembly {
         var address = base.configuration.node.peer
         address.port = peers.port ?? address.port
         return try await GossipSocket.open(
-            on: address, loop: runners[0].loop, clusterID: topology.clusterID, me: identity.number,
+            on: address, loop: base.clusterGroup.next(), clusterID: topology.clusterID, me: identity.number,
             secret: base.configuration.secret, pool: base.pool, reasons: base.reasons)
     }
 

@@ -14,7 +14,10 @@ struct NodeBase: Sendable {
     let logger: Logger
     let reasons: ReasonLog
     let directory: DataDirectory
+    /// A loop for each shard.
     let group: MultiThreadedEventLoopGroup
+    /// For what is to be prompt however busy the shards are: the membership, and the failure detector.
+    let clusterGroup: MultiThreadedEventLoopGroup
     let pool: NIOThreadPool
 
     /// - Throws: `NodeError` where the data directory cannot be opened, or does not fit the configuration.
@@ -25,12 +28,14 @@ struct NodeBase: Sendable {
         pool.start()
         return NodeBase(
             configuration: configuration, logger: logger, reasons: ReasonLog(logger: logger), directory: directory,
-            group: MultiThreadedEventLoopGroup(numberOfThreads: directory.stores.count), pool: pool)
+            group: MultiThreadedEventLoopGroup(numberOfThreads: directory.stores.count),
+            clusterGroup: MultiThreadedEventLoopGroup(numberOfThreads: 1), pool: pool)
     }
 
     func close() async {
         try? await pool.shutdownGracefully()
         try? await group.shutdownGracefully()
+        try? await clusterGroup.shutdownGracefully()
     }
 
     var limits: (key: Int, value: Int) { (configuration.limits.key, configuration.limits.value) }

@@ -6,7 +6,7 @@ import KVWire
 extension ShardRunner {
     func linkUp(_ peer: NodeNumber, _ introduction: Introduction) {
         guard !isStopped else { return }
-        cluster?.linked(to: peer, introduction, of: self)
+        if index == 0 { cluster?.linked(to: peer, introduction) }
         // Who has yet to hear that it was admitted has no shards. It connects anew when it has.
         guard introduction.node == peer else { return }
         reachability.linkUp(peer, boot: introduction.boot)
@@ -42,12 +42,6 @@ extension ShardRunner {
     }
 
     /// Says something about membership, over this shard's links.
-    func send(_ message: ClusterMessage, to peer: NodeNumber) {
-        links?[peer]?.send(.cluster(message))
-        scheduleTick()
-    }
-
-    /// The same, of what is encoded for several.
     func send(_ message: EncodedMessage, to peer: NodeNumber) {
         links?[peer]?.send(message)
         scheduleTick()

@@ -1,0 +1,146 @@
+import KVAPI
+import KVCore
+import KVWire
+import NIOCore
+import NIOPosix
+import XCTest
+
+@testable import KVNode
+
+/// n4, which waits to be admitted to the cluster "default".
+final class LobbyTests: XCTestCase {
+    func testItAnnouncesItselfToItsSeeds() async throws {
+        let member = try await TestServer(policy: memberPolicy())
+        let n4 = try await TestLobby(seeds: [try member.port()])
+        let delivery = try await member.deliveries.next()
+        XCTAssertEqual(delivery.from, NodeNumber(0))
+        guard case .cluster(.announce(let applicant)) = delivery.messages.first else {
+            return XCTFail("\(delivery.messages)")
+        }
+        XCTAssertEqual(applicant.id, "n4")
+        XCTAssertEqual(applicant.store, n4.base.directory.store)
+        XCTAssertEqual(applicant.peer, n4.peer)
+        XCTAssertFalse(applicant.admitsItself)
+        await n4.close()
+        await member.stop()
+    }
+
+    func testTheTopologyThatNamesItIsKeptAndEndsTheWait() async throws {
+        let n4 = try await TestLobby(seeds: [1])
+        let store = n4.base.directory.store
+        let strangers = topology([1, 4], epoch: 4) { $0.settings.name = "default" }
+        let admitting = topology([1, 4], epoch: 5) { topology in
+            topology.settings.name = "default"
+            topology.members[1].store = store
+        }
+        // As a member does that links to it.
+        let policy = memberPolicy { $0.topology = admitting }
+        let link = try await TestLink(to: member(4, port: n4.peer.port), policy: policy)
+        let up = try await link.events.next()
+        XCTAssertEqual(up, .up(boot: 1, epoch: 0))
+        try await link.on { link in
+            link.send(.cluster(.topology(strangers)))
+            link.send(.outdated(epoch: 9))
+            link.send(.cluster(.topology(admitting)))
+            link.flush()
+        }
+        let turn = try await n4.turns.next()
+        guard case .admitted(let topology) = turn else { return XCTFail("\(turn)") }
+        XCTAssertEqual(topology, admitting)
+        try await link.stop()
+        await n4.close()
+        XCTAssertNil(n4.base.directory.topology, "as it was found")
+        let stored = try DataDirectory.storedTopology(in: n4.base.directory.path)
+        XCTAssertEqual(stored, admitting)
+    }
+
+    func testOneThatWasRemovedIsToldSo() async throws {
+        let n4 = try await TestLobby(seeds: [1])
+        let store = n4.base.directory.store
+        let gone = topology([1], epoch: 9) { topology in
+            topology.settings.name = "default"
+            topology.removed = [RemovedMember(number: NodeNumber(4), id: "n4", store: store)]
+        }
+        // To one that has not heard of the removal, it is a member still.
+        let link = try await TestLink(
+            to: member(4, port: n4.peer.port),
+            policy: memberPolicy {
+                $0.topology = topology([1, 4], epoch: 8) { $0.members[1].store = store }
+            })
+        _ = try await link.events.next()
+        try await link.on { link in
+            link.send(.cluster(.topology(gone)))
+            link.flush()
+        }
+        let turn = try await n4.turns.next()
+        guard case .removed = turn else { return XCTFail("\(turn)") }
+        try await link.stop()
+        await n4.close()
+    }
+
+    func testItsClientsAreToldWhatToDo() async throws {
+        let backend = LobbyBackend(
+            nodeID: "n4", limits: RequestLimits(key: 1, value: 1), advice: "waiting to be admitted to default")
+        guard case .notReady(let advice) = backend.health else { return XCTFail("ready") }
+        XCTAssertEqual(advice, "waiting to be admitted to default")
+        XCTAssertNil(backend.settings)
+        let outcomes = Mailbox<Outcome>()
+        backend.execute(
+            .get, key: Key("k"), options: RequestOptions(), on: MultiThreadedEventLoopGroup.singleton.next()
+        ) { outcomes.put($0.outcome) }
+        let outcome = try await outcomes.next()
+        XCTAssertEqual(outcome, .refused(.notMember))
+    }
+}
+
+/// n1 of the cluster "default", which nobody's configuration says anything of.
+private func memberPolicy(change: (inout PeerPolicy) -> Void = { _ in }) -> PeerPolicy {
+    policy(1) { policy in
+        policy.introduction.clusterName = "default"
+        policy.introduction.epoch = 5
+        policy.introduction.agreement = []
+        change(&policy)
+    }
+}
+
+private final class TestLobby {
+    let base: NodeBase
+    let lobby: Lobby
+    let turns = Mailbox<NodeMain.Turn>()
+    let peer: Address
+    private let fixture: DirectoryFixture
+
+    init(seeds: [Int]) async throws {
+        let fixture = try DirectoryFixture()
+        let ports = try await freePorts(2)
+        let configuration = try fixture.configuration {
+            $0.node = "n4"
+            $0.seeds = seeds.map { "127.0.0.1:\($0)" }
+            $0.client = "127.0.0.1:\(ports[0])"
+            $0.peer = "127.0.0.1:\(ports[1])"
+            $0.logLevel = "critical"
+        }
+        self.fixture = fixture
+        peer = Address(host: "127.0.0.1", port: ports[1])
+        base = try NodeBase.open(configuration)
+        lobby = try await Lobby.open(base, onStoreFailure: { XCTFail($0) }) { [turns] in turns.put($0) }
+    }
+
+    func close() async {
+        await lobby.close()
+        await base.close()
+    }
+}
+
+/// Ports that are free now.
+private func freePorts(_ count: Int) async throws -> [Int] {
+    var channels: [any Channel] = []
+    for _ in 0..<count {
+        channels.append(
+            try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton).bind(host: "127.0.0.1", port: 0)
+                .get())
+    }
+    let ports = try channels.map { try XCTUnwrap($0.localAddress?.port) }
+    for channel in channels { try await channel.close() }
+    return ports
+}

@@ -1,0 +1,147 @@
+import KVConfig
+import KVCore
+import XCTest
+
+@testable import KVNode
+
+final class DataDirectoryTests: XCTestCase {
+    private let three = """
+        cluster: {name: demo, partitions: 4}
+        nodes:
+          - {id: n1, client: "127.0.0.1:7401", peer: "127.0.0.1:7501"}
+          - {id: n2, client: "127.0.0.1:7402", peer: "127.0.0.1:7502"}
+          - {id: n3, client: "127.0.0.1:7403", peer: "127.0.0.1:7503"}
+        """
+
+    func testAClusterOfOneIsNamedAtRandomAndKeepsItsName() throws {
+        let (one, two) = (try DirectoryFixture(), try DirectoryFixture())
+        func cluster(_ fixture: DirectoryFixture) throws -> UUID128? {
+            try DataDirectory.open(fixture.configuration()).topology?.clusterID
+        }
+        let first = try XCTUnwrap(cluster(one))
+        XCTAssertEqual(try cluster(one), first)
+        XCTAssertNotEqual(try cluster(two), first)
+    }
+
+    func testFirstMembersComeToTheSameTopology() throws {
+        let (one, two) = (try DirectoryFixture(), try DirectoryFixture())
+        let first = try DataDirectory.open(one.configuration(three) { $0.node = "n1" })
+        let second = try DataDirectory.open(two.configuration(three) { $0.node = "n2" })
+        XCTAssertNotNil(first.topology)
+        XCTAssertEqual(first.topology, second.topology)
+        XCTAssertNotEqual(first.store, second.store)
+    }
+
+    func testAnApplicantBeginsWithNothingAndGoesByWhatIsPersisted() throws {
+        let fixture = try DirectoryFixture()
+        let configuration = try fixture.configuration {
+            $0.node = "n4"
+            $0.seeds = ["127.0.0.1:7501"]
+        }
+        var store = UUID128.unknown
+        let admitted: Topology = try {
+            let directory = try DataDirectory.open(configuration)
+            XCTAssertNil(directory.topology)
+            store = directory.store
+            let topology = admitting(store)
+            try directory.persist(topology)
+            return topology
+        }()
+        let again = try DataDirectory.open(configuration)
+        XCTAssertEqual(again.topology, admitted)
+        XCTAssertEqual(again.store, store)
+        XCTAssertEqual(try again.member(in: admitted, configuration).number, NodeNumber(4))
+    }
+
+    func testTheNodesOfTheFileBindUntilTheFirstChange() throws {
+        let fixture = try DirectoryFixture()
+        let fewer = three.split(separator: "\n").dropLast().joined(separator: "\n")
+        try {
+            let directory = try DataDirectory.open(fixture.configuration(three) { $0.node = "n1" })
+            XCTAssertEqual(directory.topology?.epoch, 1)
+        }()
+        assertRefused(
+            try fixture.configuration(fewer) { $0.node = "n1" }, saying: "was made with a configuration that said")
+        try {
+            let directory = try DataDirectory.open(fixture.configuration(three) { $0.node = "n1" })
+            var topology = try XCTUnwrap(directory.topology)
+            topology.epoch = 2
+            topology.members[0].store = directory.store
+            try directory.persist(topology)
+        }()
+        let directory = try DataDirectory.open(fixture.configuration(fewer) { $0.node = "n1" })
+        XCTAssertEqual(directory.topology?.members.count, 3)
+    }
+
+    func testWhatMakesTheClusterIsBindingForever() throws {
+        let fixture = try DirectoryFixture()
+        try begin(fixture) { topology, store in
+            topology.epoch = 2
+            topology.members[0].store = store
+        }
+        assertRefused(
+            try fixture.configuration(three.replacing("partitions: 4", with: "partitions: 8")) { $0.node = "n1" },
+            saying: "is of a cluster whose cluster.partitions is `4`, where the configuration says `8`")
+        assertRefused(
+            try fixture.configuration(three.replacing("127.0.0.1:7501", with: "127.0.0.1:7999")) { $0.node = "n1" },
+            saying: "looks for n1 at the peer address 127.0.0.1:7501, and this configuration says 127.0.0.1:7999")
+    }
+
+    func testARemovedNodeIsToldToBeginAgain() throws {
+        let fixture = try DirectoryFixture()
+        try begin(fixture) { topology, store in
+            topology.epoch = 7
+            topology.members.removeFirst()
+            topology.removed = [RemovedMember(number: NodeNumber(1), id: "n1", store: store)]
+            let rest = topology.members.map(\.number)
+            topology.assignments = topology.assignments.map { _ in Assignment(replicas: rest, changed: 7) }
+            topology.council = Assignment(replicas: [rest[0]], changed: 7)
+        }
+        assertRefused(
+            try fixture.configuration(three) { $0.node = "n1" },
+            saying: "n1 was removed from the cluster demo, which does without its data; delete \(fixture.path)/data/n1")
+    }
+
+    func testTheFirstStoreSeenOfAPeerIsItsOwn() throws {
+        let fixture = try DirectoryFixture()
+        let configuration = try fixture.configuration(three) { $0.node = "n1" }
+        let (own, other) = (UUID128(high: 0, low: 2), UUID128(high: 0, low: 22))
+        try {
+            let directory = try DataDirectory.open(configuration)
+            let second = try XCTUnwrap(directory.topology?.member(named: "n2"))
+            XCTAssertNil(directory.objection(to: own, of: second))
+        }()
+        let directory = try DataDirectory.open(configuration)
+        let second = try XCTUnwrap(directory.topology?.member(named: "n2"))
+        XCTAssertNil(directory.objection(to: own, of: second))
+        XCTAssertNotNil(directory.objection(to: other, of: second))
+    }
+
+    // MARK: Helpers
+
+    /// Starts n1 once, and leaves another topology for its next start.
+    private func begin(_ fixture: DirectoryFixture, change: (inout Topology, UUID128) -> Void) throws {
+        let directory = try DataDirectory.open(fixture.configuration(three) { $0.node = "n1" })
+        var topology = try XCTUnwrap(directory.topology)
+        change(&topology, directory.store)
+        try directory.persist(topology)
+    }
+
+    private func admitting(_ store: UUID128) -> Topology {
+        topology([1, 4], epoch: 5) { topology in
+            topology.settings.name = "default"
+            topology.members[1].store = store
+            topology.members[1].client = Address(host: "127.0.0.1", port: 7400)
+            topology.members[1].peer = Address(host: "127.0.0.1", port: 7500)
+        }
+    }
+
+    private func assertRefused(
+        _ configuration: @autoclosure () throws -> Configuration, saying text: String, file: StaticString = #filePath,
+        line: UInt = #line
+    ) {
+        XCTAssertThrowsError(try DataDirectory.open(configuration()), file: file, line: line) { error in
+            XCTAssertTrue("\(error)".contains(text), "\(error)", file: file, line: line)
+        }
+    }
+}
