@@ -43,6 +43,7 @@ extension World {
         startClients()
         startFaults()
         startMoves()
+        startOperator()
         run(until: scenario.duration.nanoseconds)
         heal()
         checkHealing()

@@ -93,7 +93,9 @@ extension Replica {
 
     func receiveCanvass(_ header: PartitionHeader, from node: NodeNumber) {
         guard admits(header, from: node) else { return }
-        let granted = leader == nil && (!leaderSeemsAlive || leaderHint == node)
+        // Changes that are being carried to this node's next ballot would be lost track of under another's.
+        let isCarrying = candidate?.phase == .preparing && candidate?.unfinished.proposals.isEmpty == false
+        let granted = leader == nil && !isCarrying && (!leaderSeemsAlive || leaderHint == node)
         context.send(node, .canvassed(header, granted: granted, promised: max(promise, highestSeen)))
     }
 

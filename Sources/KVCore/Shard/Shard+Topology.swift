@@ -66,6 +66,14 @@ extension Shard {
         for (node, message) in waiting { receive(message, from: node) }
     }
 
+    /// The partition has left this node, and the sender does not know: it would wait for answers in vain.
+    func tellDeparted(_ header: PartitionHeader, to node: NodeNumber) {
+        guard let assignment = topology.assignment(of: header.partition), header.epoch < assignment.changed else {
+            return
+        }
+        context.send(node, .outdated(epoch: context.epoch))
+    }
+
     func tellBehind(_ epoch: Epoch, at node: NodeNumber) {
         guard epoch > context.epoch else { return }
         context.effects.append(.notice(.behind(epoch, at: node)))

@@ -227,7 +227,10 @@ extension Shard {
 
 extension Shard {
     mutating func receive(_ message: PeerMessage, from node: NodeNumber) {
-        if let header = message.requestHeader, isEarly(header) { return keep(message, header, from: node) }
+        if let header = message.requestHeader {
+            if isEarly(header) { return keep(message, header, from: node) }
+            if replica(header.partition) == nil { return tellDeparted(header, to: node) }
+        }
         switch message {
         case .canvass(let header): replica(header.partition)?.receiveCanvass(header, from: node)
         case .canvassed(let header, let granted, let promised):
@@ -252,7 +255,9 @@ extension Shard {
         case .leading, .transfer: receiveLeadership(message, from: node)
         case .forward, .forwarded, .peek, .peeked: receiveRouting(message, from: node)
         case .purge(let header, let floor): replica(header.partition)?.receivePurge(header, floor: floor, from: node)
-        case .relinquish(let header): replica(header.partition)?.receiveRelinquish(header, from: node)
+        case .relinquish(let header):
+            if isEarly(header) { tellBehind(header.epoch, at: node) }
+            replica(header.partition)?.receiveRelinquish(header, from: node)
         case .relinquished(let header): receiveRelinquished(header)
         case .outdated(let epoch): tellBehind(epoch, at: node)
         case .heartbeat, .cluster: break

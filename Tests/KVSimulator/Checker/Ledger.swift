@@ -19,10 +19,12 @@ final class Ledger {
         return Int(String(decoding: value.dropFirst(), as: UTF8.self))
     }
 
-    func stored(_ key: Key, _ record: Record, over old: Version?) {
+    /// - Parameter isClients: false for the record of the topology.
+    func stored(_ key: Key, _ record: Record, over old: Version?, isClients: Bool) {
         if let old, record.version <= old {
             add(Violation(.regression, "\(key): a record \(old) was replaced by \(record.version)"))
         }
+        guard isClients else { return }
         guard let value = record.value else { return learn(key, record.version, write: 0) }
         guard let write = Self.write(in: value) else {
             return add(Violation(.versions, "\(key): record \(record.version) holds bytes that nobody wrote"))

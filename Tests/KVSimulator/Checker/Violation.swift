@@ -17,6 +17,7 @@ public struct Violation: Hashable, Sendable {
         case listing = "a listing is in order and without duplicates"
         case liveness
         case convergence
+        case agreement = "an epoch has one topology"
         /// In a run without faults.
         case interruption = "moves cut off no request"
         /// The disk under a store lost or damaged what it must not, by the store's own account.

@@ -25,7 +25,7 @@ public final class WatchedStore<Base: RecordStore>: RecordStore {
     public func read(_ partition: PartitionID, _ key: Key) -> StoredRead { base.read(partition, key) }
 
     public func put(_ partition: PartitionID, _ key: Key, _ record: Record) {
-        ledger.stored(key, record, over: base.head(partition, key)?.version)
+        ledger.stored(key, record, over: base.head(partition, key)?.version, isClients: key != Topology.key)
         base.put(partition, key, record)
     }
 

@@ -45,6 +45,16 @@ public struct Scenario: Sendable {
     public var spares = 0
     /// How often the replica sets of some partitions are changed; nil for never.
     public var moves: Span?
+    /// The product's own cluster machines decide what moves, as operators ask; the world does otherwise.
+    public var isSelfGoverned = false
+    /// How often a node is lost for good; nil for never.
+    public var deaths: Span?
+    public var evictAfter = Span.milliseconds(600_000)
+    public var maximumMoves = 64
+    /// Timers of a shard between those of the cluster machine.
+    public var clusterTimer = 3
+    /// Of the product's own failure detector; nil for a simpler one.
+    public var probeInterval: Span?
     /// How often each kind of change is made, relative to the others.
     public var moveMix = MoveMix()
     /// How often a node that hears a peer notices that it is behind.
@@ -87,6 +97,21 @@ public struct Scenario: Sendable {
         options.beacon = beacon
         options.leaderTimeout = leaderTimeout
         mutant?.breakRules(of: &options)
+        return options
+    }
+}
+
+extension Scenario {
+    var clusterOptions: ClusterOptions {
+        var options = ClusterOptions()
+        options.timer = .milliseconds(10 * UInt64(clusterTimer))
+        options.evictAfter = evictAfter
+        options.retry = .milliseconds(300)
+        options.changeInterval = .milliseconds(30)
+        options.gather = .milliseconds(100)
+        options.applicantTimeout = .milliseconds(2000)
+        options.askTimeout = .milliseconds(2000)
+        options.maximumMoves = maximumMoves
         return options
     }
 }
@@ -198,6 +223,8 @@ extension Scenario {
         if random.chance(0.75) { addMoves(&random) }
         if random.chance(0.1) { calm(&random) }
         stagger = random.pick([.milliseconds(500), .milliseconds(500), .milliseconds(20)])
+        if moves != nil, random.chance(0.5) { governItself(&random) }
+        if random.chance(0.3) { probeInterval = .milliseconds(random.pick([50, 100, 300])) }
     }
 
     private mutating func addMoves(_ random: inout SeededRandom) {
@@ -210,6 +237,18 @@ extension Scenario {
         relinquish = .milliseconds(random.pick([30, 200, 500]))
         moveRate = random.pick([0, 0, 0, 20, 200])
         duration = .milliseconds(random.within(2000...6000))
+    }
+
+    private mutating func governItself(_ random: inout SeededRandom) {
+        isSelfGoverned = true
+        moves = .milliseconds(random.pick([100, 200, 400]))
+        spares = 1 + random.below(4)
+        duration = .milliseconds(random.within(3000...9000))
+        heed = 1
+        evictAfter = .milliseconds(random.pick([400, 1500, 600_000]))
+        maximumMoves = random.pick([1, 2, 64])
+        clusterTimer = random.pick([1, 3, 10])
+        if !isCalm, random.chance(0.4) { deaths = .milliseconds(random.pick([1000, 3000])) }
     }
 
     private mutating func calm(_ random: inout SeededRandom) {
@@ -229,6 +268,9 @@ extension Scenario {
         return "\(nodes) nodes, N=\(replicas), P=\(partitions), \(keys) keys, \(clients) clients, "
             + "\(duration.milliseconds) ms, loss \(loss), store \(store.rawValue), "
             + (moves.map { "moves every \($0.milliseconds) ms with \(spares) spares" } ?? "no moves")
+            + (isSelfGoverned ? ", governed by itself" : "")
+            + (deaths.map { ", a death every \($0.milliseconds) ms" } ?? "")
+            + (probeInterval.map { ", SWIM every \($0.milliseconds) ms" } ?? "")
             + (isCalm ? ", calm" : ", faults: \(names)")
     }
 }

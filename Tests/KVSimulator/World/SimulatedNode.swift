@@ -3,8 +3,15 @@ import KVCore
 /// A machine of the simulated cluster: a disk that outlives its processes, clocks, and the process, while one runs.
 final class SimulatedNode<Driver: StoreDriver> {
     let index: Int
-    let number: NodeNumber
+    /// As a member; 0 before the node is one.
+    var number: NodeNumber
     let driver: Driver
+    /// Names its data directory.
+    let storeID: UUID128
+    /// It runs and waits to be admitted.
+    var isApplicant = false
+    /// It has died for good, or has left: it will not start again.
+    var isGone = false
     /// Counts the processes.
     var boot: UInt64 = 0
     var process: SimulatedProcess<Driver.Store>?
@@ -20,7 +27,8 @@ final class SimulatedNode<Driver: StoreDriver> {
 
     init(index: Int, driver: Driver, clock: NodeClock) {
         self.index = index
-        number = NodeNumber(UInt16(index + 1))
+        number = NodeNumber(0)
+        storeID = UUID128(high: 7, low: UInt64(index + 1))
         self.driver = driver
         self.clock = clock
     }
@@ -50,6 +58,8 @@ final class SimulatedProcess<Store: RecordStore> {
         case ping(from: Int, boot: UInt64, epoch: Epoch)
         /// The failure detector is made to suspect a peer, and not to hear it until then.
         case suspicion(Int, until: UInt64)
+        case cluster(ClusterInput)
+        case gossip(from: Int, GossipMessage)
     }
 
     let boot: UInt64
@@ -61,10 +71,22 @@ final class SimulatedProcess<Store: RecordStore> {
     /// When it last asked for a later one.
     var lastPull: UInt64 = 0
     var shard: Shard
+    /// Where the world does not decide itself what moves.
+    var cluster: ClusterMachine?
+    /// Requests of the cluster machine that the shard works on, and of operators that the machine works on.
+    var registerRequests: [RequestID: UInt64] = [:]
+    var controls: [RequestID: ControlCall] = [:]
+    var leadsCouncil = false
+    /// It has learned that it is no member any more.
+    var isLeaving = false
     /// What has reached the process since its last tick.
     var inbox: [Item] = []
     var tickIsScheduled = false
     var detector: Detector
+    /// In the place of `detector`, in some runs.
+    var watch: SwimWatch?
+    /// By machine, the process that was last greeted.
+    var greeted: [Int: UInt64] = [:]
     var timers = 0
     var lastRequest: UInt64 = 0
     /// The position announced as durable.
@@ -84,54 +106,9 @@ final class SimulatedProcess<Store: RecordStore> {
     }
 }
 
-/// A failure detector that knows no more than the pings it has heard: late, and at times wrong.
-struct Detector {
-    static let pingInterval = 10
-    static let patience: UInt64 = 350_000_000
-
-    private struct Peer {
-        var boot: UInt64 = 0
-        var heard: UInt64 = 0
-        var isUp = false
-        /// A false suspicion lasts at least until then.
-        var deafUntil: UInt64 = 0
-    }
-
-    private var peers: [Peer]
-
-    init(count: Int) { peers = Array(repeating: Peer(), count: count) }
-
-    /// Whether the opinion of the peer changes to "up".
-    mutating func heard(_ peer: Int, boot: UInt64, at time: UInt64) -> Bool {
-        guard boot >= peers[peer].boot, time >= peers[peer].deafUntil else { return false }
-        peers[peer].heard = time
-        if peers[peer].isUp, peers[peer].boot == boot { return false }
-        peers[peer].isUp = true
-        peers[peer].boot = boot
-        return true
-    }
-
-    /// Whether the opinion of the peer changes to "down".
-    mutating func suspect(_ peer: Int, until time: UInt64) -> Bool {
-        peers[peer].deafUntil = max(peers[peer].deafUntil, time)
-        guard peers[peer].isUp else { return false }
-        peers[peer].isUp = false
-        return true
-    }
-
-    mutating func hearAgain() {
-        for index in peers.indices { peers[index].deafUntil = 0 }
-    }
-
-    func isInTouch(with peer: Int, boot: UInt64) -> Bool { peers[peer].isUp && peers[peer].boot == boot }
-
-    /// Peers silent for too long, which are down from now on.
-    mutating func silent(at time: UInt64) -> [Int] {
-        var silent: [Int] = []
-        for index in peers.indices where peers[index].isUp && time > peers[index].heard + Self.patience {
-            peers[index].isUp = false
-            silent.append(index)
-        }
-        return silent
-    }
+/// What an operator asked through a node.
+struct ControlCall {
+    let request: ControlRequest
+    let span: Span
+    let invoked: UInt64
 }

@@ -5,6 +5,9 @@ public struct Statistics: Hashable, Sendable {
         case messages, dropped, loads, commits, elections, settledAtOnce, settledLater, stepDowns
         case crashes, restarts, pauses, cuts, resets, falseSuspicions, slowDisks, fullDisks, storms
         case topologies, admissions, moves, reorders, cancels, pausedPlans, switches, lapses
+        case suspected, heldDead
+        case applications, controls, plans, refusedControls, unknownControls, plansEnded, plansCancelled, evictions
+        case deaths, departures
         case carriedChanges, relinquished, wipes, purgedTombstones
     }
 

@@ -21,11 +21,13 @@ extension World {
     private func step(_ client: Int, home: Int) {
         guard !isHealed else { return }
         let members = admitted
-        let node = clientRandom.chance(0.7) ? nodes[home] : members[clientRandom.below(members.count)]
+        guard !members.isEmpty else { return }
+        let isAtHome = clientRandom.chance(0.7) && !nodes[home].isGone && nodes[home].process?.isLeaving != true
+        let node = isAtHome ? nodes[home] : members[clientRandom.below(members.count)]
         let again = { [self] (_: Call, _: Outcome?) in
             after(1000 + clientRandom.below(scenario.think.nanoseconds)) { [self] in step(client, home: home) }
         }
-        guard node.process != nil else {
+        guard let process = node.process, !process.isLeaving else {
             return after(5_000_000 + clientRandom.below(scenario.think.nanoseconds)) { [self] in
                 step(client, home: home)
             }

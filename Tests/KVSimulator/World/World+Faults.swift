@@ -24,6 +24,7 @@ extension World {
 
     private func inject(_ kind: FaultKind) {
         let members = admitted
+        guard !members.isEmpty else { return }
         let node = members[faultRandom.below(members.count)]
         let other = members[faultRandom.below(members.count)]
         trace.line(time, "fault: \(kind) \(node.number)")
@@ -35,7 +36,7 @@ extension World {
         case .oneWay: cutOneWay(node, other)
         case .reset: if node !== other { reset(node, other) }
         case .crash: crash(node)
-        case .powerLoss: for node in nodes { crash(node) }
+        case .powerLoss: for node in members { crash(node) }
         case .restart: restart(node)
         case .pause:
             statistics[.pauses] += 1
@@ -139,6 +140,7 @@ extension World {
             if node.process?.isDraining == true { stop(node) }
             start(node)
             node.process?.detector.hearAgain()
+            node.process?.watch?.hearAgain()
             resume(node)
             reviewFullness(node)
         }

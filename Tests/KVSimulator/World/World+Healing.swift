@@ -32,16 +32,17 @@ extension World {
 
     private func unhealed() -> String? {
         if let call = history.pendingCalls().first { return "unanswered: \(call)" }
+        if let ungoverned = ungoverned() { return ungoverned }
         for node in admitted {
             guard node.process?.topology.epoch == topology.epoch else {
                 return "node \(node.number) goes by epoch \(node.process?.topology.epoch ?? 0) of \(topology.epoch)"
             }
             let missed = admitted.first { peer in
-                peer !== node && node.process?.detector.isInTouch(with: peer.index, boot: peer.boot) != true
+                peer !== node && !isInTouch(node, with: peer)
             }
             if let missed { return "node \(node.number) is not in touch with node \(missed.number)" }
         }
-        for index in 0..<scenario.partitions {
+        for index in 0..<(scenario.partitions + (scenario.isSelfGoverned ? 1 : 0)) {
             let partition = PartitionID(UInt16(index))
             if let missing = unhealed(partition) { return "partition \(partition): \(missing)" }
         }
@@ -49,14 +50,14 @@ extension World {
     }
 
     private func unhealed(_ partition: PartitionID) -> String? {
-        let assignment = topology.assignments[Int(partition.raw)]
+        guard let assignment = topology.assignment(of: partition) else { return nil }
         if let next = assignment.next { return "it still moves from \(assignment.replicas) to \(next)" }
-        let replicas = assignment.replicas.map { nodes[Int($0.raw) - 1] }
+        let replicas = assignment.replicas.compactMap { machines[$0] }.map { nodes[$0] }
         let beliefs = replicas.map { $0.process?.shard.leader(of: partition) }
         guard let leader = beliefs.first ?? nil, beliefs.allSatisfy({ $0 == leader }) else {
             return "the replicas hold for the leader: \(beliefs.map { $0.map { "\($0)" } ?? "nobody" })"
         }
-        guard let settled = nodes[Int(leader.raw) - 1].process?.leaderships[partition] else {
+        guard let settled = machines[leader].flatMap({ nodes[$0].process?.leaderships[partition] }) else {
             return "\(leader) is held for the leader and has not said so"
         }
         guard settled else { return "\(leader) leads and has not settled" }

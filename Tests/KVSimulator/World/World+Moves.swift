@@ -3,7 +3,7 @@ import KVCore
 /// Where the partitions live is changed now and then: the world decides, as a coordinator that nothing can fail would.
 extension World {
     func startMoves() {
-        guard let gap = scenario.moves else { return }
+        guard let gap = scenario.moves, !scenario.isSelfGoverned else { return }
         scheduleMove(gap.nanoseconds)
         scheduleReminder()
     }
@@ -170,7 +170,7 @@ extension World {
 
     /// From now on moves only end.
     func endMoves() {
-        guard topology.plan != nil else { return }
+        guard topology.plan != nil, !scenario.isSelfGoverned else { return }
         var next = succeeding()
         next.plan = nil
         publish(next)

@@ -6,19 +6,24 @@ extension World {
     typealias Process = SimulatedProcess<Driver.Store>
 
     func start(_ node: Node) {
-        guard node.process == nil, failure == nil, let topology = node.topology else { return }
+        guard node.process == nil, failure == nil, !node.isGone, let topology = node.topology else { return }
         do {
             node.boot += 1
             node.clock.origin = 1 + loopRandom.below(UInt64(1) << 50)
             let base = try node.driver.start()
             let store = WatchedStore(base, ledger: ledger, mutant: mutant)
             store.isFull = node.fullness > 0 && !isHealed
-            let partitions = (0..<scenario.partitions).map { PartitionID(UInt16($0)) }
+            // The council's as well, where there is one.
+            let count = scenario.partitions + (scenario.isSelfGoverned ? 1 : 0)
+            let partitions = (0..<count).map { PartitionID(UInt16($0)) }
             let shard = Shard(
                 me: node.number, boot: node.boot, topology: topology, partitions: partitions, store: store,
                 options: options, seed: loopRandom.next(), now: node.clock.now(time))
             let process = Process(
-                boot: node.boot, store: store, topology: topology, shard: shard, detector: Detector(count: nodes.count))
+                boot: node.boot, store: store, topology: topology, shard: shard,
+                detector: Detector(count: nodes.count, now: time))
+            startWatch(node, process)
+            startCluster(node, process)
             node.process = process
             trace.line(time, "\(node.number) starts, boot \(node.boot)")
             queue.push(.timer(node.index, boot: node.boot), at: time)
@@ -74,13 +79,18 @@ extension World {
         guard node.pauses == 0 else { return }
         process.timers += 1
         if process.timers % Detector.pingInterval == 1 { ping(node, process) }
-        if process.timers % scenario.reportInterval == 0 { reportMoves(node, process) }
+        if process.timers % scenario.reportInterval == 0 {
+            if process.cluster == nil { reportMoves(node, process) } else { report(node, process) }
+        }
+        if process.cluster != nil, process.timers % scenario.clusterTimer == 0 {
+            process.inbox.append(.cluster(.timer))
+        }
         process.inbox.append(.input(.timer))
         wake(node, process)
     }
 
     private func ping(_ node: Node, _ process: Process) {
-        for peer in nodes.indices where peer != node.index {
+        for peer in nodes.indices where peer != node.index && nodes[peer].process != nil {
             for delivery in network.send(from: node.index, to: peer, atMostOnce: true, now: time) {
                 queue.push(
                     .ping(
@@ -103,44 +113,50 @@ extension World {
         var effects: [ShardEffect] = []
         swap(&effects, &process.shard.effects)
         for effect in effects { perform(effect, node, process) }
+        performCluster(node, process, now)
         beginCommit(node, process)
     }
 
     private func take(_ item: Process.Item, _ node: Node, _ process: Process, _ now: Now) {
         switch item {
         case .input(.timer):
-            for peer in process.detector.silent(at: time) { report(peer, .down, node, process, now) }
+            look(around: node, process, now)
             process.shard.handle(.timer, now: now)
-        case .input(.message(let peer, .cluster(let message))): receive(message, from: peer, node, process)
+        case .input(.message(let peer, .cluster(let message))):
+            if process.cluster == nil {
+                receive(message, from: peer, node, process)
+            } else {
+                process.cluster?.handle(.message(from: peer, message), now: now)
+            }
+        // There are no links but to members.
+        case .input(.message(let peer, _)) where scenario.isSelfGoverned && process.topology.member(peer) == nil: break
         case .input(.topology(let topology)):
             process.topology = topology
+            process.watch?.follow(topology, now: now.monotonic)
             process.shard.handle(.topology(topology), now: now)
         case .input(let input): process.shard.handle(input, now: now)
-        case .ping(let peer, let boot, let epoch):
-            if isHealed || moveRandom.chance(scenario.gossip) { pull(epoch, from: peer, node, process) }
-            // There are no links but to members.
-            guard process.topology.member(nodes[peer].number) != nil else { return }
-            if process.detector.heard(peer, boot: boot, at: time) {
-                report(peer, .up(boot: boot), node, process, now)
-            }
-        case .suspicion(let peer, let until):
-            if process.detector.suspect(peer, until: isHealed ? 0 : until) { report(peer, .down, node, process, now) }
+        case .cluster(let input): process.cluster?.handle(input, now: now)
+        case .ping(let peer, let boot, let epoch): greet(peer, boot, epoch, node, process, now)
+        case .suspicion(let peer, let until): doubt(peer, until, node, process, now)
+        case .gossip(let peer, let message):
+            process.watch?.swim.receive(message, from: nodes[peer].number, now: now.monotonic)
+            performWatch(node, process, now)
         }
-    }
-
-    private func report(_ peer: Int, _ condition: PeerCondition, _ node: Node, _ process: Process, _ now: Now) {
-        trace.line(time, "\(node.number) holds \(nodes[peer].number) to be \(condition)")
-        process.shard.handle(.peer(nodes[peer].number, condition), now: now)
     }
 
     private func perform(_ effect: ShardEffect, _ node: Node, _ process: Process) {
         switch effect {
         case .send(let peer, let message):
             trace.line(time, "\(node.number) -> \(peer) \(message)")
-            send(from: node.index, to: Int(peer.raw) - 1, message)
+            send(from: node.index, to: peer, message)
         case .answer(let id, let outcome, by: let executor):
             trace.line(time, "\(node.number) answers \(id.raw & 0xffff_ffff) \(outcome) by \(executor)")
-            answered(id, outcome, node)
+            if let request = process.registerRequests.removeValue(forKey: id) {
+                process.inbox.append(.cluster(.outcome(request, outcome)))
+                wake(node, process)
+            } else {
+                answered(id, outcome, node)
+            }
         case .load(let ticket):
             statistics[.loads] += 1
             let delay = diskDelay(node)
@@ -166,7 +182,7 @@ extension World {
             process.leaderships[partition] = nil
         case .drained: process.isDrained = true
         case .behind(let epoch, let peer):
-            if isHealed || moveRandom.chance(scenario.heed) { pull(epoch, from: Int(peer.raw) - 1, node, process) }
+            if isHealed || moveRandom.chance(scenario.heed) { pull(epoch, from: peer, node, process) }
         case .relinquished: statistics[.relinquished] += 1
         }
     }

@@ -3,8 +3,8 @@ import KVCore
 /// How topologies reach the nodes: over the same network as everything else, late, skipping some, and onto a disk before
 /// they count.
 extension World {
-    /// The machines that are members.
-    var admitted: [Node] { nodes.filter { $0.topology != nil } }
+    /// The machines that are members, as far as they know.
+    var admitted: [Node] { nodes.filter { $0.topology != nil && !$0.isGone } }
 
     /// Makes a topology the chosen one, and lets somebody know.
     func publish(_ next: Topology) {
@@ -32,7 +32,7 @@ extension World {
         case .topology(let topology): learn(topology, node, process)
         case .topologyWanted(let epoch):
             guard process.topology.epoch > epoch else { return }
-            send(from: node.index, to: Int(peer.raw) - 1, .cluster(.topology(process.topology)))
+            send(from: node.index, to: peer, .cluster(.topology(process.topology)))
         default: break
         }
     }
@@ -54,14 +54,22 @@ extension World {
         guard let process = node.process, process.boot == boot, let topology = process.persisting else { return }
         node.topology = topology
         process.persisting = nil
+        guard process.cluster == nil else {
+            process.inbox.append(.cluster(.persisted(topology.epoch)))
+            return wake(node, process)
+        }
         process.inbox.append(.input(.topology(topology)))
         wake(node, process)
         persistNext(node, process)
     }
 
     /// Asks a peer that goes by a later topology for it, now and then.
-    func pull(_ epoch: Epoch, from peer: Int, _ node: Node, _ process: Process) {
-        guard epoch > process.newestEpoch, peer != node.index, time >= process.lastPull + 20_000_000 else { return }
+    func pull(_ epoch: Epoch, from peer: NodeNumber, _ node: Node, _ process: Process) {
+        guard process.cluster == nil else {
+            process.inbox.append(.cluster(.epochSeen(epoch, at: peer)))
+            return wake(node, process)
+        }
+        guard epoch > process.newestEpoch, peer != node.number, time >= process.lastPull + 20_000_000 else { return }
         process.lastPull = time
         send(from: node.index, to: peer, .cluster(.topologyWanted(above: process.topology.epoch)))
     }

@@ -12,6 +12,7 @@ final class World<Driver: StoreDriver> {
         case synced(Int, boot: UInt64)
         case loaded(Int, boot: UInt64, ReadTicket)
         case persisted(Int, boot: UInt64)
+        case gossip(from: Int, to: Int, generation: UInt32, GossipMessage)
         case action(() -> Void)
     }
 
@@ -20,7 +21,7 @@ final class World<Driver: StoreDriver> {
     static var loopDelay: UInt64 { 100_000 }
 
     let scenario: Scenario
-    /// The newest that is chosen: the world is the council.
+    /// The newest that is chosen, where the world is the council; else the newest that a node goes by.
     var topology: Topology
     let mutant: Mutant?
     let options: ShardOptions
@@ -41,6 +42,9 @@ final class World<Driver: StoreDriver> {
     var moveRandom: SeededRandom
     /// Moves that may be switched, by the configuration in which their leaders said so.
     var ready: [PartitionID: Epoch] = [:]
+    /// Which machine a member runs on.
+    var machines: [NodeNumber: Int] = [:]
+    let topologies = TopologyTable()
     /// By request, what its client does next.
     var waiting: [CallID: (Call, Outcome?) -> Void] = [:]
     /// By key, versions that clients have been shown, newest last.
@@ -69,8 +73,14 @@ final class World<Driver: StoreDriver> {
             let wall = Self.wallOrigin + random.below(scenario.wallSkew.milliseconds + 1)
             let clock = NodeClock(origin: 1 + random.below(UInt64(1) << 50), rate: spread, wall: wall)
             nodes.append(SimulatedNode(index: index, driver: driver(&random, scenario), clock: clock))
+            if index < scenario.nodes || !scenario.isSelfGoverned { number(index, NodeNumber(UInt16(index + 1))) }
             if index < scenario.nodes { nodes[index].topology = topology }
         }
+    }
+
+    func number(_ index: Int, _ number: NodeNumber) {
+        nodes[index].number = number
+        machines[number] = index
     }
 
     func after(_ span: UInt64, _ action: @escaping () -> Void) { queue.push(.action(action), at: time + span) }
@@ -93,6 +103,9 @@ final class World<Driver: StoreDriver> {
                         from: from, to: to, generation: generation, atMostOnce: message.isAtMostOnce)
             else { return statistics[.dropped] += 1 }
             trace.line(time, "  \(to + 1) <- \(from + 1) \(message)")
+            if nodes[to].isApplicant, case .cluster(.topology(let topology)) = message {
+                return admitted(nodes[to], by: topology)
+            }
             give(.input(.message(from: nodes[from].number, message)), to: to)
         case .ping(let from, let to, let generation, let boot, let epoch):
             if network.arrives(from: from, to: to, generation: generation, atMostOnce: false) {
@@ -102,6 +115,10 @@ final class World<Driver: StoreDriver> {
         case .timer(let index, let boot): timer(nodes[index], boot)
         case .synced(let index, let boot): synced(nodes[index], boot)
         case .loaded(let index, let boot, let ticket): loaded(nodes[index], boot, ticket)
+        case .gossip(let from, let to, let generation, let message):
+            if network.arrives(from: from, to: to, generation: generation, atMostOnce: false) {
+                give(.gossip(from: from, message), to: to)
+            }
         case .persisted(let index, let boot): persisted(nodes[index], boot)
         case .action(let action): action()
         }
@@ -119,6 +136,11 @@ final class World<Driver: StoreDriver> {
         guard !process.tickIsScheduled, node.pauses == 0 else { return }
         process.tickIsScheduled = true
         queue.push(.tick(node.index, boot: process.boot), at: time + 1000 + loopRandom.below(Self.loopDelay))
+    }
+
+    func send(from: Int, to number: NodeNumber, _ message: PeerMessage) {
+        if case .cluster(.topology(let topology)) = message { meet(topology) }
+        if let to = machines[number] { send(from: from, to: to, message) }
     }
 
     func send(from: Int, to: Int, _ message: PeerMessage) {
@@ -152,7 +174,7 @@ extension Topology {
             clusterID: UUID128(high: 1, low: 1), epoch: 1,
             settings: ClusterSettings(name: "sim", partitions: scenario.partitions, replicas: scenario.replicas),
             members: members, assignments: assignments,
-            council: Assignment(replicas: [members[0].number], changed: 1))
+            council: Assignment(replicas: Planner.council(of: members, current: []), changed: 1))
     }
 }
 

@@ -1,0 +1,131 @@
+import KVCore
+
+/// The product's own cluster machines: they change the topology, and keep each other up to date.
+extension World {
+    func startCluster(_ node: Node, _ process: Process) {
+        guard scenario.isSelfGoverned else { return }
+        process.cluster = ClusterMachine(
+            me: node.number, boot: process.boot, store: node.storeID, topology: process.topology,
+            options: scenario.clusterOptions, coding: topologies.coding, seed: loopRandom.next(),
+            now: node.clock.now(time))
+    }
+
+    /// Tells the council how the partitions led here are doing.
+    func report(_ node: Node, _ process: Process) {
+        let report = NodeReport(
+            epoch: process.topology.epoch, store: node.storeID, partitions: process.shard.ledSizes(),
+            moves: process.shard.moveReports())
+        process.inbox.append(.cluster(.report(report)))
+    }
+
+    func performCluster(_ node: Node, _ process: Process, _ now: Now) {
+        guard process.cluster != nil else { return }
+        let leads = process.shard.isSettled(process.topology.councilPartition)
+        if leads != process.leadsCouncil {
+            process.leadsCouncil = leads
+            process.cluster?.handle(.leading(leads), now: now)
+        }
+        var effects: [ClusterEffect] = []
+        swap(&effects, &process.cluster!.effects)
+        for effect in effects { perform(effect, node, process) }
+    }
+
+    private func perform(_ effect: ClusterEffect, _ node: Node, _ process: Process) {
+        switch effect {
+        case .send(let peer, let message):
+            trace.line(time, "\(node.number) -> \(peer) \(message.summary)")
+            send(from: node.index, to: peer, .cluster(message))
+        case .request(let id, let command): executeOnRegister(id, command, node, process)
+        case .persist(let topology):
+            meet(topology)
+            process.persisting = topology
+            queue.push(.persisted(node.index, boot: process.boot), at: time + diskDelay(node))
+        case .adopt(let topology): adopt(topology, node, process)
+        case .answer(let id, let reply): controlAnswered(id, reply, node, process)
+        case .notice(let notice):
+            trace.line(time, "\(node.number) \(notice)")
+            count(notice)
+        }
+    }
+
+    private func executeOnRegister(_ id: UInt64, _ command: Command, _ node: Node, _ process: Process) {
+        process.lastRequest += 1
+        let request = RequestID(node.boot << 32 | process.lastRequest)
+        process.registerRequests[request] = id
+        let deadline = node.clock.monotonic(time) + .milliseconds(2000)
+        give(
+            .input(
+                .request(
+                    request,
+                    ClientRequest(
+                        partition: process.topology.councilPartition, key: Topology.key, command: command,
+                        deadline: deadline))),
+            to: node.index)
+    }
+
+    private func adopt(_ next: Topology, _ node: Node, _ process: Process) {
+        trace.line(time, "\(node.number) adopts \(next.summary)")
+        trace.fold(time, next.epoch, 3)
+        if !topologies.isOnly(next) {
+            history.add(Violation(.agreement, "node \(node.number) goes by another epoch \(next.epoch) than others"))
+        }
+        if next.epoch > topology.epoch {
+            statistics[.topologies] += Int(next.epoch - topology.epoch)
+            countMoves(from: topology, to: next)
+            topology = next
+        }
+        process.inbox.append(.input(.topology(next)))
+        wake(node, process)
+        if next.member(node.number) == nil { depart(node, process) }
+    }
+
+    /// Learns on which machines a topology's members run.
+    func meet(_ topology: Topology) {
+        for member in topology.members where machines[member.number] == nil {
+            guard let store = member.store, let node = nodes.first(where: { $0.storeID == store }) else { continue }
+            machines[member.number] = node.index
+        }
+    }
+
+    private func countMoves(from before: Topology, to after: Topology) {
+        let pairs = zip(before.assignments + [before.council], after.assignments + [after.council])
+        for (old, new) in pairs where old != new {
+            if new.next != nil {
+                statistics[.moves] += 1
+            } else if let target = old.next {
+                statistics[target == new.replicas ? .switches : .cancels] += 1
+            } else {
+                statistics[.reorders] += 1
+            }
+        }
+    }
+
+    private func count(_ notice: ClusterNotice) {
+        switch notice {
+        case .evicting: statistics[.evictions] += 1
+        case .planEnded(_, let isCancelled): statistics[isCancelled ? .plansCancelled : .plansEnded] += 1
+        default: break
+        }
+    }
+}
+
+extension ClusterMessage {
+    var summary: String {
+        switch self {
+        case .topology(let topology): "topology of \(topology.summary)"
+        default: "\(self)"
+        }
+    }
+}
+
+extension Topology {
+    var summary: String {
+        let members = members.map { $0.standing == .active ? "\($0.number)" : "\($0.number) \($0.standing)" }
+        let plan = plan.map { plan in
+            ", plan \(plan.id) with \(plan.targets.count) to go" + (plan.isPaused ? ", paused" : "")
+                + (plan.isCancelling ? ", cancelling" : "")
+        }
+        return "epoch \(epoch): " + members.joined(separator: ", ") + "; council \(council.summary); "
+            + assignments.map(\.summary).joined(separator: " | ") + (plan ?? "")
+    }
+}

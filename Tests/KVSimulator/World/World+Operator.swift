@@ -1,0 +1,197 @@
+import KVCore
+
+/// Who comes, who goes, who dies, and the operator who asks for it.
+extension World {
+    func startOperator() {
+        guard scenario.isSelfGoverned, let gap = scenario.moves else { return }
+        for node in nodes where node.topology == nil {
+            after(operatorRandom(scenario.duration.nanoseconds)) { [self] in apply(node) }
+        }
+        scheduleControl(gap.nanoseconds)
+        if let gap = scenario.deaths { scheduleDeath(gap.nanoseconds) }
+    }
+
+    private func operatorRandom(_ bound: UInt64) -> UInt64 { moveRandom.below(bound) }
+
+    // MARK: - Newcomers
+
+    private func apply(_ node: Node) {
+        guard !isHealed else { return }
+        statistics[.applications] += 1
+        node.isApplicant = true
+        announce(node, admitsItself: moveRandom.chance(0.3))
+    }
+
+    private func announce(_ node: Node, admitsItself: Bool) {
+        guard node.isApplicant else { return }
+        let name = "m\(node.index + 1)"
+        let applicant = Applicant(
+            id: name, client: Address(host: name, port: 1), peer: Address(host: name, port: 2), zone: "",
+            weight: 1 + node.index % 2, store: node.storeID, boot: 1, admitsItself: admitsItself)
+        for seed in 0..<scenario.nodes where moveRandom.chance(0.6) {
+            send(from: node.index, to: seed, .cluster(.announce(applicant)))
+        }
+        after(300_000_000) { [self] in announce(node, admitsItself: admitsItself) }
+    }
+
+    /// An applicant is shown a topology: it may find itself a member.
+    func admitted(_ node: Node, by topology: Topology) {
+        guard let member = topology.members.first(where: { $0.store == node.storeID }) else { return }
+        node.isApplicant = false
+        statistics[.admissions] += 1
+        number(node.index, member.number)
+        after(diskDelay(node)) { [self] in
+            node.topology = topology
+            trace.line(time, "\(node.storeID) is \(node.number)")
+            start(node)
+        }
+    }
+
+    // MARK: - Those who go
+
+    /// A process has learned that it is no member any more: it ends what it has begun, and stops.
+    func depart(_ node: Node, _ process: Process) {
+        guard !process.isLeaving else { return }
+        process.isLeaving = true
+        let limit = time + 3_000_000_000
+        func look() {
+            guard node.process === process else { return node.isGone = true }
+            guard process.shard.pendingRequests == 0 || time >= limit else { return after(20_000_000, look) }
+            statistics[.departures] += 1
+            stop(node)
+            node.isGone = true
+        }
+        after(20_000_000, look)
+    }
+
+    private func scheduleDeath(_ gap: UInt64) {
+        after(gap / 4 + moveRandom.below(gap * 3 / 2)) { [self] in
+            guard !isHealed else { return }
+            dieForGood()
+            scheduleDeath(gap)
+        }
+    }
+
+    /// Only where nothing is lost by it, and one after the other.
+    private func dieForGood() {
+        let dead = topology.members.contains { machines[$0.number].map { nodes[$0].isGone } ?? false }
+        let candidates = admitted.filter { node in
+            (topology.assignments + [topology.council]).allSatisfy { assignment in
+                [assignment.replicas, assignment.next ?? assignment.replicas].allSatisfy { set in
+                    !set.contains(node.number) || set.count >= 3
+                }
+            }
+        }
+        guard !dead, !candidates.isEmpty else { return }
+        let node = moveRandom.pick(candidates)
+        statistics[.deaths] += 1
+        trace.line(time, "\(node.number) is lost for good")
+        stop(node)
+        node.isGone = true
+    }
+
+    // MARK: - The operator
+
+    private func scheduleControl(_ gap: UInt64) {
+        after(gap / 4 + moveRandom.below(gap * 3 / 2)) { [self] in
+            let running = admitted.filter { $0.process.map { !$0.isLeaving } ?? false }
+            if !running.isEmpty {
+                let node = moveRandom.pick(running)
+                if let process = node.process, let request = isHealed ? repair(process) : wish(process) {
+                    ask(request, node, process)
+                }
+            }
+            scheduleControl(gap)
+        }
+    }
+
+    private func wish(_ process: Process) -> ControlRequest? {
+        let members = process.topology.members
+        let applicants = process.cluster?.applicants ?? []
+        let isDryRun = moveRandom.chance(0.15)
+        switch moveRandom.weighted([6, 3, 2, 1, 1, 1, 2, 1]) {
+        case 0 where !applicants.isEmpty:
+            var change = MembershipChange(joins: [.init(id: moveRandom.pick(applicants).id)])
+            if moveRandom.chance(0.3) { change.leaves = [moveRandom.pick(members).id] }
+            if moveRandom.chance(0.2) { change.joins[0].replaces = moveRandom.pick(members).id }
+            return .change(change, isDryRun: isDryRun)
+        case 0, 1:
+            guard members.count > 2 || moveRandom.chance(0.2) else { return nil }
+            return .change(MembershipChange(leaves: [moveRandom.pick(members).id]), isDryRun: isDryRun)
+        case 2: return repair(process)
+        case 3: return .pause
+        case 4, 5: return .resume
+        case 6: return .cancel
+        default: return .status
+        }
+    }
+
+    /// Gets the dead out of the way, and what was paused going.
+    private func repair(_ process: Process) -> ControlRequest? {
+        let topology = process.topology
+        if topology.plan?.isPaused == true { return .resume }
+        let dead = topology.members.filter { member in
+            member.standing != .lost && machines[member.number].map { nodes[$0].isGone } ?? false
+        }
+        guard let member = dead.first else { return nil }
+        return .change(MembershipChange(leaves: [member.id], isForced: true), isDryRun: false)
+    }
+
+    private func ask(_ request: ControlRequest, _ node: Node, _ process: Process) {
+        statistics[.controls] += 1
+        process.lastRequest += 1
+        let id = RequestID(node.boot << 32 | process.lastRequest)
+        let span = moveRandom.pick([Span.milliseconds(300), .milliseconds(3000)])
+        process.controls[id] = ControlCall(request: request, span: span, invoked: time)
+        trace.line(time, "\(node.number) is asked \(process.lastRequest): \(request)")
+        give(.cluster(.control(id, request, deadline: node.clock.monotonic(time) + span)), to: node.index)
+    }
+
+    func controlAnswered(_ id: RequestID, _ reply: ControlReply, _ node: Node, _ process: Process) {
+        trace.line(time, "\(node.number) answers \(id.raw & 0xffff_ffff) \(reply)")
+        guard let call = process.controls.removeValue(forKey: id) else {
+            return history.add(Violation(.answers, "node \(node.number) answered an operator again: \(reply)"))
+        }
+        switch reply {
+        case .plan: statistics[.plans] += call.request.isChange ? 1 : 0
+        case .refused: statistics[.refusedControls] += 1
+        case .unknown: statistics[.unknownControls] += 1
+        case .notCoordinator:
+            history.add(Violation(.answers, "node \(node.number) left an operator to find the coordinator"))
+        }
+        let taken = node.clock.monotonic(time) - node.clock.monotonic(call.invoked)
+        let grace = scenario.clusterOptions.timer.nanoseconds * 3 + 100_000_000
+        if node.resumed <= call.invoked, taken.nanoseconds > call.span.nanoseconds + grace {
+            history.add(Violation(.lateAnswer, "node \(node.number) to an operator: \(call.request)"))
+        }
+    }
+
+    /// What is not yet as the operator would have it, after all faults.
+    func ungoverned() -> String? {
+        guard scenario.isSelfGoverned else { return nil }
+        if let plan = topology.plan { return "a plan is under way: \(plan.summary); \(topology.summary)" }
+        for member in topology.members where machines[member.number].map({ nodes[$0].isGone }) ?? true {
+            return "\(member.id) is dead and still a member"
+        }
+        if topology.council.next != nil { return "the council moves" }
+        for node in admitted {
+            if topology.member(node.number) == nil { return "node \(node.number) has not noticed that it was removed" }
+            if let call = node.process?.controls.values.first { return "unanswered: \(call.request)" }
+        }
+        return nil
+    }
+}
+
+extension ControlRequest {
+    fileprivate var isChange: Bool {
+        if case .change(_, isDryRun: false) = self { return true }
+        return false
+    }
+}
+
+extension ChangePlan {
+    fileprivate var summary: String {
+        "\(id)" + (isPaused ? ", paused" : "") + (isCancelling ? ", cancelling" : "")
+            + ", \(targets.count) partitions to go"
+    }
+}

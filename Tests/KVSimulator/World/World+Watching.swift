@@ -1,0 +1,109 @@
+import KVCore
+
+/// How the processes know of each other: by the handshakes of their links, and by failure detectors.
+extension World {
+    func startWatch(_ node: Node, _ process: Process) {
+        guard let interval = scenario.probeInterval else { return }
+        let now = node.clock.now(time).monotonic
+        var watch = SwimWatch(
+            me: node.number, boot: process.boot, interval: interval, machines: nodes.count, seed: loopRandom.next(),
+            now: now)
+        watch.follow(process.topology, now: now)
+        process.watch = watch
+    }
+
+    /// A peer has shown itself, and by what topology it goes.
+    func greet(_ peer: Int, _ boot: UInt64, _ epoch: Epoch, _ node: Node, _ process: Process, _ now: Now) {
+        let number = nodes[peer].number
+        if process.cluster == nil, isHealed || moveRandom.chance(scenario.gossip) {
+            pull(epoch, from: number, node, process)
+        }
+        // There are no links but to members.
+        guard process.topology.member(number) != nil else { return }
+        if process.cluster != nil {
+            if isHealed || moveRandom.chance(scenario.gossip) {
+                process.cluster?.handle(.epochSeen(epoch, at: number), now: now)
+            }
+            if process.greeted.updateValue(boot, forKey: peer) != boot {
+                process.cluster?.handle(.storeSeen(number, nodes[peer].storeID), now: now)
+            }
+        }
+        if process.watch != nil {
+            process.watch?.heard(number, machine: peer, boot: boot, at: time)
+            performWatch(node, process, now)
+        } else if process.detector.heard(peer, boot: boot, at: time) {
+            report(peer, .up(boot: boot), .alive, node, process, now)
+        }
+    }
+
+    /// A connection to a peer was reset, or the detector is made to err.
+    func doubt(_ peer: Int, _ until: UInt64, _ node: Node, _ process: Process, _ now: Now) {
+        let until = isHealed ? 0 : until
+        if process.watch != nil {
+            process.watch?.cut(nodes[peer].number, machine: peer, until: until)
+            performWatch(node, process, now)
+        } else if process.detector.suspect(peer, until: until) {
+            report(peer, .down, .suspect, node, process, now)
+        }
+    }
+
+    /// A timer of the process is due.
+    func look(around node: Node, _ process: Process, _ now: Now) {
+        if process.watch != nil {
+            process.watch?.swim.tick(now: now.monotonic)
+            return performWatch(node, process, now)
+        }
+        for peer in process.detector.silent(at: time) { report(peer, .down, .suspect, node, process, now) }
+        for peer in process.detector.dead(at: time) {
+            process.cluster?.handle(.liveness(nodes[peer].number, .dead), now: now)
+        }
+    }
+
+    private func report(
+        _ peer: Int, _ condition: PeerCondition, _ liveness: Liveness, _ node: Node, _ process: Process, _ now: Now
+    ) {
+        trace.line(time, "\(node.number) holds \(nodes[peer].number) to be \(condition)")
+        process.shard.handle(.peer(nodes[peer].number, condition), now: now)
+        process.cluster?.handle(.liveness(nodes[peer].number, liveness), now: now)
+    }
+
+    func performWatch(_ node: Node, _ process: Process, _ now: Now) {
+        var effects: [SwimEffect] = []
+        if process.watch != nil { swap(&effects, &process.watch!.swim.effects) }
+        for effect in effects {
+            switch effect {
+            case .send(let peer, let message): gossip(message, from: node, to: peer)
+            case .changed(let peer, let liveness):
+                trace.line(time, "\(node.number) holds \(peer) to be \(liveness)")
+                statistics[liveness == .dead ? .heldDead : .suspected] += liveness == .alive ? 0 : 1
+                process.watch?.reachability.liveness(peer, liveness)
+                process.cluster?.handle(.liveness(peer, liveness), now: now)
+            case .epochSeen(let epoch, let peer):
+                if isHealed || moveRandom.chance(scenario.gossip) { pull(epoch, from: peer, node, process) }
+            }
+        }
+        var changes: [ReachabilityEffect] = []
+        if process.watch != nil { swap(&changes, &process.watch!.reachability.effects) }
+        for change in changes {
+            trace.line(time, "\(node.number) finds \(change)")
+            switch change {
+            case .up(let peer, let boot): process.shard.handle(.peer(peer, .up(boot: boot)), now: now)
+            case .down(let peer): process.shard.handle(.peer(peer, .down), now: now)
+            }
+        }
+    }
+
+    private func gossip(_ message: GossipMessage, from node: Node, to peer: NodeNumber) {
+        guard let to = machines[peer] else { return }
+        for delivery in network.send(from: node.index, to: to, atMostOnce: false, now: time) {
+            queue.push(
+                .gossip(from: node.index, to: to, generation: delivery.generation, message), at: delivery.time)
+        }
+    }
+
+    func isInTouch(_ node: Node, with peer: Node) -> Bool {
+        guard let process = node.process else { return false }
+        return process.watch?.reachability.isUp(peer.number)
+            ?? process.detector.isInTouch(with: peer.index, boot: peer.boot)
+    }
+}
