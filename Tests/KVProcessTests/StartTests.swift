@@ -25,7 +25,7 @@ final class StartTests: XCTestCase {
             "\(other):1:35:", "power of two")
         try assert(cluster.serve("n1") { $0 + "storage: {sync: sometimes}\n" }, 65, "\(other):7:17:", "always")
         try assert(cluster.serve("n1") { $0 + "{" }, 65, "\(other):8:1:")
-        try assert(cluster.serve("n9"), 64, "--node", "n9", "n1, n2, n3")
+        try assert(cluster.serve("N9"), 64, "--node", "N9", "a-z 0-9")
         try assert(cluster.kv("serve", "--config", other), 64, "--node", "n1, n2, n3")
         try assert(cluster.kv("serve", "--config", "none.yaml", "--node", "n1"), 65, "none.yaml", "No such file")
     }

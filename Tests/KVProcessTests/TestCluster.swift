@@ -18,6 +18,9 @@ final class TestCluster {
     var launcher: (Node) -> [String] = { _ in [] }
     /// Makes a client's connection to a node.
     var connector: @Sendable (Node) throws -> RawConnection = { try RawConnection($0.client) }
+    /// Nodes that the file does not list.
+    private(set) var newcomers: [Node] = []
+    private var flags: [String: [String]] = [:]
     private var processes: [String: ChildProcess] = [:]
     private var commands = 0
 
@@ -82,12 +85,28 @@ final class TestCluster {
 
     func start(_ ids: String...) throws {
         for id in ids.isEmpty ? nodes.map(\.id) : ids {
-            let command = launcher(try node(id)) + [Self.executable, "serve", "--config", file.path, "--node", id]
+            let command =
+                launcher(try node(id)) + [Self.executable, "serve", "--config", file.path, "--node", id]
+                + flags[id, default: []]
             let log = directory.appendingPathComponent("\(id).log").path
             processes[id] = try ChildProcess(
                 command.map { Array($0.utf8) }, directory: directory.path, output: log, errors: log)
         }
     }
+
+    /// Starts a node that the file does not list: it waits to be admitted, unless `flags` say otherwise (`--join`).
+    /// `start` starts it again.
+    func startNewcomer(_ id: String, host: String = "127.0.0.1", flags more: [String] = []) throws {
+        let ports = try Self.freePorts(2)
+        let node = Node(
+            id: id, client: Address(host: host, port: ports[0]), peer: Address(host: host, port: ports[1]))
+        newcomers.append(node)
+        flags[id] = ["--client", "\(node.client)", "--peer", "\(node.peer)"] + more
+        try start(id)
+    }
+
+    /// What a node's process is started with besides its configuration and id.
+    func setFlags(_ more: [String], of id: String) { flags[id] = more }
 
     func startAndWait() throws {
         try start()
@@ -109,6 +128,9 @@ final class TestCluster {
         return try processes.removeValue(forKey: id)?.wait()
     }
 
+    /// How a node's process ended of its own accord.
+    func end(of id: String) throws -> ChildProcess.End? { try processes.removeValue(forKey: id)?.wait() }
+
     func isRunning(_ id: String) -> Bool { processes[id].map { $0.poll() == nil } ?? false }
 
     /// Bytes of memory that a node's process has in use.
@@ -129,7 +151,9 @@ final class TestCluster {
     // MARK: Clients
 
     func node(_ id: String) throws -> Node {
-        guard let node = nodes.first(where: { $0.id == id }) else { throw Unexpected("there is no node \(id)") }
+        guard let node = (nodes + newcomers).first(where: { $0.id == id }) else {
+            throw Unexpected("there is no node \(id)")
+        }
         return node
     }
 
@@ -221,7 +245,7 @@ final class TestCluster {
     }
 
     func kv(_ arguments: [[UInt8]], at ids: [String] = [], input: [UInt8]? = nil) throws -> CommandResult {
-        let chosen = ids.isEmpty ? nodes : nodes.filter { ids.contains($0.id) }
+        let chosen = ids.isEmpty ? nodes : (nodes + newcomers).filter { ids.contains($0.id) }
         let endpoints = chosen.map { "\($0.client)" }.joined(separator: ",")
         return try run([Array(Self.executable.utf8)] + arguments, ["KV_ENDPOINT": endpoints], input: input)
     }

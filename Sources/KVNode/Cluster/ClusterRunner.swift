@@ -89,7 +89,7 @@ final class ClusterRunner: @unchecked Sendable {
         loop.assertInEventLoop()
         swim.setMembers(machine.topology.members.map(\.number), now: Clock.monotonic)
         swim.epoch = machine.topology.epoch
-        parts.socket.setMembers(machine.topology.members, now: Clock.monotonic)
+        parts.socket.setMembers(machine.topology.reachableMembers, now: Clock.monotonic)
         parts.socket.start { [weak self] message, peer in self?.received(message, from: peer) }
         let interval = TimeAmount(swimOptions.timer)
         timer = loop.scheduleRepeatedTask(initialDelay: .zero, delay: interval) { [weak self] _ in self?.onTimer() }
@@ -277,7 +277,6 @@ final class ClusterRunner: @unchecked Sendable {
         parts.policy.replace { policy in
             policy.topology = topology
             policy.introduction.epoch = topology.epoch
-            policy.introduction.agreement = AgreementLine.lines(of: topology.settings)
         }
         let gone = (before?.members ?? []).filter { topology.member($0.number) == nil }
         parts.peers.disconnect(stores: Set(gone.compactMap(\.store)))
@@ -290,7 +289,7 @@ final class ClusterRunner: @unchecked Sendable {
         let now = Clock.monotonic
         swim.setMembers(topology.members.map(\.number), now: now)
         swim.epoch = topology.epoch
-        parts.socket.setMembers(topology.members, now: now)
+        parts.socket.setMembers(topology.reachableMembers, now: now)
         performSwim()
         if topology.member(parts.node.number) == nil { depart(from: before) }
     }
@@ -371,11 +370,4 @@ extension TopologyCoding {
     /// As on disk and between nodes.
     static let wire = TopologyCoding(
         encode: { TopologyCodec.encode($0) }, decode: { try? TopologyCodec.decode($0) })
-}
-
-extension AgreementLine {
-    /// What members hold of the cluster itself once its topology has changed: their files may differ in the rest.
-    static func lines(of settings: ClusterSettings) -> [AgreementLine] {
-        settings.agreement.map { AgreementLine(path: $0.path, value: $0.value) }
-    }
 }

@@ -45,8 +45,8 @@ struct ConfigurationCheck {
             throw NodeError(
                 .badData,
                 """
-                \(path) is of a cluster whose \(line.path) is `\(known)`, where the configuration says `\(line.value)`; \
-                put that back, or use an empty data directory
+                \(path) is of a cluster with `\(line.path): \(known)`, where the configuration says \
+                `\(line.path): \(line.value)`; put that back, or use an empty data directory
                 """)
         }
     }

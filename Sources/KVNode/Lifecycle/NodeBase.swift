@@ -42,16 +42,16 @@ struct NodeBase: Sendable {
 
     /// Whom this node talks to: as a member of `topology`, or, without one, as an applicant.
     func policy(_ member: Member?, _ topology: Topology?) -> PolicyBox {
-        let agreement: [AgreementLine]
-        if let topology, topology.epoch > 1 || configuration.role != .initial {
-            agreement = AgreementLine.lines(of: topology.settings)
-        } else {
-            agreement = configuration.agreement.map { AgreementLine(path: $0.path, value: $0.value) }
-        }
+        // Who was admitted later says of the cluster what that is, and nothing of its first members.
+        let agreement =
+            if let topology, configuration.role != .initial { topology.settings.agreement } else {
+                configuration.agreement
+            }
         let introduction = Introduction(
             clusterID: topology?.clusterID ?? .unknown, clusterName: configuration.settings.name,
             node: member?.number ?? .applicant, nodeID: configuration.node.id, store: directory.store,
-            boot: directory.boot, epoch: topology?.epoch ?? 0, agreement: agreement)
+            boot: directory.boot, epoch: topology?.epoch ?? 0,
+            agreement: agreement.map { AgreementLine(path: $0.path, value: $0.value) })
         return PolicyBox(
             PeerPolicy(
                 introduction: introduction, topology: topology,

@@ -54,9 +54,11 @@ final class PeerLinks {
     func adopt(_ topology: Topology, farewell: EncodedMessage? = nil) -> [NodeNumber] {
         guard !isStopped else { return [] }
         var wanted: [NodeNumber: PeerTarget] = [:]
-        for member in topology.members where member.number != me { wanted[member.number] = PeerTarget(member) }
+        for member in topology.reachableMembers where member.number != me {
+            wanted[member.number] = PeerTarget(member)
+        }
         let removed = links.keys.filter { wanted[$0] == nil }.sorted()
-        for peer in removed { part(from: peer, saying: farewell) }
+        for peer in removed { part(from: peer, saying: topology.member(peer) == nil ? farewell : nil) }
         for (peer, target) in wanted where links[peer]?.target != target {
             links.removeValue(forKey: peer)?.stop()
             let link = makeLink(to: peer, target)
@@ -100,5 +102,14 @@ final class PeerLinks {
         for link in parting.values { link.stop() }
         links = [:]
         parting = [:]
+    }
+}
+
+extension Topology {
+    /// Without those whose address another has taken: a node that begins anew, in its own place, is admitted before what
+    /// it was is removed.
+    var reachableMembers: [Member] {
+        let takers = Dictionary(members.map { ($0.peer, $0.number) }, uniquingKeysWith: max)
+        return members.filter { takers[$0.peer] == $0.number }
     }
 }

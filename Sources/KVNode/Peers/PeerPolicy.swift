@@ -130,13 +130,13 @@ public struct PeerPolicy: Sendable {
 
     // MARK: Configurations
 
-    /// The first line on which the two configurations do not agree. First members compare all lines, until the first
-    /// change of the topology; others only what they say of the cluster itself.
+    /// The first line on which the two configurations do not agree. Until the first change of the topology, first members
+    /// compare all lines, and later where it explains why they are not of one cluster; others only what they say of the
+    /// cluster itself.
     private func difference(from other: Introduction) -> String? {
-        let areFirst =
-            introduction.epoch == 1 && other.epoch == 1 && !introduction.node.isApplicant && !other.node.isApplicant
         let (me, them) = (introduction.nodeID, printable(other.nodeID))
-        guard areFirst else {
+        let areFirst = introduction.epoch == 1 && other.epoch == 1 || introduction.clusterID != other.clusterID
+        guard areFirst, introduction.listsNodes, other.listsNodes else {
             for line in introduction.agreement where line.path.hasPrefix("cluster.") {
                 if let theirs = other.agreement.first(where: { $0.path == line.path }), theirs.value != line.value {
                     return "\(line.path) is \(quoted(line.value)) on \(me) and \(quoted(theirs.value)) on \(them)"
@@ -161,6 +161,11 @@ public struct PeerPolicy: Sendable {
             return "\(printable(other.path)) is \(quoted(other.value)) on \(them) and not set on \(me)"
         }
     }
+}
+
+extension Introduction {
+    /// It is a first member's, or one's that could be.
+    fileprivate var listsNodes: Bool { !node.isApplicant && agreement.contains { $0.path == "nodes" } }
 }
 
 extension NodeNumber {

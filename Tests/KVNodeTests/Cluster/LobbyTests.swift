@@ -59,6 +59,7 @@ final class LobbyTests: XCTestCase {
         let store = n4.base.directory.store
         let gone = topology([1], epoch: 9) { topology in
             topology.settings.name = "default"
+            topology.lastNumber = NodeNumber(4)
             topology.removed = [RemovedMember(number: NodeNumber(4), id: "n4", store: store)]
         }
         // To one that has not heard of the removal, it is a member still.

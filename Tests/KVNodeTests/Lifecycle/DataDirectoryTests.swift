@@ -81,7 +81,8 @@ final class DataDirectoryTests: XCTestCase {
         }
         assertRefused(
             try fixture.configuration(three.replacing("partitions: 4", with: "partitions: 8")) { $0.node = "n1" },
-            saying: "is of a cluster whose cluster.partitions is `4`, where the configuration says `8`")
+            saying: "is of a cluster with `cluster.partitions: 4`, where the configuration says `cluster.partitions: 8`"
+        )
         assertRefused(
             try fixture.configuration(three.replacing("127.0.0.1:7501", with: "127.0.0.1:7999")) { $0.node = "n1" },
             saying: "looks for n1 at the peer address 127.0.0.1:7501, and this configuration says 127.0.0.1:7999")

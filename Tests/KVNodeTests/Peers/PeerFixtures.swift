@@ -162,6 +162,7 @@ func policy(_ number: UInt16, change: (inout PeerPolicy) -> Void = { _ in }) -> 
             agreement: [
                 AgreementLine(path: "cluster.partitions", value: "1024"),
                 AgreementLine(path: "cluster.replicas", value: "3"),
+                AgreementLine(path: "nodes", value: "n1, n2, n3"),
                 AgreementLine(path: "nodes[n1].peer", value: "a:1"),
             ]),
         topology: topology(),

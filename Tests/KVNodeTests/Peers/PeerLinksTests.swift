@@ -69,6 +69,20 @@ final class PeerLinksTests: XCTestCase {
         await server.stop()
     }
 
+    func testWhoHasTakenTheAddressOfAnotherIsLinkedToInItsPlace() async throws {
+        let server = try await TestServer(policy: policy(3))
+        let links = try await TestLinks()
+        let port = try server.port()
+        try await links.adopt(members([2: 1]))
+        try await links.adopt(members([2: port, 3: port]))
+        let up = try await links.events.next()
+        XCTAssertEqual(up, .up(NodeNumber(3), epoch: 1))
+        let peers = try await links.on { Array($0.peers) }
+        XCTAssertEqual(peers, [NodeNumber(3)])
+        try await links.stop()
+        await server.stop()
+    }
+
     func testARefusalIsToldOf() async throws {
         let server = try await TestServer(
             policy: policy(2) {
