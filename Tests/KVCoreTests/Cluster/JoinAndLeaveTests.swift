@@ -160,7 +160,10 @@ final class JoinAndLeaveTests: XCTestCase {
         world.run(until: { !world.isMember("n4") && world.isAtRest })
         world.apply("n4", store: store, admitsItself: true)
         world.run(.milliseconds(5000))
-        XCTAssertEqual(refusal(world.reply(1, world.change(joins: ["n4"])))?.0, .impossible)
+        let refused = refusal(world.reply(1, world.change(joins: ["n4"])))
+        XCTAssertEqual(refused?.0, .impossible)
+        XCTAssertTrue(
+            refused?.1.contains("the data directory of n4, which was removed") ?? false, "\(refused?.1 ?? "")")
         world.apply("n5")
         world.run(.milliseconds(2000))
         XCTAssertNotNil(status(world.reply(1, world.change(joins: ["n5"]))))
