@@ -47,7 +47,12 @@ struct Request {
         var head = HTTPRequestHead(version: .http1_1, method: method, uri: query.map { "\(path)?\($0)" } ?? path)
         head.headers = headers
         head.headers.add(name: "host", value: "\(endpoint)")
-        if let body { head.headers.add(name: "content-length", value: "\(body.count)") }
+        if let body {
+            head.headers.add(name: "content-length", value: "\(body.count)")
+        } else if method == .POST {
+            // Without it an empty body would be sent in chunks.
+            head.headers.add(name: "content-length", value: "0")
+        }
         return head
     }
 }

@@ -12,24 +12,27 @@ final class TestCluster {
     }
 
     let directory: URL
+    /// Members from the beginning, then those that may come.
     let nodes: [Node]
+    /// The ids of those that may come.
+    let spares: [String]
     let file: URL
     /// Put before the command of a node's process: what runs it elsewhere.
     var launcher: (Node) -> [String] = { _ in [] }
     /// Makes a client's connection to a node.
     var connector: @Sendable (Node) throws -> RawConnection = { try RawConnection($0.client) }
-    /// Nodes that the file does not list.
-    private(set) var newcomers: [Node] = []
-    private var flags: [String: [String]] = [:]
     private var processes: [String: ChildProcess] = [:]
     private var commands = 0
 
     /// - Parameters:
+    ///   - spares: nodes that the configuration does not list; `startApplicant` starts them.
     ///   - hosts: the nodes' addresses; loopback unless they are elsewhere.
     ///   - settings: more lines of the configuration, as YAML.
     init(
-        nodes count: Int = 3, partitions: Int = 64, replicas: Int = 3, hosts: [String]? = nil, settings: String = ""
+        nodes listed: Int = 3, spares unlisted: Int = 0, partitions: Int = 64, replicas: Int = 3,
+        hosts: [String]? = nil, settings: String = ""
     ) throws {
+        let count = listed + unlisted
         directory = FileManager.default.temporaryDirectory.appendingPathComponent("kv-test-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         let ports = try Self.freePorts(2 * count)
@@ -39,9 +42,12 @@ final class TestCluster {
                 id: "n\(index + 1)", client: Address(host: host, port: ports[2 * index]),
                 peer: Address(host: host, port: ports[2 * index + 1]))
         }
+        spares = nodes.dropFirst(listed).map(\.id)
         file = directory.appendingPathComponent("cluster.yaml")
         var text = "cluster: {name: test, partitions: \(partitions), replicas: \(replicas)}\nnodes:\n"
-        for node in nodes { text += "  - {id: \(node.id), client: \"\(node.client)\", peer: \"\(node.peer)\"}\n" }
+        for node in nodes.prefix(listed) {
+            text += "  - {id: \(node.id), client: \"\(node.client)\", peer: \"\(node.peer)\"}\n"
+        }
         text += "data_dir: \(directory.path)/data\n" + settings
         try text.write(to: file, atomically: true, encoding: .utf8)
     }
@@ -84,29 +90,40 @@ final class TestCluster {
     // MARK: Processes
 
     func start(_ ids: String...) throws {
-        for id in ids.isEmpty ? nodes.map(\.id) : ids {
-            let command =
-                launcher(try node(id)) + [Self.executable, "serve", "--config", file.path, "--node", id]
-                + flags[id, default: []]
-            let log = directory.appendingPathComponent("\(id).log").path
-            processes[id] = try ChildProcess(
-                command.map { Array($0.utf8) }, directory: directory.path, output: log, errors: log)
+        for id in ids.isEmpty ? initial : ids {
+            var command = launcher(try node(id)) + [Self.executable, "serve", "--config", file.path, "--node", id]
+            if spares.contains(id) { command += try addresses(id) }
+            try launch(id, command)
         }
     }
 
-    /// Starts a node that the file does not list: it waits to be admitted, unless `flags` say otherwise (`--join`).
-    /// `start` starts it again.
-    func startNewcomer(_ id: String, host: String = "127.0.0.1", flags more: [String] = []) throws {
-        let ports = try Self.freePorts(2)
-        let node = Node(
-            id: id, client: Address(host: host, port: ports[0]), peer: Address(host: host, port: ports[1]))
-        newcomers.append(node)
-        flags[id] = ["--client", "\(node.client)", "--peer", "\(node.peer)"] + more
-        try start(id)
+    /// Starts a node that is no member yet; from nothing, or as what its data directory says it is.
+    func startApplicant(_ id: String, admitsItself: Bool = false) throws {
+        let command = launcher(try node(id)) + [Self.executable, "serve", "--config", file.path, "--node", id]
+        try launch(id, command + addresses(id) + (admitsItself ? ["--join"] : []))
     }
 
-    /// What a node's process is started with besides its configuration and id.
-    func setFlags(_ more: [String], of id: String) { flags[id] = more }
+    private func addresses(_ id: String) throws -> [String] {
+        let node = try node(id)
+        return ["--client", "\(node.client)", "--peer", "\(node.peer)"]
+    }
+
+    private var initial: [String] { nodes.map(\.id).filter { !spares.contains($0) } }
+
+    private func launch(_ id: String, _ command: [String]) throws {
+        let log = directory.appendingPathComponent("\(id).log").path
+        processes[id] = try ChildProcess(
+            command.map { Array($0.utf8) }, directory: directory.path, output: log, errors: log)
+    }
+
+    /// Those with a process that has not ended.
+    var running: [String] { nodes.map(\.id).filter(isRunning) }
+
+    /// How a node's process ended that ended by itself.
+    func end(of id: String) throws -> ChildProcess.End? { try processes.removeValue(forKey: id)?.wait() }
+
+    /// Its disk is lost.
+    func eraseData(of id: String) throws { try FileManager.default.removeItem(atPath: data(id)) }
 
     func startAndWait() throws {
         try start()
@@ -128,9 +145,6 @@ final class TestCluster {
         return try processes.removeValue(forKey: id)?.wait()
     }
 
-    /// How a node's process ended of its own accord.
-    func end(of id: String) throws -> ChildProcess.End? { try processes.removeValue(forKey: id)?.wait() }
-
     func isRunning(_ id: String) -> Bool { processes[id].map { $0.poll() == nil } ?? false }
 
     /// Bytes of memory that a node's process has in use.
@@ -151,9 +165,7 @@ final class TestCluster {
     // MARK: Clients
 
     func node(_ id: String) throws -> Node {
-        guard let node = (nodes + newcomers).first(where: { $0.id == id }) else {
-            throw Unexpected("there is no node \(id)")
-        }
+        guard let node = nodes.first(where: { $0.id == id }) else { throw Unexpected("there is no node \(id)") }
         return node
     }
 
@@ -200,7 +212,7 @@ final class TestCluster {
 
     /// Until the nodes say that they can serve.
     func waitUntilReady(_ ids: String...) throws {
-        for id in ids.isEmpty ? nodes.map(\.id) : ids {
+        for id in ids.isEmpty ? initial : ids {
             try wait(for: "\(id) to be ready; its log:\n\(log(id))") {
                 if !isRunning(id) { throw Unexpected("\(id) has ended; its log:\n\(log(id))") }
                 return (try? http(id, "GET", "/health/ready").status) == 200
@@ -211,8 +223,8 @@ final class TestCluster {
     /// Until every node leads what it leads when all is well, in the eyes of all.
     func waitUntilBalanced() throws {
         try wait(for: "all leaderships to be back") {
-            try nodes.allSatisfy { observer in
-                try ring(observer.id).assignments.allSatisfy { $0.leader == $0.replicas.first }
+            try running.allSatisfy { observer in
+                try ring(observer).assignments.allSatisfy { $0.leader == $0.replicas.first }
             }
         }
     }
@@ -245,7 +257,7 @@ final class TestCluster {
     }
 
     func kv(_ arguments: [[UInt8]], at ids: [String] = [], input: [UInt8]? = nil) throws -> CommandResult {
-        let chosen = ids.isEmpty ? nodes : (nodes + newcomers).filter { ids.contains($0.id) }
+        let chosen = ids.isEmpty ? nodes : nodes.filter { ids.contains($0.id) }
         let endpoints = chosen.map { "\($0.client)" }.joined(separator: ",")
         return try run([Array(Self.executable.utf8)] + arguments, ["KV_ENDPOINT": endpoints], input: input)
     }

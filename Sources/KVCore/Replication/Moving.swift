@@ -1,14 +1,19 @@
 // How a leader sees a move through: mending brings the newcomers level, and when they are, the next set may become current.
 
 extension Replica {
-    /// Whether everything that this settled leader's copy holds is on a majority of the next set: each of its replicas in
-    /// touch holds it, proved by a comparison of its own, and they are a majority.
+    /// Whether everything that this settled leader's copy holds is on a majority of the next set: each newcomer holds it,
+    /// and each other replica in touch, proved by a comparison of its own, and they are a majority. (A newcomer that is
+    /// away is waited for: a partition is not to lose a copy before it has the new one.)
     func nextSetIsLevel(_ leader: Leader) -> Bool {
         guard leader.isSettled else { return false }
         var level = ReplicaMask()
         for index in quorum.members.indices where quorum.stays(index) {
             let isLevel = index == ownIndex || leader.progress[index].isLevel && leader.progress[index].isVerified
-            if isLevel { level.insert(index) } else if context.isUp(quorum.members[index]) { return false }
+            if isLevel {
+                level.insert(index)
+            } else if quorum.isNewcomer(index) || context.isUp(quorum.members[index]) {
+                return false
+            }
         }
         return quorum.nextIsMet(by: level)
     }

@@ -27,10 +27,13 @@ public struct Shard {
     var nextRelinquish: Instant
     private var timers = 0
     private var lastBeacon: Instant
+    private var beacons = 0
     private var hasDrained = false
 
     /// How many timers it takes to visit every replica: each is visited a few times within `ShardOptions.retry`.
     private static var rounds: Int { 4 }
+    /// Every so many beacons one goes to all members in touch.
+    private static var beaconsForAll: Int { 4 }
 
     /// - Parameters:
     ///   - boot: this process's boot counter, above that of every process before it on this store.
@@ -200,12 +203,16 @@ extension Shard {
         reportDrained()
     }
 
-    private func sendBeacons() {
+    private mutating func sendBeacons() {
+        beacons += 1
+        // Who holds no replica routes by it, and shows it.
+        let isForAll = beacons % Self.beaconsForAll == 0
+        let others = isForAll ? topology.members.map(\.number).filter { context.isUp($0) && $0 != me } : []
         var led: [NodeNumber: [Leadership]] = [:]
         for replica in owned {
             // A leader that hears no majority must not keep those who still hear it from electing another.
             guard let leader = replica.leader, replica.majorityIsUp else { continue }
-            for member in replica.quorum.members where member != me {
+            for member in isForAll ? others : replica.quorum.members where member != me {
                 led[member, default: []].append(Leadership(partition: replica.partition, ballot: leader.ballot))
             }
         }
