@@ -37,12 +37,12 @@ class Environment {
         isUp(node) || !everHeard.contains(node) && now.monotonic - started < options.startGrace
     }
 
-    /// Returns whether the peer is another process than when it was last in touch.
-    func setUp(_ node: NodeNumber, boot: UInt64) -> Bool {
+    /// Returns the boot counter of the process that was last in touch; nil where none ever was.
+    func setUp(_ node: NodeNumber, boot: UInt64) -> UInt64? {
         everHeard.insert(node)
         declining.remove(node)
         up[node] = (boot, now.monotonic)
-        return lastBoot.updateValue(boot, forKey: node) != boot
+        return lastBoot.updateValue(boot, forKey: node)
     }
 
     func setDown(_ node: NodeNumber) {

@@ -204,12 +204,13 @@ extension Replica {
         considerElection()
     }
 
-    /// A peer is in touch; `restarted` where it is not the process known before.
-    func peerCameUp(_ node: NodeNumber, restarted: Bool) {
-        if restarted, leaderHint == node { leaderHint = nil }
+    /// A peer is in touch; `last` is the process of it that was before, if any.
+    func peerCameUp(_ node: NodeNumber, boot: UInt64, last: UInt64?) {
+        // One that showed itself as the leader before it was in touch at all leads still.
+        if let last, last != boot, leaderHint == node { leaderHint = nil }
         guard let leader, let index = quorum.index(of: node) else { return }
         // A new process may have lost what it had accepted without syncing.
-        if restarted {
+        if last != boot {
             endComparison(with: index, leader)
             leader.progress[index].restart()
         }

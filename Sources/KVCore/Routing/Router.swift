@@ -63,6 +63,10 @@ struct Router<Local: LocalReplica> {
         let assignments = topology.assignments + [topology.council]
         quorums = assignments.map(Quorum.init)
         changed = assignments.map(\.changed)
+        // Who has left a partition leads it no more.
+        for (index, hint) in hints.enumerated() {
+            if let hint, quorums[index].index(of: hint) == nil { hints[index] = nil }
+        }
     }
 
     private var now: Instant { context.now.monotonic }

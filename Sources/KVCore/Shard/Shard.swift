@@ -176,8 +176,8 @@ extension Shard {
                 // Another process: what the old one was asked is cut off.
                 peer(node, .down)
             }
-            let isRestarted = context.setUp(node, boot: boot)
-            for replica in owned { replica.peerCameUp(node, restarted: isRestarted) }
+            let last = context.setUp(node, boot: boot)
+            for replica in owned { replica.peerCameUp(node, boot: boot, last: last) }
         case .down:
             context.setDown(node)
             for replica in owned { replica.peerWentDown(node) }

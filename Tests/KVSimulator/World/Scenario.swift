@@ -224,7 +224,7 @@ extension Scenario {
         if random.chance(0.1) { calm(&random) }
         stagger = random.pick([.milliseconds(500), .milliseconds(500), .milliseconds(20)])
         if moves != nil, random.chance(0.5) { governItself(&random) }
-        if random.chance(0.3) { probeInterval = .milliseconds(random.pick([50, 100, 300])) }
+        if random.chance(0.3) { addSwim(&random) }
     }
 
     private mutating func addMoves(_ random: inout SeededRandom) {
@@ -237,6 +237,12 @@ extension Scenario {
         relinquish = .milliseconds(random.pick([30, 200, 500]))
         moveRate = random.pick([0, 0, 0, 20, 200])
         duration = .milliseconds(random.within(2000...6000))
+    }
+
+    /// The interval leaves time for answers.
+    private mutating func addSwim(_ random: inout SeededRandom) {
+        let least = max(50_000_000, 10 * (delay.nanoseconds + jitter.nanoseconds))
+        probeInterval = Span(nanoseconds: least * random.pick([1, 2]))
     }
 
     private mutating func governItself(_ random: inout SeededRandom) {

@@ -2,6 +2,9 @@ import KVCore
 
 /// The product's own cluster machines: they change the topology, and keep each other up to date.
 extension World {
+    /// How long a request of the coordinator to its own replica may take.
+    static var registerPatience: Span { .milliseconds(2000) }
+
     func startCluster(_ node: Node, _ process: Process) {
         guard scenario.isSelfGoverned else { return }
         process.cluster = ClusterMachine(
@@ -19,14 +22,14 @@ extension World {
     }
 
     func performCluster(_ node: Node, _ process: Process, _ now: Now) {
-        guard process.cluster != nil else { return }
+        guard scenario.isSelfGoverned else { return }
         let leads = process.shard.isSettled(process.topology.councilPartition)
         if leads != process.leadsCouncil {
             process.leadsCouncil = leads
             process.cluster?.handle(.leading(leads), now: now)
         }
-        var effects: [ClusterEffect] = []
-        swap(&effects, &process.cluster!.effects)
+        let effects = process.cluster?.effects ?? []
+        process.cluster?.effects = []
         for effect in effects { perform(effect, node, process) }
     }
 
@@ -52,7 +55,7 @@ extension World {
         process.lastRequest += 1
         let request = RequestID(node.boot << 32 | process.lastRequest)
         process.registerRequests[request] = id
-        let deadline = node.clock.monotonic(time) + .milliseconds(2000)
+        let deadline = node.clock.monotonic(time) + World.registerPatience
         give(
             .input(
                 .request(

@@ -11,7 +11,8 @@ extension World {
     func checkHealing() {
         // What a slow disk was busy with, and silences that began before, may bring on one more election.
         let slowest = scenario.faults[.slowDisk] == nil ? 0 : 200 * scenario.sync.nanoseconds
-        run(until: time + max(slowest, Detector.patience * 3 / 2))
+        let probing = 5 * (scenario.probeInterval?.nanoseconds ?? 0)
+        run(until: time + max(slowest, Detector.patience * 3 / 2, probing))
         guard eventually(.liveness, unhealed) else { return }
         guard probe() else { return }
         _ = eventually(.convergence, unhealed)

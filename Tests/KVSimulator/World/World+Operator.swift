@@ -34,6 +34,16 @@ extension World {
         after(300_000_000) { [self] in announce(node, admitsItself: admitsItself) }
     }
 
+    /// A member links to those whom its topology names: one that does not know yet goes by no epoch.
+    func greetNewcomers(_ node: Node, _ process: Process) {
+        for member in process.topology.members {
+            guard let index = machines[member.number], nodes[index].isApplicant,
+                !network.send(from: node.index, to: index, atMostOnce: true, now: time).isEmpty
+            else { continue }
+            process.inbox.append(.cluster(.epochSeen(0, at: member.number)))
+        }
+    }
+
     /// An applicant is shown a topology: it may find itself a member.
     func admitted(_ node: Node, by topology: Topology) {
         guard let member = topology.members.first(where: { $0.store == node.storeID }) else { return }
@@ -58,7 +68,7 @@ extension World {
             guard node.process === process else { return node.isGone = true }
             guard process.shard.pendingRequests == 0 || time >= limit else { return after(20_000_000, look) }
             statistics[.departures] += 1
-            stop(node)
+            stop(node, noticed: 1)
             node.isGone = true
         }
         after(20_000_000, look)
@@ -160,7 +170,8 @@ extension World {
             history.add(Violation(.answers, "node \(node.number) left an operator to find the coordinator"))
         }
         let taken = node.clock.monotonic(time) - node.clock.monotonic(call.invoked)
-        let grace = scenario.clusterOptions.timer.nanoseconds * 3 + 100_000_000
+        // What has begun is waited for: the write, and a read if that does not tell.
+        let grace = 2 * World.registerPatience.nanoseconds + 500_000_000
         if node.resumed <= call.invoked, taken.nanoseconds > call.span.nanoseconds + grace {
             history.add(Violation(.lateAnswer, "node \(node.number) to an operator: \(call.request)"))
         }

@@ -33,7 +33,8 @@ extension World {
         }
     }
 
-    func stop(_ node: Node) {
+    /// - Parameter noticed: how many of its peers see their connections break.
+    func stop(_ node: Node, noticed: Double = 0.7) {
         guard let process = node.process else { return }
         trace.line(time, "\(node.number) dies")
         trace.fold(time, UInt64(node.index), 1)
@@ -46,7 +47,7 @@ extension World {
         statistics[.lost] += orphans.count
         for (id, call) in orphans { waiting.removeValue(forKey: id)?(call, nil) }
         // Most peers notice their connections break; the rest learn it by the silence.
-        for other in nodes where other.process != nil && other.index != node.index && faultRandom.chance(0.7) {
+        for other in nodes where other.process != nil && other.index != node.index && faultRandom.chance(noticed) {
             after(scenario.delay.nanoseconds) { [self] in suspect(node.index, at: other, for: 0, boot: process.boot) }
         }
     }
@@ -90,6 +91,7 @@ extension World {
     }
 
     private func ping(_ node: Node, _ process: Process) {
+        if process.cluster != nil { greetNewcomers(node, process) }
         for peer in nodes.indices where peer != node.index && nodes[peer].process != nil {
             for delivery in network.send(from: node.index, to: peer, atMostOnce: true, now: time) {
                 queue.push(
@@ -128,9 +130,9 @@ extension World {
             } else {
                 process.cluster?.handle(.message(from: peer, message), now: now)
             }
-        // There are no links but to members.
-        case .input(.message(let peer, _)) where scenario.isSelfGoverned && process.topology.member(peer) == nil: break
+        case .input(.message(let peer, _)) where !mayLink(process, to: peer): break
         case .input(.topology(let topology)):
+            part(from: process.topology, to: topology, node)
             process.topology = topology
             process.watch?.follow(topology, now: now.monotonic)
             process.shard.handle(.topology(topology), now: now)
@@ -142,6 +144,12 @@ extension World {
             process.watch?.swim.receive(message, from: nodes[peer].number, now: now.monotonic)
             performWatch(node, process, now)
         }
+    }
+
+    /// There are no links but to members, and for a while to those who have left: they see what they have begun through.
+    private func mayLink(_ process: Process, to peer: NodeNumber) -> Bool {
+        !scenario.isSelfGoverned || process.topology.member(peer) != nil
+            || process.topology.removed.contains { $0.number == peer }
     }
 
     private func perform(_ effect: ShardEffect, _ node: Node, _ process: Process) {

@@ -47,6 +47,14 @@ extension World {
         }
     }
 
+    /// Links to those who are no members any more stay for a while, so that what they have begun may end.
+    func part(from before: Topology, to after: Topology, _ node: Node) {
+        for member in before.members where after.member(member.number) == nil {
+            guard let index = machines[member.number] else { continue }
+            self.after(2_000_000_000) { [self] in give(.suspicion(index, until: 0), to: node.index) }
+        }
+    }
+
     /// A timer of the process is due.
     func look(around node: Node, _ process: Process, _ now: Now) {
         if process.watch != nil {
@@ -68,8 +76,8 @@ extension World {
     }
 
     func performWatch(_ node: Node, _ process: Process, _ now: Now) {
-        var effects: [SwimEffect] = []
-        if process.watch != nil { swap(&effects, &process.watch!.swim.effects) }
+        let effects = process.watch?.swim.effects ?? []
+        process.watch?.swim.effects = []
         for effect in effects {
             switch effect {
             case .send(let peer, let message): gossip(message, from: node, to: peer)
@@ -82,8 +90,8 @@ extension World {
                 if isHealed || moveRandom.chance(scenario.gossip) { pull(epoch, from: peer, node, process) }
             }
         }
-        var changes: [ReachabilityEffect] = []
-        if process.watch != nil { swap(&changes, &process.watch!.reachability.effects) }
+        let changes = process.watch?.reachability.effects ?? []
+        process.watch?.reachability.effects = []
         for change in changes {
             trace.line(time, "\(node.number) finds \(change)")
             switch change {
