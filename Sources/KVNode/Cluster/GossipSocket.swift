@@ -80,6 +80,9 @@ final class GossipSocket: @unchecked Sendable {
         }
     }
 
+    /// Where it listens; nil once stopped.
+    var port: Int? { channel.localAddress?.port }
+
     /// - Parameter receive: called on the loop with what members say.
     func start(_ receive: @escaping (GossipMessage, NodeNumber) -> Void) {
         loop.assertInEventLoop()

@@ -14,6 +14,9 @@ public final class PeerLink {
     /// Messages not sent: the link was not up, its queue full, or the message too large.
     public private(set) var dropped: UInt64 = 0
 
+    /// How long a peer that is there takes to answer an attempt, at most, as a rule.
+    private static let promptly = TimeAmount.milliseconds(200)
+
     private let policy: PolicyBox
     private let shard: ShardPosition
     private let options: PeerLinkOptions
@@ -29,12 +32,14 @@ public final class PeerLink {
     private var queued = 0
     /// Attempts since the link was last up.
     private var failures = 0
+    private var attempts = 0
     private var random = SystemRandomNumberGenerator()
 
     private enum State {
         /// Not started, or stopped for good.
         case stopped
-        case connecting
+        /// Attempts are numbered: one that was given up may succeed yet.
+        case connecting(attempt: Int, since: NIODeadline)
         /// The hello is sent, the welcome awaited.
         case greeting(any Channel, timeout: Scheduled<Void>)
         case up(any Channel)
@@ -80,12 +85,27 @@ public final class PeerLink {
         connect()
     }
 
-    /// Does not wait for the next attempt: the peer has just been heard to be there.
+    /// Does not wait for the next attempt, nor longer for one that has had its time: the peer has just been heard to be
+    /// there.
     public func reconnectNow() {
         loop.preconditionInEventLoop()
-        guard case .waiting(let attempt) = state else { return }
-        attempt.cancel()
-        connect()
+        switch state {
+        case .waiting(let attempt):
+            attempt.cancel()
+            connect()
+        case .connecting(_, let since) where NIODeadline.now() - since > Self.promptly:
+            // What was lost of it is sent again only after a second, and then after two.
+            connect()
+        default: break
+        }
+    }
+
+    /// Gives up the connection that stands and begins anew: the peer was not heard for a while, and what the connection
+    /// holds is of no use any more. It might be stuck for as long again as the network was cut.
+    public func renew(_ reason: String) {
+        loop.preconditionInEventLoop()
+        guard case .up(let channel) = state else { return }
+        close(channel, reason, wasUp: true)
     }
 
     /// Closes the connection and does not connect again. What the kernel has taken is still delivered.
@@ -162,7 +182,9 @@ public final class PeerLink {
 
 extension PeerLink {
     private func connect() {
-        state = .connecting
+        attempts &+= 1
+        let attempt = attempts
+        state = .connecting(attempt: attempt, since: .now())
         let bootstrap = ClientBootstrap(group: loop)
             .connectTimeout(TimeAmount(options.connectTimeout))
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
@@ -175,22 +197,22 @@ extension PeerLink {
             }
         connected.assumeIsolated().whenComplete { result in
             switch result {
-            case .success(let channel): self.connected(channel)
-            case .failure(let error): self.couldNotConnect(error)
+            case .success(let channel): self.connected(channel, attempt)
+            case .failure(let error): self.couldNotConnect(error, attempt)
             }
         }
     }
 
-    private func couldNotConnect(_ error: any Error) {
-        guard case .connecting = state else { return }
+    private func couldNotConnect(_ error: any Error, _ attempt: Int) {
+        guard case .connecting(attempt, _) = state else { return }
         reasons.say(
             "cannot reach \(target.name) at \(target.address): \(describe(error)); trying again until it answers",
             of: target.name)
         retry()
     }
 
-    private func connected(_ channel: any Channel) {
-        guard case .connecting = state else { return channel.close(promise: nil) }
+    private func connected(_ channel: any Channel, _ attempt: Int) {
+        guard case .connecting(attempt, _) = state else { return channel.close(promise: nil) }
         do {
             let hello = try Handshake.hello(policy.current.introduction, shard: shard).frame()
             try channel.pipeline.syncOperations.addHandler(PeerLinkHandler(link: self))

@@ -23,6 +23,11 @@ extension ShardRunner {
         guard !isStopped else { return }
         reachability.liveness(peer, liveness)
         performReachability()
+        // What was under way over the link has just been given up.
+        switch liveness {
+        case .alive: links?[peer]?.reconnectNow()
+        case .suspect, .dead: links?[peer]?.renew("it does not answer")
+        }
     }
 
     func performReachability() {

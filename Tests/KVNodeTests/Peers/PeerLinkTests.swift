@@ -105,6 +105,30 @@ final class PeerLinkTests: XCTestCase {
         await server.stop()
     }
 
+    func testALinkThatIsRenewedBeginsAnewWithoutWhatWasQueued() async throws {
+        let server = try await TestServer(policy: policy(2))
+        let link = try await TestLink(to: member(2, port: server.port()), policy: policy(1))
+        _ = try await link.events.next()
+        try await link.on { link in
+            link.send(.outdated(epoch: 1))
+            link.renew("it does not answer")
+            link.renew("once is enough")
+            XCTAssertFalse(link.isUp)
+        }
+        let down = try await link.events.next()
+        XCTAssertEqual(down, .down("it does not answer"))
+        let up = try await link.events.next()
+        XCTAssertEqual(up, .up(boot: 20))
+        try await link.on { link in
+            link.send(.outdated(epoch: 2))
+            link.flush()
+        }
+        let messages = try await server.messages(1)
+        XCTAssertEqual(messages, [.outdated(epoch: 2)])
+        try await link.stop()
+        await server.stop()
+    }
+
     func testWhatIsSentWithoutAConnectionIsDropped() async throws {
         let gone = try await TestServer(policy: policy(2))
         let port = try gone.port()
