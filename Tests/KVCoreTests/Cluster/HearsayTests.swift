@@ -103,6 +103,24 @@ final class HearsayTests: XCTestCase {
         XCTAssertEqual(lone.give(.outcome(again[0].id, .found(garbage))).notices, [], "said once")
     }
 
+    func testTheRegisterIsReadAgainNowAndThen() {
+        var lone = LoneMachine()
+        var named = lone.later(2)
+        for index in 0..<3 { named.members[index].store = UUID128(high: 1, low: UInt64(index + 1)) }
+        _ = lone.give(2, .topology(named))
+        _ = lone.give(.persisted(2))
+        let read = lone.give(.leading(true)).requests
+        let found = Record(version: Version("1.1.1") ?? .zero, value: lone.table.coding.encode(named))
+        _ = lone.give(.outcome(read[0].id, .found(found)))
+        XCTAssertEqual(lone.wait(4900).requests.count, 0, "there is nothing to change")
+        let again = lone.wait(100).requests
+        XCTAssertEqual(again.map(\.command), [.get])
+        var late = named
+        late.epoch = 3
+        let other = Record(version: Version("2.2.1") ?? .zero, value: lone.table.coding.encode(late))
+        XCTAssertEqual(lone.give(.outcome(again[0].id, .found(other))).persisted, [3], "what nobody was told of")
+    }
+
     func testReportsGoToTheCouncil() {
         var lone = LoneMachine(members: 7, me: 7)
         let report = NodeReport(epoch: 1, store: UUID128(high: 1, low: 7), partitions: [], moves: [])
