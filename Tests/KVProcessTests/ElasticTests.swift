@@ -8,7 +8,7 @@ final class ElasticTests: XCTestCase {
     private static let come = ["n4", "n5", "n6"]
 
     func testThreeGrowToSixAndShrinkBackWithoutAFailedRequest() throws {
-        let cluster = try TestCluster(spares: 3, settings: "log: {level: debug}\n")
+        let cluster = try TestCluster(spares: 3)
         try cluster.startAndWait()
         let samples = Sample.all
         try Sample.put(samples, on: cluster.connections(to: Self.stay))
@@ -39,7 +39,6 @@ final class ElasticTests: XCTestCase {
         load.stop()
         let failed = load.all.filter { !$0.outcome.isDone }.map(\.description)
         XCTAssertEqual(failed, [], "no request has failed")
-        if !failed.isEmpty { for n in cluster.nodes { try? cluster.log(n.id).write(toFile: "/tmp/w/log-\(n.id)", atomically: true, encoding: .utf8) } }
         try load.readAll(at: Self.stay)
         load.check()
         try assertEqualCopies(cluster, load, observer: "n1")

@@ -131,7 +131,8 @@ struct Router<Local: LocalReplica> {
     private func target(_ entry: Pending, _ replica: Local?) -> NodeNumber? {
         if let replica { return replica.leaderHint.flatMap { context.isUp($0) ? $0 : nil } }
         let partition = Int(entry.request.partition.raw)
-        if let hint = hints[partition], context.isUp(hint) { return hint }
+        // It may have led the partition itself until a moment ago.
+        if let hint = hints[partition], hint != context.me, context.isUp(hint) { return hint }
         let up = quorums[partition].members.filter { context.isUp($0) && $0 != context.me }
         return up.isEmpty ? nil : up[entry.attempts % up.count]
     }
