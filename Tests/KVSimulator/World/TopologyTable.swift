@@ -20,6 +20,9 @@ final class TopologyTable: @unchecked Sendable {
         Int(String(decoding: bytes, as: UTF8.self)).flatMap { encoded.indices.contains($0) ? encoded[$0] : nil }
     }
 
+    /// What may have been chosen and not been adopted by anybody.
+    func proposed(after epoch: Epoch) -> [Topology] { encoded.filter { $0.epoch > epoch } }
+
     /// False where another topology of the same epoch is known.
     func isOnly(_ topology: Topology) -> Bool {
         let known = adopted[topology.epoch] ?? topology

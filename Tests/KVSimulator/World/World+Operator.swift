@@ -84,12 +84,17 @@ extension World {
 
     /// Only where nothing is lost by it, and one after the other.
     private func dieForGood() {
-        let dead = topology.members.contains { machines[$0.number].map { nodes[$0].isGone } ?? false }
+        let latest = [topology] + topologies.proposed(after: topology.epoch)
+        let dead = latest.contains(where: hasDead)
+        // With three left beside it, no council is of one.
         let candidates = admitted.filter { node in
-            (topology.assignments + [topology.council]).allSatisfy { assignment in
-                [assignment.replicas, assignment.next ?? assignment.replicas].allSatisfy { set in
-                    !set.contains(node.number) || set.count >= 3
-                }
+            latest.allSatisfy { topology in
+                topology.members.count { $0.stays && $0.number != node.number } >= 3
+                    && (topology.assignments + [topology.council]).allSatisfy { assignment in
+                        [assignment.replicas, assignment.next ?? assignment.replicas].allSatisfy { set in
+                            !set.contains(node.number) || set.count >= 3
+                        }
+                    }
             }
         }
         guard !dead, !candidates.isEmpty else { return }
@@ -115,7 +120,13 @@ extension World {
         }
     }
 
+    private func hasDead(_ topology: Topology) -> Bool {
+        topology.members.contains { machines[$0.number].map { nodes[$0].isGone } ?? false }
+    }
+
     private func wish(_ process: Process) -> ControlRequest? {
+        // Nobody else is taken away meanwhile.
+        if hasDead(topology) { return repair(process) ?? .status }
         let members = process.topology.members
         let applicants = process.cluster?.applicants ?? []
         let isDryRun = moveRandom.chance(0.15)

@@ -57,6 +57,8 @@ extension World {
 
     /// A timer of the process is due.
     func look(around node: Node, _ process: Process, _ now: Now) {
+        // Those whom it has left do not answer it.
+        guard !process.isLeaving else { return }
         if process.watch != nil {
             process.watch?.swim.tick(now: now.monotonic)
             return performWatch(node, process, now)
