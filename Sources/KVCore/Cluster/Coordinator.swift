@@ -62,8 +62,11 @@ struct Coordinator {
         queue.append(ask)
     }
 
-    /// Drops what has waited too long without having been begun.
+    /// Drops what has waited too long without having been begun, and says of what is in doubt that it is.
     mutating func timer() {
+        let doubted = doubt?.asks.filter { context.time >= $0.deadline } ?? []
+        doubt?.asks.removeAll { context.time >= $0.deadline }
+        answer(doubted, .unknown)
         let late = queue.filter { context.time >= $0.deadline }
         guard !late.isEmpty else { return }
         queue.removeAll { context.time >= $0.deadline }

@@ -206,8 +206,9 @@ extension Replica {
 
     /// A peer is in touch; `last` is the process of it that was before, if any.
     func peerCameUp(_ node: NodeNumber, boot: UInt64, last: UInt64?) {
-        // One that showed itself as the leader before it was in touch at all leads still.
-        if let last, last != boot, leaderHint == node { leaderHint = nil }
+        // Another process does not lead any more. One heard to lead before it was in touch at all does.
+        let isAnother = last.map { $0 != boot } ?? !hasHeardLeader
+        if isAnother, leaderHint == node { leaderHint = nil }
         guard let leader, let index = quorum.index(of: node) else { return }
         // A new process may have lost what it had accepted without syncing.
         if last != boot {

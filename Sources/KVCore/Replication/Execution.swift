@@ -8,7 +8,7 @@ extension Replica {
         let floor = context.store.purgeFloor(partition)
         var equal = ReplicaMask(ownIndex)
         for (index, root) in candidate.roots where root.floor == floor && root.digest == own { equal.insert(index) }
-        let isSettled = quorum.currentIsMet(by: equal) || !context.options.rules.compareRoots
+        let isSettled = prove(equal, strictly: mayHaveBeenReady) || !context.options.rules.compareRoots
         let leader = Leader(
             ballot: candidate.ballot, replicas: quorum.members.count, isSettled: isSettled, now: now,
             options: context.options)

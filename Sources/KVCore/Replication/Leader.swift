@@ -36,6 +36,8 @@ final class Leader {
     var settling: Settling?
     /// Where the partition moves: every record is on majorities of both sets, and this node is of the next.
     var isReady = false
+    /// The proposal that marks readiness; 0 before.
+    var mark: UInt64 = 0
     /// When to look next for tombstones that may go, and for expired records, and in which leaf.
     var nextPurge: Instant
     var nextSweep: Instant

@@ -18,10 +18,35 @@ extension Replica {
         return quorum.nextIsMet(by: level)
     }
 
-    /// Once everything was on a majority of the next set, it stays so: what came later was chosen on a majority of both.
+    /// Once everything was on a majority of the next set, it stays so: what came later was chosen on a majority of both, and
+    /// nothing less counts as chosen from then on. That holds for later leaders under this configuration too: they find
+    /// the mark, which is chosen before the leader says that it is ready.
     func considerReadiness(_ leader: Leader) {
         guard quorum.isJoint, !leader.isReady, quorum.stays(ownIndex) else { return }
-        leader.isReady = nextSetIsLevel(leader) || !context.options.rules.settleBeforeSwitch
+        guard context.options.rules.settleBeforeSwitch else { return leader.isReady = true }
+        guard leader.transfer == nil, nextSetIsLevel(leader) else { return }
+        if leader.mark == 0 {
+            propose(readinessMark, value: nil, expiry: .never, contentType: "", origin: nil, leader)
+            leader.mark = leader.sequence
+        }
+        leader.isReady = leader.isChosen(leader.mark)
+    }
+
+    /// The key of a tombstone: to clients there is nothing, and it goes as all tombstones go. Of each configuration another.
+    private var readinessMark: Key { Key([0] + Array("ready \(changed)".utf8)) }
+
+    /// Whether a leader under this configuration may have said that the next set may become the present one.
+    var mayHaveBeenReady: Bool {
+        quorum.isJoint && context.store.head(partition, readinessMark) != nil
+    }
+
+    /// Whether replicas that hold the same prove it to be chosen.
+    ///
+    /// Until the next set is level, a majority of the present one: what was chosen before the move is nowhere else. Then a
+    /// majority of both: less than that may have been accepted by the leaders of this configuration and not been chosen,
+    /// and the present set may be done with at any time.
+    func prove(_ mask: ReplicaMask, strictly: Bool) -> Bool {
+        strictly ? quorum.isMet(by: mask) : quorum.currentIsMet(by: mask)
     }
 
     /// Nil unless this node leads the partition and it moves.

@@ -99,7 +99,9 @@ extension Replica {
         for (index, record) in recovery.records where record.version == best { holders.insert(index) }
         let remote = recovery.records.values.first { $0.version == best }
 
-        let isChosenAndHeld = holders.contains(ownIndex) && quorum.currentIsMet(by: holders)
+        // Not yet settled, this leader cannot know whether the partition may have been ready to switch: no less than
+        // majorities of both sets will do.
+        let isChosenAndHeld = holders.contains(ownIndex) && quorum.isMet(by: holders)
         if isChosenAndHeld {
             endCarried(key, latest: best, isChosen: true, leader)
             return finishRecovery(key, leader)

@@ -20,6 +20,8 @@ final class Replica {
 
     /// Who leads, to the best of this node's knowledge, and when it last showed.
     var leaderHint: NodeNumber?
+    /// That is by what this process has heard, not by what a former one had promised.
+    var hasHeardLeader = false
     var leaderHeard: Instant
     /// Since when nobody has seemed to lead.
     var vacantSince: Instant?
@@ -104,6 +106,7 @@ final class Replica {
     func sawLeader(_ node: NodeNumber) {
         leaderHint = node
         leaderHeard = now
+        hasHeardLeader = true
         vacantSince = nil
         // It asked whether anybody sees a leader, and here is one. (A ballot that is prepared is beyond recall.)
         if candidate?.phase == .canvassing { abandonCandidacy(hint: nil) }

@@ -4,6 +4,8 @@ import DequeModule
 /// that differ, then each such key by a read from a majority.
 final class Settling {
     var sent: Instant
+    /// Majorities of both sets are to be compared with.
+    let isStrict: Bool
     /// Which leaves of each replica differ from this leader's, by replica.
     var differing: [Int: Set<Int>] = [:]
     /// Nil until a majority's leaves are known.
@@ -15,13 +17,16 @@ final class Settling {
     var keys: Deque<Key> = []
     var recovering: Set<Key> = []
 
-    init(sent: Instant) { self.sent = sent }
+    init(sent: Instant, isStrict: Bool) {
+        self.sent = sent
+        self.isStrict = isStrict
+    }
 }
 
 extension Replica {
     func beginSettling() {
         guard let leader else { return }
-        leader.settling = Settling(sent: now)
+        leader.settling = Settling(sent: now, isStrict: mayHaveBeenReady)
         sendLeavesRequests(leader)
     }
 
@@ -55,11 +60,11 @@ extension Replica {
         let known = settling.differing
         var answered = ReplicaMask(ownIndex)
         for index in known.keys { answered.insert(index) }
-        guard quorum.currentIsMet(by: answered) else { return }
+        guard prove(answered, strictly: settling.isStrict) else { return }
         let suspects = (0..<HashTree.leafCount).filter { leaf in
             var equal = ReplicaMask(ownIndex)
             for (index, leaves) in known where !leaves.contains(leaf) { equal.insert(index) }
-            return !quorum.currentIsMet(by: equal)
+            return !prove(equal, strictly: settling.isStrict)
         }
         settling.suspects = Deque(suspects)
         advanceSettling(leader)
@@ -72,15 +77,16 @@ extension Replica {
         settling.entries[index] = versions
         var answered = ReplicaMask(ownIndex)
         for index in settling.entries.keys { answered.insert(index) }
-        guard quorum.currentIsMet(by: answered) else { return }
-        settling.keys.append(contentsOf: unsettledKeys(leaf: leaf, others: settling.entries, leader))
+        guard prove(answered, strictly: settling.isStrict) else { return }
+        settling.keys.append(contentsOf: unsettledKeys(leaf: leaf, settling, leader))
         settling.leaf = nil
         settling.entries = [:]
         advanceSettling(leader)
     }
 
     /// The keys of a leaf whose latest record is not known to be chosen and held here.
-    private func unsettledKeys(leaf: Int, others: [Int: [Key: Version]], _ leader: Leader) -> [Key] {
+    private func unsettledKeys(leaf: Int, _ settling: Settling, _ leader: Leader) -> [Key] {
+        let others = settling.entries
         var own: [Key: Version] = [:]
         context.store.forEach(partition, leaf: leaf) { key, head in own[key] = head.version }
         var keys = Set(own.keys)
@@ -95,7 +101,7 @@ extension Replica {
                 if other > version { return true }
                 if other == version { holders.insert(index) }
             }
-            return !quorum.currentIsMet(by: holders)
+            return !prove(holders, strictly: settling.isStrict)
         }.sorted()
     }
 
@@ -119,6 +125,8 @@ extension Replica {
     }
 
     private func finishSettling(_ leader: Leader) {
+        // The mark may have come to light only now.
+        guard mayHaveBeenReady == leader.settling?.isStrict else { return beginSettling() }
         leader.settling = nil
         leader.isSettled = true
         context.effects.append(.notice(.settled(partition)))

@@ -22,7 +22,7 @@ final class MoveTests: XCTestCase {
         XCTAssertNil(cluster.move?.isReady == true ? "ready at once" : nil)
         cluster.pass(1000)
         XCTAssertEqual(cluster.leaders, [1])
-        XCTAssertEqual(cluster[4].store.records.count, 300)
+        XCTAssertEqual(cluster[4].store.usage(ManualNode.partition).keys, 300)
         XCTAssertEqual(cluster.move?.isReady, true)
         cluster.assertLevel()
 
@@ -146,6 +146,35 @@ final class MoveTests: XCTestCase {
         cluster.tell(3)
         XCTAssertEqual(cluster[3].store.records.count, 0, "however briefly it lapsed")
         XCTAssertEqual(cluster[3].store.membership(ManualNode.partition), 3)
+    }
+
+    /// What the present set alone has accepted is not chosen, and once a leader has been ready the set may be done with at
+    /// any time: no later leader may take it for the truth.
+    func testWhatALeaderReadsAfterAMoveWasReadySurvivesTheSwitch() {
+        _ = put("old")
+        cluster.change(to: [1, 2, 3], next: [1, 4, 5])
+        cluster.pass(1000)
+        XCTAssertEqual(cluster.move?.isReady, true)
+        // It is sent to all, reaches 2 and 3 only, and the leader is cut off.
+        let late = cluster[1].request(.put("late"))
+        cluster.isolate(4)
+        cluster.isolate(5)
+        cluster.run()
+        XCTAssertNil(cluster[1].answers[late])
+        XCTAssertEqual(cluster[2].value(), "late")
+        cluster.isolate(1)
+        cluster.rejoin(4)
+        cluster.rejoin(5)
+        for _ in 0..<400 where !cluster.leaders.contains(2) { cluster.pass(10) }
+        let read = cluster[2].request(.get)
+        cluster.run()
+        XCTAssertEqual(cluster[2].answers[read]?.text, "late")
+
+        cluster.change(to: [1, 4, 5], telling: [2, 3, 4, 5])
+        cluster.pass(2000)
+        let again = cluster[4].request(.get)
+        cluster.pass(100)
+        XCTAssertEqual(cluster[4].answers[again]?.text, "late")
     }
 
     func testAGrowingAndShrinkingSet() {

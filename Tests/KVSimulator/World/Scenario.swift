@@ -63,6 +63,8 @@ public struct Scenario: Sendable {
     public var broadcast = 1.0
     /// How often a node asks for a later topology when the protocol tells it that there is one.
     public var heed = 1.0
+    /// From a leader's report that its partition is ready to the switch, at most.
+    public var councilDelay = Span.milliseconds(100)
     /// Timers between a leader's reports of its moves.
     public var reportInterval = 10
     /// The shard's own times: of purges, of looking for expired records, of asking whether copies may go, of comparing
@@ -234,6 +236,7 @@ extension Scenario {
         broadcast = random.pick([1, 0.5, 0])
         heed = random.pick([1, 1, 0.3])
         reportInterval = random.pick([1, 10, 25])
+        councilDelay = .milliseconds(random.pick([20, 100, 1000]))
         relinquish = .milliseconds(random.pick([30, 200, 500]))
         moveRate = random.pick([0, 0, 0, 20, 200])
         duration = .milliseconds(random.within(2000...6000))

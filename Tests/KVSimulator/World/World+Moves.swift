@@ -151,9 +151,8 @@ extension World {
     private func heard(_ report: MoveReport) {
         let assignment = topology.assignments[Int(report.partition.raw)]
         guard assignment.next != nil, assignment.changed == report.changed else { return }
-        // A council takes its time, at times: what was ready once must stay so.
-        let patience = moveRandom.pick([UInt64(20_000_000), 100_000_000, 1_000_000_000])
-        if ready.isEmpty { after(moveRandom.below(patience)) { [self] in switchReady() } }
+        // A council may take its time: what was ready once must stay so.
+        if ready.isEmpty { after(moveRandom.below(scenario.councilDelay.nanoseconds)) { [self] in switchReady() } }
         ready[report.partition] = report.changed
     }
 

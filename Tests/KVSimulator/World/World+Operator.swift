@@ -142,7 +142,8 @@ extension World {
         case 2: return repair(process)
         case 3: return .pause
         case 4, 5: return .resume
-        case 6: return .cancel
+        // A newcomer that leads already loses the lead by it, and with it what is in flight.
+        case 6: return scenario.isCalm ? .status : .cancel
         default: return .status
         }
     }
