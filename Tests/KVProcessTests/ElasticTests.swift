@@ -172,12 +172,12 @@ final class ElasticTests: XCTestCase {
         let bytes = try cluster.bytes(of: "n4", seenBy: "n4")
         usleep(2_000_000)
         XCTAssertEqual(try cluster.bytes(of: "n4", seenBy: "n4"), bytes, "nothing moves while it is paused")
-        XCTAssertEqual(try cluster.kv("join", "--resume", at: Self.stay).status, 0)
+        XCTAssertEqual(try cluster.kv("join", "--resume", "--no-wait", at: Self.stay).status, 0)
         usleep(1_500_000)
         XCTAssertGreaterThan(try cluster.bytes(of: "n4", seenBy: "n4"), bytes)
         let other = try cluster.kv("leave", "n1", "--yes", at: Self.stay)
         XCTAssertNotEqual(other.status, 0, "one plan at a time")
-        XCTAssertEqual(try cluster.kv("join", "--cancel", at: Self.stay).status, 0)
+        XCTAssertEqual(try cluster.kv("join", "--cancel", "--no-wait", at: Self.stay).status, 0)
         try cluster.wait(limit: 60, for: "n4 to be out again") { try cluster.state(of: "n4", seenBy: "n1") == nil }
         try assertBalanced(cluster, nodes: 3)
         for index in 0..<300 {
