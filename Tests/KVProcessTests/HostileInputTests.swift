@@ -42,7 +42,8 @@ final class HostileInputTests: XCTestCase {
         XCTAssertEqual(try cluster.kv("put", long, "v").status, 65)
         XCTAssertEqual(try cluster.http("n1", "GET", "/v1/kv/k").status, 404, "nothing was put")
         XCTAssertEqual(
-            try cluster.kv("pit", "k").errors, "kv: unknown command 'pit'; there are serve, join, leave, get, put, del, ring\n")
+            try cluster.kv("pit", "k").errors,
+            "kv: unknown command 'pit'; there are serve, join, leave, get, put, del, ring\n")
         XCTAssertEqual(try cluster.kv("put", "k", "v", "--colour").status, 64)
     }
 

@@ -32,8 +32,18 @@ extension Replica {
         leader.isReady = leader.isChosen(leader.mark)
     }
 
-    /// The key of a tombstone: to clients there is nothing, and it goes as all tombstones go. Of each configuration another.
-    private var readinessMark: Key { Key([0] + Array("ready \(changed)".utf8)) }
+    /// The key of a tombstone: to clients there is nothing, and it goes as all tombstones go. Of each configuration another;
+    /// and of a slot that is another partition's, so that no client's key is the same. (Where one partition has all slots,
+    /// the doors' keys cannot be told apart from it: there a client must not use the key.)
+    private var readinessMark: Key {
+        var salt = 0
+        while true {
+            let key = Key([0] + Array("ready \(changed) \(salt)".utf8))
+            let isForeign = PartitionID(slot: key.slot, partitions: context.partitionCount) != partition
+            if isForeign || context.partitionCount == 1 { return key }
+            salt += 1
+        }
+    }
 
     /// Whether a leader under this configuration may have said that the next set may become the present one.
     var mayHaveBeenReady: Bool {

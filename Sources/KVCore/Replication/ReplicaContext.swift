@@ -18,6 +18,8 @@ final class ReplicaContext: Environment {
     var carriedChanges = 0
     /// Bytes of records on their way to lagging peers.
     var mending: [NodeNumber: Int] = [:]
+    /// P.
+    let partitionCount: Int
     /// The plan that moves partitions is paused.
     var isMovingPaused = false
     private var moveBudget: MoveBudget
@@ -27,8 +29,12 @@ final class ReplicaContext: Environment {
     /// What waits for the store, in the order of its log.
     private var deferred: Deque<(position: LogPosition, action: DeferredAction)> = []
 
-    init(me: NodeNumber, store: any RecordStore, options: ShardOptions, epoch: Epoch, now: Now, seed: UInt64) {
+    init(
+        me: NodeNumber, store: any RecordStore, options: ShardOptions, partitions: Int, epoch: Epoch, now: Now,
+        seed: UInt64
+    ) {
         self.store = store
+        partitionCount = max(partitions, 1)
         moveBudget = MoveBudget(rate: options.moveRate, now: now.monotonic)
         super.init(me: me, options: options, epoch: epoch, now: now, seed: seed)
     }

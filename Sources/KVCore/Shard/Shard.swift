@@ -47,7 +47,8 @@ public struct Shard {
         self.me = me
         self.store = store
         let context = ReplicaContext(
-            me: me, store: store, options: options, epoch: topology.epoch, now: now, seed: seed)
+            me: me, store: store, options: options, partitions: topology.settings.partitions, epoch: topology.epoch,
+            now: now, seed: seed)
         let partitions = partitions.filter { topology.assignment(of: $0) != nil }.sorted()
         var replicas: [Replica?] = Array(repeating: nil, count: topology.assignments.count + 1)
         for partition in partitions {
