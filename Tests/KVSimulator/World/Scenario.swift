@@ -253,6 +253,8 @@ extension Scenario {
         moves = .milliseconds(random.pick([100, 200, 400]))
         spares = 1 + random.below(4)
         duration = .milliseconds(random.within(3000...9000))
+        // Longer runs of fewer requests a second: histories that can be searched.
+        think = max(think, .milliseconds(40))
         heed = 1
         evictAfter = .milliseconds(random.pick([400, 1500, 600_000]))
         maximumMoves = random.pick([1, 2, 64])

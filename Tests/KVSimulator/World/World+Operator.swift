@@ -189,6 +189,13 @@ extension World {
         }
     }
 
+    /// It was removed, and everybody it knows is gone: nobody is left to tell it.
+    private func isForgotten(_ node: Node) -> Bool {
+        node.process?.topology.members.allSatisfy { member in
+            member.number == node.number || machines[member.number].map { nodes[$0].isGone } ?? true
+        } ?? true
+    }
+
     /// What is not yet as the operator would have it, after all faults.
     func ungoverned() -> String? {
         guard scenario.isSelfGoverned else { return nil }
@@ -198,7 +205,11 @@ extension World {
         }
         if topology.council.next != nil { return "the council moves" }
         for node in admitted {
-            if topology.member(node.number) == nil { return "node \(node.number) has not noticed that it was removed" }
+            if topology.member(node.number) == nil {
+                guard isForgotten(node) else { return "node \(node.number) has not noticed that it was removed" }
+                stop(node)
+                node.isGone = true
+            }
             if let call = node.process?.controls.values.first { return "unanswered: \(call.request)" }
         }
         return nil
