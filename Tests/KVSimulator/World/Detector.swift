@@ -20,6 +20,13 @@ struct Detector {
 
     init(count: Int, now: UInt64) { peers = Array(repeating: Peer(heard: now), count: count) }
 
+    /// A new member: it has its time to be heard from now on.
+    mutating func expect(_ peer: Int, at time: UInt64) {
+        guard !peers[peer].isUp else { return }
+        peers[peer].heard = time
+        peers[peer].isDead = false
+    }
+
     /// Whether the opinion of the peer changes to "up".
     mutating func heard(_ peer: Int, boot: UInt64, at time: UInt64) -> Bool {
         guard boot >= peers[peer].boot, time >= peers[peer].deafUntil else { return false }

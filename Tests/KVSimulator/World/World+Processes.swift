@@ -133,6 +133,7 @@ extension World {
         case .input(.message(let peer, _)) where !mayLink(process, to: peer): break
         case .input(.topology(let topology)):
             part(from: process.topology, to: topology, node)
+            expectNewcomers(from: process.topology, to: topology, process)
             process.topology = topology
             process.watch?.follow(topology, now: now.monotonic)
             process.shard.handle(.topology(topology), now: now)

@@ -47,6 +47,12 @@ extension World {
         }
     }
 
+    func expectNewcomers(from before: Topology, to after: Topology, _ process: Process) {
+        for member in after.members where before.member(member.number) == nil {
+            if let index = machines[member.number] { process.detector.expect(index, at: time) }
+        }
+    }
+
     /// Links to those who are no members any more stay for a while, so that what they have begun may end.
     func part(from before: Topology, to after: Topology, _ node: Node) {
         for member in before.members where after.member(member.number) == nil {
