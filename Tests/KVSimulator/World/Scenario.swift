@@ -227,6 +227,8 @@ extension Scenario {
         stagger = random.pick([.milliseconds(500), .milliseconds(500), .milliseconds(20)])
         if moves != nil, random.chance(0.5) { governItself(&random) }
         if random.chance(0.3) { addSwim(&random) }
+        // Members that do not know each other yet do not answer each other's probes.
+        if isCalm, probeInterval != nil { (gossip, broadcast) = (1, 1) }
     }
 
     private mutating func addMoves(_ random: inout SeededRandom) {
@@ -259,7 +261,18 @@ extension Scenario {
         evictAfter = .milliseconds(random.pick([400, 1500, 600_000]))
         maximumMoves = random.pick([1, 2, 64])
         clusterTimer = random.pick([1, 3, 10])
+        if moveRate > 0 { moveRate = 1000 }
         if !isCalm, random.chance(0.4) { deaths = .milliseconds(random.pick([1000, 3000])) }
+        if !isCalm, random.chance(0.2) { evict(&random) }
+    }
+
+    /// The dead are left to the coordinator: the operator asks for little.
+    private mutating func evict(_ random: inout SeededRandom) {
+        (nodes, replicas) = (5 + random.below(2), 3)
+        moves = .milliseconds(4000)
+        deaths = .milliseconds(1000)
+        evictAfter = .milliseconds(random.pick([200, 600]))
+        duration = .milliseconds(random.within(5000...9000))
     }
 
     private mutating func calm(_ random: inout SeededRandom) {

@@ -11,6 +11,9 @@ extension World {
             me: node.number, boot: process.boot, store: node.storeID, topology: process.topology,
             options: scenario.clusterOptions, coding: topologies.coding, seed: loopRandom.next(),
             now: node.clock.now(time))
+        // It may have died with it on disk, before anybody else heard.
+        witness(process.topology, node)
+        if process.topology.member(node.number) == nil { depart(node, process) }
     }
 
     /// Tells the council how the partitions led here are doing.
@@ -69,6 +72,14 @@ extension World {
     private func adopt(_ next: Topology, _ node: Node, _ process: Process) {
         trace.line(time, "\(node.number) adopts \(next.summary)")
         trace.fold(time, next.epoch, 3)
+        witness(next, node)
+        process.inbox.append(.input(.topology(next)))
+        wake(node, process)
+        if next.member(node.number) == nil { depart(node, process) }
+    }
+
+    /// A node goes by this topology.
+    private func witness(_ next: Topology, _ node: Node) {
         if !topologies.isOnly(next) {
             history.add(Violation(.agreement, "node \(node.number) goes by another epoch \(next.epoch) than others"))
         }
@@ -77,9 +88,6 @@ extension World {
             countMoves(from: topology, to: next)
             topology = next
         }
-        process.inbox.append(.input(.topology(next)))
-        wake(node, process)
-        if next.member(node.number) == nil { depart(node, process) }
     }
 
     /// Learns on which machines a topology's members run.
