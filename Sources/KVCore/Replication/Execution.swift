@@ -27,6 +27,7 @@ extension Replica {
         if !isSettled { beginSettling() }
         carryOn(candidate.unfinished.proposals, leader)
         for operation in candidate.unfinished.operations { submit(operation) }
+        if quorum.isJoint { mend(leader) }
     }
 
     /// Tells the replicas at once, rather than with the next summary.

@@ -29,7 +29,9 @@ extension Replica {
             propose(readinessMark, value: nil, expiry: .never, contentType: "", origin: nil, leader)
             leader.mark = leader.sequence
         }
-        leader.isReady = leader.isChosen(leader.mark)
+        guard leader.isChosen(leader.mark) else { return }
+        leader.isReady = true
+        context.effects.append(.notice(.ready(partition)))
     }
 
     /// The key of a tombstone: to clients there is nothing, and it goes as all tombstones go. Of each configuration another;

@@ -80,6 +80,7 @@ extension Replica {
             next = proposal.previous
         }
         answerWhatMayBe(leader)
+        if leader.mark != 0 { considerReadiness(leader) }
     }
 
     private func answerCarried(_ proposal: Proposal) {

@@ -250,6 +250,7 @@ final class ShardRunner: @unchecked Sendable {
         case .steppedDown(let partition): logger.debug("stepped down", metadata: ["partition": "\(partition)"])
         case .relinquished(let partition):
             logger.debug("deleted what has left", metadata: ["partition": "\(partition)"])
+        case .ready: cluster?.reportSoon()
         case .behind(let epoch, let peer): cluster?.saw(epoch, at: peer)
         case .drained:
             onDrained?()
