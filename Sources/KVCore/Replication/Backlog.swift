@@ -39,12 +39,18 @@ extension Replica {
         advanceBacklog(key, loaded: nil, leader)
     }
 
+    /// Nothing of what waits to be judged has been proposed, so it may as well be passed on.
+    func holdBacklogs(_ leader: Leader) {
+        for key in leader.backlogs.keys.sorted() { leader.held += leader.backlogs[key]?.operations ?? [] }
+        leader.backlogs = [:]
+    }
+
     /// Judges what has waited, as far as that can be done now. `loaded` may have been replaced meanwhile.
     private func advanceBacklog(_ key: Key, loaded: Record?, _ leader: Leader) {
         guard var backlog = leader.backlogs.removeValue(forKey: key) else { return }
         guard leader.transfer == nil, majorityIsUp else {
             leader.held += backlog.operations
-            return
+            return context.markDirty(self)
         }
         for (index, operation) in backlog.operations.enumerated() {
             // What the latest record is was known when the first of them came, and this leader has lost no track of it since.
