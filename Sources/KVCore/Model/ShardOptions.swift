@@ -79,6 +79,8 @@ package struct ProtocolRules: Sendable {
     package var confirmReads = true
     /// A failed condition is answered only from a value known to be chosen.
     package var answerOnlyChosen = true
+    /// A change is not judged on a record in flight that may have expired before it is chosen.
+    package var awaitExpiring = true
     /// A write is acknowledged when a majority holds it, not at the first.
     package var majorityAcknowledges = true
     /// A partition is settled at once only if a majority has the leader's root.

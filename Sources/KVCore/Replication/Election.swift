@@ -9,7 +9,7 @@ struct Unfinished {
         let key: Key
         let version: Version
         /// Nil for a record that was proposed again.
-        let origin: OperationOrigin?
+        let requester: Requester?
     }
 }
 
@@ -200,8 +200,8 @@ extension Replica {
             context.results.append((operation.origin, .notLeader(hint: leaderHint)))
         }
         for proposal in candidate.unfinished.proposals {
-            guard let origin = proposal.origin else { continue }
-            context.results.append((origin, .outcome(.unknown(.leaderLost))))
+            guard let requester = proposal.requester else { continue }
+            context.results.append((requester.origin, .outcome(.unknown(.leaderLost))))
         }
     }
 

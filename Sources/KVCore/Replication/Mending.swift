@@ -196,7 +196,7 @@ extension Replica {
 
     private func recoverOwn(_ key: Key, _ leader: Leader) {
         switch context.store.read(partition, key) {
-        case .absent: propose(key, value: nil, expiry: .never, contentType: "", origin: nil, leader)
+        case .absent: propose(key, .tombstone, leader)
         case .found(let record): proposeAgain(key, record, leader)
         case .onDisk(let ticket):
             if leader.recoveries[key] == nil {

@@ -26,7 +26,7 @@ extension Replica {
         guard context.options.rules.settleBeforeSwitch else { return leader.isReady = true }
         guard leader.transfer == nil, nextSetIsLevel(leader) else { return }
         if leader.mark == 0 {
-            propose(readinessMark, value: nil, expiry: .never, contentType: "", origin: nil, leader)
+            propose(readinessMark, .tombstone, leader)
             leader.mark = leader.sequence
         }
         guard leader.isChosen(leader.mark) else { return }

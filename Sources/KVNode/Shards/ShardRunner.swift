@@ -354,7 +354,21 @@ final class ShardRunner: @unchecked Sendable {
 
 extension Command {
     fileprivate var valueBytes: Int {
-        if case .put(let put) = self { return put.value.count }
-        return 0
+        switch self {
+        case .put(let put): put.value.count
+        case .update(let update): update.bytes
+        case .get, .delete, .list, .count: 0
+        }
+    }
+}
+
+extension Update {
+    fileprivate var bytes: Int {
+        let required = if case .equals(let value) = requirement { value.count } else { 0 }
+        switch change {
+        case .set(let value, _), .append(let value), .overwrite(_, let value), .addNumber(let value):
+            return required + value.count
+        case .remove, .keep, .add: return required
+        }
     }
 }

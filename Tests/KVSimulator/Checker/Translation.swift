@@ -57,6 +57,7 @@ struct Translation {
             guard addChange(call, put.condition, effect: { .write(Sight(call.write, stamp: $0), $1) })
             else { return }
             addExpiry(call, put.lifetime)
+        case .count, .update: return
         case .delete(let condition):
             _ = addChange(call, condition, effect: { .erase($1) })
         }

@@ -160,6 +160,9 @@ extension Statistics {
             case .written: .written
             case .conditionFailed: .conditionFailed
             case .listed: .listed
+            case .counted: .counted
+            case .updated(.some, _): .updated
+            case .updated(nil, _): .notUpdated
             case .refused: .refused
             case .unknown: .unknown
             }
