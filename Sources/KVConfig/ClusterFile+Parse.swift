@@ -8,7 +8,7 @@ extension ClusterFile {
         "": ["cluster", "nodes", "seeds", "data_dir", "storage", "failure", "limits", "security", "log"],
         "cluster": ["name", "partitions", "replicas"],
         "nodes": ["id", "client", "peer", "advertise_client", "advertise_peer", "zone", "weight"],
-        "storage": ["sync", "sync_interval", "cache", "segment"],
+        "storage": ["sync", "sync_interval", "cache", "segment", "shards"],
         "failure": ["probe_interval", "evict_after"],
         "limits": ["key", "value", "connections", "in_flight", "move_rate"],
         "security": ["secret"],
@@ -112,6 +112,8 @@ extension ClusterFile {
             ?? self.storage.syncInterval
         self.storage.cache = reader.size(storage, "cache", in: 0...1 << 40) ?? self.storage.cache
         self.storage.segment = reader.size(storage, "segment", in: 1 << 20...1 << 30) ?? self.storage.segment
+        self.storage.shards =
+            reader.integer(storage, "shards", in: 0...Storage.maximumShards) ?? self.storage.shards
 
         let limits = reader.section(top.values["limits"], path: "limits", kind: "limits")
         self.limits.key = reader.size(limits, "key", in: 1...Limits.maximumKey) ?? self.limits.key

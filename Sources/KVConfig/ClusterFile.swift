@@ -71,6 +71,11 @@ public struct ClusterFile: Hashable, Sendable {
         public var cache = 256 << 20
         /// Bytes of a segment of the log, 1 MiB to 1 GiB.
         public var segment = 256 << 20
+        /// Event loops that share a node's partitions, each with a log of its own, 1 to `maximumShards`; 0: half the
+        /// processors, at most 8. Fixed when a data directory is made.
+        public var shards = 0
+
+        public static let maximumShards = 64
 
         public init() {}
     }
