@@ -37,6 +37,11 @@ extension Scenario {
             (keys, think) = (6, .milliseconds(60))
             (jitter, moveRate, stagger) = (.milliseconds(10), 20, .zero)
             faults = [.crash: .milliseconds(120), .isolation: .milliseconds(120)]
+        case .judgeExpiring:
+            // Leaders are cut off for longer than values live, while others read the last value without them.
+            (expires, lifetime, deadline) = (true, .milliseconds(60), .milliseconds(2000))
+            (mix.get, mix.add, mix.putIfPresent) = (60, 30, 10)
+            faults = [.isolation: .milliseconds(200), .oneWay: .milliseconds(300)]
         case .purgeEarly:
             eraseOften()
             loss = 0.05

@@ -40,6 +40,8 @@ public struct Scenario: Sendable {
     public var faults: [FaultKind: Span] = [:]
     /// Whether values may carry a time to live; then no clock is skewed.
     public var expires = false
+    /// The longest time to live.
+    public var lifetime = Span.milliseconds(400)
     // What moves.
     /// Machines that may be admitted later.
     public var spares = 0
@@ -135,11 +137,24 @@ public struct Mix: Sendable {
     public var delete = 6
     public var deleteIfVersion = 3
     public var list = 3
+    public var count = 1
+    public var setIfEqual = 3
+    public var getAndSet = 4
+    public var setIfAbsent = 2
+    public var removeIfEqual = 2
+    public var getAndDelete = 2
+    public var append = 5
+    public var add = 8
+    public var expire = 2
+    public var persist = 1
 
     public init() {}
 
     var weights: [Int] {
-        [get, staleGet, put, putIfAbsent, putIfPresent, putIfVersion, delete, deleteIfVersion, list]
+        [
+            get, staleGet, put, putIfAbsent, putIfPresent, putIfVersion, delete, deleteIfVersion, list, count,
+            setIfEqual, getAndSet, setIfAbsent, removeIfEqual, getAndDelete, append, add, expire, persist,
+        ]
     }
 }
 
