@@ -29,10 +29,10 @@ bench: build
 	data=$$(mktemp -d) && $(SWIFT) run -c release storebench 100000 $$data; rm -rf $$data
 
 format:
-	$(SWIFT) format -i -r Package.swift Sources Tests
+	$(SWIFT) format -i -r Package.swift Sources Tests examples
 
 lint:
-	$(SWIFT) format lint --strict -r Package.swift Sources Tests
+	$(SWIFT) format lint --strict -r Package.swift Sources Tests examples
 	.ci/check-layers
 
 ## Leaves the data of `make run` (kv-data) alone
