@@ -156,6 +156,15 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(
+            name: "KVBenchTests",
+            dependencies: [
+                "KVBench", "KVCore", "KVWire", "kv",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
             name: "KVProcessTests", dependencies: ["KVClient", "KVCore", "KVSimulator", "kv"], swiftSettings: settings),
     ]
 )

@@ -99,7 +99,7 @@ final class RespDialect: Dialect {
             return .failed(.other, text)
         case "ASK", "BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "NOREPLICAS", "OOM", "READONLY", "TRYAGAIN":
             return .failed(.refused, text)
-        case "UNKNOWN": return .failed(.unknown, text)
+        case "OUTCOMEUNKNOWN": return .failed(.unknown, text)
         default: return .failed(.other, text)
         }
     }
