@@ -21,7 +21,7 @@ struct ClientOptions: ParsableArguments {
     func client() throws -> KVClient { KVClient(endpoints: try endpoints(), timeout: try span()) }
 
     /// A flag goes before any variable, and addresses before a file that has them.
-    private func endpoints() throws -> [Address] {
+    func endpoints() throws -> [Address] {
         if let endpoint { return try Self.addresses(endpoint, from: "--endpoint", .usage) }
         if let config { return try Self.addresses(inFile: config) }
         if let endpoint = environment("KV_ENDPOINT") {
@@ -45,7 +45,7 @@ struct ClientOptions: ParsableArguments {
         }
     }
 
-    private func span() throws -> Span {
+    func span() throws -> Span {
         if let timeout { return try Self.span(timeout, from: "--timeout", .usage) }
         if let timeout = environment("KV_TIMEOUT") { return try Self.span(timeout, from: "KV_TIMEOUT", .data) }
         return KVClient.defaultTimeout

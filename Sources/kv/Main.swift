@@ -55,7 +55,7 @@ struct KV: ParsableCommand {
         commandName: "kv",
         abstract: "A distributed key-value store.",
         version: "kv \(Release.version)",
-        subcommands: [Serve.self, Join.self, Leave.self, Get.self, Put.self, Del.self, Ring.self])
+        subcommands: [Serve.self, Join.self, Leave.self, Get.self, Put.self, Del.self, Ring.self, Bench.self])
 
     static var names: [String] { configuration.subcommands.compactMap { $0.configuration.commandName } }
 }

@@ -1,0 +1,136 @@
+import KVCore
+import Synchronization
+
+/// A load generator for `kv` and for Redis, in the manner of YCSB: loads keys, runs a mix of operations against them, and
+/// says how many were done a second and how long they took.
+///
+/// In a closed loop an operation begins when one ends. In an open loop they begin at a fixed rate whatever becomes of
+/// those before, and latencies count from when each was to begin.
+public final class Bench: Sendable {
+    public let options: BenchOptions
+    private let engine: any LoadEngine
+    private let prepareScans: @Sendable () async throws -> Void
+    private let isStopped = Mutex(false)
+
+    /// How far a run is, about once a second.
+    public struct Progress: Sendable {
+        public enum Stage: Sendable { case loading, warming, running }
+        public var stage: Stage
+        /// Since the stage's phase began.
+        public var seconds: Double
+        public var interval: Interval
+        /// That `interval` is about.
+        public var intervalSeconds: Double
+    }
+
+    private init(
+        _ options: BenchOptions, _ engine: any LoadEngine,
+        prepareScans: @escaping @Sendable () async throws -> Void = {}
+    ) {
+        self.options = options
+        self.engine = engine
+        self.prepareScans = prepareScans
+    }
+
+    /// Connects, and changes nothing.
+    /// - Throws: `BenchError`
+    public static func connect(_ options: BenchOptions) async throws -> Bench {
+        let values = Values(size: options.valueSize, seed: options.seed)
+        let starts = ScanStarts()
+        let hasScans = options.mix.share(of: .scan) > 0
+        switch options.transport {
+        case .kv: return Bench(options, try await LibraryEngine(options))
+        case .http:
+            let server = HTTPServer(options)
+            // The server's own default need not be said.
+            let limit = options.timeout == .milliseconds(5000) ? nil : options.timeout
+            let engine = try await WireEngine(options, routes: server.routes) { address, id, random in
+                HTTPDialect(address, id: id, limit: limit, values: values.reseeded(random), starts: starts)
+            }
+            return Bench(options, engine) {
+                if hasScans { starts.set(try await server.cursors(limit: ScanStarts.limit)) }
+            }
+        case .resp:
+            let server = RespServer(options: options)
+            let engine = try await WireEngine(options, routes: server.routes) { address, _, random in
+                RespDialect(address, wait: options.wait, values: values.reseeded(random), starts: starts)
+            }
+            return Bench(options, engine) {
+                if hasScans { starts.set(try await server.cursors(limit: ScanStarts.limit)) }
+            }
+        }
+    }
+
+    /// Ends the run, which then tells what there is to tell.
+    public func stop() {
+        isStopped.withLock { $0 = true }
+        engine.stop()
+    }
+
+    /// Loads the keys and runs the workload, as the options have it.
+    /// - Parameter onProgress: hears each second how it goes.
+    /// - Throws: `BenchError` where keys could not be loaded, or nothing at all was done.
+    public func run(onProgress: (@Sendable (Progress) -> Void)? = nil) async throws -> BenchResult {
+        var result = BenchResult(options)
+        if options.loading != .no {
+            result.load = try await load(onProgress)
+            if options.loading == .only { return result }
+        }
+        try await prepareScans()
+        guard !isStopped.withLock({ $0 }) else { return result }
+        let figures = await watched(Phase.workload(options), onProgress)
+        if figures.recorder.done == 0, figures.recorder.failed > 0 {
+            throw BenchError.nothingDone(
+                "no operation was done: " + Self.summary(figures.recorder))
+        }
+        result.figures = figures
+        return result
+    }
+
+    private func load(_ onProgress: (@Sendable (Progress) -> Void)?) async throws -> BenchResult.Load {
+        let figures = await watched(Phase.load(options), onProgress)
+        if figures.recorder.failed > 0 {
+            throw BenchError.nothingDone(
+                "\(figures.recorder.done) of \(options.keys) keys could be loaded: " + Self.summary(figures.recorder))
+        }
+        return BenchResult.Load(keys: figures.recorder.done, seconds: figures.seconds)
+    }
+
+    private static func summary(_ recorder: Recorder) -> String {
+        FailureKind.allCases.compactMap { kind in
+            recorder.count(of: kind) == 0
+                ? nil : "\(recorder.count(of: kind)) \(kind.name) (\(recorder.reason(of: kind) ?? ""))"
+        }.joined(separator: ", ")
+    }
+
+    /// Runs a phase and tells each second how it goes.
+    private func watched(_ phase: Phase, _ onProgress: (@Sendable (Progress) -> Void)?) async -> Figures {
+        var phase = phase
+        phase.isWatched = onProgress != nil
+        let begin = Clock.now
+        let isLoad = phase.work == .load
+        let warm = Double(phase.warmup.nanoseconds) / 1e9
+        let ticker = Task {
+            var last = begin
+            while true {
+                try await Task.sleep(for: .seconds(1))
+                let interval = await engine.takeInterval()
+                let now = Clock.now
+                let seconds = Double(now - begin) / 1e9
+                let stage: Progress.Stage = isLoad ? .loading : seconds < warm ? .warming : .running
+                onProgress?(
+                    Progress(
+                        stage: stage, seconds: seconds, interval: interval, intervalSeconds: Double(now - last) / 1e9))
+                last = now
+            }
+        }
+        _ = await engine.takeInterval()
+        // A stop that came before the phase has nothing to stop.
+        let figures = isStopped.withLock { $0 } ? Figures() : await engine.run(phase)
+        ticker.cancel()
+        _ = try? await ticker.value
+        return figures
+    }
+
+    public func close() async { await engine.close() }
+}

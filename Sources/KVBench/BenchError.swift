@@ -1,0 +1,17 @@
+/// Why nothing could be measured.
+public enum BenchError: Error, Hashable, Sendable {
+    /// No endpoint could be asked.
+    case unreachable(String)
+    /// Keys could not be loaded, or no operation was done.
+    case nothingDone(String)
+    /// What was asked for is not to be had this way.
+    case unsupported(String)
+}
+
+extension BenchError: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .unreachable(let message), .nothingDone(let message), .unsupported(let message): message
+        }
+    }
+}

@@ -1,0 +1,71 @@
+import KVCore
+import NIOCore
+
+/// The HTTP interface of `kv`.
+final class HTTPDialect: Dialect {
+    /// The node at the other end, where its id is known.
+    private let id: [UInt8]?
+    private let starts: ScanStarts
+    private let getTemplate: RequestTemplate
+    private let putTemplate: RequestTemplate
+    /// After a scan's query.
+    private let fields: [UInt8]
+    private var values: Values
+    private var reader = HTTPAnswerReader()
+    private var isMisrouted = false
+
+    /// - Parameter limit: what the server may take; nil: what it takes by itself.
+    init(_ address: Address, id: String?, limit: Span?, values: Values, starts: ScanStarts) {
+        let query = limit.map { "?timeout=\(max($0.milliseconds, 1))ms" } ?? ""
+        let fields = " HTTP/1.1\r\nhost: \(address)\r\n"
+        self.fields = Array("\(fields)\r\n".utf8)
+        getTemplate = RequestTemplate(
+            beforeKey: Array("GET /v1/kv/".utf8), afterKey: Array("\(query)\(fields)\r\n".utf8))
+        putTemplate = RequestTemplate(
+            beforeKey: Array("PUT /v1/kv/".utf8),
+            afterKey: Array("\(query)\(fields)content-length: \(values.size)\r\n\r\n".utf8), afterValue: [])
+        self.id = id.map { Array($0.utf8) }
+        self.values = values
+        self.starts = starts
+    }
+
+    func write(_ exchange: Exchange, to buffer: inout ByteBuffer) -> Int {
+        switch exchange {
+        case .get(let key): getTemplate.write(key: key, &values, to: &buffer)
+        case .set(let key): putTemplate.write(key: key, &values, to: &buffer)
+        case .scan(let at, let count):
+            let cursor = starts[at]
+            buffer.writeStaticString("GET /v1/kv?values=true&limit=")
+            buffer.writeString(String(count))
+            if !cursor.isEmpty {
+                buffer.writeStaticString("&cursor=")
+                buffer.writeBytes(cursor)
+            }
+            buffer.writeBytes(fields)
+        }
+        return 1
+    }
+
+    func feed(_ bytes: inout ByteBuffer) { reader.feed(&bytes) }
+
+    func next() throws -> Verdict? {
+        guard let answer = try reader.next() else { return nil }
+        if let id, let node = answer.node, !node.readableBytesView.elementsEqual(id) { isMisrouted = true }
+        switch answer.status {
+        case 200, 204: return .done
+        case 404: return .missing
+        case 429, 503: return .failed(.refused, Self.reason(answer))
+        case 504: return .failed(.unknown, Self.reason(answer))
+        default: return .failed(.other, Self.reason(answer))
+        }
+    }
+
+    func takeMisrouted() -> Bool {
+        defer { isMisrouted = false }
+        return isMisrouted
+    }
+
+    private static func reason(_ answer: HTTPAnswerReader.Answer) -> String {
+        "\(answer.status) \(String(decoding: answer.body.readableBytesView.prefix(200), as: UTF8.self))"
+    }
+}

@@ -1,0 +1,129 @@
+import KVClient
+import KVCore
+import Synchronization
+
+/// Drives a cluster by its client library, as a program would that shares one client among its tasks.
+final class LibraryEngine: LoadEngine {
+    /// Before a key that could not be loaded is tried again.
+    private static let retryDelay = Duration.milliseconds(100)
+    /// Of one key while keys are loaded.
+    private static let mostFailures = 20
+
+    private let options: BenchOptions
+    private let client: KVClient
+    private let values: Values
+    private let state = Mutex(State())
+
+    private struct State {
+        var run: LibraryRun?
+        var interval = Interval()
+    }
+
+    /// - Throws: `BenchError` where no node can be reached.
+    init(_ options: BenchOptions) async throws {
+        guard options.mix.share(of: .scan) == 0 else {
+            throw BenchError.unsupported(
+                "the client library has no scans: workload \(options.mix.name) needs --protocol http or resp")
+        }
+        self.options = options
+        values = Values(size: options.valueSize, seed: options.seed)
+        client = KVClient(endpoints: options.endpoints, timeout: options.timeout)
+        do throws(KVClientError) {
+            _ = try await client.nodes()
+        } catch {
+            throw BenchError.unreachable("\(error)")
+        }
+    }
+
+    func run(_ phase: Phase) async -> Figures {
+        let now = Clock.now
+        let run = LibraryRun(
+            source: phase.source(options, thread: 0, of: 1), schedule: phase.schedule(start: now, thread: 0, of: 1),
+            from: now)
+        state.withLock { $0.run = run }
+        let timers = Task {
+            guard let duration = phase.duration else { return }
+            if phase.warmup > .zero {
+                try await Task.sleep(for: .nanoseconds(phase.warmup.nanoseconds))
+                state.withLock { $0.run?.warmed(now: Clock.now) }
+            }
+            try await Task.sleep(for: .nanoseconds(duration.nanoseconds))
+            stop()
+        }
+        await withDiscardingTaskGroup { group in
+            for task in 0..<phase.inFlight {
+                group.addTask { [self] in
+                    let random = SplitMix(seed: options.seed &* 1_000_003 &+ UInt64(task))
+                    await work(values.reseeded(random), isLoad: phase.work == .load)
+                }
+            }
+        }
+        timers.cancel()
+        return state.withLock { state in
+            defer { state.run = nil }
+            return state.run?.figures(now: Clock.now) ?? Figures()
+        }
+    }
+
+    func stop() { state.withLock { $0.run?.endWindow(now: Clock.now) } }
+
+    func takeInterval() async -> Interval {
+        state.withLock { state in
+            defer { state.interval = Interval() }
+            return state.interval
+        }
+    }
+
+    func close() async { await client.close() }
+
+    /// One operation after the other, until there are no more.
+    private func work(_ values: Values, isLoad: Bool) async {
+        var values = values
+        while true {
+            switch state.withLock({ $0.run?.take(now: Clock.now) ?? .end }) {
+            case .end: return
+            case .wait(let until):
+                let now = Clock.now
+                if until > now { try? await Task.sleep(for: .nanoseconds(until - now)) }
+            case .begin(let operation, let start):
+                var outcome = await perform(operation, &values)
+                var attempts = 1
+                while isLoad, case .failure = outcome, attempts < Self.mostFailures {
+                    attempts += 1
+                    try? await Task.sleep(for: Self.retryDelay)
+                    outcome = await perform(operation, &values)
+                }
+                let now = Clock.now
+                let latency = now > start ? now - start : 0
+                state.withLock { state in
+                    state.run?.ended(operation, outcome, latency: latency)
+                    if case .success = outcome {
+                        state.interval.latencies.record(min(latency, Recorder.longest))
+                    } else {
+                        state.interval.failed += 1
+                    }
+                }
+                if isLoad, case .failure = outcome { stop() }
+            }
+        }
+    }
+
+    /// - Returns: whether what was read was there.
+    private func perform(_ operation: Operation, _ values: inout Values) async -> Result<Bool, KVClientError> {
+        let key = Key(KeyName.bytes(operation.key))
+        do throws(KVClientError) {
+            switch operation.kind {
+            case .read: return .success(try await client.get(key) != nil)
+            case .readModifyWrite:
+                let isThere = try await client.get(key) != nil
+                try await client.put(key, values.next())
+                return .success(isThere)
+            case .update, .insert, .scan:
+                try await client.put(key, values.next())
+                return .success(true)
+            }
+        } catch {
+            return .failure(error)
+        }
+    }
+}

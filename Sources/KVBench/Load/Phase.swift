@@ -1,0 +1,57 @@
+import KVCore
+
+/// What the generator does for a while: loads the keys, or runs the workload.
+struct Phase: Sendable {
+    enum Work: Sendable {
+        case load
+        case workload
+    }
+
+    var work: Work
+    /// Operations under way at a time, over all threads.
+    var inFlight: Int
+    /// Operations a second, over all threads; nil: closed loop.
+    var rate: Double?
+    var warmup: Span
+    /// Nil: until there are no more operations.
+    var duration: Span?
+    /// Somebody wants to know how it goes.
+    var isWatched = false
+
+    static func load(_ options: BenchOptions) -> Self {
+        // Its speed measures nothing, so it may be quicker than what follows.
+        Phase(
+            work: .load, inFlight: options.clients * max(options.pipeline, 16), rate: nil, warmup: .zero,
+            duration: nil)
+    }
+
+    static func workload(_ options: BenchOptions) -> Self {
+        Phase(
+            work: .workload, inFlight: options.clients * options.pipeline, rate: options.rate,
+            warmup: options.warmup, duration: options.duration)
+    }
+
+    /// The operations of one thread.
+    func source(_ options: BenchOptions, thread: Int, of threads: Int) -> any OperationSource {
+        switch work {
+        case .load: return LoadSource(keys: options.keys, thread: thread, of: threads)
+        case .workload:
+            let operations = options.operations.map { share($0, thread: thread, of: threads) } ?? .max
+            return WorkloadSource(
+                options.mix, options.chosenDistribution, keys: options.keys, operations: operations,
+                seed: options.seed, thread: thread, of: threads)
+        }
+    }
+
+    func schedule(start: UInt64, thread: Int, of threads: Int) -> Schedule? {
+        rate.map {
+            Schedule(
+                rate: $0 / Double(threads), start: start, offset: Double(thread) / Double(threads))
+        }
+    }
+}
+
+/// A thread's part of `whole`; the parts add up to it.
+func share(_ whole: Int, thread: Int, of threads: Int) -> Int {
+    whole / threads + (thread < whole % threads ? 1 : 0)
+}

@@ -1,0 +1,70 @@
+import Histogram
+
+/// What became of the operations of one thread, or of all.
+public struct Recorder: Sendable {
+    /// Latencies of what was done, in nanoseconds, by `OperationKind.rawValue`.
+    private var latencies: [Histogram<UInt64>]
+    /// By `FailureKind.rawValue`.
+    private var failures = [Int](repeating: 0, count: FailureKind.allCases.count)
+    /// The first words about each, by `FailureKind.rawValue`.
+    private var reasons = [String?](repeating: nil, count: FailureKind.allCases.count)
+    /// Reads that were done and found nothing.
+    public private(set) var missing = 0
+
+    /// An hour; what takes longer counts as that.
+    static let longest: UInt64 = 3_600_000_000_000
+
+    public init() { latencies = OperationKind.allCases.map { _ in Self.histogram() } }
+
+    /// Three significant digits from 128 ns on.
+    static func histogram() -> Histogram<UInt64> {
+        Histogram(lowestDiscernibleValue: 64, highestTrackableValue: longest, numberOfSignificantValueDigits: .three)
+    }
+
+    mutating func done(_ kind: OperationKind, nanoseconds: UInt64, isMissing: Bool = false) {
+        latencies[kind.rawValue].record(min(nanoseconds, Self.longest))
+        if isMissing { missing += 1 }
+    }
+
+    mutating func failed(_ kind: FailureKind, _ reason: @autoclosure () -> String) {
+        failures[kind.rawValue] += 1
+        if reasons[kind.rawValue] == nil { reasons[kind.rawValue] = reason() }
+    }
+
+    mutating func add(_ other: Self) {
+        for kind in OperationKind.allCases { latencies[kind.rawValue].add(other.latencies[kind.rawValue]) }
+        for kind in FailureKind.allCases {
+            failures[kind.rawValue] += other.failures[kind.rawValue]
+            reasons[kind.rawValue] = reasons[kind.rawValue] ?? other.reasons[kind.rawValue]
+        }
+        missing += other.missing
+    }
+
+    mutating func reset() {
+        for index in latencies.indices where latencies[index].totalCount > 0 { latencies[index].reset() }
+        for index in failures.indices { failures[index] = 0 }
+        missing = 0
+    }
+
+    // MARK: Results
+
+    public func latencies(of kind: OperationKind) -> Histogram<UInt64> { latencies[kind.rawValue] }
+
+    public func count(of kind: FailureKind) -> Int { failures[kind.rawValue] }
+
+    public func reason(of kind: FailureKind) -> String? { reasons[kind.rawValue] }
+
+    public func done(_ kind: OperationKind) -> Int { Int(clamping: latencies[kind.rawValue].totalCount) }
+
+    /// Operations that were done, of all kinds.
+    public var done: Int { OperationKind.allCases.reduce(0) { $0 + done($1) } }
+
+    public var failed: Int { failures.reduce(0, +) }
+
+    /// Latencies of all kinds together.
+    public var allLatencies: Histogram<UInt64> {
+        var all = Self.histogram()
+        for histogram in latencies where histogram.totalCount > 0 { all.add(histogram) }
+        return all
+    }
+}

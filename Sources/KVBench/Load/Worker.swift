@@ -1,0 +1,365 @@
+import KVCore
+import NIOCore
+import NIOPosix
+
+/// One thread of the generator: its connections, its share of the operations, and what becomes of them.
+///
+/// It shares the machine with what it measures, so an operation costs it no task, no lock and no promise: an answer is
+/// recorded where it arrives, and the next request is written there.
+///
+/// Sendable because it is touched on `loop` only.
+final class Worker: @unchecked Sendable {
+    /// Of a connection to a node, whose id is told where it is known.
+    typealias DialectMaker = @Sendable (Address, _ id: String?, SplitMix) -> any Dialect
+
+    /// After a connection was lost or refused.
+    private static let reconnectDelay = TimeAmount.milliseconds(100)
+    /// Before the next operation, where there is nobody to send one to.
+    private static let restDelay = TimeAmount.milliseconds(10)
+    private static let expiryInterval = TimeAmount.milliseconds(100)
+    private static let mostRedirects = 5
+    /// Of one operation while keys are loaded.
+    private static let mostFailures = 20
+
+    let loop: any EventLoop
+    private let options: BenchOptions
+    /// `0 ..< options.threads`
+    private let thread: Int
+    private let makeDialect: DialectMaker
+    private let onMisrouted: @Sendable () -> Void
+    private var random: SplitMix
+    private var isOpen = true
+    private var expiry: RepeatedTask?
+
+    private var routes = Routes(anyOf: [])
+    private var pools: [Address: ConnectionPool] = [:]
+    /// In the order of `routes.nodes`.
+    private var poolOfNode: [ConnectionPool] = []
+    private var turn = 0
+    /// Connections with requests that are to be flushed.
+    private var dirty: [WireConnection] = []
+    /// Why no connection could be opened, last.
+    private var connectFailure: String?
+
+    private var run: Run?
+    private var interval = Interval()
+
+    init(
+        loop: any EventLoop, options: BenchOptions, thread: Int, onMisrouted: @escaping @Sendable () -> Void,
+        makeDialect: @escaping DialectMaker
+    ) {
+        self.loop = loop
+        self.options = options
+        self.thread = thread
+        self.onMisrouted = onMisrouted
+        self.makeDialect = makeDialect
+        random = SplitMix(seed: options.seed &* 31 &+ UInt64(thread))
+    }
+
+    // MARK: Connections
+
+    /// Connects to nodes that are new in it.
+    /// - Returns: when each attempt has succeeded or failed.
+    func follow(_ routes: Routes) -> EventLoopFuture<Void> {
+        guard isOpen else { return loop.makeSucceededVoidFuture() }
+        var attempts: [EventLoopFuture<Void>] = []
+        self.routes = routes
+        let mine = max(share(options.clients, thread: thread, of: options.threads), 1)
+        poolOfNode = routes.nodes.enumerated().map { index, address in
+            if let pool = pools[address] { return pool }
+            let size = max(share(mine, thread: index, of: routes.nodes.count), 1)
+            let pool = ConnectionPool(address, size: size)
+            pools[address] = pool
+            for _ in 0..<size { attempts.append(connect(pool)) }
+            return pool
+        }
+        if expiry == nil {
+            expiry = loop.scheduleRepeatedTask(
+                initialDelay: Self.expiryInterval, delay: Self.expiryInterval
+            ) { [weak self] _ in self?.expire() }
+        }
+        return EventLoopFuture.andAllComplete(attempts, on: loop)
+    }
+
+    var isConnected: Bool { poolOfNode.contains { !$0.connections.isEmpty } }
+
+    /// What to say of why there is no connection.
+    var obstacle: String { connectFailure ?? "no connection" }
+
+    private func connect(_ pool: ConnectionPool) -> EventLoopFuture<Void> {
+        let address = pool.address
+        let opened = ClientBootstrap(group: loop)
+            .connectTimeout(.nanoseconds(Int64(clamping: options.timeout.nanoseconds)))
+            .channelOption(.socketOption(.tcp_nodelay), value: 1)
+            .channelInitializer { [self] channel in
+                channel.eventLoop.makeCompletedFuture {
+                    guard let pool = pools[address] else { return }
+                    let dialect = makeDialect(address, routes.ids[address], SplitMix(seed: random.next()))
+                    try channel.pipeline.syncOperations.addHandler(WireConnection(self, pool, dialect))
+                }
+            }
+            .connect(host: address.host, port: address.port)
+        // Where it failed, it is tried again: whoever waits for this waits for the attempt.
+        return opened.map { _ in }.flatMapErrorThrowing { [self] error in
+            connectFailure = "\(address): \(reason(of: error))"
+            reconnect(address)
+        }
+    }
+
+    private func reconnect(_ address: Address) {
+        guard isOpen else { return }
+        loop.scheduleTask(in: Self.reconnectDelay) { [weak self] in
+            guard let self, isOpen, let pool = pools[address] else { return }
+            _ = connect(pool)
+        }
+    }
+
+    func opened(_ connection: WireConnection, in pool: ConnectionPool) {
+        guard isOpen else { return connection.close("the end") }
+        pool.add(connection)
+    }
+
+    func closed(
+        _ connection: WireConnection, in pool: ConnectionPool, lost: CircularBuffer<Pending>, _ reason: String
+    ) {
+        pool.remove(connection)
+        reconnect(pool.address)
+        if !lost.isEmpty { onMisrouted() }
+        let now = Clock.now
+        for pending in lost {
+            let kind: FailureKind = pending.isChange ? .unknown : .other
+            answered(pending, .failed(kind, "\(pool.address): \(reason)"), on: nil, now: now)
+        }
+        flush()
+    }
+
+    private func expire() {
+        // The server is told to take `timeout` at the most, and its answer has to arrive.
+        let patience = options.timeout.nanoseconds &+ 1_000_000_000
+        let now = Clock.now
+        guard now > patience else { return }
+        for pool in pools.values {
+            for connection in pool.connections { connection.expire(sentBefore: now - patience) }
+        }
+    }
+
+    func close() {
+        isOpen = false
+        expiry?.cancel()
+        finish()
+        for pool in pools.values {
+            for connection in pool.connections { connection.close("the end") }
+        }
+        pools = [:]
+        poolOfNode = []
+    }
+
+    // MARK: Phases
+
+    func begin(_ phase: Phase) -> EventLoopFuture<Figures> {
+        let now = Clock.now
+        let promise = loop.makePromise(of: Figures.self)
+        let run = Run(
+            phase, source: phase.source(options, thread: thread, of: options.threads),
+            schedule: phase.schedule(start: now, thread: thread, of: options.threads),
+            capacity: max(share(phase.inFlight, thread: thread, of: options.threads), 1), finished: promise, from: now)
+        if phase.warmup > .zero {
+            run.timers.append(
+                loop.scheduleTask(in: .nanoseconds(Int64(clamping: phase.warmup.nanoseconds))) { [self] in
+                    self.run?.warmed(now: Clock.now)
+                })
+        }
+        if let duration = phase.duration {
+            let whole = phase.warmup.nanoseconds &+ duration.nanoseconds
+            run.timers.append(loop.scheduleTask(in: .nanoseconds(Int64(clamping: whole))) { [self] in stop() })
+        }
+        self.run = run
+        if phase.rate == nil {
+            for _ in 0..<run.capacity { next(after: nil, now: now) }
+        } else {
+            next(after: nil, now: now)
+        }
+        flush()
+        return promise.futureResult
+    }
+
+    /// No more operations are begun; those under way end.
+    func stop() {
+        guard let run, run.isBeginning else { return }
+        run.endWindow(now: Clock.now)
+        finishIfIdle()
+    }
+
+    private func finishIfIdle() {
+        if let run, !run.isBeginning, run.inFlight == 0 { finish() }
+    }
+
+    private func finish() {
+        run?.finish(now: Clock.now)
+        run = nil
+    }
+
+    func takeInterval() -> Interval {
+        defer {
+            interval.latencies.reset()
+            interval.failed = 0
+        }
+        return interval
+    }
+
+    // MARK: Operations
+
+    /// Begins what may begin now that an operation has ended, or time has passed.
+    /// - Parameter connection: where the answer came from; the next request goes there if it may.
+    private func next(after connection: WireConnection?, now: UInt64) {
+        guard let run, run.isBeginning else { return finishIfIdle() }
+        if run.schedule == nil {
+            begin(start: now, after: connection, now: now)
+        } else {
+            beginDue(after: connection, now: now)
+        }
+    }
+
+    private func beginDue(after connection: WireConnection?, now: UInt64) {
+        guard let run else { return }
+        while run.isBeginning, run.inFlight < run.capacity, let start = run.schedule?.take(now: now) {
+            begin(start: start, after: connection, now: now)
+        }
+        guard run.isBeginning, run.inFlight < run.capacity, run.alarm == nil, let next = run.schedule?.next else {
+            return
+        }
+        run.alarm = loop.scheduleTask(deadline: .uptimeNanoseconds(next)) { [self] in
+            self.run?.alarm = nil
+            self.next(after: nil, now: Clock.now)
+            flush()
+        }
+    }
+
+    private func begin(start: UInt64, after connection: WireConnection?, now: UInt64) {
+        guard let run else { return }
+        guard let operation = run.source.next() else {
+            run.exhaust()
+            return finishIfIdle()
+        }
+        run.inFlight += 1
+        let pending = Pending(operation, start: start)
+        if !send(pending, after: connection, now: now) { unsent(pending) }
+    }
+
+    /// - Returns: whether there was anybody to send it to.
+    private func send(_ pending: Pending, after connection: WireConnection?, now: UInt64) -> Bool {
+        let exchange = pending.exchange(random.next())
+        guard let chosen = choose(pending.operation, after: connection) else { return false }
+        chosen.send(pending, exchange, now: now)
+        markDirty(chosen)
+        return true
+    }
+
+    private func choose(_ operation: Operation, after connection: WireConnection?) -> WireConnection? {
+        guard poolOfNode.count > 1 else { return connection ?? poolOfNode.first?.choose(depth: options.pipeline) }
+        if operation.kind != .scan, let leader = routes.leader(ofKey: operation.key), leader < poolOfNode.count {
+            let pool = poolOfNode[leader]
+            if let connection, connection.pool === pool { return connection }
+            if let chosen = pool.choose(depth: options.pipeline) { return chosen }
+        }
+        // Any node will do; one that does not lead the key hands the request on.
+        for _ in poolOfNode {
+            turn = (turn + 1) % poolOfNode.count
+            if let chosen = poolOfNode[turn].choose(depth: options.pipeline) { return chosen }
+        }
+        return nil
+    }
+
+    private func markDirty(_ connection: WireConnection) {
+        guard !connection.isDirty else { return }
+        connection.isDirty = true
+        dirty.append(connection)
+    }
+
+    func flush() {
+        // A write that fails closes its connection, which may make others dirty.
+        while let connection = dirty.popLast() { connection.flush() }
+    }
+
+    /// An operation for which there was no connection.
+    private func unsent(_ pending: Pending) {
+        guard let run else { return }
+        if run.isLoad { return retry(pending) }
+        run.inFlight -= 1
+        run.source.ended(pending.operation)
+        fail(.refused, obstacle)
+        // In an open loop the next comes at its time.
+        guard run.schedule == nil else { return }
+        loop.scheduleTask(in: Self.restDelay) { [self] in
+            next(after: nil, now: Clock.now)
+            flush()
+        }
+    }
+
+    /// All answers of an operation's request have come, or none will.
+    /// - Parameter connection: nil where it was lost.
+    func answered(_ pending: Pending, _ verdict: Verdict, on connection: WireConnection?, now: UInt64) {
+        guard let run else { return }
+        switch verdict {
+        case .done, .missing, .aside:
+            if pending.operation.kind == .readModifyWrite, !pending.isSecond {
+                var second = pending
+                second.isSecond = true
+                if send(second, after: connection, now: now) { return }
+                fail(.refused, obstacle)
+            } else {
+                done(pending, isMissing: verdict == .missing, now)
+            }
+        case .moved(let address):
+            onMisrouted()
+            if pending.redirects < Self.mostRedirects, redirect(pending, to: address, now) { return }
+            fail(.refused, "moved to \(address) again and again")
+        case .failed(let kind, let reason):
+            if run.isLoad { return retry(pending, reason) }
+            fail(kind, reason)
+            if kind == .refused { onMisrouted() }
+        }
+        run.inFlight -= 1
+        run.source.ended(pending.operation)
+        next(after: connection, now: now)
+    }
+
+    private func done(_ pending: Pending, isMissing: Bool, _ now: UInt64) {
+        guard let run else { return }
+        let latency = now > pending.start ? now - pending.start : 0
+        run.recorder.done(pending.operation.kind, nanoseconds: latency, isMissing: isMissing)
+        if run.isWatched { interval.latencies.record(min(latency, Recorder.longest)) }
+    }
+
+    private func fail(_ kind: FailureKind, _ reason: @autoclosure () -> String) {
+        run?.recorder.failed(kind, reason())
+        interval.failed += 1
+    }
+
+    private func redirect(_ pending: Pending, to address: Address, _ now: UInt64) -> Bool {
+        var pending = pending
+        pending.redirects += 1
+        guard let connection = pools[address]?.choose(depth: options.pipeline) else { return false }
+        connection.send(pending, pending.exchange(random.next()), now: now)
+        markDirty(connection)
+        return true
+    }
+
+    /// Puts a key to be loaded again: what was unknown is known then.
+    private func retry(_ pending: Pending, _ reason: String? = nil) {
+        var pending = pending
+        pending.failures += 1
+        guard pending.failures < Self.mostFailures else {
+            run?.inFlight -= 1
+            fail(.refused, reason ?? obstacle)
+            // One is enough: the load has failed.
+            return stop()
+        }
+        loop.scheduleTask(in: Self.reconnectDelay) { [self, pending] in
+            let now = Clock.now
+            if send(pending, after: nil, now: now) { flush() } else { retry(pending) }
+        }
+    }
+
+    func misrouted() { onMisrouted() }
+}

@@ -1,0 +1,149 @@
+import Histogram
+import KVCore
+
+/// A result as numbers: what JSON and CSV show, and the table is made of. Times are in milliseconds.
+public struct BenchReport: Codable, Hashable, Sendable {
+    public struct Latencies: Codable, Hashable, Sendable {
+        public var count: Int
+        /// Operations of this kind a second.
+        public var throughput: Double
+        public var mean: Double
+        public var min: Double
+        public var p50: Double
+        public var p90: Double
+        public var p95: Double
+        public var p99: Double
+        public var p999: Double
+        public var p9999: Double
+        public var max: Double
+
+        enum CodingKeys: String, CodingKey, CaseIterable {
+            case count, throughput, mean, min, p50, p90, p95, p99
+            case p999 = "p99.9"
+            case p9999 = "p99.99"
+            case max
+        }
+    }
+
+    public struct Errors: Codable, Hashable, Sendable {
+        public var refused: Int
+        public var unknown: Int
+        public var other: Int
+        /// The first words about each kind that there were.
+        public var examples: [String: String]
+    }
+
+    public var transport: String
+    public var workload: String
+    public var distribution: String
+    public var keys: Int
+    public var valueSize: Int
+    public var clients: Int
+    public var pipeline: Int
+    public var threads: Int
+    public var wait: Int
+    /// Operations a second that were to begin; nil: closed loop.
+    public var rate: Double?
+    /// Nil where keys were not loaded.
+    public var loadSeconds: Double?
+    /// In which operations were begun.
+    public var seconds: Double
+    public var operations: Int
+    /// Operations a second, of all kinds.
+    public var throughput: Double
+    public var errors: Errors
+    /// Reads that found nothing.
+    public var missing: Int
+    /// Operations of an open loop that were due and never begun: the store, or the generator, was not up to the rate.
+    public var behind: Int
+    /// By kind of operation; `all` is all of them together.
+    public var latencies: [String: Latencies]
+
+    enum CodingKeys: String, CodingKey {
+        case transport = "protocol"
+        case workload, distribution, keys
+        case valueSize = "value_size"
+        case clients, pipeline, threads, wait, rate
+        case loadSeconds = "load_seconds"
+        case seconds, operations, throughput, errors, missing, behind
+        case latencies = "latency_ms"
+    }
+
+    public init(_ result: BenchResult) {
+        let (options, figures) = (result.options, result.figures ?? Figures())
+        let recorder = figures.recorder
+        transport = options.transport.rawValue
+        workload = options.mix.name
+        distribution = options.chosenDistribution.rawValue
+        keys = options.keys
+        valueSize = options.valueSize
+        clients = options.clients
+        pipeline = options.pipeline
+        threads = options.threads
+        wait = options.wait
+        rate = options.rate
+        loadSeconds = result.load?.seconds
+        seconds = figures.seconds
+        operations = recorder.done
+        throughput = figures.throughput
+        var examples: [String: String] = [:]
+        for kind in FailureKind.allCases where recorder.count(of: kind) > 0 {
+            examples[kind.name] = recorder.reason(of: kind)
+        }
+        errors = Errors(
+            refused: recorder.count(of: .refused), unknown: recorder.count(of: .unknown),
+            other: recorder.count(of: .other), examples: examples)
+        missing = recorder.missing
+        behind = figures.backlog
+        latencies = [:]
+        guard recorder.done > 0 else { return }
+        for kind in result.kinds {
+            latencies[kind.name] = Latencies(recorder.latencies(of: kind), of: recorder.done, throughput)
+        }
+        latencies["all"] = Latencies(recorder.allLatencies, of: recorder.done, throughput)
+    }
+
+    /// A row for each kind and one for all, with a head.
+    public var csv: String {
+        let names = ["operation"] + Latencies.CodingKeys.allCases.map(\.rawValue)
+        var lines = [(names + ["refused", "unknown", "other", "missing", "behind"]).joined(separator: ",")]
+        for name in OperationKind.allCases.map(\.name) + ["all"] {
+            guard let row = latencies[name] else { continue }
+            // What is not counted by kind stands with all.
+            let counts = [errors.refused, errors.unknown, errors.other, missing, behind]
+            let rest = counts.map { name == "all" ? "\($0)" : "" }
+            lines.append(([name] + row.cells + rest).joined(separator: ","))
+        }
+        return lines.map { $0 + "\n" }.joined()
+    }
+}
+
+extension BenchReport.Latencies {
+    /// - Parameters:
+    ///   - histogram: of nanoseconds.
+    ///   - whole: operations of all kinds, of which `throughput` were done a second.
+    init(_ histogram: Histogram<UInt64>, of whole: Int, _ throughput: Double) {
+        func milliseconds(_ percentile: Double) -> Double {
+            rounded(Double(histogram.valueAtPercentile(percentile)) / 1e6)
+        }
+        count = Int(clamping: histogram.totalCount)
+        self.throughput = whole > 0 ? throughput * Double(count) / Double(whole) : 0
+        mean = rounded(histogram.mean / 1e6)
+        min = rounded(Double(histogram.min) / 1e6)
+        p50 = milliseconds(50)
+        p90 = milliseconds(90)
+        p95 = milliseconds(95)
+        p99 = milliseconds(99)
+        p999 = milliseconds(99.9)
+        p9999 = milliseconds(99.99)
+        max = rounded(Double(histogram.max) / 1e6)
+    }
+
+    /// In the order of `CodingKeys`.
+    fileprivate var cells: [String] {
+        ["\(count)"] + [throughput, mean, min, p50, p90, p95, p99, p999, p9999, max].map { "\($0)" }
+    }
+}
+
+/// Microseconds of milliseconds: what three significant digits are worth.
+private func rounded(_ milliseconds: Double) -> Double { (milliseconds * 1000).rounded() / 1000 }

@@ -1,0 +1,34 @@
+import Glibc
+import Histogram
+import KVBench
+
+/// `--histogram`
+enum HistogramFile {
+    /// Writes all latencies to a file, and where there are several kinds of operations, those of each to one beside it:
+    /// `load.hgrm` and `load.read.hgrm`.
+    static func write(_ result: BenchResult, to path: RawArgument) throws {
+        try write(result.allLatencies, path.bytes)
+        guard result.kinds.count > 1 else { return }
+        for kind in result.kinds { try write(result.latencies(of: kind), sibling(of: path.bytes, kind.name)) }
+    }
+
+    /// Where the latencies of one kind go.
+    static func sibling(of path: [UInt8], _ name: String) -> [UInt8] {
+        let file = (path.lastIndex(of: UInt8(ascii: "/")) ?? -1) + 1
+        guard let dot = path.lastIndex(of: UInt8(ascii: ".")), dot > file else { return path + Array(".\(name)".utf8) }
+        return path[..<dot] + Array(".\(name)".utf8) + path[dot...]
+    }
+
+    private static func write(_ histogram: Histogram<UInt64>, _ path: [UInt8]) throws {
+        var text = ""
+        histogram.outputPercentileDistribution(to: &text, outputValueUnitScalingRatio: 1e6)
+        let name = "'\(String(decoding: path, as: UTF8.self))'"
+        guard let file = fopen(path.map { CChar(bitPattern: $0) } + [0], "we") else { throw unwritable(name) }
+        let count = Array(text.utf8).withUnsafeBytes { fwrite($0.baseAddress, 1, $0.count, file) }
+        guard fclose(file) == 0, count == text.utf8.count else { throw unwritable(name) }
+    }
+
+    private static func unwritable(_ name: String) -> Failure {
+        Failure(.data, "\(name) cannot be written: \(String(cString: strerror(errno))); the run itself is complete")
+    }
+}
