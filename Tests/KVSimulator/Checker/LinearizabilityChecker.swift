@@ -109,11 +109,11 @@ public struct LinearizabilityChecker {
             push(index, &stack, from: state)
         }
         // A value that nobody names is of use only where there is none, or where the one that is there will end.
-        let isWanting = state.register.write == 0 || state.register.end != 0 || optional.anyMatters
+        let isWanting = state.register.write == 0 || state.register.end != 0 || optional.anotherMatters
         for index in optional.adds where !state.done.contains(index) && operations[index].invoked <= limit {
             guard case .add(let amount) = operations[index].step else { continue }
             let isOnTheWay = optional.isOnTheWay(state.register.write + amount)
-            if isWanting && state.register.write == 0 || isOnTheWay { push(index, &stack, from: state) }
+            if isOnTheWay || state.register.write == 0 || optional.anotherMatters { push(index, &stack, from: state) }
         }
         if isWanting {
             for index in optional.overwrites where !state.done.contains(index) && operations[index].invoked <= limit {
@@ -243,7 +243,8 @@ extension Step {
     /// Whether it depends on what kind of value it meets, or on its being another: any write may have made the difference.
     var needsAnotherValue: Bool {
         switch self {
-        case .unmet(.number), .unmet(.exactly), .write(_, .number), .rewrite(_, .number): true
+        case .unmet(.number), .unmet(.exactly): true
+        case .write(_, .number), .rewrite(_, .number), .schedule(_, .number), .erase(.number): true
         default: false
         }
     }

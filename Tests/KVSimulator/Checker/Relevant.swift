@@ -25,8 +25,8 @@ struct Relevant {
     private(set) var overwrites: [Int] = []
     /// Writes of values that nobody saw, where there is none. And erasures.
     private(set) var alike: [Alike] = []
-    /// A value of another kind than the one that is there may be of use.
-    private(set) var anyMatters = false
+    /// Another value than the one that is there may be of use, or one of another kind.
+    private(set) var anotherMatters = false
     /// The highest number that was seen of those made by adding to one base, by that.
     private var highest: [Int: Int] = [:]
 
@@ -35,7 +35,7 @@ struct Relevant {
     /// - Parameter expiries: by number, the index of its expiry.
     init(_ operations: [RegisterOperation], expiries: [Int: Int]) {
         let needs = Needs(operations, expiries: expiries)
-        anyMatters = needs.another
+        anotherMatters = needs.another
         for number in needs.seen where Content.isNumber(number) {
             let base = Content.base(of: number)
             highest[base] = max(number, highest[base] ?? 0)
@@ -53,7 +53,7 @@ struct Relevant {
                     add(index, Alike.Kind(keepsEnd: keepsEnd, isNumber: isNumber, requirement: requirement))
                 case .present, .exactly, .expiring: overwrites.append(index)
                 }
-            case .add: if needs.presence || !highest.isEmpty { adds.append(index) }
+            case .add: if needs.presence || needs.another || !highest.isEmpty { adds.append(index) }
             case .erase(.nothing): if needs.absence { add(index, Alike.Kind(erases: true)) }
             case .erase: if needs.absence { named.append(index) }
             case .schedule, .expire: named.append(index)
@@ -92,6 +92,7 @@ private struct Needs {
             for operation in operations where operation.isOpen {
                 switch operation.step {
                 case .write, .rewrite: if want(operation.step, expiries: expiries) { add(operation.step) }
+                case .schedule: add(operation.step)
                 // It needs a value only in order to take it away, so only if it needs a certain one.
                 case .erase(.exactly(let sight)): if absence { see(sight.write) }
                 default: continue
@@ -107,10 +108,12 @@ private struct Needs {
         another = another || step.needsAnotherValue
     }
 
-    /// A sum needs the number that it began with.
+    /// A sum needs the number that it began with, or nothing.
     private mutating func see(_ write: Int) {
         seen.insert(write)
-        if Content.isNumber(write), Content.base(of: write) != 0 { seen.insert(Content.base(of: write)) }
+        guard Content.isNumber(write) else { return }
+        let base = Content.base(of: write)
+        if base == 0 { absence = true } else { seen.insert(base) }
     }
 
     /// Whether an open write serves a need.

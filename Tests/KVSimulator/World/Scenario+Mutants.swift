@@ -6,6 +6,7 @@ extension Scenario {
         var random = SeededRandom(seed: seed, stream: 1)
         self.init()
         partitions = 1
+        mix = .withoutUpdates
         keys = 2
         clients = 6
         think = .milliseconds(10)
@@ -38,10 +39,12 @@ extension Scenario {
             (jitter, moveRate, stagger) = (.milliseconds(10), 20, .zero)
             faults = [.crash: .milliseconds(120), .isolation: .milliseconds(120)]
         case .judgeExpiring:
-            // Leaders are cut off for longer than values live, while others read the last value without them.
-            (expires, lifetime, deadline) = (true, .milliseconds(60), .milliseconds(2000))
-            (mix.get, mix.add, mix.putIfPresent) = (60, 30, 10)
-            faults = [.isolation: .milliseconds(200), .oneWay: .milliseconds(300)]
+            // It takes longer to choose values than they live, and others read without the leader what was before.
+            (expires, lifetime, expiring, punctual) = (true, .milliseconds(60), 0.6, 1)
+            (keys, clients) = (1, 12)
+            mix = Mix(get: 40, getAndSet: 60)
+            (jitter, reorders, duration) = (.milliseconds(250), true, .milliseconds(6000))
+            deadline = .milliseconds(3000)
         case .purgeEarly:
             eraseOften()
             loss = 0.05

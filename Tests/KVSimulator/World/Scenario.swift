@@ -40,8 +40,10 @@ public struct Scenario: Sendable {
     public var faults: [FaultKind: Span] = [:]
     /// Whether values may carry a time to live; then no clock is skewed.
     public var expires = false
-    /// The longest time to live.
+    /// The longest time to live; how many of the values that are put have one; and how many of those until a set time.
     public var lifetime = Span.milliseconds(400)
+    public var expiring = 0.4
+    public var punctual = 0.5
     // What moves.
     /// Machines that may be admitted later.
     public var spares = 0
@@ -255,7 +257,7 @@ extension Scenario {
         reportInterval = random.pick([1, 10, 25])
         councilDelay = .milliseconds(random.pick([20, 100, 1000]))
         relinquish = .milliseconds(random.pick([30, 200, 500]))
-        moveRate = random.pick([0, 0, 0, 20, 200])
+        moveRate = random.pick([0, 0, 0, 60, 600])
         duration = .milliseconds(random.within(2000...6000))
     }
 
@@ -315,6 +317,21 @@ extension Scenario {
 }
 
 extension Mix {
+    static let withoutUpdates = {
+        var mix = Mix()
+        (mix.count, mix.setIfEqual, mix.getAndSet, mix.setIfAbsent, mix.removeIfEqual) = (0, 0, 0, 0, 0)
+        (mix.getAndDelete, mix.append, mix.add, mix.expire, mix.persist) = (0, 0, 0, 0, 0)
+        return mix
+    }()
+
+    /// Nothing else.
+    init(get: Int, getAndSet: Int) {
+        (staleGet, put, putIfAbsent, putIfPresent, putIfVersion) = (0, 0, 0, 0, 0)
+        (delete, deleteIfVersion, list, count, setIfEqual, setIfAbsent) = (0, 0, 0, 0, 0, 0)
+        (removeIfEqual, getAndDelete, append, add, expire, persist) = (0, 0, 0, 0, 0, 0)
+        (self.get, self.getAndSet) = (get, getAndSet)
+    }
+
     /// Conditional changes above all.
     static let contended = {
         var mix = Mix()

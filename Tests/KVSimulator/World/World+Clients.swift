@@ -166,20 +166,21 @@ extension World {
 
     private func lifetimeChange() -> Update.LifetimeChange {
         if clientRandom.chance(0.3) { return .keep }
-        return .set(scenario.expires && clientRandom.chance(0.4) && !isHealed ? someLifetime() : .unlimited)
+        return .set(
+            scenario.expires && clientRandom.chance(scenario.expiring) && !isHealed ? someLifetime() : .unlimited)
     }
 
     private func someLifetime() -> Lifetime {
         let span = 1 + clientRandom.below(scenario.lifetime.milliseconds)
-        return clientRandom.chance(0.5)
-            ? .milliseconds(span)
-            : .until(Self.wallOrigin + (time / 1_000_000 + span) - clientRandom.below(min(span, 20)))
+        return clientRandom.chance(scenario.punctual)
+            ? .until(Self.wallOrigin + (time / 1_000_000 + span) - clientRandom.below(min(span, 20)))
+            : .milliseconds(span)
     }
 
     func put(_ key: Key, _ condition: Condition) -> Request {
         let write = history.nextWrite()
         var put = Put(value: someValue(write), condition: condition)
-        if scenario.expires, clientRandom.chance(0.4), !isHealed { put.lifetime = someLifetime() }
+        if scenario.expires, clientRandom.chance(scenario.expiring), !isHealed { put.lifetime = someLifetime() }
         return Request(key: key, command: .put(put), write: write)
     }
 
