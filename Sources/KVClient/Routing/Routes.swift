@@ -108,6 +108,10 @@ final class Routes: Sendable {
 
     /// An endpoint, or else a member; those that are down only where there is no other.
     private func anyone(_ tried: [NodePool], _ state: State) -> NodePool? {
+        if state.endpoints.indices.contains(state.preferred) {
+            let pool = state.endpoints[state.preferred]
+            if tried.isEmpty, !pool.isDown { return pool }
+        }
         let count = state.endpoints.count
         let endpoints = (0..<count).lazy.map { state.endpoints[(state.preferred + $0) % count] }
         let members = state.map?.nodes.compactMap(\.pool) ?? []
@@ -133,7 +137,7 @@ final class Routes: Sendable {
     }
 
     /// Something has shown that the map is not right any more.
-    func outdate() { state.withLock { $0.isOutdated = $0.map != nil } }
+    func outdate() { state.withLock { if $0.map != nil { $0.isOutdated = true } } }
 
     /// Whether the map is to be fetched now. Then `adopt` or `couldNotRefresh` has to follow.
     func beginRefresh() -> Bool {
