@@ -19,17 +19,21 @@ final class LobbyBackend: Backend {
         health = .notReady(advice)
     }
 
-    func execute(
-        _ command: Command, key: Key, options: RequestOptions, on loop: any EventLoop,
-        reply: @escaping @Sendable (Reply) -> Void
-    ) {
+    func execute(_ command: Command, key: Key, options: RequestOptions, token: UInt64, for receiver: ReplyReceiver) {
         let refusal = Reply(outcome: .refused(.notMember), node: nodeID)
-        loop.execute { reply(refusal) }
+        receiver.loop.execute { receiver.receive(token, refusal) }
     }
 
     func list(
         _ query: ListRequest, on loop: any EventLoop,
         reply: @escaping @Sendable (Result<ListReply, ListFailure>) -> Void
+    ) {
+        loop.execute { reply(.failure(ListFailure(refusal: .notMember))) }
+    }
+
+    func count(
+        _ scope: KeyScope, timeout: Span, on loop: any EventLoop,
+        reply: @escaping @Sendable (Result<Int, ListFailure>) -> Void
     ) {
         loop.execute { reply(.failure(ListFailure(refusal: .notMember))) }
     }
