@@ -37,6 +37,25 @@ public protocol Backend: AnyObject, Sendable {
     var limits: RequestLimits { get }
     /// Whether the node can serve now, for load balancers.
     var health: Health { get }
+    /// What the node takes and holds, about now.
+    var usage: NodeUsage { get }
+}
+
+public struct NodeUsage: Sendable {
+    /// What it holds, as leader or replica.
+    public var keys: PartitionUsage
+    /// Bytes of memory that the process has in use.
+    public var memory: Int
+    /// Processor time since the start.
+    public var userTime: Span
+    public var systemTime: Span
+
+    public init(keys: PartitionUsage, memory: Int, userTime: Span, systemTime: Span) {
+        self.keys = keys
+        self.memory = memory
+        self.userTime = userTime
+        self.systemTime = systemTime
+    }
 }
 
 /// Who is told what became of commands. One serves many: it is made once for a connection, and tells them apart by tokens.

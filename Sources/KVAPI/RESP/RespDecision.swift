@@ -25,5 +25,9 @@ enum RespTask {
     case cluster(ClusterQuestion)
 }
 
-/// What `CLUSTER` tells of the cluster.
-enum ClusterQuestion { case slots, shards, nodes, info, myID }
+/// What is told of the cluster.
+enum ClusterQuestion {
+    case slots, shards, nodes, info, myID
+    /// How many replicas have what was acknowledged, beside the leader.
+    case wait
+}

@@ -10,6 +10,7 @@ final class LobbyBackend: Backend {
     private let advice: String
 
     var settings: ClusterSettings? { nil }
+    var usage: NodeUsage { NodeUsage(holding: PartitionUsage()) }
 
     /// - Parameter advice: why it cannot serve, and what to do.
     init(nodeID: String, limits: RequestLimits, advice: String) {

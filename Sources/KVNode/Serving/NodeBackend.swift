@@ -29,6 +29,7 @@ final class NodeBackend: Backend {
     }
 
     var health: Health { status.obstacle.map(Health.notReady) ?? .ready }
+    var usage: NodeUsage { NodeUsage(holding: status.usage) }
 
     func execute(_ command: Command, key: Key, options: RequestOptions, token: UInt64, for receiver: ReplyReceiver) {
         let partition = PartitionID(slot: key.slot, partitions: partitions)

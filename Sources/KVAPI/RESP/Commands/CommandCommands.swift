@@ -75,8 +75,8 @@ extension RespCommand {
             .text(fullName), .integer(Int64(arity)),
             .set(Flags.names.filter { flags.contains($0.0) }.map { .simple($0.1) }),
             .integer(Int64(keys.first)), .integer(Int64(keys.last)), .integer(Int64(keys.step)),
-            .set(categories.map { .simple($0) }), .array(tips.map { .text($0) }), .array(keySpecifications),
-            .array(subcommands.map(\.information)),
+            .set(categories.map { .simple($0) }), .set(tips.map { .text($0) }), .set(keySpecifications),
+            .set(subcommands.map(\.information)),
         ])
     }
 

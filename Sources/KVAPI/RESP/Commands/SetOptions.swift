@@ -3,9 +3,21 @@ import KVWire
 
 /// What may follow key and value in SET.
 struct SetOptions {
-    private enum Condition { case none, absent, present, equal }
+    private enum Demand {
+        case none, absent, present, equal
 
-    private var condition = Condition.none
+        /// Nil where a put has no such condition.
+        var ofPut: Condition? {
+            switch self {
+            case .none: .always
+            case .absent: .ifAbsent
+            case .present: .ifPresent
+            case .equal: nil
+            }
+        }
+    }
+
+    private var condition = Demand.none
     private var compared: [UInt8] = []
     private var lifetime: Lifetime?
     private var keepsLifetime = false
@@ -56,18 +68,6 @@ struct SetOptions {
     }
 
     var expectation: RespExpectation { returnsPrevious ? .previous : .done }
-}
-
-extension SetOptions.Condition {
-    /// Nil where a put has no such condition.
-    fileprivate var ofPut: Condition? {
-        switch self {
-        case .none: .always
-        case .absent: .ifAbsent
-        case .present: .ifPresent
-        case .equal: nil
-        }
-    }
 }
 
 /// EX, PX, EXAT or PXAT with the place of its number.
