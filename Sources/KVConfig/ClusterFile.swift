@@ -11,6 +11,7 @@ public struct ClusterFile: Hashable, Sendable {
     public var storage: Storage
     public var failure: Failure
     public var limits: Limits
+    public var redis: Redis
     public var log: Log
     /// Peer addresses of members, for nodes that `nodes` does not list.
     public var seeds: [Address]
@@ -24,7 +25,8 @@ public struct ClusterFile: Hashable, Sendable {
     /// What holds where there is no file: a cluster of one.
     public static let standard = ClusterFile(
         settings: ClusterSettings(name: "default", partitions: 1024, replicas: 3), nodes: [Node(id: "n1")],
-        dataDirectory: "./kv-data", storage: Storage(), failure: Failure(), limits: Limits(), log: Log(),
+        dataDirectory: "./kv-data", storage: Storage(), failure: Failure(), limits: Limits(), redis: Redis(),
+        log: Log(),
         seeds: [], secret: nil, stated: [], nodesAreDefault: true)
 
     public struct Node: Hashable, Sendable {
@@ -99,6 +101,13 @@ public struct ClusterFile: Hashable, Sendable {
         public var inFlight = 64 << 20
         /// Bytes a second that a node sends to move partitions, up to 1 TiB; 0: as fast as it goes.
         public var moveRate = 0
+
+        public init() {}
+    }
+
+    public struct Redis: Hashable, Sendable {
+        /// Whether commands on keys that another node leads are answered with where to ask, rather than passed on.
+        public var moved = false
 
         public init() {}
     }
