@@ -252,10 +252,11 @@ final class ClusterRunner: @unchecked Sendable {
         let council = councilRunner
         let partition = machine.topology.councilPartition
         let options = RequestOptions(timeout: Self.registerTimeout)
-        council.loop.execute { [self] in
+        let receiver = ReplyReceiver(on: loop) { [self] id, reply in handle(.outcome(id, reply.outcome)) }
+        council.loop.execute {
             council.submit(
-                command, key: Topology.key, partition: partition, options: options, isOwn: true, on: loop
-            ) { [self] in handle(.outcome(id, $0.outcome)) }
+                command, key: Topology.key, partition: partition, options: options, isOwn: true, token: id,
+                for: receiver)
         }
     }
 
