@@ -213,13 +213,14 @@ final class ShardRunner: @unchecked Sendable {
 
     private func tick() {
         isTickScheduled = false
-        guard !isStopped else { return }
+        guard !isStopped else { return outbox.send() }
         let now = look()
         shard.flush(now: now)
         let job = writeAtOnce(now)
-        guard !isStopped else { return }
+        guard !isStopped else { return outbox.send() }
         perform()
         links?.flush()
+        outbox.send()
         if let job { commit(job) }
     }
 
