@@ -5,8 +5,8 @@ struct MoveBudget {
     private var tokens: Int
     private var filled: Instant
 
-    /// The bucket holds what comes in this time.
-    private static let burst = Span.milliseconds(100)
+    /// The bucket holds what comes in this time: two timers of a shard. More would leave at once after a pause, and be noticed.
+    private static let burst = Span.milliseconds(20)
 
     init(rate: Int, now: Instant) {
         self.rate = max(rate, 0)
