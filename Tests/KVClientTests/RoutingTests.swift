@@ -177,6 +177,23 @@ final class RoutingTests: XCTestCase {
         XCTAssertEqual(routes.route(Request(.get, Key("k")), after: [])?.expected, "n1", "the only one that is known")
     }
 
+    func testNodesThatHaveLeftWhileARequestWasUnderWay() throws {
+        let endpoint = Address(host: "127.0.0.1", port: 1)
+        let routes = routes(endpoint)
+        let ring = { (client: String) in
+            RingDocument(
+                nodes: [.init(id: "n1", state: "alive", client: client)],
+                assignments: [.init(replicas: ["n1"], leader: "n1")])
+        }
+        let request = Request(.get, Key("k"))
+        routes.adopt(ring("127.0.0.1:2"), from: endpoint)
+        let first = try XCTUnwrap(routes.route(request, after: []))
+        XCTAssertEqual(first.others, 1)
+        routes.adopt(ring("127.0.0.1:1"), from: endpoint)
+        XCTAssertEqual(routes.route(request, after: [first.pool])?.pool.address, endpoint)
+        XCTAssertEqual(routes.route(request, after: [first.pool])?.others, 0)
+    }
+
     func testAddresses() {
         XCTAssertEqual(Address(hostPort: "h:1"), Address(host: "h", port: 1))
         XCTAssertEqual(Address(hostPort: "[::1]:65535"), Address(host: "::1", port: 65535))

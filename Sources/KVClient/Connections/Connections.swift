@@ -69,16 +69,21 @@ final class Connections {
         defer { isPlacing = false }
         let now = NIODeadline.now()
         var used: [Lane] = []
-        send(to: { $0.idleLane(now) }, untilWaiting: 0, &used)
+        send(to: { $0.idleLane(now) }, untilWaiting: 0, now, &used)
         while opening < waiting.count, mayOpen(now) { open() }
         // Those for which a connection is on its way wait for it.
-        send(to: { $0.leastLoadedLane }, untilWaiting: opening, &used)
+        send(to: { $0.leastLoadedLane }, untilWaiting: opening, now, &used)
         for lane in used { lane.flush() }
     }
 
-    private func send(to choice: (Connections) -> Lane?, untilWaiting rest: Int, _ used: inout [Lane]) {
+    private func send(
+        to choice: (Connections) -> Lane?, untilWaiting rest: Int, _ now: NIODeadline, _ used: inout [Lane]
+    ) {
         while waiting.count > rest, let call = waiting.first {
-            if call.isOver {
+            if call.sendBy <= now {
+                waiting.removeFirst()
+                call.end(.notSent(lateReason))
+            } else if call.isOver {
                 waiting.removeFirst()
             } else if let lane = choice(self) {
                 waiting.removeFirst()
@@ -107,6 +112,8 @@ final class Connections {
         return best
     }
 
+    private var lateReason: String { lanes.isEmpty ? "no connection in time" : "all connections were in use" }
+
     /// Least time between two looks at all that wait.
     private static let sweepInterval = TimeAmount.milliseconds(5)
 
@@ -122,7 +129,7 @@ final class Connections {
 
     private func sweep() {
         let now = NIODeadline.now()
-        let reason = lanes.isEmpty ? "no connection in time" : "all connections were in use"
+        let reason = lateReason
         waiting.removeAll { call in
             guard call.sendBy <= now else { return call.isOver }
             call.end(.notSent(reason))

@@ -39,6 +39,7 @@ final class Dispatcher: Sendable {
             if route.wantsMap { refresh() }
             let remaining = deadline - .now()
             if let lastResort, remaining < Self.leastTime { return lastResort }
+            if !failures.isEmpty, remaining <= .zero { break }
             let share = TimeAmount.nanoseconds(remaining.nanoseconds / Int64(min(route.others + 1, Self.leastShare)))
             // A node that hangs must not use up the time of those that would know; but whoever may have begun a change
             // is the only one to tell of it.

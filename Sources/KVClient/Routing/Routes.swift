@@ -82,7 +82,8 @@ final class Routes: Sendable {
     /// Where a request goes that `tried` could not carry out; nil where nobody is left.
     func route(_ request: Request, after tried: [NodePool]) -> Route? {
         state.withLock { state in
-            let others = state.pools.count - tried.count - 1
+            // Some of `tried` may have left the cluster meanwhile.
+            let others = max(state.pools.count - tried.count - 1, 0)
             if let slot = request.slot, let node = node(slot, request, tried, &state), let pool = node.pool {
                 return Route(
                     pool: pool, expected: request.isStale ? nil : node.id, others: others, wantsMap: state.isOutdated)
