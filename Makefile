@@ -28,10 +28,10 @@ bench: build
 	SWIFT="$(SWIFT)" Benchmarks/run $(ROWS)
 
 format:
-	$(SWIFT) format -i -r Package.swift Sources Tests
+	$(SWIFT) format -i -r Package.swift Sources Tests examples
 
 lint:
-	$(SWIFT) format lint --strict -r Package.swift Sources Tests
+	$(SWIFT) format lint --strict -r Package.swift Sources Tests examples
 	.ci/check-layers
 
 ## Leaves the data of `make run` (kv-data) alone

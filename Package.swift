@@ -9,7 +9,7 @@ let package = Package(
     name: "kv",
     products: [
         .executable(name: "kv", targets: ["kv"]),
-        .library(name: "KVClient", targets: ["KVClient"]),
+        .library(name: "KVClient", targets: ["KVClient", "KVCore"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
@@ -71,7 +71,6 @@ let package = Package(
                 "KVCore",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
-                .product(name: "NIOHTTP1", package: "swift-nio"),
             ],
             swiftSettings: settings
         ),
@@ -92,6 +91,15 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
+            swiftSettings: settings
+        ),
+
+        .executableTarget(
+            name: "client-example",
+            dependencies: ["KVClient", "KVCore"],
+            path: "examples/client",
+            exclude: ["README.md"],
+            sources: ["main.swift"],
             swiftSettings: settings
         ),
 

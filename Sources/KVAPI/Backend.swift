@@ -3,16 +3,19 @@ import NIOCore
 
 /// What the doors need of the node behind them.
 public protocol Backend: AnyObject, Sendable {
-    /// Executes a command on a key. `reply` runs on `loop`, exactly once.
-    func execute(
-        _ command: Command, key: Key, options: RequestOptions, on loop: any EventLoop,
-        reply: @escaping @Sendable (Reply) -> Void
-    )
+    /// Executes a command on a key. The receiver gets the reply on its loop, exactly once, with the token.
+    func execute(_ command: Command, key: Key, options: RequestOptions, token: UInt64, for receiver: ReplyReceiver)
 
     /// Lists keys over the whole cluster. `reply` runs on `loop`, exactly once.
     func list(
         _ query: ListRequest, on loop: any EventLoop,
         reply: @escaping @Sendable (Result<ListReply, ListFailure>) -> Void
+    )
+
+    /// How many keys there are. `reply` runs on `loop`, exactly once.
+    func count(
+        _ scope: KeyScope, timeout: Span, on loop: any EventLoop,
+        reply: @escaping @Sendable (Result<Int, ListFailure>) -> Void
     )
 
     /// A snapshot of members, their states and the placement; nil while this node is not a member. `reply` runs on
@@ -34,11 +37,63 @@ public protocol Backend: AnyObject, Sendable {
     var limits: RequestLimits { get }
     /// Whether the node can serve now, for load balancers.
     var health: Health { get }
+    /// What the node takes and holds, about now.
+    var usage: NodeUsage { get }
+}
+
+public struct NodeUsage: Sendable {
+    /// What it holds, as leader or replica.
+    public var keys: PartitionUsage
+    /// Bytes of memory that the process has in use.
+    public var memory: Int
+    /// Processor time since the start.
+    public var userTime: Span
+    public var systemTime: Span
+
+    public init(keys: PartitionUsage, memory: Int, userTime: Span, systemTime: Span) {
+        self.keys = keys
+        self.memory = memory
+        self.userTime = userTime
+        self.systemTime = systemTime
+    }
+}
+
+/// Who is told what became of commands. One serves many: it is made once for a connection, and tells them apart by tokens.
+public final class ReplyReceiver: Sendable {
+    public let loop: any EventLoop
+    /// Is given replies on `loop`.
+    public let receive: @Sendable (_ token: UInt64, Reply) -> Void
+
+    public init(on loop: any EventLoop, receive: @escaping @Sendable (_ token: UInt64, Reply) -> Void) {
+        self.loop = loop
+        self.receive = receive
+    }
+}
+
+extension Backend {
+    /// Executes a command on a key. `reply` runs on `loop`, exactly once.
+    public func execute(
+        _ command: Command, key: Key, options: RequestOptions, on loop: any EventLoop,
+        reply: @escaping @Sendable (Reply) -> Void
+    ) {
+        execute(
+            command, key: key, options: options, token: 0, for: ReplyReceiver(on: loop) { _, answer in reply(answer) })
+    }
+}
+
+/// Whose keys something is about.
+public enum KeyScope: Hashable, Sendable {
+    case cluster
+    /// Those of the partitions that this node leads.
+    case ledHere
 }
 
 public struct RequestOptions: Sendable {
     public var consistency: Consistency
     public var timeout: Span
+    /// A command on a key that another node is known to lead is not carried out: the reply names that node. A stale read
+    /// that this node can answer itself is.
+    public var redirects = false
 
     public static let defaultTimeout = Span.milliseconds(5000)
     /// The longest that may be asked for.
@@ -54,10 +109,46 @@ public struct Reply: Sendable {
     public var outcome: Outcome
     /// The id of the node that executed it.
     public var node: String
+    /// Whom to ask instead: nothing was done here, as `RequestOptions.redirects` has it.
+    public var redirect: Redirect?
 
-    public init(outcome: Outcome, node: String) {
+    public init(outcome: Outcome, node: String, redirect: Redirect? = nil) {
         self.outcome = outcome
         self.node = node
+        self.redirect = redirect
+    }
+}
+
+/// The key's slot, and where clients reach the node that leads it. By reference: it is rare, and replies are moved about.
+public final class Redirect: Sendable {
+    public let slot: Slot
+    public let address: Address
+
+    public init(slot: Slot, address: Address) {
+        self.slot = slot
+        self.address = address
+    }
+}
+
+extension Command {
+    /// Bytes of the values it brings.
+    public var valueBytes: Int {
+        switch self {
+        case .get, .list, .count, .delete: return 0
+        case .put(let put): return put.value.count
+        case .update(let update): return update.valueBytes
+        }
+    }
+}
+
+extension Update {
+    fileprivate var valueBytes: Int {
+        let compared = if case .equals(let value) = requirement { value.count } else { 0 }
+        switch change {
+        case .set(let value, _), .append(let value), .overwrite(_, let value), .addNumber(let value):
+            return compared + value.count
+        case .remove, .keep, .add: return compared
+        }
     }
 }
 
@@ -80,13 +171,17 @@ public struct ListRequest: Sendable {
     /// `1 ... ListQuery.maximumLimit`.
     public var limit: Int
     public var values: Bool
+    public var scope: KeyScope
     public var timeout: Span
 
-    public init(prefix: [UInt8], cursor: ListCursor?, limit: Int, values: Bool, timeout: Span) {
+    public init(
+        prefix: [UInt8], cursor: ListCursor?, limit: Int, values: Bool, scope: KeyScope = .cluster, timeout: Span
+    ) {
         self.prefix = prefix
         self.cursor = cursor
         self.limit = limit
         self.values = values
+        self.scope = scope
         self.timeout = timeout
     }
 }

@@ -1,31 +1,28 @@
 import FoundationEssentials
 import KVCore
-import NIOCore
-import NIOHTTP1
 
 /// A node's answer, and what it means.
-struct Answer {
+struct Answer: Sendable {
     var endpoint: Address
-    var head: HTTPResponseHead
-    var body: ByteBuffer
+    var message: AnswerMessage
 
-    /// The ETag.
-    var version: Version? {
-        guard let tag = head.headers.first(name: "etag"), tag.count > 2, tag.first == "\"", tag.last == "\"" else {
-            return nil
-        }
-        return Version(String(tag.dropFirst().dropLast()))
+    init(endpoint: Address, _ message: AnswerMessage) {
+        self.endpoint = endpoint
+        self.message = message
     }
 
+    var status: Int { message.status }
+    var version: Version? { message.version }
+
     func decoded<Value: Decodable>(as type: Value.Type) -> Value? {
-        try? JSONDecoder().decode(type, from: Data(body.readableBytesView))
+        try? JSONDecoder().decode(type, from: Data(message.body))
     }
 
     /// What an answer that is no success means.
     func failure(of request: Request) -> KVClientError {
         let body = decoded(as: ErrorBody.self)
-        let message = body?.message ?? "\(endpoint) answered \(head.status.code) and gave no reason"
-        switch head.status.code {
+        let message = body?.message ?? "\(endpoint) answered \(status) and gave no reason"
+        switch status {
         case 412: return .conditionFailed(version)
         case 401, 403: return .denied(message)
         case 409: return .conflict(code: body?.error ?? "conflict", message: message)
@@ -38,8 +35,26 @@ struct Answer {
 
     /// A success that lacks what it should have: the other end is no `kv`, or one that is not compatible.
     func notUnderstood(_ request: Request) -> KVClientError {
-        let message =
-            "\(endpoint) answered \(head.status.code) in a way that is not kv's; is it a kv node's client port?"
+        let message = "\(endpoint) answered \(status) in a way that is not kv's; is it a kv node's client port?"
         return request.mayRepeat ? .badRequest(message) : .unknown(message)
+    }
+
+    /// Whether it says that this node can do nothing now, and another might.
+    func sendsElsewhere(_ request: Request) -> Bool {
+        guard status == 503 else { return false }
+        if request.isAboutCluster || request.mayRepeat { return true }
+        switch decoded(as: ErrorBody.self)?.error {
+        // About the node and not about the key.
+        case "not_member", "stopping", "not_ready": return true
+        default: return false
+        }
+    }
+
+    /// Whether the node that it names carried out an operation on a key, as its leader does.
+    var isOfLeader: Bool {
+        switch status {
+        case 200, 204, 404, 412: true
+        default: false
+        }
     }
 }

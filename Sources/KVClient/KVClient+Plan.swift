@@ -1,12 +1,11 @@
 import FoundationEssentials
 import KVCore
-import NIOHTTP1
 
 /// Membership.
 extension KVClient {
     /// The change of membership under way; nil where there is none.
     public func plan() async throws(KVClientError) -> PlanProgress? {
-        try await plan(Request(method: .GET, path: "/v1/plan"))
+        try await plan(Request(.get, path: "/v1/plan"))
     }
 
     /// Begins a change of membership, several nodes at once, or with `isDryRun` only computes it.
@@ -21,8 +20,9 @@ extension KVClient {
         guard let body = try? JSONEncoder().encode(ChangeBody(change, isDryRun: isDryRun)) else {
             throw .badRequest("the change of membership cannot be written as JSON")
         }
-        var request = Request(method: .POST, path: "/v1/plan", body: Array(body))
-        request.headers.add(name: "content-type", value: "application/json")
+        var request = Request(.post, path: "/v1/plan")
+        request.body = Array(body)
+        request.contentType = "application/json"
         request.mayRepeat = isDryRun
         return try await plan(request)
     }
@@ -39,14 +39,14 @@ extension KVClient {
     public func cancelPlan() async throws(KVClientError) -> PlanProgress? { try await order("cancel") }
 
     private func order(_ verb: String) async throws(KVClientError) -> PlanProgress? {
-        try await plan(Request(method: .POST, path: "/v1/plan/\(verb)"))
+        try await plan(Request(.post, path: "/v1/plan/\(verb)"))
     }
 
     private func plan(_ request: Request) async throws(KVClientError) -> PlanProgress? {
         var request = request
         request.isAboutCluster = true
-        let answer = try await perform(request)
-        guard answer.head.status.code == 200 else { throw answer.failure(of: request) }
+        let answer = try await dispatcher.perform(request)
+        guard answer.status == 200 else { throw answer.failure(of: request) }
         guard let body = answer.decoded(as: PlanAnswer.self) else { throw answer.notUnderstood(request) }
         return body.plan
     }

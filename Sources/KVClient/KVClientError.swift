@@ -4,7 +4,8 @@ import KVCore
 public enum KVClientError: Error, Hashable, Sendable {
     /// No endpoint could be asked (or, for a read, none answered). Nothing was changed.
     case unreachable(String)
-    /// The cluster could not do it now: no majority, a limit reached, a node stopping. Nothing was changed.
+    /// The cluster could not do it now: no majority, a limit reached, a node stopping. Or this client did not: its task
+    /// was cancelled (`cancelled`), or too many requests wait for a node (`too_many_waiting`). Nothing was changed.
     case refused(code: String, message: String)
     /// The change may have taken effect, or may yet: the answer was lost or did not come in time.
     case unknown(String)
@@ -17,6 +18,18 @@ public enum KVClientError: Error, Hashable, Sendable {
     case denied(String)
     /// The request can never succeed as it is: a key or value that is too large, say. Nothing was changed.
     case badRequest(String)
+}
+
+extension KVClientError {
+    static var cancelled: Self {
+        .refused(code: "cancelled", message: "nothing was changed: the task was cancelled")
+    }
+
+    static func tooManyWaiting(_ node: Address) -> Self {
+        .refused(
+            code: "too_many_waiting",
+            message: "nothing was changed: too many requests wait for \(node) already; send fewer at once")
+    }
 }
 
 extension KVClientError: CustomStringConvertible {

@@ -9,6 +9,9 @@ public struct StoredValue: Hashable, Sendable {
     /// Seconds until it expires, as the server counts them; nil where it does not.
     public var secondsToLive: UInt64?
 
+    /// The bytes as UTF-8; nil where they are not.
+    public var text: String? { String(validating: bytes, as: UTF8.self) }
+
     public init(bytes: [UInt8], version: Version, contentType: String, secondsToLive: UInt64?) {
         self.bytes = bytes
         self.version = version

@@ -5,13 +5,14 @@ extension ClusterFile {
     public static let maximumNodes = 1000
 
     private static let vocabulary: KeyValuePairs<String, [String]> = [
-        "": ["cluster", "nodes", "seeds", "data_dir", "storage", "failure", "limits", "security", "log"],
+        "": ["cluster", "nodes", "seeds", "data_dir", "storage", "failure", "limits", "security", "redis", "log"],
         "cluster": ["name", "partitions", "replicas"],
         "nodes": ["id", "client", "peer", "advertise_client", "advertise_peer", "zone", "weight"],
-        "storage": ["sync", "sync_interval", "cache", "segment"],
+        "storage": ["sync", "sync_interval", "cache", "segment", "shards"],
         "failure": ["probe_interval", "evict_after"],
         "limits": ["key", "value", "connections", "in_flight", "move_rate"],
         "security": ["secret"],
+        "redis": ["moved"],
         "log": ["level", "format"],
     ]
 
@@ -45,6 +46,8 @@ extension ClusterFile {
             reader.span(failure, "evict_after", in: .milliseconds(10_000) ... .milliseconds(30 * 86_400_000))
             ?? self.failure.evictAfter
         readSecurity(top, &reader)
+        let redis = reader.section(top.values["redis"], path: "redis", kind: "redis")
+        self.redis.moved = reader.boolean(redis, "moved") ?? self.redis.moved
         let log = reader.section(top.values["log"], path: "log", kind: "log")
         self.log.level = reader.choice(log, "level") ?? self.log.level
         self.log.format = reader.choice(log, "format") ?? self.log.format
@@ -112,6 +115,8 @@ extension ClusterFile {
             ?? self.storage.syncInterval
         self.storage.cache = reader.size(storage, "cache", in: 0...1 << 40) ?? self.storage.cache
         self.storage.segment = reader.size(storage, "segment", in: 1 << 20...1 << 30) ?? self.storage.segment
+        self.storage.shards =
+            reader.integer(storage, "shards", in: 0...Storage.maximumShards) ?? self.storage.shards
 
         let limits = reader.section(top.values["limits"], path: "limits", kind: "limits")
         self.limits.key = reader.size(limits, "key", in: 1...Limits.maximumKey) ?? self.limits.key

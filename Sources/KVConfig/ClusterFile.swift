@@ -11,6 +11,7 @@ public struct ClusterFile: Hashable, Sendable {
     public var storage: Storage
     public var failure: Failure
     public var limits: Limits
+    public var redis: Redis
     public var log: Log
     /// Peer addresses of members, for nodes that `nodes` does not list.
     public var seeds: [Address]
@@ -24,7 +25,8 @@ public struct ClusterFile: Hashable, Sendable {
     /// What holds where there is no file: a cluster of one.
     public static let standard = ClusterFile(
         settings: ClusterSettings(name: "default", partitions: 1024, replicas: 3), nodes: [Node(id: "n1")],
-        dataDirectory: "./kv-data", storage: Storage(), failure: Failure(), limits: Limits(), log: Log(),
+        dataDirectory: "./kv-data", storage: Storage(), failure: Failure(), limits: Limits(), redis: Redis(),
+        log: Log(),
         seeds: [], secret: nil, stated: [], nodesAreDefault: true)
 
     public struct Node: Hashable, Sendable {
@@ -71,6 +73,11 @@ public struct ClusterFile: Hashable, Sendable {
         public var cache = 256 << 20
         /// Bytes of a segment of the log, 1 MiB to 1 GiB.
         public var segment = 256 << 20
+        /// Event loops that share a node's partitions, each with a log of its own, 1 to `maximumShards`; 0: half the
+        /// processors, at most 8. Fixed when a data directory is made.
+        public var shards = 0
+
+        public static let maximumShards = 64
 
         public init() {}
     }
@@ -99,6 +106,13 @@ public struct ClusterFile: Hashable, Sendable {
         public var inFlight = 64 << 20
         /// Bytes a second that a node sends to move partitions, up to 1 TiB; 0: as fast as it goes.
         public var moveRate = 0
+
+        public init() {}
+    }
+
+    public struct Redis: Hashable, Sendable {
+        /// Whether commands on keys that another node leads are answered with where to ask, rather than passed on.
+        public var moved = false
 
         public init() {}
     }

@@ -17,6 +17,7 @@ public struct Configuration: Hashable, Sendable {
     public var storage: ClusterFile.Storage
     public var failure: ClusterFile.Failure
     public var limits: ClusterFile.Limits
+    public var redis: ClusterFile.Redis
     public var log: ClusterFile.Log
     /// What the packets of the failure detector are authenticated with; nil: they are not. 16-1024 bytes.
     public var secret: String?
@@ -117,6 +118,6 @@ extension Configuration {
         return Configuration(
             settings: file.settings, nodes: identity.nodes, node: identity.node, role: identity.role,
             seeds: identity.seeds, dataDirectory: file.dataDirectory + slash + identity.node.id, storage: file.storage,
-            failure: file.failure, limits: file.limits, log: file.log, secret: file.secret, stated: file.stated)
+            failure: file.failure, limits: file.limits, redis: file.redis, log: file.log, secret: file.secret, stated: file.stated)
     }
 }

@@ -145,6 +145,17 @@ struct FieldReader {
         }
     }
 
+    /// `true` or `false`, without quotes.
+    mutating func boolean(_ section: Section, _ field: String) -> Bool? {
+        let wanted = "true or false"
+        guard let text = text(section, field, wanted: wanted), let node = section.values[field] else { return nil }
+        guard case .scalar(_, isPlain: true) = node.content, text == "true" || text == "false" else {
+            report(node.mark, "\(section.name(of: field)) must be \(wanted), not \(node.shown)")
+            return nil
+        }
+        return text == "true"
+    }
+
     mutating func address(_ section: Section, _ field: String) -> Address? {
         parsed(section, field, "HOST:PORT") { (text) throws(NotationError) in try Address(notation: text) }
     }

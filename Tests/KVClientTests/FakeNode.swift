@@ -23,10 +23,21 @@ final class FakeNode: Sendable {
         case raw(String)
         case close
         case silence
+        /// Once the gate is opened; those behind it wait too, as they would at a node.
+        indirect case held(Gate, Reply)
 
         static func error(_ status: Int, _ code: String, _ message: String) -> Reply {
             .status(status, [:], #"{"error":"\#(code)","message":"\#(message)"}"#)
         }
+    }
+
+    /// Holds answers back until it is opened, which has to be done in the end.
+    final class Gate: Sendable {
+        private let promise = MultiThreadedEventLoopGroup.singleton.any().makePromise(of: Void.self)
+
+        func open() { promise.succeed() }
+
+        fileprivate var opened: EventLoopFuture<Void> { promise.futureResult }
     }
 
     let address: Address
@@ -39,7 +50,7 @@ final class FakeNode: Sendable {
         channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelInitializer { child in
-                let connection = log.connected()
+                let connection = log.connected(child)
                 return child.eventLoop.makeCompletedFuture {
                     try child.pipeline.syncOperations.addHandler(
                         ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes)))
@@ -51,20 +62,40 @@ final class FakeNode: Sendable {
     }
 
     var requests: [Request] { log.requests }
+    /// Those about keys.
+    var keyRequests: [Request] { requests.filter { $0.line.contains(" /v1/kv/") } }
+    /// The most requests that have waited for their answers on one connection.
+    var mostOnOneConnection: Int { log.most }
 
-    func stop() async throws { try await channel.close() }
+    func stop() async throws {
+        try await channel.close()
+        for child in log.children { try? await child.close() }
+    }
 
     private final class Log: Sendable {
-        private let state = NIOLockedValueBox<(connections: Int, requests: [Request])>((0, []))
+        private struct State {
+            var children: [any Channel] = []
+            var requests: [Request] = []
+            var most = 0
+        }
 
-        func connected() -> Int {
+        private let state = NIOLockedValueBox(State())
+
+        /// - Returns: the connection's number, from 1.
+        func connected(_ child: any Channel) -> Int {
             state.withLockedValue {
-                $0.connections += 1
-                return $0.connections
+                $0.children.append(child)
+                return $0.children.count
             }
         }
 
+        var children: [any Channel] { state.withLockedValue { $0.children } }
+
         func add(_ request: Request) { state.withLockedValue { $0.requests.append(request) } }
+
+        func waiting(_ count: Int) { state.withLockedValue { $0.most = max($0.most, count) } }
+
+        var most: Int { state.withLockedValue { $0.most } }
 
         var requests: [Request] { state.withLockedValue { $0.requests } }
     }
@@ -78,6 +109,9 @@ final class FakeNode: Sendable {
         private let answer: @Sendable (Request) -> Reply
         private var head: HTTPRequestHead?
         private var body: [UInt8] = []
+        private var replies = CircularBuffer<Reply>()
+        /// The first of the replies waits for its gate.
+        private var isHeld = false
 
         init(_ connection: Int, _ log: Log, _ answer: @escaping @Sendable (Request) -> Reply) {
             self.connection = connection
@@ -94,9 +128,30 @@ final class FakeNode: Sendable {
                 let request = Request(
                     line: "\(head.method) \(head.uri)", headers: head.headers, body: body, connection: connection)
                 log.add(request)
-                perform(answer(request), context)
+                replies.append(answer(request))
+                log.waiting(replies.count)
+                perform(context)
             }
         }
+
+        private func perform(_ context: ChannelHandlerContext) {
+            while !isHeld, let reply = replies.first {
+                if case .held(let gate, let then) = reply {
+                    isHeld = true
+                    gate.opened.hop(to: context.eventLoop).assumeIsolated().whenComplete { _ in
+                        self.isHeld = false
+                        guard !self.replies.isEmpty else { return }
+                        self.replies[self.replies.startIndex] = then
+                        self.perform(context)
+                    }
+                } else {
+                    replies.removeFirst()
+                    perform(reply, context)
+                }
+            }
+        }
+
+        func channelInactive(context: ChannelHandlerContext) { replies.removeAll() }
 
         private func perform(_ reply: Reply, _ context: ChannelHandlerContext) {
             switch reply {
@@ -105,9 +160,11 @@ final class FakeNode: Sendable {
             case .last(let status, let headers, let body):
                 write(Self.text(status, headers.merging(["Connection": "close"]) { $1 }, body), context)
                 context.close(promise: nil)
+                replies.removeAll()
             case .raw(let text): write(text, context)
             case .close: context.close(promise: nil)
             case .silence: break
+            case .held(_, let reply): perform(reply, context)
             }
         }
 

@@ -81,7 +81,7 @@ final class PlanTests: XCTestCase {
         let node = try await FakeNode { _ in .status(200, [:], #"{"plan":null}"#) }
         let client = KVClient(endpoints: [cannot.address])
         await expect(.refused(code: "no_coordinator", message: "why")) { try await client.pausePlan() }
-        await client.addEndpoints([cannot.address, node.address])
+        client.addEndpoints([cannot.address, node.address])
         try await client.pausePlan()
         try await node.stop()
         let alone = KVClient(endpoints: [cannot.address, node.address])

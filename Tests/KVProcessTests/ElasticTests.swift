@@ -45,6 +45,44 @@ final class ElasticTests: XCTestCase {
         try Sample.assertThere(samples, on: cluster.connections(to: Self.stay), shift: 2)
     }
 
+    /// The newcomer has another number of shards than the members: nothing may rest on all having the same.
+    func testNodesOfSeveralShardsGrowAndLoseOne() throws {
+        let cluster = try TestCluster(spares: 1, settings: "storage: {shards: 3, sync: never}\n")
+        try cluster.startAndWait()
+        let samples = Sample.all
+        try Sample.put(samples, on: cluster.connections(to: Self.stay))
+        let load = Load(cluster, prefix: "shards-")
+        load.start(at: ["n1", "n2"])
+        defer { load.stop() }
+
+        try cluster.replaceSetting("shards: 3", with: "shards: 2")
+        try cluster.startApplicant("n4")
+        try cluster.wait(for: "n4 to be heard of") { try cluster.state(of: "n4", seenBy: "n1") == "waiting" }
+        let join = try cluster.kv("join", "n4", "--yes", at: Self.stay)
+        XCTAssertEqual(join.status, 0, join.errors)
+        try assertBalanced(cluster, nodes: 4)
+        XCTAssertEqual(load.all.filter { !$0.outcome.isDone }.map(\.description), [], "no request has failed")
+        XCTAssertEqual(try cluster.shards(of: "n3"), 3)
+        XCTAssertEqual(try cluster.shards(of: "n4"), 2)
+
+        cluster.killNow("n3")
+        usleep(500_000)
+        let recovered = Time.now
+        usleep(500_000)
+        // It keeps the shards that it has.
+        try cluster.start("n3")
+        try cluster.waitUntilReady()
+        try cluster.waitUntilBalanced()
+        load.stop()
+        let failed = load.events(from: recovered).filter { !$0.outcome.isDone }
+        XCTAssertEqual(failed.map(\.description), [], "nothing fails but what the kill cut off")
+        XCTAssertEqual(try cluster.shards(of: "n3"), 3)
+        try load.readAll(at: Self.stay)
+        load.check()
+        try assertEqualCopies(cluster, load, observer: "n4")
+        try Sample.assertThere(samples, on: cluster.connections(to: ["n3", "n4"]), shift: 1)
+    }
+
     func testADeadMachineIsReplacedByAnEmptyOne() throws {
         let cluster = try TestCluster(spares: 1)
         try cluster.startAndWait()
@@ -313,6 +351,18 @@ extension TestCluster {
             var status = stat()
             return stat("\(data(id))/\(name)", &status) == 0 ? sum + Int(status.st_blocks) * 512 : sum
         }
+    }
+
+    /// Logs that its data is divided into.
+    func shards(of id: String) throws -> Int {
+        try FileManager.default.contentsOfDirectory(atPath: data(id)).count { $0.hasPrefix("shard-") }
+    }
+
+    /// Changes the configuration for nodes that start from now on.
+    func replaceSetting(_ old: String, with new: String) throws {
+        let text = try String(contentsOf: file, encoding: .utf8)
+        guard text.contains(old) else { throw Unexpected("the configuration has no '\(old)'") }
+        try text.replacingOccurrences(of: old, with: new).write(to: file, atomically: true, encoding: .utf8)
     }
 
     private func nodeView(_ observer: String) throws -> View {

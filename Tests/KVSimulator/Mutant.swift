@@ -12,6 +12,8 @@ public enum Mutant: String, CaseIterable, Sendable {
     case skipConfirm = "skip-confirm"
     /// A failed condition is answered from a value that may never be chosen.
     case answerUnchosen = "answer-unchosen"
+    /// A change is judged on a record in flight that may expire before it is chosen.
+    case judgeExpiring = "judge-expiring"
     /// A new leader takes its own copy to be complete.
     case skipRoots = "skip-roots"
 
@@ -29,6 +31,7 @@ public enum Mutant: String, CaseIterable, Sendable {
         case .acknowledgeFirst: options.rules.majorityAcknowledges = false
         case .skipConfirm: options.rules.confirmReads = false
         case .answerUnchosen: options.rules.answerOnlyChosen = false
+        case .judgeExpiring: options.rules.awaitExpiring = false
         case .skipRoots: options.rules.compareRoots = false
         case .switchEarly: options.rules.settleBeforeSwitch = false
         case .purgeEarly: options.rules.purgeWhenAllHold = false

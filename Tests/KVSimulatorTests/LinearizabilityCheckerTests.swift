@@ -157,19 +157,134 @@ final class LinearizabilityCheckerTests: XCTestCase {
         assertViolation(history)
     }
 
+    // MARK: Updates
+
+    private let base = 1 << 40
+    private let amounts = [Content.amount(5), Content.amount(6)]
+
+    func testSumsAreTold() {
+        let first = RegisterOperation(1, 2, put(base))
+        let add = RegisterOperation(3, 4, .rewrite(Sight(base + amounts[0]), .exactly(Sight(base))))
+        assertLinearizable([first, add, RegisterOperation(5, 6, get(base + amounts[0]))])
+        assertViolation([first, add, RegisterOperation(5, 6, get(base))])
+        assertViolation([first, RegisterOperation(3, 4, .rewrite(Sight(amounts[0]), .absent))])
+    }
+
+    func testAnUnknownAdditionIsMadeOnceOrNever() {
+        let first = RegisterOperation(1, 2, put(base))
+        let unknown = RegisterOperation(3, open, .add(amounts[0]))
+        let second = RegisterOperation(7, open, .add(amounts[1]))
+        assertLinearizable([first, unknown, RegisterOperation(5, 6, get(base))])
+        assertLinearizable([first, unknown, RegisterOperation(5, 6, get(base + amounts[0]))])
+        assertLinearizable([first, unknown, second, RegisterOperation(9, 10, get(base + amounts[0] + amounts[1]))])
+        assertViolation([first, unknown, second, RegisterOperation(5, 6, get(base + amounts[1]))])
+        assertViolation([
+            first, unknown, RegisterOperation(5, 6, get(base + amounts[0])), RegisterOperation(7, 8, get(base)),
+        ])
+        assertLinearizable([unknown, RegisterOperation(5, 6, .presence(true))])
+        assertViolation([RegisterOperation(1, 2, put(1)), unknown, RegisterOperation(5, 6, get(1 + amounts[0]))])
+    }
+
+    func testASumNeedsTheUnknownPutThatItBeganWith() {
+        assertLinearizable([
+            RegisterOperation(1, open, put(base)), RegisterOperation(1, open, .add(amounts[0])),
+            RegisterOperation(3, 4, get(base + amounts[0])),
+        ])
+    }
+
+    func testWhatIsNoNumberIsNotAddedTo() {
+        assertLinearizable([RegisterOperation(1, 2, put(1)), RegisterOperation(3, 4, .unmet(.number))])
+        assertViolation([RegisterOperation(1, 2, put(base)), RegisterOperation(3, 4, .unmet(.number))])
+        assertViolation([RegisterOperation(3, 4, .unmet(.number))])
+        assertLinearizable([
+            RegisterOperation(1, 2, put(base)), RegisterOperation(1, open, put(1)),
+            RegisterOperation(3, 4, .unmet(.number)),
+        ])
+    }
+
+    func testARewrittenValueKeepsItsEndAndAScheduledOneGetsAnother() {
+        let first = [RegisterOperation(1, 2, put(1)), RegisterOperation(10, 10, .expire(1))]
+        let append = RegisterOperation(3, 4, .rewrite(Sight(2), .exactly(Sight(1))))
+        assertLinearizable(first + [append, RegisterOperation(11, 12, .read(nil))])
+        assertViolation(first + [append, RegisterOperation(11, 12, get(2))])
+        let later = RegisterOperation(20, 20, .expire(3))
+        let schedule = RegisterOperation(5, 6, .schedule(3, .present))
+        assertLinearizable(first + [schedule, later, RegisterOperation(11, 12, get(1))])
+        assertViolation(first + [schedule, later, RegisterOperation(21, 22, get(1))])
+        let persist = RegisterOperation(5, 6, .schedule(4, .expiring))
+        assertLinearizable(first + [persist, RegisterOperation(21, 22, get(1))])
+        assertViolation(first + [persist, RegisterOperation(7, 8, .schedule(5, .expiring))])
+        assertLinearizable(first + [persist, RegisterOperation(7, 8, .unmet(.expiring))])
+    }
+
     /// The search against every order of every subset that the definition allows.
     func testAgainstBruteForceOnRandomHistories() {
         var random = SeededRandom(seed: 7)
         var tally = [LinearizabilityChecker.Verdict: Int]()
-        for _ in 0..<10000 {
-            let history = randomHistory(&random)
+        for round in 0..<40000 {
+            let history = round < 10000 ? randomHistory(&random) : randomUpdates(&random)
             let expected: LinearizabilityChecker.Verdict =
-                isExplained(history, done: 0, write: 0, stamp: 0) ? .linearizable : .violation
+                isExplained(history, done: 0, Naive()) ? .linearizable : .violation
             XCTAssertEqual(LinearizabilityChecker.check(history), expected, "\(history)")
             tally[expected, default: 0] += 1
         }
-        XCTAssertGreaterThan(tally[.linearizable, default: 0], 400)
-        XCTAssertGreaterThan(tally[.violation, default: 0], 400)
+        XCTAssertGreaterThan(tally[.linearizable, default: 0], 1000)
+        XCTAssertGreaterThan(tally[.violation, default: 0], 1000)
+    }
+
+    private struct Naive {
+        var write = 0
+        var stamp = 0
+        var end = 0
+    }
+
+    private func interval(_ random: inout SeededRandom) -> (UInt64, UInt64) {
+        let start = random.below(UInt64(20))
+        return (start, start + 1 + random.below(UInt64(12)))
+    }
+
+    /// Puts of a word and of a number, changes of each, and observations of what may come of them.
+    private func randomUpdates(_ random: inout SeededRandom) -> [RegisterOperation] {
+        let sums = [amounts[0], amounts[1], base + amounts[0], base + amounts[1], base + amounts[0] + amounts[1]]
+        func value(_ random: inout SeededRandom) -> Sight { Sight(random.pick([1, 2, base] + sums)) }
+        func requirement(_ random: inout SeededRandom) -> Requirement {
+            random.pick([.nothing, .absent, .present, .expiring, .number, .exactly(value(&random))])
+        }
+        var history: [RegisterOperation] = []
+        func add(_ step: Step, open chance: Double, _ random: inout SeededRandom) {
+            let (start, end) = interval(&random)
+            history.append(RegisterOperation(start, random.chance(chance) ? open : end, step))
+        }
+        for write in [1, base] where random.chance(0.8) {
+            add(.write(Sight(write), random.chance(0.7) ? .nothing : requirement(&random)), open: 0.3, &random)
+        }
+        if random.chance(0.5) { add(.rewrite(Sight(2), requirement(&random)), open: 0.4, &random) }
+        if random.chance(0.5) { add(.schedule(3, requirement(&random)), open: 0.4, &random) }
+        for amount in amounts where random.chance(0.5) {
+            if random.chance(0.5) {
+                add(.add(amount), open: 1, &random)
+            } else {
+                let before = random.pick([0, base])
+                let met = before == 0 ? Requirement.absent : .exactly(Sight(before))
+                add(.rewrite(Sight(before + amount), met), open: 0, &random)
+            }
+        }
+        for end in [1, base, 3] where random.chance(0.3) {
+            let time = random.below(UInt64(30))
+            history.append(RegisterOperation(time, time, .expire(end)))
+        }
+        for _ in 0..<(1 + random.below(2)) {
+            let (start, end) = interval(&random)
+            let step: Step =
+                switch random.below(4) {
+                case 0: .read(random.chance(0.3) ? nil : value(&random))
+                case 1: .unmet(requirement(&random))
+                case 2: .presence(random.chance(0.5))
+                default: .read(value(&random))
+                }
+            history.append(RegisterOperation(start, end, step))
+        }
+        return history
     }
 
     private func randomHistory(_ random: inout SeededRandom) -> [RegisterOperation] {
@@ -177,10 +292,6 @@ final class LinearizabilityCheckerTests: XCTestCase {
         func sight(_ random: inout SeededRandom) -> Sight { Sight(1 + random.below(writes), stamp: random.below(4)) }
         func requirement(_ random: inout SeededRandom) -> Requirement {
             [.nothing, .nothing, .absent, .present, .exactly(sight(&random))][random.below(5)]
-        }
-        func interval(_ random: inout SeededRandom) -> (UInt64, UInt64) {
-            let start = random.below(UInt64(20))
-            return (start, start + 1 + random.below(UInt64(12)))
         }
         var history: [RegisterOperation] = []
         for write in 1...writes {
@@ -208,50 +319,61 @@ final class LinearizabilityCheckerTests: XCTestCase {
         return history
     }
 
-    private func isExplained(_ history: [RegisterOperation], done: Int, write: Int, stamp: Int) -> Bool {
+    private func isExplained(_ history: [RegisterOperation], done: Int, _ register: Naive) -> Bool {
         let left: [Int] = history.indices.filter { index in done >> index & 1 == 0 }
         if left.allSatisfy({ history[$0].completed == open }) { return true }
         let limit: UInt64 = left.map { history[$0].completed }.min() ?? open
         for index in left where history[index].invoked <= limit {
-            guard let next = naive(history, index, done: done, write: write, stamp: stamp) else { continue }
-            if isExplained(history, done: done | 1 << index, write: next.0, stamp: next.1) { return true }
+            guard let next = naive(history, index, done: done, register) else { continue }
+            if isExplained(history, done: done | 1 << index, next) { return true }
         }
         return false
     }
 
-    private func naive(_ history: [RegisterOperation], _ index: Int, done: Int, write: Int, stamp: Int) -> (Int, Int)? {
+    private func naive(_ history: [RegisterOperation], _ index: Int, done: Int, _ register: Naive) -> Naive? {
         func matches(_ sight: Sight?) -> Bool {
-            guard let sight else { return write == 0 }
-            return sight.write == write && (sight.stamp == 0 || sight.stamp >= stamp)
+            guard let sight else { return register.write == 0 }
+            return sight.write == register.write && (sight.stamp == 0 || sight.stamp >= register.stamp)
         }
-        func after(_ sight: Sight?) -> (Int, Int) { (write, max(stamp, sight?.stamp ?? 0)) }
+        func after(_ sight: Sight?) -> Naive {
+            Naive(write: register.write, stamp: max(register.stamp, sight?.stamp ?? 0), end: register.end)
+        }
         func meets(_ requirement: Requirement) -> Bool {
             switch requirement {
             case .nothing: true
-            case .absent: write == 0
-            case .present: write != 0
+            case .absent: register.write == 0
+            case .present: register.write != 0
             case .exactly(let sight): matches(sight)
+            case .expiring: register.end != 0
+            case .number: register.write == 0 || register.write >= Content.firstNumber
             }
+        }
+        func ending(_ write: Int, _ stamp: Int, _ end: Int) -> Naive {
+            let expiries = history.indices.filter { history[$0].step == .expire(end) }
+            if expiries.contains(where: { done >> $0 & 1 == 1 }) { return Naive() }
+            return Naive(write: write, stamp: stamp, end: expiries.isEmpty ? 0 : end)
         }
         switch history[index].step {
         case .read(let sight): return matches(sight) ? after(sight) : nil
-        case .presence(let present): return present == (write != 0) ? (write, stamp) : nil
+        case .presence(let present): return present == (register.write != 0) ? register : nil
         case .write(let sight, let requirement):
-            guard meets(requirement) else { return nil }
-            let expiry = Step.expire(sight.write)
-            let ended: Bool = history.indices.contains { index in
-                let isDone: Bool = done >> index & 1 == 1
-                return isDone && history[index].step == expiry
-            }
-            return ended ? (0, 0) : (sight.write, sight.stamp)
-        case .erase(let requirement): return write != 0 && meets(requirement) ? (0, 0) : nil
+            return meets(requirement) ? ending(sight.write, sight.stamp, sight.write) : nil
+        case .rewrite(let sight, let requirement):
+            return meets(requirement) ? Naive(write: sight.write, stamp: sight.stamp, end: register.end) : nil
+        case .add(let amount):
+            return meets(.number) ? Naive(write: register.write + amount, stamp: 0, end: register.end) : nil
+        case .schedule(let end, let requirement):
+            guard register.write != 0, meets(requirement) else { return nil }
+            return ending(register.write, register.stamp, end)
+        case .erase(let requirement): return register.write != 0 && meets(requirement) ? Naive() : nil
         case .mismatch(let requirement, let met):
             guard matches(met) else { return nil }
             switch requirement {
             case .exactly(let sight): return sight == met ? nil : after(met)
             default: return meets(requirement) ? nil : after(met)
             }
-        case .expire(let ending): return ending == write ? (0, 0) : (write, stamp)
+        case .unmet(let requirement): return meets(requirement) ? nil : register
+        case .expire(let end): return register.end == end ? Naive() : register
         }
     }
 }

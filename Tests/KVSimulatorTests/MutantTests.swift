@@ -20,6 +20,7 @@ final class MutantTests: XCTestCase {
     func testAcknowledgingTheFirstAcceptIsCaught() { assertCaught(.acknowledgeFirst) }
     func testReadingWithoutConfirmationIsCaught() { assertCaught(.skipConfirm) }
     func testAnsweringFromAnUnchosenValueIsCaught() { assertCaught(.answerUnchosen) }
+    func testJudgingOnARecordThatMayExpireIsCaught() { assertCaught(.judgeExpiring, from: 50) }
     func testSettlingWithoutComparingRootsIsCaught() { assertCaught(.skipRoots) }
 
     func testSwitchingBeforeTheNextSetHoldsEverythingIsCaught() { assertCaught(.switchEarly, from: 55) }

@@ -148,6 +148,53 @@ final class GoldenBytesTests: XCTestCase {
         try check(
             "list", forward(.list(ListQuery(prefix: [0x70], after: key, limit: 100))),
             "10 0807060504030201 05 c0843d 01 6b ac02 04 01 70 01 01 6b 64")
+        try check("count", forward(.count), "10 0807060504030201 05 c0843d 01 6b ac02 06")
+    }
+
+    func testForwardedUpdates() throws {
+        func check(_ update: Update, _ bytes: String, line: UInt = #line) throws {
+            try self.check(
+                "\(update)", forward(.update(update)), "10 0807060504030201 05 c0843d 01 6b ac02 05 \(bytes)",
+                line: line)
+        }
+        try check(
+            Update(
+                .set([1], contentType: "a/b"), requirement: .equals([2]), lifetime: .set(.milliseconds(200)),
+                returnsPrevious: true, maximumLength: 300),
+            "01 01 01 03 612f62 03 01 02 01 01 c801 01 ac02")
+        try check(Update(.remove, returnsPrevious: true, maximumLength: 0), "02 00 00 01 00")
+        try check(
+            Update(.keep, requirement: .expiring, lifetime: .set(.unlimited), maximumLength: 0), "03 05 01 00 00 00")
+        try check(Update(.append([0xff]), maximumLength: 300), "04 01 ff 00 00 00 ac02")
+        try check(Update(.overwrite(offset: 200, [0xff]), maximumLength: 300), "05 c801 01 ff 00 00 00 ac02")
+        try check(Update(.add(-2), maximumLength: 300), "06 feffffffffffffff 00 00 00 ac02")
+        try check(Update(.addNumber(Array("1.5".utf8)), maximumLength: 300), "07 03 312e35 00 00 00 ac02")
+        for (code, requirement) in [
+            (0, Update.Requirement.always), (1, .absent), (2, .present), (4, .lasting), (5, .expiring),
+            (6, .laterExpiry), (7, .earlierExpiry), (8, .expiringAndEarlier),
+        ] {
+            try check(
+                Update(.keep, requirement: requirement, lifetime: .set(.until(7)), maximumLength: 0),
+                "03 0\(code) 01 02 07 00 00")
+        }
+    }
+
+    func testUpdateResults() throws {
+        func check(_ version: Version?, _ result: UpdateResult, _ bytes: String, line: UInt = #line) throws {
+            try self.check(
+                "\(result)", .forwarded(id, .outcome(.updated(version, result))), "11 0807060504030201 01 08 \(bytes)",
+                line: line)
+        }
+        try check(version, .applied(.none), "01 0300010000000000 c801 01 00")
+        try check(version, .applied(.bytes([0xff, 0])), "01 0300010000000000 c801 01 01 02 ff00")
+        try check(version, .applied(.integer(-2)), "01 0300010000000000 c801 01 02 feffffffffffffff")
+        try check(nil, .notApplied(.none), "00 02 00")
+        for (code, misfit) in [
+            (1, Misfit.notAnInteger), (2, .overflow), (3, .notANumber), (4, .notFinite), (5, .tooLong),
+        ] {
+            try check(nil, .misfit(misfit), "00 03 0\(code)")
+        }
+        try self.check("counted", .forwarded(id, .outcome(.counted(300))), "11 0807060504030201 01 09 ac02")
     }
 
     func testForwardResults() throws {
@@ -199,9 +246,9 @@ final class GoldenBytesTests: XCTestCase {
             """
         try check(
             "hello", payload(.hello(introduction, shard: ShardPosition(index: 1, count: 2))),
-            "6b7670656572 0200 01 \(said) 01 02")
-        try check("welcome", payload(.welcome(introduction)), "6b7670656572 0200 02 \(said)")
-        try check("refusal", payload(.refusal("no")), "6b7670656572 0200 03 02 6e6f")
+            "6b7670656572 0300 01 \(said) 01 02")
+        try check("welcome", payload(.welcome(introduction)), "6b7670656572 0300 02 \(said)")
+        try check("refusal", payload(.refusal("no")), "6b7670656572 0300 03 02 6e6f")
     }
 
     func testTopology() throws {

@@ -29,7 +29,22 @@ final class MessageCodecTests: XCTestCase {
         let record = Record(version: version, expiry: Expiry(milliseconds: .max), value: key.bytes, contentType: type)
         let put = Put(
             value: key.bytes, contentType: type, lifetime: .until(.max), condition: .ifVersion(version))
+        let update = Update(
+            .set(key.bytes, contentType: type), requirement: .equals(key.bytes), lifetime: .set(.until(.max)),
+            returnsPrevious: true, maximumLength: .max)
+        var overwrite = update
+        overwrite.change = .overwrite(offset: .max, key.bytes)
         let longest: [PeerMessage] = [
+            .forward(
+                RequestID(.max), epoch: .max, timeout: Span(nanoseconds: .max), key: key,
+                partition: PartitionID(.max), command: .update(update)),
+            .forward(
+                RequestID(.max), epoch: .max, timeout: Span(nanoseconds: .max), key: key,
+                partition: PartitionID(.max), command: .update(overwrite)),
+            .forwarded(RequestID(.max), .outcome(.updated(version, .applied(.bytes(key.bytes))))),
+            .forwarded(RequestID(.max), .outcome(.updated(version, .notApplied(.bytes(key.bytes))))),
+            .forwarded(RequestID(.max), .outcome(.updated(version, .applied(.integer(.min))))),
+            .forwarded(RequestID(.max), .outcome(.counted(.max))),
             .accept(header, key: key, record: record),
             .readResult(header, id: .max, key: key, record: record),
             .entriesResult(header, leaf: .max, entries: .init(repeating: .init(key: key, version: version), count: 99)),

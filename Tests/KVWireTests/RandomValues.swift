@@ -61,16 +61,68 @@ struct SplitMix: RandomNumberGenerator {
     }
 
     mutating func command() -> Command {
-        switch below(4) {
+        switch below(6) {
         case 0: .get
+        case 4: .count
+        case 5: .update(update())
         case 1: .put(Put(value: bytes(300), contentType: text(), lifetime: lifetime(), condition: condition()))
         case 2: .delete(condition())
         default: .list(ListQuery(prefix: bytes(), after: flip() ? nil : key(), limit: 1 + below(1000)))
         }
     }
 
-    mutating func outcome() -> Outcome {
+    mutating func update() -> Update {
+        Update(
+            change(), requirement: requirement(), lifetime: flip() ? .keep : .set(lifetime()), returnsPrevious: flip(),
+            maximumLength: below(FrameLimits.payload + 1))
+    }
+
+    private mutating func change() -> Update.Change {
         switch below(7) {
+        case 0: .set(bytes(300), contentType: text())
+        case 1: .remove
+        case 2: .keep
+        case 3: .append(bytes(300))
+        case 4: .overwrite(offset: Int(number() >> 1), bytes(300))
+        case 5: .add(Int64(bitPattern: next()))
+        default: .addNumber(bytes())
+        }
+    }
+
+    private mutating func requirement() -> Update.Requirement {
+        switch below(9) {
+        case 0: .always
+        case 1: .absent
+        case 2: .present
+        case 3: .equals(bytes(300))
+        case 4: .lasting
+        case 5: .expiring
+        case 6: .laterExpiry
+        case 7: .earlierExpiry
+        default: .expiringAndEarlier
+        }
+    }
+
+    private mutating func updateResult() -> UpdateResult {
+        switch below(3) {
+        case 0: .applied(updateValue())
+        case 1: .notApplied(updateValue())
+        default: .misfit(Misfit.allCases[below(Misfit.allCases.count)])
+        }
+    }
+
+    private mutating func updateValue() -> UpdateValue {
+        switch below(3) {
+        case 0: .none
+        case 1: .bytes(bytes(300))
+        default: .integer(Int64(bitPattern: next()))
+        }
+    }
+
+    mutating func outcome() -> Outcome {
+        switch below(9) {
+        case 7: .updated(flip() ? nil : version(), updateResult())
+        case 8: .counted(Int(number() >> 1))
         case 0: .found(record())
         case 1: .absent
         case 2: .written(version())

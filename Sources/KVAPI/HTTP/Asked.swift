@@ -28,7 +28,7 @@ extension AnswerWriter {
         case (_, .conditionFailed(let version)): failure(.conditionFailed(version), by: reply.node, frame)
         case (_, .refused(let refusal)): failure(HTTPFailure(refusal), by: reply.node, frame)
         case (_, .unknown(let uncertainty)): failure(HTTPFailure(uncertainty), by: reply.node, frame)
-        case (_, .found), (_, .written), (_, .listed):
+        case (_, .found), (_, .written), (_, .listed), (_, .counted), (_, .updated):
             failure(.unfitting, by: reply.node, frame)
         }
     }

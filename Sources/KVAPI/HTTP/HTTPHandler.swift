@@ -24,8 +24,8 @@ final class HTTPHandler: ChannelDuplexHandler {
     private var isReadHeld = false
     /// What the backend is carrying out; at most one thing at a time, so its reply needs no number.
     private var asked: Asked?
-    /// Made once and given to the backend with every key operation. It holds this handler until `stop`.
-    private var reply: (@Sendable (Reply) -> Void)?
+    /// Given to the backend with every key operation. It holds this handler until `stop`.
+    private var receiver: ReplyReceiver?
     private var timer: Scheduled<Void>?
     private var timerDeadline = Instant(nanoseconds: .max)
 
@@ -44,7 +44,7 @@ final class HTTPHandler: ChannelDuplexHandler {
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
         let bound = NIOLoopBound(self, eventLoop: loop)
-        reply = { bound.value.replied($0) }
+        receiver = ReplyReceiver(on: loop) { bound.value.replied($1) }
         arm()
     }
 
@@ -109,7 +109,7 @@ final class HTTPHandler: ChannelDuplexHandler {
         timer?.cancel()
         timer = nil
         context = nil
-        reply = nil
+        receiver = nil
         asked = nil
     }
 
@@ -208,9 +208,9 @@ extension HTTPHandler {
     }
 
     private func execute(_ command: Command, _ key: Key, _ options: RequestOptions, _ asked: Asked) {
-        guard let reply else { return }
+        guard let receiver else { return }
         self.asked = asked
-        backend.execute(command, key: key, options: options, on: loop, reply: reply)
+        backend.execute(command, key: key, options: options, token: 0, for: receiver)
     }
 
     /// The backend has replied to the key operation under way.

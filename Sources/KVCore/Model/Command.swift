@@ -1,16 +1,28 @@
-/// What a client asks of one key, or (`list`) of one partition. Each is atomic and linearizable.
+/// What a client asks of one key, or (`list`, `count`) of one partition. Each is atomic and linearizable.
 public enum Command: Hashable, Sendable {
     case get
     case put(Put)
     case delete(Condition)
     case list(ListQuery)
+    /// How many keys the partition has. Those that have expired and were not yet swept may count.
+    case count
+    indirect case update(Update)
 
     /// Whether executing it twice, or not knowing whether it ran, can be noticed.
     @inlinable
     public var isRead: Bool {
         switch self {
-        case .get, .list: true
-        case .put, .delete: false
+        case .get, .list, .count: true
+        case .put, .delete, .update: false
+        }
+    }
+
+    /// Whether it is about a partition rather than a key.
+    @inlinable
+    public var isOfPartition: Bool {
+        switch self {
+        case .list, .count: true
+        case .get, .put, .delete, .update: false
         }
     }
 }
@@ -97,6 +109,9 @@ public enum Outcome: Hashable, Sendable {
     case conditionFailed(Version?)
     /// `list`: at most `limit` keys in ring order; `more` when others follow the last.
     case listed(keys: [Key], more: Bool)
+    case counted(Int)
+    /// An update was judged. The version of the record it wrote, nil where it wrote none.
+    case updated(Version?, UpdateResult)
     /// Nothing was changed.
     case refused(Refusal)
     /// The change may or may not have taken effect, or may yet.

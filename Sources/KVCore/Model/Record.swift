@@ -15,8 +15,8 @@ extension Key: CustomStringConvertible {
     public var description: String { String(decoding: bytes, as: UTF8.self) }
 }
 
-/// When a record expires: milliseconds since 1970, UTC; `never` is 0.
-public struct Expiry: Hashable, Sendable {
+/// When a record expires: milliseconds since 1970, UTC; `never` is 0, and later than any other.
+public struct Expiry: Hashable, Comparable, Sendable {
     public var milliseconds: UInt64
 
     public static let never = Expiry(milliseconds: 0)
@@ -27,6 +27,9 @@ public struct Expiry: Hashable, Sendable {
     /// Whether a record with this expiry is absent at `wall` (milliseconds since 1970).
     @inlinable
     public func hasPassed(at wall: UInt64) -> Bool { milliseconds != 0 && milliseconds <= wall }
+
+    @inlinable
+    public static func < (a: Self, b: Self) -> Bool { a.milliseconds &- 1 < b.milliseconds &- 1 }
 }
 
 /// What a replica knows of a key without its value.

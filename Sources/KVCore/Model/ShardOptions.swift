@@ -4,6 +4,8 @@ public struct ShardOptions: Sendable {
     public var timer = Span.milliseconds(10)
     /// A request to a peer without an answer is sent again after this.
     public var retry = Span.milliseconds(200)
+    /// A replica asked whether it sees a leader is asked again after this, if no majority has said that it sees none.
+    public var recanvass = Span.milliseconds(50)
     /// How often a leader tells the replicas that it leads.
     public var beacon = Span.milliseconds(300)
     /// A leader not heard of for so long is taken to be gone, whatever the failure detector says.
@@ -77,6 +79,8 @@ package struct ProtocolRules: Sendable {
     package var confirmReads = true
     /// A failed condition is answered only from a value known to be chosen.
     package var answerOnlyChosen = true
+    /// A change is not judged on a record in flight that may have expired before it is chosen.
+    package var awaitExpiring = true
     /// A write is acknowledged when a majority holds it, not at the first.
     package var majorityAcknowledges = true
     /// A partition is settled at once only if a majority has the leader's root.

@@ -69,7 +69,7 @@ extension Replica {
     }
 
     private func isChosen(_ answer: WaitingAnswer, _ leader: Leader) -> Bool {
-        guard case .list = answer.operation.command else { return answer.base == 0 || leader.isChosen(answer.base) }
+        guard answer.operation.command.isOfPartition else { return answer.base == 0 || leader.isChosen(answer.base) }
         guard answer.base >= leader.base else { return true }
         let count = min(answer.base - leader.base + 1, UInt64(leader.proposals.count))
         return leader.proposals.prefix(Int(count)).allSatisfy(\.isChosen)
@@ -91,6 +91,10 @@ extension Replica {
         }
         leader.held.removeAll(where: expire)
         leader.answers.removeAll { expire($0.operation) }
+        for key in leader.backlogs.keys.sorted() {
+            leader.backlogs[key]?.operations.removeAll(where: expire)
+            if leader.backlogs[key]?.operations.isEmpty == true { leader.backlogs[key] = nil }
+        }
         for key in leader.recoveries.keys.sorted() {
             guard let waiting = leader.recoveries[key]?.operations, !waiting.isEmpty else { continue }
             leader.recoveries[key]?.operations.removeAll(where: expire)

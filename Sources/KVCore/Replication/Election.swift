@@ -9,7 +9,7 @@ struct Unfinished {
         let key: Key
         let version: Version
         /// Nil for a record that was proposed again.
-        let origin: OperationOrigin?
+        let requester: Requester?
     }
 }
 
@@ -86,7 +86,13 @@ extension Replica {
         // No ballot is both canvassed and led under: a late refusal of the one must not pass for a declined hand-over.
         highestSeen = ballot
         if quorum.isMet(by: candidate.supporters) { return prepare(Unfinished()) }
-        for member in quorum.members where member != context.me {
+        sendCanvasses(candidate)
+    }
+
+    private func sendCanvasses(_ candidate: Candidate) {
+        candidate.sent = now
+        candidate.refusers = ReplicaMask()
+        for (index, member) in quorum.members.enumerated() where !candidate.supporters.contains(index) {
             context.send(member, .canvass(header(candidate.ballot)))
         }
     }
@@ -172,10 +178,14 @@ extension Replica {
         let isCarrying = !candidate.unfinished.proposals.isEmpty
         let patience = isCarrying ? context.options.carryingCandidacy : context.options.candidacy
         if now - candidate.began >= patience { return abandonCandidacy(hint: nil) }
-        guard candidate.phase == .preparing, candidate.supporters.contains(ownIndex),
-            now - candidate.sent >= context.options.retry
-        else { return }
-        sendPrepares(candidate)
+        switch candidate.phase {
+        case .canvassing:
+            // Who refused may have noticed a moment later that the leader it saw is gone.
+            if now - candidate.sent >= context.options.recanvass { sendCanvasses(candidate) }
+        case .preparing:
+            guard candidate.supporters.contains(ownIndex), now - candidate.sent >= context.options.retry else { return }
+            sendPrepares(candidate)
+        }
     }
 
     func abandonCandidacy(hint: NodeNumber?) {
@@ -190,8 +200,8 @@ extension Replica {
             context.results.append((operation.origin, .notLeader(hint: leaderHint)))
         }
         for proposal in candidate.unfinished.proposals {
-            guard let origin = proposal.origin else { continue }
-            context.results.append((origin, .outcome(.unknown(.leaderLost))))
+            guard let requester = proposal.requester else { continue }
+            context.results.append((requester.origin, .outcome(.unknown(.leaderLost))))
         }
     }
 

@@ -27,6 +27,7 @@ extension Replica {
         if !isSettled { beginSettling() }
         carryOn(candidate.unfinished.proposals, leader)
         for operation in candidate.unfinished.operations { submit(operation) }
+        if quorum.isJoint { mend(leader) }
     }
 
     /// Tells the replicas at once, rather than with the next summary.
@@ -55,6 +56,7 @@ extension Replica {
         var unfinished = Unfinished(operations: leader.held)
         for proposal in leader.proposals where !proposal.isChosen { unfinished.proposals += proposal.unfinished }
         unfinished.operations += leader.answers.map(\.operation)
+        for key in leader.backlogs.keys.sorted() { unfinished.operations += leader.backlogs[key]?.operations ?? [] }
         for key in leader.recoveries.keys.sorted() {
             guard let recovery = leader.recoveries[key] else { continue }
             unfinished.operations += recovery.operations
@@ -82,21 +84,26 @@ extension Replica {
         let redirect = ForwardResult.notLeader(hint: hint)
         let firstUnsent = leader.unsent.first ?? .max
         for proposal in leader.proposals where !proposal.isChosen {
-            for case let origin? in proposal.carried.map(\.origin) {
-                context.results.append((origin, .outcome(.unknown(.leaderLost))))
+            for case let requester? in proposal.carried.map(\.requester) {
+                context.results.append((requester.origin, .outcome(.unknown(.leaderLost))))
             }
-            guard let origin = proposal.origin else { continue }
+            guard let requester = proposal.requester else { continue }
             let wasSent = proposal.record.version.sequence < firstUnsent
-            context.results.append((origin, wasSent ? .outcome(.unknown(.leaderLost)) : redirect))
+            context.results.append((requester.origin, wasSent ? .outcome(.unknown(.leaderLost)) : redirect))
         }
         for answer in leader.answers { context.results.append((answer.operation.origin, redirect)) }
+        for key in leader.backlogs.keys.sorted() {
+            for operation in leader.backlogs[key]?.operations ?? [] {
+                context.results.append((operation.origin, redirect))
+            }
+        }
         for operation in leader.held { context.results.append((operation.origin, redirect)) }
         for key in leader.recoveries.keys.sorted() {
             for operation in leader.recoveries[key]?.operations ?? [] {
                 context.results.append((operation.origin, redirect))
             }
-            for case let origin? in (leader.recoveries[key]?.carried ?? []).map(\.origin) {
-                context.results.append((origin, .outcome(.unknown(.leaderLost))))
+            for case let requester? in (leader.recoveries[key]?.carried ?? []).map(\.requester) {
+                context.results.append((requester.origin, .outcome(.unknown(.leaderLost))))
             }
         }
     }
@@ -131,6 +138,12 @@ extension Replica {
             leader.answers.remove(at: index)
             return true
         }
+        for key in leader.backlogs.keys.sorted() {
+            if var backlog = leader.backlogs[key], take(&backlog.operations) {
+                leader.backlogs[key] = backlog.operations.isEmpty ? nil : backlog
+                return true
+            }
+        }
         for key in leader.recoveries.keys.sorted() {
             if var recovery = leader.recoveries[key], take(&recovery.operations) {
                 leader.recoveries[key] = recovery
@@ -151,11 +164,29 @@ extension Replica {
 
     /// `keyIsKnown`: a majority has just told the latest record of the key, and this copy holds it.
     func execute(_ operation: Operation, _ leader: Leader, keyIsKnown: Bool) {
-        if case .list(let query) = operation.command { return executeList(operation, query, leader) }
+        switch operation.command {
+        case .list(let query): return executeList(operation, query, leader)
+        case .count: return executeCount(operation, leader)
+        case .get, .put, .delete, .update: break
+        }
+        if !leader.backlogs.isEmpty, leader.backlogs[operation.key] != nil {
+            leader.backlogs[operation.key]?.operations.append(operation)
+        } else if let obstacle = judge(operation, loaded: nil, keyIsKnown: keyIsKnown, leader) {
+            queue(operation, behind: obstacle, leader)
+        }
+    }
+
+    /// Judges an operation on its key's latest record, unless that must be recovered first; returns what it must wait for.
+    /// `loaded` is a record of the key, read from disk some time ago.
+    func judge(_ operation: Operation, loaded: Record?, keyIsKnown: Bool, _ leader: Leader) -> Obstacle? {
         let base = leader.inFlight[operation.key] ?? 0
-        let latest: RecordHead?
+        var latest: RecordHead?
+        var record: Record?
+        var ground = Expiry.never
         if let index = leader.index(of: base), base != 0 {
-            latest = leader.proposals[index].record.head
+            guard mayJudge(operation.command, on: leader.proposals[index]) else { return .inFlight }
+            record = leader.proposals[index].record
+            latest = record?.head
         } else {
             latest = context.store.head(partition, operation.key)
             let isKnown = leader.isSettled || keyIsKnown || latest?.version.ballot == leader.ballot
@@ -164,22 +195,51 @@ extension Replica {
             let isCarried =
                 leader.recoveries.isEmpty ? false : leader.recoveries[operation.key]?.carried.isEmpty == false
             guard !isCarried, isKnown || operation.command.isBlind || mayGuess else {
-                return recover(operation.key, for: operation, leader)
+                recover(operation.key, for: operation, leader)
+                return nil
             }
+            if isKnown { ground = latest?.expiry ?? .never }
+            if loaded?.version == latest?.version { record = loaded }
         }
-        switch Evaluation(operation.command, latest: latest, wall: context.now.wall) {
-        case .write(let value, let expiry, let contentType):
-            guard value == nil || context.store.acceptsWrites else {
-                return context.finish(operation.origin, .refused(.diskFull))
+        while true {
+            let evaluation = Evaluation(operation.command, latest: latest, record: record, wall: context.now.wall)
+            switch evaluation {
+            case .write(let draft, let result):
+                let requester = Requester(origin: operation.origin, result: result)
+                if let refusal = refusal(of: draft) {
+                    context.finish(operation.origin, .refused(refusal))
+                } else {
+                    propose(operation.key, draft, for: requester, over: ground, leader)
+                }
+            case .answer(let outcome): wait(operation, outcome, base: base, leader)
+            case .answerRecord: waitForRecord(operation, base: base, leader)
+            case .readValue:
+                switch context.store.read(partition, operation.key) {
+                case .absent: latest = nil
+                case .found(let found): record = found
+                case .onDisk(let ticket): return .onDisk(ticket)
+                }
+                continue
             }
-            guard context.proposedBytes < context.options.maximumProposedBytes else {
-                return context.finish(operation.origin, .refused(.overloaded))
-            }
-            propose(
-                operation.key, value: value, expiry: expiry, contentType: contentType, origin: operation.origin, leader)
-        case .answer(let outcome): wait(operation, outcome, base: base, leader)
-        case .answerRecord: waitForRecord(operation, base: base, leader)
+            return nil
         }
+    }
+
+    /// Whether an operation may be judged on a record in flight.
+    ///
+    /// If the record expires before it is chosen, it has never been there: until then, what it replaces may have been seen. A change
+    /// that was judged on it would have been judged on nothing. So it waits, unless what the record replaces ends no later than it:
+    /// then nobody can have seen anything once the record had expired.
+    private func mayJudge(_ command: Command, on proposal: Proposal) -> Bool {
+        if command == .get || command.isBlind { return true }
+        let expiry = proposal.record.expiry
+        return proposal.ground <= expiry || expiry.hasPassed(at: context.now.wall)
+            || !context.options.rules.awaitExpiring
+    }
+
+    private func refusal(of draft: Draft) -> Refusal? {
+        guard draft.value == nil || context.store.acceptsWrites else { return .diskFull }
+        return context.proposedBytes < context.options.maximumProposedBytes ? nil : .overloaded
     }
 
     private func waitForRecord(_ operation: Operation, base: UInt64, _ leader: Leader) {
@@ -208,6 +268,11 @@ extension Replica {
         wait(operation, page.outcome, base: leader.sequence, leader)
     }
 
+    private func executeCount(_ operation: Operation, _ leader: Leader) {
+        guard leader.isSettled else { return leader.held.append(operation) }
+        wait(operation, .counted(context.store.usage(partition).keys), base: leader.sequence, leader)
+    }
+
     /// What was proposed in this tick: the store does not hold it yet. It may be more than changes under way: a record
     /// that an earlier leader had acknowledged, and that this one has just found and proposed again.
     private func unsentHeads(_ leader: Leader) -> [Key: RecordHead] {
@@ -231,8 +296,7 @@ extension Replica {
 
     /// When the proposal that an answer is based on stops being there; never where it is not, or is a whole partition's.
     private func expiryInFlight(_ operation: Operation, base: UInt64, _ leader: Leader) -> Expiry {
-        if case .list = operation.command { return .never }
-        guard base != 0, let index = leader.index(of: base) else { return .never }
+        guard !operation.command.isOfPartition, base != 0, let index = leader.index(of: base) else { return .never }
         let head = leader.proposals[index].record.head
         return head.isPresent(at: context.now.wall) ? head.expiry : .never
     }

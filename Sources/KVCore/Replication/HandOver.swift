@@ -29,6 +29,7 @@ extension Replica {
         else { return }
         context.transfers += 1
         leader.transfer = Transfer(target: target, began: now)
+        holdBacklogs(leader)
         context.markDirty(self)
     }
 

@@ -30,6 +30,9 @@ final class Leader {
 
     /// Operations that wait for a majority to be in touch, for a hand-over to end, or for the partition to settle.
     var held: [Operation] = []
+    /// By key, what waits to be judged on its latest record. Never empty.
+    var backlogs: [Key: Backlog] = [:]
+    var lastLoadID: UInt64 = 0
     /// Keys whose latest record is being read from a majority.
     var recoveries: [Key: Recovery] = [:]
     var lastRecoveryID: UInt64 = 0
@@ -71,7 +74,9 @@ final class Leader {
     }
 
     /// Nothing of this leader's is under way, so that another may take over and no operation is cut off.
-    var isAtRest: Bool { inFlight.isEmpty && unsent.isEmpty && answers.isEmpty && recoveries.isEmpty }
+    var isAtRest: Bool {
+        inFlight.isEmpty && unsent.isEmpty && answers.isEmpty && recoveries.isEmpty && backlogs.isEmpty
+    }
 }
 
 /// One record under this leader's ballot.
@@ -79,9 +84,12 @@ struct Proposal {
     let key: Key
     let record: Record
     /// Who asked for it; nil for a record that is proposed again.
-    let origin: OperationOrigin?
+    let requester: Requester?
     /// The proposal of the same key that was in flight when this was made, 0 for none: it is chosen when this is.
     let previous: UInt64
+    /// Until when something that this replaces may be seen before this is chosen: the latest expiry among the record known to be
+    /// chosen when it was made, and those in flight. `never` where there was none, or none was known.
+    let ground: Expiry
     /// False where a later change of the key in the same tick travels for both.
     var isSent = false
     var sent: Instant
@@ -99,9 +107,9 @@ struct Proposal {
             // It is the last of them, under another version.
             var changes = carried
             let last = changes.removeLast()
-            return changes + [Unfinished.Carried(key: key, version: record.version, origin: last.origin)]
+            return changes + [Unfinished.Carried(key: key, version: record.version, requester: last.requester)]
         }
-        return [Unfinished.Carried(key: key, version: record.version, origin: origin)]
+        return [Unfinished.Carried(key: key, version: record.version, requester: requester)]
     }
 
     /// What it holds in memory, about.

@@ -76,12 +76,16 @@ extension Replica {
                 continue
             }
             resendMended(to: index, leader)
-            if leader.progress[index].isLevel, wantsComparison(leader.progress[index]) {
-                leader.progress[index].isCompared = false
-            }
-            if !leader.progress[index].isCompared { compare(with: index, leader) }
+            considerComparison(with: index, leader)
             sendMissed(to: index, leader)
         }
+    }
+
+    private func considerComparison(with index: Int, _ leader: Leader) {
+        if leader.progress[index].isLevel, wantsComparison(leader.progress[index]) {
+            leader.progress[index].isCompared = false
+        }
+        if !leader.progress[index].isCompared { compare(with: index, leader) }
     }
 
     /// Once more: to prove a copy level before anything rests on it, and now and then in case a disk has forgotten.
@@ -137,7 +141,7 @@ extension Replica {
                 leader.progress[index].isCompared = true
                 leader.progress[index].isVerified = !comparison.foundMissing
                 leader.progress[index].comparedSince = now
-                return
+                return considerReadiness(leader)
             }
             let isFull = leader.progress[index].missed.count >= context.options.maximumMissed / 2
             leader.progress[index].comparison?.isPaused = isFull
@@ -192,7 +196,7 @@ extension Replica {
 
     private func recoverOwn(_ key: Key, _ leader: Leader) {
         switch context.store.read(partition, key) {
-        case .absent: propose(key, value: nil, expiry: .never, contentType: "", origin: nil, leader)
+        case .absent: propose(key, .tombstone, leader)
         case .found(let record): proposeAgain(key, record, leader)
         case .onDisk(let ticket):
             if leader.recoveries[key] == nil {
@@ -261,6 +265,8 @@ extension Replica {
         leader.progress[index].silence = 0
         sendMissed(to: index, leader)
         if leader.progress[index].comparison?.isPaused == true { compareNextLeaf(with: index, leader) }
+        // A partition that moves is not to wait for the next timer at each step.
+        if quorum.isJoint, leader.progress[index].isLevel { considerComparison(with: index, leader) }
     }
 
     @discardableResult

@@ -26,10 +26,12 @@ extension Replica {
         guard context.options.rules.settleBeforeSwitch else { return leader.isReady = true }
         guard leader.transfer == nil, nextSetIsLevel(leader) else { return }
         if leader.mark == 0 {
-            propose(readinessMark, value: nil, expiry: .never, contentType: "", origin: nil, leader)
+            propose(readinessMark, .tombstone, leader)
             leader.mark = leader.sequence
         }
-        leader.isReady = leader.isChosen(leader.mark)
+        guard leader.isChosen(leader.mark) else { return }
+        leader.isReady = true
+        context.effects.append(.notice(.ready(partition)))
     }
 
     /// The key of a tombstone: to clients there is nothing, and it goes as all tombstones go. Of each configuration another;

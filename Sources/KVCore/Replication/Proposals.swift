@@ -1,16 +1,24 @@
 // Changes on their way: proposed, sent, accepted, chosen, and let go when every replica has them.
 
 extension Replica {
+    /// - Parameters:
+    ///   - requester: nil for a record that nobody asked for.
+    ///   - ground: of the latest record where that is known to be chosen, when it expires; else never.
     func propose(
-        _ key: Key, value: [UInt8]?, expiry: Expiry, contentType: String, origin: OperationOrigin?, _ leader: Leader
+        _ key: Key, _ draft: Draft, for requester: Requester? = nil, over ground: Expiry = .never, _ leader: Leader
     ) {
+        let previous = leader.inFlight[key] ?? 0
+        var ground = ground
+        if previous != 0, let index = leader.index(of: previous) {
+            ground = max(leader.proposals[index].ground, leader.proposals[index].record.expiry)
+        }
         leader.sequence += 1
         let sequence = leader.sequence
         let record = Record(
-            version: Version(ballot: leader.ballot, sequence: sequence), expiry: expiry, value: value,
-            contentType: contentType)
+            version: Version(ballot: leader.ballot, sequence: sequence), expiry: draft.expiry, value: draft.value,
+            contentType: draft.contentType)
         let proposal = Proposal(
-            key: key, record: record, origin: origin, previous: leader.inFlight[key] ?? 0, sent: now, resent: now)
+            key: key, record: record, requester: requester, previous: previous, ground: ground, sent: now, resent: now)
         leader.proposals.append(proposal)
         context.proposedBytes += proposal.bytes
         leader.inFlight[key] = sequence
@@ -70,23 +78,28 @@ extension Replica {
 
     /// A proposal is chosen, and with it the earlier ones of its key.
     private func choose(_ sequence: UInt64, _ leader: Leader) {
+        guard let key = leader.index(of: sequence).map({ leader.proposals[$0].key }) else { return }
         var next = sequence
         while next != 0, let index = leader.index(of: next), !leader.proposals[index].isChosen {
             leader.proposals[index].isChosen = true
             let proposal = leader.proposals[index]
-            if let origin = proposal.origin { context.finish(origin, .written(proposal.record.version)) }
+            if let requester = proposal.requester {
+                context.finish(requester.origin, requester.outcome(as: proposal.record.version))
+            }
             if !proposal.carried.isEmpty { answerCarried(proposal) }
-            if leader.inFlight[proposal.key] == next { leader.inFlight[proposal.key] = nil }
+            if leader.inFlight[key] == next { leader.inFlight[key] = nil }
             next = proposal.previous
         }
         answerWhatMayBe(leader)
+        if leader.mark != 0 { considerReadiness(leader) }
+        if leader.inFlight[key] == nil { advanceBacklogAfterChoice(key, leader) }
     }
 
     private func answerCarried(_ proposal: Proposal) {
         for (index, change) in proposal.carried.enumerated() {
-            guard let origin = change.origin else { continue }
+            guard let requester = change.requester else { continue }
             let isLast = index == proposal.carried.count - 1
-            context.finish(origin, .written(isLast ? proposal.record.version : change.version))
+            context.finish(requester.origin, requester.outcome(as: isLast ? proposal.record.version : change.version))
         }
     }
 

@@ -73,7 +73,7 @@ extension Replica {
         let isAll = expired.count <= context.options.maximumExpired
         for key in expired.sorted().prefix(context.options.maximumExpired)
         where leader.inFlight[key] == nil && leader.recoveries[key] == nil {
-            propose(key, value: nil, expiry: .never, contentType: "", origin: nil, leader)
+            propose(key, .tombstone, leader)
         }
         if isAll { leader.sweepLeaf = (leader.sweepLeaf + 1) % HashTree.leafCount }
     }

@@ -141,7 +141,8 @@ extension Replica {
         guard last.version == latest else { return loseTrack(of: carried) }
         if isChosen {
             for change in carried {
-                if let origin = change.origin { context.finish(origin, .written(change.version)) }
+                guard let requester = change.requester else { continue }
+                context.finish(requester.origin, requester.outcome(as: change.version))
             }
         } else if let index = leader.index(of: leader.sequence) {
             leader.proposals[index].carried = carried
@@ -149,14 +150,13 @@ extension Replica {
     }
 
     private func loseTrack(of carried: [Unfinished.Carried]) {
-        for case let origin? in carried.map(\.origin) {
-            context.results.append((origin, .outcome(.unknown(.leaderLost))))
+        for case let requester? in carried.map(\.requester) {
+            context.results.append((requester.origin, .outcome(.unknown(.leaderLost))))
         }
     }
 
     func proposeAgain(_ key: Key, _ record: Record, _ leader: Leader) {
-        propose(
-            key, value: record.value, expiry: record.expiry, contentType: record.contentType, origin: nil, leader)
+        propose(key, Draft(record), leader)
     }
 
     /// Those whose operations have all been refused would otherwise gather for as long as no majority answers.

@@ -90,6 +90,8 @@ enum DeferredAction {
 enum LoadPurpose {
     /// To answer a waiting read of this leader.
     case answer(PartitionID, Ballot, id: UInt64)
+    /// To judge the operations of a key that wait for its value.
+    case judge(PartitionID, Ballot, Key, id: UInt64)
     /// To re-propose this leader's own copy under its ballot.
     case propose(PartitionID, Ballot, Key)
     /// To bring a replica level.

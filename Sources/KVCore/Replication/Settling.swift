@@ -139,5 +139,6 @@ extension Replica {
             finishRecovery(key, leader)
         }
         releaseHeld()
+        if quorum.isJoint { mend(leader) }
     }
 }

@@ -156,6 +156,8 @@ extension Shard {
         switch context.takeLoad(ticket) {
         case nil: break
         case .answer(let partition, let ballot, let id): replica(partition)?.loadedAnswer(ballot, id: id, record)
+        case .judge(let partition, let ballot, let key, let id):
+            replica(partition)?.loadedToJudge(ballot, key, id: id, record)
         case .propose(let partition, let ballot, let key): replica(partition)?.loadedToPropose(ballot, key, record)
         case .mend(let partition, let ballot, let node, let key):
             replica(partition)?.loadedToMend(ballot, to: node, key, record)

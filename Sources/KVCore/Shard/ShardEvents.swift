@@ -67,6 +67,8 @@ public enum ShardNotice: Hashable, Sendable {
     case elected(PartitionID, Ballot, settled: Bool)
     case settled(PartitionID)
     case steppedDown(PartitionID)
+    /// The next replica set of a partition that moves may become the present one.
+    case ready(PartitionID)
     /// All leaderships have been handed over (or nobody can take them): the node may stop.
     case drained
     /// A peer goes by a later topology than this node's, of this epoch at least.

@@ -177,6 +177,9 @@ final class ClusterRunner: @unchecked Sendable {
     /// A peer goes by a topology of this epoch; on any loop.
     func saw(_ epoch: Epoch, at peer: NodeNumber) { onLoop { $0.handle(.epochSeen(epoch, at: peer)) } }
 
+    /// A move is ready: the council need not wait for the next report. On any loop.
+    func reportSoon() { onLoop { $0.nextReport = Clock.monotonic } }
+
     /// A peer refused a link; on any loop.
     func refused(_ reason: String) {
         guard reason.contains(PeerPolicy.removal) else { return }
@@ -252,10 +255,11 @@ final class ClusterRunner: @unchecked Sendable {
         let council = councilRunner
         let partition = machine.topology.councilPartition
         let options = RequestOptions(timeout: Self.registerTimeout)
-        council.loop.execute { [self] in
+        let receiver = ReplyReceiver(on: loop) { [self] id, reply in handle(.outcome(id, reply.outcome)) }
+        council.loop.execute {
             council.submit(
-                command, key: Topology.key, partition: partition, options: options, isOwn: true, on: loop
-            ) { [self] in handle(.outcome(id, $0.outcome)) }
+                command, key: Topology.key, partition: partition, options: options, isOwn: true, token: id,
+                for: receiver)
         }
     }
 

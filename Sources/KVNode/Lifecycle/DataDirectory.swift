@@ -55,7 +55,7 @@ final class DataDirectory: Sendable {
         if let found { try ConfigurationCheck(configuration, path).check(found, madeWith: Self.agreement(of: path)) }
         let file = try IdentityFile(
             directory: path, node: configuration.node.id, cluster: found == nil ? configuration.clusterID : nil,
-            newStore: .random(), newShards: Self.defaultShards)
+            newStore: .random(), newShards: configuration.storage.shards == 0 ? Self.defaultShards : configuration.storage.shards)
         self.path = path
         self.file = file
         nodeID = configuration.node.id

@@ -180,7 +180,7 @@ private struct Assembly {
         do {
             return try await ClientDoor.open(
                 base.configuration.node.client, group: base.group, backend: backend,
-                maximumConnections: base.configuration.limits.connections, logger: base.logger)
+                facts: base.facts, logger: base.logger)
         } catch {
             socket.stop()
             throw error

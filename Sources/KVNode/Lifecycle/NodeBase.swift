@@ -1,3 +1,5 @@
+import Glibc
+import KVAPI
 import KVConfig
 import KVCore
 import KVWire
@@ -39,6 +41,20 @@ struct NodeBase: Sendable {
     }
 
     var limits: (key: Int, value: Int) { (configuration.limits.key, configuration.limits.value) }
+
+    /// What the node tells clients of itself.
+    var facts: NodeFacts {
+        let sync =
+            switch configuration.storage.sync {
+            case .always: "always"
+            case .interval: "everysec"
+            case .never: "no"
+            }
+        return NodeFacts(
+            version: Release.version, client: configuration.node.reachableClient, redirects: configuration.redis.moved,
+            dataDirectory: directory.path, appendfsync: sync, maximumConnections: configuration.limits.connections,
+            threads: directory.stores.count, processID: Int(getpid()))
+    }
 
     /// Whom this node talks to: as a member of `topology`, or, without one, as an applicant.
     func policy(_ member: Member?, _ topology: Topology?) -> PolicyBox {

@@ -22,13 +22,16 @@ final class ClientDoor: Sendable {
 
     /// - Throws: `NodeError` when the address cannot be listened on.
     static func open(
-        _ address: Address, group: any EventLoopGroup, backend: any Backend, maximumConnections: Int, logger: Logger
+        _ address: Address, group: any EventLoopGroup, backend: any Backend, facts: NodeFacts, logger: Logger
     ) async throws -> ClientDoor {
-        let connections = ClientConnections(limit: maximumConnections, logger: logger)
+        let connections = ClientConnections(limit: facts.maximumConnections, logger: logger)
+        let resp = RespDoor(backend: backend, facts: facts, wallClock: { Clock.wall })
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            // Idle connections of the Redis protocol stay open: those whose clients are gone are found so.
+            .childChannelOption(.socketOption(.so_keepalive), value: 1)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
@@ -36,7 +39,13 @@ final class ClientDoor: Sendable {
                         channel.close(promise: nil)
                         return
                     }
-                    try HTTPDoor.configure(channel, backend: backend, wallClock: { Clock.wall })
+                    let protocols = ProtocolSwitch { channel, choice in
+                        switch choice {
+                        case .http: try HTTPDoor.configure(channel, backend: backend, wallClock: { Clock.wall })
+                        case .resp: try resp.configure(channel)
+                        }
+                    }
+                    try channel.pipeline.syncOperations.addHandler(protocols)
                 }
             }
         do {

@@ -16,11 +16,11 @@ final class ListScan: @unchecked Sendable {
     private let loop: any EventLoop
     private let reply: @Sendable (Result<ListReply, ListFailure>) -> Void
     private let deadline: Instant
-    /// One past the last partition to ask.
-    private let end: Int
+    /// To ask, ascending.
+    private let partitions: [PartitionID]
 
     private var keys: [Key] = []
-    /// The window under way: its first partition, what has come, and how many answers are missing.
+    /// The window under way: its first partition's index, what has come, and how many answers are missing.
     private var first: Int
     private var pages: [(keys: [Key], more: Bool)?] = []
     private var missing = 0
@@ -34,7 +34,7 @@ final class ListScan: @unchecked Sendable {
     private var bytes = 0
 
     init(
-        _ query: ListRequest, backend: NodeBackend, loop: any EventLoop,
+        _ query: ListRequest, in partitions: [PartitionID], backend: NodeBackend, loop: any EventLoop,
         reply: @escaping @Sendable (Result<ListReply, ListFailure>) -> Void
     ) {
         self.query = query
@@ -42,32 +42,30 @@ final class ListScan: @unchecked Sendable {
         self.loop = loop
         self.reply = reply
         deadline = Clock.monotonic + query.timeout
-        let partitions = backend.partitions
-        if let slot = Slot(sharedByKeysWith: query.prefix) {
-            // A whole hash tag: all keys with the prefix are in one slot.
-            let only = Int(PartitionID(slot: slot, partitions: partitions).raw)
-            first = max(only, query.cursor.map { Int($0.partition.raw) } ?? 0)
-            end = only + 1
-        } else {
-            first = query.cursor.map { Int($0.partition.raw) } ?? 0
-            end = partitions
-        }
+        let start = query.cursor?.partition ?? PartitionID(0)
+        // A whole hash tag: all keys with the prefix are in one slot.
+        let only = Slot(sharedByKeysWith: query.prefix).map { PartitionID(slot: $0, partitions: backend.partitions) }
+        self.partitions = partitions.filter { $0 >= start && (only == nil || $0 == only) }
+        first = 0
     }
 
     func start() {
-        guard first < end else { return finish(next: nil) }
-        let count = min(Self.width, end - first)
+        guard first < partitions.count else { return finish(next: nil) }
+        let count = min(Self.width, partitions.count - first)
         pages = Array(repeating: nil, count: count)
         missing = count
         let options = RequestOptions(timeout: deadline - Clock.monotonic)
+        let receiver = ReplyReceiver(on: loop) { [self] token, answer in
+            receive(answer.outcome, Int(truncatingIfNeeded: token))
+        }
         for offset in 0..<count {
-            let partition = PartitionID(UInt16(first + offset))
+            let partition = partitions[first + offset]
             let after = partition == query.cursor?.partition ? query.cursor?.key : nil
             let command = Command.list(
                 ListQuery(prefix: query.prefix, after: after, limit: query.limit - keys.count))
             backend.execute(
-                command, key: after ?? Key([]), partition: partition, options: options, on: loop
-            ) { [self] answer in receive(answer.outcome, offset) }
+                command, key: after ?? Key([]), partition: partition, options: options, token: UInt64(offset),
+                for: receiver)
         }
     }
 
@@ -86,15 +84,15 @@ final class ListScan: @unchecked Sendable {
     private func takeWindow() {
         for (offset, page) in pages.enumerated() {
             guard let page else { continue }
-            let partition = PartitionID(UInt16(first + offset))
             let room = query.limit - keys.count
             keys.append(contentsOf: page.keys.prefix(room))
             if page.keys.count > room || page.more {
-                return finish(next: ListCursor(partition: partition, key: keys.last))
+                return finish(next: ListCursor(partition: partitions[first + offset], key: keys.last))
             }
             if keys.count == query.limit {
                 let next = first + offset + 1
-                return finish(next: next < end ? ListCursor(partition: PartitionID(UInt16(next)), key: nil) : nil)
+                return finish(
+                    next: next < partitions.count ? ListCursor(partition: partitions[next], key: nil) : nil)
             }
         }
         first += pages.count

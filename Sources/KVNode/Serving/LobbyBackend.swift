@@ -10,6 +10,7 @@ final class LobbyBackend: Backend {
     private let advice: String
 
     var settings: ClusterSettings? { nil }
+    var usage: NodeUsage { NodeUsage(holding: PartitionUsage()) }
 
     /// - Parameter advice: why it cannot serve, and what to do.
     init(nodeID: String, limits: RequestLimits, advice: String) {
@@ -19,17 +20,21 @@ final class LobbyBackend: Backend {
         health = .notReady(advice)
     }
 
-    func execute(
-        _ command: Command, key: Key, options: RequestOptions, on loop: any EventLoop,
-        reply: @escaping @Sendable (Reply) -> Void
-    ) {
+    func execute(_ command: Command, key: Key, options: RequestOptions, token: UInt64, for receiver: ReplyReceiver) {
         let refusal = Reply(outcome: .refused(.notMember), node: nodeID)
-        loop.execute { reply(refusal) }
+        receiver.loop.execute { receiver.receive(token, refusal) }
     }
 
     func list(
         _ query: ListRequest, on loop: any EventLoop,
         reply: @escaping @Sendable (Result<ListReply, ListFailure>) -> Void
+    ) {
+        loop.execute { reply(.failure(ListFailure(refusal: .notMember))) }
+    }
+
+    func count(
+        _ scope: KeyScope, timeout: Span, on loop: any EventLoop,
+        reply: @escaping @Sendable (Result<Int, ListFailure>) -> Void
     ) {
         loop.execute { reply(.failure(ListFailure(refusal: .notMember))) }
     }

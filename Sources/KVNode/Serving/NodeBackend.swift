@@ -29,26 +29,48 @@ final class NodeBackend: Backend {
     }
 
     var health: Health { status.obstacle.map(Health.notReady) ?? .ready }
+    var usage: NodeUsage { NodeUsage(holding: status.usage) }
 
-    func execute(
-        _ command: Command, key: Key, options: RequestOptions, on loop: any EventLoop,
-        reply: @escaping @Sendable (Reply) -> Void
-    ) {
+    func execute(_ command: Command, key: Key, options: RequestOptions, token: UInt64, for receiver: ReplyReceiver) {
         let partition = PartitionID(slot: key.slot, partitions: partitions)
-        execute(command, key: key, partition: partition, options: options, on: loop, reply: reply)
+        execute(command, key: key, partition: partition, options: options, token: token, for: receiver)
     }
 
     func execute(
-        _ command: Command, key: Key, partition: PartitionID, options: RequestOptions, on loop: any EventLoop,
-        reply: @escaping @Sendable (Reply) -> Void
+        _ command: Command, key: Key, partition: PartitionID, options: RequestOptions, token: UInt64,
+        for receiver: ReplyReceiver
     ) {
         let runner = runners[Int(partition.raw) % runners.count]
         if runner.loop.inEventLoop {
-            runner.submit(command, key: key, partition: partition, options: options, on: loop, reply: reply)
+            runner.submit(command, key: key, partition: partition, options: options, token: token, for: receiver)
         } else {
             runner.loop.execute {
-                runner.submit(command, key: key, partition: partition, options: options, on: loop, reply: reply)
+                runner.submit(command, key: key, partition: partition, options: options, token: token, for: receiver)
             }
+        }
+    }
+
+    func count(
+        _ scope: KeyScope, timeout: Span, on loop: any EventLoop,
+        reply: @escaping @Sendable (Result<Int, ListFailure>) -> Void
+    ) {
+        scoped(scope, on: loop) { [self] partitions in
+            KeyCount(partitions, backend: self, timeout: timeout, loop: loop, reply: reply).start()
+        }
+    }
+
+    /// Calls on `loop` with the partitions that a scope is about, ascending.
+    private func scoped(
+        _ scope: KeyScope, on loop: any EventLoop, _ body: @escaping @Sendable ([PartitionID]) -> Void
+    ) {
+        guard scope == .ledHere else {
+            let all = (0..<partitions).map { PartitionID(UInt16($0)) }
+            return loop.inEventLoop ? body(all) : loop.execute { body(all) }
+        }
+        let snapshots = runners.map { runner in runner.loop.submit { runner.snapshot() } }
+        EventLoopFuture.whenAllSucceed(snapshots, on: loop).whenSuccess { [partitions, node] snapshots in
+            let led = snapshots.lazy.flatMap(\.leaders).filter { $0.1 == node.number && $0.0.raw < partitions }
+            body(led.map(\.0).sorted())
         }
     }
 
@@ -56,10 +78,8 @@ final class NodeBackend: Backend {
         _ query: ListRequest, on loop: any EventLoop,
         reply: @escaping @Sendable (Result<ListReply, ListFailure>) -> Void
     ) {
-        if loop.inEventLoop {
-            ListScan(query, backend: self, loop: loop, reply: reply).start()
-        } else {
-            loop.execute { ListScan(query, backend: self, loop: loop, reply: reply).start() }
+        scoped(query.scope, on: loop) { [self] partitions in
+            ListScan(query, in: partitions, backend: self, loop: loop, reply: reply).start()
         }
     }
 

@@ -9,9 +9,10 @@ struct NodeIdentity: Sendable {
     let boot: UInt64
 }
 
-/// What members are called.
+/// What members are called, and where clients reach them.
 struct MemberNames {
     private let names: [NodeNumber: String]
+    private let clients: [NodeNumber: Address]
 
     init(_ topology: Topology) {
         var names: [NodeNumber: String] = [:]
@@ -19,7 +20,10 @@ struct MemberNames {
         for member in topology.removed { names[member.number] = member.id }
         for member in topology.members { names[member.number] = member.id }
         self.names = names
+        clients = Dictionary(topology.members.map { ($0.number, $0.client) }) { $1 }
     }
 
     subscript(node: NodeNumber) -> String { names[node] ?? "\(node)" }
+
+    func client(of node: NodeNumber) -> Address? { clients[node] }
 }

@@ -14,10 +14,10 @@ import NIOPosix
 /// Sendable because everything mutable is touched on `loop` only.
 final class ShardRunner: @unchecked Sendable {
     struct Waiting {
-        let loop: any EventLoop
+        let receiver: ReplyReceiver
+        let token: UInt64
         /// Of the request, counted against `limits.in_flight`.
         let bytes: Int
-        let reply: @Sendable (Reply) -> Void
     }
 
     let index: Int
@@ -40,6 +40,8 @@ final class ShardRunner: @unchecked Sendable {
     weak var cluster: ClusterRunner?
     private var names: MemberNames
     private var waiting: [RequestID: Waiting] = [:]
+    /// Replies for the clients of other event loops, until the end of the tick.
+    private var outbox = ReplyOutbox()
     private var lastRequest: UInt64 = 0
     private var bytesInFlight = 0
     private let maximumBytesInFlight: Int
@@ -146,19 +148,23 @@ final class ShardRunner: @unchecked Sendable {
     /// - Parameter isOwn: of the node itself, for which clients' requests leave room.
     func submit(
         _ command: Command, key: Key, partition: PartitionID, options: RequestOptions, isOwn: Bool = false,
-        on replyLoop: any EventLoop, reply: @escaping @Sendable (Reply) -> Void
+        token: UInt64 = 0, for receiver: ReplyReceiver
     ) {
         loop.assertInEventLoop()
         let bytes = isOwn ? 0 : key.bytes.count + command.valueBytes
         guard !isStopped, bytesInFlight + bytes <= maximumBytesInFlight else {
             let refusal: Refusal = isStopped ? .stopping : .overloaded
-            let id = node.id
-            return Self.run(on: replyLoop) { reply(Reply(outcome: .refused(refusal), node: id)) }
+            return tell(receiver, token, Reply(outcome: .refused(refusal), node: node.id))
+        }
+        if options.redirects, let address = redirect(command, partition, options.consistency) {
+            let redirect = Redirect(slot: key.slot, address: address)
+            let reply = Reply(outcome: .refused(.noLeader), node: node.id, redirect: redirect)
+            return tell(receiver, token, reply)
         }
         lastRequest &+= 1
         let id = RequestID(boot: node.boot, count: lastRequest, shard: index)
         bytesInFlight += bytes
-        waiting[id] = Waiting(loop: replyLoop, bytes: bytes, reply: reply)
+        waiting[id] = Waiting(receiver: receiver, token: token, bytes: bytes)
         let now = Clock.now
         shard.handle(
             .request(
@@ -198,10 +204,11 @@ final class ShardRunner: @unchecked Sendable {
 
     private func tick() {
         isTickScheduled = false
-        guard !isStopped else { return }
+        guard !isStopped else { return outbox.send() }
         shard.flush(now: Clock.now)
         perform()
         links?.flush()
+        outbox.send()
         commit()
     }
 
@@ -233,12 +240,23 @@ final class ShardRunner: @unchecked Sendable {
     private func answer(_ id: RequestID, _ outcome: Outcome, by executor: NodeNumber) {
         guard let waiting = waiting.removeValue(forKey: id) else { return }
         bytesInFlight -= waiting.bytes
-        let reply = Reply(outcome: outcome, node: names[executor])
-        if waiting.loop === loop {
-            waiting.reply(reply)
+        tell(waiting.receiver, waiting.token, Reply(outcome: outcome, node: names[executor]))
+    }
+
+    private func tell(_ receiver: ReplyReceiver, _ token: UInt64, _ reply: Reply) {
+        if receiver.loop === loop {
+            receiver.receive(token, reply)
         } else {
-            waiting.loop.execute { waiting.reply(reply) }
+            outbox.add(reply, token, for: receiver)
+            scheduleTick()
         }
+    }
+
+    /// Where to ask instead, for a client that is to be told; nil where this node carries it out or passes it on.
+    private func redirect(_ command: Command, _ partition: PartitionID, _ consistency: Consistency) -> Address? {
+        guard let leader = shard.leader(of: partition), leader != node.number else { return nil }
+        if consistency == .stale, case .get = command, held.contains(partition) { return nil }
+        return names.client(of: leader)
     }
 
     private func report(_ notice: ShardNotice) {
@@ -250,15 +268,12 @@ final class ShardRunner: @unchecked Sendable {
         case .steppedDown(let partition): logger.debug("stepped down", metadata: ["partition": "\(partition)"])
         case .relinquished(let partition):
             logger.debug("deleted what has left", metadata: ["partition": "\(partition)"])
+        case .ready: cluster?.reportSoon()
         case .behind(let epoch, let peer): cluster?.saw(epoch, at: peer)
         case .drained:
             onDrained?()
             onDrained = nil
         }
-    }
-
-    private static func run(on loop: any EventLoop, _ body: @escaping @Sendable () -> Void) {
-        if loop.inEventLoop { body() } else { loop.execute(body) }
     }
 
     // MARK: The store
@@ -349,11 +364,4 @@ final class ShardRunner: @unchecked Sendable {
     }
 
     func name(of node: NodeNumber) -> String { names[node] }
-}
-
-extension Command {
-    fileprivate var valueBytes: Int {
-        if case .put(let put) = self { return put.value.count }
-        return 0
-    }
 }

@@ -22,10 +22,15 @@ extension ByteWriter {
             byte(query.after == nil ? 0 : 1)
             if let after = query.after { bytes(after.bytes) }
             varint(count: query.limit)
+        case .update(let asked):
+            code(CommandType.update)
+            update(asked)
+        case .count:
+            code(CommandType.count)
         }
     }
 
-    private mutating func lifetime(_ lifetime: Lifetime) {
+    mutating func lifetime(_ lifetime: Lifetime) {
         switch lifetime {
         case .unlimited:
             code(LifetimeType.unlimited)
@@ -65,6 +70,13 @@ extension ByteWriter {
 
     private mutating func outcome(_ outcome: Outcome) {
         switch outcome {
+        case .updated(let new, let result):
+            code(OutcomeType.updated)
+            optionalVersion(new)
+            updateResult(result)
+        case .counted(let count):
+            code(OutcomeType.counted)
+            varint(count: count)
         case .found(let found):
             code(OutcomeType.found)
             record(found)
@@ -109,10 +121,14 @@ extension ByteReader {
             let after = try boolean("presence of a key") ? try key() : nil
             let limit = try varint(in: 1...ListQuery.maximumLimit, "limit of a list")
             return .list(ListQuery(prefix: prefix, after: after, limit: limit))
+        case .update:
+            return .update(try update())
+        case .count:
+            return .count
         }
     }
 
-    private mutating func lifetime() throws(WireError) -> Lifetime {
+    mutating func lifetime() throws(WireError) -> Lifetime {
         switch try code(LifetimeType.self, "lifetime") {
         case .unlimited: return .unlimited
         case .milliseconds: return .milliseconds(try varint())
@@ -150,6 +166,8 @@ extension ByteReader {
             return .listed(keys: keys, more: try boolean("end of a list"))
         case .refused: return .refused(try code(Refusal.self, "refusal"))
         case .unknown: return .unknown(try code(Uncertainty.self, "uncertainty"))
+        case .updated: return .updated(try optionalVersion(), try updateResult())
+        case .counted: return .counted(try varint(in: 0...Int.max, "count of keys"))
         }
     }
 }

@@ -71,7 +71,7 @@ public enum Handshake: Hashable, Sendable {
     case refusal(String)
 
     /// Of the messages that follow, and of `hello` and `welcome`. `refusal` is the same in every version.
-    public static let protocolVersion: UInt16 = 2
+    public static let protocolVersion: UInt16 = 3
     /// Bytes of a refusal's text; a longer one is cut.
     public static let maximumRefusal = 4096
 }

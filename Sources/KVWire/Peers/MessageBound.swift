@@ -32,9 +32,21 @@ extension Record {
 extension Command {
     fileprivate var variableSize: Int {
         switch self {
-        case .get, .delete: 0
+        case .get, .delete, .count: 0
         case .put(let put): put.value.count + put.contentType.utf8.count
         case .list(let query): query.prefix.count + (query.after?.bytes.count ?? 0)
+        case .update(let update): update.variableSize
+        }
+    }
+}
+
+extension Update {
+    fileprivate var variableSize: Int {
+        let required = if case .equals(let value) = requirement { value.count } else { 0 }
+        switch change {
+        case .set(let value, let contentType): return required + value.count + contentType.utf8.count
+        case .append(let bytes), .overwrite(_, let bytes), .addNumber(let bytes): return required + bytes.count
+        case .remove, .keep, .add: return required
         }
     }
 }
@@ -44,6 +56,8 @@ extension ForwardResult {
         switch self {
         case .outcome(.found(let record)): record.variableSize
         case .outcome(.listed(let keys, _)): keys.reduce(0) { $0 + $1.bytes.count + ByteWriter.varintBound }
+        case .outcome(.updated(_, .applied(.bytes(let value)))), .outcome(.updated(_, .notApplied(.bytes(let value)))):
+            value.count
         case .outcome, .notLeader: 0
         }
     }

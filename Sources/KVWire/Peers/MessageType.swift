@@ -35,6 +35,30 @@ enum CommandType: UInt8 {
     case put = 2
     case delete = 3
     case list = 4
+    case update = 5
+    case count = 6
+}
+
+enum ChangeType: UInt8 {
+    case set = 1
+    case remove = 2
+    case keep = 3
+    case append = 4
+    case overwrite = 5
+    case add = 6
+    case addNumber = 7
+}
+
+enum RequirementType: UInt8 {
+    case always = 0
+    case absent = 1
+    case present = 2
+    case equals = 3
+    case lasting = 4
+    case expiring = 5
+    case laterExpiry = 6
+    case earlierExpiry = 7
+    case expiringAndEarlier = 8
 }
 
 enum LifetimeType: UInt8 {
@@ -63,6 +87,20 @@ enum OutcomeType: UInt8 {
     case listed = 5
     case refused = 6
     case unknown = 7
+    case updated = 8
+    case counted = 9
+}
+
+enum UpdateResultType: UInt8 {
+    case applied = 1
+    case notApplied = 2
+    case misfit = 3
+}
+
+enum UpdateValueType: UInt8 {
+    case none = 0
+    case bytes = 1
+    case integer = 2
 }
 
 enum ClusterMessageType: UInt8 {

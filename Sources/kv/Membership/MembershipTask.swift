@@ -113,7 +113,7 @@ struct MembershipTask {
     /// The ring; its members are asked as well from now on, so that any of them may die.
     private func learn() async throws(KVClientError) -> RingStatus {
         let ring = try await client.ring()
-        await client.addEndpoints(ring.members)
+        client.addEndpoints(ring.members)
         return ring
     }
 

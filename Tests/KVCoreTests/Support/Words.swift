@@ -25,6 +25,19 @@ extension Command {
         .put(Put(value: Array(text.utf8), lifetime: lifetime, condition: condition))
     }
 
+    static func update(
+        _ change: Update.Change, _ requirement: Update.Requirement = .always, lifetime: Update.LifetimeChange = .keep,
+        returnsPrevious: Bool = false
+    ) -> Command {
+        .update(
+            Update(
+                change, requirement: requirement, lifetime: lifetime, returnsPrevious: returnsPrevious,
+                maximumLength: 1000))
+    }
+
+    static func add(_ amount: Int64) -> Command { .update(.add(amount)) }
+    static func append(_ text: String) -> Command { .update(.append(Array(text.utf8))) }
+
     static let list = Command.list(ListQuery(prefix: [], after: nil, limit: 10))
 }
 
@@ -38,6 +51,14 @@ extension Outcome {
     var version: Version? {
         guard case .written(let version) = self else { return nil }
         return version
+    }
+}
+
+extension Outcome {
+    /// The number that an update came to; nil for any other outcome.
+    var sum: Int64? {
+        guard case .updated(_, .applied(.integer(let sum))) = self else { return nil }
+        return sum
     }
 }
 
@@ -71,6 +92,16 @@ extension PeerMessage {
     var forwarded: (id: RequestID, timeout: Span, command: Command)? {
         guard case .forward(let id, _, let timeout, _, _, let command) = self else { return nil }
         return (id, timeout, command)
+    }
+
+    var result: ForwardResult? {
+        guard case .forwarded(_, let result) = self else { return nil }
+        return result
+    }
+
+    var isTransfer: Bool {
+        guard case .transfer = self else { return false }
+        return true
     }
 
     var peeked: RequestID? {

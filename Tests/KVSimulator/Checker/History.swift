@@ -14,7 +14,7 @@ struct Call {
     let partition: PartitionID
     let command: Command
     let consistency: Consistency
-    /// The number of what it would write; 0 where it writes no value.
+    /// The number of its change; 0 where it makes none that could be told from others.
     let write: Int
     /// For how long the client waits, by the clock of the node.
     let span: Span

@@ -29,10 +29,14 @@ struct HistoryCheck {
     private func learnVersions() {
         for call in calls {
             switch call.end {
-            case .answered(.written(let version)): ledger.learn(call.key, version, write: call.write)
+            case .answered(.written(let version)): ledger.learn(call.key, version, value: call.value)
             case .answered(.found(let record)):
-                guard let write = record.value.flatMap(Ledger.write(in:)) else { continue }
-                ledger.learn(call.key, record.version, write: write)
+                guard let content = record.value.flatMap(Content.init) else { continue }
+                ledger.learn(content)
+                ledger.learn(call.key, record.version, value: content.value)
+            case .answered(.updated(let version, let result)):
+                if let content = result.previous { ledger.learn(content) }
+                if let version, let value = call.value(after: result) { ledger.learn(call.key, version, value: value) }
             default: continue
             }
         }
@@ -44,14 +48,21 @@ struct HistoryCheck {
         for call in calls {
             guard case .answered(let outcome) = call.end else { continue }
             switch outcome {
-            case .refused, .conditionFailed:
+            case .refused, .conditionFailed, .updated(nil, _):
                 guard call.write != 0, ledger.hasStored(call.write) else { continue }
                 violations.append(Violation(.refusedTookEffect, "\(call)"))
             case .found(let record) where call.consistency == .stale:
-                let write = record.value.flatMap(Ledger.write(in:)).flatMap { invocations[$0] }
-                if let write, write.key == call.key, write.time <= call.completed { continue }
+                let writes = record.value.flatMap(Content.init)?.writes.map { invocations[$0] }
+                let wereMade = writes?.allSatisfy {
+                    $0.map { $0.key == call.key && $0.time <= call.completed } ?? false
+                }
+                if wereMade ?? false { continue }
                 violations.append(Violation(.staleRead, "\(call)"))
             case .listed(let keys, let more): checkListing(call, keys, more)
+            case .counted(let count):
+                let keys = Set(calls.filter { $0.partition == call.partition && !$0.isListing }.map(\.key))
+                if call.command == .count, (0...keys.count).contains(count) { continue }
+                violations.append(Violation(.listing, "\(call)"))
             default: continue
             }
         }
@@ -88,13 +99,11 @@ struct HistoryCheck {
 }
 
 extension Call {
-    var isListing: Bool {
-        if case .list = command { return true }
-        return false
-    }
+    var isListing: Bool { command.isOfPartition }
 
     /// Whether what came of the call says something of the key's register.
     fileprivate func concerns(_ key: Key) -> Bool {
+        guard command != .count else { return false }
         guard case .list(let query) = command else { return self.key == key && consistency == .linearizable }
         guard case .answered(.listed(let keys, let more)) = end, key.bytes.starts(with: query.prefix),
             query.after.map({ RingOrder.precedes($0, key) }) ?? true

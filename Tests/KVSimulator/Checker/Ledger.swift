@@ -2,22 +2,16 @@ import KVCore
 
 /// What any replica of a run ever stored: it says which write a version names, and notices what no store may see.
 final class Ledger {
-    /// 0 for a tombstone.
-    private var writes: [KeyVersion: Int] = [:]
+    /// The value that each version names, 0 for a tombstone.
+    private var values: [KeyVersion: Int] = [:]
+    /// Writes whose effect is in a value that some store has had.
     private var stored: Set<Int> = []
+    /// By what was last appended, what came of it.
+    private var appended: [Int: Content] = [:]
     private(set) var violations: [Violation] = []
     /// How often a copy with records was deleted, and how many tombstones were let go.
     private(set) var wipes = 0
     private(set) var purgedTombstones = 0
-
-    /// The value that stands for a write, unique in the run.
-    static func value(_ write: Int) -> [UInt8] { Array("w\(write)".utf8) }
-
-    /// Nil for bytes that no client wrote.
-    static func write(in value: [UInt8]) -> Int? {
-        guard value.first == UInt8(ascii: "w") else { return nil }
-        return Int(String(decoding: value.dropFirst(), as: UTF8.self))
-    }
 
     /// - Parameter isClients: false for the record of the topology.
     func stored(_ key: Key, _ record: Record, over old: Version?, isClients: Bool) {
@@ -25,20 +19,38 @@ final class Ledger {
             add(Violation(.regression, "\(key): a record \(old) was replaced by \(record.version)"))
         }
         guard isClients else { return }
-        guard let value = record.value else { return learn(key, record.version, write: 0) }
-        guard let write = Self.write(in: value) else {
+        guard let value = record.value else { return learn(key, record.version, value: 0) }
+        guard let content = Content(value) else {
             return add(Violation(.versions, "\(key): record \(record.version) holds bytes that nobody wrote"))
         }
-        stored.insert(write)
-        learn(key, record.version, write: write)
+        stored.formUnion(content.writes)
+        learn(content)
+        learn(key, record.version, value: content.value)
     }
 
-    func learn(_ key: Key, _ version: Version, write: Int) {
-        let known = writes.updateValue(write, forKey: KeyVersion(key: key, version: version))
-        if let known, known != write {
-            add(Violation(.versions, "\(key): version \(version) names both w\(known) and w\(write)"))
+    func learn(_ key: Key, _ version: Version, value: Int) {
+        let known = values.updateValue(value, forKey: KeyVersion(key: key, version: version))
+        if let known, known != value {
+            add(Violation(.versions, "\(key): version \(version) names both \(known) and \(value)"))
         }
     }
+
+    /// A value that was in the register, and all those that it was made of.
+    func learn(_ content: Content) {
+        var next: Content? = content
+        while let content = next, content.isAppended {
+            let known = appended.updateValue(content, forKey: content.value)
+            if let known {
+                guard known != content else { return }
+                let bytes = [known, content].map { String(decoding: $0.bytes, as: UTF8.self) }
+                add(Violation(.versions, "write \(content.value) came to both \(bytes[0]) and \(bytes[1])"))
+            }
+            next = content.appendedTo
+        }
+    }
+
+    /// What the register held after a write had appended to it; nil where nobody has seen that.
+    func content(appendedBy write: Int) -> Content? { appended[write] }
 
     func promised(_ partition: PartitionID, _ ballot: Ballot, over old: Ballot) {
         if ballot < old {
@@ -58,8 +70,8 @@ final class Ledger {
         if keys != 0 { add(Violation(.regression, "partition \(partition): a purge took \(keys) values with it")) }
     }
 
-    /// The write that a version names, 0 for a tombstone; nil where no replica ever stored it.
-    func write(_ key: Key, _ version: Version) -> Int? { writes[KeyVersion(key: key, version: version)] }
+    /// The value that a version names, 0 for a tombstone; nil where no replica ever stored it.
+    func value(_ key: Key, _ version: Version) -> Int? { values[KeyVersion(key: key, version: version)] }
 
     func hasStored(_ write: Int) -> Bool { stored.contains(write) }
 

@@ -3,7 +3,7 @@
 /// Wing and Gong's search ("Testing and Verifying Concurrent Objects") with Lowe's memo of visited states, as in
 /// Porcupine. Since every write has its own number, three cuts keep it short: a value must not be overwritten while an
 /// operation that saw it is still to be ordered; an operation that changes nothing is ordered as soon as it can be;
-/// open operations that nobody saw the effect of are interchangeable, so the earliest stands for all.
+/// open operations that nobody saw the effect of are interchangeable, so the earliest of a kind stands for all.
 public struct LinearizabilityChecker {
     public enum Verdict: Hashable, Sendable {
         case linearizable
@@ -23,6 +23,8 @@ public struct LinearizabilityChecker {
     private struct Register: Hashable {
         var write = 0
         var stamp = 0
+        /// The number of the `expire` that ends it; 0 for none.
+        var end = 0
     }
 
     private struct State: Hashable {
@@ -107,7 +109,12 @@ public struct LinearizabilityChecker {
             push(index, &stack, from: state)
         }
         // A value that nobody names is of use only where there is none, or where the one that is there will end.
-        let isWanting = state.register.write == 0 || expiries[state.register.write] != nil
+        let isWanting = state.register.write == 0 || state.register.end != 0 || optional.anotherMatters
+        for index in optional.adds where !state.done.contains(index) && operations[index].invoked <= limit {
+            guard case .add(let amount) = operations[index].step else { continue }
+            let isOnTheWay = optional.isOnTheWay(state.register.write + amount)
+            if isOnTheWay || state.register.write == 0 || optional.anotherMatters { push(index, &stack, from: state) }
+        }
         if isWanting {
             for index in optional.overwrites where !state.done.contains(index) && operations[index].invoked <= limit {
                 push(index, &stack, from: state)
@@ -126,7 +133,8 @@ public struct LinearizabilityChecker {
         var next = state
         next.done.insert(index)
         next.register = register
-        if register.write != state.register.write, let observers = observers[state.register.write],
+        if register.write != state.register.write, Content.isUnique(state.register.write),
+            let observers = observers[state.register.write],
             !next.done.contains(observers)
         {
             return
@@ -142,16 +150,32 @@ public struct LinearizabilityChecker {
         case .presence(let present): return present == (register.write != 0) ? register : nil
         case .write(let sight, let requirement):
             guard holds(requirement, register) else { return nil }
-            if let expiry = expiries[sight.write], state.done.contains(expiry) { return Register() }
-            return Register(write: sight.write, stamp: sight.stamp)
+            return ending(Register(write: sight.write, stamp: sight.stamp, end: sight.write), state)
+        case .rewrite(let sight, let requirement):
+            guard holds(requirement, register) else { return nil }
+            return Register(write: sight.write, stamp: sight.stamp, end: register.end)
+        case .add(let amount):
+            guard holds(.number, register) else { return nil }
+            return Register(write: register.write + amount, end: register.end)
+        case .schedule(let end, let requirement):
+            guard register.write != 0, holds(requirement, register) else { return nil }
+            return ending(Register(write: register.write, stamp: register.stamp, end: end), state)
         case .erase(let requirement):
             return register.write != 0 && holds(requirement, register) ? Register() : nil
         case .mismatch(let requirement, let met):
             guard let seen = see(met, register) else { return nil }
             if case .exactly(let sight) = requirement { return sight == met ? nil : seen }
             return holds(requirement, seen) ? nil : seen
-        case .expire(let write): return register.write == write ? Register() : register
+        case .unmet(let requirement): return holds(requirement, register) ? nil : register
+        case .expire(let end): return register.end == end ? Register() : register
         }
+    }
+
+    private func ending(_ register: Register, _ state: State) -> Register {
+        guard let expiry = expiries[register.end] else {
+            return Register(write: register.write, stamp: register.stamp)
+        }
+        return state.done.contains(expiry) ? Register() : register
     }
 
     private func see(_ sight: Sight?, _ register: Register) -> Register? {
@@ -159,7 +183,8 @@ public struct LinearizabilityChecker {
         if sight.write == Sight.unidentified { return register.write == 0 ? nil : register }
         guard sight.write == register.write else { return nil }
         if sight.stamp == 0 { return register }
-        return sight.stamp >= register.stamp ? Register(write: sight.write, stamp: sight.stamp) : nil
+        guard sight.stamp >= register.stamp else { return nil }
+        return Register(write: sight.write, stamp: sight.stamp, end: register.end)
     }
 
     private func holds(_ requirement: Requirement, _ register: Register) -> Bool {
@@ -168,6 +193,8 @@ public struct LinearizabilityChecker {
         case .absent: register.write == 0
         case .present: register.write != 0
         case .exactly(let sight): see(sight, register) != nil
+        case .expiring: register.end != 0
+        case .number: register.write == 0 || Content.isNumber(register.write)
         }
     }
 }
@@ -176,8 +203,8 @@ extension Step {
     /// Can set the register, if not from every state.
     var changes: Bool {
         switch self {
-        case .write, .erase, .expire: true
-        case .read, .presence, .mismatch: false
+        case .write, .rewrite, .add, .schedule, .erase, .expire: true
+        case .read, .presence, .mismatch, .unmet: false
         }
     }
 
@@ -188,21 +215,36 @@ extension Step {
         switch self {
         case .read(let sight): sight?.write
         case .mismatch(_, let met): met?.write
-        case .write(_, .exactly(let sight)), .erase(.exactly(let sight)): sight.write
-        case .presence, .write, .erase, .expire: nil
+        case .write(_, .exactly(let sight)), .rewrite(_, .exactly(let sight)), .schedule(_, .exactly(let sight)),
+            .erase(.exactly(let sight)):
+            sight.write
+        case .presence, .write, .rewrite, .add, .schedule, .erase, .expire, .unmet: nil
         }
     }
 
     var needsSomeValue: Bool {
         switch self {
-        case .presence(true), .erase, .write(_, .present): true
+        case .presence(true), .erase, .schedule, .write(_, .present), .rewrite(_, .present), .write(_, .expiring),
+            .rewrite(_, .expiring):
+            true
+        case .unmet(.absent), .unmet(.number), .unmet(.expiring), .unmet(.exactly): true
         default: seen == Sight.unidentified
         }
     }
 
     var needsNoValue: Bool {
         switch self {
-        case .read(nil), .presence(false), .write(_, .absent), .mismatch(_, met: nil): true
+        case .read(nil), .presence(false), .write(_, .absent), .rewrite(_, .absent), .mismatch(_, met: nil): true
+        case .unmet(.present), .unmet(.expiring), .unmet(.exactly): true
+        default: false
+        }
+    }
+
+    /// Whether it depends on what kind of value it meets, or on its being another: any write may have made the difference.
+    var needsAnotherValue: Bool {
+        switch self {
+        case .unmet(.number), .unmet(.exactly): true
+        case .write(_, .number), .rewrite(_, .number), .schedule(_, .number), .erase(.number): true
         default: false
         }
     }

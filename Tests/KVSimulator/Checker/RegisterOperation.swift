@@ -1,6 +1,7 @@
 /// One operation on a register (one key) with what came of it, as the linearizability checker takes it.
 ///
-/// Every write of a history has a number of its own, from 1. Stamps order the versions under which a register's values
+/// Every value of a history has a number of its own, from 1: that of the write that made it, or the number that it is (see
+/// `Content`). Stamps order the versions under which a register's values
 /// were seen: a new leader may give the value it found a new version, so a value has one or more stamps, each above the
 /// last. 0 is "not seen".
 public struct RegisterOperation: Hashable, Sendable {
@@ -41,6 +42,10 @@ public enum Requirement: Hashable, Sendable {
     case absent
     case present
     case exactly(Sight)
+    /// A value that will end by itself.
+    case expiring
+    /// A number, or no value.
+    case number
 }
 
 public enum Step: Hashable, Sendable {
@@ -48,12 +53,20 @@ public enum Step: Hashable, Sendable {
     case read(Sight?)
     /// Saw whether there is some value, as a listing does.
     case presence(Bool)
-    /// Set the value, the requirement being met.
+    /// Set the value, the requirement being met. It ends by itself if there is an `expire` of its number.
     case write(Sight, Requirement)
+    /// The same, but it ends when the value before it would have, if there was one.
+    case rewrite(Sight, Requirement)
+    /// Added to the number that was there, or to nothing. The sum ends when the number would have.
+    case add(Int)
+    /// Gave the value that was there another end: the `expire` of this number, or none where there is no such.
+    case schedule(Int, Requirement)
     /// Removed a value that was there, the requirement being met.
     case erase(Requirement)
     /// Refused to change the value that it met (nil: none), because it is not the one required.
     case mismatch(required: Requirement, met: Sight?)
-    /// The value of this write ends by its time to live. A write ordered after its own expiry leaves nothing.
+    /// Changed nothing, because the requirement was not met.
+    case unmet(Requirement)
+    /// The value that was written or scheduled under this number ends. What is ordered after its own end leaves nothing.
     case expire(Int)
 }

@@ -3,47 +3,85 @@
 struct Relevant {
     /// Operations that can stand for each other: the earliest is as good as any.
     struct Alike {
-        var erases: Bool
+        /// What they have in common.
+        struct Kind: Hashable {
+            var erases = false
+            var keepsEnd = false
+            var isNumber = false
+            var requirement = Requirement.nothing
+        }
+
+        let kind: Kind
         var indices: [Int] = []
+        var erases: Bool { kind.erases }
     }
 
-    /// Those whose own value somebody saw, those that end by themselves, and whatever else is not like another.
+    /// Those whose own value somebody saw, those that end by themselves or give a value its end, and whatever else is not
+    /// like another.
     private(set) var named: [Int] = []
+    /// Additions to numbers.
+    private(set) var adds: [Int] = []
     /// Writes over a value that is there, by which a later operation may find some value in spite of an expiry.
     private(set) var overwrites: [Int] = []
-    /// Writes of values that nobody saw, where there is none: unconditional, and only if absent. And erasures.
-    private(set) var alike = [Alike(erases: false), Alike(erases: false), Alike(erases: true)]
+    /// Writes of values that nobody saw, where there is none. And erasures.
+    private(set) var alike: [Alike] = []
+    /// Another value than the one that is there may be of use, or one of another kind.
+    private(set) var anotherMatters = false
+    /// The highest number that was seen of those made by adding to one base, by that.
+    private var highest: [Int: Int] = [:]
 
     init() {}
 
-    /// - Parameter expiries: by write, the index of its expiry.
+    /// - Parameter expiries: by number, the index of its expiry.
     init(_ operations: [RegisterOperation], expiries: [Int: Int]) {
         let needs = Needs(operations, expiries: expiries)
+        anotherMatters = needs.another
+        for number in needs.seen where Content.isNumber(number) {
+            let base = Content.base(of: number)
+            highest[base] = max(number, highest[base] ?? 0)
+        }
         for (index, operation) in operations.enumerated() where operation.isOpen {
             switch operation.step {
-            case .write(let sight, let requirement):
+            case .write(let sight, let requirement), .rewrite(let sight, let requirement):
                 guard needs.want(operation.step, expiries: expiries) else { continue }
+                let keepsEnd = if case .rewrite = operation.step { true } else { false }
                 switch requirement {
-                case _ where needs.seen.contains(sight.write) || expiries[sight.write] != nil: named.append(index)
-                case .nothing: alike[0].indices.append(index)
-                case .absent: alike[1].indices.append(index)
-                case .present, .exactly: overwrites.append(index)
+                case _ where needs.seen.contains(sight.write) || !keepsEnd && expiries[sight.write] != nil:
+                    named.append(index)
+                case .nothing, .absent, .number:
+                    let isNumber = Content.isNumber(sight.write)
+                    add(index, Alike.Kind(keepsEnd: keepsEnd, isNumber: isNumber, requirement: requirement))
+                case .present, .exactly, .expiring: overwrites.append(index)
                 }
-            case .erase(.nothing): if needs.absence { alike[2].indices.append(index) }
+            case .add: if needs.presence || needs.another || !highest.isEmpty { adds.append(index) }
+            case .erase(.nothing): if needs.absence { add(index, Alike.Kind(erases: true)) }
             case .erase: if needs.absence { named.append(index) }
-            case .expire: named.append(index)
-            case .read, .presence, .mismatch: continue
+            case .schedule, .expire: named.append(index)
+            case .read, .presence, .mismatch, .unmet: continue
             }
         }
     }
+
+    private mutating func add(_ index: Int, _ kind: Alike.Kind) {
+        if let group = alike.firstIndex(where: { $0.kind == kind }) {
+            alike[group].indices.append(index)
+        } else {
+            alike.append(Alike(kind: kind, indices: [index]))
+        }
+    }
+
+    /// Whether further additions to `number` may come to one that was seen.
+    func isOnTheWay(_ number: Int) -> Bool { number <= highest[Content.base(of: number)] ?? 0 }
 }
 
 /// What has to be seen by the operations that must be ordered, and by open writes that serve those.
 private struct Needs {
-    /// Writes.
+    /// Values.
     var seen: Set<Int> = []
     var presence = false
     var absence = false
+    /// Some other value than the one that is there.
+    var another = false
 
     init(_ operations: [RegisterOperation], expiries: [Int: Int]) {
         for operation in operations where !operation.isOpen { add(operation.step) }
@@ -53,9 +91,10 @@ private struct Needs {
             before = self
             for operation in operations where operation.isOpen {
                 switch operation.step {
-                case .write: if want(operation.step, expiries: expiries) { add(operation.step) }
+                case .write, .rewrite: if want(operation.step, expiries: expiries) { add(operation.step) }
+                case .schedule: add(operation.step)
                 // It needs a value only in order to take it away, so only if it needs a certain one.
-                case .erase(.exactly(let sight)): if absence { seen.insert(sight.write) }
+                case .erase(.exactly(let sight)): if absence { see(sight.write) }
                 default: continue
                 }
             }
@@ -63,20 +102,38 @@ private struct Needs {
     }
 
     private mutating func add(_ step: Step) {
-        if let write = step.observed { seen.insert(write) }
+        if let write = step.observed { see(write) }
         presence = presence || step.needsSomeValue
         absence = absence || step.needsNoValue
+        another = another || step.needsAnotherValue
+    }
+
+    /// A sum needs the number that it began with, or nothing.
+    private mutating func see(_ write: Int) {
+        seen.insert(write)
+        guard Content.isNumber(write) else { return }
+        let base = Content.base(of: write)
+        if base == 0 { absence = true } else { seen.insert(base) }
     }
 
     /// Whether an open write serves a need.
     func want(_ step: Step, expiries: [Int: Int]) -> Bool {
-        guard case .write(let sight, let requirement) = step else { return false }
-        if seen.contains(sight.write) { return true }
-        // What ends by itself can leave a value as well as none.
-        if expiries[sight.write] != nil { return presence || absence }
+        switch step {
+        case .write(let sight, let requirement):
+            if seen.contains(sight.write) || another { return true }
+            // What ends by itself can leave a value as well as none.
+            if expiries[sight.write] != nil { return presence || absence }
+            return serves(requirement, expiries: expiries)
+        case .rewrite(let sight, let requirement):
+            return seen.contains(sight.write) || another || serves(requirement, expiries: expiries)
+        default: return false
+        }
+    }
+
+    private func serves(_ requirement: Requirement, expiries: [Int: Int]) -> Bool {
         switch requirement {
-        case .nothing, .absent: return presence
-        case .present, .exactly: return presence && !expiries.isEmpty
+        case .nothing, .absent, .number: presence
+        case .present, .exactly, .expiring: presence && !expiries.isEmpty
         }
     }
 }

@@ -52,8 +52,8 @@ enum Shrinker {
     /// Without the ends of values that are not there.
     private static func withoutIdleExpiries(_ operations: [RegisterOperation]) -> [RegisterOperation] {
         operations.filter { operation in
-            guard case .expire(let write) = operation.step else { return true }
-            return operations.contains { $0.write == write }
+            guard case .expire(let end) = operation.step else { return true }
+            return operations.contains { $0.end == end }
         }
     }
 
@@ -84,19 +84,24 @@ enum Shrinker {
 }
 
 extension RegisterOperation {
-    /// The write whose value this sets.
-    fileprivate var write: Int? {
-        if case .write(let sight, _) = step { return sight.write }
-        return nil
+    /// The number of the end that this gives the value, if there is one.
+    fileprivate var end: Int? {
+        switch step {
+        case .write(let sight, _): sight.write
+        case .schedule(let end, _): end
+        default: nil
+        }
     }
 
     /// Whether the value of a write was in the register when this came.
     fileprivate func saw(_ write: Int) -> Bool {
         switch step {
         case .read(let sight): sight?.write == write
-        case .write(_, .exactly(let sight)), .erase(.exactly(let sight)): sight.write == write
+        case .write(_, .exactly(let sight)), .rewrite(_, .exactly(let sight)), .schedule(_, .exactly(let sight)),
+            .erase(.exactly(let sight)):
+            sight.write == write
         case .mismatch(_, let met): met?.write == write
-        case .presence, .write, .erase, .expire: false
+        case .presence, .write, .rewrite, .add, .schedule, .erase, .unmet, .expire: false
         }
     }
 }

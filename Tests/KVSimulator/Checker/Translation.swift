@@ -3,19 +3,21 @@ import KVCore
 /// Turns the calls that concern one key into operations on a register.
 struct Translation {
     private(set) var operations: [RegisterOperation] = []
-    private(set) var violations: [Violation] = []
+    var violations: [Violation] = []
 
     private enum Source {
         case call(Call)
-        case expiry(from: UInt64, until: UInt64, write: Int)
+        case expiry(from: UInt64, until: UInt64, end: Int)
     }
 
     private let key: Key
-    private let ledger: Ledger
+    let ledger: Ledger
     private let end: UInt64
     private let wallOrigin: UInt64
     private let ranks: [Version: Int]
-    /// The lowest rank under which each write's value was seen.
+    /// Whether some values end when those before them would have.
+    private let keepsEnds: Bool
+    /// The lowest rank under which each value was seen.
     private let firstRanks: [Int: Int]
     /// What each operation came from, by what stays the same in a history cut short.
     private var sources: [RegisterOperation: Source] = [:]
@@ -30,9 +32,10 @@ struct Translation {
         ranks = Dictionary(uniqueKeysWithValues: zip(versions, 1...))
         var firstRanks: [Int: Int] = [:]
         for (version, rank) in ranks {
-            if let write = ledger.write(key, version) { firstRanks[write] = min(rank, firstRanks[write] ?? rank) }
+            if let value = ledger.value(key, version) { firstRanks[value] = min(rank, firstRanks[value] ?? rank) }
         }
         self.firstRanks = firstRanks
+        keepsEnds = calls.contains(where: \.keepsEnd)
         for call in calls { add(call) }
         checkVersions(calls)
     }
@@ -42,7 +45,7 @@ struct Translation {
         chosen.sorted { $0.invoked < $1.invoked }.map { operation in
             switch sources[operation.cutShort] {
             case .call(let call): "\(call)"
-            case .expiry(let from, let until, let write): "[\(from) - \(until)] w\(write) expires"
+            case .expiry(let from, let until, let end): "[\(from) - \(until)] \(end) expires"
             case nil: "\(operation)"
             }
         }
@@ -54,9 +57,11 @@ struct Translation {
         case .list:
             if case .answered(.listed(let keys, _)) = call.end { add(call, .presence(keys.contains(key))) }
         case .put(let put):
-            guard addChange(call, put.condition, effect: { .write(Sight(call.write, stamp: $0), $1) })
+            guard addChange(call, put.condition, effect: { .write(Sight(call.value, stamp: $0), $1) })
             else { return }
-            addExpiry(call, put.lifetime)
+            addExpiry(call, put.lifetime, end: call.value)
+        case .count: return
+        case .update(let update): addUpdate(call, update)
         case .delete(let condition):
             _ = addChange(call, condition, effect: { .erase($1) })
         }
@@ -65,10 +70,10 @@ struct Translation {
     private mutating func addGet(_ call: Call) {
         switch call.end {
         case .answered(.found(let record)):
-            guard let write = record.value.flatMap(Ledger.write(in:)) else {
+            guard let content = record.value.flatMap(Content.init) else {
                 return violations.append(Violation(.versions, "nobody wrote what was found: \(call)"))
             }
-            add(call, .read(Sight(write, stamp: ranks[record.version] ?? 0)))
+            add(call, .read(Sight(content.value, stamp: ranks[record.version] ?? 0)))
         case .answered(.absent): add(call, .read(nil))
         default: return
         }
@@ -80,8 +85,7 @@ struct Translation {
     ) -> Bool {
         switch call.end {
         case .answered(.written(let version)):
-            // A leader that carries a change from one ballot to the next tells the version that it has in the end.
-            add(call, effect(firstRanks[call.write] ?? ranks[version] ?? 0, requirement(condition)))
+            add(call, effect(stamp(call.value, version), requirement(condition)))
             return true
         case .answered(.absent):
             add(call, .read(nil))
@@ -90,7 +94,7 @@ struct Translation {
             add(call, .mismatch(required: requirement(condition), met: met.map(sight)))
             return false
         case .answered(.unknown), .lost, .pending:
-            record(RegisterOperation(call.invoked, RegisterOperation.open, effect(0, requirement(condition))), call)
+            addOpen(call, effect(0, requirement(condition)))
             return true
         case .answered: return false
         }
@@ -99,21 +103,35 @@ struct Translation {
     /// Who has been told a version of the own write is not shown the same value under an earlier one.
     private mutating func checkVersions(_ calls: [Call]) {
         var told: [Int: (version: Version, time: UInt64)] = [:]
-        for call in calls where call.write != 0 {
-            if case .answered(.written(let version)) = call.end { told[call.write] = (version, call.completed) }
+        for call in calls {
+            switch call.end {
+            case .answered(.written(let version)): told[call.value] = (version, call.completed)
+            case .answered(.updated(let version?, let result)):
+                if let value = call.value(after: result) { told[value] = (version, call.completed) }
+            default: continue
+            }
         }
+        told[0] = nil
         for call in calls {
             guard case .answered(let outcome) = call.end, let version = outcome.seen,
-                let write = ledger.write(key, version), let told = told[write],
+                let value = ledger.value(key, version), let told = told[value],
                 version < told.version, told.time < call.invoked
             else { continue }
-            violations.append(Violation(.versions, "w\(write) was written as \(told.version) before: \(call)"))
+            violations.append(Violation(.versions, "\(value) was written as \(told.version) before: \(call)"))
         }
     }
 
-    private mutating func add(_ call: Call, _ step: Step) {
+    mutating func add(_ call: Call, _ step: Step) {
         record(RegisterOperation(call.invoked, call.completed, step), call)
     }
+
+    /// It may have taken effect, or may yet.
+    mutating func addOpen(_ call: Call, _ step: Step) {
+        record(RegisterOperation(call.invoked, RegisterOperation.open, step), call)
+    }
+
+    /// A leader that carries a change from one ballot to the next tells the version that it has in the end.
+    func stamp(_ value: Int, _ version: Version) -> Int { firstRanks[value] ?? ranks[version] ?? 0 }
 
     private mutating func record(_ operation: RegisterOperation, _ call: Call) {
         operations.append(operation)
@@ -121,30 +139,30 @@ struct Translation {
     }
 
     /// The value's end lies between the earliest and the latest time that its leader can have stamped it with.
-    private mutating func addExpiry(_ call: Call, _ lifetime: Lifetime) {
+    mutating func addExpiry(_ call: Call, _ lifetime: Lifetime, end: Int) {
         let from: UInt64
         let until: UInt64
         switch lifetime {
         case .unlimited: return
         case .milliseconds(let span):
             from = call.invoked / 1_000_000 + span
-            if case .answered(.written) = call.end {
+            if case .answered = call.end, !call.isUnknown {
                 until = call.completed / 1_000_000 + span
             } else {
                 // A value that no store has seen was overwritten, if it ever was, in the tick that it was proposed in.
-                guard ledger.hasStored(call.write) else { return }
+                guard keepsEnds || ledger.hasStored(call.write) else { return }
                 // The change may yet be made.
-                until = end
+                until = self.end
             }
         case .until(let wall):
             from = wall > wallOrigin ? wall - wallOrigin : 0
             until = from
         }
-        let isOpen = until >= end / 1_000_000
+        let isOpen = until >= self.end / 1_000_000
         let operation = RegisterOperation(
-            from * 1_000_000, isOpen ? RegisterOperation.open : until * 1_000_000, .expire(call.write))
+            from * 1_000_000, isOpen ? RegisterOperation.open : until * 1_000_000, .expire(end))
         operations.append(operation)
-        sources[operation.cutShort] = .expiry(from: from, until: until, write: call.write)
+        sources[operation.cutShort] = .expiry(from: from, until: until, end: end)
     }
 
     private func requirement(_ condition: Condition) -> Requirement {
@@ -158,8 +176,8 @@ struct Translation {
     }
 
     private func known(_ version: Version) -> Sight? {
-        guard let write = ledger.write(key, version), write != 0 else { return nil }
-        return Sight(write, stamp: ranks[version] ?? 0)
+        guard let value = ledger.value(key, version), value != 0 else { return nil }
+        return Sight(value, stamp: ranks[version] ?? 0)
     }
 
     /// A change that travelled with a later one of its key leaves a version that no store has seen. If its own client
@@ -189,7 +207,7 @@ extension Call {
         switch outcome {
         case .found(let record): versions.append(record.version)
         case .written(let version): versions.append(version)
-        case .conditionFailed(let version?): versions.append(version)
+        case .conditionFailed(let version?), .updated(let version?, _): versions.append(version)
         default: break
         }
         return versions

@@ -6,6 +6,7 @@ extension Scenario {
         var random = SeededRandom(seed: seed, stream: 1)
         self.init()
         partitions = 1
+        mix = .withoutUpdates
         keys = 2
         clients = 6
         think = .milliseconds(10)
@@ -37,6 +38,13 @@ extension Scenario {
             (keys, think) = (6, .milliseconds(60))
             (jitter, moveRate, stagger) = (.milliseconds(10), 20, .zero)
             faults = [.crash: .milliseconds(120), .isolation: .milliseconds(120)]
+        case .judgeExpiring:
+            // It takes longer to choose values than they live, and others read without the leader what was before.
+            (expires, lifetime, expiring, punctual) = (true, .milliseconds(60), 0.6, 1)
+            (keys, clients) = (1, 12)
+            mix = Mix(get: 40, getAndSet: 60)
+            (jitter, reorders, duration) = (.milliseconds(250), true, .milliseconds(6000))
+            deadline = .milliseconds(3000)
         case .purgeEarly:
             eraseOften()
             loss = 0.05

@@ -40,6 +40,10 @@ public struct Scenario: Sendable {
     public var faults: [FaultKind: Span] = [:]
     /// Whether values may carry a time to live; then no clock is skewed.
     public var expires = false
+    /// The longest time to live; how many of the values that are put have one; and how many of those until a set time.
+    public var lifetime = Span.milliseconds(400)
+    public var expiring = 0.4
+    public var punctual = 0.5
     // What moves.
     /// Machines that may be admitted later.
     public var spares = 0
@@ -135,11 +139,24 @@ public struct Mix: Sendable {
     public var delete = 6
     public var deleteIfVersion = 3
     public var list = 3
+    public var count = 1
+    public var setIfEqual = 3
+    public var getAndSet = 4
+    public var setIfAbsent = 2
+    public var removeIfEqual = 2
+    public var getAndDelete = 2
+    public var append = 5
+    public var add = 8
+    public var expire = 2
+    public var persist = 1
 
     public init() {}
 
     var weights: [Int] {
-        [get, staleGet, put, putIfAbsent, putIfPresent, putIfVersion, delete, deleteIfVersion, list]
+        [
+            get, staleGet, put, putIfAbsent, putIfPresent, putIfVersion, delete, deleteIfVersion, list, count,
+            setIfEqual, getAndSet, setIfAbsent, removeIfEqual, getAndDelete, append, add, expire, persist,
+        ]
     }
 }
 
@@ -240,7 +257,7 @@ extension Scenario {
         reportInterval = random.pick([1, 10, 25])
         councilDelay = .milliseconds(random.pick([20, 100, 1000]))
         relinquish = .milliseconds(random.pick([30, 200, 500]))
-        moveRate = random.pick([0, 0, 0, 20, 200])
+        moveRate = random.pick([0, 0, 0, 60, 600])
         duration = .milliseconds(random.within(2000...6000))
     }
 
@@ -300,6 +317,21 @@ extension Scenario {
 }
 
 extension Mix {
+    static let withoutUpdates = {
+        var mix = Mix()
+        (mix.count, mix.setIfEqual, mix.getAndSet, mix.setIfAbsent, mix.removeIfEqual) = (0, 0, 0, 0, 0)
+        (mix.getAndDelete, mix.append, mix.add, mix.expire, mix.persist) = (0, 0, 0, 0, 0)
+        return mix
+    }()
+
+    /// Nothing else.
+    init(get: Int, getAndSet: Int) {
+        (staleGet, put, putIfAbsent, putIfPresent, putIfVersion) = (0, 0, 0, 0, 0)
+        (delete, deleteIfVersion, list, count, setIfEqual, setIfAbsent) = (0, 0, 0, 0, 0, 0)
+        (removeIfEqual, getAndDelete, append, add, expire, persist) = (0, 0, 0, 0, 0, 0)
+        (self.get, self.getAndSet) = (get, getAndSet)
+    }
+
     /// Conditional changes above all.
     static let contended = {
         var mix = Mix()

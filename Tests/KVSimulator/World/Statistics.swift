@@ -1,7 +1,8 @@
 /// What happened in a run, or in many: to see that they exercise what they are meant to.
 public struct Statistics: Hashable, Sendable {
     public enum Counter: Int, CaseIterable, Sendable {
-        case requests, found, absent, written, conditionFailed, listed, refused, unknown, lost
+        case requests, found, absent, written, conditionFailed, listed, counted, updated, notUpdated, refused, unknown,
+            lost
         case messages, dropped, loads, commits, elections, settledAtOnce, settledLater, stepDowns
         case crashes, restarts, pauses, cuts, resets, falseSuspicions, slowDisks, fullDisks, storms
         case topologies, admissions, moves, reorders, cancels, pausedPlans, switches, lapses
@@ -26,6 +27,7 @@ public struct Statistics: Hashable, Sendable {
 
     /// Operations with a definite outcome.
     public var completed: Int {
-        self[.found] + self[.absent] + self[.written] + self[.conditionFailed] + self[.listed]
+        self[.found] + self[.absent] + self[.written] + self[.conditionFailed] + self[.listed] + self[.counted]
+            + self[.updated] + self[.notUpdated]
     }
 }

@@ -98,8 +98,14 @@ extension World {
             case .found(let record): record.version
             case .written(let version): version
             case .conditionFailed(let version): version
+            case .updated(let version, _): version
             default: nil
             }
+        switch outcome {
+        case .found(let record): lastValues[key] = record.value
+        case .updated(_, let result): if let content = result.previous { lastValues[key] = content.bytes }
+        default: break
+        }
         if let version { shown[key, default: []].append(version) }
     }
 
@@ -116,20 +122,65 @@ extension World {
         case 5: return put(key, .ifVersion(someVersion(key)))
         case 6: return Request(key: key, command: .delete(.always))
         case 7: return Request(key: key, command: .delete(.ifVersion(someVersion(key))))
-        default: return list(key)
+        case 8: return list(key)
+        case 9: return Request(key: key, command: .count)
+        case let kind: return update(key, kind)
         }
+    }
+
+    private func update(_ key: Key, _ kind: Int) -> Request {
+        let write = history.nextWrite()
+        let isCurious = clientRandom.chance(0.5)
+        func request(
+            _ change: Update.Change, _ requirement: Update.Requirement = .always,
+            _ lifetime: Update.LifetimeChange = .keep, tellsPrevious: Bool = false
+        ) -> Request {
+            let update = Update(
+                change, requirement: requirement, lifetime: lifetime, returnsPrevious: tellsPrevious,
+                maximumLength: 1 << 20)
+            return Request(key: key, command: .update(update), write: write)
+        }
+        let set = Update.Change.set(someValue(write), contentType: "")
+        switch kind {
+        case 10: return request(set, .equals(likelyValue(key)), lifetimeChange(), tellsPrevious: isCurious)
+        case 11: return request(set, .always, lifetimeChange(), tellsPrevious: true)
+        case 12: return request(set, .absent, lifetimeChange(), tellsPrevious: isCurious)
+        case 13: return request(.remove, .equals(likelyValue(key)), tellsPrevious: isCurious)
+        case 14: return request(.remove, tellsPrevious: true)
+        case 15: return request(.append(Content.tail(write)))
+        case 16: return request(.add(Int64(Content.amount(write))))
+        case 17:
+            // Where values do not expire it is a read.
+            let lifetime = scenario.expires && !isHealed ? Update.LifetimeChange.set(someLifetime()) : .keep
+            return request(.keep, .always, lifetime, tellsPrevious: isCurious)
+        default: return request(.keep, .expiring, .set(.unlimited))
+        }
+    }
+
+    private func someValue(_ write: Int) -> [UInt8] {
+        clientRandom.chance(0.4) ? Content.number(write) : Content.word(write)
+    }
+
+    /// Nobody writes `none`.
+    private func likelyValue(_ key: Key) -> [UInt8] { lastValues[key] ?? Array("none".utf8) }
+
+    private func lifetimeChange() -> Update.LifetimeChange {
+        if clientRandom.chance(0.3) { return .keep }
+        return .set(
+            scenario.expires && clientRandom.chance(scenario.expiring) && !isHealed ? someLifetime() : .unlimited)
+    }
+
+    private func someLifetime() -> Lifetime {
+        let span = 1 + clientRandom.below(scenario.lifetime.milliseconds)
+        return clientRandom.chance(scenario.punctual)
+            ? .until(Self.wallOrigin + (time / 1_000_000 + span) - clientRandom.below(min(span, 20)))
+            : .milliseconds(span)
     }
 
     func put(_ key: Key, _ condition: Condition) -> Request {
         let write = history.nextWrite()
-        var put = Put(value: Ledger.value(write), condition: condition)
-        if scenario.expires, clientRandom.chance(0.4), !isHealed {
-            let span = 1 + clientRandom.below(UInt64(400))
-            put.lifetime =
-                clientRandom.chance(0.5)
-                ? .milliseconds(span)
-                : .until(Self.wallOrigin + (time / 1_000_000 + span) - clientRandom.below(min(span, 20)))
-        }
+        var put = Put(value: someValue(write), condition: condition)
+        if scenario.expires, clientRandom.chance(scenario.expiring), !isHealed { put.lifetime = someLifetime() }
         return Request(key: key, command: .put(put), write: write)
     }
 
@@ -160,6 +211,9 @@ extension Statistics {
             case .written: .written
             case .conditionFailed: .conditionFailed
             case .listed: .listed
+            case .counted: .counted
+            case .updated(.some, _): .updated
+            case .updated(nil, _): .notUpdated
             case .refused: .refused
             case .unknown: .unknown
             }

@@ -193,6 +193,7 @@ extension World {
         case .behind(let epoch, let peer):
             if isHealed || moveRandom.chance(scenario.heed) { pull(epoch, from: peer, node, process) }
         case .relinquished: statistics[.relinquished] += 1
+        case .ready: break  // The next report tells.
         }
     }
 

@@ -49,6 +49,8 @@ final class World<Driver: StoreDriver> {
     var waiting: [CallID: (Call, Outcome?) -> Void] = [:]
     /// By key, versions that clients have been shown, newest last.
     var shown: [Key: [Version]] = [:]
+    /// By key, the value that a client was shown last.
+    var lastValues: [Key: [UInt8]] = [:]
     /// Broken beyond going on.
     var failure: Violation?
 

@@ -1,6 +1,5 @@
 import Glibc
 import NIOCore
-import NIOHTTP1
 import NIOPosix
 
 /// What went wrong with a connection, in a few words.
@@ -11,7 +10,7 @@ func reason(_ error: any Error) -> String {
         return "its name is not known"
     case let error as IOError: return String(cString: strerror(error.errnoCode)).lowercased()
     case ChannelError.connectTimeout: return "no connection in time"
-    case is HTTPParserError: return "it does not speak HTTP"
+    case let fault as AnswerFault: return fault.reason
     case ChannelError.ioOnClosedChannel, ChannelError.eof: return "the connection was closed"
     default: return "\(error)"
     }

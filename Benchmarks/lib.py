@@ -1,0 +1,116 @@
+"""What the scripts in this folder share: nodes of kv on loopback, started, asked and stopped by process id."""
+import http.client
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+KV = os.environ.get("KV", str(Path(__file__).resolve().parent.parent / ".build/release/kv"))
+
+
+def fail(message):
+    sys.exit(f"{Path(sys.argv[0]).name}: {message}")
+
+
+def wait_for(what, condition, timeout=60):
+    """The first true value of `condition`, which may fail while a node is not up."""
+    end = time.monotonic() + timeout
+    while time.monotonic() < end:
+        try:
+            if found := condition():
+                return found
+        except (OSError, http.client.HTTPException, ValueError):
+            pass
+        time.sleep(0.02)
+    fail(f"{what} did not come within {timeout} s")
+
+
+class Cluster:
+    """Nodes n1 to nN, listed in one file, and spares, which `start` begins as newcomers."""
+
+    def __init__(self, nodes=3, spares=0, port=17400, partitions=1024, replicas=3, settings="", kv=KV):
+        if not os.access(kv, os.X_OK):
+            fail(f"there is no {kv}: run make build first, or say KV=...")
+        self.kv = kv
+        self.directory = Path(tempfile.mkdtemp(prefix="kv-bench-"))
+        self.ids = [f"n{i + 1}" for i in range(nodes + spares)]
+        self.spares = set(self.ids[nodes:])
+        self.client = {id: port + i + 1 for i, id in enumerate(self.ids)}
+        self.peer = {id: port + 100 + i + 1 for i, id in enumerate(self.ids)}
+        self.processes = {}
+        text = f"cluster: {{name: bench, partitions: {partitions}, replicas: {replicas}}}\nnodes:\n"
+        for id in self.ids[:nodes]:
+            text += f"  - {{id: {id}, client: 127.0.0.1:{self.client[id]}, peer: 127.0.0.1:{self.peer[id]}}}\n"
+        text += f"data_dir: {self.directory}/data\n{settings}"
+        self.file = self.directory / "cluster.yaml"
+        self.file.write_text(text)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def start(self, *ids):
+        for id in ids or self.ids:
+            command = [self.kv, "serve", "--config", str(self.file), "--node", id]
+            if id in self.spares:
+                command += ["--client", f"127.0.0.1:{self.client[id]}", "--peer", f"127.0.0.1:{self.peer[id]}"]
+            log = open(self.directory / f"{id}.log", "a")
+            self.processes[id] = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+
+    def start_ready(self, *ids):
+        self.start(*ids)
+        for id in ids or self.ids:
+            wait_for(f"{id}", lambda: self.ask(id, "/health/ready", raw=True)[0] == 200)
+
+    def log(self, id):
+        return (self.directory / f"{id}.log").read_text()
+
+    def signal(self, id, number):
+        self.processes[id].send_signal(number)
+
+    def kill(self, id):
+        self.signal(id, signal.SIGKILL)
+        self.processes.pop(id).wait()
+
+    def stop(self):
+        for process in self.processes.values():
+            process.send_signal(signal.SIGCONT)
+            process.terminate()
+        for process in self.processes.values():
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self.processes = {}
+
+    def ask(self, id, path, method="GET", body=None, timeout=10, raw=False):
+        connection = http.client.HTTPConnection("127.0.0.1", self.client[id], timeout=timeout)
+        try:
+            connection.request(method, path, body)
+            answer = connection.getresponse()
+            data = answer.read()
+            return (answer.status, data) if raw else json.loads(data)
+        finally:
+            connection.close()
+
+    def processor_seconds(self, id):
+        fields = Path(f"/proc/{self.processes[id].pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def wrk(lua, endpoint, seconds, connections=32, **environment):
+    """Runs wrk to its end, and returns what it printed."""
+    if not shutil.which("wrk"):
+        fail("wrk is not installed: apt-get install wrk")
+    environment = {**os.environ, **{name: str(value) for name, value in environment.items()}}
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(lua), f"http://{endpoint}"]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=True).stdout

@@ -1,0 +1,104 @@
+import NIOCore
+
+/// Finds out from a connection's first bytes which protocol it speaks, and leaves its place to that.
+///
+/// A line that begins with a method of HTTP, a space and a target is HTTP; everything else is for the Redis protocol: an
+/// array, or the words of an inline command. (So `GET /x` on a line of its own is HTTP; as an array it is Redis's.)
+public final class ProtocolSwitch: ChannelInboundHandler, RemovableChannelHandler {
+    public typealias InboundIn = ByteBuffer
+    public typealias InboundOut = ByteBuffer
+
+    public enum Choice: Sendable {
+        case http
+        case resp
+    }
+
+    /// How long a connection may stay open without having said anything that decides.
+    public static let timeout = TimeAmount.seconds(75)
+
+    private let configure: (any Channel, Choice) throws -> Void
+    private var pending: ByteBuffer?
+    private var timer: Scheduled<Void>?
+
+    /// - Parameter configure: adds the handlers of the protocol to the channel.
+    public init(configure: @escaping (any Channel, Choice) throws -> Void) { self.configure = configure }
+
+    public func handlerAdded(context: ChannelHandlerContext) {
+        let channel = context.channel
+        timer = context.eventLoop.scheduleTask(in: Self.timeout) { channel.close(promise: nil) }
+    }
+
+    public func handlerRemoved(context: ChannelHandlerContext) { timer?.cancel() }
+
+    public func channelInactive(context: ChannelHandlerContext) {
+        timer?.cancel()
+        context.fireChannelInactive()
+    }
+
+    public func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        var bytes = unwrapInboundIn(data)
+        if pending == nil { pending = bytes } else { pending?.writeBuffer(&bytes) }
+        guard let gathered = pending, let choice = Self.choice(gathered.readableBytesView) else { return }
+        guard decide(choice, context) else { return }
+        context.pipeline.syncOperations.removeHandler(self, promise: nil)
+    }
+
+    public func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        switch event {
+        case is ChannelShouldQuiesceEvent: context.close(promise: nil)
+        case ChannelEvent.inputClosed:
+            // Whatever it was to be, nothing more of it comes.
+            guard pending != nil, decide(.resp, context) else { return context.close(promise: nil) }
+            context.fireUserInboundEventTriggered(event)
+            context.pipeline.syncOperations.removeHandler(self, promise: nil)
+        default: context.fireUserInboundEventTriggered(event)
+        }
+    }
+
+    /// False, and the connection is closed, where the protocol cannot be set up.
+    private func decide(_ choice: Choice, _ context: ChannelHandlerContext) -> Bool {
+        do {
+            try configure(context.channel, choice)
+        } catch {
+            context.close(promise: nil)
+            return false
+        }
+        if let pending {
+            self.pending = nil
+            context.fireChannelRead(wrapInboundOut(pending))
+            context.fireChannelReadComplete()
+        }
+        return true
+    }
+
+    // MARK: Deciding
+
+    private static let methods: [[UInt8]] = [
+        "GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT",
+    ].map { (method: String) in Array(method.utf8) }
+
+    /// Nil while more bytes have to tell.
+    static func choice(_ bytes: some Collection<UInt8>) -> Choice? {
+        // Empty lines before a request are passed over by both.
+        let rest = bytes.drop { $0 == 0x0d || $0 == 0x0a }
+        guard !rest.isEmpty else { return nil }
+        let word = rest.prefix { $0 != 0x20 }
+        guard word.count < rest.count else {
+            return methods.contains { $0.starts(with: word) } ? nil : .resp
+        }
+        guard let method = methods.first(where: { $0.elementsEqual(word) }) else { return .resp }
+        // It names a host and port.
+        if method == Array("CONNECT".utf8) { return .http }
+        return target(rest.dropFirst(word.count + 1), ofServer: method == Array("OPTIONS".utf8))
+    }
+
+    private static func target(_ target: some Collection<UInt8>, ofServer: Bool) -> Choice? {
+        guard let first = target.first else { return nil }
+        if first == UInt8(ascii: "/") || ofServer && first == UInt8(ascii: "*") { return .http }
+        for scheme in ["http://", "https://"] {
+            if target.starts(with: scheme.utf8) { return .http }
+            if target.count < scheme.utf8.count, scheme.utf8.starts(with: target) { return nil }
+        }
+        return .resp
+    }
+}

@@ -1,0 +1,150 @@
+import KVCore
+
+/// The cluster as clients of Redis Cluster see it: ranges of slots, each with its master and replicas.
+struct ClusterMap {
+    struct Range {
+        var slots: ClosedRange<Slot>
+        /// The leader, as far as it is known; the preferred one otherwise.
+        var master: NodeNumber
+        /// Of both sets, while they move.
+        var replicas: [NodeNumber]
+    }
+
+    let view: ClusterView
+    /// Ascending, neighbours of the same nodes taken together.
+    let ranges: [Range]
+    private let ids: [NodeNumber: String]
+
+    init(_ view: ClusterView) {
+        self.view = view
+        let topology = view.topology
+        var ranges: [Range] = []
+        for (index, assignment) in topology.assignments.enumerated() {
+            let partition = PartitionID(UInt16(truncatingIfNeeded: index))
+            let slots = partition.slots(partitions: topology.settings.partitions)
+            let leader = index < view.leaders.count ? view.leaders[index] : nil
+            guard let master = leader.flatMap({ topology.member($0)?.number }) ?? assignment.replicas.first else {
+                continue
+            }
+            let replicas = assignment.members.filter { $0 != master }
+            if let last = ranges.last, last.master == master, last.replicas == replicas {
+                ranges[ranges.count - 1].slots = last.slots.lowerBound...slots.upperBound
+            } else {
+                ranges.append(Range(slots: slots, master: master, replicas: replicas))
+            }
+        }
+        self.ranges = ranges
+        ids = Dictionary(topology.members.map { ($0.number, Self.id(of: $0, in: topology)) }) { $1 }
+    }
+
+    /// 40 hexadecimal digits, as Redis names nodes: the same for as long as the node is a member.
+    static func id(of member: Member, in topology: Topology) -> String {
+        let hash = KeyHash(Key("\(topology.clusterID)/\(member.number.raw)/\(member.id)"))
+        let number = String(member.number.raw, radix: 16)
+        let zeros = String(repeating: "0", count: 8 - number.utf8.count)
+        return UUID128(high: hash.high, low: hash.low).description + zeros + number
+    }
+
+    private func id(_ node: NodeNumber) -> String { ids[node] ?? "" }
+
+    // MARK: CLUSTER
+
+    var slots: RespAnswer {
+        .array(
+            ranges.map { range in
+                .array(
+                    [.integer(Int64(range.slots.lowerBound.raw)), .integer(Int64(range.slots.upperBound.raw))]
+                        + ([range.master] + range.replicas).compactMap(node))
+            })
+    }
+
+    private func node(_ number: NodeNumber) -> RespAnswer? {
+        guard let member = view.topology.member(number) else { return nil }
+        return .array([
+            .text(member.client.host), .integer(Int64(member.client.port)), .text(id(number)), .array([]),
+        ])
+    }
+
+    /// One shard for each set of a master and replicas, with all its slots.
+    var shards: RespAnswer {
+        var shards: [(key: [NodeNumber], slots: [RespAnswer])] = []
+        for range in ranges {
+            let key = [range.master] + range.replicas
+            let bounds: [RespAnswer] = [
+                .integer(Int64(range.slots.lowerBound.raw)), .integer(Int64(range.slots.upperBound.raw)),
+            ]
+            if let index = shards.firstIndex(where: { $0.key == key }) {
+                shards[index].slots += bounds
+            } else {
+                shards.append((key, bounds))
+            }
+        }
+        return .array(
+            shards.map { shard in
+                .map([
+                    (.text("slots"), .array(shard.slots)),
+                    (
+                        .text("nodes"),
+                        .array(shard.key.enumerated().compactMap { node(of: $1, isMaster: $0 == 0) })
+                    ),
+                ])
+            })
+    }
+
+    private func node(of number: NodeNumber, isMaster: Bool) -> RespAnswer? {
+        guard let member = view.topology.member(number) else { return nil }
+        return .map([
+            (.text("id"), .text(id(number))), (.text("port"), .integer(Int64(member.client.port))),
+            (.text("ip"), .text(member.client.host)), (.text("endpoint"), .text(member.client.host)),
+            (.text("role"), .text(isMaster ? "master" : "replica")), (.text("replication-offset"), .integer(0)),
+            (.text("health"), .text(isAlive(number) ? "online" : "failed")),
+        ])
+    }
+
+    private func isAlive(_ number: NodeNumber) -> Bool {
+        view.nodes.first { $0.number == number }?.state != .dead
+    }
+
+    /// As Redis writes its nodes.conf. Every node is a master there, with the slots that it leads: Redis knows no node that
+    /// is master of some slots and replica of others.
+    func nodes(myself: String) -> String {
+        view.topology.members.map { member in
+            let isMyself = member.id == myself
+            var flags = isMyself ? "myself,master" : "master"
+            switch view.nodes.first(where: { $0.number == member.number })?.state {
+            case .suspect: flags += ",fail?"
+            case .dead: flags += ",fail"
+            case .alive, nil: break
+            }
+            let led = ranges.filter { $0.master == member.number }.map { range in
+                range.slots.lowerBound == range.slots.upperBound
+                    ? " \(range.slots.lowerBound)" : " \(range.slots.lowerBound)-\(range.slots.upperBound)"
+            }
+            let link = isAlive(member.number) ? "connected" : "disconnected"
+            let address = "\(member.client.host):\(member.client.port)@\(member.peer.port)"
+            return "\(id(member.number)) \(address) \(flags) - 0 0 \(view.topology.epoch) \(link)\(led.joined())\n"
+        }.joined()
+    }
+
+    func info() -> String {
+        let unled = view.leaders.count { $0 == nil }
+        let width = Slot.count / max(view.topology.settings.partitions, 1)
+        let isWhole = unled == 0
+        return [
+            ("cluster_enabled", "1"), ("cluster_state", isWhole ? "ok" : "fail"),
+            ("cluster_slots_assigned", "\(Slot.count)"), ("cluster_slots_ok", "\(Slot.count - unled * width)"),
+            ("cluster_slots_pfail", "0"), ("cluster_slots_fail", "\(unled * width)"),
+            ("cluster_known_nodes", "\(view.topology.members.count)"),
+            ("cluster_size", "\(Set(ranges.map(\.master)).count)"),
+            ("cluster_current_epoch", "\(view.topology.epoch)"), ("cluster_my_epoch", "\(view.topology.epoch)"),
+        ].map { "\($0.0):\($0.1)\r\n" }.joined()
+    }
+
+    /// What a node tells that is no member.
+    static let infoOfNoMember = "cluster_enabled:1\r\ncluster_state:fail\r\ncluster_slots_assigned:0\r\n"
+
+    /// How many copies every acknowledged write is sure to have beside its leader's.
+    var acknowledgedReplicas: Int {
+        view.topology.assignments.map { $0.replicas.count / 2 }.min() ?? 0
+    }
+}

@@ -1,0 +1,56 @@
+import KVCore
+import KVWire
+
+/// CONFIG GET: what clients of Redis ask for, as far as it has a meaning here.
+enum ConfigCommands {
+    static let container = RespCommand(
+        "config", -2, [], .server, since: "2.0.0", "Contains commands on the configuration.",
+        subcommands: [
+            RespCommand(
+                "get", -3, [.admin, .noscript, .loading, .stale], .none, .server, since: "2.0.0",
+                "Gives settings by pattern.", of: "config", get)
+        ])
+
+    private static func get(
+        _ arguments: RespArguments, _ session: inout RespSession
+    ) throws(RespFailure) -> RespDecision {
+        let settings = settings(session)
+        var found: [(name: String, value: String)] = []
+        for index in 2..<arguments.count {
+            let pattern = arguments[index].map(lowercased)
+            let isGlob = pattern.contains { $0 == UInt8(ascii: "*") || $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "[") }
+            let glob = RespGlob(pattern)
+            for (name, value) in settings where glob.matches(Array(name.utf8)) {
+                // Redis gives a name back as it was asked for.
+                let shown = isGlob ? name : arguments.text(index)
+                if !found.contains(where: { $0.name == shown }) { found.append((shown, value)) }
+            }
+        }
+        return .answer(.map(found.map { (.text($0.name), .text($0.value)) }))
+    }
+
+    private static func settings(_ session: RespSession) -> [(String, String)] {
+        let facts = session.server.facts
+        return [
+            ("appendfsync", facts.appendfsync),
+            // The log is the database.
+            ("appendonly", "yes"),
+            ("bind", facts.client.host),
+            ("client-query-buffer-limit", "\(session.server.options.maximumRequestBytes)"),
+            ("cluster-enabled", "yes"),
+            ("databases", "1"),
+            ("dir", facts.dataDirectory),
+            ("io-threads", "\(facts.threads)"),
+            ("maxclients", "\(facts.maximumConnections)"),
+            // No limit: keys must fit the memory, values are on disk.
+            ("maxmemory", "0"),
+            ("maxmemory-policy", "noeviction"),
+            ("port", "\(facts.client.port)"),
+            ("proto-max-bulk-len", "\(session.limits.value)"),
+            // There are no snapshots.
+            ("save", ""),
+            // Idle connections stay open.
+            ("timeout", "0"),
+        ]
+    }
+}

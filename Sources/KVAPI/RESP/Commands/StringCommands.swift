@@ -1,0 +1,163 @@
+import KVCore
+import KVWire
+
+/// Commands on a string as a whole.
+enum StringCommands {
+    static let all: [RespCommand] = [
+        RespCommand("get", 2, [.readonly, .fast], .one, .string, since: "1.0.0", "Gives a key's value.", get),
+        RespCommand("set", -3, [.write, .denyoom], .one, .string, since: "1.0.0", "Puts a value under a key.", set),
+        RespCommand(
+            "setnx", 3, [.write, .denyoom, .fast], .one, .string, since: "1.0.0",
+            "Puts a value under a key that is absent.", setnx),
+        RespCommand(
+            "setex", 4, [.write, .denyoom], .one, .string, since: "2.0.0", "Puts a value that expires after seconds."
+        ) { arguments, session throws(RespFailure) in try put(arguments, session, .seconds, "setex") },
+        RespCommand(
+            "psetex", 4, [.write, .denyoom], .one, .string, since: "2.6.0",
+            "Puts a value that expires after milliseconds."
+        ) { arguments, session throws(RespFailure) in try put(arguments, session, .milliseconds, "psetex") },
+        RespCommand(
+            "getset", 3, [.write, .denyoom, .fast], .one, .string, since: "1.0.0",
+            "Puts a value and gives the one before.", getset),
+        RespCommand(
+            "getdel", 2, [.write, .fast], .one, .string, since: "6.2.0", "Deletes a key and gives its value.", getdel),
+        RespCommand(
+            "getex", -2, [.write, .fast], .one, .string, since: "6.2.0", "Gives a value and changes its expiry.", getex),
+        RespCommand(
+            "mget", -2, [.readonly, .fast], .all, .string, since: "1.0.0",
+            "Gives the values of several keys, each by itself.", mget),
+        RespCommand(
+            "mset", -3, [.write, .denyoom], .pairs, .string, since: "1.0.1",
+            "Puts values under several keys, each by itself.", mset),
+        RespCommand(
+            "append", 3, [.write, .denyoom, .fast], .one, .string, since: "2.0.0", "Appends to a value.", append),
+        RespCommand(
+            "strlen", 2, [.readonly, .fast], .one, .string, since: "2.2.0", "Gives the length of a value.", strlen),
+        RespCommand("getrange", 4, [.readonly], .one, .string, since: "2.4.0", "Gives a part of a value.", getrange),
+        RespCommand(
+            "setrange", 4, [.write, .denyoom], .one, .string, since: "2.2.0", "Overwrites a part of a value.", setrange),
+    ]
+
+    private static func get(
+        _ arguments: RespArguments, _ session: inout RespSession
+    ) throws(RespFailure) -> RespDecision {
+        .key(try session.key(arguments, 1), .get, .value)
+    }
+
+    private static func set(
+        _ arguments: RespArguments, _ session: inout RespSession
+    ) throws(RespFailure) -> RespDecision {
+        let key = try session.key(arguments, 1)
+        if arguments.count == 3 { return .key(key, .put(Put(value: try session.value(arguments, 2))), .done) }
+        let options = try SetOptions(arguments, session)
+        return .key(key, options.command(value: try session.value(arguments, 2), session), options.expectation)
+    }
+
+    private static func setnx(
+        _ arguments: RespArguments, _ session: inout RespSession
+    ) throws(RespFailure) -> RespDecision {
+        let put = Put(value: try session.value(arguments, 2), condition: .ifAbsent)
+        return .key(try session.key(arguments, 1), .put(put), .changed)
+    }
+
+    private static func put(
+        _ arguments: RespArguments, _ session: RespSession, _ unit: RespExpectation.TimeUnit, _ command: StaticString
+    ) throws(RespFailure) -> RespDecision {
+        let time = GivenTime(value: try session.integer(arguments, 2), unit: unit, isAbsolute: false)
+        let lifetime = try time.lifetimeAhead(wall: session.wall, in: command)
+        let put = Put(value: try session.value(arguments, 3), lifetime: lifetime)
+        return .key(try session.key(arguments, 1), .put(put), .written)
+    }
+
+    private static func getset(
+        _ arguments: RespArguments, _ session: inout RespSession
+    ) throws(RespFailure) -> RespDecision {
+        let value = try session.value(arguments, 2)
+        let command = session.update(.set(value, contentType: ""), lifetime: .set(.unlimited), returnsPrevious: true)
+        return .key(try session.key(arguments, 1), command, .previous)
+    }
+
+    private static func getdel(
+        _ arguments: RespArguments, _ session: inout RespSession
+    ) throws(RespFailure) -> RespDecision {
+        .key(try session.key(arguments, 1), session.update(.remove, returnsPrevious: true), .previous)
+    }
+
+    private static func getex(
+        _ arguments: RespArguments, _ session: inout RespSession
+    ) throws(RespFailure) -> RespDecision {
+        let key = try session.key(arguments, 1)
+        guard arguments.count > 2 else { return .key(key, .get, .value) }
+        var time: TimeOption?
+        var persists = false
+        var index = 2
+        while index < arguments.count {
+            if arguments.matches(index, "PERSIST"), time == nil {
+                persists = true
+            } else if !persists, let option = TimeOption(arguments, &index, after: time) {
+                time = option
+            } else {
+                throw .syntax
+            }
+            index += 1
+        }
+        let lifetime = try time?.lifetime(arguments, session, in: "getex") ?? .unlimited
+        let command = session.update(.keep, lifetime: .set(lifetime), returnsPrevious: true)
+        return .key(key, command, .previous)
+    }
+
+    private static func mget(
+        _ arguments: RespArguments, _ session: inout RespSession
+    ) throws(RespFailure) -> RespDecision {
+        try .keys(KeyCommands.each(arguments, session, .get, .value, .all))
+    }
+
+    private static func mset(
+        _ arguments: RespArguments, _ session: inout RespSession
+    ) throws(RespFailure) -> RespDecision {
+        guard arguments.count % 2 == 1 else { throw .arguments(of: "mset") }
+        var parts: [(key: Key, command: Command)] = []
+        parts.reserveCapacity(arguments.count / 2)
+        for index in stride(from: 1, to: arguments.count, by: 2) {
+            let value = try session.value(arguments, index + 1)
+            parts.append((try session.key(arguments, index), .put(Put(value: value))))
+        }
+        return .keys(RespGathering(parts, .written, .done))
+    }
+
+    // MARK: Parts of a value
+
+    private static func append(
+        _ arguments: RespArguments, _ session: inout RespSession
+    ) throws(RespFailure) -> RespDecision {
+        guard arguments[2].count <= session.limits.value else { throw .tooLong }
+        return .key(try session.key(arguments, 1), session.update(.append(arguments.array(2))), .result)
+    }
+
+    private static func strlen(
+        _ arguments: RespArguments, _ session: inout RespSession
+    ) throws(RespFailure) -> RespDecision {
+        .key(try session.key(arguments, 1), .get, .length)
+    }
+
+    private static func getrange(
+        _ arguments: RespArguments, _ session: inout RespSession
+    ) throws(RespFailure) -> RespDecision {
+        let start = try session.integer(arguments, 2)
+        let end = try session.integer(arguments, 3)
+        return .key(try session.key(arguments, 1), .get, .range(start: start, end: end))
+    }
+
+    private static func setrange(
+        _ arguments: RespArguments, _ session: inout RespSession
+    ) throws(RespFailure) -> RespDecision {
+        let key = try session.key(arguments, 1)
+        let offset = try session.integer(arguments, 2)
+        guard offset >= 0 else { throw .offset }
+        let count = arguments[3].count
+        // Nothing is changed then, wherever it would be.
+        guard count > 0 else { return .key(key, .get, .length) }
+        guard offset <= Int64(session.limits.value), Int(offset) + count <= session.limits.value else { throw .tooLong }
+        return .key(key, session.update(.overwrite(offset: Int(offset), arguments.array(3))), .result)
+    }
+}

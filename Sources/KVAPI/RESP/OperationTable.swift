@@ -1,0 +1,174 @@
+import KVCore
+
+/// The commands on keys that a connection has under way. Those on different keys go on side by side; of those on one key, a
+/// later waits for an earlier where one of them changes it: a client's commands take effect in its order, and a change of
+/// leaders could reorder what is on its way.
+struct OperationTable {
+    struct Operation {
+        /// The place of the reply among the connection's.
+        var sequence: UInt64
+        /// The part of a command on several keys.
+        var part: Int
+        var expectation: RespExpectation
+        var isWrite: Bool
+        /// Whether it may be answered from any copy.
+        var isStale: Bool
+        /// Of key and value.
+        var bytes: Int
+        fileprivate var hash: UInt64 = 0
+        /// The next that waits for the same key.
+        fileprivate var next = none
+
+        init(
+            sequence: UInt64, part: Int = 0, expectation: RespExpectation, isWrite: Bool, isStale: Bool, bytes: Int
+        ) {
+            self.sequence = sequence
+            self.part = part
+            self.expectation = expectation
+            self.isWrite = isWrite
+            self.isStale = isStale
+            self.bytes = bytes
+        }
+    }
+
+    /// What waits for others on its key.
+    struct Held {
+        var token: Int
+        var key: Key
+        var command: Command
+        var isStale: Bool
+    }
+
+    /// One key, by its hash: two of one hash only wait for each other without need.
+    private struct Place {
+        /// 0: free.
+        var hash: UInt64 = 0
+        var reads: Int32 = 0
+        var writes: Int32 = 0
+        /// The queue of those that wait.
+        var first = none
+        var last = none
+    }
+
+    private static let none = -1
+
+    /// By token.
+    private var operations: [Operation] = []
+    private var free: [Int] = []
+    /// Open addressing, at most half full; a power of two.
+    private var places = Array(repeating: Place(), count: 32)
+    private var used = 0
+    private var held: [Int: (key: Key, command: Command)] = [:]
+    private var released: [Held] = []
+
+    private(set) var count = 0
+    /// Bytes of their keys and values.
+    private(set) var bytes = 0
+
+    /// Takes a command in. It may go at once unless `hasToWait`; it comes out of `takeReleased` otherwise.
+    mutating func begin(_ operation: Operation, key: Key, _ command: Command) -> (token: Int, hasToWait: Bool) {
+        var operation = operation
+        operation.hash = max(KeyHash(key).low, 1)
+        let token = take(operation)
+        count += 1
+        bytes += operation.bytes
+        let index = place(of: operation.hash)
+        if places[index].hash == 0 {
+            places[index].hash = operation.hash
+            used += 1
+        }
+        let isFree = places[index].first == Self.none && places[index].writes == 0
+        if isFree, !operation.isWrite || places[index].reads == 0 {
+            enter(index, operation.isWrite)
+            if used * 2 > places.count { grow() }
+            return (token, false)
+        }
+        held[token] = (key, command)
+        if places[index].last == Self.none {
+            places[index].first = token
+        } else {
+            operations[places[index].last].next = token
+        }
+        places[index].last = token
+        return (token, true)
+    }
+
+    /// The command of a token has been answered. Nil for a token that is not under way.
+    mutating func end(_ token: Int) -> Operation? {
+        guard operations.indices.contains(token), operations[token].sequence != .max else { return nil }
+        let operation = operations[token]
+        operations[token].sequence = .max
+        free.append(token)
+        count -= 1
+        bytes -= operation.bytes
+        let index = place(of: operation.hash)
+        if operation.isWrite { places[index].writes -= 1 } else { places[index].reads -= 1 }
+        if places[index].first != Self.none { release(index) }
+        if places[index].reads == 0, places[index].writes == 0 { remove(index) }
+        return operation
+    }
+
+    /// What may go now.
+    mutating func takeReleased() -> Held? { released.isEmpty ? nil : released.removeLast() }
+
+    private mutating func take(_ operation: Operation) -> Int {
+        if let token = free.popLast() {
+            operations[token] = operation
+            return token
+        }
+        operations.append(operation)
+        return operations.count - 1
+    }
+
+    private mutating func enter(_ index: Int, _ isWrite: Bool) {
+        if isWrite { places[index].writes += 1 } else { places[index].reads += 1 }
+    }
+
+    /// Lets go what waits at a place, as far as it may.
+    private mutating func release(_ index: Int) {
+        while case let token = places[index].first, token != Self.none {
+            let isWrite = operations[token].isWrite
+            guard places[index].writes == 0, !isWrite || places[index].reads == 0 else { return }
+            places[index].first = operations[token].next
+            if places[index].first == Self.none { places[index].last = Self.none }
+            enter(index, isWrite)
+            if let (key, command) = held.removeValue(forKey: token) {
+                released.append(Held(token: token, key: key, command: command, isStale: operations[token].isStale))
+            }
+        }
+    }
+
+    // MARK: Places
+
+    /// Where a hash is, or would be.
+    private func place(of hash: UInt64) -> Int {
+        let mask = places.count - 1
+        var index = Int(truncatingIfNeeded: hash) & mask
+        while places[index].hash != 0, places[index].hash != hash { index = (index + 1) & mask }
+        return index
+    }
+
+    /// Frees a place, and moves those behind it that would not be found any more.
+    private mutating func remove(_ index: Int) {
+        let mask = places.count - 1
+        var hole = index
+        var next = (hole + 1) & mask
+        while places[next].hash != 0 {
+            let home = Int(truncatingIfNeeded: places[next].hash) & mask
+            // It stays where its home is between the hole and it.
+            if (next &- home) & mask >= (next &- hole) & mask {
+                places[hole] = places[next]
+                hole = next
+            }
+            next = (next + 1) & mask
+        }
+        places[hole] = Place()
+        used -= 1
+    }
+
+    private mutating func grow() {
+        let old = places
+        places = Array(repeating: Place(), count: old.count * 2)
+        for place in old where place.hash != 0 { places[self.place(of: place.hash)] = place }
+    }
+}

@@ -1,0 +1,25 @@
+import KVCore
+import NIOCore
+
+/// The Redis door: serves a `Backend` over RESP2 and RESP3 on accepted connections. One for all connections of a node.
+///
+/// `RespRequestParser` tells requests apart; `RespConnection` decides what becomes of them; `RespHandler` performs it.
+public final class RespDoor: Sendable {
+    private let server: RespServer
+
+    /// - Parameter wallClock: milliseconds since 1970, UTC.
+    public init(
+        backend: any Backend, facts: NodeFacts, options: RespOptions = RespOptions(),
+        wallClock: @escaping @Sendable () -> UInt64
+    ) {
+        server = RespServer(backend: backend, facts: facts, options: options, wallClock: wallClock)
+    }
+
+    /// Prepares an accepted connection. To be called on its event loop, before it is read from.
+    ///
+    /// The channel should allow half-closure by the client (`ChannelOptions.allowRemoteHalfClosure`), or those who close
+    /// their sending half after the last request get no reply. A `ChannelShouldQuiesceEvent` drains the connection.
+    public func configure(_ channel: any Channel) throws {
+        try channel.pipeline.syncOperations.addHandler(RespHandler(server: server, channel: channel))
+    }
+}

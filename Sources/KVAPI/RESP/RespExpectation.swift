@@ -1,0 +1,133 @@
+import KVCore
+import KVWire
+
+/// What a command's reply tells of the outcome on its key.
+enum RespExpectation {
+    /// GET: the value, or null.
+    case value
+    /// The value before, or null, whether the change was made or not: SET GET, GETDEL.
+    case previous
+    /// OK, or null where the condition did not hold: SET.
+    case done
+    /// OK always: SETEX, MSET.
+    case written
+    /// 1, or 0 where nothing was changed: SETNX, DEL, EXPIRE.
+    case changed
+    /// 1, or 0: EXISTS.
+    case presence
+    case type
+    case length
+    /// A part of the value, by Redis's rules of negative offsets.
+    case range(start: Int64, end: Int64)
+    case encoding
+    case timeToLive(TimeUnit)
+    case expiryTime(TimeUnit)
+    /// What the update came to: INCR, APPEND.
+    case result
+
+    enum TimeUnit { case seconds, milliseconds }
+
+    /// - Parameter wall: milliseconds since 1970, asked for only where it matters.
+    func answer(_ outcome: Outcome, wall: () -> UInt64) -> RespAnswer {
+        switch outcome {
+        case .found(let record): return found(record, wall: wall)
+        case .absent: return absent
+        case .written: return written
+        case .conditionFailed: return notChanged
+        case .updated(_, let result): return updated(result)
+        case .refused(let refusal): return .failure(RespFailure(refusal))
+        case .unknown(let uncertainty): return .failure(RespFailure(uncertainty))
+        case .listed, .counted: return .failure(.unfitting)
+        }
+    }
+
+    private func found(_ record: Record, wall: () -> UInt64) -> RespAnswer {
+        switch self {
+        case .value: return .bulk(record.value ?? [])
+        case .presence: return .integer(1)
+        case .type: return .simple("string")
+        case .length: return .integer(Int64(record.value?.count ?? 0))
+        case .range(let start, let end): return .bulk(Self.part(of: record.value ?? [], start, end))
+        case .encoding: return .text(Self.encoding(of: record.value ?? []))
+        case .timeToLive(let unit):
+            guard record.expiry != .never else { return .integer(-1) }
+            let now = wall()
+            let expiry = record.expiry.milliseconds
+            return .integer(unit.count(expiry > now ? expiry - now : 0))
+        case .expiryTime(let unit):
+            return .integer(record.expiry == .never ? -1 : unit.count(record.expiry.milliseconds))
+        case .previous, .done, .written, .changed, .result: return .failure(.unfitting)
+        }
+    }
+
+    private var absent: RespAnswer {
+        switch self {
+        case .value, .previous, .encoding: .null
+        case .presence, .changed, .length: .integer(0)
+        case .type: .simple("none")
+        case .range: .bulk([])
+        case .timeToLive, .expiryTime: .integer(-2)
+        case .done, .written, .result: .failure(.unfitting)
+        }
+    }
+
+    private var written: RespAnswer {
+        switch self {
+        case .done, .written: .ok
+        case .changed: .integer(1)
+        default: .failure(.unfitting)
+        }
+    }
+
+    private var notChanged: RespAnswer {
+        switch self {
+        case .done: .null
+        case .changed: .integer(0)
+        default: .failure(.unfitting)
+        }
+    }
+
+    private func updated(_ result: UpdateResult) -> RespAnswer {
+        switch (self, result) {
+        case (_, .misfit(let misfit)): .failure(RespFailure(misfit))
+        case (.previous, .applied(let value)), (.previous, .notApplied(let value)), (.result, .applied(let value)),
+            (.result, .notApplied(let value)):
+            Self.answer(value)
+        case (_, .applied): written
+        case (_, .notApplied): notChanged
+        }
+    }
+
+    private static func answer(_ value: UpdateValue) -> RespAnswer {
+        switch value {
+        case .none: .null
+        case .bytes(let bytes): .bulk(bytes)
+        case .integer(let value): .integer(value)
+        }
+    }
+
+    private static func part(of value: [UInt8], _ start: Int64, _ end: Int64) -> [UInt8] {
+        let count = Int64(value.count)
+        if start < 0, end < 0, start > end { return [] }
+        let first = max(start < 0 ? start &+ count : start, 0)
+        let last = min(max(end < 0 ? end &+ count : end, 0), count - 1)
+        guard first <= last, count > 0 else { return [] }
+        return Array(value[Int(first)...Int(last)])
+    }
+
+    /// As Redis stores a string of this content.
+    private static func encoding(of value: [UInt8]) -> String {
+        let isInteger = value.withUnsafeBytes { decimalInteger($0) != nil }
+        return isInteger ? "int" : value.count <= 44 ? "embstr" : "raw"
+    }
+}
+
+extension RespExpectation.TimeUnit {
+    /// Rounded as Redis rounds.
+    fileprivate func count(_ milliseconds: UInt64) -> Int64 {
+        switch self {
+        case .seconds: Int64(clamping: milliseconds / 1000 + (milliseconds % 1000 >= 500 ? 1 : 0))
+        case .milliseconds: Int64(clamping: milliseconds)
+        }
+    }
+}

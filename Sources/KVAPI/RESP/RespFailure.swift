@@ -1,0 +1,137 @@
+import KVCore
+import KVWire
+
+/// An error reply. What Redis has an error for is said in Redis's words; the first word is the kind, as clients go by it.
+struct RespFailure: Error, Hashable {
+    var text: String
+
+    init(_ text: String) { self.text = text }
+
+    static let syntax = Self("ERR syntax error")
+    static let notAnInteger = Self("ERR value is not an integer or out of range")
+    static let notANumber = Self("ERR value is not a valid float")
+    static let notFinite = Self("ERR increment would produce NaN or Infinity")
+    static let overflow = Self("ERR increment or decrement would overflow")
+    static let decrementOverflow = Self("ERR decrement would overflow")
+    static let tooLong = Self("ERR string exceeds maximum allowed size (proto-max-bulk-len)")
+    static let offset = Self("ERR offset is out of range")
+    static let crossSlot = Self("CROSSSLOT Keys in request don't hash to the same slot")
+    static let wrongPassword = Self("WRONGPASS invalid username-password pair or user is disabled.")
+    static let noPassword = Self(
+        "ERR AUTH <password> called without any password configured for the default user. Are you sure your "
+            + "configuration is correct?")
+
+    static func arguments(of command: String) -> Self { Self("ERR wrong number of arguments for '\(command)' command") }
+
+    static func expireTime(in command: StaticString) -> Self { Self("ERR invalid expire time in '\(command)' command") }
+
+    static func unknownSubcommand(_ name: UnsafeRawBufferPointer, of command: String) -> Self {
+        Self("ERR unknown subcommand '\(shown(name))'. Try \(command.uppercased()) HELP.")
+    }
+
+    /// What no command is called, with the arguments it was given.
+    static func unknownCommand(_ arguments: RespArguments) -> Self {
+        var given = ""
+        var index = 1
+        while index < arguments.count, given.utf8.count < shownBytes {
+            given += "'\(shown(arguments[index], upTo: shownBytes - given.utf8.count))' "
+            index += 1
+        }
+        return Self("ERR unknown command '\(shown(arguments[0]))', with args beginning with: \(given)")
+    }
+
+    /// How much of a client's words is repeated to it.
+    private static let shownBytes = 128
+
+    private static func shown(_ bytes: UnsafeRawBufferPointer, upTo count: Int = shownBytes) -> String {
+        String(decoding: bytes.prefix(count).prefix { $0 != 0 }, as: UTF8.self)
+    }
+}
+
+// MARK: - Limits of the node
+
+extension RespFailure {
+    static func keyTooLong(_ bytes: Int, limit: Int) -> Self {
+        Self("ERR the key has \(bytes) bytes, over this cluster's limit of \(limit) (limits.key)")
+    }
+
+    static func valueTooLong(_ bytes: Int, limit: Int) -> Self {
+        Self(
+            "ERR the value has \(bytes) bytes, over this cluster's limit of \(limit) (limits.value); split it over "
+                + "several keys")
+    }
+
+    static func tooManyMatches(limit: Int) -> Self {
+        Self("ERR the keys that match have more than \(limit) bytes; use SCAN")
+    }
+
+    init(_ excess: RespRequestParser.Excess, limits: RequestLimits, request: Int) {
+        switch excess {
+        case .argument(let bytes) where bytes > limits.value: self = .valueTooLong(bytes, limit: limits.value)
+        case .argument(let bytes): self = .keyTooLong(bytes, limit: limits.key)
+        case .request:
+            self.init("ERR the request has more than \(request) bytes; split it over several")
+        }
+    }
+}
+
+// MARK: - What became of a command
+
+extension RespFailure {
+    init(_ refusal: Refusal) {
+        switch refusal {
+        case .noLeader:
+            self.init(
+                "CLUSTERDOWN nothing was changed: no majority of the key's replicas could be reached in time; try again")
+        case .overloaded:
+            self.init(
+                "BUSY nothing was changed: the node has as many requests in flight as it may hold "
+                    + "(limits.in_flight); send fewer at once")
+        case .diskFull:
+            self.init(
+                "MISCONF nothing was changed: the disk of a replica is nearly full; free space there or delete keys "
+                    + "(deletes and reads still work)")
+        case .stopping: self.init("CLUSTERDOWN nothing was changed: the node is stopping; ask another node")
+        case .noReplica: self.init("CLUSTERDOWN none of the key's replicas answered in time; try again")
+        case .notMember:
+            self.init(
+                "CLUSTERDOWN this node is not a member of a cluster: if it waits to be admitted, run kv join; ask "
+                    + "another node meanwhile")
+        }
+    }
+
+    init(_ uncertainty: Uncertainty) {
+        let cause =
+            switch uncertainty {
+            case .timedOut: "the replicas did not answer in time"
+            case .leaderLost: "the node that was carrying it out was lost"
+            }
+        self.init(
+            "OUTCOMEUNKNOWN \(cause): the change may have taken effect, or may yet; read the key before you try again")
+    }
+
+    init(_ misfit: Misfit) {
+        switch misfit {
+        case .notAnInteger: self = .notAnInteger
+        case .overflow: self = .overflow
+        case .notANumber: self = .notANumber
+        case .notFinite: self = .notFinite
+        case .tooLong: self = .tooLong
+        }
+    }
+
+    static func moved(_ redirect: Redirect) -> Self {
+        Self("MOVED \(redirect.slot) \(redirect.address.host):\(redirect.address.port)")
+    }
+
+    static let unfitting = Self(
+        "ERR the node got an answer that does not fit the request; this is a fault in kv, please report it")
+
+    /// A command of several keys that was not carried out on all of them.
+    static func partly(_ failed: Int, of count: Int, _ first: RespFailure) -> Self {
+        let words = first.text.split(separator: " ", maxSplits: 1)
+        guard words.count == 2 else { return first }
+        return Self(
+            "\(words[0]) \(failed) of \(count) keys failed, the others were served; the first failed so: \(words[1])")
+    }
+}

@@ -1,0 +1,79 @@
+import KVCore
+
+/// A command on several keys: what is to be done on each, and what has come of it so far. Not atomic: each key by itself.
+final class RespGathering {
+    enum Sum {
+        /// The answers, in the order of the keys.
+        case all
+        /// The sum of the numbers that they are.
+        case total
+        /// OK once all are done.
+        case done
+    }
+
+    let parts: [(key: Key, command: Command)]
+    let expectation: RespExpectation
+    private let sum: Sum
+    /// The parts from here on have yet to be begun.
+    private(set) var next = 0
+    private var missing: Int
+    private var answers: [RespAnswer]
+    private var total: Int64 = 0
+    private var failed = 0
+    /// Of the answers so far.
+    private(set) var bytes = 0
+    private var failure: (severity: Int, RespFailure)?
+
+    /// - Parameter parts: one at least.
+    init(_ parts: [(key: Key, command: Command)], _ expectation: RespExpectation, _ sum: Sum) {
+        self.parts = parts
+        self.expectation = expectation
+        self.sum = sum
+        missing = parts.count
+        answers = sum == .all ? Array(repeating: .null, count: parts.count) : []
+    }
+
+    var isOfOneSlot: Bool {
+        guard let slot = parts.first?.key.slot else { return true }
+        return parts.allSatisfy { $0.key.slot == slot }
+    }
+
+    /// The part to begin next; nil where all have been begun.
+    func takeNext() -> Int? {
+        guard next < parts.count else { return nil }
+        next += 1
+        return next - 1
+    }
+
+    /// True where it was the last.
+    func received(_ answer: RespAnswer, of part: Int) -> Bool {
+        missing -= 1
+        bytes += answer.bytes
+        switch answer {
+        case .failure(let reason): failed(reason)
+        case .integer(let value): total += value
+        default: break
+        }
+        if sum == .all { answers[part] = answer }
+        return missing == 0
+    }
+
+    private func failed(_ reason: RespFailure) {
+        failed += 1
+        // Above all that others can be told to ask elsewhere, and that something is in doubt.
+        let severity = reason.text.hasPrefix("MOVED") ? 2 : reason.text.hasPrefix("OUTCOMEUNKNOWN") ? 1 : 0
+        if severity > failure?.severity ?? -1 { failure = (severity, reason) }
+    }
+
+    /// To be asked for when the last answer has come.
+    var answer: RespAnswer {
+        if let (severity, reason) = failure {
+            return .failure(severity == 2 || parts.count == 1 ? reason : .partly(failed, of: parts.count, reason))
+        }
+        switch sum {
+        case .all: return .array(answers)
+        case .total: return .integer(total)
+        case .done: return .ok
+        }
+    }
+}

@@ -1,0 +1,198 @@
+import KVCore
+import KVWire
+import NIOCore
+
+/// Performs what a `RespConnection` decides: the shell around it on a channel.
+///
+/// Replies that come in one turn of the event loop leave in one write at its end.
+final class RespHandler: ChannelDuplexHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundIn = Never
+    typealias OutboundOut = ByteBuffer
+
+    private let server: RespServer
+    private let client: RespClient
+    private var connection: RespConnection
+    private let loop: any EventLoop
+    private var context: ChannelHandlerContext?
+
+    /// Set while effects are performed: one that is completed at once must not start the next within itself, or a long
+    /// pipeline would become a deep stack.
+    private var isPerforming = false
+    private var isFlushScheduled = false
+    private var isReadHeld = false
+    private let linearizable: RequestOptions
+    private let stale: RequestOptions
+    /// Given to the backend with every command. It holds this handler until `stop`.
+    private var receiver: ReplyReceiver?
+    private var scheduledFlush: (@Sendable () -> Void)?
+    private var timer: Scheduled<Void>?
+    private var timerDeadline = Instant(nanoseconds: .max)
+
+    init(server: RespServer, channel: any Channel) {
+        self.server = server
+        loop = channel.eventLoop
+        client = server.open(
+            address: Self.text(channel.remoteAddress), localAddress: Self.text(channel.localAddress))
+        connection = RespConnection(server: server, client: client)
+        var options = RequestOptions(timeout: server.options.timeout)
+        options.redirects = server.facts.redirects
+        linearizable = options
+        options.consistency = .stale
+        stale = options
+    }
+
+    private static func text(_ address: SocketAddress?) -> String {
+        guard let address, let host = address.ipAddress, let port = address.port else { return "" }
+        return Address(host: host, port: port).description
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        receiver = ReplyReceiver(on: loop) { bound.value.replied($0, $1) }
+        scheduledFlush = { bound.value.endTurn() }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) { stop() }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        stop()
+        context.fireChannelInactive()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        connection.received(unwrapInboundIn(data))
+        perform()
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        connection.writability(context.channel.isWritable)
+        perform()
+        context.fireChannelWritabilityChanged()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        switch event {
+        case ChannelEvent.inputClosed: connection.inputClosed()
+        case ChannelEvent.outputClosed: connection.outputClosed(now: now)
+        case is ChannelShouldQuiesceEvent: connection.drain()
+        default: break
+        }
+        perform()
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    /// The socket's own error: nobody is left to tell.
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+
+    func read(context: ChannelHandlerContext) {
+        if connection.wantsInput { context.read() } else { isReadHeld = true }
+    }
+
+    private func stop() {
+        guard context != nil else { return }
+        connection.closed()
+        server.closed(client)
+        timer?.cancel()
+        timer = nil
+        context = nil
+        receiver = nil
+        scheduledFlush = nil
+    }
+
+    private var now: Instant { Instant(nanoseconds: loop.now.uptimeNanoseconds) }
+}
+
+// MARK: - Effects
+
+extension RespHandler {
+    private func replied(_ token: UInt64, _ reply: Reply) {
+        connection.replied(Int(truncatingIfNeeded: token), reply)
+        perform()
+    }
+
+    private func perform() {
+        guard !isPerforming, context != nil else { return }
+        isPerforming = true
+        let now = now
+        while let effect = connection.next(now: now) { perform(effect) }
+        isPerforming = false
+        if connection.hasOutput { scheduleFlush() }
+        if connection.deadline != nil { arm() }
+        if isReadHeld, connection.wantsInput {
+            isReadHeld = false
+            context?.read()
+        }
+    }
+
+    private func perform(_ effect: RespConnection.Effect) {
+        switch effect {
+        case .execute(let token, let key, let command, let isStale):
+            guard let receiver else { return }
+            server.backend.execute(
+                command, key: key, options: isStale ? stale : linearizable, token: UInt64(token), for: receiver)
+        case .perform(let task):
+            let bound = NIOLoopBound(self, eventLoop: loop)
+            RespTaskRunner(server: server, loop: loop) { bound.value.finished($0) }.run(task)
+        case .closeOutput:
+            flush()
+            context?.close(mode: .output, promise: nil)
+        case .finish: finish()
+        case .abort: context?.close(promise: nil)
+        }
+    }
+
+    private func finished(_ answer: RespAnswer) {
+        connection.finished(answer)
+        perform()
+    }
+
+    private func scheduleFlush() {
+        guard !isFlushScheduled, let scheduledFlush else { return }
+        isFlushScheduled = true
+        loop.execute(scheduledFlush)
+    }
+
+    /// Everything of this turn has been replied to that will be.
+    private func endTurn() {
+        isFlushScheduled = false
+        flush()
+        // There is room for more replies now.
+        perform()
+    }
+
+    private func flush() {
+        guard connection.hasOutput, let context else { return }
+        let bytes = connection.takeOutput()
+        let counts = connection.takeCounts()
+        server.statistics.add(
+            commands: counts.commands, bytesIn: counts.bytesIn, bytesOut: UInt64(bytes.readableBytes))
+        client.touch(counts.lastCommand, at: server.wallClock())
+        context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
+    }
+
+    private func finish() {
+        guard let context else { return }
+        let sent = loop.makePromise(of: Void.self)
+        let channel = context.channel
+        sent.futureResult.whenComplete { _ in channel.close(promise: nil) }
+        context.writeAndFlush(wrapOutboundOut(connection.takeOutput()), promise: sent)
+    }
+
+    /// Sees to it that the timer fires at the connection's deadline or before.
+    private func arm() {
+        guard let deadline = connection.deadline, context != nil else { return }
+        if timer != nil {
+            guard deadline < timerDeadline else { return }
+            timer?.cancel()
+        }
+        timerDeadline = deadline
+        let moment = NIODeadline.uptimeNanoseconds(deadline.nanoseconds)
+        timer = loop.assumeIsolated().scheduleTask(deadline: moment) { [self] in
+            timer = nil
+            if let effect = connection.timer(now: now) { perform(effect) }
+            perform()
+        }
+    }
+}

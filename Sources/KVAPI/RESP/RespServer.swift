@@ -1,0 +1,98 @@
+import KVCore
+import NIOCore
+import Synchronization
+
+/// What the connections of a node share that speak the Redis protocol.
+final class RespServer: Sendable {
+    let backend: any Backend
+    let options: RespOptions
+    let facts: NodeFacts
+    /// Milliseconds since 1970, UTC.
+    let wallClock: @Sendable () -> UInt64
+    let positions: ScanPositions
+    let statistics = RespStatistics()
+    /// Milliseconds since 1970.
+    let began: UInt64
+    private let lastClient = Atomic<UInt64>(0)
+    private let clients = Mutex<[UInt64: RespClient]>([:])
+
+    init(
+        backend: any Backend, facts: NodeFacts, options: RespOptions, wallClock: @escaping @Sendable () -> UInt64
+    ) {
+        self.backend = backend
+        self.facts = facts
+        var options = options
+        options.maximumRequestBytes = max(
+            options.maximumRequestBytes, 2 * (max(backend.limits.key, 0) + max(backend.limits.value, 0)) + 1024)
+        self.options = options
+        self.wallClock = wallClock
+        positions = ScanPositions(limit: options.rememberedCursors)
+        began = wallClock()
+    }
+
+    func open(address: String, localAddress: String) -> RespClient {
+        let id = lastClient.wrappingAdd(1, ordering: .relaxed).newValue
+        let client = RespClient(id: id, address: address, localAddress: localAddress, began: wallClock())
+        clients.withLock { $0[id] = client }
+        return client
+    }
+
+    func closed(_ client: RespClient) { clients.withLock { $0[client.id] = nil } }
+
+    /// By id.
+    var connected: [RespClient] { clients.withLock { $0.values.sorted { $0.id < $1.id } } }
+
+    var connectedCount: Int { clients.withLock { $0.count } }
+
+    /// Connections there have been.
+    var openedCount: UInt64 { lastClient.load(ordering: .relaxed) }
+}
+
+/// What connections count together.
+final class RespStatistics: Sendable {
+    private let commands = Atomic<UInt64>(0)
+    private let bytesIn = Atomic<UInt64>(0)
+    private let bytesOut = Atomic<UInt64>(0)
+
+    /// Called once for a turn of the event loop, not for each command.
+    func add(commands count: UInt64, bytesIn input: UInt64, bytesOut output: UInt64) {
+        commands.wrappingAdd(count, ordering: .relaxed)
+        bytesIn.wrappingAdd(input, ordering: .relaxed)
+        bytesOut.wrappingAdd(output, ordering: .relaxed)
+    }
+
+    var current: (commands: UInt64, bytesIn: UInt64, bytesOut: UInt64) {
+        (commands.load(ordering: .relaxed), bytesIn.load(ordering: .relaxed), bytesOut.load(ordering: .relaxed))
+    }
+}
+
+/// What a node tells of itself that does not change while it runs.
+public struct NodeFacts: Sendable {
+    /// This program's version.
+    public var version: String
+    /// Where clients reach it.
+    public var client: Address
+    /// `redis.moved`: clients are sent to the leaders of their keys.
+    public var redirects: Bool
+    public var dataDirectory: String
+    /// As Redis says when it syncs: `always`, `everysec` or `no`.
+    public var appendfsync: String
+    public var maximumConnections: Int
+    /// Event loops that serve clients.
+    public var threads: Int
+    public var processID: Int
+
+    public init(
+        version: String, client: Address, redirects: Bool, dataDirectory: String, appendfsync: String,
+        maximumConnections: Int, threads: Int, processID: Int
+    ) {
+        self.version = version
+        self.client = client
+        self.redirects = redirects
+        self.dataDirectory = dataDirectory
+        self.appendfsync = appendfsync
+        self.maximumConnections = maximumConnections
+        self.threads = threads
+        self.processID = processID
+    }
+}

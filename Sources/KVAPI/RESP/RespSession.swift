@@ -1,0 +1,66 @@
+import KVCore
+import KVWire
+
+/// What a connection's commands depend on and change, beside keys.
+struct RespSession {
+    let server: RespServer
+    let client: RespClient
+    private(set) var version = RespVersion.resp2
+    /// Reads may be answered from any copy.
+    private(set) var isReadOnly = false
+
+    init(server: RespServer, client: RespClient) {
+        self.server = server
+        self.client = client
+    }
+
+    var limits: RequestLimits { server.backend.limits }
+    /// Milliseconds since 1970.
+    var wall: UInt64 { server.wallClock() }
+
+    mutating func setVersion(_ version: RespVersion) {
+        self.version = version
+        client.setMode(version, isReadOnly: isReadOnly)
+    }
+
+    mutating func setReadOnly(_ isReadOnly: Bool) {
+        self.isReadOnly = isReadOnly
+        client.setMode(version, isReadOnly: isReadOnly)
+    }
+
+    /// As a new connection's.
+    mutating func reset() {
+        setVersion(.resp2)
+        setReadOnly(false)
+        client.setName("")
+    }
+
+    // MARK: Arguments
+
+    func key(_ arguments: RespArguments, _ index: Int) throws(RespFailure) -> Key {
+        let count = arguments[index].count
+        guard count <= limits.key else { throw .keyTooLong(count, limit: limits.key) }
+        return Key(arguments.array(index))
+    }
+
+    func value(_ arguments: RespArguments, _ index: Int) throws(RespFailure) -> [UInt8] {
+        let count = arguments[index].count
+        guard count <= limits.value else { throw .valueTooLong(count, limit: limits.value) }
+        return arguments.array(index)
+    }
+
+    func integer(_ arguments: RespArguments, _ index: Int) throws(RespFailure) -> Int64 {
+        guard let value = arguments.integer(index) else { throw .notAnInteger }
+        return value
+    }
+
+    func update(
+        _ change: Update.Change, requirement: Update.Requirement = .always, lifetime: Update.LifetimeChange = .keep,
+        returnsPrevious: Bool = false
+    ) -> Command {
+        .update(
+            Update(
+                change, requirement: requirement, lifetime: lifetime, returnsPrevious: returnsPrevious,
+                maximumLength: limits.value))
+    }
+}

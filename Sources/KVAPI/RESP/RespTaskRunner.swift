@@ -1,0 +1,211 @@
+import KVCore
+import NIOCore
+
+/// Carries out what takes more than one command on one key, in steps.
+///
+/// Sendable because it is touched on `loop` only.
+final class RespTaskRunner: @unchecked Sendable {
+    private let server: RespServer
+    private let loop: any EventLoop
+    /// Called once, on `loop`.
+    private let finish: @Sendable (RespAnswer) -> Void
+    private let scope: KeyScope
+
+    // What KEYS has found, and what FLUSHALL has under way.
+    private var found: [RespAnswer] = []
+    private var foundBytes = 0
+    private var page: [Key] = []
+    private var deleting = 0
+    private var failure: RespFailure?
+    private var nextPage: ListCursor?
+    private var receiver: ReplyReceiver?
+    private var generator = SystemRandomNumberGenerator()
+
+    init(server: RespServer, loop: any EventLoop, finish: @escaping @Sendable (RespAnswer) -> Void) {
+        self.server = server
+        self.loop = loop
+        self.finish = finish
+        scope = server.facts.redirects ? .ledHere : .cluster
+    }
+
+    private var backend: any Backend { server.backend }
+    private var timeout: Span { server.options.timeout }
+
+    func run(_ task: RespTask) {
+        switch task {
+        case .count: count()
+        case .scan(let request): scan(request)
+        case .keys(let glob): list(from: nil, matching: glob)
+        case .randomKey: randomKey()
+        case .flush: flush(from: nil)
+        case .cluster(let question): cluster(question)
+        }
+    }
+
+    private func count() {
+        backend.count(scope, timeout: timeout, on: loop) { [self] result in
+            switch result {
+            case .success(let count): finish(.integer(Int64(count)))
+            case .failure(let failure): finish(.failure(RespFailure(failure.refusal)))
+            }
+        }
+    }
+
+    /// One page of keys; a failure ends the task.
+    private func page(
+        from cursor: ListCursor?, limit: Int, scope: KeyScope? = nil, _ body: @escaping @Sendable (ListReply) -> Void
+    ) {
+        let request = ListRequest(
+            prefix: [], cursor: cursor, limit: limit, values: false, scope: scope ?? self.scope, timeout: timeout)
+        backend.list(request, on: loop) { [self] result in
+            switch result {
+            case .success(let page): body(page)
+            case .failure(let failure): finish(.failure(RespFailure(failure.refusal)))
+            }
+        }
+    }
+}
+
+// MARK: - SCAN, KEYS and RANDOMKEY
+
+extension RespTaskRunner {
+    private func scan(_ request: ScanRequest) {
+        let cursor = request.cursor
+        guard !cursor.isAtBeginning else {
+            return scan(request, from: ListCursor(partition: cursor.partition, key: nil))
+        }
+        if let key = server.positions.key(at: cursor) {
+            return scan(request, from: ListCursor(partition: cursor.partition, key: key))
+        }
+        find(request, from: ListCursor(partition: cursor.partition, key: nil))
+    }
+
+    /// Looks for the key of a cursor that this node does not remember.
+    private func find(_ request: ScanRequest, from place: ListCursor) {
+        page(from: place, limit: ListQuery.maximumLimit) { [self] page in
+            let partition = request.cursor.partition
+            let settings = backend.settings
+            for (key, _) in page.entries {
+                guard let settings, PartitionID(slot: key.slot, partitions: settings.partitions) == partition else {
+                    // It is no more: the partition is given again.
+                    return scan(request, from: ListCursor(partition: partition, key: nil))
+                }
+                if request.cursor.isAfter(key) { return scan(request, from: ListCursor(partition: partition, key: key)) }
+            }
+            guard let next = page.next, next.partition == partition else {
+                return scan(request, from: ListCursor(partition: partition, key: nil))
+            }
+            find(request, from: next)
+        }
+    }
+
+    private func scan(_ request: ScanRequest, from place: ListCursor) {
+        page(from: place, limit: request.count) { [self] page in
+            let next = page.next.map(ScanCursor.init) ?? .start
+            if let key = page.next?.key { server.positions.remember(key, at: next) }
+            let keys = page.entries.lazy.map(\.key.bytes)
+                .filter { request.isOfStrings && request.pattern?.matches($0) ?? true }
+            finish(.array([.text("\(next.raw)"), .array(keys.map(RespAnswer.bulk))]))
+        }
+    }
+
+    private func list(from place: ListCursor?, matching glob: RespGlob) {
+        page(from: place, limit: ListQuery.maximumLimit) { [self] page in
+            for (key, _) in page.entries where glob.matches(key.bytes) {
+                found.append(.bulk(key.bytes))
+                foundBytes += key.bytes.count + 32
+            }
+            guard foundBytes <= server.options.maximumListedBytes else {
+                return finish(.failure(.tooManyMatches(limit: server.options.maximumListedBytes)))
+            }
+            guard let next = page.next else { return finish(.array(found)) }
+            list(from: next, matching: glob)
+        }
+    }
+
+    /// A key of the first partition, from a place by chance on, that has any.
+    private func randomKey() {
+        guard let partitions = backend.settings?.partitions else { return finish(.failure(RespFailure(.notMember))) }
+        let start = PartitionID(UInt16(clamping: Int.random(in: 0..<max(partitions, 1), using: &generator)))
+        page(from: ListCursor(partition: start, key: nil), limit: Self.choice) { [self] page in
+            if let key = choose(from: page, partitions) { return finish(.bulk(key.bytes)) }
+            self.page(from: nil, limit: Self.choice) { [self] page in
+                finish(choose(from: page, partitions).map { .bulk($0.bytes) } ?? .null)
+            }
+        }
+    }
+
+    /// Keys of which one is chosen by chance.
+    private static let choice = 100
+
+    private func choose(from page: ListReply, _ partitions: Int) -> Key? {
+        page.entries.randomElement(using: &generator)?.key
+    }
+}
+
+// MARK: - FLUSHALL
+
+extension RespTaskRunner {
+    /// Deletes the keys of one page after the other. What is put meanwhile may stay.
+    private func flush(from place: ListCursor?) {
+        page(from: place, limit: ListQuery.maximumLimit, scope: .cluster) { [self] page in
+            self.page = page.entries.map(\.key)
+            nextPage = page.next
+            receiver = ReplyReceiver(on: loop) { [self] _, reply in deleted(reply.outcome) }
+            guard !self.page.isEmpty else { return endPage() }
+            for _ in 0..<min(server.options.flushWidth, self.page.count) { deleteNext() }
+        }
+    }
+
+    private func deleteNext() {
+        guard let receiver, let key = page.popLast() else { return }
+        deleting += 1
+        let options = RequestOptions(timeout: timeout)
+        backend.execute(.delete(.always), key: key, options: options, token: 0, for: receiver)
+    }
+
+    private func deleted(_ outcome: Outcome) {
+        deleting -= 1
+        switch outcome {
+        case .refused(let refusal): failure = failure ?? RespFailure(refusal)
+        case .unknown(let uncertainty): failure = failure ?? RespFailure(uncertainty)
+        default: break
+        }
+        if failure == nil { deleteNext() }
+        if deleting == 0 { endPage() }
+    }
+
+    private func endPage() {
+        receiver = nil
+        if let failure {
+            let words = failure.text.split(separator: " ", maxSplits: 1)
+            return finish(
+                .failure(RespFailure("\(words[0]) keys remain, as one could not be deleted: \(words.last ?? "")")))
+        }
+        guard let nextPage else { return finish(.ok) }
+        flush(from: nextPage)
+    }
+}
+
+// MARK: - CLUSTER
+
+extension RespTaskRunner {
+    private func cluster(_ question: ClusterQuestion) {
+        backend.view(on: loop) { [self] view in
+            guard let map = view.map(ClusterMap.init) else {
+                if case .info = question { return finish(.verbatim(ClusterMap.infoOfNoMember)) }
+                return finish(.failure(RespFailure(.notMember)))
+            }
+            switch question {
+            case .slots: finish(map.slots)
+            case .shards: finish(map.shards)
+            case .nodes: finish(.verbatim(map.nodes(myself: backend.nodeID)))
+            case .info: finish(.verbatim(map.info()))
+            case .wait: finish(.integer(Int64(map.acknowledgedReplicas)))
+            case .myID:
+                let member = map.view.topology.member(named: backend.nodeID)
+                finish(member.map { .text(ClusterMap.id(of: $0, in: map.view.topology)) } ?? .failure(.unfitting))
+            }
+        }
+    }
+}

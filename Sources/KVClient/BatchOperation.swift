@@ -1,0 +1,65 @@
+import KVCore
+
+/// One operation of a batch.
+public enum BatchOperation: Hashable, Sendable {
+    case get(Key, consistency: Consistency = .linearizable)
+    case put(Key, [UInt8], contentType: String = "", lifetime: Span? = nil, condition: Condition = .always)
+    case delete(Key, condition: Condition = .always)
+}
+
+/// What an operation of a batch came to.
+public enum BatchOutcome: Hashable, Sendable {
+    /// Of a `get`; nil where there is no such key.
+    case value(StoredValue?)
+    /// Of a `put`: the version the key has from now on.
+    case written(Version)
+    /// Of a `delete`: whether there was such a key.
+    case deleted(Bool)
+}
+
+extension KVClient {
+    /// Operations of one batch that are under way at a time.
+    static let batchWidth = 256
+
+    /// Carries out many operations at once, each as if it had been asked for alone.
+    ///
+    /// **Not atomic:** some may be done and others not, in any order, and others may see what lies between. Two operations
+    /// of one batch on the same key are carried out in either order.
+    ///
+    /// - Parameter timeout: for each operation, from when it begins: at most 256 are under way at a time. The client's
+    ///   where nil.
+    /// - Returns: what each came to, in the order of `operations`.
+    public func batch(
+        _ operations: [BatchOperation], timeout: Span? = nil
+    ) async -> [Result<BatchOutcome, KVClientError>] {
+        var results = [Result<BatchOutcome, KVClientError>](
+            repeating: .failure(.cancelled), count: operations.count)
+        await withTaskGroup(of: (Int, Result<BatchOutcome, KVClientError>).self) { group in
+            for (index, operation) in operations.enumerated() {
+                if index >= Self.batchWidth, let (done, result) = await group.next() { results[done] = result }
+                group.addTask { (index, await self.result(of: operation, timeout)) }
+            }
+            for await (done, result) in group { results[done] = result }
+        }
+        return results
+    }
+
+    private func result(
+        of operation: BatchOperation, _ timeout: Span?
+    ) async -> Result<BatchOutcome, KVClientError> {
+        do throws(KVClientError) {
+            switch operation {
+            case .get(let key, let consistency):
+                return .success(.value(try await get(key, consistency: consistency, timeout: timeout)))
+            case .put(let key, let value, let contentType, let lifetime, let condition):
+                let version = try await put(
+                    key, value, contentType: contentType, lifetime: lifetime, condition: condition, timeout: timeout)
+                return .success(.written(version))
+            case .delete(let key, let condition):
+                return .success(.deleted(try await delete(key, condition: condition, timeout: timeout)))
+            }
+        } catch {
+            return .failure(error)
+        }
+    }
+}

@@ -1,0 +1,157 @@
+import NIOCore
+
+/// One connection: HTTP/1.1 with pipelining, so requests are answered in the order in which they were sent.
+final class Lane: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private enum State {
+        case open
+        /// Takes no further calls; closes when nobody waits for an answer any more.
+        case draining
+        case closed
+    }
+
+    private let connections: Connections
+    private let host: String
+    private var context: ChannelHandlerContext?
+    private var state = State.open
+    /// Sent and not answered, the oldest first. Those that have ended keep their place.
+    private var pending = CircularBuffer<Call>()
+    private var outgoing = ByteBuffer()
+    private var parser = AnswerParser()
+    /// Fires at the earliest deadline of what is pending, or before.
+    private var timer: Scheduled<Void>?
+    private var timerDeadline = NIODeadline.distantFuture
+    /// When it was opened or last answered.
+    private(set) var lastUsed = NIODeadline.now()
+
+    /// A buffer larger than this is given back after use, lest a connection keep what one large value took.
+    private static let keptCapacity = 64 * 1024
+
+    init(_ connections: Connections) {
+        self.connections = connections
+        host = "\(connections.address)"
+    }
+
+    /// Requests that are not answered yet.
+    var load: Int { pending.count }
+
+    var isUsable: Bool { if case .open = state { context?.channel.isActive == true } else { false } }
+
+    // MARK: Calls
+
+    /// Writes it, to be sent by `flush`.
+    /// - Returns: false where it has ended before it was sent.
+    func send(_ call: Call) -> Bool {
+        guard call.beginSending() else { return false }
+        let remaining = call.deadline - .now()
+        outgoing.write(call.request, host: host, remaining: remaining)
+        pending.append(call)
+        arm(call.deadline)
+        return true
+    }
+
+    func flush() {
+        guard outgoing.readableBytes > 0, let context else { return }
+        context.writeAndFlush(wrapOutboundOut(outgoing), promise: nil)
+        if outgoing.capacity > Self.keptCapacity { outgoing = ByteBuffer() } else { outgoing.clear() }
+    }
+
+    /// Takes no further calls, and closes when none is waited for.
+    func drain() {
+        guard case .open = state else { return }
+        state = .draining
+        guard connections.retire(self) else { return close("too many connections wait for late answers") }
+        closeIfDrained()
+    }
+
+    private func closeIfDrained() {
+        if case .draining = state, pending.allSatisfy(\.isOver) { close("the connection was closed") }
+    }
+
+    func close(_ reason: String) {
+        fail(reason)
+        context?.close(promise: nil)
+    }
+
+    /// - Parameter isTaken: whether the node may have taken what is pending.
+    private func fail(_ reason: String, isTaken: Bool = true) {
+        if case .closed = state { return }
+        state = .closed
+        timer?.cancel()
+        timer = nil
+        while let call = pending.popFirst() { call.end(isTaken ? .lost(reason) : .notSent(reason)) }
+        connections.closed(self)
+    }
+
+    // MARK: Deadlines
+
+    private func arm(_ deadline: NIODeadline) {
+        guard timer == nil || deadline < timerDeadline, let context else { return }
+        timer?.cancel()
+        timerDeadline = deadline
+        timer = context.eventLoop.assumeIsolated().scheduleTask(deadline: deadline) { [self] in
+            timer = nil
+            expire()
+        }
+    }
+
+    /// Nothing more is sent behind a request whose answer is late. What was sent behind it may still be answered.
+    private func expire() {
+        let now = NIODeadline.now()
+        var next: NIODeadline?
+        var isLate = false
+        for call in pending {
+            if call.deadline <= now {
+                call.end(.lost("no answer in time"))
+                isLate = true
+            } else {
+                next = min(call.deadline, next ?? .distantFuture)
+            }
+        }
+        if let next { arm(next) }
+        if isLate { drain() }
+        closeIfDrained()
+    }
+
+    // MARK: Channel
+
+    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        do {
+            parser.append(unwrapInboundIn(data))
+            while let answer = try parser.next() { take(answer) }
+        } catch {
+            close(reason(error))
+        }
+    }
+
+    private func take(_ message: AnswerMessage) {
+        guard let call = pending.popFirst() else { return close("it answered what it was not asked") }
+        call.end(.answer(Answer(endpoint: connections.address, message)))
+        if message.isLast {
+            // What was sent behind it is not carried out: RFC 9112, 9.6.
+            fail("the node closed the connection", isTaken: false)
+            context?.close(promise: nil)
+        }
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        lastUsed = .now()
+        if case .open = state { connections.advanced() } else { closeIfDrained() }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        fail("the connection was closed before the answer")
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { close(reason(error)) }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        fail("the connection was closed before the answer")
+        self.context = nil
+    }
+}

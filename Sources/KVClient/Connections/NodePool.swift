@@ -1,0 +1,80 @@
+import KVCore
+import NIOCore
+import NIOPosix
+import Synchronization
+
+/// The connections to one node. All of them are on one event loop, which owns everything about them; calls come in by a
+/// mailbox, so that those of one turn of the loop leave in one write a connection.
+final class NodePool: Sendable {
+    private struct Mailbox {
+        var calls: [Call] = []
+        /// The loop has been told and has not looked yet.
+        var isAnnounced = false
+    }
+
+    let address: Address
+    private let loop: any EventLoop
+    private let mailbox = Mutex(Mailbox())
+    private let availability = Availability()
+    private let connections: NIOLoopBoundBox<Connections>
+
+    init(_ address: Address, limits: ConnectionLimits, loop: any EventLoop) {
+        self.address = address
+        self.loop = loop
+        connections = .makeBoxSendingValue(
+            Connections(address, limits: limits, availability, loop: loop), eventLoop: loop)
+    }
+
+    /// No connection could be opened lately: others are to be asked first.
+    var isDown: Bool { availability.isDown }
+
+    func submit(_ call: Call) {
+        let isFirst = mailbox.withLock { mailbox in
+            mailbox.calls.append(call)
+            defer { mailbox.isAnnounced = true }
+            return !mailbox.isAnnounced
+        }
+        guard isFirst else { return }
+        loop.execute { [self] in
+            let calls = mailbox.withLock { mailbox in
+                mailbox.isAnnounced = false
+                defer { mailbox.calls.removeAll(keepingCapacity: mailbox.calls.capacity <= 1024) }
+                return mailbox.calls
+            }
+            connections.value.take(calls)
+        }
+    }
+
+    /// Takes no further calls; ends when those that were sent have been answered, or with `isAbrupt` at once.
+    func close(isAbrupt: Bool) {
+        loop.execute { [connections] in connections.value.close(isAbrupt: isAbrupt) }
+    }
+
+    /// `close` at once, and that it is done.
+    func closed() async {
+        try? await loop.submit { [connections] in connections.value.close(isAbrupt: true) }.get()
+    }
+}
+
+extension NodePool: Equatable {
+    static func == (a: NodePool, b: NodePool) -> Bool { a === b }
+}
+
+/// Whether connections to a node can be opened, as far as the last attempts tell. Set on the node's event loop, looked at
+/// from anywhere.
+final class Availability: Sendable {
+    private let downUntil = Atomic<UInt64>(0)
+
+    var isDown: Bool {
+        let until = downUntil.load(ordering: .relaxed)
+        return until != 0 && NIODeadline.now() < .uptimeNanoseconds(until)
+    }
+
+    var hasFailed: Bool { downUntil.load(ordering: .relaxed) != 0 }
+
+    func down(for time: TimeAmount) {
+        downUntil.store((NIODeadline.now() + time).uptimeNanoseconds, ordering: .relaxed)
+    }
+
+    func up() { downUntil.store(0, ordering: .relaxed) }
+}

@@ -1,0 +1,104 @@
+import KVCore
+
+/// Who leads what, as a node told it and as answers since have shown.
+struct RouteMap: Sendable {
+    struct Node: Sendable {
+        var id: String
+        /// Nil where the address that the cluster knows it by is of no use here.
+        var pool: NodePool?
+        /// It seemed alive to the node that was asked.
+        var isUp: Bool
+    }
+
+    let nodes: [Node]
+    /// For each partition, its replicas as indices of `nodes`, in order of preference to lead.
+    private let replicas: [[Int]]
+    /// For each partition, its leader as an index of `nodes`.
+    private var leaders: [Int?]
+    private let indices: [String: Int]
+
+    /// Nil where the ring is none.
+    /// - Parameter pool: of a member's address; nil where it is of no use here.
+    init?(_ ring: RingDocument, pool: (Address) -> NodePool?) {
+        let partitions = ring.assignments.count
+        guard (1...Slot.count).contains(partitions), partitions & (partitions - 1) == 0 else { return nil }
+        nodes = ring.nodes.map { node in
+            Node(id: node.id, pool: Address(hostPort: node.client).flatMap(pool), isUp: node.isUp)
+        }
+        let indices = Dictionary(zip(nodes.map(\.id), nodes.indices)) { first, _ in first }
+        self.indices = indices
+        replicas = ring.assignments.map { $0.replicas.compactMap { indices[$0] } }
+        leaders = ring.assignments.map { $0.leader.flatMap { indices[$0] } }
+    }
+
+    /// The node to ask about a slot: the leader, or else the first replica that may be the next; nil where none of them
+    /// can be asked.
+    func node(for slot: Slot, isUsable: (Node) -> Bool) -> Node? {
+        let partition = partition(slot)
+        if let leader = leaders[partition], isUsable(nodes[leader]) { return nodes[leader] }
+        return replicas[partition].lazy.map { nodes[$0] }.first { $0.isUp && isUsable($0) }
+    }
+
+    /// Any replica of a slot, a different one for each `turn`; nil where none of them can be asked.
+    func replica(for slot: Slot, turn: Int, isUsable: (Node) -> Bool) -> Node? {
+        let replicas = replicas[partition(slot)]
+        for offset in replicas.indices {
+            let node = nodes[replicas[(turn + offset) % replicas.count]]
+            if node.isUp, isUsable(node) { return node }
+        }
+        return nil
+    }
+
+    /// A node has acted as leader.
+    /// - Returns: false where no such node is known.
+    mutating func heard(_ id: String, leads slot: Slot) -> Bool {
+        guard let index = indices[id] else { return false }
+        leaders[partition(slot)] = index
+        return true
+    }
+
+    private func partition(_ slot: Slot) -> Int { Int(PartitionID(slot: slot, partitions: leaders.count).raw) }
+}
+
+/// What routing needs of `GET /v1/ring`.
+struct RingDocument: Decodable {
+    struct Node: Decodable {
+        var id: String
+        var state: String
+        /// `HOST:PORT`
+        var client: String
+
+        var isUp: Bool { state != "suspect" && state != "dead" }
+    }
+
+    struct Assignment: Decodable {
+        var replicas: [String]
+        var leader: String?
+    }
+
+    var nodes: [Node]
+    var assignments: [Assignment]
+}
+
+extension Address {
+    /// `HOST:PORT` or `[HOST]:PORT`; nil where it is neither.
+    init?(hostPort text: String) {
+        guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
+            (1...65535).contains(port)
+        else { return nil }
+        var host = text[..<colon]
+        if host.hasPrefix("["), host.hasSuffix("]") {
+            host = host.dropFirst().dropLast()
+        } else if host.contains(":") {
+            return nil
+        }
+        guard !host.isEmpty else { return nil }
+        self.init(host: String(host), port: port)
+    }
+
+    /// Whether it means this machine, whoever says it.
+    var isLoopback: Bool { host == "localhost" || host == "::1" || host.hasPrefix("127.") }
+
+    /// Whether it is where a server listens, but nowhere to go to.
+    var isUnspecified: Bool { host == "0.0.0.0" || host == "::" }
+}

@@ -1,0 +1,4 @@
+/// This program's version, by semver.org.
+public enum Release {
+    public static let version = "0.2.0"
+}

@@ -1,0 +1,64 @@
+/// Operations of one key that cannot be judged yet, in the order in which they came: the first needs a value that is being
+/// read from disk, or must not be judged on the record in flight. Whatever comes for the key meanwhile queues behind it.
+struct Backlog {
+    var operations: [Operation]
+    /// The read from disk that it waits for; 0 where it waits for the record in flight to be chosen.
+    var load: UInt64
+}
+
+/// Why an operation cannot be judged yet.
+enum Obstacle {
+    /// The record in flight may have expired before it is chosen.
+    case inFlight
+    /// The value of the latest record.
+    case onDisk(ReadTicket)
+}
+
+extension Replica {
+    func queue(_ operation: Operation, behind obstacle: Obstacle, _ leader: Leader) {
+        leader.backlogs[operation.key] = Backlog(
+            operations: [operation], load: beginLoad(obstacle, operation.key, leader))
+    }
+
+    /// Returns the read's number; 0 where it takes none.
+    private func beginLoad(_ obstacle: Obstacle, _ key: Key, _ leader: Leader) -> UInt64 {
+        guard case .onDisk(let ticket) = obstacle else { return 0 }
+        leader.lastLoadID += 1
+        context.load(ticket, for: .judge(partition, leader.ballot, key, id: leader.lastLoadID))
+        return leader.lastLoadID
+    }
+
+    func loadedToJudge(_ ballot: Ballot, _ key: Key, id: UInt64, _ record: Record?) {
+        guard let leader, leader.ballot == ballot, leader.backlogs[key]?.load == id else { return }
+        advanceBacklog(key, loaded: record, leader)
+    }
+
+    /// Nothing of the key is in flight any more.
+    func advanceBacklogAfterChoice(_ key: Key, _ leader: Leader) {
+        guard !leader.backlogs.isEmpty, leader.backlogs[key]?.load == 0 else { return }
+        advanceBacklog(key, loaded: nil, leader)
+    }
+
+    /// Nothing of what waits to be judged has been proposed, so it may as well be passed on.
+    func holdBacklogs(_ leader: Leader) {
+        for key in leader.backlogs.keys.sorted() { leader.held += leader.backlogs[key]?.operations ?? [] }
+        leader.backlogs = [:]
+    }
+
+    /// Judges what has waited, as far as that can be done now. `loaded` may have been replaced meanwhile.
+    private func advanceBacklog(_ key: Key, loaded: Record?, _ leader: Leader) {
+        guard var backlog = leader.backlogs.removeValue(forKey: key) else { return }
+        guard leader.transfer == nil, majorityIsUp else {
+            leader.held += backlog.operations
+            return context.markDirty(self)
+        }
+        for (index, operation) in backlog.operations.enumerated() {
+            // What the latest record is was known when the first of them came, and this leader has lost no track of it since.
+            guard let obstacle = judge(operation, loaded: loaded, keyIsKnown: true, leader) else { continue }
+            backlog.operations.removeFirst(index)
+            backlog.load = beginLoad(obstacle, key, leader)
+            leader.backlogs[key] = backlog
+            return
+        }
+    }
+}

@@ -1,0 +1,27 @@
+/// What a record is to say. The leader stamps it with a version.
+struct Draft: Equatable {
+    /// Nil for a tombstone.
+    var value: [UInt8]?
+    var expiry: Expiry
+    var contentType: String
+
+    static let tombstone = Draft(value: nil, expiry: .never, contentType: "")
+
+    init(value: [UInt8]?, expiry: Expiry, contentType: String) {
+        self.value = value
+        self.expiry = expiry
+        self.contentType = contentType
+    }
+
+    /// The same once more.
+    init(_ record: Record) { self.init(value: record.value, expiry: record.expiry, contentType: record.contentType) }
+}
+
+/// Who waits for a change to be chosen, and what to tell then.
+struct Requester {
+    let origin: OperationOrigin
+    /// Of an update; nil for other commands.
+    var result: UpdateResult?
+
+    func outcome(as version: Version) -> Outcome { result.map { .updated(version, $0) } ?? .written(version) }
+}

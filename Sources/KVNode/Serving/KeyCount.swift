@@ -1,0 +1,62 @@
+import KVAPI
+import KVCore
+import NIOCore
+
+/// Counts keys: asks partition after partition, several at a time.
+///
+/// Sendable because it is touched on `loop` only.
+final class KeyCount: @unchecked Sendable {
+    /// Partitions asked for at a time.
+    private static let width = 64
+
+    private let partitions: [PartitionID]
+    private let backend: NodeBackend
+    private let deadline: Instant
+    private let reply: @Sendable (Result<Int, ListFailure>) -> Void
+    private var receiver: ReplyReceiver?
+    private let loop: any EventLoop
+    private var asked = 0
+    private var answered = 0
+    private var sum = 0
+    private var failure: ListFailure?
+
+    init(
+        _ partitions: [PartitionID], backend: NodeBackend, timeout: Span, loop: any EventLoop,
+        reply: @escaping @Sendable (Result<Int, ListFailure>) -> Void
+    ) {
+        self.partitions = partitions
+        self.backend = backend
+        self.loop = loop
+        self.reply = reply
+        deadline = Clock.monotonic + timeout
+    }
+
+    func start() {
+        guard !partitions.isEmpty else { return reply(.success(0)) }
+        // It holds this object until all answers are there.
+        receiver = ReplyReceiver(on: loop) { [self] _, answer in receive(answer.outcome) }
+        for _ in 0..<min(Self.width, partitions.count) { askNext() }
+    }
+
+    private func askNext() {
+        guard let receiver, asked < partitions.count else { return }
+        let partition = partitions[asked]
+        asked += 1
+        backend.execute(
+            .count, key: Key([]), partition: partition, options: RequestOptions(timeout: deadline - Clock.monotonic),
+            token: 0, for: receiver)
+    }
+
+    private func receive(_ outcome: Outcome) {
+        answered += 1
+        switch outcome {
+        case .counted(let count): sum += count
+        case .refused(let refusal): failure = failure ?? ListFailure(refusal: refusal)
+        default: failure = failure ?? ListFailure(refusal: .noLeader)
+        }
+        if failure == nil { askNext() }
+        guard answered == asked else { return }
+        receiver = nil
+        reply(failure.map(Result.failure) ?? .success(sum))
+    }
+}

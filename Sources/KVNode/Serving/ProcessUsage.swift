@@ -1,0 +1,33 @@
+import Glibc
+import KVAPI
+import KVCore
+
+extension NodeUsage {
+    /// What this process takes, and the keys it holds.
+    init(holding keys: PartitionUsage) {
+        var used = rusage()
+        let isKnown = getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &used) == 0
+        self.init(
+            keys: keys, memory: Self.residentBytes,
+            userTime: isKnown ? Span(used.ru_utime) : .zero, systemTime: isKnown ? Span(used.ru_stime) : .zero)
+    }
+
+    /// The second number of /proc/self/statm is in pages; 0 where it cannot be read.
+    private static var residentBytes: Int {
+        let descriptor = open("/proc/self/statm", O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return 0 }
+        defer { close(descriptor) }
+        var buffer = [UInt8](repeating: 0, count: 128)
+        let count = read(descriptor, &buffer, buffer.count)
+        guard count > 0 else { return 0 }
+        let fields = buffer[..<count].split(separator: UInt8(ascii: " "))
+        guard fields.count > 1, let pages = Int(String(decoding: fields[1], as: UTF8.self)) else { return 0 }
+        return pages * Int(sysconf(Int32(_SC_PAGESIZE)))
+    }
+}
+
+extension Span {
+    fileprivate init(_ time: timeval) {
+        self.init(nanoseconds: UInt64(max(time.tv_sec, 0)) * 1_000_000_000 + UInt64(max(time.tv_usec, 0)) * 1000)
+    }
+}

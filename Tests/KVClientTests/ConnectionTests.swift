@@ -1,0 +1,247 @@
+import KVClient
+import KVCore
+import NIOConcurrencyHelpers
+import XCTest
+
+/// How requests share connections, and what becomes of them when one is late or a connection breaks.
+final class ConnectionTests: XCTestCase {
+    private let done = FakeNode.Reply.status(204, ["ETag": "\"1.1.1\""])
+
+    private func client(
+        _ nodes: FakeNode..., connections: Int = 1, depth: Int = 16, waiting: Int = 1000
+    ) -> KVClient {
+        var options = KVClientOptions()
+        options.connectionsPerNode = connections
+        options.pipelineDepth = depth
+        options.maximumWaiting = waiting
+        return KVClient(endpoints: nodes.map(\.address), options: options)
+    }
+
+    /// Begins a put of a key, and waits until the node has it.
+    private func begin(
+        _ client: KVClient, _ name: String, at node: FakeNode, timeout: Span? = nil
+    ) async throws -> Task<Version, any Error> {
+        let task = Task { try await client.put(Key(name), Array(name.utf8), timeout: timeout) as Version }
+        try await eventually("\(name) to arrive") { node.requests.contains { $0.body.text == name } }
+        return task
+    }
+
+    // MARK: Sharing
+
+    func testSpreadsFirstThenPipelinesThenWaits() async throws {
+        let gate = FakeNode.Gate()
+        let node = try await FakeNode { [done] _ in .held(gate, done) }
+        let client = client(node, connections: 3, depth: 2)
+        let tasks = (0..<20).map { index in Task { try await client.put(Key("k\(index)"), []) as Version } }
+        try await eventually("all connections to be full") { node.requests.count == 6 }
+        XCTAssertEqual(Dictionary(grouping: node.requests, by: \.connection).mapValues(\.count), [1: 2, 2: 2, 3: 2])
+        gate.open()
+        for task in tasks { _ = try await task.value }
+        XCTAssertEqual(node.keyRequests.count, 20)
+        XCTAssertEqual(Set(node.requests.map(\.connection)), [1, 2, 3])
+        XCTAssertLessThanOrEqual(node.mostOnOneConnection, 2)
+        try await node.stop()
+    }
+
+    func testOneAfterTheOtherNeedsOneConnection() async throws {
+        let node = try await FakeNode { [done] _ in done }
+        let client = client(node, connections: 8)
+        for _ in 0..<20 { try await client.put(Key("k"), []) }
+        XCTAssertEqual(Set(node.keyRequests.map(\.connection)), [1])
+        try await node.stop()
+    }
+
+    func testPipelinedAnswersGoToTheirRequests() async throws {
+        let gate = FakeNode.Gate()
+        let node = try await FakeNode { request in
+            let name = request.line.split(separator: "/").last?.prefix { $0 != "?" } ?? ""
+            let reply = FakeNode.Reply.status(200, ["ETag": "\"1.1.1\""], String(name))
+            return name == "k0" ? .held(gate, reply) : reply
+        }
+        let client = client(node, depth: 100)
+        let first = Task { try await client.get(Key("k0")) }
+        try await eventually("the first to arrive") { node.requests.count == 1 }
+        let others = (1..<50).map { index in Task { try await client.get(Key("k\(index)")) } }
+        try await eventually("all to arrive") { node.keyRequests.count == 50 }
+        gate.open()
+        for (index, task) in ([first] + others).enumerated() {
+            let value = try await task.value
+            XCTAssertEqual(value?.text, "k\(index)")
+        }
+        XCTAssertEqual(Set(node.requests.map(\.connection)), [1])
+        XCTAssertGreaterThan(node.mostOnOneConnection, 10)
+        try await node.stop()
+    }
+
+    func testTooManyWait() async throws {
+        let gate = FakeNode.Gate()
+        let node = try await FakeNode { [done] _ in .held(gate, done) }
+        let client = client(node, depth: 1, waiting: 2)
+        let sent = try await begin(client, "sent", at: node)
+        let errors = NIOLockedValueBox<[KVClientError]>([])
+        let waiting = (0..<5).map { index in
+            Task {
+                do throws(KVClientError) {
+                    try await client.put(Key("k\(index)"), [])
+                } catch {
+                    errors.withLockedValue { $0.append(error) }
+                }
+            }
+        }
+        try await eventually("all but two to be turned away") { errors.withLockedValue { $0.count } == 3 }
+        gate.open()
+        _ = try await sent.value
+        for task in waiting { await task.value }
+        let refused = KVClientError.refused(
+            code: "too_many_waiting",
+            message: "nothing was changed: too many requests wait for \(node.address) already; send fewer at once")
+        XCTAssertEqual(errors.withLockedValue { $0 }, [refused, refused, refused])
+        XCTAssertEqual(node.requests.count, 3)
+        try await node.stop()
+    }
+
+    // MARK: Late answers
+
+    func testALateAnswerCostsNobodyElseTheirs() async throws {
+        let gate = FakeNode.Gate()
+        let node = try await FakeNode { request in
+            let reply = FakeNode.Reply.status(204, ["ETag": "\"1.1.\(request.body.count)\""])
+            return request.body.text == "late" ? .held(gate, reply) : reply
+        }
+        let client = client(node)
+        let late = try await begin(client, "late", at: node, timeout: .milliseconds(300))
+        let behind = try await begin(client, "behind", at: node)
+        await expect(isUnknown) { try await late.value }
+        // Nothing more is sent behind it.
+        let version = try await client.put(Key("k"), Array("another".utf8))
+        XCTAssertEqual(version.sequence, 7)
+        XCTAssertEqual(node.requests.map(\.connection), [1, 1, 2])
+        gate.open()
+        let other = try await behind.value
+        XCTAssertEqual(other.sequence, 6, "its own answer, not that of the one before it")
+        try await node.stop()
+    }
+
+    func testWaitingForAConnectionHasALimit() async throws {
+        let gate = FakeNode.Gate()
+        let node = try await FakeNode { [done] _ in .held(gate, done) }
+        let client = client(node, depth: 1)
+        let sent = try await begin(client, "sent", at: node)
+        await expect(.unreachable("\(node.address): all connections were in use")) {
+            try await client.put(Key("k"), [], timeout: .milliseconds(50))
+        }
+        gate.open()
+        _ = try await sent.value
+        XCTAssertEqual(node.requests.count, 1)
+        try await node.stop()
+    }
+
+    // MARK: Broken connections
+
+    func testABreakLeavesOnlyWhatWasSentInDoubt() async throws {
+        let gate = FakeNode.Gate()
+        let node = try await FakeNode { [done] request in
+            ["a", "b"].contains(request.body.text) ? .held(gate, .close) : done
+        }
+        let client = client(node, depth: 2)
+        let a = try await begin(client, "a", at: node)
+        let b = try await begin(client, "b", at: node)
+        let c = Task { try await client.put(Key("c"), [3]) as Version }
+        gate.open()
+        await expect(isUnknown) { try await a.value }
+        await expect(isUnknown) { try await b.value }
+        _ = try await c.value
+        XCTAssertEqual(node.requests.map(\.body), [[0x61], [0x62], [3]])
+        try await node.stop()
+    }
+
+    /// What stands behind an answer with `Connection: close` is not carried out (RFC 9112, 9.6), so it is no change twice.
+    func testWhatANodeDoesNotTakeGoesToAnother() async throws {
+        let gate = FakeNode.Gate()
+        let node = try await FakeNode { _ in .held(gate, .last(204, ["ETag": "\"1.1.1\""])) }
+        let other = try await FakeNode { [done] _ in done }
+        let client = client(node, other)
+        let first = try await begin(client, "first", at: node)
+        let second = try await begin(client, "second", at: node)
+        gate.open()
+        _ = try await first.value
+        _ = try await second.value
+        XCTAssertEqual(other.requests.map(\.body.text), ["second"])
+        try await node.stop()
+        try await other.stop()
+    }
+
+    func testClosing() async throws {
+        let gate = FakeNode.Gate()
+        let node = try await FakeNode { [done] _ in .held(gate, done) }
+        let client = client(node, depth: 1)
+        let sent = try await begin(client, "sent", at: node)
+        let waiting = Task { try await client.put(Key("waiting"), []) as Version }
+        await client.close()
+        await expect(isUnknown) { try await sent.value }
+        let isUnreachable: @Sendable (KVClientError) -> Bool = { if case .unreachable = $0 { true } else { false } }
+        await expect(isUnreachable) { try await waiting.value }
+        await expect(isUnreachable) { try await client.get(Key("k")) }
+        gate.open()
+        XCTAssertEqual(node.requests.count, 1)
+        try await node.stop()
+    }
+
+    // MARK: Cancellation
+
+    private let cancelled = KVClientError.refused(
+        code: "cancelled", message: "nothing was changed: the task was cancelled")
+
+    func testCancellation() async throws {
+        let gate = FakeNode.Gate()
+        let node = try await FakeNode { [done] request in
+            let isRead = request.line.hasPrefix("GET")
+            return .held(gate, isRead ? .status(200, ["ETag": "\"1.1.1\""], "v") : done)
+        }
+        let client = client(node, depth: 2)
+        let get = Task { try await client.get(Key("read")) }
+        try await eventually("the read to arrive") { node.requests.count == 1 }
+        let put = try await begin(client, "sent", at: node)
+        let waiting = Task { try await client.put(Key("waiting"), Array("waiting".utf8)) as Version }
+        for task in [put, waiting] { task.cancel() }
+        get.cancel()
+        await expect(cancelled) { try await get.value }
+        await expect(isUnknown) { try await put.value }
+        await expect(cancelled) { try await waiting.value }
+        // The connection goes on, and their answers are nobody else's.
+        gate.open()
+        let value = try await client.get(Key("next"))
+        XCTAssertEqual(value?.text, "v")
+        XCTAssertEqual(node.requests.map(\.connection), [1, 1, 1])
+        XCTAssertFalse(node.requests.contains { $0.body.text == "waiting" }, "it was not to be sent any more")
+        try await node.stop()
+    }
+
+    func testCancelledBeforeItBegins() async throws {
+        let node = try await FakeNode { [done] _ in done }
+        let client = client(node)
+        let task = Task {
+            while !Task.isCancelled { await Task.yield() }
+            try await client.put(Key("k"), [])
+        }
+        task.cancel()
+        await expect(cancelled) { try await task.value }
+        XCTAssertEqual(node.requests.count, 0)
+        try await node.stop()
+    }
+
+    // MARK: What is sent
+
+    func testAContentTypeCannotForgeHeaders() async throws {
+        let node = try await FakeNode { [done] _ in done }
+        let client = client(node)
+        let isBad: @Sendable (KVClientError) -> Bool = { if case .badRequest = $0 { true } else { false } }
+        for type in ["text/plain\r\nx: y", "text/\n", "é/x", String(repeating: "a", count: 256)] {
+            await expect(isBad) { try await client.put(Key("k"), [], contentType: type) }
+        }
+        XCTAssertEqual(node.requests.count, 0)
+        try await node.stop()
+    }
+}
+
+private let isUnknown: @Sendable (KVClientError) -> Bool = { if case .unknown = $0 { true } else { false } }
