@@ -118,6 +118,7 @@ extension Configuration {
         return Configuration(
             settings: file.settings, nodes: identity.nodes, node: identity.node, role: identity.role,
             seeds: identity.seeds, dataDirectory: file.dataDirectory + slash + identity.node.id, storage: file.storage,
-            failure: file.failure, limits: file.limits, redis: file.redis, log: file.log, secret: file.secret, stated: file.stated)
+            failure: file.failure, limits: file.limits, redis: file.redis, log: file.log, secret: file.secret,
+            stated: file.stated)
     }
 }

@@ -149,8 +149,12 @@ struct FieldReader {
     mutating func boolean(_ section: Section, _ field: String) -> Bool? {
         let wanted = "true or false"
         guard let text = text(section, field, wanted: wanted), let node = section.values[field] else { return nil }
-        guard case .scalar(_, isPlain: true) = node.content, text == "true" || text == "false" else {
+        guard text == "true" || text == "false" else {
             report(node.mark, "\(section.name(of: field)) must be \(wanted), not \(node.shown)")
+            return nil
+        }
+        if case .scalar(_, isPlain: false) = node.content {
+            report(node.mark, "\(section.name(of: field)) must be \(wanted), not text: remove the quotes")
             return nil
         }
         return text == "true"

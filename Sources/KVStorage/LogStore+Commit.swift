@@ -76,6 +76,9 @@ extension LogStore {
         return SyncJob(file: file, position: durable, batch: lastWrittenBatch)
     }
 
+    /// Whether a `SyncJob` is being run: a write may have to wait for it.
+    public var isSyncing: Bool { syncUnderWay }
+
     /// Returns the failure, if it was one.
     @discardableResult
     public func completed(_ result: SyncResult) -> StoreError? {

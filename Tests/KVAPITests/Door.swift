@@ -93,13 +93,33 @@ final class FakeBackend: Backend, @unchecked Sendable {
     var nodeID: String { "n1" }
     var settings: ClusterSettings? { cluster?.topology.settings }
 
-    func execute(
-        _ command: Command, key: Key, options: RequestOptions, on loop: any EventLoop,
-        reply: @escaping @Sendable (Reply) -> Void
-    ) {
+    /// Where clients are sent instead.
+    var redirect: Redirect?
+    var keys: Result<Int, ListFailure> = .success(0)
+    var counted: [KeyScope] = []
+
+    var usage: NodeUsage {
+        NodeUsage(
+            keys: PartitionUsage(keys: 3, tombstones: 1, bytes: 77), memory: 5 << 20,
+            userTime: .milliseconds(1250), systemTime: .milliseconds(7))
+    }
+
+    func execute(_ command: Command, key: Key, options: RequestOptions, token: UInt64, for receiver: ReplyReceiver) {
         asked.append(Asked(command: command, key: key, options: options))
-        let answer = Reply(outcome: outcome(command, key), node: "n2")
-        if isHolding { held.append { reply(answer) } } else { reply(answer) }
+        let answer = Reply(outcome: outcome(command, key), node: "n2", redirect: redirect)
+        if isHolding {
+            held.append { receiver.receive(token, answer) }
+        } else {
+            receiver.receive(token, answer)
+        }
+    }
+
+    func count(
+        _ scope: KeyScope, timeout: Span, on loop: any EventLoop,
+        reply: @escaping @Sendable (Result<Int, ListFailure>) -> Void
+    ) {
+        counted.append(scope)
+        reply(keys)
     }
 
     func list(

@@ -364,7 +364,7 @@ extension Instant {
 }
 
 /// Counts the reads that reach the socket.
-private final class ReadCounter: ChannelOutboundHandler {
+final class ReadCounter: ChannelOutboundHandler {
     typealias OutboundIn = Never
     var reads = 0
 

@@ -52,15 +52,15 @@ final class ClusterFileProblemTests: XCTestCase {
         expect(name + "storage: {log: {}}", "f:2:11: unknown key \"log\" in storage: it belongs at the top level")
         expect(
             name + "colour: red",
-            "f:2:1: unknown key \"colour\": known here are cluster, nodes, seeds, data_dir, storage, failure, limits, security, log"
+            "f:2:1: unknown key \"colour\": known here are cluster, nodes, seeds, data_dir, storage, failure, limits, security, redis, log"
         )
         expect(
             name + "<<: {}",
-            #"f:2:1: unknown key "<<": known here are cluster, nodes, seeds, data_dir, storage, failure, limits, security, log"#
+            #"f:2:1: unknown key "<<": known here are cluster, nodes, seeds, data_dir, storage, failure, limits, security, redis, log"#
         )
         expect(
             name + "\"a\\nb\": {}",
-            #"f:2:1: unknown key "a\u{a}b": known here are cluster, nodes, seeds, data_dir, storage, failure, limits, security, log"#
+            #"f:2:1: unknown key "a\u{a}b": known here are cluster, nodes, seeds, data_dir, storage, failure, limits, security, redis, log"#
         )
         expect(
             "cluster:\n  name: a\n  name: b\n",
@@ -68,7 +68,7 @@ final class ClusterFileProblemTests: XCTestCase {
         expect("log:\nlog: {}\n" + name, "f:2:1: duplicate key \"log\": it is already on line 1; keep one")
         expect(
             name + "? [a]\n: b",
-            #"f:2:3: a key must be one of cluster, nodes, seeds, data_dir, storage, failure, limits, security, log, not a list"#
+            #"f:2:3: a key must be one of cluster, nodes, seeds, data_dir, storage, failure, limits, security, redis, log, not a list"#
         )
         expect(
             name + "log: {evict_after: 1s, insecure: true}",
@@ -80,11 +80,11 @@ final class ClusterFileProblemTests: XCTestCase {
         let name = "cluster: {name: a}\n"
         expect(
             "- a",
-            #"f:1:1: the file must be a mapping with the keys cluster, nodes, seeds, data_dir, storage, failure, limits, security, log, not a list"#
+            #"f:1:1: the file must be a mapping with the keys cluster, nodes, seeds, data_dir, storage, failure, limits, security, redis, log, not a list"#
         )
         expect(
             "text",
-            #"f:1:1: the file must be a mapping with the keys cluster, nodes, seeds, data_dir, storage, failure, limits, security, log, not "text""#
+            #"f:1:1: the file must be a mapping with the keys cluster, nodes, seeds, data_dir, storage, failure, limits, security, redis, log, not "text""#
         )
         expect(
             "", #"f:1:1: cluster.name is missing: name the cluster (nodes of a cluster of another name are refused)"#)
@@ -263,6 +263,12 @@ final class ClusterFileProblemTests: XCTestCase {
             name + "failure: {evict_after: 10}",
             #"f:2:24: failure.evict_after must be a length of time such as 100ms, 5s or 10m, not "10""#)
         expect(name + "limits: {move_rate: 2TiB}", #"f:2:21: limits.move_rate must be from 0 to 1TiB, not "2TiB""#)
+        for (given, shown) in [
+            ("yes", "\"yes\""), ("1", "\"1\""), ("\"true\"", "text: remove the quotes"), ("True", "\"True\""),
+        ] {
+            expect(name + "redis: {moved: \(given)}", "f:2:16: redis.moved must be true or false, not \(shown)")
+        }
+        expect(name + "redis: {move: true}", #"f:2:9: unknown key "move" in redis: did you mean "moved"?"#)
         expect(
             name + "security: {users: []}", #"f:2:12: unknown key "users" in security: known here are secret"#)
         // A secret is not repeated, not even one that is too short.

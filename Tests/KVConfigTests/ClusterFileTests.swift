@@ -26,6 +26,7 @@ final class ClusterFileTests: XCTestCase {
               probe_interval: 500ms
               evict_after: 1h
             limits: {key: 1KiB, value: 512KiB, connections: 20, in_flight: 1MiB, move_rate: 10MiB}
+            redis: {moved: true}
             security: {secret: correct horse battery}
             log: {level: debug, format: json}
             """)
@@ -54,6 +55,7 @@ final class ClusterFileTests: XCTestCase {
         XCTAssertEqual(file.seeds.map(\.description), ["10.0.0.9:7500", "[::2]:7500", "kv.example:7500"])
         XCTAssertEqual(file.failure.evictAfter, .milliseconds(3_600_000))
         XCTAssertEqual(file.limits.moveRate, 10 << 20)
+        XCTAssertTrue(file.redis.moved)
         XCTAssertEqual(file.secret, "correct horse battery")
         XCTAssertEqual(file.stated, ["cluster.name", "cluster.partitions", "cluster.replicas"])
         XCTAssertEqual(file.log.level, .debug)

@@ -63,7 +63,7 @@ struct RespConnection {
     private var isDraining = false
     private var isWritable = true
     /// Since they were last taken.
-    private var counted = (commands: 0 as UInt64, bytesIn: 0 as UInt64, lastCommand: nil as RespCommand?)
+    private var counted = (commands: 0 as UInt64, bytesIn: 0 as UInt64)
 
     /// When `timer` is to be called; nil where nothing is waited for that has a limit here.
     private(set) var deadline: Instant?
@@ -185,8 +185,8 @@ extension RespConnection {
     /// All that is to be sent; and what has been done, to be counted.
     mutating func takeOutput() -> ByteBuffer { writer.take() }
 
-    mutating func takeCounts() -> (commands: UInt64, bytesIn: UInt64, lastCommand: RespCommand?) {
-        defer { counted = (0, 0, nil) }
+    mutating func takeCounts() -> (commands: UInt64, bytesIn: UInt64) {
+        defer { counted = (0, 0) }
         return counted
     }
 }
@@ -248,7 +248,6 @@ extension RespConnection {
     private mutating func decide() -> RespDecision? {
         let isFirst = slots.isEmpty
         let table = table
-        var last: RespCommand?
         let decision: RespDecision? = parser.withArguments(input) { arguments in
             do throws(RespFailure) {
                 guard let found = table.find(arguments[0]) else {
@@ -256,13 +255,12 @@ extension RespConnection {
                 }
                 let command = try found.resolved(arguments)
                 guard isFirst || !command.flags.contains(.alone) else { return nil }
-                last = command
+                session.command = command
                 return try command.run(arguments, &session)
             } catch {
                 return .answer(.failure(error))
             }
         }
-        if let last { counted.lastCommand = last }
         if decision != nil { counted.commands &+= 1 }
         if writer.version != session.version { writer.version = session.version }
         return decision

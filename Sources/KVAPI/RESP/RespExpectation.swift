@@ -24,6 +24,8 @@ enum RespExpectation {
     case expiryTime(TimeUnit)
     /// What the update came to: INCR, APPEND.
     case result
+    /// Null where the key is absent, and this otherwise: GETEX looks at the key before it does at the time.
+    case refusal(RespFailure)
 
     enum TimeUnit { case seconds, milliseconds }
 
@@ -56,13 +58,14 @@ enum RespExpectation {
             return .integer(unit.count(expiry > now ? expiry - now : 0))
         case .expiryTime(let unit):
             return .integer(record.expiry == .never ? -1 : unit.count(record.expiry.milliseconds))
+        case .refusal(let failure): return .failure(failure)
         case .previous, .done, .written, .changed, .result: return .failure(.unfitting)
         }
     }
 
     private var absent: RespAnswer {
         switch self {
-        case .value, .previous, .encoding: .null
+        case .value, .previous, .encoding, .refusal: .null
         case .presence, .changed, .length: .integer(0)
         case .type: .simple("none")
         case .range: .bulk([])

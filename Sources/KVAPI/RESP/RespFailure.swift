@@ -82,7 +82,8 @@ extension RespFailure {
         switch refusal {
         case .noLeader:
             self.init(
-                "CLUSTERDOWN nothing was changed: no majority of the key's replicas could be reached in time; try again")
+                "CLUSTERDOWN nothing was changed: no majority of the key's replicas could be reached in time; try again"
+            )
         case .overloaded:
             self.init(
                 "BUSY nothing was changed: the node has as many requests in flight as it may hold "

@@ -168,7 +168,7 @@ extension RespHandler {
         let counts = connection.takeCounts()
         server.statistics.add(
             commands: counts.commands, bytesIn: counts.bytesIn, bytesOut: UInt64(bytes.readableBytes))
-        client.touch(counts.lastCommand, at: server.wallClock())
+        client.touch(connection.session.command, at: server.wallClock())
         context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
     }
 

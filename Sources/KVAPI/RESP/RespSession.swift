@@ -8,6 +8,8 @@ struct RespSession {
     private(set) var version = RespVersion.resp2
     /// Reads may be answered from any copy.
     private(set) var isReadOnly = false
+    /// The command under way, or the last.
+    var command: RespCommand?
 
     init(server: RespServer, client: RespClient) {
         self.server = server

@@ -90,7 +90,9 @@ extension RespTaskRunner {
                     // It is no more: the partition is given again.
                     return scan(request, from: ListCursor(partition: partition, key: nil))
                 }
-                if request.cursor.isAfter(key) { return scan(request, from: ListCursor(partition: partition, key: key)) }
+                if request.cursor.isAfter(key) {
+                    return scan(request, from: ListCursor(partition: partition, key: key))
+                }
             }
             guard let next = page.next, next.partition == partition else {
                 return scan(request, from: ListCursor(partition: partition, key: nil))

@@ -10,6 +10,9 @@ class Environment {
     /// Peers in touch: their boot counters, and since when.
     private(set) var up: [NodeNumber: (boot: UInt64, since: Instant)] = [:]
 
+    /// Grows whenever somebody comes or goes.
+    private(set) var touch: UInt64 = 1
+
     /// Peers that have declined a leadership: they are stopping.
     private(set) var declining: Set<NodeNumber> = []
 
@@ -41,12 +44,14 @@ class Environment {
     func setUp(_ node: NodeNumber, boot: UInt64) -> UInt64? {
         everHeard.insert(node)
         declining.remove(node)
+        touch += 1
         up[node] = (boot, now.monotonic)
         return lastBoot.updateValue(boot, forKey: node)
     }
 
     func setDown(_ node: NodeNumber) {
         everHeard.insert(node)
+        touch += 1
         up[node] = nil
         declining.remove(node)
     }

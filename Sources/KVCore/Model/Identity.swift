@@ -7,6 +7,16 @@ public struct NodeNumber: Hashable, Comparable, Sendable {
 
     @inlinable
     public static func < (a: Self, b: Self) -> Bool { a.raw < b.raw }
+
+    @inlinable
+    public func _rawHashValue(seed: Int) -> Int { spread(UInt64(raw), seed) }
+}
+
+/// A hash for numbers that no stranger chooses: Fibonacci hashing (Knuth), seeded as the standard library wants it.
+@inlinable
+func spread(_ number: UInt64, _ seed: Int) -> Int {
+    let product = (number ^ UInt64(truncatingIfNeeded: seed)) &* 0x9e37_79b9_7f4a_7c15
+    return Int(truncatingIfNeeded: product ^ product >> 32)
 }
 
 extension NodeNumber: CustomStringConvertible {

@@ -20,6 +20,10 @@ public struct RequestID: Hashable, Sendable {
 
     @inlinable
     public init(_ raw: UInt64) { self.raw = raw }
+
+    /// Nobody outside the cluster chooses these: spreading them takes no keyed hash, and every request looks several up.
+    @inlinable
+    public func _rawHashValue(seed: Int) -> Int { spread(raw, seed) }
 }
 
 public struct KeyVersion: Hashable, Sendable {

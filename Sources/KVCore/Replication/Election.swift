@@ -55,9 +55,12 @@ extension Replica {
 
     /// Whether this node and the peers it is in touch with are a majority.
     var majorityIsUp: Bool {
+        if majorityTouch == context.touch { return majorityInTouch }
         var mask = ReplicaMask()
         for (index, member) in quorum.members.enumerated() where context.isUp(member) { mask.insert(index) }
-        return quorum.isMet(by: mask)
+        majorityTouch = context.touch
+        majorityInTouch = quorum.isMet(by: mask)
+        return majorityInTouch
     }
 
     func considerElection() {

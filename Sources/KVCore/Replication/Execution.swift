@@ -171,8 +171,28 @@ extension Replica {
         }
         if !leader.backlogs.isEmpty, leader.backlogs[operation.key] != nil {
             leader.backlogs[operation.key]?.operations.append(operation)
+        } else if case .get = operation.command, leader.isSettled, leader.recoveries.isEmpty,
+            leader.inFlight.isEmpty || leader.inFlight[operation.key] == nil
+        {
+            readChosen(operation, leader)
         } else if let obstacle = judge(operation, loaded: nil, keyIsKnown: keyIsKnown, leader) {
             queue(operation, behind: obstacle, leader)
+        }
+    }
+
+    /// A read of a key that is not under change, where this copy is the truth: in one look at the store.
+    private func readChosen(_ operation: Operation, _ leader: Leader) {
+        switch context.store.read(partition, operation.key) {
+        case .absent: wait(operation, .absent, base: 0, leader)
+        case .found(let record):
+            let isPresent = record.head.isPresent(at: context.now.wall)
+            wait(operation, isPresent ? .found(record) : .absent, base: 0, leader)
+        case .onDisk(let ticket):
+            guard let head = context.store.head(partition, operation.key), head.isPresent(at: context.now.wall) else {
+                return wait(operation, .absent, base: 0, leader)
+            }
+            wait(operation, nil, base: 0, leader)
+            context.load(ticket, for: .answer(partition, leader.ballot, id: leader.lastAnswerID))
         }
     }
 
@@ -285,6 +305,8 @@ extension Replica {
     }
 
     func wait(_ operation: Operation, _ outcome: Outcome?, base: UInt64, _ leader: Leader) {
+        // The only replica is a majority, and what it rests on is chosen: there is nothing to wait for.
+        if base == 0, quorum.members.count == 1, let outcome { return context.finish(operation.origin, outcome) }
         leader.lastAnswerID += 1
         let expiry = expiryInFlight(operation, base: base, leader)
         leader.answers.append(

@@ -30,6 +30,9 @@ final class Replica {
 
     var candidate: Candidate?
     var leader: Leader?
+    /// What `majorityIsUp` found, as of the context's `touch`.
+    var majorityTouch: UInt64 = 0
+    var majorityInTouch = false
     /// Whether it is among the context's dirty partitions.
     var isDirty = false
 
@@ -69,6 +72,7 @@ final class Replica {
         let unfinished = relieve()
         self.quorum = quorum
         self.ownIndex = ownIndex
+        majorityTouch = 0
         changed = assignment.changed
         vacantSince = nil
         // Who has left it will not lead it again, however alive.

@@ -90,17 +90,21 @@ struct Router<Local: LocalReplica> {
             return answer(id, .refused(.overloaded), by: context.me)
         }
         let entry = Pending(request: request, began: now, sent: now)
-        pending[id] = entry
         if entry.isStaleRead {
+            pending[id] = entry
             startStaleRead(id, request, replica)
         } else {
-            route(id, replica)
+            route(id, entry, replica)
         }
     }
 
     /// Hands a request to its leader if one is known; it waits otherwise.
     private mutating func route(_ id: RequestID, _ replica: Local?) {
-        guard var entry = pending[id] else { return }
+        if let entry = pending[id] { route(id, entry, replica) }
+    }
+
+    private mutating func route(_ id: RequestID, _ entry: Pending, _ replica: Local?) {
+        var entry = entry
         let request = entry.request
         entry.place = .waiting
         if let replica, replica.takesOperations {

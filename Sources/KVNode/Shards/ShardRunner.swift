@@ -52,6 +52,8 @@ final class ShardRunner: @unchecked Sendable {
     private(set) var held: [PartitionID] = []
 
     private var isTickScheduled = false
+    /// What time it is until the scheduled tick: a request should not cost looks at two clocks.
+    private var turn = Clock.now
     private var effects: [ShardEffect] = []
     /// The newest accept that was sent, encoded once for all replicas.
     private var encodedAccept: (partition: PartitionID, version: Version)?
@@ -132,7 +134,7 @@ final class ShardRunner: @unchecked Sendable {
 
     func deliver(from peer: NodeNumber, _ messages: [PeerMessage]) {
         guard !isStopped else { return }
-        let now = Clock.now
+        let now = turnTime
         // It can be reached again: no need to wait for the next attempt.
         if let link = links?[peer], !link.isUp { link.reconnectNow() }
         for message in messages {
@@ -165,7 +167,7 @@ final class ShardRunner: @unchecked Sendable {
         let id = RequestID(boot: node.boot, count: lastRequest, shard: index)
         bytesInFlight += bytes
         waiting[id] = Waiting(receiver: receiver, token: token, bytes: bytes)
-        let now = Clock.now
+        let now = turnTime
         shard.handle(
             .request(
                 id,
@@ -176,12 +178,12 @@ final class ShardRunner: @unchecked Sendable {
     }
 
     func handle(_ input: ShardInput) {
-        shard.handle(input, now: Clock.now)
+        shard.handle(input, now: look())
         scheduleTick()
     }
 
     private func onTimer() {
-        let now = Clock.now
+        let now = look()
         shard.handle(.timer, now: now)
         timers += 1
         if timers % 10 == 0 { report() }
@@ -195,6 +197,13 @@ final class ShardRunner: @unchecked Sendable {
 
     // MARK: Effects
 
+    private var turnTime: Now { isTickScheduled ? turn : look() }
+
+    private func look() -> Now {
+        turn = Clock.now
+        return turn
+    }
+
     func scheduleTick() {
         guard !isTickScheduled else { return }
         isTickScheduled = true
@@ -205,11 +214,26 @@ final class ShardRunner: @unchecked Sendable {
     private func tick() {
         isTickScheduled = false
         guard !isStopped else { return outbox.send() }
-        shard.flush(now: Clock.now)
+        let now = look()
+        shard.flush(now: now)
+        let job = writeAtOnce(now)
+        guard !isStopped else { return outbox.send() }
         perform()
         links?.flush()
         outbox.send()
-        commit()
+        if let job { commit(job) }
+    }
+
+    /// Writes what the tick appended, where that takes no time to speak of, so that answers and acknowledgements leave with
+    /// the same frames; otherwise returns what a storage thread is to do. (A sync under way may hold up a write.)
+    private func writeAtOnce(_ now: Now) -> CommitJob? {
+        guard store.failure == nil, let job = store.takeCommit() else { return nil }
+        guard job.isQuick, !store.isSyncing else { return job }
+        guard check(store.completed(job.run())) else { return nil }
+        shard.handle(.durable, now: now)
+        // Answers may have let further changes go.
+        shard.flush(now: now)
+        return store.takeCommit()
     }
 
     private func perform() {
@@ -280,9 +304,13 @@ final class ShardRunner: @unchecked Sendable {
 
     private func commit() {
         guard store.failure == nil, let job = store.takeCommit() else { return }
+        commit(job)
+    }
+
+    private func commit(_ job: CommitJob) {
         runBlocking({ job.run() }) { runner, result in
             guard runner.check(runner.store.completed(result)), !runner.isStopped else { return }
-            runner.shard.handle(.durable, now: Clock.now)
+            runner.shard.handle(.durable, now: runner.look())
             runner.tick()
         }
     }

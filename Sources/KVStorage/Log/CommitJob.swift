@@ -24,6 +24,14 @@ public struct CommitJob: Sendable {
     /// Bytes of the batch.
     public var bytes: Int { buffer.closed.count }
 
+    /// Whether it only copies some bytes to the page cache, which takes less time than to hand it to another thread.
+    public var isQuick: Bool {
+        !sync && !measure && file != nil && newSegment == nil && preallocation == nil && bytes <= Self.quickBytes
+    }
+
+    /// Bytes, at most, of a batch that is written where it was gathered.
+    private static let quickBytes = 256 << 10
+
     /// Blocks.
     public func run() -> CommitResult {
         do throws(FileError) {

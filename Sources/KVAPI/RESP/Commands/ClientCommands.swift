@@ -100,6 +100,7 @@ enum ClientCommands {
 
     private static func lines(_ clients: [RespClient], _ session: RespSession) -> String {
         let wall = session.wall
+        session.client.touch(session.command, at: wall)
         return clients.map { $0.line(wall: wall) + "\n" }.joined()
     }
 }

@@ -15,7 +15,7 @@ enum CommandCommands {
                 arguments, _ throws(RespFailure) in
                 guard arguments.count > 2 else { return .answer(.array(offered.map(\.information))) }
                 return .answer(
-                    .array((2..<arguments.count).map { named(arguments, $0)?.information ?? .nullArray }))
+                    .array((2..<arguments.count).map { named(arguments, $0)?.information ?? .null }))
             },
             subcommand("docs", -2, since: "7.0.0", "Says what commands do.") { arguments, _ throws(RespFailure) in
                 guard arguments.count > 2 else { return .answer(.map(offered.map(\.documented))) }
@@ -149,8 +149,8 @@ extension RespCommand {
                         (
                             .text("spec"),
                             .map([
-                                (.text("lastkey"), .integer(Int64(last))), (.text("keystep"), .integer(Int64(keys.step))),
-                                (.text("limit"), .integer(0)),
+                                (.text("lastkey"), .integer(Int64(last))),
+                                (.text("keystep"), .integer(Int64(keys.step))), (.text("limit"), .integer(0)),
                             ])
                         ),
                     ])

@@ -18,7 +18,7 @@ enum ConfigCommands {
         var found: [(name: String, value: String)] = []
         for index in 2..<arguments.count {
             let pattern = arguments[index].map(lowercased)
-            let isGlob = pattern.contains { $0 == UInt8(ascii: "*") || $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "[") }
+            let isGlob = pattern.contains { "*?[".utf8.contains($0) }
             let glob = RespGlob(pattern)
             for (name, value) in settings where glob.matches(Array(name.utf8)) {
                 // Redis gives a name back as it was asked for.

@@ -101,7 +101,12 @@ enum StringCommands {
             }
             index += 1
         }
-        let lifetime = try time?.lifetime(arguments, session, in: "getex") ?? .unlimited
+        var lifetime = Lifetime.unlimited
+        do throws(RespFailure) {
+            lifetime = try time?.lifetime(arguments, session, in: "getex") ?? .unlimited
+        } catch {
+            return .key(key, .get, .refusal(error))
+        }
         let command = session.update(.keep, lifetime: .set(lifetime), returnsPrevious: true)
         return .key(key, command, .previous)
     }

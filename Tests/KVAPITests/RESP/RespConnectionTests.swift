@@ -1,0 +1,267 @@
+import KVCore
+import NIOCore
+import XCTest
+
+@testable import KVAPI
+
+/// The order of replies, what waits for what, and what is bounded.
+final class RespConnectionTests: XCTestCase {
+    private func hold(_ options: RespOptions = RespOptions()) throws -> RespTestDoor {
+        let door = try RespTestDoor(options: options)
+        door.backend.isHolding = true
+        door.backend.outcome = { command, key in
+            command == .get ? .found(.holding("v\(key)")) : .written(version(1, 1, 1))
+        }
+        return door
+    }
+
+    func testRepliesOfOneTurnLeaveInOneWrite() throws {
+        let door = try RespTestDoor()
+        door.send(String(repeating: array("GET", "a") + array("PING"), count: 50))
+        door.channel.embeddedEventLoop.run()
+        let bytes = try XCTUnwrap(try door.channel.readOutbound(as: ByteBuffer.self))
+        XCTAssertEqual(String(buffer: bytes), String(repeating: "$-1\r\n+PONG\r\n", count: 50))
+        XCTAssertNil(try door.channel.readOutbound(as: ByteBuffer.self))
+    }
+
+    func testRepliesComeInTheOrderOfRequests() throws {
+        let door = try hold()
+        door.send("get a\nping\nget b\nfoo\nget c\n")
+        XCTAssertEqual(door.backend.held.count, 3, "different keys go on side by side")
+        XCTAssertEqual(door.received(), "")
+        let answers = door.backend.held
+        answers[2]()
+        answers[1]()
+        XCTAssertEqual(door.received(), "")
+        answers[0]()
+        XCTAssertEqual(
+            door.received(),
+            "$2\r\nva\r\n+PONG\r\n$2\r\nvb\r\n-ERR unknown command 'foo', with args beginning with: \r\n$2\r\nvc\r\n")
+    }
+
+    func testOfOneKeyALaterWaitsForAnEarlierWhereOneChangesIt() throws {
+        let door = try hold()
+        door.send("get a\nget a\nset a 1\nget b\nget a\nget a\nset a 2\n")
+        XCTAssertEqual(door.backend.asked.map(\.key.description), ["a", "a", "b"])
+        door.backend.release()
+        XCTAssertEqual(door.backend.asked.count, 3, "another read is under way")
+        door.backend.release()
+        XCTAssertEqual(door.backend.asked.count, 4, "the write goes")
+        door.backend.release()
+        XCTAssertEqual(door.backend.asked.count, 4, "that was another key's")
+        door.backend.release()
+        XCTAssertEqual(door.backend.asked.count, 6, "both reads go")
+        door.backend.release()
+        XCTAssertEqual(door.backend.asked.count, 6)
+        door.backend.release()
+        XCTAssertEqual(door.backend.asked.count, 7)
+        XCTAssertEqual(door.received().components(separatedBy: "\r\n").filter { $0 == "+OK" }.count, 1)
+        door.backend.release()
+        XCTAssertEqual(door.received(), "+OK\r\n")
+    }
+
+    /// Keys come and go in the table of what is under way, in any order.
+    func testManyKeysInAnyOrderOfAnswers() throws {
+        var random = SplitMix(state: 3)
+        let door = try hold()
+        var table = Set<String>()
+        var expected = ""
+        for _ in 0..<2000 {
+            let key = "k\(Int.random(in: 0..<60, using: &random))"
+            let isRead = Bool.random(using: &random)
+            door.send(isRead ? "get \(key)\n" : "set \(key) x\n")
+            expected += isRead ? "$\(key.utf8.count + 1)\r\nv\(key)\r\n" : "+OK\r\n"
+            table.insert(key)
+            while door.backend.held.count > 20 {
+                door.backend.held.remove(at: Int.random(in: 0..<door.backend.held.count, using: &random))()
+            }
+        }
+        while !door.backend.held.isEmpty {
+            door.backend.held.remove(at: Int.random(in: 0..<door.backend.held.count, using: &random))()
+        }
+        XCTAssertEqual(door.received(), expected)
+        var last: [Key: Int] = [:]
+        for (index, asked) in door.backend.asked.enumerated() { last[asked.key] = index }
+        XCTAssertEqual(last.count, table.count)
+    }
+
+    func testKeysOfOneCommandAreInOrderToo() throws {
+        let door = try hold()
+        door.send("mset a 1 b 2 a 3\nget b\n")
+        XCTAssertEqual(door.backend.asked.count, 2, "the second of a, and the read of b, wait")
+        for _ in 0..<4 { door.backend.release() }
+        XCTAssertEqual(door.received(), "+OK\r\n$2\r\nvb\r\n")
+        guard case .put(let put) = door.backend.asked.last(where: { $0.key == Key("a") })?.command else {
+            return XCTFail("no put of a")
+        }
+        XCTAssertEqual(put.value, Array("3".utf8))
+    }
+
+    func testCommandsOnAllKeysWaitForWhatCameBefore() throws {
+        let door = try hold()
+        door.backend.keys = .success(7)
+        door.send("set a 1\ndbsize\nget b\n")
+        XCTAssertEqual(door.backend.asked.count, 1)
+        XCTAssertTrue(door.backend.counted.isEmpty)
+        door.backend.release()
+        XCTAssertEqual(door.backend.counted, [.cluster])
+        XCTAssertEqual(door.backend.asked.count, 2)
+        door.backend.release()
+        XCTAssertEqual(door.received(), "+OK\r\n:7\r\n$2\r\nvb\r\n")
+    }
+
+    func testAChangeOfVersionIsOfLaterRepliesOnly() throws {
+        let door = try hold()
+        door.backend.outcome = { _, _ in .absent }
+        door.send("get a\nhello 3\nget b\n")
+        for _ in 0..<2 { door.backend.release() }
+        let reply = door.received()
+        XCTAssertTrue(reply.hasPrefix("$-1\r\n%7\r\n"), reply)
+        XCTAssertTrue(reply.hasSuffix("*0\r\n_\r\n"), reply)
+    }
+
+    // MARK: Bounds
+
+    func testCommandsUnderWayAreBounded() throws {
+        var options = RespOptions()
+        options.maximumInFlight = 4
+        let door = try hold(options)
+        let counter = ReadCounter()
+        try door.channel.pipeline.syncOperations.addHandler(counter, position: .first)
+        door.send((0..<10).map { "get k\($0)\n" }.joined())
+        XCTAssertEqual(door.backend.asked.count, 4)
+        door.channel.read()
+        XCTAssertEqual(counter.reads, 0, "no more is read")
+        for count in 5...10 {
+            door.backend.release()
+            XCTAssertEqual(door.backend.asked.count, count)
+        }
+        for _ in 0..<4 { door.backend.release() }
+        XCTAssertEqual(counter.reads, 1)
+        XCTAssertEqual(door.received().components(separatedBy: "$3").count, 11)
+    }
+
+    func testKeysOfOneCommandAreBoundedToo() throws {
+        var options = RespOptions()
+        options.maximumInFlight = 4
+        let door = try hold(options)
+        door.send("mget " + (0..<50).map { "k\($0)" }.joined(separator: " ") + "\nget z\n")
+        for _ in 0..<51 {
+            XCTAssertLessThanOrEqual(door.backend.held.count, 4)
+            door.backend.release()
+        }
+        XCTAssertTrue(door.received().hasSuffix("$4\r\nvk49\r\n$2\r\nvz\r\n"))
+    }
+
+    func testBytesUnderWayAreBounded() throws {
+        var options = RespOptions()
+        options.maximumBytesInFlight = 1000
+        let door = try hold(options)
+        let value = String(repeating: "x", count: 600)
+        door.send((0..<5).map { array("SET", "k\($0)", value) }.joined())
+        XCTAssertEqual(door.backend.asked.count, 2)
+        for _ in 0..<5 { door.backend.release() }
+        XCTAssertEqual(door.backend.asked.count, 5)
+        XCTAssertEqual(door.received(), String(repeating: "+OK\r\n", count: 5))
+    }
+
+    func testBytesOfRepliesAreBounded() throws {
+        var options = RespOptions()
+        options.maximumPendingBytes = 2000
+        let door = try RespTestDoor(options: options)
+        door.backend.outcome = { _, _ in .found(.holding(String(repeating: "x", count: 900))) }
+        door.send((0..<20).map { "get k\($0)\n" }.joined())
+        XCTAssertEqual(door.backend.asked.count, 3, "what is to be sent is enough for now")
+        XCTAssertEqual(door.received().components(separatedBy: "$900\r\n").count, 21, "all come in time")
+    }
+
+    func testNothingIsBegunForAClientThatDoesNotRead() throws {
+        let door = try RespTestDoor()
+        door.channel.isWritable = false
+        door.channel.pipeline.fireChannelWritabilityChanged()
+        door.send("get a\nping\n")
+        XCTAssertTrue(door.backend.asked.isEmpty)
+        door.channel.isWritable = true
+        door.channel.pipeline.fireChannelWritabilityChanged()
+        XCTAssertEqual(door.received(), "$-1\r\n+PONG\r\n")
+    }
+
+    func testWhatIsTooLargeIsRefusedAndTheConnectionGoesOn() throws {
+        let door = try RespTestDoor()
+        door.send("*3\r\n$3\r\nSET\r\n$1\r\na\r\n$70000\r\n")
+        door.send(String(repeating: "x", count: 70_000) + "\r\n" + array("PING"))
+        XCTAssertEqual(
+            door.received(),
+            "-ERR the value has 70000 bytes, over this cluster's limit of 1000 (limits.value); split it over several "
+                + "keys\r\n+PONG\r\n")
+    }
+
+    func testLongPipelineDoesNotDeepenTheStack() throws {
+        let door = try RespTestDoor()
+        for _ in 0..<20 { door.send(String(repeating: array("GET", "a"), count: 5000)) }
+        XCTAssertEqual(door.received().utf8.count, 100_000 * 5)
+    }
+
+    // MARK: Ends
+
+    func testAProtocolErrorIsToldAfterWhatCameBefore() throws {
+        let door = try hold()
+        door.send("get a\n*1\r\nfoo\r\nget b\n")
+        door.backend.release()
+        XCTAssertEqual(door.received(), "$2\r\nva\r\n-ERR Protocol error: expected '$', got 'f'\r\n")
+        XCTAssertEqual(door.backend.asked.count, 1)
+        door.wait(.seconds(70))
+        XCTAssertFalse(door.isOpen)
+    }
+
+    func testQuitIsAnsweredAndCloses() throws {
+        let door = try RespTestDoor()
+        door.send("ping\nquit\nping\n")
+        XCTAssertEqual(door.received(), "+PONG\r\n+OK\r\n")
+        door.wait(.seconds(70))
+        XCTAssertFalse(door.isOpen)
+    }
+
+    func testForeignWordsEndTheConnection() throws {
+        for word in ["post / HTTP/1.1", "Host: kv"] {
+            let door = try RespTestDoor()
+            XCTAssertEqual(door.exchange(word), "")
+            door.wait(.seconds(70))
+            XCTAssertFalse(door.isOpen)
+        }
+    }
+
+    func testWhoClosesTheSendingHalfGetsAllReplies() throws {
+        let door = try hold()
+        door.send("get a\nget b\n")
+        door.channel.pipeline.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
+        door.backend.release()
+        XCTAssertTrue(door.isOpen)
+        door.backend.release()
+        XCTAssertEqual(door.received(), "$2\r\nva\r\n$2\r\nvb\r\n")
+        XCTAssertFalse(door.isOpen)
+    }
+
+    func testDrainingAnswersWhatIsUnderWay() throws {
+        let idle = try RespTestDoor()
+        idle.channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
+        idle.wait(.seconds(70))
+        XCTAssertFalse(idle.isOpen)
+
+        let door = try hold()
+        door.send("get a\nget b\n*1\r\n")
+        door.channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
+        for _ in 0..<2 { door.backend.release() }
+        XCTAssertEqual(door.received(), "$2\r\nva\r\n$2\r\nvb\r\n")
+        door.wait(.seconds(70))
+        XCTAssertFalse(door.isOpen)
+    }
+
+    func testRepliesAfterTheEndAreForNobody() throws {
+        let door = try hold()
+        door.send("get a\n")
+        try door.channel.close().wait()
+        door.backend.release()
+        XCTAssertEqual(door.received(), "")
+    }
+}

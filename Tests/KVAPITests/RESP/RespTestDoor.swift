@@ -1,0 +1,72 @@
+import KVCore
+import NIOCore
+import NIOEmbedded
+import XCTest
+
+@testable import KVAPI
+
+/// A connection of the Redis protocol in memory to a fake node.
+struct RespTestDoor {
+    let channel = EmbeddedChannel()
+    let backend: FakeBackend
+    let door: RespDoor
+
+    static func facts(redirects: Bool = false) -> NodeFacts {
+        NodeFacts(
+            version: "1.2.3", client: Address(host: "127.0.0.1", port: 7400), redirects: redirects,
+            dataDirectory: "/data/n1", appendfsync: "always", maximumConnections: 100, threads: 2, processID: 99)
+    }
+
+    init(_ backend: FakeBackend = FakeBackend(), options: RespOptions = RespOptions(), redirects: Bool = false) throws {
+        let door = RespDoor(
+            backend: backend, facts: Self.facts(redirects: redirects), options: options,
+            wallClock: { FakeBackend.wall })
+        try self.init(door, backend)
+    }
+
+    /// Another connection of the same node.
+    init(_ door: RespDoor, _ backend: FakeBackend) throws {
+        self.backend = backend
+        self.door = door
+        try door.configure(channel)
+        try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 7400)).wait()
+    }
+
+    /// Sends bytes as one read.
+    func send(_ text: String) {
+        guard channel.isActive else { return }
+        _ = try? channel.writeInbound(ByteBuffer(string: text))
+    }
+
+    /// All that was sent to the client since the last call.
+    func received() -> String {
+        channel.embeddedEventLoop.run()
+        var text = ""
+        while let buffer = try? channel.readOutbound(as: ByteBuffer.self) { text += String(buffer: buffer) }
+        return text
+    }
+
+    /// Sends an inline command and gives what comes back.
+    func exchange(_ line: String) -> String {
+        send(line + "\r\n")
+        return received()
+    }
+
+    func wait(_ time: TimeAmount) { channel.embeddedEventLoop.advanceTime(by: time) }
+
+    var isOpen: Bool { channel.isActive }
+}
+
+extension Record {
+    /// A record as the store would hold it.
+    static func holding(_ value: String, until expiry: UInt64 = 0) -> Record {
+        Record(
+            version: Version(ballot: Ballot(round: 1, node: NodeNumber(1)), sequence: 1),
+            expiry: Expiry(milliseconds: expiry), value: Array(value.utf8))
+    }
+}
+
+/// A request as an array of bulk strings.
+func array(_ words: String...) -> String {
+    "*\(words.count)\r\n" + words.map { "$\($0.utf8.count)\r\n\($0)\r\n" }.joined()
+}
