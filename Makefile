@@ -29,11 +29,10 @@ test: deps
 simulate: deps
 	$(SWIFT) run $(RELEASE) simulate --seeds $(SEEDS)
 
-## HTTP beside etcd, and the store alone; a few minutes, best on a machine that does nothing else
+## kv beside Redis, etcd and a bare NIOHTTP1; ten minutes, best on a machine that does nothing else: make bench ROWS=get-etcd
 bench: build
-	@SWIFT="$(SWIFT)" .ci/deps wrk etcd-server curl
-	Benchmarks/http/against-etcd
-	data=$$(mktemp -d) && $(SWIFT) run $(RELEASE) storebench 100000 $$data; rm -rf $$data
+	$(SWIFT) build $(RELEASE) --product barehttp
+	SWIFT="$(SWIFT)" Benchmarks/run $(ROWS)
 
 format:
 	$(SWIFT) format -i -r Package.swift Sources Tests examples

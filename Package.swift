@@ -121,6 +121,16 @@ let package = Package(
             path: "Benchmarks/StoreBench",
             swiftSettings: settings
         ),
+        .executableTarget(
+            name: "barehttp",
+            dependencies: [
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ],
+            path: "Benchmarks/BareHTTP",
+            swiftSettings: settings
+        ),
         .testTarget(name: "KVCoreTests", dependencies: ["KVCore"], swiftSettings: settings),
         .testTarget(
             name: "KVWireTests",

@@ -156,7 +156,7 @@ final class ReportTests: XCTestCase {
             "--rate -1", "--clients 0", "--pipeline 0", "--threads 0", "--threads 51 --protocol resp", "--keys 0",
             "--keys 1000000001", "--value-size 65MiB", "--value-size x", "--duration 0s", "--duration 8d",
             "--warmup x", "--operations 0", "--wait 1", "--wait -1 --protocol resp", "--distribution normal",
-            "--protocol ftp", "--load maybe", "--any-node", "--threads 2", "--workload e", "--clients x",
+            "--protocol ftp", "--load maybe", "--threads 2", "--workload e", "--clients x",
         ] {
             XCTAssertThrowsError(try LoadOptions.parse(words.split(separator: " ").map(String.init)).check(), words)
         }

@@ -62,6 +62,22 @@ final class BenchTests: XCTestCase {
         XCTAssertEqual(Double(paced.operations), 300, accuracy: 60)
     }
 
+    func testDrivesNodesByRedissProtocol() throws {
+        let cluster = try TestCluster(nodes: 3)
+        try cluster.startAndWait()
+        expectWork(
+            try bench(cluster, "--protocol", "resp", "--workload", "a", "--pipeline", "4", at: ["n2"]),
+            ["read", "update"])
+        XCTAssertEqual(try cluster.kv("get", "user000000000499").output.count, 100)
+        expectWork(
+            try bench(cluster, "--protocol", "resp", "--workload", "f", "--load", "no", "--any-node"),
+            ["read", "read_modify_write"])
+        expectWork(try bench(cluster, "--protocol", "resp", "--workload", "d", "--load", "no"), ["read", "insert"])
+        expectWork(try bench(cluster, "--protocol", "resp", "--workload", "e", "--load", "no"), ["scan", "insert"])
+        expectWork(
+            try bench(cluster, "--protocol", "resp", "--read-ratio", "0", "--wait", "1", "--load", "no"), ["update"])
+    }
+
     func testLeadersAreSentTheirKeysAndADeadNodeIsNoEnd() throws {
         let cluster = try TestCluster(nodes: 3)
         try cluster.startAndWait()

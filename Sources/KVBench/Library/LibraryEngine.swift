@@ -27,7 +27,12 @@ final class LibraryEngine: LoadEngine {
         }
         self.options = options
         values = Values(size: options.valueSize, seed: options.seed)
-        client = KVClient(endpoints: options.endpoints, timeout: options.timeout)
+        var clientOptions = KVClientOptions()
+        clientOptions.timeout = options.timeout
+        clientOptions.followsLeaders = options.isRouted
+        // The generator holds back by itself.
+        clientOptions.maximumWaiting = max(clientOptions.maximumWaiting, options.clients * max(options.pipeline, 16))
+        client = KVClient(endpoints: options.endpoints, options: clientOptions)
         do throws(KVClientError) {
             _ = try await client.nodes()
         } catch {

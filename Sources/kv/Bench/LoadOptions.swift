@@ -94,9 +94,6 @@ struct LoadOptions: ParsableArguments {
         if let operations { try check("--operations", operations, 1...Int.max) }
         if threads > clients { throw ValidationError("--threads may not be more than --clients") }
         if wait > 0 && transport != .resp { throw ValidationError("--wait needs --protocol resp") }
-        if anyNode && transport == .kv {
-            throw ValidationError("--any-node needs --protocol http or resp: the client library chooses by itself")
-        }
         if threads > 1 && transport == .kv {
             throw ValidationError("--threads needs --protocol http or resp: the client library has its own")
         }
