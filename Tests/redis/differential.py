@@ -20,6 +20,7 @@ import argparse
 import random
 import sys
 import time
+import zlib
 
 import strange
 from commands import Commands
@@ -69,8 +70,11 @@ class Pair:
         commands = [command for step in steps for command in split(step)]
         data = b"".join(encode(command) for command in commands)
         replies = []
+        # Not all in one piece, wherever that falls.
+        cut = zlib.crc32(data) % len(data)
         for connection in pair:
-            connection.send(data)
+            connection.send(data[:cut])
+            connection.send(data[cut:])
         for connection in pair:
             try:
                 replies.append([connection.read() for _ in commands])

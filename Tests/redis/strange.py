@@ -7,7 +7,7 @@ FIXED = [
     b"PING\r\n", b"PING\n", b"\r\n\r\nPING\r\n", b"   \r\n", b"\tPING\t\r\n", b"ping  hello\r\n", b"PING  \"a b\"\r\n",
     b"PING 'it\\'s'\r\n", b"PING \"\\x41\\n\\r\\t\\b\\a\\\\\\\"\\q\\xzz\"\r\n", b"PING 'a\\n'\r\n", b"PING \"\"\r\n",
     b"PING \"a\"b\r\n", b"PING \"a\r\n", b"PING 'a\r\n", b"PING a\"b\"\r\n", b"PING \"a\" \"b\"\r\n",
-    b"PING a\x00b\r\n", b"SET {t}i 1\r\nGET {t}i\r\nINCR {t}i\r\nDEL {t}i\r\n", b"get {t}nothing\r\n",
+    b"PING a\x00b\r\n", b"SET {t}i 1\r\nGET {t}i\r\nINCR {t}i\r\nDEL {t}i\r\n", b"get {t}nothing\r\n", b"GET {t}nothing\r\n",
     b"nosuch a b\r\n", b"\"\" x\r\n", b"\x00\r\n", b"*0\r\n", b"*-1\r\n", b"*-10\r\n", b"*\r\n", b"*a\r\n", b"*1 \r\n",
     b"* 1\r\n", b"*+1\r\n", b"*01\r\n", b"*1.0\r\n", b"*1048577\r\n", b"*2147483648\r\n", b"*9223372036854775808\r\n",
     b"*1\n$4\r\nPING\r\n", b"*1\r\n$4\nPING\r\n", b"*1\r\n:4\r\n", b"*1\r\nPING\r\n", b"*1\r\n\r\n",
