@@ -47,7 +47,8 @@ class Commands(Arguments):
         if kind < 0.4 and len(arguments) > 1:
             return arguments[:-1]
         if kind < 0.8:
-            return arguments + [self.pick(b"", b"1", b"NX", b"EX", self.key())]
+            takes_keys = arguments[0] in (b"MGET", b"MSET", b"DEL", b"UNLINK", b"EXISTS", b"TOUCH")
+            return arguments + [self.key() if takes_keys else self.pick(b"", b"1", b"NX", b"EX", self.key())]
         return arguments[:1]
 
     # Commands
@@ -137,7 +138,7 @@ class Commands(Arguments):
 
     def _scan(self):
         if self.chance(0.3):
-            cursor = self.pick(b"0", b"a", b"-1", b"", b" 0", b"18446744073709551616", b"1.5")
+            cursor = self.pick(b"0", b"a", b" 0", b"18446744073709551616", b"1.5")
             wrong = self.pick(
                 [b"COUNT", b"0"], [b"COUNT", b"a"], [b"COUNT"], [b"MATCH"], [b"nosuch", b"1"], [b"COUNT", b"-1"]
             )

@@ -10,9 +10,12 @@ node with all slots) keys share a slot, and cluster commands are compared as wel
 Deliberate differences, which are not compared:
 - Commands of other types than strings, MULTI, MSETNX, RENAME and the like: refused by the other server.
 - Subcommands of CLIENT, COMMAND, CONFIG, CLUSTER and OBJECT that only Redis has.
+- A command of more than 1,048,576 arguments is refused at once; Redis's limit is 2,147,483,647.
 - An argument over the limit is an error of its command's; Redis closes the connection.
+- A command of several keys takes keys of several slots; a cluster of Redis refuses it (CROSSSLOT).
+- A zero byte in an inline command is a byte; Redis takes it for the end of what it has read.
 - OBJECT ENCODING is compared just after a SET: Redis remembers how a value came about (APPEND, SETRANGE, INCRBYFLOAT).
-- What SCAN's cursors are, and in what order KEYS and SCAN answer.
+- What SCAN's cursors are (Redis takes an empty one, and negative ones), and in what order KEYS and SCAN answer.
 - How many commands there are (COMMAND COUNT), how many replicas (WAIT), and what INFO says of the server's state.
 """
 

@@ -7,9 +7,9 @@ FIXED = [
     b"PING\r\n", b"PING\n", b"\r\n\r\nPING\r\n", b"   \r\n", b"\tPING\t\r\n", b"ping  hello\r\n", b"PING  \"a b\"\r\n",
     b"PING 'it\\'s'\r\n", b"PING \"\\x41\\n\\r\\t\\b\\a\\\\\\\"\\q\\xzz\"\r\n", b"PING 'a\\n'\r\n", b"PING \"\"\r\n",
     b"PING \"a\"b\r\n", b"PING \"a\r\n", b"PING 'a\r\n", b"PING a\"b\"\r\n", b"PING \"a\" \"b\"\r\n",
-    b"PING a\x00b\r\n", b"SET {t}i 1\r\nGET {t}i\r\nINCR {t}i\r\nDEL {t}i\r\n", b"get {t}nothing\r\n", b"GET {t}nothing\r\n",
-    b"nosuch a b\r\n", b"\"\" x\r\n", b"\x00\r\n", b"*0\r\n", b"*-1\r\n", b"*-10\r\n", b"*\r\n", b"*a\r\n", b"*1 \r\n",
-    b"* 1\r\n", b"*+1\r\n", b"*01\r\n", b"*1.0\r\n", b"*1048577\r\n", b"*2147483648\r\n", b"*9223372036854775808\r\n",
+    b"SET {t}i 1\r\nGET {t}i\r\nINCR {t}i\r\nDEL {t}i\r\n", b"get {t}nothing\r\n", b"GET {t}nothing\r\n",
+    b"nosuch a b\r\n", b"\"\" x\r\n", b"*0\r\n", b"*-1\r\n", b"*-10\r\n", b"*\r\n", b"*a\r\n", b"*1 \r\n",
+    b"* 1\r\n", b"*+1\r\n", b"*01\r\n", b"*1.0\r\n", b"*2147483648\r\n", b"*9223372036854775808\r\n",
     b"*1\n$4\r\nPING\r\n", b"*1\r\n$4\nPING\r\n", b"*1\r\n:4\r\n", b"*1\r\nPING\r\n", b"*1\r\n\r\n",
     b"*1\r\n*1\r\n$4\r\nPING\r\n", b"*1\r\n$-1\r\n", b"*1\r\n$\r\n", b"*1\r\n$a\r\n", b"*1\r\n$ 4\r\n",
     b"*1\r\n$+4\r\nPING\r\n", b"*1\r\n$04\r\nPING\r\n", b"*1\r\n$4294967296\r\n",
@@ -24,7 +24,7 @@ FIXED = [
 ]
 ALPHABET = [
     b"*", b"$", b"\r\n", b"\n", b"\r", b" ", b"1", b"2", b"4", b"-1", b"0", b"PING", b"GET", b"{t}a", b'"', b"'", b"\\",
-    b"\\x41", b"\x00", b"+", b":",
+    b"\\x41", b"+", b":",
 ]
 
 
@@ -47,9 +47,9 @@ def damage(rng):
     if kind == 0:
         del data[at]
     elif kind == 1:
-        data.insert(at, rng.choice(b"*$\r\n 019-ax\x00"))
+        data.insert(at, rng.choice(b"*$\r\n 019-ax"))
     else:
-        data[at] = rng.choice(b"*$\r\n 019-ax\x00")
+        data[at] = rng.choice(b"*$\r\n 019-ax")
     return bytes(data)
 
 

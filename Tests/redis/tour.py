@@ -267,7 +267,7 @@ def only_kv(r):
     equal(r.set("{tour}i", "one"), True)
     equal(r.execute_command("SET", "{tour}i", "two", "IFEQ", "other"), None)
     equal(r.execute_command("SET", "{tour}i", "two", "IFEQ", "one"), True, "OK")
-    equal(r.execute_command("SET", "{tour}i", "three", "IFEQ", "x", "GET"), "two")
+    equal(r.execute_command("SET", "{tour}i", "three", "IFEQ", "x", "GET", get=True), "two")
     equal(r.execute_command("SET", "{tour}none", "two", "IFEQ", ""), None)
     equal(r.get("{tour}i"), "two")
     refused("syntax error", r.execute_command, "SET", "{tour}i", "v", "IFEQ", "two", "NX")
@@ -278,7 +278,7 @@ def only_kv(r):
     equal(r.execute_command("CLIENT", "SETINFO", "LIB-NAME", "tour", **one), "OK", True)
     equal(r.execute_command("CLIENT", "NO-TOUCH", "ON", **one), "OK", True)
     for command in (("MULTI",), ("RENAME", "{tour}a", "{tour}b"), ("MSETNX", "{tour}a", "1"), ("EXEC",)):
-        refused(command[0], r.execute_command, *command, **one)
+        refused(f"'{command[0].lower()}' is not supported", r.execute_command, *command, **one)
     refused("unknown command 'LPUSH'", r.execute_command, "LPUSH", "{tour}l", "v", **one)
 
 
