@@ -151,10 +151,14 @@ final class TestCluster {
 
     func isRunning(_ id: String) -> Bool { processes[id].map { $0.poll() == nil } ?? false }
 
+    func pid(of id: String) throws -> pid_t {
+        guard let process = processes[id] else { throw Unexpected("\(id) does not run") }
+        return process.pid
+    }
+
     /// Bytes of memory that a node's process has in use.
     func memory(_ id: String) throws -> Int {
-        guard let process = processes[id] else { throw Unexpected("\(id) does not run") }
-        let pages = try String(contentsOfFile: "/proc/\(process.pid)/statm", encoding: .utf8).split(separator: " ")
+        let pages = try String(contentsOfFile: "/proc/\(try pid(of: id))/statm", encoding: .utf8).split(separator: " ")
         guard pages.count > 1, let resident = Int(pages[1]) else { throw Unexpected("statm cannot be read") }
         return resident * sysconf(Int32(_SC_PAGESIZE))
     }

@@ -1,0 +1,122 @@
+import Foundation
+import KVCore
+import XCTest
+
+/// Unmodified Redis clients, and a Redis beside the nodes that must answer the same.
+final class RedisClientsTests: XCTestCase {
+    /// What is shown here is how replies look; waiting for the disk would only take time.
+    private static let settings = "storage: {sync: never}\n"
+
+    private func startedCluster(nodes: Int, settings: String = "") throws -> TestCluster {
+        let cluster = try TestCluster(nodes: nodes, replicas: min(nodes, 3), settings: Self.settings + settings)
+        try cluster.startAndWait()
+        try cluster.waitUntilBalanced()
+        return cluster
+    }
+
+    private func addresses(_ cluster: TestCluster, _ ids: String...) -> String {
+        cluster.nodes.filter { ids.isEmpty || ids.contains($0.id) }.map { "\($0.client)" }.joined(separator: ",")
+    }
+
+    private func compare(_ redis: RedisServer, with addresses: String, seed: Int, count: Int = 1250) throws {
+        try RedisTools.pass(
+            "python3", "differential.py", "--seed", "\(seed)", "--count", "\(count)", "\(redis.address)", addresses)
+    }
+
+    // MARK: The same random commands to both
+
+    func testOneNodeAnswersAsARedisDoes() throws {
+        let redis = try [false, true].map { try RedisServer(isCluster: $0) }
+        let cluster = try startedCluster(nodes: 1)
+        for (seed, redis) in zip(1..., redis) { try compare(redis, with: addresses(cluster), seed: seed) }
+    }
+
+    func testThreeNodesTogetherAnswerAsARedisDoes() throws {
+        let redis = try [false, true].map { try RedisServer(isCluster: $0) }
+        let cluster = try startedCluster(nodes: 3)
+        for (seed, redis) in zip(11..., redis) { try compare(redis, with: addresses(cluster), seed: seed) }
+    }
+
+    func testTwoOfThreeAnswerAsARedisDoesAndTheThirdComesBackMeanwhile() throws {
+        let redis = try RedisServer(isCluster: false)
+        let cluster = try startedCluster(nodes: 3)
+        cluster.killNow("n3")
+        try cluster.wait(for: "the others to lead what n3 led") {
+            try cluster.ring("n1").assignments.allSatisfy { $0.leader != nil && $0.leader != "n3" }
+        }
+        let others = addresses(cluster, "n1", "n2")
+        try compare(redis, with: others, seed: 21, count: 500)
+        let command = ["python3", "differential.py", "--seed", "22", "--count", "2500", "\(redis.address)", others]
+        let comparison = try RedisTools.begin(command, limit: 120)
+        try cluster.start("n3")
+        try cluster.waitUntilReady()
+        RedisTools.assertPassed(command, try comparison())
+    }
+
+    // MARK: Every command by redis-py
+
+    func testRedisPyAtOneNode() throws {
+        let pythons = try RedisTools.pythons()
+        let cluster = try startedCluster(nodes: 1)
+        for python in pythons {
+            try RedisTools.pass(python, "tour.py", addresses(cluster))
+            try RedisTools.pass(python, "tour.py", "--cluster", addresses(cluster))
+        }
+    }
+
+    func testRedisPyAtThreeNodes() throws {
+        let pythons = try RedisTools.pythons()
+        let cluster = try startedCluster(nodes: 3)
+        for python in pythons {
+            try RedisTools.pass(python, "tour.py", addresses(cluster))
+            try RedisTools.pass(python, "tour.py", "--cluster", addresses(cluster))
+        }
+    }
+
+    func testRedisPyIsSentToTheNodeThatServes() throws {
+        let pythons = try RedisTools.pythons()
+        let cluster = try startedCluster(nodes: 3, settings: "redis: {moved: true}\n")
+        for python in pythons { try RedisTools.pass(python, "tour.py", "--cluster", addresses(cluster)) }
+    }
+
+    // MARK: Redis's own programs
+
+    func testRedisCliAndBenchmark() throws {
+        try RedisTools.require("redis-cli", "redis-benchmark")
+        let cluster = try startedCluster(nodes: 3)
+        let nodes = cluster.nodes.map { "\($0.client)" }
+        try RedisTools.pass("./cli.sh", nodes[0], nodes[1], nodes[2])
+    }
+
+    func testRedisCliAndBenchmarkAreSentToTheNodeThatServes() throws {
+        try RedisTools.require("redis-cli", "redis-benchmark")
+        let cluster = try startedCluster(nodes: 3, settings: "redis: {moved: true}\n")
+        let nodes = cluster.nodes.map { "\($0.client)" }
+        try RedisTools.pass("./cli.sh", "--routed", nodes[0], nodes[1], nodes[2])
+    }
+
+    // MARK: A node is killed
+
+    func testClientsCountWhileANodeIsKilledAndComesBack() throws {
+        for python in try RedisTools.pythons() {
+            let cluster = try startedCluster(nodes: 3)
+            let pid = "\(try cluster.pid(of: "n1"))"
+            let killed = cluster.directory.appendingPathComponent("killed").path
+            let restarted = cluster.directory.appendingPathComponent("restarted").path
+            let command = [
+                python, "kill.py", "--pid", pid, "--killed", killed, "--restarted", restarted, addresses(cluster),
+            ]
+            let clients = try RedisTools.begin(command, limit: 180)
+            // If the clients end instead, their result tells why.
+            try? cluster.wait(limit: 90, for: "n1 to be killed, and the others to be served") {
+                FileManager.default.fileExists(atPath: killed)
+            }
+            cluster.killNow("n1")
+            try cluster.start("n1")
+            try cluster.waitUntilReady()
+            try cluster.waitUntilBalanced()
+            FileManager.default.createFile(atPath: restarted, contents: nil)
+            RedisTools.assertPassed(command, try clients())
+        }
+    }
+}
