@@ -106,11 +106,3 @@ class Cluster:
         fields = Path(f"/proc/{self.processes[id].pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
-
-def wrk(lua, endpoint, seconds, connections=32, **environment):
-    """Runs wrk to its end, and returns what it printed."""
-    if not shutil.which("wrk"):
-        fail("wrk is not installed: apt-get install wrk")
-    environment = {**os.environ, **{name: str(value) for name, value in environment.items()}}
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(lua), f"http://{endpoint}"]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, check=True).stdout
