@@ -20,7 +20,7 @@ extension LogStore {
         }
         var preallocation: UInt64?
         if UInt64(buffer.end) > preallocated {
-            let step = UInt64(max(1, min(options.preallocation, options.segment)))
+            let step = UInt64(max(1, min(preallocationStep, options.segment)))
             preallocated = (UInt64(buffer.end) + step - 1) / step * step
             preallocation = preallocated
         }
@@ -31,6 +31,13 @@ extension LogStore {
             sync: options.sync == .always || buffer.mustSync,
             measure: buffer.beginsSegment || writtenSinceMeasure > options.reserve(of: space) / 16)
     }
+
+    /// What is written ahead is synced with the next batch, which is not to take long.
+    private var preallocationStep: Int {
+        options.sync == .always ? min(options.preallocation, Self.longestWrittenAhead) : options.preallocation
+    }
+
+    private static let longestWrittenAhead = 4 << 20
 
     /// Advances `durable`, or sets `failure` and returns it.
     @discardableResult

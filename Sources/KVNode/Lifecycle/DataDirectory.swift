@@ -53,9 +53,10 @@ final class DataDirectory: Sendable {
         let path = configuration.dataDirectory
         let found = try Self.storedTopology(in: path)
         if let found { try ConfigurationCheck(configuration, path).check(found, madeWith: Self.agreement(of: path)) }
+        let shards = configuration.storage.shards
         let file = try IdentityFile(
             directory: path, node: configuration.node.id, cluster: found == nil ? configuration.clusterID : nil,
-            newStore: .random(), newShards: configuration.storage.shards == 0 ? Self.defaultShards : configuration.storage.shards)
+            newStore: .random(), newShards: shards == 0 ? Self.defaultShards : shards)
         self.path = path
         self.file = file
         nodeID = configuration.node.id

@@ -63,11 +63,19 @@ final class SystemFile: File {
         if fdatasync(descriptor) != 0 { throw FileError(errno: errno, "fdatasync", path) }
     }
 
-    func preallocate(to size: UInt64) {
+    func preallocate(to size: UInt64, written: Bool) {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { return }
-        let present = UInt64(clamping: status.st_size)
-        if size > present { _ = kv_fallocate(descriptor, present, size - present) }
+        var place = UInt64(clamping: status.st_size)
+        guard size > place, kv_fallocate(descriptor, place, size - place) == 0, written else { return }
+        let zeros = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 8)
+        defer { zeros.deallocate() }
+        _ = zeros.initializeMemory(as: UInt8.self, repeating: 0)
+        while place < size {
+            let part = min(UInt64(zeros.count), size - place)
+            guard (try? write(UnsafeRawBufferPointer(rebasing: zeros[..<Int(part)]), at: place)) != nil else { return }
+            place += part
+        }
     }
 
     func truncate(to size: UInt64) throws(FileError) {

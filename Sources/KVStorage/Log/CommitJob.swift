@@ -36,7 +36,8 @@ public struct CommitJob: Sendable {
     public func run() -> CommitResult {
         do throws(FileError) {
             let file = try openFile()
-            if let preallocation { file.preallocate(to: preallocation) }
+            // Where every batch is synced, the file system would note each time that reserved blocks are in use now.
+            if let preallocation { file.preallocate(to: preallocation, written: sync) }
             try file.write(buffer.closed, at: UInt64(buffer.offset))
             if sync { try file.sync() }
             return CommitResult(outcome: .success(file), space: measure ? try? fileSystem.space(directory) : nil)

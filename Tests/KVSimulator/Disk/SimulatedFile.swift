@@ -48,7 +48,7 @@ final class SimulatedFile: File, @unchecked Sendable {
         try disk.perform("fdatasync", path) { inode.sync() }
     }
 
-    func preallocate(to size: UInt64) {
+    func preallocate(to size: UInt64, written: Bool) {
         guard (try? check("fallocate")) != nil, inode.content.count < size,
             disk.hasRoom(Int(clamping: size) - inode.content.count)
         else { return }
