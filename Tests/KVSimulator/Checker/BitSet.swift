@@ -8,6 +8,10 @@ struct BitSet: Hashable {
 
     mutating func insert(_ index: Int) { words[index >> 6] |= 1 << UInt64(index & 63) }
 
+    mutating func formUnion(_ other: BitSet) {
+        for index in words.indices { words[index] |= other.words[index] }
+    }
+
     /// Whether all of `other`, of the same size, is in here.
     func contains(_ other: BitSet) -> Bool {
         for index in words.indices where other.words[index] & ~words[index] != 0 { return false }

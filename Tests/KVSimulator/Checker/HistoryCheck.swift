@@ -88,7 +88,8 @@ struct HistoryCheck {
         switch LinearizabilityChecker.check(translation.operations) {
         case .linearizable: return
         case .undecided:
-            violations.append(Violation(.undecided, "\(key): \(translation.operations.count) operations"))
+            let detail = "\(key): \(translation.operations.count) operations"
+            violations.append(Violation(.undecided, detail, history: translation.lines(translation.operations)))
         case .violation:
             let shrunk = Shrinker.shrink(translation.operations)
             violations.append(

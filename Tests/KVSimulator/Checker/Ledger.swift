@@ -6,6 +6,8 @@ final class Ledger {
     private var values: [KeyVersion: Int] = [:]
     /// Writes whose effect is in a value that some store has had.
     private var stored: Set<Int> = []
+    /// The expiries that records have had, in milliseconds since 1970.
+    private var expiries: [Key: Set<UInt64>] = [:]
     /// By what was last appended, what came of it.
     private var appended: [Int: Content] = [:]
     private(set) var violations: [Violation] = []
@@ -24,6 +26,7 @@ final class Ledger {
             return add(Violation(.versions, "\(key): record \(record.version) holds bytes that nobody wrote"))
         }
         stored.formUnion(content.writes)
+        if record.expiry != .never { expiries[key, default: []].insert(record.expiry.milliseconds) }
         learn(content)
         learn(key, record.version, value: content.value)
     }
@@ -74,6 +77,11 @@ final class Ledger {
     func value(_ key: Key, _ version: Version) -> Int? { values[KeyVersion(key: key, version: version)] }
 
     func hasStored(_ write: Int) -> Bool { stored.contains(write) }
+
+    /// Whether some store has had a record of the key with such an expiry.
+    func hasStored(_ key: Key, expiring range: ClosedRange<UInt64>) -> Bool {
+        expiries[key]?.contains(where: range.contains) ?? false
+    }
 
     /// Keeps the first few: one fault tends to show many times.
     private func add(_ violation: Violation) {

@@ -35,16 +35,25 @@ public struct LinearizabilityChecker {
     /// Ascending by invocation.
     private let operations: [RegisterOperation]
     private let required: BitSet
-    /// By write: those among `required` that saw it.
+    /// By value: those among `required` that saw it.
     private var observers: [Int: BitSet] = [:]
+    /// The value that each one comes of by changes that required just what they met.
+    private var origins: [Int: Int] = [:]
+    /// By origin: those among `required` that saw a value that comes of it.
+    private var heirs: [Int: BitSet] = [:]
     /// By write: the index of its expiry.
     private var expiries: [Int: Int] = [:]
+    /// By value: those among `required` that saw that it was another.
+    private var avoiders: [Int: BitSet] = [:]
+    /// Those among `required` that saw a value that is no number.
+    private var wordSeekers: BitSet
     /// Open operations whose place in the order can matter.
     private var optional = Relevant()
 
     private init(_ unsorted: [RegisterOperation]) {
         let operations = unsorted.sorted { ($0.invoked, $0.completed) < ($1.invoked, $1.completed) }
         var required = BitSet(count: operations.count)
+        wordSeekers = required
         for (index, operation) in operations.enumerated() {
             if case .expire(let write) = operation.step { expiries[write] = index }
             guard !operation.isOpen else { continue }
@@ -52,9 +61,16 @@ public struct LinearizabilityChecker {
             if let write = operation.step.observed {
                 observers[write, default: BitSet(count: operations.count)].insert(index)
             }
+            switch operation.step {
+            case .unmet(.exactly(let sight)):
+                avoiders[sight.write, default: BitSet(count: operations.count)].insert(index)
+            case .unmet(.number): wordSeekers.insert(index)
+            default: continue
+            }
         }
         self.operations = operations
         self.required = required
+        traceOrigins()
         optional = Relevant(operations, expiries: expiries)
     }
 
@@ -105,26 +121,29 @@ public struct LinearizabilityChecker {
     }
 
     private func pushOpen(_ stack: inout [State], from state: State, until limit: UInt64) {
-        for index in optional.named where !state.done.contains(index) && operations[index].invoked <= limit {
-            push(index, &stack, from: state)
-        }
-        // A value that nobody names is of use only where there is none, or where the one that is there will end.
-        let isWanting = state.register.write == 0 || state.register.end != 0 || optional.anotherMatters
-        for index in optional.adds where !state.done.contains(index) && operations[index].invoked <= limit {
-            guard case .add(let amount) = operations[index].step else { continue }
-            let isOnTheWay = optional.isOnTheWay(state.register.write + amount)
-            if isOnTheWay || state.register.write == 0 || optional.anotherMatters { push(index, &stack, from: state) }
-        }
-        if isWanting {
-            for index in optional.overwrites where !state.done.contains(index) && operations[index].invoked <= limit {
-                push(index, &stack, from: state)
+        let register = state.register
+        func push(_ indices: [Int]) {
+            for index in indices where !state.done.contains(index) && operations[index].invoked <= limit {
+                self.push(index, &stack, from: state)
             }
         }
-        for group in optional.alike {
-            guard isWanting || group.erases,
-                let index = group.indices.first(where: { !state.done.contains($0) }), operations[index].invoked <= limit
-            else { continue }
-            push(index, &stack, from: state)
+        push(optional.named)
+        let isAvoided = avoiders[register.write].map { !state.done.contains($0) } ?? false
+        let anotherHelps = optional.anotherMatters || isAvoided
+        push(
+            optional.adds.filter { index in
+                guard case .add(let amount) = operations[index].step else { return false }
+                return anotherHelps || register.write == 0 && optional.presenceMatters
+                    || optional.isOnTheWay(register.write + amount)
+            })
+        // A value that nobody names is of use only where there is none, where the one that is there will end, or where it
+        // is not what was seen.
+        let isWanting = register.write == 0 || register.end != 0 || anotherHelps
+        let wordHelps = Content.isNumber(register.write) && !state.done.contains(wordSeekers)
+        if isWanting || wordHelps { push(optional.overwrites) }
+        for group in optional.alike where isWanting || group.erases || wordHelps && !group.kind.isNumber {
+            guard let index = group.indices.first(where: { !state.done.contains($0) }) else { continue }
+            push([index])
         }
     }
 
@@ -133,13 +152,57 @@ public struct LinearizabilityChecker {
         var next = state
         next.done.insert(index)
         next.register = register
-        if register.write != state.register.write, Content.isUnique(state.register.write),
-            let observers = observers[state.register.write],
-            !next.done.contains(observers)
-        {
-            return
-        }
+        guard mayReplace(state.register.write, by: register.write, next.done) else { return }
         stack.append(next)
+    }
+
+    /// A value that can come only once must not go before all that saw it, or what comes of it, are ordered.
+    private func mayReplace(_ old: Int, by new: Int, _ done: BitSet) -> Bool {
+        guard old != new, Content.isUnique(old) else { return true }
+        if let observers = observers[old], !done.contains(observers) { return false }
+        let origin = origin(of: old)
+        guard origin != self.origin(of: new), let heirs = heirs[origin] else { return true }
+        return done.contains(heirs)
+    }
+
+    private func origin(of value: Int) -> Int {
+        if let origin = origins[value] { return origin }
+        // Sums come of the number that was put.
+        guard Content.isNumber(value), Content.isUnique(value), Content.base(of: value) != 0 else { return value }
+        let base = Content.base(of: value)
+        return origins[base] ?? base
+    }
+
+    private mutating func traceOrigins() {
+        var parents: [Int: Int] = [:]
+        for operation in operations {
+            switch operation.step {
+            case .write(let sight, .exactly(let met)), .rewrite(let sight, .exactly(let met)):
+                if Content.isUnique(met.write),
+                    !Content.isNumber(sight.write) || Content.base(of: sight.write) == sight.write
+                {
+                    parents[sight.write] = met.write
+                }
+            default: continue
+            }
+        }
+        for value in parents.keys {
+            var origin = value
+            // (No value comes of itself, but for histories that are wrong.)
+            for _ in 0...2 * parents.count {
+                if let parent = parents[origin] {
+                    origin = parent
+                } else if self.origin(of: origin) != origin {
+                    origin = self.origin(of: origin)
+                } else {
+                    break
+                }
+            }
+            origins[value] = origin
+        }
+        for (value, observers) in observers where Content.isUnique(value) {
+            heirs[origin(of: value), default: BitSet(count: operations.count)].formUnion(observers)
+        }
     }
 
     /// The register after the operation; nil where it cannot have come next.
@@ -240,10 +303,14 @@ extension Step {
         }
     }
 
-    /// Whether it depends on what kind of value it meets, or on its being another: any write may have made the difference.
+    /// Whether any change of the value may have made the difference to it.
     var needsAnotherValue: Bool {
+        if case .unmet(.exactly) = self { return true }
+        return false
+    }
+
+    var needsNumber: Bool {
         switch self {
-        case .unmet(.number), .unmet(.exactly): true
         case .write(_, .number), .rewrite(_, .number), .schedule(_, .number), .erase(.number): true
         default: false
         }

@@ -25,8 +25,10 @@ struct Relevant {
     private(set) var overwrites: [Int] = []
     /// Writes of values that nobody saw, where there is none. And erasures.
     private(set) var alike: [Alike] = []
-    /// Another value than the one that is there may be of use, or one of another kind.
+    /// Another value than the one that is there may be of use at any time.
     private(set) var anotherMatters = false
+    /// Some value is needed somewhere.
+    private(set) var presenceMatters = false
     /// The highest number that was seen of those made by adding to one base, by that.
     private var highest: [Int: Int] = [:]
 
@@ -35,7 +37,8 @@ struct Relevant {
     /// - Parameter expiries: by number, the index of its expiry.
     init(_ operations: [RegisterOperation], expiries: [Int: Int]) {
         let needs = Needs(operations, expiries: expiries)
-        anotherMatters = needs.another
+        anotherMatters = needs.kind
+        presenceMatters = needs.presence
         for number in needs.seen where Content.isNumber(number) {
             let base = Content.base(of: number)
             highest[base] = max(number, highest[base] ?? 0)
@@ -53,7 +56,7 @@ struct Relevant {
                     add(index, Alike.Kind(keepsEnd: keepsEnd, isNumber: isNumber, requirement: requirement))
                 case .present, .exactly, .expiring: overwrites.append(index)
                 }
-            case .add: if needs.presence || needs.another || !highest.isEmpty { adds.append(index) }
+            case .add: if needs.presence || needs.another || needs.kind || !highest.isEmpty { adds.append(index) }
             case .erase(.nothing): if needs.absence { add(index, Alike.Kind(erases: true)) }
             case .erase: if needs.absence { named.append(index) }
             case .schedule, .expire: named.append(index)
@@ -82,6 +85,9 @@ private struct Needs {
     var absence = false
     /// Some other value than the one that is there.
     var another = false
+    /// A value that is no number; a number.
+    var word = false
+    var kind = false
 
     init(_ operations: [RegisterOperation], expiries: [Int: Int]) {
         for operation in operations where !operation.isOpen { add(operation.step) }
@@ -92,9 +98,9 @@ private struct Needs {
             for operation in operations where operation.isOpen {
                 switch operation.step {
                 case .write, .rewrite: if want(operation.step, expiries: expiries) { add(operation.step) }
-                case .schedule: add(operation.step)
                 // It needs a value only in order to take it away, so only if it needs a certain one.
                 case .erase(.exactly(let sight)): if absence { see(sight.write) }
+                case .schedule: add(operation.step)
                 default: continue
                 }
             }
@@ -106,6 +112,8 @@ private struct Needs {
         presence = presence || step.needsSomeValue
         absence = absence || step.needsNoValue
         another = another || step.needsAnotherValue
+        word = word || step == .unmet(.number)
+        kind = kind || step.needsNumber
     }
 
     /// A sum needs the number that it began with, or nothing.
@@ -120,12 +128,13 @@ private struct Needs {
     func want(_ step: Step, expiries: [Int: Int]) -> Bool {
         switch step {
         case .write(let sight, let requirement):
-            if seen.contains(sight.write) || another { return true }
+            if seen.contains(sight.write) || another || kind || word && !Content.isNumber(sight.write) { return true }
             // What ends by itself can leave a value as well as none.
             if expiries[sight.write] != nil { return presence || absence }
             return serves(requirement, expiries: expiries)
         case .rewrite(let sight, let requirement):
-            return seen.contains(sight.write) || another || serves(requirement, expiries: expiries)
+            let isOther = another || kind || word && !Content.isNumber(sight.write)
+            return seen.contains(sight.write) || isOther || serves(requirement, expiries: expiries)
         default: return false
         }
     }

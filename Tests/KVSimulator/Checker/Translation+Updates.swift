@@ -148,11 +148,16 @@ extension Call {
         return false
     }
 
-    /// Whether what it leaves may end when what was there before would have.
+    /// Whether it has changed a value that would end.
+    var requiredEnd: Bool {
+        guard case .update(let update) = command, case .answered(.updated(_, .applied)) = end else { return false }
+        return update.requirement == .expiring
+    }
+
+    /// Whether it sets a value that tells nothing of the one before, but may end when that would have.
     var keepsEnd: Bool {
-        guard case .update(let update) = command else { return false }
-        if case .set = update.change { return update.lifetime == .keep }
-        return update.change != .remove
+        guard case .update(let update) = command, case .set = update.change else { return false }
+        return update.lifetime == .keep
     }
 }
 

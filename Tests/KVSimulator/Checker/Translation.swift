@@ -17,6 +17,8 @@ struct Translation {
     private let ranks: [Version: Int]
     /// Whether some values end when those before them would have.
     private let keepsEnds: Bool
+    /// Whether some change was made of a value because it would end.
+    private let requiresEnds: Bool
     /// The lowest rank under which each value was seen.
     private let firstRanks: [Int: Int]
     /// What each operation came from, by what stays the same in a history cut short.
@@ -36,6 +38,7 @@ struct Translation {
         }
         self.firstRanks = firstRanks
         keepsEnds = calls.contains(where: \.keepsEnd)
+        requiresEnds = calls.contains(where: \.requiredEnd)
         for call in calls { add(call) }
         checkVersions(calls)
     }
@@ -149,8 +152,7 @@ struct Translation {
             if case .answered = call.end, !call.isUnknown {
                 until = call.completed / 1_000_000 + span
             } else {
-                // A value that no store has seen was overwritten, if it ever was, in the tick that it was proposed in.
-                guard keepsEnds || ledger.hasStored(call.write) else { return }
+                guard mayShow(call, from: from) else { return }
                 // The change may yet be made.
                 until = self.end
             }
@@ -163,6 +165,14 @@ struct Translation {
             from * 1_000_000, isOpen ? RegisterOperation.open : until * 1_000_000, .expire(end))
         operations.append(operation)
         sources[operation.cutShort] = .expiry(from: from, until: until, end: end)
+    }
+
+    /// Whether anybody can have noticed the expiry, not before `from`, of a change whose outcome is unknown.
+    private func mayShow(_ call: Call, from: UInt64) -> Bool {
+        // A record that no store has seen was overwritten, if it ever was, in the tick that it was proposed in: by one that
+        // may have kept its expiry, or after a change that required it to have one.
+        if call.value != 0 { return keepsEnds || ledger.hasStored(call.write) }
+        return requiresEnds || ledger.hasStored(key, expiring: wallOrigin + from...UInt64.max)
     }
 
     private func requirement(_ condition: Condition) -> Requirement {

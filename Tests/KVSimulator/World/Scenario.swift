@@ -44,6 +44,8 @@ public struct Scenario: Sendable {
     public var lifetime = Span.milliseconds(400)
     public var expiring = 0.4
     public var punctual = 0.5
+    /// How many of the values that are set keep the expiry of the one before.
+    public var keeping = 0.0
     // What moves.
     /// Machines that may be admitted later.
     public var spares = 0
@@ -228,6 +230,7 @@ extension Scenario {
         loads = random.pick([0, 0.1, 0.5])
         if random.chance(0.3) {
             expires = true
+            keeping = random.pick([0, 0, 0, 0.3])
         } else {
             clockRate = random.pick([0, 1_000, 50_000])
             wallSkew = random.pick([.zero, .milliseconds(500), .milliseconds(100_000)])
@@ -241,6 +244,7 @@ extension Scenario {
         recompare = .milliseconds(random.pick([300, 1000, 3000]))
         if random.chance(0.75) { addMoves(&random) }
         if random.chance(0.1) { calm(&random) }
+        if !isCalm { keeping = 0 }
         stagger = random.pick([.milliseconds(500), .milliseconds(500), .milliseconds(20)])
         if moves != nil, random.chance(0.5) { governItself(&random) }
         if random.chance(0.3) { addSwim(&random) }

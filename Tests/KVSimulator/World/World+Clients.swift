@@ -142,10 +142,11 @@ extension World {
         }
         let set = Update.Change.set(someValue(write), contentType: "")
         switch kind {
-        case 10: return request(set, .equals(likelyValue(key)), lifetimeChange(), tellsPrevious: isCurious)
+        // What they met where they failed must be told, or too much would explain it.
+        case 10: return request(set, .equals(likelyValue(key)), lifetimeChange(), tellsPrevious: true)
         case 11: return request(set, .always, lifetimeChange(), tellsPrevious: true)
         case 12: return request(set, .absent, lifetimeChange(), tellsPrevious: isCurious)
-        case 13: return request(.remove, .equals(likelyValue(key)), tellsPrevious: isCurious)
+        case 13: return request(.remove, .equals(likelyValue(key)), tellsPrevious: true)
         case 14: return request(.remove, tellsPrevious: true)
         case 15: return request(.append(Content.tail(write)))
         case 16: return request(.add(Int64(Content.amount(write))))
@@ -165,7 +166,8 @@ extension World {
     private func likelyValue(_ key: Key) -> [UInt8] { lastValues[key] ?? Array("none".utf8) }
 
     private func lifetimeChange() -> Update.LifetimeChange {
-        if clientRandom.chance(0.3) { return .keep }
+        // A kept expiry is all that shows of the change it came from: with many unknown outcomes it would explain too much.
+        if clientRandom.chance(scenario.expires ? scenario.keeping : 0.3) { return .keep }
         return .set(
             scenario.expires && clientRandom.chance(scenario.expiring) && !isHealed ? someLifetime() : .unlimited)
     }
