@@ -98,14 +98,21 @@ final class RedisClientsTests: XCTestCase {
     // MARK: A node is killed
 
     func testClientsCountWhileANodeIsKilledAndComesBack() throws {
+        try countWhileANodeIsKilled()
+    }
+
+    func testClientsThatAreSentElsewhereCountWhileANodeIsKilledAndComesBack() throws {
+        try countWhileANodeIsKilled("--routed", settings: "redis: {moved: true}\n")
+    }
+
+    private func countWhileANodeIsKilled(_ options: String..., settings: String = "") throws {
         for python in try RedisTools.pythons() {
-            let cluster = try startedCluster(nodes: 3)
+            let cluster = try startedCluster(nodes: 3, settings: settings)
             let pid = "\(try cluster.pid(of: "n1"))"
             let killed = cluster.directory.appendingPathComponent("killed").path
             let restarted = cluster.directory.appendingPathComponent("restarted").path
-            let command = [
-                python, "kill.py", "--pid", pid, "--killed", killed, "--restarted", restarted, addresses(cluster),
-            ]
+            let arguments = ["--pid", pid, "--killed", killed, "--restarted", restarted, addresses(cluster)]
+            let command = [python, "kill.py"] + options + arguments
             let clients = try RedisTools.begin(command, limit: 180)
             // If the clients end instead, their result tells why.
             try? cluster.wait(limit: 90, for: "n1 to be killed, and the others to be served") {

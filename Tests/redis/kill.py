@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Clients that count and write while a node is killed, and while it comes back.
 
-    kill.py --pid PID --killed FILE --restarted FILE HOST:PORT,HOST:PORT,HOST:PORT
+    kill.py [--routed] --pid PID --killed FILE --restarted FILE HOST:PORT,HOST:PORT,HOST:PORT
 
-Redis and RedisCluster clients run on threads. When all have been at it for a while, this kills the process PID, of the
-first address; when all have got on without it, it makes the file `killed`; when the file `restarted` is there, it waits
-until all have got on again, those of the killed node too, and compares what they were told with what is there.
+Redis and RedisCluster clients (with --routed, where a key is served where it lives only: these alone) run on threads.
+When all have been at it for a while, this kills the process PID, of the first address; when all have got on without
+it, it makes the file `killed`; when the file `restarted` is there, it waits until all have got on again, those of the
+killed node too, and compares what they were told with what is there.
 
 - An acknowledged INCR counts once: no two are told the same number, and the sum is at least the acknowledged ones, and
   at most what was sent less what was refused. (RedisCluster sends again by itself after a connection is lost; what is
@@ -191,21 +192,21 @@ def check(workers):
             raise Wrong(f"{worker.name}: {worker.failure!r}")
 
 
-def verify(ledger, workers, addresses):
-    for address in addresses:
-        with plain(address, decode_responses=True, socket_timeout=10) as client:
-            for name in COUNTERS:
-                total = int(client.get(name) or 0)
-                told, most = len(ledger.told[name]), ledger.sent[name] - ledger.refused[name]
-                if not told <= total <= most or total < ledger.highest[name]:
-                    raise Wrong(f"{name} at {address}: {total}, of {told} acknowledged and at most {most} made")
-            for worker in workers:
-                worker.client = client
-                worker.read_own()
+def verify(ledger, workers, client):
+    for name in COUNTERS:
+        total = int(client.get(name) or 0)
+        told, most = len(ledger.told[name]), ledger.sent[name] - ledger.refused[name]
+        if not told <= total <= most or total < ledger.highest[name]:
+            raise Wrong(f"{name}: {total}, of {told} acknowledged and at most {most} made")
+    for worker in workers:
+        worker.client = client
+        worker.read_own()
+    client.close()
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--routed", action="store_true")
     parser.add_argument("--pid", type=int, required=True)
     parser.add_argument("--killed", required=True)
     parser.add_argument("--restarted", required=True)
@@ -215,14 +216,13 @@ def main():
     ledger = Ledger()
     watch_sending(ledger)
     settings = {"decode_responses": True, "socket_timeout": 10}
-    workers = [
-        Worker(number, f"Redis at {address[1]}", ledger, lambda address=address: plain(address, **settings), False)
-        for number, address in enumerate(addresses)
-    ]
-    workers += [
-        Worker(10 + number, f"RedisCluster {number}", ledger, lambda: cluster(addresses, **settings), True)
-        for number in range(3)
-    ]
+
+    def by_cluster():
+        return cluster(addresses, **settings)
+
+    single = [] if options.routed else [lambda address=address: plain(address, **settings) for address in addresses]
+    workers = [Worker(number, f"Redis {number}", ledger, connect, False) for number, connect in enumerate(single)]
+    workers += [Worker(10 + number, f"RedisCluster {number}", ledger, by_cluster, True) for number in range(3)]
     for worker in workers:
         worker.start()
     get_on(workers, "all to begin")
@@ -230,7 +230,7 @@ def main():
         raise Wrong(f"errors while all was well: {dict(ledger.errors)}")
     os.kill(options.pid, signal.SIGKILL)
     began = time.monotonic()
-    get_on(workers[1:], "those at the other nodes to go on")
+    get_on([worker for worker in workers if worker.name != "Redis 0"], "those at the other nodes to go on")
     took = time.monotonic() - began
     open(options.killed, "w").close()
     wait_until(lambda: os.path.exists(options.restarted), workers, "the node to be restarted")
@@ -245,7 +245,8 @@ def main():
         if worker.is_alive():
             raise Wrong(f"{worker.name} does not come back")
     check(workers)
-    verify(ledger, workers, addresses)
+    for connect in single + [by_cluster]:
+        verify(ledger, workers, connect())
     if late:
         raise Wrong(f"errors after all was well again: {dict(late)}")
     acknowledged = sum(len(told) for told in ledger.told.values())
