@@ -82,8 +82,8 @@ final class CommandTests: XCTestCase {
             "kv join", "kv join n4", "kv join n4 n4 -y", "kv join n4 --weight 0 -y", "kv join n4 --weight x -y",
             "kv join n4 n5 --replace n1 -y", "kv join --pause --resume", "kv join n4 --pause",
             "kv join --cancel --dry-run",
-            "kv join --pause --zone a", "kv leave", "kv leave n1", "kv leave --cancel --force", "kv help bench",
-            "kv bench", "kv get", "kv get ''", "kv get a b", "kv get a --wat",
+            "kv join --pause --zone a", "kv leave", "kv leave n1", "kv leave --cancel --force", "kv help nothing",
+            "kv nothing", "kv bench --workload z", "kv bench --rate 0", "kv bench --protocol carrier-pigeon", "kv get", "kv get ''", "kv get a b", "kv get a --wat",
             "kv put a b --file f", "kv put a b --if-absent --if-version 1.1.1", "kv put a b --ttl 0s",
             "kv put a b --if-version x", "kv del", "kv del a b --if-version 1.1.1", "kv ring -o xml",
             "kv get a --endpoint nohost", "kv get a --endpoint a:1,", "kv get a --timeout 5", "kv get a --timeout 0s",
@@ -100,7 +100,7 @@ final class CommandTests: XCTestCase {
         let version = try bash("kv --version")
         XCTAssertEqual(version.status, 0)
         XCTAssertEqual(version.output, "kv 0.2.0\n")
-        for line in ["kv --help", "kv help put", "kv help join", "kv ring --help"] {
+        for line in ["kv --help", "kv help put", "kv help join", "kv help bench", "kv ring --help"] {
             let run = try bash(line)
             XCTAssertEqual(run.status, 0, line)
             XCTAssertTrue(run.output.contains("USAGE: kv"), run.output)

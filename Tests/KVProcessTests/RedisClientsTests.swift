@@ -122,7 +122,7 @@ final class RedisClientsTests: XCTestCase {
             try cluster.start("n1")
             try cluster.waitUntilReady()
             try cluster.waitUntilBalanced()
-            FileManager.default.createFile(atPath: restarted, contents: nil)
+            _ = FileManager.default.createFile(atPath: restarted, contents: nil)
             RedisTools.assertPassed(command, try clients())
         }
     }

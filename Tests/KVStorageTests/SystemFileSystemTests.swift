@@ -97,9 +97,16 @@ final class SystemFileSystemTests: XCTestCase {
         let path = directory + "/file"
         let file = try system.open(path, .create)
         XCTAssertThrowsError(try system.open(path, .create))
-        file.preallocate(to: 8192)
+        file.preallocate(to: 8192, written: false)
         XCTAssertEqual(try file.size(), 8192)
         try file.write(Array("hello".utf8), at: 4096)
+        file.preallocate(to: 600_000, written: true)
+        XCTAssertEqual(try file.size(), 600_000)
+        let ahead = UnsafeMutableRawBufferPointer.allocate(byteCount: 600_000 - 8192, alignment: 1)
+        defer { ahead.deallocate() }
+        XCTAssertEqual(try file.read(into: ahead, at: 8192), ahead.count)
+        XCTAssertTrue(ahead.allSatisfy { $0 == 0 })
+        try file.truncate(to: 8192)
         try file.sync()
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 5, alignment: 1)
         defer { buffer.deallocate() }

@@ -5,8 +5,9 @@ struct MoveBudget {
     private var tokens: Int
     private var filled: Instant
 
-    /// The bucket holds what comes in this time: two timers of a shard. More would leave at once after a pause, and be noticed.
-    private static let burst = Span.milliseconds(20)
+    /// The bucket holds what comes in this time: a replica is visited every fourth timer of a shard. More would leave at once after a
+    /// pause, and be noticed.
+    private static let burst = Span.milliseconds(50)
 
     init(rate: Int, now: Instant) {
         self.rate = max(rate, 0)
