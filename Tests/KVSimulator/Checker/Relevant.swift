@@ -31,6 +31,7 @@ struct Relevant {
     private(set) var presenceMatters = false
     /// The highest number that was seen of those made by adding to one base, by that.
     private var highest: [Int: Int] = [:]
+    private var seenNumbers: Set<Int> = []
 
     init() {}
 
@@ -42,6 +43,7 @@ struct Relevant {
         for number in needs.seen where Content.isNumber(number) {
             let base = Content.base(of: number)
             highest[base] = max(number, highest[base] ?? 0)
+            seenNumbers.insert(number)
         }
         for (index, operation) in operations.enumerated() where operation.isOpen {
             switch operation.step {
@@ -56,7 +58,12 @@ struct Relevant {
                     add(index, Alike.Kind(keepsEnd: keepsEnd, isNumber: isNumber, requirement: requirement))
                 case .present, .exactly, .expiring: overwrites.append(index)
                 }
-            case .add: if needs.presence || needs.another || needs.kind || !highest.isEmpty { adds.append(index) }
+            case .add(let amount):
+                if highest.contains(where: { $0.value - $0.key >= amount }) || needs.another || needs.kind {
+                    adds.append(index)
+                } else if needs.presence {
+                    add(index, Alike.Kind(keepsEnd: true, isNumber: true, requirement: .number))
+                }
             case .erase(.nothing): if needs.absence { add(index, Alike.Kind(erases: true)) }
             case .erase: if needs.absence { named.append(index) }
             case .schedule, .expire: named.append(index)
@@ -73,8 +80,11 @@ struct Relevant {
         }
     }
 
-    /// Whether further additions to `number` may come to one that was seen.
-    func isOnTheWay(_ number: Int) -> Bool { number <= highest[Content.base(of: number)] ?? 0 }
+    /// Whether `number` was seen, or further additions to it may come to one that was.
+    func isOnTheWay(_ number: Int) -> Bool {
+        let rest = (highest[Content.base(of: number)] ?? 0) - number
+        return rest >= Content.firstNumber || rest >= 0 && seenNumbers.contains(number)
+    }
 }
 
 /// What has to be seen by the operations that must be ordered, and by open writes that serve those.
