@@ -5,9 +5,14 @@ struct MoveBudget {
     private var tokens: Int
     private var filled: Instant
 
-    /// The bucket holds what comes in this time: a replica is visited every fourth timer of a shard. More would leave at once after a
-    /// pause, and be noticed.
+    /// Bytes since the last turn of the event loop ended.
+    private var movedThisTurn = 0
+
+    /// The bucket holds what comes in this time: a replica is visited every fourth timer of a shard.
     private static let burst = Span.milliseconds(50)
+    /// No turn sends more than what comes in this time, a little over a timer's: clients' requests wait for its end, here and at the
+    /// newcomer.
+    private static let turn = Span.milliseconds(12)
 
     init(rate: Int, now: Instant) {
         self.rate = max(rate, 0)
@@ -18,13 +23,18 @@ struct MoveBudget {
     mutating func mayMove(at now: Instant) -> Bool {
         guard rate > 0 else { return true }
         refill(now)
-        return tokens > 0
+        return tokens > 0 && (movedThisTurn == 0 || movedThisTurn < bytes(in: Self.turn))
     }
 
     mutating func moved(_ bytes: Int) {
         guard rate > 0 else { return }
         tokens = tokens.subtractingReportingOverflow(bytes).partialValue
+        movedThisTurn = movedThisTurn.addingReportingOverflow(bytes).partialValue
     }
+
+    mutating func endTurn() { movedThisTurn = 0 }
+
+    private func bytes(in span: Span) -> Int { max(Int(clamping: UInt64(rate) / 1000 * span.milliseconds), 1) }
 
     private mutating func refill(_ now: Instant) {
         let span = min((now - filled).nanoseconds, 1_000_000_000)
@@ -32,7 +42,6 @@ struct MoveBudget {
         let gained = overflow ? rate : Int(clamping: product / 1_000_000_000)
         guard gained > 0 else { return }
         filled = now
-        let limit = max(Int(clamping: UInt64(rate) / 1000 * Self.burst.milliseconds), 1)
-        tokens = min(tokens.addingReportingOverflow(gained).partialValue, limit)
+        tokens = min(tokens.addingReportingOverflow(gained).partialValue, bytes(in: Self.burst))
     }
 }

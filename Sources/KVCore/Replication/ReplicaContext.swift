@@ -52,6 +52,9 @@ final class ReplicaContext: Environment {
 
     func moved(_ bytes: Int) { moveBudget.moved(bytes) }
 
+    /// What is sent from now on counts for the next turn of the event loop.
+    func endMovingTurn() { moveBudget.endTurn() }
+
     /// Has a value read from disk; the completion finds its purpose by `takeLoad`.
     func load(_ ticket: ReadTicket, for purpose: LoadPurpose) {
         loads[ticket] = purpose

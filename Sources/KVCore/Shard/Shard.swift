@@ -104,6 +104,7 @@ public struct Shard {
     /// Ends a tick.
     public mutating func flush(now: Now) {
         context.now = now
+        context.endMovingTurn()
         drainDurable()
         passOnResults()
         // A flush may answer what lets another operation go on, which may dirty a partition again.
