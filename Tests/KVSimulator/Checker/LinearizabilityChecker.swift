@@ -127,15 +127,8 @@ public struct LinearizabilityChecker {
                 self.push(index, &stack, from: state)
             }
         }
-        push(optional.named)
         let isAvoided = avoiders[register.write].map { !state.done.contains($0) } ?? false
         let anotherHelps = optional.anotherMatters || isAvoided
-        push(
-            optional.adds.filter { index in
-                guard case .add(let amount) = operations[index].step else { return false }
-                return anotherHelps || register.write == 0 && optional.presenceMatters
-                    || optional.isOnTheWay(register.write + amount)
-            })
         // A value that nobody names is of use only where there is none, where the one that is there will end, or where it
         // is not what was seen.
         let isWanting = register.write == 0 || register.end != 0 || anotherHelps
@@ -145,6 +138,14 @@ public struct LinearizabilityChecker {
             guard let index = group.indices.first(where: { !state.done.contains($0) }) else { continue }
             push([index])
         }
+        // Tried before those, as what somebody saw.
+        push(optional.named)
+        push(
+            optional.adds.filter { index in
+                guard case .add(let amount) = operations[index].step else { return false }
+                return anotherHelps || register.write == 0 && optional.presenceMatters
+                    || optional.isOnTheWay(register.write + amount)
+            })
     }
 
     private func push(_ index: Int, _ stack: inout [State], from state: State) {
