@@ -27,7 +27,8 @@ test: deps
 
 ## As many random schedules of faults, from seed 1 up: make simulate SEEDS=10000
 simulate: deps
-	$(SWIFT) run $(RELEASE) simulate --seeds $(SEEDS)
+	$(SWIFT) build $(RELEASE) --product simulate
+	.build/release/simulate --seeds $(SEEDS)
 
 ## kv beside Redis, etcd and a bare NIOHTTP1; ten minutes, best on a machine that does nothing else: make bench ROWS=get-etcd
 bench: build
