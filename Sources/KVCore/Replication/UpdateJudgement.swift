@@ -31,10 +31,17 @@ struct UpdateJudgement {
         case .remove:
             return present == nil ? unchanged(.notApplied(.none)) : .write(.tombstone, result: .applied(previous))
         case .keep: return keep
-        case .append, .overwrite, .add, .addNumber:
-            if present != nil, record == nil { return .readValue }
-            return changeValue
+        case .append(let tail): return withValue { append(tail, to: $0) }
+        case .overwrite(let offset, let bytes): return withValue { overwrite($0, offset, bytes) }
+        case .add(let amount): return withValue { add(amount, to: $0) }
+        case .addNumber(let amount): return withValue { addNumber(amount, to: $0) }
         }
+    }
+
+    /// `change` is given the value, or nothing where there is none.
+    private func withValue(_ change: ([UInt8]) -> Evaluation) -> Evaluation {
+        if present != nil, record == nil { return .readValue }
+        return change(record?.value ?? [])
     }
 
     /// Whether not even the requirement or the answer can be told without the value.
@@ -75,30 +82,28 @@ struct UpdateJudgement {
             Draft(value: record.value, expiry: expiry, contentType: record.contentType), result: .applied(previous))
     }
 
-    private var changeValue: Evaluation {
-        let old = record?.value ?? []
-        switch update.change {
-        case .append(let tail):
-            if tail.isEmpty, present != nil { return unchanged(.applied(.integer(Int64(old.count)))) }
-            guard fits(old.count, tail.count) else { return unchanged(.misfit(.tooLong)) }
-            return write(old + tail, .integer(Int64(old.count + tail.count)))
-        case .overwrite(let offset, let bytes): return overwrite(old, offset, bytes)
-        case .add(let amount):
-            guard let number = present == nil ? 0 : DecimalInteger.value(of: old) else {
-                return unchanged(.misfit(.notAnInteger))
-            }
-            let (sum, overflow) = number.addingReportingOverflow(amount)
-            return overflow ? unchanged(.misfit(.overflow)) : write(Array("\(sum)".utf8), .integer(sum))
-        case .addNumber(let amount):
-            guard let number = present == nil ? 0 : DecimalNumber.value(of: old),
-                let amount = DecimalNumber.value(of: amount)
-            else { return unchanged(.misfit(.notANumber)) }
-            let sum = number + amount
-            guard sum.isFinite else { return unchanged(.misfit(.notFinite)) }
-            let text = DecimalNumber.text(of: sum)
-            return write(text, .bytes(text))
-        case .set, .remove, .keep: return unchanged(.notApplied(.none))
+    private func append(_ tail: [UInt8], to old: [UInt8]) -> Evaluation {
+        if tail.isEmpty, present != nil { return unchanged(.applied(.integer(Int64(old.count)))) }
+        guard fits(old.count, tail.count) else { return unchanged(.misfit(.tooLong)) }
+        return write(old + tail, .integer(Int64(old.count + tail.count)))
+    }
+
+    private func add(_ amount: Int64, to old: [UInt8]) -> Evaluation {
+        guard let number = present == nil ? 0 : DecimalInteger.value(of: old) else {
+            return unchanged(.misfit(.notAnInteger))
         }
+        let (sum, overflow) = number.addingReportingOverflow(amount)
+        return overflow ? unchanged(.misfit(.overflow)) : write(Array("\(sum)".utf8), .integer(sum))
+    }
+
+    private func addNumber(_ amount: [UInt8], to old: [UInt8]) -> Evaluation {
+        guard let number = present == nil ? 0 : DecimalNumber.value(of: old),
+            let amount = DecimalNumber.value(of: amount)
+        else { return unchanged(.misfit(.notANumber)) }
+        let sum = number + amount
+        guard sum.isFinite else { return unchanged(.misfit(.notFinite)) }
+        let text = DecimalNumber.text(of: sum)
+        return write(text, .bytes(text))
     }
 
     private func overwrite(_ old: [UInt8], _ offset: Int, _ bytes: [UInt8]) -> Evaluation {

@@ -1,0 +1,50 @@
+import KVCore
+import XCTest
+
+/// Updates at a leader that has to find out what there is, or goes on under another configuration.
+final class UpdateRecoveryTests: XCTestCase {
+    func testAKeyIsRecoveredBeforeItsValueIsReadFromDisk() {
+        let own = Record(Version(1, 1, 5), "7")
+        let store = ManualStore(["k": own])
+        let node = ManualNode(1, store: store)
+        node.lead(rootOfOther: Digest(high: 1, low: 1))
+        node.forgetSent()
+        store.readsFromDisk = true
+        let adds = [node.request(.add(1)), node.request(.add(1))]
+        for read in node.takeSent(to: 2, \.asked) {
+            node.receive(.readResult(read.header, id: read.id, key: read.key, record: own), from: 2)
+        }
+        XCTAssertFalse(node.hasSent(\.accepted))
+        node.forgetSent()
+        node.completeLoads()
+        XCTAssertFalse(node.hasSent(\.asked), "a majority need not be asked again")
+        node.choose()
+        XCTAssertEqual(adds.map { node.answers[$0]?.sum }, [8, 9])
+    }
+
+    func testAnUpdateCarriedOnAnswersWhatItCameTo() {
+        let cluster = ManualCluster(nodes: 4)
+        cluster.pass(200)
+        _ = cluster[1].request(.put("7"))
+        cluster.run()
+        // Proposed and sent, and nobody has answered yet.
+        let adds = [cluster[1].request(.add(1)), cluster[1].request(.add(1))]
+        cluster.change(to: [1, 2, 3], next: [1, 2, 4])
+        cluster.run()
+        XCTAssertEqual(adds.map { cluster[1].answers[$0]?.sum }, [8, 9])
+        let version = cluster[1].store.records["k"]?.version
+        XCTAssertEqual(cluster[1].answers[adds[1]], .updated(version, .applied(.integer(9))))
+    }
+
+    func testAnUpdateThatWaitsForItsValueIsCarriedOnToo() {
+        let cluster = ManualCluster(nodes: 4)
+        cluster.pass(200)
+        _ = cluster[1].request(.put("7"))
+        cluster.run()
+        cluster[1].store.readsFromDisk = true
+        let add = cluster[1].request(.add(1))
+        cluster.change(to: [1, 2, 3], next: [1, 2, 4])
+        cluster.run()
+        XCTAssertEqual(cluster[1].answers[add]?.sum, 8)
+    }
+}
