@@ -43,7 +43,7 @@ final class HostileInputTests: XCTestCase {
         XCTAssertEqual(try cluster.http("n1", "GET", "/v1/kv/k").status, 404, "nothing was put")
         XCTAssertEqual(
             try cluster.kv("pit", "k").errors,
-            "kv: unknown command 'pit'; there are serve, join, leave, get, put, del, ring\n")
+            "kv: unknown command 'pit'; there are serve, join, leave, get, put, del, ring, bench\n")
         XCTAssertEqual(try cluster.kv("put", "k", "v", "--colour").status, 64)
     }
 

@@ -260,6 +260,8 @@ def server(r):
     refused("called without any password configured", r.execute_command, "AUTH", "x", error=redis.RedisError)
     equal(r.reset() if hasattr(r, "reset") else "RESET", "RESET")
     equal(r.quit(), True)
+    # The server has closed it, or is about to.
+    r.connection_pool.disconnect()
 
 
 def only_kv(r):

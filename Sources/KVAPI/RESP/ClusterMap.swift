@@ -49,13 +49,31 @@ struct ClusterMap {
 
     // MARK: CLUSTER
 
-    var slots: RespAnswer {
+    var slots: RespAnswer { .array(ranges.map { entry($0, withReplicas: true) }) }
+
+    /// The same for clients that must take every node that leads for a master, where each tells of what it leads alone: some
+    /// (redis-py) go by what a node is in the range that names it first, or last. So the first and the last range of
+    /// each master come at the ends, and name nobody else.
+    var slotsByMaster: RespAnswer {
+        var first: [NodeNumber: Int] = [:]
+        var last: [NodeNumber: Int] = [:]
+        for (index, range) in ranges.enumerated() {
+            if first[range.master] == nil { first[range.master] = index }
+            last[range.master] = index
+        }
+        let begin = Set(first.values)
+        let end = Set(last.values).subtracting(begin)
+        let middle = ranges.indices.filter { !begin.contains($0) && !end.contains($0) }
+        return .array(
+            begin.sorted().map { entry(ranges[$0], withReplicas: false) }
+                + middle.map { entry(ranges[$0], withReplicas: true) }
+                + end.sorted().map { entry(ranges[$0], withReplicas: false) })
+    }
+
+    private func entry(_ range: Range, withReplicas: Bool) -> RespAnswer {
         .array(
-            ranges.map { range in
-                .array(
-                    [.integer(Int64(range.slots.lowerBound.raw)), .integer(Int64(range.slots.upperBound.raw))]
-                        + ([range.master] + range.replicas).compactMap(node))
-            })
+            [.integer(Int64(range.slots.lowerBound.raw)), .integer(Int64(range.slots.upperBound.raw))]
+                + ([range.master] + (withReplicas ? range.replicas : [])).compactMap(node))
     }
 
     private func node(_ number: NodeNumber) -> RespAnswer? {

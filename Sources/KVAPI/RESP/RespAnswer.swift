@@ -23,7 +23,7 @@ enum RespAnswer {
     var bytes: Int {
         switch self {
         case .ok, .simple, .integer, .null, .nullArray: 0
-        case .failure(let failure): failure.text.utf8.count
+        case .failure(let failure): failure.bytes.count
         case .bulk(let bytes): bytes.count
         case .text(let text), .verbatim(let text): text.utf8.count
         case .array(let elements), .set(let elements): elements.reduce(0) { $0 + $1.bytes + 32 }
@@ -37,7 +37,7 @@ extension RespReplyWriter {
         switch answer {
         case .ok: simple("OK")
         case .simple(let text): simple(text)
-        case .failure(let failure): error(failure.text)
+        case .failure(let failure): error(failure.bytes)
         case .integer(let value): integer(value)
         case .bulk(let bytes): bulk(bytes)
         case .text(let text): bulk(text)

@@ -52,7 +52,7 @@ final class RespClient: Sendable {
         description.withLock { $0.command = command }
     }
 
-    /// Its line in CLIENT LIST.
+    /// Its line in CLIENT LIST. Clients look for all of Redis's fields; buffers are not counted by client here, and told as 0.
     func line(wall: UInt64) -> String {
         let description = description.withLock { $0 }
         let active = active.load(ordering: .relaxed)
@@ -60,7 +60,9 @@ final class RespClient: Sendable {
             ("id", "\(id)"), ("addr", address), ("laddr", localAddress), ("name", description.name),
             ("age", "\(seconds(from: began, to: wall))"), ("idle", "\(seconds(from: active, to: wall))"),
             ("flags", description.isReadOnly ? "r" : "N"), ("db", "0"), ("sub", "0"), ("psub", "0"), ("ssub", "0"),
-            ("multi", "-1"), ("cmd", description.command?.fullName ?? "NULL"),
+            ("multi", "-1"), ("qbuf", "0"), ("qbuf-free", "0"), ("argv-mem", "0"), ("multi-mem", "0"), ("rbs", "0"),
+            ("rbp", "0"), ("obl", "0"), ("oll", "0"), ("omem", "0"), ("tot-mem", "0"), ("events", "r"),
+            ("cmd", description.command?.fullName ?? "NULL"),
             ("user", "default"), ("resp", "\(description.version.rawValue)"), ("lib-name", description.library),
             ("lib-ver", description.libraryVersion),
         ]

@@ -3,9 +3,16 @@ import KVWire
 
 /// An error reply. What Redis has an error for is said in Redis's words; the first word is the kind, as clients go by it.
 struct RespFailure: Error, Hashable {
-    var text: String
+    /// UTF-8, but for what it repeats of a client's words.
+    let bytes: [UInt8]
 
-    init(_ text: String) { self.text = text }
+    init(_ text: String) { bytes = Array(text.utf8) }
+
+    private init(_ before: String, _ repeated: some Sequence<UInt8>, _ after: String) {
+        bytes = Array(before.utf8) + repeated + Array(after.utf8)
+    }
+
+    var text: String { String(decoding: bytes, as: UTF8.self) }
 
     static let syntax = Self("ERR syntax error")
     static let notAnInteger = Self("ERR value is not an integer or out of range")
@@ -26,25 +33,33 @@ struct RespFailure: Error, Hashable {
     static func expireTime(in command: StaticString) -> Self { Self("ERR invalid expire time in '\(command)' command") }
 
     static func unknownSubcommand(_ name: UnsafeRawBufferPointer, of command: String) -> Self {
-        Self("ERR unknown subcommand '\(shown(name))'. Try \(command.uppercased()) HELP.")
+        Self("ERR unknown subcommand '", shown(name), "'. Try \(command.uppercased()) HELP.")
     }
 
     /// What no command is called, with the arguments it was given.
     static func unknownCommand(_ arguments: RespArguments) -> Self {
-        var given = ""
+        var given = Array("', with args beginning with: ".utf8)
+        let head = given.count
         var index = 1
-        while index < arguments.count, given.utf8.count < shownBytes {
-            given += "'\(shown(arguments[index], upTo: shownBytes - given.utf8.count))' "
+        while index < arguments.count, given.count - head < shownBytes {
+            given.append(UInt8(ascii: "'"))
+            // What has been repeated already, without the quote that has just been opened.
+            given += shown(arguments[index], upTo: shownBytes - (given.count - head - 1))
+            given += Array("' ".utf8)
             index += 1
         }
-        return Self("ERR unknown command '\(shown(arguments[0]))', with args beginning with: \(given)")
+        return Self("ERR unknown command '", shown(arguments[0]) + given, "")
+    }
+
+    static func unsupportedOption(_ option: UnsafeRawBufferPointer) -> Self {
+        Self("ERR Unsupported option ", option.prefix { $0 != 0 }, "")
     }
 
     /// How much of a client's words is repeated to it.
     private static let shownBytes = 128
 
-    private static func shown(_ bytes: UnsafeRawBufferPointer, upTo count: Int = shownBytes) -> String {
-        String(decoding: bytes.prefix(count).prefix { $0 != 0 }, as: UTF8.self)
+    private static func shown(_ bytes: UnsafeRawBufferPointer, upTo count: Int = shownBytes) -> [UInt8] {
+        Array(bytes.prefix(count).prefix { $0 != 0 })
     }
 }
 

@@ -199,7 +199,7 @@ extension RespTaskRunner {
                 return finish(.failure(RespFailure(.notMember)))
             }
             switch question {
-            case .slots: finish(map.slots)
+            case .slots: finish(server.facts.redirects ? map.slotsByMaster : map.slots)
             case .shards: finish(map.shards)
             case .nodes: finish(.verbatim(map.nodes(myself: backend.nodeID)))
             case .info: finish(.verbatim(map.info()))

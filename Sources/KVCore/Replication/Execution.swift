@@ -290,7 +290,13 @@ extension Replica {
 
     private func executeCount(_ operation: Operation, _ leader: Leader) {
         guard leader.isSettled else { return leader.held.append(operation) }
-        wait(operation, .counted(context.store.usage(partition).keys), base: leader.sequence, leader)
+        var count = context.store.usage(partition).keys
+        if context.store.expiringRecords(partition) > 0 {
+            let wall = context.now.wall
+            count = 0
+            context.store.forEach(partition) { _, head in if head.isPresent(at: wall) { count += 1 } }
+        }
+        wait(operation, .counted(count), base: leader.sequence, leader)
     }
 
     /// What was proposed in this tick: the store does not hold it yet. It may be more than changes under way: a record

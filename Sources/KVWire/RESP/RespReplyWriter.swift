@@ -39,12 +39,12 @@ public struct RespReplyWriter: Sendable {
     }
 
     /// The first word is the kind of error. Line breaks become spaces.
-    public mutating func error(_ text: String) {
+    public mutating func error(_ text: [UInt8]) {
         pending.writeInteger(UInt8(ascii: "-"))
-        if text.utf8.contains(where: { $0 == 0x0d || $0 == 0x0a }) {
-            pending.writeBytes(text.utf8.map { $0 == 0x0d || $0 == 0x0a ? 0x20 : $0 })
+        if text.contains(where: { $0 == 0x0d || $0 == 0x0a }) {
+            pending.writeBytes(text.map { $0 == 0x0d || $0 == 0x0a ? 0x20 : $0 })
         } else {
-            pending.writeString(text)
+            pending.writeBytes(text)
         }
         endLine()
     }

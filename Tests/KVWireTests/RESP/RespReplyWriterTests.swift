@@ -14,7 +14,7 @@ final class RespReplyWriterTests: XCTestCase {
     func testBothVersions() {
         let table: [((inout RespReplyWriter) -> Void, String, String)] = [
             ({ $0.simple("OK") }, "+OK\r\n", "+OK\r\n"),
-            ({ $0.error("ERR a\r\nb") }, "-ERR a  b\r\n", "-ERR a  b\r\n"),
+            ({ $0.error(Array("ERR a\r\nb".utf8)) }, "-ERR a  b\r\n", "-ERR a  b\r\n"),
             ({ $0.integer(0) }, ":0\r\n", ":0\r\n"),
             ({ $0.integer(.min) }, ":-9223372036854775808\r\n", ":-9223372036854775808\r\n"),
             ({ $0.integer(.max) }, ":9223372036854775807\r\n", ":9223372036854775807\r\n"),

@@ -48,14 +48,14 @@ enum CommandCommands {
     private static func keys(
         _ arguments: RespArguments, _ session: inout RespSession
     ) throws(RespFailure) -> RespDecision {
-        guard let found = RespCommandTable.standard.find(arguments[2]), found.isOffered else {
+        let count = arguments.count - 2
+        let found = RespCommandTable.standard.find(arguments[2])
+        let subcommand = found?.subcommands.first { subcommand in
+            arguments[3].map(lowercased).elementsEqual(subcommand.name.utf8)
+        }
+        guard let found, found.isOffered, let command = found.subcommands.isEmpty ? found : subcommand else {
             throw RespFailure("ERR Invalid command specified")
         }
-        let count = arguments.count - 2
-        let command =
-            found.subcommands.first { subcommand in
-                arguments[3].map(lowercased).elementsEqual(subcommand.name.utf8)
-            } ?? found
         guard command.keys.step > 0 else { throw RespFailure("ERR The command has no key arguments") }
         guard command.takes(count) else { throw RespFailure("ERR Invalid number of arguments specified for command") }
         let last = command.keys.last < 0 ? count + command.keys.last : command.keys.last

@@ -58,7 +58,7 @@ enum ExpiryCommands {
             } else if arguments.matches(index, "LT") {
                 lt = true
             } else {
-                throw RespFailure("ERR Unsupported option \(arguments.text(index))")
+                throw RespFailure.unsupportedOption(arguments[index])
             }
         }
         if nx, xx || gt || lt {
