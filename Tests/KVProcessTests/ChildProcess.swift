@@ -61,6 +61,22 @@ final class ChildProcess: Sendable {
         if poll() == nil { kill(pid, number) }
     }
 
+    /// SIGSTOP, and stopped when this returns: on a busy machine threads go on until one of them has taken the signal.
+    func stopNow() throws {
+        signal(SIGSTOP)
+        for _ in 0..<10_000 {
+            guard poll() == nil else { break }
+            let tasks = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/task")
+            let states = tasks.map { task in
+                (try? String(contentsOfFile: "/proc/\(pid)/task/\(task)/stat", encoding: .utf8))?
+                    .split(separator: ")").last?.split(separator: " ").first
+            }
+            if states.allSatisfy({ $0 == "T" }) { return }
+            usleep(1000)
+        }
+        throw Unexpected("process \(pid) did not stop")
+    }
+
     /// SIGKILL, and gone when this returns.
     func killNow() {
         signal(SIGKILL)

@@ -110,7 +110,7 @@ final class FailoverTests: XCTestCase {
         try cluster.waitUntilBalanced()
         let keys = try cluster.keys(ledBy: "n1", count: 2)
         // n1 takes requests in but does not answer any; then it is gone.
-        cluster.signal(SIGSTOP, "n1")
+        try cluster.stopNow("n1")
         let connection = try cluster.connect("n2")
         connection.send("PUT /v1/kv/\(keys[0]) HTTP/1.1\r\nHost: kv\r\nContent-Length: 3\r\n\r\nnew")
         let command = try cluster.begin(

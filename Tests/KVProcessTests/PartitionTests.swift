@@ -61,7 +61,7 @@ final class PartitionTests: XCTestCase {
     /// n1 is asleep while it is cut off and replaced, and wakes up as a leader that has heard nothing of that.
     private func sleepThroughAFailover(_ cluster: TestCluster, _ network: NetworkNamespaces, _ keys: [String]) throws {
         for key in keys { XCTAssertEqual(try cluster.http("n1", "PUT", "/v1/kv/\(key)", body: [4]).status, 204) }
-        cluster.signal(SIGSTOP, "n1")
+        try cluster.stopNow("n1")
         try network.cut(0)
         try cluster.wait(for: "the others to lead again") { try cluster.leads("n1", seenBy: "n2") == 0 }
         for key in keys { XCTAssertEqual(try cluster.http("n2", "PUT", "/v1/kv/\(key)", body: [5]).status, 204) }

@@ -18,7 +18,7 @@ final class PauseTests: XCTestCase {
             XCTAssertEqual(try connection.request("GET", "/v1/kv/\(key)").body, [1])
             return connection
         }
-        cluster.signal(SIGSTOP, "n1")
+        try cluster.stopNow("n1")
         // Waiting in its sockets from now on, these are among the first that it sees when it goes on.
         // They are complete, and so asked, only when the new value is there.
         for (key, connection) in zip(keys, connections) {
@@ -51,7 +51,7 @@ final class PauseTests: XCTestCase {
         defer { load.stop() }
         for id in ["n1", "n2", "n3"] {
             usleep(400_000)
-            cluster.signal(SIGSTOP, id)
+            try cluster.stopNow(id)
             usleep(700_000)
             cluster.signal(SIGCONT, id)
         }

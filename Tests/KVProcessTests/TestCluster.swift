@@ -136,6 +136,9 @@ final class TestCluster {
 
     func signal(_ number: Int32, _ id: String) { processes[id]?.signal(number) }
 
+    /// SIGSTOP, and stopped when this returns.
+    func stopNow(_ id: String) throws { try processes[id]?.stopNow() }
+
     /// SIGKILL to all of them at once, and gone when this returns.
     func killNow(_ ids: String...) {
         let ids = ids.isEmpty ? nodes.map(\.id) : ids
