@@ -2,6 +2,7 @@ import ArgumentParser
 import Glibc
 import KVClient
 import KVConfig
+import KVCore
 
 @main
 enum Main {
