@@ -35,6 +35,8 @@ public struct LinearizabilityChecker {
     /// Ascending by invocation.
     private let operations: [RegisterOperation]
     private let required: BitSet
+    /// Changes whose rank is known, by that.
+    private let ranked: [Int]
     /// By value: those among `required` that saw it.
     private var observers: [Int: BitSet] = [:]
     /// The value that each one comes of by changes that required just what they met.
@@ -70,6 +72,9 @@ public struct LinearizabilityChecker {
         }
         self.operations = operations
         self.required = required
+        ranked = operations.indices.filter { operations[$0].rank > 0 }.sorted {
+            (operations[$0].rank, $0) < (operations[$1].rank, $1)
+        }
         traceOrigins()
         optional = Relevant(operations, expiries: expiries)
     }
@@ -89,7 +94,10 @@ public struct LinearizabilityChecker {
             }
             // The last pushed is tried first: open operations only when nothing else fits.
             pushOpen(&stack, from: state, until: limit)
-            for index in candidates.reversed() { push(index, &stack, from: state) }
+            for index in byRank(candidates).reversed() { push(index, &stack, from: state) }
+            if let index = openInTurn(state.done), operations[index].invoked <= limit {
+                push(index, &stack, from: state)
+            }
         }
         return .violation
     }
@@ -108,6 +116,24 @@ public struct LinearizabilityChecker {
         }
         candidates.removeAll { operations[$0].invoked > limit }
         return limit
+    }
+
+    /// Those whose rank is known in the order of that, in the places that they have among the others.
+    private func byRank(_ candidates: [Int]) -> [Int] {
+        let places = candidates.indices.filter { operations[candidates[$0]].rank > 0 }
+        guard places.count > 1 else { return candidates }
+        var result = candidates
+        let sorted = places.map { candidates[$0] }.sorted { operations[$0].rank < operations[$1].rank }
+        for (place, index) in zip(places, sorted) { result[place] = index }
+        return result
+    }
+
+    /// The open change that comes next by rank, if an open one does.
+    private func openInTurn(_ done: BitSet) -> Int? {
+        guard let place = ranked.firstIndex(where: { !done.contains($0) }), operations[ranked[place]].isOpen,
+            place + 1 == ranked.count || !done.contains(ranked[place + 1])
+        else { return nil }
+        return ranked[place]
     }
 
     /// A candidate that leaves the register as it is: ordering it now closes no possibility.

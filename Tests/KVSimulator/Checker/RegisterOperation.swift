@@ -9,6 +9,9 @@ public struct RegisterOperation: Hashable, Sendable {
     /// `open` where no outcome is known: it may take effect at any time after `invoked`, or never.
     public var completed: UInt64
     public var step: Step
+    /// Of a change, where the version that it was told or seen under comes among all versions; 0 where there is none. The
+    /// search tries changes in this order first: it is a hint, and proves nothing.
+    public var rank = 0
 
     public static let open = UInt64.max
 

@@ -137,8 +137,19 @@ struct Translation {
     func stamp(_ value: Int, _ version: Version) -> Int { firstRanks[value] ?? ranks[version] ?? 0 }
 
     private mutating func record(_ operation: RegisterOperation, _ call: Call) {
+        var operation = operation
+        if operation.step.changes { operation.rank = rank(call) }
         operations.append(operation)
         sources[operation.cutShort] = .call(call)
+    }
+
+    private func rank(_ call: Call) -> Int {
+        let told: Int? =
+            switch call.end {
+            case .answered(.written(let version)), .answered(.updated(let version?, _)): ranks[version]
+            default: nil
+            }
+        return firstRanks[call.value] ?? told ?? 0
     }
 
     /// The value's end lies between the earliest and the latest time that its leader can have stamped it with.
