@@ -28,7 +28,7 @@ extension LogStore {
         return CommitJob(
             fileSystem: fileSystem, directory: options.directory, buffer: buffer, path: path(segment.number),
             file: segment.file, newSegment: newSegment, preallocation: preallocation,
-            sync: options.sync == .always || buffer.mustSync,
+            sync: options.sync == .always,
             measure: buffer.beginsSegment || writtenSinceMeasure > options.reserve(of: space) / 16)
     }
 
@@ -64,23 +64,32 @@ extension LogStore {
         durable = buffer.lastPosition
         counts.commits += 1
         counts.writtenBytes += UInt64(buffer.end - buffer.offset)
-        if options.sync == .always || buffer.mustSync {
+        if options.sync == .always {
             counts.syncs += 1
             synced(buffer.lastPosition, buffer.number)
+        } else if buffer.mustSync {
+            syncWanted = buffer.lastPosition
         }
         return nil
     }
 
-    /// Under `SyncMode.interval`, a sync of what has been written, when the interval has passed since the last one; nil
-    /// otherwise. To be asked for by a timer.
+    /// A sync of what has been written, where a promise, a wipe or a purge floor waits for it, or under
+    /// `SyncMode.interval` when the interval has passed since the last one; nil otherwise, or while one is under way. To be
+    /// asked for by a timer, and after every commit and sync. (Others' writes go on meanwhile: a sync can take long.)
     public func takeSync(now: Instant) -> SyncJob? {
-        guard failure == nil, case .interval(let interval) = options.sync, !syncUnderWay, syncedPosition < durable,
+        guard failure == nil, !syncUnderWay, syncedPosition < durable, isSyncDue(now),
             let file = catalog.segments[written.segment]?.file
         else { return nil }
-        if let lastSync, now - lastSync < interval { return nil }
         lastSync = now
         syncUnderWay = true
         return SyncJob(file: file, position: durable, batch: lastWrittenBatch)
+    }
+
+    private func isSyncDue(_ now: Instant) -> Bool {
+        if syncWanted > syncedPosition { return true }
+        guard case .interval(let interval) = options.sync else { return false }
+        guard let lastSync else { return true }
+        return now - lastSync >= interval
     }
 
     /// Whether a `SyncJob` is being run: a write may have to wait for it.

@@ -20,11 +20,14 @@ public final class LogStore: RecordStore {
 
     @exclusivity(unchecked) public internal(set) var appended: LogPosition = 0
     public internal(set) var durable: LogPosition = 0
+    public var synced: LogPosition { syncedPosition }
     /// Why the store has stopped; never cleared.
     @exclusivity(unchecked) public internal(set) var failure: StoreError?
 
     /// What has been synced: a position and the number of the batch that ends there.
     var syncedPosition: LogPosition = 0
+    /// The newest append that is written and to be synced in any mode.
+    var syncWanted: LogPosition = 0
     var syncedBatch: UInt64
     var syncUnderWay = false
     var lastSync: Instant?

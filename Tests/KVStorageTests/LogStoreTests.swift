@@ -109,6 +109,8 @@ final class LogStoreTests: XCTestCase {
                 XCTAssertEqual(fixture.store.promise(partitionZero), ballot(5))
                 XCTAssertEqual(fixture.store.appended, 2)
                 try fixture.commit()
+                try fixture.sync()
+                XCTAssertEqual(fixture.store.synced, 2)
                 try fixture.crash()
                 XCTAssertEqual(fixture.store.promise(partitionZero), ballot(5))
                 XCTAssertEqual(try fixture.text("a"), "1", "synced together with what came before it")
@@ -235,6 +237,33 @@ final class LogStoreTests: XCTestCase {
         XCTAssertNil(fixture.store.takeSync(now: at(900)), "all is synced")
         try fixture.crash()
         XCTAssertEqual(try fixture.text("a"), "2")
+    }
+
+    func testAPromiseIsSyncedAtOnceAndOtherWritesGoOnMeanwhile() throws {
+        for mode in [SyncMode.interval(.milliseconds(100)), .never] {
+            let fixture = try StoreFixture(sync: mode)
+            try fixture.open()
+            func at(_ milliseconds: UInt64) -> Instant { Instant(nanoseconds: milliseconds * 1_000_000) }
+            fixture.store.setPromise(partitionZero, ballot(7))
+            try fixture.commit()
+            XCTAssertEqual(fixture.store.durable, 1)
+            XCTAssertEqual(fixture.store.synced, 0)
+            let first = try XCTUnwrap(fixture.store.takeSync(now: at(1)))
+            fixture.put("a", "1")
+            fixture.store.setPromise(partitionZero, ballot(8))
+            try fixture.commit()
+            XCTAssertEqual(fixture.store.durable, 3, "a sync under way holds nothing up")
+            XCTAssertNil(fixture.store.completed(first.run()))
+            XCTAssertEqual(fixture.store.synced, 1)
+            let second = try XCTUnwrap(fixture.store.takeSync(now: at(1)), "the second promise waits")
+            XCTAssertNil(fixture.store.completed(second.run()))
+            XCTAssertEqual(fixture.store.synced, 3)
+            fixture.put("b", "1")
+            try fixture.commit()
+            XCTAssertNil(fixture.store.takeSync(now: at(2)), "a record waits for the interval, if for anything")
+            try fixture.crash()
+            XCTAssertEqual(fixture.store.promise(partitionZero), ballot(8))
+        }
     }
 
     func testWhatCannotBeStoredFailsTheStoreInsteadOfTrapping() throws {

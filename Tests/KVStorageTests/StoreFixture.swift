@@ -60,6 +60,13 @@ final class StoreFixture {
         }
     }
 
+    /// What must be synced now, whatever the interval.
+    func sync() throws {
+        if let job = store.takeSync(now: Instant(nanoseconds: 0)), let error = store.completed(job.run()) {
+            throw error
+        }
+    }
+
     /// Commits, writes sidecars and merges until nothing is left to do.
     func settle() throws {
         for _ in 0..<10_000 {

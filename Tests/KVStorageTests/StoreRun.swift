@@ -13,8 +13,7 @@ final class StoreRun {
     private var random: SplitMix
     /// The model after each append since the store was opened.
     private var history = [StoreModel()]
-    /// The last append that was synced in every mode (a promise, wipe or floor) and was durable.
-    private var forced = 0
+    /// Appends that are synced in every mode: promises, wipes and floors.
     private var forcedAppends: [Int] = []
     private var lastMembership: Epoch = 0
     private let isRestless: Bool
@@ -83,7 +82,6 @@ final class StoreRun {
             try reopen(afterPowerLoss: false, again: false)
         default: try fixture.settle()
         }
-        noteDurable()
     }
 
     private func put(_ partition: PartitionID, isTombstone: Bool) {
@@ -117,6 +115,7 @@ final class StoreRun {
         guard let job = fixture.store.takeCommit() else { return }
         if below(3) == 0 { put(Self.partitions[0], isTombstone: false) }
         if let error = fixture.store.completed(job.run()) { throw error }
+        if below(2) == 0 { try sync() }
     }
 
     private func maintain() throws {
@@ -135,9 +134,14 @@ final class StoreRun {
         if isForced { forcedAppends.append(history.count - 1) }
     }
 
-    private func noteDurable() {
-        let durable = Int(fixture.store.durable)
-        forced = forcedAppends.last { $0 <= durable } ?? forced
+    private func sync() throws {
+        let store: LogStore = fixture.store
+        let isDue = forcedAppends.contains { $0 > Int(store.synced) && $0 <= Int(store.durable) }
+        guard let job = store.takeSync(now: Instant(nanoseconds: 0)) else {
+            if isDue { throw Mismatch(message: "a promise, wipe or floor is written and no sync is due") }
+            return
+        }
+        if let error = store.completed(job.run()) { throw error }
     }
 
     // MARK: Crashes
@@ -167,9 +171,8 @@ final class StoreRun {
     }
 
     private func reopen(afterPowerLoss: Bool, again: Bool) throws {
-        noteDurable()
         let mayForget = fixture.options.sync != .always && (afterPowerLoss || again || fixture.disk.stopAt != nil)
-        let lowest = mayForget ? forced : Int(fixture.store.durable)
+        let lowest = Int(mayForget ? fixture.store.synced : fixture.store.durable)
         if again { fixture.disk.stopAt = fixture.disk.operations + 1 + Int(below(6)) }
         fixture.store = nil
         try openThroughCrashes(again: again)
@@ -181,7 +184,6 @@ final class StoreRun {
                 message: "the store holds \(known), not what it held after \(lowest)...\(history.count - 1)")
         }
         history = [found]
-        forced = 0
         forcedAppends = []
         try compare()
     }

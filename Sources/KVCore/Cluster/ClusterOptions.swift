@@ -22,6 +22,9 @@ public struct ClusterOptions: Sendable {
     public var askTimeout = Span.milliseconds(5000)
     /// Partitions that move at a time.
     public var maximumMoves = 64
+    /// Of them, those that one node sends. Where a rate holds them back, more at a time only means that more partitions
+    /// need two majorities for longer.
+    public var maximumSends = 64
     /// Applicants remembered at a time.
     public var maximumApplicants = 64
     /// Operators' requests that wait here for their answers.

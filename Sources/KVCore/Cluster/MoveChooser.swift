@@ -6,6 +6,8 @@ struct MoveChooser {
     private let isAlive: (NodeNumber) -> Bool
     /// Moves under way in which a node sends or receives, by number.
     private var load: [Int]
+    /// Of them, those it sends.
+    private var sends: [Int]
     private var free: Int
 
     /// Candidates looked at, of either kind.
@@ -19,16 +21,23 @@ struct MoveChooser {
         self.options = options
         self.isAlive = isAlive
         load = Array(repeating: 0, count: Int(topology.lastNumber.raw) + 1)
+        sends = load
         free = options.maximumMoves
         var underWay = 0
         for target in plan.targets {
             guard let assignment = topology.assignment(of: target.partition), assignment.next != nil else { continue }
-            for node in burdened(assignment, target.replicas) { load[Int(node.raw)] += 1 }
+            var nodes = burdened(assignment, target.replicas)
             underWay += 1
             // What waits for a newcomer to come back must not hold up the rest.
-            if newcomers(assignment, target.replicas).allSatisfy(isAlive) { free -= 1 }
+            if nodes.newcomers.allSatisfy(isAlive) { free -= 1 } else { nodes.sender = nil }
+            burden(nodes)
         }
         free = min(free, 2 * options.maximumMoves - underWay)
+    }
+
+    private mutating func burden(_ nodes: Burdened) {
+        for node in nodes.all { load[Int(node.raw)] += 1 }
+        if let sender = nodes.sender { sends[Int(sender.raw)] += 1 }
     }
 
     /// Those first that still count on a member given up for dead.
@@ -52,7 +61,15 @@ struct MoveChooser {
 
     private struct Candidate {
         var target: ChangePlan.Target
-        var nodes: [NodeNumber]
+        var nodes: Burdened
+    }
+
+    private struct Burdened {
+        /// Most likely.
+        var sender: NodeNumber?
+        var newcomers: [NodeNumber]
+
+        var all: [NodeNumber] { (sender.map { [$0] } ?? []) + newcomers }
     }
 
     /// The least burdened first, again and again.
@@ -60,18 +77,20 @@ struct MoveChooser {
         var waiting = candidates
         var chosen: [ChangePlan.Target] = []
         while free > 0, !waiting.isEmpty {
-            var best = 0
+            var best: Int?
             var least = (Int.max, Int.max)
             for index in waiting.indices {
                 var burden = (0, 0)
-                for node in waiting[index].nodes {
+                if let sender = waiting[index].nodes.sender, sends[Int(sender.raw)] >= options.maximumSends { continue }
+                for node in waiting[index].nodes.all {
                     burden.0 = max(burden.0, load[Int(node.raw)])
                     burden.1 += load[Int(node.raw)]
                 }
                 if burden < least { (best, least) = (index, burden) }
             }
+            guard let best else { break }
             let candidate = waiting.remove(at: best)
-            for node in candidate.nodes { load[Int(node.raw)] += 1 }
+            burden(candidate.nodes)
             chosen.append(candidate.target)
             free -= 1
         }
@@ -82,10 +101,11 @@ struct MoveChooser {
         target.filter { !assignment.replicas.contains($0) }
     }
 
-    /// Who would send, most likely, and who would receive.
-    private func burdened(_ assignment: Assignment, _ target: [NodeNumber]) -> [NodeNumber] {
-        let sender = assignment.replicas.first(where: isAlive) ?? assignment.replicas.first
-        return (sender.map { [$0] } ?? []) + newcomers(assignment, target)
+    /// Who would send and who would receive.
+    private func burdened(_ assignment: Assignment, _ target: [NodeNumber]) -> Burdened {
+        Burdened(
+            sender: assignment.replicas.first(where: isAlive) ?? assignment.replicas.first,
+            newcomers: newcomers(assignment, target))
     }
 }
 

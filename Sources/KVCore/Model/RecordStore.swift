@@ -23,8 +23,11 @@ public enum StoredRead: Sendable {
 public protocol RecordStore: AnyObject {
     /// The position of the newest append; 0 before the first.
     var appended: LogPosition { get }
-    /// Everything up to here survives what the sync mode promises; what was appended by `setPromise` survives power loss.
+    /// Everything up to here survives what the sync mode promises.
     var durable: LogPosition { get }
+    /// Everything up to here survives power loss, in every mode. Never beyond `durable`, and soon level with it where
+    /// promises, wipes or purge floors wait for it.
+    var synced: LogPosition { get }
     /// False near a full disk: clients may add nothing but tombstones then.
     var acceptsWrites: Bool { get }
     /// False still nearer to a full disk: what other leaders have written may be appended until then, as they cannot know.
@@ -37,7 +40,7 @@ public protocol RecordStore: AnyObject {
 
     /// The highest ballot promised for the partition; `.zero` before the first.
     func promise(_ partition: PartitionID) -> Ballot
-    /// Synced in every mode, together with everything appended before it.
+    /// Synced in every mode, after everything appended before it.
     func setPromise(_ partition: PartitionID, _ ballot: Ballot)
 
     func tree(_ partition: PartitionID) -> HashTree
@@ -57,7 +60,7 @@ public protocol RecordStore: AnyObject {
 
     /// Tombstones up to this version are gone. `.zero` before the first purge.
     func purgeFloor(_ partition: PartitionID) -> Version
-    /// Forgets the tombstones up to `floor`, from the hash tree as well. Synced in every mode, together with everything
+    /// Forgets the tombstones up to `floor`, from the hash tree as well. Synced in every mode, after everything
     /// appended before it. One that is not above the present floor changes nothing.
     func setPurgeFloor(_ partition: PartitionID, _ floor: Version)
 }

@@ -144,7 +144,7 @@ extension Replica {
         guard ballot != nil else { return abandonCandidacy(hint: nil) }
         // Its own promise first, and durable before anybody hears of the ballot: so no ballot is ever used twice.
         raisePromise(to: candidate.ballot)
-        context.after(lastAppend, .promised(partition, candidate.ballot))
+        whenDurable(.promised(partition, candidate.ballot))
     }
 
     func ownPromiseIsDurable(_ ballot: Ballot) {

@@ -213,11 +213,11 @@ extension Replica {
         let peer = quorum.members[index]
         guard leader.isSettled, context.isUp(peer) else { return }
         let isMoving = quorum.isNewcomer(index)
-        while !isMoving || context.mayMove,
-            leader.progress[index].sent.count + leader.progress[index].loading < context.options.mendWindow,
-            context.mending[peer, default: 0] < context.options.mendBytes,
-            let key = leader.progress[index].missed.popFirst()
+        while leader.progress[index].sent.count + leader.progress[index].loading < context.options.mendWindow,
+            context.mending[peer, default: 0] < context.options.mendBytes, !leader.progress[index].missed.isEmpty
         {
+            guard !isMoving || context.mayMove else { return starve() }
+            guard let key = leader.progress[index].missed.popFirst() else { return }
             guard leader.inFlight[key] == nil else { continue }
             switch context.store.read(partition, key) {
             case .absent: continue
@@ -227,6 +227,18 @@ extension Replica {
                 context.load(ticket, for: .mend(partition, leader.ballot, to: peer, key))
             }
         }
+    }
+
+    private func starve() {
+        if !isStarved { context.starved.append(partition) }
+        isStarved = true
+    }
+
+    /// It had to wait with what it moves.
+    func goOnMoving() {
+        isStarved = false
+        guard let leader else { return }
+        for index in quorum.members.indices where quorum.isNewcomer(index) { sendMissed(to: index, leader) }
     }
 
     private func sendAgain(_ key: Key, _ record: Record, to index: Int, _ leader: Leader) {

@@ -1,4 +1,7 @@
 /// What may be sent to the newcomers of moving partitions now: a token bucket that lends one record at a time.
+///
+/// It is filled by the shard's timer alone, so that what may be moved leaves in one batch a timer: records that follow each
+/// acknowledgement one by one cost both ends a turn of their event loop each.
 struct MoveBudget {
     /// Bytes a second; 0 is no limit.
     let rate: Int
@@ -8,7 +11,7 @@ struct MoveBudget {
     /// Bytes since the last turn of the event loop ended.
     private var movedThisTurn = 0
 
-    /// The bucket holds what comes in this time: a replica is visited every fourth timer of a shard.
+    /// The bucket holds what comes in this time.
     private static let burst = Span.milliseconds(50)
     /// No turn sends more than what comes in this time, a little over a timer's: clients' requests wait for its end, here and at the
     /// newcomer.
@@ -20,10 +23,8 @@ struct MoveBudget {
         filled = now
     }
 
-    mutating func mayMove(at now: Instant) -> Bool {
-        guard rate > 0 else { return true }
-        refill(now)
-        return tokens > 0 && (movedThisTurn == 0 || movedThisTurn < bytes(in: Self.turn))
+    var mayMove: Bool {
+        rate == 0 || tokens > 0 && (movedThisTurn == 0 || movedThisTurn < bytes(in: Self.turn))
     }
 
     mutating func moved(_ bytes: Int) {
@@ -34,9 +35,8 @@ struct MoveBudget {
 
     mutating func endTurn() { movedThisTurn = 0 }
 
-    private func bytes(in span: Span) -> Int { max(Int(clamping: UInt64(rate) / 1000 * span.milliseconds), 1) }
-
-    private mutating func refill(_ now: Instant) {
+    mutating func refill(at now: Instant) {
+        guard rate > 0 else { return }
         let span = min((now - filled).nanoseconds, 1_000_000_000)
         let (product, overflow) = UInt64(rate).multipliedReportingOverflow(by: span)
         let gained = overflow ? rate : Int(clamping: product / 1_000_000_000)
@@ -44,4 +44,6 @@ struct MoveBudget {
         filled = now
         tokens = min(tokens.addingReportingOverflow(gained).partialValue, bytes(in: Self.burst))
     }
+
+    private func bytes(in span: Span) -> Int { max(Int(clamping: UInt64(rate) / 1000 * span.milliseconds), 1) }
 }

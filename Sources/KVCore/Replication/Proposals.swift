@@ -39,7 +39,7 @@ extension Replica {
             let record = leader.proposals[index].record
             context.store.put(partition, key, record)
             lastAppend = context.store.appended
-            context.after(lastAppend, .accepted(partition, leader.ballot, sequence: sequence))
+            whenDurable(.accepted(partition, leader.ballot, sequence: sequence))
             let accept = PeerMessage.accept(header(leader.ballot), key: key, record: record)
             for member in quorum.members where member != context.me { context.send(member, accept) }
         }

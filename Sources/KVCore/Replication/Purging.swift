@@ -9,7 +9,7 @@ extension Replica {
     func raiseFloor(to floor: Version) {
         guard floor > context.store.purgeFloor(partition) else { return }
         context.store.setPurgeFloor(partition, floor)
-        lastAppend = context.store.appended
+        appendedState()
     }
 
     func receivePurge(_ header: PartitionHeader, floor: Version, from node: NodeNumber) {

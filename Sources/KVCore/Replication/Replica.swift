@@ -11,12 +11,14 @@ final class Replica {
     /// This node's index in the quorum.
     private(set) var ownIndex: Int
 
-    /// The highest ballot promised. Durable at `lastAppend` or before.
+    /// The highest ballot promised.
     var promise: Ballot
     /// At least `promise`: rounds of new ballots go above it.
     var highestSeen: Ballot
     /// Where this partition's newest change is in the store's log. What tells of its records waits until this is durable.
     var lastAppend: LogPosition = 0
+    /// Where its newest promise, wipe or purge floor is. What tells of it, or rests on it, waits until this is synced.
+    private var lastState: LogPosition = 0
 
     /// Who leads, to the best of this node's knowledge, and when it last showed.
     var leaderHint: NodeNumber?
@@ -35,6 +37,8 @@ final class Replica {
     var majorityInTouch = false
     /// Whether it is among the context's dirty partitions.
     var isDirty = false
+    /// Whether it is among the context's partitions that wait to be allowed to move more.
+    var isStarved = false
 
     /// Nil unless this node is in the partition's replica set.
     init?(partition: PartitionID, assignment: Assignment, context: ReplicaContext) {
@@ -59,7 +63,7 @@ final class Replica {
         guard let since = assignment.since(context.me), since != context.store.membership(partition) else { return }
         guard context.options.rules.wipeLapsed || context.store.membership(partition) == 0 else { return }
         context.store.wipe(partition, membership: since)
-        lastAppend = context.store.appended
+        appendedState()
     }
 
     /// Goes by another assignment from now on. A leader prepares anew under it at once, and carries on with what it has
@@ -102,7 +106,7 @@ final class Replica {
         promise = ballot
         highestSeen = max(highestSeen, ballot)
         context.store.setPromise(partition, ballot)
-        lastAppend = context.store.appended
+        appendedState()
         if let leader, leader.ballot < ballot { stepDown(hint: ballot.node) }
         if let candidate, candidate.ballot < ballot { abandonCandidacy(hint: ballot.node) }
     }
@@ -116,13 +120,19 @@ final class Replica {
         if candidate?.phase == .canvassing { abandonCandidacy(hint: nil) }
     }
 
+    func appendedState() {
+        lastAppend = context.store.appended
+        lastState = lastAppend
+    }
+
+    private var isDurable: Bool { lastAppend <= context.store.durable && lastState <= context.store.synced }
+
+    /// Performs `action` once all that this partition's copy holds is durable: at the end of this tick, where it is already.
+    func whenDurable(_ action: DeferredAction) { context.after(lastAppend, synced: lastState, action) }
+
     /// Answers once all that this partition's copy holds is durable.
     func answerWhenDurable(_ node: NodeNumber, _ message: PeerMessage) {
-        if lastAppend <= context.store.durable {
-            context.send(node, message)
-        } else {
-            context.after(lastAppend, .send(node, message))
-        }
+        if isDurable { context.send(node, message) } else { whenDurable(.send(node, message)) }
     }
 
     /// False, with a rejection sent, when a higher ballot has been promised. A higher ballot than the promise raises it:
@@ -212,8 +222,8 @@ extension Replica {
     /// The same for a client of this node: the answer comes as a deferred or loaded `ownPeek`.
     func peekForClient(_ id: RequestID, key: Key) {
         switch context.store.read(partition, key) {
-        case .absent: context.after(lastAppend, .ownPeek(id, nil))
-        case .found(let record): context.after(lastAppend, .ownPeek(id, record))
+        case .absent: whenDurable(.ownPeek(id, nil))
+        case .found(let record): whenDurable(.ownPeek(id, record))
         case .onDisk(let ticket): context.load(ticket, for: .ownPeek(id, partition))
         }
     }

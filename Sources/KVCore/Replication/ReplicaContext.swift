@@ -23,11 +23,15 @@ final class ReplicaContext: Environment {
     /// The plan that moves partitions is paused.
     var isMovingPaused = false
     private var moveBudget: MoveBudget
+    /// Partitions with something to move when it is allowed, in the order they asked.
+    var starved: [PartitionID] = []
 
     /// What rests on nothing but durable records, in the order it came.
     private var ready: Deque<DeferredAction> = []
     /// What waits for the store, in the order of its log.
     private var deferred: Deque<(position: LogPosition, action: DeferredAction)> = []
+    /// What waits for a sync as well, which can take long: the other partitions' changes do not wait behind it.
+    private var unsynced: Deque<(position: LogPosition, synced: LogPosition, action: DeferredAction)> = []
 
     init(
         me: NodeNumber, store: any RecordStore, options: ShardOptions, partitions: Int, epoch: Epoch, now: Now,
@@ -48,7 +52,15 @@ final class ReplicaContext: Environment {
     func finish(_ origin: OperationOrigin, _ outcome: Outcome) { results.append((origin, .outcome(outcome))) }
 
     /// Whether newcomers of moving partitions may be sent more now.
-    var mayMove: Bool { !isMovingPaused && moveBudget.mayMove(at: now.monotonic) }
+    var mayMove: Bool { !isMovingPaused && moveBudget.mayMove }
+
+    /// Allows what the time since the last call does; gives the partitions that have been waiting for it.
+    func allowMoves() -> [PartitionID] {
+        moveBudget.refill(at: now.monotonic)
+        guard mayMove, !starved.isEmpty else { return [] }
+        defer { starved.removeAll(keepingCapacity: true) }
+        return starved
+    }
 
     func moved(_ bytes: Int) { moveBudget.moved(bytes) }
 
@@ -64,15 +76,25 @@ final class ReplicaContext: Environment {
     /// Nil for a read that nobody waits for.
     func takeLoad(_ ticket: ReadTicket) -> LoadPurpose? { loads.removeValue(forKey: ticket) }
 
-    /// Performs `action` once everything up to `position` is durable: at the end of this tick, where it is already.
-    /// Positions of one partition never decrease; those of different partitions owe each other no order.
-    func after(_ position: LogPosition, _ action: DeferredAction) {
-        if position <= store.durable { ready.append(action) } else { deferred.append((position, action)) }
+    /// Performs `action` once everything up to `position` is durable, and up to `synced` is synced: at the end of this
+    /// tick, where it is already. Positions of one partition never decrease; those of different partitions owe each other
+    /// no order.
+    func after(_ position: LogPosition, synced: LogPosition, _ action: DeferredAction) {
+        if synced > store.synced {
+            unsynced.append((position, synced, action))
+        } else if position > store.durable {
+            deferred.append((position, action))
+        } else {
+            ready.append(action)
+        }
     }
 
     /// The next action whose time has come.
     func nextDurable() -> DeferredAction? {
         if let action = ready.popFirst() { return action }
+        if let first = unsynced.first, first.synced <= store.synced, first.position <= store.durable {
+            return unsynced.removeFirst().action
+        }
         guard let first = deferred.first, first.position <= store.durable else { return nil }
         return deferred.removeFirst().action
     }

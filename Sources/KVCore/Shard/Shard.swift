@@ -168,7 +168,7 @@ extension Shard {
         case .peeked(let id, let partition, let node):
             replica(partition)?.answerWhenDurable(node, .peeked(id, record: record))
         case .ownPeek(let id, let partition):
-            if let replica = replica(partition) { context.after(replica.lastAppend, .ownPeek(id, record)) }
+            replica(partition)?.whenDurable(.ownPeek(id, record))
         }
     }
 
@@ -192,6 +192,8 @@ extension Shard {
 
     private mutating func timer() {
         timers += 1
+        // In the order they asked, so that one is done before the next.
+        for partition in context.allowMoves() { replica(partition)?.goOnMoving() }
         for index in stride(from: timers % Self.rounds, to: owned.count, by: Self.rounds) { owned[index].timer() }
         drainDurable()
         passOnResults()

@@ -230,6 +230,7 @@ final class ShardRunner: @unchecked Sendable {
         guard store.failure == nil, let job = store.takeCommit() else { return nil }
         guard job.isQuick, !store.isSyncing else { return job }
         guard check(store.completed(job.run())) else { return nil }
+        sync(now: now.monotonic)
         shard.handle(.durable, now: now)
         // Answers may have let further changes go.
         shard.flush(now: now)
@@ -310,7 +311,9 @@ final class ShardRunner: @unchecked Sendable {
     private func commit(_ job: CommitJob) {
         runBlocking({ job.run() }) { runner, result in
             guard runner.check(runner.store.completed(result)), !runner.isStopped else { return }
-            runner.shard.handle(.durable, now: runner.look())
+            let now = runner.look()
+            runner.sync(now: now.monotonic)
+            runner.shard.handle(.durable, now: now)
             runner.tick()
         }
     }
@@ -346,7 +349,14 @@ final class ShardRunner: @unchecked Sendable {
 
     private func sync(now: Instant) {
         guard let job = store.takeSync(now: now) else { return }
-        runBlocking({ job.run() }) { runner, result in runner.check(runner.store.completed(result)) }
+        runBlocking({ job.run() }) { runner, result in
+            guard runner.check(runner.store.completed(result)), !runner.isStopped else { return }
+            let now = runner.look()
+            // What came meanwhile may be waiting for another.
+            runner.sync(now: now.monotonic)
+            runner.shard.handle(.durable, now: now)
+            runner.scheduleTick()
+        }
     }
 
     private func runBlocking<Result: Sendable>(

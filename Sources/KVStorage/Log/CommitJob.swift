@@ -77,7 +77,7 @@ public struct CommitResult: Sendable {
     let space: VolumeSpace?
 }
 
-/// A sync of what has been written, for `SyncMode.interval`. May run beside a commit.
+/// A sync of what has been written, where commits do not sync. May run beside a commit.
 public struct SyncJob: Sendable {
     let file: any File
     let position: LogPosition

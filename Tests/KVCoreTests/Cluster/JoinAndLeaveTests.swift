@@ -30,6 +30,23 @@ final class JoinAndLeaveTests: XCTestCase {
         XCTAssertTrue(world.isAtRest)
     }
 
+    func testNoNodeSendsMoreAtATimeThanItMay() {
+        var options = ClusterOptions()
+        options.maximumSends = 2
+        let world = MembershipWorld(3, options: options)
+        world.apply("n4")
+        world.run(.milliseconds(2000))
+        _ = status(world.reply(3, world.change(joins: ["n4"])))
+        var most = 0
+        world.run(until: {
+            let moving = world.history.last.assignments.filter { $0.next != nil }
+            for sender in 1...3 { most = max(most, moving.count { $0.replicas.first == NodeNumber(UInt16(sender)) }) }
+            return world.history.last.members.count == 4 && world.history.last.plan == nil
+        })
+        XCTAssertEqual(most, 2)
+        world.checkPlaced()
+    }
+
     func testANodeJoins() {
         let world = MembershipWorld(3)
         world.apply("n4")

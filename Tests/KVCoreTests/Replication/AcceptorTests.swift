@@ -26,6 +26,23 @@ final class AcceptorTests: XCTestCase {
         XCTAssertEqual(node.promise, Ballot(5, 2), "it has raised the promise")
     }
 
+    func testAPromiseWaitsForASyncAndRecordsUnderItDoNot() {
+        let header = node.header(Ballot(5, 2))
+        node.receive(.prepare(header), from: 2)
+        node.write()
+        XCTAssertEqual(answers(), [], "it would not survive power loss")
+        node.receive(.accept(header, key: "a", record: Record(Version(5, 2, 1), "v")), from: 2)
+        node.write()
+        XCTAssertEqual(answers(), [], "it rests on the promise")
+        node.sync()
+        XCTAssertEqual(
+            answers(), [.promise(header, root: Digest(), floor: .zero), .accepted(header, version: Version(5, 2, 1))])
+        node.receive(.accept(header, key: "a", record: Record(Version(5, 2, 2), "w")), from: 2)
+        XCTAssertEqual(answers(), [])
+        node.write()
+        XCTAssertEqual(answers(), [.accepted(header, version: Version(5, 2, 2))], "by the mode, it is durable")
+    }
+
     func testWhatIsBelowThePromiseIsRejected() {
         node.receive(.prepare(node.header(Ballot(5, 2))), from: 2)
         node.sync()

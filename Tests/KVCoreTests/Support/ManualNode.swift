@@ -80,7 +80,14 @@ final class ManualNode {
         tick()
     }
 
-    /// Makes durable what it has appended.
+    /// Makes durable what it has appended, as under a mode that does not sync each write.
+    func write() {
+        store.write()
+        give(.durable)
+        tick()
+    }
+
+    /// Makes durable what it has appended, and syncs it.
     func sync() {
         store.sync()
         give(.durable)

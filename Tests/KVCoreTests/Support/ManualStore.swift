@@ -4,6 +4,7 @@ import KVCore
 final class ManualStore: RecordStore {
     private(set) var appended: LogPosition = 0
     private(set) var durable: LogPosition = 0
+    private(set) var synced: LogPosition = 0
     var acceptsWrites = true
     var acceptsCopies = true
     /// Whether values are to be asked for with a load.
@@ -27,7 +28,12 @@ final class ManualStore: RecordStore {
         sync()
     }
 
-    func sync() { durable = appended }
+    func write() { durable = appended }
+
+    func sync() {
+        durable = appended
+        synced = appended
+    }
 
     func redeem(_ ticket: ReadTicket) -> Record? { tickets.removeValue(forKey: ticket) }
 

@@ -5,10 +5,15 @@ import KVStorage
 public final class LogDriver: StoreDriver {
     private static let directory = "shard-0"
 
+    private enum Job {
+        case commit(CommitJob)
+        case sync(SyncJob)
+    }
+
     private let disk: SimulatedDisk
     private let options: StoreOptions
     private var store: LogStore?
-    private var committing: CommitJob?
+    private var underWay: Job?
     private var random: SeededRandom
 
     public init(random: SeededRandom, loadChance: Double) {
@@ -22,6 +27,8 @@ public final class LogDriver: StoreDriver {
         options.mergeStep = 512
         options.reserve = 0
         options.cache = self.random.pick([0, 64, 4096])
+        // Then syncs lag behind writes, and power is not lost: it would take acknowledged writes with it.
+        if self.random.chance(0.25) { options.sync = .interval(.milliseconds(100)) }
         self.options = options
     }
 
@@ -36,21 +43,32 @@ public final class LogDriver: StoreDriver {
         stopSoon()
         // It fails where the disk stops, and succeeds where it had fewer operations to do.
         _ = try? LogStore.open(options, fileSystem: disk)
-        disk.losePower()
+        if options.sync == .always { disk.losePower() } else { disk.killProcess() }
     }
 
     private func stopSoon() { disk.stopAt = disk.operations + 1 + random.below(6) }
 
     public func beginCommit() -> Bool {
-        guard let store, committing == nil, let job = store.takeCommit() else { return false }
-        committing = job
-        return true
+        guard let store, underWay == nil else { return false }
+        underWay = random.chance(0.5) ? nextCommit(store) ?? nextSync(store) : nextSync(store) ?? nextCommit(store)
+        return underWay != nil
+    }
+
+    private func nextCommit(_ store: LogStore) -> Job? { store.takeCommit().map(Job.commit) }
+
+    private func nextSync(_ store: LogStore) -> Job? {
+        store.takeSync(now: Instant(nanoseconds: .max)).map(Job.sync)
     }
 
     public func finishCommit() throws {
-        guard let store, let job = committing else { return }
-        committing = nil
-        if let error = store.completed(job.run()) { throw error }
+        guard let store, let job = underWay else { return }
+        underWay = nil
+        let failure =
+            switch job {
+            case .commit(let job): store.completed(job.run())
+            case .sync(let job): store.completed(job.run())
+            }
+        if let failure { throw failure }
         if let job = store.takeMaintenance(), let error = store.completed(job.run()) { throw error }
     }
 
@@ -60,12 +78,12 @@ public final class LogDriver: StoreDriver {
     }
 
     public func crash() {
-        if let job = committing, random.chance(0.7) {
+        if case .commit(let job) = underWay, random.chance(0.7) {
             stopSoon()
             _ = job.run()
         }
         store = nil
-        committing = nil
-        if random.chance(0.3) { disk.killProcess() } else { disk.losePower() }
+        underWay = nil
+        if options.sync != .always || random.chance(0.3) { disk.killProcess() } else { disk.losePower() }
     }
 }

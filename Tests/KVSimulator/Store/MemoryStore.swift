@@ -44,6 +44,7 @@ public final class MemoryStore: RecordStore {
 
     public private(set) var appended: LogPosition = 0
     public private(set) var durable: LogPosition = 0
+    public var synced: LogPosition { durable }
     public var acceptsWrites: Bool { true }
     public var acceptsCopies: Bool { true }
 

@@ -18,6 +18,7 @@ public final class WatchedStore<Base: RecordStore>: RecordStore {
 
     public var appended: LogPosition { base.appended }
     public var durable: LogPosition { mutant == .acknowledgeUnsynced ? base.appended : base.durable }
+    public var synced: LogPosition { mutant == .acknowledgeUnsynced ? base.appended : base.synced }
     public var acceptsWrites: Bool { !isFull && base.acceptsWrites }
     public var acceptsCopies: Bool { !isFull && base.acceptsCopies }
 

@@ -89,8 +89,8 @@ final class SimulatedProcess<Store: RecordStore> {
     var greeted: [Int: UInt64] = [:]
     var timers = 0
     var lastRequest: UInt64 = 0
-    /// The position announced as durable.
-    var announced: LogPosition = 0
+    /// The positions announced as durable and as synced.
+    var announced: (durable: LogPosition, synced: LogPosition) = (0, 0)
     /// Partitions it leads by its own account, and whether they are settled.
     var leaderships: [PartitionID: Bool] = [:]
     /// Told to hand its leaderships over, and done with it.

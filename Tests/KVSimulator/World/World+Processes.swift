@@ -224,8 +224,9 @@ extension World {
     }
 
     private func announce(_ node: Node, _ process: Process) {
-        guard process.store.durable > process.announced else { return }
-        process.announced = process.store.durable
+        let reached = (durable: process.store.durable, synced: process.store.synced)
+        guard reached != process.announced else { return }
+        process.announced = reached
         process.inbox.append(.input(.durable))
         wake(node, process)
     }
