@@ -2,7 +2,8 @@ import KVCore
 
 /// The commands on keys that a connection has under way. Those on different keys go on side by side; of those on one key, a
 /// later waits for an earlier where one of them changes it: a client's commands take effect in its order, and a change of
-/// leaders could reorder what is on its way.
+/// leaders could reorder what is on its way. Plain writes of a key that have waited together go as the last of them, which
+/// is what is left when they take effect one after another with nothing between.
 struct OperationTable {
     struct Operation {
         /// The place of the reply among the connection's.
@@ -16,7 +17,7 @@ struct OperationTable {
         /// Of key and value.
         var bytes: Int
         fileprivate var hash: UInt64 = 0
-        /// The next that waits for the same key.
+        /// The next that waits for the same key, or that goes with this one.
         fileprivate var next = none
 
         init(
@@ -108,6 +109,18 @@ struct OperationTable {
         return operation
     }
 
+    /// The next of those that went with one that has ended, as the same command: it has ended alike. Nil after the last.
+    mutating func endNext(after operation: Operation) -> Operation? {
+        let token = operation.next
+        guard token != Self.none else { return nil }
+        let operation = operations[token]
+        operations[token].sequence = .max
+        free.append(token)
+        count -= 1
+        bytes -= operation.bytes
+        return operation
+    }
+
     /// What may go now.
     mutating func takeReleased() -> Held? { released.isEmpty ? nil : released.removeLast() }
 
@@ -132,10 +145,29 @@ struct OperationTable {
             places[index].first = operations[token].next
             if places[index].first == Self.none { places[index].last = Self.none }
             enter(index, isWrite)
-            if let (key, command) = held.removeValue(forKey: token) {
-                released.append(Held(token: token, key: key, command: command, isStale: operations[token].isStale))
-            }
+            operations[token].next = Self.none
+            guard let (key, command) = held.removeValue(forKey: token) else { continue }
+            let last = join(token, key, command, at: index)
+            released.append(Held(token: token, key: key, command: last, isStale: operations[token].isStale))
         }
+    }
+
+    /// Takes from the queue the plain writes that come right after one: the last of them stands for all.
+    private mutating func join(_ token: Int, _ key: Key, _ command: Command, at index: Int) -> Command {
+        guard command.isPlainWrite else { return command }
+        var result = command
+        var last = token
+        while case let next = places[index].first, next != Self.none, let other = held[next], other.key == key,
+            other.command.isPlainWrite
+        {
+            held[next] = nil
+            places[index].first = operations[next].next
+            operations[next].next = Self.none
+            operations[last].next = next
+            (last, result) = (next, other.command)
+        }
+        if places[index].first == Self.none { places[index].last = Self.none }
+        return result
     }
 
     // MARK: Places
@@ -170,5 +202,12 @@ struct OperationTable {
         let old = places
         places = Array(repeating: Place(), count: old.count * 2)
         for place in old where place.hash != 0 { places[self.place(of: place.hash)] = place }
+    }
+}
+
+extension Command {
+    /// Whether it leaves the same behind whatever was there, and tells nothing of it.
+    fileprivate var isPlainWrite: Bool {
+        if case .put(let put) = self { put.condition == .always } else { false }
     }
 }

@@ -124,7 +124,15 @@ extension RespConnection {
 
     /// The command of a token has ended so.
     mutating func replied(_ token: Int, _ reply: Reply) {
-        guard state != .closed, let operation = operations.end(token) else { return }
+        guard state != .closed, var operation = operations.end(token) else { return }
+        ended(operation, reply)
+        while let next = operations.endNext(after: operation) {
+            ended(next, reply)
+            operation = next
+        }
+    }
+
+    private mutating func ended(_ operation: OperationTable.Operation, _ reply: Reply) {
         let answer = answer(reply, to: operation)
         let bytes = answer.bytes
         expectedBytes = max(bytes, expectedBytes - expectedBytes / 16)

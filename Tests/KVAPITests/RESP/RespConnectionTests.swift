@@ -60,6 +60,36 @@ final class RespConnectionTests: XCTestCase {
         XCTAssertEqual(door.received(), "+OK\r\n")
     }
 
+    func testPlainWritesThatWaitTogetherGoAsTheLast() throws {
+        let door = try hold()
+        door.send("set a 1\nset a 2\nset b x\nset a 3 ex 10\nset a 4\nget a\nset a 5 nx\nset a 6\nset a 7\n")
+        func values() -> [String] {
+            door.backend.asked.map { asked in
+                if case .put(let put) = asked.command { String(decoding: put.value, as: UTF8.self) } else { "get" }
+            }
+        }
+        XCTAssertEqual(values(), ["1", "x"])
+        door.backend.outcome = { command, _ in
+            command == .get ? .found(.holding("4")) : .unknown(.timedOut)
+        }
+        door.backend.release()
+        XCTAssertEqual(values(), ["1", "x", "4"], "three have waited")
+        XCTAssertEqual(door.received(), "+OK\r\n")
+        door.backend.release()
+        XCTAssertEqual(door.received(), "", "their end is not known yet")
+        door.backend.release()
+        XCTAssertEqual(values(), ["1", "x", "4", "get"])
+        let unknown = "-" + RespFailure(Uncertainty.timedOut).text + "\r\n"
+        XCTAssertEqual(door.received(), unknown + "+OK\r\n" + unknown + unknown, "they end alike")
+        door.backend.release()
+        XCTAssertEqual(values(), ["1", "x", "4", "get", "5"], "what has a condition goes by itself")
+        door.backend.release()
+        XCTAssertEqual(values(), ["1", "x", "4", "get", "5", "7"])
+        door.backend.release()
+        XCTAssertEqual(door.received(), "$1\r\n4\r\n" + unknown + unknown + unknown)
+        XCTAssertTrue(door.backend.held.isEmpty)
+    }
+
     /// Keys come and go in the table of what is under way, in any order.
     func testManyKeysInAnyOrderOfAnswers() throws {
         var random = SplitMix(state: 3)
