@@ -16,8 +16,10 @@ public struct LinearizabilityChecker {
 
     public static func check(_ operations: [RegisterOperation]) -> Verdict {
         guard !operations.isEmpty else { return .linearizable }
-        var checker = LinearizabilityChecker(operations)
-        return checker.search()
+        let checker = LinearizabilityChecker(operations)
+        // Nearly all are decided at once, the newest first.
+        let verdict = checker.search(Frontier(isByCost: false), limit: stateLimit / 16)
+        return verdict == .undecided ? checker.search(Frontier(isByCost: true), limit: stateLimit) : verdict
     }
 
     private struct Register: Hashable {
@@ -79,17 +81,46 @@ public struct LinearizabilityChecker {
         optional = Relevant(operations, expiries: expiries)
     }
 
-    private mutating func search() -> Verdict {
+    /// States to go on from, the newest first. By cost, those that need the fewest unlikely steps come before: the newest first
+    /// would try all combinations of these at one place before it looks at another.
+    private struct Frontier {
+        let isByCost: Bool
+        private var stacks: [[State]] = [[]]
+        private var lowest = 0
+        /// Of the state that was taken last.
+        private(set) var cost = 0
+
+        init(isByCost: Bool) { self.isByCost = isByCost }
+
+        mutating func append(_ state: State, cost: Int) {
+            let level = isByCost ? cost : 0
+            while stacks.count <= level { stacks.append([]) }
+            stacks[level].append(state)
+            lowest = min(lowest, level)
+        }
+
+        mutating func popLast() -> State? {
+            while stacks[lowest].isEmpty {
+                guard lowest + 1 < stacks.count else { return nil }
+                lowest += 1
+            }
+            cost = lowest
+            return stacks[lowest].popLast()
+        }
+    }
+
+    private func search(_ frontier: Frontier, limit stateLimit: Int) -> Verdict {
         var visited: Set<State> = []
-        var stack = [State(done: BitSet(count: operations.count), register: Register())]
+        var stack = frontier
+        stack.append(State(done: BitSet(count: operations.count), register: Register()), cost: 0)
         var candidates: [Int] = []
         while let state = stack.popLast() {
             if state.done.contains(required) { return .linearizable }
             guard visited.insert(state).inserted else { continue }
-            if visited.count > Self.stateLimit { return .undecided }
+            if visited.count > stateLimit { return .undecided }
             let limit = fill(&candidates, after: state.done)
             if let next = harmless(candidates, from: state) {
-                stack.append(next)
+                stack.append(next, cost: stack.cost)
                 continue
             }
             // The last pushed is tried first: open operations only when nothing else fits.
@@ -146,7 +177,7 @@ public struct LinearizabilityChecker {
         return nil
     }
 
-    private func pushOpen(_ stack: inout [State], from state: State, until limit: UInt64) {
+    private func pushOpen(_ stack: inout Frontier, from state: State, until limit: UInt64) {
         let register = state.register
         func push(_ indices: [Int]) {
             for index in indices where !state.done.contains(index) && operations[index].invoked <= limit {
@@ -174,13 +205,21 @@ public struct LinearizabilityChecker {
             })
     }
 
-    private func push(_ index: Int, _ stack: inout [State], from state: State) {
+    private func push(_ index: Int, _ stack: inout Frontier, from state: State) {
         guard let register = apply(index, to: state) else { return }
         var next = state
         next.done.insert(index)
         next.register = register
         guard mayReplace(state.register.write, by: register.write, next.done) else { return }
-        stack.append(next)
+        stack.append(next, cost: stack.cost + (isUnlikely(index, after: state.done) ? 1 : 0))
+    }
+
+    /// Whether it is an open operation that nobody saw the effect of, or a change before one of a lower rank.
+    private func isUnlikely(_ index: Int, after done: BitSet) -> Bool {
+        let rank = operations[index].rank
+        guard rank > 0 else { return operations[index].isOpen }
+        guard let least = ranked.first(where: { !operations[$0].isOpen && !done.contains($0) }) else { return false }
+        return operations[least].rank < rank
     }
 
     /// A value that can come only once must not go before all that saw it, or what comes of it, are ordered.

@@ -149,7 +149,8 @@ struct Translation {
             case .answered(.written(let version)), .answered(.updated(let version?, _)): ranks[version]
             default: nil
             }
-        return firstRanks[call.value] ?? told ?? 0
+        let seen = call.value == 0 ? nil : firstRanks[call.value]
+        return seen ?? told ?? 0
     }
 
     /// The value's end lies between the earliest and the latest time that its leader can have stamped it with.
