@@ -22,9 +22,8 @@ public struct ClusterOptions: Sendable {
     public var askTimeout = Span.milliseconds(5000)
     /// Partitions that move at a time.
     public var maximumMoves = 64
-    /// Of them, those that one node sends. Where a rate holds them back, more at a time only means that more partitions
-    /// need two majorities for longer.
-    public var maximumSends = 64
+    /// Bytes a second that a node sends to newcomers at most: `limits.move_rate`; 0 is no limit.
+    public var moveRate = 0
     /// Applicants remembered at a time.
     public var maximumApplicants = 64
     /// Operators' requests that wait here for their answers.
@@ -35,4 +34,21 @@ public struct ClusterOptions: Sendable {
     public var maximumHolders = 64
 
     public init() {}
+
+    /// Partitions that one node sends at a time: where a rate holds them back, what it sends in two seconds, but enough that
+    /// the next is settled by the time one ends. More would only mean that more partitions need two majorities for longer.
+    func maximumSends(_ plan: ChangePlan?) -> Int {
+        guard moveRate > 0, let plan, plan.moves > 0 else { return maximumMoves }
+        let bytes = plan.bytes / UInt64(plan.moves)
+        guard bytes > 0 else { return maximumMoves }
+        let inASecond = min(UInt64(moveRate) / bytes, UInt64(max(maximumMoves, 0)))
+        return min(max(Int(inASecond) * 2, 4), maximumMoves)
+    }
+
+    /// How often the coordinator looks for what to change. Every change is gone by at every node, in the midst of clients'
+    /// requests: where a rate holds moves back, fewer do.
+    func interval(_ plan: ChangePlan?) -> Span {
+        guard maximumSends(plan) < maximumMoves else { return changeInterval }
+        return Span(nanoseconds: changeInterval.nanoseconds * 4)
+    }
 }

@@ -200,7 +200,9 @@ struct Coordinator {
                 return
             }
             while case .ready = phase, !queue.isEmpty { carryOut(queue.removeFirst()) }
-            guard case .ready = phase, context.time - lastLook >= context.options.changeInterval else { return }
+            guard case .ready = phase, context.time - lastLook >= context.options.interval(context.topology.plan) else {
+                return
+            }
             lastLook = context.time
             keepUp()
         }

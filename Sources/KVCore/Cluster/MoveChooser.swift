@@ -8,6 +8,7 @@ struct MoveChooser {
     private var load: [Int]
     /// Of them, those it sends.
     private var sends: [Int]
+    private let maximumSends: Int
     private var free: Int
 
     /// Candidates looked at, of either kind.
@@ -22,6 +23,7 @@ struct MoveChooser {
         self.isAlive = isAlive
         load = Array(repeating: 0, count: Int(topology.lastNumber.raw) + 1)
         sends = load
+        maximumSends = options.maximumSends(plan)
         free = options.maximumMoves
         var underWay = 0
         for target in plan.targets {
@@ -81,7 +83,7 @@ struct MoveChooser {
             var least = (Int.max, Int.max)
             for index in waiting.indices {
                 var burden = (0, 0)
-                if let sender = waiting[index].nodes.sender, sends[Int(sender.raw)] >= options.maximumSends { continue }
+                if let sender = waiting[index].nodes.sender, sends[Int(sender.raw)] >= maximumSends { continue }
                 for node in waiting[index].nodes.all {
                     burden.0 = max(burden.0, load[Int(node.raw)])
                     burden.1 += load[Int(node.raw)]

@@ -367,8 +367,7 @@ extension ClusterOptions {
     fileprivate init(_ configuration: Configuration) {
         self.init()
         evictAfter = configuration.failure.evictAfter
-        // Enough that the next is settled by the time one ends.
-        if configuration.limits.moveRate > 0 { maximumSends = 4 }
+        moveRate = configuration.limits.moveRate
     }
 }
 
