@@ -97,22 +97,21 @@ struct OperationTable {
     /// The command of a token has been answered. Nil for a token that is not under way.
     mutating func end(_ token: Int) -> Operation? {
         guard operations.indices.contains(token), operations[token].sequence != .max else { return nil }
-        let operation = operations[token]
-        operations[token].sequence = .max
-        free.append(token)
-        count -= 1
-        bytes -= operation.bytes
+        let operation = release(token)
         let index = place(of: operation.hash)
         if operation.isWrite { places[index].writes -= 1 } else { places[index].reads -= 1 }
-        if places[index].first != Self.none { release(index) }
+        if places[index].first != Self.none { letGo(index) }
         if places[index].reads == 0, places[index].writes == 0 { remove(index) }
         return operation
     }
 
     /// The next of those that went with one that has ended, as the same command: it has ended alike. Nil after the last.
     mutating func endNext(after operation: Operation) -> Operation? {
-        let token = operation.next
-        guard token != Self.none else { return nil }
+        operation.next == Self.none ? nil : release(operation.next)
+    }
+
+    /// Its token may be used again.
+    private mutating func release(_ token: Int) -> Operation {
         let operation = operations[token]
         operations[token].sequence = .max
         free.append(token)
@@ -138,14 +137,12 @@ struct OperationTable {
     }
 
     /// Lets go what waits at a place, as far as it may.
-    private mutating func release(_ index: Int) {
+    private mutating func letGo(_ index: Int) {
         while case let token = places[index].first, token != Self.none {
             let isWrite = operations[token].isWrite
             guard places[index].writes == 0, !isWrite || places[index].reads == 0 else { return }
-            places[index].first = operations[token].next
-            if places[index].first == Self.none { places[index].last = Self.none }
+            dequeue(token, at: index)
             enter(index, isWrite)
-            operations[token].next = Self.none
             guard let (key, command) = held.removeValue(forKey: token) else { continue }
             let last = join(token, key, command, at: index)
             released.append(Held(token: token, key: key, command: last, isStale: operations[token].isStale))
@@ -161,13 +158,18 @@ struct OperationTable {
             other.command.isPlainWrite
         {
             held[next] = nil
-            places[index].first = operations[next].next
-            operations[next].next = Self.none
+            dequeue(next, at: index)
             operations[last].next = next
             (last, result) = (next, other.command)
         }
-        if places[index].first == Self.none { places[index].last = Self.none }
         return result
+    }
+
+    /// Takes the first of a queue out of it.
+    private mutating func dequeue(_ token: Int, at index: Int) {
+        places[index].first = operations[token].next
+        if places[index].first == Self.none { places[index].last = Self.none }
+        operations[token].next = Self.none
     }
 
     // MARK: Places

@@ -31,7 +31,7 @@ struct MoveChooser {
             var nodes = burdened(assignment, target.replicas)
             underWay += 1
             // What waits for a newcomer to come back must not hold up the rest.
-            if nodes.newcomers.allSatisfy(isAlive) { free -= 1 } else { nodes.sender = nil }
+            if newcomers(assignment, target.replicas).allSatisfy(isAlive) { free -= 1 } else { nodes.sender = nil }
             burden(nodes)
         }
         free = min(free, 2 * options.maximumMoves - underWay)
@@ -67,11 +67,10 @@ struct MoveChooser {
     }
 
     private struct Burdened {
-        /// Most likely.
+        /// Most likely; nil where nothing is sent for now.
         var sender: NodeNumber?
-        var newcomers: [NodeNumber]
-
-        var all: [NodeNumber] { (sender.map { [$0] } ?? []) + newcomers }
+        /// Who sends and who receives.
+        let all: [NodeNumber]
     }
 
     /// The least burdened first, again and again.
@@ -105,9 +104,8 @@ struct MoveChooser {
 
     /// Who would send and who would receive.
     private func burdened(_ assignment: Assignment, _ target: [NodeNumber]) -> Burdened {
-        Burdened(
-            sender: assignment.replicas.first(where: isAlive) ?? assignment.replicas.first,
-            newcomers: newcomers(assignment, target))
+        let sender = assignment.replicas.first(where: isAlive) ?? assignment.replicas.first
+        return Burdened(sender: sender, all: (sender.map { [$0] } ?? []) + newcomers(assignment, target))
     }
 }
 

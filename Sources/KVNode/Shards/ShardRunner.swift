@@ -309,13 +309,7 @@ final class ShardRunner: @unchecked Sendable {
     }
 
     private func commit(_ job: CommitJob) {
-        runBlocking({ job.run() }) { runner, result in
-            guard runner.check(runner.store.completed(result)), !runner.isStopped else { return }
-            let now = runner.look()
-            runner.sync(now: now.monotonic)
-            runner.shard.handle(.durable, now: now)
-            runner.tick()
-        }
+        runBlocking({ job.run() }) { runner, result in runner.advanced(runner.store.completed(result)) }
     }
 
     private func load(_ ticket: ReadTicket) {
@@ -349,14 +343,17 @@ final class ShardRunner: @unchecked Sendable {
 
     private func sync(now: Instant) {
         guard let job = store.takeSync(now: now) else { return }
-        runBlocking({ job.run() }) { runner, result in
-            guard runner.check(runner.store.completed(result)), !runner.isStopped else { return }
-            let now = runner.look()
-            // What came meanwhile may be waiting for another.
-            runner.sync(now: now.monotonic)
-            runner.shard.handle(.durable, now: now)
-            runner.scheduleTick()
-        }
+        runBlocking({ job.run() }) { runner, result in runner.advanced(runner.store.completed(result)) }
+    }
+
+    /// More is written, or synced: what waited for that goes on.
+    private func advanced(_ failure: StoreError?) {
+        guard check(failure), !isStopped else { return }
+        let now = look()
+        // What came meanwhile may be waiting for another.
+        sync(now: now.monotonic)
+        shard.handle(.durable, now: now)
+        tick()
     }
 
     private func runBlocking<Result: Sendable>(

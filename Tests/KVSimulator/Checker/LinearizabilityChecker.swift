@@ -93,10 +93,9 @@ public struct LinearizabilityChecker {
         init(isByCost: Bool) { self.isByCost = isByCost }
 
         mutating func append(_ state: State, cost: Int) {
-            let level = isByCost ? cost : 0
-            while stacks.count <= level { stacks.append([]) }
-            stacks[level].append(state)
-            lowest = min(lowest, level)
+            while stacks.count <= cost { stacks.append([]) }
+            stacks[cost].append(state)
+            lowest = min(lowest, cost)
         }
 
         mutating func popLast() -> State? {
@@ -211,7 +210,8 @@ public struct LinearizabilityChecker {
         next.done.insert(index)
         next.register = register
         guard mayReplace(state.register.write, by: register.write, next.done) else { return }
-        stack.append(next, cost: stack.cost + (isUnlikely(index, after: state.done) ? 1 : 0))
+        let isCostly = stack.isByCost && isUnlikely(index, after: state.done)
+        stack.append(next, cost: stack.cost + (isCostly ? 1 : 0))
     }
 
     /// Whether it is an open operation that nobody saw the effect of, or a change before one of a lower rank.
