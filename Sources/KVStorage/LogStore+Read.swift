@@ -11,6 +11,8 @@ struct PendingRead {
     var length: Int
     /// Kept open until the read is done, even if the segment is merged meanwhile.
     var file: (any File)?
+    /// A client waits: it may be asked for again.
+    var isUrgent: Bool
 }
 
 extension LogStore {
@@ -18,7 +20,12 @@ extension LogStore {
     /// them would hold up the event loop.
     static let longestInline = 256 << 10
 
-    public func read(_ id: PartitionID, _ key: Key) -> StoredRead {
+    public func read(_ id: PartitionID, _ key: Key) -> StoredRead { read(id, key, isUrgent: true) }
+
+    public func readLater(_ id: PartitionID, _ key: Key) -> StoredRead { read(id, key, isUrgent: false) }
+
+    @inline(__always)
+    private func read(_ id: PartitionID, _ key: Key, isUrgent: Bool) -> StoredRead {
         guard let partition = catalog.existing(id) else { return .absent }
         let found = key.bytes.withUnsafeBytes { partition.index.find($0, KeyHash($0)) }
         guard let found else { return .absent }
@@ -37,17 +44,17 @@ extension LogStore {
                     version: entry.version, expiry: Expiry(milliseconds: entry.expiry), value: value.value,
                     contentType: value.contentType))
         }
-        if entry.cacheSlot == 0 { catalog.cache.missed() }
+        if isUrgent, entry.cacheSlot == 0 { catalog.cache.missed() }
         let file = catalog.segments[entry.segment]?.file
-        if let file, let record = readInline(file, entry) {
+        if isUrgent, let file, let record = readInline(file, entry) {
             catalog.keep(record, id, partition, found)
             return .found(record)
         }
         lastTicket += 1
-        let ticket = ReadTicket(lastTicket)
+        let ticket = ReadTicket(lastTicket, bytes: entry.length)
         tickets[ticket] = PendingRead(
             partition: id, key: key, version: entry.version, location: entry.location, length: entry.length,
-            file: file)
+            file: file, isUrgent: isUrgent)
         return .onDisk(ticket)
     }
 
@@ -74,7 +81,7 @@ extension LogStore {
         else { return LoadedRead(ticket: result.ticket, record: nil) }
         let found = pending.key.bytes.withUnsafeBytes { partition.index.find($0, KeyHash($0)) }
         guard let found else { return LoadedRead(ticket: result.ticket, record: nil) }
-        if partition.index.pointer(found).pointee.version == pending.version {
+        if pending.isUrgent, partition.index.pointer(found).pointee.version == pending.version {
             catalog.keep(record, pending.partition, partition, found)
         }
         return LoadedRead(ticket: result.ticket, record: record)

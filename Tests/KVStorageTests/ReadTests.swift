@@ -33,6 +33,24 @@ final class ReadTests: XCTestCase {
         XCTAssertNil(fixture.store.takeRead(ticket), "it is used up")
     }
 
+    func testWhatIsInNoHurryIsNeitherReadAtOnceNorCached() throws {
+        let fixture = try StoreFixture()
+        try fixture.open()
+        fixture.put("a", "1")
+        guard case .found = fixture.store.readLater(partitionZero, Key("a")) else {
+            return XCTFail("what is not written yet is in memory")
+        }
+        try fixture.commit()
+        guard case .onDisk(let ticket) = fixture.store.readLater(partitionZero, Key("a")) else {
+            return XCTFail("it is not to be read at once, though the system may have it in memory")
+        }
+        XCTAssert((2...100).contains(ticket.bytes), "\(ticket.bytes) for a key and a value of a byte each")
+        let job = try XCTUnwrap(fixture.store.takeRead(ticket))
+        XCTAssertEqual(try fixture.store.completed(job.run()).record?.value, Array("1".utf8))
+        XCTAssertEqual(fixture.store.statistics.cacheBytes, 0)
+        guard case .absent = fixture.store.readLater(partitionZero, Key("b")) else { return XCTFail("there is no b") }
+    }
+
     func testATicketOutlivesTheMergeOfItsSegment() throws {
         let fixture = try blocked()
         let ticket = try ticket(fixture, "a")

@@ -19,6 +19,24 @@ final class FrameTests: XCTestCase {
         XCTAssertNil(writer.finish())
     }
 
+    func testWhatWasSentIsUsedAgainOnlyOnceItIsLetGo() throws {
+        var writer = FrameWriter()
+        let message = PeerMessage.outdated(epoch: 7)
+        writer.append(message)
+        let kept = try XCTUnwrap(writer.finish())
+        XCTAssertEqual(writer.byteCount, 0)
+        writer.append(.outdated(epoch: 8))
+        XCTAssertEqual(try read(kept), [message], "it has not been written over")
+        XCTAssertEqual(try read(try XCTUnwrap(writer.finish())), [.outdated(epoch: 8)])
+        writer.append(.outdated(epoch: 9))
+        let next = try XCTUnwrap(writer.finish())
+        XCTAssertEqual(next.readerIndex, 0)
+        XCTAssertEqual(try read(next), [.outdated(epoch: 9)])
+        writer.append(.outdated(epoch: 10))
+        writer.discard()
+        XCTAssertNil(writer.finish())
+    }
+
     func testFramesArriveInAnyPieces() throws {
         var random = SplitMix(seed: 2)
         var writer = FrameWriter()

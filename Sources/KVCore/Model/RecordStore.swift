@@ -4,9 +4,14 @@ public typealias LogPosition = UInt64
 /// A read that would block: hand it to the storage threads, and its completion to the machine.
 public struct ReadTicket: Hashable, Sendable {
     public var raw: UInt64
+    /// What is to be read, about.
+    public var bytes: Int
 
     @inlinable
-    public init(_ raw: UInt64) { self.raw = raw }
+    public init(_ raw: UInt64, bytes: Int) {
+        self.raw = raw
+        self.bytes = bytes
+    }
 }
 
 public enum StoredRead: Sendable {
@@ -35,6 +40,9 @@ public protocol RecordStore: AnyObject {
 
     func head(_ partition: PartitionID, _ key: Key) -> RecordHead?
     func read(_ partition: PartitionID, _ key: Key) -> StoredRead
+    /// The same for what no client waits for: without a look at the disk, nor at what the system may have in memory of it, for
+    /// which clients' requests would wait.
+    func readLater(_ partition: PartitionID, _ key: Key) -> StoredRead
     /// Replaces what is held of `key`, which the caller has checked to be of a lower version.
     func put(_ partition: PartitionID, _ key: Key, _ record: Record)
 

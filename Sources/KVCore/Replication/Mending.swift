@@ -13,8 +13,9 @@ struct Progress {
     var missed: Deque<Key> = []
     /// Records sent to it again, by version.
     var sent: [Version: Sent] = [:]
-    /// Values being read from disk for it.
+    /// Records being read for it, and their bytes.
     var loading = 0
+    var loadingBytes = 0
     var comparison: Comparison?
     /// Bytes of keys and values sent to it again under this leader.
     var bytesSent: UInt64 = 0
@@ -214,17 +215,23 @@ extension Replica {
         guard leader.isSettled, context.isUp(peer) else { return }
         let isMoving = quorum.isNewcomer(index)
         while leader.progress[index].sent.count + leader.progress[index].loading < context.options.mendWindow,
-            context.mending[peer, default: 0] < context.options.mendBytes, !leader.progress[index].missed.isEmpty
+            context.mending[peer, default: 0] + leader.progress[index].loadingBytes < context.options.mendBytes,
+            !leader.progress[index].missed.isEmpty
         {
             guard !isMoving || context.mayMove else { return starve() }
             guard let key = leader.progress[index].missed.popFirst() else { return }
             guard leader.inFlight[key] == nil else { continue }
-            switch context.store.read(partition, key) {
+            switch context.store.readLater(partition, key) {
             case .absent: continue
-            case .found(let record): sendAgain(key, record, to: index, leader)
+            case .found(let record):
+                if isMoving { context.moved(key.bytes.count + (record.value?.count ?? 0)) }
+                sendAgain(key, record, to: index, leader)
             case .onDisk(let ticket):
+                if isMoving { context.moved(ticket.bytes) }
                 leader.progress[index].loading += 1
-                context.load(ticket, for: .mend(partition, leader.ballot, to: peer, key))
+                leader.progress[index].loadingBytes += ticket.bytes
+                context.loadLater(
+                    ticket, for: .mend(partition, leader.ballot, to: peer, key, bytes: ticket.bytes))
             }
         }
     }
@@ -247,13 +254,13 @@ extension Replica {
         leader.progress[index].sent[record.version] = Progress.Sent(key: key, at: now, bytes: bytes)
         context.mending[quorum.members[index], default: 0] += bytes
         leader.progress[index].bytesSent &+= UInt64(bytes)
-        if quorum.isNewcomer(index) { context.moved(bytes) }
         context.send(quorum.members[index], .accept(header(leader.ballot), key: key, record: record))
     }
 
-    func loadedToMend(_ ballot: Ballot, to node: NodeNumber, _ key: Key, _ record: Record?) {
+    func loadedToMend(_ ballot: Ballot, to node: NodeNumber, _ key: Key, _ record: Record?, bytes: Int) {
         guard let leader, leader.ballot == ballot, let index = quorum.index(of: node) else { return }
         leader.progress[index].loading -= 1
+        leader.progress[index].loadingBytes -= bytes
         // A key in flight goes to every replica anyway, and this record may not be the latest chosen.
         guard let record, leader.inFlight[key] == nil else { return }
         sendAgain(key, record, to: index, leader)

@@ -73,6 +73,12 @@ final class ReplicaContext: Environment {
         effects.append(.load(ticket))
     }
 
+    /// The same for what no client waits for.
+    func loadLater(_ ticket: ReadTicket, for purpose: LoadPurpose) {
+        loads[ticket] = purpose
+        effects.append(.loadLater(ticket))
+    }
+
     /// Nil for a read that nobody waits for.
     func takeLoad(_ ticket: ReadTicket) -> LoadPurpose? { loads.removeValue(forKey: ticket) }
 
@@ -120,7 +126,7 @@ enum LoadPurpose {
     /// To re-propose this leader's own copy under its ballot.
     case propose(PartitionID, Ballot, Key)
     /// To bring a replica level.
-    case mend(PartitionID, Ballot, to: NodeNumber, Key)
+    case mend(PartitionID, Ballot, to: NodeNumber, Key, bytes: Int)
     case readResult(PartitionHeader, id: UInt64, key: Key, to: NodeNumber)
     case peeked(RequestID, PartitionID, to: NodeNumber)
     /// A stale or leaderless read of this node's own copy.

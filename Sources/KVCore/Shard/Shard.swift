@@ -160,8 +160,8 @@ extension Shard {
         case .judge(let partition, let ballot, let key, let id):
             replica(partition)?.loadedToJudge(ballot, key, id: id, record)
         case .propose(let partition, let ballot, let key): replica(partition)?.loadedToPropose(ballot, key, record)
-        case .mend(let partition, let ballot, let node, let key):
-            replica(partition)?.loadedToMend(ballot, to: node, key, record)
+        case .mend(let partition, let ballot, let node, let key, let bytes):
+            replica(partition)?.loadedToMend(ballot, to: node, key, record, bytes: bytes)
         case .readResult(let header, let id, let key, let node):
             replica(header.partition)?
                 .answerWhenDurable(node, .readResult(header, id: id, key: key, record: record))

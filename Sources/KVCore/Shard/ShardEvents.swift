@@ -59,6 +59,8 @@ public enum ShardEffect: Sendable {
     case answer(RequestID, Outcome, by: NodeNumber)
     /// Read a value from disk, then give `loaded`.
     case load(ReadTicket)
+    /// The same for what no client waits for: any number of them together, away from the event loop.
+    case loadLater(ReadTicket)
     /// A change of leadership, for logs and status pages.
     case notice(ShardNotice)
 }

@@ -55,6 +55,8 @@ final class ShardRunner: @unchecked Sendable {
     /// What time it is until the scheduled tick: a request should not cost looks at two clocks.
     private var turn = Clock.now
     private var effects: [ShardEffect] = []
+    /// What is to be read of it that no client waits for.
+    private var later: [ReadTicket] = []
     /// The newest accept that was sent, encoded once for all replicas.
     private var encodedAccept: (partition: PartitionID, version: Version)?
     private var encoded = EncodedMessage(.heartbeat(PartitionUsage()))
@@ -243,12 +245,16 @@ final class ShardRunner: @unchecked Sendable {
             switch effect {
             case .send(let peer, let message): send(message, to: peer)
             case .answer(let id, let outcome, let executor): answer(id, outcome, by: executor)
-            case .load(let ticket): load(ticket)
+            case .load(let ticket): load([ticket])
+            case .loadLater(let ticket): later.append(ticket)
             case .notice(let notice): report(notice)
             }
         }
         effects.removeAll(keepingCapacity: true)
         encodedAccept = nil
+        guard !later.isEmpty else { return }
+        load(later)
+        later.removeAll(keepingCapacity: true)
     }
 
     private func send(_ message: PeerMessage, to peer: NodeNumber) {
@@ -312,13 +318,24 @@ final class ShardRunner: @unchecked Sendable {
         runBlocking({ job.run() }) { runner, result in runner.advanced(runner.store.completed(result)) }
     }
 
-    private func load(_ ticket: ReadTicket) {
+    /// One storage thread reads them all.
+    private func load(_ tickets: [ReadTicket]) {
         guard check(store.failure) else { return }
-        guard let job = store.takeRead(ticket) else { return handle(.loaded(ticket, nil)) }
-        runBlocking({ job.run() }) { runner, result in
+        var jobs: [ReadJob] = []
+        for ticket in tickets {
+            guard let job = store.takeRead(ticket) else {
+                handle(.loaded(ticket, nil))
+                continue
+            }
+            jobs.append(job)
+        }
+        guard !jobs.isEmpty else { return }
+        runBlocking({ [jobs] in jobs.map { $0.run() } }) { runner, results in
             do throws(StoreError) {
-                let loaded = try runner.store.completed(result)
-                if !runner.isStopped { runner.handle(.loaded(loaded.ticket, loaded.record)) }
+                for result in results {
+                    let loaded = try runner.store.completed(result)
+                    if !runner.isStopped { runner.handle(.loaded(loaded.ticket, loaded.record)) }
+                }
             } catch {
                 runner.check(error)
             }

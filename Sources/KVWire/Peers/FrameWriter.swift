@@ -13,10 +13,13 @@ public enum FrameLimits {
     static let target = 1 << 20
     /// What a writer reserves at most before it knows how much will come.
     static let reserve = 64 << 10
+    /// What a writer keeps at most of what it has reserved.
+    static let kept = 256 << 10
 }
 
 /// Gathers the messages of one tick for one peer, encoded where they will be sent from: one buffer, one write.
 public struct FrameWriter {
+    /// Empty, or while no frame is open, what was last sent: its memory is used again once it has left.
     private var buffer = ByteBuffer()
     /// Where the open frame's header is; nil while none is open.
     private var start: Int?
@@ -27,7 +30,7 @@ public struct FrameWriter {
 
     public var isEmpty: Bool { start == nil }
     /// Bytes gathered, headers included.
-    public var byteCount: Int { buffer.readableBytes }
+    public var byteCount: Int { isEmpty ? 0 : buffer.readableBytes }
 
     /// False, and nothing is written, if the message (by an estimate that errs on the large side) is above `FrameLimits.payload`.
     @discardableResult
@@ -52,7 +55,7 @@ public struct FrameWriter {
         seal()
         let frames = buffer
         expected = min(max(frames.readableBytes, 512), FrameLimits.reserve)
-        buffer = ByteBuffer()
+        if buffer.capacity > FrameLimits.kept { buffer = ByteBuffer() }
         return frames
     }
 
@@ -69,7 +72,7 @@ public struct FrameWriter {
             guard payload + bound > FrameLimits.target else { return true }
             seal()
         } else {
-            buffer.reserveCapacity(expected)
+            buffer.clear(minimumCapacity: expected)
         }
         start = buffer.writerIndex
         buffer.writeRepeatingByte(0, count: FrameLimits.header)

@@ -198,7 +198,11 @@ final class MoveTests: XCTestCase {
         cluster.assertLevel()
     }
 
-    func testAThrottledMoveKeepsToItsRate() {
+    func testAThrottledMoveKeepsToItsRate() { throttledMove(readsFromDisk: false) }
+
+    func testAThrottledMoveOfWhatIsOnDiskKeepsToItsRate() { throttledMove(readsFromDisk: true) }
+
+    private func throttledMove(readsFromDisk: Bool) {
         var options = ShardOptions()
         options.moveRate = 100_000
         let cluster = ManualCluster(nodes: 4, options: options)
@@ -208,6 +212,7 @@ final class MoveTests: XCTestCase {
             _ = cluster[1].request(.put(value), Key("k\(index)"))
             cluster.run()
         }
+        for number in 1...4 { cluster[UInt16(number)].store.readsFromDisk = readsFromDisk }
         cluster.change(to: [1, 2, 3], next: [1, 2, 4])
         cluster.pass(500)
         let early = cluster.move?.sent ?? 0

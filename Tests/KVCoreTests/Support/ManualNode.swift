@@ -144,7 +144,7 @@ final class ManualNode {
                 XCTAssertNil(answers[id], "a request is answered once")
                 answers[id] = outcome
                 answeredBy[id] = node
-            case .load(let ticket): loads.append(ticket)
+            case .load(let ticket), .loadLater(let ticket): loads.append(ticket)
             case .notice(let notice): notices.append(notice)
             }
         }

@@ -43,9 +43,12 @@ final class ManualStore: RecordStore {
         guard let record = records[key] else { return .absent }
         guard readsFromDisk else { return .found(record) }
         lastTicket += 1
-        tickets[ReadTicket(lastTicket)] = record
-        return .onDisk(ReadTicket(lastTicket))
+        let ticket = ReadTicket(lastTicket, bytes: key.bytes.count + (record.value?.count ?? 0))
+        tickets[ticket] = record
+        return .onDisk(ticket)
     }
+
+    func readLater(_ partition: PartitionID, _ key: Key) -> StoredRead { read(partition, key) }
 
     func put(_ partition: PartitionID, _ key: Key, _ record: Record) {
         appended += 1

@@ -76,9 +76,12 @@ public final class MemoryStore: RecordStore {
         guard let record = contents[partition]?.records[key] else { return .absent }
         guard random.chance(loadChance) else { return .found(record) }
         lastTicket += 1
-        tickets[ReadTicket(lastTicket)] = record
-        return .onDisk(ReadTicket(lastTicket))
+        let ticket = ReadTicket(lastTicket, bytes: key.bytes.count + (record.value?.count ?? 0))
+        tickets[ticket] = record
+        return .onDisk(ticket)
     }
+
+    public func readLater(_ partition: PartitionID, _ key: Key) -> StoredRead { read(partition, key) }
 
     /// What a ticket stands for; nil for one that was not given out, or was used.
     func redeem(_ ticket: ReadTicket) -> Record? { tickets.removeValue(forKey: ticket) }

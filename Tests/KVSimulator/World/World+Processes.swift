@@ -166,7 +166,7 @@ extension World {
             } else {
                 answered(id, outcome, node)
             }
-        case .load(let ticket):
+        case .load(let ticket), .loadLater(let ticket):
             statistics[.loads] += 1
             let delay = diskDelay(node)
             queue.push(.loaded(node.index, boot: process.boot, ticket), at: time + delay)
