@@ -51,7 +51,7 @@ extension LogStore {
             return .found(record)
         }
         lastTicket += 1
-        let ticket = ReadTicket(lastTicket, bytes: entry.length)
+        let ticket = ReadTicket(lastTicket, bytes: entry.length - RecordFormat.headerSize)
         tickets[ticket] = PendingRead(
             partition: id, key: key, version: entry.version, location: entry.location, length: entry.length,
             file: file, isUrgent: isUrgent)

@@ -4,7 +4,7 @@ public typealias LogPosition = UInt64
 /// A read that would block: hand it to the storage threads, and its completion to the machine.
 public struct ReadTicket: Hashable, Sendable {
     public var raw: UInt64
-    /// What is to be read, about.
+    /// Of the key and the value to be read, or a few more.
     public var bytes: Int
 
     @inlinable
