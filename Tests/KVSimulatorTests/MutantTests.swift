@@ -20,12 +20,12 @@ final class MutantTests: XCTestCase {
     func testAcknowledgingTheFirstAcceptIsCaught() { assertCaught(.acknowledgeFirst) }
     func testReadingWithoutConfirmationIsCaught() { assertCaught(.skipConfirm) }
     func testAnsweringFromAnUnchosenValueIsCaught() { assertCaught(.answerUnchosen) }
-    func testJudgingOnARecordThatMayExpireIsCaught() { assertCaught(.judgeExpiring, from: 50) }
+    func testJudgingOnARecordThatMayExpireIsCaught() { assertCaught(.judgeExpiring, from: 200) }
     func testSettlingWithoutComparingRootsIsCaught() { assertCaught(.skipRoots) }
 
     func testSwitchingBeforeTheNextSetHoldsEverythingIsCaught() { assertCaught(.switchEarly, from: 55) }
     func testPurgingWhatAReplicaLacksIsCaught() { assertCaught(.purgeEarly) }
-    func testActingOnOtherConfigurationsIsCaught() { assertCaught(.skipEpochs) }
+    func testActingOnOtherConfigurationsIsCaught() { assertCaught(.skipEpochs, from: 920) }
     func testKeepingTheRecordsOfALapsedMembershipIsCaught() { assertCaught(.keepLapsed) }
 
     /// What the mutants are caught under must not fail by itself.

@@ -31,6 +31,13 @@ struct Quorum {
 
     func index(of node: NodeNumber) -> Int? { members.firstIndex(of: node) }
 
+    /// All others than `own`, by their numbers: first those above its member's.
+    func indices(after own: Int) -> [Int] {
+        let me = members[own]
+        return members.indices.filter { $0 != own }
+            .sorted { (members[$0] < me ? 1 : 0, members[$0]) < (members[$1] < me ? 1 : 0, members[$1]) }
+    }
+
     var isJoint: Bool { next != nil }
 
     /// It comes with the move under way: its copy began empty.

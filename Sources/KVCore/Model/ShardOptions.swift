@@ -4,6 +4,10 @@ public struct ShardOptions: Sendable {
     public var timer = Span.milliseconds(10)
     /// A request to a peer without an answer is sent again after this.
     public var retry = Span.milliseconds(200)
+    /// A majority that was asked to confirm a leader and has not by then: the other replicas are asked as well.
+    public var hedge = Span.milliseconds(20)
+    /// For so long no confirmation is to rest on a replica that was late with one.
+    public var distrust = Span.milliseconds(1000)
     /// A replica asked whether it sees a leader is asked again after this, if no majority has said that it sees none.
     public var recanvass = Span.milliseconds(50)
     /// How often a leader tells the replicas that it leads.

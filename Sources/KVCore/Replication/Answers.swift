@@ -13,10 +13,55 @@ extension Replica {
         answerWhatMayBe(leader)
     }
 
+    /// To as few as make a majority with this node, and the same ones for as many partitions as may be, so that one frame has
+    /// them all ("thrifty" in Moraru et al., "There Is More Consensus in Egalitarian Parliaments"). `hedge` asks the others
+    /// where these are slow.
     private func sendConfirms(_ leader: Leader) {
-        for member in quorum.members where member != context.me {
-            context.send(member, .confirm(header(leader.ballot), round: leader.round))
+        let needed = quorum.members.count / 2
+        var asked = ReplicaMask()
+        for index in confirmers where asked.count < needed && context.isPrompt(quorum.members[index]) {
+            asked.insert(index)
         }
+        guard !quorum.isJoint, asked.count == needed else { return confirmByAll(leader) }
+        if leader.asked == ReplicaMask() { leader.confirmationSeen = now }
+        leader.asked = asked
+        for index in confirmers where asked.contains(index) {
+            context.send(quorum.members[index], .confirm(header(leader.ballot), round: leader.round))
+        }
+        guard !isHedged else { return }
+        isHedged = true
+        context.hedged.append(partition)
+    }
+
+    private func confirmByAll(_ leader: Leader) {
+        leader.asked = ReplicaMask()
+        for index in confirmers {
+            context.send(quorum.members[index], .confirm(header(leader.ballot), round: leader.round))
+        }
+    }
+
+    /// False where nothing is to be looked after any more.
+    func hedge() -> Bool {
+        guard let leader, leader.asked != ReplicaMask(), leader.round > confirmedRound(leader), !leader.answers.isEmpty
+        else {
+            leader?.asked = ReplicaMask()
+            isHedged = false
+            return false
+        }
+        guard now - leader.confirmationSeen >= context.options.hedge else { return true }
+        for index in confirmers where leader.asked.contains(index) && leader.confirmed[index] < leader.round {
+            context.wasLate(quorum.members[index])
+        }
+        leader.roundSent = now
+        confirmByAll(leader)
+        isHedged = false
+        return false
+    }
+
+    /// Nothing is to be expected of a peer that is out of touch.
+    func hedge(without node: NodeNumber) {
+        guard let leader, let index = quorum.index(of: node), leader.asked.contains(index) else { return }
+        confirmByAll(leader)
     }
 
     func resendConfirms(_ leader: Leader) {
@@ -24,13 +69,14 @@ extension Replica {
             now - leader.roundSent >= context.options.retry
         else { return }
         leader.roundSent = now
-        sendConfirms(leader)
+        confirmByAll(leader)
     }
 
     func receiveConfirmed(_ header: PartitionHeader, round: UInt64, from node: NodeNumber) {
         guard let leader, header.ballot == leader.ballot, round <= leader.round, let index = quorum.index(of: node)
         else { return }
         leader.confirmed[index] = max(leader.confirmed[index], round)
+        leader.confirmationSeen = now
         answerWhatMayBe(leader)
         if leader.transfer != nil { context.markDirty(self) }
     }

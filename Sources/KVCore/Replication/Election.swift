@@ -214,6 +214,7 @@ extension Replica {
             leaderHint = nil
             backoffUntil = min(backoffUntil, now)
         }
+        hedge(without: node)
         considerElection()
     }
 

@@ -73,10 +73,12 @@ extension Replica {
             return considerElection()
         }
         releaseHeld()
-        expireOperations(leader)
+        if !leader.isAtRest || !leader.held.isEmpty {
+            expireOperations(leader)
+            resendConfirms(leader)
+            resendReads(leader)
+        }
         resendProposals(leader)
-        resendConfirms(leader)
-        resendReads(leader)
         resendSettling(leader)
         mend(leader)
         retire(leader)

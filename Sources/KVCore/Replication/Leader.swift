@@ -27,6 +27,9 @@ final class Leader {
     var wantsRound = false
     var roundSent: Instant
     var confirmed: [UInt64]
+    /// Whom the newest round was asked of, where it was not everybody; when that began, or one of them last confirmed.
+    var asked = ReplicaMask()
+    var confirmationSeen: Instant
 
     /// Operations that wait for a majority to be in touch, for a hand-over to end, or for the partition to settle.
     var held: [Operation] = []
@@ -55,6 +58,7 @@ final class Leader {
         self.isSettled = isSettled
         elected = now
         roundSent = now
+        confirmationSeen = now
         confirmed = Array(repeating: 0, count: replicas)
         progress = Array(repeating: Progress(), count: replicas)
         nextTransfer = now + options.handbackDelay

@@ -83,15 +83,14 @@ extension Replica {
     }
 
     private func considerComparison(with index: Int, _ leader: Leader) {
-        if leader.progress[index].isLevel, wantsComparison(leader.progress[index]) {
-            leader.progress[index].isCompared = false
-        }
+        if leader.progress[index].isLevel, wantsComparison(index, leader) { leader.progress[index].isCompared = false }
         if !leader.progress[index].isCompared { compare(with: index, leader) }
     }
 
     /// Once more: to prove a copy level before anything rests on it, and now and then in case a disk has forgotten.
-    private func wantsComparison(_ progress: Progress) -> Bool {
-        guard let since = progress.comparedSince, progress.isVerified else { return !progress.isVerified }
+    private func wantsComparison(_ index: Int, _ leader: Leader) -> Bool {
+        let isVerified = leader.progress[index].isVerified
+        guard let since = leader.progress[index].comparedSince, isVerified else { return !isVerified }
         return now - since >= context.options.recompare
     }
 

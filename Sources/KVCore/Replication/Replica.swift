@@ -10,6 +10,8 @@ final class Replica {
     private(set) var changed: Epoch
     /// This node's index in the quorum.
     private(set) var ownIndex: Int
+    /// The other members' indices, in the order in which they are asked to confirm: by number, from this node's on.
+    private(set) var confirmers: [Int]
 
     /// The highest ballot promised.
     var promise: Ballot
@@ -37,6 +39,8 @@ final class Replica {
     var majorityInTouch = false
     /// Whether it is among the context's dirty partitions.
     var isDirty = false
+    /// Whether it is among the context's hedged partitions.
+    var isHedged = false
     /// Whether it is among the context's partitions that wait to be allowed to move more.
     var isStarved = false
 
@@ -48,6 +52,7 @@ final class Replica {
         self.context = context
         self.quorum = quorum
         self.ownIndex = ownIndex
+        confirmers = quorum.indices(after: ownIndex)
         changed = assignment.changed
         promise = context.store.promise(partition)
         highestSeen = promise
@@ -76,6 +81,7 @@ final class Replica {
         let unfinished = relieve()
         self.quorum = quorum
         self.ownIndex = ownIndex
+        confirmers = quorum.indices(after: ownIndex)
         majorityTouch = 0
         changed = assignment.changed
         vacantSince = nil

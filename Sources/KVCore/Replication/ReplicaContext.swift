@@ -26,6 +26,11 @@ final class ReplicaContext: Environment {
     /// Partitions with something to move when it is allowed, in the order they asked.
     var starved: [PartitionID] = []
 
+    /// Partitions whose leaders, of this node, have asked no more replicas to confirm them than they need.
+    var hedged: [PartitionID] = []
+    /// Peers that were late with a confirmation, and until when none is to rest on them.
+    private var late: [NodeNumber: Instant] = [:]
+
     /// What rests on nothing but durable records, in the order it came.
     private var ready: Deque<DeferredAction> = []
     /// What waits for the store, in the order of its log.
@@ -66,6 +71,16 @@ final class ReplicaContext: Environment {
 
     /// What is sent from now on counts for the next turn of the event loop.
     func endMovingTurn() { moveBudget.endTurn() }
+
+    /// Whether a confirmation may be expected of `node` at once.
+    func isPrompt(_ node: NodeNumber) -> Bool {
+        guard isUp(node) else { return false }
+        guard !late.isEmpty, let until = late[node] else { return true }
+        if until <= now.monotonic { late[node] = nil }
+        return until <= now.monotonic
+    }
+
+    func wasLate(_ node: NodeNumber) { late[node] = now.monotonic + options.distrust }
 
     /// Has a value read from disk; the completion finds its purpose by `takeLoad`.
     func load(_ ticket: ReadTicket, for purpose: LoadPurpose) {

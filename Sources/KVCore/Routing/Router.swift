@@ -149,9 +149,15 @@ struct Router<Local: LocalReplica> {
     }
 
     /// This node's replica has ended, or turned away, a request.
-    mutating func localResult(_ id: RequestID, _ result: ForwardResult, _ replica: Local?) {
-        guard let entry = pending[id], entry.place == .here else { return }
-        finish(id, entry, result, from: context.me, replica)
+    mutating func localResult(_ id: RequestID, _ result: ForwardResult, _ replica: (PartitionID) -> Local?) {
+        guard let index = pending.index(forKey: id), pending.values[index].place == .here else { return }
+        let partition = pending.values[index].request.partition
+        guard case .outcome(let outcome) = result else {
+            return finish(id, pending.values[index], result, from: context.me, replica(partition))
+        }
+        hints[Int(partition.raw)] = context.me
+        pending.remove(at: index)
+        context.effects.append(.answer(id, outcome, by: context.me))
     }
 
     mutating func receiveForwarded(
@@ -177,8 +183,6 @@ struct Router<Local: LocalReplica> {
             if let hint, hint != node, entry.attempts < 3 { route(id, replica) }
         }
     }
-
-    func requestPartition(_ id: RequestID) -> PartitionID? { pending[id]?.request.partition }
 
     /// What was sent to `node` is cut off: reads try elsewhere, and nobody can say what became of the changes.
     mutating func peerWentDown(_ node: NodeNumber, _ replica: (PartitionID) -> Local?) {

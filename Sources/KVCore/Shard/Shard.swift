@@ -80,6 +80,9 @@ public struct Shard {
         return replica.leaderHint.flatMap { context.isUp($0) ? $0 : nil }
     }
 
+    /// How many of the partitions held here nobody leads, as far as this node knows.
+    public var leaderlessPartitions: Int { owned.count { leader(of: $0.partition) == nil } }
+
     /// Whether this node leads the partition and its copy is known to be the truth.
     public func isSettled(_ partition: PartitionID) -> Bool { replica(partition)?.leader?.isSettled ?? false }
 
@@ -128,8 +131,7 @@ public struct Shard {
             let (origin, result) = context.results[next]
             next += 1
             switch origin {
-            case .local(let id):
-                router.localResult(id, result, router.requestPartition(id).flatMap(replica))
+            case .local(let id): router.localResult(id, result) { [replicas] in replicas[Int($0.raw)] }
             case .remote(let node, let id):
                 context.send(node, .forwarded(id, result))
             }
@@ -194,6 +196,7 @@ extension Shard {
         timers += 1
         // In the order they asked, so that one is done before the next.
         for partition in context.allowMoves() { replica(partition)?.goOnMoving() }
+        context.hedged.removeAll { !(replica($0)?.hedge() ?? false) }
         for index in stride(from: timers % Self.rounds, to: owned.count, by: Self.rounds) { owned[index].timer() }
         drainDurable()
         passOnResults()
@@ -320,7 +323,8 @@ extension Shard {
             let deadline = context.now.monotonic + Span(nanoseconds: timeout.nanoseconds - timeout.nanoseconds / 10)
             replica.submit(
                 Operation(origin: .remote(node, id), key: key, command: command, deadline: deadline))
-        case .forwarded(let id, let result): router.receiveForwarded(id, result, from: node, replica)
+        case .forwarded(let id, let result):
+            router.receiveForwarded(id, result, from: node) { [replicas] in replicas[Int($0.raw)] }
         case .peek(let id, let epoch, let partition, let key):
             tellBehind(epoch, at: node)
             replica(partition)?.receivePeek(id, epoch: epoch, key: key, from: node)

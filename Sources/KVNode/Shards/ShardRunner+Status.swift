@@ -4,15 +4,13 @@ extension ShardRunner {
     /// Tells the node's status what this shard holds.
     func report() {
         var usage = PartitionUsage()
-        var leaderless = 0
         for partition in partitions where partition != councilPartition {
             let held = store.usage(partition)
             usage.keys += held.keys
             usage.tombstones += held.tombstones
             usage.bytes += held.bytes
         }
-        for partition in held where shard.leader(of: partition) == nil { leaderless += 1 }
-        status.update(shard: index, usage: usage, leaderless: leaderless)
+        status.update(shard: index, usage: usage, leaderless: shard.leaderlessPartitions)
     }
 
     struct Snapshot: Sendable {

@@ -54,8 +54,46 @@ final class ReadTests: XCTestCase {
 
     func testAConfirmationIsAskedForAgain() {
         _ = node.request(.get)
+        node.pass(100)
         node.forgetSent()
         node.pass(250)
+        XCTAssertEqual(node.takeSent(to: 3, \.confirmed).map(\.round), [1])
+    }
+
+    func testNoMoreAreAskedToConfirmThanAreNeeded() {
+        let read = node.request(.get)
+        XCTAssertEqual(node.takeSent(to: 2, \.confirmed).map(\.round), [1])
+        XCTAssertEqual(node.takeSent(to: 3, \.confirmed).map(\.round), [])
+        node.receive(.confirmed(node.header(ballot), round: 1), from: 2)
+        XCTAssertEqual(node.answers[read].flatMap(\.text), "v")
+        node.pass(100)
+        XCTAssertEqual(node.takeSent(to: 3, \.confirmed).map(\.round), [])
+    }
+
+    func testWhoIsLateWithAConfirmationIsNotReliedOnForAWhile() {
+        let read = node.request(.get)
+        node.pass(10)
+        XCTAssertEqual(node.takeSent(to: 3, \.confirmed).map(\.round), [], "it may yet come")
+        node.pass(20)
+        XCTAssertEqual(node.takeSent(to: 3, \.confirmed).map(\.round), [1])
+        node.receive(.confirmed(node.header(ballot), round: 1), from: 3)
+        XCTAssertEqual(node.answers[read].flatMap(\.text), "v")
+        node.forgetSent()
+        let next = node.request(.get)
+        XCTAssertEqual(node.takeSent(to: 3, \.confirmed).map(\.round), [2], "asked at once")
+        node.receive(.confirmed(node.header(ballot), round: 2), from: 3)
+        XCTAssertEqual(node.answers[next].flatMap(\.text), "v")
+        node.pass(1000)
+        node.forgetSent()
+        _ = node.request(.get)
+        XCTAssertEqual(node.takeSent(to: 2, \.confirmed).map(\.round), [3], "it is tried again")
+        XCTAssertEqual(node.takeSent(to: 3, \.confirmed).map(\.round), [])
+    }
+
+    func testWhenThatReplicaGoesTheOthersAreAskedAtOnce() {
+        _ = node.request(.get)
+        node.forgetSent()
+        node.down(2)
         XCTAssertEqual(node.takeSent(to: 3, \.confirmed).map(\.round), [1])
     }
 
