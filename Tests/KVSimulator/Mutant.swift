@@ -14,6 +14,8 @@ public enum Mutant: String, CaseIterable, Sendable {
     case answerUnchosen = "answer-unchosen"
     /// A change is judged on a record in flight that may expire before it is chosen.
     case judgeExpiring = "judge-expiring"
+    /// An earlier leader's record is said to have expired while changes judged on it may yet be found.
+    case tellExpired = "tell-expired"
     /// A new leader takes its own copy to be complete.
     case skipRoots = "skip-roots"
 
@@ -32,6 +34,7 @@ public enum Mutant: String, CaseIterable, Sendable {
         case .skipConfirm: options.rules.confirmReads = false
         case .answerUnchosen: options.rules.answerOnlyChosen = false
         case .judgeExpiring: options.rules.awaitExpiring = false
+        case .tellExpired: options.rules.buryExpired = false
         case .skipRoots: options.rules.compareRoots = false
         case .switchEarly: options.rules.settleBeforeSwitch = false
         case .purgeEarly: options.rules.purgeWhenAllHold = false

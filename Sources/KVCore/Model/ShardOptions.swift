@@ -67,6 +67,8 @@ public struct ShardOptions: Sendable {
     public var maximumRelinquished = 64
     /// Expired records turned into tombstones at a time, in one partition.
     public var maximumExpired = 64
+    /// The same where a listing waits for all of them.
+    public var maximumBuried = 1024
     /// Requests that wait at a node for their answers; more are refused.
     public var maximumRequests = 100_000
 
@@ -85,6 +87,8 @@ package struct ProtocolRules: Sendable {
     package var answerOnlyChosen = true
     /// A change is not judged on a record in flight that may have expired before it is chosen.
     package var awaitExpiring = true
+    /// An earlier leader's record is found expired only above a tombstone.
+    package var buryExpired = true
     /// A write is acknowledged when a majority holds it, not at the first.
     package var majorityAcknowledges = true
     /// A partition is settled at once only if a majority has the leader's root.

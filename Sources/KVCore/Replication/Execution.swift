@@ -185,15 +185,44 @@ extension Replica {
         switch context.store.read(partition, operation.key) {
         case .absent: wait(operation, .absent, base: 0, leader)
         case .found(let record):
-            let isPresent = record.head.isPresent(at: context.now.wall)
-            wait(operation, isPresent ? .found(record) : .absent, base: 0, leader)
+            guard record.head.isPresent(at: context.now.wall) else {
+                return wait(operation, .absent, base: bury(operation.key, record.head, leader), leader)
+            }
+            wait(operation, .found(record), base: 0, leader)
         case .onDisk(let ticket):
-            guard let head = context.store.head(partition, operation.key), head.isPresent(at: context.now.wall) else {
-                return wait(operation, .absent, base: 0, leader)
+            let head = context.store.head(partition, operation.key)
+            guard let head, head.isPresent(at: context.now.wall) else {
+                return wait(operation, .absent, base: bury(operation.key, head, leader), leader)
             }
             wait(operation, nil, base: 0, leader)
             context.load(ticket, for: .answer(partition, leader.ballot, id: leader.lastAnswerID))
         }
+    }
+
+    /// Nobody may be told that a record has expired while a change that an earlier leader made in its time may still come to light:
+    /// on a replica that this leader has not heard of, for a later one to find. So a tombstone goes above it first.
+    ///
+    /// - Returns: the proposal to wait for; 0 where there is none.
+    private func bury(_ key: Key, _ head: RecordHead?, _ leader: Leader) -> UInt64 {
+        guard let head, isUnburied(head, leader) else { return 0 }
+        propose(key, .tombstone, leader)
+        return leader.sequence
+    }
+
+    private func isUnburied(_ head: RecordHead, _ leader: Leader) -> Bool {
+        !head.isTombstone && head.version.ballot < leader.ballot && head.expiry.hasPassed(at: context.now.wall)
+            && context.options.rules.buryExpired
+    }
+
+    /// The same of all records of the partition, some at a time: false where there are more.
+    private func buryAll(_ leader: Leader) -> Bool {
+        guard context.store.expiringRecords(partition) > 0 else { return true }
+        var expired: [Key] = []
+        context.store.forEach(partition) { key, head in if isUnburied(head, leader) { expired.append(key) } }
+        expired.removeAll { leader.inFlight[$0] != nil || leader.recoveries[$0] != nil }
+        let limit = context.options.maximumBuried
+        for key in expired.sorted().prefix(limit) { propose(key, .tombstone, leader) }
+        return expired.count <= limit
     }
 
     /// Judges an operation on its key's latest record, unless that must be recovered first; returns what it must wait for.
@@ -231,7 +260,8 @@ extension Replica {
                 } else {
                     propose(operation.key, draft, for: requester, over: ground, leader)
                 }
-            case .answer(let outcome): wait(operation, outcome, base: base, leader)
+            case .answer(let outcome):
+                wait(operation, outcome, base: base == 0 ? bury(operation.key, latest, leader) : base, leader)
             case .answerRecord: waitForRecord(operation, base: base, leader)
             case .readValue:
                 switch context.store.read(partition, operation.key) {
@@ -276,7 +306,7 @@ extension Replica {
     }
 
     private func executeList(_ operation: Operation, _ query: ListQuery, _ leader: Leader) {
-        guard leader.isSettled else { return leader.held.append(operation) }
+        guard leader.isSettled, buryAll(leader) else { return leader.held.append(operation) }
         var page = KeyPage(query)
         let wall = context.now.wall
         let fresh = unsentHeads(leader)
@@ -289,7 +319,7 @@ extension Replica {
     }
 
     private func executeCount(_ operation: Operation, _ leader: Leader) {
-        guard leader.isSettled else { return leader.held.append(operation) }
+        guard leader.isSettled, buryAll(leader) else { return leader.held.append(operation) }
         var count = context.store.usage(partition).keys
         if context.store.expiringRecords(partition) > 0 {
             let wall = context.now.wall

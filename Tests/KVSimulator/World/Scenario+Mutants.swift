@@ -45,6 +45,15 @@ extension Scenario {
             mix = Mix(get: 40, getAndSet: 60)
             (jitter, reorders, duration) = (.milliseconds(250), true, .milliseconds(6000))
             deadline = .milliseconds(3000)
+        case .tellExpired:
+            // Who has a change alone is cut off until what it was judged on has expired, and leads again.
+            (expires, lifetime, expiring, punctual) = (true, .milliseconds(200), 0.5, 1)
+            // Writes are few, as each would overrule it.
+            (keys, clients, think, loss) = (1, 8, .milliseconds(40), 0.1)
+            (stagger, duration) = (.zero, .milliseconds(8000))
+            mix = Mix(get: 70, getAndSet: 0)
+            (mix.putIfVersion, mix.putIfPresent, mix.put) = (20, 5, 5)
+            faults = [.isolation: .milliseconds(150)]
         case .purgeEarly:
             eraseOften()
             loss = 0.05
