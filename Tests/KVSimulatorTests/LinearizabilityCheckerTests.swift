@@ -28,6 +28,23 @@ final class LinearizabilityCheckerTests: XCTestCase {
         assertViolation([RegisterOperation(1, 2, get(1))])
     }
 
+    func testAnOpenChangeThatWasSeenIsInTheOrder() {
+        let number = 5 << 40
+        let history = [
+            RegisterOperation(1, open, put(number)), RegisterOperation(2, open, .add(Content.amount(6))),
+            RegisterOperation(3, open, .rewrite(Sight(7), .exactly(Sight(number + Content.amount(6))))),
+            RegisterOperation(10, 11, get(7)),
+        ]
+        assertLinearizable(history)
+        assertLinearizable(history + [RegisterOperation(12, 13, get(7))])
+        assertViolation(history + [RegisterOperation(12, 13, get(number))])
+        assertViolation(history.dropFirst() + [RegisterOperation(0, open, put(8))])
+        assertViolation([RegisterOperation(5, open, put(1)), RegisterOperation(1, 2, get(1))])
+        assertLinearizable([
+            RegisterOperation(1, open, put(1)), RegisterOperation(2, 9, get(1)), RegisterOperation(3, 4, .read(nil)),
+        ])
+    }
+
     func testConcurrentOperationsMayComeInEitherOrder() {
         assertLinearizable([
             RegisterOperation(1, 9, put(1)), RegisterOperation(2, 3, .read(nil)), RegisterOperation(4, 5, get(1)),

@@ -18,7 +18,7 @@ public struct LinearizabilityChecker {
         guard !operations.isEmpty else { return .linearizable }
         let checker = LinearizabilityChecker(operations)
         // Nearly all are decided at once, the newest first.
-        let verdict = checker.search(Frontier(isByCost: false), limit: stateLimit / 16)
+        let verdict = checker.search(Frontier(isByCost: false), limit: stateLimit / 2)
         return verdict == .undecided ? checker.search(Frontier(isByCost: true), limit: stateLimit) : verdict
     }
 
@@ -55,7 +55,7 @@ public struct LinearizabilityChecker {
     private var optional = Relevant()
 
     private init(_ unsorted: [RegisterOperation]) {
-        let operations = unsorted.sorted { ($0.invoked, $0.completed) < ($1.invoked, $1.completed) }
+        let operations = Self.closingSeen(unsorted).sorted { ($0.invoked, $0.completed) < ($1.invoked, $1.completed) }
         var required = BitSet(count: operations.count)
         wordSeekers = required
         for (index, operation) in operations.enumerated() {
@@ -79,6 +79,35 @@ public struct LinearizabilityChecker {
         }
         traceOrigins()
         optional = Relevant(operations, expiries: expiries)
+    }
+
+    /// An open change whose value was seen by one that must be ordered must be ordered as well, and before that one was done.
+    private static func closingSeen(_ unclosed: [RegisterOperation]) -> [RegisterOperation] {
+        var operations = unclosed
+        var writers: [Int: Int] = [:]
+        var adders: [Int: Int] = [:]
+        for (index, operation) in operations.enumerated() where operation.isOpen {
+            switch operation.step {
+            case .write(let sight, _), .rewrite(let sight, _): writers[sight.write] = index
+            case .add(let amount): adders[amount] = index
+            default: continue
+            }
+        }
+        var observers = operations.indices.filter { !operations[$0].isOpen }
+        while let observer = observers.popLast() {
+            guard let seen = operations[observer].step.observed, Content.isUnique(seen) else { continue }
+            let done = operations[observer].completed
+            let makers =
+                Content.isNumber(seen)
+                ? [writers[Content.base(of: seen)], writers[seen], adders[seen - Content.base(of: seen)]]
+                : [writers[seen]]
+            for case let maker? in makers
+            where maker != observer && operations[maker].invoked <= done && done < operations[maker].completed {
+                operations[maker].completed = done
+                observers.append(maker)
+            }
+        }
+        return operations
     }
 
     /// States to go on from, the newest first. By cost, those that need the fewest unlikely steps come before: the newest first
