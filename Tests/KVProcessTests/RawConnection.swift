@@ -35,7 +35,7 @@ final class RawConnection {
             }
         }
         if result != 0 {
-            close(descriptor)
+            // What has been initialized is deinitialized, which closes it: once more would close another thread's.
             throw Unexpected("cannot connect to \(address): \(String(cString: strerror(errno)))")
         }
     }
