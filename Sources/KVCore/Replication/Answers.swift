@@ -25,9 +25,7 @@ extension Replica {
         guard !quorum.isJoint, asked.count == needed else { return confirmByAll(leader) }
         if leader.asked == ReplicaMask() { leader.confirmationSeen = now }
         leader.asked = asked
-        for index in confirmers where asked.contains(index) {
-            context.send(quorum.members[index], .confirm(header(leader.ballot), round: leader.round))
-        }
+        for index in confirmers where asked.contains(index) { sendConfirm(to: index, leader) }
         guard !isHedged else { return }
         isHedged = true
         context.hedged.append(partition)
@@ -35,17 +33,23 @@ extension Replica {
 
     private func confirmByAll(_ leader: Leader) {
         leader.asked = ReplicaMask()
-        for index in confirmers {
-            context.send(quorum.members[index], .confirm(header(leader.ballot), round: leader.round))
-        }
+        for index in confirmers { sendConfirm(to: index, leader) }
+    }
+
+    private func sendConfirm(to index: Int, _ leader: Leader) {
+        context.send(quorum.members[index], .confirm(header(leader.ballot), round: leader.round))
     }
 
     /// False where nothing is to be looked after any more.
     func hedge() -> Bool {
+        isHedged = isAwaitingFew()
+        return isHedged
+    }
+
+    private func isAwaitingFew() -> Bool {
         guard let leader, leader.asked != ReplicaMask(), leader.round > confirmedRound(leader), !leader.answers.isEmpty
         else {
             leader?.asked = ReplicaMask()
-            isHedged = false
             return false
         }
         guard now - leader.confirmationSeen >= context.options.hedge else { return true }
@@ -54,7 +58,6 @@ extension Replica {
         }
         leader.roundSent = now
         confirmByAll(leader)
-        isHedged = false
         return false
     }
 

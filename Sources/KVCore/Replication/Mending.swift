@@ -223,8 +223,8 @@ extension Replica {
             switch context.store.readLater(partition, key) {
             case .absent: continue
             case .found(let record):
-                if isMoving { context.moved(key.bytes.count + (record.value?.count ?? 0)) }
-                sendAgain(key, record, to: index, leader)
+                let bytes = sendAgain(key, record, to: index, leader)
+                if isMoving { context.moved(bytes) }
             case .onDisk(let ticket):
                 if isMoving { context.moved(ticket.bytes) }
                 leader.progress[index].loading += 1
@@ -247,13 +247,16 @@ extension Replica {
         for index in quorum.members.indices where quorum.isNewcomer(index) { sendMissed(to: index, leader) }
     }
 
-    private func sendAgain(_ key: Key, _ record: Record, to index: Int, _ leader: Leader) {
+    /// Returns the bytes of the key and the value.
+    @discardableResult
+    private func sendAgain(_ key: Key, _ record: Record, to index: Int, _ leader: Leader) -> Int {
         let bytes = key.bytes.count + (record.value?.count ?? 0)
         forgetSent(record.version, to: index, leader)
         leader.progress[index].sent[record.version] = Progress.Sent(key: key, at: now, bytes: bytes)
         context.mending[quorum.members[index], default: 0] += bytes
         leader.progress[index].bytesSent &+= UInt64(bytes)
         context.send(quorum.members[index], .accept(header(leader.ballot), key: key, record: record))
+        return bytes
     }
 
     func loadedToMend(_ ballot: Ballot, to node: NodeNumber, _ key: Key, _ record: Record?, bytes: Int) {

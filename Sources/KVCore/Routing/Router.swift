@@ -150,14 +150,8 @@ struct Router<Local: LocalReplica> {
 
     /// This node's replica has ended, or turned away, a request.
     mutating func localResult(_ id: RequestID, _ result: ForwardResult, _ replica: (PartitionID) -> Local?) {
-        guard let index = pending.index(forKey: id), pending.values[index].place == .here else { return }
-        let partition = pending.values[index].request.partition
-        guard case .outcome(let outcome) = result else {
-            return finish(id, pending.values[index], result, from: context.me, replica(partition))
-        }
-        hints[Int(partition.raw)] = context.me
-        pending.remove(at: index)
-        context.effects.append(.answer(id, outcome, by: context.me))
+        guard let entry = pending[id], entry.place == .here else { return }
+        finish(id, entry, result, from: context.me, replica(entry.request.partition))
     }
 
     mutating func receiveForwarded(

@@ -62,10 +62,10 @@ final class ShardRunner: @unchecked Sendable {
     private var encoded = EncodedMessage(.heartbeat(PartitionUsage()))
     private var timer: RepeatedTask?
     private var timers = 0
-    private(set) var isStopped = false
+    var isStopped = false
     private var stopped: EventLoopPromise<Void>?
     /// Jobs on the storage threads.
-    private var jobs = 0
+    var jobs = 0
     private var onDrained: (@Sendable () -> Void)?
 
     init(
@@ -123,7 +123,7 @@ final class ShardRunner: @unchecked Sendable {
         return promise.futureResult
     }
 
-    private func finishStopping() {
+    func finishStopping() {
         guard jobs == 0, let stopped else { return }
         commit()
         if jobs == 0 { sync(now: Instant(nanoseconds: .max)) }
@@ -201,7 +201,7 @@ final class ShardRunner: @unchecked Sendable {
 
     private var turnTime: Now { isTickScheduled ? turn : look() }
 
-    private func look() -> Now {
+    func look() -> Now {
         turn = Clock.now
         return turn
     }
@@ -213,7 +213,7 @@ final class ShardRunner: @unchecked Sendable {
         loop.execute { [self] in tick() }
     }
 
-    private func tick() {
+    func tick() {
         isTickScheduled = false
         guard !isStopped else { return outbox.send() }
         let now = look()
@@ -305,95 +305,6 @@ final class ShardRunner: @unchecked Sendable {
             onDrained?()
             onDrained = nil
         }
-    }
-
-    // MARK: The store
-
-    private func commit() {
-        guard store.failure == nil, let job = store.takeCommit() else { return }
-        commit(job)
-    }
-
-    private func commit(_ job: CommitJob) {
-        runBlocking({ job.run() }) { runner, result in runner.advanced(runner.store.completed(result)) }
-    }
-
-    /// One storage thread reads them all.
-    private func load(_ tickets: [ReadTicket]) {
-        guard check(store.failure) else { return }
-        var jobs: [ReadJob] = []
-        for ticket in tickets {
-            guard let job = store.takeRead(ticket) else {
-                handle(.loaded(ticket, nil))
-                continue
-            }
-            jobs.append(job)
-        }
-        guard !jobs.isEmpty else { return }
-        runBlocking({ [jobs] in jobs.map { $0.run() } }) { runner, results in
-            do throws(StoreError) {
-                for result in results {
-                    let loaded = try runner.store.completed(result)
-                    if !runner.isStopped { runner.handle(.loaded(loaded.ticket, loaded.record)) }
-                }
-            } catch {
-                runner.check(error)
-            }
-        }
-    }
-
-    /// Syncs by the interval, sidecars of sealed segments, merging: a step at a time.
-    private func maintainStore(_ now: Instant) {
-        sync(now: now)
-        guard let job = store.takeMaintenance() else { return }
-        runBlocking({ job.run() }) { runner, result in
-            guard runner.check(runner.store.completed(result)), !runner.isStopped else { return }
-            // What it appended again goes with the next commit.
-            runner.scheduleTick()
-        }
-    }
-
-    private func measureSpace() {
-        let job = store.takeMeasurement()
-        runBlocking({ job.run() }) { runner, result in runner.store.completed(result) }
-    }
-
-    private func sync(now: Instant) {
-        guard let job = store.takeSync(now: now) else { return }
-        runBlocking({ job.run() }) { runner, result in runner.advanced(runner.store.completed(result)) }
-    }
-
-    /// More is written, or synced: what waited for that goes on.
-    private func advanced(_ failure: StoreError?) {
-        guard check(failure), !isStopped else { return }
-        let now = look()
-        // What came meanwhile may be waiting for another.
-        sync(now: now.monotonic)
-        shard.handle(.durable, now: now)
-        tick()
-    }
-
-    private func runBlocking<Result: Sendable>(
-        _ work: @escaping @Sendable () -> Result, then: @escaping @Sendable (ShardRunner, Result) -> Void
-    ) {
-        jobs += 1
-        pool.submit { [self] _ in
-            let result = work()
-            loop.execute { [self] in
-                jobs -= 1
-                then(self, result)
-                if isStopped { finishStopping() }
-            }
-        }
-    }
-
-    /// False, and the process ends, where the store has failed.
-    @discardableResult
-    private func check(_ failure: StoreError?) -> Bool {
-        guard let failure else { return true }
-        isStopped = true
-        onStoreFailure(failure)
-        return false
     }
 
     // MARK: Topology

@@ -1,0 +1,94 @@
+import KVCore
+import KVStorage
+import NIOCore
+import NIOPosix
+
+/// What the storage threads do for a shard, and what follows when it is done.
+extension ShardRunner {
+    func commit() {
+        guard store.failure == nil, let job = store.takeCommit() else { return }
+        commit(job)
+    }
+
+    func commit(_ job: CommitJob) {
+        runBlocking({ job.run() }) { runner, result in runner.advanced(runner.store.completed(result)) }
+    }
+
+    /// One storage thread reads them all.
+    func load(_ tickets: [ReadTicket]) {
+        guard check(store.failure) else { return }
+        var jobs: [ReadJob] = []
+        for ticket in tickets {
+            guard let job = store.takeRead(ticket) else {
+                handle(.loaded(ticket, nil))
+                continue
+            }
+            jobs.append(job)
+        }
+        guard !jobs.isEmpty else { return }
+        runBlocking({ [jobs] in jobs.map { $0.run() } }) { runner, results in
+            do throws(StoreError) {
+                for result in results {
+                    let loaded = try runner.store.completed(result)
+                    if !runner.isStopped { runner.handle(.loaded(loaded.ticket, loaded.record)) }
+                }
+            } catch {
+                runner.check(error)
+            }
+        }
+    }
+
+    /// Syncs by the interval, sidecars of sealed segments, merging: a step at a time.
+    func maintainStore(_ now: Instant) {
+        sync(now: now)
+        guard let job = store.takeMaintenance() else { return }
+        runBlocking({ job.run() }) { runner, result in
+            guard runner.check(runner.store.completed(result)), !runner.isStopped else { return }
+            // What it appended again goes with the next commit.
+            runner.scheduleTick()
+        }
+    }
+
+    func measureSpace() {
+        let job = store.takeMeasurement()
+        runBlocking({ job.run() }) { runner, result in runner.store.completed(result) }
+    }
+
+    func sync(now: Instant) {
+        guard let job = store.takeSync(now: now) else { return }
+        runBlocking({ job.run() }) { runner, result in runner.advanced(runner.store.completed(result)) }
+    }
+
+    /// More is written, or synced: what waited for that goes on.
+    private func advanced(_ failure: StoreError?) {
+        guard check(failure), !isStopped else { return }
+        let now = look()
+        // What came meanwhile may be waiting for another.
+        sync(now: now.monotonic)
+        shard.handle(.durable, now: now)
+        tick()
+    }
+
+    private func runBlocking<Result: Sendable>(
+        _ work: @escaping @Sendable () -> Result, then: @escaping @Sendable (ShardRunner, Result) -> Void
+    ) {
+        jobs += 1
+        pool.submit { [self] _ in
+            let result = work()
+            loop.execute { [self] in
+                jobs -= 1
+                then(self, result)
+                if isStopped { finishStopping() }
+            }
+        }
+    }
+
+    /// False, and the process ends, where the store has failed.
+    @discardableResult
+    func check(_ failure: StoreError?) -> Bool {
+        guard let failure else { return true }
+        isStopped = true
+        onStoreFailure(failure)
+        return false
+    }
+}
