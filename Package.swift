@@ -58,7 +58,7 @@ let package = Package(
         .target(
             name: "KVNode",
             dependencies: [
-                "KVCore", "KVWire", "KVConfig", "KVStorage", "KVAPI",
+                "KVCore", "KVWire", "KVConfig", "KVStorage", "KVAPI", "CLinux",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "Logging", package: "swift-log"),

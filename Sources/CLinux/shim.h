@@ -1,7 +1,8 @@
-// Two calls of Linux that the Glibc module does not show to Swift, because they need _GNU_SOURCE.
+// Two calls of Linux that the Glibc module does not show to Swift, because they need _GNU_SOURCE; and what Swift has no word for.
 #ifndef KV_CLINUX_H
 #define KV_CLINUX_H
 
+#include <sched.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/syscall.h>
@@ -20,5 +21,14 @@ static inline ssize_t kv_pread_nowait(int fd, void *buffer, size_t length, uint6
 static inline int kv_fallocate(int fd, uint64_t offset, uint64_t length) {
     return (int)syscall(SYS_fallocate, fd, 0, (off_t)offset, (off_t)length);
 }
+
+/// The calling thread does not interrupt others when it wakes up (SCHED_BATCH), unless somebody has chosen its policy already.
+static inline void kv_schedule_batch(void) {
+    struct sched_param none = {0};
+    if (sched_getscheduler(0) == SCHED_OTHER) sched_setscheduler(0, 3 /* SCHED_BATCH */, &none);
+}
+
+/// Has the processor fetch the memory at `address`, wherever that points: a hint, which waits for nothing.
+static inline void kv_prefetch(const void *address) { __builtin_prefetch(address); }
 
 #endif

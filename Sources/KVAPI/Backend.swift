@@ -3,8 +3,12 @@ import NIOCore
 
 /// What the doors need of the node behind them.
 public protocol Backend: AnyObject, Sendable {
-    /// Executes a command on a key. The receiver gets the reply on its loop, exactly once, with the token.
+    /// Executes a command on a key. The receiver gets the reply on its loop, exactly once, with the token. To be called on that
+    /// loop; the reply may come before this returns.
     func execute(_ command: Command, key: Key, options: RequestOptions, token: UInt64, for receiver: ReplyReceiver)
+
+    /// Commands on these keys are about to be executed, all of them: a hint.
+    func prefetch(_ keys: [Key])
 
     /// Lists keys over the whole cluster. `reply` runs on `loop`, exactly once.
     func list(
@@ -61,11 +65,14 @@ public struct NodeUsage: Sendable {
 /// Who is told what became of commands. One serves many: it is made once for a connection, and tells them apart by tokens.
 public final class ReplyReceiver: Sendable {
     public let loop: any EventLoop
+    /// The loop's identity: it is compared for every reply, and to look at the loop itself would count a reference to it.
+    public let loopID: ObjectIdentifier
     /// Is given replies on `loop`.
     public let receive: @Sendable (_ token: UInt64, Reply) -> Void
 
     public init(on loop: any EventLoop, receive: @escaping @Sendable (_ token: UInt64, Reply) -> Void) {
         self.loop = loop
+        loopID = ObjectIdentifier(loop)
         self.receive = receive
     }
 }

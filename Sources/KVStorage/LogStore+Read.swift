@@ -20,15 +20,42 @@ extension LogStore {
     /// them would hold up the event loop.
     static let longestInline = 256 << 10
 
-    public func read(_ id: PartitionID, _ key: Key) -> StoredRead { read(id, key, isUrgent: true) }
+    public func read(_ id: PartitionID, _ key: Key) -> StoredRead {
+        guard let partition = catalog.existing(id), let found = find(key, partition) else { return .absent }
+        return read(id, key, partition, found, isUrgent: true)
+    }
 
-    public func readLater(_ id: PartitionID, _ key: Key) -> StoredRead { read(id, key, isUrgent: false) }
+    public func readAtOnce(_ id: PartitionID, _ key: Key) -> StoredRead? {
+        guard let partition = catalog.existing(id), let found = find(key, partition) else { return .absent }
+        return readAtOnce(id, partition, found, isUrgent: true)
+    }
+
+    public func readLater(_ id: PartitionID, _ key: Key) -> StoredRead {
+        guard let partition = catalog.existing(id), let found = find(key, partition) else { return .absent }
+        return read(id, key, partition, found, isUrgent: false)
+    }
 
     @inline(__always)
-    private func read(_ id: PartitionID, _ key: Key, isUrgent: Bool) -> StoredRead {
-        guard let partition = catalog.existing(id) else { return .absent }
-        let found = key.bytes.withUnsafeBytes { partition.index.find($0, KeyHash($0)) }
-        guard let found else { return .absent }
+    private func find(_ key: Key, _ partition: Partition) -> Int? {
+        key.bytes.withUnsafeBytes { partition.index.find($0, KeyHash($0)) }
+    }
+
+    @inline(__always)
+    private func read(
+        _ id: PartitionID, _ key: Key, _ partition: Partition, _ found: Int, isUrgent: Bool
+    ) -> StoredRead {
+        if let read = readAtOnce(id, partition, found, isUrgent: isUrgent) { return read }
+        let entry = partition.index.pointer(found).pointee
+        lastTicket += 1
+        let ticket = ReadTicket(lastTicket, bytes: entry.length - RecordFormat.headerSize)
+        tickets[ticket] = PendingRead(
+            partition: id, key: key, version: entry.version, location: entry.location, length: entry.length,
+            file: catalog.segments[entry.segment]?.file, isUrgent: isUrgent)
+        return .onDisk(ticket)
+    }
+
+    @inline(__always)
+    private func readAtOnce(_ id: PartitionID, _ partition: Partition, _ found: Int, isUrgent: Bool) -> StoredRead? {
         let entry = partition.index.pointer(found).pointee
         if entry.isTombstone {
             return .found(Record(version: entry.version, expiry: Expiry(milliseconds: entry.expiry), value: nil))
@@ -44,18 +71,11 @@ extension LogStore {
                     version: entry.version, expiry: Expiry(milliseconds: entry.expiry), value: value.value,
                     contentType: value.contentType))
         }
-        if isUrgent, entry.cacheSlot == 0 { catalog.cache.missed() }
-        let file = catalog.segments[entry.segment]?.file
-        if isUrgent, let file, let record = readInline(file, entry) {
-            catalog.keep(record, id, partition, found)
-            return .found(record)
-        }
-        lastTicket += 1
-        let ticket = ReadTicket(lastTicket, bytes: entry.length - RecordFormat.headerSize)
-        tickets[ticket] = PendingRead(
-            partition: id, key: key, version: entry.version, location: entry.location, length: entry.length,
-            file: file, isUrgent: isUrgent)
-        return .onDisk(ticket)
+        guard isUrgent else { return nil }
+        if entry.cacheSlot == 0 { catalog.cache.missed() }
+        guard let file = catalog.segments[entry.segment]?.file, let record = readInline(file, entry) else { return nil }
+        catalog.keep(record, id, partition, found)
+        return .found(record)
     }
 
     /// The read that a ticket stands for. Nil where the store has failed, or the read is completed already.

@@ -104,6 +104,8 @@ final class FakeBackend: Backend, @unchecked Sendable {
             userTime: .milliseconds(1250), systemTime: .milliseconds(7))
     }
 
+    func prefetch(_ keys: [Key]) {}
+
     func execute(_ command: Command, key: Key, options: RequestOptions, token: UInt64, for receiver: ReplyReceiver) {
         asked.append(Asked(command: command, key: key, options: options))
         let answer = Reply(outcome: outcome(command, key), node: "n2", redirect: redirect)

@@ -51,6 +51,34 @@ final class ReadTests: XCTestCase {
         guard case .absent = fixture.store.readLater(partitionZero, Key("b")) else { return XCTFail("there is no b") }
     }
 
+    func testWhatIsNotInMemoryIsNotReadAtOnceAndNothingIsAskedFor() throws {
+        let fixture = try blocked()
+        XCTAssertNil(fixture.store.readAtOnce(partitionZero, Key("a")), "its value is on disk")
+        XCTAssertEqual(try ticket(fixture, "a").raw, 1, "no ticket was given for it")
+        guard case .absent = fixture.store.readAtOnce(partitionZero, Key("b")) else { return XCTFail("there is no b") }
+        fixture.put("b", "2")
+        guard case .found(let record) = fixture.store.readAtOnce(partitionZero, Key("b")) else {
+            return XCTFail("what is not written yet is in memory")
+        }
+        XCTAssertEqual(record.value, Array("2".utf8))
+    }
+
+    /// A hint for keys that are held, were deleted, are nowhere, and of partitions that are not here.
+    func testPrefetchingChangesNothing() throws {
+        let fixture = try StoreFixture()
+        try fixture.open()
+        for number in 0..<100 { fixture.put("key-\(number)", "\(number)") }
+        try fixture.commit()
+        for number in 0..<50 { XCTAssertEqual(try fixture.text("key-\(number)"), "\(number)") }
+        let before = fixture.store.statistics
+        let keys = (0..<200).map { (partition: PartitionID(UInt16($0 % 3)), key: Key("key-\($0)")) }
+        fixture.store.prefetch(keys + keys.map { ($0.partition, Key([])) } + [(PartitionID(.max), Key("a"))])
+        fixture.store.prefetch([])
+        XCTAssertEqual(fixture.store.statistics.cacheHits, before.cacheHits)
+        XCTAssertEqual(fixture.store.statistics.cacheMisses, before.cacheMisses)
+        for number in 0..<100 { XCTAssertEqual(try fixture.text("key-\(number)"), "\(number)") }
+    }
+
     func testATicketOutlivesTheMergeOfItsSegment() throws {
         let fixture = try blocked()
         let ticket = try ticket(fixture, "a")

@@ -59,6 +59,8 @@ struct RespConnection {
     private var readyBytes = 0
     /// About what a reply takes, from the largest lately: what the reads under way may bring.
     private var expectedBytes = 0
+    /// A command has been answered, and so tells how large replies are: several may be begun before the next has come.
+    private(set) var knowsReplies = false
     private var isInputClosed = false
     private var isDraining = false
     private var isWritable = true
@@ -135,6 +137,7 @@ extension RespConnection {
     private mutating func ended(_ operation: OperationTable.Operation, _ reply: Reply) {
         let answer = answer(reply, to: operation)
         let bytes = answer.bytes
+        knowsReplies = true
         expectedBytes = max(bytes, expectedBytes - expectedBytes / 16)
         let index = Int(operation.sequence - firstSequence)
         guard slots.count > index else { return }

@@ -19,6 +19,11 @@ final class RespHandler: ChannelDuplexHandler {
     /// Set while effects are performed: one that is completed at once must not start the next within itself, or a long
     /// pipeline would become a deep stack.
     private var isPerforming = false
+    /// How many commands are begun together.
+    private static let together = 16
+    /// What is to be performed next, and the keys that it is about.
+    private var effects: [RespConnection.Effect] = []
+    private var keys: [Key] = []
     private var isFlushScheduled = false
     private var isReadHeld = false
     private let linearizable: RequestOptions
@@ -116,7 +121,7 @@ extension RespHandler {
         guard !isPerforming, context != nil else { return }
         isPerforming = true
         let now = now
-        while let effect = connection.next(now: now) { perform(effect) }
+        repeat { gather(now) } while performGathered()
         isPerforming = false
         if connection.hasOutput { scheduleFlush() }
         if connection.deadline != nil { arm() }
@@ -124,6 +129,24 @@ extension RespHandler {
             isReadHeld = false
             context?.read()
         }
+    }
+
+    /// Takes the commands of a pipeline that may be begun, some at a time.
+    private func gather(_ now: Instant) {
+        let limit = connection.knowsReplies ? Self.together : 1
+        while effects.count < limit, let effect = connection.next(now: now) {
+            effects.append(effect)
+            if case .execute(_, let key, _, _) = effect { keys.append(key) } else { return }
+        }
+    }
+
+    /// False where there was nothing to do.
+    private func performGathered() -> Bool {
+        if keys.count > 1 { server.backend.prefetch(keys) }
+        keys.removeAll(keepingCapacity: true)
+        for effect in effects { perform(effect) }
+        defer { effects.removeAll(keepingCapacity: true) }
+        return !effects.isEmpty
     }
 
     private func perform(_ effect: RespConnection.Effect) {

@@ -110,7 +110,8 @@ public enum PeerMessage: Hashable, Sendable {
     case outdated(epoch: Epoch)
     /// The sender holds this much.
     case heartbeat(PartitionUsage)
-    case cluster(ClusterMessage)
+    /// (Indirect: it is the largest and the rarest, and every message would be as large.)
+    indirect case cluster(ClusterMessage)
 }
 
 public enum ForwardResult: Hashable, Sendable {

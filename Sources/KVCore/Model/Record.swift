@@ -9,6 +9,10 @@ public struct Key: Hashable, Comparable, Sendable {
 
     @inlinable
     public static func < (a: Self, b: Self) -> Bool { a.bytes.lexicographicallyPrecedes(b.bytes) }
+
+    /// All bytes at once: an array hashes itself byte by byte.
+    @inlinable
+    public func hash(into hasher: inout Hasher) { bytes.withUnsafeBytes { hasher.combine(bytes: $0) } }
 }
 
 extension Key: CustomStringConvertible {

@@ -40,7 +40,9 @@ public protocol RecordStore: AnyObject {
 
     func head(_ partition: PartitionID, _ key: Key) -> RecordHead?
     func read(_ partition: PartitionID, _ key: Key) -> StoredRead
-    /// The same for what no client waits for: without a look at the disk, nor at what the system may have in memory of it, for
+    /// The same where the value is in memory; nil where it is not, and nothing has been asked for.
+    func readAtOnce(_ partition: PartitionID, _ key: Key) -> StoredRead?
+    /// The same as `read` for what no client waits for: without a look at the disk, nor at what the system may have in memory of it, for
     /// which clients' requests would wait.
     func readLater(_ partition: PartitionID, _ key: Key) -> StoredRead
     /// Replaces what is held of `key`, which the caller has checked to be of a lower version.

@@ -180,6 +180,23 @@ extension Replica {
         }
     }
 
+    /// The answer to a read that has nothing to wait for, if it is in memory: that of the only replica, which is a majority, of
+    /// a key that is not under change. Nil where there is no such answer.
+    func answerAtOnce(_ key: Key) -> Outcome? {
+        guard quorum.members.count == 1, let leader, leader.isSettled, leader.transfer == nil,
+            leader.inFlight.isEmpty || leader.inFlight[key] == nil,
+            leader.backlogs.isEmpty, leader.recoveries.isEmpty
+        else { return nil }
+        switch context.store.readAtOnce(partition, key) {
+        case .absent: return .absent
+        case .found(let record):
+            if record.value == nil { return .absent }
+            // That one has expired may have to be written down before anybody is told.
+            return record.head.isPresent(at: context.now.wall) ? .found(record) : nil
+        case .onDisk, nil: return nil
+        }
+    }
+
     /// A read of a key that is not under change, where this copy is the truth: in one look at the store.
     private func readChosen(_ operation: Operation, _ leader: Leader) {
         switch context.store.read(partition, operation.key) {
@@ -232,9 +249,9 @@ extension Replica {
         var latest: RecordHead?
         var record: Record?
         var ground = Expiry.never
-        if let index = leader.index(of: base), base != 0 {
-            guard mayJudge(operation.command, on: leader.proposals[index]) else { return .inFlight }
-            record = leader.proposals[index].record
+        if let proposal = leader.proposal(base) {
+            guard mayJudge(operation.command, on: proposal) else { return .inFlight }
+            record = proposal.record
             latest = record?.head
         } else {
             latest = context.store.head(partition, operation.key)
@@ -293,8 +310,8 @@ extension Replica {
     }
 
     private func waitForRecord(_ operation: Operation, base: UInt64, _ leader: Leader) {
-        if base != 0, let index = leader.index(of: base) {
-            return wait(operation, .found(leader.proposals[index].record), base: base, leader)
+        if let proposal = leader.proposal(base) {
+            return wait(operation, .found(proposal.record), base: base, leader)
         }
         switch context.store.read(partition, operation.key) {
         case .absent: wait(operation, .absent, base: base, leader)
@@ -334,8 +351,8 @@ extension Replica {
     private func unsentHeads(_ leader: Leader) -> [Key: RecordHead] {
         var heads: [Key: RecordHead] = [:]
         for sequence in leader.unsent {
-            guard let index = leader.index(of: sequence) else { continue }
-            heads[leader.proposals[index].key] = leader.proposals[index].record.head
+            guard let proposal = leader.proposal(sequence) else { continue }
+            heads[proposal.key] = proposal.record.head
         }
         return heads
     }
@@ -354,8 +371,7 @@ extension Replica {
 
     /// When the proposal that an answer is based on stops being there; never where it is not, or is a whole partition's.
     private func expiryInFlight(_ operation: Operation, base: UInt64, _ leader: Leader) -> Expiry {
-        guard !operation.command.isOfPartition, base != 0, let index = leader.index(of: base) else { return .never }
-        let head = leader.proposals[index].record.head
+        guard !operation.command.isOfPartition, let head = leader.proposal(base)?.record.head else { return .never }
         return head.isPresent(at: context.now.wall) ? head.expiry : .never
     }
 }

@@ -66,16 +66,13 @@ final class Leader {
         nextSweep = now + options.sweep
     }
 
-    /// Nil once it has left `proposals`, chosen and done with.
-    func index(of sequence: UInt64) -> Int? {
+    /// Nil once it has left `proposals`, chosen and done with; and for 0, which none has.
+    func proposal(_ sequence: UInt64) -> Proposal? {
         guard sequence >= base, sequence - base < UInt64(proposals.count) else { return nil }
-        return Int(sequence - base)
+        return proposals[Int(sequence - base)]
     }
 
-    func isChosen(_ sequence: UInt64) -> Bool {
-        guard let index = index(of: sequence) else { return true }
-        return proposals[index].isChosen
-    }
+    func isChosen(_ sequence: UInt64) -> Bool { proposal(sequence)?.isChosen ?? true }
 
     /// Nothing of this leader's is under way, so that another may take over and no operation is cut off.
     var isAtRest: Bool {
@@ -83,8 +80,8 @@ final class Leader {
     }
 }
 
-/// One record under this leader's ballot.
-struct Proposal {
+/// One record under this leader's ballot. (A class: it is looked at for every answer, and a copy would count its parts anew.)
+final class Proposal {
     let key: Key
     let record: Record
     /// Who asked for it; nil for a record that is proposed again.
@@ -94,6 +91,8 @@ struct Proposal {
     /// Until when something that this replaces may be seen before this is chosen: the latest expiry among the record known to be
     /// chosen when it was made, and those in flight. `never` where there was none, or none was known.
     let ground: Expiry
+    /// A later proposal of the key was made while this one was in flight.
+    var isSuperseded = false
     /// False where a later change of the key in the same tick travels for both.
     var isSent = false
     var sent: Instant
@@ -104,6 +103,16 @@ struct Proposal {
     var isChosen = false
     /// Changes of an earlier leadership of this node that this record carries on, oldest first; the last is this very one.
     var carried: [Unfinished.Carried] = []
+
+    init(key: Key, record: Record, requester: Requester?, previous: UInt64, ground: Expiry, now: Instant) {
+        self.key = key
+        self.record = record
+        self.requester = requester
+        self.previous = previous
+        self.ground = ground
+        sent = now
+        resent = now
+    }
 
     /// What to carry on with under the next ballot.
     var unfinished: [Unfinished.Carried] {

@@ -292,7 +292,9 @@ extension Replica {
 
     @discardableResult
     private func forgetSent(_ version: Version, to index: Int, _ leader: Leader) -> Bool {
-        guard let sent = leader.progress[index].sent.removeValue(forKey: version) else { return false }
+        guard !leader.progress[index].sent.isEmpty,
+            let sent = leader.progress[index].sent.removeValue(forKey: version)
+        else { return false }
         context.mending[quorum.members[index], default: 0] -= sent.bytes
         return true
     }

@@ -7,21 +7,21 @@ extension Replica {
     func propose(
         _ key: Key, _ draft: Draft, for requester: Requester? = nil, over ground: Expiry = .never, _ leader: Leader
     ) {
-        let previous = leader.inFlight[key] ?? 0
-        var ground = ground
-        if previous != 0, let index = leader.index(of: previous) {
-            ground = max(leader.proposals[index].ground, leader.proposals[index].record.expiry)
-        }
         leader.sequence += 1
         let sequence = leader.sequence
+        let previous = leader.inFlight.updateValue(sequence, forKey: key) ?? 0
+        var ground = ground
+        if let proposal = leader.proposal(previous) {
+            proposal.isSuperseded = true
+            ground = max(proposal.ground, proposal.record.expiry)
+        }
         let record = Record(
             version: Version(ballot: leader.ballot, sequence: sequence), expiry: draft.expiry, value: draft.value,
             contentType: draft.contentType)
         let proposal = Proposal(
-            key: key, record: record, requester: requester, previous: previous, ground: ground, sent: now, resent: now)
+            key: key, record: record, requester: requester, previous: previous, ground: ground, now: now)
         leader.proposals.append(proposal)
         context.proposedBytes += proposal.bytes
-        leader.inFlight[key] = sequence
         leader.unsent.append(sequence)
         context.markDirty(self)
     }
@@ -30,17 +30,15 @@ extension Replica {
     func flush() {
         guard let leader else { return }
         for sequence in leader.unsent {
-            guard let index = leader.index(of: sequence) else { continue }
-            let key = leader.proposals[index].key
-            guard leader.inFlight[key] == sequence else { continue }
-            leader.proposals[index].isSent = true
-            leader.proposals[index].sent = now
-            leader.proposals[index].resent = now
-            let record = leader.proposals[index].record
-            context.store.put(partition, key, record)
+            guard let proposal = leader.proposal(sequence), !proposal.isSuperseded else { continue }
+            proposal.isSent = true
+            proposal.sent = now
+            proposal.resent = now
+            context.store.put(partition, proposal.key, proposal.record)
             lastAppend = context.store.appended
             whenDurable(.accepted(partition, leader.ballot, sequence: sequence))
-            let accept = PeerMessage.accept(header(leader.ballot), key: key, record: record)
+            guard quorum.members.count > 1 else { continue }
+            let accept = PeerMessage.accept(header(leader.ballot), key: proposal.key, record: proposal.record)
             for member in quorum.members where member != context.me { context.send(member, accept) }
         }
         leader.unsent.removeAll(keepingCapacity: true)
@@ -64,35 +62,35 @@ extension Replica {
     }
 
     private func accepted(_ sequence: UInt64, by replica: Int, _ leader: Leader) {
-        guard let index = leader.index(of: sequence) else { return }
-        leader.proposals[index].accepted.insert(replica)
-        if !leader.proposals[index].isChosen {
-            let mask = leader.proposals[index].accepted
+        guard let proposal = leader.proposal(sequence) else { return }
+        proposal.accepted.insert(replica)
+        if !proposal.isChosen {
             // Its own copy counts among them always, so that a settled leader's copy holds all that is chosen.
-            let isChosen = quorum.isMet(by: mask) && mask.contains(ownIndex)
+            let isChosen = quorum.isMet(by: proposal.accepted) && proposal.accepted.contains(ownIndex)
             guard isChosen || !context.options.rules.majorityAcknowledges else { return }
-            choose(sequence, leader)
+            choose(proposal, leader)
         }
         retire(leader)
     }
 
     /// A proposal is chosen, and with it the earlier ones of its key.
-    private func choose(_ sequence: UInt64, _ leader: Leader) {
-        guard let key = leader.index(of: sequence).map({ leader.proposals[$0].key }) else { return }
-        var next = sequence
-        while next != 0, let index = leader.index(of: next), !leader.proposals[index].isChosen {
-            leader.proposals[index].isChosen = true
-            let proposal = leader.proposals[index]
+    private func choose(_ newest: Proposal, _ leader: Leader) {
+        // Otherwise a later one is in flight still.
+        if !newest.isSuperseded { leader.inFlight[newest.key] = nil }
+        var next: Proposal? = newest
+        while let proposal = next, !proposal.isChosen {
+            proposal.isChosen = true
             if let requester = proposal.requester {
                 context.finish(requester.origin, requester.outcome(as: proposal.record.version))
             }
             if !proposal.carried.isEmpty { answerCarried(proposal) }
-            if leader.inFlight[key] == next { leader.inFlight[key] = nil }
-            next = proposal.previous
+            next = leader.proposal(proposal.previous)
         }
         answerWhatMayBe(leader)
         if leader.mark != 0 { considerReadiness(leader) }
-        if leader.inFlight[key] == nil { advanceBacklogAfterChoice(key, leader) }
+        if !leader.backlogs.isEmpty, leader.inFlight[newest.key] == nil {
+            advanceBacklogAfterChoice(newest.key, leader)
+        }
     }
 
     private func answerCarried(_ proposal: Proposal) {
@@ -106,7 +104,7 @@ extension Replica {
     /// Lets go of proposals that every replica has, or that the slow ones must be mended with.
     func retire(_ leader: Leader) {
         while let first = leader.proposals.first, first.isChosen {
-            if first.isSent {
+            if first.isSent, first.accepted.count < quorum.members.count {
                 let mayWait = context.proposedBytes < context.options.maximumProposedBytes / 2
                 for (index, member) in quorum.members.enumerated() where !first.accepted.contains(index) {
                     if mayWait, context.isUp(member), now - first.sent < context.options.stragglers { return }
@@ -123,16 +121,15 @@ extension Replica {
 
     func resendProposals(_ leader: Leader) {
         var budget = context.options.mendWindow
-        for index in leader.proposals.indices where budget > 0 {
-            let proposal = leader.proposals[index]
+        for proposal in leader.proposals where budget > 0 {
             let pause = Span(nanoseconds: context.options.retry.nanoseconds << UInt64(min(proposal.resends, 4)))
             guard proposal.isSent, now - proposal.resent >= pause else { continue }
             let late = quorum.members.enumerated().filter { replica, member in
                 member != context.me && !proposal.accepted.contains(replica) && context.isUp(member)
             }
             guard !late.isEmpty else { continue }
-            leader.proposals[index].resent = now
-            leader.proposals[index].resends += 1
+            proposal.resent = now
+            proposal.resends += 1
             budget -= 1
             let accept = PeerMessage.accept(header(leader.ballot), key: proposal.key, record: proposal.record)
             for (_, member) in late { context.send(member, accept) }

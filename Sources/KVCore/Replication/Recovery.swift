@@ -144,8 +144,8 @@ extension Replica {
                 guard let requester = change.requester else { continue }
                 context.finish(requester.origin, requester.outcome(as: change.version))
             }
-        } else if let index = leader.index(of: leader.sequence) {
-            leader.proposals[index].carried = carried
+        } else {
+            leader.proposal(leader.sequence)?.carried = carried
         }
     }
 

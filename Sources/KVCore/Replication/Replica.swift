@@ -176,7 +176,7 @@ extension Replica {
             context.store.put(partition, key, record)
             lastAppend = context.store.appended
         }
-        answerWhenDurable(node, .accepted(header, version: record.version))
+        whenDurable(.acknowledge(node, header, record.version))
     }
 
     func receiveConfirm(_ header: PartitionHeader, round: UInt64, from node: NodeNumber) {

@@ -123,7 +123,10 @@ final class ReplicaContext: Environment {
 
 /// What is done when the store says that what it rests on is durable.
 enum DeferredAction {
-    case send(NodeNumber, PeerMessage)
+    /// Tells a leader that a record is held.
+    case acknowledge(NodeNumber, PartitionHeader, Version)
+    /// (Indirect: it is the largest and not the most frequent.)
+    indirect case send(NodeNumber, PeerMessage)
     /// This candidate's own promise.
     case promised(PartitionID, Ballot)
     /// This leader's own accept.

@@ -15,7 +15,8 @@ protocol LocalReplica {
 /// What a node does for its clients: it finds the leader of each key's partition, there or here, and sees every request
 /// to one answer. It never sends a change a second time once it may have been proposed.
 struct Router<Local: LocalReplica> {
-    struct Pending {
+    /// (A class: every answer looks at it, and a copy would count the parts of the request anew.)
+    final class Pending {
         enum Place: Equatable {
             /// For a leader to be known.
             case waiting
@@ -34,6 +35,12 @@ struct Router<Local: LocalReplica> {
         var peek: Peek?
         /// A stale read waits for this node's own copy, which it asked last.
         var isReadingHere = false
+
+        init(_ request: ClientRequest, now: Instant) {
+            self.request = request
+            began = now
+            sent = now
+        }
 
         /// Only `get` can be answered from any copy; everything else goes to the leader whatever was asked for.
         var isStaleRead: Bool { request.consistency == .stale && request.command == .get }
@@ -89,32 +96,26 @@ struct Router<Local: LocalReplica> {
         guard pending.count < context.options.maximumRequests else {
             return answer(id, .refused(.overloaded), by: context.me)
         }
-        let entry = Pending(request: request, began: now, sent: now)
+        let entry = Pending(request, now: now)
+        pending[id] = entry
         if entry.isStaleRead {
-            pending[id] = entry
-            startStaleRead(id, request, replica)
+            startStaleRead(id, entry, replica)
         } else {
             route(id, entry, replica)
         }
     }
 
     /// Hands a request to its leader if one is known; it waits otherwise.
-    private mutating func route(_ id: RequestID, _ replica: Local?) {
-        if let entry = pending[id] { route(id, entry, replica) }
-    }
-
-    private mutating func route(_ id: RequestID, _ entry: Pending, _ replica: Local?) {
-        var entry = entry
+    private func route(_ id: RequestID, _ entry: Pending, _ replica: Local?) {
         let request = entry.request
         entry.place = .waiting
         if let replica, replica.takesOperations {
             entry.place = .here
-            pending[id] = entry
             replica.submit(
                 Operation(
                     origin: .local(id), key: request.key, command: request.command, deadline: request.deadline))
             // A candidacy may come to nothing, again and again.
-            if !replica.leads { startPeek(id, replica) }
+            if !replica.leads { startPeek(id, entry, replica) }
             return
         }
         if let target = target(entry, replica) {
@@ -125,10 +126,8 @@ struct Router<Local: LocalReplica> {
                 .forward(
                     id, epoch: changed[Int(request.partition.raw)], timeout: request.deadline - now, key: request.key,
                     partition: request.partition, command: request.command))
-            pending[id] = entry
         } else {
-            pending[id] = entry
-            startPeek(id, replica)
+            startPeek(id, entry, replica)
         }
     }
 
@@ -149,32 +148,34 @@ struct Router<Local: LocalReplica> {
     }
 
     /// This node's replica has ended, or turned away, a request.
-    mutating func localResult(_ id: RequestID, _ result: ForwardResult, _ replica: (PartitionID) -> Local?) {
+    ///
+    /// - Parameter replicas: this node's, by partition.
+    mutating func localResult(_ id: RequestID, _ result: ForwardResult, _ replicas: [Local?]) {
         guard let entry = pending[id], entry.place == .here else { return }
-        finish(id, entry, result, from: context.me, replica(entry.request.partition))
+        finish(id, entry, result, from: context.me, replicas)
     }
 
     mutating func receiveForwarded(
-        _ id: RequestID, _ result: ForwardResult, from node: NodeNumber, _ replica: (PartitionID) -> Local?
+        _ id: RequestID, _ result: ForwardResult, from node: NodeNumber, _ replicas: [Local?]
     ) {
         guard let entry = pending[id], entry.place == .remote(node) else { return }
-        finish(id, entry, result, from: node, replica(entry.request.partition))
+        finish(id, entry, result, from: node, replicas)
     }
 
     private mutating func finish(
-        _ id: RequestID, _ entry: Pending, _ result: ForwardResult, from node: NodeNumber, _ replica: Local?
+        _ id: RequestID, _ entry: Pending, _ result: ForwardResult, from node: NodeNumber, _ replicas: [Local?]
     ) {
         let partition = Int(entry.request.partition.raw)
         switch result {
         case .outcome(let outcome):
-            hints[partition] = node
+            if hints[partition] != node { hints[partition] = node }
             answer(id, outcome, by: node)
         case .notLeader(let hint):
             hints[partition] = hint == node ? nil : hint
-            pending[id]?.place = .waiting
-            pending[id]?.attempts += 1
+            entry.place = .waiting
+            entry.attempts += 1
             // Straight on where somebody else is named; else at the next timer, so that nobody is asked in a tight loop.
-            if let hint, hint != node, entry.attempts < 3 { route(id, replica) }
+            if let hint, hint != node, entry.attempts <= 3 { route(id, entry, replicas[partition]) }
         }
     }
 
@@ -185,7 +186,7 @@ struct Router<Local: LocalReplica> {
         for id in cutOff.keys.sorted(by: { $0.raw < $1.raw }) {
             guard let entry = pending[id] else { continue }
             if entry.request.command.isRead {
-                route(id, replica(entry.request.partition))
+                route(id, entry, replica(entry.request.partition))
             } else {
                 answer(id, .unknown(.leaderLost), by: node)
             }
@@ -202,11 +203,11 @@ struct Router<Local: LocalReplica> {
             if entry.request.deadline <= now {
                 expire(id, entry, replica(entry.request.partition))
             } else if entry.isStaleRead {
-                startStaleRead(id, entry.request, replica(entry.request.partition))
+                startStaleRead(id, entry, replica(entry.request.partition))
             } else if entry.place == .waiting || wantsResending(entry) {
-                route(id, replica(entry.request.partition))
+                route(id, entry, replica(entry.request.partition))
             } else {
-                startPeek(id, replica(entry.request.partition))
+                startPeek(id, entry, replica(entry.request.partition))
             }
         }
     }
@@ -236,10 +237,10 @@ extension Router {
 
     /// Asks all replicas for their copies: a majority that reports one version proves it chosen, and the latest when the
     /// read came, for any later one would be on a majority too.
-    private mutating func startPeek(_ id: RequestID, _ replica: Local?) {
-        guard let entry = pending[id], entry.request.command == .get, entry.peek == nil else { return }
+    private func startPeek(_ id: RequestID, _ entry: Pending, _ replica: Local?) {
         let request = entry.request
-        pending[id]?.peek = Peek()
+        guard request.command == .get, entry.peek == nil else { return }
+        entry.peek = Peek()
         for member in quorums[Int(request.partition.raw)].members where member != context.me {
             sendPeek(id, request, to: member)
         }
@@ -253,12 +254,12 @@ extension Router {
                 id, epoch: changed[Int(request.partition.raw)], partition: request.partition, key: request.key))
     }
 
-    private mutating func startStaleRead(_ id: RequestID, _ request: ClientRequest, _ replica: Local?) {
-        guard var entry = pending[id] else { return }
+    private func startStaleRead(_ id: RequestID, _ entry: Pending, _ replica: Local?) {
+        let request = entry.request
         if let replica {
             guard !entry.isReadingHere else { return }
-            pending[id]?.peek = Peek()
-            pending[id]?.isReadingHere = true
+            entry.peek = Peek()
+            entry.isReadingHere = true
             return replica.peekForClient(id, key: request.key)
         }
         // A replica that does not answer is passed over for the next.
@@ -269,7 +270,6 @@ extension Router {
         entry.isReadingHere = false
         sendPeek(id, request, to: members[entry.attempts % members.count])
         entry.attempts += 1
-        pending[id] = entry
     }
 
     /// A replica's copy: this node's own, or that of `node`.
@@ -279,7 +279,7 @@ extension Router {
         let quorum = quorums[Int(entry.request.partition.raw)]
         var answers = entry.peek?.answers ?? [:]
         answers.updateValue(record, forKey: node)
-        pending[id]?.peek?.answers = answers
+        entry.peek?.answers = answers
         var same = ReplicaMask()
         for (other, held) in answers where held?.version == record?.version {
             if let index = quorum.index(of: other) { same.insert(index) }

@@ -92,7 +92,12 @@ public struct Shard {
     public mutating func handle(_ input: ShardInput, now: Now) {
         context.now = now
         switch input {
-        case .request(let id, let request): router.begin(id, request, replica(request.partition))
+        case .request(let id, let request):
+            if let outcome = answerAtOnce(request, now: now) {
+                context.effects.append(.answer(id, outcome, by: me))
+            } else {
+                router.begin(id, request, replica(request.partition))
+            }
         case .message(let node, let message): receive(message, from: node)
         case .durable: drainDurable()
         case .loaded(let ticket, let record): loaded(ticket, record)
@@ -102,6 +107,14 @@ public struct Shard {
         case .topology(let topology): adopt(topology, now: now)
         }
         passOnResults()
+    }
+
+    /// The answer to a request that this node can answer without asking or writing anything, now: then `handle` need not be
+    /// given it. Nil for all others. (Mutating, as the caller's shard would be copied otherwise.)
+    public mutating func answerAtOnce(_ request: ClientRequest, now: Now) -> Outcome? {
+        guard case .get = request.command, let replica = replica(request.partition) else { return nil }
+        context.now = now
+        return replica.answerAtOnce(request.key)
     }
 
     /// Ends a tick.
@@ -131,7 +144,7 @@ public struct Shard {
             let (origin, result) = context.results[next]
             next += 1
             switch origin {
-            case .local(let id): router.localResult(id, result) { [replicas] in replicas[Int($0.raw)] }
+            case .local(let id): router.localResult(id, result, replicas)
             case .remote(let node, let id):
                 context.send(node, .forwarded(id, result))
             }
@@ -146,6 +159,8 @@ extension Shard {
     private mutating func drainDurable() {
         while let action = context.nextDurable() {
             switch action {
+            case .acknowledge(let node, let header, let version):
+                context.send(node, .accepted(header, version: version))
             case .send(let node, let message): context.send(node, message)
             case .promised(let partition, let ballot): replica(partition)?.ownPromiseIsDurable(ballot)
             case .accepted(let partition, let ballot, let sequence):
@@ -324,7 +339,7 @@ extension Shard {
             replica.submit(
                 Operation(origin: .remote(node, id), key: key, command: command, deadline: deadline))
         case .forwarded(let id, let result):
-            router.receiveForwarded(id, result, from: node) { [replicas] in replicas[Int($0.raw)] }
+            router.receiveForwarded(id, result, from: node, replicas)
         case .peek(let id, let epoch, let partition, let key):
             tellBehind(epoch, at: node)
             replica(partition)?.receivePeek(id, epoch: epoch, key: key, from: node)

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import KVAPI
 import KVConfig
@@ -26,12 +27,17 @@ struct NodeBase: Sendable {
     static func open(_ configuration: Configuration) throws(NodeError) -> NodeBase {
         let logger = Logger(label: "kv") { _ in LineLogHandler(configuration.log) }
         let directory = try DataDirectory.open(configuration)
+        let clusterGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        // For the threads that are begun from here on: on a busy machine, one that wakes up lets those run that are running, clients
+        // and other nodes, and finds more to do in one turn then. With an idle processor it makes no difference. (The cluster's
+        // loop has been begun: it stays prompt.)
+        kv_schedule_batch()
         let pool = NIOThreadPool(numberOfThreads: storageThreads)
         pool.start()
         return NodeBase(
             configuration: configuration, logger: logger, reasons: ReasonLog(logger: logger), directory: directory,
-            group: MultiThreadedEventLoopGroup(numberOfThreads: directory.stores.count),
-            clusterGroup: MultiThreadedEventLoopGroup(numberOfThreads: 1), pool: pool)
+            group: MultiThreadedEventLoopGroup(numberOfThreads: directory.stores.count), clusterGroup: clusterGroup,
+            pool: pool)
     }
 
     func close() async {

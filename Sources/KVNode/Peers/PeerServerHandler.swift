@@ -9,6 +9,8 @@ final class PeerServerHandler: ChannelInboundHandler {
     private let server: PeerServer
     private var reader = FrameReader(maximumPayload: FrameLimits.handshake)
     private var state = State.idle
+    /// How many messages a burst may have for their memory to be used again.
+    private static let keptMessages = 1024
     /// Of this burst of reading.
     private var messages: [PeerMessage] = []
 
@@ -68,11 +70,10 @@ final class PeerServerHandler: ChannelInboundHandler {
 
     func channelReadComplete(context: ChannelHandlerContext) {
         if !messages.isEmpty, case .open(let peer, _) = state {
-            var burst = messages
-            messages = []
             // Who waits to be admitted has a say in nothing but that.
-            if peer.node.isApplicant { burst.removeAll { !$0.isForApplicants } }
-            if !burst.isEmpty { server.deliver(peer.node, burst) }
+            if peer.node.isApplicant { messages.removeAll { !$0.isForApplicants } }
+            if !messages.isEmpty { server.deliver(peer.node, messages) }
+            messages.removeAll(keepingCapacity: messages.count <= Self.keptMessages)
         }
         context.fireChannelReadComplete()
     }

@@ -36,12 +36,19 @@ final class NodeBackend: Backend {
         execute(command, key: key, partition: partition, options: options, token: token, for: receiver)
     }
 
+    func prefetch(_ keys: [Key]) {
+        // Of several shards, each would have to be asked on its own event loop.
+        guard runners.count == 1, let runner = runners.first, runner.loop.inEventLoop else { return }
+        runner.prefetch(for: keys, partitions: partitions)
+    }
+
     func execute(
         _ command: Command, key: Key, partition: PartitionID, options: RequestOptions, token: UInt64,
         for receiver: ReplyReceiver
     ) {
-        let runner = runners[Int(partition.raw) % runners.count]
-        if runner.loop.inEventLoop {
+        let runner = runners.count == 1 ? runners[0] : runners[Int(partition.raw) % runners.count]
+        // Who asks is on the receiver's loop.
+        if runner.loopID == receiver.loopID {
             runner.submit(command, key: key, partition: partition, options: options, token: token, for: receiver)
         } else {
             runner.loop.execute {

@@ -11,19 +11,21 @@ struct NodeIdentity: Sendable {
 
 /// What members are called, and where clients reach them.
 struct MemberNames {
-    private let names: [NodeNumber: String]
+    /// By number: one is looked up for every reply.
+    private var names: [String?]
     private let clients: [NodeNumber: Address]
 
     init(_ topology: Topology) {
-        var names: [NodeNumber: String] = [:]
         // Of those who are gone, too: their last answers may still be on their way.
-        for member in topology.removed { names[member.number] = member.id }
-        for member in topology.members { names[member.number] = member.id }
-        self.names = names
+        let known = topology.removed.map { ($0.number, $0.id) } + topology.members.map { ($0.number, $0.id) }
+        names = Array(repeating: nil, count: known.reduce(0) { max($0, Int($1.0.raw) + 1) })
+        for (number, id) in known { names[Int(number.raw)] = id }
         clients = Dictionary(topology.members.map { ($0.number, $0.client) }) { $1 }
     }
 
-    subscript(node: NodeNumber) -> String { names[node] ?? "\(node)" }
+    subscript(node: NodeNumber) -> String {
+        (Int(node.raw) < names.count ? names[Int(node.raw)] : nil) ?? "\(node)"
+    }
 
     func client(of node: NodeNumber) -> Address? { clients[node] }
 }

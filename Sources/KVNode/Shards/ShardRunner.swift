@@ -22,6 +22,7 @@ final class ShardRunner: @unchecked Sendable {
 
     let index: Int
     let loop: any EventLoop
+    let loopID: ObjectIdentifier
     let node: NodeIdentity
     let logger: Logger
     let status: NodeStatus
@@ -55,6 +56,8 @@ final class ShardRunner: @unchecked Sendable {
     /// What time it is until the scheduled tick: a request should not cost looks at two clocks.
     private var turn = Clock.now
     private var effects: [ShardEffect] = []
+    /// What is about to be looked up.
+    private var expected: [(partition: PartitionID, key: Key)] = []
     /// What is to be read of it that no client waits for.
     private var later: [ReadTicket] = []
     /// The newest accept that was sent, encoded once for all replicas.
@@ -75,6 +78,7 @@ final class ShardRunner: @unchecked Sendable {
     ) {
         self.index = index
         self.loop = loop
+        loopID = ObjectIdentifier(loop)
         self.node = node
         self.store = store
         self.partitions = partitions
@@ -139,6 +143,7 @@ final class ShardRunner: @unchecked Sendable {
         let now = turnTime
         // It can be reached again: no need to wait for the next attempt.
         if let link = links?[peer], !link.isUp { link.reconnectNow() }
+        prefetch(for: messages)
         for message in messages {
             switch message {
             case .heartbeat(let usage): usages[peer] = usage
@@ -147,6 +152,27 @@ final class ShardRunner: @unchecked Sendable {
             }
         }
         scheduleTick()
+    }
+
+    private func prefetch(for messages: [PeerMessage]) {
+        guard messages.count > 1 else { return }
+        for message in messages {
+            if case .accept(let header, let key, _) = message { expected.append((header.partition, key)) }
+        }
+        prefetch()
+    }
+
+    /// `submit` is about to be called for these keys.
+    /// - Parameter partitions: how many the cluster has.
+    func prefetch(for keys: [Key], partitions: Int) {
+        for key in keys { expected.append((PartitionID(slot: key.slot, partitions: partitions), key)) }
+        prefetch()
+    }
+
+    private func prefetch() {
+        guard expected.count > 1 else { return expected.removeAll(keepingCapacity: true) }
+        store.prefetch(expected)
+        expected.removeAll(keepingCapacity: true)
     }
 
     /// - Parameter isOwn: of the node itself, for which clients' requests leave room.
@@ -165,18 +191,19 @@ final class ShardRunner: @unchecked Sendable {
             let reply = Reply(outcome: .refused(.noLeader), node: node.id, redirect: redirect)
             return tell(receiver, token, reply)
         }
+        let now = turnTime
+        scheduleTick()
+        let request = ClientRequest(
+            partition: partition, key: key, command: command, consistency: options.consistency,
+            deadline: now.monotonic + options.timeout)
+        if let outcome = shard.answerAtOnce(request, now: now) {
+            return tell(receiver, token, Reply(outcome: outcome, node: node.id))
+        }
         lastRequest &+= 1
         let id = RequestID(boot: node.boot, count: lastRequest, shard: index)
         bytesInFlight += bytes
         waiting[id] = Waiting(receiver: receiver, token: token, bytes: bytes)
-        let now = turnTime
-        shard.handle(
-            .request(
-                id,
-                ClientRequest(
-                    partition: partition, key: key, command: command, consistency: options.consistency,
-                    deadline: now.monotonic + options.timeout)), now: now)
-        scheduleTick()
+        shard.handle(.request(id, request), now: now)
     }
 
     func handle(_ input: ShardInput) {
@@ -275,7 +302,7 @@ final class ShardRunner: @unchecked Sendable {
     }
 
     private func tell(_ receiver: ReplyReceiver, _ token: UInt64, _ reply: Reply) {
-        if receiver.loop === loop {
+        if receiver.loopID == loopID {
             receiver.receive(token, reply)
         } else {
             outbox.add(reply, token, for: receiver)

@@ -15,6 +15,16 @@ final class Catalog {
         Int(id.raw) < partitions.count ? partitions[Int(id.raw)] : nil
     }
 
+    /// The same without counting a reference, which would wait for the partition's memory.
+    @inline(__always)
+    func unretained(_ id: PartitionID) -> Unmanaged<Partition>? {
+        partitions.withUnsafeBytes { bytes in
+            let offset = Int(id.raw) * MemoryLayout<Partition?>.stride
+            guard offset < bytes.count else { return nil }
+            return bytes.load(fromByteOffset: offset, as: Unmanaged<Partition>?.self)
+        }
+    }
+
     func partition(_ id: PartitionID) -> Partition {
         if let partition = existing(id) { return partition }
         while partitions.count <= Int(id.raw) { partitions.append(nil) }

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import KVCore
 
@@ -54,6 +55,39 @@ struct KeyIndex: ~Copyable {
             }
             place = (place + 1) & mask
         }
+    }
+
+    // Looking a key up, in steps that each have the memory of the next fetched: so that the lookups of many keys wait for memory
+    // together rather than one after another.
+
+    @inline(__always)
+    func prefetchSlot(_ hash: KeyHash) {
+        if let slots { kv_prefetch(slots + Self.place(hash, 1 << bits - 1)) }
+    }
+
+    /// The entry that the key has, or another key of the same fingerprint.
+    @inline(__always)
+    func prefetchEntry(_ hash: KeyHash) -> UnsafeMutablePointer<IndexEntry>? {
+        guard let slots else { return nil }
+        let mask = 1 << bits - 1
+        let numbers = UInt32(truncatingIfNeeded: mask)
+        let fingerprint = UInt32(truncatingIfNeeded: hash.high) & ~numbers
+        var place = Self.place(hash, mask)
+        while case let slot = slots[place], slot != 0 {
+            if slot & ~numbers == fingerprint {
+                let entry = pointer(Int(slot & numbers) - 1)
+                kv_prefetch(entry)
+                kv_prefetch(UnsafeRawPointer(entry) + MemoryLayout<IndexEntry>.size - 1)
+                return entry
+            }
+            place = (place + 1) & mask
+        }
+        return nil
+    }
+
+    @inline(__always)
+    func prefetchKey(_ entry: UnsafeMutablePointer<IndexEntry>) {
+        kv_prefetch(arena.key(entry.pointee.address, Int(entry.pointee.keyLength)).baseAddress)
     }
 
     /// Adds a key that is not there; its entry's fields are still to be set.

@@ -1,3 +1,4 @@
+import CLinux
 import KVCore
 
 /// One partition's part of the store, in memory.
@@ -23,6 +24,15 @@ final class Partition {
     func toggle(_ hash: KeyHash, _ version: Version) {
         if built == nil { built = HashTree() }
         built?.toggle(hash, version)
+    }
+
+    /// The first that a lookup needs, and the leaf that a change of the key changes.
+    @inline(__always)
+    func prefetchSlot(_ hash: KeyHash) {
+        index.prefetchSlot(hash)
+        built?.leaves.withUnsafeBufferPointer { leaves in
+            if let base = leaves.baseAddress { kv_prefetch(base + HashTree.leaf(of: hash)) }
+        }
     }
 
     @inline(__always)

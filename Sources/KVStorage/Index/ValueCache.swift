@@ -1,3 +1,4 @@
+import CLinux
 import KVCore
 
 /// Values that were read lately, in a bounded number of bytes.
@@ -47,6 +48,28 @@ struct ValueCache {
     }
 
     mutating func missed() { misses += 1 }
+
+    @inline(__always)
+    func prefetchSlot(_ slot: UInt32) {
+        slots.withUnsafeBufferPointer { slots in
+            guard let base = slots.baseAddress, slot > 0, slot <= slots.count else { return }
+            kv_prefetch(base + Int(slot) - 1)
+        }
+    }
+
+    /// The first bytes of the slot's value, and what counts its owners.
+    @inline(__always)
+    func prefetchValue(_ slot: UInt32) {
+        slots.withUnsafeBufferPointer { slots in
+            guard let base = slots.baseAddress, slot > 0, slot <= slots.count else { return }
+            // An array is one pointer to its storage. It is not dereferenced here: wherever it points, this is a hint.
+            let value = UnsafeRawPointer(base + Int(slot) - 1).load(as: UnsafeRawPointer?.self)
+            guard let value else { return }
+            kv_prefetch(value)
+            kv_prefetch(UnsafeRawPointer(bitPattern: UInt(bitPattern: value) &+ 64))
+            kv_prefetch(UnsafeRawPointer(bitPattern: UInt(bitPattern: value) &+ 128))
+        }
+    }
 
     /// - Returns: the slot, from 1; 0 where the value is too large to keep.
     /// - Parameter evicted: told which values had to go.

@@ -129,3 +129,74 @@ final class ReadTests: XCTestCase {
         XCTAssertEqual(node.answers[list], .listed(keys: [], more: false))
     }
 }
+
+/// Reads at the only replica, which is a majority.
+final class LoneReadTests: XCTestCase {
+    private let version = Version(1, 1, 1)
+
+    private func node(_ records: [Key: Record]) -> ManualNode {
+        let node = ManualNode(1, replicas: [1], store: ManualStore(records))
+        node.pass(500)
+        node.sync()
+        XCTAssertTrue(node.shard.isSettled(ManualNode.partition))
+        return node
+    }
+
+    private func answerAtOnce(_ node: ManualNode, _ command: Command = .get) -> Outcome? {
+        var shard = node.shard
+        return shard.answerAtOnce(
+            ClientRequest(
+                partition: ManualNode.partition, key: "k", command: command,
+                deadline: node.now.monotonic + .milliseconds(1000)), now: node.now)
+    }
+
+    func testAReadIsAnsweredBeforeTheTickEnds() {
+        let node = node(["k": Record(version, "v")])
+        let read = node.ask(.get)
+        XCTAssertEqual(node.answers[read]?.text, "v")
+        XCTAssertEqual(answerAtOnce(node)?.text, "v")
+        XCTAssertNil(answerAtOnce(node, .put("w")), "a change is not answered at once")
+    }
+
+    func testAKeyInFlightIsWaitedFor() {
+        let node = node(["k": Record(version, "v")])
+        _ = node.request(.put("w"))
+        XCTAssertNil(answerAtOnce(node))
+        let read = node.request(.get)
+        XCTAssertNil(node.answers[read])
+        node.sync()
+        XCTAssertEqual(node.answers[read].flatMap(\.text), "w")
+        XCTAssertEqual(answerAtOnce(node)?.text, "w")
+    }
+
+    func testWhatIsOnDiskIsLoadedAsEver() {
+        let node = node(["k": Record(version, "v")])
+        node.store.readsFromDisk = true
+        XCTAssertNil(answerAtOnce(node))
+        let read = node.request(.get)
+        XCTAssertNil(node.answers[read])
+        node.completeLoads()
+        XCTAssertEqual(node.answers[read].flatMap(\.text), "v")
+    }
+
+    func testNothingAndATombstoneAreAbsent() {
+        XCTAssertEqual(answerAtOnce(node([:])), .absent)
+        XCTAssertEqual(answerAtOnce(node(["k": Record(version: version, value: nil)])), .absent)
+    }
+
+    /// An earlier leader's: nobody is told before a tombstone is above it.
+    func testWhatHasExpiredIsBuriedFirst() {
+        let node = node(["k": Record(version: version, expiry: Expiry(milliseconds: 1), value: [1])])
+        XCTAssertNil(answerAtOnce(node))
+        let read = node.request(.get)
+        XCTAssertNil(node.answers[read])
+        node.sync()
+        XCTAssertEqual(node.answers[read], .absent)
+    }
+
+    func testOneOfThreeAsksTheOthers() {
+        let node = ManualNode(1, store: ManualStore(["k": Record(version, "v")]))
+        _ = node.lead()
+        XCTAssertNil(answerAtOnce(node))
+    }
+}

@@ -48,6 +48,13 @@ final class ManualStore: RecordStore {
         return .onDisk(ticket)
     }
 
+    func readAtOnce(_ partition: PartitionID, _ key: Key) -> StoredRead? {
+        let read = read(partition, key)
+        guard case .onDisk(let ticket) = read else { return read }
+        tickets[ticket] = nil
+        return nil
+    }
+
     func readLater(_ partition: PartitionID, _ key: Key) -> StoredRead { read(partition, key) }
 
     func put(_ partition: PartitionID, _ key: Key, _ record: Record) {

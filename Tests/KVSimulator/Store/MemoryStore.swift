@@ -81,6 +81,13 @@ public final class MemoryStore: RecordStore {
         return .onDisk(ticket)
     }
 
+    public func readAtOnce(_ partition: PartitionID, _ key: Key) -> StoredRead? {
+        let read = read(partition, key)
+        guard case .onDisk(let ticket) = read else { return read }
+        tickets[ticket] = nil
+        return nil
+    }
+
     public func readLater(_ partition: PartitionID, _ key: Key) -> StoredRead { read(partition, key) }
 
     /// What a ticket stands for; nil for one that was not given out, or was used.

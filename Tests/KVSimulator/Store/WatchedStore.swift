@@ -25,6 +25,8 @@ public final class WatchedStore<Base: RecordStore>: RecordStore {
     public func head(_ partition: PartitionID, _ key: Key) -> RecordHead? { base.head(partition, key) }
     public func read(_ partition: PartitionID, _ key: Key) -> StoredRead { base.read(partition, key) }
 
+    public func readAtOnce(_ partition: PartitionID, _ key: Key) -> StoredRead? { base.readAtOnce(partition, key) }
+
     public func readLater(_ partition: PartitionID, _ key: Key) -> StoredRead { base.readLater(partition, key) }
 
     public func put(_ partition: PartitionID, _ key: Key, _ record: Record) {
