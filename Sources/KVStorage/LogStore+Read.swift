@@ -46,6 +46,7 @@ extension LogStore {
     ) -> StoredRead {
         if let read = readAtOnce(id, partition, found, isUrgent: isUrgent) { return read }
         let entry = partition.index.pointer(found).pointee
+        if isUrgent, entry.cacheSlot == 0 { catalog.cache.missed() }
         lastTicket += 1
         let ticket = ReadTicket(lastTicket, bytes: entry.length - RecordFormat.headerSize)
         tickets[ticket] = PendingRead(
@@ -71,9 +72,10 @@ extension LogStore {
                     version: entry.version, expiry: Expiry(milliseconds: entry.expiry), value: value.value,
                     contentType: value.contentType))
         }
-        guard isUrgent else { return nil }
+        guard isUrgent, let file = catalog.segments[entry.segment]?.file, let record = readInline(file, entry)
+        else { return nil }
+        // What is not read here counts when it is asked for.
         if entry.cacheSlot == 0 { catalog.cache.missed() }
-        guard let file = catalog.segments[entry.segment]?.file, let record = readInline(file, entry) else { return nil }
         catalog.keep(record, id, partition, found)
         return .found(record)
     }
@@ -99,8 +101,7 @@ extension LogStore {
         }
         guard let partition = catalog.existing(pending.partition), pending.location >= partition.state.wiped
         else { return LoadedRead(ticket: result.ticket, record: nil) }
-        let found = pending.key.bytes.withUnsafeBytes { partition.index.find($0, KeyHash($0)) }
-        guard let found else { return LoadedRead(ticket: result.ticket, record: nil) }
+        guard let found = find(pending.key, partition) else { return LoadedRead(ticket: result.ticket, record: nil) }
         if pending.isUrgent, partition.index.pointer(found).pointee.version == pending.version {
             catalog.keep(record, pending.partition, partition, found)
         }

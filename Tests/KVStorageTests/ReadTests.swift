@@ -54,7 +54,9 @@ final class ReadTests: XCTestCase {
     func testWhatIsNotInMemoryIsNotReadAtOnceAndNothingIsAskedFor() throws {
         let fixture = try blocked()
         XCTAssertNil(fixture.store.readAtOnce(partitionZero, Key("a")), "its value is on disk")
+        XCTAssertEqual(fixture.store.statistics.cacheMisses, 0, "it will count once, when it is asked for")
         XCTAssertEqual(try ticket(fixture, "a").raw, 1, "no ticket was given for it")
+        XCTAssertEqual(fixture.store.statistics.cacheMisses, 1)
         guard case .absent = fixture.store.readAtOnce(partitionZero, Key("b")) else { return XCTFail("there is no b") }
         fixture.put("b", "2")
         guard case .found(let record) = fixture.store.readAtOnce(partitionZero, Key("b")) else {

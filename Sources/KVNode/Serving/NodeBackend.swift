@@ -46,7 +46,7 @@ final class NodeBackend: Backend {
         _ command: Command, key: Key, partition: PartitionID, options: RequestOptions, token: UInt64,
         for receiver: ReplyReceiver
     ) {
-        let runner = runners.count == 1 ? runners[0] : runners[Int(partition.raw) % runners.count]
+        let runner = runners[Int(partition.raw) % runners.count]
         // Who asks is on the receiver's loop.
         if runner.loopID == receiver.loopID {
             runner.submit(command, key: key, partition: partition, options: options, token: token, for: receiver)

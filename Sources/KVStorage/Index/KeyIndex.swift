@@ -40,7 +40,11 @@ struct KeyIndex: ~Copyable {
     }
 
     /// The number of the key's entry, from 0.
-    func find(_ key: UnsafeRawBufferPointer, _ hash: KeyHash) -> Int? {
+    func find(_ key: UnsafeRawBufferPointer, _ hash: KeyHash) -> Int? { probe(hash) { matches($0, key) } }
+
+    /// The first of the entries with the hash's fingerprint, in the order of probing, that is accepted.
+    @inline(__always)
+    private func probe(_ hash: KeyHash, _ accepts: (Int) -> Bool) -> Int? {
         guard let slots else { return nil }
         let mask = 1 << bits - 1
         let numbers = UInt32(truncatingIfNeeded: mask)
@@ -51,7 +55,7 @@ struct KeyIndex: ~Copyable {
             if slot == 0 { return nil }
             if slot & ~numbers == fingerprint {
                 let entry = Int(slot & numbers) - 1
-                if matches(entry, key) { return entry }
+                if accepts(entry) { return entry }
             }
             place = (place + 1) & mask
         }
@@ -68,21 +72,11 @@ struct KeyIndex: ~Copyable {
     /// The entry that the key has, or another key of the same fingerprint.
     @inline(__always)
     func prefetchEntry(_ hash: KeyHash) -> UnsafeMutablePointer<IndexEntry>? {
-        guard let slots else { return nil }
-        let mask = 1 << bits - 1
-        let numbers = UInt32(truncatingIfNeeded: mask)
-        let fingerprint = UInt32(truncatingIfNeeded: hash.high) & ~numbers
-        var place = Self.place(hash, mask)
-        while case let slot = slots[place], slot != 0 {
-            if slot & ~numbers == fingerprint {
-                let entry = pointer(Int(slot & numbers) - 1)
-                kv_prefetch(entry)
-                kv_prefetch(UnsafeRawPointer(entry) + MemoryLayout<IndexEntry>.size - 1)
-                return entry
-            }
-            place = (place + 1) & mask
-        }
-        return nil
+        guard let number = probe(hash, { _ in true }) else { return nil }
+        let entry = pointer(number)
+        kv_prefetch(entry)
+        kv_prefetch(UnsafeRawPointer(entry) + MemoryLayout<IndexEntry>.size - 1)
+        return entry
     }
 
     @inline(__always)
