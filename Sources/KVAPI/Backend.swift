@@ -3,12 +3,12 @@ import NIOCore
 
 /// What the doors need of the node behind them.
 public protocol Backend: AnyObject, Sendable {
-    /// Executes a command on a key. The receiver gets the reply on its loop, exactly once, with the token. To be called on that
-    /// loop; the reply may come before this returns.
-    func execute(_ command: Command, key: Key, options: RequestOptions, token: UInt64, for receiver: ReplyReceiver)
+    /// Executes a command on a key. The receiver gets the reply on its loop, exactly once, with the request's token. To be
+    /// called on that loop; the reply may come before this returns.
+    func execute(_ request: KeyRequest, for receiver: ReplyReceiver)
 
-    /// Commands on these keys are about to be executed, all of them: a hint.
-    func prefetch(_ keys: [Key])
+    /// As one by one, in this order, where that is cheaper: what a client sent together.
+    func execute(_ requests: [KeyRequest], for receiver: ReplyReceiver)
 
     /// Lists keys over the whole cluster. `reply` runs on `loop`, exactly once.
     func list(
@@ -62,6 +62,24 @@ public struct NodeUsage: Sendable {
     }
 }
 
+/// A command on a key, as a client asked for it.
+public struct KeyRequest: Sendable {
+    /// Tells its reply from others of the same receiver.
+    public let token: UInt64
+    public let key: Key
+    public let slot: Slot
+    public let command: Command
+    public let options: RequestOptions
+
+    public init(_ command: Command, key: Key, options: RequestOptions, token: UInt64 = 0) {
+        self.token = token
+        self.key = key
+        slot = key.slot
+        self.command = command
+        self.options = options
+    }
+}
+
 /// Who is told what became of commands. One serves many: it is made once for a connection, and tells them apart by tokens.
 public final class ReplyReceiver: Sendable {
     public let loop: any EventLoop
@@ -78,13 +96,18 @@ public final class ReplyReceiver: Sendable {
 }
 
 extension Backend {
+    public func execute(_ requests: [KeyRequest], for receiver: ReplyReceiver) {
+        for request in requests { execute(request, for: receiver) }
+    }
+
     /// Executes a command on a key. `reply` runs on `loop`, exactly once.
     public func execute(
         _ command: Command, key: Key, options: RequestOptions, on loop: any EventLoop,
         reply: @escaping @Sendable (Reply) -> Void
     ) {
         execute(
-            command, key: key, options: options, token: 0, for: ReplyReceiver(on: loop) { _, answer in reply(answer) })
+            KeyRequest(command, key: key, options: options),
+            for: ReplyReceiver(on: loop) { _, answer in reply(answer) })
     }
 }
 

@@ -104,15 +104,13 @@ final class FakeBackend: Backend, @unchecked Sendable {
             userTime: .milliseconds(1250), systemTime: .milliseconds(7))
     }
 
-    func prefetch(_ keys: [Key]) {}
-
-    func execute(_ command: Command, key: Key, options: RequestOptions, token: UInt64, for receiver: ReplyReceiver) {
-        asked.append(Asked(command: command, key: key, options: options))
-        let answer = Reply(outcome: outcome(command, key), node: "n2", redirect: redirect)
+    func execute(_ request: KeyRequest, for receiver: ReplyReceiver) {
+        asked.append(Asked(command: request.command, key: request.key, options: request.options))
+        let answer = Reply(outcome: outcome(request.command, request.key), node: "n2", redirect: redirect)
         if isHolding {
-            held.append { receiver.receive(token, answer) }
+            held.append { receiver.receive(request.token, answer) }
         } else {
-            receiver.receive(token, answer)
+            receiver.receive(request.token, answer)
         }
     }
 

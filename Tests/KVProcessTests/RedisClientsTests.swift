@@ -5,10 +5,9 @@ import XCTest
 /// Unmodified Redis clients, and a Redis beside the nodes that must answer the same.
 final class RedisClientsTests: XCTestCase {
     /// What is shown here is how replies look; waiting for the disk would only take time.
-    private static let settings = "storage: {sync: never}\n"
-
-    private func startedCluster(nodes: Int, settings: String = "") throws -> TestCluster {
-        let cluster = try TestCluster(nodes: nodes, replicas: min(nodes, 3), settings: Self.settings + settings)
+    private func startedCluster(nodes: Int, shards: Int = 1, settings: String = "") throws -> TestCluster {
+        let storage = "storage: {sync: never, shards: \(shards)}\n"
+        let cluster = try TestCluster(nodes: nodes, replicas: min(nodes, 3), settings: storage + settings)
         try cluster.startAndWait()
         try cluster.waitUntilBalanced()
         return cluster
@@ -29,6 +28,15 @@ final class RedisClientsTests: XCTestCase {
         let redis = try [false, true].map { try RedisServer(isCluster: $0) }
         let cluster = try startedCluster(nodes: 1)
         for (seed, redis) in zip(1..., redis) { try compare(redis, with: addresses(cluster), seed: seed) }
+    }
+
+    /// Most commands are on keys of another event loop than the connection's.
+    func testNodesOfSeveralShardsAnswerAsARedisDoes() throws {
+        let redis = try RedisServer(isCluster: false)
+        for (seed, nodes) in [(31, 1), (32, 3)] {
+            let cluster = try startedCluster(nodes: nodes, shards: 3)
+            try compare(redis, with: addresses(cluster), seed: seed, count: 1000)
+        }
     }
 
     func testThreeNodesTogetherAnswerAsARedisDoes() throws {

@@ -210,7 +210,7 @@ extension HTTPHandler {
     private func execute(_ command: Command, _ key: Key, _ options: RequestOptions, _ asked: Asked) {
         guard let receiver else { return }
         self.asked = asked
-        backend.execute(command, key: key, options: options, token: 0, for: receiver)
+        backend.execute(KeyRequest(command, key: key, options: options), for: receiver)
     }
 
     /// The backend has replied to the key operation under way.

@@ -153,7 +153,7 @@ extension RespConnection {
 
     private func answer(_ reply: Reply, to operation: OperationTable.Operation) -> RespAnswer {
         if let redirect = reply.redirect { return .failure(.moved(redirect)) }
-        return operation.expectation.answer(reply.outcome) { [session] in session.wall }
+        return operation.expectation.answer(reply.outcome, session.server)
     }
 
     /// The task under way has ended so.

@@ -29,10 +29,10 @@ enum RespExpectation {
 
     enum TimeUnit { case seconds, milliseconds }
 
-    /// - Parameter wall: milliseconds since 1970, asked for only where it matters.
-    func answer(_ outcome: Outcome, wall: () -> UInt64) -> RespAnswer {
+    /// - Parameter server: knows what time it is, which few answers depend on.
+    func answer(_ outcome: Outcome, _ server: RespServer) -> RespAnswer {
         switch outcome {
-        case .found(let record): return found(record, wall: wall)
+        case .found(let record): return found(record, server)
         case .absent: return absent
         case .written: return written
         case .conditionFailed: return notChanged
@@ -43,7 +43,7 @@ enum RespExpectation {
         }
     }
 
-    private func found(_ record: Record, wall: () -> UInt64) -> RespAnswer {
+    private func found(_ record: Record, _ server: RespServer) -> RespAnswer {
         switch self {
         case .value: return .bulk(record.value ?? [])
         case .presence: return .integer(1)
@@ -53,7 +53,7 @@ enum RespExpectation {
         case .encoding: return .text(Self.encoding(of: record.value ?? []))
         case .timeToLive(let unit):
             guard record.expiry != .never else { return .integer(-1) }
-            let now = wall()
+            let now = server.wallClock()
             let expiry = record.expiry.milliseconds
             return .integer(unit.count(expiry > now ? expiry - now : 0))
         case .expiryTime(let unit):

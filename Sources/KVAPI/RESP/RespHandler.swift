@@ -11,6 +11,7 @@ final class RespHandler: ChannelDuplexHandler {
     typealias OutboundOut = ByteBuffer
 
     private let server: RespServer
+    private let backend: any Backend
     private let client: RespClient
     private var connection: RespConnection
     private let loop: any EventLoop
@@ -21,9 +22,9 @@ final class RespHandler: ChannelDuplexHandler {
     private var isPerforming = false
     /// How many commands are begun together.
     private static let together = 16
-    /// What is to be performed next, and the keys that it is about.
-    private var effects: [RespConnection.Effect] = []
-    private var keys: [Key] = []
+    /// What is to be performed next: commands on keys, and then something else.
+    private var requests: [KeyRequest] = []
+    private var effect: RespConnection.Effect?
     private var isFlushScheduled = false
     private var isReadHeld = false
     private let linearizable: RequestOptions
@@ -36,6 +37,7 @@ final class RespHandler: ChannelDuplexHandler {
 
     init(server: RespServer, channel: any Channel) {
         self.server = server
+        backend = server.backend
         loop = channel.eventLoop
         client = server.open(
             address: Self.text(channel.remoteAddress), localAddress: Self.text(channel.localAddress))
@@ -134,27 +136,35 @@ extension RespHandler {
     /// Takes the commands of a pipeline that may be begun, some at a time.
     private func gather(_ now: Instant) {
         let limit = connection.knowsReplies ? Self.together : 1
-        while effects.count < limit, let effect = connection.next(now: now) {
-            effects.append(effect)
-            if case .execute(_, let key, _, _) = effect { keys.append(key) } else { return }
+        while requests.count < limit, let next = connection.next(now: now) {
+            switch consume next {
+            case .execute(let token, let key, let command, let isStale):
+                let options = isStale ? stale : linearizable
+                requests.append(KeyRequest(command, key: key, options: options, token: UInt64(token)))
+            case let other: return effect = other
+            }
         }
     }
 
     /// False where there was nothing to do.
     private func performGathered() -> Bool {
-        if keys.count > 1 { server.backend.prefetch(keys) }
-        keys.removeAll(keepingCapacity: true)
-        for effect in effects { perform(effect) }
-        defer { effects.removeAll(keepingCapacity: true) }
-        return !effects.isEmpty
+        let isIdle = requests.isEmpty && effect == nil
+        if let receiver {
+            switch requests.count {
+            case 0: break
+            case 1: backend.execute(requests[0], for: receiver)
+            default: backend.execute(requests, for: receiver)
+            }
+        }
+        requests.removeAll(keepingCapacity: true)
+        if let effect = effect.take() { perform(effect) }
+        return !isIdle
     }
 
     private func perform(_ effect: RespConnection.Effect) {
         switch effect {
-        case .execute(let token, let key, let command, let isStale):
-            guard let receiver else { return }
-            server.backend.execute(
-                command, key: key, options: isStale ? stale : linearizable, token: UInt64(token), for: receiver)
+        // They are gathered.
+        case .execute: break
         case .perform(let task):
             let bound = NIOLoopBound(self, eventLoop: loop)
             RespTaskRunner(server: server, loop: loop) { bound.value.finished($0) }.run(task)

@@ -163,7 +163,7 @@ extension RespTaskRunner {
         guard let receiver, let key = page.popLast() else { return }
         deleting += 1
         let options = RequestOptions(timeout: timeout)
-        backend.execute(.delete(.always), key: key, options: options, token: 0, for: receiver)
+        backend.execute(KeyRequest(.delete(.always), key: key, options: options), for: receiver)
     }
 
     private func deleted(_ outcome: Outcome) {

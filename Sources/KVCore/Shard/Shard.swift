@@ -93,7 +93,7 @@ public struct Shard {
         context.now = now
         switch input {
         case .request(let id, let request):
-            if let outcome = answerAtOnce(request, now: now) {
+            if case .get = request.command, let outcome = answerAtOnce(request.partition, request.key, now: now) {
                 context.effects.append(.answer(id, outcome, by: me))
             } else {
                 router.begin(id, request, replica(request.partition))
@@ -109,12 +109,12 @@ public struct Shard {
         passOnResults()
     }
 
-    /// The answer to a request that this node can answer without asking or writing anything, now: then `handle` need not be
+    /// The answer to a `get` that this node can answer without asking or writing anything, now: then `handle` need not be
     /// given it. Nil for all others. (Mutating, as the caller's shard would be copied otherwise.)
-    public mutating func answerAtOnce(_ request: ClientRequest, now: Now) -> Outcome? {
-        guard case .get = request.command, let replica = replica(request.partition) else { return nil }
+    public mutating func answerAtOnce(_ partition: PartitionID, _ key: Key, now: Now) -> Outcome? {
+        guard let replica = replica(partition) else { return nil }
         context.now = now
-        return replica.answerAtOnce(request.key)
+        return replica.answerAtOnce(key)
     }
 
     /// Ends a tick.

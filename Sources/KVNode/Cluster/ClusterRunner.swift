@@ -257,9 +257,8 @@ final class ClusterRunner: @unchecked Sendable {
         let options = RequestOptions(timeout: Self.registerTimeout)
         let receiver = ReplyReceiver(on: loop) { [self] id, reply in handle(.outcome(id, reply.outcome)) }
         council.loop.execute {
-            council.submit(
-                command, key: Topology.key, partition: partition, options: options, isOwn: true, token: id,
-                for: receiver)
+            let request = KeyRequest(command, key: Topology.key, options: options, token: id)
+            council.submit(request, partition: partition, isOwn: true, for: receiver)
         }
     }
 

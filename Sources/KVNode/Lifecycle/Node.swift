@@ -113,8 +113,8 @@ private struct Assembly {
             ShardRunner(
                 index: index, loop: loops[index % loops.count], node: identity, topology: topology,
                 // The council's partition, after the last, among them.
-                partitions: (0...topology.settings.partitions).filter { $0 % stores.count == index }
-                    .map { PartitionID(UInt16($0)) },
+                partitions: (0...topology.settings.partitions).map { PartitionID(UInt16($0)) }
+                    .filter { $0.shard(among: stores.count) == index },
                 store: stores[index], options: options, maximumBytesInFlight: max(limits.inFlight / stores.count, 1),
                 status: status, pool: base.pool, logger: base.logger, onStoreFailure: { onStoreFailure("\($0)") })
         }

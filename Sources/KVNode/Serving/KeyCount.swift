@@ -42,9 +42,8 @@ final class KeyCount: @unchecked Sendable {
         guard let receiver, asked < partitions.count else { return }
         let partition = partitions[asked]
         asked += 1
-        backend.execute(
-            .count, key: Key([]), partition: partition, options: RequestOptions(timeout: deadline - Clock.monotonic),
-            token: 0, for: receiver)
+        let options = RequestOptions(timeout: deadline - Clock.monotonic)
+        backend.execute(KeyRequest(.count, key: Key([]), options: options), partition: partition, for: receiver)
     }
 
     private func receive(_ outcome: Outcome) {

@@ -64,8 +64,8 @@ final class ListScan: @unchecked Sendable {
             let command = Command.list(
                 ListQuery(prefix: query.prefix, after: after, limit: query.limit - keys.count))
             backend.execute(
-                command, key: after ?? Key([]), partition: partition, options: options, token: UInt64(offset),
-                for: receiver)
+                KeyRequest(command, key: after ?? Key([]), options: options, token: UInt64(offset)),
+                partition: partition, for: receiver)
         }
     }
 

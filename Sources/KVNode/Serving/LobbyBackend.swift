@@ -20,11 +20,9 @@ final class LobbyBackend: Backend {
         health = .notReady(advice)
     }
 
-    func prefetch(_ keys: [Key]) {}
-
-    func execute(_ command: Command, key: Key, options: RequestOptions, token: UInt64, for receiver: ReplyReceiver) {
+    func execute(_ request: KeyRequest, for receiver: ReplyReceiver) {
         let refusal = Reply(outcome: .refused(.notMember), node: nodeID)
-        receiver.loop.execute { receiver.receive(token, refusal) }
+        receiver.loop.execute { receiver.receive(request.token, refusal) }
     }
 
     func list(

@@ -11,6 +11,7 @@ final class NodeBackend: Backend {
     let partitions: Int
     private let node: NodeIdentity
     private let runners: [ShardRunner]
+    private let shards: ShardMap
     private let cluster: ClusterRunner
     private let status: NodeStatus
 
@@ -22,6 +23,7 @@ final class NodeBackend: Backend {
         self.settings = settings
         self.limits = limits
         partitions = settings.partitions
+        shards = ShardMap(partitions: settings.partitions, count: runners.count)
         self.node = node
         self.runners = runners
         self.cluster = cluster
@@ -31,30 +33,40 @@ final class NodeBackend: Backend {
     var health: Health { status.obstacle.map(Health.notReady) ?? .ready }
     var usage: NodeUsage { NodeUsage(holding: status.usage) }
 
-    func execute(_ command: Command, key: Key, options: RequestOptions, token: UInt64, for receiver: ReplyReceiver) {
-        let partition = PartitionID(slot: key.slot, partitions: partitions)
-        execute(command, key: key, partition: partition, options: options, token: token, for: receiver)
+    func execute(_ request: KeyRequest, for receiver: ReplyReceiver) {
+        execute(request, partition: shards.partition(of: request.slot), for: receiver)
     }
 
-    func prefetch(_ keys: [Key]) {
-        // Of several shards, each would have to be asked on its own event loop.
-        guard runners.count == 1, let runner = runners.first, runner.loop.inEventLoop else { return }
-        runner.prefetch(for: keys, partitions: partitions)
-    }
-
-    func execute(
-        _ command: Command, key: Key, partition: PartitionID, options: RequestOptions, token: UInt64,
-        for receiver: ReplyReceiver
-    ) {
-        let runner = runners[Int(partition.raw) % runners.count]
+    func execute(_ request: KeyRequest, partition: PartitionID, for receiver: ReplyReceiver) {
+        let runner = runners[shards.shard(of: partition)]
         // Who asks is on the receiver's loop.
         if runner.loopID == receiver.loopID {
-            runner.submit(command, key: key, partition: partition, options: options, token: token, for: receiver)
+            runner.submit(request, partition: partition, for: receiver)
         } else {
-            runner.loop.execute {
-                runner.submit(command, key: key, partition: partition, options: options, token: token, for: receiver)
+            let request = ShardRequest(request: request, partition: partition, receiver: receiver)
+            if let home = runners.first(where: { $0.loopID == receiver.loopID }) {
+                home.handOver(request, to: runner)
+            } else {
+                runner.loop.execute { runner.take([request]) }
             }
         }
+    }
+
+    func execute(_ requests: [KeyRequest], for receiver: ReplyReceiver) {
+        guard requests.count > 1, let home = runners.first(where: { $0.loopID == receiver.loopID }) else {
+            for request in requests { execute(request, for: receiver) }
+            return
+        }
+        if runners.count > 1 {
+            for request in requests {
+                let partition = shards.partition(of: request.slot)
+                let shard = shards.shard(of: partition)
+                guard shard != home.index else { continue }
+                let request = ShardRequest(request: request, partition: partition, receiver: receiver)
+                home.handOver(request, to: runners[shard])
+            }
+        }
+        home.take(requests, for: receiver, shards)
     }
 
     func count(

@@ -52,8 +52,9 @@ extension PeerMessage {
             .leaves(let header, _), .leavesResult(let header, _, _), .entries(let header, _),
             .entriesResult(let header, _, _), .purge(let header, _), .relinquish(let header),
             .relinquished(let header), .transfer(let header):
-            .shard(Int(header.partition.raw) % shards)
-        case .forward(_, _, _, _, let partition, _), .peek(_, _, let partition, _): .shard(Int(partition.raw) % shards)
+            .shard(header.partition.shard(among: shards))
+        case .forward(_, _, _, _, let partition, _), .peek(_, _, let partition, _):
+            .shard(partition.shard(among: shards))
         case .forwarded(let id, _), .peeked(let id, _): .shard(min(id.shard, shards - 1))
         case .leading, .outdated: .all
         // The first shard's runner keeps what is about the whole node.

@@ -41,8 +41,7 @@ final class ShardRunner: @unchecked Sendable {
     weak var cluster: ClusterRunner?
     private var names: MemberNames
     private var waiting: [RequestID: Waiting] = [:]
-    /// Replies for the clients of other event loops, until the end of the tick.
-    private var outbox = ReplyOutbox()
+    private var outbox = LoopOutbox()
     private var lastRequest: UInt64 = 0
     private var bytesInFlight = 0
     private let maximumBytesInFlight: Int
@@ -103,7 +102,8 @@ final class ShardRunner: @unchecked Sendable {
         self.cluster = cluster
         links.adopt(topology)
         let interval = TimeAmount.nanoseconds(Int64(ShardOptions().timer.nanoseconds))
-        timer = loop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { [weak self] _ in self?.onTimer() }
+        // Held until `stop`. (A weak reference would make every other one to this object a slow one.)
+        timer = loop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { [self] _ in onTimer() }
     }
 
     /// Hands leaderships over; `completion` runs on the loop when nothing is left that another could take.
@@ -162,48 +162,75 @@ final class ShardRunner: @unchecked Sendable {
         prefetch()
     }
 
-    /// `submit` is about to be called for these keys.
-    /// - Parameter partitions: how many the cluster has.
-    func prefetch(for keys: [Key], partitions: Int) {
-        for key in keys { expected.append((PartitionID(slot: key.slot, partitions: partitions), key)) }
-        prefetch()
-    }
-
     private func prefetch() {
         guard expected.count > 1 else { return expected.removeAll(keepingCapacity: true) }
         store.prefetch(expected)
         expected.removeAll(keepingCapacity: true)
     }
 
-    /// - Parameter isOwn: of the node itself, for which clients' requests leave room.
-    func submit(
-        _ command: Command, key: Key, partition: PartitionID, options: RequestOptions, isOwn: Bool = false,
-        token: UInt64 = 0, for receiver: ReplyReceiver
-    ) {
+    /// Of what a client of this loop asks together, what this shard is to do, in this order.
+    func take(_ requests: [KeyRequest], for receiver: ReplyReceiver, _ shards: ShardMap) {
+        for request in requests {
+            let partition = shards.partition(of: request.slot)
+            if shards.shard(of: partition) == index { expected.append((partition, request.key)) }
+        }
+        prefetch()
+        for request in requests {
+            let partition = shards.partition(of: request.slot)
+            if shards.shard(of: partition) == index { submit(request, partition: partition, for: receiver) }
+        }
+    }
+
+    /// How many are looked up together, before they are begun: more would push each other out of the nearest cache.
+    private static let together = 16
+
+    /// What clients of other loops ask, in this order.
+    func take(_ requests: [ShardRequest]) {
+        var next = 0
+        while next < requests.count {
+            let end = min(next + Self.together, requests.count)
+            for index in next..<end { expected.append((requests[index].partition, requests[index].request.key)) }
+            prefetch()
+            for index in next..<end {
+                submit(requests[index].request, partition: requests[index].partition, for: requests[index].receiver)
+            }
+            next = end
+        }
+    }
+
+    /// A client of this loop asks another shard. It is told at the end of the turn.
+    func handOver(_ request: ShardRequest, to other: ShardRunner) {
         loop.assertInEventLoop()
-        let bytes = isOwn ? 0 : key.bytes.count + command.valueBytes
+        outbox.add(request, for: other)
+        scheduleTick()
+    }
+
+    /// - Parameter isOwn: of the node itself, for which clients' requests leave room.
+    func submit(_ request: KeyRequest, partition: PartitionID, isOwn: Bool = false, for receiver: ReplyReceiver) {
+        loop.assertInEventLoop()
+        let bytes = isOwn ? 0 : request.key.bytes.count + request.command.valueBytes
         guard !isStopped, bytesInFlight + bytes <= maximumBytesInFlight else {
             let refusal: Refusal = isStopped ? .stopping : .overloaded
-            return tell(receiver, token, Reply(outcome: .refused(refusal), node: node.id))
+            return tell(receiver, request.token, Reply(outcome: .refused(refusal), node: node.id))
         }
-        if options.redirects, let address = redirect(command, partition, options.consistency) {
-            let redirect = Redirect(slot: key.slot, address: address)
+        if request.options.redirects, let address = redirect(request, partition) {
+            let redirect = Redirect(slot: request.slot, address: address)
             let reply = Reply(outcome: .refused(.noLeader), node: node.id, redirect: redirect)
-            return tell(receiver, token, reply)
+            return tell(receiver, request.token, reply)
         }
         let now = turnTime
         scheduleTick()
-        let request = ClientRequest(
-            partition: partition, key: key, command: command, consistency: options.consistency,
-            deadline: now.monotonic + options.timeout)
-        if let outcome = shard.answerAtOnce(request, now: now) {
-            return tell(receiver, token, Reply(outcome: outcome, node: node.id))
+        if case .get = request.command, let outcome = shard.answerAtOnce(partition, request.key, now: now) {
+            return tell(receiver, request.token, Reply(outcome: outcome, node: node.id))
         }
         lastRequest &+= 1
         let id = RequestID(boot: node.boot, count: lastRequest, shard: index)
         bytesInFlight += bytes
-        waiting[id] = Waiting(receiver: receiver, token: token, bytes: bytes)
-        shard.handle(.request(id, request), now: now)
+        waiting[id] = Waiting(receiver: receiver, token: request.token, bytes: bytes)
+        let asked = ClientRequest(
+            partition: partition, key: request.key, command: request.command, consistency: request.options.consistency,
+            deadline: now.monotonic + request.options.timeout)
+        shard.handle(.request(id, asked), now: now)
     }
 
     func handle(_ input: ShardInput) {
@@ -242,7 +269,9 @@ final class ShardRunner: @unchecked Sendable {
 
     func tick() {
         isTickScheduled = false
-        guard !isStopped else { return outbox.send() }
+        // The other shards may begin.
+        outbox.send()
+        guard !isStopped else { return }
         let now = look()
         shard.flush(now: now)
         let job = writeAtOnce(now)
@@ -311,9 +340,9 @@ final class ShardRunner: @unchecked Sendable {
     }
 
     /// Where to ask instead, for a client that is to be told; nil where this node carries it out or passes it on.
-    private func redirect(_ command: Command, _ partition: PartitionID, _ consistency: Consistency) -> Address? {
+    private func redirect(_ request: KeyRequest, _ partition: PartitionID) -> Address? {
         guard let leader = shard.leader(of: partition), leader != node.number else { return nil }
-        if consistency == .stale, case .get = command, held.contains(partition) { return nil }
+        if request.options.consistency == .stale, case .get = request.command, held.contains(partition) { return nil }
         return names.client(of: leader)
     }
 
