@@ -11,20 +11,20 @@ extension LogStore {
         var entry: UnsafeMutablePointer<IndexEntry>?
     }
 
-    /// Has the memory fetched that reading or writing these keys will touch. An index in memory is mostly waiting for memory:
+    /// Has the memory fetched that reading or writing the keys of these hashes will touch. An index in memory is mostly waiting for memory:
     /// some six lines a key, each found by the one before. Lookups that are made together wait together.
     /// (After Chen, Ailamaki, Gibbons and Mowry, "Improving Hash Join Performance through Prefetching".)
-    public func prefetch(_ keys: [(partition: PartitionID, key: Key)]) {
+    public func prefetch(_ keys: [(partition: PartitionID, hash: KeyHash)]) {
         withUnsafeTemporaryAllocation(of: Lookup.self, capacity: Self.together) { lookups in
             guard let base = lookups.baseAddress else { return }
             var next = 0
             while next < keys.count {
                 let count = min(keys.count - next, Self.together)
                 for index in 0..<count {
-                    let (id, key) = keys[next + index]
+                    let (id, hash) = keys[next + index]
                     let partition = catalog.unretained(id)
                     if let partition { kv_prefetch(partition.toOpaque()) }
-                    (base + index).initialize(to: Lookup(partition: partition, hash: KeyHash(key), entry: nil))
+                    (base + index).initialize(to: Lookup(partition: partition, hash: hash, entry: nil))
                 }
                 prefetch(UnsafeMutableBufferPointer(start: base, count: count))
                 next += count
@@ -41,13 +41,15 @@ extension LogStore {
             lookups[index].entry =
                 lookups[index].partition?._withUnsafeGuaranteedRef { $0.index.prefetchEntry(hash) } ?? nil
         }
-        for lookup in lookups {
-            guard let entry = lookup.entry else { continue }
-            lookup.partition?._withUnsafeGuaranteedRef { $0.index.prefetchKey(entry) }
-            catalog.cache.prefetchSlot(entry.pointee.cacheSlot)
-        }
-        for lookup in lookups {
-            if let entry = lookup.entry { catalog.cache.prefetchValue(entry.pointee.cacheSlot) }
+        catalog.cache.prefetch { cache in
+            for lookup in lookups {
+                guard let entry = lookup.entry else { continue }
+                lookup.partition?._withUnsafeGuaranteedRef { $0.index.prefetchKey(entry) }
+                cache.slot(entry.pointee.cacheSlot)
+            }
+            for lookup in lookups {
+                if let entry = lookup.entry { cache.value(entry.pointee.cacheSlot) }
+            }
         }
     }
 }

@@ -73,8 +73,9 @@ final class ReadTests: XCTestCase {
         try fixture.commit()
         for number in 0..<50 { XCTAssertEqual(try fixture.text("key-\(number)"), "\(number)") }
         let before = fixture.store.statistics
-        let keys = (0..<200).map { (partition: PartitionID(UInt16($0 % 3)), key: Key("key-\($0)")) }
-        fixture.store.prefetch(keys + keys.map { ($0.partition, Key([])) } + [(PartitionID(.max), Key("a"))])
+        let keys = (0..<200).map { (partition: PartitionID(UInt16($0 % 3)), hash: KeyHash(Key("key-\($0)"))) }
+        let strange = keys.map { ($0.partition, KeyHash(Key([]))) } + [(PartitionID(.max), KeyHash(Key("a")))]
+        fixture.store.prefetch(keys + strange)
         fixture.store.prefetch([])
         XCTAssertEqual(fixture.store.statistics.cacheHits, before.cacheHits)
         XCTAssertEqual(fixture.store.statistics.cacheMisses, before.cacheMisses)

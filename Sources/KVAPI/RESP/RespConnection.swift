@@ -7,8 +7,8 @@ import NIOCore
 ///
 /// A pipeline is begun as it is read, and its commands go on side by side as far as `OperationTable` lets them; replies are
 /// written in the order of the requests. Inputs are taken by `received` and the like; `next` is then to be called until it
-/// gives nil. What is to be sent gathers in `output`.
-struct RespConnection {
+/// gives nil. What is to be sent gathers in `output`. Not copyable, as its parser is not.
+struct RespConnection: ~Copyable {
     enum Effect {
         /// Carry it out, then call `replied` with the token.
         case execute(token: Int, Key, Command, isStale: Bool)
@@ -74,7 +74,7 @@ struct RespConnection {
         session = RespSession(server: server, client: client)
         options = server.options
         self.table = table
-        let limits = server.backend.limits
+        let limits = server.limits
         parser = RespRequestParser(
             limits: RespRequestParser.Limits(
                 argument: max(limits.key, limits.value, RespRequestParser.maximumLine),
@@ -257,24 +257,30 @@ extension RespConnection {
 
     /// What is to be done about the request that is held; nil where it has to wait.
     private mutating func decide() -> RespDecision? {
-        let isFirst = slots.isEmpty
-        let table = table
-        let decision: RespDecision? = parser.withArguments(input) { arguments in
+        let decision = Self.decide(parser, input, table, &session, isFirst: slots.isEmpty)
+        if decision != nil { counted.commands &+= 1 }
+        if writer.version != session.version { writer.version = session.version }
+        return decision
+    }
+
+    /// (Apart from `self`, which nothing of is copied so.)
+    private static func decide(
+        _ parser: borrowing RespRequestParser, _ input: ByteBuffer, _ table: RespCommandTable,
+        _ session: inout RespSession, isFirst: Bool
+    ) -> RespDecision? {
+        parser.withArguments(input) { arguments in
             do throws(RespFailure) {
                 guard let found = table.find(arguments[0]) else {
-                    return Self.isForeign(arguments) ? .close(nil) : .answer(.failure(.unknownCommand(arguments)))
+                    return isForeign(arguments) ? .close(nil) : .answer(.failure(.unknownCommand(arguments)))
                 }
                 let command = try found.resolved(arguments)
                 guard isFirst || !command.flags.contains(.alone) else { return nil }
-                session.command = command
+                if session.command !== command { session.command = command }
                 return try command.run(arguments, &session)
             } catch {
                 return .answer(.failure(error))
             }
         }
-        if decision != nil { counted.commands &+= 1 }
-        if writer.version != session.version { writer.version = session.version }
-        return decision
     }
 
     /// What a browser would send that was tricked into speaking to a Redis.

@@ -5,6 +5,8 @@ import Synchronization
 /// What the connections of a node share that speak the Redis protocol.
 final class RespServer: Sendable {
     let backend: any Backend
+    /// The backend's.
+    let limits: RequestLimits
     let options: RespOptions
     let facts: NodeFacts
     /// Milliseconds since 1970, UTC.
@@ -20,10 +22,11 @@ final class RespServer: Sendable {
         backend: any Backend, facts: NodeFacts, options: RespOptions, wallClock: @escaping @Sendable () -> UInt64
     ) {
         self.backend = backend
+        limits = backend.limits
         self.facts = facts
         var options = options
         options.maximumRequestBytes = max(
-            options.maximumRequestBytes, 2 * (max(backend.limits.key, 0) + max(backend.limits.value, 0)) + 1024)
+            options.maximumRequestBytes, 2 * (max(limits.key, 0) + max(limits.value, 0)) + 1024)
         self.options = options
         self.wallClock = wallClock
         positions = ScanPositions(limit: options.rememberedCursors)

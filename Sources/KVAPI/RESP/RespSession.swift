@@ -16,7 +16,7 @@ struct RespSession {
         self.client = client
     }
 
-    var limits: RequestLimits { server.backend.limits }
+    var limits: RequestLimits { server.limits }
     /// Milliseconds since 1970.
     var wall: UInt64 { server.wallClock() }
 

@@ -56,7 +56,7 @@ final class ShardRunner: @unchecked Sendable {
     private var turn = Clock.now
     private var effects: [ShardEffect] = []
     /// What is about to be looked up.
-    private var expected: [(partition: PartitionID, key: Key)] = []
+    private var expected: [(partition: PartitionID, hash: KeyHash)] = []
     /// What is to be read of it that no client waits for.
     private var later: [ReadTicket] = []
     /// The newest accept that was sent, encoded once for all replicas.
@@ -157,7 +157,7 @@ final class ShardRunner: @unchecked Sendable {
     private func prefetch(for messages: [PeerMessage]) {
         guard messages.count > 1 else { return }
         for message in messages {
-            if case .accept(let header, let key, _) = message { expected.append((header.partition, key)) }
+            if case .accept(let header, let key, _) = message { expected.append((header.partition, KeyHash(key))) }
         }
         prefetch()
     }
@@ -170,14 +170,19 @@ final class ShardRunner: @unchecked Sendable {
 
     /// Of what a client of this loop asks together, what this shard is to do, in this order.
     func take(_ requests: [KeyRequest], for receiver: ReplyReceiver, _ shards: ShardMap) {
-        for request in requests {
-            let partition = shards.partition(of: request.slot)
-            if shards.shard(of: partition) == index { expected.append((partition, request.key)) }
-        }
-        prefetch()
-        for request in requests {
-            let partition = shards.partition(of: request.slot)
-            if shards.shard(of: partition) == index { submit(request, partition: partition, for: receiver) }
+        // In place: a copy of a request counts references to its key and to its value.
+        requests.withUnsafeBufferPointer { requests in
+            for place in requests.indices {
+                let partition = shards.partition(of: requests[place].slot)
+                guard shards.shard(of: partition) == index else { continue }
+                expected.append((partition, KeyHash(requests[place].key)))
+            }
+            prefetch()
+            for place in requests.indices {
+                let partition = shards.partition(of: requests[place].slot)
+                guard shards.shard(of: partition) == index else { continue }
+                submit(requests[place], partition: partition, for: receiver)
+            }
         }
     }
 
@@ -189,10 +194,10 @@ final class ShardRunner: @unchecked Sendable {
         var next = 0
         while next < requests.count {
             let end = min(next + Self.together, requests.count)
-            for index in next..<end { expected.append((requests[index].partition, requests[index].request.key)) }
+            for request in requests[next..<end] { expected.append((request.partition, KeyHash(request.request.key))) }
             prefetch()
-            for index in next..<end {
-                submit(requests[index].request, partition: requests[index].partition, for: requests[index].receiver)
+            for request in requests[next..<end] {
+                submit(request.request, partition: request.partition, for: request.receiver)
             }
             next = end
         }

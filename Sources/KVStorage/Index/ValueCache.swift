@@ -17,7 +17,7 @@ struct ValueCache {
         var size: Int { value.count + contentType.utf8.count + ValueCache.overhead }
     }
 
-    private struct Slot {
+    fileprivate struct Slot {
         var value: Value?
         var isUsed = false
     }
@@ -49,18 +49,19 @@ struct ValueCache {
 
     mutating func missed() { misses += 1 }
 
-    @inline(__always)
-    func prefetchSlot(_ slot: UInt32) {
-        slots.withUnsafeBufferPointer { slots in
+    /// Has memory fetched that lookups are about to touch.
+    struct Prefetch {
+        fileprivate let slots: UnsafeBufferPointer<Slot>
+
+        @inline(__always)
+        func slot(_ slot: UInt32) {
             guard let base = slots.baseAddress, slot > 0, slot <= slots.count else { return }
             kv_prefetch(base + Int(slot) - 1)
         }
-    }
 
-    /// The first bytes of the slot's value, and what counts its owners.
-    @inline(__always)
-    func prefetchValue(_ slot: UInt32) {
-        slots.withUnsafeBufferPointer { slots in
+        /// The first bytes of the slot's value, and what counts its owners.
+        @inline(__always)
+        func value(_ slot: UInt32) {
             guard let base = slots.baseAddress, slot > 0, slot <= slots.count else { return }
             // An array is one pointer to its storage. It is not dereferenced here: wherever it points, this is a hint.
             let value = UnsafeRawPointer(base + Int(slot) - 1).load(as: UnsafeRawPointer?.self)
@@ -70,6 +71,9 @@ struct ValueCache {
             kv_prefetch(UnsafeRawPointer(bitPattern: UInt(bitPattern: value) &+ 128))
         }
     }
+
+    @inline(__always)
+    func prefetch(_ body: (Prefetch) -> Void) { slots.withUnsafeBufferPointer { body(Prefetch(slots: $0)) } }
 
     /// - Returns: the slot, from 1; 0 where the value is too large to keep.
     /// - Parameter evicted: told which values had to go.

@@ -5,7 +5,8 @@ import NIOCore
 /// A server's half. The bytes stay where they arrived: a request is told as the places of its arguments. It goes on where
 /// it stopped, so that a request that arrives in pieces costs no more than one that arrives whole, and believes no length
 /// before the bytes are there. What is too large to be held is passed over, so that it can be refused by an answer.
-public struct RespRequestParser: Sendable {
+/// Not copyable, lest a look at its arguments copies it.
+public struct RespRequestParser: ~Copyable, Sendable {
     public struct Limits: Hashable, Sendable {
         /// Bytes of an argument; a request with a longer one is passed over.
         public var argument: Int
