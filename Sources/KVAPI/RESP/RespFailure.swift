@@ -76,6 +76,12 @@ extension RespFailure {
                 + "several keys")
     }
 
+    static func valuesTooLong(_ bytes: Int, limit: Int) -> Self {
+        Self(
+            "ERR the value and the one that the key is to hold have \(bytes) bytes together, over the limit of "
+                + "\(limit); HTTP's If-Match compares versions instead")
+    }
+
     static func tooManyMatches(limit: Int) -> Self {
         Self("ERR the keys that match have more than \(limit) bytes; use SCAN")
     }

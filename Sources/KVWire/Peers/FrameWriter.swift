@@ -7,6 +7,8 @@ public enum FrameLimits {
     public static let header = 8
     /// The largest payload: the largest value that can be configured (64 MiB), its key, and room to spare.
     public static let payload = 80 << 20
+    /// The values of one request together: the rest is ample for its key and all else.
+    public static let values = 72 << 20
     /// The largest payload before the handshake is done, when the other side may be anybody.
     public static let handshake = 1 << 20
     /// A frame that has grown to this is closed and the next begun: only a message larger than it makes a larger frame.

@@ -230,6 +230,22 @@ final class RespKeyCommandTests: XCTestCase {
         XCTAssertLessThan(reply.utf8.count, 260, "what is repeated to a client is bounded")
     }
 
+    /// Both have to fit into one message between nodes.
+    func testTwoLargeValuesAreRefusedTogether() throws {
+        let backend = FakeBackend()
+        backend.limits = RequestLimits(key: 64, value: 64 << 20)
+        let door = try RespTestDoor(backend)
+        let half = String(repeating: "v", count: 36 << 20)
+        door.send(array("SET", "k", half, "IFEQ", half + "v"))
+        XCTAssertEqual(
+            door.received(),
+            "-ERR the value and the one that the key is to hold have 75497473 bytes together, over the limit of "
+                + "75497472; HTTP's If-Match compares versions instead\r\n")
+        XCTAssertTrue(backend.asked.isEmpty)
+        door.send(array("SET", "k", half, "IFEQ", half))
+        XCTAssertEqual(backend.asked.count, 1)
+    }
+
     func testRefusalsAndDoubtSayWhatHappened() throws {
         let table: [(Outcome, String)] = [
             (.refused(.noLeader), "-CLUSTERDOWN nothing was changed"), (.refused(.overloaded), "-BUSY nothing was"),

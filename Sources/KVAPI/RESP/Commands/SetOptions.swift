@@ -51,7 +51,11 @@ struct SetOptions {
     }
 
     /// A plain put where the answer does not depend on the value before.
-    func command(value: [UInt8], _ session: RespSession) -> Command {
+    func command(value: [UInt8], _ session: RespSession) throws(RespFailure) -> Command {
+        // It may have to be passed on, both values in one message.
+        guard value.count + compared.count <= FrameLimits.values else {
+            throw .valuesTooLong(value.count + compared.count, limit: FrameLimits.values)
+        }
         if !keepsLifetime, !returnsPrevious, let condition = condition.ofPut {
             return .put(Put(value: value, lifetime: lifetime ?? .unlimited, condition: condition))
         }

@@ -50,7 +50,7 @@ enum StringCommands {
         let key = try session.key(arguments, 1)
         if arguments.count == 3 { return .key(key, .put(Put(value: try session.value(arguments, 2))), .done) }
         let options = try SetOptions(arguments, session)
-        return .key(key, options.command(value: try session.value(arguments, 2), session), options.expectation)
+        return .key(key, try options.command(value: try session.value(arguments, 2), session), options.expectation)
     }
 
     private static func setnx(
