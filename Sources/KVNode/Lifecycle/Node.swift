@@ -116,7 +116,8 @@ private struct Assembly {
                 partitions: (0...topology.settings.partitions).map { PartitionID(UInt16($0)) }
                     .filter { $0.shard(among: stores.count) == index },
                 store: stores[index], options: options, maximumBytesInFlight: max(limits.inFlight / stores.count, 1),
-                status: status, pool: base.pool, logger: base.logger, onStoreFailure: { onStoreFailure("\($0)") })
+                status: status, commitPool: base.commitPool, pool: base.pool, logger: base.logger,
+                onStoreFailure: { onStoreFailure("\($0)") })
         }
     }
 

@@ -21,6 +21,9 @@ struct NodeBase: Sendable {
     let group: MultiThreadedEventLoopGroup
     /// For what is to be prompt however busy the shards are: the membership, and the failure detector.
     let clusterGroup: MultiThreadedEventLoopGroup
+    /// A thread for each shard, which nothing else holds up: the disk is to be busy as soon as there is something to commit.
+    let commitPool: NIOThreadPool
+    /// For all else that waits for the disk.
     let pool: NIOThreadPool
 
     /// - Throws: `NodeError` where the data directory cannot be opened, or does not fit the configuration.
@@ -28,19 +31,22 @@ struct NodeBase: Sendable {
         let logger = Logger(label: "kv") { _ in LineLogHandler(configuration.log) }
         let directory = try DataDirectory.open(configuration)
         let clusterGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let commitPool = NIOThreadPool(numberOfThreads: directory.stores.count)
+        commitPool.start()
         // For the threads that are begun from here on: on a busy machine, one that wakes up lets those run that are running, clients
         // and other nodes, and finds more to do in one turn then. With an idle processor it makes no difference. (The cluster's
-        // loop has been begun: it stays prompt.)
+        // loop and the threads that commit have been begun: they stay prompt.)
         kv_schedule_batch()
         let pool = NIOThreadPool(numberOfThreads: storageThreads)
         pool.start()
         return NodeBase(
             configuration: configuration, logger: logger, reasons: ReasonLog(logger: logger), directory: directory,
             group: MultiThreadedEventLoopGroup(numberOfThreads: directory.stores.count), clusterGroup: clusterGroup,
-            pool: pool)
+            commitPool: commitPool, pool: pool)
     }
 
     func close() async {
+        try? await commitPool.shutdownGracefully()
         try? await pool.shutdownGracefully()
         try? await group.shutdownGracefully()
         try? await clusterGroup.shutdownGracefully()

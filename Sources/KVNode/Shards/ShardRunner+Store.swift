@@ -11,7 +11,7 @@ extension ShardRunner {
     }
 
     func commit(_ job: CommitJob) {
-        runBlocking({ job.run() }) { runner, result in runner.advanced(runner.store.completed(result)) }
+        runBlocking(commitPool, { job.run() }) { runner, result in runner.advanced(runner.store.completed(result)) }
     }
 
     /// One storage thread reads them all.
@@ -26,7 +26,7 @@ extension ShardRunner {
             jobs.append(job)
         }
         guard !jobs.isEmpty else { return }
-        runBlocking({ [jobs] in jobs.map { $0.run() } }) { runner, results in
+        runBlocking(pool, { [jobs] in jobs.map { $0.run() } }) { runner, results in
             do throws(StoreError) {
                 for result in results {
                     let loaded = try runner.store.completed(result)
@@ -42,7 +42,7 @@ extension ShardRunner {
     func maintainStore(_ now: Instant) {
         sync(now: now)
         guard let job = store.takeMaintenance() else { return }
-        runBlocking({ job.run() }) { runner, result in
+        runBlocking(pool, { job.run() }) { runner, result in
             guard runner.check(runner.store.completed(result)), !runner.isStopped else { return }
             // What it appended again goes with the next commit.
             runner.scheduleTick()
@@ -51,12 +51,12 @@ extension ShardRunner {
 
     func measureSpace() {
         let job = store.takeMeasurement()
-        runBlocking({ job.run() }) { runner, result in runner.store.completed(result) }
+        runBlocking(pool, { job.run() }) { runner, result in runner.store.completed(result) }
     }
 
     func sync(now: Instant) {
         guard let job = store.takeSync(now: now) else { return }
-        runBlocking({ job.run() }) { runner, result in runner.advanced(runner.store.completed(result)) }
+        runBlocking(pool, { job.run() }) { runner, result in runner.advanced(runner.store.completed(result)) }
     }
 
     /// More is written, or synced: what waited for that goes on.
@@ -70,7 +70,8 @@ extension ShardRunner {
     }
 
     private func runBlocking<Result: Sendable>(
-        _ work: @escaping @Sendable () -> Result, then: @escaping @Sendable (ShardRunner, Result) -> Void
+        _ pool: NIOThreadPool, _ work: @escaping @Sendable () -> Result,
+        then: @escaping @Sendable (ShardRunner, Result) -> Void
     ) {
         jobs += 1
         pool.submit { [self] _ in

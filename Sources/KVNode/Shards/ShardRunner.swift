@@ -26,6 +26,8 @@ final class ShardRunner: @unchecked Sendable {
     let node: NodeIdentity
     let logger: Logger
     let status: NodeStatus
+    /// Commits, and nothing else.
+    let commitPool: NIOThreadPool
     let pool: NIOThreadPool
     /// Ends the process: the store must not be used any more.
     let onStoreFailure: @Sendable (StoreError) -> Void
@@ -72,8 +74,9 @@ final class ShardRunner: @unchecked Sendable {
 
     init(
         index: Int, loop: any EventLoop, node: NodeIdentity, topology: Topology, partitions: [PartitionID],
-        store: LogStore, options: ShardOptions, maximumBytesInFlight: Int, status: NodeStatus, pool: NIOThreadPool,
-        logger: Logger, onStoreFailure: @escaping @Sendable (StoreError) -> Void
+        store: LogStore, options: ShardOptions, maximumBytesInFlight: Int, status: NodeStatus,
+        commitPool: NIOThreadPool, pool: NIOThreadPool, logger: Logger,
+        onStoreFailure: @escaping @Sendable (StoreError) -> Void
     ) {
         self.index = index
         self.loop = loop
@@ -84,6 +87,7 @@ final class ShardRunner: @unchecked Sendable {
         councilPartition = topology.councilPartition
         self.maximumBytesInFlight = maximumBytesInFlight
         self.status = status
+        self.commitPool = commitPool
         self.pool = pool
         self.logger = logger
         self.onStoreFailure = onStoreFailure
