@@ -263,7 +263,7 @@ extension RespConnection {
         return decision
     }
 
-    /// (Apart from `self`, which nothing of is copied so.)
+    /// Static, so that it borrows the parser while it changes the session, and copies neither.
     private static func decide(
         _ parser: borrowing RespRequestParser, _ input: ByteBuffer, _ table: RespCommandTable,
         _ session: inout RespSession, isFirst: Bool

@@ -11,7 +11,6 @@ final class RespHandler: ChannelDuplexHandler {
     typealias OutboundOut = ByteBuffer
 
     private let server: RespServer
-    private let backend: any Backend
     private let client: RespClient
     private var connection: RespConnection
     private let loop: any EventLoop
@@ -37,7 +36,6 @@ final class RespHandler: ChannelDuplexHandler {
 
     init(server: RespServer, channel: any Channel) {
         self.server = server
-        backend = server.backend
         loop = channel.eventLoop
         client = server.open(
             address: Self.text(channel.remoteAddress), localAddress: Self.text(channel.localAddress))
@@ -149,13 +147,7 @@ extension RespHandler {
     /// False where there was nothing to do.
     private func performGathered() -> Bool {
         let isIdle = requests.isEmpty && effect == nil
-        if let receiver {
-            switch requests.count {
-            case 0: break
-            case 1: backend.execute(requests[0], for: receiver)
-            default: backend.execute(requests, for: receiver)
-            }
-        }
+        if !requests.isEmpty, let receiver { server.backend.execute(requests, for: receiver) }
         requests.removeAll(keepingCapacity: true)
         if let effect = effect.take() { perform(effect) }
         return !isIdle

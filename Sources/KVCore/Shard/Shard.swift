@@ -93,7 +93,7 @@ public struct Shard {
         context.now = now
         switch input {
         case .request(let id, let request):
-            if case .get = request.command, let outcome = answerAtOnce(request.partition, request.key, now: now) {
+            if let outcome = answerAtOnce(request.command, request.key, request.partition, now: now) {
                 context.effects.append(.answer(id, outcome, by: me))
             } else {
                 router.begin(id, request, replica(request.partition))
@@ -109,10 +109,12 @@ public struct Shard {
         passOnResults()
     }
 
-    /// The answer to a `get` that this node can answer without asking or writing anything, now: then `handle` need not be
+    /// The answer to a request that this node can answer without asking or writing anything, now: then `handle` need not be
     /// given it. Nil for all others. (Mutating, as the caller's shard would be copied otherwise.)
-    public mutating func answerAtOnce(_ partition: PartitionID, _ key: Key, now: Now) -> Outcome? {
-        guard let replica = replica(partition) else { return nil }
+    public mutating func answerAtOnce(
+        _ command: Command, _ key: Key, _ partition: PartitionID, now: Now
+    ) -> Outcome? {
+        guard case .get = command, let replica = replica(partition) else { return nil }
         context.now = now
         return replica.answerAtOnce(key)
     }

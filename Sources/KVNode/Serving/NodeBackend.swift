@@ -44,7 +44,7 @@ final class NodeBackend: Backend {
             runner.submit(request, partition: partition, for: receiver)
         } else {
             let request = ShardRequest(request: request, partition: partition, receiver: receiver)
-            if let home = runners.first(where: { $0.loopID == receiver.loopID }) {
+            if let home = home(of: receiver) {
                 home.handOver(request, to: runner)
             } else {
                 runner.loop.execute { runner.take([request]) }
@@ -53,7 +53,7 @@ final class NodeBackend: Backend {
     }
 
     func execute(_ requests: [KeyRequest], for receiver: ReplyReceiver) {
-        guard requests.count > 1, let home = runners.first(where: { $0.loopID == receiver.loopID }) else {
+        guard requests.count > 1, let home = home(of: receiver) else {
             for request in requests { execute(request, for: receiver) }
             return
         }
@@ -67,6 +67,11 @@ final class NodeBackend: Backend {
             }
         }
         home.take(requests, for: receiver, shards)
+    }
+
+    /// The shard on the receiver's loop; nil for a loop that is not of the shards.
+    private func home(of receiver: ReplyReceiver) -> ShardRunner? {
+        runners.first { $0.loopID == receiver.loopID }
     }
 
     func count(

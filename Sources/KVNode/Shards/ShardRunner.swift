@@ -9,7 +9,7 @@ import NIOPosix
 /// Performs what one shard decides: it owns the shard's machine, store and links, on one event loop.
 ///
 /// Whatever arrives in one turn of the loop is given to the machine at once; one `tick` at the end of the turn sends
-/// what it amounts to, one frame a peer and one commit to the storage threads. So batches grow with the load by themselves.
+/// what it amounts to, one frame a peer and one commit to its thread. So batches grow with the load by themselves.
 ///
 /// Sendable because everything mutable is touched on `loop` only.
 final class ShardRunner: @unchecked Sendable {
@@ -229,7 +229,7 @@ final class ShardRunner: @unchecked Sendable {
         }
         let now = turnTime
         scheduleTick()
-        if case .get = request.command, let outcome = shard.answerAtOnce(partition, request.key, now: now) {
+        if let outcome = shard.answerAtOnce(request.command, request.key, partition, now: now) {
             return tell(receiver, request.token, Reply(outcome: outcome, node: node.id))
         }
         lastRequest &+= 1

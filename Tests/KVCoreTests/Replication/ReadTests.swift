@@ -142,9 +142,9 @@ final class LoneReadTests: XCTestCase {
         return node
     }
 
-    private func answerAtOnce(_ node: ManualNode) -> Outcome? {
+    private func answerAtOnce(_ node: ManualNode, _ command: Command = .get) -> Outcome? {
         var shard = node.shard
-        return shard.answerAtOnce(ManualNode.partition, "k", now: node.now)
+        return shard.answerAtOnce(command, "k", ManualNode.partition, now: node.now)
     }
 
     func testAReadIsAnsweredBeforeTheTickEnds() {
@@ -152,6 +152,7 @@ final class LoneReadTests: XCTestCase {
         let read = node.ask(.get)
         XCTAssertEqual(node.answers[read]?.text, "v")
         XCTAssertEqual(answerAtOnce(node)?.text, "v")
+        XCTAssertNil(answerAtOnce(node, .put("w")), "a change is not answered at once")
     }
 
     func testAKeyInFlightIsWaitedFor() {
