@@ -137,6 +137,7 @@ public struct Shard {
             drainDurable()
             passOnResults()
         }
+        context.confirming.removeAll(keepingCapacity: true)
     }
 
     mutating func passOnResults() {

@@ -24,14 +24,9 @@ public struct RespArguments {
         return UnsafeRawBufferPointer(rebasing: bytes[place.start..<(place.start + place.count)])
     }
 
-    /// A copy of an argument's bytes.
-    public func array(_ index: Int) -> [UInt8] {
-        let argument = self[index]
-        return Array(unsafeUninitializedCapacity: argument.count) { buffer, count in
-            UnsafeMutableRawBufferPointer(buffer).copyMemory(from: argument)
-            count = argument.count
-        }
-    }
+    /// A copy of an argument's bytes. (By this initializer, which allocates in half the time of the one with uninitialized
+    /// capacity.)
+    public func array(_ index: Int) -> [UInt8] { Array(self[index]) }
 
     /// An argument as text; what is not UTF-8 is replaced.
     public func text(_ index: Int) -> String { String(decoding: self[index], as: UTF8.self) }
