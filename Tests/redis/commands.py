@@ -33,6 +33,16 @@ class Commands(Arguments):
         arguments[0] = self._respell(arguments[0])
         return Step(arguments, step.rule)
 
+    def additions(self):
+        """To one key, one after another: such may take effect together."""
+        key = self.key()
+        edge = self.pick(2**63 - 3, -(2**63) + 2, None, None)
+        steps = [] if edge is None else [Step([b"SET", key, b"%d" % edge])]
+        for _ in range(self.rng.randint(2, 20)):
+            name = self.pick(b"INCR", b"INCR", b"DECR", b"INCRBY", b"DECRBY")
+            steps.append(Step([name, key] + ([self.integer()] if name.endswith(b"BY") else [])))
+        return steps
+
     def _respell(self, name):
         kind = self.rng.random()
         if kind < 0.3:

@@ -141,6 +141,11 @@ class Round:
         self.batches = []
         while count > 0:
             alone = ("scan", "dbsize", "sleep")
+            if rng.random() < 0.05:
+                batch = commands.additions()
+                self.batches.append((rng.randrange(3), batch))
+                count -= len(batch)
+                continue
             batch = [commands.step()]
             for _ in range(rng.choice((0, 0, rng.randint(1, 20)))):
                 step = commands.step()

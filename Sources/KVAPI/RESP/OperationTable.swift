@@ -2,8 +2,8 @@ import KVCore
 
 /// The commands on keys that a connection has under way. Those on different keys go on side by side; of those on one key, a
 /// later waits for an earlier where one of them changes it: a client's commands take effect in its order, and a change of
-/// leaders could reorder what is on its way. Plain writes of a key that have waited together go as the last of them, which
-/// is what is left when they take effect one after another with nothing between.
+/// leaders could reorder what is on its way. Plain writes of a key that have waited together go as the last of them, and
+/// additions as their sum: it is what is left when they take effect one after another with nothing between.
 struct OperationTable {
     struct Operation {
         /// The place of the reply among the connection's.
@@ -16,6 +16,8 @@ struct OperationTable {
         var isStale: Bool
         /// Of key and value.
         var bytes: Int
+        /// Not to go with others.
+        fileprivate var isSingle = false
         fileprivate var hash: UInt64 = 0
         /// The next that waits for the same key, or that goes with this one.
         fileprivate var next = none
@@ -40,6 +42,15 @@ struct OperationTable {
         var isStale: Bool
     }
 
+    /// Additions that go together: their sum is within bounds, and so is every sum on the way to it, as none has another sign.
+    private struct Additions {
+        var key: Key
+        /// Any of them, for all but what it adds.
+        var update: Update
+        var addends: [Int64]
+        var sum: Int64
+    }
+
     /// One key, by its hash: two of one hash only wait for each other without need.
     private struct Place {
         /// 0: free.
@@ -61,6 +72,8 @@ struct OperationTable {
     private var used = 0
     private var held: [Int: (key: Key, command: Command)] = [:]
     private var released: [Held] = []
+    /// By the token of the first.
+    private var additions: [Int: Additions] = [:]
 
     private(set) var count = 0
     /// Bytes of their keys and values.
@@ -94,6 +107,50 @@ struct OperationTable {
         return (token, true)
     }
 
+    /// What additions that went together have come to, one after another; nothing where they go one by one now, and nil of a
+    /// token that stands for no others, or for what has ended alike.
+    mutating func sums(of token: Int, _ outcome: Outcome) -> [Int64]? {
+        guard !additions.isEmpty, let together = additions.removeValue(forKey: token) else { return nil }
+        switch outcome {
+        case .updated(_, .applied(.integer(let result))):
+            var value = result &- together.sum
+            return together.addends.map { addend in
+                value &+= addend
+                return value
+            }
+        case .updated(_, .misfit(.overflow)):
+            // None of them has been carried out, and the first may fit.
+            separate(token, together)
+            return []
+        default: return nil
+        }
+    }
+
+    /// Lets additions go one by one that have not gone together.
+    private mutating func separate(_ token: Int, _ together: Additions) {
+        let index = place(of: operations[token].hash)
+        func command(_ addend: Int64) -> Command {
+            var update = together.update
+            update.change = .add(addend)
+            return .update(update)
+        }
+        let second = operations[token].next
+        operations[token].next = Self.none
+        var last = second
+        for (number, addend) in together.addends.enumerated().dropFirst() {
+            operations[last].isSingle = true
+            held[last] = (together.key, command(addend))
+            if number < together.addends.count - 1 { last = operations[last].next }
+        }
+        operations[last].next = places[index].first
+        if places[index].first == Self.none { places[index].last = last }
+        places[index].first = second
+        released.append(
+            Held(
+                token: token, key: together.key, command: command(together.addends[0]),
+                isStale: operations[token].isStale))
+    }
+
     /// The command of a token has been answered. Nil for a token that is not under way.
     mutating func end(_ token: Int) -> Operation? {
         guard operations.indices.contains(token), operations[token].sequence != .max else { return nil }
@@ -105,7 +162,7 @@ struct OperationTable {
         return operation
     }
 
-    /// The next of those that went with one that has ended, as the same command: it has ended alike. Nil after the last.
+    /// The next of those that went with one that has ended. Nil after the last.
     mutating func endNext(after operation: Operation) -> Operation? {
         operation.next == Self.none ? nil : release(operation.next)
     }
@@ -149,8 +206,11 @@ struct OperationTable {
         }
     }
 
-    /// Takes from the queue the plain writes that come right after one: the last of them stands for all.
+    /// Takes from the queue what goes with a command, and comes right after it; gives what stands for all.
     private mutating func join(_ token: Int, _ key: Key, _ command: Command, at index: Int) -> Command {
+        if case .update(let update) = command, case .add(let addend) = update.change {
+            return add(token, Additions(key: key, update: update, addends: [addend], sum: addend), at: index)
+        }
         guard command.isPlainWrite else { return command }
         var result = command
         var last = token
@@ -163,6 +223,31 @@ struct OperationTable {
             (last, result) = (next, other.command)
         }
         return result
+    }
+
+    private mutating func add(_ token: Int, _ first: Additions, at index: Int) -> Command {
+        var together = first
+        var last = token
+        while !operations[token].isSingle, case let next = places[index].first, next != Self.none,
+            !operations[next].isSingle, let other = held[next], other.key == together.key,
+            case .update(let update) = other.command, case .add(let addend) = update.change,
+            (addend < 0) == (together.sum < 0)
+        {
+            var alike = update
+            alike.change = together.update.change
+            let (sum, overflow) = together.sum.addingReportingOverflow(addend)
+            guard alike == together.update, !overflow else { break }
+            held[next] = nil
+            dequeue(next, at: index)
+            operations[last].next = next
+            last = next
+            together.sum = sum
+            together.addends.append(addend)
+        }
+        var all = together.update
+        all.change = .add(together.sum)
+        if last != token { additions[token] = together }
+        return .update(all)
     }
 
     /// Takes the first of a queue out of it.

@@ -126,16 +126,21 @@ extension RespConnection {
 
     /// The command of a token has ended so.
     mutating func replied(_ token: Int, _ reply: Reply) {
-        guard state != .closed, var operation = operations.end(token) else { return }
-        ended(operation, reply)
+        guard state != .closed else { return }
+        let sums = operations.sums(of: token, reply.outcome)
+        guard sums?.isEmpty != true, var operation = operations.end(token) else { return }
+        ended(operation, reply, sum: sums?.first)
+        var number = 1
         while let next = operations.endNext(after: operation) {
-            ended(next, reply)
+            ended(next, reply, sum: sums?[number])
             operation = next
+            number += 1
         }
     }
 
-    private mutating func ended(_ operation: OperationTable.Operation, _ reply: Reply) {
-        let answer = answer(reply, to: operation)
+    /// - Parameter sum: what an addition has come to that went with others.
+    private mutating func ended(_ operation: OperationTable.Operation, _ reply: Reply, sum: Int64?) {
+        let answer = sum.map(RespAnswer.integer) ?? answer(reply, to: operation)
         let bytes = answer.bytes
         knowsReplies = true
         expectedBytes = max(bytes, expectedBytes - expectedBytes / 16)

@@ -90,6 +90,83 @@ final class RespConnectionTests: XCTestCase {
         XCTAssertTrue(door.backend.held.isEmpty)
     }
 
+    /// A door before a counter that adds as the leader does.
+    private func count(from start: Int64) throws -> RespTestDoor {
+        let door = try hold()
+        let counter = Counter(start)
+        door.backend.outcome = { command, _ in counter.execute(command) }
+        return door
+    }
+
+    private final class Counter {
+        var value: Int64
+
+        init(_ value: Int64) { self.value = value }
+
+        func execute(_ command: Command) -> Outcome {
+            guard case .update(let update) = command, case .add(let addend) = update.change else {
+                return .found(.holding("\(value)"))
+            }
+            let (sum, overflow) = value.addingReportingOverflow(addend)
+            guard !overflow else { return .updated(nil, .misfit(.overflow)) }
+            value = sum
+            return .updated(version(1, 1, 1), .applied(.integer(sum)))
+        }
+    }
+
+    private func addends(_ door: RespTestDoor) -> [Int64?] {
+        door.backend.asked.map { asked in
+            if case .update(let update) = asked.command, case .add(let addend) = update.change { addend } else { nil }
+        }
+    }
+
+    func testAdditionsThatWaitTogetherGoAsTheirSum() throws {
+        let door = try count(from: 100)
+        door.send("incr a\nincr a\nincrby a 0\nincrby a 10\nincr b\ndecr a\ndecrby a 4\nget a\nincr a\n")
+        XCTAssertEqual(addends(door), [1, 1])
+        while !door.backend.held.isEmpty { door.backend.release() }
+        XCTAssertEqual(addends(door), [1, 1, 11, -5, nil, 1], "of one sign, and with nothing between")
+        let lines = door.received().components(separatedBy: "\r\n")
+        // The counter is the same for both keys.
+        XCTAssertEqual(lines, [":101", ":103", ":103", ":113", ":102", ":112", ":108", "$3", "108", ":109", ""])
+    }
+
+    func testAdditionsThatFailTogetherEndAlike() throws {
+        let door = try hold()
+        door.backend.outcome = { _, _ in .updated(nil, .misfit(.notAnInteger)) }
+        door.send("incr a\nincr a\nincr a\n")
+        door.backend.release()
+        door.backend.outcome = { _, _ in .unknown(.timedOut) }
+        door.send("incr a\n")
+        while !door.backend.held.isEmpty { door.backend.release() }
+        XCTAssertEqual(addends(door), [1, 2, 1])
+        let notAnInteger = "-" + RespFailure(Misfit.notAnInteger).text + "\r\n"
+        let unknown = "-" + RespFailure(Uncertainty.timedOut).text + "\r\n"
+        XCTAssertEqual(door.received(), notAnInteger + notAnInteger + notAnInteger + unknown)
+    }
+
+    func testAdditionsWhoseSumDoesNotFitGoOneByOne() throws {
+        let door = try count(from: .max - 3)
+        door.send("incr a\nincr a\nincr a\nincr a\nincr a\nget a\ndecr a\n")
+        while !door.backend.held.isEmpty { door.backend.release() }
+        XCTAssertEqual(addends(door), [1, 4, 1, 1, 1, 1, nil, -1])
+        let overflow = "-" + RespFailure(Misfit.overflow).text
+        let numbers = (0..<3).map { ":\(Int64.max - 2 + Int64($0))" }
+        let lines = door.received().components(separatedBy: "\r\n")
+        XCTAssertEqual(
+            lines, numbers + [overflow, overflow, "$19", "\(Int64.max)", ":\(Int64.max - 1)", ""])
+    }
+
+    func testAdditionsWhoseAddendsDoNotFitAreNotSummed() throws {
+        let door = try count(from: .min)
+        door.send("incr a\nincrby a \(Int64.max)\nincrby a \(Int64.max)\nincr a\n")
+        while !door.backend.held.isEmpty { door.backend.release() }
+        XCTAssertEqual(addends(door), [1, .max, .max, 1], "neither pair has a sum")
+        XCTAssertEqual(
+            door.received(),
+            ":\(Int64.min + 1)\r\n:0\r\n:\(Int64.max)\r\n-" + RespFailure(Misfit.overflow).text + "\r\n")
+    }
+
     /// Keys come and go in the table of what is under way, in any order.
     func testManyKeysInAnyOrderOfAnswers() throws {
         var random = SplitMix(state: 3)
