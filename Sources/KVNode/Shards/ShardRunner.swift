@@ -285,10 +285,13 @@ final class ShardRunner: @unchecked Sendable {
         shard.flush(now: now)
         let job = writeAtOnce(now)
         guard !isStopped else { return outbox.send() }
+        // What the peers are to sync leaves before a storage thread is woken up, which takes the processor's time from it.
+        let hasPeers = (links?.count ?? 0) > 0
+        if let job, !hasPeers { commit(job) }
         perform()
         links?.flush()
         outbox.send()
-        if let job { commit(job) }
+        if let job, hasPeers { commit(job) }
     }
 
     /// Writes what the tick appended, where that takes no time to speak of, so that answers and acknowledgements leave with
