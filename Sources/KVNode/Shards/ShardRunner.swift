@@ -285,13 +285,12 @@ final class ShardRunner: @unchecked Sendable {
         shard.flush(now: now)
         let job = writeAtOnce(now)
         guard !isStopped else { return outbox.send() }
-        // What the peers are to sync leaves before a storage thread is woken up, which takes the processor's time from it.
-        let hasPeers = (links?.count ?? 0) > 0
-        if let job, !hasPeers { commit(job) }
+        // First what others wait for: peers, who sync as well, and then the disk. Clients have waited for them.
         perform()
         links?.flush()
+        if let job { commit(job) }
+        tell()
         outbox.send()
-        if let job, hasPeers { commit(job) }
     }
 
     /// Writes what the tick appended, where that takes no time to speak of, so that answers and acknowledgements leave with
@@ -307,22 +306,27 @@ final class ShardRunner: @unchecked Sendable {
         return store.takeCommit()
     }
 
+    /// All effects but answers, which `tell` performs.
     private func perform() {
         swap(&effects, &shard.effects)
         for effect in effects {
             switch effect {
             case .send(let peer, let message): send(message, to: peer)
-            case .answer(let id, let outcome, let executor): answer(id, outcome, by: executor)
+            case .answer: break
             case .load(let ticket): load([ticket])
             case .loadLater(let ticket): later.append(ticket)
             case .notice(let notice): report(notice)
             }
         }
-        effects.removeAll(keepingCapacity: true)
         encodedAccept = nil
         guard !later.isEmpty else { return }
         load(later)
         later.removeAll(keepingCapacity: true)
+    }
+
+    private func tell() {
+        for case .answer(let id, let outcome, let executor) in effects { answer(id, outcome, by: executor) }
+        effects.removeAll(keepingCapacity: true)
     }
 
     private func send(_ message: PeerMessage, to peer: NodeNumber) {
