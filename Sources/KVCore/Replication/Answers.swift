@@ -13,26 +13,19 @@ extension Replica {
         answerWhatMayBe(leader)
     }
 
-    /// To as few as make a majority with this node ("thrifty" in Moraru et al., "There Is More Consensus in Egalitarian
-    /// Parliaments"), and the same ones for as many partitions as may be, so that one frame has them all: first to those that are asked
-    /// in this tick already. `hedge` asks the others where these are slow.
+    /// To as few as make a majority with this node, and the same ones for as many partitions as may be, so that one frame has
+    /// them all ("thrifty" in Moraru et al., "There Is More Consensus in Egalitarian Parliaments"). `hedge` asks the others
+    /// where these are slow.
     private func sendConfirms(_ leader: Leader) {
         let needed = quorum.members.count / 2
         var asked = ReplicaMask()
-        for index in confirmers where asked.count < needed && context.confirming.contains(quorum.members[index]) {
-            asked.insert(index)
-        }
         for index in confirmers where asked.count < needed && context.isPrompt(quorum.members[index]) {
             asked.insert(index)
         }
         guard !quorum.isJoint, asked.count == needed else { return confirmByAll(leader) }
         if leader.asked == ReplicaMask() { leader.confirmationSeen = now }
         leader.asked = asked
-        for index in confirmers where asked.contains(index) {
-            sendConfirm(to: index, leader)
-            let member = quorum.members[index]
-            if !context.confirming.contains(member) { context.confirming.append(member) }
-        }
+        for index in confirmers where asked.contains(index) { sendConfirm(to: index, leader) }
         guard !isHedged else { return }
         isHedged = true
         context.hedged.append(partition)

@@ -26,8 +26,6 @@ final class ReplicaContext: Environment {
     /// Partitions with something to move when it is allowed, in the order they asked.
     var starved: [PartitionID] = []
 
-    /// Whom leaders have asked to confirm them in this tick: of those that may be expected to do so at once.
-    var confirming: [NodeNumber] = []
     /// Partitions whose leaders, of this node, have asked no more replicas to confirm them than they need.
     var hedged: [PartitionID] = []
     /// Peers that were late with a confirmation, and until when none is to rest on them.

@@ -137,7 +137,6 @@ public struct Shard {
             drainDurable()
             passOnResults()
         }
-        context.confirming.removeAll(keepingCapacity: true)
     }
 
     mutating func passOnResults() {
