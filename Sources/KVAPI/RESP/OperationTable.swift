@@ -42,15 +42,6 @@ struct OperationTable {
         var isStale: Bool
     }
 
-    /// Additions that go together: their sum is within bounds, and so is every sum on the way to it, as none has another sign.
-    private struct Additions {
-        var key: Key
-        /// Any of them, for all but what it adds.
-        var update: Update
-        var addends: [Int64]
-        var sum: Int64
-    }
-
     /// One key, by its hash: two of one hash only wait for each other without need.
     private struct Place {
         /// 0: free.
@@ -70,10 +61,9 @@ struct OperationTable {
     /// Open addressing, at most half full; a power of two.
     private var places = Array(repeating: Place(), count: 32)
     private var used = 0
+    /// What waits, by token; and additions that go together, which may have to go one by one after all.
     private var held: [Int: (key: Key, command: Command)] = [:]
     private var released: [Held] = []
-    /// By the token of the first.
-    private var additions: [Int: Additions] = [:]
 
     private(set) var count = 0
     /// Bytes of their keys and values.
@@ -110,45 +100,40 @@ struct OperationTable {
     /// What additions that went together have come to, one after another; nothing where they go one by one now, and nil of a
     /// token that stands for no others, or for what has ended alike.
     mutating func sums(of token: Int, _ outcome: Outcome) -> [Int64]? {
-        guard !additions.isEmpty, let together = additions.removeValue(forKey: token) else { return nil }
-        switch outcome {
-        case .updated(_, .applied(.integer(let result))):
-            var value = result &- together.sum
-            return together.addends.map { addend in
-                value &+= addend
-                return value
-            }
-        case .updated(_, .misfit(.overflow)):
+        guard !held.isEmpty, held[token] != nil else { return nil }
+        if case .updated(_, .misfit(.overflow)) = outcome {
             // None of them has been carried out, and the first may fit.
-            separate(token, together)
+            separate(token)
             return []
-        default: return nil
+        }
+        var addends: [Int64] = []
+        var next = token
+        while next != Self.none {
+            addends.append(held.removeValue(forKey: next)?.command.addition?.addend ?? 0)
+            next = operations[next].next
+        }
+        guard case .updated(_, .applied(.integer(var value))) = outcome else { return nil }
+        for addend in addends { value &-= addend }
+        return addends.map { addend in
+            value &+= addend
+            return value
         }
     }
 
-    /// Lets additions go one by one that have not gone together.
-    private mutating func separate(_ token: Int, _ together: Additions) {
-        let index = place(of: operations[token].hash)
-        func command(_ addend: Int64) -> Command {
-            var update = together.update
-            update.change = .add(addend)
-            return .update(update)
-        }
-        let second = operations[token].next
-        operations[token].next = Self.none
-        var last = second
-        for (number, addend) in together.addends.enumerated().dropFirst() {
+    /// Lets additions go one by one that have not gone together: the first now, the others before all that waits.
+    private mutating func separate(_ first: Int) {
+        let index = place(of: operations[first].hash)
+        var last = first
+        while operations[last].next != Self.none {
+            last = operations[last].next
             operations[last].isSingle = true
-            held[last] = (together.key, command(addend))
-            if number < together.addends.count - 1 { last = operations[last].next }
         }
+        guard last != first, let (key, command) = held.removeValue(forKey: first) else { return }
         operations[last].next = places[index].first
         if places[index].first == Self.none { places[index].last = last }
-        places[index].first = second
-        released.append(
-            Held(
-                token: token, key: together.key, command: command(together.addends[0]),
-                isStale: operations[token].isStale))
+        places[index].first = operations[first].next
+        operations[first].next = Self.none
+        released.append(Held(token: first, key: key, command: command, isStale: operations[first].isStale))
     }
 
     /// The command of a token has been answered. Nil for a token that is not under way.
@@ -208,46 +193,39 @@ struct OperationTable {
 
     /// Takes from the queue what goes with a command, and comes right after it; gives what stands for all.
     private mutating func join(_ token: Int, _ key: Key, _ command: Command, at index: Int) -> Command {
-        if case .update(let update) = command, case .add(let addend) = update.change {
-            return add(token, Additions(key: key, update: update, addends: [addend], sum: addend), at: index)
-        }
+        if command.addition != nil, !operations[token].isSingle { return add(token, key, command, at: index) }
         guard command.isPlainWrite else { return command }
         var result = command
         var last = token
-        while case let next = places[index].first, next != Self.none, let other = held[next], other.key == key,
-            other.command.isPlainWrite
-        {
+        while let (next, other) = first(at: index, of: key), other.isPlainWrite {
             held[next] = nil
             dequeue(next, at: index)
             operations[last].next = next
-            (last, result) = (next, other.command)
+            (last, result) = (next, other)
         }
         return result
     }
 
-    private mutating func add(_ token: Int, _ first: Additions, at index: Int) -> Command {
-        var together = first
+    /// The same of additions, of one sign: where their sum is within bounds, so is every sum on the way to it.
+    private mutating func add(_ token: Int, _ key: Key, _ command: Command, at index: Int) -> Command {
+        var result = command
         var last = token
-        while !operations[token].isSingle, case let next = places[index].first, next != Self.none,
-            !operations[next].isSingle, let other = held[next], other.key == together.key,
-            case .update(let update) = other.command, case .add(let addend) = update.change,
-            (addend < 0) == (together.sum < 0)
+        while let (next, other) = first(at: index, of: key), !operations[next].isSingle,
+            let sum = result.adding(other)
         {
-            var alike = update
-            alike.change = together.update.change
-            let (sum, overflow) = together.sum.addingReportingOverflow(addend)
-            guard alike == together.update, !overflow else { break }
-            held[next] = nil
             dequeue(next, at: index)
             operations[last].next = next
-            last = next
-            together.sum = sum
-            together.addends.append(addend)
+            (last, result) = (next, sum)
         }
-        var all = together.update
-        all.change = .add(together.sum)
-        if last != token { additions[token] = together }
-        return .update(all)
+        if last != token { held[token] = (key, command) }
+        return result
+    }
+
+    /// The first that waits at a place, if it is of this key.
+    private func first(at index: Int, of key: Key) -> (token: Int, command: Command)? {
+        let token = places[index].first
+        guard token != Self.none, let waiting = held[token], waiting.key == key else { return nil }
+        return (token, waiting.command)
     }
 
     /// Takes the first of a queue out of it.
@@ -296,5 +274,22 @@ extension Command {
     /// Whether it leaves the same behind whatever was there, and tells nothing of it.
     fileprivate var isPlainWrite: Bool {
         if case .put(let put) = self { put.condition == .always } else { false }
+    }
+
+    /// What an addition to an integer adds, and the rest of it.
+    fileprivate var addition: (addend: Int64, update: Update)? {
+        guard case .update(let update) = self, case .add(let addend) = update.change else { return nil }
+        return (addend, update)
+    }
+
+    /// What comes to the same as this addition and then another; nil where nothing does, or their signs differ.
+    fileprivate func adding(_ other: Command) -> Command? {
+        guard let (addend, update) = addition, let (more, alike) = other.addition, (addend < 0) == (more < 0)
+        else { return nil }
+        let (sum, overflow) = addend.addingReportingOverflow(more)
+        var (result, expected) = (update, alike)
+        result.change = .add(sum)
+        expected.change = .add(sum)
+        return overflow || result != expected ? nil : .update(result)
     }
 }

@@ -39,4 +39,22 @@ extension ShardRunner {
         loop.assertInEventLoop()
         return !isStopped && shard.isSettled(partition)
     }
+
+    /// Tells who has to know of it.
+    func report(_ notice: ShardNotice) {
+        switch notice {
+        case .elected(let partition, let ballot, let settled):
+            logger.debug(
+                "leading", metadata: ["partition": "\(partition)", "ballot": "\(ballot)", "settled": "\(settled)"])
+        case .settled(let partition): logger.debug("settled", metadata: ["partition": "\(partition)"])
+        case .steppedDown(let partition): logger.debug("stepped down", metadata: ["partition": "\(partition)"])
+        case .relinquished(let partition):
+            logger.debug("deleted what has left", metadata: ["partition": "\(partition)"])
+        case .ready: cluster?.reportSoon()
+        case .behind(let epoch, let peer): cluster?.saw(epoch, at: peer)
+        case .drained:
+            onDrained?()
+            onDrained = nil
+        }
+    }
 }

@@ -70,7 +70,7 @@ final class ShardRunner: @unchecked Sendable {
     private var stopped: EventLoopPromise<Void>?
     /// Jobs on the storage threads.
     var jobs = 0
-    private var onDrained: (@Sendable () -> Void)?
+    var onDrained: (@Sendable () -> Void)?
 
     init(
         index: Int, loop: any EventLoop, node: NodeIdentity, topology: Topology, partitions: [PartitionID],
@@ -289,7 +289,7 @@ final class ShardRunner: @unchecked Sendable {
         perform()
         links?.flush()
         if let job { commit(job) }
-        tell()
+        answerClients()
         outbox.send()
     }
 
@@ -306,7 +306,7 @@ final class ShardRunner: @unchecked Sendable {
         return store.takeCommit()
     }
 
-    /// All effects but answers, which `tell` performs.
+    /// All effects but answers, which `answerClients` performs.
     private func perform() {
         swap(&effects, &shard.effects)
         for effect in effects {
@@ -324,7 +324,7 @@ final class ShardRunner: @unchecked Sendable {
         later.removeAll(keepingCapacity: true)
     }
 
-    private func tell() {
+    private func answerClients() {
         for case .answer(let id, let outcome, let executor) in effects { answer(id, outcome, by: executor) }
         effects.removeAll(keepingCapacity: true)
     }
@@ -360,23 +360,6 @@ final class ShardRunner: @unchecked Sendable {
         guard let leader = shard.leader(of: partition), leader != node.number else { return nil }
         if request.options.consistency == .stale, case .get = request.command, held.contains(partition) { return nil }
         return names.client(of: leader)
-    }
-
-    private func report(_ notice: ShardNotice) {
-        switch notice {
-        case .elected(let partition, let ballot, let settled):
-            logger.debug(
-                "leading", metadata: ["partition": "\(partition)", "ballot": "\(ballot)", "settled": "\(settled)"])
-        case .settled(let partition): logger.debug("settled", metadata: ["partition": "\(partition)"])
-        case .steppedDown(let partition): logger.debug("stepped down", metadata: ["partition": "\(partition)"])
-        case .relinquished(let partition):
-            logger.debug("deleted what has left", metadata: ["partition": "\(partition)"])
-        case .ready: cluster?.reportSoon()
-        case .behind(let epoch, let peer): cluster?.saw(epoch, at: peer)
-        case .drained:
-            onDrained?()
-            onDrained = nil
-        }
     }
 
     // MARK: Topology
