@@ -1,6 +1,14 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
+/// The version: the only place that says it. KV_VERSION builds another, for a package that is built again, say.
+let version = Context.environment["KV_VERSION"] ?? "0.3.0-dev"
+
+/// The commit that is built. Where there is no repository, a packager may say it by KV_COMMIT.
+let commit =
+    Context.environment["KV_COMMIT"]
+    ?? Context.gitInformation.map { "\($0.currentCommit.prefix(10))\($0.hasUncommittedChanges ? "+" : "")" } ?? ""
+
 // Warnings end a build only where KV_CI is set: a newer compiler's must not stop anyone else.
 let settings: [SwiftSetting] =
     [.swiftLanguageMode(.v6)] + (Context.environment["KV_CI"] == nil ? [] : [.treatAllWarnings(as: .error)])
@@ -23,6 +31,11 @@ let package = Package(
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .target(name: "CChecksum"),
         .systemLibrary(name: "CLinux"),
+        .target(name: "CProcess"),
+        .target(
+            name: "CRelease",
+            cSettings: [.define("KV_VERSION", to: "\"\(version)\""), .define("KV_COMMIT", to: "\"\(commit)\"")]
+        ),
 
         .target(
             name: "KVCore",
@@ -38,7 +51,7 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
-        .target(name: "KVConfig", dependencies: ["KVCore", "CYAML"], swiftSettings: settings),
+        .target(name: "KVConfig", dependencies: ["KVCore", "CRelease", "CYAML"], swiftSettings: settings),
         .target(
             name: "KVStorage",
             dependencies: [
@@ -87,7 +100,7 @@ let package = Package(
         .executableTarget(
             name: "kv",
             dependencies: [
-                "KVCore", "KVConfig", "KVNode", "KVClient", "KVBench",
+                "KVCore", "KVConfig", "KVNode", "KVClient", "KVBench", "CProcess",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],

@@ -2,7 +2,8 @@ import Glibc
 import KVClient
 
 /// The exit codes of every command; `sysexits.h` has those from 64 on.
-enum ExitStatus: Int32 {
+enum ExitStatus: Int32, CaseIterable {
+    case done = 0
     case noSuchKey = 1
     case conditionFailed = 2
     case usage = 64
@@ -12,6 +13,20 @@ enum ExitStatus: Int32 {
     case unavailable = 69
     case unknown = 75
     case denied = 77
+
+    /// For the manual pages.
+    var meaning: String {
+        switch self {
+        case .done: "Done."
+        case .noSuchKey: "There is no such key."
+        case .conditionFailed: "A condition was not met, or the cluster cannot do it as asked; nothing was changed."
+        case .usage: "The command line is wrong."
+        case .data: "The configuration or the data is bad."
+        case .unavailable: "No node could be reached, or too few of them; nothing was changed."
+        case .unknown: "The outcome is unknown: it may have been done, or may yet be."
+        case .denied: "It is not allowed."
+        }
+    }
 }
 
 /// Why a command ends without having done what it was asked for.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CProcess
 import Glibc
 import KVClient
 import KVConfig
@@ -7,11 +8,13 @@ import KVCore
 @main
 enum Main {
     static func main() async {
+        kv_process_started()
         // A reader that went away is met as an error of the write.
         signal(SIGPIPE, SIG_IGN)
         let arguments = RawArgument.commandLine()
         do {
             try checkCommand(arguments)
+            try checkNested(arguments)
             let command = try KV.parseAsRoot(arguments)
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
@@ -26,10 +29,26 @@ enum Main {
 
     /// A first word that is no command would be met by the parser's complaint about a stray argument.
     private static func checkCommand(_ arguments: [String]) throws {
-        guard let word = arguments.first(where: { $0 != "help" }), !word.hasPrefix("-"), !KV.names.contains(word) else {
+        guard let word = arguments.first(where: { $0 != "help" }), !word.hasPrefix("-"), !KV.allNames.contains(word)
+        else {
             return
         }
+        if let advice = CommandSuggestion.advice(for: word, among: KV.names) {
+            throw Failure(.usage, "unknown command '\(word)': \(advice)")
+        }
         throw Failure(.usage, "unknown command '\(word)'; there are \(KV.names.joined(separator: ", "))")
+    }
+
+    /// The same for the second word of a command that has commands of its own.
+    private static func checkNested(_ arguments: [String]) throws {
+        guard arguments.count > 1, let (word, nested) = KV.nested(arguments[0]).map({ (arguments[1], $0) }),
+            !word.hasPrefix("-"), word != "help", !nested.contains(word)
+        else { return }
+        let advice = nearest(to: word, in: nested).map { "did you mean 'kv \(arguments[0]) \($0)'?" }
+        throw Failure(
+            .usage,
+            "unknown command 'kv \(arguments[0]) \(word)'\(advice.map { ": \($0)" } ?? "; there are \(nested.joined(separator: ", "))")"
+        )
     }
 
     /// Says what went wrong, on a line that starts with `kv: `, and exits.
@@ -46,7 +65,8 @@ enum Main {
             if KV.exitCode(for: error) == .success { KV.exit(withError: error) }
             let message = KV.message(for: error).trimmingSuffix(".")
             let command = arguments.first.flatMap { KV.names.contains($0) ? " \($0)" : nil } ?? ""
-            Failure(.usage, "\(message); 'kv\(command) --help' says what there is").exit()
+            let hint = "'kv\(command) --help' says what there is"
+            Failure(.usage, message.hasSuffix("?") ? "\(message) (\(hint))" : "\(message); \(hint)").exit()
         }
     }
 }
@@ -55,10 +75,25 @@ struct KV: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "kv",
         abstract: "A distributed key-value store.",
-        version: "kv \(Release.version)",
-        subcommands: [Serve.self, Join.self, Leave.self, Get.self, Put.self, Del.self, Ring.self, Bench.self])
+        version: "kv \(Release.description)",
+        subcommands: [
+            Serve.self, Join.self, Leave.self, Get.self, Put.self, Del.self, Ring.self, Bench.self, Config.self,
+            Completion.self, Manual.self,
+        ])
 
-    static var names: [String] { configuration.subcommands.compactMap { $0.configuration.commandName } }
+    /// The commands of a command; nil where it has none, or there is no such command.
+    static func nested(_ name: String) -> [String]? {
+        let command = configuration.subcommands.first { $0.configuration.commandName == name }
+        let names = command?.configuration.subcommands.compactMap { $0.configuration.commandName } ?? []
+        return names.isEmpty ? nil : names
+    }
+
+    static var allNames: [String] { configuration.subcommands.compactMap { $0.configuration.commandName } }
+
+    /// Of the commands that help lists.
+    static var names: [String] {
+        configuration.subcommands.filter { $0.configuration.shouldDisplay }.compactMap { $0.configuration.commandName }
+    }
 }
 
 extension String {

@@ -6,6 +6,12 @@ struct BrokenOutput: Error {}
 enum Output {
     static var isTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
 
+    /// Of the terminal; nil where there is none, or it does not say.
+    static var columns: Int? {
+        var size = winsize()
+        return ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : nil
+    }
+
     /// Whether escape sequences are understood.
     static var canRedraw: Bool { isTerminal && environment("TERM") != "dumb" }
 

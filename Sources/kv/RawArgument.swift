@@ -1,4 +1,5 @@
 import ArgumentParser
+import CProcess
 import Glibc
 import KVCore
 
@@ -36,8 +37,9 @@ struct RawArgument: ExpressibleByArgument {
 
     /// This process's arguments, without the program's name.
     static func commandLine() -> [String] {
-        (1..<max(Int(CommandLine.argc), 1)).compactMap { index in
-            CommandLine.unsafeArgv[index].map { text in
+        // CommandLine would read them from /proc, which may not be there.
+        (1..<max(kv_argument_count(), 1)).compactMap { index in
+            kv_argument(index).map { text in
                 encoded(UnsafeBufferPointer(start: text, count: strlen(text)).map { UInt8(bitPattern: $0) })
             }
         }

@@ -57,7 +57,10 @@ final class ClusterFileTests: XCTestCase {
         XCTAssertEqual(file.limits.moveRate, 10 << 20)
         XCTAssertTrue(file.redis.moved)
         XCTAssertEqual(file.secret, "correct horse battery")
-        XCTAssertEqual(file.stated, ["cluster.name", "cluster.partitions", "cluster.replicas"])
+        XCTAssertEqual(
+            file.origins["cluster.replicas"], .position(file: "f", line: 1, column: 49), "where the value stands")
+        XCTAssertEqual(file.origins["nodes[n2].zone"], .position(file: "f", line: 6, column: 11))
+        XCTAssertNil(file.origins["nodes[n1].zone"])
         XCTAssertEqual(file.log.level, .debug)
         XCTAssertEqual(file.log.format, .json)
     }
@@ -65,7 +68,7 @@ final class ClusterFileTests: XCTestCase {
     func testWhatIsLeftOutOrNullHasItsDefault() throws {
         var expected = ClusterFile.standard
         expected.settings.name = "demo"
-        expected.stated = ["cluster.name"]
+        expected.origins = ["cluster.name": .position(file: "f", line: 1, column: 17)]
         XCTAssertEqual(try parse("cluster: {name: demo}"), expected)
         let nulls = """
             cluster: {name: demo, partitions: ~, replicas: null}
@@ -80,6 +83,7 @@ final class ClusterFileTests: XCTestCase {
             """
         XCTAssertEqual(try parse(nulls), expected)
         XCTAssertEqual(try parse("\u{FEFF}cluster: {name: demo}"), expected)
+        expected.origins = ["cluster.name": .position(file: "f", line: 3, column: 17)]
         XCTAssertEqual(try parse("%YAML 1.2\n---\ncluster: {name: demo}\n...\n"), expected)
     }
 
@@ -107,11 +111,11 @@ final class ClusterFileTests: XCTestCase {
         XCTAssertThrowsError(try ClusterFile.read(path: "/nowhere/cluster.yaml")) {
             XCTAssertEqual(
                 "\($0)",
-                "/nowhere/cluster.yaml: cannot be read: No such file or directory; name another with --config")
+                "/nowhere/cluster.yaml: cannot be read: No such file or directory; check the path")
         }
         XCTAssertThrowsError(try ClusterFile.read(path: "/")) {
             XCTAssertEqual(
-                "\($0)", "/: cannot be read: Is a directory; name a readable file with --config")
+                "\($0)", "/: cannot be read: Is a directory; name a file that can be read")
         }
     }
 

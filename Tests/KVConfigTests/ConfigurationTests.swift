@@ -19,7 +19,8 @@ final class ConfigurationTests: XCTestCase {
     ) throws -> Configuration {
         try Configuration.resolve(
             try text.map { try parse($0) } ?? .standard, named: text == nil ? nil : "f", flags: flags,
-            Overrides(environment: environment))
+            Overrides(environment: environment)
+        ).0
     }
 
     func testClusterOfOneWithoutFile() throws {

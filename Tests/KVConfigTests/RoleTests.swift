@@ -17,7 +17,8 @@ final class RoleTests: XCTestCase {
     ) throws -> Configuration {
         try Configuration.resolve(
             try text.map { try parse($0) } ?? .standard, named: text == nil ? nil : "f", flags: flags,
-            Overrides(environment: environment))
+            Overrides(environment: environment)
+        ).0
     }
 
     private func refused(

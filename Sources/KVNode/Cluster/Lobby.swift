@@ -78,7 +78,8 @@ final class Lobby: @unchecked Sendable {
             admitsItself: base.configuration.role == .applicant(admitsItself: true))
     }
 
-    private var advice: String {
+    /// What it waits for, and what to do.
+    var advice: String {
         let cluster = base.configuration.settings.name
         return applicant.admitsItself
             ? "waiting to be admitted to \(cluster): it has asked, and the members will let it in"

@@ -4,13 +4,16 @@ import Logging
 
 /// Writes one line a message on standard error: as text for people, or as a JSON object for collectors.
 struct LineLogHandler: LogHandler {
-    var logLevel: Logger.Level
     var metadata: Logger.Metadata = [:]
-    let format: ClusterFile.Log.Format
+    private let output: LogOutput
+    /// Of this logger alone.
+    private var ownLevel: Logger.Level?
 
-    init(_ options: ClusterFile.Log) {
-        logLevel = Logger.Level(rawValue: options.level.rawValue) ?? .info
-        format = options.format
+    init(_ output: LogOutput) { self.output = output }
+
+    var logLevel: Logger.Level {
+        get { ownLevel ?? Logger.Level(rawValue: output.current.level.rawValue) ?? .info }
+        set { ownLevel = newValue }
     }
 
     subscript(metadataKey key: String) -> Logger.Metadata.Value? {
@@ -20,7 +23,7 @@ struct LineLogHandler: LogHandler {
 
     func log(event: LogEvent) {
         let fields = metadata.merging(event.metadata ?? [:]) { _, new in new }.sorted { $0.key < $1.key }
-        var line = format == .text ? text(event, fields) : json(event, fields)
+        var line = output.current.format == .text ? text(event, fields) : json(event, fields)
         // One write, so that the lines of several processes on one terminal do not mix.
         line.withUTF8 { _ = write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }

@@ -49,6 +49,9 @@ final class Node: Sendable {
         self.door = door
     }
 
+    /// Nil while it can serve; why not otherwise.
+    var obstacle: String? { status.obstacle }
+
     /// Hands leaderships over, finishes what is under way, flushes, and lets everything go.
     func stop() async {
         base.logger.info("stopping: handing leaderships over")

@@ -27,8 +27,7 @@ struct NodeBase: Sendable {
     let pool: NIOThreadPool
 
     /// - Throws: `NodeError` where the data directory cannot be opened, or does not fit the configuration.
-    static func open(_ configuration: Configuration) throws(NodeError) -> NodeBase {
-        let logger = Logger(label: "kv") { _ in LineLogHandler(configuration.log) }
+    static func open(_ configuration: Configuration, logger: Logger) throws(NodeError) -> NodeBase {
         let directory = try DataDirectory.open(configuration)
         let clusterGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let commitPool = NIOThreadPool(numberOfThreads: directory.stores.count)

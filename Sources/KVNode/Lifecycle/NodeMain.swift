@@ -1,8 +1,6 @@
-import Dispatch
 import Glibc
 import KVConfig
 import KVCore
-import Synchronization
 
 /// Runs a node as a process: until it is told to stop, or must.
 public enum NodeMain {
@@ -11,18 +9,30 @@ public enum NodeMain {
     ///
     /// A node that is to join a cluster waits until that admits it, and then serves.
     /// A store that fails ends the process with status 1, and says why.
+    /// - Parameter reread: reads the configuration again, as SIGHUP asks for.
     /// - Throws: `NodeError` when the node cannot start, or was removed from its cluster while it was away.
-    public static func run(_ configuration: Configuration) async throws {
+    public static func run(
+        _ explained: ExplainedConfiguration,
+        reread: @escaping @Sendable () throws(ConfigurationError) -> ExplainedConfiguration
+    ) async throws {
         let turns = AsyncStream.makeStream(of: Turn.self)
+        let output = LogOutput(explained.configuration.log)
+        let manager = ServiceManager.own
+        let reload = Reload(explained, output: output, logger: output.logger, manager: manager, reread: reread)
         // Set up first: a signal that comes during a long recovery is not lost.
-        let signals = StopSignals { turns.continuation.yield(.told) }
+        let signals = ProcessSignals(
+            onStop: {
+                manager?.stopping()
+                turns.continuation.yield(.told)
+            }, onReload: reload.run)
         defer { signals.cancel() }
         var next = turns.stream.makeAsyncIterator()
-        let base = try NodeBase.open(configuration)
+        let base = try NodeBase.open(explained.configuration, logger: output.logger)
         do {
             var topology = base.directory.topology
             if topology == nil {
                 let lobby = try await Lobby.open(base, onStoreFailure: end) { turns.continuation.yield($0) }
+                manager?.ready(lobby.advice)
                 let turn = await next.next()
                 await lobby.close()
                 switch turn {
@@ -31,7 +41,7 @@ public enum NodeMain {
                 case .told, .left, nil: break
                 }
             }
-            if let topology { try await serve(base, topology, turns.continuation, &next) }
+            if let topology { try await serve(base, topology, turns.continuation, manager, &next) }
         } catch {
             await base.close()
             throw error
@@ -53,7 +63,7 @@ public enum NodeMain {
     }
 
     private static func serve(
-        _ base: NodeBase, _ topology: Topology, _ turns: AsyncStream<Turn>.Continuation,
+        _ base: NodeBase, _ topology: Topology, _ turns: AsyncStream<Turn>.Continuation, _ manager: ServiceManager?,
         _ next: inout AsyncStream<Turn>.Iterator
     ) async throws {
         let node = try await Node.start(base, topology: topology, onStoreFailure: end) { departure in
@@ -62,7 +72,11 @@ public enum NodeMain {
             case .removed: turns.yield(.removed)
             }
         }
+        let watch = manager.map { manager in
+            Task { await ReadinessWatch(manager: manager, obstacle: { node.obstacle }).run() }
+        }
         let turn = await next.next()
+        watch?.cancel()
         await node.stop()
         switch turn {
         case .left:
@@ -86,38 +100,5 @@ public enum NodeMain {
         let bytes = Array("kv: \(reason)\n".utf8)
         _ = bytes.withUnsafeBytes { Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
         _exit(1)
-    }
-}
-
-/// SIGTERM and SIGINT: the first asks to stop, the second does not ask.
-private final class StopSignals: Sendable {
-    private let isTold = Mutex(false)
-    private let onTold: @Sendable () -> Void
-    /// Kept alive; not touched after `init`, but to cancel.
-    private nonisolated(unsafe) let sources: [any DispatchSourceSignal]
-
-    init(onTold: @escaping @Sendable () -> Void) {
-        self.onTold = onTold
-        sources = [SIGTERM, SIGINT].map { number in
-            signal(number, SIG_IGN)
-            return DispatchSource.makeSignalSource(signal: number, queue: .global())
-        }
-        for source in sources {
-            source.setEventHandler { [weak self] in self?.told() }
-            source.resume()
-        }
-    }
-
-    func cancel() {
-        for source in sources { source.cancel() }
-    }
-
-    private func told() {
-        let again = isTold.withLock { isTold in
-            defer { isTold = true }
-            return isTold
-        }
-        if again { _exit(128 + SIGTERM) }
-        onTold()
     }
 }

@@ -7,7 +7,7 @@ struct Leave: AsyncParsableCommand {
         abstract: "Drain nodes and remove them from the cluster.",
         discussion: """
             Shows what would be copied, asks, begins, and shows how far it is until the nodes hold nothing and are no \
-            members any more; then they can be stopped. The cluster serves meanwhile. The plan goes on without this \
+            members any more; their processes then end by themselves. The cluster serves meanwhile. The plan goes on without this \
             command; run again with the same nodes, it shows the plan under way. Exits 2 if the cluster cannot do \
             it or another plan is under way.
 

@@ -13,77 +13,86 @@ struct Serve: AsyncParsableCommand {
             by them: with 'kv join ID' at any member, or of its own accord with --join. --client to --weight describe \
             such a node, or a cluster of one. Once it is a member, its data directory says so, and the seeds and --join \
             are of no importance any more.
+
+            SIGTERM hands its leaderships over, writes everything down and ends with 0. SIGHUP reads the configuration \
+            again and applies what can change at once.
             """)
 
-    @Option(help: ArgumentHelp("The cluster's cluster.yaml (KV_CONFIG).", valueName: "file"))
-    var config: String?
-
-    @Option(help: ArgumentHelp("This node's id: one of the file's, or a new one's (KV_NODE).", valueName: "id"))
-    var node: String?
-
-    @Option(
-        help: ArgumentHelp(
-            "Where data goes, in a directory named after the node (KV_DATA_DIR).", valueName: "directory"))
-    var dataDir: String?
-
-    @Option(
-        help: ArgumentHelp("trace, debug, info, notice, warning, error or critical (KV_LOG_LEVEL).", valueName: "level")
-    )
-    var logLevel: String?
-
-    @Option(help: ArgumentHelp("text or json (KV_LOG_FORMAT).", valueName: "format"))
-    var logFormat: String?
-
-    @Flag(help: "Join the cluster without waiting to be admitted by an operator (KV_JOIN=true).")
-    var join = false
-
-    @Option(
-        parsing: .singleValue,
-        help: ArgumentHelp(
-            "Peer address of a member to find the cluster by; may be repeated (KV_SEEDS, with commas).",
-            valueName: "host:port"))
-    var seed: [String] = []
-
-    @Option(help: ArgumentHelp("Where to listen for clients (KV_CLIENT).", valueName: "host:port"))
-    var client: String?
-
-    @Option(help: ArgumentHelp("Where to listen for other nodes (KV_PEER).", valueName: "host:port"))
-    var peer: String?
-
-    @Option(
-        help: ArgumentHelp(
-            "Where clients reach it, if that differs (KV_ADVERTISE_CLIENT).", valueName: "host:port"))
-    var advertiseClient: String?
-
-    @Option(
-        help: ArgumentHelp(
-            "Where other nodes reach it, if that differs (KV_ADVERTISE_PEER).", valueName: "host:port"))
-    var advertisePeer: String?
-
-    @Option(help: "What fails together with it, such as a rack (KV_ZONE).")
-    var zone: String?
-
-    @Option(help: "Its share of the data relative to other nodes, 1-1000 (KV_WEIGHT).")
-    var weight: String?
+    @OptionGroup var options: ServeOptions
 
     func run() async throws {
-        let configuration = try load()
         do {
-            try await NodeMain.run(configuration)
+            try await NodeMain.run(try options.explained()) { [options] () throws(ConfigurationError) in
+                try options.explained()
+            }
         } catch let error as NodeError {
             throw Failure(error.kind == .badData ? .data : .unavailable, error.description)
         }
     }
+}
 
-    /// What the flags, the environment and the file say together.
-    private func load() throws(ConfigurationError) -> Configuration {
+/// Where a node's configuration comes from.
+struct ServeOptions: ParsableArguments {
+    @Option(help: Self.help(Settings.config, "file"), completion: .file(extensions: ["yaml", "yml"]))
+    var config: String?
+
+    @Option(help: Self.help(Settings.node, "id"))
+    var node: String?
+
+    @Option(help: Self.help("data_dir", "directory"), completion: .directory)
+    var dataDir: String?
+
+    @Option(help: Self.help("log.level", "level"), completion: .list(ClusterFile.Log.Level.allCases.map(\.rawValue)))
+    var logLevel: String?
+
+    @Option(help: Self.help("log.format", "format"), completion: .list(ClusterFile.Log.Format.allCases.map(\.rawValue)))
+    var logFormat: String?
+
+    @Flag(help: Self.help(Settings.join, nil))
+    var join = false
+
+    @Option(parsing: .singleValue, help: Self.help("seeds", "host:port"))
+    var seed: [String] = []
+
+    @Option(help: Self.help("nodes[].client", "host:port"))
+    var client: String?
+
+    @Option(help: Self.help("nodes[].peer", "host:port"))
+    var peer: String?
+
+    @Option(help: Self.help("nodes[].advertise_client", "host:port"))
+    var advertiseClient: String?
+
+    @Option(help: Self.help("nodes[].advertise_peer", "host:port"))
+    var advertisePeer: String?
+
+    @Option(help: Self.help("nodes[].zone", nil))
+    var zone: String?
+
+    @Option(help: Self.help("nodes[].weight", nil))
+    var weight: String?
+
+    /// What the flags, the environment and the file say together, with where each value comes from.
+    func explained() throws(ConfigurationError) -> ExplainedConfiguration {
         var variables: [String: String] = [:]
         for name in Configuration.variables { variables[name] = environment(name) }
-        return try Configuration.load(
+        return try Configuration.explain(
             flags: Configuration.Flags(
                 config: config, node: node, dataDirectory: dataDir, logLevel: logLevel, logFormat: logFormat,
                 seeds: seed, join: join, client: client, peer: peer, advertiseClient: advertiseClient,
                 advertisePeer: advertisePeer, zone: zone, weight: weight),
             environment: variables)
+    }
+
+    private static func help(_ path: String, _ valueName: String?) -> ArgumentHelp {
+        guard let setting = Settings.setting(path) else { preconditionFailure("there is no setting \(path)") }
+        return help(setting, valueName)
+    }
+
+    /// What the table of settings says: what it is for, the values it takes, and the variable.
+    private static func help(_ setting: Setting, _ valueName: String?) -> ArgumentHelp {
+        let values = setting.values == "true or false" ? nil : setting.values
+        let facts = [values, setting.variable].compactMap { $0 }.joined(separator: "; ")
+        return ArgumentHelp("\(setting.summary) (\(facts))", valueName: valueName)
     }
 }

@@ -17,7 +17,7 @@ struct PlanOptions: ParsableArguments {
     @Flag(help: "Do not wait for the end.")
     var noWait = false
 
-    @Flag(help: "Let the copies under way end, and begin no others.")
+    @Flag(help: "Stop the copies under way where they are, and begin no others.")
     var pause = false
 
     @Flag(help: "Go on after a pause.")

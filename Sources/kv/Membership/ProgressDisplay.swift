@@ -23,9 +23,7 @@ struct ProgressDisplay {
     static func style(isJSON: Bool) -> Style {
         if isJSON { return .json }
         guard Output.canRedraw else { return .lines }
-        var size = winsize()
-        let isKnown = ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
-        return .bar(columns: isKnown ? Int(size.ws_col) : 80)
+        return .bar(columns: Output.columns ?? 80)
     }
 
     mutating func show(_ plan: PlanProgress, now: ContinuousClock.Instant) throws {

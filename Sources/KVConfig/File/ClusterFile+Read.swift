@@ -28,9 +28,9 @@ extension ClusterFile {
     private static func unreadable(_ path: String, _ code: CInt) -> ConfigurationError {
         let next =
             switch code {
-            case ENOENT: "name another with --config"
+            case ENOENT: "check the path"
             case EACCES, EPERM: "let this user read it"
-            default: "name a readable file with --config"
+            default: "name a file that can be read"
             }
         return ConfigurationError(.file(path), "cannot be read: \(String(cString: strerror(code))); \(next)")
     }

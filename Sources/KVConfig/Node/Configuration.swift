@@ -21,8 +21,8 @@ public struct Configuration: Hashable, Sendable {
     public var log: ClusterFile.Log
     /// What the packets of the failure detector are authenticated with; nil: they are not. 16-1024 bytes.
     public var secret: String?
-    /// Which of `settings` the file says, as `cluster.name` and so on: an applicant has an opinion of these only.
-    var stated: Set<String>
+    /// Where values come from that are not defaults, by path: `storage.sync`, `nodes[n1].zone`.
+    var origins: [String: ConfigurationProblem.Place]
 
     /// What a node is that finds nothing in its data directory; otherwise the stored topology says what it is.
     public enum Role: Hashable, Sendable {
@@ -76,49 +76,47 @@ extension Configuration {
     }
 
     /// The environment variables that `load` heeds.
-    public static let variables = [
-        "KV_CONFIG", "KV_NODE", "KV_DATA_DIR", "KV_LOG_LEVEL", "KV_LOG_FORMAT", "KV_SEEDS", "KV_JOIN", "KV_CLIENT",
-        "KV_PEER", "KV_ADVERTISE_CLIENT", "KV_ADVERTISE_PEER", "KV_ZONE", "KV_WEIGHT", "KV_SECRET",
-    ]
+    public static let variables = Settings.variables
 
     /// A node's configuration: each value from its flag, else its environment variable (empty is unset), else the file,
     /// else its default. Without a file and without seeds, a cluster of one.
     public static func load(flags: Flags, environment: [String: String]) throws(ConfigurationError) -> Configuration {
-        let overrides = Overrides(environment: environment)
-        let path = overrides.value(flags.config, "--config", "KV_CONFIG")
-        let file = try path.map { (path) throws(ConfigurationError) in try ClusterFile.read(path: path.text) }
-        return try resolve(file ?? .standard, named: path?.text, flags: flags, overrides)
+        try explain(flags: flags, environment: environment).configuration
     }
 
-    /// As `load` once the file is read.
+    /// As `load`, with every value and where it comes from.
+    public static func explain(
+        flags: Flags, environment: [String: String]
+    ) throws(ConfigurationError) -> ExplainedConfiguration {
+        let overrides = Overrides(environment: environment)
+        let path = overrides.value(flags.config, Settings.config)
+        let file = try path.map { (path) throws(ConfigurationError) in try ClusterFile.read(path: path.text) }
+        let (configuration, resolved) = try resolve(file ?? .standard, named: path?.text, flags: flags, overrides)
+        var values = resolved.values(
+            node: configuration.node, nodes: configuration.nodes, origins: configuration.origins)
+        values.insert(SettingValue(path: "config", value: path?.text ?? "null", origin: path?.place), at: 0)
+        return ExplainedConfiguration(configuration: configuration, values: values)
+    }
+
+    /// As `load` once the file is read; with the file, to which flags and variables have been applied.
     static func resolve(
         _ file: ClusterFile, named path: String?, flags: Flags, _ overrides: Overrides
-    ) throws(ConfigurationError) -> Configuration {
+    ) throws(ConfigurationError) -> (Configuration, ClusterFile) {
         var file = file
         let identity = try NodeChoice(file, named: path, flags, overrides).resolve()
-        if let directory = overrides.value(flags.dataDirectory, "--data-dir", "KV_DATA_DIR") {
-            if let problem = ClusterFile.problem(withDataDirectory: directory.text) {
-                throw ConfigurationError(directory.place, problem)
-            }
-            file.dataDirectory = directory.text
+        for field in Settings.fileFields {
+            guard let value = overrides.value(field.given(flags), field.setting) else { continue }
+            try value.assign(field, &file)
+            if let path = field.setting.path { file.origins[path] = value.place }
         }
-        if let level = overrides.value(flags.logLevel, "--log-level", "KV_LOG_LEVEL") {
-            file.log.level = try level.choice()
-        }
-        if let format = overrides.value(flags.logFormat, "--log-format", "KV_LOG_FORMAT") {
-            file.log.format = try format.choice()
-        }
-        if let secret = overrides.value(nil, "", "KV_SECRET") {
-            guard ClusterFile.isSecret(secret.text) else {
-                throw ConfigurationError(secret.place, "must be \(ClusterFile.wantedSecret)")
-            }
-            file.secret = secret.text
-        }
+        if let problem = file.contradictions.first { throw ConfigurationError(problems: [problem]) }
         let slash = file.dataDirectory.hasSuffix("/") ? "" : "/"
-        return Configuration(
+        file.seeds = identity.seeds
+        let configuration = Configuration(
             settings: file.settings, nodes: identity.nodes, node: identity.node, role: identity.role,
             seeds: identity.seeds, dataDirectory: file.dataDirectory + slash + identity.node.id, storage: file.storage,
             failure: file.failure, limits: file.limits, redis: file.redis, log: file.log, secret: file.secret,
-            stated: file.stated)
+            origins: file.origins.merging(identity.origins) { $1 })
+        return (configuration, file)
     }
 }

@@ -20,18 +20,22 @@ struct FieldReader {
 
     let file: String
     /// Every key there is, by the path of the mapping that it belongs to.
-    let vocabulary: KeyValuePairs<String, [String]>
+    private let vocabulary = Settings.vocabulary
     private(set) var problems: [ConfigurationProblem] = []
 
-    init(file: String, vocabulary: KeyValuePairs<String, [String]>) {
-        self.file = file
-        self.vocabulary = vocabulary
-    }
+    init(file: String) { self.file = file }
 
     mutating func report(_ mark: YAMLMark, _ message: String) {
+        report(ConfigurationProblem(place: place(of: mark), message: message))
+    }
+
+    mutating func report(_ problem: ConfigurationProblem) {
         guard problems.count < ConfigurationError.maximumProblems else { return }
-        let place = ConfigurationProblem.Place.position(file: file, line: mark.line + 1, column: mark.column + 1)
-        problems.append(ConfigurationProblem(place: place, message: message))
+        problems.append(problem)
+    }
+
+    func place(of mark: YAMLMark) -> ConfigurationProblem.Place {
+        .position(file: file, line: mark.line + 1, column: mark.column + 1)
     }
 
     /// Everything reported, in the order of the file.
@@ -79,14 +83,14 @@ struct FieldReader {
         return section
     }
 
-    func keys(of kind: String) -> [String] { vocabulary.first { $0.key == kind }?.value ?? [] }
+    func keys(of kind: String) -> [String] { vocabulary[kind] ?? [] }
 
     private func unknown(_ key: String, in path: String, known: [String]) -> String {
         let place = path.isEmpty ? "" : " in \(path)"
         if let name = nearest(to: key, in: known) {
             return "unknown key \(quoted(key))\(place): did you mean \(quoted(name))?"
         }
-        if let home = vocabulary.first(where: { $0.value.contains(key) })?.key {
+        if let home = ([""] + keys(of: "")).first(where: { keys(of: $0).contains(key) }) {
             let level = home.isEmpty ? "at the top level" : "in \(home)"
             return "unknown key \(quoted(key))\(place): it belongs \(level)"
         }
@@ -116,52 +120,29 @@ struct FieldReader {
         return text
     }
 
-    mutating func integer(_ section: Section, _ field: String, in range: ClosedRange<Int>) -> Int? {
-        let wanted = "a whole number from \(range.lowerBound) to \(range.upperBound)"
-        guard let text = text(section, field, wanted: wanted), let node = section.values[field] else { return nil }
-        if case .scalar(_, isPlain: false) = node.content, decimal(text) != nil {
-            report(node.mark, "\(section.name(of: field)) must be \(wanted), not text: remove the quotes")
-            return nil
+    /// What a section says of `fields`, put into `root`, with where it does.
+    mutating func read<Root>(
+        _ fields: [SettingField<Root>], _ section: Section, into root: inout Root
+    ) -> [String: ConfigurationProblem.Place] {
+        var origins: [String: ConfigurationProblem.Place] = [:]
+        for field in fields {
+            let name = field.setting.name
+            guard let text = text(section, name, wanted: field.wanted), let node = section.values[name] else {
+                continue
+            }
+            do throws(ValueProblem) {
+                var changed = root
+                try field.assign(&changed, text)
+                if field.isPlain, case .scalar(_, isPlain: false) = node.content {
+                    throw ValueProblem("must be \(field.wanted), not text: remove the quotes")
+                }
+                root = changed
+                origins[section.name(of: name)] = place(of: node.mark)
+            } catch {
+                report(node.mark, "\(section.name(of: name)) \(error.text)")
+            }
         }
-        guard let number = decimal(text), let value = Int(exactly: number), range.contains(value) else {
-            report(node.mark, "\(section.name(of: field)) must be \(wanted), not \(node.shown)")
-            return nil
-        }
-        return value
-    }
-
-    /// Bytes.
-    mutating func size(_ section: Section, _ field: String, in range: ClosedRange<Int>) -> Int? {
-        let bounds = "from \(ByteSize.notation(range.lowerBound)) to \(ByteSize.notation(range.upperBound))"
-        return scalar(section, field, in: range, bounds: bounds) { (text) throws(NotationError) in
-            try ByteSize.parse(text)
-        }
-    }
-
-    mutating func span(_ section: Section, _ field: String, in range: ClosedRange<Span>) -> Span? {
-        let bounds = "from \(range.lowerBound.notation) to \(range.upperBound.notation)"
-        return scalar(section, field, in: range, bounds: bounds) { (text) throws(NotationError) in
-            try Span(notation: text)
-        }
-    }
-
-    /// `true` or `false`, without quotes.
-    mutating func boolean(_ section: Section, _ field: String) -> Bool? {
-        let wanted = "true or false"
-        guard let text = text(section, field, wanted: wanted), let node = section.values[field] else { return nil }
-        guard text == "true" || text == "false" else {
-            report(node.mark, "\(section.name(of: field)) must be \(wanted), not \(node.shown)")
-            return nil
-        }
-        if case .scalar(_, isPlain: false) = node.content {
-            report(node.mark, "\(section.name(of: field)) must be \(wanted), not text: remove the quotes")
-            return nil
-        }
-        return text == "true"
-    }
-
-    mutating func address(_ section: Section, _ field: String) -> Address? {
-        parsed(section, field, "HOST:PORT") { (text) throws(NotationError) in try Address(notation: text) }
+        return origins
     }
 
     /// An item of a list.
@@ -170,45 +151,10 @@ struct FieldReader {
             report(node.mark, "\(name) must be HOST:PORT, not \(node.shown)")
             return nil
         }
-        do throws(NotationError) {
-            return try Address(notation: text)
+        do throws(ValueProblem) {
+            return try ValueFormat.address.parse(text)
         } catch {
-            report(node.mark, "\(name) must be \(error.wanted), not \(quoted(text))")
-            return nil
-        }
-    }
-
-    mutating func choice<Choice: RawRepresentable<String> & CaseIterable>(_ section: Section, _ field: String)
-        -> Choice?
-    {
-        parsed(section, field, "one of \(Choice.names)") { (text) throws(NotationError) in
-            guard let choice = Choice(rawValue: text) else { throw NotationError(wanted: "one of \(Choice.names)") }
-            return choice
-        }
-    }
-
-    private mutating func scalar<Value: Comparable>(
-        _ section: Section, _ field: String, in range: ClosedRange<Value>, bounds: String,
-        parse: (String) throws(NotationError) -> Value
-    ) -> Value? {
-        guard let value = parsed(section, field, bounds, parse: parse), let node = section.values[field] else {
-            return nil
-        }
-        guard range.contains(value) else {
-            report(node.mark, "\(section.name(of: field)) must be \(bounds), not \(node.shown)")
-            return nil
-        }
-        return value
-    }
-
-    private mutating func parsed<Value>(
-        _ section: Section, _ field: String, _ wanted: String, parse: (String) throws(NotationError) -> Value
-    ) -> Value? {
-        guard let text = text(section, field, wanted: wanted) else { return nil }
-        do {
-            return try parse(text)
-        } catch {
-            report(section.mark(of: field), "\(section.name(of: field)) must be \(error.wanted), not \(quoted(text))")
+            report(node.mark, "\(name) \(error.text)")
             return nil
         }
     }

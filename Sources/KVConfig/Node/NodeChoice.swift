@@ -7,6 +7,8 @@ struct NodeChoice {
         var node: ClusterFile.Node
         var role: Configuration.Role
         var seeds: [Address]
+        /// Where flags and variables say something of it, by path.
+        var origins: [String: ConfigurationProblem.Place]
     }
 
     private let file: ClusterFile
@@ -25,9 +27,9 @@ struct NodeChoice {
         self.file = file
         self.path = path ?? "the file"
         self.overrides = overrides
-        requested = overrides.value(flags.node, "--node", "KV_NODE")
-        seeds = overrides.values(flags.seeds, "--seed", "KV_SEEDS")
-        join = try overrides.yes(flags.join, "--join", "KV_JOIN")
+        requested = overrides.value(flags.node, Settings.node)
+        seeds = overrides.values(flags.seeds, Settings.seeds)
+        join = try overrides.yes(flags.join, Settings.join)
         description = try NodeDescription(flags, overrides)
     }
 
@@ -58,7 +60,7 @@ struct NodeChoice {
         try description.checkAgreement(with: node, in: path)
         // A listed node that is told where its cluster is comes back to one that runs without it, on an empty disk.
         guard seeds.isEmpty, join == nil else { return try applicant(node) }
-        return Identity(nodes: file.nodes, node: node, role: .initial, seeds: [])
+        return Identity(nodes: file.nodes, node: node, role: .initial, seeds: [], origins: origins(of: node))
     }
 
     private func unlisted() throws(ConfigurationError) -> ClusterFile.Node {
@@ -79,7 +81,7 @@ struct NodeChoice {
 
     private func alone(_ node: ClusterFile.Node) throws(ConfigurationError) -> Identity {
         try description.checkDoors(of: node)
-        return Identity(nodes: [node], node: node, role: .initial, seeds: [])
+        return Identity(nodes: [node], node: node, role: .initial, seeds: [], origins: origins(of: node))
     }
 
     // MARK: Applicants
@@ -88,7 +90,7 @@ struct NodeChoice {
         let members = file.nodesAreDefault ? [] : file.nodes
         var found: [Address] = []
         for seed in seeds {
-            let address = try seed.parsed { (text) throws(NotationError) in try Address(notation: text) }
+            let address = try seed.parsed(ValueFormat.address)
             guard !address.isWildcard else {
                 throw ConfigurationError(
                     seed.place, "\(address) cannot be reached by that name: name one of the member's addresses")
@@ -107,7 +109,16 @@ struct NodeChoice {
             throw ConfigurationError(
                 seeds.first?.place ?? .flag("--seed"), "at most \(ClusterFile.maximumSeeds) seeds, not \(found.count)")
         }
-        return Identity(nodes: members, node: node, role: .applicant(admitsItself: join != nil), seeds: found)
+        return Identity(
+            nodes: members, node: node, role: .applicant(admitsItself: join != nil), seeds: found,
+            origins: origins(of: node))
+    }
+
+    private func origins(of node: ClusterFile.Node) -> [String: ConfigurationProblem.Place] {
+        var origins = description.origins(of: node)
+        if let requested { origins["node"] = requested.place }
+        if let seed = seeds.first { origins["seeds"] = seed.place }
+        return origins
     }
 
     /// Others have to reach it, and not find somebody else there.

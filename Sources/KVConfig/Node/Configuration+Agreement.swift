@@ -11,7 +11,7 @@ extension Configuration {
             ("cluster.replicas", "\(settings.replicas)"),
         ]
         guard role == .initial else {
-            return cluster.filter { stated.contains($0.0) }.map { (path: $0.0, value: $0.1) }
+            return cluster.filter { origins[$0.0] != nil }.map { (path: $0.0, value: $0.1) }
         }
         var lines = cluster + [("nodes", nodes.map(\.id).list)]
         for node in nodes {

@@ -16,6 +16,7 @@ extension ClusterFile {
         }
         nodesAreDefault = false
         nodes = []
+        origins["nodes"] = reader.place(of: top.mark(of: "nodes"))
         var taken = Taken()
         for (index, item) in items.enumerated() {
             if item.isNull || !item.isMapping {
@@ -23,7 +24,7 @@ extension ClusterFile {
                 continue
             }
             let section = reader.section(item, path: "nodes[\(index)]", kind: "nodes")
-            let node = Self.node(section, &reader)
+            let node = node(section, &reader)
             Self.checkAddresses(of: node, section, among: items.count, &taken, &reader)
             if let line = taken.ids.updateValue(section.mark(of: "id").line, forKey: node.id), !node.id.isEmpty {
                 reader.report(
@@ -34,26 +35,17 @@ extension ClusterFile {
         nodes.sort { $0.id < $1.id }
     }
 
-    private static func node(_ section: FieldReader.Section, _ reader: inout FieldReader) -> Node {
-        var node = Node(id: reader.text(section, "id", wanted: Name.wantedID) ?? "")
+    /// What one item of the list says.
+    private mutating func node(_ section: FieldReader.Section, _ reader: inout FieldReader) -> Node {
+        var node = Node(id: "")
+        let found = reader.read(Settings.nodeFields, section, into: &node)
         if section.values["id"] == nil {
             reader.report(section.mark, "\(section.path).id is missing: name the node, with \(Name.wantedID)")
-        } else if !Name.isID(node.id), section.values["id"]?.isScalar == true {
-            reader.report(
-                section.mark(of: "id"), "\(section.path).id must be \(Name.wantedID), not \(quoted(node.id))")
         }
-        node.client = reader.address(section, "client") ?? node.client
-        node.peer = reader.address(section, "peer") ?? node.peer
-        node.advertiseClient = reader.address(section, "advertise_client")
-        node.advertisePeer = reader.address(section, "advertise_peer")
-        if let zone = reader.text(section, "zone", wanted: Name.wantedLabel), !zone.isEmpty {
-            node.zone = zone
-            if !Name.isLabel(zone) {
-                reader.report(
-                    section.mark(of: "zone"), "\(section.path).zone must be \(Name.wantedLabel), not \(quoted(zone))")
-            }
+        // The list is sorted afterwards: from here on the node goes by its id.
+        for (path, place) in found {
+            origins["nodes[\(node.id)]" + path.dropFirst(section.path.count)] = place
         }
-        node.weight = reader.integer(section, "weight", in: Node.weights) ?? node.weight
         return node
     }
 
@@ -93,5 +85,4 @@ extension ClusterFile {
 
 extension YAMLNode {
     fileprivate var isMapping: Bool { if case .mapping = content { true } else { false } }
-    fileprivate var isScalar: Bool { if case .scalar = content { true } else { false } }
 }

@@ -17,8 +17,8 @@ public struct ClusterFile: Hashable, Sendable {
     public var seeds: [Address]
     /// What the packets of the failure detector are authenticated with: `security.secret`.
     public var secret: String?
-    /// Which of `settings` the file says, as `cluster.name` and so on.
-    var stated: Set<String>
+    /// Where values come from that are not defaults, by path: `storage.sync`, `nodes[n1].zone`.
+    var origins: [String: ConfigurationProblem.Place]
     /// Whether the file leaves `nodes` out, so that the only node is the default one and may be given another id.
     public var nodesAreDefault: Bool
 
@@ -27,7 +27,7 @@ public struct ClusterFile: Hashable, Sendable {
         settings: ClusterSettings(name: "default", partitions: 1024, replicas: 3), nodes: [Node(id: "n1")],
         dataDirectory: "./kv-data", storage: Storage(), failure: Failure(), limits: Limits(), redis: Redis(),
         log: Log(),
-        seeds: [], secret: nil, stated: [], nodesAreDefault: true)
+        seeds: [], secret: nil, origins: [:], nodesAreDefault: true)
 
     public struct Node: Hashable, Sendable {
         /// 1-64 of `a-z 0-9 . - _`.
@@ -130,12 +130,6 @@ public struct ClusterFile: Hashable, Sendable {
 
         public init() {}
     }
-}
-
-extension ClusterFile {
-    static let wantedSecret = "16 to 1024 bytes of text"
-
-    static func isSecret(_ text: String) -> Bool { (16...1024).contains(text.utf8.count) }
 }
 
 /// Names of nodes, zones and clusters.

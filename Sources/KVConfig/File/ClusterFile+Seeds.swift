@@ -10,6 +10,7 @@ extension ClusterFile {
             reader.report(top.mark(of: "seeds"), "seeds may list \(Self.maximumSeeds) addresses, not \(items.count)")
             return
         }
+        origins["seeds"] = reader.place(of: top.mark(of: "seeds"))
         var lines: [Address: Int] = [:]
         for (index, item) in items.enumerated() {
             guard let address = reader.address(item, named: "seeds[\(index)]") else { continue }

@@ -1,0 +1,38 @@
+/// A configuration, with each of its values and where that comes from.
+public struct ExplainedConfiguration: Hashable, Sendable {
+    public var configuration: Configuration
+    /// In the order of the manual.
+    public var values: [SettingValue]
+
+    /// A value that differs between two readings of a configuration.
+    public struct Difference: Hashable, Sendable {
+        public var path: String
+        public var old: String
+        public var new: String
+        /// When the new one counts.
+        public var change: Setting.Change
+    }
+
+    /// What is different in `next`, which was read later. Secrets are compared, and not shown.
+    public func differences(in next: ExplainedConfiguration) -> [Difference] {
+        var olds: [String: String] = [:]
+        for value in values { olds[value.path] = value.value }
+        var differences = next.values.compactMap { value -> Difference? in
+            guard let old = olds.removeValue(forKey: value.path), old != value.value else { return nil }
+            return Difference(path: value.path, old: old, new: value.value, change: Self.change(value.path))
+        }
+        if configuration.secret != next.configuration.secret, !differences.contains(where: { $0.path == Self.secret }) {
+            differences.append(
+                Difference(path: Self.secret, old: "(not shown)", new: "(not shown)", change: Self.change(Self.secret)))
+        }
+        return differences
+    }
+
+    private static let secret = "security.secret"
+
+    private static func change(_ path: String) -> Setting.Change {
+        // What is said of each node is described once for all of them.
+        let general = path.hasPrefix("nodes[") ? "nodes[]" + path.drop { $0 != "]" }.dropFirst() : path
+        return Settings.setting(general)?.change ?? .start
+    }
+}

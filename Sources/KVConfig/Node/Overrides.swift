@@ -1,0 +1,53 @@
+/// Values from the command line and the environment, with where they came from.
+struct Overrides {
+    struct Value {
+        var text: String
+        var place: ConfigurationProblem.Place
+
+        /// Puts it where `field` has its value.
+        func assign<Root>(_ field: SettingField<Root>, _ root: inout Root) throws(ConfigurationError) {
+            do throws(ValueProblem) {
+                try field.assign(&root, text)
+            } catch {
+                throw ConfigurationError(place, error.text)
+            }
+        }
+
+        /// As a value of this format.
+        func parsed<Parsed>(_ format: ValueFormat<Parsed>) throws(ConfigurationError) -> Parsed {
+            do throws(ValueProblem) {
+                return try format.parse(text)
+            } catch {
+                throw ConfigurationError(place, error.text)
+            }
+        }
+    }
+
+    var environment: [String: String]
+
+    /// - Parameter given: what the setting's flag says.
+    func value(_ given: String?, _ setting: Setting) -> Value? {
+        if let given, let flag = setting.flag { return Value(text: given, place: .flag(flag)) }
+        guard let variable = setting.variable, let text = environment[variable], !text.isEmpty else { return nil }
+        return Value(text: text, place: .environment(variable))
+    }
+
+    /// A flag that may be repeated, or a variable with its values between commas.
+    func values(_ given: [String], _ setting: Setting) -> [Value] {
+        if let flag = setting.flag, !given.isEmpty { return given.map { Value(text: $0, place: .flag(flag)) } }
+        guard let list = value(nil, setting) else { return [] }
+        return list.text.split(separator: ",", omittingEmptySubsequences: false).map {
+            Value(text: String($0), place: list.place)
+        }
+    }
+
+    /// A flag without a value, or a variable that is `true` or `false`; nil where neither says yes.
+    func yes(_ given: Bool, _ setting: Setting) throws(ConfigurationError) -> ConfigurationProblem.Place? {
+        guard let value = value(given ? "true" : nil, setting) else { return nil }
+        switch value.text {
+        case "true", "1": return value.place
+        case "false", "0": return nil
+        default: throw ConfigurationError(value.place, "must be true or false, not \(quoted(value.text))")
+        }
+    }
+}

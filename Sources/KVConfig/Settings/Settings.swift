@@ -1,0 +1,250 @@
+import KVCore
+
+/// Every setting of a node: the one place where its name, values, default, flag, variable and meaning are written down.
+public enum Settings {
+    /// A mapping of the file, or what stands at its top level.
+    public struct Section: Hashable, Sendable {
+        /// Empty: the top level.
+        public var name: String
+        public var summary: String
+    }
+
+    /// In the order in which the file is best written.
+    public static let sections: [Section] = [
+        Section(name: "cluster", summary: "What all nodes agree on, fixed when the cluster is created."),
+        Section(
+            name: "nodes",
+            summary: """
+                The first members, the same list in every node's file. It is read when the cluster is created; from then \
+                on the cluster keeps its own list, which 'kv join' and 'kv leave' change. Without it, the node is a \
+                cluster of one.
+                """),
+        Section(name: "", summary: "Where the node finds others, and where it keeps its data."),
+        Section(name: "storage", summary: "How this node keeps its data."),
+        Section(name: "failure", summary: "When a node counts as failed."),
+        Section(name: "limits", summary: "What clients may ask for, and what moves may take."),
+        Section(name: "security", summary: "Who may speak to this node."),
+        Section(name: "redis", summary: "How clients of the Redis protocol are served."),
+        Section(name: "log", summary: "What is written to standard error."),
+    ]
+
+    /// Those of the file, in the order of `sections`, then what only flags and variables say.
+    public static let all: [Setting] =
+        sections.flatMap { section in file(section.name) } + processOnly
+
+    public static func setting(_ path: String) -> Setting? { all.first { $0.path == path } }
+
+    /// Those of a section of the file.
+    public static func file(_ section: String) -> [Setting] {
+        switch section {
+        case "": [seeds] + fileFields.map(\.setting).filter { $0.section.isEmpty }
+        case "nodes": nodeFields.map(\.setting)
+        default: fileFields.map(\.setting).filter { $0.section == section }
+        }
+    }
+
+    /// The keys of each mapping of the file; the top level is named by the empty string.
+    static let vocabulary: [String: [String]] = {
+        var vocabulary: [String: [String]] = ["": []]
+        for section in sections {
+            let names = file(section.name).map(\.name)
+            vocabulary[section.name, default: []] += names
+            if !section.name.isEmpty { vocabulary["", default: []].append(section.name) }
+        }
+        return vocabulary
+    }()
+
+    // MARK: The whole file's
+
+    static let fileFields: [SettingField<ClusterFile>] = cluster + [dataDirectory] + storage + failure + limits + others
+
+    private static func field<Value: Sendable>(
+        _ path: String, _ format: ValueFormat<Value>, _ keyPath: WritableKeyPath<ClusterFile, Value> & Sendable,
+        isRequired: Bool = false, flag: String? = nil,
+        given: @escaping @Sendable (Configuration.Flags) -> String? = { _ in nil }, variable: String? = nil,
+        change: Setting.Change = .start, example: String? = nil, _ summary: String
+    ) -> SettingField<ClusterFile> {
+        let words = path.uppercased().map { $0 == "." ? "_" : $0 }
+        return SettingField(
+            path, format, keyPath, of: .standard, isRequired: isRequired, flag: flag, given: given,
+            variable: variable ?? "KV_" + String(words), change: change, example: example, summary)
+    }
+
+    private static let cluster = [
+        field(
+            "cluster.name", .label(), \.settings.name, isRequired: true, change: .creation, example: "demo",
+            "Names the cluster. A node of a cluster of another name is refused, so that two clusters never mix."),
+        field(
+            "cluster.partitions", .powerOfTwo(1...16_384), \.settings.partitions, change: .creation, example: "64",
+            """
+            How many partitions the keys are divided into. Partitions are what moves between nodes: have ten or more \
+            for each node that the cluster may grow to.
+            """),
+        field(
+            "cluster.replicas", .integer(1...9), \.settings.replicas, change: .creation, example: "5",
+            """
+            On how many nodes each key is kept, where there are as many. Of 3 replicas one can fail, of 5 two: a \
+            majority has to be up.
+            """),
+    ]
+
+    private static let dataDirectory = field(
+        "data_dir", .directory, \.dataDirectory, flag: "--data-dir", given: { $0.dataDirectory },
+        example: "/srv/kv",
+        """
+        The parent of the node's own directory, which is named after its id. A relative path is relative to where the \
+        process runs.
+        """)
+
+    private static let storage = [
+        field(
+            "storage.sync", .choice, \.storage.sync, example: "interval",
+            """
+            When accepted writes are put on disk. always: before they are acknowledged. interval: every sync_interval. \
+            never: when the operating system pleases. With interval and never, power loss of several machines at once can \
+            lose acknowledged writes; the death of processes cannot.
+            """),
+        field(
+            "storage.sync_interval", .duration(.milliseconds(1) ... .milliseconds(60_000)), \.storage.syncInterval,
+            example: "50ms", "How often the disk is synced where sync is interval."),
+        field(
+            "storage.cache", .size(0...1 << 40), \.storage.cache, example: "1GiB",
+            "Memory for values that were read or written lately. Keys are always in memory, beside this."),
+        field(
+            "storage.segment", .size(1 << 20...1 << 30), \.storage.segment, example: "128MiB",
+            """
+            How large a file of the log grows before the next is begun. It holds at least two records of the largest size \
+            (limits.key plus limits.value).
+            """),
+        field(
+            "storage.shards", .integer(0...ClusterFile.Storage.maximumShards), \.storage.shards, change: .directory,
+            example: "2",
+            """
+            Event loops that share the node's partitions, each with a log of its own. 0: half the processors, at most 8.
+            """),
+    ]
+
+    private static let failure = [
+        field(
+            "failure.probe_interval", .duration(.milliseconds(50) ... .milliseconds(60_000)), \.failure.probeInterval,
+            example: "500ms",
+            "How often a node probes another. A dead node is noticed after a few of these."),
+        field(
+            "failure.evict_after", .duration(.milliseconds(10_000) ... .milliseconds(30 * 86_400_000)),
+            \.failure.evictAfter, example: "1h",
+            """
+            How long a member has to be dead before the others remove it and copy what it held. It is longer than the \
+            restart of a machine takes.
+            """),
+    ]
+
+    private static let limits = [
+        field(
+            "limits.key", .size(1...ClusterFile.Limits.maximumKey), \.limits.key, example: "1KiB",
+            "The longest key."),
+        field(
+            "limits.value", .size(1...ClusterFile.Limits.maximumValue), \.limits.value, example: "512KiB",
+            "The longest value."),
+        field(
+            "limits.connections", .integer(1...1_000_000), \.limits.connections, example: "20000",
+            "How many clients may be connected at a time. One more is turned away."),
+        field(
+            "limits.in_flight", .size(1 << 20...64 << 30), \.limits.inFlight, example: "128MiB",
+            """
+            Memory for the requests under way. What does not fit is refused (503, BUSY) and changes nothing. At least \
+            limits.value.
+            """),
+        field(
+            "limits.move_rate", .size(0...1 << 40), \.limits.moveRate, example: "50MiB",
+            "How many bytes a second this node sends at the most while partitions move. 0: as many as it can."),
+    ]
+
+    private static let others = [
+        field(
+            "security.secret", .secret(bytes: 16...1024), \.secret, variable: "KV_SECRET",
+            example: "0123456789abcdef",
+            """
+            Authenticates the datagrams of failure detection; the same on every node. It does not protect client or peer \
+            connections.
+            """),
+        field(
+            "redis.moved", .boolean, \.redis.moved, example: "true",
+            """
+            Whether a command on a key that another node leads is answered with MOVED, as Redis Cluster does, rather than \
+            passed on to that node.
+            """),
+        field(
+            "log.level", .choice, \.log.level, flag: "--log-level", given: { $0.logLevel }, change: .reload,
+            example: "debug", "The least important messages that are written."),
+        field(
+            "log.format", .choice, \.log.format, flag: "--log-format", given: { $0.logFormat }, change: .reload,
+            example: "json", "A line of text for each message, or a JSON object on a line."),
+    ]
+
+    static let seeds = Setting(
+        path: "seeds", values: "list of HOST:PORT, at most \(ClusterFile.maximumSeeds)", standard: "[]",
+        flag: "--seed", variable: "KV_SEEDS", change: .start,
+        summary: """
+            Peer addresses of members, by which a node that the list of nodes does not name finds its cluster. Without \
+            them it asks the nodes that are listed. The flag is repeated for several; the variable has commas between them.
+            """, example: "[10.0.0.1:7500, 10.0.0.2:7500]")
+
+    // MARK: Each node's
+
+    static let nodeFields: [SettingField<ClusterFile.Node>] = {
+        let standard = ClusterFile.standard.nodes[0]
+        return [
+            SettingField(
+                "nodes[].id", .id, \.id, of: standard, isRequired: true, change: .creation, example: "n1",
+                "Names the node, for good. Its data directory bears the name."),
+            SettingField(
+                "nodes[].client", .address, \.client, of: standard, flag: "--client", given: { $0.client },
+                variable: "KV_CLIENT", change: .creation, example: "10.0.0.1:7400",
+                "Where the node listens for clients, HTTP and Redis's protocol alike."),
+            SettingField(
+                "nodes[].peer", .address, \.peer, of: standard, flag: "--peer", given: { $0.peer },
+                variable: "KV_PEER", change: .creation, example: "10.0.0.1:7500",
+                "Where the node listens for other nodes, over both TCP and UDP."),
+            SettingField(
+                "nodes[].advertise_client", .optionalAddress, \.advertiseClient, of: standard,
+                flag: "--advertise-client", given: { $0.advertiseClient }, variable: "KV_ADVERTISE_CLIENT",
+                change: .creation, example: "n1.example.net:7400",
+                "Where clients reach the node, when that is not where it listens."),
+            SettingField(
+                "nodes[].advertise_peer", .optionalAddress, \.advertisePeer, of: standard, flag: "--advertise-peer",
+                given: { $0.advertisePeer }, variable: "KV_ADVERTISE_PEER", change: .creation,
+                example: "n1.example.net:7500",
+                "Where other nodes reach the node, when that is not where it listens."),
+            SettingField(
+                "nodes[].zone", .label(isEmptyAllowed: true), \.zone, of: standard, flag: "--zone",
+                given: { $0.zone }, variable: "KV_ZONE", change: .creation, example: "a",
+                """
+                What fails together with the node: a rack, a room. Replicas of a key are put into different zones where \
+                there are enough.
+                """),
+            SettingField(
+                "nodes[].weight", .integer(ClusterFile.Node.weights), \.weight, of: standard, flag: "--weight",
+                given: { $0.weight }, variable: "KV_WEIGHT", change: .creation, example: "2",
+                "The node's share of the data, relative to the others'."),
+        ]
+    }()
+
+    // MARK: What only flags and variables say
+
+    static let processOnly = [config, node, join]
+
+    public static let config = Setting(
+        values: "a file's path", standard: "no file: a cluster of one", flag: "--config", variable: "KV_CONFIG",
+        change: .start, summary: "The cluster's cluster.yaml.")
+
+    public static let node = Setting(
+        values: Name.wantedID, standard: "the only node of the file", flag: "--node", variable: "KV_NODE",
+        change: .start, summary: "Which node this process is: one of the file's, or a new one.")
+
+    public static let join = Setting(
+        values: "true or false", standard: "false", flag: "--join", variable: "KV_JOIN", change: .start,
+        summary: "Whether the node joins the cluster that its seeds belong to without waiting for 'kv join'.")
+
+    /// The environment variables that a node heeds.
+    static let variables: [String] = all.compactMap(\.variable)
+}

@@ -1,0 +1,73 @@
+import KVConfig
+import Logging
+import Synchronization
+
+/// Reads the configuration again while the node runs, applies what can change at once, and names what has to wait for the next
+/// start. A configuration with a mistake changes nothing.
+final class Reload: Sendable {
+    private let inForce: Mutex<ExplainedConfiguration>
+    private let output: LogOutput
+    private let logger: Logger
+    private let manager: ServiceManager?
+    private let reread: @Sendable () throws(ConfigurationError) -> ExplainedConfiguration
+
+    init(
+        _ explained: ExplainedConfiguration, output: LogOutput, logger: Logger, manager: ServiceManager?,
+        reread: @escaping @Sendable () throws(ConfigurationError) -> ExplainedConfiguration
+    ) {
+        inForce = Mutex(explained)
+        self.output = output
+        self.logger = logger
+        self.manager = manager
+        self.reread = reread
+    }
+
+    @Sendable func run() {
+        manager?.reloading()
+        let outcome = apply()
+        manager?.ready(outcome)
+    }
+
+    /// What became of it, for the service manager.
+    private func apply() -> String {
+        let next: ExplainedConfiguration
+        do throws(ConfigurationError) {
+            next = try reread()
+        } catch {
+            for problem in error.problems { logger.error("the configuration was not reloaded: \(problem)") }
+            return "the configuration was not reloaded: it has mistakes, which the log names"
+        }
+        let differences = inForce.withLock { inForce in
+            let differences = inForce.differences(in: next)
+            // The rest is compared with what the process runs with, until it starts again.
+            inForce.apply(differences.filter { $0.change == .reload }, of: next)
+            return differences
+        }
+        output.current = next.configuration.log
+        for difference in differences {
+            let text = "\(difference.path): \(difference.old) is now \(difference.new)"
+            switch difference.change {
+            case .reload: logger.notice("reloaded: \(text)")
+            case .start: logger.warning("reloaded: \(text), which counts from the next start")
+            case .creation:
+                logger.warning("reloaded: \(text), which changes nothing: it is fixed since the cluster was created")
+            case .directory:
+                logger.warning(
+                    "reloaded: \(text), which changes nothing: it is fixed since the data directory was made")
+            }
+        }
+        if differences.isEmpty { logger.notice("reloaded: the configuration is the same as before") }
+        return "the configuration was reloaded"
+    }
+}
+
+extension ExplainedConfiguration {
+    /// Takes the values that count at once from `next`.
+    fileprivate mutating func apply(_ differences: [Difference], of next: ExplainedConfiguration) {
+        configuration.log = next.configuration.log
+        for difference in differences {
+            guard let index = values.firstIndex(where: { $0.path == difference.path }) else { continue }
+            values[index].value = difference.new
+        }
+    }
+}

@@ -1,0 +1,27 @@
+import ArgumentParser
+import FoundationEssentials
+import KVConfig
+
+/// For packaging, so it is not listed: people read the pages with man.
+struct Manual: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "manual",
+        abstract: "Write the manual pages into a directory.",
+        shouldDisplay: false)
+
+    @Argument(help: "A directory that exists.", completion: .directory)
+    var directory: String
+
+    func run() throws {
+        var pages = ManualPage.all(try CommandInfo.read(), version: Release.version)
+        pages.append(("cluster.yaml.5", Reference.manual(version: Release.version)))
+        for (name, text) in pages {
+            let path = "\(directory)/\(name)"
+            do {
+                try Data(text.utf8).write(to: URL(filePath: path))
+            } catch {
+                throw Failure(.data, "\(path) cannot be written: \(error); name a directory that exists")
+            }
+        }
+    }
+}
