@@ -1,21 +1,38 @@
 # What one does with this repository. `make run` is the quickest way to see it work.
 
+SHELL := /bin/bash
 SWIFT ?= swift
 SEEDS ?= 1000
 # What is optimized is also linked with Swift's library, over whose calls it spends less so, and leaves out the checks of exclusive
 # access that the tests run with.
 RELEASE = -c release --static-swift-stdlib -Xswiftc -enforce-exclusivity=unchecked -Xswiftc -cross-module-optimization
 
-.PHONY: build static run test simulate bench format lint clean deps
+.PHONY: build static deb deb-test deb-deps run test simulate bench format lint clean deps
 .DEFAULT_GOAL := build
 
 ## The executable, optimized: .build/release/kv
 build: deps
 	$(SWIFT) build $(RELEASE) --product kv
 
-## The same without any shared library: .build-static/release/kv runs on every Linux of this processor
+## The same without any shared library: .build-static/kv runs on every Linux of this processor, in an empty root too. Its symbols are in
+## .build-static/kv.debug
 static: deps
-	$(SWIFT) build $(RELEASE) --scratch-path .build-static -Xswiftc -static-executable --product kv
+	@# The linker warns of what looks names up: such an executable does that without libraries (CProcess), so it is not shown.
+	set -o pipefail; $(SWIFT) build $(RELEASE) --scratch-path .build-static -Xswiftc -static-executable --product kv 2>&1 | \
+	    sed -e '/in statically linked applications requires at runtime/d' -e '/the use of .mktemp. is dangerous/d'
+	@packaging/strip .build-static/release/kv .build-static/kv
+
+## A Debian package of that: .build-deb/kv_VERSION_ARCH.deb. KV_VERSION=0.3.1 make deb builds it as another version
+deb: deb-deps static
+	packaging/build-deb
+
+deb-deps:
+	@SWIFT="$(SWIFT)" .ci/deps debhelper dpkg-dev fakeroot
+
+## The package as its users meet it: installed in a clean Debian, three nodes, a dead one, a rolling upgrade, removed. As root
+deb-test: deb
+	@SWIFT="$(SWIFT)" .ci/deps debootstrap lintian man-db python3
+	packaging/test-deb
 
 ## Three nodes on this machine, until Ctrl-C
 run: build
