@@ -1,5 +1,6 @@
 import ArgumentParser
 import KVConfig
+import KVCore
 
 struct Config: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -23,18 +24,25 @@ struct Config: ParsableCommand {
         var node: String?
 
         func run() throws {
-            let cluster = try ClusterFile.read(path: file)
-            if let node {
-                _ = try Configuration.load(flags: Configuration.Flags(config: file, node: node), environment: [:])
-            }
-            let ids = cluster.nodes.map(\.id)
+            let (settings, ids) = try read()
             let nodes = "\(ids.count) \(ids.count == 1 ? "node" : "nodes") (\(ids.joined(separator: ", ")))"
             try Output.write(
                 """
-                \(file): valid: the cluster "\(cluster.settings.name)" of \(nodes), \(cluster.settings.partitions) partitions \
-                of \(cluster.settings.replicas) replicas
+                \(file): valid: the cluster "\(settings.name)" of \(nodes), \(settings.partitions) partitions \
+                of \(settings.replicas) replicas
 
                 """)
+        }
+
+        /// Once, as the file may be a pipe.
+        private func read() throws -> (ClusterSettings, nodes: [String]) {
+            guard let node else {
+                let cluster = try ClusterFile.read(path: file)
+                return (cluster.settings, cluster.nodes.map(\.id))
+            }
+            let flags = Configuration.Flags(config: file, node: node)
+            let configuration = try Configuration.load(flags: flags, environment: [:])
+            return (configuration.settings, configuration.nodes.map(\.id))
         }
     }
 
