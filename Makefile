@@ -7,6 +7,9 @@ SEEDS ?= 1000
 # access that the tests run with.
 RELEASE = -c release --static-swift-stdlib -Xswiftc -enforce-exclusivity=unchecked -Xswiftc -cross-module-optimization
 
+# For `kv --version`: with a + where the work tree differs from the commit. Nothing where this is no repository.
+export KV_COMMIT ?= $(shell git rev-parse --short=10 HEAD 2>/dev/null)$(shell git diff --quiet HEAD 2>/dev/null || [ $$? -ne 1 ] || echo +)
+
 .PHONY: build static deb deb-test deb-deps run test simulate bench format lint clean deps
 .DEFAULT_GOAL := build
 
@@ -31,7 +34,7 @@ deb-deps:
 
 ## The package as its users meet it: installed in a clean Debian, three nodes, a dead one, a rolling upgrade, removed. As root
 deb-test: deb
-	@SWIFT="$(SWIFT)" .ci/deps debootstrap lintian man-db python3
+	@SWIFT="$(SWIFT)" .ci/deps debootstrap lintian man-db python3 iproute2 procps binutils
 	packaging/test-deb
 
 ## Three nodes on this machine, until Ctrl-C

@@ -1,6 +1,6 @@
 import CRelease
 
-/// Which version of this program runs. Package.swift has the version, and takes the commit from git.
+/// Which version of this program runs. Package.swift has the version; the Makefile says the commit.
 public enum Release {
     /// By semver.org.
     public static let version = String(cString: kv_release_version())
