@@ -48,10 +48,7 @@ struct RawArgument: ExpressibleByArgument {
 
 extension Key {
     /// A key from the command line.
-    init(_ argument: RawArgument) throws {
-        guard !argument.bytes.isEmpty else { throw Failure(.usage, "the key is empty; a key has at least one byte") }
-        self.init(argument.bytes)
-    }
+    init(_ argument: RawArgument) { self.init(argument.bytes) }
 
     /// As messages show it.
     var shown: String { "'\(self)'" }

@@ -84,7 +84,7 @@ final class CommandTests: XCTestCase {
             "kv join --cancel --dry-run",
             "kv join --pause --zone a", "kv leave", "kv leave n1", "kv leave --cancel --force", "kv help nothing",
             "kv nothing", "kv bench --workload z", "kv bench --rate 0", "kv bench --protocol carrier-pigeon", "kv get",
-            "kv get ''", "kv get a b", "kv get a --wat",
+            "kv get a b", "kv get a --wat",
             "kv put a b --file f", "kv put a b --if-absent --if-version 1.1.1", "kv put a b --ttl 0s",
             "kv put a b --if-version x", "kv del", "kv del a b --if-version 1.1.1", "kv ring -o xml",
             "kv get a --endpoint nohost", "kv get a --endpoint a:1,", "kv get a --timeout 5", "kv get a --timeout 0s",

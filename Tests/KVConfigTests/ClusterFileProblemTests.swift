@@ -168,7 +168,7 @@ final class ClusterFileProblemTests: XCTestCase {
         expect(
             name + "failure: {probe_interval: 1ms}",
             #"f:2:27: failure.probe_interval must be from 50ms to 1m, not "1ms""#)
-        expect(name + "limits: {key: 0}", #"f:2:15: limits.key must be from 1 to 64KiB, not "0""#)
+        expect(name + "limits: {key: 0}", #"f:2:15: limits.key must be from 1 to 65535, not "0""#)
         expect(name + "limits: {value: 65MiB}", #"f:2:17: limits.value must be from 1 to 64MiB, not "65MiB""#)
         expect(
             name + "limits: {value: 2MiB, in_flight: 1MiB}",

@@ -275,6 +275,34 @@ final class LogStoreTests: XCTestCase {
         XCTAssertNil(fixture.store.takeCommit())
     }
 
+    /// A key without bytes, first of all in a partition, and the longest one; also through a crash, a merge and a deletion.
+    func testKeysOfEveryLengthComeBack() throws {
+        let fixture = try StoreFixture(segment: 1 << 20)
+        try fixture.open()
+        let keys = [
+            "", "k", String(repeating: "k", count: 1023), String(repeating: "k", count: 1025),
+            String(repeating: "k", count: Key.maximumBytes),
+        ]
+        for key in keys {
+            for value in ["", "v"] {
+                fixture.put(key, value)
+                try fixture.commit()
+                XCTAssertEqual(try fixture.read(key)?.value, Array(value.utf8), "\(key.count)")
+            }
+        }
+        try fixture.crash()
+        try fixture.settle()
+        for key in keys { XCTAssertEqual(try fixture.read(key)?.value, Array("v".utf8), "\(key.count)") }
+        var seen: Set<Key> = []
+        fixture.store.forEach(PartitionID(0)) { key, _ in seen.insert(key) }
+        XCTAssertEqual(seen, Set(keys.map { Key($0) }))
+        for key in keys { fixture.put(key, nil) }
+        try fixture.commit()
+        try fixture.crash()
+        for key in keys { XCTAssertEqual(try fixture.read(key)?.value, nil, "\(key.count)") }
+        XCTAssertNil(fixture.store.failure)
+    }
+
     func testLongKeysAndLargeValuesSpanManyBatches() throws {
         let fixture = try StoreFixture(segment: 1 << 20)
         fixture.options.cache = 64 << 20

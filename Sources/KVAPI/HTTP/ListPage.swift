@@ -2,11 +2,14 @@ import KVCore
 import NIOCore
 
 extension ListCursor {
+    /// Set in the partition's number, which is below it: the key is there, and has no bytes.
+    private static let emptyKey: UInt16 = 1 << 15
+
     /// What clients hand back: the partition in two bytes and the key, in base64 for URLs.
     var opaque: [UInt8] {
-        Base64.encodeForURL(
-            [UInt8(truncatingIfNeeded: partition.raw >> 8), UInt8(truncatingIfNeeded: partition.raw)]
-                + (key?.bytes ?? []))
+        let number = key?.bytes.isEmpty == true ? partition.raw | Self.emptyKey : partition.raw
+        return Base64.encodeForURL(
+            [UInt8(truncatingIfNeeded: number >> 8), UInt8(truncatingIfNeeded: number)] + (key?.bytes ?? []))
     }
 
     /// Nil unless `text` is a cursor that a cluster of these settings can have given.
@@ -14,9 +17,11 @@ extension ListCursor {
         guard let bytes = Base64.decodeFromURL(text), bytes.count >= 2, bytes.count - 2 <= limits.key else {
             return nil
         }
-        let partition = PartitionID(UInt16(bytes[0]) << 8 | UInt16(bytes[1]))
-        guard Int(partition.raw) < settings.partitions else { return nil }
-        let key = bytes.count > 2 ? Key(Array(bytes[2...])) : nil
+        let number = UInt16(bytes[0]) << 8 | UInt16(bytes[1])
+        let isKeyEmpty = number & Self.emptyKey != 0
+        let partition = PartitionID(number & ~Self.emptyKey)
+        guard Int(partition.raw) < settings.partitions, !isKeyEmpty || bytes.count == 2 else { return nil }
+        let key = bytes.count > 2 || isKeyEmpty ? Key(Array(bytes[2...])) : nil
         guard key.map({ PartitionID(slot: $0.slot, partitions: settings.partitions) == partition }) ?? true
         else { return nil }
         self.init(partition: partition, key: key)

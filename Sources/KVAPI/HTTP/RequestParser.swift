@@ -123,7 +123,6 @@ struct RequestParser {
     }
 
     private func key(_ bytes: [UInt8]) throws(HTTPFailure) -> Key {
-        guard !bytes.isEmpty else { throw .bad("empty_key", "the key is empty; a key has at least one byte") }
         guard bytes.count <= limits.key else {
             throw HTTPFailure(
                 .targetTooLong, "key_too_long",

@@ -93,10 +93,10 @@ public struct ClusterFile: Hashable, Sendable {
 
     public struct Limits: Hashable, Sendable {
         /// What `key` and `value` may be set to at the most.
-        public static let maximumKey = 64 << 10
+        public static let maximumKey = Key.maximumBytes
         public static let maximumValue = 64 << 20
 
-        /// Bytes of a key, 1 B to 64 KiB.
+        /// Bytes of a key, 1 B to 65,535 B.
         public var key = 4 << 10
         /// Bytes of a value, 1 B to 64 MiB.
         public var value = 1 << 20

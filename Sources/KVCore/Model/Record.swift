@@ -1,5 +1,8 @@
 /// A key: any bytes, ordered bytewise.
 public struct Key: Hashable, Comparable, Sendable {
+    /// The longest key that the store and the wire hold, in bytes; `limits.key` is at most this. The shortest has none.
+    public static let maximumBytes = Int(UInt16.max)
+
     public let bytes: [UInt8]
 
     @inlinable

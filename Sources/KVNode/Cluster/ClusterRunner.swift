@@ -30,6 +30,8 @@ final class ClusterRunner: @unchecked Sendable {
         let logger: Logger
         /// The directory cannot be written: the process must end.
         let onStoreFailure: @Sendable (String) -> Void
+        /// The node cannot hear others, and why; nil when it can again.
+        let onObstacle: @Sendable (String?) -> Void
         /// This node is a member no more.
         let onDeparture: @Sendable (Departure) -> Void
     }
@@ -90,7 +92,9 @@ final class ClusterRunner: @unchecked Sendable {
         swim.setMembers(machine.topology.members.map(\.number), now: Clock.monotonic)
         swim.epoch = machine.topology.epoch
         parts.socket.setMembers(machine.topology.reachableMembers, now: Clock.monotonic)
-        parts.socket.start { [weak self] message, peer in self?.received(message, from: peer) }
+        parts.socket.start(onObstacle: parts.onObstacle) { [weak self] message, peer in
+            self?.received(message, from: peer)
+        }
         let interval = TimeAmount(swimOptions.timer)
         timer = loop.scheduleRepeatedTask(initialDelay: .zero, delay: interval) { [weak self] _ in self?.onTimer() }
     }

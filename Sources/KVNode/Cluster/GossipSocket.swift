@@ -1,3 +1,4 @@
+import Glibc
 import KVCore
 import KVWire
 import Logging
@@ -16,8 +17,14 @@ final class GossipSocket: @unchecked Sendable {
     private static let resolveEvery = Span.milliseconds(30_000)
     private static let resolveAgain = Span.milliseconds(3000)
 
+    /// The pause before a socket that closed by itself is opened again, for as often as it takes.
+    private static let reopenAfter = TimeAmount.seconds(1)
+
     private let loop: any EventLoop
-    private let channel: any Channel
+    /// Nil after it has closed by itself, until it is open again.
+    private(set) var socket: DatagramSocket?
+    /// Where it is bound, each time.
+    private let local: SocketAddress
     private let clusterID: UUID128
     private let me: NodeNumber
     private let secret: GossipSecret?
@@ -25,6 +32,8 @@ final class GossipSocket: @unchecked Sendable {
     private let reasons: ReasonLog
     private var peers: [NodeNumber: Peer] = [:]
     private var receive: ((GossipMessage, NodeNumber) -> Void)?
+    private var onObstacle: (String?) -> Void = { _ in }
+    private var isStopped = false
 
     private struct Peer {
         let name: String
@@ -32,13 +41,15 @@ final class GossipSocket: @unchecked Sendable {
         var resolved: SocketAddress?
         /// When to look the name up (again); nil for an address that is none, and while it is being looked up.
         var lookUp: KVCore.Instant?
+        /// The last datagram could not be sent, which has been said.
+        var isFailing = false
     }
 
     private init(
-        channel: any Channel, loop: any EventLoop, clusterID: UUID128, me: NodeNumber, secret: GossipSecret?,
+        local: SocketAddress, loop: any EventLoop, clusterID: UUID128, me: NodeNumber, secret: GossipSecret?,
         pool: NIOThreadPool, reasons: ReasonLog
     ) {
-        self.channel = channel
+        self.local = local
         self.loop = loop
         self.clusterID = clusterID
         self.me = me
@@ -59,17 +70,14 @@ final class GossipSocket: @unchecked Sendable {
         }
         do {
             let found = try await pool.runIfActive { try Resolver.resolve(address) }
-            guard let local = found.first else { throw ResolutionError(address: address, reason: "it has no address") }
-            let channel = try await DatagramBootstrap(group: loop)
-                .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 64 << 10))
-                .bind(to: local).get()
-            let socket = GossipSocket(
-                channel: channel, loop: loop, clusterID: clusterID, me: me, secret: key, pool: pool,
+            guard let wanted = found.first else { throw ResolutionError(address: address, reason: "it has no address") }
+            // The port may have been left to the system: it is the same from here on.
+            let first = try await DatagramSocket.bind(to: wanted, loop: loop).get()
+            let gossip = GossipSocket(
+                local: first.local, loop: loop, clusterID: clusterID, me: me, secret: key, pool: pool,
                 reasons: reasons)
-            try await loop.submit {
-                try channel.pipeline.syncOperations.addHandler(GossipHandler(socket: socket))
-            }.get()
-            return socket
+            try await loop.submit { try gossip.adopt(first) }.get()
+            return gossip
         } catch {
             throw NodeError(
                 .unavailable,
@@ -81,17 +89,66 @@ final class GossipSocket: @unchecked Sendable {
     }
 
     /// Where it listens; nil once stopped.
-    var port: Int? { channel.localAddress?.port }
+    var port: Int? { isStopped ? nil : local.port }
 
-    /// - Parameter receive: called on the loop with what members say.
-    func start(_ receive: @escaping (GossipMessage, NodeNumber) -> Void) {
+    /// - Parameters:
+    ///   - receive: called on the loop with what members say.
+    ///   - onObstacle: called on the loop with why nothing can be sent or received, and with nil when that is over.
+    func start(
+        onObstacle: @escaping (String?) -> Void = { _ in }, _ receive: @escaping (GossipMessage, NodeNumber) -> Void
+    ) {
         loop.assertInEventLoop()
         self.receive = receive
+        self.onObstacle = onObstacle
     }
 
     func stop() {
+        isStopped = true
         receive = nil
-        channel.close(promise: nil)
+        socket?.close()
+        socket = nil
+    }
+
+    // MARK: The socket
+
+    private func adopt(_ opened: DatagramSocket) throws {
+        guard !isStopped else { return opened.close() }
+        try opened.channel.pipeline.syncOperations.addHandler(GossipHandler(socket: self))
+        socket = opened
+        opened.channel.closeFuture.whenComplete { [weak self] _ in self?.closed(opened) }
+    }
+
+    /// It has closed by itself: nobody would hear of this node any more.
+    private func closed(_ closed: DatagramSocket) {
+        guard !isStopped, socket === closed else { return }
+        closed.close()
+        socket = nil
+        let obstacle = "the socket of failure detection on \(local) (UDP) has closed; it is being opened again"
+        reasons.say(obstacle, of: "the failure detector's socket")
+        onObstacle(obstacle)
+        reopen()
+    }
+
+    private func reopen() {
+        loop.scheduleTask(in: Self.reopenAfter) { [weak self] in
+            guard let self, !isStopped else { return }
+            DatagramSocket.bind(to: local, loop: loop).flatMapThrowing { [weak self] opened in
+                try self?.adopt(opened)
+            }.whenComplete { [weak self] result in
+                guard let self, !isStopped else { return }
+                switch result {
+                case .success:
+                    reasons.forget("the failure detector's socket")
+                    onObstacle(nil)
+                case .failure(let error):
+                    let obstacle =
+                        "the socket of failure detection on \(local) (UDP) cannot be opened: \(describe(error)); trying again"
+                    reasons.say(obstacle, of: "the failure detector's socket")
+                    onObstacle(obstacle)
+                    reopen()
+                }
+            }
+        }
     }
 
     func setMembers(_ members: [Member], now: KVCore.Instant) {
@@ -109,11 +166,25 @@ final class GossipSocket: @unchecked Sendable {
         refresh(now: now)
     }
 
-    func send(_ message: GossipMessage, to peer: NodeNumber) {
-        guard let address = peers[peer]?.resolved, address.protocol == channel.localAddress?.protocol else { return }
-        let bytes = GossipCodec.encode(message, clusterID: clusterID, from: me, secret: secret)
-        channel.writeAndFlush(
-            AddressedEnvelope(remoteAddress: address, data: channel.allocator.buffer(bytes: bytes)), promise: nil)
+    func send(_ message: GossipMessage, to number: NodeNumber) {
+        guard let socket, let peer = peers[number], let resolved = peer.resolved else { return }
+        let failure: String?
+        if let address = socket.reachable(resolved) {
+            let code = socket.send(
+                GossipCodec.encode(message, clusterID: clusterID, from: me, secret: secret), to: address)
+            failure = code == 0 ? nil : String(cString: strerror(code))
+        } else {
+            failure = "this node's peer address, \(local), is not of its family"
+        }
+        guard failure != nil || peer.isFailing else { return }
+        let subject = "datagrams to \(peer.name)"
+        if let failure {
+            reasons.say(
+                "cannot send datagrams to \(peer.name) at \(peer.address) (UDP): \(failure); trying again", of: subject)
+        } else {
+            reasons.forget(subject)
+        }
+        peers[number]?.isFailing = failure != nil
     }
 
     fileprivate func received(_ bytes: ByteBuffer, from address: SocketAddress) {
@@ -143,24 +214,23 @@ final class GossipSocket: @unchecked Sendable {
         for (number, peer) in peers {
             guard let due = peer.lookUp, now >= due else { continue }
             peers[number]?.lookUp = nil
-            let family = channel.localAddress?.protocol
             pool.submit { [self] _ in
                 let result = Result { () throws(ResolutionError) in try Resolver.resolve(peer.address) }
-                loop.execute { [self] in lookedUp(number, peer.address, result, family) }
+                loop.execute { [self] in lookedUp(number, peer.address, result) }
             }
         }
     }
 
     private func lookedUp(
-        _ number: NodeNumber, _ address: Address, _ result: Result<[SocketAddress], ResolutionError>,
-        _ family: NIOBSDSocket.ProtocolFamily?
+        _ number: NodeNumber, _ address: Address, _ result: Result<[SocketAddress], ResolutionError>
     ) {
         guard let peer = peers[number], peer.address == address else { return }
         let now = Clock.monotonic
         let subject = "the name of \(peer.name)"
         do throws(ResolutionError) {
             let found = try result.get()
-            guard let usable = found.first(where: { $0.protocol == family }) else {
+            let isUsable = { [socket] (found: SocketAddress) in socket.map { $0.reachable(found) != nil } ?? true }
+            guard let usable = found.first(where: isUsable) else {
                 throw ResolutionError(
                     address: address, reason: "it has no address of the family that this node's peer address is of")
             }
@@ -187,6 +257,6 @@ private final class GossipHandler: ChannelInboundHandler {
         socket.received(envelope.data, from: envelope.remoteAddress)
     }
 
-    /// Nobody listens where something was sent to: the same as a loss. The socket stays.
+    /// What cannot be read is lost. If the channel closes for it, the socket is opened again.
     func errorCaught(context: ChannelHandlerContext, error: any Error) {}
 }

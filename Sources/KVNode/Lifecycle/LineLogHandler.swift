@@ -23,9 +23,7 @@ struct LineLogHandler: LogHandler {
 
     func log(event: LogEvent) {
         let fields = metadata.merging(event.metadata ?? [:]) { _, new in new }.sorted { $0.key < $1.key }
-        var line = output.current.format == .text ? text(event, fields) : json(event, fields)
-        // One write, so that the lines of several processes on one terminal do not mix.
-        line.withUTF8 { _ = write(STDERR_FILENO, $0.baseAddress, $0.count) }
+        output.write(output.current.format == .text ? text(event, fields) : json(event, fields))
     }
 
     private func text(_ event: LogEvent, _ fields: [(key: String, value: Logger.MetadataValue)]) -> String {

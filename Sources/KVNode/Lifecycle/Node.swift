@@ -133,7 +133,8 @@ private struct Assembly {
                     configuration: base.configuration, loop: base.clusterGroup.next(), node: identity,
                     topology: topology, directory: base.directory,
                     runners: runners, policy: policy, peers: peers, socket: socket, pool: base.pool,
-                    logger: base.logger, onStoreFailure: onStoreFailure, onDeparture: onDeparture))
+                    logger: base.logger, onStoreFailure: onStoreFailure,
+                    onObstacle: { [status] in status.set($0, of: "failure detection") }, onDeparture: onDeparture))
             let door = try await openDoor(cluster, socket)
             for runner in runners {
                 try await runner.loop.submit { start(runner, cluster) }.get()
@@ -184,7 +185,7 @@ private struct Assembly {
         do {
             return try await ClientDoor.open(
                 base.configuration.node.client, group: base.group, backend: backend,
-                facts: base.facts, logger: base.logger)
+                facts: base.facts, reasons: base.reasons, logger: base.logger)
         } catch {
             socket.stop()
             throw error

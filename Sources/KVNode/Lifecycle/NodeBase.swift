@@ -14,6 +14,8 @@ struct NodeBase: Sendable {
     private static let storageThreads = 4
 
     let configuration: Configuration
+    /// How many clients may be connected at a time: as the configuration says, or as many as the process may have.
+    let connections: Int
     let logger: Logger
     let reasons: ReasonLog
     let directory: DataDirectory
@@ -28,6 +30,16 @@ struct NodeBase: Sendable {
 
     /// - Throws: `NodeError` where the data directory cannot be opened, or does not fit the configuration.
     static func open(_ configuration: Configuration, logger: Logger) throws(NodeError) -> NodeBase {
+        let limit = DescriptorLimit.raised()
+        let connections = try limit.connections(configured: configuration.limits.connections)
+        if connections < configuration.limits.connections {
+            logger.warning(
+                """
+                this process may have \(limit.total) files and sockets open, so \(connections) clients may be connected at a \
+                time rather than limits.connections (\(configuration.limits.connections)); to have more, raise `ulimit -n`, \
+                or LimitNOFILE= of a systemd unit
+                """)
+        }
         let directory = try DataDirectory.open(configuration)
         let clusterGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let commitPool = NIOThreadPool(numberOfThreads: directory.stores.count)
@@ -39,7 +51,8 @@ struct NodeBase: Sendable {
         let pool = NIOThreadPool(numberOfThreads: storageThreads)
         pool.start()
         return NodeBase(
-            configuration: configuration, logger: logger, reasons: ReasonLog(logger: logger), directory: directory,
+            configuration: configuration, connections: connections, logger: logger, reasons: ReasonLog(logger: logger),
+            directory: directory,
             group: MultiThreadedEventLoopGroup(numberOfThreads: directory.stores.count), clusterGroup: clusterGroup,
             commitPool: commitPool, pool: pool)
     }
@@ -63,7 +76,7 @@ struct NodeBase: Sendable {
             }
         return NodeFacts(
             version: Release.version, client: configuration.node.reachableClient, redirects: configuration.redis.moved,
-            dataDirectory: directory.path, appendfsync: sync, maximumConnections: configuration.limits.connections,
+            dataDirectory: directory.path, appendfsync: sync, maximumConnections: connections,
             threads: directory.stores.count, processID: Int(getpid()))
     }
 

@@ -44,10 +44,12 @@ public enum NodeMain {
             if let topology { try await serve(base, topology, turns.continuation, manager, &next) }
         } catch {
             await base.close()
+            output.flush()
             throw error
         }
         await base.close()
         base.logger.info("stopped")
+        output.flush()
     }
 
     /// What becomes of a node next.
@@ -98,7 +100,11 @@ public enum NodeMain {
     /// The store must not be used any more.
     private static let end: @Sendable (String) -> Void = { reason in
         let bytes = Array("kv: \(reason)\n".utf8)
-        _ = bytes.withUnsafeBytes { Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
+        // Where nobody reads, the end does not wait for it.
+        var wanted = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
+        if poll(&wanted, 1, 1000) == 1 {
+            _ = bytes.withUnsafeBytes { Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
+        }
         _exit(1)
     }
 }

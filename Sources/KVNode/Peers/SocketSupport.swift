@@ -16,6 +16,24 @@ extension Address {
     }
 }
 
+extension Channel {
+    /// For a listener: where the process or the system has no descriptors left it waits a little before it tries again. Its loop
+    /// would do nothing else otherwise, as the connection that cannot be taken goes on waiting.
+    /// - Parameter whom: who connects, in words.
+    func pauseAccepting(_ reasons: ReasonLog, from whom: String) -> EventLoopFuture<Void> {
+        eventLoop.makeCompletedFuture {
+            try pipeline.syncOperations.addHandler(
+                AcceptBackoffHandler { error in
+                    guard [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(error.errnoCode) else { return nil }
+                    reasons.say(
+                        "connections of \(whom) cannot be taken: \(describe(error)); trying again until they can",
+                        of: "accepting \(whom)")
+                    return .milliseconds(200)
+                })
+        }
+    }
+}
+
 /// An error of a socket in words, as short as possible.
 func describe(_ error: any Error) -> String {
     switch error {

@@ -22,13 +22,15 @@ final class ClientDoor: Sendable {
 
     /// - Throws: `NodeError` when the address cannot be listened on.
     static func open(
-        _ address: Address, group: any EventLoopGroup, backend: any Backend, facts: NodeFacts, logger: Logger
+        _ address: Address, group: any EventLoopGroup, backend: any Backend, facts: NodeFacts, reasons: ReasonLog,
+        logger: Logger
     ) async throws -> ClientDoor {
         let connections = ClientConnections(limit: facts.maximumConnections, logger: logger)
         let resp = RespDoor(backend: backend, facts: facts, wallClock: { Clock.wall })
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelInitializer { channel in channel.pauseAccepting(reasons, from: "clients") }
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             // Idle connections of the Redis protocol stay open: those whose clients are gone are found so.
             .childChannelOption(.socketOption(.so_keepalive), value: 1)
@@ -79,6 +81,15 @@ private final class ClientConnections: Sendable {
     private let limit: Int
     private let logger: Logger
     private let open = Mutex<[ObjectIdentifier: any Channel]>([:])
+    private let refused = Mutex(Refused())
+
+    private struct Refused {
+        /// Since it was last said.
+        var count = 0
+        var lastSaid: ContinuousClock.Instant?
+    }
+
+    private static let sayEvery = Duration.seconds(10)
 
     init(limit: Int, logger: Logger) {
         self.limit = limit
@@ -96,13 +107,26 @@ private final class ClientConnections: Sendable {
             return true
         }
         guard fits else {
-            logger.warning(
-                "a client was turned away: limits.connections are open",
-                metadata: ["connections": "\(limit)"])
+            turnedAway()
             return false
         }
         channel.closeFuture.whenComplete { [self] _ in open.withLock { $0[name] = nil } }
         return true
+    }
+
+    /// Says how many were turned away, now and then: each of them would be a line.
+    private func turnedAway() {
+        let now = ContinuousClock.now
+        let count = refused.withLock { refused -> Int? in
+            refused.count += 1
+            guard refused.lastSaid.map({ now - $0 >= Self.sayEvery }) ?? true else { return nil }
+            defer { refused = Refused(count: 0, lastSaid: now) }
+            return refused.count
+        }
+        guard let count else { return }
+        logger.warning(
+            "\(count) \(count == 1 ? "client was" : "clients were") turned away: \(limit) are connected, which is the limit"
+        )
     }
 
     func quiesce() {

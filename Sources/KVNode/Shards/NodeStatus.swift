@@ -8,6 +8,8 @@ final class NodeStatus: Sendable {
         /// Partitions held here whose leader is not known; nil before a shard's first report.
         var leaderless: [Int?]
         var isStopping = false
+        /// What is wrong with the whole node, by what it is wrong with.
+        var obstacles: [String: String] = [:]
     }
 
     private let state: Mutex<State>
@@ -28,6 +30,9 @@ final class NodeStatus: Sendable {
 
     func beginStopping() { state.withLock { $0.isStopping = true } }
 
+    /// - Parameter obstacle: what is wrong with `subject`, in words; nil: nothing any more.
+    func set(_ obstacle: String?, of subject: String) { state.withLock { $0.obstacles[subject] = obstacle } }
+
     /// Of all shards together.
     var usage: PartitionUsage {
         state.withLock { state in
@@ -43,6 +48,7 @@ final class NodeStatus: Sendable {
     var obstacle: String? {
         state.withLock { state in
             if state.isStopping { return "the node is stopping" }
+            if let obstacle = state.obstacles.min(by: { $0.key < $1.key }) { return obstacle.value }
             var leaderless = 0
             for part in state.leaderless {
                 guard let part else { return "the node is starting" }

@@ -218,8 +218,9 @@ final class ShardRunner: @unchecked Sendable {
     func submit(_ request: KeyRequest, partition: PartitionID, isOwn: Bool = false, for receiver: ReplyReceiver) {
         loop.assertInEventLoop()
         let bytes = isOwn ? 0 : request.key.bytes.count + request.command.valueBytes
-        guard !isStopped, bytesInFlight + bytes <= maximumBytesInFlight else {
-            let refusal: Refusal = isStopped ? .stopping : .overloaded
+        let isAble = !isStopped && store.failure == nil
+        guard isAble, bytesInFlight + bytes <= maximumBytesInFlight else {
+            let refusal: Refusal = isAble ? .overloaded : .stopping
             return tell(receiver, request.token, Reply(outcome: .refused(refusal), node: node.id))
         }
         if request.options.redirects, let address = redirect(request, partition) {
@@ -284,7 +285,9 @@ final class ShardRunner: @unchecked Sendable {
         let now = look()
         shard.flush(now: now)
         let job = writeAtOnce(now)
-        guard !isStopped else { return outbox.send() }
+        // Fail-stop, in this one place: once the store has failed, nothing that the machine has decided leaves the node.
+        // What it appended meanwhile is nowhere.
+        guard check(store.failure), !isStopped else { return outbox.send() }
         // First what others wait for: peers, who sync as well, and then the disk. Clients have waited for them.
         perform()
         links?.flush()

@@ -14,7 +14,7 @@ enum RecordKind: UInt8 {
 ///     12 partition   14 zero   16 ballot   24 sequence   32 expiry   40 key, content type, value
 enum RecordFormat {
     static let headerSize = 40
-    static let maximumKey = Int(UInt16.max)
+    static let maximumKey = Key.maximumBytes
     /// Of a whole record. Keeps every offset in a segment within 32 bits.
     static let maximumLength = 1 << 29
 

@@ -22,6 +22,8 @@ struct KeyArena: ~Copyable {
     }
 
     mutating func add(_ key: UnsafeRawBufferPointer) -> UInt64 {
+        // Of a key without bytes there is nothing to keep, and there may be no block yet.
+        guard key.count > 0 else { return 0 }
         live += key.count
         if key.count > Self.blockSize / 4 {
             blocks.append(.allocate(byteCount: key.count, alignment: 1))

@@ -104,7 +104,12 @@ extension ByteReader {
         UUID128(high: try fixed(UInt64.self), low: try fixed(UInt64.self))
     }
 
-    mutating func key() throws(WireError) -> Key { Key(try bytes("key length")) }
+    /// One that the store could not hold is refused: an append cannot fail.
+    mutating func key() throws(WireError) -> Key {
+        let bytes = try bytes("key length")
+        guard bytes.count <= Key.maximumBytes else { throw .tooMany("key length", UInt64(bytes.count)) }
+        return Key(bytes)
+    }
 
     mutating func record() throws(WireError) -> Record {
         let version = try version()

@@ -25,7 +25,7 @@ struct Del: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let keys = try keys.map { try Key($0) }
+        let keys = keys.map { Key($0) }
         let condition = try condition.parsed()
         let client = try options.client()
         var absent: [Key] = []

@@ -17,7 +17,7 @@ struct Get: AsyncParsableCommand {
     @OptionGroup var options: ClientOptions
 
     func run() async throws {
-        let key = try Key(key)
+        let key = Key(key)
         let client = try options.client()
         guard let value = try await client.get(key, consistency: stale ? .stale : .linearizable) else {
             throw Failure(.noSuchKey, "no such key: \(key.shown)")

@@ -39,7 +39,7 @@ struct Put: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let key = try Key(key)
+        let key = Key(key)
         let lifetime = try ttl.map { text in
             guard let span = try? Span(notation: text), span > .zero else {
                 throw Failure(.usage, "--ttl: '\(text)' is not a length of time above zero, such as 30s or 10m")

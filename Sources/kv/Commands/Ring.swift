@@ -23,7 +23,7 @@ struct Ring: AsyncParsableCommand {
     @OptionGroup var options: ClientOptions
 
     func run() async throws {
-        let keys = try keys.map { try Key($0) }
+        let keys = keys.map { Key($0) }
         let client = try options.client()
         guard watch else { return try Output.write(try await picture(keys, client)) }
         let clear = Output.canRedraw && !format.isJSON ? "\u{1B}[H\u{1B}[J" : ""
