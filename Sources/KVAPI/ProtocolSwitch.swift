@@ -8,20 +8,31 @@ public final class ProtocolSwitch: ChannelInboundHandler, RemovableChannelHandle
     public typealias InboundIn = ByteBuffer
     public typealias InboundOut = ByteBuffer
 
-    public enum Choice: Sendable {
+    public enum Choice: Hashable, Sendable {
         case http
         case resp
+        /// Neither, and it can be told so in its own words.
+        case foreign(ForeignProtocol)
     }
 
     /// How long a connection may stay open without having said anything that decides.
     public static let timeout = TimeAmount.seconds(75)
 
     private let configure: (any Channel, Choice) throws -> Void
+    private let onForeign: (ForeignProtocol) -> Void
     private var pending: ByteBuffer?
     private var timer: Scheduled<Void>?
 
-    /// - Parameter configure: adds the handlers of the protocol to the channel.
-    public init(configure: @escaping (any Channel, Choice) throws -> Void) { self.configure = configure }
+    /// - Parameters:
+    ///   - onForeign: called where a connection speaks what is not spoken here; it is answered and closed.
+    ///   - configure: adds the handlers of the protocol to the channel.
+    public init(
+        onForeign: @escaping (ForeignProtocol) -> Void = { _ in },
+        configure: @escaping (any Channel, Choice) throws -> Void
+    ) {
+        self.onForeign = onForeign
+        self.configure = configure
+    }
 
     public func handlerAdded(context: ChannelHandlerContext) {
         let channel = context.channel
@@ -39,8 +50,18 @@ public final class ProtocolSwitch: ChannelInboundHandler, RemovableChannelHandle
         var bytes = unwrapInboundIn(data)
         if pending == nil { pending = bytes } else { pending?.writeBuffer(&bytes) }
         guard let gathered = pending, let choice = Self.choice(gathered.readableBytesView) else { return }
+        if case .foreign(let foreign) = choice { return refuse(foreign, context) }
         guard decide(choice, context) else { return }
         context.pipeline.syncOperations.removeHandler(self, promise: nil)
+    }
+
+    private func refuse(_ foreign: ForeignProtocol, _ context: ChannelHandlerContext) {
+        pending = nil
+        onForeign(foreign)
+        let sent = context.eventLoop.makePromise(of: Void.self)
+        let channel = context.channel
+        sent.futureResult.whenComplete { _ in channel.close(promise: nil) }
+        context.writeAndFlush(NIOAny(context.channel.allocator.buffer(bytes: foreign.refusal)), promise: sent)
     }
 
     public func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
@@ -74,11 +95,15 @@ public final class ProtocolSwitch: ChannelInboundHandler, RemovableChannelHandle
     // MARK: Deciding
 
     private static let methods: [[UInt8]] = [
-        "GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT",
+        "GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT", "PRI",
     ].map { (method: String) in Array(method.utf8) }
 
     /// Nil while more bytes have to tell.
     static func choice(_ bytes: some Collection<UInt8>) -> Choice? {
+        if bytes.first == 0x16 {
+            guard let second = bytes.dropFirst().first else { return nil }
+            return second == 0x03 ? .foreign(.tls) : .resp
+        }
         // Empty lines before a request are passed over by both.
         let rest = bytes.drop { $0 == 0x0d || $0 == 0x0a }
         guard !rest.isEmpty else { return nil }
@@ -87,6 +112,12 @@ public final class ProtocolSwitch: ChannelInboundHandler, RemovableChannelHandle
             return methods.contains { $0.starts(with: word) } ? nil : .resp
         }
         guard let method = methods.first(where: { $0.elementsEqual(word) }) else { return .resp }
+        if method == Array("PRI".utf8) {
+            let preface = "* HTTP/2.0\r\n".utf8
+            let given = rest.dropFirst(word.count + 1)
+            if given.starts(with: preface) { return .foreign(.http2) }
+            return preface.starts(with: given) ? nil : .resp
+        }
         // It names a host and port.
         if method == Array("CONNECT".utf8) { return .http }
         return target(rest.dropFirst(word.count + 1), ofServer: method == Array("OPTIONS".utf8))
@@ -100,5 +131,35 @@ public final class ProtocolSwitch: ChannelInboundHandler, RemovableChannelHandle
             if target.count < scheme.utf8.count, scheme.utf8.starts(with: target) { return nil }
         }
         return .resp
+    }
+}
+
+/// What some clients begin with that is not spoken here.
+public enum ForeignProtocol: Hashable, Sendable {
+    /// HTTP/2 by prior knowledge (RFC 9113).
+    case http2
+    /// A hello of TLS (RFC 8446).
+    case tls
+
+    /// For the log: what happened, and what to do.
+    public var advice: String {
+        switch self {
+        case .http2: "a client speaks HTTP/2 to the client port; have it speak HTTP/1.1"
+        case .tls: "a client speaks TLS to the client port, where there is none; use http:// and redis:// addresses"
+        }
+    }
+
+    /// Says no in the protocol's own words.
+    var refusal: [UInt8] {
+        switch self {
+        case .http2:
+            let reason = Array("kv speaks HTTP/1.1".utf8)
+            // SETTINGS, as every server begins, and GOAWAY: no stream was seen, HTTP_1_1_REQUIRED.
+            return [0, 0, 0, 4, 0, 0, 0, 0, 0] + [0, 0, UInt8(8 + reason.count), 7, 0, 0, 0, 0, 0]
+                + [0, 0, 0, 0, 0, 0, 0, 0x0d] + reason
+        case .tls:
+            // An alert: fatal, handshake_failure.
+            return [0x15, 0x03, 0x01, 0, 2, 2, 40]
+        }
     }
 }

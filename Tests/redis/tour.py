@@ -279,8 +279,18 @@ def only_kv(r):
     one = at_one(r)
     equal(r.execute_command("CLIENT", "SETINFO", "LIB-NAME", "tour", **one), "OK", True)
     equal(r.execute_command("CLIENT", "NO-TOUCH", "ON", **one), "OK", True)
-    for command in (("MULTI",), ("RENAME", "{tour}a", "{tour}b"), ("MSETNX", "{tour}a", "1"), ("EXEC",)):
+    for command in (("RENAME", "{tour}a", "{tour}b"), ("MSETNX", "{tour}a", "1"), ("MULTI",)):
         refused(f"'{command[0].lower()}' is not supported", r.execute_command, *command, **one)
+    # On the same connection: nothing of the transaction is carried out.
+    refused("was not carried out", r.execute_command, "SET", "{tour}m", "v", **one)
+    refused("Transaction discarded", r.execute_command, "EXEC", **one)
+    refused("EXEC without MULTI", r.execute_command, "EXEC", **one)
+    equal(r.get("{tour}m"), None)
+    if not isinstance(r, redis.RedisCluster):
+        pipe = r.pipeline()
+        pipe.set("{tour}m", "v")
+        refused("", pipe.execute)
+        equal(r.get("{tour}m"), None)
     refused("unknown command 'LPUSH'", r.execute_command, "LPUSH", "{tour}l", "v", **one)
 
 

@@ -57,10 +57,11 @@ struct RespConnection: ~Copyable {
     private var isTaskUnderWay = false
     /// Bytes of replies that wait for earlier ones.
     private var readyBytes = 0
-    /// About what a reply takes, from the largest lately: what the reads under way may bring.
+    /// About what the reply to a read takes, from the largest lately.
     private var expectedBytes = 0
-    /// A command has been answered, and so tells how large replies are: several may be begun before the next has come.
-    private(set) var knowsReplies = false
+    private var readsUnderWay = 0
+    /// A read has been answered, and so tells how large replies are.
+    private var knowsReplies = false
     private var isInputClosed = false
     private var isDraining = false
     private var isWritable = true
@@ -93,12 +94,26 @@ struct RespConnection: ~Copyable {
     /// Whether there is something to be sent.
     var hasOutput: Bool { writer.pending.readableBytes > 0 }
 
+    /// Whether the next part of the command on several keys may be begun although there is no room: it is the oldest, so nothing
+    /// but its end makes room, and what it has gathered is bounded by itself. Its parts under way are bounded as ever.
+    private var isGatheringOldest: Bool {
+        guard gathering != nil, slots.count == 1, isWritable,
+            writer.pending.readableBytes < options.maximumPendingBytes
+        else { return false }
+        return operations.count == 0
+            || operations.count < options.maximumInFlight && bytesToCome < options.maximumPendingBytes
+                && operations.bytes < options.maximumBytesInFlight
+    }
+
+    /// What the reads under way may bring: values of the largest size until the first has come.
+    private var bytesToCome: Int { readsUnderWay * (knowsReplies ? expectedBytes : max(session.limits.value, 1)) }
+
     /// Whether another command may be begun.
     private var hasRoom: Bool {
         guard operations.count > 0 || !slots.isEmpty else {
             return isWritable && writer.pending.readableBytes < options.maximumPendingBytes
         }
-        let pending = writer.pending.readableBytes + readyBytes + operations.count * expectedBytes
+        let pending = writer.pending.readableBytes + readyBytes + bytesToCome
         return isWritable && slots.count < options.maximumInFlight && operations.count < options.maximumInFlight
             && operations.bytes < options.maximumBytesInFlight && pending < options.maximumPendingBytes
     }
@@ -142,14 +157,18 @@ extension RespConnection {
     private mutating func ended(_ operation: OperationTable.Operation, _ reply: Reply, sum: Int64?) {
         let answer = sum.map(RespAnswer.integer) ?? answer(reply, to: operation)
         let bytes = answer.bytes
-        knowsReplies = true
-        expectedBytes = max(bytes, expectedBytes - expectedBytes / 16)
+        if !operation.isWrite {
+            readsUnderWay -= 1
+            knowsReplies = true
+            expectedBytes = max(bytes, expectedBytes - expectedBytes / 16)
+        }
         let index = Int(operation.sequence - firstSequence)
         guard slots.count > index else { return }
         if case .gathering(let gathering) = slots[slots.index(slots.startIndex, offsetBy: index)] {
-            readyBytes += bytes
-            guard gathering.received(answer, of: operation.part) else { return }
             readyBytes -= gathering.bytes
+            let isDone = gathering.received(answer, of: operation.part)
+            guard isDone else { return readyBytes += gathering.bytes }
+            if self.gathering === gathering { self.gathering = nil }
             complete(index, gathering.answer)
         } else {
             complete(index, answer)
@@ -223,7 +242,7 @@ extension RespConnection {
                 return end(now: now)
             case .lingering, .closed: return nil
             }
-            guard !isTaskUnderWay, hasRoom else { return nil }
+            guard !isTaskUnderWay, hasRoom || isGatheringOldest else { return nil }
             if gathering != nil {
                 if let effect = beginPart() { return effect }
                 continue
@@ -280,6 +299,9 @@ extension RespConnection {
                 }
                 let command = try found.resolved(arguments)
                 guard isFirst || !command.flags.contains(.alone) else { return nil }
+                if session.isTransactionRefused, !RefusedCommands.endsTransaction(command) {
+                    return .answer(.failure(.afterRefusedTransaction(command.name)))
+                }
                 if session.command !== command { session.command = command }
                 return try command.run(arguments, &session)
             } catch {
@@ -342,6 +364,7 @@ extension RespConnection {
         let operation = OperationTable.Operation(
             sequence: sequence, part: part, expectation: expectation, isWrite: !isRead, isStale: isStale,
             bytes: key.bytes.count + command.valueBytes)
+        if isRead { readsUnderWay += 1 }
         let (token, hasToWait) = operations.begin(operation, key: key, command)
         return hasToWait ? nil : .execute(token: token, key, command, isStale: isStale)
     }

@@ -86,6 +86,16 @@ extension RespFailure {
         Self("ERR the keys that match have more than \(limit) bytes; use SCAN")
     }
 
+    static func afterRefusedTransaction(_ command: String) -> Self {
+        Self(
+            "ERR '\(command)' was not carried out: it is in a transaction, and MULTI was refused; EXEC or DISCARD ends it"
+        )
+    }
+
+    static func tooManyBytes(limit: Int) -> Self {
+        Self("ERR the values have more than \(limit) bytes together; ask for fewer keys at a time")
+    }
+
     init(_ excess: RespRequestParser.Excess, limits: RequestLimits, request: Int) {
         switch excess {
         case .argument(let bytes) where bytes > limits.value: self = .valueTooLong(bytes, limit: limits.value)

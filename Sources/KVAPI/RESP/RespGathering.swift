@@ -16,7 +16,11 @@ final class RespGathering {
     private let sum: Sum
     /// The parts from here on have yet to be begun.
     private(set) var next = 0
-    private var missing: Int
+    /// Parts that have been begun and not answered.
+    private var underWay = 0
+    /// The answers together are larger than may be, and no more parts are begun.
+    private var isOverfull = false
+    private let limit: Int
     private var answers: [RespAnswer]
     private var total: Int64 = 0
     private var failed = 0
@@ -24,12 +28,14 @@ final class RespGathering {
     private(set) var bytes = 0
     private var failure: (severity: Int, RespFailure)?
 
-    /// - Parameter parts: one at least.
-    init(_ parts: [(key: Key, command: Command)], _ expectation: RespExpectation, _ sum: Sum) {
+    /// - Parameters:
+    ///   - parts: one at least.
+    ///   - limit: of the answers together, in bytes.
+    init(_ parts: [(key: Key, command: Command)], _ expectation: RespExpectation, _ sum: Sum, limit: Int) {
         self.parts = parts
         self.expectation = expectation
         self.sum = sum
-        missing = parts.count
+        self.limit = limit
         answers = sum == .all ? Array(repeating: .null, count: parts.count) : []
     }
 
@@ -40,23 +46,34 @@ final class RespGathering {
 
     /// The part to begin next; nil where all have been begun.
     func takeNext() -> Int? {
-        guard next < parts.count else { return nil }
+        guard next < parts.count, !isOverfull else { return nil }
         next += 1
+        underWay += 1
         return next - 1
     }
 
     /// True where it was the last.
     func received(_ answer: RespAnswer, of part: Int) -> Bool {
-        missing -= 1
+        underWay -= 1
+        guard !isOverfull else { return isDone }
         bytes += answer.bytes
+        guard bytes <= limit else {
+            isOverfull = true
+            answers = []
+            bytes = 0
+            failure = (3, .tooManyBytes(limit: limit))
+            return isDone
+        }
         switch answer {
         case .failure(let reason): failed(reason)
         case .integer(let value): total += value
         default: break
         }
         if sum == .all { answers[part] = answer }
-        return missing == 0
+        return isDone
     }
+
+    private var isDone: Bool { underWay == 0 && (isOverfull || next == parts.count) }
 
     private func failed(_ reason: RespFailure) {
         failed += 1
@@ -68,7 +85,7 @@ final class RespGathering {
     /// To be asked for when the last answer has come.
     var answer: RespAnswer {
         if let (severity, reason) = failure {
-            return .failure(severity == 2 || parts.count == 1 ? reason : .partly(failed, of: parts.count, reason))
+            return .failure(severity >= 2 || parts.count == 1 ? reason : .partly(failed, of: parts.count, reason))
         }
         switch sum {
         case .all: return .array(answers)

@@ -31,6 +31,8 @@ final class RespHandler: ChannelDuplexHandler {
     /// Given to the backend with every command. It holds this handler until `stop`.
     private var receiver: ReplyReceiver?
     private var scheduledFlush: (@Sendable () -> Void)?
+    /// What takes more than one command on one key, and is under way.
+    private var task: RespTaskRunner?
     private var timer: Scheduled<Void>?
     private var timerDeadline = Instant(nanoseconds: .max)
 
@@ -81,7 +83,9 @@ final class RespHandler: ChannelDuplexHandler {
         switch event {
         case ChannelEvent.inputClosed: connection.inputClosed()
         case ChannelEvent.outputClosed: connection.outputClosed(now: now)
-        case is ChannelShouldQuiesceEvent: connection.drain()
+        case is ChannelShouldQuiesceEvent:
+            connection.drain()
+            task?.cancel(RespFailure(.stopping))
         default: break
         }
         perform()
@@ -98,6 +102,9 @@ final class RespHandler: ChannelDuplexHandler {
     private func stop() {
         guard context != nil else { return }
         connection.closed()
+        // Nobody is left to be told.
+        task?.cancel(RespFailure(.stopping))
+        task = nil
         server.closed(client)
         timer?.cancel()
         timer = nil
@@ -133,8 +140,7 @@ extension RespHandler {
 
     /// Takes the commands of a pipeline that may be begun, some at a time.
     private func gather(_ now: Instant) {
-        let limit = connection.knowsReplies ? Self.together : 1
-        while requests.count < limit, let next = connection.next(now: now) {
+        while requests.count < Self.together, let next = connection.next(now: now) {
             switch consume next {
             case .execute(let token, let key, let command, let isStale):
                 let options = isStale ? stale : linearizable
@@ -159,7 +165,9 @@ extension RespHandler {
         case .execute: break
         case .perform(let task):
             let bound = NIOLoopBound(self, eventLoop: loop)
-            RespTaskRunner(server: server, loop: loop) { bound.value.finished($0) }.run(task)
+            let runner = RespTaskRunner(server: server, loop: loop) { bound.value.finished($0) }
+            self.task = runner
+            runner.run(task)
         case .closeOutput:
             flush()
             context?.close(mode: .output, promise: nil)
@@ -169,6 +177,7 @@ extension RespHandler {
     }
 
     private func finished(_ answer: RespAnswer) {
+        task = nil
         connection.finished(answer)
         perform()
     }

@@ -10,10 +10,14 @@ public struct RespOptions: Sendable {
     public var maximumBytesInFlight = 4 << 20
     /// Bytes of replies that wait for an earlier one or to be sent, past which no more is begun.
     public var maximumPendingBytes = 4 << 20
+    /// Bytes of the values that one command may answer with (`MGET`).
+    public var maximumGatheredBytes = 64 << 20
     /// Bytes of one request; a larger one is refused. It is raised where one key and value would not fit twice.
     public var maximumRequestBytes = 32 << 20
     /// Bytes of the keys that one `KEYS` may answer with.
     public var maximumListedBytes = 64 << 20
+    /// Steps of matching keys with a pattern after which others have their turn.
+    public var matchingSlice = 1 << 20
     /// Deletes of one `FLUSHALL` that are under way.
     public var flushWidth = 256
     /// Cursors of `SCAN` whose last keys are remembered, on a node.

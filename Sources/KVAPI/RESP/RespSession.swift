@@ -8,6 +8,8 @@ struct RespSession {
     private(set) var version = RespVersion.resp2
     /// Reads may be answered from any copy.
     private(set) var isReadOnly = false
+    /// `MULTI` was refused: until the client's `EXEC` or `DISCARD` nothing is carried out, as it counts on all or nothing.
+    private(set) var isTransactionRefused = false
     /// The command under way, or the last.
     var command: RespCommand?
 
@@ -17,6 +19,8 @@ struct RespSession {
     }
 
     var limits: RequestLimits { server.limits }
+    /// Bytes that one command may answer with; one value always fits.
+    var gatheringLimit: Int { max(server.options.maximumGatheredBytes, 2 * max(limits.value, 0)) }
     /// Milliseconds since 1970.
     var wall: UInt64 { server.wallClock() }
 
@@ -30,8 +34,11 @@ struct RespSession {
         client.setMode(version, isReadOnly: isReadOnly)
     }
 
+    mutating func refuseTransaction(_ isRefused: Bool) { isTransactionRefused = isRefused }
+
     /// As a new connection's.
     mutating func reset() {
+        isTransactionRefused = false
         setVersion(.resp2)
         setReadOnly(false)
         client.setName("")

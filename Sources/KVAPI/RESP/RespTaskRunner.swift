@@ -8,7 +8,7 @@ final class RespTaskRunner: @unchecked Sendable {
     private let server: RespServer
     private let loop: any EventLoop
     /// Called once, on `loop`.
-    private let finish: @Sendable (RespAnswer) -> Void
+    private let onFinish: @Sendable (RespAnswer) -> Void
     private let scope: KeyScope
 
     // What KEYS has found, and what FLUSHALL has under way.
@@ -17,6 +17,7 @@ final class RespTaskRunner: @unchecked Sendable {
     private var page: [Key] = []
     private var deleting = 0
     private var failure: RespFailure?
+    private var isFinished = false
     private var nextPage: ListCursor?
     private var receiver: ReplyReceiver?
     private var generator = SystemRandomNumberGenerator()
@@ -24,8 +25,20 @@ final class RespTaskRunner: @unchecked Sendable {
     init(server: RespServer, loop: any EventLoop, finish: @escaping @Sendable (RespAnswer) -> Void) {
         self.server = server
         self.loop = loop
-        self.finish = finish
+        onFinish = finish
         scope = server.facts.redirects ? .ledHere : .cluster
+    }
+
+    /// Nobody waits for it any more, or the node stops: it ends as soon as what it has under way has ended.
+    func cancel(_ reason: RespFailure) {
+        loop.assertInEventLoop()
+        failure = failure ?? reason
+    }
+
+    private func finish(_ answer: RespAnswer) {
+        guard !isFinished else { return }
+        isFinished = true
+        onFinish(answer)
     }
 
     private var backend: any Backend { server.backend }
@@ -59,7 +72,10 @@ final class RespTaskRunner: @unchecked Sendable {
             prefix: [], cursor: cursor, limit: limit, values: false, scope: scope ?? self.scope, timeout: timeout)
         backend.list(request, on: loop) { [self] result in
             switch result {
-            case .success(let page): body(page)
+            case .success(let page):
+                // What has been asked for is of no use any more.
+                if let reason = self.failure, self.page.isEmpty { return finish(.failure(reason)) }
+                body(page)
             case .failure(let failure): finish(.failure(RespFailure(failure.refusal)))
             }
         }
@@ -105,23 +121,42 @@ extension RespTaskRunner {
         page(from: place, limit: request.count) { [self] page in
             let next = page.next.map(ScanCursor.init) ?? .start
             if let key = page.next?.key { server.positions.remember(key, at: next) }
-            let keys = page.entries.lazy.map(\.key.bytes)
-                .filter { request.isOfStrings && request.pattern?.matches($0) ?? true }
-            finish(.array([.text("\(next.raw)"), .array(keys.map(RespAnswer.bulk))]))
+            let keys = request.isOfStrings ? page.entries.map(\.key.bytes) : []
+            match(keys, request.pattern) { [self] in
+                finish(.array([.text("\(next.raw)"), .array(found)]))
+            }
         }
+    }
+
+    /// Adds to `found` what matches, a slice a turn, as others are waiting for theirs.
+    private func match(
+        _ keys: [[UInt8]], _ pattern: RespGlob?, from start: Int = 0, _ then: @escaping @Sendable () -> Void
+    ) {
+        var budget = server.options.matchingSlice
+        var index = start
+        while index < keys.count {
+            guard budget > 0 else {
+                return loop.execute { [self, index] in match(keys, pattern, from: index, then) }
+            }
+            let key = keys[index]
+            index += 1
+            budget -= pattern?.cost(of: key.count) ?? 1
+            guard pattern?.matches(key) ?? true else { continue }
+            found.append(.bulk(key))
+            foundBytes += key.count + 32
+        }
+        then()
     }
 
     private func list(from place: ListCursor?, matching glob: RespGlob) {
         page(from: place, limit: ListQuery.maximumLimit) { [self] page in
-            for (key, _) in page.entries where glob.matches(key.bytes) {
-                found.append(.bulk(key.bytes))
-                foundBytes += key.bytes.count + 32
+            match(page.entries.map(\.key.bytes), glob) { [self] in
+                guard foundBytes <= server.options.maximumListedBytes else {
+                    return finish(.failure(.tooManyMatches(limit: server.options.maximumListedBytes)))
+                }
+                guard let next = page.next else { return finish(.array(found)) }
+                list(from: next, matching: glob)
             }
-            guard foundBytes <= server.options.maximumListedBytes else {
-                return finish(.failure(.tooManyMatches(limit: server.options.maximumListedBytes)))
-            }
-            guard let next = page.next else { return finish(.array(found)) }
-            list(from: next, matching: glob)
         }
     }
 

@@ -113,6 +113,8 @@ public struct ClusterFile: Hashable, Sendable {
     public struct Redis: Hashable, Sendable {
         /// Whether commands on keys that another node leads are answered with where to ask, rather than passed on.
         public var moved = false
+        /// How long a command may wait for its leader and its answer, 50 ms to 1 minute.
+        public var timeout = Span.milliseconds(1000)
 
         public init() {}
     }

@@ -174,6 +174,12 @@ public enum Settings {
             passed on to that node.
             """),
         field(
+            "redis.timeout", .duration(.milliseconds(50) ... .milliseconds(60_000)), \.redis.timeout, example: "5s",
+            """
+            How long a command may wait for a leader and its answer before it is answered with CLUSTERDOWN or \
+            OUTCOMEUNKNOWN. Keep it below the timeout of the clients, or they give up first and send again.
+            """),
+        field(
             "log.level", .choice, \.log.level, flag: "--log-level", given: { $0.logLevel }, change: .reload,
             example: "debug", "The least important messages that are written."),
         field(

@@ -185,7 +185,7 @@ private struct Assembly {
         do {
             return try await ClientDoor.open(
                 base.configuration.node.client, group: base.group, backend: backend,
-                facts: base.facts, reasons: base.reasons, logger: base.logger)
+                facts: base.facts, redis: base.configuration.redis, reasons: base.reasons, logger: base.logger)
         } catch {
             socket.stop()
             throw error

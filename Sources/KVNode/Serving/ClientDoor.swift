@@ -1,4 +1,5 @@
 import KVAPI
+import KVConfig
 import KVCore
 import Logging
 import NIOCore
@@ -22,11 +23,14 @@ final class ClientDoor: Sendable {
 
     /// - Throws: `NodeError` when the address cannot be listened on.
     static func open(
-        _ address: Address, group: any EventLoopGroup, backend: any Backend, facts: NodeFacts, reasons: ReasonLog,
+        _ address: Address, group: any EventLoopGroup, backend: any Backend, facts: NodeFacts,
+        redis: ClusterFile.Redis, reasons: ReasonLog,
         logger: Logger
     ) async throws -> ClientDoor {
         let connections = ClientConnections(limit: facts.maximumConnections, logger: logger)
-        let resp = RespDoor(backend: backend, facts: facts, wallClock: { Clock.wall })
+        var respOptions = RespOptions()
+        respOptions.timeout = redis.timeout
+        let resp = RespDoor(backend: backend, facts: facts, options: respOptions, wallClock: { Clock.wall })
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -41,8 +45,12 @@ final class ClientDoor: Sendable {
                         channel.close(promise: nil)
                         return
                     }
-                    let protocols = ProtocolSwitch { channel, choice in
+                    let protocols = ProtocolSwitch(
+                        onForeign: { reasons.say($0.advice, of: "\($0)") }
+                    ) { channel, choice in
                         switch choice {
+                        // It is refused before it comes here.
+                        case .foreign: break
                         case .http: try HTTPDoor.configure(channel, backend: backend, wallClock: { Clock.wall })
                         case .resp: try resp.configure(channel)
                         }

@@ -282,6 +282,86 @@ final class RespConnectionTests: XCTestCase {
         XCTAssertEqual(door.received().components(separatedBy: "$900\r\n").count, 21, "all come in time")
     }
 
+    /// Parts of one command wait for its end, which nothing else brings about: they must not wait for the room that they take.
+    func testACommandOnSeveralKeysIsAnsweredWhateverItsSize() throws {
+        var options = RespOptions()
+        options.maximumPendingBytes = 2000
+        let door = try RespTestDoor(options: options)
+        let value = String(repeating: "x", count: 900)
+        door.backend.outcome = { _, _ in .found(.holding(value)) }
+        door.send("mget " + (0..<20).map { "k\($0)" }.joined(separator: " ") + "\nping\n")
+        XCTAssertEqual(
+            door.received(), "*20\r\n" + String(repeating: "$900\r\n\(value)\r\n", count: 20) + "+PONG\r\n")
+    }
+
+    func testPartsUnderWayAreBoundedByWhatTheyMayBring() throws {
+        var options = RespOptions()
+        options.maximumPendingBytes = 2000
+        let door = try hold(options)
+        door.backend.outcome = { _, _ in .found(.holding(String(repeating: "x", count: 900))) }
+        door.send("mget " + (0..<20).map { "k\($0)" }.joined(separator: " ") + "\n")
+        XCTAssertEqual(door.backend.held.count, 2, "before the first has come, each may be as large as a value may be")
+        for _ in 0..<20 {
+            door.backend.release()
+            XCTAssertLessThanOrEqual(door.backend.held.count, 3)
+        }
+        XCTAssertTrue(door.received().hasPrefix("*20\r\n"))
+    }
+
+    func testWhatOneCommandGathersIsBounded() throws {
+        var options = RespOptions()
+        options.maximumGatheredBytes = 5000
+        let door = try RespTestDoor(options: options)
+        door.backend.outcome = { _, _ in .found(.holding(String(repeating: "x", count: 900))) }
+        door.send("mget " + (0..<50).map { "k\($0)" }.joined(separator: " ") + "\nping\n")
+        XCTAssertEqual(
+            door.received(),
+            "-ERR the values have more than 5000 bytes together; ask for fewer keys at a time\r\n+PONG\r\n")
+        XCTAssertLessThan(door.backend.asked.count, 30, "the rest is not asked for")
+        XCTAssertTrue(door.exchange("mget a b c").hasPrefix("*3\r\n"))
+    }
+
+    func testNothingOfARefusedTransactionIsCarriedOut() throws {
+        let door = try RespTestDoor()
+        let refusal =
+            "-ERR 'set' was not carried out: it is in a transaction, and MULTI was refused; EXEC or DISCARD ends it\r\n"
+        door.send("multi\nset a 1\nset b 2\nexec\nset c 3\n")
+        let replies = door.received().components(separatedBy: "\r\n")
+        XCTAssertTrue(replies[0].hasPrefix("-ERR 'multi' is not supported: a transaction acts"), replies[0])
+        XCTAssertEqual(replies[1] + "\r\n", refusal)
+        XCTAssertEqual(replies[2] + "\r\n", refusal)
+        XCTAssertEqual(replies[3], "-EXECABORT Transaction discarded because of previous errors.")
+        XCTAssertEqual(door.backend.asked.map(\.key), [Key("c")])
+        XCTAssertEqual(door.exchange("exec"), "-ERR EXEC without MULTI\r\n")
+        XCTAssertEqual(door.exchange("discard"), "-ERR DISCARD without MULTI\r\n")
+        door.send("multi\nget a\ndiscard\n")
+        XCTAssertTrue(door.received().hasSuffix("ends it\r\n+OK\r\n"))
+        door.send("multi\nreset\nget a\n")
+        XCTAssertTrue(door.received().hasSuffix("+RESET\r\n$-1\r\n"))
+        XCTAssertEqual(door.exchange("exec now"), "-ERR wrong number of arguments for 'exec' command\r\n")
+    }
+
+    func testAFlushEndsWithItsConnectionAndWithItsNode() throws {
+        for isStopping in [false, true] {
+            let door = try hold()
+            var options = RespOptions()
+            options.flushWidth = 4
+            door.backend.page = .success(ListReply(entries: (0..<100).map { (Key("k\($0)"), nil) }, next: nil))
+            door.send("flushall\n")
+            let begun = door.backend.held.count
+            XCTAssertGreaterThan(begun, 0)
+            if isStopping {
+                door.channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
+            } else {
+                try door.channel.close().wait()
+            }
+            let deletes = door.backend.asked.count
+            while !door.backend.held.isEmpty { door.backend.release() }
+            XCTAssertEqual(door.backend.asked.count, deletes, "no more is deleted")
+            if isStopping { XCTAssertTrue(door.received().contains("keys remain"), "and it is told") }
+        }
+    }
+
     func testNothingIsBegunForAClientThatDoesNotRead() throws {
         let door = try RespTestDoor()
         door.channel.isWritable = false

@@ -47,6 +47,6 @@ enum KeyCommands {
         var parts: [(key: Key, command: Command)] = []
         parts.reserveCapacity(arguments.count - 1)
         for index in 1..<arguments.count { parts.append((try session.key(arguments, index), command)) }
-        return RespGathering(parts, expectation, sum)
+        return RespGathering(parts, expectation, sum, limit: session.gatheringLimit)
     }
 }

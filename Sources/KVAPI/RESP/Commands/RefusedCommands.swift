@@ -10,17 +10,48 @@ enum RefusedCommands {
 
     private static let reasons: KeyValuePairs<String, [String]> = [
         severalKeys: ["msetnx", "rename", "renamenx", "copy", "lcs", "bitop"],
-        transactions: ["multi", "exec", "discard", "watch", "unwatch"],
+        transactions: ["watch", "unwatch"],
         scripts: ["eval", "evalsha", "eval_ro", "evalsha_ro", "fcall", "fcall_ro", "script", "function"],
     ]
 
-    static let all: [RespCommand] = reasons.flatMap { reason, names in
-        names.map { name in
-            RespCommand(name, -1, [], .none, .generic, since: "", "") { _, _ throws(RespFailure) in
-                throw RespFailure("ERR '\(name)' is not supported: \(reason)")
+    /// Clients that do not look at what `MULTI` was answered with send the commands of the transaction all the same, and `EXEC`.
+    private static let transaction: [RespCommand] = [
+        refused("multi") { session throws(RespFailure) in
+            session.refuseTransaction(true)
+            throw RespFailure("ERR 'multi' is not supported: \(transactions)")
+        },
+        refused("exec") { session throws(RespFailure) in
+            guard session.isTransactionRefused else { throw RespFailure("ERR EXEC without MULTI") }
+            session.refuseTransaction(false)
+            throw RespFailure("EXECABORT Transaction discarded because of previous errors.")
+        },
+        refused("discard") { session throws(RespFailure) in
+            guard session.isTransactionRefused else { throw RespFailure("ERR DISCARD without MULTI") }
+            session.refuseTransaction(false)
+            return .answer(.ok)
+        },
+    ]
+
+    private static func refused(
+        _ name: String, _ run: @escaping @Sendable (inout RespSession) throws(RespFailure) -> RespDecision
+    ) -> RespCommand {
+        RespCommand(name, 1, [], .none, .generic, since: "", "") { _, session throws(RespFailure) in try run(&session) }
+    }
+
+    /// Those that are carried out all the same.
+    static func endsTransaction(_ command: RespCommand) -> Bool {
+        ["exec", "discard", "multi", "reset", "quit"].contains(command.name)
+    }
+
+    static let all: [RespCommand] =
+        transaction
+        + reasons.flatMap { reason, names in
+            names.map { name in
+                RespCommand(name, -1, [], .none, .generic, since: "", "") { _, _ throws(RespFailure) in
+                    throw RespFailure("ERR '\(name)' is not supported: \(reason)")
+                }
             }
         }
-    }
 }
 
 extension RespCommand {

@@ -127,7 +127,7 @@ enum StringCommands {
             let value = try session.value(arguments, index + 1)
             parts.append((try session.key(arguments, index), .put(Put(value: value))))
         }
-        return .keys(RespGathering(parts, .written, .done))
+        return .keys(RespGathering(parts, .written, .done, limit: session.gatheringLimit))
     }
 
     // MARK: Parts of a value
