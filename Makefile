@@ -49,6 +49,7 @@ test: deps
 simulate: deps
 	$(SWIFT) build $(RELEASE) --product simulate
 	.build/release/simulate --seeds $(SEEDS)
+	.build/release/simulate --seeds $(SEEDS) --sickness stalled-disk
 
 ## kv beside Redis, etcd and a bare NIOHTTP1; ten minutes, best on a machine that does nothing else: make bench ROWS=get-etcd
 bench: build

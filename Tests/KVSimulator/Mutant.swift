@@ -27,6 +27,8 @@ public enum Mutant: String, CaseIterable, Sendable {
     case skipEpochs = "skip-epochs"
     /// A replica that comes back keeps the records of its lapsed membership.
     case keepLapsed = "keep-lapsed"
+    /// A leader whose disk has stalled goes on leading.
+    case keepStalled = "keep-stalled"
 
     func breakRules(of options: inout ShardOptions) {
         switch self {
@@ -40,6 +42,7 @@ public enum Mutant: String, CaseIterable, Sendable {
         case .purgeEarly: options.rules.purgeWhenAllHold = false
         case .skipEpochs: options.rules.compareEpochs = false
         case .keepLapsed: options.rules.wipeLapsed = false
+        case .keepStalled: options.rules.yieldWhenStalled = false
         case .forgetPromise, .acknowledgeUnsynced: break
         }
     }

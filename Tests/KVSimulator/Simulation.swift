@@ -42,6 +42,7 @@ extension World {
         for node in nodes { after(loopRandom.below(20_000_000)) { [self] in start(node) } }
         startClients()
         startFaults()
+        startSickness()
         startMoves()
         startOperator()
         run(until: scenario.duration.nanoseconds)

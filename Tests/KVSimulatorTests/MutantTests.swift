@@ -28,6 +28,7 @@ final class MutantTests: XCTestCase {
     func testPurgingWhatAReplicaLacksIsCaught() { assertCaught(.purgeEarly) }
     func testActingOnOtherConfigurationsIsCaught() { assertCaught(.skipEpochs, from: 920) }
     func testKeepingTheRecordsOfALapsedMembershipIsCaught() { assertCaught(.keepLapsed) }
+    func testLeadingOnAStalledDiskIsCaught() { assertCaught(.keepStalled) }
 
     /// What the mutants are caught under must not fail by itself.
     func testTheirScenariosHoldWithoutThem() {

@@ -29,6 +29,12 @@ struct Simulate: AsyncParsableCommand {
 
     @Option(
         help:
+            "One node falls ill in each run, nothing else goes wrong: \(Sickness.allCases.map(\.rawValue).joined(separator: ", "))."
+    )
+    var sickness: Sickness?
+
+    @Option(
+        help:
             "Keep the records in: \(StoreKind.allCases.map(\.rawValue).joined(separator: ", ")). Default: by the seed.")
     var store: StoreKind?
 
@@ -54,6 +60,9 @@ struct Simulate: AsyncParsableCommand {
         guard !whole || mutant != nil else {
             throw ValidationError("--whole needs --mutant: it runs that one's scenarios without it")
         }
+        guard sickness == nil || mutant == nil else {
+            throw ValidationError("--sickness and --mutant are worlds of their own; give one of them")
+        }
         guard threads ?? 1 > 0 else { throw ValidationError("--threads must be at least 1") }
         guard failures > 0 else { throw ValidationError("--failures must be at least 1") }
     }
@@ -62,7 +71,8 @@ struct Simulate: AsyncParsableCommand {
         if let gossip { return GossipCommand.run(upTo: gossip, seed: seed ?? firstSeed) }
         let failed: Int
         if let seed {
-            let report = Self.run(seed, mutant: mutant, whole: whole, store: store, sink: trace ? { print($0) } : nil)
+            let report = Self.run(
+                seed, mutant: mutant, whole: whole, sickness: sickness, store: store, sink: trace ? { print($0) } : nil)
             Printer.printRun(report)
             if !report.violations.isEmpty { Printer.printFailure(report, command: command(replaying: seed)) }
             failed = report.violations.isEmpty ? 0 : 1
@@ -73,9 +83,12 @@ struct Simulate: AsyncParsableCommand {
     }
 
     static func run(
-        _ seed: UInt64, mutant: Mutant?, whole: Bool, store: StoreKind?, sink: ((String) -> Void)? = nil
+        _ seed: UInt64, mutant: Mutant?, whole: Bool, sickness: Sickness?, store: StoreKind?,
+        sink: ((String) -> Void)? = nil
     ) -> RunReport {
-        var scenario = mutant.map { Scenario(seed: seed, hunting: $0) } ?? Scenario(seed: seed)
+        var scenario =
+            mutant.map { Scenario(seed: seed, hunting: $0) } ?? sickness.map { Scenario(seed: seed, sickness: $0) }
+            ?? Scenario(seed: seed)
         if let store { scenario.store = store }
         return Simulation.run(seed: seed, scenario: scenario, mutant: whole ? nil : mutant, sink: sink)
     }
@@ -84,6 +97,7 @@ struct Simulate: AsyncParsableCommand {
         var command = "simulate --seed \(seed)"
         if let mutant { command += " --mutant \(mutant.rawValue)" }
         if whole { command += " --whole" }
+        if let sickness { command += " --sickness \(sickness.rawValue)" }
         if let store { command += " --store \(store.rawValue)" }
         return command + " --trace"
     }
@@ -91,7 +105,7 @@ struct Simulate: AsyncParsableCommand {
     /// Runs all seeds on all processors; returns how many failed.
     private func campaign() async -> Int {
         var campaign = Campaign(total: seeds)
-        let (mutant, whole, store) = (mutant, whole, store)
+        let (mutant, whole, sickness, store) = (mutant, whole, sickness, store)
         await withTaskGroup(of: RunReport.self) { group in
             var next = firstSeed
             let end = firstSeed + seeds
@@ -99,7 +113,7 @@ struct Simulate: AsyncParsableCommand {
                 guard next < end, campaign.failed.count < failures else { return }
                 let seed = next
                 next += 1
-                group.addTask { Self.run(seed, mutant: mutant, whole: whole, store: store) }
+                group.addTask { Self.run(seed, mutant: mutant, whole: whole, sickness: sickness, store: store) }
             }
             for _ in 0..<(threads ?? Printer.processors) { add() }
             for await report in group {
@@ -117,3 +131,4 @@ struct Simulate: AsyncParsableCommand {
 
 extension Mutant: ExpressibleByArgument {}
 extension StoreKind: ExpressibleByArgument {}
+extension Sickness: ExpressibleByArgument {}

@@ -13,8 +13,8 @@ class Environment {
     /// Grows whenever somebody comes or goes.
     private(set) var touch: UInt64 = 1
 
-    /// Peers that have declined a leadership: they are stopping.
-    private(set) var declining: Set<NodeNumber> = []
+    /// Peers that have declined a leadership, as they are stopping or their disks have stalled, and until when that counts.
+    private var declined: [NodeNumber: Instant] = [:]
 
     /// When this process began: peers not yet heard of are given their turn for a while after.
     private let started: Instant
@@ -43,7 +43,7 @@ class Environment {
     /// Returns the boot counter of the process that was last in touch; nil where none ever was.
     func setUp(_ node: NodeNumber, boot: UInt64) -> UInt64? {
         everHeard.insert(node)
-        declining.remove(node)
+        declined[node] = nil
         touch += 1
         up[node] = (boot, now.monotonic)
         return lastBoot.updateValue(boot, forKey: node)
@@ -53,8 +53,10 @@ class Environment {
         everHeard.insert(node)
         touch += 1
         up[node] = nil
-        declining.remove(node)
+        declined[node] = nil
     }
 
-    func setDeclining(_ node: NodeNumber) { declining.insert(node) }
+    func setDeclining(_ node: NodeNumber) { declined[node] = now.monotonic + options.declined }
+
+    func isDeclining(_ node: NodeNumber) -> Bool { declined[node].map { now.monotonic < $0 } ?? false }
 }

@@ -24,6 +24,16 @@ public struct ShardOptions: Sendable {
     public var stagger = Span.milliseconds(500)
     /// For so long after the start, peers not heard of yet are given their turn to lead.
     public var startGrace = Span.milliseconds(1000)
+    /// An append that is not durable by then: the disk has stalled, and this node gives up what it leads. Well above what a disk
+    /// takes that is only busy, and below `leaderTimeout`.
+    public var stall = Span.milliseconds(1000)
+    /// After a stall a node leads again what others can lead no sooner than this. Each stall within `steadiness` of the last
+    /// doubles it, up to `maximumRest`.
+    public var rest = Span.milliseconds(2000)
+    public var maximumRest = Span.milliseconds(240_000)
+    public var steadiness = Span.milliseconds(600_000)
+    /// For so long a peer that has declined a leadership is not offered one.
+    public var declined = Span.milliseconds(5000)
     /// A peer back in touch gets its leaderships again after this.
     public var handbackDelay = Span.milliseconds(1000)
     /// A hand-over not finished by then is given up, and tried again after `handbackDelay`.
@@ -101,6 +111,8 @@ package struct ProtocolRules: Sendable {
     package var compareEpochs = true
     /// A membership that lapsed begins again from nothing.
     package var wipeLapsed = true
+    /// A leader whose disk has stalled gives up the lead.
+    package var yieldWhenStalled = true
 
     package init() {}
 }

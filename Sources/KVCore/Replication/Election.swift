@@ -63,14 +63,21 @@ extension Replica {
         return majorityInTouch
     }
 
+    /// Its disk has stalled, so it could not even promise itself; alone, it is nevertheless all there is.
+    private var isDisabled: Bool {
+        context.disk.isStalled && quorum.members.count > 1 && context.options.rules.yieldWhenStalled
+    }
+
     func considerElection() {
-        guard leader == nil, candidate == nil, !context.isDraining, now >= backoffUntil else { return }
+        guard leader == nil, candidate == nil, !context.isDraining, !isDisabled, now >= backoffUntil else { return }
         guard !leaderSeemsAlive else { return vacantSince = nil }
         guard majorityIsUp else { return }
         let since = vacantSince ?? now
         vacantSince = since
         let rank = quorum.preference.prefix { $0 != ownIndex }.count { context.isInTurn(quorum.members[$0]) }
-        let turn = Span(nanoseconds: context.options.stagger.nanoseconds * UInt64(rank))
+        // One that rests comes after all others, and still before nobody.
+        let place = rank + (context.disk.isResting(at: now) ? quorum.members.count : 0)
+        let turn = Span(nanoseconds: context.options.stagger.nanoseconds * UInt64(place))
         guard now - since >= turn else { return }
         canvass()
     }
@@ -129,7 +136,7 @@ extension Replica {
     /// Takes the lead at once, on the leader's own request.
     func receiveTransfer(_ header: PartitionHeader, from node: NodeNumber) {
         guard admits(header, from: node), header.ballot >= promise, leader == nil else { return }
-        guard !context.isDraining else {
+        guard !context.isDraining, !context.disk.isResting(at: now) || quorum.members.count == 1 else {
             return context.send(node, .canvassed(header, granted: false, promised: promise))
         }
         highestSeen = max(highestSeen, header.ballot)

@@ -15,7 +15,7 @@ extension Replica {
             candidates = before
         }
         return candidates.map { quorum.members[$0] }.first { member in
-            guard member != context.me, !context.declining.contains(member), let since = context.up[member]?.since
+            guard member != context.me, !context.isDeclining(member), let since = context.up[member]?.since
             else { return false }
             return context.isDraining || quorum.isJoint || now - since >= context.options.handbackDelay
         }
@@ -63,11 +63,32 @@ extension Replica {
     }
 }
 
+// MARK: - A disk that has stalled
+
+extension Replica {
+    /// Gives up the lead, or the candidacy, as nothing can be made durable here, and asks another to take it at once. Where there is
+    /// no other it keeps what it has.
+    func yield() {
+        guard quorum.members.count > 1, context.options.rules.yieldWhenStalled else { return }
+        abandonCandidacy(hint: nil)
+        guard let leader else { return }
+        let request = PeerMessage.transfer(header(leader.ballot))
+        stepDown(hint: nil)
+        // It is not the leader that others have heard of last any more.
+        leaderHint = nil
+        let other = quorum.preference.map { quorum.members[$0] }.first { member in
+            member != context.me && context.isUp(member) && !context.isDeclining(member)
+        }
+        if let other { context.send(other, request) }
+    }
+}
+
 // MARK: - The passing of time
 
 extension Replica {
     /// To be called a few times in `ShardOptions.retry`.
     func timer() {
+        if context.disk.isStalled { yield() }
         guard let leader else {
             advanceCandidacy()
             return considerElection()

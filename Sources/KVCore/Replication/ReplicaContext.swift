@@ -18,6 +18,8 @@ final class ReplicaContext: Environment {
     var carriedChanges = 0
     /// Bytes of records on their way to lagging peers.
     var mending: [NodeNumber: Int] = [:]
+    /// Whether the disk under the store answers.
+    private(set) var disk = DiskWatch()
     /// P.
     let partitionCount: Int
     /// The plan that moves partitions is paused.
@@ -46,6 +48,11 @@ final class ReplicaContext: Environment {
         partitionCount = max(partitions, 1)
         moveBudget = MoveBudget(rate: options.moveRate, now: now.monotonic)
         super.init(me: me, options: options, epoch: epoch, now: now, seed: seed)
+    }
+
+    func watchDisk() {
+        guard disk.look(appended: store.appended, durable: store.durable, now: now.monotonic, options) else { return }
+        effects.append(.notice(.disk(isStalled: disk.isStalled)))
     }
 
     func markDirty(_ replica: Replica) {

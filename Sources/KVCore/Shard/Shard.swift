@@ -211,6 +211,7 @@ extension Shard {
 
     private mutating func timer() {
         timers += 1
+        context.watchDisk()
         // In the order they asked, so that one is done before the next.
         for partition in context.allowMoves() { replica(partition)?.goOnMoving() }
         context.hedged.removeAll { !(replica($0)?.hedge() ?? false) }

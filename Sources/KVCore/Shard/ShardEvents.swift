@@ -69,6 +69,8 @@ public enum ShardNotice: Hashable, Sendable {
     case elected(PartitionID, Ballot, settled: Bool)
     case settled(PartitionID)
     case steppedDown(PartitionID)
+    /// The disk under the store has stopped to answer, or answers again.
+    case disk(isStalled: Bool)
     /// The next replica set of a partition that moves may become the present one.
     case ready(PartitionID)
     /// All leaderships have been handed over (or nobody can take them): the node may stop.

@@ -48,6 +48,7 @@ extension ShardRunner {
                 "leading", metadata: ["partition": "\(partition)", "ballot": "\(ballot)", "settled": "\(settled)"])
         case .settled(let partition): logger.debug("settled", metadata: ["partition": "\(partition)"])
         case .steppedDown(let partition): logger.debug("stepped down", metadata: ["partition": "\(partition)"])
+        case .disk(let isStalled): report(isStalled: isStalled)
         case .relinquished(let partition):
             logger.debug("deleted what has left", metadata: ["partition": "\(partition)"])
         case .ready: cluster?.reportSoon()
@@ -56,5 +57,18 @@ extension ShardRunner {
             onDrained?()
             onDrained = nil
         }
+    }
+
+    private func report(isStalled: Bool) {
+        let subject = "the disk of shard \(index)"
+        guard isStalled else {
+            logger.notice("\(subject) answers again")
+            return status.set(nil, of: subject)
+        }
+        let obstacle =
+            "\(subject) has not finished a write for a second or more: what this node led is led by others; "
+            + "look at the disk and the system's log"
+        logger.warning("\(obstacle)")
+        status.set(obstacle, of: subject)
     }
 }

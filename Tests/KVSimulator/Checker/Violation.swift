@@ -20,6 +20,8 @@ public struct Violation: Hashable, Sendable {
         case agreement = "an epoch has one topology"
         /// In a run without faults.
         case interruption = "moves cut off no request"
+        /// A key could not be read or written for long although only one node was sick.
+        case sickness = "a sick minority stops no key for long"
         /// The disk under a store lost or damaged what it must not, by the store's own account.
         case storage
     }

@@ -3,6 +3,10 @@ import KVCore
 extension Scenario {
     /// A small, busy cluster with the faults under which a mutant shows soonest.
     public init(seed: UInt64, hunting mutant: Mutant) {
+        if mutant == .keepStalled {
+            self.init(seed: seed, sickness: .stalledDisk)
+            return
+        }
         var random = SeededRandom(seed: seed, stream: 1)
         self.init()
         partitions = 1
@@ -14,6 +18,7 @@ extension Scenario {
         duration = .milliseconds(3000)
         jitter = Span(nanoseconds: random.pick([300_000, 2_000_000]))
         switch mutant {
+        case .keepStalled: break  // It has a world of its own.
         case .forgetPromise: faults = [.crash: .milliseconds(300), .isolation: .milliseconds(700)]
         case .acknowledgeUnsynced:
             sync = .milliseconds(5)

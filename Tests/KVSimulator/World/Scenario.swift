@@ -85,6 +85,8 @@ public struct Scenario: Sendable {
     public var leaderTimeout = Span.milliseconds(1500)
     /// For how long a replica leaves it to each one before it to take the lead.
     public var stagger = Span.milliseconds(500)
+    /// What one node suffers from for long; nil for nothing.
+    public var sickness: Sickness?
     /// Nothing goes wrong: every request must be served.
     public var isCalm = false
     /// What the nodes keep their records in.
@@ -200,6 +202,8 @@ public enum FaultKind: Int, CaseIterable, Hashable, Sendable {
     case fullDisk
     /// The whole network loses and delays for a while.
     case storm
+    /// Nothing that a node appends becomes durable for a while.
+    case stalledDisk
 }
 
 extension Scenario {
@@ -236,7 +240,7 @@ extension Scenario {
             wallSkew = random.pick([.zero, .milliseconds(500), .milliseconds(100_000)])
         }
         if random.chance(0.25) { store = .log }
-        for kind in FaultKind.allCases where random.chance(0.4) {
+        for kind in FaultKind.allCases where kind != .stalledDisk && random.chance(0.4) {
             faults[kind] = .milliseconds(random.pick([300, 700, 1500, 3000]) * (kind == .powerLoss ? 2 : 1))
         }
         purge = .milliseconds(random.pick([30, 100, 400, 1500]))
@@ -250,6 +254,10 @@ extension Scenario {
         if random.chance(0.3) { addSwim(&random) }
         // Members that do not know each other yet do not answer each other's probes.
         if isCalm, probeInterval != nil { (gossip, broadcast) = (1, 1) }
+        // The last that is drawn, so that what a seed has meant otherwise it goes on to mean.
+        if !isCalm, random.chance(0.3) {
+            faults[.stalledDisk] = .milliseconds(random.pick([700, 1500, 3000]))
+        }
     }
 
     private mutating func addMoves(_ random: inout SeededRandom) {
@@ -316,6 +324,7 @@ extension Scenario {
             + (isSelfGoverned ? ", governed by itself" : "")
             + (deaths.map { ", a death every \($0.milliseconds) ms" } ?? "")
             + (probeInterval.map { ", SWIM every \($0.milliseconds) ms" } ?? "")
+            + (sickness.map { ", one node with a \($0.rawValue)" } ?? "")
             + (isCalm ? ", calm" : ", faults: \(names)")
     }
 }

@@ -18,6 +18,8 @@ final class SimulatedNode<Driver: StoreDriver> {
     /// How many faults hold it up, slow its disk, or fill it.
     var pauses = 0
     var slowness = 0
+    /// Nothing becomes durable.
+    var stalls = 0
     var fullness = 0
     /// When it last ran again after a pause.
     var resumed: UInt64 = 0

@@ -4,7 +4,8 @@ public struct Statistics: Hashable, Sendable {
         case requests, found, absent, written, conditionFailed, listed, counted, updated, notUpdated, refused, unknown,
             lost
         case messages, dropped, loads, commits, elections, settledAtOnce, settledLater, stepDowns
-        case crashes, restarts, pauses, cuts, resets, falseSuspicions, slowDisks, fullDisks, storms
+        case crashes, restarts, pauses, cuts, resets, falseSuspicions, slowDisks, fullDisks, storms,
+            stalledDisks, noticedStalls
         case topologies, admissions, moves, reorders, cancels, pausedPlans, switches, lapses
         case suspected, heldDead
         case applications, controls, plans, refusedControls, unknownControls, plansEnded, plansCancelled, evictions

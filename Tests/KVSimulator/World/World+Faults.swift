@@ -53,6 +53,9 @@ extension World {
             statistics[.fullDisks] += 1
             last(length(), begin: { node.fullness += 1 }, end: { node.fullness -= 1 })
             reviewFullness(node)
+        case .stalledDisk:
+            statistics[.stalledDisks] += 1
+            last(2 * length(), begin: { node.stalls += 1 }, end: { node.stalls = max(node.stalls - 1, 0) })
         case .storm:
             statistics[.storms] += 1
             network.storms += 1
@@ -136,6 +139,7 @@ extension World {
         network.heal()
         for node in nodes {
             node.slowness = 0
+            node.stalls = 0
             node.pauses = 0
             if node.process?.isDraining == true { stop(node) }
             start(node)

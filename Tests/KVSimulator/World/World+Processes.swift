@@ -192,6 +192,7 @@ extension World {
         case .drained: process.isDrained = true
         case .behind(let epoch, let peer):
             if isHealed || moveRandom.chance(scenario.heed) { pull(epoch, from: peer, node, process) }
+        case .disk(let isStalled): if isStalled { statistics[.noticedStalls] += 1 }
         case .relinquished: statistics[.relinquished] += 1
         case .ready: break  // The next report tells.
         }
@@ -214,6 +215,9 @@ extension World {
 
     func synced(_ node: Node, _ boot: UInt64) {
         guard let process = node.process, process.boot == boot else { return }
+        guard node.stalls == 0 else {
+            return queue.push(.synced(node.index, boot: boot), at: time + 10_000_000)
+        }
         do {
             try node.driver.finishCommit()
             announce(node, process)

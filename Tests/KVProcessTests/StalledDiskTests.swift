@@ -1,0 +1,79 @@
+import Foundation
+import KVCore
+import XCTest
+
+/// A disk that does not answer, under a process that does: its syncs hang for as long as a file is there.
+final class StalledDiskTests: XCTestCase {
+    private static let shim = """
+        #define _GNU_SOURCE
+        #include <dlfcn.h>
+        #include <stdlib.h>
+        #include <unistd.h>
+
+        int fdatasync(int fd) {
+            while (access(getenv("KV_TEST_STALL"), F_OK) == 0) usleep(10000);
+            int (*next)(int) = (int (*)(int))dlsym(RTLD_NEXT, "fdatasync");
+            return next(fd);
+        }
+        """
+
+    /// A library that is loaded before the C library's own, and what a node is started with to use it.
+    private func prepare(_ cluster: TestCluster) throws -> (stall: String, launcher: (TestCluster.Node) -> [String]) {
+        let directory = cluster.directory.path
+        try Self.shim.write(toFile: directory + "/stall.c", atomically: true, encoding: .utf8)
+        let compiler = ["/usr/bin/cc", "/usr/bin/gcc", "/usr/bin/clang"].first {
+            FileManager.default.isExecutableFile(atPath: $0)
+        }
+        guard let compiler else { throw XCTSkip("there is no C compiler") }
+        let command = [compiler, "-shared", "-fPIC", "-o", directory + "/stall.so", directory + "/stall.c"]
+        let built = try cluster.run(command.map { Array($0.utf8) }, ["PATH": "/usr/bin:/bin"])
+        XCTAssertEqual(built.status, 0, built.errors)
+        let stall = directory + "/stall"
+        return (
+            stall,
+            { node in
+                guard node.id == "n1" else { return [] }
+                return ["/usr/bin/env", "LD_PRELOAD=\(directory)/stall.so", "KV_TEST_STALL=\(stall)"]
+            }
+        )
+    }
+
+    func testALeaderWhoseDiskHangsGivesUpTheLead() throws {
+        let cluster = try TestCluster()
+        let (stall, launcher) = try prepare(cluster)
+        cluster.launcher = launcher
+        try cluster.startAndWait()
+        try cluster.waitUntilBalanced()
+        let keys = try cluster.keys(ledBy: "n1", count: 8)
+        for key in keys { XCTAssertEqual(try cluster.http("n2", "PUT", "/v1/kv/\(key)", body: [1]).status, 204) }
+
+        XCTAssertTrue(FileManager.default.createFile(atPath: stall, contents: nil))
+        let onset = Time.now
+        for (index, key) in keys.enumerated() {
+            let node = ["n2", "n3"][index % 2]
+            // What was under way when the disk hung may end in doubt; then it is written.
+            while true {
+                let answer = try cluster.http(node, "PUT", "/v1/kv/\(key)?timeout=1s", body: [2])
+                if answer.status == 204 { break }
+                XCTAssertTrue([503, 504].contains(answer.status), answer.text)
+                guard Time.now < onset + 10 else { return XCTFail("\(key) cannot be written: \(answer.text)") }
+            }
+        }
+        let taken = Time.now - onset
+        print("written again \(taken) s after the disk hung")
+        XCTAssertLessThan(taken, 4)
+        for key in keys { XCTAssertEqual(try cluster.http("n3", "GET", "/v1/kv/\(key)").body, [2]) }
+        let ready = try cluster.http("n1", "GET", "/health/ready")
+        XCTAssertEqual(ready.status, 503)
+        XCTAssertTrue(ready.text.contains("has not finished a write for a second or more"), ready.text)
+        XCTAssertTrue(cluster.log("n1").contains("the disk of shard 0 has not finished a write"), cluster.log("n1"))
+        // Through the node itself its neighbours' keys are served as ever, and so are those that it led.
+        XCTAssertEqual(try cluster.http("n1", "PUT", "/v1/kv/\(keys[0])", body: [3]).status, 204)
+
+        try FileManager.default.removeItem(atPath: stall)
+        try cluster.waitUntilReady("n1")
+        XCTAssertTrue(cluster.log("n1").contains("answers again"))
+        try cluster.waitUntilBalanced()
+        XCTAssertEqual(try cluster.http("n1", "GET", "/v1/kv/\(keys[0])").body, [3])
+    }
+}

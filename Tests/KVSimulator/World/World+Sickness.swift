@@ -1,0 +1,91 @@
+import KVCore
+
+/// What a node suffers from for longer than every timeout, while it runs.
+public enum Sickness: String, CaseIterable, Sendable {
+    /// Nothing that is appended becomes durable.
+    case stalledDisk = "stalled-disk"
+}
+
+extension Scenario {
+    /// A cluster in which one node falls ill and stays so for a while; nothing else goes wrong.
+    public init(seed: UInt64, sickness: Sickness) {
+        var random = SeededRandom(seed: seed, stream: 1)
+        self.init()
+        (nodes, replicas) = random.pick([(3, 3), (3, 3), (5, 3), (5, 5), (4, 3)])
+        partitions = random.pick([1, 2, 4, 8])
+        keys = 1 + random.below(6)
+        clients = 1 + random.below(4)
+        deadline = random.pick([.milliseconds(600), .milliseconds(2000), .milliseconds(5000)])
+        delay = Span(nanoseconds: random.pick([50_000, 200_000, 1_000_000]))
+        jitter = Span(nanoseconds: random.pick([20_000, 300_000, 2_000_000]))
+        sync = Span(nanoseconds: random.pick([100_000, 1_000_000, 5_000_000]))
+        loads = random.pick([0, 0.1])
+        if random.chance(0.25) { store = .log }
+        if random.chance(0.3) { probeInterval = .milliseconds(random.pick([50, 200])) }
+        self.sickness = sickness
+        duration = .milliseconds(11_000)
+    }
+}
+
+/// The promise that a minority of sick nodes, however sick they are, stops their keys for no longer than this.
+extension World {
+    private static var onset: UInt64 { 3_000_000_000 }
+    private static var length: UInt64 { 7_000_000_000 }
+    private static var readableWithin: UInt64 { 1_000_000_000 }
+    private static var writableWithin: UInt64 { 3_000_000_000 }
+    /// Of one try.
+    private static var patience: Span { .milliseconds(400) }
+
+    func startSickness() {
+        guard let sickness = scenario.sickness else { return }
+        after(Self.onset) { [self] in
+            // Who leads is missed most.
+            let leaders = nodes.filter { $0.process?.leaderships.isEmpty == false }
+            guard let node = leaders.isEmpty ? nil : leaders[faultRandom.below(leaders.count)] else {
+                return history.add(Violation(.sickness, "nobody leads when a node is to fall ill"))
+            }
+            fall(ill: node, with: sickness)
+        }
+    }
+
+    private func fall(ill node: SimulatedNode<Driver>, with sickness: Sickness) {
+        trace.line(time, "\(node.number) falls ill: \(sickness.rawValue)")
+        switch sickness {
+        case .stalledDisk:
+            statistics[.stalledDisks] += 1
+            node.stalls += 1
+            after(Self.length) { node.stalls = max(node.stalls - 1, 0) }
+        }
+        for key in keys {
+            for healthy in nodes where healthy !== node && healthy.process != nil {
+                expect(Request(key: key, command: .get), at: healthy, since: time, within: Self.readableWithin)
+            }
+            guard let healthy = nodes.first(where: { $0 !== node && $0.process != nil }) else { continue }
+            expect(nil, of: key, at: healthy, since: time, within: Self.writableWithin)
+        }
+    }
+
+    private func expect(_ request: Request, at node: SimulatedNode<Driver>, since onset: UInt64, within limit: UInt64) {
+        expect(request, of: request.key, at: node, since: onset, within: limit)
+    }
+
+    /// Tries until it is done, from the onset on; too late is a violation.
+    /// - Parameter request: nil for a put, which is another one each time.
+    private func expect(
+        _ request: Request?, of key: Key, at node: SimulatedNode<Driver>, since onset: UInt64, within limit: UInt64
+    ) {
+        self.request(request ?? put(key, .always), at: node, within: Self.patience) { [self] call, outcome in
+            switch outcome {
+            case .found, .absent, .written:
+                guard time - onset > limit else { return }
+                history.add(
+                    Violation(.sickness, "\((time - onset) / 1_000_000) ms after a node fell ill: the first \(call)"))
+            default:
+                guard !isHealed else {
+                    return history.add(Violation(.sickness, "never while a node was ill: \(call)"))
+                }
+                after(1_000_000) { [self] in expect(request, of: key, at: node, since: onset, within: limit) }
+            }
+        }
+    }
+}
