@@ -39,6 +39,9 @@ struct Answer: Sendable {
         return request.mayRepeat ? .badRequest(message) : .unknown(message)
     }
 
+    /// Whether a node of `kv` gave it: each names itself in its answers. Another server's 404 says nothing of a key.
+    var isOfNode: Bool { !message.node.isEmpty }
+
     /// Whether it says that this node can do nothing now, and another might.
     func sendsElsewhere(_ request: Request) -> Bool {
         guard status == 503 else { return false }

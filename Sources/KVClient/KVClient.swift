@@ -66,7 +66,8 @@ public final class KVClient: Sendable {
             return StoredValue(
                 bytes: answer.message.body, version: version, contentType: answer.message.contentType,
                 secondsToLive: answer.message.secondsToLive)
-        case 404: return nil
+        case 404 where answer.isOfNode: return nil
+        case 404: throw answer.notUnderstood(request)
         default: throw answer.failure(of: request)
         }
     }
@@ -120,8 +121,9 @@ public final class KVClient: Sendable {
         request.condition = condition
         let answer = try await dispatcher.perform(request, timeout: timeout)
         switch answer.status {
-        case 204: return true
-        case 404: return false
+        case 204 where answer.isOfNode: return true
+        case 404 where answer.isOfNode: return false
+        case 204, 404: throw answer.notUnderstood(request)
         default: throw answer.failure(of: request)
         }
     }

@@ -51,6 +51,9 @@ final class HTTPRefusalTests: XCTestCase {
             Case(request("POST /v1/nodes//leave"), "400", "bad_node_id"),
             Case(request("POST /v1/nodes/%FF/leave"), "400", "bad_node_id"),
             Case(request("GET /v1/kv/\(long)"), "414", "key_too_long"),
+            Case(
+                "PUT /v1/kv/a HTTP/1.1\r\nHost: h\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc", "415",
+                "content_encoding"),
             Case(request("PUT /v1/kv/\(long)", body: "abc"), "414", "key_too_long"),
             Case(request("GET /v1/kv/a?x=\(String(repeating: "y", count: 2000))"), "414", "target_too_long"),
             Case(request("GET /v1/kv/%"), "400", "bad_encoding"),

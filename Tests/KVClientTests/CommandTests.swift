@@ -109,6 +109,18 @@ final class CommandTests: XCTestCase {
         }
     }
 
+    /// Another server's answer says nothing of a key.
+    func testOnlyNodesAreBelieved() async throws {
+        for (line, reply) in [
+            ("kv get k", FakeNode.Reply.status(404, ["KV-Node": ""])), ("kv del k", .status(404, ["KV-Node": ""])),
+            ("kv del k", .status(204, ["KV-Node": ""])),
+        ] {
+            let (run, _) = try await ask(line, reply)
+            XCTAssertTrue([65, 75].contains(run.status), "\(line): \(run.status)")
+            XCTAssertTrue(run.errors.contains("in a way that is not kv's"), run.errors)
+        }
+    }
+
     func testConfigurationIsToBlame() throws {
         XCTAssertEqual(try bash("kv get a", ["KV_TIMEOUT": "x"]).status, 65)
         XCTAssertEqual(try bash("kv get a", ["KV_ENDPOINT": "x"]).status, 65)

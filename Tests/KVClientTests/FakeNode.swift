@@ -173,6 +173,8 @@ final class FakeNode: Sendable {
         }
 
         private static func text(_ status: Int, _ headers: [String: String], _ body: String) -> String {
+            // A node names itself in every answer; an empty name leaves that out.
+            let headers = ["KV-Node": "n1"].merging(headers) { $1 }.filter { $0.key != "KV-Node" || !$0.value.isEmpty }
             let lines = headers.map { "\($0): \($1)\r\n" }.joined()
             let length = status == 204 ? "" : "Content-Length: \(body.utf8.count)\r\n"
             return "HTTP/1.1 \(status) X\r\n\(lines)\(length)\r\n\(body)"

@@ -49,6 +49,22 @@ final class NewcomerTests: XCTestCase {
         XCTAssertEqual(try cluster.ring("n1").nodes.map(\.id), ["n1"])
     }
 
+    func testANodeThatIsToldNoNameTakesTheClusterAsItIs() throws {
+        let cluster = try TestCluster(nodes: 1, spares: 1)
+        try cluster.startAndWait()
+        try cluster.startWithoutFile("n2", seed: "n1")
+        try cluster.wait(for: "n1 to have heard of it") { cluster.log("n1").contains("run `kv join n2`") }
+        let join = try cluster.kv("join", "n2", "--yes", at: ["n1"])
+        XCTAssertEqual(join.status, 0, join.errors)
+        XCTAssertTrue(cluster.log("n2").contains("admitted to test"), cluster.log("n2"))
+        XCTAssertEqual(try cluster.kv("put", "k", "v", at: ["n2"]).status, 0)
+        // It comes back the same way.
+        XCTAssertEqual(try cluster.stop("n2"), .exited(0))
+        try cluster.startWithoutFile("n2", seed: "n1")
+        try cluster.waitUntilReady("n2")
+        XCTAssertEqual(try cluster.kv("get", "k", at: ["n2"]).text, "v")
+    }
+
     func testANodeAdmitsItselfAndIsFoundAgainByItsData() throws {
         let cluster = try TestCluster(nodes: 1, spares: 2)
         try cluster.startAndWait()

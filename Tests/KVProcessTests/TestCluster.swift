@@ -107,6 +107,12 @@ final class TestCluster {
         try launch(id, command)
     }
 
+    /// Starts a node that is told nothing but where a member is: no file, and no name of the cluster.
+    func startWithoutFile(_ id: String, seed: String) throws {
+        let data = ["--data-dir", "\(directory.path)/data", "--seed", "\(try node(seed).peer)"]
+        try launch(id, [Self.executable, "serve", "--node", id] + data + (try addresses(id)))
+    }
+
     private func addresses(_ id: String) throws -> [String] {
         let node = try node(id)
         return ["--client", "\(node.client)", "--peer", "\(node.peer)"]

@@ -4,7 +4,7 @@ import KVCore
 enum HTTPStatus {
     case ok, noContent, notModified
     case badRequest, forbidden, notFound, methodNotAllowed, requestTimeout, lengthRequired, conflict, preconditionFailed
-    case contentTooLarge, targetTooLong, tooManyRequests, headersTooLarge
+    case contentTooLarge, targetTooLong, unsupportedMediaType, tooManyRequests, headersTooLarge
     case internalError, unavailable, gatewayTimeout
 
     /// The status line, line break included.
@@ -23,6 +23,7 @@ enum HTTPStatus {
         case .preconditionFailed: "HTTP/1.1 412 Precondition Failed\r\n"
         case .contentTooLarge: "HTTP/1.1 413 Content Too Large\r\n"
         case .targetTooLong: "HTTP/1.1 414 URI Too Long\r\n"
+        case .unsupportedMediaType: "HTTP/1.1 415 Unsupported Media Type\r\n"
         case .tooManyRequests: "HTTP/1.1 429 Too Many Requests\r\n"
         case .headersTooLarge: "HTTP/1.1 431 Request Header Fields Too Large\r\n"
         case .internalError: "HTTP/1.1 500 Internal Server Error\r\n"

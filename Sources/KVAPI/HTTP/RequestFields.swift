@@ -12,6 +12,8 @@ struct RequestFields {
     private(set) var ifMatch: String?
     private(set) var ifNoneMatch: String?
     private(set) var contentType: String?
+    /// Of a body that is not as it is meant; `identity` is none.
+    private(set) var contentEncoding: String?
 
     private var host: String?
     private var origin: String?
@@ -31,6 +33,7 @@ struct RequestFields {
             case 12 where name.isField("content-type"): try Self.set(&contentType, value, name)
             case 13 where name.isField("if-none-match"): try Self.set(&ifNoneMatch, value, name)
             case 14 where name.isField("content-length"): try Self.set(&length, value, name)
+            case 16 where name.isField("content-encoding"): try Self.set(&contentEncoding, value, name)
             case 17 where name.isField("transfer-encoding"): try Self.set(&transferEncoding, value, name)
             default: break
             }
@@ -79,7 +82,7 @@ struct RequestFields {
 
 extension String {
     /// Whether this is the given name, which is in lower case, in any case.
-    fileprivate func isField(_ lowercase: StaticString) -> Bool {
+    func isField(_ lowercase: StaticString) -> Bool {
         var index = 0
         return lowercase.withUTF8Buffer { wanted in
             for byte in utf8 {

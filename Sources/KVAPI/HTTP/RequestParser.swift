@@ -159,6 +159,12 @@ extension RequestParser {
                 .lengthRequired, "length_required",
                 "a PUT says how long its value is: send Content-Length (0 for an empty value), or chunked")
         }
+        if let coding = fields.contentEncoding, !coding.isField("identity") {
+            throw HTTPFailure(
+                .unsupportedMediaType, "content_encoding",
+                "the value is encoded (Content-Encoding), which would not come back with it: send it as it is, or name the "
+                    + "encoding in its Content-Type")
+        }
         var condition = try change(fields)
         if let text = fields.ifNoneMatch {
             guard fields.ifMatch == nil else {

@@ -1,6 +1,12 @@
 import KVCore
 
 extension Configuration {
+    /// The name of the cluster that this node is to belong to. Nil where nothing says it and others have it: an applicant that is
+    /// told only where its cluster is takes the name that it finds there.
+    public var clusterName: String? {
+        role == .initial || origins["cluster.name"] != nil ? settings.name : nil
+    }
+
     /// What the files of all nodes must agree on, in canonical order and spelling. Two first members whose files differ
     /// compare these line by line, and name the first that does. An applicant has an opinion only of what its file says
     /// of the cluster itself, so only the lines that it has are to be compared, by their paths.

@@ -80,7 +80,7 @@ final class Lobby: @unchecked Sendable {
 
     /// What it waits for, and what to do.
     var advice: String {
-        let cluster = base.configuration.settings.name
+        let cluster = base.configuration.clusterName ?? "the cluster of its seeds"
         return applicant.admitsItself
             ? "waiting to be admitted to \(cluster): it has asked, and the members will let it in"
             : "waiting to be admitted to \(cluster): run `kv join \(applicant.id)`"
@@ -193,7 +193,9 @@ final class Lobby: @unchecked Sendable {
     }
 
     private func receive(_ topology: Topology) {
-        guard !isDone, topology.settings.name == base.configuration.settings.name else { return }
+        guard !isDone, topology.settings.name == base.configuration.clusterName ?? topology.settings.name else {
+            return
+        }
         guard topology.member(withStore: applicant.store) != nil else {
             if topology.removed.contains(where: { $0.store == applicant.store }) { end(.removed) }
             return

@@ -88,7 +88,8 @@ struct NodeBase: Sendable {
                 configuration.agreement
             }
         let introduction = Introduction(
-            clusterID: topology?.clusterID ?? .unknown, clusterName: configuration.settings.name,
+            clusterID: topology?.clusterID ?? .unknown,
+            clusterName: topology?.settings.name ?? configuration.clusterName ?? Introduction.anyCluster,
             node: member?.number ?? .applicant, nodeID: configuration.node.id, store: directory.store,
             boot: directory.boot, epoch: topology?.epoch ?? 0,
             agreement: agreement.map { AgreementLine(path: $0.path, value: $0.value) })

@@ -94,7 +94,9 @@ public enum NodeMain {
 
     private static func removed(_ base: NodeBase) -> NodeError {
         .removed(
-            base.configuration.node.id, from: base.configuration.settings.name, directory: base.directory.path)
+            base.configuration.node.id,
+            from: base.directory.topology?.settings.name ?? base.configuration.settings.name,
+            directory: base.directory.path)
     }
 
     /// The store must not be used any more.

@@ -27,7 +27,7 @@ public struct PeerPolicy: Sendable {
     func objection(to other: Introduction) -> String? {
         let me = introduction.nodeID
         let them = printable(other.nodeID)
-        guard other.clusterName == introduction.clusterName else {
+        guard other.clusterName == introduction.clusterName || takesAny(introduction) || takesAny(other) else {
             return """
                 \(them) is of the cluster \(quoted(other.clusterName)), \(me) of \(quoted(introduction.clusterName)); \
                 correct cluster.name, or the peer addresses, in the configuration of one of them
@@ -54,6 +54,11 @@ public struct PeerPolicy: Sendable {
             return "\(them) waits to be admitted itself, as \(me) does; give both the peer address of a member as seed"
         }
         return membershipObjection(to: other, them, topology)
+    }
+
+    /// Who waits to be admitted and was told no name.
+    private func takesAny(_ one: Introduction) -> Bool {
+        one.node.isApplicant && one.clusterName == Introduction.anyCluster
     }
 
     private func membershipObjection(to other: Introduction, _ them: String, _ topology: Topology) -> String? {

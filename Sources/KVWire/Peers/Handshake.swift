@@ -2,8 +2,12 @@ import KVCore
 
 /// What a node says of itself when a connection between peers begins.
 public struct Introduction: Hashable, Sendable {
+    /// No cluster's name.
+    public static let anyCluster = ""
+
     /// `UUID128(high: 0, low: 0)` from an applicant that does not know it yet.
     public var clusterID: UUID128
+    /// `anyCluster` of an applicant that takes the cluster as it is.
     public var clusterName: String
     /// 0 from an applicant: a node that is no member.
     public var node: NodeNumber

@@ -5,6 +5,19 @@ import XCTest
 @testable import KVNode
 
 final class PeerPolicyTests: XCTestCase {
+    /// A node that was told only where its cluster is, and not what that is called.
+    func testAnApplicantWithoutANameTakesTheClusterAsItIs() {
+        var applicant = policy(9)
+        applicant.introduction.node = .applicant
+        applicant.introduction.clusterName = Introduction.anyCluster
+        applicant.introduction.clusterID = .unknown
+        applicant.introduction.agreement = []
+        applicant.topology = nil
+        XCTAssertNil(policy(1).objection(to: applicant.introduction))
+        XCTAssertNil(applicant.objection(to: policy(1).introduction))
+        XCTAssertNotNil(objection { $0.clusterName = Introduction.anyCluster }, "a member has a name")
+    }
+
     func testAMemberIsWelcome() {
         XCTAssertNil(objection { _ in })
     }
