@@ -89,8 +89,20 @@ final class RespCommand: Sendable {
         self.group = group
         self.since = since
         self.summary = summary
-        self.subcommands = subcommands
+        self.subcommands = subcommands + [Self.help(of: name, subcommands, group)]
         run = alone
+    }
+
+    /// What Redis tells of a container: the names, each with what it does.
+    private static func help(of name: String, _ subcommands: [RespCommand], _ group: Group) -> RespCommand {
+        var lines = ["\(name.uppercased()) <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"]
+        for subcommand in subcommands { lines += [subcommand.name.uppercased(), "    \(subcommand.summary)"] }
+        lines += ["HELP", "    Print this help."]
+        let answer = RespAnswer.array(lines.map(RespAnswer.text))
+        return RespCommand(
+            "help", 2, [.loading, .stale], .none, group, since: "5.0.0", "Returns helpful text about the subcommands.",
+            of: name
+        ) { _, _ throws(RespFailure) in .answer(answer) }
     }
 
     /// Whether so many arguments, with the name, are right.

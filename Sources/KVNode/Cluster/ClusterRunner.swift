@@ -29,7 +29,7 @@ final class ClusterRunner: @unchecked Sendable {
         let pool: NIOThreadPool
         let logger: Logger
         /// The directory cannot be written: the process must end.
-        let onStoreFailure: @Sendable (String) -> Void
+        let onStoreFailure: @Sendable (StoreError) -> Void
         /// The node cannot hear others, and why; nil when it can again.
         let onObstacle: @Sendable (String?) -> Void
         /// This node is a member no more.
@@ -274,7 +274,7 @@ final class ClusterRunner: @unchecked Sendable {
                 try directory.persist(topology)
                 loop.execute { [self] in handle(.persisted(topology.epoch)) }
             } catch {
-                parts.onStoreFailure("\(error)")
+                parts.onStoreFailure(error)
             }
         }
     }

@@ -21,7 +21,7 @@ final class Lobby: @unchecked Sendable {
     private let loop: any EventLoop
     private let policy: PolicyBox
     private let applicant: Applicant
-    private let onStoreFailure: @Sendable (String) -> Void
+    private let onStoreFailure: @Sendable (StoreError) -> Void
     private let onTurn: @Sendable (NodeMain.Turn) -> Void
     private var links: [Address: PeerLink] = [:]
     private var isResolving = false
@@ -35,7 +35,7 @@ final class Lobby: @unchecked Sendable {
     /// - Parameter onTurn: told once, when it is admitted (the topology is on disk then), or never will be.
     /// - Throws: `NodeError`
     static func open(
-        _ base: NodeBase, onStoreFailure: @escaping @Sendable (String) -> Void,
+        _ base: NodeBase, onStoreFailure: @escaping @Sendable (StoreError) -> Void,
         onTurn: @escaping @Sendable (NodeMain.Turn) -> Void
     ) async throws -> Lobby {
         let lobby = Lobby(base, onStoreFailure, onTurn)
@@ -63,7 +63,7 @@ final class Lobby: @unchecked Sendable {
     }
 
     private init(
-        _ base: NodeBase, _ onStoreFailure: @escaping @Sendable (String) -> Void,
+        _ base: NodeBase, _ onStoreFailure: @escaping @Sendable (StoreError) -> Void,
         _ onTurn: @escaping @Sendable (NodeMain.Turn) -> Void
     ) {
         self.base = base
@@ -210,7 +210,7 @@ final class Lobby: @unchecked Sendable {
                     metadata: ["node": "\(applicant.id)", "epoch": "\(topology.epoch)"])
                 onTurn(.admitted(topology))
             } catch {
-                onStoreFailure("\(error)")
+                onStoreFailure(error)
             }
         }
     }

@@ -1,6 +1,7 @@
 import KVAPI
 import KVConfig
 import KVCore
+import KVStorage
 import KVWire
 import Logging
 import NIOCore
@@ -29,7 +30,7 @@ final class Node: Sendable {
     ///   - onDeparture: the node is a member no more, and is to be stopped.
     /// - Throws: `NodeError`
     static func start(
-        _ base: NodeBase, topology: Topology, onStoreFailure: @escaping @Sendable (String) -> Void,
+        _ base: NodeBase, topology: Topology, onStoreFailure: @escaping @Sendable (StoreError) -> Void,
         onDeparture: @escaping @Sendable (ClusterRunner.Departure) -> Void
     ) async throws -> Node {
         let member = try base.directory.member(in: topology, base.configuration)
@@ -89,12 +90,12 @@ private struct Assembly {
     let status: NodeStatus
     let runners: [ShardRunner]
     let policy: PolicyBox
-    let onStoreFailure: @Sendable (String) -> Void
+    let onStoreFailure: @Sendable (StoreError) -> Void
     let onDeparture: @Sendable (ClusterRunner.Departure) -> Void
 
     init(
         _ base: NodeBase, _ topology: Topology, _ member: Member,
-        _ onStoreFailure: @escaping @Sendable (String) -> Void,
+        _ onStoreFailure: @escaping @Sendable (StoreError) -> Void,
         _ onDeparture: @escaping @Sendable (ClusterRunner.Departure) -> Void
     ) {
         self.base = base
@@ -120,7 +121,7 @@ private struct Assembly {
                     .filter { $0.shard(among: stores.count) == index },
                 store: stores[index], options: options, maximumBytesInFlight: max(limits.inFlight / stores.count, 1),
                 status: status, commitPool: base.commitPool, pool: base.pool, logger: base.logger,
-                onStoreFailure: { onStoreFailure("\($0)") })
+                onStoreFailure: onStoreFailure)
         }
     }
 

@@ -1,6 +1,7 @@
 import Glibc
 import KVConfig
 import KVCore
+import KVStorage
 
 /// Runs a node as a process: until it is told to stop, or must.
 public enum NodeMain {
@@ -8,7 +9,7 @@ public enum NodeMain {
     /// asked for. A second signal ends the process at once.
     ///
     /// A node that is to join a cluster waits until that admits it, and then serves.
-    /// A store that fails ends the process with status 1, and says why.
+    /// A store that fails ends the process with status 1, or 65 where it is damaged, and says why.
     /// - Parameter reread: reads the configuration again, as SIGHUP asks for.
     /// - Throws: `NodeError` when the node cannot start, or was removed from its cluster while it was away.
     public static func run(
@@ -100,13 +101,15 @@ public enum NodeMain {
     }
 
     /// The store must not be used any more.
-    private static let end: @Sendable (String) -> Void = { reason in
-        let bytes = Array("kv: \(reason)\n".utf8)
+    private static let end: @Sendable (StoreError) -> Void = { failure in
+        let bytes = Array("kv: \(failure)\n".utf8)
         // Where nobody reads, the end does not wait for it.
         var wanted = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
         if poll(&wanted, 1, 1000) == 1 {
             _ = bytes.withUnsafeBytes { Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
         }
+        // What is damaged is as damaged after a restart: service managers are told apart by this whether one can help.
+        if case .damaged = failure { _exit(65) }
         _exit(1)
     }
 }

@@ -69,7 +69,8 @@ struct ManualPage {
         exitStatus(Self.statuses(of: command.commandName))
         if command.commandName == "serve" {
             lines += [
-                ".TP", ".B 1", "The store failed while the node ran; the message says why.",
+                ".TP", ".B 1",
+                "The store failed while the node ran; the message says why. (65 where its data is damaged.)",
             ]
             files()
         }

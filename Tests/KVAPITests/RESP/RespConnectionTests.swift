@@ -341,6 +341,18 @@ final class RespConnectionTests: XCTestCase {
         XCTAssertEqual(door.exchange("exec now"), "-ERR wrong number of arguments for 'exec' command\r\n")
     }
 
+    /// An unknown subcommand is answered with "Try ... HELP".
+    func testContainersExplainThemselves() throws {
+        let door = try RespTestDoor()
+        for name in ["CLIENT", "COMMAND", "CONFIG", "CLUSTER", "OBJECT"] {
+            let help = door.exchange("\(name) help")
+            XCTAssertTrue(help.hasPrefix("*"), help)
+            XCTAssertTrue(help.contains("\(name) <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"), help)
+            XCTAssertTrue(help.contains("\r\nHELP\r\n"), help)
+            XCTAssertTrue(door.exchange("\(name) nonsense").contains("Try \(name) HELP."))
+        }
+    }
+
     func testAFlushEndsWithItsConnectionAndWithItsNode() throws {
         for isStopping in [false, true] {
             let door = try hold()

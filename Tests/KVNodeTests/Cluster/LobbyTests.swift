@@ -124,7 +124,7 @@ private final class TestLobby {
         self.fixture = fixture
         peer = Address(host: "127.0.0.1", port: ports[1])
         base = try NodeBase.open(configuration, logger: LogOutput(configuration.log).logger)
-        lobby = try await Lobby.open(base, onStoreFailure: { XCTFail($0) }) { [turns] in turns.put($0) }
+        lobby = try await Lobby.open(base, onStoreFailure: { XCTFail("\($0)") }) { [turns] in turns.put($0) }
     }
 
     func close() async {
