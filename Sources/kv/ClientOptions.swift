@@ -37,12 +37,29 @@ struct ClientOptions: ParsableArguments {
 
     private static func addresses(_ list: String, from name: String, _ status: ExitStatus) throws -> [Address] {
         try list.split(separator: ",", omittingEmptySubsequences: false).map { text in
+            let place = try place(String(text), from: name, status)
             do throws(NotationError) {
-                return try Address(notation: String(text))
+                return try Address(notation: place)
             } catch {
                 throw Failure(status, "\(name): '\(text)' is not \(error.wanted)")
             }
         }
+    }
+
+    /// What a URL says of where a node is: people copy those of browsers and of other clients.
+    private static func place(_ text: String, from name: String, _ status: ExitStatus) throws -> String {
+        guard let scheme = text.firstRange(of: "://") else { return text }
+        guard ["http", "redis", "kv"].contains(text[..<scheme.lowerBound]) else {
+            throw Failure(
+                status,
+                "\(name): '\(text)': nodes speak plain HTTP and Redis's protocol; write http://HOST:PORT or HOST:PORT")
+        }
+        let rest = text[scheme.upperBound...]
+        let end = rest.firstIndex(of: "/") ?? rest.endIndex
+        guard rest[end...].count <= 1 else {
+            throw Failure(status, "\(name): '\(text)' names something at a node; write http://HOST:PORT or HOST:PORT")
+        }
+        return String(rest[..<end])
     }
 
     func span() throws -> Span {

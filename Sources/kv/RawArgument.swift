@@ -50,6 +50,12 @@ extension Key {
     /// A key from the command line.
     init(_ argument: RawArgument) { self.init(argument.bytes) }
 
-    /// As messages show it.
-    var shown: String { "'\(self)'" }
+    /// As messages show it: the beginning of a long one.
+    var shown: String {
+        let text = "\(self)"
+        return text.count <= Self.shownLength
+            ? "'\(text)'" : "'\(text.prefix(Self.shownLength))...' (\(bytes.count) bytes)"
+    }
+
+    private static let shownLength = 60
 }

@@ -109,6 +109,44 @@ final class CommandTests: XCTestCase {
         }
     }
 
+    func testReasonsAreTheRealOnes() throws {
+        let units = "(a number and ms, s, m, h or d, such as 90s or 7d)"
+        for (line, message) in [
+            ("kv put k v --ttl 1w", "--ttl: '1w' is not a length of time \(units)"),
+            ("kv put k v --ttl 0s", "--ttl: '0s' is not above zero; to delete the key use 'kv del' \(units)"),
+            ("kv put k v --ttl=-5s", "--ttl: '-5s' is not above zero; to delete the key use 'kv del' \(units)"),
+            (
+                "kv put k v --ttl 10000000d",
+                "--ttl: '10000000d' is longer than can be kept; leave --ttl out for good \(units)"
+            ),
+            (
+                "kv get k --endpoint https://a:1",
+                "--endpoint: 'https://a:1': nodes speak plain HTTP and Redis's protocol; write http://HOST:PORT or HOST:PORT"
+            ),
+            (
+                "kv get k --endpoint http://a:1/v1",
+                "--endpoint: 'http://a:1/v1' names something at a node; write http://HOST:PORT or HOST:PORT"
+            ),
+        ] {
+            let run = try bash(line)
+            XCTAssertEqual(run.status, 64, line)
+            XCTAssertEqual(run.errors, "kv: \(message)\n")
+        }
+    }
+
+    func testEndpointsMayBeURLs() async throws {
+        let node = try await FakeNode { _ in .status(200, ["ETag": "\"1.1.1\""], "v") }
+        for url in ["http://\(node.address)", "http://\(node.address)/", "redis://\(node.address)"] {
+            XCTAssertEqual(try bash("kv get k --endpoint \(url)").output, "v", url)
+        }
+        try await node.stop()
+    }
+
+    func testLongKeysAreShortenedInMessages() async throws {
+        let (run, _) = try await ask("kv get \(String(repeating: "x", count: 300))", .error(404, "not_found", "x"))
+        XCTAssertEqual(run.errors, "kv: no such key: '\(String(repeating: "x", count: 60))...' (300 bytes)\n")
+    }
+
     /// Another server's answer says nothing of a key.
     func testOnlyNodesAreBelieved() async throws {
         for (line, reply) in [

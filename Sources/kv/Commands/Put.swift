@@ -40,16 +40,24 @@ struct Put: AsyncParsableCommand {
 
     func run() async throws {
         let key = Key(key)
-        let lifetime = try ttl.map { text in
-            guard let span = try? Span(notation: text), span > .zero else {
-                throw Failure(.usage, "--ttl: '\(text)' is not a length of time above zero, such as 30s or 10m")
-            }
-            return span
-        }
+        let lifetime = try ttl.map { try Self.lifetime($0) }
         let condition = ifAbsent ? .ifAbsent : try condition.parsed()
         let client = try options.client()
         let version = try await client.put(key, try content(), lifetime: lifetime, condition: condition)
         try Output.write("\(version)\n")
+    }
+
+    /// A number and a unit, above zero.
+    private static func lifetime(_ text: String) throws -> Span {
+        if let span = try? Span(notation: text), span > .zero { return span }
+        let digits = text.prefix { $0.isNumber }
+        let isTime = !digits.isEmpty && ["ms", "s", "m", "h", "d"].contains(text.dropFirst(digits.count))
+        let isZero = digits.allSatisfy { $0 == "0" }
+        let reason =
+            text.hasPrefix("-") || isTime && isZero
+            ? "is not above zero; to delete the key use 'kv del'"
+            : isTime ? "is longer than can be kept; leave --ttl out for good" : "is not a length of time"
+        throw Failure(.usage, "--ttl: '\(text)' \(reason) (a number and ms, s, m, h or d, such as 90s or 7d)")
     }
 
     private func content() throws -> [UInt8] {
