@@ -4,8 +4,8 @@ import PackageDescription
 /// The version: the only place that says it. KV_VERSION builds another, for a package that is built again, say.
 let version = Context.environment["KV_VERSION"] ?? "0.3.0-dev"
 
-/// The commit that is built, as the Makefile says. (Package.swift could ask for it, but its answers are kept from one build to the
-/// next.)
+/// The commit that is built, as the Makefile says. (Package.swift could ask for it, but its answers are kept from one
+/// build to the next.)
 let commit = Context.environment["KV_COMMIT"] ?? ""
 
 // Warnings end a build only where KV_CI is set: a newer compiler's must not stop anyone else.

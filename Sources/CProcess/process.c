@@ -16,8 +16,8 @@ static int is_static(void) { return getauxval(AT_BASE) == 0; }
 __attribute__((constructor(101))) static void before_runtime(int count, char **values) {
     argument_count = count;
     arguments = values;
-    // The runtime looks for its program that prints backtraces beside itself, and ends the process where it cannot tell where that
-    // is. With a root given it does not ask.
+    // The runtime looks for its program that prints backtraces beside itself, and ends the process where it cannot tell
+    // where that is. With a root given it does not ask.
     if (is_static() && access("/proc/self/exe", F_OK) != 0 && getenv("SWIFT_ROOT") == NULL) {
         has_set_root = setenv("SWIFT_ROOT", "/", 0) == 0;
     }

@@ -2,8 +2,8 @@ import NIOCore
 
 /// Finds out from a connection's first bytes which protocol it speaks, and leaves its place to that.
 ///
-/// A line that begins with a method of HTTP, a space and a target is HTTP; everything else is for the Redis protocol: an
-/// array, or the words of an inline command. (So `GET /x` on a line of its own is HTTP; as an array it is Redis's.)
+/// A line that begins with a method of HTTP, a space and a target is HTTP; everything else is for the Redis protocol:
+/// an array, or the words of an inline command. (So `GET /x` on a line of its own is HTTP; as an array it is Redis's.)
 public final class ProtocolSwitch: ChannelInboundHandler, RemovableChannelHandler {
     public typealias InboundIn = ByteBuffer
     public typealias InboundOut = ByteBuffer

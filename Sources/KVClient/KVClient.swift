@@ -6,8 +6,9 @@ import KVCore
 /// operations the client asks where the partitions' leaders are, and goes straight to them from then on; answers that
 /// name another node, and lost connections, make it ask again.
 ///
-/// An operation ends in one of: done, refused (nothing changed) or `KVClientError.unknown`. A change is never sent twice:
-/// once it may have been sent, losing the answer is `unknown`. Reads are repeated at other nodes while there is time.
+/// An operation ends in one of: done, refused (nothing changed) or `KVClientError.unknown`. A change is never sent
+/// twice: once it may have been sent, losing the answer is `unknown`. Reads are repeated at other nodes while there is
+/// time.
 ///
 /// Cancelling the task of an operation ends it at once: `KVClientError.refused` with the code `cancelled` where nothing
 /// was changed, `unknown` where a change had been sent.
@@ -40,8 +41,8 @@ public final class KVClient: Sendable {
     /// Asks these as well from now on, after those that are known.
     public func addEndpoints(_ addresses: [Address]) { dispatcher.routes.addEndpoints(addresses) }
 
-    /// Closes the connections, for good. What is under way fails: changes that were sent as `unknown`. A client that is no
-    /// longer used does the same by itself.
+    /// Closes the connections, for good. What is under way fails: changes that were sent as `unknown`. A client that is
+    /// no longer used does the same by itself.
     public func close() async { await dispatcher.close() }
 
     // MARK: Keys

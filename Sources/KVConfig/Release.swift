@@ -5,8 +5,8 @@ public enum Release {
     /// By semver.org.
     public static let version = String(cString: kv_release_version())
 
-    /// The commit that was built, abbreviated; `+` at the end where the work tree differed from it. Nil where that is not
-    /// known.
+    /// The commit that was built, abbreviated; `+` at the end where the work tree differed from it. Nil where that is
+    /// not known.
     public static let commit: String? = {
         let commit = String(cString: kv_release_commit())
         return commit.isEmpty ? nil : commit

@@ -47,7 +47,8 @@ enum Main {
         let advice = nearest(to: word, in: nested).map { "did you mean 'kv \(arguments[0]) \($0)'?" }
         throw Failure(
             .usage,
-            "unknown command 'kv \(arguments[0]) \(word)'\(advice.map { ": \($0)" } ?? "; there are \(nested.joined(separator: ", "))")"
+            "unknown command 'kv \(arguments[0]) \(word)'"
+                + (advice.map { ": \($0)" } ?? "; there are \(nested.joined(separator: ", "))")
         )
     }
 

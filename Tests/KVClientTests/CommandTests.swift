@@ -121,7 +121,8 @@ final class CommandTests: XCTestCase {
             ),
             (
                 "kv get k --endpoint https://a:1",
-                "--endpoint: 'https://a:1': nodes speak plain HTTP and Redis's protocol; write http://HOST:PORT or HOST:PORT"
+                "--endpoint: 'https://a:1': nodes speak plain HTTP and Redis's protocol; write"
+                    + " http://HOST:PORT or HOST:PORT"
             ),
             (
                 "kv get k --endpoint http://a:1/v1",

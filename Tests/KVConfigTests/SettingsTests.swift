@@ -58,7 +58,8 @@ final class SettingsTests: XCTestCase {
             Set(file.origins.keys), ["cluster.name", "nodes", "nodes[n1].id", "data_dir"], "the rest is commented out")
         XCTAssertTrue(template.split(separator: "\n").allSatisfy { $0.count <= 100 })
 
-        // Behind the # of a key that is commented out is its name, or two spaces and its name; that of a comment has one space.
+        // Behind the # of a key that is commented out is its name, or two spaces and its name; that of a comment has
+        // one space.
         let uncommented = template.replacing(/(?m)^( *)#(|  )([a-z_]+:( .*)?)$/) {
             "\($0.output.1)\($0.output.2)\($0.output.3)"
         }

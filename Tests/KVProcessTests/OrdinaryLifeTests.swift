@@ -12,8 +12,8 @@ final class OrdinaryLifeTests: XCTestCase {
         try cluster.startAndWait()
         XCTAssertTrue(
             cluster.log("n1").contains(
-                "this process may have 256 files and sockets open, so 128 clients may be connected at a time rather than"
-                    + " limits.connections (10000)"), cluster.log("n1"))
+                "this process may have 256 files and sockets open, so 128 clients may be connected at a time"
+                    + " rather than limits.connections (10000)"), cluster.log("n1"))
         let working = try cluster.connect("n1")
         var idle: [RawConnection] = []
         for _ in 0..<400 { if let connection = try? cluster.connect("n1") { idle.append(connection) } }

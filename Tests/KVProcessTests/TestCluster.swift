@@ -62,8 +62,8 @@ final class TestCluster {
         URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().appendingPathComponent("kv").path
     }
 
-    /// Ports that nobody listens on now, from below those that the system gives to connections that leave: a node that is
-    /// down finds its own still free.
+    /// Ports that nobody listens on now, from below those that the system gives to connections that leave: a node that
+    /// is down finds its own still free.
     static func freePorts(_ count: Int) throws -> [Int] {
         var ports: Set<Int> = []
         for _ in 0..<1000 where ports.count < count {

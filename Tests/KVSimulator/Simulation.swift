@@ -1,6 +1,7 @@
 import KVCore
 
-/// One run of the simulator: a cluster of the product's own machines, under a workload and faults that follow from a seed.
+/// One run of the simulator: a cluster of the product's own machines, under a workload and faults that follow from a
+/// seed.
 public enum Simulation {
     /// - Parameters:
     ///   - scenario: nil for the one that follows from the seed.

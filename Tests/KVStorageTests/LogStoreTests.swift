@@ -275,7 +275,8 @@ final class LogStoreTests: XCTestCase {
         XCTAssertNil(fixture.store.takeCommit())
     }
 
-    /// A key without bytes, first of all in a partition, and the longest one; also through a crash, a merge and a deletion.
+    /// A key without bytes, first of all in a partition, and the longest one; also through a crash, a merge and a
+    /// deletion.
     func testKeysOfEveryLengthComeBack() throws {
         let fixture = try StoreFixture(segment: 1 << 20)
         try fixture.open()

@@ -29,7 +29,7 @@ struct Simulate: AsyncParsableCommand {
 
     @Option(
         help:
-            "One node falls ill in each run, nothing else goes wrong: \(Sickness.allCases.map(\.rawValue).joined(separator: ", "))."
+            "In each run one node falls ill: \(Sickness.allCases.map(\.rawValue).joined(separator: ", "))."
     )
     var sickness: Sickness?
 

@@ -162,8 +162,8 @@ extension RequestParser {
         if let coding = fields.contentEncoding, !coding.isField("identity") {
             throw HTTPFailure(
                 .unsupportedMediaType, "content_encoding",
-                "the value is encoded (Content-Encoding), which would not come back with it: send it as it is, or name the "
-                    + "encoding in its Content-Type")
+                "the value is encoded (Content-Encoding), which would not come back with it: send it as it is, or "
+                    + "name the encoding in its Content-Type")
         }
         var condition = try change(fields)
         if let text = fields.ifNoneMatch {

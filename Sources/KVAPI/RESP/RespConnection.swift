@@ -2,12 +2,12 @@ import KVCore
 import KVWire
 import NIOCore
 
-/// The decisions of one connection that speaks the Redis protocol: what to read, what to ask of the backend, what to reply,
-/// when to close.
+/// The decisions of one connection that speaks the Redis protocol: what to read, what to ask of the backend, what to
+/// reply, when to close.
 ///
-/// A pipeline is begun as it is read, and its commands go on side by side as far as `OperationTable` lets them; replies are
-/// written in the order of the requests. Inputs are taken by `received` and the like; `next` is then to be called until it
-/// gives nil. What is to be sent gathers in `output`. Not copyable, as its parser is not.
+/// A pipeline is begun as it is read, and its commands go on side by side as far as `OperationTable` lets them; replies
+/// are written in the order of the requests. Inputs are taken by `received` and the like; `next` is then to be called
+/// until it gives nil. What is to be sent gathers in `output`. Not copyable, as its parser is not.
 struct RespConnection: ~Copyable {
     enum Effect {
         /// Carry it out, then call `replied` with the token.
@@ -94,8 +94,9 @@ struct RespConnection: ~Copyable {
     /// Whether there is something to be sent.
     var hasOutput: Bool { writer.pending.readableBytes > 0 }
 
-    /// Whether the next part of the command on several keys may be begun although there is no room: it is the oldest, so nothing
-    /// but its end makes room, and what it has gathered is bounded by itself. Its parts under way are bounded as ever.
+    /// Whether the next part of the command on several keys may be begun although there is no room: it is the oldest,
+    /// so nothing but its end makes room, and what it has gathered is bounded by itself. Its parts under way are
+    /// bounded as ever.
     private var isGatheringOldest: Bool {
         guard gathering != nil, slots.count == 1, isWritable,
             writer.pending.readableBytes < options.maximumPendingBytes

@@ -1,7 +1,8 @@
 import KVCore
 import KVWire
 
-/// An error reply. What Redis has an error for is said in Redis's words; the first word is the kind, as clients go by it.
+/// An error reply. What Redis has an error for is said in Redis's words; the first word is the kind, as clients go by
+/// it.
 struct RespFailure: Error, Hashable {
     /// UTF-8, but for what it repeats of a client's words.
     let bytes: [UInt8]
@@ -88,7 +89,8 @@ extension RespFailure {
 
     static func afterRefusedTransaction(_ command: String) -> Self {
         Self(
-            "ERR '\(command)' was not carried out: it is in a transaction, and MULTI was refused; EXEC or DISCARD ends it"
+            "ERR '\(command)' was not carried out: it is in a transaction, and MULTI was refused; "
+                + "EXEC or DISCARD ends it"
         )
     }
 

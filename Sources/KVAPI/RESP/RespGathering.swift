@@ -1,6 +1,7 @@
 import KVCore
 
-/// A command on several keys: what is to be done on each, and what has come of it so far. Not atomic: each key by itself.
+/// A command on several keys: what is to be done on each, and what has come of it so far. Not atomic: each key by
+/// itself.
 final class RespGathering {
     enum Sum {
         /// The answers, in the order of the keys.

@@ -1,8 +1,8 @@
 /// A pattern of Redis: `*`, `?`, `[a-c]`, `[^a]`, and `\` before a byte that is meant as it is.
 ///
-/// What stands before the first `*` is compared with the beginning of a text, what stands behind the last one with its end.
-/// What stands between two of them is searched for, the leftmost counts, and no `*` is ever tried again: the time grows with the
-/// length of the text, and by a 64th of the pattern's.
+/// What stands before the first `*` is compared with the beginning of a text, what stands behind the last one with its
+/// end. What stands between two of them is searched for, the leftmost counts, and no `*` is ever tried again: the time
+/// grows with the length of the text, and by a 64th of the pattern's.
 struct RespGlob: Hashable, Sendable {
     fileprivate enum Element: Hashable {
         case byte(UInt8)
@@ -109,8 +109,8 @@ struct RespGlob: Hashable, Sendable {
     }
 }
 
-/// Searches what stands between two stars: Baeza-Yates and Gonnet's Shift-And (1992), a bit for each element, which takes sets and
-/// `?` like bytes.
+/// Searches what stands between two stars: Baeza-Yates and Gonnet's Shift-And (1992), a bit for each element, which
+/// takes sets and `?` like bytes.
 private struct GlobSearch: Hashable, Sendable {
     /// 64 elements each.
     let words: Int

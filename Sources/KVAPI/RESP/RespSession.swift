@@ -8,7 +8,8 @@ struct RespSession {
     private(set) var version = RespVersion.resp2
     /// Reads may be answered from any copy.
     private(set) var isReadOnly = false
-    /// `MULTI` was refused: until the client's `EXEC` or `DISCARD` nothing is carried out, as it counts on all or nothing.
+    /// `MULTI` was refused: until the client's `EXEC` or `DISCARD` nothing is carried out, as it counts on all or
+    /// nothing.
     private(set) var isTransactionRefused = false
     /// The command under way, or the last.
     var command: RespCommand?

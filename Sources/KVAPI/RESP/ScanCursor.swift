@@ -1,12 +1,13 @@
 import KVCore
 import KVWire
 
-/// Where a SCAN goes on, as clients hold it: 53 bits, as many as a number of JavaScript holds exactly. The upper 14 name a
-/// partition; the lower are 0 at its beginning, and otherwise a hash of the last key that was given, in ring order.
+/// Where a SCAN goes on, as clients hold it: 53 bits, as many as a number of JavaScript holds exactly. The upper 14
+/// name a partition; the lower are 0 at its beginning, and otherwise a hash of the last key that was given, in ring
+/// order.
 ///
-/// So a cursor needs nothing to be kept for it, and any node understands it: the key is found again by its hash. Where it
-/// has been deleted meanwhile, the partition is given again from its beginning. That costs time, so nodes remember the
-/// keys of their last cursors (`ScanPositions`).
+/// So a cursor needs nothing to be kept for it, and any node understands it: the key is found again by its hash. Where
+/// it has been deleted meanwhile, the partition is given again from its beginning. That costs time, so nodes remember
+/// the keys of their last cursors (`ScanPositions`).
 struct ScanCursor: Hashable, Sendable {
     var raw: UInt64
 

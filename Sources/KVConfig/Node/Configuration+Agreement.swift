@@ -1,8 +1,8 @@
 import KVCore
 
 extension Configuration {
-    /// The name of the cluster that this node is to belong to. Nil where nothing says it and others have it: an applicant that is
-    /// told only where its cluster is takes the name that it finds there.
+    /// The name of the cluster that this node is to belong to. Nil where nothing says it and others have it: an
+    /// applicant that is told only where its cluster is takes the name that it finds there.
     public var clusterName: String? {
         role == .initial || origins["cluster.name"] != nil ? settings.name : nil
     }

@@ -10,8 +10,8 @@ extension Reference {
             ".SH DESCRIPTION",
             Roff.text(
                 """
-                One file serves the whole cluster: it goes to every node, and --node or KV_NODE says which one a process is. \
-                Every value has a default but the cluster's name and the nodes' ids.
+                One file serves the whole cluster: it goes to every node, and --node or KV_NODE says which one a \
+                process is. Every value has a default but the cluster's name and the nodes' ids.
                 """), ".PP", Roff.text(precedence), ".PP", Roff.text(strictness), ".SS Notation",
         ]
         for (term, meaning) in notation { page += [".TP", ".B \(Roff.text(term))", Roff.text(meaning)] }

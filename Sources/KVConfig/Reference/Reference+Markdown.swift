@@ -10,9 +10,9 @@ extension Reference {
             "\n<!-- Written by `kv config reference --format markdown`: change Sources/KVConfig/Settings instead. -->\n"
         text += paragraph(
             """
-            One file, `cluster.yaml`, serves the whole cluster: it goes to every node, and `--node` says which one a process \
-            is. Every value has a default but the cluster's name and the nodes' ids. Without a file, `kv serve` is a cluster \
-            of one on 127.0.0.1:7400.
+            One file, `cluster.yaml`, serves the whole cluster: it goes to every node, and `--node` says which one a \
+            process is. Every value has a default but the cluster's name and the nodes' ids. Without a file, `kv \
+            serve` is a cluster of one on 127.0.0.1:7400.
             """)
         text += "\n## A full example\n"
         text += paragraph("Three nodes, every key set. Where a key has a default, the example has it.")
@@ -28,8 +28,8 @@ extension Reference {
         text += "| `kv config reference` | this manual; `--format yaml` is a file to begin with |\n"
         text += paragraph(
             """
-            A running node reads its file again on SIGHUP (`systemctl reload kv`). What can change at once does; the log \
-            names what has to wait for the next start. A file with a mistake changes nothing.
+            A running node reads its file again on SIGHUP (`systemctl reload kv`). What can change at once does; the \
+            log names what has to wait for the next start. A file with a mistake changes nothing.
             """)
         for section in Settings.sections {
             text += "\n## \(section.name.isEmpty ? "Top level" : "`\(section.name)`")\n"

@@ -1,16 +1,17 @@
 import KVCore
 
 extension Reference {
-    /// A `cluster.yaml` with every key explained: a cluster of one that is valid as it is. What is commented out has its
-    /// default.
+    /// A `cluster.yaml` with every key explained: a cluster of one that is valid as it is. What is commented out has
+    /// its default.
     /// - Parameter dataDirectory: written out, instead of the default.
     public static func template(dataDirectory: String? = nil) -> String {
         let width = 100
         var text = Paragraph.filled(
             """
-            The configuration of a kv node: a cluster of one on this machine, to begin with. Every key is here; those that \
-            are commented out show their defaults. cluster.yaml(5) says more, and so does 'kv config reference'. A \
-            change counts from the node's next start, where nothing else is said; check it first with 'kv config check FILE'.
+            The configuration of a kv node: a cluster of one on this machine, to begin with. Every key is here; those \
+            that are commented out show their defaults. cluster.yaml(5) says more, and so does 'kv config reference'. \
+            A change counts from the node's next start, where nothing else is said; check it first with 'kv config \
+            check FILE'.
             """, width: width, prefix: "# ")
         var written = ["cluster.name": "default", "nodes[].id": "n1"]
         if let dataDirectory { written["data_dir"] = dataDirectory }

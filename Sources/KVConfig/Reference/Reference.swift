@@ -11,8 +11,8 @@ public enum Reference {
     ]
 
     static let precedence = """
-        A value comes from its flag, else from its environment variable (empty is unset), else from the file, else it is \
-        the default.
+        A value comes from its flag, else from its environment variable (empty is unset), else from the file, else it \
+        is the default.
         """
 
     static let strictness = """

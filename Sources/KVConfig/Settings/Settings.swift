@@ -15,9 +15,9 @@ public enum Settings {
         Section(
             name: "nodes",
             summary: """
-                The first members, the same list in every node's file. It is read when the cluster is created; from then \
-                on the cluster keeps its own list, which 'kv join' and 'kv leave' change. Without it, the node is a \
-                cluster of one.
+                The first members, the same list in every node's file. It is read when the cluster is created; from \
+                then on the cluster keeps its own list, which 'kv join' and 'kv leave' change. Without it, the node is \
+                a cluster of one.
                 """),
         Section(name: "", summary: "Where the node finds others, and where it keeps its data."),
         Section(name: "storage", summary: "How this node keeps its data."),
@@ -101,8 +101,8 @@ public enum Settings {
             "storage.sync", .choice, \.storage.sync, example: "interval",
             """
             When accepted writes are put on disk. always: before they are acknowledged. interval: every sync_interval. \
-            never: when the operating system pleases. With interval and never, power loss of several machines at once can \
-            lose acknowledged writes; the death of processes cannot.
+            never: when the operating system pleases. With interval and never, power loss of several machines at once \
+            can lose acknowledged writes; the death of processes cannot.
             """),
         field(
             "storage.sync_interval", .duration(.milliseconds(1) ... .milliseconds(60_000)), \.storage.syncInterval,
@@ -113,8 +113,8 @@ public enum Settings {
         field(
             "storage.segment", .size(1 << 20...1 << 30), \.storage.segment, example: "128MiB",
             """
-            How large a file of the log grows before the next is begun. It holds at least two records of the largest size \
-            (limits.key plus limits.value).
+            How large a file of the log grows before the next is begun. It holds at least two records of the largest \
+            size (limits.key plus limits.value).
             """),
         field(
             "storage.shards", .integer(0...ClusterFile.Storage.maximumShards), \.storage.shards, change: .directory,
@@ -164,14 +164,14 @@ public enum Settings {
             "security.secret", .secret(bytes: 16...1024), \.secret, variable: "KV_SECRET",
             example: "0123456789abcdef",
             """
-            Authenticates the datagrams of failure detection; the same on every node. It does not protect client or peer \
-            connections.
+            Authenticates the datagrams of failure detection; the same on every node. It does not protect client or \
+            peer connections.
             """),
         field(
             "redis.moved", .boolean, \.redis.moved, example: "true",
             """
-            Whether a command on a key that another node leads is answered with MOVED, as Redis Cluster does, rather than \
-            passed on to that node.
+            Whether a command on a key that another node leads is answered with MOVED, as Redis Cluster does, rather \
+            than passed on to that node.
             """),
         field(
             "redis.timeout", .duration(.milliseconds(50) ... .milliseconds(60_000)), \.redis.timeout, example: "5s",
@@ -192,7 +192,8 @@ public enum Settings {
         flag: "--seed", variable: "KV_SEEDS", change: .start,
         summary: """
             Peer addresses of members, by which a node that the list of nodes does not name finds its cluster. Without \
-            them it asks the nodes that are listed. The flag is repeated for several; the variable has commas between them.
+            them it asks the nodes that are listed. The flag is repeated for several; the variable has commas between \
+            them.
             """, example: "[10.0.0.1:7500, 10.0.0.2:7500]")
 
     // MARK: Each node's
@@ -225,8 +226,8 @@ public enum Settings {
                 "nodes[].zone", .label(isEmptyAllowed: true), \.zone, of: standard, flag: "--zone",
                 given: { $0.zone }, variable: "KV_ZONE", change: .creation, example: "a",
                 """
-                What fails together with the node: a rack, a room. Replicas of a key are put into different zones where \
-                there are enough.
+                What fails together with the node: a rack, a room. Replicas of a key are put into different zones \
+                where there are enough.
                 """),
             SettingField(
                 "nodes[].weight", .integer(ClusterFile.Node.weights), \.weight, of: standard, flag: "--weight",

@@ -1,8 +1,9 @@
-/// Tells whether the disk under a store has stalled, by the age of the oldest append that is not durable, and for how long a node that
-/// was so rests before it leads again what others can lead.
+/// Tells whether the disk under a store has stalled, by the age of the oldest append that is not durable, and for how
+/// long a node that was so rests before it leads again what others can lead.
 ///
-/// A leader whose disk hangs can have nothing chosen, as its own copy counts among every majority, while its messages keep the others
-/// from electing another: such a leader has to say so itself ("gray failure", Huang et al., HotOS 2017).
+/// A leader whose disk hangs can have nothing chosen, as its own copy counts among every majority, while its messages
+/// keep the others from electing another: such a leader has to say so itself ("gray failure", Huang et al., HotOS
+/// 2017).
 struct DiskWatch {
     /// What was the newest append at some time, not durable yet, and since when that has been waited for.
     private var awaited: (position: LogPosition, since: Instant)?

@@ -13,7 +13,8 @@ class Environment {
     /// Grows whenever somebody comes or goes.
     private(set) var touch: UInt64 = 1
 
-    /// Peers that have declined a leadership, as they are stopping or their disks have stalled, and until when that counts.
+    /// Peers that have declined a leadership, as they are stopping or their disks have stalled, and until when that
+    /// counts.
     private var declined: [NodeNumber: Instant] = [:]
 
     /// When this process began: peers not yet heard of are given their turn for a while after.
@@ -35,7 +36,8 @@ class Environment {
 
     func isUp(_ node: NodeNumber) -> Bool { node == me || up[node] != nil }
 
-    /// Whether to leave a partition to `node` where it comes first: it is in touch, or this node has only just begun to listen.
+    /// Whether to leave a partition to `node` where it comes first: it is in touch, or this node has only just begun to
+    /// listen.
     func isInTurn(_ node: NodeNumber) -> Bool {
         isUp(node) || !everHeard.contains(node) && now.monotonic - started < options.startGrace
     }

@@ -24,11 +24,11 @@ public struct ShardOptions: Sendable {
     public var stagger = Span.milliseconds(500)
     /// For so long after the start, peers not heard of yet are given their turn to lead.
     public var startGrace = Span.milliseconds(1000)
-    /// An append that is not durable by then: the disk has stalled, and this node gives up what it leads. Well above what a disk
-    /// takes that is only busy, and below `leaderTimeout`.
+    /// An append that is not durable by then: the disk has stalled, and this node gives up what it leads. Well above
+    /// what a disk takes that is only busy, and below `leaderTimeout`.
     public var stall = Span.milliseconds(1000)
-    /// After a stall a node leads again what others can lead no sooner than this. Each stall within `steadiness` of the last
-    /// doubles it, up to `maximumRest`.
+    /// After a stall a node leads again what others can lead no sooner than this. Each stall within `steadiness` of the
+    /// last doubles it, up to `maximumRest`.
     public var rest = Span.milliseconds(2000)
     public var maximumRest = Span.milliseconds(240_000)
     public var steadiness = Span.milliseconds(600_000)
@@ -65,8 +65,8 @@ public struct ShardOptions: Sendable {
     public var mendBytes = 8 << 20
     /// Keys being recovered at a time while a partition settles.
     public var settleWindow = 64
-    /// Bytes of records that were proposed and are not yet at every replica, over all partitions. At it, writes are refused
-    /// and settling pauses; at half of it, slow replicas count as having missed what is chosen.
+    /// Bytes of records that were proposed and are not yet at every replica, over all partitions. At it, writes are
+    /// refused and settling pauses; at half of it, slow replicas count as having missed what is chosen.
     public var maximumProposedBytes = 256 << 20
     /// Bytes a second sent to the newcomers of partitions that move, from one shard; 0 is no limit.
     public var moveRate = 0

@@ -82,7 +82,8 @@ extension Replica {
         canvass()
     }
 
-    /// Above all that was seen. Nil when the rounds are used up, by peers that tell of impossible ones: nothing may be reused.
+    /// Above all that was seen. Nil when the rounds are used up, by peers that tell of impossible ones: nothing may be
+    /// reused.
     private func nextBallot() -> Ballot? {
         let round = max(highestSeen, promise).round
         return round < Ballot.maximumRound ? Ballot(round: round + 1, node: context.me) : nil

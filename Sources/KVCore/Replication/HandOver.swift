@@ -1,9 +1,10 @@
-// Handing a leadership over, without failing a request: the leader comes to rest, holding what arrives, asks its successor to
-// prepare, and passes on what it holds when it sees the successor's ballot.
+// Handing a leadership over, without failing a request: the leader comes to rest, holding what arrives, asks its
+// successor to prepare, and passes on what it holds when it sees the successor's ballot.
 
 extension Replica {
-    /// Who should lead instead: the first of the replica set in touch, or when this node is stopping the first other one.
-    /// While the partition moves, only a leader that is to lose it looks for another, among those who are to keep it.
+    /// Who should lead instead: the first of the replica set in touch, or when this node is stopping the first other
+    /// one. While the partition moves, only a leader that is to lose it looks for another, among those who are to keep
+    /// it.
     var successor: NodeNumber? {
         let before = quorum.isJoint ? quorum.preference : Array(quorum.preference.prefix { $0 != ownIndex })
         let candidates: [Int]
@@ -66,8 +67,8 @@ extension Replica {
 // MARK: - A disk that has stalled
 
 extension Replica {
-    /// Gives up the lead, or the candidacy, as nothing can be made durable here, and asks another to take it at once. Where there is
-    /// no other it keeps what it has.
+    /// Gives up the lead, or the candidacy, as nothing can be made durable here, and asks another to take it at once.
+    /// Where there is no other it keeps what it has.
     func yield() {
         guard quorum.members.count > 1, context.options.rules.yieldWhenStalled else { return }
         abandonCandidacy(hint: nil)

@@ -9,7 +9,8 @@ final class ReplicaContext: Environment {
     var dirty: [PartitionID] = []
     /// Reads under way, and what each is for.
     private var loads: [ReadTicket: LoadPurpose] = [:]
-    /// Leaderships being handed over, and comparisons of hash trees under way with each peer: bounded by `ShardOptions`.
+    /// Leaderships being handed over, and comparisons of hash trees under way with each peer: bounded by
+    /// `ShardOptions`.
     var transfers = 0
     var comparisons: [NodeNumber: Int] = [:]
     /// Bytes of what leaders have proposed, until they let go of it: bounded by `ShardOptions`.
@@ -105,8 +106,8 @@ final class ReplicaContext: Environment {
     func takeLoad(_ ticket: ReadTicket) -> LoadPurpose? { loads.removeValue(forKey: ticket) }
 
     /// Performs `action` once everything up to `position` is durable, and up to `synced` is synced: at the end of this
-    /// tick, where it is already. Positions of one partition never decrease; those of different partitions owe each other
-    /// no order.
+    /// tick, where it is already. Positions of one partition never decrease; those of different partitions owe each
+    /// other no order.
     func after(_ position: LogPosition, synced: LogPosition, _ action: DeferredAction) {
         if synced > store.synced {
             unsynced.append((position, synced, action))

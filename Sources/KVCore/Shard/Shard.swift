@@ -1,4 +1,5 @@
-/// The decisions of one shard: the partitions that one event loop owns, and the requests of the clients connected to it.
+/// The decisions of one shard: the partitions that one event loop owns, and the requests of the clients connected to
+/// it.
 ///
 /// Inputs come through `handle`; what is to be done about them gathers in `effects`. `flush` ends a tick: it is called
 /// once after every batch of inputs and sends what the batch amounts to. Here the protocols meet: replication (what the
@@ -109,8 +110,8 @@ public struct Shard {
         passOnResults()
     }
 
-    /// The answer to a request that this node can answer without asking or writing anything, now: then `handle` need not be
-    /// given it. Nil for all others. (Mutating, as the caller's shard would be copied otherwise.)
+    /// The answer to a request that this node can answer without asking or writing anything, now: then `handle` need
+    /// not be given it. Nil for all others. (Mutating, as the caller's shard would be copied otherwise.)
     public mutating func answerAtOnce(
         _ command: Command, _ key: Key, _ partition: PartitionID, now: Now
     ) -> Outcome? {

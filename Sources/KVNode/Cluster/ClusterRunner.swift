@@ -9,7 +9,8 @@ import NIOPosix
 
 /// Performs what the cluster machine and the failure detector of a node decide. It speaks over the first shard's links.
 ///
-/// It has an event loop to itself: the failure detectors of others must be answered in time however busy the shards are.
+/// It has an event loop to itself: the failure detectors of others must be answered in time however busy the shards
+/// are.
 ///
 /// Sendable because everything mutable is touched on `loop` only.
 final class ClusterRunner: @unchecked Sendable {
@@ -168,8 +169,8 @@ final class ClusterRunner: @unchecked Sendable {
         }
     }
 
-    /// The first shard's link to a member stands; on any loop. Whoever goes by an older topology is sent the present one:
-    /// so a newcomer learns that it has been admitted.
+    /// The first shard's link to a member stands; on any loop. Whoever goes by an older topology is sent the present
+    /// one: so a newcomer learns that it has been admitted.
     func linked(to peer: NodeNumber, _ introduction: Introduction) {
         met(introduction)
         onLoop { cluster in

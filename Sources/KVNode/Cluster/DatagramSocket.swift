@@ -4,8 +4,8 @@ import NIOPosix
 
 /// A bound UDP socket: NIO reads it, and what is sent goes out by the system's call.
 ///
-/// NIO's datagram channels close for nearly every error of a send, and an error of a send is mostly one destination's: a route that
-/// is gone, a firewall's rule. So they are not asked to send.
+/// NIO's datagram channels close for nearly every error of a send, and an error of a send is mostly one destination's:
+/// a route that is gone, a firewall's rule. So they are not asked to send.
 ///
 /// Sendable because everything mutable is touched on its loop only.
 final class DatagramSocket: @unchecked Sendable {
@@ -66,7 +66,7 @@ final class DatagramSocket: @unchecked Sendable {
     }
 
     /// Sends a datagram, without waiting.
-    /// - Returns: 0, or the error's number. What the socket has no room for is lost, as the network may lose it: no error.
+    /// - Returns: 0, or the error's number. What the socket has no room for is lost, which is no error.
     func send(_ bytes: [UInt8], to address: SocketAddress) -> CInt {
         guard descriptor >= 0 else { return EBADF }
         while true {

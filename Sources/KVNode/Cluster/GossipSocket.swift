@@ -82,8 +82,8 @@ final class GossipSocket: @unchecked Sendable {
             throw NodeError(
                 .unavailable,
                 """
-                cannot receive the failure detector's datagrams on \(address) (UDP): \(describe(error)); stop what uses \
-                the address, or give this node another peer address
+                cannot receive the failure detector's datagrams on \(address) (UDP): \(describe(error)); stop what \
+                uses the address, or give this node another peer address
                 """)
         }
     }
@@ -142,7 +142,8 @@ final class GossipSocket: @unchecked Sendable {
                     onObstacle(nil)
                 case .failure(let error):
                     let obstacle =
-                        "the socket of failure detection on \(local) (UDP) cannot be opened: \(describe(error)); trying again"
+                        "the socket of failure detection on \(local) (UDP) cannot be opened: \(describe(error)); "
+                        + "trying again"
                     reasons.say(obstacle, of: "the failure detector's socket")
                     onObstacle(obstacle)
                     reopen()
@@ -201,8 +202,8 @@ final class GossipSocket: @unchecked Sendable {
         case .failure(let error):
             reasons.say(
                 """
-                ignoring datagrams from \(place): \(error); if a node of this cluster runs there, give all nodes the same \
-                security.secret and the same version of kv
+                ignoring datagrams from \(place): \(error); if a node of this cluster runs there, give all nodes the \
+                same security.secret and the same version of kv
                 """, of: "datagrams from \(place)")
         }
     }

@@ -10,8 +10,8 @@ struct DescriptorLimit: Hashable, Sendable {
     /// Of the process.
     var total: Int
 
-    /// Raises what the process may open to what it may raise that to. Soft limits are low for the sake of programs that use
-    /// `select`, which these are not.
+    /// Raises what the process may open to what it may raise that to. Soft limits are low for the sake of programs that
+    /// use `select`, which these are not.
     static func raised() -> DescriptorLimit {
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else {
@@ -33,8 +33,8 @@ struct DescriptorLimit: Hashable, Sendable {
             throw NodeError(
                 .unavailable,
                 """
-                this process may have \(total) files and sockets open, and a node needs \(Self.reserve) for itself and some \
-                for clients: raise the limit (`ulimit -n`, or LimitNOFILE= of a systemd unit)
+                this process may have \(total) files and sockets open, and a node needs \(Self.reserve) for itself and \
+                some for clients: raise the limit (`ulimit -n`, or LimitNOFILE= of a systemd unit)
                 """)
         }
         return min(configured, available)

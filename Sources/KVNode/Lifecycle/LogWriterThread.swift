@@ -2,8 +2,9 @@ import Glibc
 import NIOPosix
 import Synchronization
 
-/// Writes lines on a thread of its own, so that whoever logs never waits for whoever reads the log: a pipe that nobody empties would
-/// stop an event loop. What does not fit into its buffer is dropped and counted, and the count is written where the lines would be.
+/// Writes lines on a thread of its own, so that whoever logs never waits for whoever reads the log: a pipe that nobody
+/// empties would stop an event loop. What does not fit into its buffer is dropped and counted, and the count is written
+/// where the lines would be.
 final class LogWriterThread: Sendable {
     /// Bytes of lines that wait to be written.
     static let limit = 1 << 20

@@ -23,7 +23,8 @@ struct NodeBase: Sendable {
     let group: MultiThreadedEventLoopGroup
     /// For what is to be prompt however busy the shards are: the membership, and the failure detector.
     let clusterGroup: MultiThreadedEventLoopGroup
-    /// A thread for each shard, which nothing else holds up: the disk is to be busy as soon as there is something to commit.
+    /// A thread for each shard, which nothing else holds up: the disk is to be busy as soon as there is something to
+    /// commit.
     let commitPool: NIOThreadPool
     /// For all else that waits for the disk.
     let pool: NIOThreadPool
@@ -35,18 +36,18 @@ struct NodeBase: Sendable {
         if connections < configuration.limits.connections {
             logger.warning(
                 """
-                this process may have \(limit.total) files and sockets open, so \(connections) clients may be connected at a \
-                time rather than limits.connections (\(configuration.limits.connections)); to have more, raise `ulimit -n`, \
-                or LimitNOFILE= of a systemd unit
+                this process may have \(limit.total) files and sockets open, so \(connections) clients may be \
+                connected at a time rather than limits.connections (\(configuration.limits.connections)); to have \
+                more, raise `ulimit -n`, or LimitNOFILE= of a systemd unit
                 """)
         }
         let directory = try DataDirectory.open(configuration)
         let clusterGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let commitPool = NIOThreadPool(numberOfThreads: directory.stores.count)
         commitPool.start()
-        // For the threads that are begun from here on: on a busy machine, one that wakes up lets those run that are running, clients
-        // and other nodes, and finds more to do in one turn then. With an idle processor it makes no difference. (The cluster's
-        // loop and the threads that commit have been begun: they stay prompt.)
+        // For the threads that are begun from here on: on a busy machine, one that wakes up lets those run that are
+        // running, clients and other nodes, and finds more to do in one turn then. With an idle processor it makes no
+        // difference. (The cluster's loop and the threads that commit have been begun: they stay prompt.)
         kv_schedule_batch()
         let pool = NIOThreadPool(numberOfThreads: storageThreads)
         pool.start()

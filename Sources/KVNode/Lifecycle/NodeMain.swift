@@ -5,8 +5,8 @@ import KVStorage
 
 /// Runs a node as a process: until it is told to stop, or must.
 public enum NodeMain {
-    /// Returns after SIGTERM or SIGINT, when the node has stopped in good order, and after it has left its cluster as was
-    /// asked for. A second signal ends the process at once.
+    /// Returns after SIGTERM or SIGINT, when the node has stopped in good order, and after it has left its cluster as
+    /// was asked for. A second signal ends the process at once.
     ///
     /// A node that is to join a cluster waits until that admits it, and then serves.
     /// A store that fails ends the process with status 1, or 65 where it is damaged, and says why.
@@ -85,8 +85,8 @@ public enum NodeMain {
         case .left:
             base.logger.notice(
                 """
-                \(base.configuration.node.id) has left the cluster \(topology.settings.name): all that it held is held by \
-                others, and \(base.directory.path) may be deleted
+                \(base.configuration.node.id) has left the cluster \(topology.settings.name): all that it held is held \
+                by others, and \(base.directory.path) may be deleted
                 """)
         case .removed: throw removed(base)
         case .told, .admitted, nil: break

@@ -2,8 +2,8 @@ import KVConfig
 import Logging
 import Synchronization
 
-/// Reads the configuration again while the node runs, applies what can change at once, and names what has to wait for the next
-/// start. A configuration with a mistake changes nothing.
+/// Reads the configuration again while the node runs, applies what can change at once, and names what has to wait for
+/// the next start. A configuration with a mistake changes nothing.
 final class Reload: Sendable {
     private let inForce: Mutex<ExplainedConfiguration>
     private let output: LogOutput

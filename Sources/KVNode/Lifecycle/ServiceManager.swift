@@ -1,7 +1,7 @@
 import Glibc
 
-/// Tells the service manager that started this process how it is, by the protocol of sd_notify(3): datagrams to the socket that
-/// NOTIFY_SOCKET names. Where nothing is named, nothing is told.
+/// Tells the service manager that started this process how it is, by the protocol of sd_notify(3): datagrams to the
+/// socket that NOTIFY_SOCKET names. Where nothing is named, nothing is told.
 struct ServiceManager: Sendable {
     private let path: String
 
@@ -62,8 +62,8 @@ struct ServiceManager: Sendable {
 
 /// Watches a node for the service manager: says when it is ready, and what keeps it from serving.
 struct ReadinessWatch: Sendable {
-    /// How long a node that has started is waited for before it counts as started all the same: a node whose peers are down is
-    /// itself well, and must not be taken for one that failed to start.
+    /// How long a node that has started is waited for before it counts as started all the same: a node whose peers are
+    /// down is itself well, and must not be taken for one that failed to start.
     static let patience = Duration.seconds(30)
     private static let stepUntilReady = Duration.milliseconds(50)
     private static let stepAfterwards = Duration.seconds(2)

@@ -45,8 +45,8 @@ public struct PeerPolicy: Sendable {
         let isStranger = other.node.isApplicant && other.clusterID == .unknown || introduction.node.isApplicant
         guard isStranger || other.clusterID == introduction.clusterID else {
             return """
-                \(them) is of the cluster with the id \(other.clusterID), \(me) of \(introduction.clusterID), both named \
-                \(quoted(introduction.clusterName)); start each with the data directory of the same cluster
+                \(them) is of the cluster with the id \(other.clusterID), \(me) of \(introduction.clusterID), both \
+                named \(quoted(introduction.clusterName)); start each with the data directory of the same cluster
                 """
         }
         guard let topology else {
@@ -73,16 +73,16 @@ public struct PeerPolicy: Sendable {
         if other.node.isApplicant { return nil }
         guard other.node != introduction.node else {
             return """
-                \(them) has the number of \(me) itself (\(introduction.node)): two processes run as the same node, or a \
-                peer address leads back; start each with its own --node and correct the peer addresses
+                \(them) has the number of \(me) itself (\(introduction.node)): two processes run as the same node, or \
+                a peer address leads back; start each with its own --node and correct the peer addresses
                 """
         }
         guard let member = topology.member(other.node) else {
             guard other.node > topology.lastNumber || other.epoch > topology.epoch else {
                 // Numbers are not given twice: it had this one once.
                 return """
-                    \(them) (\(other.node)) \(Self.removal) \(cluster), and its data with it; to let it join again as a \
-                    new member, empty its data directory, start it with --seed and run `kv join \(them)`
+                    \(them) (\(other.node)) \(Self.removal) \(cluster), and its data with it; to let it join again as \
+                    a new member, empty its data directory, start it with --seed and run `kv join \(them)`
                     """
             }
             return """
@@ -119,8 +119,8 @@ public struct PeerPolicy: Sendable {
             // It has been admitted, and does not know yet.
             guard member.store != other.store else { return nil }
             return """
-                the peer address of \(target.name), \(target.address), is answered by \(printable(other.nodeID)), which \
-                waits to be admitted with another data directory; let it take the place of \(target.name) with \
+                the peer address of \(target.name), \(target.address), is answered by \(printable(other.nodeID)), \
+                which waits to be admitted with another data directory; let it take the place of \(target.name) with \
                 `kv join \(printable(other.nodeID)) --replace \(target.name)`
                 """
         }
@@ -135,9 +135,9 @@ public struct PeerPolicy: Sendable {
 
     // MARK: Configurations
 
-    /// The first line on which the two configurations do not agree. Until the first change of the topology, first members
-    /// compare all lines, and later where it explains why they are not of one cluster; others only what they say of the
-    /// cluster itself.
+    /// The first line on which the two configurations do not agree. Until the first change of the topology, first
+    /// members compare all lines, and later where it explains why they are not of one cluster; others only what they
+    /// say of the cluster itself.
     private func difference(from other: Introduction) -> String? {
         let (me, them) = (introduction.nodeID, printable(other.nodeID))
         let areFirst = introduction.epoch == 1 && other.epoch == 1 || introduction.clusterID != other.clusterID

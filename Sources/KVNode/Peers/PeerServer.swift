@@ -7,8 +7,8 @@ import Synchronization
 
 /// Accepts the links of peers and hands on what they say. Its connections spread over the event loops of a group.
 public final class PeerServer: Sendable {
-    /// All messages that one burst of reading brought from a peer, in the order they were sent; called on the event loop
-    /// of the connection. Reading goes on when it returns.
+    /// All messages that one burst of reading brought from a peer, in the order they were sent; called on the event
+    /// loop of the connection. Reading goes on when it returns.
     public typealias Deliver = @Sendable (_ from: NodeNumber, _ messages: [PeerMessage]) -> Void
 
     /// A peer has connected, so it can be connected to; called on the event loop of the connection.

@@ -17,8 +17,8 @@ extension Address {
 }
 
 extension Channel {
-    /// For a listener: where the process or the system has no descriptors left it waits a little before it tries again. Its loop
-    /// would do nothing else otherwise, as the connection that cannot be taken goes on waiting.
+    /// For a listener: where the process or the system has no descriptors left it waits a little before it tries again.
+    /// Its loop would do nothing else otherwise, as the connection that cannot be taken goes on waiting.
     /// - Parameter whom: who connects, in words.
     func pauseAccepting(_ reasons: ReasonLog, from whom: String) -> EventLoopFuture<Void> {
         eventLoop.makeCompletedFuture {

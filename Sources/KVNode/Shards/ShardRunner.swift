@@ -285,8 +285,8 @@ final class ShardRunner: @unchecked Sendable {
         let now = look()
         shard.flush(now: now)
         let job = writeAtOnce(now)
-        // Fail-stop, in this one place: once the store has failed, nothing that the machine has decided leaves the node.
-        // What it appended meanwhile is nowhere.
+        // Fail-stop, in this one place: once the store has failed, nothing that the machine has decided leaves the
+        // node. What it appended meanwhile is nowhere.
         guard check(store.failure), !isStopped else { return outbox.send() }
         // First what others wait for: peers, who sync as well, and then the disk. Clients have waited for them.
         perform()
@@ -296,8 +296,8 @@ final class ShardRunner: @unchecked Sendable {
         outbox.send()
     }
 
-    /// Writes what the tick appended, where that takes no time to speak of, so that answers and acknowledgements leave with
-    /// the same frames; otherwise returns what a storage thread is to do. (A sync under way may hold up a write.)
+    /// Writes what the tick appended, where that takes no time to speak of, so that answers and acknowledgements leave
+    /// with the same frames; otherwise returns what a storage thread is to do. (A sync under way may hold up a write.)
     private func writeAtOnce(_ now: Now) -> CommitJob? {
         guard store.failure == nil, let job = store.takeCommit() else { return nil }
         guard job.isQuick, !store.isSyncing else { return job }

@@ -1,6 +1,7 @@
 /// The bytes of one partition's keys, in blocks: a key never moves, and nothing is copied when the arena grows.
 ///
-/// An address is a block's number times `blockSize`, plus the byte in it. A key too long for a block has one of its own.
+/// An address is a block's number times `blockSize`, plus the byte in it. A key too long for a block has one of its
+/// own.
 struct KeyArena: ~Copyable {
     static let blockSize = 4096
     private static let smallestBlock = 256

@@ -13,8 +13,9 @@ struct Config: ParsableCommand {
             commandName: "check",
             abstract: "Say what is wrong with a cluster.yaml, and where.",
             discussion: """
-                Reads the file as 'kv serve' would, without starting anything, and says in a line what it describes. Exits \
-                65 with a line for each mistake: the file's name, line and column, what is wrong and what was meant.
+                Reads the file as 'kv serve' would, without starting anything, and says in a line what it describes. \
+                Exits 65 with a line for each mistake: the file's name, line and column, what is wrong and what was \
+                meant.
                 """)
 
         @Argument(help: "A cluster.yaml.", completion: .file(extensions: ["yaml", "yml"]))
@@ -51,8 +52,8 @@ struct Config: ParsableCommand {
             commandName: "show",
             abstract: "Show every value in force and where it comes from.",
             discussion: """
-                Takes the flags and variables of 'kv serve', and shows what it would run with here. Secrets are not shown. \
-                Starts nothing.
+                Takes the flags and variables of 'kv serve', and shows what it would run with here. Secrets are not \
+                shown. Starts nothing.
                 """)
 
         @OptionGroup var options: ServeOptions
@@ -87,8 +88,8 @@ struct Config: ParsableCommand {
             commandName: "reference",
             abstract: "Write the manual of all settings.",
             discussion: """
-                text is for reading; yaml is a cluster.yaml to begin with, in which every key is explained; example is one \
-                of three nodes that sets every key; markdown and man are the same manual as pages.
+                text is for reading; yaml is a cluster.yaml to begin with, in which every key is explained; example is \
+                one of three nodes that sets every key; markdown and man are the same manual as pages.
                 """)
 
         @Option(help: "text, yaml, example, markdown or man.")

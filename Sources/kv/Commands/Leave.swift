@@ -7,9 +7,9 @@ struct Leave: AsyncParsableCommand {
         abstract: "Drain nodes and remove them from the cluster.",
         discussion: """
             Shows what would be copied, asks, begins, and shows how far it is until the nodes hold nothing and are no \
-            members any more; their processes then end by themselves. The cluster serves meanwhile. The plan goes on without this \
-            command; run again with the same nodes, it shows the plan under way. Exits 2 if the cluster cannot do \
-            it or another plan is under way.
+            members any more; their processes then end by themselves. The cluster serves meanwhile. The plan goes on \
+            without this command; run again with the same nodes, it shows the plan under way. Exits 2 if the cluster \
+            cannot do it or another plan is under way.
 
             --pause, --resume and --cancel are about the plan under way, whatever it is, and take no nodes.
             """)

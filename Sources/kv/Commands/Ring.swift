@@ -7,9 +7,9 @@ struct Ring: AsyncParsableCommand {
         commandName: "ring",
         abstract: "Show the nodes and what they hold, or where keys live.",
         discussion: """
-            Without keys: the nodes, as the one that is asked sees them, those that wait to be admitted, and the change \
-            of membership under way. With keys, which need not exist: their slot, \
-            partition, replica set and leader.
+            Without keys: the nodes, as the one that is asked sees them, those that wait to be admitted, and the \
+            change of membership under way. With keys, which need not exist: their slot, partition, replica set and \
+            leader.
             """)
 
     @Argument(help: "Any bytes.")

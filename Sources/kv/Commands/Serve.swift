@@ -9,10 +9,10 @@ struct Serve: AsyncParsableCommand {
         discussion: """
             Without a configuration it is a cluster of one, with clients on 127.0.0.1:7400 and data in ./kv-data.
 
-            A node that the file does not list, or that is given seeds, waits to be admitted to the cluster that it finds \
-            by them: with 'kv join ID' at any member, or of its own accord with --join. --client to --weight describe \
-            such a node, or a cluster of one. Once it is a member, its data directory says so, and the seeds and --join \
-            are of no importance any more.
+            A node that the file does not list, or that is given seeds, waits to be admitted to the cluster that it \
+            finds by them: with 'kv join ID' at any member, or of its own accord with --join. --client to --weight \
+            describe such a node, or a cluster of one. Once it is a member, its data directory says so, and the seeds \
+            and --join are of no importance any more.
 
             SIGTERM hands its leaderships over, writes everything down and ends with 0. SIGHUP reads the configuration \
             again and applies what can change at once.

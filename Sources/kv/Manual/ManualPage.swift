@@ -29,8 +29,8 @@ struct ManualPage {
         lines += [
             roff(
                 """
-                kv keeps keys and values on several nodes: each key is a linearizable register, replicated on as many nodes \
-                as the cluster says. One program runs a node, changes the cluster, and is its client.
+                kv keeps keys and values on several nodes: each key is a linearizable register, replicated on as many \
+                nodes as the cluster says. One program runs a node, changes the cluster, and is its client.
                 """)
         ]
         section("COMMANDS")

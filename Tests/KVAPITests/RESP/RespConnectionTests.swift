@@ -282,7 +282,8 @@ final class RespConnectionTests: XCTestCase {
         XCTAssertEqual(door.received().components(separatedBy: "$900\r\n").count, 21, "all come in time")
     }
 
-    /// Parts of one command wait for its end, which nothing else brings about: they must not wait for the room that they take.
+    /// Parts of one command wait for its end, which nothing else brings about: they must not wait for the room that
+    /// they take.
     func testACommandOnSeveralKeysIsAnsweredWhateverItsSize() throws {
         var options = RespOptions()
         options.maximumPendingBytes = 2000

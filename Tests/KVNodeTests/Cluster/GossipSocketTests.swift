@@ -132,8 +132,8 @@ final class GossipSocketTests: XCTestCase {
             XCTAssertEqual(
                 "\(error)",
                 """
-                cannot receive the failure detector's datagrams on 127.0.0.1:\(one.port) (UDP): Address already in use; \
-                stop what uses the address, or give this node another peer address
+                cannot receive the failure detector's datagrams on 127.0.0.1:\(one.port) (UDP): Address already in \
+                use; stop what uses the address, or give this node another peer address
                 """)
         }
         await one.stop()

@@ -92,8 +92,8 @@ final class PeerPolicyTests: XCTestCase {
                 $0.agreement[1].value = "5"
             },
             """
-            the configurations of n1 and n2 differ: cluster.replicas is "3" on n1 and "5" on n2; give all nodes the same \
-            file and start them again
+            the configurations of n1 and n2 differ: cluster.replicas is "3" on n1 and "5" on n2; give all nodes the \
+            same file and start them again
             """)
     }
 
@@ -106,8 +106,8 @@ final class PeerPolicyTests: XCTestCase {
         XCTAssertEqual(
             objection { $0.nodeID = "n9" },
             """
-            n9 has the number of n2 (#2): two processes run as the same node; start each with its own --node and its own \
-            data directory
+            n9 has the number of n2 (#2): two processes run as the same node; start each with its own --node and its \
+            own data directory
             """)
     }
 
@@ -124,8 +124,8 @@ final class PeerPolicyTests: XCTestCase {
             mine.objection(to: policy(2) { $0.introduction.store = UUID128(high: 0, low: 77) }.introduction),
             """
             n2 has another data directory than before (store 0000000000000000000000000000004d, known to n1 is \
-            00000000000000000000000000000002): with what it had promised forgotten it cannot vote; start it with its own \
-            data directory or, where that is lost, with an empty one and --seed, and run `kv join n2 --replace n2`
+            00000000000000000000000000000002): with what it had promised forgotten it cannot vote; start it with its \
+            own data directory or, where that is lost, with an empty one and --seed, and run `kv join n2 --replace n2`
             """)
     }
 
@@ -136,8 +136,8 @@ final class PeerPolicyTests: XCTestCase {
             }
         }
         let message = """
-            n2 was removed from the cluster "demo", and its data with it; to let it join again as a new member, empty its \
-            data directory, start it with --seed and run `kv join n2`
+            n2 was removed from the cluster "demo", and its data with it; to let it join again as a new member, empty \
+            its data directory, start it with --seed and run `kv join n2`
             """
         XCTAssertEqual(mine.objection(to: policy(2).introduction), message)
         XCTAssertEqual(mine.objection(to: applicantPolicy("n2", store: 2).introduction), message)

@@ -147,7 +147,8 @@ extension World {
         }
     }
 
-    /// There are no links but to members, and for a while to those who have left: they see what they have begun through.
+    /// There are no links but to members, and for a while to those who have left: they see what they have begun
+    /// through.
     private func mayLink(_ process: Process, to peer: NodeNumber) -> Bool {
         !scenario.isSelfGoverned || process.topology.member(peer) != nil
             || process.topology.removed.contains { $0.number == peer }

@@ -14,7 +14,8 @@ enum RefusedCommands {
         scripts: ["eval", "evalsha", "eval_ro", "evalsha_ro", "fcall", "fcall_ro", "script", "function"],
     ]
 
-    /// Clients that do not look at what `MULTI` was answered with send the commands of the transaction all the same, and `EXEC`.
+    /// Clients that do not look at what `MULTI` was answered with send the commands of the transaction all the same,
+    /// and `EXEC`.
     private static let transaction: [RespCommand] = [
         refused("multi") { session throws(RespFailure) in
             session.refuseTransaction(true)
