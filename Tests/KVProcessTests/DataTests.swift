@@ -43,9 +43,14 @@ final class DataTests: XCTestCase {
         let absent = try cluster.kv("get", "nothing")
         XCTAssertEqual(absent.status, 1)
         XCTAssertEqual(absent.errors, "kv: no such key: 'nothing'\n")
-        let empty = try cluster.kv("put", "", "x")
-        XCTAssertEqual(empty.status, 64)
-        XCTAssertTrue(empty.errors.contains("key is empty"), empty.errors)
+        XCTAssertEqual(try cluster.kv("put", "", "no bytes").status, 0)
+        XCTAssertEqual(try cluster.kv("get", "").text, "no bytes")
+        XCTAssertEqual(try cluster.kv("del", "").status, 0)
+        for count in [5000, 65_536] {
+            let long = try cluster.kv("put", String(repeating: "k", count: count), "x")
+            XCTAssertEqual(long.status, 65, long.errors)
+            XCTAssertTrue(long.errors.contains("limits.key"), long.errors)
+        }
     }
 
     /// Every key that is there throughout is listed once, while others come and go and all are being changed.

@@ -39,7 +39,8 @@ extension HTTPFailure {
         switch error {
         case .headerOverflow:
             self.init(
-                .headersTooLarge, "headers_too_large", "the request line and header fields are too long or too many")
+                .headersTooLarge, "headers_too_large",
+                "the request line and header fields are too long or too many: is the key longer than limits.key?")
         case .invalidVersion:
             self = .bad("bad_version", "the request line does not end in HTTP/1.1 or HTTP/1.0 and CR LF")
         case .invalidContentLength, .unexpectedContentLength:

@@ -19,6 +19,11 @@ public enum NodeMain {
         let turns = AsyncStream.makeStream(of: Turn.self)
         let output = LogOutput(explained.configuration.log)
         let manager = ServiceManager.own
+        let end: @Sendable (StoreError) -> Void = { failure in
+            // What was logged on the way there is wanted most now.
+            output.flush()
+            Self.end(failure)
+        }
         let reload = Reload(explained, output: output, logger: output.logger, manager: manager, reread: reread)
         // Set up first: a signal that comes during a long recovery is not lost.
         let signals = ProcessSignals(
@@ -42,7 +47,7 @@ public enum NodeMain {
                 case .told, .left, nil: break
                 }
             }
-            if let topology { try await serve(base, topology, turns.continuation, manager, &next) }
+            if let topology { try await serve(base, topology, turns.continuation, manager, end, &next) }
         } catch {
             await base.close()
             output.flush()
@@ -67,6 +72,7 @@ public enum NodeMain {
 
     private static func serve(
         _ base: NodeBase, _ topology: Topology, _ turns: AsyncStream<Turn>.Continuation, _ manager: ServiceManager?,
+        _ end: @escaping @Sendable (StoreError) -> Void,
         _ next: inout AsyncStream<Turn>.Iterator
     ) async throws {
         let node = try await Node.start(base, topology: topology, onStoreFailure: end) { departure in

@@ -75,11 +75,14 @@ struct ReadinessWatch: Sendable {
     /// Returns when the task is cancelled.
     func run(patience: Duration = Self.patience) async {
         let end = ContinuousClock.now + patience
+        var said = ""
         while let obstacle = obstacle(), ContinuousClock.now < end {
-            manager.tell("starting: \(obstacle)")
+            let now = "starting: \(obstacle)"
+            if now != said { manager.tell(now) }
+            said = now
             guard (try? await Task.sleep(for: Self.stepUntilReady)) != nil else { return }
         }
-        var said = text
+        said = text
         manager.ready(said)
         while (try? await Task.sleep(for: Self.stepAfterwards)) != nil {
             let now = text

@@ -133,7 +133,7 @@ private final class ClientConnections: Sendable {
         }
         guard let count else { return }
         logger.warning(
-            "\(count == 1 ? "1 client was" : "\(count) clients were") turned away: \(limit) are connected, as many as may be"
+            "\(count == 1 ? "1 client was" : "\(count) clients were") turned away: \(limit) may be connected and are"
         )
     }
 
