@@ -17,6 +17,9 @@ public enum StoreError: Error, Hashable, Sendable {
 extension StoreError: CustomStringConvertible {
     public var description: String {
         switch self {
+        case .io(let error) where error.isOutOfSpace, .notWritable(_, let error) where error.isOutOfSpace:
+            "\(error): the disk is full, and this node has stopped. What it had acknowledged is on the disk. Make room "
+                + "there, then start the node again."
         case .io(let error):
             "\(error). This node has stopped and serves nothing from that disk. Check the disk and the system log, "
                 + "then start the node again; if the disk is lost, rebuild the node from its peers with an empty "

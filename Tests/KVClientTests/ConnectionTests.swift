@@ -189,6 +189,21 @@ final class ConnectionTests: XCTestCase {
         try await node.stop()
     }
 
+    /// 65,536 more than the node's port is its port in 16 bits.
+    func testWhatIsNoPortIsNotConnectedTo() async throws {
+        let node = try await FakeNode { [done] _ in done }
+        for port in [node.address.port + 65_536, 0, -1, .max, .min] {
+            let address = Address(host: node.address.host, port: port)
+            let client = KVClient(endpoints: [address])
+            let isRefused: @Sendable (KVClientError) -> Bool = {
+                if case .unreachable(let message) = $0 { message.contains("\(port) is not a port") } else { false }
+            }
+            await expect(isRefused) { try await client.put(Key("k"), []) as Version }
+        }
+        XCTAssertEqual(node.requests.count, 0)
+        try await node.stop()
+    }
+
     // MARK: Cancellation
 
     private let cancelled = KVClientError.refused(

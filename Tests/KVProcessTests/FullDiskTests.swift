@@ -69,6 +69,32 @@ final class FullDiskTests: XCTestCase {
         XCTAssertEqual(try cluster.http("n1", "GET", "/v1/kv/\(keys[0])").status, 404)
     }
 
+    /// What filled it is not the node's: there is no room to start in, and the node says so.
+    func testAStartOnAFullDiskSaysSo() throws {
+        let cluster = try TestCluster(nodes: 1, replicas: 1, settings: "storage: {segment: 4MiB}\n")
+        try mount(64, for: "n1", of: cluster)
+        try cluster.startAndWait()
+        XCTAssertEqual(try cluster.kv("put", "kept", "value").status, 0)
+        cluster.killNow()
+        let ballast = cluster.data("n1") + "/ballast"
+        let file = open(ballast, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
+        XCTAssertGreaterThanOrEqual(file, 0)
+        let block = [UInt8](repeating: 1, count: 4096)
+        var written = 0
+        while write(file, block, block.count) == block.count { written += block.count }
+        XCTAssertLessThan(written, 64 << 20)
+        close(file)
+
+        let failed = try cluster.serve("n1")
+        XCTAssertEqual(failed.status, 69, failed.errors)
+        XCTAssertTrue(failed.errors.contains("the disk is full"), failed.errors)
+        XCTAssertTrue(failed.errors.contains("Make room"), failed.errors)
+
+        unlink(ballast)
+        try cluster.startAndWait()
+        XCTAssertEqual(try cluster.kv("get", "kept").text, "value")
+    }
+
     /// One node's disk is smaller than the others'.
     func testOneOfThreeIsFull() throws {
         let cluster = try TestCluster(settings: "storage: {segment: 4MiB}\n")

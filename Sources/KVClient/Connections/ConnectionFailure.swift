@@ -15,3 +15,9 @@ func reason(_ error: any Error) -> String {
     default: return "\(error)"
     }
 }
+
+/// An address that cannot be connected to.
+struct NotAPort: Error, CustomStringConvertible {
+    let port: Int
+    var description: String { "\(port) is not a port: those are 1 to 65535" }
+}

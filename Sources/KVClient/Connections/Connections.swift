@@ -145,16 +145,7 @@ final class Connections {
         opening += 1
         // Who has a choice meanwhile does not wait for the outcome.
         if availability.hasFailed { availability.down(for: limits.connectTimeout) }
-        let bound = NIOLoopBound(self, eventLoop: loop)
-        ClientBootstrap(group: loop)
-            .connectTimeout(limits.connectTimeout)
-            .channelOption(.socketOption(.tcp_nodelay), value: 1)
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(Lane(bound.value))
-                }
-            }
-            .connect(host: address.host, port: address.port)
+        connect()
             .flatMapThrowing { try $0.pipeline.syncOperations.handler(type: Lane.self) }
             .assumeIsolated()
             .whenComplete { [self] result in
@@ -164,6 +155,23 @@ final class Connections {
                 case .failure(let error): failedToOpen(reason(error))
                 }
             }
+    }
+
+    private func connect() -> EventLoopFuture<any Channel> {
+        // The library would connect to what is left of the number in 16 bits. Later in this turn as connecting is, so
+        // that who opens a connection is not called back meanwhile.
+        let address = address
+        guard (1...65535).contains(address.port) else { return loop.submit { throw NotAPort(port: address.port) } }
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        return ClientBootstrap(group: loop)
+            .connectTimeout(limits.connectTimeout)
+            .channelOption(.socketOption(.tcp_nodelay), value: 1)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(Lane(bound.value))
+                }
+            }
+            .connect(host: address.host, port: address.port)
     }
 
     private func opened(_ lane: Lane) {

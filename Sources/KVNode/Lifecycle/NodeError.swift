@@ -21,6 +21,7 @@ public struct NodeError: Error, CustomStringConvertible {
 
     init(_ error: StoreError) {
         switch error {
+        case .io(let failure) where failure.isOutOfSpace: self.init(.unavailable, "\(error)")
         case .locked, .notWritable: self.init(.unavailable, "\(error)")
         case .io, .damaged, .foreign, .newerFormat, .olderFormat, .tooLarge: self.init(.badData, "\(error)")
         }

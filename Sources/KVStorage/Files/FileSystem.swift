@@ -1,3 +1,5 @@
+import Glibc
+
 /// All that the store asks of an operating system's files, so that tests can put a disk underneath that forgets,
 /// tears, fills up and fails. Paths are absolute or relative to the working directory, with `/` between their parts.
 ///
@@ -87,6 +89,9 @@ public struct FileError: Error, Hashable, Sendable {
         self.code = code
         self.reason = reason
     }
+
+    /// Whether it is room that was lacking: the volume is full, or its user's quota.
+    public var isOutOfSpace: Bool { code == ENOSPC || code == EDQUOT }
 }
 
 extension FileError: CustomStringConvertible {

@@ -1,4 +1,3 @@
-import Glibc
 import Histogram
 import KVBench
 
@@ -22,13 +21,6 @@ enum HistogramFile {
     private static func write(_ histogram: Histogram<UInt64>, _ path: [UInt8]) throws {
         var text = ""
         histogram.outputPercentileDistribution(to: &text, outputValueUnitScalingRatio: 1e6)
-        let name = "'\(String(decoding: path, as: UTF8.self))'"
-        guard let file = fopen(path.map { CChar(bitPattern: $0) } + [0], "we") else { throw unwritable(name) }
-        let count = Array(text.utf8).withUnsafeBytes { fwrite($0.baseAddress, 1, $0.count, file) }
-        guard fclose(file) == 0, count == text.utf8.count else { throw unwritable(name) }
-    }
-
-    private static func unwritable(_ name: String) -> Failure {
-        Failure(.data, "\(name) cannot be written: \(String(cString: strerror(errno))); the run itself is complete")
+        try TextFile.write(text, to: path, next: "the run itself is complete")
     }
 }

@@ -1,5 +1,4 @@
 import ArgumentParser
-import FoundationEssentials
 import KVConfig
 
 /// For packaging, so it is not listed: people read the pages with man.
@@ -16,12 +15,7 @@ struct Manual: ParsableCommand {
         var pages = ManualPage.all(try CommandInfo.read(), version: Release.version)
         pages.append(("cluster.yaml.5", Reference.manual(version: Release.version)))
         for (name, text) in pages {
-            let path = "\(directory)/\(name)"
-            do {
-                try Data(text.utf8).write(to: URL(filePath: path))
-            } catch {
-                throw Failure(.data, "\(path) cannot be written: \(error); name a directory that exists")
-            }
+            try TextFile.write(text, to: Array("\(directory)/\(name)".utf8), next: "name a directory that exists")
         }
     }
 }
