@@ -94,7 +94,7 @@ final class HelpTests: XCTestCase {
         XCTAssertEqual(Set(written), Set(["kv.1", "cluster.yaml.5"] + KV.names.map { "kv-\($0).1" }))
         let nowhere = try bash("kv manual /nowhere")
         XCTAssertEqual(nowhere.status, 65)
-        XCTAssertTrue(nowhere.errors.hasPrefix("kv: /nowhere/kv.1 cannot be written: "), nowhere.errors)
+        XCTAssertTrue(nowhere.errors.hasPrefix("kv: '/nowhere/kv.1' cannot be written: "), nowhere.errors)
     }
 
     // MARK: Completions
