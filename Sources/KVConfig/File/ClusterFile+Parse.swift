@@ -22,7 +22,7 @@ extension ClusterFile {
         let top = reader.section(root, path: "", kind: "")
         guard top.isMapping else { return }
         for section in Settings.sections where section.name != "nodes" {
-            let fields = Settings.fileFields.filter { $0.setting.section == section.name }
+            let fields = Settings.fields(of: section.name)
             let mapping =
                 section.name.isEmpty
                 ? top : reader.section(top.values[section.name], path: section.name, kind: section.name)

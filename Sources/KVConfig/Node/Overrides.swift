@@ -6,17 +6,20 @@ struct Overrides {
 
         /// Puts it where `field` has its value.
         func assign<Root>(_ field: SettingField<Root>, _ root: inout Root) throws(ConfigurationError) {
-            do throws(ValueProblem) {
-                try field.assign(&root, text)
-            } catch {
-                throw ConfigurationError(place, error.text)
-            }
+            try placed { () throws(ValueProblem) in try field.assign(&root, text) }
         }
 
         /// As a value of this format.
         func parsed<Parsed>(_ format: ValueFormat<Parsed>) throws(ConfigurationError) -> Parsed {
+            try placed { () throws(ValueProblem) in try format.parse(text) }
+        }
+
+        /// What is wrong with it is said of where it stands.
+        private func placed<Result>(
+            _ body: () throws(ValueProblem) -> Result
+        ) throws(ConfigurationError) -> Result {
             do throws(ValueProblem) {
-                return try format.parse(text)
+                return try body()
             } catch {
                 throw ConfigurationError(place, error.text)
             }

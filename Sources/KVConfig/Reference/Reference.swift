@@ -57,19 +57,16 @@ public enum Reference {
         for section in Settings.sections {
             text += "\n" + (section.name.isEmpty ? "At the top level" : "\(section.name):") + "\n"
             text += Paragraph.filled(section.summary, width: width, indent: 2)
-            for setting in Settings.file(section.name) {
-                text += "\n  \(setting.path ?? "")\n"
-                text += Paragraph.filled(setting.summary, width: width, indent: 6)
-                text += Paragraph.filled("(\(facts(setting)))", width: width, indent: 6)
-            }
+            for setting in Settings.file(section.name) { text += entry(setting, setting.path ?? "", width: width) }
         }
         text += "\nBy flag and variable only\n"
-        for setting in Settings.processOnly {
-            text += "\n  \(setting.flag ?? "")\n"
-            text += Paragraph.filled(setting.summary, width: width, indent: 6)
-            text += Paragraph.filled("(\(facts(setting)))", width: width, indent: 6)
-        }
+        for setting in Settings.processOnly { text += entry(setting, setting.flag ?? "", width: width) }
         return text
+    }
+
+    private static func entry(_ setting: Setting, _ name: String, width: Int) -> String {
+        "\n  \(name)\n" + Paragraph.filled(setting.summary, width: width, indent: 6)
+            + Paragraph.filled("(\(facts(setting)))", width: width, indent: 6)
     }
 }
 

@@ -41,7 +41,7 @@ extension ClusterFile {
             if section.name.isEmpty {
                 values.append(value("seeds", "[\(seeds.map { "\($0)" }.list)]"))
             }
-            values += Settings.fileFields.filter { $0.setting.section == section.name }.map { field in
+            values += Settings.fields(of: section.name).map { field in
                 value(field.setting.path ?? "", field.notation(self), isSecret: field.setting.isSecret)
             }
         }

@@ -37,10 +37,14 @@ public enum Settings {
     /// Those of a section of the file.
     public static func file(_ section: String) -> [Setting] {
         switch section {
-        case "": [seeds] + fileFields.map(\.setting).filter { $0.section.isEmpty }
         case "nodes": nodeFields.map(\.setting)
-        default: fileFields.map(\.setting).filter { $0.section == section }
+        default: (section.isEmpty ? [seeds] : []) + fields(of: section).map(\.setting)
         }
+    }
+
+    /// Those of a section that has one value for the whole file: every one but `nodes`.
+    static func fields(of section: String) -> [SettingField<ClusterFile>] {
+        fileFields.filter { $0.setting.section == section }
     }
 
     /// The keys of each mapping of the file; the top level is named by the empty string.

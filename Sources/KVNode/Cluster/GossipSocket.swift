@@ -19,6 +19,7 @@ final class GossipSocket: @unchecked Sendable {
 
     /// The pause before a socket that closed by itself is opened again, for as often as it takes.
     private static let reopenAfter = TimeAmount.seconds(1)
+    private static let subject = "the failure detector's socket"
 
     private let loop: any EventLoop
     /// Nil after it has closed by itself, until it is open again.
@@ -123,13 +124,14 @@ final class GossipSocket: @unchecked Sendable {
         guard !isStopped, socket === closed else { return }
         closed.close()
         socket = nil
-        let obstacle = "the socket of failure detection on \(local) (UDP) has closed; it is being opened again"
-        reasons.say(obstacle, of: "the failure detector's socket")
-        onObstacle(obstacle)
-        reopen()
+        reopen(as: "has closed; it is being opened again")
     }
 
-    private func reopen() {
+    /// - Parameter trouble: what has happened to the socket.
+    private func reopen(as trouble: String) {
+        let obstacle = "the socket of failure detection on \(local) (UDP) \(trouble)"
+        reasons.say(obstacle, of: Self.subject)
+        onObstacle(obstacle)
         loop.scheduleTask(in: Self.reopenAfter) { [weak self] in
             guard let self, !isStopped else { return }
             DatagramSocket.bind(to: local, loop: loop).flatMapThrowing { [weak self] opened in
@@ -138,15 +140,9 @@ final class GossipSocket: @unchecked Sendable {
                 guard let self, !isStopped else { return }
                 switch result {
                 case .success:
-                    reasons.forget("the failure detector's socket")
+                    reasons.forget(Self.subject)
                     onObstacle(nil)
-                case .failure(let error):
-                    let obstacle =
-                        "the socket of failure detection on \(local) (UDP) cannot be opened: \(describe(error)); "
-                        + "trying again"
-                    reasons.say(obstacle, of: "the failure detector's socket")
-                    onObstacle(obstacle)
-                    reopen()
+                case .failure(let error): reopen(as: "cannot be opened: \(describe(error)); trying again")
                 }
             }
         }

@@ -19,11 +19,7 @@ public enum NodeMain {
         let turns = AsyncStream.makeStream(of: Turn.self)
         let output = LogOutput(explained.configuration.log)
         let manager = ServiceManager.own
-        let end: @Sendable (StoreError) -> Void = { failure in
-            // What was logged on the way there is wanted most now.
-            output.flush()
-            Self.end(failure)
-        }
+        let end: @Sendable (StoreError) -> Void = { Self.end($0, output) }
         let reload = Reload(explained, output: output, logger: output.logger, manager: manager, reread: reread)
         // Set up first: a signal that comes during a long recovery is not lost.
         let signals = ProcessSignals(
@@ -107,7 +103,9 @@ public enum NodeMain {
     }
 
     /// The store must not be used any more.
-    private static let end: @Sendable (StoreError) -> Void = { failure in
+    private static func end(_ failure: StoreError, _ output: LogOutput) -> Never {
+        // What was logged on the way there is wanted most now.
+        output.flush()
         let bytes = Array("kv: \(failure)\n".utf8)
         // Where nobody reads, the end does not wait for it.
         var wanted = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)

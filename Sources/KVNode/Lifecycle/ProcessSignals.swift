@@ -6,25 +6,23 @@ import Synchronization
 final class ProcessSignals: Sendable {
     private let isTold = Mutex(false)
     private let onStop: @Sendable () -> Void
-    private let onReload: @Sendable () -> Void
     /// Kept alive; not touched after `init`, but to cancel.
     private nonisolated(unsafe) let sources: [any DispatchSourceSignal]
 
     init(onStop: @escaping @Sendable () -> Void, onReload: @escaping @Sendable () -> Void) {
         self.onStop = onStop
-        self.onReload = onReload
+        let stops = [SIGTERM, SIGINT].map { Self.source($0, .global()) }
         // One reload at a time, and none in the way of SIGTERM.
-        let reloads = DispatchQueue(label: "kv.reload")
-        sources = [SIGTERM, SIGINT, SIGHUP].map { number in
-            signal(number, SIG_IGN)
-            return DispatchSource.makeSignalSource(signal: number, queue: number == SIGHUP ? reloads : .global())
-        }
-        for (source, number) in zip(sources, [SIGTERM, SIGINT, SIGHUP]) {
-            source.setEventHandler { [weak self] in
-                if number == SIGHUP { self?.onReload() } else { self?.told() }
-            }
-            source.resume()
-        }
+        let reload = Self.source(SIGHUP, DispatchQueue(label: "kv.reload"))
+        sources = stops + [reload]
+        for stop in stops { stop.setEventHandler { [weak self] in self?.told() } }
+        reload.setEventHandler { onReload() }
+        for source in sources { source.resume() }
+    }
+
+    private static func source(_ number: CInt, _ queue: DispatchQueue) -> any DispatchSourceSignal {
+        signal(number, SIG_IGN)
+        return DispatchSource.makeSignalSource(signal: number, queue: queue)
     }
 
     func cancel() {
