@@ -69,6 +69,8 @@ final class MembershipCommandTests: XCTestCase {
             n1           a          1         8      6        2      1
             n4    joins  z          3         0      2        0      1
 
+            warning: of two members neither can do without the other: if either is down nothing is served; join a third
+
             begun; it goes on if this command is interrupted
               0%  0 B of 1.0 KiB, 0 of 8 replicas
             """)
@@ -100,6 +102,10 @@ final class MembershipCommandTests: XCTestCase {
             ])
         XCTAssertEqual(run.status, 0, run.errors)
         XCTAssertTrue(run.output.hasPrefix("n2 and n3 leave\n"), run.output)
+        XCTAssertTrue(
+            run.output.contains(
+                "\n\nwarning: only 1 member is left to hold 3 replicas of each partition, so each will have 1\n"),
+            run.output)
         XCTAssertEqual(
             try requests.last { $0.line.hasPrefix(start) }.map { try sorted($0.body) },
             #"{"dry_run":false,"force":true,"join":[],"leave":["n2","n3"]}"#)
@@ -111,6 +117,7 @@ final class MembershipCommandTests: XCTestCase {
         XCTAssertEqual(run.status, 0, run.errors)
         XCTAssertEqual(run.output, "{\"plan\":\(MembershipFixtures.plan())}\n{\"plan\":null}\n")
         XCTAssertEqual(requests.count { $0.line.hasPrefix(start) }, 1, "nothing is shown first")
+        XCTAssertTrue(run.errors.hasPrefix("kv: warning: of two members neither can do without"), run.errors)
     }
 
     func testNoWait() async throws {

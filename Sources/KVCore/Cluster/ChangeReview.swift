@@ -24,6 +24,7 @@ struct ChangeReview {
         try Self.checkNamedOnce(change)
         for join in change.joins { try admit(join) }
         for id in change.leaves { try dismiss(id) }
+        try Self.checkProgress(members.filter { $0.standing == .lost }.map(\.number), context)
         guard members.contains(where: \.stays) else {
             throw ControlFailure(.impossible, "no member would be left: at least one must stay")
         }
@@ -122,6 +123,23 @@ struct ChangeReview {
         throw ControlFailure(.impossible, "\(id) is alive: let it leave without --force, or stop it first")
     }
 
+    /// Whoever is gone for good must not have been needed for majorities everywhere: the plan could never end.
+    private static func checkProgress(
+        _ lost: [NodeNumber], _ context: ClusterContext
+    ) throws(ControlFailure) {
+        let topology = context.topology
+        let gone = lost.filter { !context.isAlive($0) }
+        for number in gone {
+            guard let member = topology.member(number), member.standing != .lost,
+                topology.isStranded(number, isDead: { gone.contains($0) || context.isDead($0) })
+            else { continue }
+            throw ControlFailure(
+                .impossible,
+                "without \(member.id) no partition that it holds has a majority of its replicas, so nothing can be "
+                    + "agreed or copied: start it again, with its data directory, and let it leave without --force")
+        }
+    }
+
     // MARK: - While a plan is under way
 
     /// Whom a change gives up for dead in the middle of a plan; nil where it is not of that kind.
@@ -143,6 +161,7 @@ struct ChangeReview {
             try checkIsAway(id, context.liveness(of: member.number))
             numbers.insert(member.number)
         }
+        try checkProgress(numbers.sorted(), context)
         guard topology.members.contains(where: { $0.stays && !numbers.contains($0.number) }) else {
             throw ControlFailure(.impossible, "no member would be left: at least one must stay")
         }

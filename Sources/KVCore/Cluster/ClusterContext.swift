@@ -13,6 +13,8 @@ final class ClusterContext {
     var applicants: ApplicantList
     var stores: StoreBook
     private var liveness: [NodeNumber: Liveness] = [:]
+    /// Since when the dead are dead, by this node's observation.
+    private var deadSince: [NodeNumber: Instant] = [:]
 
     init(
         me: NodeNumber, store: UUID128, topology: Topology, options: ClusterOptions, coding: TopologyCoding,
@@ -42,9 +44,16 @@ final class ClusterContext {
 
     func isDead(_ node: NodeNumber) -> Bool { liveness(of: node) == .dead }
 
+    /// Whether a member has been dead for so long that nothing is to be copied to it for now.
+    func isAway(_ node: NodeNumber) -> Bool {
+        guard isDead(node), let since = deadSince[node] else { return false }
+        return time - since >= min(options.redirectAfter, options.evictAfter)
+    }
+
     func setLiveness(of node: NodeNumber, _ opinion: Liveness) {
         guard node != me, topology.member(node) != nil else { return }
         liveness[node] = opinion
+        if opinion != .dead { deadSince[node] = nil } else if deadSince[node] == nil { deadSince[node] = time }
     }
 
     /// Goes by `next` from now on, and forgets what was about those who are gone.
@@ -52,6 +61,7 @@ final class ClusterContext {
         let before = topology
         topology = next
         liveness = liveness.filter { next.member($0.key) != nil }
+        deadSince = deadSince.filter { next.member($0.key) != nil }
         stores.keepMembers(of: next)
         applicants.dropMembers(of: next)
         ledger.turn(to: next)

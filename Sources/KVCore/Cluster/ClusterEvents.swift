@@ -42,7 +42,7 @@ public enum ClusterNotice: Hashable, Sendable {
     case planEnded(id: Epoch, isCancelled: Bool)
     /// A dead member is being planned out.
     case evicting(NodeNumber)
-    /// A dead member would be evicted, but.
+    /// A dead member is due for eviction but cannot be evicted yet; the string says why.
     case evictionWaits(NodeNumber, String)
     /// An applicant was heard of for the first time.
     case applied(Applicant)

@@ -6,6 +6,9 @@ public struct ClusterOptions: Sendable {
     public var reportInterval = Span.milliseconds(250)
     /// How long a member must have been dead before it is evicted: `failure.evict_after`.
     public var evictAfter = Span.milliseconds(600_000)
+    /// Once a member has been dead for so long, a plan under way copies nothing more to it: what it was to get goes to
+    /// others. (Where `evictAfter` is shorter, that counts.)
+    public var redirectAfter = Span.milliseconds(30_000)
     /// An applicant not heard of for so long is forgotten.
     public var applicantTimeout = Span.milliseconds(5000)
     /// A request to a peer without an answer is sent again after this.

@@ -15,20 +15,43 @@ extension Coordinator {
             if let lost = context.topology.members.first(where: { $0.standing == .lost }) {
                 throw ControlFailure(
                     .impossible,
-                    "the plan removes \(lost.id), which was given up for dead and cannot come back: let it finish "
-                        + "(a newcomer that has died as well can be removed with kv leave --force)")
+                    "the plan removes \(lost.id), which was given up for dead and cannot come back: "
+                        + whatItWaitsFor)
             }
-            draft.cancel(ledger: context.ledger)
+            draft.cancel(ledger: context.ledger, isDead: context.isDead)
         case .change(let change, _):
             if let numbers = try ChangeReview.givenUp(by: change, context) {
-                draft.giveUp(numbers, ledger: context.ledger)
+                draft.giveUp(numbers, ledger: context.ledger, isDead: context.isDead)
             } else {
                 let review = try ChangeReview(change, context)
                 draft.begin(
-                    review.members, lastNumber: review.lastNumber, reason: .operatorAsked, ledger: context.ledger)
+                    review.members, lastNumber: review.lastNumber, reason: .operatorAsked, ledger: context.ledger,
+                    isDead: context.isDead)
             }
         }
         return draft
+    }
+
+    /// What would let a plan end that cannot be undone.
+    private var whatItWaitsFor: String {
+        let topology = context.topology
+        let stuck = topology.assignments.indices.filter { index in
+            !topology.assignments[index].replicas.hasMajority { !context.isDead($0) }
+        }
+        if let first = stuck.first {
+            let more = stuck.count > 1 ? " (and \(stuck.count - 1) more)" : ""
+            let dead = topology.assignments[first].replicas.filter(context.isDead).compactMap {
+                topology.member($0)?.id
+            }
+            return "it waits for partition \(first)\(more), a majority of whose replicas is dead: start "
+                + "\(dead.joined(separator: " or ")) again, with its data directory"
+        }
+        if let dead = topology.members.first(where: { $0.stays && context.isDead($0.number) }) {
+            return
+                "let it finish, and if it waits for \(dead.id), which is dead as well, start that again or give it up "
+                + "too (kv leave \(dead.id) --force)"
+        }
+        return "let it finish"
     }
 
     private func plan(to verb: String) throws(ControlFailure) -> ChangePlan {
@@ -54,8 +77,11 @@ extension Coordinator {
         begin(review.members, lastNumber: review.lastNumber, reason: .operatorAsked, &draft)
     }
 
-    /// Begins a plan without those who have been dead for too long.
+    /// Begins a plan without those who have been dead for too long; one that is under way goes on without them.
     func evict(_ numbers: [NodeNumber], _ draft: inout TopologyDraft) {
+        guard draft.topology.plan == nil else {
+            return draft.giveUp(Set(numbers), ledger: context.ledger, isDead: context.isDead)
+        }
         var members = context.topology.members
         for index in members.indices where numbers.contains(members[index].number) {
             members[index].standing = .lost
@@ -71,6 +97,7 @@ extension Coordinator {
         for index in members.indices where members[index].store == nil {
             members[index].store = draft.topology.member(members[index].number)?.store
         }
-        draft.begin(members, lastNumber: lastNumber, reason: reason, ledger: context.ledger)
+        draft.begin(
+            members, lastNumber: lastNumber, reason: reason, ledger: context.ledger, isDead: context.isDead)
     }
 }

@@ -228,12 +228,18 @@ struct Coordinator {
         draft.record(
             context.stores.unrecorded(in: context.topology, now: context.time, gather: context.options.gather))
         draft.complete(ledger: context.ledger)
+        draft.takeBack(isDead: context.isDead, isAway: context.isAway)
+        draft.redirect(ledger: context.ledger, isAway: context.isAway)
         draft.start(options: context.options, isAlive: context.isAlive)
         draft.moveCouncil(ledger: context.ledger, isDead: context.isDead)
-        draft.finish(maximumRemoved: context.options.maximumRemoved)
         let evicted = evictions.due(context)
-        if context.topology.plan == nil {
-            if evicted.isEmpty { admitApplicants(&draft) } else { evict(evicted, &draft) }
+        if !evicted.isEmpty {
+            evict(evicted, &draft)
+        } else if context.topology.plan == nil {
+            admitApplicants(&draft)
+        } else {
+            draft.finish(
+                maximumRemoved: context.options.maximumRemoved, ledger: context.ledger, isDead: context.isDead)
         }
         if draft.isChanged { propose(draft, evicted: evicted) }
     }

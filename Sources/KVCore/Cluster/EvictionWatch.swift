@@ -19,7 +19,7 @@ struct EvictionWatch {
         var evicted: [NodeNumber] = []
         for node in dead {
             guard let since = deadSince[node], context.time - since >= context.options.evictAfter else { continue }
-            if let reason = obstacle(to: evicted.count + 1, context) {
+            if let reason = obstacle(to: node, with: evicted, context) {
                 if told.updateValue(reason, forKey: node) != reason { context.notice(.evictionWaits(node, reason)) }
             } else {
                 evicted.append(node)
@@ -28,11 +28,11 @@ struct EvictionWatch {
         return evicted
     }
 
-    /// What speaks against evicting so many.
-    private func obstacle(to count: Int, _ context: ClusterContext) -> String? {
+    /// What speaks against evicting a member along with others.
+    private func obstacle(to node: NodeNumber, with others: [NodeNumber], _ context: ClusterContext) -> String? {
         let topology = context.topology
-        if topology.plan != nil { return "another change of membership is under way" }
-        let left = topology.members.count - count
+        if topology.plan?.isPaused == true { return "the change of membership under way is paused" }
+        let left = topology.members.count(where: \.stays) - others.count - 1
         guard left >= topology.settings.replicas else {
             return "only \(left) members would be left to hold \(topology.settings.replicas) replicas"
         }
@@ -40,6 +40,18 @@ struct EvictionWatch {
         guard alive > topology.members.count / 2 else {
             return "only \(alive) of \(topology.members.count) members are alive, which is no majority"
         }
+        if topology.isStranded(node, isDead: context.isDead) {
+            return "no partition of which it has a replica has a majority of its replicas alive"
+        }
         return nil
+    }
+}
+
+extension Topology {
+    /// Whether a dead member holds replicas, and none of their partitions can be moved away from it: without a majority
+    /// of the present replicas nothing can be agreed.
+    func isStranded(_ node: NodeNumber, isDead: (NodeNumber) -> Bool) -> Bool {
+        let held = assignments.filter { $0.replicas.contains(node) }
+        return !held.isEmpty && held.allSatisfy { !$0.replicas.hasMajority { $0 != node && !isDead($0) } }
     }
 }

@@ -30,8 +30,8 @@ struct MoveChooser {
             guard let assignment = topology.assignment(of: target.partition), assignment.next != nil else { continue }
             var nodes = burdened(assignment, target.replicas)
             underWay += 1
-            // What waits for a newcomer to come back must not hold up the rest.
-            if newcomers(assignment, target.replicas).allSatisfy(isAlive) { free -= 1 } else { nodes.sender = nil }
+            // What waits for somebody to come back must not hold up the rest.
+            if canProgress(assignment, target.replicas) { free -= 1 } else { nodes.sender = nil }
             burden(nodes)
         }
         free = min(free, 2 * options.maximumMoves - underWay)
@@ -53,7 +53,7 @@ struct MoveChooser {
             let isUrgent = lost.contains(where: assignment.replicas.contains)
             guard (isUrgent ? urgent : others).count < Self.window,
                 !assignment.replicas.isPermutation(of: target.replicas),
-                newcomers(assignment, target.replicas).allSatisfy(isAlive)
+                canProgress(assignment, target.replicas)
             else { continue }
             let candidate = Candidate(target: target, nodes: burdened(assignment, target.replicas))
             if isUrgent { urgent.append(candidate) } else { others.append(candidate) }
@@ -98,6 +98,12 @@ struct MoveChooser {
         return chosen
     }
 
+    /// Whether a move gets anywhere now: it needs majorities of both sets, and everyone it copies to.
+    private func canProgress(_ assignment: Assignment, _ target: [NodeNumber]) -> Bool {
+        newcomers(assignment, target).allSatisfy(isAlive) && assignment.replicas.hasMajority(isAlive)
+            && target.hasMajority(isAlive)
+    }
+
     private func newcomers(_ assignment: Assignment, _ target: [NodeNumber]) -> [NodeNumber] {
         target.filter { !assignment.replicas.contains($0) }
     }
@@ -110,6 +116,9 @@ struct MoveChooser {
 }
 
 extension [NodeNumber] {
+    /// Whether more than half of these are as told.
+    func hasMajority(_ isSo: (NodeNumber) -> Bool) -> Bool { self.count(where: isSo) > self.count / 2 }
+
     /// Whether these are the same nodes in whatever order; each is there once.
     func isPermutation(of other: [NodeNumber]) -> Bool { count == other.count && allSatisfy(other.contains) }
 }

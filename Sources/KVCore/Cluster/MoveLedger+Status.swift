@@ -11,14 +11,17 @@ extension MoveLedger {
             let newcomers = target.replicas.filter { !assignment.replicas.contains($0) }
             copiesLeft += newcomers.count
             if assignment.next != nil {
-                let move = status(of: target.partition, assignment, to: target.replicas)
+                let move = status(of: target.partition, assignment, to: target.replicas, isAlive: isAlive)
                 bytesLeft = saturatingSum(bytesLeft, move.total > move.sent ? move.total - move.sent : 0)
                 underWay.append(move)
                 continue
             }
             let bytes = saturatingProduct(size(of: target.partition), UInt64(newcomers.count))
             bytesLeft = saturatingSum(bytesLeft, bytes)
-            if waiting.count < PlanStatus.maximumUnderWay, let absent = newcomers.first(where: { !isAlive($0) }) {
+            if waiting.count < PlanStatus.maximumUnderWay,
+                let absent = newcomers.first(where: { !isAlive($0) })
+                    ?? Self.missing(assignment, to: target.replicas, isAlive: isAlive)
+            {
                 // It is not begun: a partition is not to depend on who is not there.
                 waiting.append(
                     MoveStatus(
@@ -27,7 +30,8 @@ extension MoveLedger {
             }
         }
         if let next = topology.council.next {
-            underWay.append(status(of: topology.councilPartition, topology.council, to: next))
+            underWay.append(
+                status(of: topology.councilPartition, topology.council, to: next, isAlive: isAlive))
         }
         let shown = underWay.filter { $0.obstacle != nil } + waiting + underWay.filter { $0.obstacle == nil }
         return PlanStatus(
@@ -39,13 +43,27 @@ extension MoveLedger {
             underWay: Array(shown.prefix(PlanStatus.maximumUnderWay)), shares: Self.shares(of: topology, under: plan))
     }
 
-    private func status(of partition: PartitionID, _ assignment: Assignment, to next: [NodeNumber]) -> MoveStatus {
+    /// Who is missed for a majority of either set; nil where both have theirs.
+    private static func missing(
+        _ assignment: Assignment, to next: [NodeNumber], isAlive: (NodeNumber) -> Bool
+    ) -> NodeNumber? {
+        for set in [assignment.replicas, next] where !set.hasMajority(isAlive) {
+            return set.first { !isAlive($0) }
+        }
+        return nil
+    }
+
+    private func status(
+        of partition: PartitionID, _ assignment: Assignment, to next: [NodeNumber], isAlive: (NodeNumber) -> Bool
+    ) -> MoveStatus {
         let report = report(on: partition, assignment)
         let newcomers = next.count { !assignment.replicas.contains($0) }
         return MoveStatus(
             partition: partition, from: assignment.replicas, to: next, sent: report?.sent ?? 0,
             total: report?.total ?? saturatingProduct(size(of: partition), UInt64(newcomers)),
-            obstacle: report?.obstacle)
+            obstacle: report?.isReady == true
+                ? nil
+                : Self.missing(assignment, to: next, isAlive: isAlive).map { .unreachable($0) } ?? report?.obstacle)
     }
 
     /// Bytes that newcomers are to be sent until the targets are reached.

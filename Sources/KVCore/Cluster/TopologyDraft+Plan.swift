@@ -3,9 +3,10 @@
 extension TopologyDraft {
     /// Begins a plan that gives the cluster these members.
     mutating func begin(
-        _ members: [Member], lastNumber: NodeNumber, reason: ChangePlan.Reason, ledger: MoveLedger
+        _ members: [Member], lastNumber: NodeNumber, reason: ChangePlan.Reason, ledger: MoveLedger,
+        isDead: (NodeNumber) -> Bool
     ) {
-        let placement = Placement(of: members, in: topology)
+        let placement = Placement(of: members, in: topology, isDead: isDead)
         let plan = ChangePlan(
             id: topology.epoch, reason: reason, targets: placement.targets, moves: placement.copies,
             minimum: placement.minimum, bytes: ledger.bytes(toReach: placement.targets, in: topology))
@@ -17,7 +18,7 @@ extension TopologyDraft {
     }
 
     /// Makes the plan under way undo itself: who was to come goes, who was to go stays.
-    mutating func cancel(ledger: MoveLedger) {
+    mutating func cancel(ledger: MoveLedger, isDead: (NodeNumber) -> Bool) {
         guard var plan = topology.plan else { return }
         change { topology in
             for index in topology.members.indices {
@@ -29,7 +30,7 @@ extension TopologyDraft {
             }
         }
         dropNext { _, _ in true }
-        let placement = Placement(of: topology.members, in: topology)
+        let placement = Placement(of: topology.members, in: topology, isDead: isDead)
         plan.isCancelling = true
         plan.isPaused = false
         plan.targets = placement.targets
@@ -41,23 +42,80 @@ extension TopologyDraft {
 
     /// Gives members up for dead while a plan is under way, and plans the rest of it anew. Partitions whose move is not
     /// touched by that go on with it.
-    mutating func giveUp(_ numbers: Set<NodeNumber>, ledger: MoveLedger) {
-        guard var plan = topology.plan, let before = ledger.status(of: topology, isAlive: { _ in true }) else { return }
+    mutating func giveUp(_ numbers: Set<NodeNumber>, ledger: MoveLedger, isDead: (NodeNumber) -> Bool) {
+        guard let before = ledger.status(of: topology, isAlive: { _ in true }) else { return }
         change { topology in
             for index in topology.members.indices where numbers.contains(topology.members[index].number) {
                 topology.members[index].standing = .lost
             }
         }
-        let placement = Placement(of: topology.members, in: topology)
-        let aims = Dictionary(uniqueKeysWithValues: placement.targets.map { ($0.partition, $0.replicas) })
+        let placement = Placement(of: topology.members, in: topology, isDead: isDead)
+        aim(at: placement.targets, minimum: placement.minimum, after: before, ledger: ledger)
+    }
+
+    /// Gives partitions that were to be copied to members who are away other targets, while there are any.
+    mutating func redirect(ledger: MoveLedger, isAway: (NodeNumber) -> Bool) {
+        guard let plan = topology.plan, topology.members.contains(where: { $0.stays && isAway($0.number) }),
+            let before = ledger.status(of: topology, isAlive: { _ in true })
+        else { return }
+        var substitutes = Substitutes(of: topology.members, isDead: isAway)
+        for (index, assignment) in topology.assignments.enumerated() {
+            let partition = PartitionID(UInt16(truncatingIfNeeded: index))
+            substitutes.count(plan.target(of: partition) ?? assignment.replicas)
+        }
+        var targets: [ChangePlan.Target] = []
+        for var target in plan.targets {
+            guard let assignment = topology.assignment(of: target.partition) else { continue }
+            target.replicas = substitutes.replacing(target.replicas, from: assignment)
+            if target.replicas != assignment.replicas || assignment.next != nil { targets.append(target) }
+        }
+        guard targets != plan.targets else { return }
+        aim(at: targets, minimum: max(plan.minimum - before.movesDone, 0), after: before, ledger: ledger)
+    }
+
+    /// What is left of a balanced placement when the targets are reached: where members were dead when those were made,
+    /// or have died since, others hold what they were to get. Returns whether there is anything.
+    mutating func rebalance(ledger: MoveLedger, isDead: (NodeNumber) -> Bool) -> Bool {
+        guard !topology.members.contains(where: { $0.stays && isDead($0.number) }),
+            let before = ledger.status(of: topology, isAlive: { _ in true })
+        else { return false }
+        let placement = Placement(of: topology.members, in: topology, isDead: isDead)
+        guard !placement.targets.isEmpty else { return false }
+        aim(at: placement.targets, minimum: placement.minimum, after: before, ledger: ledger)
+        return true
+    }
+
+    /// Changes what the plan is for to these, and takes back the moves that go elsewhere.
+    private mutating func aim(
+        at targets: [ChangePlan.Target], minimum: Int, after before: PlanStatus, ledger: MoveLedger
+    ) {
+        guard var plan = topology.plan else { return }
+        let aims = Dictionary(uniqueKeysWithValues: targets.map { ($0.partition, $0.replicas) })
         dropNext { partition, next in aims[partition] != next }
-        plan.targets = placement.targets
-        plan.moves = before.movesDone + placement.copies
-        plan.minimum = before.movesDone + placement.minimum
+        var copies = 0
+        plan.targets = targets.filter { target in
+            let present = topology.replicas(of: target.partition)
+            copies += target.replicas.count { !present.contains($0) }
+            return target.replicas != present
+        }
+        plan.moves = before.movesDone + copies
+        plan.minimum = before.movesDone + minimum
         let (bytes, overflow) = before.bytesDone.addingReportingOverflow(
-            ledger.bytes(toReach: placement.targets, in: topology))
+            ledger.bytes(toReach: plan.targets, in: topology))
         plan.bytes = overflow ? .max : bytes
         change { $0.plan = plan }
+    }
+
+    /// Takes back moves that cannot get anywhere: those without a majority of either set, which the partition could not
+    /// serve under until the dead are back, and those that copy to members who are away. Their targets stay.
+    mutating func takeBack(isDead: (NodeNumber) -> Bool, isAway: (NodeNumber) -> Bool) {
+        let stuck = topology.assignments.map { assignment in
+            guard let next = assignment.next else { return false }
+            return !assignment.replicas.hasMajority { !isDead($0) } || !next.hasMajority { !isDead($0) }
+                || next.contains { !assignment.replicas.contains($0) && isAway($0) }
+        }
+        guard stuck.contains(true) else { return }
+        dropNext { partition, _ in stuck[Int(partition.raw)] }
     }
 
     /// Takes back moves under way. Every write under joint majorities is on a majority of the present set, so that may
@@ -76,33 +134,14 @@ extension TopologyDraft {
     }
 }
 
-/// Where the planner would have the partitions, and what is missing to that.
-private struct Placement {
-    /// What is not there yet; the order counts.
-    var targets: [ChangePlan.Target] = []
-    /// Replicas of the targets that are not in the present sets.
-    var copies = 0
-    /// The fewest that any balanced placement takes.
-    let minimum: Int
-
-    /// Moves under way count as done where all whom they go to stay: they are not to be turned round needlessly.
-    init(of members: [Member], in topology: Topology) {
-        let staying = members.filter(\.stays)
-        let numbers = Set(staying.map(\.number))
-        let expected = topology.assignments.map { assignment in
-            assignment.next.flatMap { numbers.isSuperset(of: $0) ? $0 : nil } ?? assignment.replicas
+extension ChangePlan {
+    /// Targets are ascending.
+    fileprivate func target(of partition: PartitionID) -> [NodeNumber]? {
+        var (low, high) = (0, targets.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if targets[middle].partition < partition { low = middle + 1 } else { high = middle }
         }
-        let settings = topology.settings
-        let plan = Planner.plan(
-            members: staying, partitions: settings.partitions, replicas: settings.replicas, current: expected)
-        minimum = Planner.leastCopies(
-            members: staying, partitions: settings.partitions, replicas: settings.replicas,
-            current: topology.assignments.map(\.replicas))
-        for (index, (replicas, assignment)) in zip(plan.target, topology.assignments).enumerated() {
-            guard replicas != assignment.replicas else { continue }
-            let partition = PartitionID(UInt16(truncatingIfNeeded: index))
-            targets.append(ChangePlan.Target(partition: partition, replicas: replicas))
-            copies += replicas.count { !assignment.replicas.contains($0) }
-        }
+        return low < targets.count && targets[low].partition == partition ? targets[low].replicas : nil
     }
 }

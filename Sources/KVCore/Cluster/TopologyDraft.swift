@@ -32,10 +32,15 @@ struct TopologyDraft {
 
     /// Ends the plan, if everything it was for has come about: partitions and council are where they are to be since
     /// the last epoch at the latest, so who is removed here has had no say any more.
-    mutating func finish(maximumRemoved: Int) {
+    ///
+    /// A newcomer that is dead is waited for: it has not got its share. Where others took what the dead were to get,
+    /// and nobody is dead any more, the plan goes on until the placement is balanced.
+    mutating func finish(maximumRemoved: Int, ledger: MoveLedger, isDead: (NodeNumber) -> Bool) {
         guard let plan = topology.plan, plan.targets.isEmpty, base.council.next == nil,
             topology.council == base.council
         else { return }
+        if topology.members.contains(where: { $0.standing == .joining && isDead($0.number) }) { return }
+        if rebalance(ledger: ledger, isDead: isDead) { return }
         let gone = topology.members.filter { !$0.stays }
         guard !topology.council.replicas.contains(where: { number in gone.contains { $0.number == number } }) else {
             return

@@ -78,7 +78,8 @@ struct MembershipTask {
     }
 
     private func begin(_ change: MembershipChange, _ ring: RingStatus) async throws {
-        if !isJSON || !options.yes { try await show(change, ring) }
+        let isShown = !isJSON || !options.yes
+        if isShown { try await show(change, ring) }
         guard options.isConfirmed() else { throw Failure(.conditionFailed, "nothing was changed") }
         let plan: PlanProgress?
         do throws(KVClientError) {
@@ -93,6 +94,7 @@ struct MembershipTask {
             }
         }
         guard let plan else { return try say("nothing had to be done") }
+        if !isShown { PlanPreview.warnings(plan, ring).forEach(Output.complain) }
         if options.noWait {
             if isJSON { return try Output.write(try JSONOutput.text(PlanAnswer(plan: plan))) }
             return try say("begun; '\(command)' shows how far it is, and 'kv ring --watch' the whole")

@@ -12,7 +12,8 @@ enum PlanPreview {
             plan.moves <= plan.minimum
             ? "the fewest possible" : "the fewest possible for any balanced placement: \(plan.minimum)"
         lines.append("to copy: \(plan.moves) replicas (\(least)), about \(RingTable.size(plan.bytes))")
-        guard !plan.shares.isEmpty else { return lines }
+        let warnings = warnings(plan, ring)
+        guard !plan.shares.isEmpty else { return lines + warnings }
         var table = TextTable([
             ("NODE", .left), ("", .left), ("ZONE", .left), ("WEIGHT", .right), ("REPLICAS", .right), ("AFTER", .right),
             ("LEADERS", .right), ("AFTER", .right),
@@ -26,7 +27,26 @@ enum PlanPreview {
                 "\(share.replicasBefore)", "\(share.replicasAfter)", "\(share.leadersBefore)", "\(share.leadersAfter)",
             ])
         }
-        return lines + [""] + table.lines
+        return lines + [""] + table.lines + (warnings.isEmpty ? [] : [""] + warnings)
+    }
+
+    /// What the cluster will be able to bear less of than somebody may think, a line each.
+    static func warnings(_ plan: PlanProgress, _ ring: RingStatus?) -> [String] {
+        guard let ring else { return [] }
+        let before = Set(ring.nodes.map(\.id))
+        let after = before.subtracting(plan.leaving).union(plan.joining).count
+        var warnings: [String] = []
+        if after < ring.replicas, after < before.count {
+            let left = after == 1 ? "only 1 member is left" : "only \(after) members are left"
+            warnings.append(
+                "warning: \(left) to hold \(ring.replicas) replicas of each partition, so each will have \(after)")
+        }
+        if after == 2, ring.replicas > 1 {
+            warnings.append(
+                "warning: of two members neither can do without the other: if either is down nothing is served; join a "
+                    + "third")
+        }
+        return warnings
     }
 
     private static func place(

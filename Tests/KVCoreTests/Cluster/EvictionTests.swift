@@ -77,17 +77,41 @@ final class EvictionTests: XCTestCase {
         XCTAssertEqual(waits(world), ["only 3 members would be left to hold 4 replicas"])
     }
 
-    func testAnEvictionWaitsForThePlanUnderWay() {
+    func testAnEvictionJoinsThePlanUnderWay() {
         let world = world(5)
         world.movesStandStill = true
         _ = world.reply(1, world.change(leaves: ["n4"]))
         world.kill(5)
         world.run(.milliseconds(15_000))
-        XCTAssertEqual(waits(world), ["another change of membership is under way"])
+        XCTAssertEqual(waits(world), [])
+        XCTAssertEqual(world.history.last.member(NodeNumber(5))?.standing, .lost)
+        XCTAssertEqual(Set(world.history.all.compactMap { $0.plan?.id }).count, 1, "one plan at a time")
         world.movesStandStill = false
-        world.run(.milliseconds(3000))
-        XCTAssertNotNil(world.history.last.plan, "what is to go to the dead member waits")
-        _ = world.reply(1, world.change(leaves: ["n5"], isForced: true))
         world.run(until: { world.ids == ["n1", "n2", "n3"] && world.isAtRest })
+    }
+
+    func testAnEvictionWaitsForThePlanThatIsPaused() {
+        let world = world(5)
+        world.movesStandStill = true
+        _ = world.reply(1, world.change(leaves: ["n4"]))
+        _ = world.reply(1, .pause)
+        world.kill(5)
+        world.run(.milliseconds(15_000))
+        XCTAssertEqual(waits(world), ["the change of membership under way is paused"])
+        world.movesStandStill = false
+        _ = world.reply(1, .resume)
+        world.run(until: { world.ids == ["n1", "n2", "n3"] && world.isAtRest })
+    }
+
+    func testNobodyIsEvictedOfWhomNothingCanBeMovedAway() {
+        let world = world(3, replicas: 2)
+        world.kill(3)
+        world.run(.milliseconds(20_000))
+        XCTAssertEqual(waits(world), ["no partition of which it has a replica has a majority of its replicas alive"])
+        XCTAssertNil(world.history.last.plan)
+        guard case .refused(.impossible, let why) = world.reply(1, world.change(leaves: ["n3"], isForced: true)) else {
+            return XCTFail("a plan that cannot end")
+        }
+        XCTAssertTrue(why.hasPrefix("without n3 no partition that it holds has a majority of its replicas"), why)
     }
 }

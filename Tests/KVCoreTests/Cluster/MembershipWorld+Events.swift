@@ -132,9 +132,11 @@ extension MembershipWorld {
 
     private func move(_ partition: PartitionID, _ assignment: Assignment, _ next: [NodeNumber]) -> MoveReport {
         let key = TopologyHistory.Move(partition: partition, changed: assignment.changed)
-        let absent = next.first { (nodes[$0]?.machine.topology.epoch ?? 0) < assignment.changed }
-        let present = assignment.replicas.count { nodes[$0] != nil }
-        if absent == nil, present > assignment.replicas.count / 2, !movesStandStill { progress[key, default: 0] += 1 }
+        func isIn(_ node: NodeNumber) -> Bool { (nodes[node]?.machine.topology.epoch ?? 0) >= assignment.changed }
+        // Newcomers are waited for; of those who stay a majority will do.
+        let absent = next.first { !isIn($0) && !assignment.replicas.contains($0) }
+        let haveMajorities = [assignment.replicas, next].allSatisfy { set in set.count(where: isIn) > set.count / 2 }
+        if absent == nil, haveMajorities, !movesStandStill { progress[key, default: 0] += 1 }
         let done = min(progress[key] ?? 0, movePace)
         if done == movePace { history.ready.insert(key) }
         return MoveReport(

@@ -64,11 +64,11 @@ final class MembershipWorld {
     static let tick = Span.milliseconds(20)
 
     init(
-        _ count: Int, partitions: Int = 16, replicas: Int = 3, seed: UInt64 = 1,
+        _ count: Int, partitions: Int = 16, replicas: Int = 3, zones: Int = 0, seed: UInt64 = 1,
         options: ClusterOptions = ClusterOptions()
     ) {
         random = SplitMix(seed: seed)
-        let members = (1...count).map { Member($0) }
+        let members = (1...count).map { Member($0, zone: zones > 0 ? "z\($0 % zones)" : "") }
         let settings = ClusterSettings(name: "test", partitions: partitions, replicas: replicas)
         let first = Topology.initial(clusterID: UUID128(high: 7, low: 7), settings: settings, members: members)
         history = TopologyHistory(first: first)
@@ -112,11 +112,13 @@ final class MembershipWorld {
 
     /// Starts a node that waits to be admitted.
     @discardableResult
-    func apply(_ id: String, weight: Int = 1, store: UUID128? = nil, admitsItself: Bool = false) -> UUID128 {
+    func apply(
+        _ id: String, weight: Int = 1, zone: String = "", store: UUID128? = nil, admitsItself: Bool = false
+    ) -> UUID128 {
         let store = store ?? newStore()
         let applicant = Applicant(
             id: id, client: Address(host: "h-\(id)", port: 7400), peer: Address(host: "h-\(id)", port: 7500),
-            zone: "", weight: weight, store: store, boot: 1, admitsItself: admitsItself)
+            zone: zone, weight: weight, store: store, boot: 1, admitsItself: admitsItself)
         newcomers[store] = Newcomer(applicant: applicant, nextAnnouncement: now.monotonic)
         return store
     }

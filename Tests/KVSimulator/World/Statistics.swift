@@ -9,7 +9,7 @@ public struct Statistics: Hashable, Sendable {
         case topologies, admissions, moves, reorders, cancels, pausedPlans, switches, lapses
         case suspected, heldDead
         case applications, controls, plans, refusedControls, unknownControls, plansEnded, plansCancelled, evictions
-        case deaths, departures
+        case deaths, doubleDeaths, departures
         case carriedChanges, relinquished, wipes, purgedTombstones
     }
 

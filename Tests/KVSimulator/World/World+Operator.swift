@@ -82,23 +82,42 @@ extension World {
         }
     }
 
-    /// Only where nothing is lost by it, and one after the other.
+    /// Only where nothing is lost by it, one after the other or two at once.
     private func dieForGood() {
         let latest = [topology] + topologies.proposed(after: topology.epoch)
-        let dead = latest.contains(where: hasDead)
-        // With three left beside it, no council is of one.
-        let candidates = admitted.filter { node in
-            latest.allSatisfy { topology in
-                topology.members.count { $0.stays && $0.number != node.number } >= 3
-                    && (topology.assignments + [topology.council]).allSatisfy { assignment in
-                        [assignment.replicas, assignment.next ?? assignment.replicas].allSatisfy { set in
-                            !set.contains(node.number) || set.count >= 3
-                        }
-                    }
-            }
-        }
-        guard !dead, !candidates.isEmpty else { return }
+        guard !latest.contains(where: hasDead) else { return }
+        let candidates = admitted.filter { canBeSpared([$0.number], latest) }
+        guard !candidates.isEmpty else { return }
         let node = moveRandom.pick(candidates)
+        let others = admitted.filter { $0 !== node && canBeSpared([node.number, $0.number], latest) }
+        die(node)
+        guard !others.isEmpty, moveRandom.chance(0.5) else { return }
+        let other = moveRandom.pick(others)
+        statistics[.doubleDeaths] += 1
+        // At once, or within the plan that removes the first.
+        if moveRandom.chance(0.5) { return die(other) }
+        after(moveRandom.below(2_000_000_000)) { [self] in
+            let latest = [topology] + topologies.proposed(after: topology.epoch)
+            guard !isHealed, !other.isGone, canBeSpared([node.number, other.number], latest) else { return }
+            die(other)
+        }
+    }
+
+    /// Whether every replica set, the council's among them, has a majority without these, and three members are left:
+    /// then no council is of one.
+    private func canBeSpared(_ numbers: [NodeNumber], _ latest: [Topology]) -> Bool {
+        latest.allSatisfy { topology in
+            topology.members.count { $0.stays && !numbers.contains($0.number) } >= 3
+                && (topology.assignments + [topology.council]).allSatisfy { assignment in
+                    [assignment.replicas, assignment.next ?? assignment.replicas].allSatisfy { set in
+                        let gone = set.count(where: numbers.contains)
+                        return gone == 0 || set.count - gone > set.count / 2
+                    }
+                }
+        }
+    }
+
+    private func die(_ node: Node) {
         statistics[.deaths] += 1
         trace.line(time, "\(node.number) is lost for good")
         stop(node)
