@@ -26,8 +26,9 @@ extension StoreError: CustomStringConvertible {
                 + "data directory."
         case .damaged(let file, let offset, let detail):
             "\(file) is damaged at byte \(offset): \(detail). Its data had been written before, so starting without "
-                + "it could lose or bring back changes: restore the file, or move the data directory away and let "
-                + "the node be rebuilt from its peers."
+                + "it could lose or bring back changes: move the data directory away, start the node with --seed, and "
+                + "let it be rebuilt from its peers with 'kv join NODE --replace NODE'. (An older copy of the directory "
+                + "will not do: it has forgotten what this node promised, and the others refuse it.)"
         case .foreign(let file, let detail):
             "\(file): \(detail). Use the data directory that belongs to this node, or an empty one."
         case .newerFormat(let file, let found, let supported):

@@ -9,11 +9,12 @@ final class IdentityFileTests: XCTestCase {
     private let store = UUID128(high: 3, low: 4)
 
     private func open(
-        _ disk: SimulatedDisk, node: String = "n1", cluster: UUID128? = nil, store: UUID128? = nil, shards: Int = 2
+        _ disk: SimulatedDisk, node: String = "n1", cluster: UUID128? = nil, store: UUID128? = nil, shards: Int = 2,
+        nonce: UInt64 = 77
     ) throws -> IdentityFile {
         try IdentityFile(
             directory: "data", fileSystem: disk, node: node, cluster: cluster ?? self.cluster,
-            newStore: store ?? self.store, newShards: shards)
+            newStore: store ?? self.store, newShards: shards, nonce: nonce)
     }
 
     private func message(_ body: () throws -> Void) -> String {
@@ -28,6 +29,16 @@ final class IdentityFileTests: XCTestCase {
         XCTAssertEqual(second.boot, 2)
         XCTAssertEqual(second.store, store, "the directory's own")
         XCTAssertEqual(second.shards, 2)
+    }
+
+    func testTheLatestStartsAreRemembered() throws {
+        let disk = SimulatedDisk(seed: 1)
+        for start in 1...UInt64(ProcessStart.maximumRemembered + 2) {
+            let file = try open(disk, nonce: start * 1000)
+            XCTAssertEqual(file.starts.last, ProcessStart(boot: start, nonce: start * 1000))
+            XCTAssertEqual(file.starts.count, min(Int(start), ProcessStart.maximumRemembered))
+            XCTAssertEqual(file.starts.map(\.boot), Array(file.starts[0].boot...start))
+        }
     }
 
     func testEntriesAreKeptUntilTheyAreReplaced() throws {

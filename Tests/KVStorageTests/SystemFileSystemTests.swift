@@ -69,7 +69,8 @@ final class SystemFileSystemTests: XCTestCase {
 
     private func open(_ data: String) throws -> IdentityFile {
         try IdentityFile(
-            directory: data, node: "n1", cluster: UUID128(high: 0, low: 1), newStore: StoreFixture.store, newShards: 1)
+            directory: data, node: "n1", cluster: UUID128(high: 0, low: 1), newStore: StoreFixture.store, newShards: 1,
+            nonce: 5)
     }
 
     func testADirectoryIsLockedWhileItIsInUse() throws {

@@ -238,17 +238,25 @@ final class GoldenBytesTests: XCTestCase {
         let introduction = Introduction(
             clusterID: UUID128(high: 1, low: 2), clusterName: "demo", node: NodeNumber(3), nodeID: "n3",
             store: UUID128(high: 4, low: 5), boot: 300, epoch: 7,
-            agreement: [AgreementLine(path: "cluster.replicas", value: "3")]
-        )
+            agreement: [AgreementLine(path: "cluster.replicas", value: "3")],
+            starts: [ProcessStart(boot: 299, nonce: 17), ProcessStart(boot: 300, nonce: 18)])
         let said = """
             0100000000000000 0200000000000000 04 64656d6f 03 02 6e33 0400000000000000 0500000000000000 ac02 \
             07 01 10 636c75737465722e7265706c69636173 01 33
             """
+        let starts = "02 ab02 1100000000000000 ac02 1200000000000000"
         try check(
             "hello", payload(.hello(introduction, shard: ShardPosition(index: 1, count: 2))),
-            "6b7670656572 0300 01 \(said) 01 02")
-        try check("welcome", payload(.welcome(introduction)), "6b7670656572 0300 02 \(said)")
-        try check("refusal", payload(.refusal("no")), "6b7670656572 0300 03 02 6e6f")
+            "6b7670656572 0400 01 \(said) \(starts) 01 02")
+        try check("welcome", payload(.welcome(introduction)), "6b7670656572 0400 02 \(said) \(starts)")
+        try check("welcome, in version 3", payload(.welcome(introduction.spoken(3))), "6b7670656572 0300 02 \(said)")
+        let refusal = Handshake.refusal(HandshakeRefusal(.removed, "no"))
+        try check("refusal", payload(refusal), "6b7670656572 0400 03 02 6e6f 01")
+        try check("refusal, in version 3", payload(refusal, in: 3), "6b7670656572 0400 03 02 6e6f")
+        for (code, value) in [
+            (0, HandshakeRefusal.Code.unspecified), (1, .removed), (2, .outdatedStore), (3, .secondProcess),
+            (4, .otherStore),
+        ] { XCTAssertEqual(Int(value.rawValue), code, "frozen") }
     }
 
     func testTopology() throws {
@@ -277,8 +285,10 @@ final class GoldenBytesTests: XCTestCase {
             id, epoch: 5, timeout: .milliseconds(1), key: key, partition: header.partition, command: command)
     }
 
-    private func payload(_ handshake: Handshake) throws -> ByteBuffer {
-        var frame = try handshake.frame()
+    private func payload(
+        _ handshake: Handshake, in version: UInt16 = Handshake.protocolVersion
+    ) throws -> ByteBuffer {
+        var frame = try handshake.frame(refusingIn: version)
         frame.moveReaderIndex(forwardBy: FrameLimits.header)
         return frame
     }

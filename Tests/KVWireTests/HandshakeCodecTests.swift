@@ -17,7 +17,9 @@ final class HandshakeCodecTests: XCTestCase {
         var random = SplitMix(seed: 2)
         for _ in 0..<20 {
             var bytes = try payload(random.handshake())
-            for length in 0..<bytes.readableBytes {
+            // Whose code is cut off, it is a refusal of version 3.
+            let isRefusal = if case .refusal = try Handshake.decode(bytes) { true } else { false }
+            for length in 0..<bytes.readableBytes - (isRefusal ? 1 : 0) {
                 let cut = try XCTUnwrap(bytes.getSlice(at: bytes.readerIndex, length: length))
                 XCTAssertThrowsError(try Handshake.decode(cut))
             }
@@ -37,9 +39,9 @@ final class HandshakeCodecTests: XCTestCase {
                 UInt8(truncatingIfNeeded: random.next()), at: bytes.readerIndex + random.below(bytes.readableBytes))
             do {
                 let decoded = try Handshake.decode(bytes)
-                if case .refusal = decoded {
-                    // It is understood in every version, and written in ours.
-                    bytes.setInteger(Handshake.protocolVersion, at: bytes.readerIndex + 6, endianness: .little)
+                if case .refusal(let refusal) = decoded {
+                    // A code that is not known counts as none, and one that is missing is written.
+                    guard refusal.code != .unspecified else { continue }
                 }
                 XCTAssertEqual(try payload(decoded), bytes)
             } catch {
@@ -69,7 +71,34 @@ final class HandshakeCodecTests: XCTestCase {
         XCTAssertEqual(try Handshake.decode(payload(hello)), hello)
     }
 
-    func testTheVersionBeforeIsRefused() throws {
+    func testTheVersionBeforeIsSpoken() throws {
+        var random = SplitMix(seed: 7)
+        for _ in 0..<50 {
+            var introduction = random.introduction()
+            introduction.starts = [ProcessStart(boot: 1, nonce: 2)]
+            let old = introduction.spoken(3)
+            XCTAssertEqual(old.starts, [])
+            let bytes = try payload(.welcome(old))
+            XCTAssertEqual(bytes.getInteger(at: bytes.readerIndex + 6, endianness: .little, as: UInt16.self), 3)
+            XCTAssertEqual(try Handshake.decode(bytes), .welcome(old))
+            XCTAssertEqual(introduction.spoken(9).version, Handshake.protocolVersion, "not one that is not known yet")
+        }
+    }
+
+    func testTooManyStartsAreAnError() throws {
+        var random = SplitMix(seed: 8)
+        var introduction = random.introduction().spoken(4)
+        let start = ProcessStart(boot: 1, nonce: 2)
+        introduction.starts = Array(repeating: start, count: ProcessStart.maximumRemembered)
+        XCTAssertNoThrow(try Handshake.decode(payload(.welcome(introduction))))
+        introduction.starts.append(start)
+        XCTAssertThrowsError(try Handshake.decode(payload(.welcome(introduction)))) {
+            XCTAssertEqual(
+                $0 as? WireError, .tooMany("list of starts", UInt64(ProcessStart.maximumRemembered + 1)))
+        }
+    }
+
+    func testAVersionBeforeThoseIsRefused() throws {
         var random = SplitMix(seed: 6)
         var bytes = try payload(.welcome(random.introduction()))
         bytes.setInteger(UInt16(1), at: bytes.readerIndex + 6, endianness: .little)
@@ -79,17 +108,27 @@ final class HandshakeCodecTests: XCTestCase {
     }
 
     func testARefusalIsUnderstoodInEveryVersion() throws {
-        var bytes = try payload(.refusal("too old"))
-        bytes.setInteger(UInt16(7), at: bytes.readerIndex + 6, endianness: .little)
-        XCTAssertEqual(try Handshake.decode(bytes), .refusal("too old"))
+        for version: UInt16 in [3, 7] {
+            var bytes = try payload(.refusal(HandshakeRefusal(.removed, "too old")), in: version)
+            bytes.setInteger(version, at: bytes.readerIndex + 6, endianness: .little)
+            let code: HandshakeRefusal.Code = version == 3 ? .unspecified : .removed
+            XCTAssertEqual(
+                try Handshake.decode(bytes), .refusal(HandshakeRefusal(code, "too old", version: version)))
+        }
+    }
+
+    func testACodeOfALaterVersionIsNone() throws {
+        var bytes = try payload(.refusal(HandshakeRefusal(.removed, "why")))
+        bytes.setInteger(UInt8(200), at: bytes.writerIndex - 1)
+        XCTAssertEqual(try Handshake.decode(bytes), .refusal(HandshakeRefusal(.unspecified, "why")))
     }
 
     func testALongRefusalIsCutBetweenCharacters() throws {
-        let text = String(repeating: "é", count: 3000)
-        guard case .refusal(let cut) = try Handshake.decode(payload(.refusal("x" + text))) else {
+        let text = "x" + String(repeating: "é", count: 3000)
+        guard case .refusal(let cut) = try Handshake.decode(payload(.refusal(HandshakeRefusal(.removed, text)))) else {
             return XCTFail("not a refusal")
         }
-        XCTAssertEqual(cut, "x" + String(repeating: "é", count: 2047))
+        XCTAssertEqual(cut.text, "x" + String(repeating: "é", count: 2047))
     }
 
     func testAnIntroductionTooLongToSendIsAnError() {
@@ -101,9 +140,11 @@ final class HandshakeCodecTests: XCTestCase {
         XCTAssertThrowsError(try Handshake.welcome(introduction).frame())
     }
 
-    private func payload(_ handshake: Handshake) throws -> ByteBuffer {
+    private func payload(
+        _ handshake: Handshake, in version: UInt16 = Handshake.protocolVersion
+    ) throws -> ByteBuffer {
         var reader = FrameReader(maximumPayload: FrameLimits.handshake)
-        reader.append(try handshake.frame())
+        reader.append(try handshake.frame(refusingIn: version))
         return try XCTUnwrap(try reader.next())
     }
 }

@@ -182,7 +182,9 @@ struct SplitMix: RandomNumberGenerator {
         Introduction(
             clusterID: uuid(), clusterName: text(), node: node(), nodeID: text(), store: uuid(), boot: number(),
             epoch: number(),
-            agreement: (0..<below(10)).map { _ in AgreementLine(path: text(), value: text()) })
+            agreement: (0..<below(10)).map { _ in AgreementLine(path: text(), value: text()) },
+            starts: (0..<below(4)).map { _ in ProcessStart(boot: number(), nonce: next()) }
+        ).spoken(flip() ? 3 : 4)
     }
 
     mutating func handshake() -> Handshake {
@@ -191,7 +193,9 @@ struct SplitMix: RandomNumberGenerator {
             let count = 1 + below(ShardPosition.maximumCount)
             return .hello(introduction(), shard: ShardPosition(index: below(count), count: count))
         case 1: return .welcome(introduction())
-        default: return .refusal(text())
+        default:
+            let codes = HandshakeRefusal.Code.allCases
+            return .refusal(HandshakeRefusal(codes[below(codes.count)], text()))
         }
     }
 }

@@ -41,6 +41,24 @@ extension PartitionID: CustomStringConvertible {
 /// The topology's version: grows by one with every change of it.
 public typealias Epoch = UInt64
 
+/// One start of a store's node: a process.
+///
+/// Boot counters alone do not tell a store from a copy of it: both count on from the same number. The nonce does.
+public struct ProcessStart: Hashable, Sendable {
+    /// Counts the starts of the store, from 1.
+    public var boot: UInt64
+    /// Drawn at random at the start.
+    public var nonce: UInt64
+
+    public init(boot: UInt64, nonce: UInt64) {
+        self.boot = boot
+        self.nonce = nonce
+    }
+
+    /// How many of its starts a store remembers, the newest ones.
+    public static let maximumRemembered = 64
+}
+
 /// 128 bits that name a cluster or a store.
 public struct UUID128: Hashable, Sendable {
     public var high: UInt64

@@ -33,6 +33,8 @@ final class ClusterRunner: @unchecked Sendable {
         let onStoreFailure: @Sendable (StoreError) -> Void
         /// The node cannot hear others, and why; nil when it can again.
         let onObstacle: @Sendable (String?) -> Void
+        /// Whom this first member waits for before it takes part, in words; nil when it does take part.
+        let onFounding: @Sendable (String?) -> Void
         /// This node is a member no more.
         let onDeparture: @Sendable (Departure) -> Void
     }
@@ -42,6 +44,9 @@ final class ClusterRunner: @unchecked Sendable {
         case left
         /// While it was away.
         case removed
+        /// Its store is not the one that its peers know, or is used by another process: what it says is not to be believed
+        /// any more, and it must not say anything else. Why, and what to do.
+        case fenced(String)
     }
 
     private struct Waiting {
@@ -50,8 +55,8 @@ final class ClusterRunner: @unchecked Sendable {
     }
 
     let loop: any EventLoop
-    private let parts: Parts
-    private var machine: ClusterMachine
+    let parts: Parts
+    private(set) var machine: ClusterMachine
     private var swim: Swim
     private let options: ClusterOptions
     private let swimOptions: SwimOptions
@@ -64,6 +69,8 @@ final class ClusterRunner: @unchecked Sendable {
     private var nextTimer: KVCore.Instant
     private var nextReport: KVCore.Instant
     private var nextRefresh: KVCore.Instant
+    /// While this is a first member that does not take part yet.
+    var founding: Founding?
     private var isPerforming = false
     private var isStopped = false
     private var hasDeparted = false
@@ -84,6 +91,10 @@ final class ClusterRunner: @unchecked Sendable {
         nextTimer = now.monotonic
         nextReport = now.monotonic
         nextRefresh = now.monotonic
+        guard parts.directory.isFounding else { return }
+        founding = Founding(
+            me: parts.node.number, members: parts.topology.members.map(\.number), now: now.monotonic)
+        parts.onFounding(awaited)
     }
 
     // MARK: Lifecycle
@@ -124,6 +135,7 @@ final class ClusterRunner: @unchecked Sendable {
             nextReport = now + options.reportInterval
             gatherReport()
         }
+        considerFounding(now)
         if now >= nextRefresh {
             nextRefresh = now + .milliseconds(1000)
             parts.socket.refresh(now: now)
@@ -174,6 +186,7 @@ final class ClusterRunner: @unchecked Sendable {
     func linked(to peer: NodeNumber, _ introduction: Introduction) {
         met(introduction)
         onLoop { cluster in
+            cluster.agreed(peer)
             let topology = cluster.machine.topology
             if introduction.epoch < topology.epoch { cluster.send(.topology(topology), to: peer) }
         }
@@ -186,9 +199,13 @@ final class ClusterRunner: @unchecked Sendable {
     func reportSoon() { onLoop { $0.nextReport = Clock.monotonic } }
 
     /// A peer refused a link; on any loop.
-    func refused(_ reason: String) {
-        guard reason.contains(PeerPolicy.removal) else { return }
-        onLoop { $0.depart() }
+    func refused(_ objection: Objection) {
+        switch objection.code {
+        case .removed: onLoop { $0.depart() }
+        case .outdatedStore, .secondProcess: parts.onDeparture(.fenced(printable(objection.text, limit: 1000)))
+        case .otherStore: onLoop { $0.isKnownByAnother(objection.text) }
+        case .unspecified: break
+        }
     }
 
     func control(
@@ -211,7 +228,7 @@ final class ClusterRunner: @unchecked Sendable {
         perform()
     }
 
-    private func onLoop(_ body: @escaping @Sendable (ClusterRunner) -> Void) {
+    func onLoop(_ body: @escaping @Sendable (ClusterRunner) -> Void) {
         if loop.inEventLoop { body(self) } else { loop.execute { body(self) } }
     }
 

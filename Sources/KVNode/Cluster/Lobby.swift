@@ -174,8 +174,8 @@ final class Lobby: @unchecked Sendable {
             to: target, policy: policy, shard: ShardPosition(index: 0, count: 1), on: loop, reasons: base.reasons,
             logger: base.logger,
             onUp: { [weak self] _ in self?.onTimer() }, onDown: { _ in },
-            onRefusal: { [weak self] reason in
-                guard let self, reason.contains(PeerPolicy.removal) else { return }
+            onRefusal: { [weak self] objection in
+                guard let self, objection.code == .removed else { return }
                 end(.removed)
             })
         link.start()

@@ -3,7 +3,6 @@ import KVCore
 import KVStorage
 import KVWire
 import NIOCore
-import Synchronization
 
 /// A node's data on disk: who it is, the topology it goes by, which stores its peers have, and its own stores.
 final class DataDirectory: Sendable {
@@ -13,7 +12,8 @@ final class DataDirectory: Sendable {
     private enum Entry {
         static let topology = "topology"
         static let agreement = "agreement"
-        static func peer(_ node: NodeNumber) -> String { "peer.\(node.raw)" }
+        /// There while a first member has not been let in by the others.
+        static let founding = "founding"
     }
 
     let path: String
@@ -22,12 +22,14 @@ final class DataDirectory: Sendable {
     let topology: Topology?
     var store: UUID128 { file.store }
     var boot: UInt64 { file.boot }
+    var starts: [ProcessStart] { file.starts }
     /// One a shard.
     var stores: [LogStore] { owned.stores }
 
     private let file: IdentityFile
     private let owned: Stores
-    private let peers: Mutex<[NodeNumber: UUID128]>
+    /// What it has seen of the other members.
+    let peers: KnownPeers
 
     /// Sendable because each store goes to the one shard that owns it.
     private struct Stores: @unchecked Sendable {
@@ -56,7 +58,8 @@ final class DataDirectory: Sendable {
         let shards = configuration.storage.shards
         let file = try IdentityFile(
             directory: path, node: configuration.node.id, cluster: found == nil ? configuration.clusterID : nil,
-            newStore: .random(), newShards: shards == 0 ? Self.defaultShards : shards)
+            newStore: .random(), newShards: shards == 0 ? Self.defaultShards : shards,
+            nonce: .random(in: .min ... .max))
         self.path = path
         self.file = file
         nodeID = configuration.node.id
@@ -65,14 +68,8 @@ final class DataDirectory: Sendable {
             stores: try (0..<file.shards).map { shard in
                 try LogStore.open(StoreOptions(shard: shard, of: file, in: path, configuration.storage))
             })
-        peers = Mutex([:])
+        peers = KnownPeers(file, nodeID: configuration.node.id, members: topology?.members ?? [])
         if let topology { _ = try member(in: topology, configuration) }
-        var known: [NodeNumber: UUID128] = [:]
-        for member in topology?.members ?? [] {
-            let entry = file.entry(Entry.peer(member.number)) ?? []
-            known[member.number] = UUID128(String(decoding: entry, as: UTF8.self))
-        }
-        peers.withLock { $0 = known }
     }
 
     /// The first start: every first member comes to the same topology. An applicant has none.
@@ -82,6 +79,7 @@ final class DataDirectory: Sendable {
         try file.setCluster(cluster)
         let topology = Topology.initial(
             clusterID: cluster, settings: configuration.settings, members: configuration.initialMembers())
+        if topology.members.count > 1 { try file.setEntry(Entry.founding, Array("yes".utf8)) }
         try file.setEntry(Entry.agreement, Array(ConfigurationCheck.text(configuration.agreement).utf8))
         try file.setEntry(Entry.topology, TopologyCodec.encode(topology))
         return topology
@@ -103,24 +101,12 @@ final class DataDirectory: Sendable {
         try file.setEntry(Entry.topology, TopologyCodec.encode(topology))
     }
 
-    /// Why `member`, whose store the topology does not name, may not take part with this one; nil where it may. The first
-    /// store seen of a node is its own from then on: one that lost its data has forgotten what it promised, and must not
-    /// vote.
-    func objection(to store: UUID128, of member: Member) -> String? {
-        peers.withLock { peers in
-            if let known = peers[member.number] {
-                return known == store
-                    ? nil : PeerPolicy.otherStore(of: member.id, store, known: known, to: nodeID)
-            }
-            do throws(StoreError) {
-                try file.setEntry(Entry.peer(member.number), Array("\(store)".utf8))
-            } catch {
-                return "\(nodeID) could not write down the store of \(member.id): \(error)"
-            }
-            peers[member.number] = store
-            return nil
-        }
-    }
+    /// Whether this is a first member's, and the others have not yet been seen to know its store. (A store of a version
+    /// before counts as known.)
+    var isFounding: Bool { file.entry(Entry.founding) == Array("yes".utf8) }
+
+    /// The others know its store: durable when this returns. Blocks.
+    func endFounding() throws(StoreError) { try file.setEntry(Entry.founding, Array("no".utf8)) }
 
     /// What the next start goes by; nil for a directory that is new, or an applicant's.
     static func storedTopology(in path: String) throws(WireError) -> Topology? {

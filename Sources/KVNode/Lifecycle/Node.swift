@@ -135,7 +135,8 @@ private struct Assembly {
                     topology: topology, directory: base.directory,
                     runners: runners, policy: policy, peers: peers, socket: socket, pool: base.pool,
                     logger: base.logger, onStoreFailure: onStoreFailure,
-                    onObstacle: { [status] in status.set($0, of: "failure detection") }, onDeparture: onDeparture))
+                    onObstacle: { [status] in status.set($0, of: "failure detection") },
+                    onFounding: { [status] in status.set($0, of: "founding") }, onDeparture: onDeparture))
             let door = try await openDoor(cluster, socket)
             for runner in runners {
                 try await runner.loop.submit { start(runner, cluster) }.get()
@@ -200,6 +201,7 @@ private struct Assembly {
             events: PeerLinks.Events(
                 up: { runner.linkUp($0, $1) }, down: { runner.linkDown($0) },
                 refused: { [weak cluster] in cluster?.refused($0) }))
-        runner.start(links: links, cluster: cluster, topology: topology)
+        runner.start(
+            links: links, cluster: cluster, topology: topology, isAbstaining: base.directory.isFounding)
     }
 }

@@ -93,10 +93,11 @@ struct NodeBase: Sendable {
             clusterName: topology?.settings.name ?? configuration.clusterName ?? Introduction.anyCluster,
             node: member?.number ?? .applicant, nodeID: configuration.node.id, store: directory.store,
             boot: directory.boot, epoch: topology?.epoch ?? 0,
-            agreement: agreement.map { AgreementLine(path: $0.path, value: $0.value) })
+            agreement: agreement.map { AgreementLine(path: $0.path, value: $0.value) }, starts: directory.starts)
         return PolicyBox(
             PeerPolicy(
                 introduction: introduction, topology: topology,
-                storeObjection: { [directory] in directory.objection(to: $1, of: $0) }))
+                storeObjection: { [peers = directory.peers] in peers.objection(to: $1, of: $0) },
+                startObjection: { [peers = directory.peers] in peers.objection(toStartOf: $0) }))
     }
 }

@@ -19,7 +19,11 @@ public enum NodeMain {
         let turns = AsyncStream.makeStream(of: Turn.self)
         let output = LogOutput(explained.configuration.log)
         let manager = ServiceManager.own
-        let end: @Sendable (StoreError) -> Void = { Self.end($0, output) }
+        // What is damaged is as damaged after a restart: service managers are told apart by this whether one can help.
+        let end: @Sendable (StoreError) -> Void = { error in
+            if case .damaged = error { Self.end("\(error)", status: 65, output) }
+            Self.end("\(error)", status: 1, output)
+        }
         let reload = Reload(explained, output: output, logger: output.logger, manager: manager, reread: reread)
         // Set up first: a signal that comes during a long recovery is not lost.
         let signals = ProcessSignals(
@@ -43,7 +47,10 @@ public enum NodeMain {
                 case .told, .left, nil: break
                 }
             }
-            if let topology { try await serve(base, topology, turns.continuation, manager, end, &next) }
+            if let topology {
+                let fence: @Sendable (String) -> Void = { Self.end($0, status: 65, output) }
+                try await serve(base, topology, turns.continuation, manager, end, fence, &next)
+            }
         } catch {
             await base.close()
             output.flush()
@@ -68,13 +75,14 @@ public enum NodeMain {
 
     private static func serve(
         _ base: NodeBase, _ topology: Topology, _ turns: AsyncStream<Turn>.Continuation, _ manager: ServiceManager?,
-        _ end: @escaping @Sendable (StoreError) -> Void,
+        _ end: @escaping @Sendable (StoreError) -> Void, _ fence: @escaping @Sendable (String) -> Void,
         _ next: inout AsyncStream<Turn>.Iterator
     ) async throws {
         let node = try await Node.start(base, topology: topology, onStoreFailure: end) { departure in
             switch departure {
             case .left: turns.yield(.left)
             case .removed: turns.yield(.removed)
+            case .fenced(let reason): fence(reason)
             }
         }
         let watch = manager.map { manager in
@@ -102,18 +110,16 @@ public enum NodeMain {
             directory: base.directory.path)
     }
 
-    /// The store must not be used any more.
-    private static func end(_ failure: StoreError, _ output: LogOutput) -> Never {
+    /// Ends the process at once: its store must not be used any more, and nothing be said of it.
+    private static func end(_ reason: String, status: Int32, _ output: LogOutput) -> Never {
         // What was logged on the way there is wanted most now.
         output.flush()
-        let bytes = Array("kv: \(failure)\n".utf8)
+        let bytes = Array("kv: \(reason)\n".utf8)
         // Where nobody reads, the end does not wait for it.
         var wanted = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
         if poll(&wanted, 1, 1000) == 1 {
             _ = bytes.withUnsafeBytes { Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
         }
-        // What is damaged is as damaged after a restart: service managers are told apart by this whether one can help.
-        if case .damaged = failure { _exit(65) }
-        _exit(1)
+        _exit(status)
     }
 }

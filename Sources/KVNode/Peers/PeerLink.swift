@@ -24,7 +24,7 @@ public final class PeerLink {
     private let logger: Logger
     private let onUp: (Introduction) -> Void
     private let onDown: (String) -> Void
-    private let onRefusal: (String) -> Void
+    private let onRefusal: (Objection) -> Void
 
     private var state = State.stopped
     private var writer = FrameWriter()
@@ -33,6 +33,10 @@ public final class PeerLink {
     /// Attempts since the link was last up.
     private var failures = 0
     private var attempts = 0
+    /// The version of the protocol to say hello in: the newest, unless the peer has just said that it knows only an older one.
+    private var version = Handshake.protocolVersion
+    /// The connection is being closed to be begun anew in that older version.
+    private var triesOlder = false
     private var random = SystemRandomNumberGenerator()
 
     private enum State {
@@ -58,7 +62,7 @@ public final class PeerLink {
         to target: PeerTarget, policy: PolicyBox, shard: ShardPosition, on loop: any EventLoop,
         options: PeerLinkOptions = PeerLinkOptions(), reasons: ReasonLog, logger: Logger,
         onUp: @escaping (Introduction) -> Void, onDown: @escaping (String) -> Void,
-        onRefusal: @escaping (String) -> Void = { _ in }
+        onRefusal: @escaping (Objection) -> Void = { _ in }
     ) {
         self.target = target
         self.policy = policy
@@ -214,7 +218,7 @@ extension PeerLink {
     private func connected(_ channel: any Channel, _ attempt: Int) {
         guard case .connecting(attempt, _) = state else { return channel.close(promise: nil) }
         do {
-            let hello = try Handshake.hello(policy.current.introduction, shard: shard).frame()
+            let hello = try Handshake.hello(policy.current.introduction.spoken(version), shard: shard).frame()
             try channel.pipeline.syncOperations.addHandler(PeerLinkHandler(link: self))
             let timeout = loop.assumeIsolated().scheduleTask(in: TimeAmount(options.handshakeTimeout)) {
                 guard case .greeting(channel, _) = self.state else { return }
@@ -237,12 +241,16 @@ extension PeerLink {
         switch answer {
         case .hello:
             close(channel, "it answered a hello with a hello", wasUp: false)
-        case .refusal(let text):
-            close(channel, "it refused: \(printable(text, limit: Handshake.maximumRefusal))", wasUp: false)
-            onRefusal(text)
+        case .refusal(let refusal) where speaksOlder(refusal):
+            version = refusal.version
+            triesOlder = true
+            close(channel, "it speaks an older version of the peer protocol", wasUp: false)
+        case .refusal(let refusal):
+            close(channel, "it refused: \(printable(refusal.text, limit: Handshake.maximumRefusal))", wasUp: false)
+            onRefusal(Objection(code(of: refusal), refusal.text))
         case .welcome(let introduction):
             if let objection = policy.current.objection(to: introduction, at: target) {
-                close(channel, objection, wasUp: false)
+                close(channel, objection.text, wasUp: false)
             } else {
                 state = .up(channel)
                 failures = 0
@@ -253,6 +261,17 @@ extension PeerLink {
                 onUp(introduction)
             }
         }
+    }
+
+    /// Whether the peer refused only because it does not know the version of the hello, and knows one that this node speaks.
+    private func speaksOlder(_ refusal: HandshakeRefusal) -> Bool {
+        refusal.version < version && Handshake.versions.contains(refusal.version)
+    }
+
+    /// In version 3 the words said what codes say now.
+    private func code(of refusal: HandshakeRefusal) -> HandshakeRefusal.Code {
+        let isRemoval = refusal.version < 4 && refusal.text.contains(PeerPolicy.removal)
+        return isRemoval ? .removed : refusal.code
     }
 
     /// Ends the connection, for a reason of our own.
@@ -291,6 +310,12 @@ extension PeerLink {
             return
         }
         writer.discard()
+        if triesOlder {
+            triesOlder = false
+            return connect()
+        }
+        // The process that comes next may speak a newer one.
+        version = Handshake.protocolVersion
         if wasUp {
             reasons.say("lost the connection to \(target.name): \(reason); connecting again", of: target.name)
             tellDown(reason)

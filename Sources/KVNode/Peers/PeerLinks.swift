@@ -26,7 +26,7 @@ final class PeerLinks {
         var up: (NodeNumber, Introduction) -> Void
         var down: (NodeNumber) -> Void
         /// The peer refused, and why.
-        var refused: (String) -> Void
+        var refused: (Objection) -> Void
     }
 
     init(

@@ -1,6 +1,20 @@
 import KVCore
 import KVWire
 
+/// Why a peer is refused.
+public struct Objection: Hashable, Sendable, ExpressibleByStringInterpolation {
+    public var code: HandshakeRefusal.Code
+    /// What is wrong, between whom, and what to do, for the logs of both.
+    public var text: String
+
+    public init(_ code: HandshakeRefusal.Code, _ text: String) {
+        self.code = code
+        self.text = text
+    }
+
+    public init(stringLiteral text: String) { self.init(.unspecified, text) }
+}
+
 /// Whom this node talks to, by the topology that it goes by. Both sides of a connection apply it to what the other says
 /// of itself.
 public struct PeerPolicy: Sendable {
@@ -11,20 +25,25 @@ public struct PeerPolicy: Sendable {
     /// Why a member whose store the topology does not name is refused; nil where the store is the one it is known by.
     public var storeObjection: @Sendable (Member, UUID128) -> String?
 
-    /// What a refusal says that is to end the process which is refused, for good. Part of the protocol.
+    /// Why a member is refused for what its store has forgotten, by its starts; nil where nothing is known against it.
+    public var startObjection: @Sendable (Introduction) -> Objection?
+
+    /// What a refusal says to a peer of version 3 of the protocol, which knows no codes and ends by it.
     static let removal = "was removed from the cluster"
 
     public init(
         introduction: Introduction, topology: Topology?,
-        storeObjection: @escaping @Sendable (Member, UUID128) -> String?
+        storeObjection: @escaping @Sendable (Member, UUID128) -> String?,
+        startObjection: @escaping @Sendable (Introduction) -> Objection? = { _ in nil }
     ) {
         self.introduction = introduction
         self.topology = topology
         self.storeObjection = storeObjection
+        self.startObjection = startObjection
     }
 
-    /// Why `other` is refused: what is wrong, between whom, and what to do, for the logs of both. Nil: it is welcome.
-    func objection(to other: Introduction) -> String? {
+    /// Why `other` is refused; nil: it is welcome.
+    func objection(to other: Introduction) -> Objection? {
         let me = introduction.nodeID
         let them = printable(other.nodeID)
         guard other.clusterName == introduction.clusterName || takesAny(introduction) || takesAny(other) else {
@@ -61,14 +80,16 @@ public struct PeerPolicy: Sendable {
         one.node.isApplicant && one.clusterName == Introduction.anyCluster
     }
 
-    private func membershipObjection(to other: Introduction, _ them: String, _ topology: Topology) -> String? {
+    private func membershipObjection(to other: Introduction, _ them: String, _ topology: Topology) -> Objection? {
         let me = introduction.nodeID
         let cluster = quoted(topology.settings.name)
         if topology.removed.contains(where: { $0.store == other.store }) {
-            return """
+            return Objection(
+                .removed,
+                """
                 \(them) \(Self.removal) \(cluster), and its data with it; to let it join again as a new member, empty \
                 its data directory, start it with --seed and run `kv join \(them)`
-                """
+                """)
         }
         if other.node.isApplicant { return nil }
         guard other.node != introduction.node else {
@@ -80,10 +101,12 @@ public struct PeerPolicy: Sendable {
         guard let member = topology.member(other.node) else {
             guard other.node > topology.lastNumber || other.epoch > topology.epoch else {
                 // Numbers are not given twice: it had this one once.
-                return """
+                return Objection(
+                    .removed,
+                    """
                     \(them) (\(other.node)) \(Self.removal) \(cluster), and its data with it; to let it join again as \
                     a new member, empty its data directory, start it with --seed and run `kv join \(them)`
-                    """
+                    """)
             }
             return """
                 \(them) (\(other.node)) is not a member known to \(me) at epoch \(topology.epoch); if it has just been \
@@ -96,8 +119,14 @@ public struct PeerPolicy: Sendable {
                 with its own --node and its own data directory
                 """
         }
-        guard let known = member.store else { return storeObjection(member, other.store) }
-        return known == other.store ? nil : Self.otherStore(of: them, other.store, known: known, to: me)
+        let otherStore =
+            if let known = member.store {
+                known == other.store ? nil : Self.otherStore(of: them, other.store, known: known, to: me)
+            } else {
+                storeObjection(member, other.store)
+            }
+        if let otherStore { return Objection(.otherStore, otherStore) }
+        return startObjection(other)
     }
 
     static func otherStore(of them: String, _ store: UUID128, known: UUID128, to me: String) -> String {
@@ -109,7 +138,7 @@ public struct PeerPolicy: Sendable {
     }
 
     /// As `objection`, of who answers where `target` was looked for.
-    func objection(to other: Introduction, at target: PeerTarget) -> String? {
+    func objection(to other: Introduction, at target: PeerTarget) -> Objection? {
         if let objection = objection(to: other) { return objection }
         guard let number = target.number else {
             // A seed may be anyone's, but not of one who waits too.

@@ -30,7 +30,15 @@ public final class PeerServer: Sendable {
         /// How many of them have not done their handshake.
         var pending = 0
         /// The newest of each shard of a peer.
-        var links: [LinkName: any Channel] = [:]
+        var links: [LinkName: Link] = [:]
+    }
+
+    /// A connection whose handshake is done.
+    struct Link {
+        let channel: any Channel
+        /// Of the process at the other end.
+        let boot: UInt64
+        let traffic: PeerTraffic
     }
 
     /// By store: applicants have no numbers of their own.
@@ -112,7 +120,7 @@ public final class PeerServer: Sendable {
     /// Closes the connections of those who are members no more.
     func disconnect(stores: Set<UUID128>) {
         let gone = connections.withLock { connections in
-            connections.links.filter { stores.contains($0.key.store) }.map(\.value)
+            connections.links.filter { stores.contains($0.key.store) }.map(\.value.channel)
         }
         for channel in gone { channel.close(promise: nil) }
     }
@@ -140,12 +148,20 @@ public final class PeerServer: Sendable {
 
     /// The handshake is done. An older connection of the same shard of the peer is closed: its other end is gone, and
     /// nothing else might ever tell.
-    func accepted(_ channel: any Channel, from peer: Introduction, shard: Int) {
+    func accepted(_ channel: any Channel, from peer: Introduction, shard: Int, _ traffic: PeerTraffic) {
+        let link = Link(channel: channel, boot: peer.boot, traffic: traffic)
         let older = connections.withLock { connections in
             connections.pending -= 1
-            return connections.links.updateValue(channel, forKey: LinkName(store: peer.store, shard: shard))
+            return connections.links.updateValue(link, forKey: LinkName(store: peer.store, shard: shard))
         }
-        older?.close(promise: nil)
+        older?.channel.close(promise: nil)
+    }
+
+    /// Connections that stand to other processes of the same store.
+    func rivals(of peer: Introduction) -> [Link] {
+        connections.withLock { connections in
+            connections.links.filter { $0.key.store == peer.store && $0.value.boot != peer.boot }.map(\.value)
+        }
     }
 
     func closed(_ channel: any Channel, from peer: Introduction?, shard: Int) {
@@ -156,9 +172,18 @@ public final class PeerServer: Sendable {
                 return
             }
             let name = LinkName(store: peer.store, shard: shard)
-            if connections.links[name] === channel { connections.links[name] = nil }
+            if connections.links[name]?.channel === channel { connections.links[name] = nil }
         }
     }
+}
+
+/// Counts the bursts of messages that a connection brings.
+final class PeerTraffic: Sendable {
+    private let bursts = Atomic<Int>(0)
+
+    var count: Int { bursts.load(ordering: .relaxed) }
+
+    func note() { bursts.wrappingAdd(1, ordering: .relaxed) }
 }
 
 /// The peer address cannot be listened on.

@@ -13,11 +13,17 @@ final class PeerServerHandler: ChannelInboundHandler {
     private static let keptMessages = 1024
     /// Of this burst of reading.
     private var messages: [PeerMessage] = []
+    private let traffic = PeerTraffic()
+    /// How often, and how many times, it is looked whether the other process of a store has gone or speaks: for longer than a
+    /// process that is well is silent.
+    private static let doubt = (pause: TimeAmount.milliseconds(50), looks: 30)
 
     private enum State {
         /// Not connected yet, or turned away.
         case idle
         case greeting(deadline: Scheduled<Void>)
+        /// Another process of the same store is connected: whether that one still speaks is being found out.
+        case doubting(Scheduled<Void>)
         case open(Introduction, shard: Int)
         /// Closed, or about to be once a refusal is sent; whatever comes is ignored.
         case closed
@@ -58,6 +64,7 @@ final class PeerServerHandler: ChannelInboundHandler {
                     whole = messages.count
                 case .greeting:
                     try greeted(Handshake.decode(payload), context)
+                case .doubting: throw .invalid("handshake: nothing comes before the welcome")
                 case .idle, .closed:
                     return
                 }
@@ -73,6 +80,7 @@ final class PeerServerHandler: ChannelInboundHandler {
             // Who waits to be admitted has a say in nothing but that.
             if peer.node.isApplicant { messages.removeAll { !$0.isForApplicants } }
             if !messages.isEmpty { server.deliver(peer.node, messages) }
+            traffic.note()
             messages.removeAll(keepingCapacity: messages.count <= Self.keptMessages)
         }
         context.fireChannelReadComplete()
@@ -82,6 +90,9 @@ final class PeerServerHandler: ChannelInboundHandler {
         switch state {
         case .greeting(let deadline):
             deadline.cancel()
+            server.closed(context.channel, from: nil, shard: 0)
+        case .doubting(let looks):
+            looks.cancel()
             server.closed(context.channel, from: nil, shard: 0)
         case .open(let peer, let shard):
             server.closed(context.channel, from: peer, shard: shard)
@@ -101,14 +112,67 @@ final class PeerServerHandler: ChannelInboundHandler {
     private func greeted(_ handshake: Handshake, _ context: ChannelHandlerContext) throws(WireError) {
         guard case .greeting(let deadline) = state else { return }
         guard case .hello(let peer, let shard) = handshake else { throw .invalid("handshake: a hello comes first") }
-        if let objection = server.policy.current.objection(to: peer) {
-            return refuse(printable(peer.nodeID), objection, context.channel)
-        }
-        let welcome = try Handshake.welcome(server.policy.current.introduction).frame()
         deadline.cancel()
+        let rivals = server.rivals(of: peer)
+        guard !rivals.isEmpty else { return try admit(peer, shard, context) }
+        look(Doubt(peer: peer, shard: shard, rivals: rivals, heard: rivals.map(\.traffic.count)), context)
+    }
+
+    /// A hello that came while another process of the same store was connected.
+    private struct Doubt {
+        let peer: Introduction
+        let shard: ShardPosition
+        let rivals: [PeerServer.Link]
+        /// The traffic of each, as it was then.
+        let heard: [Int]
+        var looks = 0
+    }
+
+    /// Who starts anew may be faster than the end of its former connections is noticed; but where the former process goes
+    /// on speaking, two run with one store or copies of it, and the one that was here first stays.
+    private func look(_ doubt: Doubt, _ context: ChannelHandlerContext) {
+        var doubt = doubt
+        doubt.looks += 1
+        state = .doubting(
+            context.eventLoop.assumeIsolated().scheduleTask(in: Self.doubt.pause) {
+                guard case .doubting = self.state else { return }
+                let open = doubt.rivals.indices.filter { doubt.rivals[$0].channel.isActive }
+                if open.contains(where: { doubt.rivals[$0].traffic.count != doubt.heard[$0] }) {
+                    let address = self.subject(context.channel)
+                    return self.refuse(
+                        printable(doubt.peer.nodeID), self.objection(toSecond: doubt.peer, at: address),
+                        in: doubt.peer.version, context.channel)
+                }
+                guard open.isEmpty || doubt.looks == Self.doubt.looks else { return self.look(doubt, context) }
+                do throws(WireError) {
+                    try self.admit(doubt.peer, doubt.shard, context)
+                } catch {
+                    self.failed(error, context)
+                }
+            })
+    }
+
+    private func objection(toSecond peer: Introduction, at address: String) -> Objection {
+        let id = printable(peer.nodeID)
+        return Objection(
+            .secondProcess,
+            """
+            \(id) runs already and is in touch with \(server.policy.current.introduction.nodeID), and a second process \
+            says from \(address) that it is \(id): a node's data is used by one process, and is not copied to make another \
+            node; stop the one that is not wanted
+            """)
+    }
+
+    private func admit(
+        _ peer: Introduction, _ shard: ShardPosition, _ context: ChannelHandlerContext
+    ) throws(WireError) {
+        if let objection = server.policy.current.objection(to: peer) {
+            return refuse(printable(peer.nodeID), objection, in: peer.version, context.channel)
+        }
+        let welcome = try Handshake.welcome(server.policy.current.introduction.spoken(peer.version)).frame()
         state = .open(peer, shard: shard.index)
         reader.maximumPayload = FrameLimits.payload
-        server.accepted(context.channel, from: peer, shard: shard.index)
+        server.accepted(context.channel, from: peer, shard: shard.index, traffic)
         server.reasons.forget(name(of: peer.nodeID))
         server.logger.debug("\(peer.nodeID) has connected (shard \(shard.index) of \(shard.count))")
         context.writeAndFlush(NIOAny(welcome), promise: nil)
@@ -119,7 +183,8 @@ final class PeerServerHandler: ChannelInboundHandler {
         switch (state, error) {
         case (.greeting, .protocolVersion):
             refuse(
-                nil, "\(error); run the same version of kv on all nodes, or versions that can work together",
+                nil,
+                "\(error); run the same version of kv on all nodes, or versions that can work together",
                 context.channel)
         case (.open(let peer, let shard), _):
             server.reasons.say(
@@ -135,21 +200,34 @@ final class PeerServerHandler: ChannelInboundHandler {
             server.reasons.say(
                 "closed a connection to the peer port from \(subject(context.channel)): \(error)",
                 of: subject(context.channel))
-            if case .greeting(let deadline) = state { deadline.cancel() }
+            endWaiting()
             server.closed(context.channel, from: nil, shard: 0)
             state = .closed
             context.close(promise: nil)
         }
     }
 
+    private func endWaiting() {
+        switch state {
+        case .greeting(let deadline): deadline.cancel()
+        case .doubting(let looks): looks.cancel()
+        case .idle, .open, .closed: break
+        }
+    }
+
     /// Says why, to the log and to the other side, and closes.
-    private func refuse(_ peer: String?, _ reason: String, _ channel: any Channel) {
-        if case .greeting(let deadline) = state { deadline.cancel() }
+    /// - Parameter version: what the other side said hello in; an unknown one is taken to be the lowest.
+    private func refuse(
+        _ peer: String?, _ objection: Objection, in version: UInt16 = Handshake.versions.lowerBound,
+        _ channel: any Channel
+    ) {
+        endWaiting()
         state = .closed
         server.closed(channel, from: nil, shard: 0)
         let who = peer ?? subject(channel)
-        server.reasons.say("refused a connection from \(who): \(reason)", of: peer.map(name) ?? who)
-        guard let refusal = try? Handshake.refusal(reason).frame() else { return channel.close(promise: nil) }
+        server.reasons.say("refused a connection from \(who): \(objection.text)", of: peer.map(name) ?? who)
+        let refused = Handshake.refusal(HandshakeRefusal(objection.code, objection.text))
+        guard let refusal = try? refused.frame(refusingIn: version) else { return channel.close(promise: nil) }
         channel.writeAndFlush(refusal).whenComplete { _ in channel.close(promise: nil) }
     }
 

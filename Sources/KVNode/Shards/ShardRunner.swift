@@ -67,6 +67,8 @@ final class ShardRunner: @unchecked Sendable {
     private var timer: RepeatedTask?
     private var timers = 0
     var isStopped = false
+    /// It neither hears peers nor serves: its store may have been emptied, for all that is known. See `Founding`.
+    private var isAbstaining = false
     private var stopped: EventLoopPromise<Void>?
     /// Jobs on the storage threads.
     var jobs = 0
@@ -100,14 +102,21 @@ final class ShardRunner: @unchecked Sendable {
 
     // MARK: Lifecycle
 
-    func start(links: PeerLinks, cluster: ClusterRunner, topology: Topology) {
+    /// - Parameter isAbstaining: not to take part before `takePart`.
+    func start(links: PeerLinks, cluster: ClusterRunner, topology: Topology, isAbstaining: Bool) {
         loop.assertInEventLoop()
+        self.isAbstaining = isAbstaining
         self.links = links
         self.cluster = cluster
         links.adopt(topology)
         let interval = TimeAmount.nanoseconds(Int64(ShardOptions().timer.nanoseconds))
         // Held until `stop`. (A weak reference would make every other one to this object a slow one.)
         timer = loop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { [self] _ in onTimer() }
+    }
+
+    func takePart() {
+        loop.assertInEventLoop()
+        isAbstaining = false
     }
 
     /// Hands leaderships over; `completion` runs on the loop when nothing is left that another could take.
@@ -143,7 +152,7 @@ final class ShardRunner: @unchecked Sendable {
     // MARK: Inputs
 
     func deliver(from peer: NodeNumber, _ messages: [PeerMessage]) {
-        guard !isStopped else { return }
+        guard !isStopped, !isAbstaining else { return }
         let now = turnTime
         // It can be reached again: no need to wait for the next attempt.
         if let link = links?[peer], !link.isUp { link.reconnectNow() }
@@ -223,6 +232,9 @@ final class ShardRunner: @unchecked Sendable {
             let refusal: Refusal = isAble ? .overloaded : .stopping
             return tell(receiver, request.token, Reply(outcome: .refused(refusal), node: node.id))
         }
+        guard !isAbstaining else {
+            return tell(receiver, request.token, Reply(outcome: .refused(.noLeader), node: node.id))
+        }
         if request.options.redirects, let address = redirect(request, partition) {
             let redirect = Redirect(slot: request.slot, address: address)
             let reply = Reply(outcome: .refused(.noLeader), node: node.id, redirect: redirect)
@@ -250,7 +262,7 @@ final class ShardRunner: @unchecked Sendable {
 
     private func onTimer() {
         let now = look()
-        shard.handle(.timer, now: now)
+        if !isAbstaining { shard.handle(.timer, now: now) }
         timers += 1
         if timers % 10 == 0 { report() }
         // The reports of usage are a node's, so one shard sends them.

@@ -18,6 +18,8 @@ public final class IdentityFile: Sendable {
     public let store: UUID128
     /// Starts of this store, this one included.
     public let boot: UInt64
+    /// The latest starts of this store, this one the last; at most `ProcessStart.maximumRemembered`.
+    public let starts: [ProcessStart]
     /// Into how many shards the data is divided, each in a directory of its own.
     public let shards: Int
 
@@ -31,8 +33,9 @@ public final class IdentityFile: Sendable {
         static let cluster = "cluster"
         static let store = "store"
         static let boot = "boot"
+        static let starts = "starts"
         static let shards = "shards"
-        static let reserved: Set = [node, cluster, store, boot, shards]
+        static let reserved: Set = [node, cluster, store, boot, starts, shards]
     }
 
     /// Opens a node's data directory, or makes it; its parent must be there.
@@ -41,10 +44,11 @@ public final class IdentityFile: Sendable {
     ///   - cluster: the one that it must be of, or of none yet; nil takes whatever it says.
     ///   - newStore: the store's name if this makes the directory; random.
     ///   - newShards: the shards if this makes the directory.
+    ///   - nonce: tells this start from all others, those of copies of the directory included; random.
     /// - Throws: `locked`, `notWritable`, `foreign` (another node's or cluster's), `newerFormat`, `damaged`, `io`.
     public init(
         directory: String, fileSystem: any FileSystem = SystemFileSystem(), node: String, cluster: UUID128?,
-        newStore: UUID128, newShards: Int
+        newStore: UUID128, newShards: Int, nonce: UInt64
     ) throws(StoreError) {
         self.directory = directory
         self.fileSystem = fileSystem
@@ -84,7 +88,12 @@ public final class IdentityFile: Sendable {
         self.store = store
         self.boot = boot + 1
         self.shards = shards
+        var starts = try Self.starts(found[Entry.starts] ?? [], file: path)
+        starts.append(ProcessStart(boot: boot + 1, nonce: nonce))
+        self.starts = starts.suffix(ProcessStart.maximumRemembered)
         var counted = found
+        counted[Entry.starts] = Array(
+            self.starts.map { "\($0.boot):\(String($0.nonce, radix: 16))" }.joined(separator: " ").utf8)
         counted[Entry.boot] = Array("\(boot + 1)".utf8)
         if let cluster { counted[Entry.cluster] = Array("\(cluster)".utf8) }
         self.entries = Mutex(counted)
@@ -96,6 +105,19 @@ public final class IdentityFile: Sendable {
     }
 
     static let maximumShards = 64
+
+    /// Stores of earlier versions have none.
+    private static func starts(_ entry: [UInt8], file: String) throws(StoreError) -> [ProcessStart] {
+        var starts: [ProcessStart] = []
+        for word in String(decoding: entry, as: UTF8.self).split(separator: " ") {
+            let parts = word.split(separator: ":")
+            guard parts.count == 2, let boot = UInt64(parts[0]), let nonce = UInt64(parts[1], radix: 16) else {
+                throw .damaged(file: file, offset: 0, detail: "its list of starts is unreadable")
+            }
+            starts.append(ProcessStart(boot: boot, nonce: nonce))
+        }
+        return starts
+    }
 
     /// What was kept under a name; nil for nothing.
     public func entry(_ name: String) -> [UInt8]? { entries.withLock { $0[name] } }

@@ -21,10 +21,15 @@ public struct Introduction: Hashable, Sendable {
     public var epoch: Epoch
     /// What the configuration files of all nodes must say alike, in one order.
     public var agreement: [AgreementLine]
+    /// The latest starts of the node's store, at most `ProcessStart.maximumRemembered`; empty where `version` is 3.
+    public var starts: [ProcessStart]
+    /// Of the peer protocol, that who says this speaks on the connection.
+    public var version: UInt16
 
     public init(
         clusterID: UUID128, clusterName: String, node: NodeNumber, nodeID: String, store: UUID128, boot: UInt64,
-        epoch: Epoch, agreement: [AgreementLine]
+        epoch: Epoch, agreement: [AgreementLine], starts: [ProcessStart] = [],
+        version: UInt16 = Handshake.protocolVersion
     ) {
         self.clusterID = clusterID
         self.clusterName = clusterName
@@ -34,6 +39,16 @@ public struct Introduction: Hashable, Sendable {
         self.boot = boot
         self.epoch = epoch
         self.agreement = agreement
+        self.starts = starts
+        self.version = version
+    }
+
+    /// The same, said to a peer that speaks `version`.
+    public func spoken(_ version: UInt16) -> Self {
+        var said = self
+        said.version = min(version, Handshake.protocolVersion)
+        if said.version < 4 { said.starts = [] }
+        return said
     }
 
     /// Bytes that a name may have.
@@ -71,11 +86,42 @@ public struct ShardPosition: Hashable, Sendable {
 public enum Handshake: Hashable, Sendable {
     case hello(Introduction, shard: ShardPosition)
     case welcome(Introduction)
-    /// Why not, in a sentence for the other side's log.
-    case refusal(String)
+    case refusal(HandshakeRefusal)
 
-    /// Of the messages that follow, and of `hello` and `welcome`. `refusal` is the same in every version.
-    public static let protocolVersion: UInt16 = 3
+    /// The newest version of the protocol: of `hello`, `welcome` and the messages that follow. Who connects says hello in
+    /// it; a refusal names the newest version of who refuses, and an older one that is supported is tried next.
+    public static let protocolVersion: UInt16 = 4
+    /// The versions that this program speaks: the present one and the one before.
+    public static let versions: ClosedRange<UInt16> = 3...4
     /// Bytes of a refusal's text; a longer one is cut.
     public static let maximumRefusal = 4096
+}
+
+/// Why a connection is refused.
+public struct HandshakeRefusal: Hashable, Sendable {
+    /// What the side that is refused does about it. Codes are frozen.
+    public enum Code: UInt8, Hashable, Sendable, CaseIterable {
+        /// It logs the text and tries again.
+        case unspecified = 0
+        /// It was removed from the cluster, and ends.
+        case removed = 1
+        /// Its store is a copy, older than what its peers have seen of it: it has forgotten what it promised, and ends.
+        case outdatedStore = 2
+        /// Another process of its store is in touch with the peer: it ends.
+        case secondProcess = 3
+        /// Another store of its node is known: it must not found the cluster a second time.
+        case otherStore = 4
+    }
+
+    public var code: Code
+    /// A sentence for the other side's log.
+    public var text: String
+    /// The newest version of the peer protocol that the side which refuses speaks.
+    public var version: UInt16
+
+    public init(_ code: Code, _ text: String, version: UInt16 = Handshake.protocolVersion) {
+        self.code = code
+        self.text = text
+        self.version = version
+    }
 }

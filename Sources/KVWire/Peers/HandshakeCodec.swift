@@ -12,12 +12,13 @@ private enum HandshakeType: UInt8 {
 
 extension Handshake {
     /// A whole frame. Fails only if it is above `FrameLimits.handshake`.
-    public func frame() throws(WireError) -> ByteBuffer {
+    /// - Parameter version: of the protocol that a refusal is to be understood in: that of the hello, or the lowest.
+    public func frame(refusingIn version: UInt16 = Handshake.protocolVersion) throws(WireError) -> ByteBuffer {
         var buffer = ByteBuffer()
         buffer.writeRepeatingByte(0, count: FrameLimits.header)
         buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: bound) { space in
             var writer = ByteWriter(space)
-            writer.handshake(self)
+            writer.handshake(self, refusingIn: version)
             return writer.count
         }
         let size = buffer.readableBytes - FrameLimits.header
@@ -47,27 +48,31 @@ extension Handshake {
             introduction.agreement.reduce(
                 160 + introduction.clusterName.utf8.count + introduction.nodeID.utf8.count
             ) { $0 + $1.path.utf8.count + $1.value.utf8.count + 2 * ByteWriter.varintBound }
+                + (introduction.starts.count + 1) * 2 * ByteWriter.varintBound
         case .refusal: 32 + Self.maximumRefusal
         }
     }
 }
 
 extension ByteWriter {
-    fileprivate mutating func handshake(_ handshake: Handshake) {
+    fileprivate mutating func handshake(_ handshake: Handshake, refusingIn version: UInt16) {
         magic.withUnsafeBytes { raw($0) }
-        fixed(Handshake.protocolVersion)
         switch handshake {
         case .hello(let introduction, let shard):
+            fixed(introduction.version)
             code(HandshakeType.hello)
             self.introduction(introduction)
             varint(count: shard.index)
             varint(count: shard.count)
         case .welcome(let introduction):
+            fixed(introduction.version)
             code(HandshakeType.welcome)
             self.introduction(introduction)
-        case .refusal(let text):
+        case .refusal(let refusal):
+            fixed(refusal.version)
             code(HandshakeType.refusal)
-            string(text.cut(to: Handshake.maximumRefusal))
+            string(refusal.text.cut(to: Handshake.maximumRefusal))
+            if version >= 4 { code(refusal.code) }
         }
     }
 
@@ -84,6 +89,12 @@ extension ByteWriter {
             string(line.path)
             string(line.value)
         }
+        guard introduction.version >= 4 else { return }
+        varint(count: introduction.starts.count)
+        for start in introduction.starts {
+            varint(start.boot)
+            fixed(start.nonce)
+        }
     }
 }
 
@@ -95,21 +106,35 @@ extension ByteReader {
         let version = try fixed(UInt16.self)
         let type = try byte()
         if type == HandshakeType.refusal.rawValue {
-            return .refusal(try string("refusal", limit: Handshake.maximumRefusal))
+            return .refusal(try refusal(version))
         }
-        guard version == Handshake.protocolVersion else { throw .protocolVersion(version) }
+        guard Handshake.versions.contains(version) else { throw .protocolVersion(version) }
         switch HandshakeType(rawValue: type) {
         case .hello:
-            let introduction = try introduction()
+            let introduction = try introduction(version)
             let index: Int = try varint(in: 0...ShardPosition.maximumCount - 1, "index of a shard")
             let count: Int = try varint(in: index + 1...ShardPosition.maximumCount, "count of shards")
             return .hello(introduction, shard: ShardPosition(index: index, count: count))
-        case .welcome: return .welcome(try introduction())
+        case .welcome: return .welcome(try introduction(version))
         case .refusal, nil: throw .unknownType(type)
         }
     }
 
-    private mutating func introduction() throws(WireError) -> Introduction {
+    /// A code that this program does not know is none: the text says what there is to know.
+    private mutating func refusal(_ version: UInt16) throws(WireError) -> HandshakeRefusal {
+        let text = try string("refusal", limit: Handshake.maximumRefusal)
+        let code = remaining > 0 ? HandshakeRefusal.Code(rawValue: try byte()) : nil
+        return HandshakeRefusal(code ?? .unspecified, text, version: version)
+    }
+
+    private mutating func starts() throws(WireError) -> [ProcessStart] {
+        let count = try count(of: "list of starts", size: 9, limit: ProcessStart.maximumRemembered)
+        var starts: [ProcessStart] = []
+        for _ in 0..<count { starts.append(ProcessStart(boot: try varint(), nonce: try fixed(UInt64.self))) }
+        return starts
+    }
+
+    private mutating func introduction(_ version: UInt16) throws(WireError) -> Introduction {
         let clusterID = try uuid()
         let clusterName = try string("cluster name", limit: Introduction.maximumName)
         let node = try node()
@@ -126,6 +151,6 @@ extension ByteReader {
         }
         return Introduction(
             clusterID: clusterID, clusterName: clusterName, node: node, nodeID: nodeID, store: store, boot: boot,
-            epoch: epoch, agreement: agreement)
+            epoch: epoch, agreement: agreement, starts: version >= 4 ? try starts() : [], version: version)
     }
 }

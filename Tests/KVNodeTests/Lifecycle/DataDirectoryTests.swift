@@ -1,5 +1,6 @@
 import KVConfig
 import KVCore
+import KVWire
 import XCTest
 
 @testable import KVNode
@@ -110,12 +111,85 @@ final class DataDirectoryTests: XCTestCase {
         try {
             let directory = try DataDirectory.open(configuration)
             let second = try XCTUnwrap(directory.topology?.member(named: "n2"))
-            XCTAssertNil(directory.objection(to: own, of: second))
+            XCTAssertNil(directory.peers.objection(to: own, of: second))
         }()
         let directory = try DataDirectory.open(configuration)
         let second = try XCTUnwrap(directory.topology?.member(named: "n2"))
-        XCTAssertNil(directory.objection(to: own, of: second))
-        XCTAssertNotNil(directory.objection(to: other, of: second))
+        XCTAssertNil(directory.peers.objection(to: own, of: second))
+        XCTAssertNotNil(directory.peers.objection(to: other, of: second))
+    }
+
+    // MARK: What a peer's store has forgotten
+
+    /// What n2 says of itself at its start number `boot`, of which its store remembers these.
+    private func second(_ boot: UInt64, starts: [UInt64: UInt64], store: UInt64 = 2) -> Introduction {
+        policy(2) { policy in
+            policy.introduction.store = UUID128(high: 0, low: store)
+            policy.introduction.boot = boot
+            policy.introduction.starts = starts.sorted { $0.key < $1.key }.map { ProcessStart(boot: $0, nonce: $1) }
+        }.introduction
+    }
+
+    /// Opens n1's directory anew each time: what it has seen is on disk.
+    private func objection(_ fixture: DirectoryFixture, to peer: Introduction) throws -> Objection? {
+        try DataDirectory.open(fixture.configuration(three) { $0.node = "n1" }).peers.objection(toStartOf: peer)
+    }
+
+    func testAnOlderCopyOfAPeersStoreIsRefusedForEver() throws {
+        let fixture = try DirectoryFixture()
+        XCTAssertNil(try objection(fixture, to: second(3, starts: [3: 33])))
+        XCTAssertNil(try objection(fixture, to: second(5, starts: [3: 33, 4: 44, 5: 55])))
+        XCTAssertNil(try objection(fixture, to: second(5, starts: [3: 33, 4: 44, 5: 55])), "the same again")
+        // It is put back to where it was after its third start, and started again and again.
+        let older = try XCTUnwrap(objection(fixture, to: second(4, starts: [3: 33, 4: 404])))
+        XCTAssertEqual(older.code, .outdatedStore)
+        XCTAssertEqual(
+            older.text,
+            """
+            the data directory of n2 is an older copy: it has been started 4 times, and n1 has seen it started 5 times; \
+            it may have forgotten what it promised, so it cannot vote; use the newest copy of its data directory or, \
+            where that is lost, start n2 with an empty one and --seed, and run `kv join n2 --replace n2`
+            """)
+        let same = try XCTUnwrap(objection(fixture, to: second(5, starts: [3: 33, 4: 404, 5: 505])))
+        XCTAssertEqual(same.code, .secondProcess)
+        let later = try XCTUnwrap(objection(fixture, to: second(6, starts: [3: 33, 4: 404, 5: 505, 6: 606])))
+        XCTAssertEqual(later.code, .outdatedStore)
+        XCTAssertTrue(later.text.contains("its start number 5 is not the one that n1 has seen"), later.text)
+        // The right one goes on.
+        XCTAssertNil(try objection(fixture, to: second(6, starts: [3: 33, 4: 44, 5: 55, 6: 66])))
+    }
+
+    func testAPeerOfTheVersionBeforeSaysNoMoreThanItsBootCounter() throws {
+        let fixture = try DirectoryFixture()
+        XCTAssertNil(try objection(fixture, to: second(3, starts: [:])))
+        XCTAssertEqual(try objection(fixture, to: second(2, starts: [:]))?.code, .outdatedStore)
+        // It is upgraded, downgraded for a start, and upgraded again.
+        XCTAssertNil(try objection(fixture, to: second(4, starts: [4: 44])))
+        XCTAssertNil(try objection(fixture, to: second(5, starts: [:])))
+        XCTAssertNil(try objection(fixture, to: second(6, starts: [4: 44, 6: 66])))
+        XCTAssertEqual(try objection(fixture, to: second(6, starts: [4: 44, 6: 67]))?.code, .secondProcess)
+    }
+
+    func testAnotherStoreOfANodeIsMetAsNew() throws {
+        let fixture = try DirectoryFixture()
+        XCTAssertNil(try objection(fixture, to: second(9, starts: [9: 99])))
+        XCTAssertNil(
+            try objection(fixture, to: second(1, starts: [1: 11], store: 22)), "the topology says whose turn it is")
+        XCTAssertEqual(try objection(fixture, to: second(1, starts: [1: 12], store: 22))?.code, .secondProcess)
+    }
+
+    func testAFirstMemberIsFoundingUntilItHasBeenLetIn() throws {
+        let fixture = try DirectoryFixture()
+        let configuration = try fixture.configuration(three) { $0.node = "n1" }
+        XCTAssertTrue(try DataDirectory.open(configuration).isFounding)
+        try {
+            let directory = try DataDirectory.open(configuration)
+            XCTAssertTrue(directory.isFounding, "it was never let in")
+            try directory.endFounding()
+            XCTAssertFalse(directory.isFounding)
+        }()
+        XCTAssertFalse(try DataDirectory.open(configuration).isFounding)
+        XCTAssertFalse(try DataDirectory.open(DirectoryFixture().configuration()).isFounding, "a cluster of one")
     }
 
     // MARK: Helpers

@@ -6,6 +6,51 @@ import XCTest
 
 @testable import KVNode
 
+/// Answers as a node does that knows version 3 of the protocol and no later one.
+private final class OldServer: Sendable {
+    /// Of the hellos that came.
+    let versions = Mailbox<UInt16>()
+    let port: Int
+    private let channel: any Channel
+
+    private final class Handler: ChannelInboundHandler {
+        typealias InboundIn = ByteBuffer
+        private let versions: Mailbox<UInt16>
+        private let introduction: Introduction
+
+        init(_ versions: Mailbox<UInt16>, _ introduction: Introduction) {
+            self.versions = versions
+            self.introduction = introduction
+        }
+
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+            let bytes = unwrapInboundIn(data)
+            let place = bytes.readerIndex + FrameLimits.header + 6
+            guard let version = bytes.getInteger(at: place, endianness: .little, as: UInt16.self) else { return }
+            versions.put(version)
+            let isKnown = version == 3
+            let refusal = Handshake.refusal(HandshakeRefusal(.unspecified, "another version", version: 3))
+            let answer = try? isKnown ? Handshake.welcome(introduction).frame() : refusal.frame(refusingIn: 3)
+            guard let answer else { return }
+            let channel = context.channel
+            channel.writeAndFlush(answer).whenComplete { _ in if !isKnown { channel.close(promise: nil) } }
+        }
+    }
+
+    init(introduction: Introduction) async throws {
+        channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .childChannelInitializer { [versions] channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(Handler(versions, introduction))
+                }
+            }
+            .bind(host: "127.0.0.1", port: 0).get()
+        port = try XCTUnwrap(channel.localAddress?.port)
+    }
+
+    func stop() async throws { try await channel.close() }
+}
+
 final class PeerLinkTests: XCTestCase {
     func testMessagesArriveInOrderFromWhoSentThem() async throws {
         let server = try await TestServer(policy: policy(2))
@@ -49,6 +94,18 @@ final class PeerLinkTests: XCTestCase {
         XCTAssertEqual(received, [message])
         try await link.stop()
         await server.stop()
+    }
+
+    /// The other side is of the version before: it refuses the hello, with its version in front, and understands the next.
+    func testAnOlderPeerIsSpokenToInItsVersion() async throws {
+        let old = try await OldServer(introduction: policy(2).introduction.spoken(3))
+        let link = try await TestLink(to: member(2, port: old.port), policy: policy(1))
+        let up = try await link.events.next()
+        XCTAssertEqual(up, .up(boot: 20))
+        let versions = [try await old.versions.next(), try await old.versions.next()]
+        XCTAssertEqual(versions, [Handshake.protocolVersion, 3])
+        try await link.stop()
+        try await old.stop()
     }
 
     func testANameIsResolved() async throws {

@@ -95,7 +95,8 @@ final class PeerLinksTests: XCTestCase {
         let links = try await TestLinks()
         try await links.adopt(members(try [2: server.port()]))
         guard case .refused(let reason) = try await links.events.next() else { return XCTFail("not refused") }
-        XCTAssertTrue(reason.contains(PeerPolicy.removal), reason)
+        XCTAssertEqual(reason.code, .removed)
+        XCTAssertTrue(reason.text.contains(PeerPolicy.removal), reason.text)
         try await links.stop()
         await server.stop()
     }
@@ -116,7 +117,7 @@ private final class TestLinks: Sendable {
     enum Event: Hashable, Sendable {
         case up(NodeNumber, epoch: Epoch)
         case down(NodeNumber)
-        case refused(String)
+        case refused(Objection)
     }
 
     let events = Mailbox<Event>()

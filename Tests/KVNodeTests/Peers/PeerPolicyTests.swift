@@ -121,12 +121,19 @@ final class PeerPolicyTests: XCTestCase {
         let mine = policy(1) { $0.topology?.members[1].store = UUID128(high: 0, low: 2) }
         XCTAssertNil(mine.objection(to: policy(2).introduction))
         XCTAssertEqual(
-            mine.objection(to: policy(2) { $0.introduction.store = UUID128(high: 0, low: 77) }.introduction),
+            mine.objection(to: policy(2) { $0.introduction.store = UUID128(high: 0, low: 77) }.introduction)?.text,
             """
             n2 has another data directory than before (store 0000000000000000000000000000004d, known to n1 is \
             00000000000000000000000000000002): with what it had promised forgotten it cannot vote; start it with its \
             own data directory or, where that is lost, with an empty one and --seed, and run `kv join n2 --replace n2`
             """)
+    }
+
+    func testWhatItsStartsSayCountsOfAMember() {
+        let mine = policy(1) { $0.startObjection = { $0.boot < 20 ? Objection(.outdatedStore, "old") : nil } }
+        XCTAssertNil(mine.objection(to: policy(2).introduction))
+        let older = policy(2) { $0.introduction.boot = 19 }.introduction
+        XCTAssertEqual(mine.objection(to: older), Objection(.outdatedStore, "old"))
     }
 
     func testARemovedStoreDoesNotReturn() throws {
@@ -139,8 +146,9 @@ final class PeerPolicyTests: XCTestCase {
             n2 was removed from the cluster "demo", and its data with it; to let it join again as a new member, empty \
             its data directory, start it with --seed and run `kv join n2`
             """
-        XCTAssertEqual(mine.objection(to: policy(2).introduction), message)
-        XCTAssertEqual(mine.objection(to: applicantPolicy("n2", store: 2).introduction), message)
+        XCTAssertEqual(mine.objection(to: policy(2).introduction), Objection(.removed, message))
+        XCTAssertEqual(
+            mine.objection(to: applicantPolicy("n2", store: 2).introduction), Objection(.removed, message))
         XCTAssertNil(mine.objection(to: applicantPolicy("n2", store: 22).introduction), "a new one may apply")
         XCTAssertTrue(message.contains(PeerPolicy.removal))
     }
@@ -148,10 +156,11 @@ final class PeerPolicyTests: XCTestCase {
     func testANumberGivenBeforeAndNoMembersIsThatOfARemovedMember() throws {
         let mine = policy(1) { $0.topology = topology([1, 3], epoch: 4) }
         let refusal = try XCTUnwrap(mine.objection(to: policy(2).introduction))
-        XCTAssertTrue(refusal.hasPrefix("n2 (#2) was removed from the cluster \"demo\""), refusal)
+        XCTAssertTrue(refusal.text.hasPrefix("n2 (#2) was removed from the cluster \"demo\""), refusal.text)
+        XCTAssertEqual(refusal.code, .removed)
         let later = policy(2) { $0.introduction.epoch = 5 }.introduction
         let doubt = try XCTUnwrap(mine.objection(to: later))
-        XCTAssertFalse(doubt.contains(PeerPolicy.removal), "who goes by a later topology may know better")
+        XCTAssertFalse(doubt.text.contains(PeerPolicy.removal), "who goes by a later topology may know better")
     }
 
     // MARK: Applicants
@@ -162,7 +171,7 @@ final class PeerPolicyTests: XCTestCase {
     }
 
     func testAnApplicantOfAnotherClusterIsNot() throws {
-        func objection(_ change: @escaping (inout Introduction) -> Void) -> String? {
+        func objection(_ change: @escaping (inout Introduction) -> Void) -> Objection? {
             policy(1).objection(to: applicantPolicy("n4", store: 4) { change(&$0.introduction) }.introduction)
         }
         XCTAssertNotNil(objection { $0.clusterName = "prod" })
@@ -211,6 +220,6 @@ final class PeerPolicyTests: XCTestCase {
     private func objection(_ change: (inout Introduction) -> Void) -> String? {
         var introduction = policy(2).introduction
         change(&introduction)
-        return policy(1).objection(to: introduction)
+        return policy(1).objection(to: introduction)?.text
     }
 }

@@ -46,8 +46,9 @@ final class PeerServerTests: XCTestCase {
             try await connection.send(
                 try Handshake.hello(introduction, shard: ShardPosition(index: 0, count: 1)).frame())
             let answer = try await connection.answer()
-            let expected = try XCTUnwrap(policy(2).objection(to: introduction))
-            XCTAssertEqual(answer, .refusal(expected))
+            let objection = try XCTUnwrap(policy(2).objection(to: introduction))
+            let expected = objection.text
+            XCTAssertEqual(answer, .refusal(HandshakeRefusal(objection.code, expected)))
             try await connection.end()
             let line = try await server.log.next()
             XCTAssertEqual(line, "warning: refused a connection from n1: \(expected)")
@@ -65,12 +66,76 @@ final class PeerServerTests: XCTestCase {
         XCTAssertEqual(
             answer,
             .refusal(
-                """
-                it speaks version \(Handshake.protocolVersion + 1) of the peer protocol, this node version \
-                \(Handshake.protocolVersion); \
-                run the same version of kv on all nodes, or versions that can work together
-                """))
+                HandshakeRefusal(
+                    .unspecified,
+                    """
+                    it speaks version \(Handshake.protocolVersion + 1) of the peer protocol, this node version \
+                    \(Handshake.protocolVersion); \
+                    run the same version of kv on all nodes, or versions that can work together
+                    """)))
         try await connection.end()
+        await server.stop()
+    }
+
+    func testTheVersionBeforeIsAnsweredInItself() async throws {
+        let server = try await TestServer(policy: policy(2) { $0.introduction.starts = [.init(boot: 20, nonce: 7)] })
+        let connection = try await RawConnection(port: server.port())
+        try await connection.send(said(policy(1).introduction.spoken(3)))
+        guard case .welcome(let introduction) = try await connection.answer() else { return XCTFail("not let in") }
+        XCTAssertEqual(introduction, policy(2).introduction.spoken(3))
+        await server.stop()
+        try await connection.end()
+    }
+
+    // MARK: Two processes of one store
+
+    /// Another process of the same store, with the next boot counter.
+    private func successor() -> Introduction { policy(1) { $0.introduction.boot += 1 }.introduction }
+
+    private func said(_ introduction: Introduction) throws -> ByteBuffer {
+        try Handshake.hello(introduction, shard: ShardPosition(index: 0, count: 1)).frame()
+    }
+
+    func testASecondProcessIsRefusedWhileTheFirstSpeaks() async throws {
+        let server = try await TestServer(policy: policy(2))
+        let first = try await RawConnection(port: server.port())
+        try await first.send(said(policy(1).introduction))
+        guard case .welcome = try await first.answer() else { return XCTFail("not let in") }
+        let second = try await RawConnection(port: server.port())
+        try await second.send(said(successor()))
+        try await Task.sleep(for: .milliseconds(200))
+        try await first.send(frame(.outdated(epoch: 5)))
+        guard case .refusal(let refusal) = try await second.answer() else { return XCTFail("let in") }
+        XCTAssertEqual(refusal.code, .secondProcess)
+        XCTAssertTrue(refusal.text.hasPrefix("n1 runs already and is in touch with n2"), refusal.text)
+        let heard = try await server.messages(1)
+        XCTAssertEqual(heard, [.outdated(epoch: 5)], "the first stays")
+        await server.stop()
+    }
+
+    func testASecondProcessIsLetInWhenTheFirstHasGone() async throws {
+        let server = try await TestServer(policy: policy(2))
+        let first = try await RawConnection(port: server.port())
+        try await first.send(said(policy(1).introduction))
+        guard case .welcome = try await first.answer() else { return XCTFail("not let in") }
+        let second = try await RawConnection(port: server.port())
+        let began = ContinuousClock.now
+        try await second.send(said(successor()))
+        try await first.channel.close()
+        guard case .welcome = try await second.answer() else { return XCTFail("not let in") }
+        XCTAssertLessThan(ContinuousClock.now - began, .seconds(1), "no longer than it takes to notice")
+        await server.stop()
+    }
+
+    func testASecondProcessIsLetInWhenTheFirstIsSilent() async throws {
+        let server = try await TestServer(policy: policy(2))
+        let first = try await RawConnection(port: server.port())
+        try await first.send(said(policy(1).introduction))
+        guard case .welcome = try await first.answer() else { return XCTFail("not let in") }
+        let second = try await RawConnection(port: server.port())
+        try await second.send(said(successor()))
+        guard case .welcome = try await second.answer() else { return XCTFail("not let in") }
+        try await first.end()
         await server.stop()
     }
 
@@ -143,7 +208,7 @@ final class PeerServerTests: XCTestCase {
         let server = try await TestServer(policy: policy(2), options: options)
         let connection = try await RawConnection(port: server.port())
         let answer = try await connection.answer()
-        XCTAssertEqual(answer, .refusal("it did not introduce itself in time"))
+        XCTAssertEqual(answer, .refusal(HandshakeRefusal(.unspecified, "it did not introduce itself in time")))
         try await connection.end()
         await server.stop()
     }

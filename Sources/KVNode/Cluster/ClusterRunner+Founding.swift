@@ -1,0 +1,44 @@
+import KVCore
+import KVStorage
+
+// A first member's first start: it takes part once the others have written its store down. See `Founding`.
+
+extension ClusterRunner {
+    func considerFounding(_ now: KVCore.Instant) {
+        guard let founding, founding.isDone(at: now) else { return }
+        self.founding = nil
+        let (directory, runners) = (parts.directory, parts.runners)
+        parts.pool.submit { [parts] state in
+            guard state == .active else { return }
+            do throws(StoreError) {
+                try directory.endFounding()
+            } catch {
+                return parts.onStoreFailure(error)
+            }
+            for runner in runners { runner.loop.execute { runner.takePart() } }
+            parts.onFounding(nil)
+        }
+    }
+
+    /// `member` has written this node's store down.
+    func agreed(_ member: NodeNumber) {
+        guard founding != nil else { return }
+        founding?.agreed(member)
+        parts.onFounding(awaited)
+    }
+
+    var awaited: String? {
+        guard let founding else { return nil }
+        let names = founding.awaited.map { machine.topology.member($0)?.id ?? "\($0)" }.joined(separator: ", ")
+        return """
+            its data directory is new, so it takes part once a majority of the first members has written its store down; \
+            start \(names)
+            """
+    }
+
+    /// A first member remembers another store of this node.
+    func isKnownByAnother(_ reason: String) {
+        guard founding != nil else { return }
+        parts.onDeparture(.fenced(printable(reason, limit: 1000)))
+    }
+}

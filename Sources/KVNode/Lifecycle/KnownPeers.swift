@@ -1,0 +1,125 @@
+import KVCore
+import KVStorage
+import KVWire
+import Synchronization
+
+/// Remembers, on disk, which store each peer has and how often that has started, so that a peer whose store has forgotten
+/// what it promised is noticed: one that was wiped, put back from an older copy, or copied beside itself.
+///
+/// etcd refuses a member that is put back in the same way: what a member had promised is known to others only by what they
+/// have seen of it.
+final class KnownPeers: Sendable {
+    private struct Known {
+        var store: UUID128
+        /// Of the latest start seen; 0 where none was.
+        var boot: UInt64 = 0
+        /// Nil where the peer spoke a version of the protocol that does not say it.
+        var nonce: UInt64?
+    }
+
+    private enum Entry {
+        static func store(_ node: NodeNumber) -> String { "peer.\(node.raw)" }
+        static func start(_ node: NodeNumber) -> String { "start.\(node.raw)" }
+    }
+
+    private let file: IdentityFile
+    private let nodeID: String
+    private let known: Mutex<[NodeNumber: Known]>
+
+    init(_ file: IdentityFile, nodeID: String, members: [Member]) {
+        self.file = file
+        self.nodeID = nodeID
+        var known: [NodeNumber: Known] = [:]
+        for member in members {
+            known[member.number] = Self.read(member.number, file)
+        }
+        self.known = Mutex(known)
+    }
+
+    private static func read(_ node: NodeNumber, _ file: IdentityFile) -> Known? {
+        let words = String(decoding: file.entry(Entry.start(node)) ?? [], as: UTF8.self).split(separator: " ")
+        if words.count == 3, let store = UUID128(String(words[0])), let boot = UInt64(words[1]) {
+            return Known(store: store, boot: boot, nonce: UInt64(words[2], radix: 16))
+        }
+        let store = UUID128(String(decoding: file.entry(Entry.store(node)) ?? [], as: UTF8.self))
+        return store.map { Known(store: $0) }
+    }
+
+    /// Why `member`, whose store the topology does not name, may not take part with this one; nil where it may. The first
+    /// store seen of a node is its own from then on: one that lost its data has forgotten what it promised, and must not
+    /// vote. Blocks where it is the first.
+    func objection(to store: UUID128, of member: Member) -> String? {
+        known.withLock { known in
+            if let held = known[member.number] {
+                return held.store == store
+                    ? nil : PeerPolicy.otherStore(of: member.id, store, known: held.store, to: nodeID)
+            }
+            return write(Entry.store(member.number), "\(store)", of: member.id) {
+                known[member.number] = Known(store: store)
+            }
+        }
+    }
+
+    /// Why a member that says this of itself may not take part; nil where it may. Blocks where it has started anew since
+    /// it was last seen: no start counts before it is on disk that there was one.
+    func objection(toStartOf peer: Introduction) -> Objection? {
+        known.withLock { known in
+            let id = printable(peer.nodeID)
+            let held = known[peer.node].flatMap { $0.store == peer.store ? $0 : nil } ?? Known(store: peer.store)
+            if let objection = Self.objection(to: peer, id, held.boot, held.nonce, nodeID) { return objection }
+            let nonce = peer.starts.last { $0.boot == peer.boot }?.nonce
+            guard peer.boot > held.boot || held.nonce == nil && nonce != nil else { return nil }
+            let said = "\(peer.store) \(peer.boot) \(nonce.map { String($0, radix: 16) } ?? "-")"
+            let failure = write(Entry.start(peer.node), said, of: id) {
+                known[peer.node] = Known(store: peer.store, boot: peer.boot, nonce: nonce)
+            }
+            return failure.map { Objection(.unspecified, $0) }
+        }
+    }
+
+    /// A store that has started less often than it was seen to, or another time than the one that was seen, is a copy.
+    private static func objection(
+        to peer: Introduction, _ id: String, _ boot: UInt64, _ nonce: UInt64?, _ me: String
+    ) -> Objection? {
+        let remedy =
+            """
+            it may have forgotten what it promised, so it cannot vote; use the newest copy of its data directory or, \
+            where that is lost, start \(id) with an empty one and --seed, and run `kv join \(id) --replace \(id)`
+            """
+        guard peer.boot >= boot else {
+            return Objection(
+                .outdatedStore,
+                """
+                the data directory of \(id) is an older copy: it has been started \(peer.boot) times, and \(me) has seen \
+                it started \(boot) times; \(remedy)
+                """)
+        }
+        guard let nonce, let claimed = peer.starts.first(where: { $0.boot == boot }), claimed.nonce != nonce else {
+            return nil
+        }
+        guard peer.boot > boot else {
+            return Objection(
+                .secondProcess,
+                """
+                the data directory of \(id) is a copy of another, or was put back from one: \(me) has seen another process \
+                begin as its start number \(boot); if that one runs, stop this one for good; else \(remedy)
+                """)
+        }
+        return Objection(
+            .outdatedStore,
+            """
+            the data directory of \(id) is a copy of an older one: its start number \(boot) is not the one that \(me) \
+            has seen; \(remedy)
+            """)
+    }
+
+    private func write(_ entry: String, _ text: String, of id: String, then: () -> Void) -> String? {
+        do throws(StoreError) {
+            try file.setEntry(entry, Array(text.utf8))
+        } catch {
+            return "\(nodeID) could not write down what it has seen of \(id): \(error)"
+        }
+        then()
+        return nil
+    }
+}

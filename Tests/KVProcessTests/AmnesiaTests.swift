@@ -1,0 +1,130 @@
+import Foundation
+import KVCore
+import XCTest
+
+/// Stores that have forgotten what they promised: put back from an older copy, copied beside themselves, or lost. None may
+/// take part with what is left, and all is there without it.
+final class AmnesiaTests: XCTestCase {
+    private let lines = 200
+
+    private func put(_ prefix: String, _ cluster: TestCluster, at id: String) throws -> [String] {
+        let connection = try cluster.connect(id)
+        return try (0..<lines).map { number in
+            let name = "\(prefix)-\(number)"
+            let answer = try connection.request("PUT", "/v1/kv/\(name)", body: Array(name.utf8))
+            guard answer.status == 204 else { throw Unexpected("\(name): \(answer.status) \(answer.text)") }
+            return name
+        }
+    }
+
+    private func assertHolds(_ names: [String], _ cluster: TestCluster, at id: String, line: UInt = #line) throws {
+        let connection = try cluster.connect(id)
+        let lost = try names.filter { try connection.request("GET", "/v1/kv/\($0)").text != $0 }
+        XCTAssertEqual(lost, [], line: line)
+    }
+
+    private func copy(_ cluster: TestCluster, _ id: String, to path: String) throws {
+        try FileManager.default.copyItem(atPath: cluster.data(id), toPath: path)
+    }
+
+    func testAnOlderCopyOfADataDirectoryIsRefusedAtEveryStart() throws {
+        let cluster = try TestCluster()
+        try cluster.startAndWait()
+        _ = try put("before", cluster, at: "n1")
+        XCTAssertEqual(try cluster.stop("n1"), .exited(0))
+        let backup = cluster.directory.appendingPathComponent("backup").path
+        try copy(cluster, "n1", to: backup)
+        try cluster.start("n1")
+        try cluster.waitUntilReady()
+        // Acknowledged by n1 and n2 alone.
+        cluster.killNow("n3")
+        let names = try put("after", cluster, at: "n2")
+        cluster.killNow("n1")
+        try cluster.eraseData(of: "n1")
+        for _ in 0..<3 {
+            if !FileManager.default.fileExists(atPath: cluster.data("n1")) {
+                try FileManager.default.copyItem(atPath: backup, toPath: cluster.data("n1"))
+            }
+            try cluster.start("n1")
+            XCTAssertEqual(try cluster.end(of: "n1"), .exited(65), cluster.log("n1"))
+        }
+        XCTAssertTrue(cluster.log("n1").contains("kv: the data directory of n1 is a copy of an older one"), cluster.log("n1"))
+        try cluster.start("n3")
+        try cluster.waitUntilReady("n2", "n3")
+        try assertHolds(names, cluster, at: "n3")
+        // The way back that the message names.
+        try cluster.eraseData(of: "n1")
+        try cluster.startApplicant("n1", seed: "n2")
+        try cluster.wait(for: "n1 to be admitted") {
+            try cluster.kv("join", "n1", "--replace", "n1", "--yes", at: ["n2"]).status == 0
+        }
+        try cluster.waitUntilReady("n1")
+        try assertHolds(names, cluster, at: "n1")
+    }
+
+    /// The second process ends, and says why; the first one is not disturbed.
+    func testACopyBesideItsOriginalEnds() throws {
+        // Made before the original started last, it counts on to the same number; made afterwards, to the next.
+        try copyAndStart(isLive: false, saying: "kv: the data directory of n1 is a copy of another, or was put back")
+        try copyAndStart(isLive: true, saying: "kv: n1 runs already and is in touch with n")
+    }
+
+    private func copyAndStart(isLive: Bool, saying text: String, line: UInt = #line) throws {
+        let cluster = try TestCluster()
+        try cluster.startAndWait()
+        if !isLive { XCTAssertEqual(try cluster.stop("n1"), .exited(0)) }
+        let other = cluster.directory.appendingPathComponent("copy")
+        try FileManager.default.createDirectory(at: other, withIntermediateDirectories: true)
+        try copy(cluster, "n1", to: other.appendingPathComponent("n1").path)
+        if !isLive { try cluster.start("n1") }
+        try cluster.waitUntilReady()
+        let (node, ports) = (try cluster.node("n1"), try TestCluster.freePorts(2))
+        let result = try cluster.serve("n1") { text in
+            text.replacingOccurrences(
+                of: "{id: n1, client: \"\(node.client)\", peer: \"\(node.peer)\"}",
+                with: """
+                    {id: n1, client: "127.0.0.1:\(ports[0])", peer: "127.0.0.1:\(ports[1])", \
+                    advertise_client: "\(node.client)", advertise_peer: "\(node.peer)"}
+                    """
+            ).replacingOccurrences(of: "\(cluster.directory.path)/data", with: other.path)
+        }
+        XCTAssertEqual(result.status, 65, result.errors)
+        XCTAssertTrue(result.errors.contains(text), result.errors, line: line)
+        XCTAssertTrue(cluster.isRunning("n1"))
+        let names = try put("k", cluster, at: "n1")
+        try assertHolds(names, cluster, at: "n2")
+    }
+
+    func testFirstMembersThatLostTheirDataDoNotFoundTheClusterAnew() throws {
+        let cluster = try TestCluster()
+        try cluster.startAndWait()
+        let names = try put("k", cluster, at: "n1")
+        cluster.killNow("n2", "n3")
+        try cluster.eraseData(of: "n2")
+        try cluster.eraseData(of: "n3")
+        try cluster.start("n2", "n3")
+        for id in ["n2", "n3"] {
+            XCTAssertEqual(try cluster.end(of: id), .exited(65), cluster.log(id))
+            XCTAssertTrue(
+                cluster.log(id).contains("kv: \(id) has another data directory than before"), cluster.log(id))
+        }
+        XCTAssertTrue(cluster.isRunning("n1"))
+        XCTAssertEqual(try cluster.http("n1", "GET", "/v1/kv/\(names[0])?consistency=stale").text, names[0])
+    }
+
+    /// One first member alone has nobody who knows that it is the first time; two are a majority.
+    func testAFirstMemberWaitsForAMajorityOfThem() throws {
+        let cluster = try TestCluster()
+        try cluster.start("n1")
+        try cluster.wait(for: "n1 to say what it waits for") {
+            let answer = try? cluster.http("n1", "GET", "/health/ready")
+            return answer?.status == 503 && answer?.text.contains("start n2, n3") == true
+        }
+        XCTAssertEqual(try cluster.http("n1", "PUT", "/v1/kv/k?timeout=100ms", body: [1]).status, 503)
+        try cluster.start("n2")
+        try cluster.waitUntilReady("n1", "n2")
+        XCTAssertEqual(try cluster.http("n1", "PUT", "/v1/kv/k", body: [1]).status, 204)
+        try cluster.start("n3")
+        try cluster.waitUntilReady()
+    }
+}
