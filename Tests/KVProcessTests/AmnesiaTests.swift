@@ -48,7 +48,8 @@ final class AmnesiaTests: XCTestCase {
             try cluster.start("n1")
             XCTAssertEqual(try cluster.end(of: "n1"), .exited(65), cluster.log("n1"))
         }
-        XCTAssertTrue(cluster.log("n1").contains("kv: the data directory of n1 is a copy of an older one"), cluster.log("n1"))
+        let log = cluster.log("n1")
+        XCTAssertTrue(log.contains("kv: the data directory of n1 is a copy of an older one"), log)
         try cluster.start("n3")
         try cluster.waitUntilReady("n2", "n3")
         try assertHolds(names, cluster, at: "n3")

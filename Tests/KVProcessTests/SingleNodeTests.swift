@@ -57,7 +57,7 @@ final class SingleNodeTests: XCTestCase {
         }
         let log = cluster.log("n1")
         XCTAssertTrue(log.contains("kv: \(sealed) is damaged at byte"), log)
-        XCTAssertTrue(log.contains("restore the file"), log)
+        XCTAssertTrue(log.contains("--replace NODE"), log)
 
         try original.write(to: URL(fileURLWithPath: sealed))
         try cluster.startAndWait()
