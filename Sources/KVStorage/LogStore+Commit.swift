@@ -13,7 +13,7 @@ extension LogStore {
         if buffer.beginsSegment {
             let previous = catalog.segments[segment.number - 1]
             newSegment = CommitJob.NewSegment(
-                previous: previous?.file,
+                identity: identity, previous: previous?.file,
                 header: SegmentHeader(
                     identity: buffer.segment, firstBatch: buffer.number, previousEnd: previous?.end ?? 0))
             preallocated = 0

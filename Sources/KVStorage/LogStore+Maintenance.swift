@@ -48,7 +48,8 @@ extension LogStore {
             return MaintenanceJob(
                 task: .remove(
                     SegmentRemoval(
-                        fileSystem: fileSystem, directory: options.directory, number: number,
+                        fileSystem: fileSystem, directory: options.directory, identity: identity,
+                        shard: options.shard, number: number,
                         hasSidecar: catalog.segments[number]?.hasSidecar ?? false,
                         unsynced: syncedPosition < barrier ? catalog.segments[written.segment]?.file : nil)))
         }

@@ -15,6 +15,8 @@ import KVCore
 public final class LogStore: RecordStore {
     public let options: StoreOptions
     let fileSystem: any FileSystem
+    /// Keeps the store's manifest; nil where nobody does.
+    let identity: IdentityFile?
     let catalog: Catalog
     @exclusivity(unchecked) var writer: LogWriter
 
@@ -52,11 +54,12 @@ public final class LogStore: RecordStore {
     var maySealNewest = true
 
     init(
-        _ options: StoreOptions, _ fileSystem: any FileSystem, _ catalog: Catalog, _ writer: LogWriter,
-        written: Location, preallocated: UInt64, space: VolumeSpace
+        _ options: StoreOptions, _ fileSystem: any FileSystem, _ identity: IdentityFile?, _ catalog: Catalog,
+        _ writer: LogWriter, written: Location, preallocated: UInt64, space: VolumeSpace
     ) {
         self.options = options
         self.fileSystem = fileSystem
+        self.identity = identity
         self.catalog = catalog
         self.writer = writer
         self.written = written

@@ -4,6 +4,10 @@ public enum StoreError: Error, Hashable, Sendable {
     case io(FileError)
     /// Bytes that had been synced are not what was written.
     case damaged(file: String, offset: UInt64, detail: String)
+    /// Less is there than this store had written when it last ran.
+    case incomplete(directory: String, detail: String)
+    /// The identity file is older than the log beside it.
+    case outdated(file: String, detail: String)
     /// The file belongs to something else: another node, cluster, store or shard.
     case foreign(file: String, detail: String)
     case newerFormat(file: String, found: UInt32, supported: UInt32)
@@ -15,6 +19,12 @@ public enum StoreError: Error, Hashable, Sendable {
 }
 
 extension StoreError: CustomStringConvertible {
+    /// What brings a node back whose own data cannot be used.
+    private static let remedy =
+        "Move this node's data directory away, start the node with --seed, and let it be rebuilt from its peers with "
+        + "'kv join NODE --replace NODE'. (An older copy of the directory will not do: it has forgotten what this node "
+        + "promised, and the others refuse it.)"
+
     public var description: String {
         switch self {
         case .io(let error) where error.isOutOfSpace, .notWritable(_, let error) where error.isOutOfSpace:
@@ -26,9 +36,13 @@ extension StoreError: CustomStringConvertible {
                 + "data directory."
         case .damaged(let file, let offset, let detail):
             "\(file) is damaged at byte \(offset): \(detail). Its data had been written before, so starting without "
-                + "it could lose or bring back changes: move the data directory away, start the node with --seed, and "
-                + "let it be rebuilt from its peers with 'kv join NODE --replace NODE'. (An older copy of the directory "
-                + "will not do: it has forgotten what this node promised, and the others refuse it.)"
+                + "it could lose or bring back changes. \(Self.remedy)"
+        case .incomplete(let directory, let detail):
+            "\(directory) holds less than when this node last ran: \(detail). It has forgotten what it promised and "
+                + "acknowledged, so it must not take part again. \(Self.remedy)"
+        case .outdated(let file, let detail):
+            "\(file) is an older copy than the data beside it: \(detail). This node would go by a cluster as it was. "
+                + "Put the newer file back if it is still there. \(Self.remedy)"
         case .foreign(let file, let detail):
             "\(file): \(detail). Use the data directory that belongs to this node, or an empty one."
         case .newerFormat(let file, let found, let supported):
@@ -36,7 +50,7 @@ extension StoreError: CustomStringConvertible {
                 + "Install that version or a later one."
         case .olderFormat(let file, let found, let supported):
             "\(file) has format \(found), written by an older kv; this one knows format \(supported) only. Run the "
-                + "version that wrote it, or move the data directory away and let the node be rebuilt from its peers."
+                + "version that wrote it. Or else: \(Self.remedy)"
         case .locked(let directory):
             "\(directory) is in use by another process. Stop that one first, or give this node a data directory "
                 + "of its own."

@@ -64,6 +64,50 @@ final class SingleNodeTests: XCTestCase {
         for number in 0..<40 { XCTAssertTrue(try cluster.http("n1", "GET", "/v1/kv/\(number)").body == value) }
     }
 
+    func testAStoreThatLostAPartOfItselfIsRefused() throws {
+        let cluster = try TestCluster(nodes: 1, replicas: 1, settings: "storage: {segment: 4MiB, shards: 1}\n")
+        try cluster.startAndWait()
+        let connection = try cluster.connect("n1")
+        let value = [UInt8](repeating: 0xab, count: 300_000)
+        for number in 0..<20 {
+            XCTAssertEqual(try connection.request("PUT", "/v1/kv/\(number)", body: value).status, 204)
+        }
+        // What is on disk is known before the process ends.
+        cluster.killNow()
+        let shard = cluster.data("n1") + "/shard-0"
+        let (manager, aside) = (FileManager.default, cluster.directory.path + "/aside")
+        let segments = try manager.contentsOfDirectory(atPath: shard).filter { $0.hasSuffix(".log") }.sorted()
+        XCTAssertGreaterThan(segments.count, 1)
+        try manager.copyItem(atPath: shard, toPath: aside)
+        let losses: [(String, () throws -> Void)] = [
+            ("\(shard) holds less than when this node last ran", { try manager.removeItem(atPath: shard) }),
+            (segments[0], { try manager.removeItem(atPath: "\(shard)/\(segments[0])") }),
+            (
+                segments[segments.count - 1],
+                {
+                    try manager.removeItem(atPath: "\(shard)/\(segments[segments.count - 1])")
+                }
+            ),
+            (
+                "is damaged at byte 0",
+                {
+                    try Data().write(to: URL(fileURLWithPath: "\(shard)/\(segments[segments.count - 1])"))
+                }
+            ),
+        ]
+        for (words, lose) in losses {
+            try lose()
+            let result = try cluster.serve("n1")
+            XCTAssertEqual(result.status, 65, result.errors)
+            XCTAssertTrue(result.errors.contains(words), result.errors)
+            XCTAssertTrue(result.errors.contains("kv join NODE --replace NODE"), result.errors)
+            if manager.fileExists(atPath: shard) { try manager.removeItem(atPath: shard) }
+            try manager.copyItem(atPath: aside, toPath: shard)
+        }
+        try cluster.startAndWait()
+        for number in 0..<20 { XCTAssertTrue(try cluster.http("n1", "GET", "/v1/kv/\(number)").body == value) }
+    }
+
     func testNewerSegmentIsRefused() throws {
         let cluster = try TestCluster(nodes: 1, replicas: 1)
         try cluster.startAndWait()

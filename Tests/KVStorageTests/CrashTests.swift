@@ -59,11 +59,11 @@ final class CrashTests: XCTestCase {
         var crashes = 0
         for sync in [SyncMode.always, .never] {
             for seed in 100...125 as ClosedRange<UInt64> {
-                guard let run = attempt(seed: seed, stopAt: 5, sync: sync, steps: 400, again: true) else { return }
+                guard let run = attempt(seed: seed, stopAt: 25, sync: sync, steps: 400, again: true) else { return }
                 crashes += run.crashes
                 guard
                     let restless = attempt(
-                        seed: seed, stopAt: 5, sync: sync, steps: 200, again: true, isRestless: true)
+                        seed: seed, stopAt: 25, sync: sync, steps: 200, again: true, isRestless: true)
                 else { return }
                 crashes += restless.crashes
             }

@@ -10,10 +10,14 @@ final class StoreFixture {
 
     let disk: SimulatedDisk
     var options: StoreOptions
+    /// Whether the store's manifest is kept, as a node keeps it.
+    private let keepsManifest: Bool
+    private(set) var identity: IdentityFile?
     var store: LogStore!  // swift-format-ignore: NeverUseImplicitlyUnwrappedOptionals
     private var sequence: UInt64 = 0
 
-    init(seed: UInt64 = 1, segment: Int = 2048, sync: SyncMode = .always) throws {
+    init(seed: UInt64 = 1, segment: Int = 2048, sync: SyncMode = .always, keepsManifest: Bool = false) throws {
+        self.keepsManifest = keepsManifest
         disk = SimulatedDisk(seed: seed)
         options = StoreOptions(directory: Self.directory, store: Self.store)
         options.segment = segment
@@ -29,7 +33,14 @@ final class StoreFixture {
     @discardableResult
     func open() throws -> LogStore {
         store = nil
-        let opened = try LogStore.open(options, fileSystem: disk)
+        identity = nil
+        if keepsManifest {
+            identity = try IdentityFile(
+                directory: "data", fileSystem: disk, node: "n1", cluster: nil, newStore: Self.store, newShards: 1,
+                nonce: 1)
+        }
+        let opened = try LogStore.open(options, fileSystem: disk, identity: identity)
+        try identity?.note([opened])
         store = opened
         return opened
     }

@@ -24,7 +24,7 @@ final class StoreRun {
     /// - Parameter isRestless: whether partitions come and go and are purged much more often.
     init(seed: UInt64, sync: SyncMode = .always, isRestless: Bool = false) throws {
         self.isRestless = isRestless
-        fixture = try StoreFixture(seed: seed, segment: 700, sync: sync)
+        fixture = try StoreFixture(seed: seed, segment: 700, sync: sync, keepsManifest: true)
         fixture.options.preallocation = 512
         random = SplitMix(seed: seed &* 7919)
         fixture.disk.blockedReads = 300

@@ -39,8 +39,8 @@ final class DataDirectory: Sendable {
     /// Opens the directory, or makes it, and recovers what is in it.
     /// - Throws: `NodeError`
     static func open(_ configuration: Configuration) throws(NodeError) -> DataDirectory {
-        try makeParents(of: configuration.dataDirectory)
         do {
+            try IdentityFile.makeParents(of: configuration.dataDirectory)
             return try DataDirectory(configuration)
         } catch let error as StoreError {
             throw NodeError(error)
@@ -53,11 +53,14 @@ final class DataDirectory: Sendable {
 
     private init(_ configuration: Configuration) throws {
         let path = configuration.dataDirectory
+        // What is read before it is locked may be replaced by the process that still has it.
+        let lock = try IdentityFile.lock(path)
         let found = try Self.storedTopology(in: path)
         if let found { try ConfigurationCheck(configuration, path).check(found, madeWith: Self.agreement(of: path)) }
         let shards = configuration.storage.shards
         let file = try IdentityFile(
-            directory: path, node: configuration.node.id, cluster: found == nil ? configuration.clusterID : nil,
+            directory: path, lock: lock, node: configuration.node.id,
+            cluster: found == nil ? configuration.clusterID : nil,
             newStore: .random(), newShards: shards == 0 ? Self.defaultShards : shards,
             nonce: .random(in: .min ... .max))
         self.path = path
@@ -66,8 +69,11 @@ final class DataDirectory: Sendable {
         topology = try found ?? Self.begin(configuration, file)
         owned = Stores(
             stores: try (0..<file.shards).map { shard in
-                try LogStore.open(StoreOptions(shard: shard, of: file, in: path, configuration.storage))
+                try LogStore.open(
+                    StoreOptions(shard: shard, of: file, in: path, configuration.storage), identity: file)
             })
+        try Self.check(file, isOf: owned.stores, topology: found)
+        try file.note(owned.stores)
         peers = KnownPeers(file, nodeID: configuration.node.id, members: topology?.members ?? [])
         if let topology { _ = try member(in: topology, configuration) }
     }
@@ -118,15 +124,20 @@ final class DataDirectory: Sendable {
         IdentityFile.peek(Entry.agreement, directory: path).map { String(decoding: $0, as: UTF8.self) }
     }
 
-    private static func makeParents(of path: String) throws(NodeError) {
-        var made = path.hasPrefix("/") ? "/" : ""
-        for part in path.split(separator: "/").dropLast() {
-            made += part + "/"
-            do throws(FileError) {
-                try SystemFileSystem().createDirectory(made)
-            } catch {
-                throw NodeError(StoreError.notWritable(directory: path, error))
-            }
+    /// Notes what the stores have on disk, for the next start to find again. All of them have stopped. Blocks.
+    func noteStores() throws(StoreError) { try file.note(owned.stores) }
+
+    /// A topology is on disk before a store begins a partition for it.
+    private static func check(
+        _ file: IdentityFile, isOf stores: [LogStore], topology: Topology?
+    ) throws(StoreError) {
+        let epoch = topology?.epoch ?? 0
+        for store in stores where store.newestMembership > epoch {
+            throw .outdated(
+                file: file.path,
+                detail:
+                    "\(store.options.directory) is of epoch \(store.newestMembership) of the cluster, and this file "
+                    + "knows epochs up to \(epoch)")
         }
     }
 }

@@ -3,6 +3,7 @@ import Glibc
 import KVAPI
 import KVConfig
 import KVCore
+import KVStorage
 import KVWire
 import Logging
 import NIOCore
@@ -61,6 +62,11 @@ struct NodeBase: Sendable {
     func close() async {
         try? await commitPool.shutdownGracefully()
         try? await pool.shutdownGracefully()
+        // No thread uses the stores any more. A failure costs only what the next start could notice, and that start
+        // meets the same disk.
+        do throws(StoreError) { try directory.noteStores() } catch {
+            logger.warning("could not note what is on disk: \(error)")
+        }
         try? await group.shutdownGracefully()
         try? await clusterGroup.shutdownGracefully()
     }

@@ -23,7 +23,8 @@ public struct NodeError: Error, CustomStringConvertible {
         switch error {
         case .io(let failure) where failure.isOutOfSpace: self.init(.unavailable, "\(error)")
         case .locked, .notWritable: self.init(.unavailable, "\(error)")
-        case .io, .damaged, .foreign, .newerFormat, .olderFormat, .tooLarge: self.init(.badData, "\(error)")
+        case .io, .damaged, .incomplete, .outdated, .foreign, .newerFormat, .olderFormat, .tooLarge:
+            self.init(.badData, "\(error)")
         }
     }
 

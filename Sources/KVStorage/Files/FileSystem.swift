@@ -8,8 +8,10 @@ public protocol FileSystem: Sendable {
     func open(_ path: String, _ mode: OpenMode) throws(FileError) -> any File
     /// The names in a directory, in no order, without `.` and `..`.
     func list(_ directory: String) throws(FileError) -> [String]
-    /// Creates a directory unless it is there; its parent must be.
-    func createDirectory(_ path: String) throws(FileError)
+    /// Creates a directory unless it is there; its parent must be. Durable after `syncDirectory` of its parent.
+    /// - Returns: whether it was not there.
+    @discardableResult
+    func createDirectory(_ path: String) throws(FileError) -> Bool
     /// Replaces what is at `target`. Durable after `syncDirectory`.
     func rename(_ path: String, to target: String) throws(FileError)
     /// Durable after `syncDirectory`.

@@ -25,8 +25,11 @@ public struct SystemFileSystem: FileSystem {
         return names
     }
 
-    public func createDirectory(_ path: String) throws(FileError) {
-        if mkdir(path, 0o750) != 0 && errno != EEXIST { throw FileError(errno: errno, "mkdir", path) }
+    @discardableResult
+    public func createDirectory(_ path: String) throws(FileError) -> Bool {
+        if mkdir(path, 0o750) == 0 { return true }
+        guard errno == EEXIST else { throw FileError(errno: errno, "mkdir", path) }
+        return false
     }
 
     public func rename(_ path: String, to target: String) throws(FileError) {

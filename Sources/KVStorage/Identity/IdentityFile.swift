@@ -23,35 +23,54 @@ public final class IdentityFile: Sendable {
     /// Into how many shards the data is divided, each in a directory of its own.
     public let shards: Int
 
+    /// Of the file itself.
+    public let path: String
     private let directory: String
     private let fileSystem: any FileSystem
     private let lock: any FileLock
     private let entries: Mutex<[String: [UInt8]]>
 
-    private enum Entry {
+    enum Entry {
         static let node = "node"
         static let cluster = "cluster"
         static let store = "store"
         static let boot = "boot"
         static let starts = "starts"
         static let shards = "shards"
+        /// The start up to which the manifests have been kept: where another start is the newest, a version ran that
+        /// did not keep them, and they say nothing.
+        static let manifestBoot = "manifest.boot"
+        static func manifest(_ shard: UInt16) -> String { "manifest.\(shard)" }
         static let reserved: Set = [node, cluster, store, boot, starts, shards]
+        static func isReserved(_ name: String) -> Bool { reserved.contains(name) || name.hasPrefix("manifest.") }
     }
 
-    /// Opens a node's data directory, or makes it; its parent must be there.
-    ///
-    /// - Parameters:
-    ///   - cluster: the one that it must be of, or of none yet; nil takes whatever it says.
-    ///   - newStore: the store's name if this makes the directory; random.
-    ///   - newShards: the shards if this makes the directory.
-    ///   - nonce: tells this start from all others, those of copies of the directory included; random.
-    /// - Throws: `locked`, `notWritable`, `foreign` (another node's or cluster's), `newerFormat`, `damaged`, `io`.
-    public init(
-        directory: String, fileSystem: any FileSystem = SystemFileSystem(), node: String, cluster: UUID128?,
-        newStore: UUID128, newShards: Int, nonce: UInt64
+    /// Makes the directories above a data directory where they are not there, and puts them on disk: also what an
+    /// earlier start made and did not come to sync. Blocks.
+    /// - Throws: `notWritable`
+    public static func makeParents(
+        of directory: String, fileSystem: any FileSystem = SystemFileSystem()
     ) throws(StoreError) {
-        self.directory = directory
-        self.fileSystem = fileSystem
+        var parent = directory.hasPrefix("/") ? "/" : "."
+        for part in directory.split(separator: "/").dropLast() where part != "." {
+            let made = parent == "." ? String(part) : parent == "/" ? "/\(part)" : "\(parent)/\(part)"
+            do throws(FileError) {
+                let isNew = try fileSystem.createDirectory(made)
+                // A directory of the system's may be none of this user's to read, and was on disk long ago.
+                do throws(FileError) { try fileSystem.syncDirectory(parent) } catch { if isNew { throw error } }
+            } catch {
+                throw .notWritable(directory: directory, error)
+            }
+            parent = made
+        }
+    }
+
+    /// Takes the exclusive lock on a node's data directory, and makes the directory where it is not there; its parent
+    /// must be. What is read under the lock stays true as long as it is held.
+    /// - Throws: `locked`, `notWritable`
+    public static func lock(
+        _ directory: String, fileSystem: any FileSystem = SystemFileSystem()
+    ) throws(StoreError) -> any FileLock {
         let lock: (any FileLock)?
         do throws(FileError) {
             try fileSystem.createDirectory(directory)
@@ -61,9 +80,28 @@ public final class IdentityFile: Sendable {
             throw .notWritable(directory: directory, error)
         }
         guard let lock else { throw .locked(directory: directory) }
-        self.lock = lock
+        return lock
+    }
+
+    /// Opens a node's data directory, or makes it; its parent must be there.
+    ///
+    /// - Parameters:
+    ///   - lock: the directory's, if the caller has taken it.
+    ///   - cluster: the one that it must be of, or of none yet; nil takes whatever it says.
+    ///   - newStore: the store's name if this makes the directory; random.
+    ///   - newShards: the shards if this makes the directory.
+    ///   - nonce: tells this start from all others, those of copies of the directory included; random.
+    /// - Throws: `locked`, `notWritable`, `foreign` (another node's or cluster's), `newerFormat`, `damaged`, `io`.
+    public init(
+        directory: String, fileSystem: any FileSystem = SystemFileSystem(), lock: (any FileLock)? = nil, node: String,
+        cluster: UUID128?, newStore: UUID128, newShards: Int, nonce: UInt64
+    ) throws(StoreError) {
+        self.directory = directory
+        self.fileSystem = fileSystem
+        if let lock { self.lock = lock } else { self.lock = try Self.lock(directory, fileSystem: fileSystem) }
 
         let path = "\(directory)/\(Self.name)"
+        self.path = path
         var entries = try Self.read(path, in: directory, fileSystem)
         if entries == nil {
             entries = [
@@ -96,6 +134,11 @@ public final class IdentityFile: Sendable {
             self.starts.map { "\($0.boot):\(String($0.nonce, radix: 16))" }.joined(separator: " ").utf8)
         counted[Entry.boot] = Array("\(boot + 1)".utf8)
         if let cluster { counted[Entry.cluster] = Array("\(cluster)".utf8) }
+        if text(Entry.manifestBoot) == "\(boot)" {
+            counted[Entry.manifestBoot] = counted[Entry.boot]
+        } else {
+            counted = counted.filter { !$0.key.hasPrefix("manifest.") }
+        }
         self.entries = Mutex(counted)
         do throws(FileError) {
             try Self.write(counted, path, in: directory, fileSystem)
@@ -133,26 +176,32 @@ public final class IdentityFile: Sendable {
 
     /// Keeps bytes under a name, durably when this returns. Blocks.
     public func setEntry(_ name: String, _ bytes: [UInt8]) throws(StoreError) {
-        precondition(!Entry.reserved.contains(name), "the entry \(name) is the file's own")
+        precondition(!Entry.isReserved(name), "the entry \(name) is the file's own")
         try set(name, bytes)
     }
 
     private func set(_ name: String, _ bytes: [UInt8]) throws(StoreError) {
+        try storing { () throws(FileError) in try update { $0[name] = bytes } }
+    }
+
+    /// Changes entries together, durably when this returns. Nothing is written where nothing changes. Blocks.
+    func update(_ change: (inout [String: [UInt8]]) -> Void) throws(FileError) {
         let error = entries.withLock { entries -> FileError? in
             var changed = entries
-            changed[name] = bytes
+            change(&changed)
+            guard changed != entries else { return nil }
             do throws(FileError) {
-                try Self.write(changed, "\(directory)/\(Self.name)", in: directory, fileSystem)
+                try Self.write(changed, path, in: directory, fileSystem)
             } catch {
                 return error
             }
             entries = changed
             return nil
         }
-        if let error { throw .io(error) }
+        if let error { throw error }
     }
 
-    /// What a directory that is not locked says of itself, for messages; nil where it says nothing.
+    /// What a directory says of itself; nil where it says nothing. It may be another process's unless it is locked.
     public static func peek(
         _ name: String, directory: String, fileSystem: any FileSystem = SystemFileSystem()
     ) -> [UInt8]? {

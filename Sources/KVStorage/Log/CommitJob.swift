@@ -5,6 +5,7 @@ import KVCore
 public struct CommitJob: Sendable {
     /// The first batch of a segment creates it, after the one before it is sealed.
     struct NewSegment: Sendable {
+        var identity: IdentityFile?
         var previous: (any File)?
         var header: SegmentHeader
     }
@@ -58,6 +59,11 @@ public struct CommitJob: Sendable {
             // From here on a bad header is damage: no batch is written before it is on disk.
             try file.sync()
             try fileSystem.syncDirectory(directory)
+            // From here on a missing segment is damage, too.
+            try newSegment.identity?.changeManifest(ofShard: newSegment.header.identity.shard) { manifest in
+                manifest.add(newSegment.header.identity.number)
+                manifest.synced(newSegment.header.firstBatch - 1)
+            }
             return file
         }
         return try fileSystem.open(path, .readWrite)

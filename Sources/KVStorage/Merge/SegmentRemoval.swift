@@ -4,6 +4,8 @@ import KVCore
 struct SegmentRemoval: Sendable {
     let fileSystem: any FileSystem
     let directory: String
+    let identity: IdentityFile?
+    let shard: UInt16
     let number: UInt32
     let hasSidecar: Bool
     /// The newest segment, where it holds something that is written but not synced and that this segment's records
@@ -13,6 +15,7 @@ struct SegmentRemoval: Sendable {
     func run() throws(StoreError) {
         do {
             try unsynced?.sync()
+            try identity?.changeManifest(ofShard: shard) { $0.remove(number) }
             try fileSystem.unlink(directory + "/" + FileName.segment(number))
             if hasSidecar { try fileSystem.unlink(directory + "/" + FileName.sidecar(number)) }
             try fileSystem.syncDirectory(directory)

@@ -8,11 +8,12 @@ extension LogStore {
     /// unfinished at the end of the newest segment. Everything found is synced before the store is handed out: what a
     /// process wrote and a power loss could still take must not be served as durable.
     ///
-    /// Blocks. The caller holds the lock on the data directory.
+    /// Blocks. The caller holds the lock on the data directory, and then calls `IdentityFile.note`.
+    /// - Parameter identity: keeps the store's manifest, what it must find again. Nil: nothing is expected.
     public static func open(
-        _ options: StoreOptions, fileSystem: any FileSystem = SystemFileSystem()
+        _ options: StoreOptions, fileSystem: any FileSystem = SystemFileSystem(), identity: IdentityFile? = nil
     ) throws(StoreError) -> LogStore {
-        var recovery = Recovery(options, fileSystem)
+        var recovery = Recovery(options, fileSystem, identity)
         return try recovery.run()
     }
 }
@@ -21,7 +22,10 @@ extension LogStore {
 struct Recovery {
     let options: StoreOptions
     let fileSystem: any FileSystem
+    let identity: IdentityFile?
     let catalog: Catalog
+    /// Nil where nothing is known.
+    private var manifest: Manifest?
     private var numbers: [UInt32] = []
     private var sidecars: Set<UInt32> = []
 
@@ -33,14 +37,19 @@ struct Recovery {
         var preallocated: UInt64
     }
 
-    init(_ options: StoreOptions, _ fileSystem: any FileSystem) {
+    init(_ options: StoreOptions, _ fileSystem: any FileSystem, _ identity: IdentityFile?) {
         self.options = options
         self.fileSystem = fileSystem
+        self.identity = identity
         catalog = Catalog(cache: options.cache)
     }
 
     mutating func run() throws(StoreError) -> LogStore {
+        manifest = try identity?.manifest(ofShard: options.shard)
         try findFiles()
+        if let missing = manifest?.firstMissing(numbers) {
+            throw .incomplete(directory: options.directory, detail: "\(FileName.segment(missing)) is gone")
+        }
         let newest = try readNewest()
         if var header = newest?.header {
             for number in numbers.dropLast().reversed() { header = try readSealed(number, header) }
@@ -54,7 +63,7 @@ struct Recovery {
         let (fileSystem, directory) = (fileSystem, options.directory)
         let space = try storing { () throws(FileError) in try fileSystem.space(directory) }
         return LogStore(
-            options, fileSystem, catalog, writer, written: tail, preallocated: newest?.preallocated ?? 0,
+            options, fileSystem, identity, catalog, writer, written: tail, preallocated: newest?.preallocated ?? 0,
             space: space)
     }
 
@@ -88,7 +97,7 @@ struct Recovery {
         return try storing { () throws(FileError) in try fileSystem.open(path, mode) }
     }
 
-    private func identity(_ number: UInt32) -> SegmentIdentity {
+    private func segmentIdentity(_ number: UInt32) -> SegmentIdentity {
         SegmentIdentity(store: options.store, shard: options.shard, number: number)
     }
 
@@ -104,7 +113,7 @@ struct Recovery {
         guard header.format == SegmentHeader.currentFormat else {
             throw .olderFormat(file: name, found: header.format, supported: SegmentHeader.currentFormat)
         }
-        guard header.identity == identity(number) else {
+        guard header.identity == segmentIdentity(number) else {
             let found = header.identity
             throw .foreign(
                 file: name,
@@ -121,9 +130,10 @@ struct Recovery {
             let file = try open(number, .readWrite)
             let size = try storing { () throws(FileError) in try file.size() }
             if let header = try header(number, file) { return try readNewest(number, file, size, header) }
-            let check = TailCheck(file: file, segment: identity(number), size: size)
+            let check = TailCheck(file: file, segment: segmentIdentity(number), size: size)
             let name = path(FileName.segment(number))
-            if try storing({ () throws(FileError) in try check.hasBatches() }) {
+            let hasBatches = try storing { () throws(FileError) in try check.hasBatches() }
+            if hasBatches || manifest?.contains(number) ?? false {
                 throw .damaged(file: name, offset: 0, detail: "the segment's header is not what was written")
             }
             // The crash came while it was being created: it never held anything.
@@ -144,16 +154,18 @@ struct Recovery {
         segment.file = file
         catalog.segments.add(segment)
         var reader = BatchReader(
-            file, identity(number), from: UInt64(SegmentHeader.size), to: size, expected: header.firstBatch)
+            file, segmentIdentity(number), from: UInt64(SegmentHeader.size), to: size, expected: header.firstBatch)
         var newest = Newest(segment: segment, header: header, nextBatch: 0, preallocated: size)
         let detail: String?
         var verdict = TailCheck.Verdict.clean
         do throws(FileError) {
             detail = try readBatches(&reader, into: segment)
             if detail != nil {
-                let check = TailCheck(file: file, segment: identity(number), size: size)
+                let check = TailCheck(file: file, segment: segmentIdentity(number), size: size)
                 verdict = try check.verdict(reader.offset, expected: reader.expected)
             }
+            // No crash takes back what is known to have been on disk.
+            if let manifest, reader.expected <= manifest.batch { verdict = .damaged }
             if verdict == .torn {
                 try file.truncate(to: reader.offset)
                 newest.preallocated = reader.offset
@@ -165,10 +177,22 @@ struct Recovery {
         } catch {
             throw .io(error)
         }
-        if verdict == .damaged { throw damaged(number, reader.offset, detail) }
+        if verdict == .damaged {
+            throw damaged(number, reader.offset, detail ?? "batch \(reader.expected) was written there and is gone")
+        }
+        try checkIdentity(number, isEmpty: reader.expected == header.firstBatch)
         segment.end = reader.offset
         newest.nextBatch = reader.expected
         return newest
+    }
+
+    /// A segment is noted in the identity file before its first batch is written, so that file is never behind the log.
+    private func checkIdentity(_ number: UInt32, isEmpty: Bool) throws(StoreError) {
+        guard let identity, let manifest, number > manifest.newest, !isEmpty || number > manifest.newest + 1
+        else { return }
+        throw .outdated(
+            file: identity.path,
+            detail: "it knows nothing of \(path(FileName.segment(number))), which was written after it")
     }
 
     /// Why it stopped, unless it was at the end.
@@ -225,7 +249,7 @@ struct Recovery {
         guard sidecars.contains(number) else { return nil }
         let (fileSystem, path) = (fileSystem, path(FileName.sidecar(number)))
         do throws(FileError) {
-            let reader = SidecarReader(file: try fileSystem.open(path, .read), segment: identity(number))
+            let reader = SidecarReader(file: try fileSystem.open(path, .read), segment: segmentIdentity(number))
             var group = EntryGroup()
             let totals = try reader.read { entry in
                 group.add(entry)
@@ -244,7 +268,8 @@ struct Recovery {
         _ segment: Segment, _ file: any File, _ header: SegmentHeader, end: UInt64
     ) throws(StoreError) {
         var reader = BatchReader(
-            file, identity(segment.number), from: UInt64(SegmentHeader.size), to: end, expected: header.firstBatch)
+            file, segmentIdentity(segment.number), from: UInt64(SegmentHeader.size), to: end,
+            expected: header.firstBatch)
         let stop: String?
         do throws(FileError) { stop = try readBatches(&reader, into: segment) } catch { throw .io(error) }
         if stop != nil || reader.offset != end { throw damaged(segment.number, reader.offset, stop) }

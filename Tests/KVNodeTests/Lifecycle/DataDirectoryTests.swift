@@ -1,3 +1,4 @@
+import Foundation
 import KVConfig
 import KVCore
 import KVWire
@@ -190,6 +191,29 @@ final class DataDirectoryTests: XCTestCase {
         }()
         XCTAssertFalse(try DataDirectory.open(configuration).isFounding)
         XCTAssertFalse(try DataDirectory.open(DirectoryFixture().configuration()).isFounding, "a cluster of one")
+    }
+
+    func testAnIdentityFileOlderThanTheStoresIsRefused() throws {
+        let fixture = try DirectoryFixture()
+        let configuration = try fixture.configuration(three) { $0.node = "n1" }
+        let identity = "\(fixture.path)/data/n1/identity"
+        try begin(fixture) { topology, store in
+            topology.epoch = 2
+            topology.members[0].store = store
+        }
+        let old = try Data(contentsOf: URL(fileURLWithPath: identity))
+        try begin(fixture) { topology, _ in topology.epoch = 3 }
+        try {
+            let directory = try DataDirectory.open(configuration)
+            let store = directory.stores[0]
+            store.wipe(PartitionID(0), membership: 3)
+            let job = try XCTUnwrap(store.takeCommit())
+            XCTAssertNil(store.completed(job.run()))
+        }()
+        XCTAssertNoThrow(try DataDirectory.open(configuration))
+        // A version that did not keep manifests says as much by the epoch.
+        try old.write(to: URL(fileURLWithPath: identity))
+        assertRefused(configuration, saying: "\(identity) is an older copy than the data beside it")
     }
 
     // MARK: Helpers

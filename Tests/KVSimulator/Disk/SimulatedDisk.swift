@@ -93,11 +93,13 @@ public final class SimulatedDisk: FileSystem, @unchecked Sendable {
         return directory.entries.keys.sorted()
     }
 
-    public func createDirectory(_ path: String) throws(FileError) {
+    @discardableResult
+    public func createDirectory(_ path: String) throws(FileError) -> Bool {
         try checkRunning("mkdir", path)
-        if directory(path) != nil { return }
+        if directory(path) != nil { return false }
         let (directory, name) = try parent("mkdir", path)
         try perform("mkdir", path) { directory.change([(name, .directory(SimulatedDirectory()))]) }
+        return true
     }
 
     public func rename(_ path: String, to target: String) throws(FileError) {

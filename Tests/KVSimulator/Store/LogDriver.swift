@@ -3,7 +3,7 @@ import KVStorage
 
 /// The product's log store on a simulated disk. A crash may come in the middle of a commit, and of a start.
 public final class LogDriver: StoreDriver {
-    private static let directory = "shard-0"
+    private static let directory = "data"
 
     private enum Job {
         case commit(CommitJob)
@@ -13,6 +13,7 @@ public final class LogDriver: StoreDriver {
     private let disk: SimulatedDisk
     private let options: StoreOptions
     private var store: LogStore?
+    private var identity: IdentityFile?
     private var underWay: Job?
     private var random: SeededRandom
 
@@ -20,7 +21,7 @@ public final class LogDriver: StoreDriver {
         self.random = random
         disk = SimulatedDisk(seed: self.random.next())
         disk.blockedReads = Int(loadChance * 1000)
-        var options = StoreOptions(directory: Self.directory, store: UUID128(high: 1, low: 2))
+        var options = StoreOptions(directory: Self.directory + "/shard-0", store: UUID128(high: 1, low: 2))
         // Small, so that segments are sealed and merged within a run.
         options.segment = self.random.pick([1 << 10, 4 << 10, 32 << 10])
         options.preallocation = 1 << 10
@@ -34,19 +35,32 @@ public final class LogDriver: StoreDriver {
 
     public func start() throws -> LogStore {
         if random.chance(0.1) { dieStarting() }
-        let store = try LogStore.open(options, fileSystem: disk)
+        let (store, identity) = try open()
         self.store = store
+        self.identity = identity
         return store
+    }
+
+    /// As a node starts: the identity file, the store, and what is on disk noted for the next start.
+    private func open() throws -> (LogStore, IdentityFile) {
+        let identity = try IdentityFile(
+            directory: Self.directory, fileSystem: disk, node: "n1", cluster: nil, newStore: options.store,
+            newShards: 1,
+            nonce: 1
+        )
+        let store = try LogStore.open(options, fileSystem: disk, identity: identity)
+        try identity.note([store])
+        return (store, identity)
     }
 
     private func dieStarting() {
         stopSoon()
         // It fails where the disk stops, and succeeds where it had fewer operations to do.
-        _ = try? LogStore.open(options, fileSystem: disk)
+        _ = try? open()
         if options.sync == .always { disk.losePower() } else { disk.killProcess() }
     }
 
-    private func stopSoon() { disk.stopAt = disk.operations + 1 + random.below(6) }
+    private func stopSoon() { disk.stopAt = disk.operations + 1 + random.below(12) }
 
     public func beginCommit() -> Bool {
         guard let store, underWay == nil else { return false }
@@ -83,6 +97,7 @@ public final class LogDriver: StoreDriver {
             _ = job.run()
         }
         store = nil
+        identity = nil
         underWay = nil
         if options.sync != .always || random.chance(0.3) { disk.killProcess() } else { disk.losePower() }
     }
