@@ -19,21 +19,13 @@ final class StalledDiskTests: XCTestCase {
 
     /// A library that is loaded before the C library's own, and what a node is started with to use it.
     private func prepare(_ cluster: TestCluster) throws -> (stall: String, launcher: (TestCluster.Node) -> [String]) {
-        let directory = cluster.directory.path
-        try Self.shim.write(toFile: directory + "/stall.c", atomically: true, encoding: .utf8)
-        let compiler = ["/usr/bin/cc", "/usr/bin/gcc", "/usr/bin/clang"].first {
-            FileManager.default.isExecutableFile(atPath: $0)
-        }
-        guard let compiler else { throw XCTSkip("there is no C compiler") }
-        let command = [compiler, "-shared", "-fPIC", "-o", directory + "/stall.so", directory + "/stall.c"]
-        let built = try cluster.run(command.map { Array($0.utf8) }, ["PATH": "/usr/bin:/bin"])
-        XCTAssertEqual(built.status, 0, built.errors)
-        let stall = directory + "/stall"
+        let library = try PreloadedLibrary(Self.shim, named: "stall", in: cluster)
+        let stall = cluster.directory.path + "/hangs"
         return (
             stall,
             { node in
                 guard node.id == "n1" else { return [] }
-                return ["/usr/bin/env", "LD_PRELOAD=\(directory)/stall.so", "KV_TEST_STALL=\(stall)"]
+                return library.launcher(["KV_TEST_STALL": stall])
             }
         )
     }

@@ -136,7 +136,7 @@ final class Lobby: @unchecked Sendable {
         guard !isResolving else { return }
         isResolving = true
         let seeds = base.configuration.seeds
-        base.pool.submit { [self] _ in
+        base.namePool.submit { [self] _ in
             let found = seeds.map { seed in
                 (seed, Result { () throws(ResolutionError) in try Resolver.resolve(seed) })
             }
@@ -201,7 +201,7 @@ final class Lobby: @unchecked Sendable {
             return
         }
         isDone = true
-        base.pool.submit { [self] state in
+        base.upkeepPool.submit { [self] state in
             guard state == .active else { return }
             do throws(StoreError) {
                 try base.directory.persist(topology)

@@ -120,7 +120,8 @@ private struct Assembly {
                 partitions: (0...topology.settings.partitions).map { PartitionID(UInt16($0)) }
                     .filter { $0.shard(among: stores.count) == index },
                 store: stores[index], options: options, maximumBytesInFlight: max(limits.inFlight / stores.count, 1),
-                status: status, commitPool: base.commitPool, pool: base.pool, logger: base.logger,
+                status: status, commitPool: base.commitPool, readPool: base.readPool, upkeepPool: base.upkeepPool,
+                logger: base.logger,
                 onStoreFailure: onStoreFailure)
         }
     }
@@ -133,7 +134,7 @@ private struct Assembly {
                 ClusterRunner.Parts(
                     configuration: base.configuration, loop: base.clusterGroup.next(), node: identity,
                     topology: topology, directory: base.directory,
-                    runners: runners, policy: policy, peers: peers, socket: socket, pool: base.pool,
+                    runners: runners, policy: policy, peers: peers, socket: socket, pool: base.upkeepPool,
                     logger: base.logger, onStoreFailure: onStoreFailure,
                     onObstacle: { [status] in status.set($0, of: "failure detection") },
                     onFounding: { [status] in status.set($0, of: "founding") }, onDeparture: onDeparture))
@@ -176,7 +177,7 @@ private struct Assembly {
         address.port = peers.port ?? address.port
         return try await GossipSocket.open(
             on: address, loop: base.clusterGroup.next(), clusterID: topology.clusterID, me: identity.number,
-            secret: base.configuration.secret, pool: base.pool, reasons: base.reasons)
+            secret: base.configuration.secret, pool: base.namePool, reasons: base.reasons)
     }
 
     private func openDoor(_ cluster: ClusterRunner, _ socket: GossipSocket) async throws -> ClientDoor {

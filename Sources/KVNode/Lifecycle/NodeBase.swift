@@ -11,8 +11,10 @@ import NIOPosix
 
 /// What a process has whether its node is a member or waits to be admitted.
 struct NodeBase: Sendable {
-    /// Threads that write, sync and read for the shards; more than one, so that a read does not wait for a sync.
-    private static let storageThreads = 4
+    /// Threads that read values for the shards.
+    private static let readThreads = 4
+    /// Threads that look names up; more than one, so that one name whose servers do not answer does not hold up all.
+    private static let nameThreads = 2
 
     let configuration: Configuration
     /// How many clients may be connected at a time: as the configuration says, or as many as the process may have.
@@ -27,8 +29,12 @@ struct NodeBase: Sendable {
     /// A thread for each shard, which nothing else holds up: the disk is to be busy as soon as there is something to
     /// commit.
     let commitPool: NIOThreadPool
-    /// For all else that waits for the disk.
-    let pool: NIOThreadPool
+    /// Reads values for clients and peers, and nothing else.
+    let readPool: NIOThreadPool
+    /// For all else that waits for the disk: syncs beside commits, merging, topologies.
+    let upkeepPool: NIOThreadPool
+    /// Looks names up, which may take as long as somebody else's server likes.
+    let namePool: NIOThreadPool
 
     /// - Throws: `NodeError` where the data directory cannot be opened, or does not fit the configuration.
     static func open(_ configuration: Configuration, logger: Logger) throws(NodeError) -> NodeBase {
@@ -50,18 +56,24 @@ struct NodeBase: Sendable {
         // running, clients and other nodes, and finds more to do in one turn then. With an idle processor it makes no
         // difference. (The cluster's loop and the threads that commit have been begun: they stay prompt.)
         kv_schedule_batch()
-        let pool = NIOThreadPool(numberOfThreads: storageThreads)
-        pool.start()
+        let readPool = NIOThreadPool(numberOfThreads: readThreads)
+        // One for each shard, and one so that a topology does not wait for their syncs.
+        let upkeepPool = NIOThreadPool(numberOfThreads: directory.stores.count + 1)
+        let namePool = NIOThreadPool(numberOfThreads: nameThreads)
+        for pool in [readPool, upkeepPool, namePool] { pool.start() }
         return NodeBase(
             configuration: configuration, connections: connections, logger: logger, reasons: ReasonLog(logger: logger),
             directory: directory,
             group: MultiThreadedEventLoopGroup(numberOfThreads: directory.stores.count), clusterGroup: clusterGroup,
-            commitPool: commitPool, pool: pool)
+            commitPool: commitPool, readPool: readPool, upkeepPool: upkeepPool, namePool: namePool)
     }
 
     func close() async {
         try? await commitPool.shutdownGracefully()
-        try? await pool.shutdownGracefully()
+        try? await readPool.shutdownGracefully()
+        try? await upkeepPool.shutdownGracefully()
+        // The process does not wait for a name that is being looked up.
+        namePool.shutdownGracefully(queue: .global()) { _ in }
         // No thread uses the stores any more. A failure costs only what the next start could notice, and that start
         // meets the same disk.
         do throws(StoreError) { try directory.noteStores() } catch {

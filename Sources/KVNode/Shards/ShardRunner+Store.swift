@@ -26,7 +26,7 @@ extension ShardRunner {
             jobs.append(job)
         }
         guard !jobs.isEmpty else { return }
-        runBlocking(pool, { [jobs] in jobs.map { $0.run() } }) { runner, results in
+        runBlocking(readPool, { [jobs] in jobs.map { $0.run() } }) { runner, results in
             do throws(StoreError) {
                 for result in results {
                     let loaded = try runner.store.completed(result)
@@ -42,7 +42,7 @@ extension ShardRunner {
     func maintainStore(_ now: Instant) {
         sync(now: now)
         guard let job = store.takeMaintenance() else { return }
-        runBlocking(pool, { job.run() }) { runner, result in
+        runBlocking(upkeepPool, { job.run() }) { runner, result in
             guard runner.check(runner.store.completed(result)), !runner.isStopped else { return }
             // What it appended again goes with the next commit.
             runner.scheduleTick()
@@ -51,12 +51,12 @@ extension ShardRunner {
 
     func measureSpace() {
         let job = store.takeMeasurement()
-        runBlocking(pool, { job.run() }) { runner, result in runner.store.completed(result) }
+        runBlocking(upkeepPool, { job.run() }) { runner, result in runner.store.completed(result) }
     }
 
     func sync(now: Instant) {
         guard let job = store.takeSync(now: now) else { return }
-        runBlocking(pool, { job.run() }) { runner, result in runner.advanced(runner.store.completed(result)) }
+        runBlocking(upkeepPool, { job.run() }) { runner, result in runner.advanced(runner.store.completed(result)) }
     }
 
     /// More is written, or synced: what waited for that goes on.

@@ -28,7 +28,9 @@ final class ShardRunner: @unchecked Sendable {
     let status: NodeStatus
     /// Commits, and nothing else.
     let commitPool: NIOThreadPool
-    let pool: NIOThreadPool
+    /// Reads values, and nothing else.
+    let readPool: NIOThreadPool
+    let upkeepPool: NIOThreadPool
     /// Ends the process: the store must not be used any more.
     let onStoreFailure: @Sendable (StoreError) -> Void
 
@@ -77,7 +79,7 @@ final class ShardRunner: @unchecked Sendable {
     init(
         index: Int, loop: any EventLoop, node: NodeIdentity, topology: Topology, partitions: [PartitionID],
         store: LogStore, options: ShardOptions, maximumBytesInFlight: Int, status: NodeStatus,
-        commitPool: NIOThreadPool, pool: NIOThreadPool, logger: Logger,
+        commitPool: NIOThreadPool, readPool: NIOThreadPool, upkeepPool: NIOThreadPool, logger: Logger,
         onStoreFailure: @escaping @Sendable (StoreError) -> Void
     ) {
         self.index = index
@@ -90,7 +92,8 @@ final class ShardRunner: @unchecked Sendable {
         self.maximumBytesInFlight = maximumBytesInFlight
         self.status = status
         self.commitPool = commitPool
-        self.pool = pool
+        self.readPool = readPool
+        self.upkeepPool = upkeepPool
         self.logger = logger
         self.onStoreFailure = onStoreFailure
         names = MemberNames(topology)
