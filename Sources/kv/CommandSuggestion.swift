@@ -13,6 +13,7 @@ enum CommandSuggestion {
         "config": ["configuration", "configure", "settings", "validate"],
         "completion": ["completions", "complete"],
         "leave": ["decommission", "drain"],
+        "recover": ["restore", "repair", "rescue", "reset"],
     ]
 
     private static let listings = ["ls", "list", "keys", "scan"]

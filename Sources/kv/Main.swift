@@ -78,7 +78,8 @@ struct KV: ParsableCommand {
         abstract: "A distributed key-value store.",
         version: "kv \(Release.description)",
         subcommands: [
-            Serve.self, Join.self, Leave.self, Get.self, Put.self, Del.self, Ring.self, Bench.self, Config.self,
+            Serve.self, Join.self, Leave.self, Recover.self, Get.self, Put.self, Del.self, Ring.self, Bench.self,
+            Config.self,
             Completion.self, Manual.self,
         ])
 

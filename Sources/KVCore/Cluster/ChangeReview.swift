@@ -136,7 +136,8 @@ struct ChangeReview {
             throw ControlFailure(
                 .impossible,
                 "without \(member.id) no partition that it holds has a majority of its replicas, so nothing can be "
-                    + "agreed or copied: start it again, with its data directory, and let it leave without --force")
+                    + "agreed or copied: start it again, with its data directory, and let it leave without --force; if its "
+                    + "disk is lost for good, 'kv recover' goes on with what is left")
         }
     }
 

@@ -44,7 +44,8 @@ extension Coordinator {
                 topology.member($0)?.id
             }
             return "it waits for partition \(first)\(more), a majority of whose replicas is dead: start "
-                + "\(dead.joined(separator: " or ")) again, with its data directory"
+                + "\(dead.joined(separator: " or ")) again, with its data directory; if the "
+                + "disks are lost for good, 'kv recover' goes on with what is left"
         }
         if let dead = topology.members.first(where: { $0.stays && context.isDead($0.number) }) {
             return

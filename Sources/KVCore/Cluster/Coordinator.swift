@@ -113,8 +113,12 @@ struct Coordinator {
                 )
                 break
             }
-            // Read before what was adopted since: it must be read again.
-            guard topology.epoch >= context.topology.epoch else { break }
+            guard topology.epoch >= context.topology.epoch else {
+                // No register had a say in a recovery: it begins anew with what that came to.
+                if context.topology.isRecovery { return replace(record.version) }
+                // Read before what was adopted since: it must be read again.
+                break
+            }
             settleDoubt(by: topology)
             phase = .ready(record.version, epoch: topology.epoch)
             return topology.epoch > context.topology.epoch ? topology : nil
@@ -122,6 +126,7 @@ struct Coordinator {
             settleDoubt(by: nil)
             phase = .ready(nil, epoch: 1)
             return nil
+        case .absent where context.topology.isRecovery: return replace(nil)
         case .absent:
             complain(
                 "it is empty, although this node goes by epoch \(context.topology.epoch): a majority of the council has "
@@ -129,6 +134,14 @@ struct Coordinator {
         default: break
         }
         rest()
+        return nil
+    }
+
+    /// Has the register hold the topology that this node goes by, in place of what was read of it.
+    private mutating func replace(_ version: Version?) -> Topology? {
+        settleDoubt(by: nil)
+        phase = .ready(version, epoch: context.topology.epoch)
+        propose(context.topology)
         return nil
     }
 
@@ -169,16 +182,16 @@ struct Coordinator {
         for node in proposal.evicted { context.notice(.evicting(node)) }
     }
 
-    private mutating func propose(_ draft: TopologyDraft, asks: [Ask] = [], evicted: [NodeNumber] = []) {
+    private mutating func propose(_ topology: Topology, asks: [Ask] = [], evicted: [NodeNumber] = []) {
         guard case .ready(let version, _) = phase else { return queue = asks + queue }
-        if let flaw = draft.topology.flaw {
+        if let flaw = topology.flaw {
             // What others would not take must not be chosen.
             answer(asks, .refused(.impossible, "the topology that this would give is not sound: \(flaw)"))
             return rest()
         }
         let condition = version.map { Condition.ifVersion($0) } ?? .ifAbsent
-        let put = Put(value: context.coding.encode(draft.topology), condition: condition)
-        phase = .writing(request(.put(put)), TopologyChange(topology: draft.topology, asks: asks, evicted: evicted))
+        let put = Put(value: context.coding.encode(topology), condition: condition)
+        phase = .writing(request(.put(put)), TopologyChange(topology: topology, asks: asks, evicted: evicted))
     }
 
     // MARK: - Changes
@@ -216,7 +229,7 @@ struct Coordinator {
             if case .change(_, isDryRun: true) = ask.request {
                 return answer([ask], .plan(context.ledger.status(of: draft.topology, isAlive: context.isAlive)))
             }
-            propose(draft, asks: [ask])
+            propose(draft.topology, asks: [ask])
         } catch {
             answer([ask], error.reply)
         }
@@ -241,7 +254,7 @@ struct Coordinator {
             draft.finish(
                 maximumRemoved: context.options.maximumRemoved, ledger: context.ledger, isDead: context.isDead)
         }
-        if draft.isChanged { propose(draft, evicted: evicted) }
+        if draft.isChanged { propose(draft.topology, evicted: evicted) }
     }
 
     private func answer(_ asks: [Ask], _ reply: ControlReply) {

@@ -9,7 +9,7 @@ final class DataDirectory: Sendable {
     /// Shards of a new data directory: half the processors, so that the storage threads have the others.
     private static var defaultShards: Int { min(max(System.coreCount / 2, 1), 8) }
 
-    private enum Entry {
+    enum Entry {
         static let topology = "topology"
         static let agreement = "agreement"
         /// There while a first member has not been let in by the others.

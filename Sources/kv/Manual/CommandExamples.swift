@@ -29,6 +29,14 @@ enum CommandExamples {
             Example(command: "kv leave n4", meaning: "Drain n4 and remove it."),
             Example(command: "kv leave n3 --force --yes", meaning: "Remove n3, which is dead, without asking."),
         ],
+        "recover": [
+            Example(
+                command: "kv recover --lost n2,n3 --data-dir /var/lib/kv/n1",
+                meaning: "Show what would be lost with n2 and n3, from what n1 holds."),
+            Example(
+                command: "kv recover --lost n2,n3 --config /etc/kv/cluster.yaml --node n1 --yes",
+                meaning: "And go on without them."),
+        ],
         "get": [
             Example(command: "kv get greeting", meaning: "Write the value to standard output."),
             Example(

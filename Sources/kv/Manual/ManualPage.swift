@@ -148,7 +148,7 @@ struct ManualPage {
     /// Those that a command can end with.
     private static func statuses(of command: String) -> [ExitStatus] {
         switch command {
-        case "serve": [.done, .usage, .data, .unavailable]
+        case "serve", "recover": [.done, .usage, .data, .unavailable]
         case "config", "completion": [.done, .usage, .data]
         case "get", "del": [.done, .noSuchKey, .conditionFailed, .usage, .data, .unavailable, .unknown, .denied]
         case "ring", "bench": [.done, .usage, .data, .unavailable]

@@ -71,7 +71,9 @@ extension MembershipWorld {
     }
 
     private func outcome(of command: Command, at number: NodeNumber) -> Outcome {
-        guard leader == number else {
+        // Who goes by a topology of before a recovery asks a council that has no majority any more.
+        let generation = nodes[number]?.machine.topology.epoch.generation
+        guard leader == number, generation == history.last.epoch.generation else {
             return command.isRead || chance(0.5) ? .refused(.noLeader) : .unknown(.leaderLost)
         }
         guard chance(doubt) else { return execute(command) }

@@ -110,6 +110,19 @@ final class MembershipWorld {
         boot(NodeNumber(UInt16(raw)), store: node.store, disk: node.disk, boot: node.boot + 1)
     }
 
+    /// Recovers the cluster by what these have on disk, which are stopped, as an operator would.
+    func recover(on survivors: [Int], lost: [Int], acceptsLoss: Bool = false) throws {
+        for raw in survivors {
+            let number = NodeNumber(UInt16(raw))
+            guard let disk = down[number]?.node.disk else { return XCTFail("\(number) is not stopped") }
+            let recovery = try TopologyRecovery(
+                of: disk, survivor: number,
+                lost: lost.compactMap { disk.member(NodeNumber(UInt16($0)))?.id }, acceptsLoss: acceptsLoss)
+            if recovery.topology.epoch > history.last.epoch { history.decree(recovery.topology) }
+            down[number]?.node.disk = recovery.topology
+        }
+    }
+
     /// Starts a node that waits to be admitted.
     @discardableResult
     func apply(
@@ -239,7 +252,8 @@ final class MembershipWorld {
             writes += 1
             let version = Version(ballot: Ballot(round: 1, node: NodeNumber(1)), sequence: writes)
             register = (put.value, version)
-            if let topology = table.coding.decode(put.value) { history.append(topology) }
+            // After a recovery the register is made to hold what that came to.
+            if let topology = table.coding.decode(put.value), topology != history.last { history.append(topology) }
             return .written(version)
         case .delete, .list, .count, .update:
             XCTFail("the register is only read and put")

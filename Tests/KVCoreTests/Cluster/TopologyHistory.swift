@@ -4,6 +4,7 @@ import XCTest
 /// Every topology that was ever chosen, in order; each is held against the one before.
 final class TopologyHistory {
     private(set) var all: [Topology]
+    private var byEpoch: [Epoch: Topology]
     /// Moves that were reported to be ready, by partition and configuration.
     var ready: Set<Move> = []
     var note: () -> String = { "" }
@@ -13,13 +14,22 @@ final class TopologyHistory {
         var changed: Epoch
     }
 
-    init(first: Topology) { all = [first] }
+    init(first: Topology) {
+        all = [first]
+        byEpoch = [first.epoch: first]
+    }
 
     var last: Topology { all[all.count - 1] }
 
-    func contains(_ topology: Topology) -> Bool {
-        let index = Int(topology.epoch) - 1
-        return all.indices.contains(index) && all[index] == topology
+    func contains(_ topology: Topology) -> Bool { byEpoch[topology.epoch] == topology }
+
+    /// What an operator has decreed: it follows from the last one, but was not agreed.
+    func decree(_ next: Topology) {
+        XCTAssertNil(next.flaw, note())
+        XCTAssertTrue(next.isSound(after: last), note())
+        XCTAssertGreaterThan(next.epoch.generation, last.epoch.generation, note())
+        all.append(next)
+        byEpoch[next.epoch] = next
     }
 
     func append(_ next: Topology) {
@@ -42,6 +52,7 @@ final class TopologyHistory {
         check(next.councilPartition, before.council, next.council, at: next.epoch)
         XCTAssertEqual(next.council.replicas.count % 2, 1, note())
         all.append(next)
+        byEpoch[next.epoch] = next
     }
 
     private func checkMembers(_ before: Topology, _ next: Topology) {

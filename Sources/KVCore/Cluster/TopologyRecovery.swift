@@ -1,0 +1,196 @@
+/// What a cluster becomes when so many members are lost for good that majorities are gone: nothing can be agreed any
+/// more, so what is left is made the truth by decree. An operator's last resort, computed without the cluster from the
+/// topology that a survivor has on disk.
+///
+/// - A partition that keeps a majority of its replicas stays as it is, a move of it is taken back: it loses nothing.
+/// - One that does not goes on with its last replicas alone. There are two at most of five, and of two each is needed
+///   for a majority: whatever either holds is found. What only lost replicas held is lost.
+/// - The members that are lost count as given up for dead, and a plan gives every partition its replicas again.
+/// - The council is made of survivors. What its register holds is older, and is replaced (`Epoch.generation`).
+///
+/// The epoch begins a new generation, above whatever else may have been chosen, so whoever comes back learns that it is
+/// outdated. It follows from the topology and what is lost: survivors that compute it from the same come to the same,
+/// and others do not come to the same epoch.
+public struct TopologyRecovery: Sendable {
+    /// What becomes of a partition.
+    public enum Fate: Hashable, Sendable {
+        /// A majority of its replicas is left.
+        case kept
+        /// It goes on with what these replicas hold.
+        case reduced([NodeNumber])
+        /// It was moving away from replicas that are all lost: only copies that were under way are left, at these.
+        case unfinished([NodeNumber])
+        /// Nobody holds anything of it.
+        case gone
+    }
+
+    public struct Refusal: Error, CustomStringConvertible {
+        /// What is wrong with what, and what to do.
+        public var description: String
+    }
+
+    /// Numbers that are passed over: members that were admitted by topologies which only the lost knew had some.
+    private static let numbersPassedOver: UInt16 = 64
+
+    /// What the survivors are to go by.
+    public let topology: Topology
+    /// By partition.
+    public let fates: [Fate]
+    /// Given up for lost, those included that the cluster had given up before.
+    public let lost: [Member]
+    public let left: [Member]
+
+    /// - Parameters:
+    ///   - topology: the latest that is known.
+    ///   - survivor: who has it on disk.
+    ///   - ids: of the members that are lost.
+    ///   - acceptsLoss: partitions of which nothing whole is left begin with what there is, or empty.
+    public init(
+        of topology: Topology, survivor: NodeNumber, lost ids: [String], acceptsLoss: Bool
+    ) throws(Refusal) {
+        var next = topology
+        let gone = try Self.numbers(of: ids, in: topology)
+        guard !gone.contains(survivor), topology.member(survivor) != nil else {
+            throw Refusal(description: "this node itself is not among those that are left")
+        }
+        next.epoch = try topology.epoch.nextGeneration(lost: gone.sorted(), acceptsLoss: acceptsLoss)
+        // An operator may try twice: the second time must not come to something else than on the others.
+        if topology.isRecovery, topology.members.allSatisfy({ !gone.contains($0.number) || !$0.stays }) {
+            throw Refusal(description: "it goes on without these already: start it")
+        }
+        let (number, overflow) = topology.lastNumber.raw.addingReportingOverflow(Self.numbersPassedOver)
+        if !overflow { next.lastNumber = NodeNumber(number) }
+        for index in next.members.indices {
+            // Who was to leave is needed now; who was to join is a member all the more.
+            if gone.contains(next.members[index].number) {
+                next.members[index].standing = .lost
+            } else if next.members[index].standing == .leaving {
+                next.members[index].standing = .active
+            }
+        }
+        lost = next.members.filter { !$0.stays }
+        left = next.members.filter(\.stays)
+
+        let survivors = Set(left.map(\.number))
+        let placed = Planner.plan(
+            members: left, partitions: topology.settings.partitions, replicas: topology.settings.replicas,
+            current: topology.assignments.map { $0.replicas.filter(survivors.contains) })
+        var fates: [Fate] = []
+        for (index, assignment) in topology.assignments.enumerated() {
+            let fate = Self.fate(of: assignment, survivors)
+            fates.append(fate)
+            switch fate {
+            case .kept:
+                guard assignment.next != nil else { continue }
+                next.assignments[index] = assignment.changing(to: assignment.replicas, next: nil, at: next.epoch)
+            case .reduced(let replicas), .unfinished(let replicas):
+                next.assignments[index] = assignment.changing(to: replicas, next: nil, at: next.epoch)
+            case .gone:
+                next.assignments[index] = Assignment(replicas: placed.target[index], changed: next.epoch)
+            }
+        }
+        self.fates = fates
+        let hopeless = fates.indices.filter { fates[$0].needsConsent }
+        guard hopeless.isEmpty || acceptsLoss else {
+            throw Refusal(
+                description: """
+                    of \(hopeless.count) of \(fates.count) partitions (\(Self.ranges(hopeless))) no whole replica is \
+                    left; if one of the lost disks can be read, start that node again instead; to give those keys up, \
+                    add --accept-loss
+                    """)
+        }
+        next.council = next.council.changing(
+            to: Planner.council(of: next.members, current: next.council.replicas.filter(survivors.contains)),
+            next: nil, at: next.epoch)
+        next.plan = nil
+        let placement = Placement(of: next.members, in: next, isDead: { _ in false })
+        next.plan = ChangePlan(
+            id: next.epoch, reason: .eviction, targets: placement.targets, moves: placement.copies,
+            minimum: placement.minimum, bytes: 0)
+        if let flaw = next.flaw {
+            throw Refusal(description: "the topology that this would give is not sound: \(flaw)")
+        }
+        self.topology = next
+    }
+
+    private static func numbers(of ids: [String], in topology: Topology) throws(Refusal) -> Set<NodeNumber> {
+        var numbers = Set(topology.members.filter { $0.standing == .lost }.map(\.number))
+        guard !ids.isEmpty else { throw Refusal(description: "name the members that are lost for good (--lost)") }
+        for id in ids {
+            let named = topology.members.filter { $0.id == id }
+            guard !named.isEmpty else {
+                let members = topology.members.map(\.id).joined(separator: ", ")
+                throw Refusal(description: "\(id) is not a member; there are \(members)")
+            }
+            // While one replaces another of the same name, the name stands for both, as neither can be meant alone.
+            numbers.formUnion(named.map(\.number))
+        }
+        return numbers
+    }
+
+    private static func fate(of assignment: Assignment, _ survivors: Set<NodeNumber>) -> Fate {
+        var left = assignment.replicas.filter(survivors.contains)
+        if left.count > assignment.replicas.count / 2 { return .kept }
+        let newcomers = (assignment.next ?? []).filter { survivors.contains($0) && !assignment.replicas.contains($0) }
+        if left.isEmpty { return newcomers.isEmpty ? .gone : .unfinished(newcomers) }
+        // What was chosen while it moved is at newcomers as well. Of two each is needed for a majority, of more not.
+        if left.count == 1, let newcomer = newcomers.first { left.append(newcomer) }
+        return .reduced(left)
+    }
+
+    /// `0-3, 7`
+    public static func ranges(_ numbers: [Int]) -> String {
+        var parts: [String] = []
+        var index = 0
+        while index < numbers.count {
+            var end = index
+            while end + 1 < numbers.count, numbers[end + 1] == numbers[end] + 1 { end += 1 }
+            parts.append(end == index ? "\(numbers[index])" : "\(numbers[index])-\(numbers[end])")
+            index = end + 1
+        }
+        return parts.joined(separator: ", ")
+    }
+}
+
+extension TopologyRecovery.Fate {
+    fileprivate var needsConsent: Bool {
+        switch self {
+        case .kept, .reduced: false
+        case .unfinished, .gone: true
+        }
+    }
+}
+
+extension Epoch {
+    /// Below it are the changes of a generation; whole numbers of JSON (2^53) leave room for 8191 generations.
+    private static let generationShift: UInt64 = 40
+    private static let maximumGeneration: UInt64 = 8191
+    private static let baseMask: UInt64 = 1 << 28 - 1
+    private static let variantBits: UInt64 = 12
+
+    /// How often the cluster was recovered before this epoch: what was chosen in a lower generation has no say in a
+    /// higher one.
+    public var generation: UInt64 { self >> Self.generationShift }
+
+    /// The first epoch of the next generation: the later the base, the higher; another for other losses.
+    fileprivate func nextGeneration(
+        lost: [NodeNumber], acceptsLoss: Bool
+    ) throws(TopologyRecovery.Refusal) -> Epoch {
+        guard generation < Self.maximumGeneration else {
+            throw TopologyRecovery.Refusal(
+                description: "the cluster cannot be recovered once more: its epochs are used up")
+        }
+        // FNV-1a.
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+        for value in [acceptsLoss ? 1 : 0] + lost.map({ UInt64($0.raw) }) {
+            hash = (hash ^ value) &* 0x100_0000_01b3
+        }
+        let variant = (hash ^ hash >> 32) & (1 << Self.variantBits - 1)
+        return (generation + 1) << Self.generationShift | (self & Self.baseMask) << Self.variantBits | variant
+    }
+}
+
+extension Topology {
+    /// Whether it was made by a recovery and not changed since: its register need not hold anything yet.
+    var isRecovery: Bool { epoch.generation > 0 && plan?.id == epoch && council.changed == epoch }
+}

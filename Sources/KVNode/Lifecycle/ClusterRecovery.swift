@@ -1,0 +1,112 @@
+import Glibc
+import KVConfig
+import KVCore
+import KVStorage
+import KVWire
+import NIOCore
+
+/// Recovers a cluster that has lost majorities for good, from the data directory of a member that is left. The node is
+/// stopped meanwhile.
+public struct ClusterRecovery: Sendable {
+    /// How long a member that may be running is tried.
+    private static let connectTimeout: CInt = 1000
+
+    /// The member whose directory this is.
+    public let node: String
+    public let directory: String
+    /// What its directory says now.
+    public let before: Topology
+    public let recovery: TopologyRecovery
+
+    /// Looks at a data directory, and changes nothing.
+    ///
+    /// - Parameters:
+    ///   - node: whose it has to be; nil takes whoever's it is.
+    ///   - lost: ids of members.
+    ///   - acceptsLoss: go on where no whole replica of a partition is left.
+    /// - Throws: `NodeError` where the directory holds no member's data, or what is left is not enough.
+    public init(directory: String, node: String?, lost: [String], acceptsLoss: Bool) throws(NodeError) {
+        guard let id = IdentityFile.peek("node", directory: directory).map({ String(decoding: $0, as: UTF8.self) }),
+            let store = IdentityFile.peek("store", directory: directory).flatMap({
+                UUID128(String(decoding: $0, as: UTF8.self))
+            })
+        else { throw NodeError(.badData, "\(directory) holds no node's data; name the directory with --data-dir") }
+        if let node, node != id { throw NodeError(.badData, "\(directory) is the data of \(id), not of \(node)") }
+        let topology: Topology?
+        do {
+            topology = try DataDirectory.storedTopology(in: directory)
+        } catch {
+            throw NodeError(.badData, "the topology in \(directory) cannot be read: \(error)")
+        }
+        guard let topology, topology.flaw == nil, let me = topology.member(ofStore: store, named: id) else {
+            throw NodeError(
+                .badData, "\(directory) is of \(id), which is no member of a cluster by what it knows; take a member's")
+        }
+        do {
+            recovery = try TopologyRecovery(
+                of: topology, survivor: me.number, lost: lost, acceptsLoss: acceptsLoss)
+        } catch {
+            throw NodeError(.badData, "nothing was changed: \(error)")
+        }
+        self.node = id
+        self.directory = directory
+        before = topology
+    }
+
+    /// Puts the topology that was computed on disk, for the next start to go by.
+    ///
+    /// - Throws: `NodeError` where this node runs, or another member that is left does: what it may go on to agree by the
+    ///   old topology would be lost.
+    public func write() throws(NodeError) {
+        for member in recovery.left where member.id != node && isAnswered(member.peer) {
+            throw NodeError(
+                .unavailable,
+                """
+                nothing was changed: \(member.id) runs (\(member.peer) is answered), and goes by the topology of \
+                before; stop every member that is left first
+                """)
+        }
+        do throws(StoreError) {
+            let file = try IdentityFile(
+                directory: directory, lock: try IdentityFile.lock(directory), node: node, cluster: before.clusterID,
+                newStore: .unknown, newShards: 1, nonce: .random(in: .min ... .max))
+            guard file.entry(DataDirectory.Entry.topology) == TopologyCodec.encode(before) else {
+                throw StoreError.foreign(
+                    file: directory, detail: "its topology has changed meanwhile; look at what would be done again")
+            }
+            // Whoever has not been let in by the other first members would wait for those that are lost.
+            if file.entry(DataDirectory.Entry.founding) != nil {
+                try file.setEntry(DataDirectory.Entry.founding, Array("no".utf8))
+            }
+            try file.setEntry(DataDirectory.Entry.topology, TopologyCodec.encode(recovery.topology))
+        } catch {
+            throw NodeError(error)
+        }
+    }
+
+    /// Whether somebody accepts connections there. Blocks.
+    private func isAnswered(_ address: Address) -> Bool {
+        guard let found = try? Resolver.resolve(address) else { return false }
+        return found.contains { Self.accepts($0) }
+    }
+
+    private static func accepts(_ address: SocketAddress) -> Bool {
+        let family: CInt =
+            switch address {
+            case .v4: AF_INET
+            case .v6: AF_INET6
+            case .unixDomainSocket: AF_UNIX
+            }
+        let descriptor = socket(family, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue), 0)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        let status = address.withSockAddr { pointer, size in connect(descriptor, pointer, socklen_t(size)) }
+        if status == 0 { return true }
+        guard errno == EINPROGRESS else { return false }
+        var wanted = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+        guard poll(&wanted, 1, connectTimeout) == 1 else { return false }
+        var error: CInt = 0
+        var size = socklen_t(MemoryLayout<CInt>.size)
+        return getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == 0
+    }
+}
