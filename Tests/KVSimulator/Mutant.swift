@@ -29,6 +29,12 @@ public enum Mutant: String, CaseIterable, Sendable {
     case keepLapsed = "keep-lapsed"
     /// A leader whose disk has stalled goes on leading.
     case keepStalled = "keep-stalled"
+    /// A leader whose disk is full goes on leading.
+    case keepFull = "keep-full"
+    /// A leader that hears no majority goes on leading.
+    case keepLonely = "keep-lonely"
+    /// Silence counts for nothing where the failure detector finds all well.
+    case ignoreSilence = "ignore-silence"
 
     func breakRules(of options: inout ShardOptions) {
         switch self {
@@ -43,7 +49,9 @@ public enum Mutant: String, CaseIterable, Sendable {
         case .skipEpochs: options.rules.compareEpochs = false
         case .keepLapsed: options.rules.wipeLapsed = false
         case .keepStalled: options.rules.yieldWhenStalled = false
-        case .forgetPromise, .acknowledgeUnsynced: break
+        case .keepFull: options.rules.yieldWhenFull = false
+        case .keepLonely: options.rules.yieldWhenLonely = false
+        case .forgetPromise, .acknowledgeUnsynced, .ignoreSilence: break
         }
     }
 }

@@ -29,6 +29,9 @@ final class MutantTests: XCTestCase {
     func testActingOnOtherConfigurationsIsCaught() { assertCaught(.skipEpochs, from: 920) }
     func testKeepingTheRecordsOfALapsedMembershipIsCaught() { assertCaught(.keepLapsed) }
     func testLeadingOnAStalledDiskIsCaught() { assertCaught(.keepStalled) }
+    func testLeadingOnAFullDiskIsCaught() { assertCaught(.keepFull) }
+    func testLeadingWhileHearingNoMajorityIsCaught() { assertCaught(.keepLonely) }
+    func testTakingSilenceForWellBeingIsCaught() { assertCaught(.ignoreSilence) }
 
     /// What the mutants are caught under must not fail by itself.
     func testTheirScenariosHoldWithoutThem() {

@@ -11,7 +11,7 @@ final class SicknessTests: XCTestCase {
                 XCTAssertEqual(report.violations, [], "\(sickness.rawValue), seed \(seed)")
                 statistics.add(report.statistics)
             }
-            XCTAssertGreaterThan(statistics[.noticedStalls], 20)
+            if sickness == .stalledDisk { XCTAssertGreaterThan(statistics[.noticedStalls], 20) }
         }
     }
 }

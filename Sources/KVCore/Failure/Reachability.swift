@@ -1,34 +1,78 @@
-/// Holds an opinion on which members can be talked to: those with a standing link that the failure detector holds alive.
+/// Holds an opinion on which members can be talked to, in both directions.
 ///
-/// A link that is reset counts at once: a killed process is passed over long before the detector notices. A link that
-/// stands says little, as that of a stopped process does: there the detector counts.
+/// This node's own link to a peer must stand, so that what is sent arrives, and the peer must be heard, so that answers
+/// do. A link that is reset counts at once: a killed process is passed over long before a failure detector notices. Every
+/// member sends heartbeats over its links, so silence counts after `silence`; and where heartbeats come, they outweigh the
+/// failure detector, whose datagrams a firewall may hold back. Of peers that send none (those of the version before) the
+/// failure detector tells.
 public struct Reachability: Sendable {
+    /// A peer that sends heartbeats and has not been heard for so long is out of touch: five heartbeats.
+    public static let silence = Span.milliseconds(1500)
+    /// More time than this between two calls is this node's own lateness: what peers have sent meanwhile waits to be read.
+    static let maximumStep = Span.milliseconds(250)
+
     /// What the caller is to perform, in order; it empties the array.
     public var effects: [ReachabilityEffect] = []
 
     private var members: [NodeNumber: State] = [:]
+    private var clock: OwnClock
 
     private struct State: Sendable {
         /// Of the process at the other end of the link; nil without one.
         var link: UInt64?
+        /// It sends heartbeats.
+        var beats = false
+        /// By this node's own clock.
+        var heard: Instant
         var liveness = Liveness.alive
         /// The boot counter told last; nil where it is down.
         var up: UInt64?
     }
 
-    public init() {}
+    public init(now: Instant) { clock = OwnClock(now: now, maximumStep: Self.maximumStep) }
 
     /// Up, as `effects` last told.
     public func isUp(_ node: NodeNumber) -> Bool { members[node]?.up != nil }
 
+    /// Whether a heartbeat, or anything else, has come from `node` within `span` over a connection.
+    public func isHeard(_ node: NodeNumber, within span: Span) -> Bool {
+        members[node].map { $0.beats && clock.time - $0.heard < span } ?? false
+    }
+
     /// A connection to `node` stands, whose process has the boot counter `boot`.
-    public mutating func linkUp(_ node: NodeNumber, boot: UInt64) { change(node) { $0.link = boot } }
+    /// - Parameter beats: it sends heartbeats.
+    public mutating func linkUp(_ node: NodeNumber, boot: UInt64, beats: Bool, now: Instant) {
+        advance(now, isTick: false)
+        let time = clock.time
+        change(node) {
+            if $0.link != boot { $0.heard = time }
+            $0.link = boot
+            $0.beats = beats
+        }
+    }
 
     /// The connection to `node` was closed or reset.
     public mutating func linkDown(_ node: NodeNumber) { change(node) { $0.link = nil } }
 
+    /// Something has come from it.
+    public mutating func heard(_ node: NodeNumber, now: Instant) {
+        guard let state = members[node] else { return }
+        advance(now, isTick: false)
+        members[node]?.heard = clock.time
+        // It may be up again.
+        if state.up == nil { change(node) { _ in } }
+    }
+
     /// The failure detector's opinion changed. One it has said nothing of counts as alive.
     public mutating func liveness(_ node: NodeNumber, _ liveness: Liveness) { change(node) { $0.liveness = liveness } }
+
+    /// Time has passed: to be given a few times in `silence`.
+    public mutating func tick(now: Instant) {
+        advance(now, isTick: true)
+        for (node, state) in members.sorted(by: { $0.key < $1.key }) where state.up != nil && state.beats {
+            change(node) { _ in }
+        }
+    }
 
     /// It is no member any more.
     public mutating func forget(_ node: NodeNumber) {
@@ -36,10 +80,13 @@ public struct Reachability: Sendable {
         members[node] = nil
     }
 
+    private mutating func advance(_ now: Instant, isTick: Bool) { _ = clock.advance(to: now, isTick: isTick) }
+
     private mutating func change(_ node: NodeNumber, _ change: (inout State) -> Void) {
-        var state = members[node, default: State()]
+        var state = members[node, default: State(heard: clock.time)]
         change(&state)
-        let target = state.liveness == .alive ? state.link : nil
+        let isWell = state.beats ? clock.time - state.heard < Self.silence : state.liveness == .alive
+        let target = isWell ? state.link : nil
         if target != state.up {
             // Another process: what the one before was sent is lost, and that must be told.
             if state.up != nil { effects.append(.down(node)) }

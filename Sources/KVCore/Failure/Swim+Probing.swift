@@ -45,6 +45,7 @@ extension Swim {
     }
 
     private mutating func fail(_ probe: SwimProbe) {
+        guard !isVouched(probe.target) else { return effects.append(.unanswered(probe.target)) }
         if probe.helpers.isEmpty {
             // Nobody to tell whether it is the other's fault or one's own.
             if probe.wasAlive { doubtSelf(1) }
@@ -87,7 +88,13 @@ extension Swim {
         for index in relays.indices {
             guard let nackAt = relays[index].nackAt, time >= nackAt else { continue }
             relays[index].nackAt = nil
-            send(.nack(sequence: relays[index].requested), to: relays[index].requester)
+            let relay = relays[index]
+            guard isVouched(relay.target) else {
+                send(.nack(sequence: relay.requested), to: relay.requester)
+                continue
+            }
+            effects.append(.unanswered(relay.target))
+            send(.ack(sequence: relay.requested), to: relay.requester)
         }
     }
 

@@ -117,6 +117,16 @@ public struct Swim: Sendable {
         if isAccused || reply.isNeeded { tell(from, first: reply.corrections) }
     }
 
+    /// `node` has just been heard over a connection (memberlist pings over TCP where UDP fails; here connections stand, and
+    /// carry heartbeats).
+    public mutating func vouch(for node: NodeNumber, now: Instant) {
+        advance(now, isTick: false)
+        guard let index = index(of: node) else { return }
+        peers[index].vouchedUntil = clock.time + options.vouchTime
+    }
+
+    func isVouched(_ node: NodeNumber) -> Bool { index(of: node).map { clock.time < peers[$0].vouchedUntil } ?? false }
+
     /// Time has passed: to be given every `SwimOptions.timer` or so.
     public mutating func tick(now: Instant) {
         advance(now, isTick: true)

@@ -37,6 +37,8 @@ public struct SwimOptions: Hashable, Sendable {
     public var maximumUpdates = GossipMessage.maximumUpdates
     /// Probes on behalf of others at a time; what comes on top is ignored.
     public var maximumRelays = 256
+    /// For so long a member counts as answering that has been heard over a connection.
+    public var vouchTime = Span.milliseconds(1000)
     /// Members told directly that they are accused, at most once in this time each.
     public var tellingInterval: Span
 

@@ -11,12 +11,15 @@ struct SwimPeer: Sendable {
     var source: NodeNumber
     /// Not told out of turn before that it is accused.
     var tellAfter: Instant
+    /// It is heard over connections: a probe that fails until then says something of datagrams, and nothing of it.
+    var vouchedUntil: Instant
 
     init(number: NodeNumber, now: Instant) {
         self.number = number
         suspectSince = now
         source = number
         tellAfter = now
+        vouchedUntil = now
     }
 
     /// The opinion held here, as it is passed on: of a suspect once for each accuser, as they confirm each other.

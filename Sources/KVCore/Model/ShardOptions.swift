@@ -10,10 +10,12 @@ public struct ShardOptions: Sendable {
     public var distrust = Span.milliseconds(1000)
     /// A replica asked whether it sees a leader is asked again after this, if no majority has said that it sees none.
     public var recanvass = Span.milliseconds(50)
-    /// How often a leader tells the replicas that it leads.
+    /// How often a leader tells the replicas that it leads, and every node all others that it runs.
     public var beacon = Span.milliseconds(300)
     /// A leader not heard of for so long is taken to be gone, whatever the failure detector says.
     public var leaderTimeout = Span.milliseconds(1500)
+    /// A leader that has not been in touch with a majority for so long gives up the lead (etcd's CheckQuorum).
+    public var lonely = Span.milliseconds(500)
     /// How long a candidate waits for its majority.
     public var candidacy = Span.milliseconds(1000)
     /// The same for one that carries on changes of its last leadership: giving up would leave their outcome unknown.
@@ -113,6 +115,10 @@ package struct ProtocolRules: Sendable {
     package var wipeLapsed = true
     /// A leader whose disk has stalled gives up the lead.
     package var yieldWhenStalled = true
+    /// A leader whose disk is full hands the lead over.
+    package var yieldWhenFull = true
+    /// A leader that hears no majority gives up the lead.
+    package var yieldWhenLonely = true
 
     package init() {}
 }

@@ -23,7 +23,7 @@ extension Replica {
             asked.insert(index)
         }
         guard !quorum.isJoint, asked.count == needed else { return confirmByAll(leader) }
-        if leader.asked == ReplicaMask() { leader.confirmationSeen = now }
+        if leader.asked == ReplicaMask() { (leader.timedRound, leader.timedSince) = (leader.round, now) }
         leader.asked = asked
         for index in confirmers where asked.contains(index) { sendConfirm(to: index, leader) }
         guard !isHedged else { return }
@@ -47,13 +47,19 @@ extension Replica {
     }
 
     private func isAwaitingFew() -> Bool {
-        guard let leader, leader.asked != ReplicaMask(), leader.round > confirmedRound(leader), !leader.answers.isEmpty
-        else {
+        guard let leader, leader.asked != ReplicaMask(), !leader.answers.isEmpty else {
             leader?.asked = ReplicaMask()
             return false
         }
-        guard now - leader.confirmationSeen >= context.options.hedge else { return true }
-        for index in confirmers where leader.asked.contains(index) && leader.confirmed[index] < leader.round {
+        let confirmed = confirmedRound(leader)
+        guard leader.round > confirmed else {
+            leader.asked = ReplicaMask()
+            return false
+        }
+        // One of those that were asked may confirm every round at once, and another none: a round is confirmed by all.
+        if confirmed >= leader.timedRound { (leader.timedRound, leader.timedSince) = (leader.round, leader.roundSent) }
+        guard now - leader.timedSince >= context.options.hedge else { return true }
+        for index in confirmers where leader.asked.contains(index) && leader.confirmed[index] < leader.timedRound {
             context.wasLate(quorum.members[index])
         }
         leader.roundSent = now
@@ -79,7 +85,6 @@ extension Replica {
         guard let leader, header.ballot == leader.ballot, round <= leader.round, let index = quorum.index(of: node)
         else { return }
         leader.confirmed[index] = max(leader.confirmed[index], round)
-        leader.confirmationSeen = now
         answerWhatMayBe(leader)
         if leader.transfer != nil { context.markDirty(self) }
     }

@@ -76,7 +76,7 @@ extension Replica {
         vacantSince = since
         let rank = quorum.preference.prefix { $0 != ownIndex }.count { context.isInTurn(quorum.members[$0]) }
         // One that rests comes after all others, and still before nobody.
-        let place = rank + (context.disk.isResting(at: now) ? quorum.members.count : 0)
+        let place = rank + (context.disk.isResting(at: now) || isFull ? quorum.members.count : 0)
         let turn = Span(nanoseconds: context.options.stagger.nanoseconds * UInt64(place))
         guard now - since >= turn else { return }
         canvass()
@@ -137,7 +137,7 @@ extension Replica {
     /// Takes the lead at once, on the leader's own request.
     func receiveTransfer(_ header: PartitionHeader, from node: NodeNumber) {
         guard admits(header, from: node), header.ballot >= promise, leader == nil else { return }
-        guard !context.isDraining, !context.disk.isResting(at: now) || quorum.members.count == 1 else {
+        guard !context.isDraining, !isFull, !context.disk.isResting(at: now) || quorum.members.count == 1 else {
             return context.send(node, .canvassed(header, granted: false, promised: promise))
         }
         highestSeen = max(highestSeen, header.ballot)

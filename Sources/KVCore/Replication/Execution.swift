@@ -24,6 +24,7 @@ extension Replica {
         vacantSince = nil
         context.effects.append(.notice(.elected(partition, leader.ballot, settled: isSettled)))
         sendBeacon()
+        context.newlyLed.append(partition)
         if !isSettled { beginSettling() }
         carryOn(candidate.unfinished.proposals, leader)
         for operation in candidate.unfinished.operations { submit(operation) }

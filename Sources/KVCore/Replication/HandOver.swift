@@ -8,7 +8,7 @@ extension Replica {
     var successor: NodeNumber? {
         let before = quorum.isJoint ? quorum.preference : Array(quorum.preference.prefix { $0 != ownIndex })
         let candidates: [Int]
-        if context.isDraining {
+        if context.isDraining || isFull && !quorum.isJoint {
             candidates = quorum.preference
         } else if quorum.isJoint {
             candidates = quorum.stays(ownIndex) ? [] : before.filter(quorum.stays)
@@ -18,7 +18,7 @@ extension Replica {
         return candidates.map { quorum.members[$0] }.first { member in
             guard member != context.me, !context.isDeclining(member), let since = context.up[member]?.since
             else { return false }
-            return context.isDraining || quorum.isJoint || now - since >= context.options.handbackDelay
+            return context.isDraining || isFull || quorum.isJoint || now - since >= context.options.handbackDelay
         }
     }
 
@@ -64,23 +64,37 @@ extension Replica {
     }
 }
 
-// MARK: - A disk that has stalled
+// MARK: - A leader that cannot do its part
 
 extension Replica {
-    /// Gives up the lead, or the candidacy, as nothing can be made durable here, and asks another to take it at once.
+    /// There is no room here for values, and others may have some.
+    var isFull: Bool {
+        !context.store.acceptsWrites && quorum.members.count > 1 && context.options.rules.yieldWhenFull
+    }
+
+    /// A leader that hears no majority can have nothing chosen, and may be heard all the same: it would keep the others from
+    /// electing another.
+    private func considerCompany(_ leader: Leader) {
+        if majorityIsUp { return leader.majoritySeen = now }
+        guard now - leader.majoritySeen >= context.options.lonely, context.options.rules.yieldWhenLonely else { return }
+        yield()
+    }
+
+    /// Gives up the lead, or the candidacy, as nothing can be chosen here, and asks another to take it at once.
     /// Where there is no other it keeps what it has.
     func yield() {
-        guard quorum.members.count > 1, context.options.rules.yieldWhenStalled else { return }
+        guard quorum.members.count > 1 else { return }
         abandonCandidacy(hint: nil)
         guard let leader else { return }
         let request = PeerMessage.transfer(header(leader.ballot))
         stepDown(hint: nil)
         // It is not the leader that others have heard of last any more.
         leaderHint = nil
-        let other = quorum.preference.map { quorum.members[$0] }.first { member in
-            member != context.me && context.isUp(member) && !context.isDeclining(member)
+        let others = quorum.preference.map { quorum.members[$0] }.filter { member in
+            member != context.me && !context.isDeclining(member)
         }
-        if let other { context.send(other, request) }
+        // Whom it does not hear may hear it.
+        if let other = others.first(where: context.isUp) ?? others.first { context.send(other, request) }
     }
 }
 
@@ -89,7 +103,8 @@ extension Replica {
 extension Replica {
     /// To be called a few times in `ShardOptions.retry`.
     func timer() {
-        if context.disk.isStalled { yield() }
+        if context.disk.isStalled, context.options.rules.yieldWhenStalled { yield() }
+        if let leader { considerCompany(leader) }
         guard let leader else {
             advanceCandidacy()
             return considerElection()

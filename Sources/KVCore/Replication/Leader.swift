@@ -27,9 +27,14 @@ final class Leader {
     var wantsRound = false
     var roundSent: Instant
     var confirmed: [UInt64]
-    /// Whom the newest round was asked of, where it was not everybody; when that began, or one of them last confirmed.
+    /// Whom the newest round was asked of, where it was not everybody.
     var asked = ReplicaMask()
-    var confirmationSeen: Instant
+    /// The round whose confirmations are waited for to tell whether these are slow, and when it was sent. (One at a time:
+    /// when it is confirmed the newest takes its place.)
+    var timedRound: UInt64 = 0
+    var timedSince: Instant
+    /// When this node was last in touch with a majority.
+    var majoritySeen: Instant
 
     /// Operations that wait for a majority to be in touch, for a hand-over to end, or for the partition to settle.
     var held: [Operation] = []
@@ -58,7 +63,8 @@ final class Leader {
         self.isSettled = isSettled
         elected = now
         roundSent = now
-        confirmationSeen = now
+        timedSince = now
+        majoritySeen = now
         confirmed = Array(repeating: 0, count: replicas)
         progress = Array(repeating: Progress(), count: replicas)
         nextTransfer = now + options.handbackDelay

@@ -29,6 +29,9 @@ final class ReplicaContext: Environment {
     /// Partitions with something to move when it is allowed, in the order they asked.
     var starved: [PartitionID] = []
 
+    /// Partitions that this node has begun to lead, of which those who hold no replica have not been told.
+    var newlyLed: [PartitionID] = []
+
     /// Partitions whose leaders, of this node, have asked no more replicas to confirm them than they need.
     var hedged: [PartitionID] = []
     /// Peers that were late with a confirmation, and until when none is to rest on them.

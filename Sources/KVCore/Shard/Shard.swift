@@ -220,6 +220,7 @@ extension Shard {
         drainDurable()
         passOnResults()
         router.timer(replica)
+        announceNewLeaders()
         if context.now.monotonic - lastBeacon >= context.options.beacon {
             lastBeacon = context.now.monotonic
             sendBeacons()
@@ -231,11 +232,28 @@ extension Shard {
         reportDrained()
     }
 
+    /// Tells those who hold no replica, who would go on asking the leader before, in one message for all partitions.
+    private mutating func announceNewLeaders() {
+        guard !context.newlyLed.isEmpty else { return }
+        let led = context.newlyLed.compactMap { partition in
+            replica(partition)?.leader.map { Leadership(partition: partition, ballot: $0.ballot) }
+        }
+        context.newlyLed.removeAll()
+        guard !led.isEmpty else { return }
+        for member in topology.members where member.number != me && context.isUp(member.number) {
+            context.send(member.number, .leading(epoch: context.epoch, led))
+        }
+    }
+
+    /// Whether it is the first of the node's shards.
+    private var isFirst: Bool { partitions.first == PartitionID(0) }
+
     private mutating func sendBeacons() {
         beacons += 1
         // Who holds no replica routes by it, and shows it.
         let isForAll = beacons % Self.beaconsForAll == 0
-        let others = isForAll ? topology.members.map(\.number).filter { context.isUp($0) && $0 != me } : []
+        let members = topology.members.map(\.number).filter { $0 != me }
+        let others = isForAll ? members.filter { context.isUp($0) } : []
         var led: [NodeNumber: [Leadership]] = [:]
         for replica in owned {
             // A leader that hears no majority must not keep those who still hear it from electing another.
@@ -244,6 +262,8 @@ extension Shard {
                 led[member, default: []].append(Leadership(partition: replica.partition, ballot: leader.ballot))
             }
         }
+        // All are told, in touch or not, as those who do not hear each other must begin somewhere. One shard is enough.
+        for node in isFirst ? members : [] where led[node] == nil { led[node] = [] }
         for node in led.keys.sorted() { context.send(node, .leading(epoch: context.epoch, led[node] ?? [])) }
     }
 

@@ -28,6 +28,7 @@ final class ClusterRunner: @unchecked Sendable {
         let peers: PeerServer
         let socket: GossipSocket
         let pool: NIOThreadPool
+        let reasons: ReasonLog
         let logger: Logger
         /// The directory cannot be written: the process must end.
         let onStoreFailure: @Sendable (StoreError) -> Void
@@ -343,10 +344,25 @@ final class ClusterRunner: @unchecked Sendable {
                 switch effect {
                 case .send(let peer, let message): parts.socket.send(message, to: peer)
                 case .changed(let peer, let liveness): changed(peer, liveness)
+                case .unanswered(let peer): sayUnanswered(peer)
                 case .epochSeen(let epoch, let peer): handle(.epochSeen(epoch, at: peer))
                 }
             }
         }
+    }
+
+    /// They are heard over connections; on any loop.
+    func vouch(for peers: [NodeNumber]) {
+        onLoop { cluster in for peer in peers { cluster.swim.vouch(for: peer, now: Clock.monotonic) } }
+    }
+
+    private func sayUnanswered(_ peer: NodeNumber) {
+        guard let member = machine.topology.member(peer) else { return }
+        parts.reasons.say(
+            """
+            \(member.id) is heard over its connections and does not answer datagrams: let UDP as well as TCP pass to the \
+            peer addresses of all nodes (\(member.peer)); until then a node that fails is noticed more slowly
+            """, of: "datagrams of \(member.id)")
     }
 
     private func changed(_ peer: NodeNumber, _ liveness: Liveness) {

@@ -135,7 +135,7 @@ private struct Assembly {
                     configuration: base.configuration, loop: base.clusterGroup.next(), node: identity,
                     topology: topology, directory: base.directory,
                     runners: runners, policy: policy, peers: peers, socket: socket, pool: base.upkeepPool,
-                    logger: base.logger, onStoreFailure: onStoreFailure,
+                    reasons: base.reasons, logger: base.logger, onStoreFailure: onStoreFailure,
                     onObstacle: { [status] in status.set($0, of: "failure detection") },
                     onFounding: { [status] in status.set($0, of: "founding") }, onDeparture: onDeparture))
             let door = try await openDoor(cluster, socket)

@@ -9,7 +9,9 @@ extension ShardRunner {
         if index == 0 { cluster?.linked(to: peer, introduction) }
         // Who has yet to hear that it was admitted has no shards. It connects anew when it has.
         guard introduction.node == peer else { return }
-        reachability.linkUp(peer, boot: introduction.boot)
+        reachability.linkUp(
+            peer, boot: introduction.boot, beats: introduction.version >= Handshake.firstWithHeartbeats,
+            now: Clock.monotonic)
         performReachability()
     }
 
@@ -26,8 +28,16 @@ extension ShardRunner {
         // What was under way over the link has just been given up.
         switch liveness {
         case .alive: links?[peer]?.reconnectNow()
-        case .suspect, .dead: links?[peer]?.renew("it does not answer")
+        case .suspect, .dead:
+            guard !reachability.isHeard(peer, within: Reachability.silence) else { return }
+            links?[peer]?.renew("it does not answer")
         }
+    }
+
+    /// Tells the failure detector whom this shard hears over connections.
+    func vouch() {
+        let heard = links?.peers.filter { reachability.isHeard($0, within: .milliseconds(500)) } ?? []
+        if !heard.isEmpty { cluster?.vouch(for: heard) }
     }
 
     func performReachability() {

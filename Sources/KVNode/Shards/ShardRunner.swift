@@ -37,7 +37,7 @@ final class ShardRunner: @unchecked Sendable {
     let store: LogStore
     var shard: Shard
     /// Of this node's shards, each has links of its own, and so an opinion of its own on whom it can talk to.
-    var reachability = Reachability()
+    var reachability = Reachability(now: Clock.monotonic)
     var links: PeerLinks?
     /// What the other nodes hold, as they last said: the first shard's only.
     var usages: [NodeNumber: PartitionUsage] = [:]
@@ -155,11 +155,14 @@ final class ShardRunner: @unchecked Sendable {
     // MARK: Inputs
 
     func deliver(from peer: NodeNumber, _ messages: [PeerMessage]) {
-        guard !isStopped, !isAbstaining else { return }
+        guard !isStopped else { return }
         let now = turnTime
+        reachability.heard(peer, now: now.monotonic)
+        if !reachability.effects.isEmpty { performReachability() }
         // It can be reached again: no need to wait for the next attempt.
         if let link = links?[peer], !link.isUp { link.reconnectNow() }
         prefetch(for: messages)
+        guard !isAbstaining else { return }
         for message in messages {
             switch message {
             case .heartbeat(let usage): usages[peer] = usage
@@ -267,7 +270,12 @@ final class ShardRunner: @unchecked Sendable {
         let now = look()
         if !isAbstaining { shard.handle(.timer, now: now) }
         timers += 1
-        if timers % 10 == 0 { report() }
+        if timers % 10 == 0 {
+            report()
+            reachability.tick(now: now.monotonic)
+            performReachability()
+        }
+        if timers % 50 == 0, index == 0 { vouch() }
         // The reports of usage are a node's, so one shard sends them.
         if timers % 100 == 0, index == 0 { links?.broadcast(.heartbeat(status.usage)) }
         // Others may be filling the disk, or making room.

@@ -93,6 +93,8 @@ public enum Handshake: Hashable, Sendable {
     public static let protocolVersion: UInt16 = 4
     /// The versions that this program speaks: the present one and the one before.
     public static let versions: ClosedRange<UInt16> = 3...4
+    /// Since this version a node that leads nothing sends heartbeats as well.
+    public static let firstWithHeartbeats: UInt16 = 4
     /// Bytes of a refusal's text; a longer one is cut.
     public static let maximumRefusal = 4096
 }

@@ -8,6 +8,8 @@ struct ManualGossip {
     var swims: [NodeNumber: Swim] = [:]
     /// Every change of opinion: when, by whom, of whom.
     private(set) var changes: [Change] = []
+    /// How often a member that is vouched for has not answered.
+    private(set) var unanswered: [NodeNumber: Int] = [:]
     private(set) var epochsSeen: [NodeNumber: Set<Epoch>] = [:]
     private(set) var time: UInt64 = 1_000_000
     /// Of a hundred messages so many are lost.
@@ -107,6 +109,7 @@ struct ManualGossip {
                 }
             case .changed(let of, let liveness):
                 changes.append(Change(at: time, by: node, of: of, liveness: liveness))
+            case .unanswered(let of): unanswered[of, default: 0] += 1
             case .epochSeen(let epoch, _): epochsSeen[node, default: []].insert(epoch)
             }
         }

@@ -37,6 +37,37 @@ final class SwimDetectionTests: XCTestCase {
         }
     }
 
+    func testWhoIsHeardOverConnectionsIsNotSuspected() throws {
+        var cluster = ManualGossip(3)
+        // Its datagrams do not pass, and its connections do.
+        cluster.kill(b)
+        for _ in 0..<100 {
+            let now = cluster.now
+            for node in [a, c] { cluster.swims[node]?.vouch(for: b, now: now) }
+            cluster.run(300)
+        }
+        XCTAssertEqual(cluster.changes, [])
+        XCTAssertGreaterThan(try XCTUnwrap(cluster.unanswered[b]), 20)
+        // Now they do not either.
+        let silent = cluster.time
+        cluster.run(8000)
+        let suspect = try XCTUnwrap(cluster.moment(.suspect, of: b, by: a, after: silent))
+        XCTAssertLessThan(suspect - silent, 3000)
+        XCTAssertEqual(cluster.opinion(of: b, by: a), .dead)
+    }
+
+    func testAHelperAnswersForWhomItHears() {
+        var cluster = ManualGossip(3)
+        cluster.kill(b)
+        for _ in 0..<100 {
+            // Only c hears it: a asks c, and c says so.
+            let now = cluster.now
+            cluster.swims[c]?.vouch(for: b, now: now)
+            cluster.run(300)
+        }
+        XCTAssertEqual(cluster.changes, [])
+    }
+
     func testTwoOfThreeAtOnceAreDeadWithinSixSeconds() throws {
         for seed in 0..<20 as Range<UInt64> {
             var cluster = ManualGossip(3, seed: seed)

@@ -90,6 +90,30 @@ final class ReadTests: XCTestCase {
         XCTAssertEqual(node.takeSent(to: 3, \.confirmed).map(\.round), [])
     }
 
+    /// Of the two that are asked, one confirms every round and one none: the rounds wait for both.
+    func testWhoConfirmsEveryRoundDoesNotHideWhoConfirmsNone() {
+        let five = ManualNode(1, replicas: [1, 2, 3, 4, 5])
+        let ballot = five.lead(with: [2, 3])
+        five.up(4, 5)
+        five.forgetSent()
+        var first: RequestID?
+        for _ in 0..<4 {
+            let read = five.request(.get)
+            first = first ?? read
+            for confirm in five.takeSent(to: 2, \.confirmed) {
+                five.receive(.confirmed(five.header(ballot), round: confirm.round), from: 2)
+            }
+            five.pass(10)
+        }
+        let asked = five.takeSent(to: 4, \.confirmed).map(\.round)
+        XCTAssertEqual(asked.isEmpty, false, "the others are asked within two or three timers")
+        five.receive(.confirmed(five.header(ballot), round: asked.first ?? 0), from: 4)
+        XCTAssertEqual(first.flatMap { five.answers[$0] }, .absent)
+        five.forgetSent()
+        _ = five.request(.get)
+        XCTAssertEqual(five.takeSent(to: 3, \.confirmed).count, 0, "nothing rests on it for a while")
+    }
+
     func testWhenThatReplicaGoesTheOthersAreAskedAtOnce() {
         _ = node.request(.get)
         node.forgetSent()

@@ -177,15 +177,19 @@ final class ManualNode {
 
     /// Elected by itself and node 2, which has the same records unless another root is given. Returns the ballot.
     @discardableResult
-    func lead(rootOfOther root: Digest? = nil) -> Ballot {
+    func lead(rootOfOther root: Digest? = nil, with supporters: [UInt16] = [2]) -> Ballot {
         up(2, 3)
         pass(50)
-        for canvass in takeSent(to: 2, \.canvassed) {
-            receive(.canvassed(canvass, granted: true, promised: .zero), from: 2)
+        for node in supporters {
+            for canvass in takeSent(to: node, \.canvassed) {
+                receive(.canvassed(canvass, granted: true, promised: .zero), from: node)
+            }
         }
         sync()
-        for header in takeSent(to: 2, \.prepared) {
-            receive(.promise(header, root: root ?? store.tree(Self.partition).root, floor: .zero), from: 2)
+        for node in supporters {
+            for header in takeSent(to: node, \.prepared) {
+                receive(.promise(header, root: root ?? store.tree(Self.partition).root, floor: .zero), from: node)
+            }
         }
         XCTAssert(leads, "elected")
         XCTAssertEqual(isSettled, root == nil)

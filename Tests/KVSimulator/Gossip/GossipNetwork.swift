@@ -132,6 +132,7 @@ public struct GossipNetwork {
                 schedule(.message(message, from: me, to: to), after: delay)
             case .changed(let node, let liveness):
                 note(node, liveness, by: me)
+            case .unanswered: break  // Nobody vouches for anybody here.
             case .epochSeen(let epoch, _):
                 schedule(.topology(epoch, at: me), after: scenario.fetch)
             }

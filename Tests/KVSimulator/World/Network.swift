@@ -10,6 +10,9 @@ struct Network {
         let generation: UInt32
     }
 
+    /// What a slow link adds to the time that a message takes.
+    private static let slowness: UInt64 = 400_000_000
+
     private let count: Int
     private let scenario: Scenario
     private var random: SeededRandom
@@ -20,6 +23,18 @@ struct Network {
     private var lastArrival: [UInt64]
     /// How many storms rage.
     var storms = 0
+    /// What becomes of datagrams.
+    var datagrams = Datagrams.asStreams
+    /// All that goes to it and comes from it takes long.
+    var slowNode: Int?
+
+    enum Datagrams {
+        /// The same as of all else.
+        case asStreams
+        /// They pass where a link is blocked.
+        case pass
+        case lost
+    }
     /// Nothing is lost, doubled or late any more.
     private(set) var isHealed = false
 
@@ -44,6 +59,8 @@ struct Network {
     mutating func heal() {
         isHealed = true
         storms = 0
+        datagrams = .asStreams
+        slowNode = nil
         // Nothing was wrong with them.
         guard !scenario.isCalm else { return }
         for link in blocks.indices {
@@ -60,9 +77,11 @@ struct Network {
     }
 
     /// A message sent now arrives at these times: none, one or two of them.
-    mutating func send(from: Int, to: Int, atMostOnce: Bool, now: UInt64) -> [Delivery] {
+    mutating func send(
+        from: Int, to: Int, atMostOnce: Bool, isDatagram: Bool = false, now: UInt64
+    ) -> [Delivery] {
         let link = link(from, to)
-        guard blocks[link] == 0 else { return [] }
+        guard !isLost(link, isDatagram) else { return [] }
         let lossiness = isHealed ? 0 : scenario.loss + (storms > 0 ? 0.3 : 0)
         if random.chance(lossiness) { return [] }
         var deliveries = [delivery(link, now)]
@@ -70,8 +89,17 @@ struct Network {
         return deliveries
     }
 
+    private func isLost(_ link: Int, _ isDatagram: Bool) -> Bool {
+        switch datagrams {
+        case .pass where isDatagram: false
+        case .lost where isDatagram: true
+        case .asStreams, .pass, .lost: blocks[link] > 0
+        }
+    }
+
     private mutating func delivery(_ link: Int, _ now: UInt64) -> Delivery {
         var span = scenario.delay.nanoseconds + random.below(scenario.jitter.nanoseconds + 1)
+        if let slowNode, link / count == slowNode || link % count == slowNode { span += Self.slowness }
         if !isHealed {
             let isLate = scenario.straggler > 0 && random.below(scenario.straggler) == 0
             if isLate || storms > 0 && random.chance(0.2) { span += random.below(scenario.jitter.nanoseconds * 100) }
@@ -85,9 +113,11 @@ struct Network {
     }
 
     /// Whether what was sent over an earlier connection, or into a cut, still arrives.
-    mutating func arrives(from: Int, to: Int, generation: UInt32, atMostOnce: Bool) -> Bool {
+    mutating func arrives(
+        from: Int, to: Int, generation: UInt32, atMostOnce: Bool, isDatagram: Bool = false
+    ) -> Bool {
         let link = link(from, to)
-        if blocks[link] > 0 { return false }
+        if isLost(link, isDatagram) { return false }
         return generations[link] == generation || !isHealed && !atMostOnce && random.chance(0.5)
     }
 }

@@ -3,8 +3,8 @@ import KVCore
 extension Scenario {
     /// A small, busy cluster with the faults under which a mutant shows soonest.
     public init(seed: UInt64, hunting mutant: Mutant) {
-        if mutant == .keepStalled {
-            self.init(seed: seed, sickness: .stalledDisk)
+        if let sickness = mutant.sickness {
+            self.init(seed: seed, sickness: sickness)
             return
         }
         var random = SeededRandom(seed: seed, stream: 1)
@@ -18,7 +18,7 @@ extension Scenario {
         duration = .milliseconds(3000)
         jitter = Span(nanoseconds: random.pick([300_000, 2_000_000]))
         switch mutant {
-        case .keepStalled: break  // It has a world of its own.
+        case .keepStalled, .keepFull, .keepLonely, .ignoreSilence: break  // They have worlds of their own.
         case .forgetPromise: faults = [.crash: .milliseconds(300), .isolation: .milliseconds(700)]
         case .acknowledgeUnsynced:
             sync = .milliseconds(5)
@@ -92,5 +92,18 @@ extension Scenario {
         (mix.get, mix.put, mix.putIfVersion, mix.delete) = (60, 12, 0, 30)
         purge = .milliseconds(20)
         recompare = .milliseconds(500)
+    }
+}
+
+extension Mutant {
+    /// What one node suffers from in the world that it shows in.
+    var sickness: Sickness? {
+        switch self {
+        case .keepStalled: .stalledDisk
+        case .keepFull: .fullDisk
+        case .keepLonely: .deaf
+        case .ignoreSilence: .deafToStreams
+        default: nil
+        }
     }
 }

@@ -7,7 +7,7 @@ public struct Statistics: Hashable, Sendable {
         case crashes, restarts, pauses, cuts, resets, falseSuspicions, slowDisks, fullDisks, storms,
             stalledDisks, noticedStalls
         case topologies, admissions, moves, reorders, cancels, pausedPlans, switches, lapses
-        case suspected, heldDead
+        case suspected, heldDead, vouched
         case applications, controls, plans, refusedControls, unknownControls, plansEnded, plansCancelled, evictions
         case deaths, doubleDeaths, departures
         case carriedChanges, relinquished, wipes, purgedTombstones

@@ -71,7 +71,7 @@ extension World {
         }
     }
 
-    private func reviewFullness(_ node: Node) { node.process?.store.isFull = node.fullness > 0 && !isHealed }
+    func reviewFullness(_ node: Node) { node.process?.store.isFull = node.fullness > 0 && !isHealed }
 
     private func cut(_ separates: (Int, Int) -> Bool) {
         var links: [(Int, Int)] = []
@@ -139,6 +139,7 @@ extension World {
         network.heal()
         for node in nodes {
             node.slowness = 0
+            node.fullness = scenario.sickness == .fullDisk ? 0 : node.fullness
             node.stalls = 0
             node.pauses = 0
             if node.process?.isDraining == true { stop(node) }

@@ -120,6 +120,10 @@ extension World {
     }
 
     private func take(_ item: Process.Item, _ node: Node, _ process: Process, _ now: Now) {
+        if case .input(.message(let peer, _)) = item, process.watch != nil {
+            process.watch?.reachability.heard(peer, now: now.monotonic)
+            performWatch(node, process, now)
+        }
         switch item {
         case .input(.timer):
             look(around: node, process, now)

@@ -2,8 +2,28 @@ import KVCore
 
 /// What a node suffers from for longer than every timeout, while it runs.
 public enum Sickness: String, CaseIterable, Sendable {
+    /// It is killed, and does not come back.
+    case dead
+    /// Its process does not run, and its connections stand.
+    case hung
     /// Nothing that is appended becomes durable.
     case stalledDisk = "stalled-disk"
+    /// There is no room for values.
+    case fullDisk = "full-disk"
+    /// Nothing reaches it, and what it sends arrives.
+    case deaf
+    /// The same, but for datagrams: its failure detector finds all well.
+    case deafToStreams = "deaf-to-streams"
+    /// Nothing that it sends arrives.
+    case mute
+    /// Datagrams are lost between all nodes, and all else is well.
+    case noDatagrams = "no-datagrams"
+    /// What goes to it and comes from it takes long.
+    case slowLinks = "slow-links"
+    /// It is cut off for a while, again and again.
+    case flapping
+    /// Its wall clock jumps by an hour, to and fro.
+    case wrongClock = "wrong-clock"
 }
 
 extension Scenario {
@@ -22,6 +42,8 @@ extension Scenario {
         loads = random.pick([0, 0.1])
         if random.chance(0.25) { store = .log }
         if random.chance(0.3) { probeInterval = .milliseconds(random.pick([50, 200])) }
+        let isAboutDatagrams = sickness == .deafToStreams || sickness == .noDatagrams
+        if isAboutDatagrams, probeInterval == nil { probeInterval = .milliseconds(200) }
         self.sickness = sickness
         duration = .milliseconds(11_000)
     }
@@ -33,8 +55,8 @@ extension World {
     private static var length: UInt64 { 7_000_000_000 }
     private static var readableWithin: UInt64 { 1_000_000_000 }
     private static var writableWithin: UInt64 { 3_000_000_000 }
-    /// Of one try.
-    private static var patience: Span { .milliseconds(400) }
+    /// Of one try: with slow links one takes two turns to and fro.
+    private var patience: Span { .milliseconds(scenario.sickness == .slowLinks ? 2500 : 400) }
 
     func startSickness() {
         guard let sickness = scenario.sickness else { return }
@@ -51,10 +73,24 @@ extension World {
     private func fall(ill node: SimulatedNode<Driver>, with sickness: Sickness) {
         trace.line(time, "\(node.number) falls ill: \(sickness.rawValue)")
         switch sickness {
+        case .dead: stop(node)
+        case .hung: pause(node, for: Self.length)
         case .stalledDisk:
             statistics[.stalledDisks] += 1
             node.stalls += 1
             after(Self.length) { node.stalls = max(node.stalls - 1, 0) }
+        case .fullDisk:
+            node.fullness += 1
+            reviewFullness(node)
+        case .deaf: cut { _, to in to == node.index }
+        case .deafToStreams:
+            network.datagrams = .pass
+            cut { _, to in to == node.index }
+        case .mute: cut { from, _ in from == node.index }
+        case .noDatagrams: network.datagrams = .lost
+        case .slowLinks: network.slowNode = node.index
+        case .flapping: flap(node, until: time + Self.length)
+        case .wrongClock: jump(node, by: 3_600_000, until: time + Self.length)
         }
         for key in keys {
             for healthy in nodes where healthy !== node && healthy.process != nil {
@@ -63,6 +99,36 @@ extension World {
             guard let healthy = nodes.first(where: { $0 !== node && $0.process != nil }) else { continue }
             expect(nil, of: key, at: healthy, since: time, within: Self.writableWithin)
         }
+    }
+
+    private func cut(_ separates: (_ from: Int, _ to: Int) -> Bool) {
+        for from in nodes.indices {
+            for to in nodes.indices where from != to && separates(from, to) { network.block(from, to) }
+        }
+    }
+
+    private func flap(_ node: SimulatedNode<Driver>, until end: UInt64) {
+        guard time < end, !isHealed else { return }
+        let others = nodes.indices.filter { $0 != node.index }
+        for other in others {
+            network.block(node.index, other)
+            network.block(other, node.index)
+        }
+        after(faultRandom.within(50_000_000...1_500_000_000)) { [self] in
+            guard !isHealed else { return }
+            for other in others {
+                network.unblock(node.index, other)
+                network.unblock(other, node.index)
+            }
+            after(faultRandom.within(50_000_000...1_000_000_000)) { [self] in flap(node, until: end) }
+        }
+    }
+
+    private func jump(_ node: SimulatedNode<Driver>, by milliseconds: UInt64, until end: UInt64) {
+        guard time < end, !isHealed else { return }
+        let isAhead = node.clock.wall > Self.wallOrigin
+        node.clock.wall = isAhead ? Self.wallOrigin - milliseconds : Self.wallOrigin + milliseconds
+        after(700_000_000) { [self] in jump(node, by: milliseconds, until: end) }
     }
 
     private func expect(_ request: Request, at node: SimulatedNode<Driver>, since onset: UInt64, within limit: UInt64) {
@@ -74,7 +140,7 @@ extension World {
     private func expect(
         _ request: Request?, of key: Key, at node: SimulatedNode<Driver>, since onset: UInt64, within limit: UInt64
     ) {
-        self.request(request ?? put(key, .always), at: node, within: Self.patience) { [self] call, outcome in
+        self.request(request ?? put(key, .always), at: node, within: patience) { [self] call, outcome in
             switch outcome {
             case .found, .absent, .written:
                 guard time - onset > limit else { return }

@@ -29,7 +29,8 @@ extension World {
             }
         }
         if process.watch != nil {
-            process.watch?.heard(number, machine: peer, boot: boot, at: time)
+            process.watch?.heard(
+                number, machine: peer, boot: boot, beats: mutant != .ignoreSilence, at: time, now: now.monotonic)
             performWatch(node, process, now)
         } else if process.detector.heard(peer, boot: boot, at: time) {
             report(peer, .up(boot: boot), .alive, node, process, now)
@@ -66,7 +67,7 @@ extension World {
         // Those whom it has left do not answer it.
         guard !process.isLeaving else { return }
         if process.watch != nil {
-            process.watch?.swim.tick(now: now.monotonic)
+            process.watch?.tick(now: now.monotonic)
             return performWatch(node, process, now)
         }
         for peer in process.detector.silent(at: time) { report(peer, .down, .suspect, node, process, now) }
@@ -94,6 +95,7 @@ extension World {
                 statistics[liveness == .dead ? .heldDead : .suspected] += liveness == .alive ? 0 : 1
                 process.watch?.reachability.liveness(peer, liveness)
                 process.cluster?.handle(.liveness(peer, liveness), now: now)
+            case .unanswered: statistics[.vouched] += 1
             case .epochSeen(let epoch, let peer):
                 if isHealed || moveRandom.chance(scenario.gossip) { pull(epoch, from: peer, node, process) }
             }
@@ -111,7 +113,9 @@ extension World {
 
     private func gossip(_ message: GossipMessage, from node: Node, to peer: NodeNumber) {
         guard let to = machines[peer] else { return }
-        for delivery in network.send(from: node.index, to: to, atMostOnce: false, now: time) {
+        for delivery in network.send(
+            from: node.index, to: to, atMostOnce: false, isDatagram: true, now: time)
+        {
             queue.push(
                 .gossip(from: node.index, to: to, generation: delivery.generation, message), at: delivery.time)
         }

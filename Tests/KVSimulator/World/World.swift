@@ -118,7 +118,7 @@ final class World<Driver: StoreDriver> {
         case .synced(let index, let boot): synced(nodes[index], boot)
         case .loaded(let index, let boot, let ticket): loaded(nodes[index], boot, ticket)
         case .gossip(let from, let to, let generation, let message):
-            if network.arrives(from: from, to: to, generation: generation, atMostOnce: false) {
+            if network.arrives(from: from, to: to, generation: generation, atMostOnce: false, isDatagram: true) {
                 give(.gossip(from: from, message), to: to)
             }
         case .persisted(let index, let boot): persisted(nodes[index], boot)
