@@ -66,4 +66,64 @@ final class NameTests: XCTestCase {
         XCTAssertEqual(try cluster.stop("n1"), .exited(0))
         XCTAssertLessThan(Time.now - onset, 10)
     }
+
+    /// A name that starts with "moves-" stands for what a file of that name says.
+    private static let movingShim = """
+        #define _GNU_SOURCE
+        #include <dlfcn.h>
+        #include <netdb.h>
+        #include <stdio.h>
+        #include <stdlib.h>
+        #include <string.h>
+
+        typedef int (*lookup)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+
+        int getaddrinfo(const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **found) {
+            char path[512], address[64] = "";
+            if (host != NULL && strncmp(host, "moves-", 6) == 0) {
+                snprintf(path, sizeof path, "%s/%s", getenv("KV_TEST_NAMES"), host);
+                FILE *file = fopen(path, "r");
+                if (file == NULL) return EAI_NONAME;
+                if (fscanf(file, "%63s", address) != 1) address[0] = 0;
+                fclose(file);
+                host = address;
+            }
+            lookup next = (lookup)dlsym(RTLD_NEXT, "getaddrinfo");
+            return next(host, port, hints, found);
+        }
+        """
+
+    func testANameThatMovesIsFollowedWithinSeconds() throws {
+        let cluster = try TestCluster(settings: "failure: {probe_interval: 100ms}\n")
+        let names = cluster.directory.path + "/names"
+        try FileManager.default.createDirectory(atPath: names, withIntermediateDirectories: true)
+        func point(to address: String) throws {
+            try address.write(toFile: names + "/moves-n3", atomically: true, encoding: .utf8)
+        }
+        try point(to: "127.0.0.1")
+        let peer = try cluster.node("n3").peer
+        let text = try String(contentsOf: cluster.file, encoding: .utf8)
+            .replacingOccurrences(of: "peer: \"\(peer)\"", with: "peer: \"moves-n3:\(peer.port)\"")
+        try text.write(to: cluster.file, atomically: true, encoding: .utf8)
+        let library = try PreloadedLibrary(Self.movingShim, named: "moving", in: cluster)
+        cluster.launcher = { _ in library.launcher(["KV_TEST_NAMES": names]) }
+        try cluster.startAndWait()
+
+        func state() throws -> String? { try cluster.ring("n1").nodes.first { $0.id == "n3" }?.state }
+        XCTAssertEqual(try state(), "alive")
+        XCTAssertEqual(try cluster.stop("n3"), .exited(0))
+        try cluster.wait(for: "n3 to be missed") { try state() != "alive" }
+        // Its peers have looked its name up seconds ago, and would believe that for half a minute.
+        try point(to: "127.0.0.2")
+        try cluster.start("n3")
+        try cluster.wait(limit: 10, for: "n3 to be found; n1's log:\n\(cluster.log("n1"))") { try state() == "alive" }
+        try cluster.wait(limit: 10, for: "n3 to be ready; its log:\n\(cluster.log("n3"))") {
+            (try? cluster.http("n3", "GET", "/health/ready").status) == 200
+        }
+        // Not only by what it says itself: what is sent to it reaches it.
+        for _ in 0..<40 {
+            Thread.sleep(forTimeInterval: 0.1)
+            XCTAssertEqual(try state(), "alive")
+        }
+    }
 }

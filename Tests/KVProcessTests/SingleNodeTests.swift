@@ -1,3 +1,4 @@
+import Foundation
 import KVCore
 import XCTest
 
@@ -25,6 +26,58 @@ final class SingleNodeTests: XCTestCase {
         for sample in samples { try sample.assertThere(on: again) }
         XCTAssertTrue(FileManager.default.fileExists(atPath: "\(cluster.directory.path)/kv-data/n1/identity"))
         XCTAssertEqual(try cluster.ring("n1").nodes.map(\.leaders), [1024])
+    }
+
+    func testItMovesToAnotherAddress() throws {
+        let cluster = try TestCluster(nodes: 1, spares: 1)
+        try cluster.startAndWait()
+        XCTAssertEqual(try cluster.kv("put", "k", "v").status, 0)
+        XCTAssertEqual(try cluster.stop("n1"), .exited(0))
+        // Elsewhere to its clients and its peers, which here come to the same place all the same.
+        var text = try String(contentsOf: cluster.file, encoding: .utf8)
+        let (client, peer) = (try cluster.node("n1").client, try cluster.node("n1").peer)
+        text = text.replacingOccurrences(
+            of: "{id: n1,",
+            with: "{id: n1, advertise_client: \"localhost:\(client.port)\", advertise_peer: \"localhost:\(peer.port)\","
+        )
+        try text.write(to: cluster.file, atomically: true, encoding: .utf8)
+        try cluster.startAndWait()
+        try cluster.wait(for: "n1 to say where it is") {
+            try cluster.ring("n1").nodes.map(\.client) == ["localhost:\(client.port)"]
+        }
+        XCTAssertEqual(try cluster.kv("get", "k").text, "v")
+        // Whoever joins finds it there; from then on others look for it.
+        try cluster.startApplicant("n2")
+        try cluster.wait(for: "n2 to wait") { try cluster.ring("n1").waiting.contains { $0.id == "n2" } }
+        let join = try cluster.kv("join", "n2", "--yes", at: ["n1"])
+        XCTAssertEqual(join.status, 0, join.errors)
+        XCTAssertEqual(try cluster.kv("get", "k", at: ["n2"]).text, "v")
+        XCTAssertEqual(try cluster.stop("n1"), .exited(0))
+        let refused = try cluster.serve("n1") { $0.replacingOccurrences(of: "localhost", with: "127.0.0.1") }
+        XCTAssertEqual(refused.status, 65)
+        XCTAssertTrue(refused.errors.contains("looks for n1 at the client address localhost:"), refused.errors)
+    }
+
+    func testAnIdleNodeNoticesThatItsDirectoryIsGone() throws {
+        let cluster = try TestCluster(nodes: 1)
+        try cluster.startAndWait()
+        // It has written down all there is to write.
+        try cluster.wait(for: "the cluster to have begun") { try cluster.ring("n1").epoch == 2 }
+        Thread.sleep(forTimeInterval: 0.5)
+        let (path, aside) = (cluster.data("n1"), cluster.data("n1") + ".aside")
+        func ready() throws -> (status: Int, text: String) {
+            let answer = try cluster.http("n1", "GET", "/health/ready")
+            return (answer.status, String(decoding: answer.body, as: UTF8.self))
+        }
+        try FileManager.default.moveItem(atPath: path, toPath: aside)
+        try cluster.wait(limit: 6, for: "n1 to notice") { try ready().status == 503 }
+        XCTAssertTrue(try ready().text.contains("\(path) was deleted or replaced under the running node"))
+        try FileManager.default.moveItem(atPath: aside, toPath: path)
+        try cluster.wait(limit: 6, for: "n1 to be ready again") { try ready().status == 200 }
+        try FileManager.default.removeItem(atPath: path)
+        try cluster.wait(limit: 6, for: "n1 to notice") { try ready().status == 503 }
+        XCTAssertTrue(cluster.log("n1").contains("ERROR \(path) was deleted or replaced"), cluster.log("n1"))
+        cluster.killNow("n1")
     }
 
     func testDamageIsNotServed() throws {

@@ -36,6 +36,29 @@ final class SystemFileSystemTests: XCTestCase {
             Record(version: version, value: Array("value \(number) of \(round)".utf8)))
     }
 
+    func testADirectoryThatWasMovedOrReplacedIsNoticed() throws {
+        let path = directory + "/node"
+        func open() throws -> IdentityFile {
+            try IdentityFile(
+                directory: path, node: "n1", cluster: nil, newStore: StoreFixture.store, newShards: 1, nonce: 1)
+        }
+        var file: IdentityFile? = try open()
+        XCTAssertEqual(file?.isInPlace, true)
+        try file?.setEntry("other", [1])
+        XCTAssertEqual(file?.isInPlace, true, "it is replaced as a whole by every change")
+        let files = FileManager.default
+        try files.moveItem(atPath: path, toPath: path + ".moved")
+        XCTAssertEqual(file?.isInPlace, false)
+        try files.copyItem(atPath: path + ".moved", toPath: path)
+        XCTAssertEqual(file?.isInPlace, false, "a copy")
+        try files.removeItem(atPath: path)
+        try files.moveItem(atPath: path + ".moved", toPath: path)
+        XCTAssertEqual(file?.isInPlace, true)
+        try files.removeItem(atPath: path + "/identity")
+        XCTAssertEqual(file?.isInPlace, false)
+        file = nil
+    }
+
     func testAStoreOnRealFilesSurvivesStartsAndMerging() throws {
         var store = try LogStore.open(options())
         for round in 1...4 as ClosedRange<UInt64> {

@@ -2,6 +2,8 @@
 /// where decisions go.
 final class ClusterContext {
     let me: NodeNumber
+    /// Where this node says that it is reached; nil where it says nothing.
+    let addresses: NodeAddresses?
     let options: ClusterOptions
     let coding: TopologyCoding
     var now: Now
@@ -17,10 +19,11 @@ final class ClusterContext {
     private var deadSince: [NodeNumber: Instant] = [:]
 
     init(
-        me: NodeNumber, store: UUID128, topology: Topology, options: ClusterOptions, coding: TopologyCoding,
-        seed: UInt64, now: Now
+        me: NodeNumber, store: UUID128, addresses: NodeAddresses?, topology: Topology, options: ClusterOptions,
+        coding: TopologyCoding, seed: UInt64, now: Now
     ) {
         self.me = me
+        self.addresses = addresses
         self.options = options
         self.coding = coding
         self.now = now

@@ -21,15 +21,17 @@ public struct ClusterMachine {
     /// - Parameters:
     ///   - boot: this process's boot counter.
     ///   - store: this node's data directory.
+    ///   - addresses: where this node is to be reached by its configuration.
     ///   - topology: the latest on disk, or the first; it is sound (`Topology.flaw`).
     ///   - seed: of the jitter in retries.
     public init(
-        me: NodeNumber, boot: UInt64, store: UUID128, topology: Topology, options: ClusterOptions,
-        coding: TopologyCoding, seed: UInt64, now: Now
+        me: NodeNumber, boot: UInt64, store: UUID128, addresses: NodeAddresses? = nil, topology: Topology,
+        options: ClusterOptions, coding: TopologyCoding, seed: UInt64, now: Now
     ) {
         self.me = me
         context = ClusterContext(
-            me: me, store: store, topology: topology, options: options, coding: coding, seed: seed, now: now)
+            me: me, store: store, addresses: addresses, topology: topology, options: options, coding: coding,
+            seed: seed, now: now)
         keeper = Keeper(context: context)
         coordinator = Coordinator(context: context, boot: boot)
         inquiries = Inquiries(context: context)
@@ -154,5 +156,16 @@ public struct ClusterMachine {
         coordinator.timer()
         context.applicants.dropSilent(now: context.time)
         context.ledger.sample(now: context.time)
+    }
+}
+
+/// Where others reach a node.
+public struct NodeAddresses: Hashable, Sendable {
+    public var client: Address
+    public var peer: Address
+
+    public init(client: Address, peer: Address) {
+        self.client = client
+        self.peer = peer
     }
 }

@@ -240,6 +240,7 @@ struct Coordinator {
         var draft = TopologyDraft(after: context.topology)
         draft.record(
             context.stores.unrecorded(in: context.topology, now: context.time, gather: context.options.gather))
+        draft.move(context.me, to: context.addresses)
         draft.complete(ledger: context.ledger)
         draft.takeBack(isDead: context.isDead, isAway: context.isAway)
         draft.redirect(ledger: context.ledger, isAway: context.isAway)

@@ -26,6 +26,17 @@ struct TopologyDraft {
         }
     }
 
+    /// The only member may be elsewhere than it was: nobody else looks for it.
+    mutating func move(_ me: NodeNumber, to addresses: NodeAddresses?) {
+        guard let addresses, topology.members.count == 1, topology.plan == nil, let member = topology.member(me),
+            addresses != NodeAddresses(client: member.client, peer: member.peer)
+        else { return }
+        change { topology in
+            topology.members[0].client = addresses.client
+            topology.members[0].peer = addresses.peer
+        }
+    }
+
     mutating func setPaused(_ isPaused: Bool) {
         change { $0.plan?.isPaused = isPaused }
     }

@@ -83,8 +83,10 @@ final class ClusterRunner: @unchecked Sendable {
         options = ClusterOptions(parts.configuration)
         swimOptions = SwimOptions(probeInterval: parts.configuration.failure.probeInterval)
         machine = ClusterMachine(
-            me: parts.node.number, boot: parts.node.boot, store: parts.node.store, topology: parts.topology,
-            options: options, coding: .wire, seed: .random(in: .min ... .max), now: now)
+            me: parts.node.number, boot: parts.node.boot, store: parts.node.store,
+            addresses: NodeAddresses(
+                client: parts.configuration.node.reachableClient, peer: parts.configuration.node.reachablePeer),
+            topology: parts.topology, options: options, coding: .wire, seed: .random(in: .min ... .max), now: now)
         // Every process begins above all that was said of those before it.
         swim = Swim(
             me: parts.node.number, incarnation: parts.node.boot << 32, options: swimOptions,
@@ -367,6 +369,7 @@ final class ClusterRunner: @unchecked Sendable {
 
     private func changed(_ peer: NodeNumber, _ liveness: Liveness) {
         log(peer, liveness)
+        parts.socket.setMissed(peer, liveness != .alive, now: Clock.monotonic)
         for runner in parts.runners { runner.loop.execute { runner.learn(liveness, of: peer) } }
         handle(.liveness(peer, liveness))
     }

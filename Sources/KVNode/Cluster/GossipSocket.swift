@@ -42,6 +42,8 @@ final class GossipSocket: @unchecked Sendable {
         var resolved: SocketAddress?
         /// When to look the name up (again); nil for an address that is none, and while it is being looked up.
         var lookUp: KVCore.Instant?
+        /// It is not heard: its name may have come to stand for another address.
+        var isMissed = false
         /// The last datagram could not be sent, which has been said.
         var isFailing = false
     }
@@ -206,6 +208,14 @@ final class GossipSocket: @unchecked Sendable {
 
     // MARK: Names
 
+    /// A member that is missed is looked up at once, and again and again: its name may have moved.
+    func setMissed(_ number: NodeNumber, _ isMissed: Bool, now: KVCore.Instant) {
+        peers[number]?.isMissed = isMissed
+        guard isMissed, let due = peers[number]?.lookUp, due > now else { return }
+        peers[number]?.lookUp = now
+        refresh(now: now)
+    }
+
     /// Looks up what is due; to be called every second or so.
     func refresh(now: KVCore.Instant) {
         for (number, peer) in peers {
@@ -232,7 +242,7 @@ final class GossipSocket: @unchecked Sendable {
                     address: address, reason: "it has no address of the family that this node's peer address is of")
             }
             peers[number]?.resolved = usable
-            peers[number]?.lookUp = now + Self.resolveEvery
+            peers[number]?.lookUp = now + (peer.isMissed ? Self.resolveAgain : Self.resolveEvery)
             reasons.forget(subject)
         } catch {
             // What it stood for last is better than nothing.

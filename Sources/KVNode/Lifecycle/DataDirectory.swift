@@ -101,6 +101,9 @@ final class DataDirectory: Sendable {
         return member
     }
 
+    /// Whether it is still where it was opened: false once it was deleted, moved or replaced. Blocks.
+    var isInPlace: Bool { file.isInPlace }
+
     /// Puts a topology on disk, to be the one that the next start goes by. Blocks.
     func persist(_ topology: Topology) throws(StoreError) {
         try file.setCluster(topology.clusterID)

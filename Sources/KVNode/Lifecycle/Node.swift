@@ -21,6 +21,7 @@ final class Node: Sendable {
     private let cluster: ClusterRunner
     private let peers: PeerServer
     private let door: ClientDoor
+    private let watch: DirectoryWatch
 
     /// Starts a node and returns when it listens.
     ///
@@ -48,6 +49,9 @@ final class Node: Sendable {
         self.cluster = cluster
         self.peers = peers
         self.door = door
+        watch = DirectoryWatch(
+            base.directory, status: status, loop: base.clusterGroup.next(), pool: base.upkeepPool, reasons: base.reasons
+        )
     }
 
     /// Nil while it can serve; why not otherwise.
@@ -57,6 +61,7 @@ final class Node: Sendable {
     func stop() async {
         base.logger.info("stopping: handing leaderships over")
         status.beginStopping()
+        watch.stop()
         await door.stopAccepting()
         await handOver()
         await door.drain()

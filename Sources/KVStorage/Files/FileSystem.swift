@@ -61,7 +61,11 @@ extension File {
     }
 }
 
-public protocol FileLock: AnyObject, Sendable {}
+public protocol FileLock: AnyObject, Sendable {
+    /// Whether the path that was locked still leads to what was locked: false once that was deleted, moved or replaced.
+    /// Blocks.
+    var isInPlace: Bool { get }
+}
 
 public struct VolumeSpace: Hashable, Sendable {
     /// Bytes that this process may still write.

@@ -57,7 +57,7 @@ public struct SystemFileSystem: FileSystem {
             if code == EWOULDBLOCK { return nil }
             throw FileError(errno: code, "flock", path)
         }
-        return SystemFileLock(descriptor: descriptor)
+        return SystemFileLock(descriptor: descriptor, path: path)
     }
 
     public func space(_ directory: String) throws(FileError) -> VolumeSpace {
@@ -73,10 +73,22 @@ public struct SystemFileSystem: FileSystem {
 
 private final class SystemFileLock: FileLock {
     let descriptor: Int32
+    let path: String
 
-    init(descriptor: Int32) { self.descriptor = descriptor }
+    init(descriptor: Int32, path: String) {
+        self.descriptor = descriptor
+        self.path = path
+    }
 
     deinit { close(descriptor) }
+
+    var isInPlace: Bool {
+        var (locked, found) = (stat(), stat())
+        guard fstat(descriptor, &locked) == 0 else { return true }
+        // Any other error says nothing of the file.
+        guard stat(path, &found) == 0 else { return errno != ENOENT && errno != ENOTDIR }
+        return locked.st_dev == found.st_dev && locked.st_ino == found.st_ino
+    }
 }
 
 extension FileError {

@@ -162,6 +162,12 @@ public final class IdentityFile: Sendable {
         return starts
     }
 
+    /// Whether the directory is still where it was opened, and this file in it: false once it was deleted, moved or
+    /// replaced under the process. Blocks.
+    public var isInPlace: Bool {
+        lock.isInPlace && (try? fileSystem.list(directory))?.contains(Self.name) ?? true
+    }
+
     /// What was kept under a name; nil for nothing.
     public func entry(_ name: String) -> [UInt8]? { entries.withLock { $0[name] } }
 

@@ -218,4 +218,27 @@ final class JoinAndLeaveTests: XCTestCase {
         XCTAssertNotNil(status(world.reply(2, world.change(joins: ["n4"]))))
         XCTAssertEqual(refused(MembershipChange(leaves: ["n1"])), .planUnderWay)
     }
+
+    // MARK: - A cluster of one
+
+    /// What a lone coordinator of so many members writes to its register at first.
+    private func firstChange(members: Int, addresses: NodeAddresses) -> Topology? {
+        var lone = LoneMachine(members: members, addresses: addresses)
+        var effects = lone.give(.leading(true))
+        guard let read = effects.requests.first else { return nil }
+        effects = lone.give(.outcome(read.id, .absent)) + lone.wait(2000)
+        guard case .put(let put)? = effects.requests.last?.command else { return nil }
+        return lone.table.coding.decode(put.value)
+    }
+
+    func testTheOnlyMemberMovesToWhereItSaysThatItIs() {
+        let addresses = NodeAddresses(client: Address(host: "new", port: 1), peer: Address(host: "new", port: 2))
+        let moved = firstChange(members: 1, addresses: addresses)
+        XCTAssertEqual(moved?.epoch, 2)
+        XCTAssertEqual(moved?.members[0].client, addresses.client)
+        XCTAssertEqual(moved?.members[0].peer, addresses.peer)
+        XCTAssertNil(moved?.flaw)
+        let kept = firstChange(members: 3, addresses: addresses)
+        XCTAssertNotEqual(kept?.members[0].client, addresses.client, "others look for it where it was")
+    }
 }

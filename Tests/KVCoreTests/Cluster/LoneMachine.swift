@@ -9,14 +9,16 @@ struct LoneMachine {
     let first: Topology
 
     /// Member 1 of three, unless said otherwise.
-    init(members: Int = 3, me: Int = 1, options: ClusterOptions = ClusterOptions()) {
+    init(
+        members: Int = 3, me: Int = 1, addresses: NodeAddresses? = nil, options: ClusterOptions = ClusterOptions()
+    ) {
         first = .initial(
             clusterID: UUID128(high: 7, low: 7),
             settings: ClusterSettings(name: "test", partitions: 16, replicas: 3),
             members: (1...members).map { Member($0) })
         machine = ClusterMachine(
-            me: NodeNumber(UInt16(me)), boot: 1, store: UUID128(high: 1, low: UInt64(me)), topology: first,
-            options: options, coding: table.coding, seed: 1, now: now)
+            me: NodeNumber(UInt16(me)), boot: 1, store: UUID128(high: 1, low: UInt64(me)),
+            addresses: addresses, topology: first, options: options, coding: table.coding, seed: 1, now: now)
     }
 
     /// What the machine wants done about an input.

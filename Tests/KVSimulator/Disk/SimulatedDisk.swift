@@ -221,6 +221,8 @@ private final class SimulatedLock: FileLock, @unchecked Sendable {
     }
 
     deinit { disk.unlock(path, generation) }
+
+    var isInPlace: Bool { true }
 }
 
 extension SplitMix {
