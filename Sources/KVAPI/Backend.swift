@@ -204,6 +204,9 @@ public struct ListRequest: Sendable {
     public var scope: KeyScope
     public var timeout: Span
 
+    /// Bytes of keys and values after which a page with values ends, short of its limit.
+    public static let pageBytes = 8 << 20
+
     public init(
         prefix: [UInt8], cursor: ListCursor?, limit: Int, values: Bool, scope: KeyScope = .cluster, timeout: Span
     ) {
@@ -289,4 +292,9 @@ public struct NodeView: Sendable {
         self.state = state
         self.usage = usage
     }
+}
+
+extension Outcome {
+    /// Bytes of the value that a read has found; 0 for all else.
+    var valueSize: Int { if case .found(let record) = self { record.value?.count ?? 0 } else { 0 } }
 }

@@ -7,12 +7,18 @@ import XCTest
 
 /// An HTTP connection in memory to a fake node.
 struct Door {
-    let channel = EmbeddedChannel()
+    let channel: EmbeddedChannel
     let backend: FakeBackend
 
-    init(_ backend: FakeBackend = FakeBackend(), options: HTTPOptions = HTTPOptions()) throws {
+    init(
+        _ backend: FakeBackend = FakeBackend(), options: HTTPOptions = HTTPOptions(),
+        budgets: ReplyBudgets = ReplyBudgets(bytes: 256 << 20, loops: 1),
+        on loop: EmbeddedEventLoop = EmbeddedEventLoop()
+    ) throws {
         self.backend = backend
-        try HTTPDoor.configure(channel, backend: backend, options: options, wallClock: { FakeBackend.wall })
+        channel = EmbeddedChannel(loop: loop)
+        try HTTPDoor.configure(
+            channel, backend: backend, options: options, budgets: budgets, wallClock: { FakeBackend.wall })
         try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 7400)).wait()
     }
 

@@ -16,7 +16,9 @@ final class HTTPSocketTests: XCTestCase {
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try HTTPDoor.configure(channel, backend: backend, wallClock: { FakeBackend.wall })
+                    try HTTPDoor.configure(
+                        channel, backend: backend, budgets: ReplyBudgets(bytes: 256 << 20, loops: 1),
+                        wallClock: { FakeBackend.wall })
                 }
             }
             .bind(host: "127.0.0.1", port: 0).wait()

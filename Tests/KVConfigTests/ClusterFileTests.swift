@@ -25,7 +25,7 @@ final class ClusterFileTests: XCTestCase {
             failure:
               probe_interval: 500ms
               evict_after: 1h
-            limits: {key: 1KiB, value: 512KiB, connections: 20, in_flight: 1MiB, move_rate: 10MiB}
+            limits: {key: 1KiB, value: 512KiB, connections: 20, in_flight: 1MiB, replies: 64MiB, move_rate: 10MiB}
             redis: {moved: true, timeout: 2s}
             security: {secret: correct horse battery}
             log: {level: debug, format: json}
@@ -52,6 +52,7 @@ final class ClusterFileTests: XCTestCase {
         XCTAssertEqual(file.limits.value, 512 << 10)
         XCTAssertEqual(file.limits.connections, 20)
         XCTAssertEqual(file.limits.inFlight, 1 << 20)
+        XCTAssertEqual(file.limits.replies, 64 << 20)
         XCTAssertEqual(file.seeds.map(\.description), ["10.0.0.9:7500", "[::2]:7500", "kv.example:7500"])
         XCTAssertEqual(file.failure.evictAfter, .milliseconds(3_600_000))
         XCTAssertEqual(file.limits.moveRate, 10 << 20)

@@ -68,6 +68,18 @@ final class RawConnection {
         return true
     }
 
+    /// Reads so many bytes and keeps none; false where fewer come.
+    func discard(_ count: Int) -> Bool {
+        var rest = count
+        while rest > 0 {
+            guard !unread.isEmpty || receive() else { return false }
+            let taken = min(rest, unread.count)
+            unread.removeFirst(taken)
+            rest -= taken
+        }
+        return true
+    }
+
     /// What comes until the other end closes.
     func readToEnd() -> [UInt8] {
         while receive() {}

@@ -12,9 +12,11 @@ public enum HTTPDoor {
     /// The channel should allow half-closure by the client (`ChannelOptions.allowRemoteHalfClosure`), or those who close
     /// their sending half after the last request get no answer. A `ChannelShouldQuiesceEvent` drains the connection.
     ///
-    /// - Parameter wallClock: milliseconds since 1970, UTC.
+    /// - Parameters:
+    ///   - budgets: what the node's connections may hold, by both protocols.
+    ///   - wallClock: milliseconds since 1970, UTC.
     public static func configure(
-        _ channel: any Channel, backend: any Backend, options: HTTPOptions = HTTPOptions(),
+        _ channel: any Channel, backend: any Backend, options: HTTPOptions = HTTPOptions(), budgets: ReplyBudgets,
         wallClock: @escaping @Sendable () -> UInt64
     ) throws {
         var limits = NIOHTTPDecoderLimitConfiguration()
@@ -23,7 +25,9 @@ public enum HTTPDoor {
         limits.maxHeaderListSize = limits.maxHeaderFieldSize
         limits.maxHeaderFieldCount = options.maximumHeaderFields
         let decoder = HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes, limitConfiguration: limits)
-        let handler = HTTPHandler(backend: backend, options: options, channel: channel, wallClock: wallClock)
+        let handler = HTTPHandler(
+            backend: backend, options: options, budget: budgets.budget(of: channel.eventLoop), channel: channel,
+            wallClock: wallClock)
         try channel.pipeline.syncOperations.addHandlers([ByteToMessageHandler(decoder), handler])
     }
 }

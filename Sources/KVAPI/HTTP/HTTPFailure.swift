@@ -113,6 +113,13 @@ extension HTTPFailure {
         }
     }
 
+    static var noRoomForAnswers: Self {
+        Self(
+            .tooManyRequests, "overloaded",
+            "nothing was changed: the node holds as many bytes of answers for its clients as it may (limits.replies); "
+                + "read answers as they come, and try again")
+    }
+
     static var foreignOrigin: Self {
         Self(
             .forbidden, "foreign_origin",

@@ -9,6 +9,9 @@ final class HTTPHandler: ChannelDuplexHandler {
     typealias OutboundOut = ByteBuffer
 
     private let backend: any Backend
+    private let budget: ReplyBudget
+    /// What it has been charged for this connection.
+    private var charged = 0
     private var connection: HTTPConnection
     private var answers: AnswerWriter
     private let loop: any EventLoop
@@ -24,16 +27,18 @@ final class HTTPHandler: ChannelDuplexHandler {
     private var isReadHeld = false
     /// What the backend is carrying out; at most one thing at a time, so its reply needs no number.
     private var asked: Asked?
+    private var waitingPage = WaitingPage()
     /// Given to the backend with every key operation. It holds this handler until `stop`.
     private var receiver: ReplyReceiver?
     private var timer: Scheduled<Void>?
     private var timerDeadline = Instant(nanoseconds: .max)
 
     init(
-        backend: any Backend, options: HTTPOptions, channel: any Channel,
+        backend: any Backend, options: HTTPOptions, budget: ReplyBudget, channel: any Channel,
         wallClock: @escaping @Sendable () -> UInt64
     ) {
         self.backend = backend
+        self.budget = budget
         loop = channel.eventLoop
         connection = HTTPConnection(
             parser: RequestParser(settings: { backend.settings }, limits: backend.limits), options: options,
@@ -111,6 +116,13 @@ final class HTTPHandler: ChannelDuplexHandler {
         context = nil
         receiver = nil
         asked = nil
+        waitingPage.end()
+        charge(-charged)
+    }
+
+    private func charge(_ bytes: Int) {
+        charged += bytes
+        budget.charge(bytes)
     }
 
     private static func now(of loop: any EventLoop) -> Instant { Instant(nanoseconds: loop.now.uptimeNanoseconds) }
@@ -153,7 +165,22 @@ extension HTTPHandler {
     private func flush() {
         guard answers.pending.readableBytes > 0 else { return }
         let bytes = answers.take()
-        context?.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
+        context?.writeAndFlush(wrapOutboundOut(bytes), promise: counting(bytes.readableBytes))
+    }
+
+    /// A large piece is counted until it has been sent; of the rest a channel holds little (its high-water mark).
+    private func counting(_ bytes: Int) -> EventLoopPromise<Void>? {
+        guard bytes > RespRoom.small, context != nil else { return nil }
+        charge(bytes)
+        let sent = loop.makePromise(of: Void.self)
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        sent.futureResult.whenComplete { _ in bound.value.uncharge(bytes) }
+        return sent
+    }
+
+    private func uncharge(_ bytes: Int) {
+        // All is given back where the connection is gone.
+        if context != nil { charge(-bytes) }
     }
 
     private func finish() {
@@ -221,8 +248,40 @@ extension HTTPHandler {
     }
 
     private func list(_ query: ListRequest) {
+        guard query.values else { return list(query, reserving: 0) }
+        // It comes as JSON, which takes a third more, and more than one value is asked for at a time.
+        let bytes = min(2 * ListRequest.pageBytes, budget.limit)
+        guard !budget.has(bytes) else { return list(query, reserving: bytes) }
         let bound = NIOLoopBound(self, eventLoop: loop)
+        let timer = loop.scheduleTask(in: .nanoseconds(Int64(clamping: query.timeout.nanoseconds))) {
+            bound.value.refusePage()
+        }
+        waitingPage.begin(query, bytes, timer)
+        budget.whenFreed { bound.value.tryPage() }
+    }
+
+    /// Others have given back of what they hold.
+    private func tryPage() {
+        guard let (query, bytes) = waitingPage.waiting else { return }
+        guard budget.has(bytes) else {
+            let bound = NIOLoopBound(self, eventLoop: loop)
+            return budget.whenFreed { bound.value.tryPage() }
+        }
+        waitingPage.end()
+        list(query, reserving: bytes)
+    }
+
+    private func refusePage() {
+        guard waitingPage.waiting != nil else { return }
+        waitingPage.end()
+        answer { answers, frame in answers.failure(.noRoomForAnswers, frame) }
+    }
+
+    private func list(_ query: ListRequest, reserving bytes: Int) {
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        charge(bytes)
         backend.list(query, on: loop) { result in
+            bound.value.uncharge(bytes)
             bound.value.answer { answers, frame in
                 switch result {
                 case .success(let page): answers.json({ $0.page(page) }, frame)
@@ -259,6 +318,25 @@ extension HTTPHandler {
     private func answer(_ body: (inout AnswerWriter, AnswerFrame) -> Void) {
         guard let frame = connection.answered(now: now) else { return }
         body(&answers, frame)
+        // The rest of what one read brought is not answered for a client that does not take the answers.
+        if answers.pending.readableBytes > RespRoom.small { flush() }
         perform()
+    }
+}
+
+/// A page with values that waits for room in the budget.
+private struct WaitingPage {
+    private(set) var waiting: (query: ListRequest, bytes: Int)?
+    private var timer: Scheduled<Void>?
+
+    mutating func begin(_ query: ListRequest, _ bytes: Int, _ timer: Scheduled<Void>) {
+        waiting = (query, bytes)
+        self.timer = timer
+    }
+
+    mutating func end() {
+        waiting = nil
+        timer?.cancel()
+        timer = nil
     }
 }

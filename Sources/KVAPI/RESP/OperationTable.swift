@@ -14,8 +14,12 @@ struct OperationTable {
         var isWrite: Bool
         /// Whether it may be answered from any copy.
         var isStale: Bool
+        /// What its reply is expected to take, as `RespRoom` counts it. Bytes.
+        fileprivate(set) var counted: Int
         /// Of key and value.
         var bytes: Int
+        /// Of a read, which may have to be carried out again.
+        var key: Key?
         /// Not to go with others.
         fileprivate var isSingle = false
         fileprivate var hash: UInt64 = 0
@@ -23,14 +27,17 @@ struct OperationTable {
         fileprivate var next = none
 
         init(
-            sequence: UInt64, part: Int = 0, expectation: RespExpectation, isWrite: Bool, isStale: Bool, bytes: Int
+            _ command: Command, _ key: Key, sequence: UInt64, part: Int, expectation: RespExpectation, isStale: Bool,
+            counted: Int
         ) {
             self.sequence = sequence
             self.part = part
             self.expectation = expectation
-            self.isWrite = isWrite
+            isWrite = !command.isRead
             self.isStale = isStale
-            self.bytes = bytes
+            self.counted = counted
+            bytes = key.bytes.count + command.valueBytes
+            self.key = isWrite ? nil : key
         }
     }
 
@@ -136,6 +143,18 @@ struct OperationTable {
         released.append(Held(token: first, key: key, command: command, isStale: operations[first].isStale))
     }
 
+    /// The command of a token. Nil for a token that is not under way.
+    func underWay(_ token: Int) -> Operation? {
+        guard operations.indices.contains(token), operations[token].sequence != .max else { return nil }
+        return operations[token]
+    }
+
+    /// A read is carried out again, and its reply is now known to take so much.
+    mutating func count(_ token: Int, as bytes: Int) {
+        guard operations.indices.contains(token) else { return }
+        operations[token].counted = bytes
+    }
+
     /// The command of a token has been answered. Nil for a token that is not under way.
     mutating func end(_ token: Int) -> Operation? {
         guard operations.indices.contains(token), operations[token].sequence != .max else { return nil }
@@ -156,6 +175,7 @@ struct OperationTable {
     private mutating func release(_ token: Int) -> Operation {
         let operation = operations[token]
         operations[token].sequence = .max
+        operations[token].key = nil
         free.append(token)
         count -= 1
         bytes -= operation.bytes

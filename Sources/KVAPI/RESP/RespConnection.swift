@@ -31,23 +31,13 @@ struct RespConnection: ~Copyable {
         case closed
     }
 
-    /// The reply to a request, in the order of requests.
-    private enum Slot {
-        case waiting
-        case gathering(RespGathering)
-        case ready(RespAnswer)
-    }
-
     private(set) var session: RespSession
     private let options: RespOptions
     private let table: RespCommandTable
     private var state = State.serving
     private var parser: RespRequestParser
     private var input = ByteBuffer()
-    private var writer = RespReplyWriter()
-    private var slots = CircularBuffer<Slot>(initialCapacity: 8)
-    /// The number of the first slot.
-    private var firstSequence: UInt64 = 0
+    private var replies: RespReplies
     private var operations = OperationTable()
     /// A command on several keys that has not been begun on all of them.
     private var gathering: RespGathering?
@@ -55,68 +45,70 @@ struct RespConnection: ~Copyable {
     private var isRequestHeld = false
     /// A task is under way: nothing else begins.
     private var isTaskUnderWay = false
-    /// Bytes of replies that wait for earlier ones.
-    private var readyBytes = 0
-    /// About what the reply to a read takes, from the largest lately.
-    private var expectedBytes = 0
-    private var readsUnderWay = 0
-    /// A read has been answered, and so tells how large replies are.
-    private var knowsReplies = false
     private var isInputClosed = false
     private var isDraining = false
     private var isWritable = true
     /// Since they were last taken.
     private var counted = (commands: 0 as UInt64, bytesIn: 0 as UInt64)
 
-    /// When `timer` is to be called; nil where nothing is waited for that has a limit here.
-    private(set) var deadline: Instant?
+    /// When the end of the connection is not waited for any more.
+    private var endDeadline: Instant?
+    private var patience: RespPatience
 
-    init(server: RespServer, client: RespClient, table: RespCommandTable = .standard) {
+    init(
+        server: RespServer, client: RespClient, budget: ReplyBudget, table: RespCommandTable = .standard
+    ) {
         session = RespSession(server: server, client: client)
         options = server.options
         self.table = table
         let limits = server.limits
+        let room = RespRoom(
+            budget: budget, limit: server.options.maximumPendingBytes, largestValue: server.limits.value)
+        replies = RespReplies(room: room)
+        patience = RespPatience(gathering: server.options.timeout, stall: server.options.stallTimeout)
         parser = RespRequestParser(
             limits: RespRequestParser.Limits(
                 argument: max(limits.key, limits.value, RespRequestParser.maximumLine),
                 request: server.options.maximumRequestBytes))
     }
 
-    /// Whether more should be read: not while what has come cannot be begun.
-    var wantsInput: Bool {
+    /// When `timer` is to be called; nil where nothing is waited for that has a limit here.
+    var deadline: Instant? { endDeadline ?? patience.deadline }
+
+    /// Whether more should be read: not while what has come cannot be begun. A client that does not read replies may be
+    /// sending more requests before it does, and is read ahead of.
+    mutating func wantsInput() -> Bool {
         switch state {
-        case .serving: hasRoom && !isRequestHeld && !isTaskUnderWay && gathering == nil && !isDraining
+        case .serving where isDraining: false
+        case .serving where isWritable: hasRoom() && !isRequestHeld && !isTaskUnderWay && gathering == nil
+        case .serving:
+            input.readableBytes < options.maximumUnreadBytes
+                && replies.room.mayWait(input.readableBytes, written: replies.written)
         case .ending, .closed: false
         case .lingering: true
         }
     }
 
     /// Whether there is something to be sent.
-    var hasOutput: Bool { writer.pending.readableBytes > 0 }
+    var hasOutput: Bool { replies.written > 0 }
 
     /// Whether the next part of the command on several keys may be begun although there is no room: it is the oldest,
     /// so nothing but its end makes room, and what it has gathered is bounded by itself. Its parts under way are
     /// bounded as ever.
-    private var isGatheringOldest: Bool {
-        guard gathering != nil, slots.count == 1, isWritable,
-            writer.pending.readableBytes < options.maximumPendingBytes
-        else { return false }
-        return operations.count == 0
-            || operations.count < options.maximumInFlight && bytesToCome < options.maximumPendingBytes
-                && operations.bytes < options.maximumBytesInFlight
+    private mutating func isGatheringOldest() -> Bool {
+        guard gathering != nil, replies.count == 1, isWritable, replies.areAsExpected else { return false }
+        let isWithinLimits =
+            operations.count == 0
+            || operations.count < options.maximumInFlight && operations.bytes < options.maximumBytesInFlight
+        return isWithinLimits && replies.room.mayBegin(written: replies.written, isOldest: true)
     }
 
-    /// What the reads under way may bring: values of the largest size until the first has come.
-    private var bytesToCome: Int { readsUnderWay * (knowsReplies ? expectedBytes : max(session.limits.value, 1)) }
-
     /// Whether another command may be begun.
-    private var hasRoom: Bool {
-        guard operations.count > 0 || !slots.isEmpty else {
-            return isWritable && writer.pending.readableBytes < options.maximumPendingBytes
-        }
-        let pending = writer.pending.readableBytes + readyBytes + bytesToCome
-        return isWritable && slots.count < options.maximumInFlight && operations.count < options.maximumInFlight
-            && operations.bytes < options.maximumBytesInFlight && pending < options.maximumPendingBytes
+    private mutating func hasRoom() -> Bool {
+        guard isWritable, replies.areAsExpected, replies.count < options.maximumInFlight,
+            operations.count < options.maximumInFlight, operations.bytes < options.maximumBytesInFlight
+        else { return false }
+        return replies.room.mayBegin(written: replies.written)
     }
 }
 
@@ -135,7 +127,8 @@ extension RespConnection {
             input = bytes
         } else {
             var bytes = bytes
-            input.discardReadBytes()
+            // What has been read ahead may be long: it is not moved for every piece that comes.
+            if input.readerIndex > input.readableBytes { input.discardReadBytes() }
             input.writeBuffer(&bytes)
         }
     }
@@ -143,6 +136,12 @@ extension RespConnection {
     /// The command of a token has ended so.
     mutating func replied(_ token: Int, _ reply: Reply) {
         guard state != .closed else { return }
+        let size = reply.outcome.valueSize
+        if size > RespRoom.small, let operation = operations.underWay(token),
+            replies.putAside(operation, token: token, size)
+        {
+            return
+        }
         let sums = operations.sums(of: token, reply.outcome)
         guard sums?.isEmpty != true, var operation = operations.end(token) else { return }
         ended(operation, reply, sum: sums?.first)
@@ -157,23 +156,8 @@ extension RespConnection {
     /// - Parameter sum: what an addition has come to that went with others.
     private mutating func ended(_ operation: OperationTable.Operation, _ reply: Reply, sum: Int64?) {
         let answer = sum.map(RespAnswer.integer) ?? answer(reply, to: operation)
-        let bytes = answer.bytes
-        if !operation.isWrite {
-            readsUnderWay -= 1
-            knowsReplies = true
-            expectedBytes = max(bytes, expectedBytes - expectedBytes / 16)
-        }
-        let index = Int(operation.sequence - firstSequence)
-        guard slots.count > index else { return }
-        if case .gathering(let gathering) = slots[slots.index(slots.startIndex, offsetBy: index)] {
-            readyBytes -= gathering.bytes
-            let isDone = gathering.received(answer, of: operation.part)
-            guard isDone else { return readyBytes += gathering.bytes }
-            if self.gathering === gathering { self.gathering = nil }
-            complete(index, gathering.answer)
-        } else {
-            complete(index, answer)
-        }
+        let ended = replies.received(answer, to: operation)
+        if let ended, ended === gathering { gathering = nil }
     }
 
     private func answer(_ reply: Reply, to operation: OperationTable.Operation) -> RespAnswer {
@@ -185,7 +169,7 @@ extension RespConnection {
     mutating func finished(_ answer: RespAnswer) {
         guard isTaskUnderWay else { return }
         isTaskUnderWay = false
-        complete(0, answer)
+        replies.completeOldest(answer)
     }
 
     /// The client will send nothing more.
@@ -194,7 +178,7 @@ extension RespConnection {
     /// Everything is sent and the sending half is closed.
     mutating func outputClosed(now: Instant) {
         guard state == .lingering else { return }
-        deadline = now + (isDraining ? options.drainingLingerTimeout : options.lingerTimeout)
+        endDeadline = now + (isDraining ? options.drainingLingerTimeout : options.lingerTimeout)
     }
 
     /// The node is stopping: what has come whole is answered, then the connection closes.
@@ -204,22 +188,67 @@ extension RespConnection {
 
     mutating func closed() {
         state = .closed
-        deadline = nil
+        endDeadline = nil
+        patience.end()
+        forget()
+        replies.room.close()
+    }
+
+    /// Nothing that was asked for is waited for any more.
+    private mutating func forget() {
         input = ByteBuffer()
-        slots.removeAll()
+        replies.forget()
         gathering = nil
         isTaskUnderWay = false
     }
 
+    /// The channel has taken so many bytes, and has not sent them.
+    mutating func sending(_ bytes: Int) { replies.room.sending += bytes }
+
+    /// It has sent them.
+    mutating func sent(_ bytes: Int) {
+        guard state != .closed else { return }
+        replies.room.sending -= bytes
+    }
+
     /// The deadline has passed, perhaps.
-    mutating func timer(now: Instant) -> Effect? {
-        guard let deadline, deadline <= now, state == .lingering else { return nil }
-        closed()
-        return .abort
+    /// - Parameter unsent: bytes that the channel holds.
+    mutating func timer(now: Instant, unsent: Int) -> Effect? {
+        if let endDeadline, endDeadline <= now, state == .lingering {
+            closed()
+            return .abort
+        }
+        switch patience.timer(now: now, unsent: unsent) {
+        case .nothing: break
+        case .abandonGathering:
+            guard let (abandoned, tokens) = replies.abandonOldest() else { break }
+            for token in tokens { _ = operations.end(token) }
+            if abandoned === gathering { gathering = nil }
+        case .endConnection:
+            forget()
+            replies.append(.failure(.unreadReplies(for: options.stallTimeout)))
+            state = .ending
+        }
+        return nil
+    }
+
+    /// All that can be done now is done: charges what is held, and sees what is waited for.
+    ///
+    /// - Returns: whether to go on when others have given back of what they hold.
+    mutating func settle(now: Instant) -> Bool {
+        if input.readableBytes == 0, input.capacity > RespRoom.guaranteed { input = ByteBuffer() }
+        let isServing = state == .serving && !isDraining
+        let isStuck = isServing && !isWritable && input.readableBytes > 0 && !wantsInput()
+        let isShort = replies.room.takeShortOfBudget()
+        // Nothing else is under way that would give back what it holds.
+        let isStarved = isShort && isWritable && replies.room.reads == 0 && replies.isGatheringOldest
+        patience.look(now: now, isStarved: isStarved, isStuck: isStuck)
+        replies.room.settle(written: replies.written, waiting: input.readableBytes)
+        return isShort && state != .closed
     }
 
     /// All that is to be sent; and what has been done, to be counted.
-    mutating func takeOutput() -> ByteBuffer { writer.take() }
+    mutating func takeOutput() -> ByteBuffer { replies.writer.take() }
 
     mutating func takeCounts() -> (commands: UInt64, bytesIn: UInt64) {
         defer { counted = (0, 0) }
@@ -236,14 +265,18 @@ extension RespConnection {
             if let held = operations.takeReleased() {
                 return .execute(token: held.token, held.key, held.command, isStale: held.isStale)
             }
+            if isWritable, let read = replies.takeAside() {
+                operations.count(read.token, as: replies.room.beganAgain(read.bytes))
+                return .execute(token: read.token, read.key, .get, isStale: read.isStale)
+            }
             switch state {
             case .serving: break
             case .ending:
-                guard slots.isEmpty else { return nil }
+                guard replies.isEmpty else { return nil }
                 return end(now: now)
             case .lingering, .closed: return nil
             }
-            guard !isTaskUnderWay, hasRoom || isGatheringOldest else { return nil }
+            guard !isTaskUnderWay, hasRoom() || isGatheringOldest() else { return nil }
             if gathering != nil {
                 if let effect = beginPart() { return effect }
                 continue
@@ -260,7 +293,8 @@ extension RespConnection {
     private mutating func end(now: Instant) -> Effect {
         state = .lingering
         input = ByteBuffer()
-        deadline = now + options.writeTimeout
+        patience.end()
+        endDeadline = now + options.writeTimeout
         return isInputClosed ? .finish : .closeOutput
     }
 
@@ -272,9 +306,9 @@ extension RespConnection {
             guard isInputClosed || isDraining else { return false }
             state = .ending
         case .oversized(let excess):
-            append(.failure(RespFailure(excess, limits: session.limits, request: options.maximumRequestBytes)))
+            replies.append(.failure(RespFailure(excess, limits: session.limits, request: options.maximumRequestBytes)))
         case .failed(let error):
-            append(.failure(RespFailure("ERR Protocol error: \(error.message)")))
+            replies.append(.failure(RespFailure("ERR Protocol error: \(error.message)")))
             state = .ending
         }
         return true
@@ -282,63 +316,34 @@ extension RespConnection {
 
     /// What is to be done about the request that is held; nil where it has to wait.
     private mutating func decide() -> RespDecision? {
-        let decision = Self.decide(parser, input, table, &session, isFirst: slots.isEmpty)
+        let decision = RespDecision.of(parser, input, table, &session, isFirst: replies.isEmpty)
         if decision != nil { counted.commands &+= 1 }
-        if writer.version != session.version { writer.version = session.version }
+        if replies.writer.version != session.version { replies.writer.version = session.version }
         return decision
-    }
-
-    /// Static, so that it borrows the parser while it changes the session, and copies neither.
-    private static func decide(
-        _ parser: borrowing RespRequestParser, _ input: ByteBuffer, _ table: RespCommandTable,
-        _ session: inout RespSession, isFirst: Bool
-    ) -> RespDecision? {
-        parser.withArguments(input) { arguments in
-            do throws(RespFailure) {
-                guard let found = table.find(arguments[0]) else {
-                    return isForeign(arguments) ? .close(nil) : .answer(.failure(.unknownCommand(arguments)))
-                }
-                let command = try found.resolved(arguments)
-                guard isFirst || !command.flags.contains(.alone) else { return nil }
-                if session.isTransactionRefused, !RefusedCommands.endsTransaction(command) {
-                    return .answer(.failure(.afterRefusedTransaction(command.name)))
-                }
-                if session.command !== command { session.command = command }
-                return try command.run(arguments, &session)
-            } catch {
-                return .answer(.failure(error))
-            }
-        }
-    }
-
-    /// What a browser would send that was tricked into speaking to a Redis.
-    private static func isForeign(_ arguments: RespArguments) -> Bool {
-        arguments.matches(0, "POST") || arguments.matches(0, "HOST:")
     }
 
     private mutating func carryOut(_ decision: RespDecision) -> Effect? {
         switch decision {
         case .answer(let answer):
-            append(answer)
+            replies.append(answer)
             return nil
         case .key(let key, let command, let expectation):
-            let sequence = firstSequence &+ UInt64(slots.count)
-            slots.append(.waiting)
-            return begin(key, command, expectation, sequence, part: 0)
+            replies.appendWaiting()
+            return begin(key, command, expectation, part: 0)
         case .keys(let gathering):
             if session.server.facts.redirects, !gathering.isOfOneSlot {
-                append(.failure(.crossSlot))
+                replies.append(.failure(.crossSlot))
                 return nil
             }
             self.gathering = gathering
-            slots.append(.gathering(gathering))
+            replies.append(gathering)
             return nil
         case .task(let task):
-            slots.append(.waiting)
+            replies.appendWaiting()
             isTaskUnderWay = true
             return .perform(task)
         case .close(let answer):
-            if let answer { append(answer) }
+            if let answer { replies.append(answer) }
             state = .ending
             return nil
         }
@@ -352,50 +357,19 @@ extension RespConnection {
             return nil
         }
         let (key, command) = gathering.parts[part]
-        // It is the last: nothing is read before all its parts have been begun.
-        let sequence = firstSequence &+ UInt64(slots.count - 1)
-        return begin(key, command, gathering.expectation, sequence, part: part)
+        return begin(key, command, gathering.expectation, part: part)
     }
 
+    /// Of the request that was taken last: nothing is taken before all parts of one on several keys have been begun.
     private mutating func begin(
-        _ key: Key, _ command: Command, _ expectation: RespExpectation, _ sequence: UInt64, part: Int
+        _ key: Key, _ command: Command, _ expectation: RespExpectation, part: Int
     ) -> Effect? {
         let isRead = command.isRead
         let isStale = session.isReadOnly && isRead
         let operation = OperationTable.Operation(
-            sequence: sequence, part: part, expectation: expectation, isWrite: !isRead, isStale: isStale,
-            bytes: key.bytes.count + command.valueBytes)
-        if isRead { readsUnderWay += 1 }
+            command, key, sequence: replies.lastSequence, part: part, expectation: expectation, isStale: isStale,
+            counted: replies.room.began(command))
         let (token, hasToWait) = operations.begin(operation, key: key, command)
         return hasToWait ? nil : .execute(token: token, key, command, isStale: isStale)
-    }
-
-    // MARK: Replies
-
-    private mutating func append(_ answer: RespAnswer) {
-        guard !slots.isEmpty else {
-            firstSequence &+= 1
-            return writer.write(answer)
-        }
-        readyBytes += answer.bytes
-        slots.append(.ready(answer))
-    }
-
-    /// The reply of a slot is there: it is written, and all that waited for it alone.
-    private mutating func complete(_ index: Int, _ answer: RespAnswer) {
-        guard index == 0 else {
-            readyBytes += answer.bytes
-            slots[slots.index(slots.startIndex, offsetBy: index)] = .ready(answer)
-            return
-        }
-        guard slots.popFirst() != nil else { return }
-        firstSequence &+= 1
-        writer.write(answer)
-        while case .ready(let next)? = slots.first {
-            _ = slots.popFirst()
-            firstSequence &+= 1
-            readyBytes -= next.bytes
-            writer.write(next)
-        }
     }
 }

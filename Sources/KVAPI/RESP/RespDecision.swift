@@ -1,4 +1,6 @@
 import KVCore
+import KVWire
+import NIOCore
 
 /// What is to be done about a request.
 enum RespDecision {
@@ -12,6 +14,39 @@ enum RespDecision {
     case task(RespTask)
     /// Reply, if anything, and close.
     case close(RespAnswer?)
+}
+
+extension RespDecision {
+    /// What is to be done about the request that the parser has told last; nil where it has to wait until what came
+    /// before it has been answered. It borrows the parser while it changes the session, and copies neither.
+    ///
+    /// - Parameter isFirst: nothing came before it.
+    static func of(
+        _ parser: borrowing RespRequestParser, _ input: ByteBuffer, _ table: RespCommandTable,
+        _ session: inout RespSession, isFirst: Bool
+    ) -> RespDecision? {
+        parser.withArguments(input) { arguments in
+            do throws(RespFailure) {
+                guard let found = table.find(arguments[0]) else {
+                    return isForeign(arguments) ? .close(nil) : .answer(.failure(.unknownCommand(arguments)))
+                }
+                let command = try found.resolved(arguments)
+                guard isFirst || !command.flags.contains(.alone) else { return nil }
+                if session.isTransactionRefused, !RefusedCommands.endsTransaction(command) {
+                    return .answer(.failure(.afterRefusedTransaction(command.name)))
+                }
+                if session.command !== command { session.command = command }
+                return try command.run(arguments, &session)
+            } catch {
+                return .answer(.failure(error))
+            }
+        }
+    }
+
+    /// What a browser would send that was tricked into speaking to a Redis.
+    private static func isForeign(_ arguments: RespArguments) -> Bool {
+        arguments.matches(0, "POST") || arguments.matches(0, "HOST:")
+    }
 }
 
 /// What takes more than one command on one key. It is begun once everything earlier has been answered, and nothing later

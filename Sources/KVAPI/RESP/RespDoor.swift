@@ -7,12 +7,17 @@ import NIOCore
 public final class RespDoor: Sendable {
     private let server: RespServer
 
-    /// - Parameter wallClock: milliseconds since 1970, UTC.
+    var budgets: ReplyBudgets { server.budgets }
+
+    /// - Parameters:
+    ///   - budgets: what the node's connections may hold, by both protocols.
+    ///   - wallClock: milliseconds since 1970, UTC.
     public init(
-        backend: any Backend, facts: NodeFacts, options: RespOptions = RespOptions(),
+        backend: any Backend, facts: NodeFacts, options: RespOptions = RespOptions(), budgets: ReplyBudgets,
         wallClock: @escaping @Sendable () -> UInt64
     ) {
-        server = RespServer(backend: backend, facts: facts, options: options, wallClock: wallClock)
+        server = RespServer(
+            backend: backend, facts: facts, options: options, budgets: budgets, wallClock: wallClock)
     }
 
     /// Prepares an accepted connection. To be called on its event loop, before it is read from.

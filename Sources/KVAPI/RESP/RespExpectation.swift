@@ -29,6 +29,14 @@ enum RespExpectation {
 
     enum TimeUnit { case seconds, milliseconds }
 
+    /// Whether the answer to a read holds of the value what may be all of it.
+    var bringsValue: Bool {
+        switch self {
+        case .value, .range: true
+        default: false
+        }
+    }
+
     /// - Parameter server: knows what time it is, which few answers depend on.
     func answer(_ outcome: Outcome, _ server: RespServer) -> RespAnswer {
         switch outcome {

@@ -98,6 +98,18 @@ extension RespFailure {
         Self("ERR the values have more than \(limit) bytes together; ask for fewer keys at a time")
     }
 
+    /// Other clients' replies take what this one would need.
+    static let noRoomForReplies = Self(
+        "BUSY nothing was changed: the node holds as many bytes of replies for its clients as it may (limits.replies); "
+            + "ask for fewer keys at a time, and read replies as they come")
+
+    static func unreadReplies(for time: Span) -> Self {
+        Self(
+            "ERR this connection ends here, and what was sent after the last reply was not carried out: its client "
+                + "has read nothing for \(time.milliseconds / 1000) s, and no more of its requests may wait; read "
+                + "replies while sending, or send fewer requests at a time")
+    }
+
     init(_ excess: RespRequestParser.Excess, limits: RequestLimits, request: Int) {
         switch excess {
         case .argument(let bytes) where bytes > limits.value: self = .valueTooLong(bytes, limit: limits.value)

@@ -20,7 +20,7 @@ final class RespGathering {
     /// Parts that have been begun and not answered.
     private var underWay = 0
     /// The answers together are larger than may be, and no more parts are begun.
-    private var isOverfull = false
+    private(set) var isOverfull = false
     private let limit: Int
     private var answers: [RespAnswer]
     private var total: Int64 = 0
@@ -59,10 +59,7 @@ final class RespGathering {
         guard !isOverfull else { return isDone }
         bytes += answer.bytes
         guard bytes <= limit else {
-            isOverfull = true
-            answers = []
-            bytes = 0
-            failure = (3, .tooManyBytes(limit: limit))
+            abandon(.tooManyBytes(limit: limit))
             return isDone
         }
         switch answer {
@@ -74,7 +71,19 @@ final class RespGathering {
         return isDone
     }
 
-    private var isDone: Bool { underWay == 0 && (isOverfull || next == parts.count) }
+    /// Gives up: what has been gathered is dropped, and no more parts are begun.
+    func abandon(_ reason: RespFailure) {
+        isOverfull = true
+        answers = []
+        bytes = 0
+        failure = (3, reason)
+    }
+
+    /// A part that was begun will not be answered.
+    func dropPart() { underWay -= 1 }
+
+    /// All that was begun has ended, and nothing more will be begun.
+    var isDone: Bool { underWay == 0 && (isOverfull || next == parts.count) }
 
     private func failed(_ reason: RespFailure) {
         failed += 1

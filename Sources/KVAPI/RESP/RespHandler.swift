@@ -12,6 +12,7 @@ final class RespHandler: ChannelDuplexHandler {
 
     private let server: RespServer
     private let client: RespClient
+    private let budget: ReplyBudget
     private var connection: RespConnection
     private let loop: any EventLoop
     private var context: ChannelHandlerContext?
@@ -26,11 +27,14 @@ final class RespHandler: ChannelDuplexHandler {
     private var effect: RespConnection.Effect?
     private var isFlushScheduled = false
     private var isReadHeld = false
+    /// It is called when other connections have given back of what they hold.
+    private var isAwaitingBudget = false
     private let linearizable: RequestOptions
     private let stale: RequestOptions
     /// Given to the backend with every command. It holds this handler until `stop`.
     private var receiver: ReplyReceiver?
     private var scheduledFlush: (@Sendable () -> Void)?
+    private var onFreed: (@Sendable () -> Void)?
     /// What takes more than one command on one key, and is under way.
     private var task: RespTaskRunner?
     private var timer: Scheduled<Void>?
@@ -41,7 +45,8 @@ final class RespHandler: ChannelDuplexHandler {
         loop = channel.eventLoop
         client = server.open(
             address: Self.text(channel.remoteAddress), localAddress: Self.text(channel.localAddress))
-        connection = RespConnection(server: server, client: client)
+        budget = server.budgets.budget(of: channel.eventLoop)
+        connection = RespConnection(server: server, client: client, budget: budget)
         var options = RequestOptions(timeout: server.options.timeout)
         options.redirects = server.facts.redirects
         linearizable = options
@@ -59,6 +64,7 @@ final class RespHandler: ChannelDuplexHandler {
         let bound = NIOLoopBound(self, eventLoop: loop)
         receiver = ReplyReceiver(on: loop) { bound.value.replied($0, $1) }
         scheduledFlush = { bound.value.endTurn() }
+        onFreed = { bound.value.budgetFreed() }
     }
 
     func handlerRemoved(context: ChannelHandlerContext) { stop() }
@@ -96,7 +102,7 @@ final class RespHandler: ChannelDuplexHandler {
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 
     func read(context: ChannelHandlerContext) {
-        if connection.wantsInput { context.read() } else { isReadHeld = true }
+        if connection.wantsInput() { context.read() } else { isReadHeld = true }
     }
 
     private func stop() {
@@ -111,6 +117,7 @@ final class RespHandler: ChannelDuplexHandler {
         context = nil
         receiver = nil
         scheduledFlush = nil
+        onFreed = nil
     }
 
     private var now: Instant { Instant(nanoseconds: loop.now.uptimeNanoseconds) }
@@ -131,11 +138,20 @@ extension RespHandler {
         repeat { gather(now) } while performGathered()
         isPerforming = false
         if connection.hasOutput { scheduleFlush() }
-        if connection.deadline != nil { arm() }
-        if isReadHeld, connection.wantsInput {
+        if isReadHeld, connection.wantsInput() {
             isReadHeld = false
             context?.read()
         }
+        if connection.settle(now: now), !isAwaitingBudget, let onFreed {
+            isAwaitingBudget = true
+            budget.whenFreed(onFreed)
+        }
+        if connection.deadline != nil { arm() }
+    }
+
+    private func budgetFreed() {
+        isAwaitingBudget = false
+        perform()
     }
 
     /// Takes the commands of a pipeline that may be begun, some at a time.
@@ -165,7 +181,7 @@ extension RespHandler {
         case .execute: break
         case .perform(let task):
             let bound = NIOLoopBound(self, eventLoop: loop)
-            let runner = RespTaskRunner(server: server, loop: loop) { bound.value.finished($0) }
+            let runner = RespTaskRunner(server: server, budget: budget, loop: loop) { bound.value.finished($0) }
             self.task = runner
             runner.run(task)
         case .closeOutput:
@@ -203,7 +219,22 @@ extension RespHandler {
         server.statistics.add(
             commands: counts.commands, bytesIn: counts.bytesIn, bytesOut: UInt64(bytes.readableBytes))
         client.touch(connection.session.command, at: server.wallClock())
-        context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
+        context.writeAndFlush(wrapOutboundOut(bytes), promise: counting(bytes.readableBytes))
+    }
+
+    /// Of a large piece it is counted until it has been sent; of the rest a channel holds little (its high-water mark).
+    private func counting(_ bytes: Int) -> EventLoopPromise<Void>? {
+        guard bytes > RespRoom.small else { return nil }
+        connection.sending(bytes)
+        let sent = loop.makePromise(of: Void.self)
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        sent.futureResult.whenComplete { _ in bound.value.sent(bytes) }
+        return sent
+    }
+
+    private func sent(_ bytes: Int) {
+        connection.sent(bytes)
+        perform()
     }
 
     private func finish() {
@@ -225,7 +256,8 @@ extension RespHandler {
         let moment = NIODeadline.uptimeNanoseconds(deadline.nanoseconds)
         timer = loop.assumeIsolated().scheduleTask(deadline: moment) { [self] in
             timer = nil
-            if let effect = connection.timer(now: now) { perform(effect) }
+            let unsent = try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)
+            if let effect = connection.timer(now: now, unsent: unsent ?? 0) { perform(effect) }
             perform()
         }
     }

@@ -10,6 +10,11 @@ public struct RespOptions: Sendable {
     public var maximumBytesInFlight = 4 << 20
     /// Bytes of replies that wait for an earlier one or to be sent, past which no more is begun.
     public var maximumPendingBytes = 4 << 20
+    /// Bytes of requests that are read ahead of a client that sends and does not read replies.
+    public var maximumUnreadBytes = 32 << 20
+    /// A client that does not read replies, and of whose requests no more may wait, is cut off when this has passed
+    /// without anything having been sent to it; at the latest when it has passed twice.
+    public var stallTimeout = Span.milliseconds(15_000)
     /// Bytes of the values that one command may answer with (`MGET`).
     public var maximumGatheredBytes = 64 << 20
     /// Bytes of one request; a larger one is refused. It is raised where one key and value would not fit twice.

@@ -12,6 +12,7 @@ final class RespServer: Sendable {
     /// Milliseconds since 1970, UTC.
     let wallClock: @Sendable () -> UInt64
     let positions: ScanPositions
+    let budgets: ReplyBudgets
     let statistics = RespStatistics()
     /// Milliseconds since 1970.
     let began: UInt64
@@ -19,9 +20,11 @@ final class RespServer: Sendable {
     private let clients = Mutex<[UInt64: RespClient]>([:])
 
     init(
-        backend: any Backend, facts: NodeFacts, options: RespOptions, wallClock: @escaping @Sendable () -> UInt64
+        backend: any Backend, facts: NodeFacts, options: RespOptions, budgets: ReplyBudgets,
+        wallClock: @escaping @Sendable () -> UInt64
     ) {
         self.backend = backend
+        self.budgets = budgets
         limits = backend.limits
         self.facts = facts
         var options = options

@@ -21,7 +21,9 @@ struct RespSession {
 
     var limits: RequestLimits { server.limits }
     /// Bytes that one command may answer with; one value always fits.
-    var gatheringLimit: Int { max(server.options.maximumGatheredBytes, 2 * max(limits.value, 0)) }
+    var gatheringLimit: Int {
+        max(min(server.options.maximumGatheredBytes, server.budgets.share), 2 * max(limits.value, 0))
+    }
     /// Milliseconds since 1970.
     var wall: UInt64 { server.wallClock() }
 

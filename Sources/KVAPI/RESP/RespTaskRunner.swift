@@ -6,6 +6,9 @@ import NIOCore
 /// Sendable because it is touched on `loop` only.
 final class RespTaskRunner: @unchecked Sendable {
     private let server: RespServer
+    private let budget: ReplyBudget
+    /// What the budget has been charged.
+    private var charged = 0
     private let loop: any EventLoop
     /// Called once, on `loop`.
     private let onFinish: @Sendable (RespAnswer) -> Void
@@ -22,8 +25,11 @@ final class RespTaskRunner: @unchecked Sendable {
     private var receiver: ReplyReceiver?
     private var generator = SystemRandomNumberGenerator()
 
-    init(server: RespServer, loop: any EventLoop, finish: @escaping @Sendable (RespAnswer) -> Void) {
+    init(
+        server: RespServer, budget: ReplyBudget, loop: any EventLoop, finish: @escaping @Sendable (RespAnswer) -> Void
+    ) {
         self.server = server
+        self.budget = budget
         self.loop = loop
         onFinish = finish
         scope = server.facts.redirects ? .ledHere : .cluster
@@ -38,6 +44,8 @@ final class RespTaskRunner: @unchecked Sendable {
     private func finish(_ answer: RespAnswer) {
         guard !isFinished else { return }
         isFinished = true
+        budget.charge(-charged)
+        charged = 0
         onFinish(answer)
     }
 
@@ -154,6 +162,11 @@ extension RespTaskRunner {
                 guard foundBytes <= server.options.maximumListedBytes else {
                     return finish(.failure(.tooManyMatches(limit: server.options.maximumListedBytes)))
                 }
+                guard budget.has(foundBytes - charged) || foundBytes <= RespRoom.guaranteed else {
+                    return finish(.failure(.noRoomForReplies))
+                }
+                budget.charge(foundBytes - charged)
+                charged = foundBytes
                 guard let next = page.next else { return finish(.array(found)) }
                 list(from: next, matching: glob)
             }

@@ -104,6 +104,9 @@ public struct ClusterFile: Hashable, Sendable {
         public var connections = 10_000
         /// Bytes of the requests under way on a node, 1 MiB to 64 GiB.
         public var inFlight = 64 << 20
+        /// Bytes of replies, and of requests that wait for their clients to read, of all clients of a node, 1 MiB to
+        /// 1 TiB.
+        public var replies = 256 << 20
         /// Bytes a second that a node sends to move partitions, up to 1 TiB; 0: as fast as it goes.
         public var moveRate = 0
 

@@ -159,6 +159,13 @@ public enum Settings {
             limits.value.
             """),
         field(
+            "limits.replies", .size(1 << 20...1 << 40), \.limits.replies, example: "1GiB",
+            """
+            Memory for replies that clients have not read yet, and for requests that wait because of them. Past it a \
+            connection has one command under way at a time, so it is not the most that a node takes: each connection \
+            may hold 64 KiB and a value more.
+            """),
+        field(
             "limits.move_rate", .size(0...1 << 40), \.limits.moveRate, example: "50MiB",
             "How many bytes a second this node sends at the most while partitions move. 0: as many as it can."),
     ]

@@ -53,7 +53,8 @@ final class Lobby: @unchecked Sendable {
                 backend: LobbyBackend(
                     nodeID: base.configuration.node.id,
                     limits: RequestLimits(key: base.limits.key, value: base.limits.value), advice: lobby.advice),
-                facts: base.facts, redis: base.configuration.redis, reasons: base.reasons, logger: base.logger)
+                facts: base.facts, redis: base.configuration.redis, replies: base.configuration.limits.replies,
+                reasons: base.reasons, logger: base.logger)
             try await lobby.loop.submit { lobby.start(peers, door) }.get()
         } catch {
             await peers.stop()

@@ -193,7 +193,8 @@ private struct Assembly {
         do {
             return try await ClientDoor.open(
                 base.configuration.node.client, group: base.group, backend: backend,
-                facts: base.facts, redis: base.configuration.redis, reasons: base.reasons, logger: base.logger)
+                facts: base.facts, redis: base.configuration.redis, replies: base.configuration.limits.replies,
+                reasons: base.reasons, logger: base.logger)
         } catch {
             socket.stop()
             throw error

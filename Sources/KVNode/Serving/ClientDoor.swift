@@ -21,16 +21,18 @@ final class ClientDoor: Sendable {
 
     var port: Int? { listener.localAddress?.port }
 
+    /// - Parameter replies: bytes that clients' connections may hold together, as `limits.replies` has it.
     /// - Throws: `NodeError` when the address cannot be listened on.
     static func open(
         _ address: Address, group: any EventLoopGroup, backend: any Backend, facts: NodeFacts,
-        redis: ClusterFile.Redis, reasons: ReasonLog,
-        logger: Logger
+        redis: ClusterFile.Redis, replies: Int, reasons: ReasonLog, logger: Logger
     ) async throws -> ClientDoor {
         let connections = ClientConnections(limit: facts.maximumConnections, logger: logger)
         var respOptions = RespOptions()
         respOptions.timeout = redis.timeout
-        let resp = RespDoor(backend: backend, facts: facts, options: respOptions, wallClock: { Clock.wall })
+        let budgets = ReplyBudgets(bytes: replies, loops: facts.threads)
+        let resp = RespDoor(
+            backend: backend, facts: facts, options: respOptions, budgets: budgets, wallClock: { Clock.wall })
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -51,7 +53,9 @@ final class ClientDoor: Sendable {
                         switch choice {
                         // It is refused before it comes here.
                         case .foreign: break
-                        case .http: try HTTPDoor.configure(channel, backend: backend, wallClock: { Clock.wall })
+                        case .http:
+                            try HTTPDoor.configure(
+                                channel, backend: backend, budgets: budgets, wallClock: { Clock.wall })
                         case .resp: try resp.configure(channel)
                         }
                     }

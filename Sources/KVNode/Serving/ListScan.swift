@@ -8,8 +8,6 @@ import NIOCore
 final class ListScan: @unchecked Sendable {
     /// Partitions, or values, asked for at a time.
     private static let width = 32
-    /// Bytes of keys and values after which a page with values ends, short of its limit.
-    private static let maximumBytes = 8 << 20
 
     private let query: ListRequest
     private let backend: NodeBackend
@@ -110,9 +108,11 @@ final class ListScan: @unchecked Sendable {
 
     /// Reads the values of a few keys after the other, until the page is as large as one may be.
     private func loadValues() {
-        guard entries.count + absent < keys.count, bytes < Self.maximumBytes else { return endPage() }
+        guard entries.count + absent < keys.count, bytes < ListRequest.pageBytes else { return endPage() }
         let start = entries.count + absent
-        let batch = keys[start..<min(start + Self.width, keys.count)]
+        // So few that they take no more than a page, however large.
+        let width = min(max(ListRequest.pageBytes / max(backend.limits.value, 1), 1), Self.width)
+        let batch = keys[start..<min(start + width, keys.count)]
         records = Array(repeating: nil, count: batch.count)
         missing = batch.count
         let options = RequestOptions(timeout: deadline - Clock.monotonic)

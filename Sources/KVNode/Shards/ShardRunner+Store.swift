@@ -14,19 +14,28 @@ extension ShardRunner {
         runBlocking(commitPool, { job.run() }) { runner, result in runner.advanced(runner.store.completed(result)) }
     }
 
-    /// One storage thread reads them all.
-    func load(_ tickets: [ReadTicket]) {
-        guard check(store.failure) else { return }
+    /// One storage thread reads them all; what is too much for now is read when others have been.
+    func load(_ tickets: [ReadTicket]) { read(loads.admit(tickets)) }
+
+    private func read(_ tickets: [ReadTicket]) {
+        guard !tickets.isEmpty, check(store.failure) else { return }
         var jobs: [ReadJob] = []
+        var bytes = 0
+        var more: [ReadTicket] = []
         for ticket in tickets {
             guard let job = store.takeRead(ticket) else {
+                more += loads.ended(ticket.bytes)
                 handle(.loaded(ticket, nil))
                 continue
             }
+            bytes += ticket.bytes
             jobs.append(job)
         }
+        read(more)
         guard !jobs.isEmpty else { return }
-        runBlocking(readPool, { [jobs] in jobs.map { $0.run() } }) { runner, results in
+        runBlocking(readPool, { [jobs] in jobs.map { $0.run() } }) { [bytes] runner, results in
+            let next = runner.loads.ended(bytes)
+            defer { if !runner.isStopped { runner.read(next) } }
             do throws(StoreError) {
                 for result in results {
                     let loaded = try runner.store.completed(result)

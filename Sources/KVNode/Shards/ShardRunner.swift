@@ -74,6 +74,8 @@ final class ShardRunner: @unchecked Sendable {
     private var stopped: EventLoopPromise<Void>?
     /// Jobs on the storage threads.
     var jobs = 0
+    /// What they read.
+    var loads = LoadQueue()
     var onDrained: (@Sendable () -> Void)?
 
     init(

@@ -7,7 +7,7 @@ import XCTest
 
 /// A connection of the Redis protocol in memory to a fake node.
 struct RespTestDoor {
-    let channel = EmbeddedChannel()
+    let channel: EmbeddedChannel
     let backend: FakeBackend
     let door: RespDoor
 
@@ -17,15 +17,20 @@ struct RespTestDoor {
             dataDirectory: "/data/n1", appendfsync: "always", maximumConnections: 100, threads: 2, processID: 99)
     }
 
-    init(_ backend: FakeBackend = FakeBackend(), options: RespOptions = RespOptions(), redirects: Bool = false) throws {
+    init(
+        _ backend: FakeBackend = FakeBackend(), options: RespOptions = RespOptions(), redirects: Bool = false,
+        replies: Int = 256 << 20
+    ) throws {
         let door = RespDoor(
             backend: backend, facts: Self.facts(redirects: redirects), options: options,
-            wallClock: { FakeBackend.wall })
+            budgets: ReplyBudgets(bytes: replies, loops: 1), wallClock: { FakeBackend.wall })
         try self.init(door, backend)
     }
 
     /// Another connection of the same node.
-    init(_ door: RespDoor, _ backend: FakeBackend) throws {
+    /// - Parameter loop: the other's, where both are to be of one event loop.
+    init(_ door: RespDoor, _ backend: FakeBackend, on loop: EmbeddedEventLoop = EmbeddedEventLoop()) throws {
+        channel = EmbeddedChannel(loop: loop)
         self.backend = backend
         self.door = door
         try door.configure(channel)
@@ -53,6 +58,9 @@ struct RespTestDoor {
     }
 
     func wait(_ time: TimeAmount) { channel.embeddedEventLoop.advanceTime(by: time) }
+
+    /// Of the connection's event loop.
+    var budget: ReplyBudget { door.budgets.budget(of: channel.eventLoop) }
 
     var isOpen: Bool { channel.isActive }
 }
