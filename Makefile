@@ -3,6 +3,7 @@
 SHELL := /bin/bash
 SWIFT ?= swift
 SEEDS ?= 1000
+SICKNESSES = dead hung stalled-disk full-disk deaf deaf-to-streams mute no-datagrams slow-links flapping wrong-clock
 # What is optimized is also linked with Swift's library, over whose calls it spends less so, and leaves out the checks of exclusive
 # access that the tests run with.
 RELEASE = -c release --static-swift-stdlib -Xswiftc -enforce-exclusivity=unchecked -Xswiftc -cross-module-optimization
@@ -49,7 +50,9 @@ test: deps
 simulate: deps
 	$(SWIFT) build $(RELEASE) --product simulate
 	.build/release/simulate --seeds $(SEEDS)
-	.build/release/simulate --seeds $(SEEDS) --sickness stalled-disk
+	for sickness in $(SICKNESSES); do \
+		.build/release/simulate --seeds $$(($(SEEDS) / 10 + 1)) --sickness $$sickness || exit 1; \
+	done
 
 ## kv beside Redis, etcd and a bare NIOHTTP1; ten minutes, best on a machine that does nothing else: make bench ROWS=get-etcd
 bench: build

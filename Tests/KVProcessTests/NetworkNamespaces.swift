@@ -49,6 +49,23 @@ final class NetworkNamespaces: Sendable {
     func cut(_ index: Int) throws { try Self.run("-n", bridge, "link", "set", "port\(index)", "down") }
     func heal(_ index: Int) throws { try Self.run("-n", bridge, "link", "set", "port\(index)", "up") }
 
+    /// Drops what comes to a node and meets one of these conditions (nftables'), until `lift`.
+    /// - Throws: `XCTSkip` where this machine has no nftables.
+    func drop(_ conditions: String..., at index: Int) throws {
+        guard FileManager.default.isExecutableFile(atPath: Self.nft) else {
+            throw XCTSkip("firewalls need nftables (\(Self.nft))")
+        }
+        let rules = conditions.map { "  \($0) drop\n" }.joined()
+        let table = "table inet kv {\n chain in {\n  type filter hook input priority 0;\n\(rules) }\n}\n"
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent("\(names[index]).nft").path
+        try table.write(toFile: path, atomically: true, encoding: .utf8)
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        try Self.run("netns", "exec", names[index], Self.nft, "-f", path)
+    }
+
+    func lift(at index: Int) throws { try Self.run("netns", "exec", names[index], Self.nft, "flush", "ruleset") }
+
+    private static let nft = "/usr/sbin/nft"
     private static let ip = "/usr/sbin/ip"
 
     private static func run(_ arguments: String...) throws {

@@ -20,8 +20,8 @@ final class MutantTests: XCTestCase {
     func testAcknowledgingTheFirstAcceptIsCaught() { assertCaught(.acknowledgeFirst) }
     func testReadingWithoutConfirmationIsCaught() { assertCaught(.skipConfirm) }
     func testAnsweringFromAnUnchosenValueIsCaught() { assertCaught(.answerUnchosen) }
-    func testJudgingOnARecordThatMayExpireIsCaught() { assertCaught(.judgeExpiring, from: 200) }
-    func testTellingThatAnEarlierLeadersRecordHasExpiredIsCaught() { assertCaught(.tellExpired, from: 3600) }
+    func testJudgingOnARecordThatMayExpireIsCaught() { assertCaught(.judgeExpiring) }
+    func testTellingThatAnEarlierLeadersRecordHasExpiredIsCaught() { assertCaught(.tellExpired, from: 900) }
     func testSettlingWithoutComparingRootsIsCaught() { assertCaught(.skipRoots) }
 
     func testSwitchingBeforeTheNextSetHoldsEverythingIsCaught() { assertCaught(.switchEarly, from: 55) }

@@ -25,7 +25,9 @@ extension Swim {
             return
         }
         guard let index = index(of: update.node) else { return }
-        if peers[index].isOverruled(by: update) {
+        if update.liveness != .alive, isVouched(update.node) {
+            raise(index, to: update.incarnation)
+        } else if peers[index].isOverruled(by: update) {
             raise(index, to: update.incarnation)
             adopt(index, update.liveness, source: update.source)
         } else if update.incarnation == peers[index].incarnation, update.liveness == .suspect,
@@ -40,6 +42,11 @@ extension Swim {
             reply.isNeeded = true
             reply.corrections.append(update.node)
         }
+    }
+
+    /// It is heard, so it is neither suspect nor dead.
+    mutating func clear(_ index: Int) {
+        if peers[index].liveness != .alive { adopt(index, .alive, source: peers[index].number) }
     }
 
     private mutating func raise(_ index: Int, to incarnation: UInt64) {

@@ -118,11 +118,12 @@ public struct Swim: Sendable {
     }
 
     /// `node` has just been heard over a connection (memberlist pings over TCP where UDP fails; here connections stand, and
-    /// carry heartbeats).
+    /// carry heartbeats). Whatever others say of it, it is alive to this node while it is heard.
     public mutating func vouch(for node: NodeNumber, now: Instant) {
         advance(now, isTick: false)
         guard let index = index(of: node) else { return }
         peers[index].vouchedUntil = clock.time + options.vouchTime
+        clear(index)
     }
 
     func isVouched(_ node: NodeNumber) -> Bool { index(of: node).map { clock.time < peers[$0].vouchedUntil } ?? false }

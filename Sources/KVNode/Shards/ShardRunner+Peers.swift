@@ -1,5 +1,6 @@
 import KVCore
 import KVWire
+import Logging
 
 // Whom a shard can talk to: its links, and the opinion of the failure detector, which the whole node shares.
 
@@ -40,6 +41,11 @@ extension ShardRunner {
         if !heard.isEmpty { cluster?.vouch(for: heard) }
     }
 
+    private static let silent: Logger.Message = """
+        out of touch: this node's connection to it stands, and nothing comes from it; if it runs, let TCP pass from it to \
+        this node's peer address
+        """
+
     func performReachability() {
         guard !reachability.effects.isEmpty else { return }
         let effects = reachability.effects
@@ -50,7 +56,8 @@ extension ShardRunner {
                 logger.info("in touch", metadata: ["node": "\(name(of: peer))"])
                 handle(.peer(peer, .up(boot: boot)))
             case .down(let peer):
-                logger.warning("out of touch", metadata: ["node": "\(name(of: peer))"])
+                let isSilent = links?[peer]?.isUp == true && !reachability.isHeard(peer, within: Reachability.silence)
+                logger.warning(isSilent ? Self.silent : "out of touch", metadata: ["node": "\(name(of: peer))"])
                 handle(.peer(peer, .down))
             }
         }

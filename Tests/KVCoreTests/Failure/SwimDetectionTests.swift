@@ -56,6 +56,20 @@ final class SwimDetectionTests: XCTestCase {
         XCTAssertEqual(cluster.opinion(of: b, by: a), .dead)
     }
 
+    func testWhoWasHeldDeadIsAliveOnceItIsHeard() {
+        var cluster = ManualGossip(3)
+        cluster.kill(b)
+        cluster.run(8000)
+        XCTAssertEqual(cluster.opinion(of: b, by: a), .dead)
+        for _ in 0..<10 {
+            let now = cluster.now
+            cluster.swims[a]?.vouch(for: b, now: now)
+            cluster.run(300)
+            XCTAssertEqual(cluster.opinion(of: b, by: a), .alive, "whatever c says")
+        }
+        XCTAssertEqual(cluster.opinion(of: b, by: c), .dead, "it does not hear it")
+    }
+
     func testAHelperAnswersForWhomItHears() {
         var cluster = ManualGossip(3)
         cluster.kill(b)
