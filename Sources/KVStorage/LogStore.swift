@@ -75,7 +75,11 @@ public final class LogStore: RecordStore {
 
     /// Half of the reserve is for copies: disks of one size that fill together then make their leaders refuse writes, rather
     /// than leave them without a majority. The other half is for tombstones, promises and merging.
-    public var acceptsCopies: Bool { failure == nil && free >= options.reserve(of: space) / 2 }
+    ///
+    /// Nor are there more copies than `StoreOptions.maximumPending` while the disk does not keep up: they would wait in memory.
+    public var acceptsCopies: Bool {
+        failure == nil && free >= options.reserve(of: space) / 2 && writer.pendingBytes < options.maximumPending
+    }
 
     private var free: UInt64 { space.free > writtenSinceMeasure ? space.free - writtenSinceMeasure : 0 }
 

@@ -25,6 +25,8 @@ public struct StoreOptions: Sendable {
     /// Free bytes below which `acceptsWrites` is false. Nil: two segments or 64 MiB, whichever is more, but no more
     /// than an eighth of the volume.
     public var reserve: UInt64?
+    /// Bytes of appends that are not written yet, beyond which no more copies are taken.
+    public var maximumPending = 64 << 20
     /// Bytes that one step of maintenance reads.
     public var mergeStep = 256 << 10
     /// Percent of a segment's bytes that must be garbage before it is merged.

@@ -68,4 +68,58 @@ final class StalledDiskTests: XCTestCase {
         try cluster.waitUntilBalanced()
         XCTAssertEqual(try cluster.http("n1", "GET", "/v1/kv/\(keys[0])").body, [3])
     }
+
+    /// The others go on writing, and it must not gather what they write; nor must they.
+    func testAFollowerWhoseDiskHangsTakesNoMoreMemoryThanItMay() throws {
+        let cluster = try TestCluster(settings: "storage: {cache: 16MiB}\n")
+        let (stall, launcher) = try prepare(cluster)
+        cluster.launcher = launcher
+        try cluster.startAndWait()
+        try cluster.waitUntilBalanced()
+        XCTAssertTrue(FileManager.default.createFile(atPath: stall, contents: nil))
+        _ = try cluster.http("n2", "PUT", "/v1/kv/\(try cluster.keys(ledBy: "n1", count: 1)[0])?timeout=1s", body: [1])
+        try cluster.wait(for: "the others to lead") { try cluster.leads("n1", seenBy: "n2") == 0 }
+        let value = [UInt8](repeating: 7, count: 1 << 20)
+        let before = try cluster.memory("n1")
+        let connections = [try cluster.connect("n2"), try cluster.connect("n3")]
+        let (count, live) = (600, 40)
+        for number in 0..<count {
+            let answer = try connections[number % 2].request("PUT", "/v1/kv/large-\(number % live)", body: value)
+            XCTAssertEqual(answer.status, 204, answer.text)
+        }
+        let grown = try cluster.memory("n1") - before
+        print("\(count) MiB written, the follower's memory grew by \(grown >> 20) MiB")
+        // What waits for the disk (64 MiB), the cache, and what is on its way.
+        XCTAssertLessThan(grown, 200 << 20)
+        for id in ["n2", "n3"] { XCTAssertLessThan(try cluster.memory(id), 600 << 20, id) }
+        try FileManager.default.removeItem(atPath: stall)
+        try cluster.waitUntilReady("n1")
+        try cluster.waitUntilBalanced()
+        for number in 0..<live {
+            try cluster.wait(for: "n1 to be brought level") {
+                try cluster.http("n1", "GET", "/v1/kv/large-\(number)?consistency=stale").body == value
+            }
+        }
+    }
+}
+
+/// Values as large as they may be, between nodes whose links are well.
+final class LargeValueTests: XCTestCase {
+    /// Each is larger than a window, and as large as a link's queue was: no link may be given up for that.
+    func testTheLargestValuesTravelOverLinksThatStand() throws {
+        let cluster = try TestCluster(settings: "limits: {value: 64MiB}\n")
+        try cluster.startAndWait()
+        try cluster.waitUntilBalanced()
+        let value = (0..<64 << 20).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+        for number in 0..<4 {
+            let answer = try cluster.http(
+                "n\(number % 3 + 1)", "PUT", "/v1/kv/large-\(number % 2)?timeout=20s", body: value)
+            XCTAssertEqual(answer.status, 204, answer.text)
+        }
+        for id in ["n1", "n2", "n3"] {
+            XCTAssertFalse(cluster.log(id).contains("lost the connection"), cluster.log(id))
+            let read = try cluster.http(id, "GET", "/v1/kv/large-1?timeout=20s").body
+            XCTAssertTrue(read == value, "\(read.count) bytes of \(value.count)")
+        }
+    }
 }

@@ -75,6 +75,21 @@ final class FailureTests: XCTestCase {
         XCTAssertFalse(fixture.store.acceptsCopies)
     }
 
+    func testNoMoreCopiesAreTakenThanMayWaitForTheDisk() throws {
+        let fixture = try StoreFixture()
+        fixture.options.maximumPending = 5000
+        try fixture.open()
+        var appended = 0
+        while fixture.store.acceptsCopies {
+            fixture.put("key-\(appended)", String(repeating: "v", count: 500))
+            appended += 1
+            XCTAssertLessThan(appended, 20)
+        }
+        XCTAssertTrue(fixture.store.acceptsWrites, "a leader is bounded by what it has proposed")
+        try fixture.commit()
+        XCTAssertTrue(fixture.store.acceptsCopies)
+    }
+
     func testTheReserveFitsTheVolume() {
         var options = StoreOptions(directory: "", store: StoreFixture.store)
         func reserve(_ total: UInt64) -> UInt64 { options.reserve(of: VolumeSpace(free: 0, total: total)) }

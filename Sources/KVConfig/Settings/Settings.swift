@@ -155,8 +155,8 @@ public enum Settings {
         field(
             "limits.in_flight", .size(1 << 20...64 << 30), \.limits.inFlight, example: "128MiB",
             """
-            Memory for the requests under way. What does not fit is refused (503, BUSY) and changes nothing. At least \
-            limits.value.
+            Memory for the requests under way. What does not fit is refused (429, BUSY) and changes nothing. Two of the \
+            largest requests always fit. At least limits.value.
             """),
         field(
             "limits.replies", .size(1 << 20...1 << 40), \.limits.replies, example: "1GiB",

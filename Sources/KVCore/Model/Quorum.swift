@@ -78,6 +78,7 @@ struct ReplicaMask: Equatable {
     var count: Int { bits.nonzeroBitCount }
     func contains(_ index: Int) -> Bool { bits >> UInt64(index) & 1 == 1 }
     mutating func insert(_ index: Int) { bits |= 1 << UInt64(index) }
+    mutating func remove(_ index: Int) { bits &= ~(1 << UInt64(index)) }
     func intersection(_ other: Self) -> Self {
         var both = self
         both.bits &= other.bits

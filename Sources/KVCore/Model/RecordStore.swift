@@ -35,7 +35,8 @@ public protocol RecordStore: AnyObject {
     var synced: LogPosition { get }
     /// False near a full disk: clients may add nothing but tombstones then.
     var acceptsWrites: Bool { get }
-    /// False still nearer to a full disk: what other leaders have written may be appended until then, as they cannot know.
+    /// False still nearer to a full disk, and while too much waits to be written: what other leaders have written may be
+    /// appended until then, as they cannot know.
     var acceptsCopies: Bool { get }
 
     func head(_ partition: PartitionID, _ key: Key) -> RecordHead?

@@ -70,6 +70,11 @@ public struct ShardOptions: Sendable {
     /// Bytes of records that were proposed and are not yet at every replica, over all partitions. At it, writes are
     /// refused and settling pauses; at half of it, slow replicas count as having missed what is chosen.
     public var maximumProposedBytes = 256 << 20
+    /// Bytes of changes sent to one peer, over all partitions, that it has not answered; what is more waits. One change may
+    /// be larger.
+    public var peerWindow = 8 << 20
+    /// Bytes a second of the slowest link that is waited for before anything is sent over it again.
+    public var slowestLink = 4 << 20
     /// Bytes a second sent to the newcomers of partitions that move, from one shard; 0 is no limit.
     public var moveRate = 0
     /// Messages of configurations that this node has yet to hear of, kept until then, and their bytes.
@@ -81,6 +86,8 @@ public struct ShardOptions: Sendable {
     public var maximumExpired = 64
     /// The same where a listing waits for all of them.
     public var maximumBuried = 1024
+    /// Answers to other nodes that wait until what they tell of is durable; more are not given, and are asked for again.
+    public var maximumDeferred = 100_000
     /// Requests that wait at a node for their answers; more are refused.
     public var maximumRequests = 100_000
 

@@ -222,6 +222,7 @@ extension Replica {
             leaderHint = nil
             backoffUntil = min(backoffUntil, now)
         }
+        if let leader, let index = quorum.index(of: node) { leaveWindows(of: index, leader) }
         hedge(without: node)
         considerElection()
     }
@@ -232,6 +233,7 @@ extension Replica {
         let isAnother = last.map { $0 != boot } ?? !hasHeardLeader
         if isAnother, leaderHint == node { leaderHint = nil }
         guard let leader, let index = quorum.index(of: node) else { return }
+        sendSkipped(to: index, leader)
         // A new process may have lost what it had accepted without syncing.
         if last != boot {
             endComparison(with: index, leader)

@@ -73,7 +73,10 @@ extension Replica {
             endComparison(with: index, leader)
             forgetSent(to: index, leader)
         }
-        for proposal in leader.proposals { context.proposedBytes -= proposal.bytes }
+        for proposal in leader.proposals {
+            context.proposedBytes -= proposal.bytes
+            leaveWindows(proposal)
+        }
         context.effects.append(.notice(.steppedDown(partition)))
     }
 

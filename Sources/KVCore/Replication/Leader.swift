@@ -53,6 +53,8 @@ final class Leader {
     var nextPurge: Instant
     var nextSweep: Instant
     var sweepLeaf = 0
+    /// The first proposal that has not been sent to each replica for want of room, by index; `max` for none.
+    var firstSkipped: [UInt64]
     /// How far each replica is, by index.
     var progress: [Progress]
     var transfer: Transfer?
@@ -67,6 +69,7 @@ final class Leader {
         majoritySeen = now
         confirmed = Array(repeating: 0, count: replicas)
         progress = Array(repeating: Progress(), count: replicas)
+        firstSkipped = Array(repeating: .max, count: replicas)
         nextTransfer = now + options.handbackDelay
         nextPurge = now + options.purge
         nextSweep = now + options.sweep
@@ -106,6 +109,8 @@ final class Proposal {
     var resent: Instant
     var resends = 0
     var accepted = ReplicaMask()
+    /// Those to whom it is on its way, counted in their windows.
+    var underway = ReplicaMask()
     var isChosen = false
     /// Changes of an earlier leadership of this node that this record carries on, oldest first; the last is this very one.
     var carried: [Unfinished.Carried] = []

@@ -273,7 +273,9 @@ extension Replica {
         guard !leader.progress[index].sent.isEmpty else { return }
         let silence = leader.progress[index].silence
         let pause = Span(nanoseconds: context.options.retry.nanoseconds << UInt64(min(silence, 4)))
-        let late = leader.progress[index].sent.filter { now - $0.value.at >= pause }
+        let underway = context.mending[quorum.members[index], default: 0]
+        let patience = windows[index].patience(pause, more: underway, context.options)
+        let late = leader.progress[index].sent.filter { now - $0.value.at >= patience }
         if !late.isEmpty { leader.progress[index].silence += 1 }
         for (version, sent) in late.sorted(by: { $0.key < $1.key }) {
             forgetSent(version, to: index, leader)

@@ -39,9 +39,10 @@ extension Replica {
             whenDurable(.accepted(partition, leader.ballot, sequence: sequence))
             guard quorum.members.count > 1 else { continue }
             let accept = PeerMessage.accept(header(leader.ballot), key: proposal.key, record: proposal.record)
-            for member in quorum.members where member != context.me { context.send(member, accept) }
+            for index in quorum.members.indices where index != ownIndex { send(proposal, accept, to: index, leader) }
         }
         leader.unsent.removeAll(keepingCapacity: true)
+        sendSkipped(leader)
         if leader.wantsRound { beginRound(leader) }
         advanceTransfer(leader)
     }
@@ -64,6 +65,8 @@ extension Replica {
     private func accepted(_ sequence: UInt64, by replica: Int, _ leader: Leader) {
         guard let proposal = leader.proposal(sequence) else { return }
         proposal.accepted.insert(replica)
+        leaveWindow(proposal, replica)
+        if leader.firstSkipped[replica] != .max { context.markDirty(self) }
         if !proposal.isChosen {
             // Its own copy counts among them always, so that a settled leader's copy holds all that is chosen.
             let isChosen = quorum.isMet(by: proposal.accepted) && proposal.accepted.contains(ownIndex)
@@ -107,12 +110,14 @@ extension Replica {
             if first.isSent, first.accepted.count < quorum.members.count {
                 let mayWait = context.proposedBytes < context.options.maximumProposedBytes / 2
                 for (index, member) in quorum.members.enumerated() where !first.accepted.contains(index) {
-                    if mayWait, context.isUp(member), now - first.sent < context.options.stragglers { return }
+                    let patience = windows[index].patience(context.options.stragglers, context.options)
+                    if mayWait, context.isUp(member), now - first.sent < patience { return }
                 }
                 for index in quorum.members.indices where !first.accepted.contains(index) {
                     missed(first.key, by: index, leader)
                 }
             }
+            leaveWindows(first)
             leader.proposals.removeFirst()
             leader.base += 1
             context.proposedBytes -= first.bytes
@@ -125,7 +130,8 @@ extension Replica {
             let pause = Span(nanoseconds: context.options.retry.nanoseconds << UInt64(min(proposal.resends, 4)))
             guard proposal.isSent, now - proposal.resent >= pause else { continue }
             let late = quorum.members.enumerated().filter { replica, member in
-                member != context.me && !proposal.accepted.contains(replica) && context.isUp(member)
+                proposal.underway.contains(replica) && context.isUp(member)
+                    && now - proposal.resent >= windows[replica].patience(pause, context.options)
             }
             guard !late.isEmpty else { continue }
             proposal.resent = now

@@ -12,6 +12,8 @@ final class Replica {
     private(set) var ownIndex: Int
     /// The other members' indices, in the order in which they are asked to confirm: by number, from this node's on.
     private(set) var confirmers: [Int]
+    /// What this node's leaders have under way to each member, by index.
+    private(set) var windows: [PeerWindow] = []
 
     /// The highest ballot promised.
     var promise: Ballot
@@ -59,6 +61,7 @@ final class Replica {
         leaderHeard = context.now.monotonic
         backoffUntil = context.now.monotonic
         if promise != .zero, promise.node != context.me { leaderHint = promise.node }
+        windows = makeWindows()
         beginMembership(assignment)
     }
 
@@ -82,6 +85,7 @@ final class Replica {
         self.quorum = quorum
         self.ownIndex = ownIndex
         confirmers = quorum.indices(after: ownIndex)
+        windows = makeWindows()
         majorityTouch = 0
         changed = assignment.changed
         vacantSince = nil
@@ -171,7 +175,7 @@ extension Replica {
         else { return }
         let held = context.store.head(partition, key)?.version ?? .zero
         if record.version > held {
-            // A replica with a full disk stays silent: it is mended when there is room.
+            // A replica whose disk is full, or does not keep up, stays silent: it is mended when there is room.
             guard record.value == nil || context.store.acceptsCopies else { return }
             context.store.put(partition, key, record)
             lastAppend = context.store.appended

@@ -19,6 +19,8 @@ final class ReplicaContext: Environment {
     var carriedChanges = 0
     /// Bytes of records on their way to lagging peers.
     var mending: [NodeNumber: Int] = [:]
+    /// What leaders have under way to each peer.
+    private var windows: [NodeNumber: PeerWindow] = [:]
     /// Whether the disk under the store answers.
     private(set) var disk = DiskWatch()
     /// P.
@@ -57,6 +59,13 @@ final class ReplicaContext: Environment {
     func watchDisk() {
         guard disk.look(appended: store.appended, durable: store.durable, now: now.monotonic, options) else { return }
         effects.append(.notice(.disk(isStalled: disk.isStalled)))
+    }
+
+    func window(_ node: NodeNumber) -> PeerWindow {
+        if let window = windows[node] { return window }
+        let window = PeerWindow()
+        windows[node] = window
+        return window
     }
 
     func markDirty(_ replica: Replica) {
@@ -112,6 +121,8 @@ final class ReplicaContext: Environment {
     /// tick, where it is already. Positions of one partition never decrease; those of different partitions owe each
     /// other no order.
     func after(_ position: LogPosition, synced: LogPosition, _ action: DeferredAction) {
+        let isLate = synced > store.synced || position > store.durable
+        if isLate, action.mayBeLost, deferred.count + unsynced.count >= options.maximumDeferred { return }
         if synced > store.synced {
             unsynced.append((position, synced, action))
         } else if position > store.durable {
@@ -144,6 +155,14 @@ enum DeferredAction {
     case accepted(PartitionID, Ballot, sequence: UInt64)
     /// This node's own copy, read on a client's behalf.
     case ownPeek(RequestID, Record?)
+
+    /// Whoever waits for it asks again.
+    var mayBeLost: Bool {
+        switch self {
+        case .acknowledge, .send: true
+        case .promised, .accepted, .ownPeek: false
+        }
+    }
 }
 
 /// What a value is being read from disk for.

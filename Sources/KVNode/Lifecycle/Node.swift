@@ -117,6 +117,8 @@ private struct Assembly {
         if limits.moveRate > 0 { options.moveRate = max(limits.moveRate / stores.count, 1) }
         self.identity = identity
         self.status = status
+        // Two of the largest requests fit beside each other, or one could keep the others out, and itself.
+        let inFlight = max(limits.inFlight / stores.count, 2 * (limits.key + limits.value))
         policy = base.policy(member, topology)
         runners = stores.indices.map { index in
             ShardRunner(
@@ -124,7 +126,7 @@ private struct Assembly {
                 // The council's partition, after the last, among them.
                 partitions: (0...topology.settings.partitions).map { PartitionID(UInt16($0)) }
                     .filter { $0.shard(among: stores.count) == index },
-                store: stores[index], options: options, maximumBytesInFlight: max(limits.inFlight / stores.count, 1),
+                store: stores[index], options: options, maximumBytesInFlight: inFlight,
                 status: status, commitPool: base.commitPool, readPool: base.readPool, upkeepPool: base.upkeepPool,
                 logger: base.logger,
                 onStoreFailure: onStoreFailure)
@@ -202,9 +204,12 @@ private struct Assembly {
     }
 
     private func start(_ runner: ShardRunner, _ cluster: ClusterRunner) {
+        var options = PeerLinkOptions()
+        // No message may be too large for its own queue: not even where one of each kind waits beside it.
+        options.queueLimit += 2 * (base.limits.key + base.limits.value)
         let links = PeerLinks(
             of: identity.number, shard: ShardPosition(index: runner.index, count: runners.count), on: runner.loop,
-            policy: policy, reasons: base.reasons, logger: base.logger,
+            policy: policy, options: options, reasons: base.reasons, logger: base.logger,
             events: PeerLinks.Events(
                 up: { runner.linkUp($0, $1) }, down: { runner.linkDown($0) },
                 refused: { [weak cluster] in cluster?.refused($0) }))

@@ -128,6 +128,22 @@ final class AcceptorTests: XCTestCase {
         XCTAssertEqual(answers(), [.accepted(header, version: Version(5, 2, 2))])
     }
 
+    /// Its disk does not answer, and a leader asks again and again.
+    func testNoMoreAnswersWaitForTheDiskThanMay() {
+        var options = ShardOptions()
+        options.maximumDeferred = 10
+        let node = ManualNode(1, options: options)
+        let header = node.header(Ballot(5, 2))
+        for _ in 0..<100 {
+            node.receive(.accept(header, key: "k", record: Record(Version(5, 2, 1), "v")), from: 2)
+        }
+        node.sync()
+        XCTAssertEqual(node.sent.count, 10)
+        node.forgetSent()
+        node.receive(.accept(header, key: "k", record: Record(Version(5, 2, 1), "v")), from: 2)
+        XCTAssertEqual(node.sent.count, 1, "asked again, it answers")
+    }
+
     func testDamagedNumbersOfPeersAreHarmless() {
         let nowhere = PartitionHeader(partition: PartitionID(.max), epoch: 1, ballot: Ballot(5, 2))
         node.receive(.prepare(nowhere), from: 2)

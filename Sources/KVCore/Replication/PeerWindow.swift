@@ -1,0 +1,81 @@
+/// Counts the bytes of changes that the leaders of a shard have sent to one peer and that it has not answered.
+///
+/// Without a bound, a peer that is slow, or whose link is, would have the whole load of the others wait in this node's
+/// memory (etcd-io/raft's `tracker/inflights.go` is the model). What does not fit is sent when there is room, or is missed
+/// and found by the repair; the other replicas are a majority meanwhile.
+final class PeerWindow {
+    private(set) var bytes = 0
+
+    /// Whether so many more may be sent. One change always may, however large.
+    func hasRoom(for more: Int, _ options: ShardOptions) -> Bool { bytes == 0 || bytes + more <= options.peerWindow }
+
+    func add(_ more: Int) { bytes += more }
+
+    func remove(_ less: Int) {
+        assert(bytes >= less, "a change was answered for twice")
+        bytes -= less
+    }
+
+    /// `least`, and as long as what is under way, and `more`, may take to arrive on a link that is as slow as one may be.
+    /// Until then nothing is sent again: on a connection that stands it would only be sent twice.
+    func patience(_ least: Span, more: Int = 0, _ options: ShardOptions) -> Span {
+        let milliseconds = UInt64(max(bytes + more, 0)) * 1000 / UInt64(max(options.slowestLink, 1))
+        return Span(nanoseconds: least.nanoseconds + milliseconds * 1_000_000)
+    }
+}
+
+extension Replica {
+    func makeWindows() -> [PeerWindow] { quorum.members.map(context.window) }
+
+    /// Sends a proposal to the replica at `index`, or leaves it for when there is room.
+    func send(_ proposal: Proposal, _ accept: PeerMessage, to index: Int, _ leader: Leader) {
+        guard leader.firstSkipped[index] == .max, windows[index].hasRoom(for: proposal.bytes, context.options) else {
+            leader.firstSkipped[index] = min(leader.firstSkipped[index], proposal.record.version.sequence)
+            return
+        }
+        windows[index].add(proposal.bytes)
+        proposal.underway.insert(index)
+        context.send(quorum.members[index], accept)
+    }
+
+    /// Sends the replica at `index` what did not fit, as far as it does now.
+    func sendSkipped(to index: Int, _ leader: Leader) {
+        var sequence = leader.firstSkipped[index]
+        guard sequence != .max, context.isUp(quorum.members[index]) else { return }
+        sequence = max(sequence, leader.base)
+        leader.firstSkipped[index] = .max
+        while leader.firstSkipped[index] == .max, let proposal = leader.proposal(sequence) {
+            sequence += 1
+            guard proposal.isSent, !proposal.accepted.contains(index), !proposal.underway.contains(index) else {
+                continue
+            }
+            proposal.resent = now
+            let accept = PeerMessage.accept(header(leader.ballot), key: proposal.key, record: proposal.record)
+            send(proposal, accept, to: index, leader)
+        }
+    }
+
+    func sendSkipped(_ leader: Leader) {
+        for index in quorum.members.indices { sendSkipped(to: index, leader) }
+    }
+
+    /// It is answered, or is not waited for any more.
+    func leaveWindow(_ proposal: Proposal, _ index: Int) {
+        guard proposal.underway.contains(index) else { return }
+        proposal.underway.remove(index)
+        windows[index].remove(proposal.bytes)
+    }
+
+    func leaveWindows(_ proposal: Proposal) {
+        guard proposal.underway != ReplicaMask() else { return }
+        for index in quorum.members.indices { leaveWindow(proposal, index) }
+    }
+
+    /// The connection that carried them is no more: they are sent over the next one.
+    func leaveWindows(of index: Int, _ leader: Leader) {
+        for proposal in leader.proposals where proposal.isSent && !proposal.accepted.contains(index) {
+            leaveWindow(proposal, index)
+            leader.firstSkipped[index] = min(leader.firstSkipped[index], proposal.record.version.sequence)
+        }
+    }
+}
