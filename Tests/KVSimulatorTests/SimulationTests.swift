@@ -6,7 +6,7 @@ import XCTest
 final class SimulationTests: XCTestCase {
     func testTheProtocolHoldsUnderRandomFaults() {
         var statistics = Statistics()
-        for seed in 1...30 as ClosedRange<UInt64> {
+        for seed in 1...50 as ClosedRange<UInt64> {
             let report = Simulation.run(seed: seed)
             XCTAssertEqual(report.violations, [], "seed \(seed)")
             statistics.add(report.statistics)

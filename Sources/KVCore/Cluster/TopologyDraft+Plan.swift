@@ -109,6 +109,8 @@ extension TopologyDraft {
     /// Takes back moves that cannot get anywhere: those without a majority of either set, which the partition could not
     /// serve under until the dead are back, and those that copy to members who are away. Their targets stay.
     mutating func takeBack(isDead: (NodeNumber) -> Bool, isAway: (NodeNumber) -> Bool) {
+        // Without a plan nothing moves.
+        guard topology.plan != nil else { return }
         let stuck = topology.assignments.map { assignment in
             guard let next = assignment.next else { return false }
             return !assignment.replicas.hasMajority { !isDead($0) } || !next.hasMajority { !isDead($0) }

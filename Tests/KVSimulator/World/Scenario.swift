@@ -53,6 +53,10 @@ public struct Scenario: Sendable {
     public var moves: Span?
     /// The product's own cluster machines decide what moves, as operators ask; the world does otherwise.
     public var isSelfGoverned = false
+    /// How many zones the nodes are of, by their number; 0 for none.
+    public var zones = 0
+    /// In the end so many nodes are lost for good that majorities may be, and an operator goes on with the others.
+    public var losesMajorities = false
     /// How often a node is lost for good; nil for never.
     public var deaths: Span?
     public var evictAfter = Span.milliseconds(600_000)
@@ -254,9 +258,13 @@ extension Scenario {
         if random.chance(0.3) { addSwim(&random) }
         // Members that do not know each other yet do not answer each other's probes.
         if isCalm, probeInterval != nil { (gossip, broadcast) = (1, 1) }
-        // The last that is drawn, so that what a seed has meant otherwise it goes on to mean.
+        // Drawn last, so that what a seed has meant otherwise it goes on to mean.
         if !isCalm, random.chance(0.3) {
             faults[.stalledDisk] = .milliseconds(random.pick([700, 1500, 3000]))
+        }
+        if isSelfGoverned {
+            zones = random.pick([0, 0, 2, 3])
+            losesMajorities = random.chance(0.4)
         }
     }
 

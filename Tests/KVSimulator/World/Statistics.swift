@@ -9,7 +9,7 @@ public struct Statistics: Hashable, Sendable {
         case topologies, admissions, moves, reorders, cancels, pausedPlans, switches, lapses
         case suspected, heldDead, vouched
         case applications, controls, plans, refusedControls, unknownControls, plansEnded, plansCancelled, evictions
-        case deaths, doubleDeaths, departures
+        case deaths, doubleDeaths, departures, recoveries
         case carriedChanges, relinquished, wipes, purgedTombstones
     }
 

@@ -84,7 +84,9 @@ extension World {
             history.add(Violation(.agreement, "node \(node.number) goes by another epoch \(next.epoch) than others"))
         }
         if next.epoch > topology.epoch {
-            statistics[.topologies] += Int(next.epoch - topology.epoch)
+            // After a recovery the epochs go on elsewhere.
+            let isRecovery = next.epoch.generation > topology.epoch.generation
+            statistics[.topologies] += isRecovery ? 1 : Int(next.epoch - topology.epoch)
             countMoves(from: topology, to: next)
             topology = next
         }

@@ -15,6 +15,8 @@ extension World {
         run(until: time + max(slowest, Detector.patience * 3 / 2, probing))
         guard eventually(.liveness, unhealed) else { return }
         guard probe() else { return }
+        guard eventually(.convergence, unhealed), loseMajorities() else { return }
+        guard eventually(.liveness, unhealed), probe() else { return }
         _ = eventually(.convergence, unhealed)
     }
 

@@ -26,7 +26,8 @@ extension World {
         guard node.isApplicant else { return }
         let name = "m\(node.index + 1)"
         let applicant = Applicant(
-            id: name, client: Address(host: name, port: 1), peer: Address(host: name, port: 2), zone: "",
+            id: name, client: Address(host: name, port: 1), peer: Address(host: name, port: 2),
+            zone: scenario.zone(node.index),
             weight: 1 + node.index % 2, store: node.storeID, boot: 1, admitsItself: admitsItself)
         for seed in 0..<scenario.nodes where moveRandom.chance(0.6) {
             send(from: node.index, to: seed, .cluster(.announce(applicant)))
@@ -98,7 +99,8 @@ extension World {
         if moveRandom.chance(0.5) { return die(other) }
         after(moveRandom.below(2_000_000_000)) { [self] in
             let latest = [topology] + topologies.proposed(after: topology.epoch)
-            guard !isHealed, !other.isGone, canBeSpared([node.number, other.number], latest) else { return }
+            let gone = nodes.filter { $0.isGone && $0 !== other }.map(\.number)
+            guard !isHealed, !other.isGone, canBeSpared(gone + [other.number], latest) else { return }
             die(other)
         }
     }

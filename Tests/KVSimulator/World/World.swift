@@ -167,7 +167,9 @@ final class World<Driver: StoreDriver> {
 extension Topology {
     /// Replicas go around the ring of nodes.
     fileprivate static func simulated(_ scenario: Scenario) -> Topology {
-        let members = (1...scenario.nodes).map { Member.simulated(NodeNumber(UInt16($0))) }
+        let members = (1...scenario.nodes).map {
+            Member.simulated(NodeNumber(UInt16($0)), zone: scenario.zone($0 - 1))
+        }
         let assignments = (0..<scenario.partitions).map { partition in
             let replicas = (0..<scenario.replicas).map { members[(partition + $0) % members.count].number }
             return Assignment(replicas: replicas, changed: 1)
@@ -181,9 +183,14 @@ extension Topology {
 }
 
 extension Member {
-    static func simulated(_ number: NodeNumber) -> Member {
+    static func simulated(_ number: NodeNumber, zone: String = "") -> Member {
         Member(
             number: number, id: "n\(number)", client: Address(host: "n\(number)", port: 1),
-            peer: Address(host: "n\(number)", port: 2), zone: "", weight: 1)
+            peer: Address(host: "n\(number)", port: 2), zone: zone, weight: 1)
     }
+}
+
+extension Scenario {
+    /// Of a machine, by its index.
+    func zone(_ index: Int) -> String { zones > 0 ? "z\(index % zones)" : "" }
 }
