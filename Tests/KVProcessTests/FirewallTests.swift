@@ -77,4 +77,37 @@ final class FirewallTests: XCTestCase {
         try cluster.waitUntilReady()
         for key in keys { XCTAssertEqual(try cluster.http("n1", "GET", "/v1/kv/\(key)").body, [2]) }
     }
+
+    func testTwoThatDoNotReachEachOtherServeAllKeys() throws {
+        let network = try NetworkNamespaces(3)
+        let cluster = try make(network)
+        try cluster.startAndWait()
+        try cluster.waitUntilBalanced()
+        let keys = try cluster.keys(ledBy: "n1", count: 4) + cluster.keys(ledBy: "n2", count: 4)
+        try network.drop("ip saddr \(network.hosts[1])", at: 0)
+        try network.drop("ip saddr \(network.hosts[0])", at: 1)
+        let onset = Time.now
+        for id in ["n1", "n2", "n3"] {
+            for key in keys {
+                try cluster.wait(for: "\(key) to be writable through \(id)") {
+                    try cluster.http(id, "PUT", "/v1/kv/\(key)?timeout=1s", body: Array(id.utf8)).status == 204
+                }
+                XCTAssertEqual(try cluster.http(id, "GET", "/v1/kv/\(key)?timeout=1s").text, id)
+            }
+        }
+        let taken = Time.now - onset
+        print("all keys written through all nodes \(taken) s after two of them lost each other")
+        XCTAssertLessThan(taken, 8)
+        usleep(2_000_000)
+        // And so it stays, for as long as it lasts.
+        for (index, key) in keys.enumerated() {
+            let id = ["n1", "n2"][index % 2]
+            XCTAssertEqual(try cluster.http(id, "PUT", "/v1/kv/\(key)?timeout=1s", body: [7]).status, 204)
+            XCTAssertEqual(try cluster.http(id, "GET", "/v1/kv/\(key)?timeout=1s").body, [7])
+        }
+        try network.lift(at: 0)
+        try network.lift(at: 1)
+        try cluster.waitUntilReady()
+        try cluster.waitUntilBalanced()
+    }
 }

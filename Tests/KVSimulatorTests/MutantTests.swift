@@ -21,7 +21,7 @@ final class MutantTests: XCTestCase {
     func testReadingWithoutConfirmationIsCaught() { assertCaught(.skipConfirm) }
     func testAnsweringFromAnUnchosenValueIsCaught() { assertCaught(.answerUnchosen) }
     func testJudgingOnARecordThatMayExpireIsCaught() { assertCaught(.judgeExpiring) }
-    func testTellingThatAnEarlierLeadersRecordHasExpiredIsCaught() { assertCaught(.tellExpired, from: 900) }
+    func testTellingThatAnEarlierLeadersRecordHasExpiredIsCaught() { assertCaught(.tellExpired, from: 500) }
     func testSettlingWithoutComparingRootsIsCaught() { assertCaught(.skipRoots) }
 
     func testSwitchingBeforeTheNextSetHoldsEverythingIsCaught() { assertCaught(.switchEarly, from: 55) }

@@ -148,6 +148,11 @@ final class GoldenBytesTests: XCTestCase {
         try check(
             "list", forward(.list(ListQuery(prefix: [0x70], after: key, limit: 100))),
             "10 0807060504030201 05 c0843d 01 6b ac02 04 01 70 01 01 6b 64")
+        try check(
+            "relay",
+            .relay(
+                id, epoch: 5, timeout: .milliseconds(1), key: key, partition: PartitionID(300), command: .count),
+            "1c 0807060504030201 05 c0843d 01 6b ac02 06")
         try check("count", forward(.count), "10 0807060504030201 05 c0843d 01 6b ac02 06")
     }
 

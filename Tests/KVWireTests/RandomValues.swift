@@ -157,6 +157,9 @@ struct SplitMix: RandomNumberGenerator {
             .forward(
                 RequestID(next()), epoch: number(), timeout: Span(nanoseconds: number()), key: key(),
                 partition: partition(), command: command()),
+            .relay(
+                RequestID(next()), epoch: number(), timeout: Span(nanoseconds: number()), key: key(),
+                partition: partition(), command: command()),
             .forwarded(
                 RequestID(next()), flip() ? .notLeader(hint: flip() ? nil : node()) : .outcome(outcome())),
             .peek(RequestID(next()), epoch: number(), partition: partition(), key: key()),

@@ -39,6 +39,8 @@ public struct Reachability: Sendable {
         members[node].map { $0.beats && clock.time - $0.heard < span } ?? false
     }
 
+    public func sendsHeartbeats(_ node: NodeNumber) -> Bool { members[node]?.beats ?? false }
+
     /// A connection to `node` stands, whose process has the boot counter `boot`.
     /// - Parameter beats: it sends heartbeats.
     public mutating func linkUp(_ node: NodeNumber, boot: UInt64, beats: Bool, now: Instant) {

@@ -7,8 +7,8 @@ class Environment {
     var random: SplitMix
     var isDraining = false
     var effects: [ShardEffect] = []
-    /// Peers in touch: their boot counters, and since when.
-    private(set) var up: [NodeNumber: (boot: UInt64, since: Instant)] = [:]
+    /// Peers in touch: their boot counters, since when, and whether they pass requests on.
+    private(set) var up: [NodeNumber: (boot: UInt64, since: Instant, relays: Bool)] = [:]
 
     /// Grows whenever somebody comes or goes.
     private(set) var touch: UInt64 = 1
@@ -34,6 +34,8 @@ class Environment {
 
     func send(_ node: NodeNumber, _ message: PeerMessage) { effects.append(.send(node, message)) }
 
+    func relays(_ node: NodeNumber) -> Bool { up[node]?.relays ?? false }
+
     func isUp(_ node: NodeNumber) -> Bool { node == me || up[node] != nil }
 
     /// Whether to leave a partition to `node` where it comes first: it is in touch, or this node has only just begun to
@@ -43,11 +45,11 @@ class Environment {
     }
 
     /// Returns the boot counter of the process that was last in touch; nil where none ever was.
-    func setUp(_ node: NodeNumber, boot: UInt64) -> UInt64? {
+    func setUp(_ node: NodeNumber, boot: UInt64, relays: Bool) -> UInt64? {
         everHeard.insert(node)
         declined[node] = nil
         touch += 1
-        up[node] = (boot, now.monotonic)
+        up[node] = (boot, now.monotonic, relays)
         return lastBoot.updateValue(boot, forKey: node)
     }
 

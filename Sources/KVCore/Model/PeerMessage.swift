@@ -48,7 +48,7 @@ public struct Leadership: Hashable, Sendable {
     }
 }
 
-/// What nodes say to each other. Every one may be lost; all but `forward` and `forwarded` may also arrive twice or late.
+/// What nodes say to each other. Every one may be lost; all but `forward`, `forwarded` and `relay` may also arrive twice or late.
 public enum PeerMessage: Hashable, Sendable {
     // To lead.
     /// Would the receiver promise? Asked first, so that a node which merely missed its leader disturbs nobody (Raft's PreVote).
@@ -100,6 +100,9 @@ public enum PeerMessage: Hashable, Sendable {
     /// Execute a command as leader. Delivered at most once.
     case forward(RequestID, epoch: Epoch, timeout: Span, key: Key, partition: PartitionID, command: Command)
     case forwarded(RequestID, ForwardResult)
+    /// Have the leader execute a command, which the sender cannot reach. Delivered at most once, and passed on at most
+    /// once. Answered by `forwarded`. Since version 4 of the peer protocol.
+    case relay(RequestID, epoch: Epoch, timeout: Span, key: Key, partition: PartitionID, command: Command)
     /// Read the receiver's own copy, chosen or not.
     case peek(RequestID, epoch: Epoch, partition: PartitionID, key: Key)
     /// The receiver's durable copy; `.zero` and nil where it holds nothing.

@@ -125,7 +125,11 @@ extension Replica {
         guard granted else {
             candidate.refusers.insert(index)
             var others = ReplicaMask()
-            for other in quorum.members.indices where !candidate.refusers.contains(other) { others.insert(other) }
+            // Nothing is to be expected of those that are out of touch.
+            for other in quorum.members.indices
+            where !candidate.refusers.contains(other) && context.isUp(quorum.members[other]) {
+                others.insert(other)
+            }
             // The leader they see will show itself by its next beacon; if it does not, ask again.
             if !quorum.isMet(by: others) { abandonCandidacy(hint: nil) }
             return

@@ -3,6 +3,8 @@ protocol LocalReplica {
     /// It leads, or is about to: operations are for it.
     var takesOperations: Bool { get }
     var leads: Bool { get }
+    /// It asks whether it may lead, and may be told that another does whom it does not reach.
+    var isCanvassing: Bool { get }
     /// Who else seems to lead.
     var leaderHint: NodeNumber? { get }
     func submit(_ operation: Operation)
@@ -33,6 +35,10 @@ struct Router<Local: LocalReplica> {
         /// How often it was sent to a node that turned out not to lead.
         var attempts = 0
         var peek: Peek?
+        /// It was given to a node that reaches the leader, or may; when last, and how often.
+        var isRelayed = false
+        var relayed: Instant?
+        var relays = 0
         /// A stale read waits for this node's own copy, which it asked last.
         var isReadingHere = false
 
@@ -52,6 +58,7 @@ struct Router<Local: LocalReplica> {
     }
 
     let context: Environment
+    var relays: Relays
     private var quorums: [Quorum] = []
     /// The configuration of each partition.
     private var changed: [Epoch] = []
@@ -59,8 +66,9 @@ struct Router<Local: LocalReplica> {
     private var hints: [NodeNumber?]
     private(set) var pending: [RequestID: Pending] = [:]
 
-    init(context: Environment, topology: Topology) {
+    init(context: Environment, topology: Topology, boot: UInt64, shard: Int) {
         self.context = context
+        relays = Relays(boot: boot, shard: shard)
         hints = Array(repeating: nil, count: topology.assignments.count + 1)
         adopt(topology)
     }
@@ -109,7 +117,8 @@ struct Router<Local: LocalReplica> {
     private func route(_ id: RequestID, _ entry: Pending, _ replica: Local?) {
         let request = entry.request
         entry.place = .waiting
-        if let replica, replica.takesOperations {
+        entry.isRelayed = false
+        if let replica, replica.takesOperations, !(replica.isCanvassing && relayTarget(entry, replica) != nil) {
             entry.place = .here
             replica.submit(
                 Operation(
@@ -126,9 +135,37 @@ struct Router<Local: LocalReplica> {
                 .forward(
                     id, epoch: changed[Int(request.partition.raw)], timeout: request.deadline - now, key: request.key,
                     partition: request.partition, command: request.command))
+        } else if let target = relayTarget(entry, replica) {
+            relay(id, entry, to: target)
         } else {
             startPeek(id, entry, replica)
         }
+    }
+
+    private func relay(_ id: RequestID, _ entry: Pending, to target: NodeNumber) {
+        let request = entry.request
+        entry.place = .remote(target)
+        entry.isRelayed = true
+        entry.relayed = now
+        entry.relays += 1
+        entry.sent = now
+        context.send(
+            target,
+            .relay(
+                id, epoch: changed[Int(request.partition.raw)], timeout: request.deadline - now, key: request.key,
+                partition: request.partition, command: request.command))
+    }
+
+    /// A node in touch that may reach the leader where this one does not, and has not been asked a moment ago; nil while the
+    /// leader may just be about to be known.
+    private func relayTarget(_ entry: Pending, _ replica: Local?) -> NodeNumber? {
+        guard now - entry.began >= context.options.leaderlessAfter,
+            entry.relayed.map({ now - $0 >= context.options.retry }) ?? true
+        else { return nil }
+        let able = quorums[Int(entry.request.partition.raw)].members.filter {
+            $0 != context.me && entry.place != .remote($0) && context.isUp($0) && context.relays($0)
+        }
+        return able.isEmpty ? nil : able[entry.relays % able.count]
     }
 
     private func target(_ entry: Pending, _ replica: Local?) -> NodeNumber? {
@@ -136,6 +173,8 @@ struct Router<Local: LocalReplica> {
         let partition = Int(entry.request.partition.raw)
         // It may have led the partition itself until a moment ago.
         if let hint = hints[partition], hint != context.me, context.isUp(hint) { return hint }
+        // Who leads is known and out of touch: others may reach it.
+        if let hint = hints[partition], hint != context.me, relayTarget(entry, nil) != nil { return nil }
         let up = quorums[partition].members.filter { context.isUp($0) && $0 != context.me }
         return up.isEmpty ? nil : up[entry.attempts % up.count]
     }
@@ -158,6 +197,7 @@ struct Router<Local: LocalReplica> {
     mutating func receiveForwarded(
         _ id: RequestID, _ result: ForwardResult, from node: NodeNumber, _ replicas: [Local?]
     ) {
+        guard !relays.isRelay(id) else { return relayed(id, result, from: node) }
         guard let entry = pending[id], entry.place == .remote(node) else { return }
         finish(id, entry, result, from: node, replicas)
     }
@@ -168,10 +208,10 @@ struct Router<Local: LocalReplica> {
         let partition = Int(entry.request.partition.raw)
         switch result {
         case .outcome(let outcome):
-            if hints[partition] != node { hints[partition] = node }
+            if !entry.isRelayed, hints[partition] != node { hints[partition] = node }
             answer(id, outcome, by: node)
         case .notLeader(let hint):
-            hints[partition] = hint == node ? nil : hint
+            if !entry.isRelayed || hint != nil { hints[partition] = hint == node ? nil : hint }
             entry.place = .waiting
             entry.attempts += 1
             // Straight on where somebody else is named; else at the next timer, so that nobody is asked in a tight loop.
@@ -181,6 +221,7 @@ struct Router<Local: LocalReplica> {
 
     /// What was sent to `node` is cut off: reads try elsewhere, and nobody can say what became of the changes.
     mutating func peerWentDown(_ node: NodeNumber, _ replica: (PartitionID) -> Local?) {
+        endRelays(with: node)
         for (index, hint) in hints.enumerated() where hint == node { hints[index] = nil }
         let cutOff = pending.filter { $0.value.place == .remote(node) }
         for id in cutOff.keys.sorted(by: { $0.raw < $1.raw }) {
@@ -195,8 +236,10 @@ struct Router<Local: LocalReplica> {
 
     /// Tries what waits, and ends what has waited too long.
     mutating func timer(_ replica: (PartitionID) -> Local?) {
+        relays.forget(before: now)
         let due = pending.filter { id, entry in
-            entry.place == .waiting || entry.request.deadline <= now || wantsPeek(entry) || wantsResending(entry)
+            entry.place == .waiting || entry.request.deadline <= now || wantsPeek(entry) || wantsRelay(entry)
+                || wantsResending(entry)
         }
         for id in due.keys.sorted(by: { $0.raw < $1.raw }) {
             guard let entry = pending[id] else { continue }
@@ -204,6 +247,8 @@ struct Router<Local: LocalReplica> {
                 expire(id, entry, replica(entry.request.partition))
             } else if entry.isStaleRead {
                 startStaleRead(id, entry, replica(entry.request.partition))
+            } else if wantsRelay(entry), let target = relayTarget(entry, replica(entry.request.partition)) {
+                relay(id, entry, to: target)
             } else if entry.place == .waiting || wantsResending(entry) {
                 route(id, entry, replica(entry.request.partition))
             } else {
@@ -219,6 +264,13 @@ struct Router<Local: LocalReplica> {
             return answer(id, .refused(.noLeader), by: context.me)
         }
         answer(id, .unknown(.timedOut), by: context.me)
+    }
+
+    /// A read that its leader has not answered for a while is asked for through another node as well, once: the link may be
+    /// lost, and not known to be yet.
+    private func wantsRelay(_ entry: Pending) -> Bool {
+        guard case .remote = entry.place, entry.request.command.isRead, entry.relays == 0 else { return false }
+        return now - entry.sent >= context.options.retry
     }
 
     private func wantsResending(_ entry: Pending) -> Bool {

@@ -63,7 +63,8 @@ public struct Shard {
         self.topology = topology
         self.replicas = replicas
         owned = replicas.compactMap { $0 }
-        router = Router(context: context, topology: topology)
+        router = Router(
+            context: context, topology: topology, boot: boot, shard: Int(partitions.first?.raw ?? 0))
         lastBeacon = now.monotonic
         nextRelinquish = now.monotonic
     }
@@ -194,13 +195,13 @@ extension Shard {
 
     private mutating func peer(_ node: NodeNumber, _ condition: PeerCondition) {
         switch condition {
-        case .up(let boot):
+        case .up(let boot, let relays):
             if let known = context.up[node] {
                 guard known.boot != boot else { return }
                 // Another process: what the old one was asked is cut off.
                 peer(node, .down)
             }
-            let last = context.setUp(node, boot: boot)
+            let last = context.setUp(node, boot: boot, relays: relays)
             for replica in owned { replica.peerCameUp(node, boot: boot, last: last) }
         case .down:
             context.setDown(node)
@@ -308,7 +309,7 @@ extension Shard {
             replica(header.partition)?.receiveReadResult(header, id: id, record: record, key: key, from: node)
         case .leaves, .leavesResult, .entries, .entriesResult: receiveComparison(message, from: node)
         case .leading, .transfer: receiveLeadership(message, from: node)
-        case .forward, .forwarded, .peek, .peeked: receiveRouting(message, from: node)
+        case .forward, .forwarded, .relay, .peek, .peeked: receiveRouting(message, from: node)
         case .purge(let header, let floor): replica(header.partition)?.receivePurge(header, floor: floor, from: node)
         case .relinquish(let header):
             if isEarly(header) { tellBehind(header.epoch, at: node) }
@@ -362,6 +363,16 @@ extension Shard {
             let deadline = context.now.monotonic + Span(nanoseconds: timeout.nanoseconds - timeout.nanoseconds / 10)
             replica.submit(
                 Operation(origin: .remote(node, id), key: key, command: command, deadline: deadline))
+        case .relay(let id, let epoch, let timeout, let key, let partition, let command):
+            guard replica(partition)?.leads == true else {
+                let request = RelayedRequest(
+                    requester: node, id: id, epoch: epoch, timeout: timeout, key: key, partition: partition,
+                    command: command)
+                return router.relay(request, replica(partition))
+            }
+            receiveRouting(
+                .forward(id, epoch: epoch, timeout: timeout, key: key, partition: partition, command: command),
+                from: node)
         case .forwarded(let id, let result):
             router.receiveForwarded(id, result, from: node, replicas)
         case .peek(let id, let epoch, let partition, let key):
@@ -376,4 +387,5 @@ extension Shard {
 extension Replica: LocalReplica {
     var takesOperations: Bool { leader != nil || candidate != nil }
     var leads: Bool { leader != nil }
+    var isCanvassing: Bool { candidate?.phase == .canvassing }
 }

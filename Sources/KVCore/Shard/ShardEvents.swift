@@ -19,7 +19,8 @@ public enum ShardInput: Sendable {
 
 public enum PeerCondition: Hashable, Sendable {
     /// In touch. `boot` is the peer's boot counter: a new one means that it has forgotten whatever was not durable.
-    case up(boot: UInt64)
+    /// `relays` says whether it passes requests on to a leader that this node cannot reach.
+    case up(boot: UInt64, relays: Bool = true)
     /// Silent for too long, or its connection was reset: what was sent to it may be lost.
     case down
 }

@@ -29,9 +29,10 @@ final class PeerRouter: Sendable {
 }
 
 extension RequestID {
-    /// Numbers a request of a shard: above those of earlier processes, and telling which shard waits for the answer.
+    /// Numbers a request of a shard: above those of earlier processes, and telling which shard waits for the answer. The
+    /// highest bit is for what is passed on for others (`Relays`).
     init(boot: UInt64, count: UInt64, shard: Int) {
-        self.init((boot & 0xffff) << 48 | (count & 0xff_ffff_ffff) << 8 | UInt64(shard & 0xff))
+        self.init((boot & 0x7fff) << 48 | (count & 0xff_ffff_ffff) << 8 | UInt64(shard & 0xff))
     }
 
     var shard: Int { Int(raw & 0xff) }
@@ -53,7 +54,8 @@ extension PeerMessage {
             .entriesResult(let header, _, _), .purge(let header, _), .relinquish(let header),
             .relinquished(let header), .transfer(let header):
             .shard(header.partition.shard(among: shards))
-        case .forward(_, _, _, _, let partition, _), .peek(_, _, let partition, _):
+        case .forward(_, _, _, _, let partition, _), .relay(_, _, _, _, let partition, _),
+            .peek(_, _, let partition, _):
             .shard(partition.shard(among: shards))
         case .forwarded(let id, _), .peeked(let id, _): .shard(min(id.shard, shards - 1))
         case .leading, .outdated: .all

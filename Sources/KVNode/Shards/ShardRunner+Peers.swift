@@ -54,7 +54,8 @@ extension ShardRunner {
             switch effect {
             case .up(let peer, let boot):
                 logger.info("in touch", metadata: ["node": "\(name(of: peer))"])
-                handle(.peer(peer, .up(boot: boot)))
+                // Both came with the same version of the protocol.
+                handle(.peer(peer, .up(boot: boot, relays: reachability.sendsHeartbeats(peer))))
             case .down(let peer):
                 let isSilent = links?[peer]?.isUp == true && !reachability.isHeard(peer, within: Reachability.silence)
                 logger.warning(isSilent ? Self.silent : "out of touch", metadata: ["node": "\(name(of: peer))"])

@@ -18,7 +18,8 @@ extension PeerMessage {
         case .entriesResult(_, _, let entries):
             entries.reduce(fixedBound) { $0 + $1.key.bytes.count + 2 * ByteWriter.varintBound + 8 }
         case .leading(_, let leaderships): fixedBound + (ByteWriter.varintBound + 8) * leaderships.count
-        case .forward(_, _, _, let key, _, let command): fixedBound + key.bytes.count + command.variableSize
+        case .forward(_, _, _, let key, _, let command), .relay(_, _, _, let key, _, let command):
+            fixedBound + key.bytes.count + command.variableSize
         case .forwarded(_, let result): fixedBound + result.variableSize
         case .cluster(let message): fixedBound + message.variableSize
         }

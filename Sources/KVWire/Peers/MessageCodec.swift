@@ -50,7 +50,7 @@ extension ByteWriter {
             begin(.relinquished, about)
         case .leaves, .leavesResult, .entries, .entriesResult:
             comparison(message)
-        case .leading, .forward, .forwarded, .peek, .peeked, .outdated, .heartbeat, .cluster:
+        case .leading, .forward, .forwarded, .relay, .peek, .peeked, .outdated, .heartbeat, .cluster:
             other(message)
         }
     }
@@ -99,8 +99,9 @@ extension ByteWriter {
                 partition(leadership.partition)
                 fixed(leadership.ballot.raw)
             }
-        case .forward(let id, let epoch, let timeout, let key, let place, let request):
-            code(MessageType.forward)
+        case .forward(let id, let epoch, let timeout, let key, let place, let request),
+            .relay(let id, let epoch, let timeout, let key, let place, let request):
+            if case .relay = message { code(MessageType.relay) } else { code(MessageType.forward) }
             fixed(id.raw)
             varint(epoch)
             varint(timeout.nanoseconds)
@@ -163,6 +164,10 @@ extension ByteReader {
         case .transfer: return .transfer(try header())
         case .forward:
             return .forward(
+                try requestID(), epoch: try varint(), timeout: Span(nanoseconds: try varint()), key: try key(),
+                partition: try partition(), command: try command())
+        case .relay:
+            return .relay(
                 try requestID(), epoch: try varint(), timeout: Span(nanoseconds: try varint()), key: try key(),
                 partition: try partition(), command: try command())
         case .forwarded: return .forwarded(try requestID(), try forwardResult())

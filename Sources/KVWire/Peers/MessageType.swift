@@ -27,6 +27,7 @@ enum MessageType: UInt8 {
     case relinquish = 25
     case relinquished = 26
     case cluster = 27
+    case relay = 28
 }
 
 /// The bytes that tell the cases of nested values apart. Frozen likewise.

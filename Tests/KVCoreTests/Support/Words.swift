@@ -79,6 +79,11 @@ extension PeerMessage {
         return (header, key, record)
     }
 
+    var relayed: (id: RequestID, timeout: Span, command: Command)? {
+        guard case .relay(let id, _, let timeout, _, _, let command) = self else { return nil }
+        return (id, timeout, command)
+    }
+
     var confirmed: (header: PartitionHeader, round: UInt64)? {
         guard case .confirm(let header, let round) = self else { return nil }
         return (header, round)

@@ -23,7 +23,7 @@ extension PeerMessage {
     /// Delivered at most once by the links.
     var isAtMostOnce: Bool {
         switch self {
-        case .forward, .forwarded: true
+        case .forward, .forwarded, .relay: true
         default: false
         }
     }
@@ -39,6 +39,7 @@ extension PeerMessage {
         case .confirm(let header, let round): header.ballot.raw &* 13 ^ round << 40
         case .confirmed(let header, let round): header.ballot.raw &* 17 ^ round << 40
         case .forward(let id, _, _, _, _, _): id.raw &* 19
+        case .relay(let id, _, _, _, _, _): id.raw &* 43
         case .forwarded(let id, _): id.raw &* 23
         case .leading(_, let leaderships): UInt64(leaderships.count) &* 29
         case .purge(let header, let floor): header.ballot.raw &* 37 ^ floor.sequence

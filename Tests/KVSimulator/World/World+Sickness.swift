@@ -22,6 +22,8 @@ public enum Sickness: String, CaseIterable, Sendable {
     case slowLinks = "slow-links"
     /// It is cut off for a while, again and again.
     case flapping
+    /// It and one other node do not hear each other, and all others hear both: nobody is sick, and every node is to serve.
+    case halfCut = "half-cut"
     /// Its wall clock jumps by an hour, to and fro.
     case wrongClock = "wrong-clock"
 }
@@ -90,11 +92,18 @@ extension World {
         case .noDatagrams: network.datagrams = .lost
         case .slowLinks: network.slowNode = node.index
         case .flapping: flap(node, until: time + Self.length)
+        case .halfCut:
+            guard let other = nodes.last(where: { $0 !== node && $0.process != nil }) else { break }
+            cut { from, to in
+                (from, to) == (node.index, other.index) || (from, to) == (other.index, node.index)
+            }
         case .wrongClock: jump(node, by: 3_600_000, until: time + Self.length)
         }
         for key in keys {
-            for healthy in nodes where healthy !== node && healthy.process != nil {
+            for healthy in nodes where (healthy !== node || sickness == .halfCut) && healthy.process != nil {
                 expect(Request(key: key, command: .get), at: healthy, since: time, within: Self.readableWithin)
+                guard sickness == .halfCut else { continue }
+                expect(nil, of: key, at: healthy, since: time, within: Self.writableWithin)
             }
             guard let healthy = nodes.first(where: { $0 !== node && $0.process != nil }) else { continue }
             expect(nil, of: key, at: healthy, since: time, within: Self.writableWithin)

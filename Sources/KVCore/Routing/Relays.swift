@@ -1,0 +1,107 @@
+/// A request that another node asks this one to pass on to a leader.
+struct RelayedRequest {
+    let requester: NodeNumber
+    /// The requester's.
+    let id: RequestID
+    let epoch: Epoch
+    let timeout: Span
+    let key: Key
+    let partition: PartitionID
+    let command: Command
+}
+
+/// The requests that a node has passed on for others, to leaders that those do not reach.
+///
+/// Links fail one by one: n1 and n2 may not reach each other while n3 reaches both. Then n3 answers for the leader, so that
+/// any node answers for any key. A request is passed on once, and never again.
+struct Relays {
+    struct Entry {
+        let requester: NodeNumber
+        let id: RequestID
+        let leader: NodeNumber
+        let deadline: Instant
+    }
+
+    private var entries: [RequestID: Entry] = [:]
+    private var count: UInt64 = 0
+    private let boot: UInt64
+    private let shard: Int
+
+    init(boot: UInt64, shard: Int) {
+        self.boot = boot
+        self.shard = shard
+    }
+
+    /// Of the requests of this node's own clients no number has the highest bit (`RequestID.init(boot:count:shard:)`).
+    private static let mark = UInt64(1) << 63
+
+    func isRelay(_ id: RequestID) -> Bool { id.raw & Self.mark != 0 }
+
+    var number: Int { entries.count }
+
+    /// - Returns: the number under which the leader is asked; its answer comes back to this shard by it.
+    mutating func add(_ entry: Entry) -> RequestID {
+        count &+= 1
+        let id = RequestID(
+            Self.mark | (boot & 0x7fff) << 48 | (count & 0xff_ffff_ffff) << 8 | UInt64(truncatingIfNeeded: shard & 0xff)
+        )
+        entries[id] = entry
+        return id
+    }
+
+    mutating func take(_ id: RequestID, from leader: NodeNumber) -> Entry? {
+        guard entries[id]?.leader == leader else { return nil }
+        return entries.removeValue(forKey: id)
+    }
+
+    /// Those that `leader` had, which is out of touch.
+    mutating func cutOff(from leader: NodeNumber) -> [Entry] {
+        let lost = entries.filter { $0.value.leader == leader }.sorted { $0.key.raw < $1.key.raw }
+        for id in lost.map(\.key) { entries[id] = nil }
+        return lost.map(\.value)
+    }
+
+    /// Nobody waits for those any more.
+    mutating func forget(before now: Instant) {
+        guard !entries.isEmpty else { return }
+        for (id, entry) in entries where entry.deadline <= now { entries[id] = nil }
+    }
+
+    mutating func forget(of requester: NodeNumber) {
+        for (id, entry) in entries where entry.requester == requester { entries[id] = nil }
+    }
+}
+
+extension Router {
+    /// Passes a request on to the leader that this node reaches, or says who leads, if known.
+    mutating func relay(_ request: RelayedRequest, _ replica: Local?) {
+        let hint = replica.map { $0.leaderHint } ?? self.hint(for: request.partition)
+        guard let leader = hint, leader != context.me, leader != request.requester, context.isUp(leader),
+            relays.number < context.options.maximumRequests
+        else { return context.send(request.requester, .forwarded(request.id, .notLeader(hint: hint))) }
+        // A little less than the requester waits, as with what is forwarded.
+        let timeout = Span(nanoseconds: request.timeout.nanoseconds - request.timeout.nanoseconds / 10)
+        let id = relays.add(
+            Relays.Entry(
+                requester: request.requester, id: request.id, leader: leader,
+                deadline: context.now.monotonic + request.timeout))
+        context.send(
+            leader,
+            .forward(
+                id, epoch: request.epoch, timeout: timeout, key: request.key, partition: request.partition,
+                command: request.command))
+    }
+
+    mutating func relayed(_ id: RequestID, _ result: ForwardResult, from leader: NodeNumber) {
+        guard let entry = relays.take(id, from: leader) else { return }
+        context.send(entry.requester, .forwarded(entry.id, result))
+    }
+
+    /// `node` is out of touch: nobody can say what became of what it was to do, and it waits for nothing from here.
+    mutating func endRelays(with node: NodeNumber) {
+        for entry in relays.cutOff(from: node) {
+            context.send(entry.requester, .forwarded(entry.id, .outcome(.unknown(.leaderLost))))
+        }
+        relays.forget(of: node)
+    }
+}

@@ -1,0 +1,145 @@
+import KVCore
+import XCTest
+
+/// Two nodes do not reach each other, and a third reaches both.
+final class RelayTests: XCTestCase {
+    private let node = ManualNode(4)
+
+    private func relay(_ command: Command = .put("v"), _ id: RequestID = RequestID(77), from peer: UInt16 = 9) {
+        node.receive(
+            .relay(
+                id, epoch: 1, timeout: .milliseconds(1000), key: "k", partition: ManualNode.partition, command: command),
+            from: peer)
+    }
+
+    /// What was said to the node that asked.
+    private var results: [ForwardResult] { node.takeSent(to: 9, \.result) }
+
+    /// Node 3 leads, as node 4 has heard.
+    private func hearLeader() {
+        node.receive(.leading(epoch: 1, [Leadership(partition: ManualNode.partition, ballot: Ballot(1, 3))]), from: 3)
+    }
+
+    // MARK: Who asks
+
+    func testAWriteGoesThroughAnotherWhereTheLeaderIsKnownAndOutOfTouch() {
+        node.up(1, 2, 3)
+        let first = node.request(.put("u"))
+        node.receive(.forwarded(first, .notLeader(hint: NodeNumber(3))), from: 1)
+        node.receive(.forwarded(first, .outcome(.written(Version(1, 3, 1)))), from: 3)
+        node.give(.peer(NodeNumber(3), .down))
+        node.forgetSent()
+        let put = node.request(.put("v"))
+        for _ in 0..<4 {
+            for peer in [1, 2] as [UInt16] {
+                node.receive(.forwarded(put, .notLeader(hint: NodeNumber(3))), from: peer)
+            }
+            XCTAssertFalse(node.sent.contains { $0.message.relayed != nil }, "it may just be about to be known")
+            node.pass(10)
+        }
+        for peer in [1, 2] as [UInt16] { node.receive(.forwarded(put, .notLeader(hint: NodeNumber(3))), from: peer) }
+        node.pass(20)
+        let asked = node.sent.filter { $0.message.relayed?.id == put }
+        XCTAssertEqual(asked.count, 1)
+        let helper = asked.first?.to ?? NodeNumber(0)
+        node.receive(.forwarded(put, .outcome(.written(Version(1, 3, 2)))), from: helper.raw)
+        XCTAssertEqual(node.answers[put], .written(Version(1, 3, 2)))
+    }
+
+    func testAPeerOfTheVersionBeforeIsNotAsked() {
+        for peer in [1, 2] as [UInt16] { node.give(.peer(NodeNumber(peer), .up(boot: 1, relays: false))) }
+        let put = node.request(.put("v"))
+        for _ in 0..<20 {
+            for peer in [1, 2] as [UInt16] {
+                node.receive(.forwarded(put, .notLeader(hint: NodeNumber(3))), from: peer)
+            }
+            node.pass(20)
+        }
+        XCTAssertFalse(node.sent.contains { $0.message.relayed != nil })
+    }
+
+    func testAReadThatItsLeaderDoesNotAnswerGoesThroughAnotherOnce() {
+        node.up(1, 2, 3)
+        let read = node.request(.get)
+        node.pass(190)
+        XCTAssertFalse(node.sent.contains { $0.message.relayed != nil })
+        node.pass(300)
+        XCTAssertEqual(
+            node.sent.filter { $0.message.relayed != nil }.map(\.to), [NodeNumber(2)], "not the leader itself")
+        node.receive(.forwarded(read, .outcome(.absent)), from: 2)
+        XCTAssertEqual(node.answers[read], .absent)
+    }
+
+    // MARK: Who passes on
+
+    func testARequestIsPassedOnOnceAndItsAnswerBack() throws {
+        node.up(3, 9)
+        hearLeader()
+        node.forgetSent()
+        relay()
+        let passed = node.takeSent(to: 3, \.forwarded)
+        XCTAssertEqual(passed.map(\.timeout), [.milliseconds(900)])
+        let id = try XCTUnwrap(passed.first?.id)
+        XCTAssertNotEqual(id, RequestID(77), "another node's numbers are not this one's")
+        node.receive(.forwarded(id, .outcome(.written(Version(1, 3, 1)))), from: 2)
+        XCTAssertEqual(results, [], "not from another than was asked")
+        node.receive(.forwarded(id, .outcome(.written(Version(1, 3, 1)))), from: 3)
+        XCTAssertEqual(results, [.outcome(.written(Version(1, 3, 1)))])
+        node.receive(.forwarded(id, .outcome(.written(Version(1, 3, 1)))), from: 3)
+        XCTAssertEqual(results, [], "once")
+    }
+
+    func testWhoKnowsNoLeaderSaysSo() {
+        node.up(3, 9)
+        relay()
+        XCTAssertEqual(results, [.notLeader(hint: nil)])
+        hearLeader()
+        node.down(3)
+        node.forgetSent()
+        relay()
+        XCTAssertEqual(results, [.notLeader(hint: nil)])
+    }
+
+    func testWhenTheLeaderIsLostNobodyKnowsWhatBecameOfIt() {
+        node.up(3, 9)
+        hearLeader()
+        relay()
+        node.forgetSent()
+        node.down(3)
+        XCTAssertEqual(results, [.outcome(.unknown(.leaderLost))])
+    }
+
+    func testWhatIsPassedOnIsBoundedAndForgotten() {
+        var options = ShardOptions()
+        options.maximumRequests = 2
+        let node = ManualNode(4, options: options)
+        node.up(3, 9)
+        node.receive(.leading(epoch: 1, [Leadership(partition: ManualNode.partition, ballot: Ballot(1, 3))]), from: 3)
+        func relay(_ id: UInt64) {
+            node.receive(
+                .relay(
+                    RequestID(id), epoch: 1, timeout: .milliseconds(1000), key: "k", partition: ManualNode.partition,
+                    command: .get), from: 9)
+        }
+        for id in 1...3 as ClosedRange<UInt64> { relay(id) }
+        XCTAssertEqual(node.takeSent(to: 3, \.forwarded).count, 2)
+        XCTAssertEqual(node.takeSent(to: 9, \.result), [.notLeader(hint: NodeNumber(3))])
+        node.pass(1100)
+        relay(4)
+        XCTAssertEqual(node.takeSent(to: 3, \.forwarded).count, 1, "nobody waits for the others any more")
+    }
+
+    func testTheLeaderItselfExecutesIt() {
+        let leader = ManualNode(1)
+        leader.lead()
+        leader.forgetSent()
+        leader.up(9)
+        leader.receive(
+            .relay(
+                RequestID(5), epoch: 1, timeout: .milliseconds(1000), key: "k", partition: ManualNode.partition,
+                command: .put("v")), from: 9)
+        leader.choose()
+        XCTAssertEqual(leader.takeSent(to: 9, \.result).count, 1)
+        XCTAssertEqual(leader.value(), "v")
+    }
+}
