@@ -45,17 +45,34 @@ public protocol Backend: AnyObject, Sendable {
     var usage: NodeUsage { get }
 }
 
+/// Records that a node's disk has spoiled, since the node was started.
+public struct DiskHealth: Hashable, Sendable {
+    /// Found to be not what was written.
+    public var damaged: Int
+    /// Of those, fetched from another replica and written again.
+    public var repaired: Int
+
+    public init(damaged: Int = 0, repaired: Int = 0) {
+        self.damaged = damaged
+        self.repaired = repaired
+    }
+}
+
 public struct NodeUsage: Sendable {
     /// What it holds, as leader or replica.
     public var keys: PartitionUsage
+    public var disk: DiskHealth
     /// Bytes of memory that the process has in use.
     public var memory: Int
     /// Processor time since the start.
     public var userTime: Span
     public var systemTime: Span
 
-    public init(keys: PartitionUsage, memory: Int, userTime: Span, systemTime: Span) {
+    public init(
+        keys: PartitionUsage, disk: DiskHealth = DiskHealth(), memory: Int, userTime: Span, systemTime: Span
+    ) {
         self.keys = keys
+        self.disk = disk
         self.memory = memory
         self.userTime = userTime
         self.systemTime = systemTime

@@ -10,6 +10,9 @@ enum Maintenance {
     case indexing(SidecarWriter)
     /// Appending again what is still needed of a segment. The next step waits until `written` is.
     case merging(SegmentCursor, written: LogPosition)
+    /// Appending again what can still be read of a segment that is not trusted, record by record; the next step waits until
+    /// `written` is.
+    case emptying(Emptying, written: LogPosition)
     /// All that is needed of a segment has been appended again; when everything up to `barrier` is on disk, it can go.
     /// The barrier covers what overwrote the rest as well: that may be younger than what was appended again.
     case removing(UInt32, barrier: LogPosition)
@@ -42,6 +45,13 @@ extension LogStore {
             guard durable >= position else { return nil }
             maintenanceUnderWay = true
             return MaintenanceJob(task: .merge(cursor))
+        case .emptying(let emptying, let position):
+            guard durable >= position, acceptsCopies, let file = catalog.segments[emptying.segment]?.file
+            else { return nil }
+            maintenanceUnderWay = true
+            let (items, next) = nextToMove(emptying)
+            let job = RecordsJob(file: file, path: path(emptying.segment), items: items)
+            return MaintenanceJob(task: .empty(job, next: next))
         case .removing(let number, let barrier):
             guard durable >= barrier else { return nil }
             maintenanceUnderWay = true
@@ -61,7 +71,11 @@ extension LogStore {
         maintenanceUnderWay = false
         nextMaintenanceCheck = 0
         switch result.outcome {
+        case .failed(.damaged):
+            if let segment = segmentUnderWork { distrust(segment) }
+            maintenance = .idle
         case .failed(let error): return fail(error)
+        case .emptied(let job, let found, let next): return emptied(job, found, next)
         case .indexed(let next): indexed(next)
         case .merged(let progress): merged(progress)
         case .removed:
@@ -78,6 +92,28 @@ extension LogStore {
             if !writer.hasPending { beginBatch() }
         }
         return nil
+    }
+
+    /// The segment that is being read.
+    private var segmentUnderWork: Segment? {
+        switch maintenance {
+        case .indexing(let writer): catalog.segments[writer.cursor.segment.number]
+        case .merging(let cursor, _): catalog.segments[cursor.segment.number]
+        case .emptying(let emptying, _): catalog.segments[emptying.segment]
+        case .idle, .sealing, .removing: nil
+        }
+    }
+
+    private func emptied(_ job: RecordsJob, _ found: [[UInt8]?], _ next: Emptying?) -> StoreError? {
+        guard case .emptying(let emptying, _) = maintenance else { return failure }
+        do throws(StoreError) { try move(job.items, found) } catch { return error }
+        if let next {
+            maintenance = .emptying(next, written: appended)
+        } else {
+            catalog.segments[emptying.segment]?.isEmptied = true
+            maintenance = .idle
+        }
+        return failure
     }
 
     private func indexed(_ next: SidecarWriter?) {
@@ -132,20 +168,21 @@ extension LogStore {
 
     private func chooseMaintenance() {
         if let victim = victim(), let cursor = cursor(victim) {
-            let isEmpty = victim.live == 0 && (victim.suppressors == 0 || isOldest(victim))
             maintenance =
-                isEmpty
+                isEmpty(victim)
                 ? .removing(victim.number, barrier: appended) : .merging(cursor, written: 0)
         } else if newestShouldEnd() {
             maintenance = .sealing
-        } else if let bare = catalog.segments.all.first(where: { $0.isSealed && !$0.hasSidecar }),
+        } else if let damaged = catalog.segments.all.first(where: { $0.isSealed && $0.isDamaged && !$0.isEmptied }) {
+            maintenance = .emptying(Emptying(segment: damaged.number), written: 0)
+        } else if let bare = catalog.segments.all.first(where: { $0.isSealed && !$0.hasSidecar && !$0.isDamaged }),
             let cursor = cursor(bare)
         {
             maintenance = .indexing(SidecarWriter(cursor, fileSystem, directory: options.directory))
         }
     }
 
-    private func cursor(_ segment: Segment) -> SegmentCursor? {
+    func cursor(_ segment: Segment) -> SegmentCursor? {
         guard let file = segment.file else { return nil }
         return SegmentCursor(
             file: file, path: path(segment.number), segment: writer.identity(segment.number), end: segment.end,
@@ -164,6 +201,7 @@ extension LogStore {
         guard maySealNewest, !writer.hasPending, writer.inFlight == nil else { return false }
         maySealNewest = false
         guard let newest = catalog.segments[writer.tail.segment] else { return false }
+        if newest.isDamaged { return true }
         let garbage = garbage(newest)
         return garbage >= max(1, min(options.segment / 8, options.preallocation))
             && garbage * 100 >= newest.total * options.mergeGarbage
@@ -172,6 +210,11 @@ extension LogStore {
     /// Bytes of records that need not stay: purged tombstones must, unless the segment is the oldest.
     private func garbage(_ segment: Segment) -> Int {
         segment.total - segment.live - (isOldest(segment) ? 0 : segment.suppressors)
+    }
+
+    /// Nothing of it is needed: it can go without being read.
+    private func isEmpty(_ segment: Segment) -> Bool {
+        segment.live == 0 && (segment.suppressors == 0 || isOldest(segment))
     }
 
     private func isOldest(_ segment: Segment) -> Bool { catalog.segments.oldest === segment }
@@ -183,13 +226,19 @@ extension LogStore {
         var suppressors = 0
         var most: (segment: Segment, garbage: Int)?
         for segment in catalog.segments.all where segment.isSealed {
+            if segment.isDamaged {
+                if isEmpty(segment) { return segment }
+                continue
+            }
             let garbage = garbage(segment)
             if garbage * 100 >= segment.total * options.mergeGarbage { return segment }
             if garbage > most?.garbage ?? 0 { most = (segment, garbage) }
             total += segment.total
             suppressors += segment.suppressors
         }
-        if suppressors > max(total / 4, options.segment) { return catalog.segments.oldest }
+        if suppressors > max(total / 4, options.segment), catalog.segments.oldest?.isDamaged == false {
+            return catalog.segments.oldest
+        }
         if !acceptsWrites, let most, most.garbage * 10 >= most.segment.total { return most.segment }
         return nil
     }

@@ -91,21 +91,33 @@ extension LogStore {
     /// To be called once for every `takeRead`. What it throws is also in `failure`: the machine is not to be told
     /// anything then.
     public func completed(_ result: ReadResult) throws(StoreError) -> LoadedRead {
-        let record: Record
+        LoadedRead(ticket: result.ticket, value: try value(of: result))
+    }
+
+    private func value(of result: ReadResult) throws(StoreError) -> LoadedValue {
+        let pending = tickets.removeValue(forKey: result.ticket)
+        let record: Record?
         switch result.outcome {
-        case .failure(let error): throw fail(error)
         case .success(let loaded): record = loaded
+        case .failure(.damaged): record = nil
+        case .failure(let error): throw fail(error)
         }
-        guard let pending = tickets.removeValue(forKey: result.ticket) else {
-            return LoadedRead(ticket: result.ticket, record: nil)
+        guard let pending, let partition = catalog.existing(pending.partition),
+            pending.location >= partition.state.wiped, let found = find(pending.key, partition)
+        else { return .gone }
+        let entry = partition.index.pointer(found).pointee
+        guard let record else {
+            if entry.location == pending.location, case .failure(let error) = result.outcome {
+                try spoil(
+                    DamagedRecord(partition: pending.partition, key: pending.key, version: entry.version),
+                    entry.location, error)
+            }
+            return .damaged
         }
-        guard let partition = catalog.existing(pending.partition), pending.location >= partition.state.wiped
-        else { return LoadedRead(ticket: result.ticket, record: nil) }
-        guard let found = find(pending.key, partition) else { return LoadedRead(ticket: result.ticket, record: nil) }
-        if pending.isUrgent, partition.index.pointer(found).pointee.version == pending.version {
+        if pending.isUrgent, entry.version == pending.version {
             catalog.keep(record, pending.partition, partition, found)
         }
-        return LoadedRead(ticket: result.ticket, record: record)
+        return .record(record)
     }
 
     /// Nil where the value is not in memory, or does not check out: the storage thread will read it again and say so.

@@ -46,6 +46,12 @@ public final class LogStore: RecordStore {
     var lastTicket: UInt64 = 0
     @exclusivity(unchecked) var scratch: UnsafeMutableRawBufferPointer
 
+    /// Records whose bytes are not what was written, by where they lie.
+    var spoiled: [Location: DamagedRecord] = [:]
+    /// What was wrong with the one found last.
+    public internal(set) var lastDamage: StoreError?
+    var scrub = Scrub()
+
     var maintenance = Maintenance.idle
     var maintenanceUnderWay = false
     /// The append at which to look for something to merge.

@@ -14,6 +14,11 @@ public struct StoreStatistics: Hashable, Sendable {
     /// Written again by merging.
     public var mergedBytes: UInt64 = 0
     public var mergedSegments = 0
+    /// Found to be not what was written, since the store was opened; and of those, written again.
+    public var damagedRecords = 0
+    public var repairedRecords = 0
+    /// Read again by scrubbing.
+    public var scrubbedBytes: UInt64 = 0
     public var cacheBytes = 0
     public var cacheHits = 0
     public var cacheMisses = 0

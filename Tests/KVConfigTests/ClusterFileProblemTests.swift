@@ -146,7 +146,7 @@ final class ClusterFileProblemTests: XCTestCase {
             name + "data_dir: ~/kv", #"f:2:11: data_dir begins with ~, which is not expanded: write the path in full"#)
         expect(
             name + "storage: always",
-            #"f:2:10: storage must be a mapping with the keys sync, sync_interval, cache, segment, shards, not "always""#
+            #"f:2:10: storage must be a mapping with the keys sync, sync_interval, cache, segment, scrub, shards, not "always""#
         )
         expect(name + "storage: {sync: no}", #"f:2:17: storage.sync must be one of always, interval, never, not "no""#)
         expect(

@@ -21,7 +21,7 @@ final class ClusterFileTests: XCTestCase {
                 advertise_peer: 10.0.0.1:7501
             seeds: [10.0.0.9:7500, "[0::2]:7500", Kv.example:7500]
             data_dir: /var/lib/kv
-            storage: {sync: interval, sync_interval: 1s, cache: 1GiB, segment: 4194304, shards: 3}
+            storage: {sync: interval, sync_interval: 1s, cache: 1GiB, segment: 4194304, scrub: 2MiB, shards: 3}
             failure:
               probe_interval: 500ms
               evict_after: 1h
@@ -46,6 +46,7 @@ final class ClusterFileTests: XCTestCase {
         XCTAssertEqual(file.storage.syncInterval, .milliseconds(1000))
         XCTAssertEqual(file.storage.cache, 1 << 30)
         XCTAssertEqual(file.storage.segment, 4 << 20)
+        XCTAssertEqual(file.storage.scrub, 2 << 20)
         XCTAssertEqual(file.storage.shards, 3)
         XCTAssertEqual(file.failure.probeInterval, .milliseconds(500))
         XCTAssertEqual(file.limits.key, 1024)

@@ -16,7 +16,7 @@ final class ConfigurationFuzzTests: XCTestCase {
           - {id: n2, client: "b:7402", peer: "b:7502"}
         seeds: [c:7501, "[::1]:7503"]
         data_dir: ./kv-data   # relative
-        storage: {sync: always, sync_interval: 100ms, cache: 256MiB, segment: 256MiB, shards: 0}
+        storage: {sync: always, sync_interval: 100ms, cache: 256MiB, segment: 256MiB, scrub: 4MiB, shards: 0}
         failure: {probe_interval: 1s, evict_after: 10m}
         limits: {key: 4KiB, value: 1MiB, connections: 10000, in_flight: 64MiB, replies: 256MiB, move_rate: 0}
         security: {secret: 0123456789abcdef}

@@ -35,6 +35,8 @@ public enum Mutant: String, CaseIterable, Sendable {
     case keepLonely = "keep-lonely"
     /// Silence counts for nothing where the failure detector finds all well.
     case ignoreSilence = "ignore-silence"
+    /// A record that the disk has spoiled is taken to be absent.
+    case forgetDamaged = "forget-damaged"
 
     func breakRules(of options: inout ShardOptions) {
         switch self {
@@ -49,6 +51,7 @@ public enum Mutant: String, CaseIterable, Sendable {
         case .skipEpochs: options.rules.compareEpochs = false
         case .keepLapsed: options.rules.wipeLapsed = false
         case .keepStalled: options.rules.yieldWhenStalled = false
+        case .forgetDamaged: options.rules.rememberDamaged = false
         case .keepFull: options.rules.yieldWhenFull = false
         case .keepLonely: options.rules.yieldWhenLonely = false
         case .forgetPromise, .acknowledgeUnsynced, .ignoreSilence: break

@@ -71,8 +71,8 @@ final class MemoryStoreTests: XCTestCase {
         store.put(partition, key, record(1, "old"))
         guard case .onDisk(let ticket) = store.read(partition, key) else { return XCTFail("not put off") }
         store.put(partition, key, record(2, "new"))
-        XCTAssertEqual(driver.read(ticket), record(1, "old"))
-        XCTAssertNil(driver.read(ticket))
+        XCTAssertEqual(driver.read(ticket), .record(record(1, "old")))
+        XCTAssertEqual(driver.read(ticket), .gone)
     }
 
     func testWipingForgetsTheRecordsAndTheFloorAndKeepsThePromise() {

@@ -33,6 +33,8 @@ final class MutantTests: XCTestCase {
     func testLeadingWhileHearingNoMajorityIsCaught() { assertCaught(.keepLonely) }
     func testTakingSilenceForWellBeingIsCaught() { assertCaught(.ignoreSilence) }
 
+    func testTakingWhatTheDiskHasSpoiledForAbsentIsCaught() { assertCaught(.forgetDamaged) }
+
     /// What the mutants are caught under must not fail by itself.
     func testTheirScenariosHoldWithoutThem() {
         for mutant in Mutant.allCases {

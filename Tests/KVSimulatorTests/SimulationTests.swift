@@ -11,8 +11,10 @@ final class SimulationTests: XCTestCase {
             XCTAssertEqual(report.violations, [], "seed \(seed)")
             statistics.add(report.statistics)
         }
-        // All kinds of outcomes and of trouble came up.
-        for counter in Statistics.Counter.allCases { XCTAssertGreaterThan(statistics[counter], 0, "\(counter)") }
+        // All kinds of outcomes and of trouble came up, but for those that `RotTests` looks for.
+        for counter in Statistics.Counter.allCases where ![.rots, .repairedRecords].contains(counter) {
+            XCTAssertGreaterThan(statistics[counter], 0, "\(counter)")
+        }
     }
 
     func testARunFollowsFromItsSeed() {

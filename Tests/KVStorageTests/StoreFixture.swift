@@ -100,7 +100,11 @@ final class StoreFixture {
             let job = try XCTUnwrap(store.takeRead(ticket))
             let loaded = try store.completed(job.run())
             XCTAssertEqual(loaded.ticket, ticket)
-            return loaded.record
+            switch loaded.value {
+            case .record(let record): return record
+            case .gone: return nil
+            case .damaged: throw try XCTUnwrap(store.lastDamage)
+            }
         }
     }
 

@@ -109,7 +109,8 @@ extension HTTPFailure {
         case .noReplica:
             self.init(
                 .unavailable, "no_replica",
-                "none of the key's replicas answered in time; see /v1/nodes for the nodes that are down, and try again")
+                "none of the key's replicas answered in time with a copy that its disk can read; see /v1/nodes for the "
+                    + "nodes that are down, and the nodes' logs for what their disks have spoiled, and try again")
         }
     }
 

@@ -62,12 +62,14 @@ struct InfoText {
     }
 
     private var persistence: Section {
-        (
+        let usage = session.server.backend.usage
+        return (
             "Persistence",
             [
                 ("loading", "0"), ("rdb_bgsave_in_progress", "0"), ("aof_enabled", "1"),
                 ("aof_rewrite_in_progress", "0"), ("aof_last_write_status", "ok"),
-                ("kv_stored_bytes", "\(session.server.backend.usage.keys.bytes)"),
+                ("kv_stored_bytes", "\(usage.keys.bytes)"), ("kv_damaged_records", "\(usage.disk.damaged)"),
+                ("kv_repaired_records", "\(usage.disk.repaired)"),
             ]
         )
     }

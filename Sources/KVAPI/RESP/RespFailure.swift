@@ -138,7 +138,9 @@ extension RespFailure {
                 "MISCONF nothing was changed: the disk of a replica is nearly full; free space there or delete keys "
                     + "(deletes and reads still work)")
         case .stopping: self.init("CLUSTERDOWN nothing was changed: the node is stopping; ask another node")
-        case .noReplica: self.init("CLUSTERDOWN none of the key's replicas answered in time; try again")
+        case .noReplica:
+            self.init(
+                "CLUSTERDOWN none of the key's replicas answered in time with a copy that its disk can read; try again")
         case .notMember:
             self.init(
                 "CLUSTERDOWN this node is not a member of a cluster: if it waits to be admitted, run kv join; ask "

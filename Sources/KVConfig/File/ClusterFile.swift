@@ -73,6 +73,8 @@ public struct ClusterFile: Hashable, Sendable {
         public var cache = 256 << 20
         /// Bytes of a segment of the log, 1 MiB to 1 GiB.
         public var segment = 256 << 20
+        /// Bytes a second that are read again to find what the disk has spoiled, 0 to 1 TiB; 0: none.
+        public var scrub = 4 << 20
         /// Event loops that share a node's partitions, each with a log of its own, 1 to `maximumShards`; 0: half the
         /// processors, at most 8. Fixed when a data directory is made.
         public var shards = 0

@@ -121,6 +121,12 @@ public enum Settings {
             size (limits.key plus limits.value).
             """),
         field(
+            "storage.scrub", .size(0...1 << 40), \.storage.scrub, example: "16MiB",
+            """
+            Bytes a second of older files of the log that are read again, to find records that the disk has spoiled while \
+            other replicas still have them. 0: none.
+            """),
+        field(
             "storage.shards", .integer(0...ClusterFile.Storage.maximumShards), \.storage.shards, change: .directory,
             example: "2",
             """

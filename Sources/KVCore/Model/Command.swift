@@ -127,7 +127,7 @@ public enum Refusal: UInt8, Hashable, Sendable, CaseIterable {
     case diskFull = 3
     /// The node is stopping.
     case stopping = 4
-    /// A stale read found no replica that answers.
+    /// A stale read found no replica that answers; or the value could be read from the disk of none that did.
     case noReplica = 5
     /// The node is not a member of a cluster: it waits to be admitted, or was removed.
     case notMember = 6

@@ -21,6 +21,30 @@ public enum StoredRead: Sendable {
     case onDisk(ReadTicket)
 }
 
+/// What came of a read from disk.
+public enum LoadedValue: Hashable, Sendable {
+    /// The record as it was when the ticket was given, even if the key has been overwritten since.
+    case record(Record)
+    /// It was wiped or purged meanwhile: this says nothing of what the key holds, or held.
+    case gone
+    /// The bytes on disk are not what was written. The version stands, as `head` tells it, and the value may be had from
+    /// another replica: see `restore`. (Where the key has been overwritten meanwhile, another read may succeed.)
+    case damaged
+}
+
+/// A record whose value cannot be read from this store's disk.
+public struct DamagedRecord: Hashable, Sendable {
+    public let partition: PartitionID
+    public let key: Key
+    public let version: Version
+
+    public init(partition: PartitionID, key: Key, version: Version) {
+        self.partition = partition
+        self.key = key
+        self.version = version
+    }
+}
+
 /// What the replication machine needs of a store. Appends are visible to reads at once; they are durable
 /// when `durable` has reached the position they were given.
 ///
@@ -48,6 +72,10 @@ public protocol RecordStore: AnyObject {
     func readLater(_ partition: PartitionID, _ key: Key) -> StoredRead
     /// Replaces what is held of `key`, which the caller has checked to be of a lower version.
     func put(_ partition: PartitionID, _ key: Key, _ record: Record)
+    /// Writes the record held of `key` again, with the value that another replica has under the same version: one version
+    /// names one value, so nothing changes but the place on disk.
+    /// - Returns: false where another version is held, or none, or there is no room.
+    func restore(_ partition: PartitionID, _ key: Key, _ record: Record) -> Bool
 
     /// The highest ballot promised for the partition; `.zero` before the first.
     func promise(_ partition: PartitionID) -> Ballot

@@ -88,6 +88,9 @@ public struct ShardOptions: Sendable {
     public var maximumBuried = 1024
     /// Answers to other nodes that wait until what they tell of is durable; more are not given, and are asked for again.
     public var maximumDeferred = 100_000
+    /// Records that the disk has spoiled, asked of other replicas at a time, and how long each waits for an answer.
+    public var maximumRepairs = 16
+    public var repairTimeout = Span.milliseconds(1000)
     /// Requests that wait at a node for their answers; more are refused.
     public var maximumRequests = 100_000
 
@@ -126,6 +129,8 @@ package struct ProtocolRules: Sendable {
     package var yieldWhenFull = true
     /// A leader that hears no majority gives up the lead.
     package var yieldWhenLonely = true
+    /// A record whose bytes on disk are bad is there, though its value must be had from elsewhere.
+    package var rememberDamaged = true
 
     package init() {}
 }

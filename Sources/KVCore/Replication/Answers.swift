@@ -129,18 +129,39 @@ extension Replica {
         return leader.proposals.prefix(Int(count)).allSatisfy(\.isChosen)
     }
 
-    func loadedAnswer(_ ballot: Ballot, id: UInt64, _ record: Record?) {
+    func loadedAnswer(_ ballot: Ballot, id: UInt64, _ value: LoadedValue) {
         guard let leader, leader.ballot == ballot, let index = leader.answers.firstIndex(where: { $0.id == id })
         else { return }
-        leader.answers[index].outcome = record.map(Outcome.found) ?? .absent
+        switch value {
+        case .record(let record): leader.answers[index].outcome = .found(record)
+        case .damaged where !context.options.rules.rememberDamaged: leader.answers[index].outcome = .absent
+        // It says nothing of what the key holds now. Until this copy can be read, there is no answer.
+        case .gone: leader.held.append(leader.answers.remove(at: index).operation)
+        case .damaged: holdUnreadable([leader.answers.remove(at: index).operation], leader)
+        }
         answerWhatMayBe(leader)
+    }
+
+    /// Operations of a key whose value this copy has lost: they wait for the repair, if there is anybody to repair it from.
+    func holdUnreadable(_ operations: [Operation], _ leader: Leader) {
+        guard quorum.members.contains(where: { $0 != context.me && context.isUp($0) }) else {
+            for operation in operations { context.finish(operation.origin, .refused(.noReplica)) }
+            return
+        }
+        leader.held += operations
+        for operation in operations { leader.unreadable.insert(operation.key) }
+    }
+
+    /// Why an operation that has been held to its deadline was not carried out.
+    func refusal(ofHeld operation: Operation, _ leader: Leader) -> Refusal {
+        leader.unreadable.contains(operation.key) ? .noReplica : .noLeader
     }
 
     /// Refuses what has waited to its deadline without being proposed.
     func expireOperations(_ leader: Leader) {
         func expire(_ operation: Operation) -> Bool {
             guard operation.deadline <= now else { return false }
-            context.finish(operation.origin, .refused(.noLeader))
+            context.finish(operation.origin, .refused(refusal(ofHeld: operation, leader)))
             return true
         }
         leader.held.removeAll(where: expire)

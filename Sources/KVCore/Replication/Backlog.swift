@@ -28,9 +28,13 @@ extension Replica {
         return leader.lastLoadID
     }
 
-    func loadedToJudge(_ ballot: Ballot, _ key: Key, id: UInt64, _ record: Record?) {
+    func loadedToJudge(_ ballot: Ballot, _ key: Key, id: UInt64, _ value: LoadedValue) {
         guard let leader, leader.ballot == ballot, leader.backlogs[key]?.load == id else { return }
-        advanceBacklog(key, loaded: record, leader)
+        switch value {
+        case .record(let record): advanceBacklog(key, loaded: record, leader)
+        case .gone: advanceBacklog(key, loaded: nil, leader)
+        case .damaged: holdUnreadable(leader.backlogs.removeValue(forKey: key)?.operations ?? [], leader)
+        }
     }
 
     /// Nothing of the key is in flight any more.

@@ -127,8 +127,15 @@ extension Replica {
         }
     }
 
-    /// Takes back an operation of this node's client; false where it has been proposed already.
-    func withdraw(_ id: RequestID) -> Bool {
+    /// Takes back an operation of this node's client: why it was not carried out; nil where it has been proposed already.
+    func withdraw(_ id: RequestID) -> Refusal? {
+        let held = leader?.held.first { $0.origin == .local(id) }
+        guard takeBack(id) else { return nil }
+        guard let leader, let held else { return .noLeader }
+        return refusal(ofHeld: held, leader)
+    }
+
+    private func takeBack(_ id: RequestID) -> Bool {
         let origin = OperationOrigin.local(id)
         func take(_ operations: inout [Operation]) -> Bool {
             guard let index = operations.firstIndex(where: { $0.origin == origin }) else { return false }

@@ -38,6 +38,9 @@ final class Leader {
 
     /// Operations that wait for a majority to be in touch, for a hand-over to end, or for the partition to settle.
     var held: [Operation] = []
+    /// Keys whose values this node's disk has spoiled, as reads of them have shown: what is held of them waits for another
+    /// replica's copy.
+    var unreadable: Set<Key> = []
     /// By key, what waits to be judged on its latest record. Never empty.
     var backlogs: [Key: Backlog] = [:]
     var lastLoadID: UInt64 = 0

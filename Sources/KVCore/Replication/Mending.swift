@@ -259,13 +259,18 @@ extension Replica {
         return bytes
     }
 
-    func loadedToMend(_ ballot: Ballot, to node: NodeNumber, _ key: Key, _ record: Record?, bytes: Int) {
+    func loadedToMend(_ ballot: Ballot, to node: NodeNumber, _ key: Key, _ value: LoadedValue, bytes: Int) {
         guard let leader, leader.ballot == ballot, let index = quorum.index(of: node) else { return }
         leader.progress[index].loading -= 1
         leader.progress[index].loadingBytes -= bytes
         // A key in flight goes to every replica anyway, and this record may not be the latest chosen.
-        guard let record, leader.inFlight[key] == nil else { return }
-        sendAgain(key, record, to: index, leader)
+        guard leader.inFlight[key] == nil else { return }
+        switch value {
+        case .record(let record): sendAgain(key, record, to: index, leader)
+        case .gone: break
+        // It is missed until this copy has been repaired.
+        case .damaged: leader.progress[index].missed.append(key)
+        }
     }
 
     /// What was sent again and not answered is missed still.

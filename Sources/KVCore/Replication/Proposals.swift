@@ -23,6 +23,7 @@ extension Replica {
         leader.proposals.append(proposal)
         context.proposedBytes += proposal.bytes
         leader.unsent.append(sequence)
+        if !leader.unreadable.isEmpty { leader.unreadable.remove(key) }
         context.markDirty(self)
     }
 

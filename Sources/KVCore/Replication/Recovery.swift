@@ -70,7 +70,13 @@ extension Replica {
         let late = leader.recoveries.filter { now - $0.value.sent >= context.options.retry && !$0.value.isLoading }
         for key in late.keys.sorted() {
             leader.recoveries[key]?.sent = now
-            if let recovery = leader.recoveries[key] { sendReads(key, recovery, leader) }
+            guard let recovery = leader.recoveries[key] else { continue }
+            if quorum.currentIsMet(by: recovery.answered) {
+                // The only replica, whose value could not be read.
+                resolve(key, recovery, leader)
+            } else {
+                sendReads(key, recovery, leader)
+            }
         }
     }
 
@@ -124,14 +130,28 @@ extension Replica {
         finishRecovery(key, leader)
     }
 
-    func loadedToPropose(_ ballot: Ballot, _ key: Key, _ record: Record?) {
+    func loadedToPropose(_ ballot: Ballot, _ key: Key, _ value: LoadedValue) {
         guard let leader, leader.ballot == ballot, leader.recoveries[key]?.isLoading == true else { return }
         let isSuperseded = leader.inFlight[key] != nil || context.store.head(partition, key)?.version.ballot == ballot
-        if let record, !isSuperseded {
+        // (A settled leader's copy is the truth, and no answer may take its place: it tries again when it can be read.)
+        if case .damaged = value, !isSuperseded, !leader.isSettled { return restartRecovery(key, leader) }
+        if case .record(let record) = value, !isSuperseded {
             proposeAgain(key, record, leader)
             endCarried(key, latest: record.version, isChosen: false, leader)
         }
         finishRecovery(key, leader)
+    }
+
+    /// This copy is the latest that is known, and its value cannot be read. It may have been chosen, so nothing can be said
+    /// of the key, and nothing proposed, until the value has been had from another replica: here, as this copy is
+    /// repaired, or among the answers, which are asked for once more.
+    private func restartRecovery(_ key: Key, _ leader: Leader) {
+        guard let recovery = leader.recoveries[key] else { return }
+        leader.lastRecoveryID += 1
+        leader.recoveries[key] = Recovery(
+            id: leader.lastRecoveryID, sent: now, answered: ReplicaMask(ownIndex), operations: recovery.operations,
+            carried: recovery.carried)
+        dropRecoveryIfUnwanted(key, leader)
     }
 
     /// `latest` is the latest record of the key, chosen, or just proposed again.

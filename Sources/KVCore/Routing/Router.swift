@@ -8,8 +8,9 @@ protocol LocalReplica {
     /// Who else seems to lead.
     var leaderHint: NodeNumber? { get }
     func submit(_ operation: Operation)
-    /// Takes back an operation submitted for a client of this node; false where it has been proposed, or is not there.
-    func withdraw(_ id: RequestID) -> Bool
+    /// Takes back an operation submitted for a client of this node: why it was not carried out; nil where it has been
+    /// proposed, or is not there.
+    func withdraw(_ id: RequestID) -> Refusal?
     /// Reads this node's own copy; the answer comes through `Router.receivePeeked`.
     func peekForClient(_ id: RequestID, key: Key)
 }
@@ -41,6 +42,8 @@ struct Router<Local: LocalReplica> {
         var relays = 0
         /// A stale read waits for this node's own copy, which it asked last.
         var isReadingHere = false
+        /// This node's own copy cannot be read.
+        var isUnreadableHere = false
 
         init(_ request: ClientRequest, now: Instant) {
             self.request = request
@@ -259,9 +262,9 @@ struct Router<Local: LocalReplica> {
 
     private mutating func expire(_ id: RequestID, _ entry: Pending, _ replica: Local?) {
         if entry.isStaleRead { return answer(id, .refused(.noReplica), by: context.me) }
-        let isWithdrawn = entry.place == .here && replica?.withdraw(id) == true
-        if entry.request.command.isRead || entry.place == .waiting || isWithdrawn {
-            return answer(id, .refused(.noLeader), by: context.me)
+        let refusal = entry.place == .here ? replica?.withdraw(id) : nil
+        if entry.request.command.isRead || entry.place == .waiting || refusal != nil {
+            return answer(id, .refused(refusal ?? .noLeader), by: context.me)
         }
         answer(id, .unknown(.timedOut), by: context.me)
     }
@@ -308,7 +311,7 @@ extension Router {
 
     private func startStaleRead(_ id: RequestID, _ entry: Pending, _ replica: Local?) {
         let request = entry.request
-        if let replica {
+        if let replica, !entry.isUnreadableHere {
             guard !entry.isReadingHere else { return }
             entry.peek = Peek()
             entry.isReadingHere = true
@@ -316,12 +319,19 @@ extension Router {
         }
         // A replica that does not answer is passed over for the next.
         let wait = Span(nanoseconds: context.options.leaderlessAfter.nanoseconds * UInt64(entry.attempts))
-        let members = quorums[Int(request.partition.raw)].members.filter { context.isUp($0) }
+        let members = quorums[Int(request.partition.raw)].members.filter { context.isUp($0) && $0 != context.me }
         guard !members.isEmpty, now - entry.began >= wait else { return }
         entry.peek = Peek()
         entry.isReadingHere = false
         sendPeek(id, request, to: members[entry.attempts % members.count])
         entry.attempts += 1
+    }
+
+    /// This node's own copy cannot be read: a stale read asks another's, any other waits for the others' answers.
+    mutating func cannotPeekHere(_ id: RequestID, _ replica: (PartitionID) -> Local?) {
+        guard let entry = pending[id], entry.isStaleRead, !entry.isUnreadableHere else { return }
+        entry.isUnreadableHere = true
+        startStaleRead(id, entry, replica(entry.request.partition))
     }
 
     /// A replica's copy: this node's own, or that of `node`.

@@ -23,6 +23,8 @@ public struct Shard {
     var router: Router<Replica>
     /// What came under configurations that this node has yet to hear of.
     var early = EarlyMessages()
+    /// Records that this node's disk has spoiled, and that other replicas are being asked for.
+    var repairs = Repairs()
     /// Partitions that have left this node, and whose copies are still here.
     var departed: Set<PartitionID> = []
     var nextRelinquish: Instant
@@ -102,7 +104,8 @@ public struct Shard {
             }
         case .message(let node, let message): receive(message, from: node)
         case .durable: drainDurable()
-        case .loaded(let ticket, let record): loaded(ticket, record)
+        case .loaded(let ticket, let value): loaded(ticket, value)
+        case .repair(let id, let damaged): repair(id, damaged)
         case .peer(let node, let condition): peer(node, condition)
         case .timer: timer()
         case .drain: context.isDraining = true
@@ -174,22 +177,34 @@ extension Shard {
         }
     }
 
-    private mutating func loaded(_ ticket: ReadTicket, _ record: Record?) {
+    private mutating func loaded(_ ticket: ReadTicket, _ value: LoadedValue) {
         switch context.takeLoad(ticket) {
         case nil: break
-        case .answer(let partition, let ballot, let id): replica(partition)?.loadedAnswer(ballot, id: id, record)
+        case .answer(let partition, let ballot, let id): replica(partition)?.loadedAnswer(ballot, id: id, value)
         case .judge(let partition, let ballot, let key, let id):
-            replica(partition)?.loadedToJudge(ballot, key, id: id, record)
-        case .propose(let partition, let ballot, let key): replica(partition)?.loadedToPropose(ballot, key, record)
+            replica(partition)?.loadedToJudge(ballot, key, id: id, value)
+        case .propose(let partition, let ballot, let key): replica(partition)?.loadedToPropose(ballot, key, value)
         case .mend(let partition, let ballot, let node, let key, let bytes):
-            replica(partition)?.loadedToMend(ballot, to: node, key, record, bytes: bytes)
+            replica(partition)?.loadedToMend(ballot, to: node, key, value, bytes: bytes)
         case .readResult(let header, let id, let key, let node):
+            guard let record = tellable(value) else { return }
             replica(header.partition)?
                 .answerWhenDurable(node, .readResult(header, id: id, key: key, record: record))
         case .peeked(let id, let partition, let node):
+            guard let record = tellable(value) else { return }
             replica(partition)?.answerWhenDurable(node, .peeked(id, record: record))
         case .ownPeek(let id, let partition):
+            guard let record = tellable(value) else { return router.cannotPeekHere(id, replica) }
             replica(partition)?.whenDurable(.ownPeek(id, record))
+        }
+    }
+
+    /// What others may be told of a copy that was read from disk: nothing where that does not say what the copy holds.
+    /// "Absent" would be counted for a proof that nothing was chosen.
+    private func tellable(_ value: LoadedValue) -> Record?? {
+        switch value {
+        case .record(let record): .some(record)
+        case .gone, .damaged: context.options.rules.rememberDamaged ? nil : .some(nil)
         }
     }
 
@@ -222,6 +237,7 @@ extension Shard {
         passOnResults()
         router.timer(replica)
         announceNewLeaders()
+        repairs.expire(at: context.now.monotonic, context.options)
         if context.now.monotonic - lastBeacon >= context.options.beacon {
             lastBeacon = context.now.monotonic
             sendBeacons()
@@ -378,7 +394,8 @@ extension Shard {
         case .peek(let id, let epoch, let partition, let key):
             tellBehind(epoch, at: node)
             replica(partition)?.receivePeek(id, epoch: epoch, key: key, from: node)
-        case .peeked(let id, let record): router.receivePeeked(id, record, from: node)
+        case .peeked(let id, let record):
+            if !receiveRepair(id, record) { router.receivePeeked(id, record, from: node) }
         default: break
         }
     }

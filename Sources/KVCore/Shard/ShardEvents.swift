@@ -5,8 +5,11 @@ public enum ShardInput: Sendable {
     case message(from: NodeNumber, PeerMessage)
     /// The store's `durable` has advanced.
     case durable
-    /// A read the machine asked for with `load`; nil where the key was removed meanwhile.
-    case loaded(ReadTicket, Record?)
+    /// A read the machine asked for with `load` is done.
+    case loaded(ReadTicket, LoadedValue)
+    /// Fetch the value of a record that this node's disk has spoiled from another replica. The identifier is a new one;
+    /// the record is to be given again, with another, for as long as the store names it.
+    case repair(RequestID, DamagedRecord)
     /// The failure detector's opinion changed.
     case peer(NodeNumber, PeerCondition)
     /// Time has passed: to be given every `ShardOptions.timer` or so.
@@ -70,6 +73,8 @@ public enum ShardNotice: Hashable, Sendable {
     case elected(PartitionID, Ballot, settled: Bool)
     case settled(PartitionID)
     case steppedDown(PartitionID)
+    /// A record that the disk had spoiled is whole again.
+    case repaired(DamagedRecord)
     /// The disk under the store has stopped to answer, or answers again.
     case disk(isStalled: Bool)
     /// The next replica set of a partition that moves may become the present one.

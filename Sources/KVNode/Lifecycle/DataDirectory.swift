@@ -167,5 +167,6 @@ extension StoreOptions {
             }
         cache = storage.cache / file.shards
         segment = storage.segment
+        scrub = storage.scrub == 0 ? 0 : max(storage.scrub / file.shards, 1)
     }
 }

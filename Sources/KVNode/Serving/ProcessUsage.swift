@@ -4,11 +4,11 @@ import KVCore
 
 extension NodeUsage {
     /// What this process takes, and the keys it holds.
-    init(holding keys: PartitionUsage) {
+    init(holding keys: PartitionUsage, disk: DiskHealth = DiskHealth()) {
         var used = rusage()
         let isKnown = getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &used) == 0
         self.init(
-            keys: keys, memory: Self.residentBytes,
+            keys: keys, disk: disk, memory: Self.residentBytes,
             userTime: isKnown ? Span(used.ru_utime) : .zero, systemTime: isKnown ? Span(used.ru_stime) : .zero)
     }
 

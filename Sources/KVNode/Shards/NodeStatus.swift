@@ -1,3 +1,4 @@
+import KVAPI
 import KVCore
 import Synchronization
 
@@ -5,6 +6,7 @@ import Synchronization
 final class NodeStatus: Sendable {
     private struct State {
         var usages: [PartitionUsage]
+        var disks: [DiskHealth]
         /// Partitions held here whose leader is not known; nil before a shard's first report.
         var leaderless: [Int?]
         var isStopping = false
@@ -18,12 +20,14 @@ final class NodeStatus: Sendable {
         state = Mutex(
             State(
                 usages: Array(repeating: PartitionUsage(), count: shards),
+                disks: Array(repeating: DiskHealth(), count: shards),
                 leaderless: Array(repeating: nil, count: shards)))
     }
 
-    func update(shard: Int, usage: PartitionUsage, leaderless: Int) {
+    func update(shard: Int, usage: PartitionUsage, leaderless: Int, disk: DiskHealth) {
         state.withLock {
             $0.usages[shard] = usage
+            $0.disks[shard] = disk
             $0.leaderless[shard] = leaderless
         }
     }
@@ -40,6 +44,16 @@ final class NodeStatus: Sendable {
                 sum.keys += part.keys
                 sum.tombstones += part.tombstones
                 sum.bytes += part.bytes
+            }
+        }
+    }
+
+    /// Of all shards together.
+    var disk: DiskHealth {
+        state.withLock { state in
+            state.disks.reduce(into: DiskHealth()) { sum, part in
+                sum.damaged += part.damaged
+                sum.repaired += part.repaired
             }
         }
     }

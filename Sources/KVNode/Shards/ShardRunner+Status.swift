@@ -1,3 +1,4 @@
+import KVAPI
 import KVCore
 
 extension ShardRunner {
@@ -10,7 +11,10 @@ extension ShardRunner {
             usage.tombstones += held.tombstones
             usage.bytes += held.bytes
         }
-        status.update(shard: index, usage: usage, leaderless: shard.leaderlessPartitions)
+        let counts = store.damageCounts
+        status.update(
+            shard: index, usage: usage, leaderless: shard.leaderlessPartitions,
+            disk: DiskHealth(damaged: counts.found, repaired: counts.repaired))
     }
 
     struct Snapshot: Sendable {
@@ -49,6 +53,8 @@ extension ShardRunner {
         case .settled(let partition): logger.debug("settled", metadata: ["partition": "\(partition)"])
         case .steppedDown(let partition): logger.debug("stepped down", metadata: ["partition": "\(partition)"])
         case .disk(let isStalled): report(isStalled: isStalled)
+        case .repaired(let damaged):
+            logger.debug("written again", metadata: ["partition": "\(damaged.partition)"])
         case .relinquished(let partition):
             logger.debug("deleted what has left", metadata: ["partition": "\(partition)"])
         case .ready: cluster?.reportSoon()

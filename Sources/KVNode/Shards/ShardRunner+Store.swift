@@ -25,7 +25,8 @@ extension ShardRunner {
         for ticket in tickets {
             guard let job = store.takeRead(ticket) else {
                 more += loads.ended(ticket.bytes)
-                handle(.loaded(ticket, nil))
+                // Nobody knows what it holds, so nobody is told that it holds nothing.
+                handle(.loaded(ticket, .damaged))
                 continue
             }
             bytes += ticket.bytes
@@ -39,7 +40,9 @@ extension ShardRunner {
             do throws(StoreError) {
                 for result in results {
                     let loaded = try runner.store.completed(result)
-                    if !runner.isStopped { runner.handle(.loaded(loaded.ticket, loaded.record)) }
+                    guard !runner.isStopped else { continue }
+                    runner.handle(.loaded(loaded.ticket, loaded.value))
+                    if case .damaged = loaded.value { runner.repair() }
                 }
             } catch {
                 runner.check(error)
@@ -50,6 +53,9 @@ extension ShardRunner {
     /// Syncs by the interval, sidecars of sealed segments, merging: a step at a time.
     func maintainStore(_ now: Instant) {
         sync(now: now)
+        if let job = store.takeScrub(now: now) {
+            runBlocking(upkeepPool, { job.run() }) { runner, result in runner.check(runner.store.completed(result)) }
+        }
         guard let job = store.takeMaintenance() else { return }
         runBlocking(upkeepPool, { job.run() }) { runner, result in
             guard runner.check(runner.store.completed(result)), !runner.isStopped else { return }

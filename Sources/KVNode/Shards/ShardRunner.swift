@@ -66,6 +66,7 @@ final class ShardRunner: @unchecked Sendable {
     /// The newest accept that was sent, encoded once for all replicas.
     private var encodedAccept: (partition: PartitionID, version: Version)?
     private var encoded = EncodedMessage(.heartbeat(PartitionUsage()))
+    var damage = DamageReport()
     private var timer: RepeatedTask?
     private var timers = 0
     var isStopped = false
@@ -253,14 +254,18 @@ final class ShardRunner: @unchecked Sendable {
         if let outcome = shard.answerAtOnce(request.command, request.key, partition, now: now) {
             return tell(receiver, request.token, Reply(outcome: outcome, node: node.id))
         }
-        lastRequest &+= 1
-        let id = RequestID(boot: node.boot, count: lastRequest, shard: index)
+        let id = nextRequest()
         bytesInFlight += bytes
         waiting[id] = Waiting(receiver: receiver, token: request.token, bytes: bytes)
         let asked = ClientRequest(
             partition: partition, key: request.key, command: request.command, consistency: request.options.consistency,
             deadline: now.monotonic + request.options.timeout)
         shard.handle(.request(id, asked), now: now)
+    }
+
+    func nextRequest() -> RequestID {
+        lastRequest &+= 1
+        return RequestID(boot: node.boot, count: lastRequest, shard: index)
     }
 
     func handle(_ input: ShardInput) {
@@ -282,6 +287,7 @@ final class ShardRunner: @unchecked Sendable {
         if timers % 100 == 0, index == 0 { links?.broadcast(.heartbeat(status.usage)) }
         // Others may be filling the disk, or making room.
         if timers % 100 == 0 { measureSpace() }
+        if timers % 100 == 0 { reviewDamage(now.monotonic) }
         maintainStore(now.monotonic)
         tick()
     }

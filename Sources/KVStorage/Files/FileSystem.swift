@@ -98,6 +98,9 @@ public struct FileError: Error, Hashable, Sendable {
 
     /// Whether it is room that was lacking: the volume is full, or its user's quota.
     public var isOutOfSpace: Bool { code == ENOSPC || code == EDQUOT }
+
+    /// Of a read: whether the disk cannot give back what is there.
+    var isUnreadable: Bool { code == EIO }
 }
 
 extension FileError: CustomStringConvertible {

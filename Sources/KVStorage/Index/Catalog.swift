@@ -25,6 +25,9 @@ final class Catalog {
         }
     }
 
+    /// Above the numbers of all partitions that there are.
+    var partitionLimit: Int { partitions.count }
+
     func partition(_ id: PartitionID) -> Partition {
         if let partition = existing(id) { return partition }
         while partitions.count <= Int(id.raw) { partitions.append(nil) }

@@ -24,7 +24,7 @@ public struct ReadJob: Sendable {
             }
             return ReadResult(ticket: ticket, outcome: .success(view.record()))
         } catch {
-            return ReadResult(ticket: ticket, outcome: .failure(.io(error)))
+            return ReadResult(ticket: ticket, outcome: .failure(.reading(error, path, UInt64(location.offset))))
         }
     }
 }
@@ -37,7 +37,5 @@ public struct ReadResult: Sendable {
 /// A read that has come back from the disk, to be given to the machine.
 public struct LoadedRead: Sendable {
     public let ticket: ReadTicket
-    /// The record as it was when the ticket was given, even if the key has been overwritten since; nil where it was
-    /// removed meanwhile.
-    public let record: Record?
+    public let value: LoadedValue
 }

@@ -8,6 +8,10 @@ final class Segment {
     /// Nothing more will be written to it.
     var isSealed = false
     var hasSidecar = false
+    /// Some of its bytes are not what was written: it is emptied record by record, and never read as a whole.
+    var isDamaged = false
+    /// All of its records that could be read lie elsewhere now.
+    var isEmptied = false
     /// Bytes of all its records of keys.
     @exclusivity(unchecked) var total = 0
     /// Bytes of those that the index refers to.

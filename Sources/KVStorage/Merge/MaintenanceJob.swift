@@ -6,6 +6,7 @@ public struct MaintenanceJob: Sendable {
     enum Task: Sendable {
         case merge(SegmentCursor)
         case index(SidecarWriter)
+        case empty(RecordsJob, next: Emptying?)
         case remove(SegmentRemoval)
         /// Nothing is to be done on a storage thread.
         case seal
@@ -19,6 +20,8 @@ public struct MaintenanceJob: Sendable {
             switch task {
             case .merge(let cursor): return MaintenanceResult(outcome: .merged(try cursor.records()))
             case .index(let writer): return MaintenanceResult(outcome: .indexed(try writer.step()))
+            case .empty(let job, let next):
+                return MaintenanceResult(outcome: .emptied(job, try job.run(), next: next))
             case .remove(let removal):
                 try removal.run()
                 return MaintenanceResult(outcome: .removed)
@@ -35,6 +38,8 @@ public struct MaintenanceResult: Sendable {
         case merged(SegmentCursor.Progress)
         /// Nil when the sidecar is complete.
         case indexed(SidecarWriter?)
+        /// What was found of each record, and how far that goes.
+        case emptied(RecordsJob, [[UInt8]?], next: Emptying?)
         case removed
         /// The next batch may begin a segment.
         case sealing

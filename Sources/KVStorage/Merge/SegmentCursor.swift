@@ -37,7 +37,8 @@ struct SegmentCursor: Sendable {
     func read(_ body: (BatchReader.Batch) -> Void) throws(StoreError) -> SegmentCursor? {
         var reader = BatchReader(file, segment, from: offset, to: end, expected: try firstBatch(), window: step)
         while reader.offset - offset < UInt64(step) {
-            let found = try storing { () throws(FileError) in try reader.next() }
+            let found: BatchReader.Step
+            do throws(FileError) { found = try reader.next() } catch { throw .reading(error, path, reader.offset) }
             switch found {
             case .batch(let batch): body(batch)
             case .end: return nil
@@ -53,7 +54,10 @@ struct SegmentCursor: Sendable {
     private func firstBatch() throws(StoreError) -> UInt64 {
         if let batch { return batch }
         let window = ReadWindow(file: file, size: 4096)
-        let bytes = try storing { () throws(FileError) in try window.bytes(0, SegmentHeader.size) }
+        let bytes: UnsafeRawBufferPointer
+        do throws(FileError) { bytes = try window.bytes(0, SegmentHeader.size) } catch {
+            throw .reading(error, path, 0)
+        }
         guard let header = SegmentHeader(bytes), header.identity == segment else {
             throw .damaged(file: path, offset: 0, detail: "the segment's header is not what was written")
         }

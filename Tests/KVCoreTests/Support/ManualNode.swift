@@ -110,6 +110,15 @@ final class ManualNode {
         tick()
     }
 
+    /// Has what its disk has spoiled fetched from others.
+    func repair() {
+        for record in store.damagedRecords {
+            lastRequest += 1
+            give(.repair(RequestID(UInt64(number.raw) << 48 | lastRequest), record))
+        }
+        tick()
+    }
+
     /// Asks, without ending the tick.
     func ask(
         _ command: Command, _ key: Key = "k", consistency: Consistency = .linearizable, timeout: UInt64 = 5000

@@ -18,7 +18,11 @@ final class ManualStore: RecordStore {
     private var promised = Ballot.zero
     private var hashes = HashTree()
     private var lastTicket: UInt64 = 0
-    private var tickets: [ReadTicket: Record] = [:]
+    private var tickets: [ReadTicket: (key: Key, record: Record)] = [:]
+    /// Keys whose values cannot be read from disk; to be used with `readsFromDisk`.
+    var spoiled: Set<Key> = []
+    /// Reads from now on come to nothing, as where the copy is wiped meanwhile.
+    var losesReads = false
 
     /// Holds `records` durably from the start. Who accepted them has promised their ballots.
     init(_ records: [Key: Record] = [:], promise: Ballot = .zero, membership: Epoch = 1) {
@@ -35,7 +39,23 @@ final class ManualStore: RecordStore {
         synced = appended
     }
 
-    func redeem(_ ticket: ReadTicket) -> Record? { tickets.removeValue(forKey: ticket) }
+    func redeem(_ ticket: ReadTicket) -> LoadedValue {
+        guard let (key, record) = tickets.removeValue(forKey: ticket), !losesReads else { return .gone }
+        return spoiled.contains(key) ? .damaged : .record(record)
+    }
+
+    var damagedRecords: [DamagedRecord] {
+        spoiled.sorted().compactMap { key in
+            records[key].map { DamagedRecord(partition: PartitionID(0), key: key, version: $0.version) }
+        }
+    }
+
+    func restore(_ partition: PartitionID, _ key: Key, _ record: Record) -> Bool {
+        guard records[key]?.version == record.version else { return false }
+        appended += 1
+        spoiled.remove(key)
+        return true
+    }
 
     func head(_ partition: PartitionID, _ key: Key) -> RecordHead? { records[key]?.head }
 
@@ -44,7 +64,7 @@ final class ManualStore: RecordStore {
         guard readsFromDisk else { return .found(record) }
         lastTicket += 1
         let ticket = ReadTicket(lastTicket, bytes: key.bytes.count + (record.value?.count ?? 0))
-        tickets[ticket] = record
+        tickets[ticket] = (key, record)
         return .onDisk(ticket)
     }
 
@@ -59,6 +79,7 @@ final class ManualStore: RecordStore {
 
     func put(_ partition: PartitionID, _ key: Key, _ record: Record) {
         appended += 1
+        spoiled.remove(key)
         if let old = records.updateValue(record, forKey: key) { hashes.toggle(KeyHash(key), old.version) }
         hashes.toggle(KeyHash(key), record.version)
     }

@@ -15,6 +15,7 @@ public final class LogDriver: StoreDriver {
     private var store: LogStore?
     private var identity: IdentityFile?
     private var underWay: Job?
+    private var commits: UInt64 = 0
     private var random: SeededRandom
 
     public init(random: SeededRandom, loadChance: Double) {
@@ -27,6 +28,7 @@ public final class LogDriver: StoreDriver {
         options.preallocation = 1 << 10
         options.mergeStep = 512
         options.reserve = 0
+        options.scrub = options.mergeStep
         options.cache = self.random.pick([0, 64, 4096])
         // Then syncs lag behind writes, and power is not lost: it would take acknowledged writes with it.
         if self.random.chance(0.25) { options.sync = .interval(.milliseconds(100)) }
@@ -84,12 +86,28 @@ public final class LogDriver: StoreDriver {
             }
         if let failure { throw failure }
         if let job = store.takeMaintenance(), let error = store.completed(job.run()) { throw error }
+        // A step of it with every commit.
+        commits += 1
+        let now = Instant(nanoseconds: commits * 1_000_000_000)
+        if let job = store.takeScrub(now: now), let error = store.completed(job.run()) { throw error }
     }
 
-    public func read(_ ticket: ReadTicket) throws -> Record? {
-        guard let store, let job = store.takeRead(ticket) else { return nil }
-        return try store.completed(job.run()).record
+    public func read(_ ticket: ReadTicket) throws -> LoadedValue {
+        guard let store, let job = store.takeRead(ticket) else { return .gone }
+        return try store.completed(job.run()).value
     }
+
+    /// In a sealed segment that has its sidecar: without one, a start would read the segment, and be refused.
+    public func rot() -> Bool {
+        let names = disk.names(options.directory)
+        let sealed = names.filter { $0.hasSuffix(".log") && names.contains($0.dropLast(4) + ".index") }
+        guard let name = sealed.isEmpty ? nil : random.pick(sealed) else { return false }
+        let path = options.directory + "/" + name
+        disk.flipBit(path, byte: random.below(disk.contents(path)?.count ?? 0), bit: random.below(8))
+        return true
+    }
+
+    public func damagedRecords() -> [DamagedRecord] { store?.damagedRecords() ?? [] }
 
     public func crash() {
         if case .commit(let job) = underWay, random.chance(0.7) {

@@ -32,7 +32,7 @@ public final class MemoryDriver: StoreDriver {
         for append in store.synced(to: position) { apply(append) }
     }
 
-    public func read(_ ticket: ReadTicket) -> Record? { store?.redeem(ticket) }
+    public func read(_ ticket: ReadTicket) -> LoadedValue { store?.redeem(ticket).map(LoadedValue.record) ?? .gone }
 
     public func crash() {
         if let store {

@@ -100,6 +100,12 @@ public final class MemoryStore: RecordStore {
         if let new = head(partition, key) { trees[partition, default: HashTree()].toggle(hash, new.version) }
     }
 
+    public func restore(_ partition: PartitionID, _ key: Key, _ record: Record) -> Bool {
+        guard head(partition, key)?.version == record.version else { return false }
+        append(.put(partition, key, record))
+        return true
+    }
+
     public func promise(_ partition: PartitionID) -> Ballot { contents[partition]?.promise ?? .zero }
 
     public func setPromise(_ partition: PartitionID, _ ballot: Ballot) {

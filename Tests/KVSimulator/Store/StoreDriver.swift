@@ -14,7 +14,16 @@ public protocol StoreDriver: AnyObject {
     /// The commit that was begun is done: `durable` advances.
     func finishCommit() throws
     /// Performs a read that the store has put off.
-    func read(_ ticket: ReadTicket) throws -> Record?
+    func read(_ ticket: ReadTicket) throws -> LoadedValue
+    /// The disk spoils some bit of what had been written some time ago; false where there is nothing such.
+    func rot() -> Bool
+    /// What the store knows to be spoiled.
+    func damagedRecords() -> [DamagedRecord]
     /// The process dies. Of what is not durable, chance decides what survives.
     func crash()
+}
+
+extension StoreDriver {
+    public func rot() -> Bool { false }
+    public func damagedRecords() -> [DamagedRecord] { [] }
 }

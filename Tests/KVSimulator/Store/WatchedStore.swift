@@ -34,6 +34,13 @@ public final class WatchedStore<Base: RecordStore>: RecordStore {
         base.put(partition, key, record)
     }
 
+    public func restore(_ partition: PartitionID, _ key: Key, _ record: Record) -> Bool {
+        guard base.restore(partition, key, record) else { return false }
+        // That a version names one value is checked there.
+        ledger.stored(key, record, over: nil, isClients: key != Topology.key)
+        return true
+    }
+
     public func promise(_ partition: PartitionID) -> Ballot {
         mutant == .forgetPromise ? promises[partition] ?? .zero : base.promise(partition)
     }

@@ -43,6 +43,15 @@ extension Scenario {
             (keys, think) = (6, .milliseconds(60))
             (jitter, moveRate, stagger) = (.milliseconds(10), 20, .zero)
             faults = [.crash: .milliseconds(120), .isolation: .milliseconds(120)]
+        case .forgetDamaged:
+            // Written seldom and read often, so that what is spoiled is found by reads.
+            (store, loads, keys, clients, think) = (.log, 0.7, 40, 10, .milliseconds(2))
+            (mix.get, mix.put) = (120, 30)
+            deadline = .milliseconds(2000)
+            faults = [
+                .rot: .milliseconds(10), .isolation: .milliseconds(700), .falseSuspicion: .milliseconds(400),
+                .pause: .milliseconds(700),
+            ]
         case .judgeExpiring:
             // It takes longer to choose values than they live, and others read without the leader what was before.
             (expires, lifetime, expiring, punctual) = (true, .milliseconds(60), 0.6, 1)

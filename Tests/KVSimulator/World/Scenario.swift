@@ -208,6 +208,9 @@ public enum FaultKind: Int, CaseIterable, Hashable, Sendable {
     case storm
     /// Nothing that a node appends becomes durable for a while.
     case stalledDisk
+    /// The first node's disk spoils a bit of what had been written some time ago. (Where all copies of a record are
+    /// spoiled nobody can serve it, so it is always the same node's.)
+    case rot
 }
 
 extension Scenario {
@@ -244,7 +247,7 @@ extension Scenario {
             wallSkew = random.pick([.zero, .milliseconds(500), .milliseconds(100_000)])
         }
         if random.chance(0.25) { store = .log }
-        for kind in FaultKind.allCases where kind != .stalledDisk && random.chance(0.4) {
+        for kind in FaultKind.allCases where kind != .stalledDisk && kind != .rot && random.chance(0.4) {
             faults[kind] = .milliseconds(random.pick([300, 700, 1500, 3000]) * (kind == .powerLoss ? 2 : 1))
         }
         purge = .milliseconds(random.pick([30, 100, 400, 1500]))

@@ -10,6 +10,7 @@ public struct Statistics: Hashable, Sendable {
         case suspected, heldDead, vouched
         case applications, controls, plans, refusedControls, unknownControls, plansEnded, plansCancelled, evictions
         case deaths, doubleDeaths, departures, recoveries
+        case rots, repairedRecords
         case carriedChanges, relinquished, wipes, purgedTombstones
     }
 

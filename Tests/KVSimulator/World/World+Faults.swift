@@ -56,6 +56,7 @@ extension World {
         case .stalledDisk:
             statistics[.stalledDisks] += 1
             last(2 * length(), begin: { node.stalls += 1 }, end: { node.stalls = max(node.stalls - 1, 0) })
+        case .rot: if nodes[0].driver.rot() { statistics[.rots] += 1 }
         case .storm:
             statistics[.storms] += 1
             network.storms += 1

@@ -86,8 +86,20 @@ extension World {
         if process.cluster != nil, process.timers % scenario.clusterTimer == 0 {
             process.inbox.append(.cluster(.timer))
         }
+        if process.timers % Self.repairInterval == 0 { repair(node, process) }
         process.inbox.append(.input(.timer))
         wake(node, process)
+    }
+
+    /// Timers between two attempts to repair what a disk has spoiled.
+    private static var repairInterval: Int { 20 }
+
+    private func repair(_ node: Node, _ process: Process) {
+        let damaged = node.driver.damagedRecords().sorted { ($0.partition, $0.key) < ($1.partition, $1.key) }
+        for record in damaged.prefix(options.maximumRepairs) {
+            process.lastRequest += 1
+            process.inbox.append(.input(.repair(RequestID(node.boot << 32 | process.lastRequest), record)))
+        }
     }
 
     private func ping(_ node: Node, _ process: Process) {
@@ -198,6 +210,7 @@ extension World {
         case .behind(let epoch, let peer):
             if isHealed || moveRandom.chance(scenario.heed) { pull(epoch, from: peer, node, process) }
         case .disk(let isStalled): if isStalled { statistics[.noticedStalls] += 1 }
+        case .repaired: statistics[.repairedRecords] += 1
         case .relinquished: statistics[.relinquished] += 1
         case .ready: break  // The next report tells.
         }
