@@ -24,7 +24,10 @@ final class KnownPeers: Sendable {
 
     private let file: IdentityFile
     private let nodeID: String
+    /// Never held while anything is written: event loops look at it.
     private let known: Mutex<[NodeNumber: Known]>
+    /// One is written down at a time, and looked at once more before it is.
+    private let writing = Mutex(())
 
     init(_ file: IdentityFile, nodeID: String, members: [Member]) {
         self.file = file
@@ -49,29 +52,53 @@ final class KnownPeers: Sendable {
     /// store seen of a node is its own from then on: one that lost its data has forgotten what it promised, and must not
     /// vote. Blocks where it is the first.
     func objection(to store: UUID128, of member: Member) -> String? {
-        known.withLock { known in
-            if let held = known[member.number] {
-                return held.store == store
-                    ? nil : PeerPolicy.otherStore(of: member.id, store, known: held.store, to: nodeID)
-            }
+        func objection(_ held: Known) -> String? {
+            held.store == store ? nil : PeerPolicy.otherStore(of: member.id, store, known: held.store, to: nodeID)
+        }
+        if let held = held(member.number) { return objection(held) }
+        return writing.withLock { _ in
+            if let held = held(member.number) { return objection(held) }
             return write(Entry.store(member.number), "\(store)", of: member.id) {
-                known[member.number] = Known(store: store)
+                known.withLock { $0[member.number] = Known(store: store) }
             }
         }
     }
 
+    /// Whether nothing has to be written down of who says this of itself. Does not block.
+    func knows(_ peer: Introduction) -> Bool {
+        guard let held = held(peer.node), held.store == peer.store else { return false }
+        return !isNews(peer, to: held)
+    }
+
+    private func held(_ node: NodeNumber) -> Known? { known.withLock { $0[node] } }
+
+    private func isNews(_ peer: Introduction, to held: Known) -> Bool {
+        peer.boot > held.boot || held.nonce == nil && nonce(of: peer) != nil
+    }
+
+    private func nonce(of peer: Introduction) -> UInt64? { peer.starts.last { $0.boot == peer.boot }?.nonce }
+
     /// Why a member that says this of itself may not take part; nil where it may. Blocks where it has started anew since
     /// it was last seen: no start counts before it is on disk that there was one.
     func objection(toStartOf peer: Introduction) -> Objection? {
-        known.withLock { known in
-            let id = printable(peer.nodeID)
-            let held = known[peer.node].flatMap { $0.store == peer.store ? $0 : nil } ?? Known(store: peer.store)
-            if let objection = Self.objection(to: peer, id, held.boot, held.nonce, nodeID) { return objection }
-            let nonce = peer.starts.last { $0.boot == peer.boot }?.nonce
-            guard peer.boot > held.boot || held.nonce == nil && nonce != nil else { return nil }
+        let id = printable(peer.nodeID)
+        func heldOfStore() -> Known {
+            held(peer.node).flatMap { $0.store == peer.store ? $0 : nil } ?? Known(store: peer.store)
+        }
+        func objection(_ held: Known) -> Objection? {
+            Self.objection(to: peer, id, held.boot, held.nonce, nodeID)
+        }
+        let first = heldOfStore()
+        if let objection = objection(first) { return objection }
+        guard isNews(peer, to: first) else { return nil }
+        return writing.withLock { _ in
+            let held = heldOfStore()
+            if let objection = objection(held) { return objection }
+            guard isNews(peer, to: held) else { return nil }
+            let nonce = nonce(of: peer)
             let said = "\(peer.store) \(peer.boot) \(nonce.map { String($0, radix: 16) } ?? "-")"
             let failure = write(Entry.start(peer.node), said, of: id) {
-                known[peer.node] = Known(store: peer.store, boot: peer.boot, nonce: nonce)
+                known.withLock { $0[peer.node] = Known(store: peer.store, boot: peer.boot, nonce: nonce) }
             }
             return failure.map { Objection(.unspecified, $0) }
         }

@@ -112,10 +112,11 @@ struct NodeBase: Sendable {
             node: member?.number ?? .applicant, nodeID: configuration.node.id, store: directory.store,
             boot: directory.boot, epoch: topology?.epoch ?? 0,
             agreement: agreement.map { AgreementLine(path: $0.path, value: $0.value) }, starts: directory.starts)
-        return PolicyBox(
-            PeerPolicy(
-                introduction: introduction, topology: topology,
-                storeObjection: { [peers = directory.peers] in peers.objection(to: $1, of: $0) },
-                startObjection: { [peers = directory.peers] in peers.objection(toStartOf: $0) }))
+        var policy = PeerPolicy(
+            introduction: introduction, topology: topology,
+            storeObjection: { [peers = directory.peers] in peers.objection(to: $1, of: $0) },
+            startObjection: { [peers = directory.peers] in peers.objection(toStartOf: $0) })
+        policy.blocks = { [peers = directory.peers] in !peers.knows($0) }
+        return PolicyBox(policy, pool: upkeepPool)
     }
 }

@@ -46,6 +46,8 @@ public final class PeerLink {
         case connecting(attempt: Int, since: NIODeadline)
         /// The hello is sent, the welcome awaited.
         case greeting(any Channel, timeout: Scheduled<Void>)
+        /// The welcome has come, and who it is from is being written down by another thread.
+        case noting(any Channel)
         case up(any Channel)
         /// The channel is being closed; its end comes next.
         case closing(any Channel, reason: String, wasUp: Bool)
@@ -124,6 +126,7 @@ public final class PeerLink {
         case .greeting(let channel, let timeout):
             timeout.cancel()
             channel.close(promise: nil)
+        case .noting(let channel): channel.close(promise: nil)
         case .closing(let channel, let reason, let wasUp):
             channel.close(promise: nil)
             if wasUp { tellDown(reason) }
@@ -249,18 +252,29 @@ extension PeerLink {
             close(channel, "it refused: \(printable(refusal.text, limit: Handshake.maximumRefusal))", wasUp: false)
             onRefusal(Objection(code(of: refusal), refusal.text))
         case .welcome(let introduction):
-            if let objection = policy.current.objection(to: introduction, at: target) {
-                close(channel, objection.text, wasUp: false)
-            } else {
-                state = .up(channel)
-                failures = 0
-                queued = 0
-                reasons.forget(target.name)
-                logger.log(
-                    level: shard.index == 0 ? .info : .debug, "connected to \(target.name) at \(target.address)")
-                onUp(introduction)
+            let verdict = policy.verdict(on: introduction, loop: loop) { [target] in
+                $0.objection(to: introduction, at: target)
+            }
+            switch verdict {
+            case .known(let objection): welcomed(introduction, objection, channel)
+            case .later(let verdict):
+                state = .noting(channel)
+                verdict.assumeIsolated().whenSuccess { objection in
+                    guard case .noting(channel) = self.state else { return }
+                    self.welcomed(introduction, objection, channel)
+                }
             }
         }
+    }
+
+    private func welcomed(_ introduction: Introduction, _ objection: Objection?, _ channel: any Channel) {
+        if let objection { return close(channel, objection.text, wasUp: false) }
+        state = .up(channel)
+        failures = 0
+        queued = 0
+        reasons.forget(target.name)
+        logger.log(level: shard.index == 0 ? .info : .debug, "connected to \(target.name) at \(target.address)")
+        onUp(introduction)
     }
 
     /// Whether the peer refused only because it does not know the version of the hello, and knows one that this node speaks.
@@ -280,6 +294,7 @@ extension PeerLink {
         case .greeting(channel, let timeout):
             timeout.cancel()
             close(channel, reason, wasUp: false)
+        case .noting(channel): close(channel, reason, wasUp: false)
         case .up(channel):
             close(channel, reason, wasUp: true)
         default:
@@ -302,6 +317,8 @@ extension PeerLink {
         case .greeting(channel, let timeout):
             timeout.cancel()
             (reason, wasUp) = ("it closed the connection during the handshake", false)
+        case .noting(channel):
+            (reason, wasUp) = ("it closed the connection after the handshake", false)
         case .up(channel):
             (reason, wasUp) = ("it closed the connection", true)
         case .closing(channel, let why, let was):

@@ -24,6 +24,8 @@ final class PeerServerHandler: ChannelInboundHandler {
         case greeting(deadline: Scheduled<Void>)
         /// Another process of the same store is connected: whether that one still speaks is being found out.
         case doubting(Scheduled<Void>)
+        /// It is being written down by another thread.
+        case noting
         case open(Introduction, shard: Int)
         /// Closed, or about to be once a refusal is sent; whatever comes is ignored.
         case closed
@@ -64,7 +66,7 @@ final class PeerServerHandler: ChannelInboundHandler {
                     whole = messages.count
                 case .greeting:
                     try greeted(Handshake.decode(payload), context)
-                case .doubting: throw .invalid("handshake: nothing comes before the welcome")
+                case .doubting, .noting: throw .invalid("handshake: nothing comes before the welcome")
                 case .idle, .closed:
                     return
                 }
@@ -94,6 +96,7 @@ final class PeerServerHandler: ChannelInboundHandler {
         case .doubting(let looks):
             looks.cancel()
             server.closed(context.channel, from: nil, shard: 0)
+        case .noting: server.closed(context.channel, from: nil, shard: 0)
         case .open(let peer, let shard):
             server.closed(context.channel, from: peer, shard: shard)
             server.logger.debug("the connection from \(peer.nodeID) has ended")
@@ -166,7 +169,25 @@ final class PeerServerHandler: ChannelInboundHandler {
     private func admit(
         _ peer: Introduction, _ shard: ShardPosition, _ context: ChannelHandlerContext
     ) throws(WireError) {
-        if let objection = server.policy.current.objection(to: peer) {
+        switch server.policy.verdict(on: peer, loop: context.eventLoop, { $0.objection(to: peer) }) {
+        case .known(let objection): try admit(peer, shard, objection, context)
+        case .later(let verdict):
+            state = .noting
+            verdict.assumeIsolated().whenSuccess { objection in
+                guard case .noting = self.state else { return }
+                do throws(WireError) {
+                    try self.admit(peer, shard, objection, context)
+                } catch {
+                    self.failed(error, context)
+                }
+            }
+        }
+    }
+
+    private func admit(
+        _ peer: Introduction, _ shard: ShardPosition, _ objection: Objection?, _ context: ChannelHandlerContext
+    ) throws(WireError) {
+        if let objection {
             return refuse(printable(peer.nodeID), objection, in: peer.version, context.channel)
         }
         let welcome = try Handshake.welcome(server.policy.current.introduction.spoken(peer.version)).frame()
@@ -211,7 +232,7 @@ final class PeerServerHandler: ChannelInboundHandler {
         switch state {
         case .greeting(let deadline): deadline.cancel()
         case .doubting(let looks): looks.cancel()
-        case .idle, .open, .closed: break
+        case .idle, .noting, .open, .closed: break
         }
     }
 

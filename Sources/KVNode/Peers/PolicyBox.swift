@@ -1,10 +1,37 @@
+import KVWire
+import NIOCore
+import NIOPosix
 import Synchronization
 
 /// Holds the policy of the topology gone by at present: replaced as that changes, asked at each handshake.
 public final class PolicyBox: Sendable {
     private let policy: Mutex<PeerPolicy>
+    private let pool: NIOThreadPool
 
-    public init(_ policy: PeerPolicy) { self.policy = Mutex(policy) }
+    /// - Parameter pool: runs what blocks.
+    public init(_ policy: PeerPolicy, pool: NIOThreadPool = .singleton) {
+        self.policy = Mutex(policy)
+        self.pool = pool
+    }
+
+    /// What becomes of who says this of itself.
+    enum Verdict {
+        /// Nil: it is welcome.
+        case known(Objection?)
+        /// It has to be written down first, by another thread.
+        case later(EventLoopFuture<Objection?>)
+    }
+
+    /// Asks the policy about a peer, without ever blocking the event loop.
+    func verdict(
+        on peer: Introduction, loop: any EventLoop, _ objection: @escaping @Sendable (PeerPolicy) -> Objection?
+    ) -> Verdict {
+        let policy = current
+        guard policy.blocks(peer) else { return .known(objection(policy)) }
+        return .later(
+            pool.runIfActive(eventLoop: loop) { objection(policy) }
+                .flatMapErrorThrowing { _ in Objection(stringLiteral: "this node is stopping") })
+    }
 
     public var current: PeerPolicy { policy.withLock { $0 } }
 

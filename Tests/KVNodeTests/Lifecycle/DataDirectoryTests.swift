@@ -136,6 +136,18 @@ final class DataDirectoryTests: XCTestCase {
         try DataDirectory.open(fixture.configuration(three) { $0.node = "n1" }).peers.objection(toStartOf: peer)
     }
 
+    func testWhatIsKnownOfAPeerNeedsNotBeWrittenDown() throws {
+        let fixture = try DirectoryFixture()
+        let peers = try DataDirectory.open(fixture.configuration(three) { $0.node = "n1" }).peers
+        let peer = second(3, starts: [3: 33])
+        XCTAssertFalse(peers.knows(peer))
+        XCTAssertNil(peers.objection(toStartOf: peer))
+        XCTAssertTrue(peers.knows(peer))
+        XCTAssertFalse(peers.knows(second(4, starts: [3: 33, 4: 44])), "it has started anew")
+        XCTAssertFalse(peers.knows(second(3, starts: [3: 33], store: 22)))
+        XCTAssertTrue(peers.knows(second(2, starts: [2: 22])), "it is refused without a look at the disk")
+    }
+
     func testAnOlderCopyOfAPeersStoreIsRefusedForEver() throws {
         let fixture = try DirectoryFixture()
         XCTAssertNil(try objection(fixture, to: second(3, starts: [3: 33])))

@@ -1,3 +1,4 @@
+import Dispatch
 import KVCore
 import KVWire
 import NIOCore
@@ -27,6 +28,54 @@ final class PeerServerTests: XCTestCase {
             link.log.rest, ["warning: no connection to n2 at 127.0.0.1:\(port): it refused: wrong store"])
         XCTAssertEqual(link.events.rest, [])
         XCTAssertEqual(server.deliveries.rest, [])
+    }
+
+    /// What has to be written down of a peer is written by another thread: a disk that hangs holds up no event loop.
+    func testADiskThatHangsHoldsUpNoLoop() async throws {
+        let (gate, asked) = (DispatchSemaphore(value: 0), Mailbox<String>())
+        func slow(_ number: UInt16) -> PeerPolicy {
+            policy(number) { policy in
+                policy.blocks = { _ in true }
+                policy.startObjection = { peer in
+                    asked.put(peer.nodeID)
+                    gate.wait()
+                    return peer.boot == 10 ? nil : Objection(.outdatedStore, "old")
+                }
+            }
+        }
+        let server = try await TestServer(policy: slow(2))
+        let port = try server.port()
+        let link = try await TestLink(to: member(2, port: port), policy: policy(1))
+        let refused = try await RawConnection(port: port)
+        var introduction = policy(1).introduction
+        introduction.boot = 7
+        try await refused.send(try Handshake.hello(introduction, shard: ShardPosition(index: 0, count: 1)).frame())
+        for _ in 0..<2 { _ = try await asked.next() }
+        // All loops turn meanwhile.
+        for loop in MultiThreadedEventLoopGroup.singleton.makeIterator() { try await loop.submit {}.get() }
+        XCTAssertEqual(link.events.rest, [])
+        for _ in 0..<2 { gate.signal() }
+        let up = try await link.events.next()
+        XCTAssertEqual(up, .up(boot: 20))
+        let answer = try await refused.answer()
+        XCTAssertEqual(answer, .refusal(HandshakeRefusal(.outdatedStore, "old")))
+        try await link.stop()
+
+        // The other side writes down as well.
+        let other = try await TestLink(to: member(2, port: port), policy: slow(1))
+        _ = try await asked.next()
+        gate.signal()
+        _ = try await asked.next()
+        try await other.on { $0.send(.heartbeat(PartitionUsage())) }
+        XCTAssertEqual(other.events.rest, [], "it is not up before that")
+        gate.signal()
+        let line = try await other.log.next()
+        XCTAssertEqual(line, "warning: no connection to n2 at 127.0.0.1:\(port): old")
+        // One that is stopped meanwhile stays stopped.
+        for _ in 0..<2 { gate.signal() }
+        try await other.stop()
+        for _ in 0..<100 { gate.signal() }
+        await server.stop()
     }
 
     func testTheRefusalTellsTheOtherSideWhy() async throws {
