@@ -87,9 +87,15 @@ public struct KeyRequest: Sendable {
     public let slot: Slot
     public let command: Command
     public let options: RequestOptions
+    /// What the door has room for. A read of a value that is larger, and has to be read from the disk, may be answered
+    /// with its size instead (`Reply.needs`). Bytes.
+    public let allowance: Int
 
-    public init(_ command: Command, key: Key, options: RequestOptions, token: UInt64 = 0) {
+    public init(
+        _ command: Command, key: Key, options: RequestOptions, token: UInt64 = 0, allowance: Int = .max
+    ) {
         self.token = token
+        self.allowance = allowance
         self.key = key
         slot = key.slot
         self.command = command
@@ -158,6 +164,9 @@ public struct Reply: Sendable {
     public var node: String
     /// Whom to ask instead: nothing was done here, as `RequestOptions.redirects` has it.
     public var redirect: Redirect?
+    /// The value has about so many bytes, more than the request allowed for, and was not read: ask again with as much
+    /// room. 0 otherwise.
+    public var needs = 0
 
     public init(outcome: Outcome, node: String, redirect: Redirect? = nil) {
         self.outcome = outcome

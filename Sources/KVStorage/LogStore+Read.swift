@@ -35,6 +35,17 @@ extension LogStore {
         return read(id, key, partition, found, isUrgent: false)
     }
 
+    /// About how many bytes would be read for a key whose value is not in memory; nil for all others.
+    public func sizeOnDisk(_ id: PartitionID, _ key: Key) -> Int? {
+        guard let partition = catalog.existing(id), let found = find(key, partition) else { return nil }
+        let entry = partition.index.pointer(found).pointee
+        guard !entry.isTombstone, entry.cacheSlot == 0, entry.location < written else { return nil }
+        return entry.length - RecordFormat.headerSize
+    }
+
+    /// The largest record that has been held since the start, its key included. Bytes.
+    public var largestRecord: Int { catalog.largest }
+
     @inline(__always)
     private func find(_ key: Key, _ partition: Partition) -> Int? {
         key.bytes.withUnsafeBytes { partition.index.find($0, KeyHash($0)) }

@@ -81,7 +81,11 @@ final class FakeBackend: Backend, @unchecked Sendable {
         var command: Command
         var key: Key
         var options: RequestOptions
+        var allowance: Int
     }
+
+    /// Reads are answered with this rather than a value.
+    var needs = 0
 
     var outcome: (Command, Key) -> Outcome = { _, _ in .absent }
     var isHolding = false
@@ -111,8 +115,14 @@ final class FakeBackend: Backend, @unchecked Sendable {
     }
 
     func execute(_ request: KeyRequest, for receiver: ReplyReceiver) {
-        asked.append(Asked(command: request.command, key: request.key, options: request.options))
-        let answer = Reply(outcome: outcome(request.command, request.key), node: "n2", redirect: redirect)
+        asked.append(
+            Asked(
+                command: request.command, key: request.key, options: request.options, allowance: request.allowance))
+        var answer = Reply(outcome: outcome(request.command, request.key), node: "n2", redirect: redirect)
+        if needs > request.allowance, request.command == .get {
+            answer.outcome = .refused(.overloaded)
+            answer.needs = needs
+        }
         if isHolding {
             held.append { receiver.receive(request.token, answer) }
         } else {

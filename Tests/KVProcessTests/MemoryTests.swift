@@ -7,10 +7,9 @@ final class MemoryTests: XCTestCase {
     private static let value = 1_000_000
     private static let replies = 32 << 20
 
-    /// Of `limits.replies`, of a command on several keys for each event loop, of 64 KiB and a value for each connection;
-    /// and what an allocator and the disk's threads (32 MiB for each shard) have of it beside.
-    private static let bound =
-        replies + 2 * (16 << 20) + connections * (value + (64 << 10)) + (2 * 32 << 20) + (32 << 20)
+    /// Of `limits.replies`, of a command on several keys for each event loop and what is being read from its disk, and
+    /// of 64 KiB and two values for each connection.
+    private static let bound = replies + 2 * (16 << 20) + 2 * (32 << 20) + connections * (2 * value + (64 << 10))
 
     private func cluster() throws -> (TestCluster, before: Int) {
         let settings = "limits: {replies: 32MiB}\nstorage: {cache: 8MiB, shards: 2}\n"

@@ -149,6 +149,12 @@ struct OperationTable {
         return operations[token]
     }
 
+    /// What a read may bring that is not put aside at once; no limit where it may not be put aside. Bytes.
+    func allowance(of token: Int) -> Int {
+        operations[token].isWrite || !operations[token].expectation.bringsValue
+            ? .max : max(operations[token].counted, RespRoom.small)
+    }
+
     /// A read is carried out again, and its reply is now known to take so much.
     mutating func count(_ token: Int, as bytes: Int) {
         guard operations.indices.contains(token) else { return }

@@ -11,7 +11,7 @@ import NIOCore
 struct RespConnection: ~Copyable {
     enum Effect {
         /// Carry it out, then call `replied` with the token.
-        case execute(token: Int, Key, Command, isStale: Bool)
+        case execute(token: Int, Key, Command, isStale: Bool, allowance: Int)
         /// Do it, then call `finished`.
         case perform(RespTask)
         /// Close the sending half once everything is sent, and go on reading.
@@ -136,9 +136,9 @@ extension RespConnection {
     /// The command of a token has ended so.
     mutating func replied(_ token: Int, _ reply: Reply) {
         guard state != .closed else { return }
-        let size = reply.outcome.valueSize
+        let size = reply.needs > 0 ? reply.needs : reply.outcome.valueSize
         if size > RespRoom.small, let operation = operations.underWay(token),
-            replies.putAside(operation, token: token, size)
+            replies.putAside(operation, token: token, size, isMissing: reply.needs > 0)
         {
             return
         }
@@ -263,11 +263,11 @@ extension RespConnection {
     mutating func next(now: Instant) -> Effect? {
         while true {
             if let held = operations.takeReleased() {
-                return .execute(token: held.token, held.key, held.command, isStale: held.isStale)
+                return execute(held.token, held.key, held.command, isStale: held.isStale)
             }
             if isWritable, let read = replies.takeAside() {
                 operations.count(read.token, as: replies.room.beganAgain(read.bytes))
-                return .execute(token: read.token, read.key, .get, isStale: read.isStale)
+                return execute(read.token, read.key, .get, isStale: read.isStale)
             }
             switch state {
             case .serving: break
@@ -370,6 +370,10 @@ extension RespConnection {
             command, key, sequence: replies.lastSequence, part: part, expectation: expectation, isStale: isStale,
             counted: replies.room.began(command))
         let (token, hasToWait) = operations.begin(operation, key: key, command)
-        return hasToWait ? nil : .execute(token: token, key, command, isStale: isStale)
+        return hasToWait ? nil : execute(token, key, command, isStale: isStale)
+    }
+
+    private func execute(_ token: Int, _ key: Key, _ command: Command, isStale: Bool) -> Effect {
+        .execute(token: token, key, command, isStale: isStale, allowance: operations.allowance(of: token))
     }
 }

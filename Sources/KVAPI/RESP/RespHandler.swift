@@ -158,9 +158,10 @@ extension RespHandler {
     private func gather(_ now: Instant) {
         while requests.count < Self.together, let next = connection.next(now: now) {
             switch consume next {
-            case .execute(let token, let key, let command, let isStale):
+            case .execute(let token, let key, let command, let isStale, let allowance):
                 let options = isStale ? stale : linearizable
-                requests.append(KeyRequest(command, key: key, options: options, token: UInt64(token)))
+                requests.append(
+                    KeyRequest(command, key: key, options: options, token: UInt64(token), allowance: allowance))
             case let other: return effect = other
             }
         }

@@ -125,18 +125,22 @@ struct ReadAside {
 extension RespReplies {
     /// Drops a value that was larger than expected, where there is no room for it: it is read again when there is.
     ///
+    /// - Parameter isMissing: it has not come.
     /// - Returns: false where the value is to be kept.
-    mutating func putAside(_ operation: OperationTable.Operation, token: Int, _ bytes: Int) -> Bool {
+    mutating func putAside(
+        _ operation: OperationTable.Operation, token: Int, _ bytes: Int, isMissing: Bool
+    ) -> Bool {
         guard operation.counted < bytes, operation.expectation.bringsValue, let key = operation.key,
             let index = index(of: operation.sequence)
         else { return false }
         let gathering = gathering(at: index)
         if gathering?.isOverfull == true { return false }
-        // Nothing but the end of the oldest makes room.
-        if index == 0, gathering == nil || gathering?.bytes == 0 { return false }
-        guard
-            !room.mayKeep(bytes, written: written, isOldest: index == 0, counted: operation.counted)
-        else { return false }
+        // What is written and not sent yet will make room; after that, nothing but the oldest does.
+        let mayNotWait = index == 0 && (gathering?.bytes ?? 0) == 0 && written + room.sending <= RespRoom.guaranteed
+        let isKept =
+            mayNotWait
+            || room.mayKeep(bytes, written: written, isOldest: index == 0, counted: operation.counted)
+        if isKept, !isMissing { return false }
         room.ended(isRead: true, counted: operation.counted, bytes: bytes)
         // Replies come in about the order of requests.
         var place = aside.count
@@ -152,9 +156,9 @@ extension RespReplies {
     mutating func takeAside() -> ReadAside? {
         guard let first = aside.first else { return nil }
         let isOldest = first.sequence == firstSequence
-        // What is written and not sent yet will make room; after that, nothing but the oldest does.
         let isPart = isOldest && isGatheringOldest
-        let mayNotWait = isOldest && !isPart && room.reads == 0 && written + room.sending == 0
+        let mayNotWait =
+            isOldest && (gathering(at: 0)?.bytes ?? 0) == 0 && room.reads == 0 && written + room.sending == 0
         guard mayNotWait || room.mayKeep(first.bytes, written: written, isOldest: isPart, counted: 0)
         else { return nil }
         return aside.removeFirst()

@@ -85,7 +85,6 @@ struct RespRoom {
     mutating func mayKeep(_ bytes: Int, written: Int, isOldest: Bool, counted: Int) -> Bool {
         let coming = reserved - counted
         let held = written + ready + sending + coming
-        guard held > Self.guaranteed else { return true }
         let own = isOldest ? coming : written + ready + coming
         guard own + bytes <= limit || isOldest && coming == 0 else { return false }
         return isGranted(held + bytes)

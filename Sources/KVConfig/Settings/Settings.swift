@@ -169,7 +169,7 @@ public enum Settings {
             """
             Memory for replies that clients have not read yet, and for requests that wait because of them. Past it a \
             connection has one command under way at a time, so it is not the most that a node takes: each connection \
-            may hold 64 KiB and a value more.
+            may hold 64 KiB and two values more.
             """),
         field(
             "limits.move_rate", .size(0...1 << 40), \.limits.moveRate, example: "50MiB",

@@ -1,3 +1,4 @@
+import KVAPI
 import KVCore
 import KVStorage
 import NIOCore
@@ -12,6 +13,15 @@ extension ShardRunner {
 
     func commit(_ job: CommitJob) {
         runBlocking(commitPool, { job.run() }) { runner, result in runner.advanced(runner.store.completed(result)) }
+    }
+
+    /// How large a value is that would have to be read from the disk, where that is more than the request allows for and
+    /// enough is being read; nil where it is to be read.
+    func excess(_ request: KeyRequest, _ partition: PartitionID) -> Int? {
+        guard case .get = request.command, let size = store.sizeOnDisk(partition, request.key),
+            size > request.allowance, !loads.mayExpect(size)
+        else { return nil }
+        return size
     }
 
     /// One storage thread reads them all; what is too much for now is read when others have been.

@@ -254,6 +254,11 @@ final class ShardRunner: @unchecked Sendable {
         if let outcome = shard.answerAtOnce(request.command, request.key, partition, now: now) {
             return tell(receiver, request.token, Reply(outcome: outcome, node: node.id))
         }
+        if store.largestRecord > request.allowance, let needs = excess(request, partition) {
+            var reply = Reply(outcome: .refused(.overloaded), node: node.id)
+            reply.needs = needs
+            return tell(receiver, request.token, reply)
+        }
         let id = nextRequest()
         bytesInFlight += bytes
         waiting[id] = Waiting(receiver: receiver, token: request.token, bytes: bytes)
@@ -325,6 +330,7 @@ final class ShardRunner: @unchecked Sendable {
         if let job { commit(job) }
         answerClients()
         outbox.send()
+        loads.endTurn()
     }
 
     /// Writes what the tick appended, where that takes no time to speak of, so that answers and acknowledgements leave

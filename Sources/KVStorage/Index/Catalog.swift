@@ -7,6 +7,8 @@ final class Catalog {
     @exclusivity(unchecked) private var partitions: [Partition?] = []
     @exclusivity(unchecked) var segments = SegmentTable()
     @exclusivity(unchecked) var cache: ValueCache
+    /// Bytes of the largest record there has been, without its header.
+    @exclusivity(unchecked) private(set) var largest = 0
 
     init(cache: Int) { self.cache = ValueCache(limit: cache) }
 
@@ -60,6 +62,7 @@ final class Catalog {
         }
         pointer.pointee.set(version, expiry, location, length: length, isTombstone: isTombstone)
         partition.count(pointer, 1)
+        if length - RecordFormat.headerSize > largest { largest = length - RecordFormat.headerSize }
         segments[location.segment]?.live += length
         partition.toggle(hash, version)
         return pointer

@@ -63,6 +63,30 @@ final class ReplyBudgetTests: XCTestCase {
         XCTAssertEqual(budget.used, 0)
     }
 
+    /// The node may say how large a value is instead of reading it.
+    func testAValueThatWasNotReadIsAskedForWithRoomForIt() throws {
+        let door = try hold()
+        door.send("get s\nget a\nget b\nping\n")
+        door.backend.release()
+        XCTAssertEqual(door.backend.asked.map(\.allowance), [100_000, 100_000, 100_000], "before the first has come")
+        releaseAll(door)
+        door.send(String(repeating: "get s\n", count: 200))
+        releaseAll(door)
+        while !door.received().isEmpty { releaseAll(door) }
+        door.backend.needs = 60_000
+        door.send("get c\nget d\nset d v\n")
+        XCTAssertLessThan(door.backend.asked.last?.allowance ?? 0, 60_000)
+        door.backend.release()
+        door.backend.release()
+        XCTAssertEqual(door.received(), "")
+        door.backend.needs = 0
+        XCTAssertEqual(door.backend.asked.suffix(2).map(\.allowance), [60_000, 60_000])
+        releaseAll(door)
+        let value = "$60000\r\n" + String(repeating: "x", count: 60_000) + "\r\n"
+        XCTAssertEqual(door.received(), value + value + "+OK\r\n")
+        XCTAssertEqual(door.budget.used, 0)
+    }
+
     func testPartsLargerThanExpectedAreDroppedAndReadAgain() throws {
         var options = RespOptions()
         options.maximumPendingBytes = 200_000

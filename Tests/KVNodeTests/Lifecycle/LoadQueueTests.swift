@@ -15,6 +15,18 @@ final class LoadQueueTests: XCTestCase {
         XCTAssertEqual(queue.bytes, 0)
     }
 
+    func testWhatNobodyHasCountedWithIsAskedForWhileLittleIsRead() {
+        var queue = LoadQueue(limit: 100)
+        XCTAssertTrue(queue.mayExpect(60))
+        XCTAssertFalse(queue.mayExpect(60), "in the same turn")
+        XCTAssertTrue(queue.mayExpect(40))
+        XCTAssertEqual(queue.admit([ReadTicket(1, bytes: 60), ReadTicket(2, bytes: 60)]).map(\.raw), [1])
+        queue.endTurn()
+        XCTAssertFalse(queue.mayExpect(1), "what waits counts")
+        XCTAssertEqual(queue.ended(60).map(\.raw), [2])
+        XCTAssertTrue(queue.mayExpect(40))
+    }
+
     func testOneRecordIsReadWhateverItsSize() {
         var queue = LoadQueue(limit: 100)
         XCTAssertEqual(queue.admit([ReadTicket(1, bytes: 500), ReadTicket(2, bytes: 500)]).map(\.raw), [1])
