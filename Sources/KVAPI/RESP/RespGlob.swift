@@ -43,6 +43,15 @@ struct RespGlob: Hashable, Sendable {
         minimumLength = parts.reduce(0) { $0 + $1.count }
     }
 
+    /// What every text begins with that matches.
+    var literalPrefix: [UInt8] {
+        var bytes: [UInt8] = []
+        for case .byte(let byte) in prefix.prefix(while: { if case .byte = $0 { true } else { false } }) {
+            bytes.append(byte)
+        }
+        return bytes
+    }
+
     private static func elements(_ pattern: [UInt8]) -> [Element] {
         var elements: [Element] = []
         var index = 0

@@ -74,10 +74,11 @@ final class RespTaskRunner: @unchecked Sendable {
 
     /// One page of keys; a failure ends the task.
     private func page(
-        from cursor: ListCursor?, limit: Int, scope: KeyScope? = nil, _ body: @escaping @Sendable (ListReply) -> Void
+        from cursor: ListCursor?, limit: Int, prefix: [UInt8] = [], scope: KeyScope? = nil,
+        _ body: @escaping @Sendable (ListReply) -> Void
     ) {
         let request = ListRequest(
-            prefix: [], cursor: cursor, limit: limit, values: false, scope: scope ?? self.scope, timeout: timeout)
+            prefix: prefix, cursor: cursor, limit: limit, values: false, scope: scope ?? self.scope, timeout: timeout)
         backend.list(request, on: loop) { [self] result in
             switch result {
             case .success(let page):
@@ -157,7 +158,7 @@ extension RespTaskRunner {
     }
 
     private func list(from place: ListCursor?, matching glob: RespGlob) {
-        page(from: place, limit: ListQuery.maximumLimit) { [self] page in
+        page(from: place, limit: ListQuery.maximumLimit, prefix: glob.literalPrefix) { [self] page in
             match(page.entries.map(\.key.bytes), glob) { [self] in
                 guard foundBytes <= server.options.maximumListedBytes else {
                     return finish(.failure(.tooManyMatches(limit: server.options.maximumListedBytes)))

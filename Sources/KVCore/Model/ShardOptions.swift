@@ -91,6 +91,15 @@ public struct ShardOptions: Sendable {
     /// Records that the disk has spoiled, asked of other replicas at a time, and how long each waits for an answer.
     public var maximumRepairs = 16
     public var repairTimeout = Span.milliseconds(1000)
+    /// Keys that listings look at between two timers, over all partitions: other requests have their turns between.
+    public var listingSlice = 16_384
+    /// Keys of a partition, and their bytes, that its leader keeps in order while a listing goes through it; one is kept
+    /// in any case. Those that come after are looked for when the listing gets there.
+    public var listingWindow = 16_384
+    public var listingWindowBytes = 4 << 20
+    /// Partitions whose leaders keep such keys, and for how long after they were last asked for.
+    public var listedPartitions = 8
+    public var listingIdle = Span.milliseconds(10_000)
     /// Requests that wait at a node for their answers; more are refused.
     public var maximumRequests = 100_000
 

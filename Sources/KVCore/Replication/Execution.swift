@@ -237,13 +237,13 @@ extension Replica {
         return leader.sequence
     }
 
-    private func isUnburied(_ head: RecordHead, _ leader: Leader) -> Bool {
+    func isUnburied(_ head: RecordHead, _ leader: Leader) -> Bool {
         !head.isTombstone && head.version.ballot < leader.ballot && head.expiry.hasPassed(at: context.now.wall)
             && context.options.rules.buryExpired
     }
 
     /// The same of all records of the partition, some at a time: false where there are more.
-    private func buryAll(_ leader: Leader) -> Bool {
+    func buryAll(_ leader: Leader) -> Bool {
         guard context.store.expiringRecords(partition) > 0 else { return true }
         var expired: [Key] = []
         context.store.forEach(partition) { key, head in if isUnburied(head, leader) { expired.append(key) } }
@@ -331,41 +331,6 @@ extension Replica {
             wait(operation, nil, base: base, leader)
             context.load(ticket, for: .answer(partition, leader.ballot, id: leader.lastAnswerID))
         }
-    }
-
-    private func executeList(_ operation: Operation, _ query: ListQuery, _ leader: Leader) {
-        guard leader.isSettled, buryAll(leader) else { return leader.held.append(operation) }
-        var page = KeyPage(query)
-        let wall = context.now.wall
-        let fresh = unsentHeads(leader)
-        context.store.forEach(partition) { key, head in
-            if fresh[key] == nil, head.isPresent(at: wall) { page.offer(key) }
-        }
-        for (key, head) in fresh where head.isPresent(at: wall) { page.offer(key) }
-        // A key under change is listed or not as the change will have it, once that is chosen.
-        wait(operation, page.outcome, base: leader.sequence, leader)
-    }
-
-    private func executeCount(_ operation: Operation, _ leader: Leader) {
-        guard leader.isSettled, buryAll(leader) else { return leader.held.append(operation) }
-        var count = context.store.usage(partition).keys
-        if context.store.expiringRecords(partition) > 0 {
-            let wall = context.now.wall
-            count = 0
-            context.store.forEach(partition) { _, head in if head.isPresent(at: wall) { count += 1 } }
-        }
-        wait(operation, .counted(count), base: leader.sequence, leader)
-    }
-
-    /// What was proposed in this tick: the store does not hold it yet. It may be more than changes under way: a record
-    /// that an earlier leader had acknowledged, and that this one has just found and proposed again.
-    private func unsentHeads(_ leader: Leader) -> [Key: RecordHead] {
-        var heads: [Key: RecordHead] = [:]
-        for sequence in leader.unsent {
-            guard let proposal = leader.proposal(sequence) else { continue }
-            heads[proposal.key] = proposal.record.head
-        }
-        return heads
     }
 
     func wait(_ operation: Operation, _ outcome: Outcome?, base: UInt64, _ leader: Leader) {

@@ -1,37 +1,60 @@
-/// Gathers the first keys of a listing out of a partition's keys in any order: a bounded heap, largest on top.
-struct KeyPage {
-    private typealias Entry = (slot: Slot, key: Key)
+/// A key in ring order: by slot, then bytewise.
+struct RingEntry: Comparable {
+    let slot: Slot
+    let key: Key
 
-    private let query: ListQuery
-    private let after: Entry?
-    private var heap: [Entry] = []
-    private var more = false
-
-    init(_ query: ListQuery) {
-        self.query = query
-        after = query.after.map { ($0.slot, $0) }
+    init(_ key: Key) {
+        slot = key.slot
+        self.key = key
     }
 
-    private static func precedes(_ a: Entry, _ b: Entry) -> Bool { a.slot == b.slot ? a.key < b.key : a.slot < b.slot }
+    static func < (a: Self, b: Self) -> Bool { a.slot == b.slot ? a.key < b.key : a.slot < b.slot }
+}
 
+/// Gathers the first keys of a listing out of a partition's keys in any order: a bounded heap, largest on top.
+struct KeyPage {
+    let prefix: [UInt8]
+    /// The keys after this one.
+    let after: RingEntry?
+    private let limit: Int
+    private let byteLimit: Int
+    private var heap: [RingEntry] = []
+    private var bytes = 0
+    /// There were others, after all that are held.
+    private(set) var hasMore = false
+
+    /// - Parameters:
+    ///   - limit: of keys, 1 at least.
+    ///   - bytes: of the keys together; one is held in any case.
+    init(prefix: [UInt8], after: Key?, limit: Int, bytes: Int = .max) {
+        self.prefix = prefix
+        self.after = after.map(RingEntry.init)
+        self.limit = max(limit, 1)
+        byteLimit = bytes
+    }
+
+    /// A key may be offered more than once.
     mutating func offer(_ key: Key) {
-        guard key.bytes.starts(with: query.prefix) else { return }
-        let entry = (slot: key.slot, key: key)
-        if let after, !Self.precedes(after, entry) { return }
-        guard heap.count >= max(query.limit, 1) else {
-            heap.append(entry)
-            siftUp()
-            return
-        }
-        more = true
-        guard Self.precedes(entry, heap[0]) else { return }
-        heap[0] = entry
+        guard key.bytes.starts(with: prefix) else { return }
+        let entry = RingEntry(key)
+        if let after, entry <= after { return }
+        if hasMore, let last = heap.first, entry > last { return }
+        heap.append(entry)
+        bytes += key.bytes.count
+        siftUp()
+        while heap.count > limit || bytes > byteLimit && heap.count > 1 { dropLast() }
+    }
+
+    private mutating func dropLast() {
+        hasMore = true
+        heap.swapAt(0, heap.count - 1)
+        bytes -= heap.removeLast().key.bytes.count
         siftDown()
     }
 
     private mutating func siftUp() {
         var child = heap.count - 1
-        while child > 0, case let parent = (child - 1) / 2, Self.precedes(heap[parent], heap[child]) {
+        while child > 0, case let parent = (child - 1) / 2, heap[parent] < heap[child] {
             heap.swapAt(parent, child)
             child = parent
         }
@@ -42,7 +65,7 @@ struct KeyPage {
         while true {
             var largest = parent
             for child in [2 * parent + 1, 2 * parent + 2] where child < heap.count {
-                if Self.precedes(heap[largest], heap[child]) { largest = child }
+                if heap[largest] < heap[child] { largest = child }
             }
             guard largest != parent else { return }
             heap.swapAt(parent, largest)
@@ -50,6 +73,14 @@ struct KeyPage {
         }
     }
 
-    /// In ring order.
-    var outcome: Outcome { .listed(keys: heap.sorted(by: Self.precedes).map { $0.key }, more: more) }
+    /// In ring order, each once.
+    var entries: [RingEntry] {
+        var entries = heap.sorted()
+        var last: RingEntry?
+        entries.removeAll { entry in
+            defer { last = entry }
+            return entry == last
+        }
+        return entries
+    }
 }

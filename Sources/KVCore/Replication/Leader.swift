@@ -41,6 +41,8 @@ final class Leader {
     /// Keys whose values this node's disk has spoiled, as reads of them have shown: what is held of them waits for another
     /// replica's copy.
     var unreadable: Set<Key> = []
+    /// What goes through the partition's keys.
+    var listings = Listings()
     /// By key, what waits to be judged on its latest record. Never empty.
     var backlogs: [Key: Backlog] = [:]
     var lastLoadID: UInt64 = 0

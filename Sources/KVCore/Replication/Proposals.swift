@@ -24,6 +24,7 @@ extension Replica {
         context.proposedBytes += proposal.bytes
         leader.unsent.append(sequence)
         if !leader.unreadable.isEmpty { leader.unreadable.remove(key) }
+        if !leader.listings.isEmpty { listProposed(key, leader) }
         context.markDirty(self)
     }
 

@@ -34,6 +34,11 @@ final class ReplicaContext: Environment {
     /// Partitions that this node has begun to lead, of which those who hold no replica have not been told.
     var newlyLed: [PartitionID] = []
 
+    /// Partitions whose leaders have listings under way, or keep windows of them; the last that began is last.
+    private(set) var listing: [PartitionID] = []
+    /// Keys that listings may look at until the next timer.
+    var listingBudget: Int
+
     /// Partitions whose leaders, of this node, have asked no more replicas to confirm them than they need.
     var hedged: [PartitionID] = []
     /// Peers that were late with a confirmation, and until when none is to rest on them.
@@ -52,6 +57,7 @@ final class ReplicaContext: Environment {
     ) {
         self.store = store
         partitionCount = max(partitions, 1)
+        listingBudget = options.listingSlice
         moveBudget = MoveBudget(rate: options.moveRate, now: now.monotonic)
         super.init(me: me, options: options, epoch: epoch, now: now, seed: seed)
     }
@@ -75,6 +81,13 @@ final class ReplicaContext: Environment {
     }
 
     func finish(_ origin: OperationOrigin, _ outcome: Outcome) { results.append((origin, .outcome(outcome))) }
+
+    func isListing(_ partition: PartitionID) {
+        listing.removeAll { $0 == partition }
+        listing.append(partition)
+    }
+
+    func hasListed(_ partition: PartitionID) { listing.removeAll { $0 == partition } }
 
     /// Whether newcomers of moving partitions may be sent more now.
     var mayMove: Bool { !isMovingPaused && moveBudget.mayMove }

@@ -229,6 +229,7 @@ extension Shard {
     private mutating func timer() {
         timers += 1
         context.watchDisk()
+        goOnListing()
         // In the order they asked, so that one is done before the next.
         for partition in context.allowMoves() { replica(partition)?.goOnMoving() }
         context.hedged.removeAll { !(replica($0)?.hedge() ?? false) }
@@ -264,6 +265,20 @@ extension Shard {
 
     /// Whether it is the first of the node's shards.
     private var isFirst: Bool { partitions.first == PartitionID(0) }
+
+    /// What waits for its turn is older than what begins later: it is first.
+    private func goOnListing() {
+        context.listingBudget = context.options.listingSlice
+        let listing = context.listing
+        for (index, partition) in listing.enumerated() {
+            guard let replica = replica(partition) else {
+                context.hasListed(partition)
+                continue
+            }
+            if listing.count - index > context.options.listedPartitions { replica.leader?.listings.dropWindows() }
+            replica.goOnListing()
+        }
+    }
 
     private mutating func sendBeacons() {
         beacons += 1

@@ -20,6 +20,7 @@ final class ListScan: @unchecked Sendable {
     private var keys: [Key] = []
     /// The window under way: its first partition's index, what has come, and how many answers are missing.
     private var first: Int
+    private var width = 1
     private var pages: [(keys: [Key], more: Bool)?] = []
     private var missing = 0
     private var failure: ListFailure?
@@ -49,7 +50,9 @@ final class ListScan: @unchecked Sendable {
 
     func start() {
         guard first < partitions.count else { return finish(next: nil) }
-        let count = min(Self.width, partitions.count - first)
+        // Often the first has enough: more are asked the fewer keys there turn out to be.
+        let count = min(width, partitions.count - first)
+        width = min(2 * width, Self.width)
         pages = Array(repeating: nil, count: count)
         missing = count
         let options = RequestOptions(timeout: deadline - Clock.monotonic)

@@ -5,10 +5,9 @@ final class KeyPageTests: XCTestCase {
     private let keys = (0..<300).map { Key("key \($0)") } + (0..<20).map { Key("{tag}\($0)") }
 
     private func page(_ query: ListQuery, of keys: [Key]) -> (keys: [Key], more: Bool) {
-        var page = KeyPage(query)
+        var page = KeyPage(prefix: query.prefix, after: query.after, limit: query.limit)
         for key in keys { page.offer(key) }
-        guard case .listed(let listed, let more) = page.outcome else { return ([], false) }
-        return (listed, more)
+        return (page.entries.map(\.key), page.hasMore)
     }
 
     /// Slow and plain.
@@ -46,5 +45,24 @@ final class KeyPageTests: XCTestCase {
         let tagged = page(ListQuery(prefix: Array("{tag}".utf8), after: nil, limit: 10), of: keys)
         XCTAssertEqual(tagged.keys, Array(inRingOrder((0..<20).map { Key("{tag}\($0)") }).prefix(10)))
         XCTAssert(tagged.more)
+    }
+
+    func testAKeyOfferedTwiceIsHeldOnce() {
+        var page = KeyPage(prefix: [], after: nil, limit: 2 * keys.count)
+        for key in keys + keys { page.offer(key) }
+        XCTAssertEqual(page.entries.map(\.key), inRingOrder(keys))
+        XCTAssertFalse(page.hasMore)
+    }
+
+    func testBytesOfKeysAreBounded() {
+        var page = KeyPage(prefix: [], after: nil, limit: 1000, bytes: 100)
+        for key in keys { page.offer(key) }
+        let held = page.entries.map(\.key)
+        XCTAssertEqual(held, Array(inRingOrder(keys).prefix(held.count)))
+        XCTAssertLessThanOrEqual(held.reduce(0) { $0 + $1.bytes.count }, 100)
+        XCTAssertTrue(page.hasMore)
+        var one = KeyPage(prefix: [], after: nil, limit: 1000, bytes: 1)
+        for key in keys { one.offer(key) }
+        XCTAssertEqual(one.entries.map(\.key), [inRingOrder(keys)[0]])
     }
 }

@@ -93,11 +93,18 @@ final class ManualStore: RecordStore {
 
     func tree(_ partition: PartitionID) -> HashTree { hashes }
 
+    /// Records that were shown by `forEach`.
+    private(set) var visits = 0
+
     func forEach(_ partition: PartitionID, leaf: Int, _ body: (Key, RecordHead) -> Void) {
-        for (key, record) in records where HashTree.leaf(of: KeyHash(key)) == leaf { body(key, record.head) }
+        for (key, record) in records where HashTree.leaf(of: KeyHash(key)) == leaf {
+            visits += 1
+            body(key, record.head)
+        }
     }
 
     func forEach(_ partition: PartitionID, _ body: (Key, RecordHead) -> Void) {
+        visits += records.count
         for (key, record) in records { body(key, record.head) }
     }
 

@@ -107,6 +107,9 @@ public struct Scenario: Sendable {
         options.relinquish = relinquish
         options.recompare = recompare
         options.moveRate = moveRate
+        // Some partitions are listed at once, others over several timers; and pages come from windows that end.
+        options.listingSlice = 40
+        options.listingWindow = 3
         options.stagger = stagger
         options.beacon = beacon
         options.leaderTimeout = leaderTimeout

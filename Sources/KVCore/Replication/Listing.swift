@@ -1,0 +1,207 @@
+// Listings and counts at a leader. A page is told from a window (`KeyWindow`), which a walk over the partition has made.
+
+extension Replica {
+    func executeList(_ operation: Operation, _ query: ListQuery, _ leader: Leader) {
+        guard leader.isSettled else { return leader.held.append(operation) }
+        if leader.listings.window(for: query) == nil {
+            beginWalk(query, leader)
+            advanceWalks(leader)
+        }
+        guard let index = leader.listings.window(for: query) else { return leader.held.append(operation) }
+        tell(operation, query, from: index, leader)
+    }
+
+    private func beginWalk(_ query: ListQuery, _ leader: Leader) {
+        guard leader.listings.mayBegin(query) else { return }
+        let limits = context.options
+        var page = KeyPage(
+            prefix: query.prefix, after: query.after, limit: max(limits.listingWindow, query.limit + 1),
+            bytes: limits.listingWindowBytes)
+        // The store does not hold them yet.
+        for sequence in leader.unsent {
+            if let proposal = leader.proposal(sequence) { page.offer(proposal.key) }
+        }
+        leader.listings.begin(KeyWalk(page: page))
+        context.isListing(partition)
+    }
+
+    /// Goes on with what waits for its turn; to be called now and then.
+    func goOnListing() {
+        guard let leader, !leader.listings.isEmpty else { return context.hasListed(partition) }
+        leader.listings.dropUnused(for: context.options.listingIdle, now: now)
+        if advanceWalks(leader) { releaseHeld() }
+    }
+
+    /// - Returns: whether a walk has come to its end.
+    @discardableResult
+    private func advanceWalks(_ leader: Leader) -> Bool {
+        let usage = context.store.usage(partition)
+        let isSmall = usage.keys + usage.tombstones <= context.options.listingSlice / 4
+        var hasEnded = false
+        while context.listingBudget > 0, let leaf = leader.listings.nextLeaf {
+            var page = leader.listings.takePage()
+            // What has expired may have to be buried before it is left out.
+            let offer: (Key, RecordHead) -> Void = { key, head in
+                self.context.listingBudget -= 1
+                if !head.isTombstone { page.offer(key) }
+            }
+            if isSmall, leaf == 0 {
+                context.store.forEach(partition, offer)
+                leader.listings.putBack(page, nextLeaf: HashTree.leafCount, now: now)
+            } else {
+                context.listingBudget -= 1
+                context.store.forEach(partition, leaf: leaf, offer)
+                leader.listings.putBack(page, nextLeaf: leaf + 1, now: now)
+            }
+            hasEnded = hasEnded || leader.listings.nextLeaf == 0 || leader.listings.nextLeaf == nil
+        }
+        return hasEnded
+    }
+
+    /// A change was proposed: where a listing is under way, what it may add to it is added.
+    func listProposed(_ key: Key, _ leader: Leader) {
+        // What the store holds is found there, or has been.
+        if let head = context.store.head(partition, key), head.isPresent(at: context.now.wall) { return }
+        leader.listings.add(key, limit: context.options.listingWindow)
+    }
+
+    private func tell(_ operation: Operation, _ query: ListQuery, from index: Int, _ leader: Leader) {
+        let window = leader.listings.windows[index]
+        let limit = max(query.limit, 1)
+        var keys: [Key] = []
+        var gone: [Int] = []
+        var expired: [Key] = []
+        let first = window.index(after: query.after)
+        var place = first
+        // One more than may be told: so that `more` is true.
+        while place < window.entries.count, keys.count <= limit, expired.count < context.options.maximumBuried {
+            let key = window.entries[place].key
+            let head = latestHead(key, leader)
+            if let head, head.isPresent(at: context.now.wall) {
+                keys.append(key)
+            } else if let head, isUnburied(head, leader) {
+                expired.append(key)
+            } else {
+                gone.append(place)
+            }
+            place += 1
+        }
+        leader.listings.used(index, gone: gone, now: now)
+        for key in expired { propose(key, .tombstone, leader) }
+        let more = keys.count > limit || window.end != nil
+        if more, keys.isEmpty || expired.count == context.options.maximumBuried {
+            // The rest of the window is gone, or going: what comes after it is looked for.
+            if place == window.entries.count { leader.listings.drop(index) }
+            return leader.held.append(operation)
+        }
+        if keys.count > limit { keys.removeLast() }
+        if !more, first == 0 { leader.listings.drop(index) }
+        // A key under change is listed or not as the change will have it, once that is chosen.
+        wait(operation, .listed(keys: keys, more: more), base: leader.sequence, leader)
+    }
+
+    func executeCount(_ operation: Operation, _ leader: Leader) {
+        guard leader.isSettled, buryAll(leader) else { return leader.held.append(operation) }
+        let wall = context.now.wall
+        var count = context.store.usage(partition).keys
+        if context.store.expiringRecords(partition) > 0 {
+            count = 0
+            context.store.forEach(partition) { _, head in if head.isPresent(at: wall) { count += 1 } }
+        }
+        // What was proposed in this tick the store does not hold yet. It may be more than changes under way: a record
+        // that an earlier leader had acknowledged, and that this one has just found and proposed again.
+        for sequence in leader.unsent {
+            guard let proposal = leader.proposal(sequence), !proposal.isSuperseded else { continue }
+            if context.store.head(partition, proposal.key)?.isPresent(at: wall) ?? false { count -= 1 }
+            if proposal.record.head.isPresent(at: wall) { count += 1 }
+        }
+        wait(operation, .counted(count), base: leader.sequence, leader)
+    }
+
+    /// What a key's newest proposal has, or else the store.
+    private func latestHead(_ key: Key, _ leader: Leader) -> RecordHead? {
+        guard let sequence = leader.inFlight[key], let proposal = leader.proposal(sequence) else {
+            return context.store.head(partition, key)
+        }
+        return proposal.record.head
+    }
+}
+
+/// A look at every key of a partition, a leaf of the hash tree after the other, over as many turns as it takes.
+struct KeyWalk {
+    var page: KeyPage
+    /// The next to look at.
+    var leaf = 0
+}
+
+/// What a leader keeps for the listings under way.
+struct Listings {
+    /// Windows that one partition keeps, and walks that wait for each other.
+    static let maximumWindows = 4
+    static let maximumWalks = 16
+
+    private(set) var windows: [KeyWindow] = []
+    private var walks: [KeyWalk] = []
+
+    var isEmpty: Bool { windows.isEmpty && walks.isEmpty }
+
+    /// A key has been proposed.
+    mutating func add(_ key: Key, limit: Int) {
+        for index in windows.indices { windows[index].add(key, limit: limit) }
+        // Its leaf may have been looked at before.
+        for index in walks.indices { walks[index].page.offer(key) }
+    }
+
+    // MARK: Walks
+
+    /// Whether a walk for a query may begin: it is not under way, and not too many are.
+    func mayBegin(_ query: ListQuery) -> Bool {
+        walks.count < Self.maximumWalks
+            && !walks.contains { $0.page.prefix == query.prefix && $0.page.after?.key == query.after }
+    }
+
+    mutating func begin(_ walk: KeyWalk) { walks.append(walk) }
+
+    /// Of the oldest walk; nil where there is none.
+    var nextLeaf: Int? { walks.first?.leaf }
+
+    /// The page of the oldest walk, to be put back: there is one.
+    mutating func takePage() -> KeyPage {
+        let page = walks[0].page
+        walks[0].page = KeyPage(prefix: [], after: nil, limit: 1)
+        return page
+    }
+
+    mutating func putBack(_ page: KeyPage, nextLeaf: Int, now: Instant) {
+        guard nextLeaf == HashTree.leafCount else {
+            walks[0].page = page
+            walks[0].leaf = nextLeaf
+            return
+        }
+        walks.removeFirst()
+        if windows.count >= Self.maximumWindows,
+            let oldest = windows.indices.min(by: { windows[$0].used < windows[$1].used })
+        {
+            windows.remove(at: oldest)
+        }
+        windows.append(KeyWindow(page, now: now))
+    }
+
+    // MARK: Windows
+
+    func window(for query: ListQuery) -> Int? { windows.lastIndex { $0.covers(query) } }
+
+    /// A page was told of a window.
+    /// - Parameter gone: the places of keys that are not there any more, ascending.
+    mutating func used(_ index: Int, gone: [Int], now: Instant) {
+        windows[index].remove(gone)
+        windows[index].used = now
+    }
+
+    mutating func drop(_ index: Int) { windows.remove(at: index) }
+
+    /// Drops what nobody has used for so long.
+    mutating func dropUnused(for time: Span, now: Instant) { windows.removeAll { now - $0.used >= time } }
+
+    mutating func dropWindows() { windows = [] }
+}
