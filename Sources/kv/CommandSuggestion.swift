@@ -16,6 +16,29 @@ enum CommandSuggestion {
         "recover": ["restore", "repair", "rescue", "reset"],
     ]
 
+    /// What other tools call options, by command.
+    private static let options: [String: [String: [String]]] = [
+        "bench": [
+            "--duration": ["--time", "--seconds", "--runtime", "-t", "-d"],
+            "--operations": ["--requests", "--ops", "-n"], "--clients": ["--connections", "-c"],
+            "--value-size": ["--size", "--data-size"], "--keys": ["--keyspace", "--records"],
+        ],
+        "put": ["--ttl": ["--expire", "--expiry", "--ex"]],
+        "serve": ["--seed": ["--seeds", "--peers"], "--data-dir": ["--data", "--dir", "--directory"]],
+    ]
+
+    /// What was meant by the first option that the command does not have but others do.
+    static func advice(forOptionsOf arguments: [String]) -> String? {
+        guard let command = arguments.first, let known = options[command] else { return nil }
+        for argument in arguments.dropFirst() {
+            if argument == "--" { return nil }
+            let name = argument.prefix { $0 != "=" }
+            guard let meant = known.first(where: { $0.value.contains(String(name)) })?.key else { continue }
+            return "unknown option '\(name)': did you mean '\(meant)'?"
+        }
+        return nil
+    }
+
     private static let listings = ["ls", "list", "keys", "scan"]
 
     /// - Returns: what to do instead; nil where nothing is near.

@@ -15,7 +15,7 @@ enum Main {
         do {
             try checkCommand(arguments)
             try checkNested(arguments)
-            let command = try KV.parseAsRoot(arguments)
+            let command = try parse(arguments)
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
             } else {
@@ -24,6 +24,18 @@ enum Main {
             }
         } catch {
             leave(error, arguments)
+        }
+    }
+
+    private static func parse(_ arguments: [String]) throws -> any ParsableCommand {
+        do {
+            return try KV.parseAsRoot(arguments)
+        } catch {
+            // Help that was asked for is an error too.
+            guard KV.exitCode(for: error) != .success,
+                let advice = CommandSuggestion.advice(forOptionsOf: arguments)
+            else { throw error }
+            throw Failure(.usage, advice)
         }
     }
 

@@ -79,10 +79,10 @@ final class CommandTests: XCTestCase {
 
     func testUsage() throws {
         let lines = [
-            "kv join", "kv join n4", "kv join n4 n4 -y", "kv join n4 --weight 0 -y", "kv join n4 --weight x -y",
+            "kv join", "kv join n4 n4 -y", "kv join n4 --weight 0 -y", "kv join n4 --weight x -y",
             "kv join n4 n5 --replace n1 -y", "kv join --pause --resume", "kv join n4 --pause",
             "kv join --cancel --dry-run",
-            "kv join --pause --zone a", "kv leave", "kv leave n1", "kv leave --cancel --force", "kv help nothing",
+            "kv join --pause --zone a", "kv leave", "kv leave --cancel --force", "kv help nothing",
             "kv nothing", "kv bench --workload z", "kv bench --rate 0", "kv bench --protocol carrier-pigeon", "kv get",
             "kv get a b", "kv get a --wat",
             "kv put a b --file f", "kv put a b --if-absent --if-version 1.1.1", "kv put a b --ttl 0s",
@@ -106,6 +106,18 @@ final class CommandTests: XCTestCase {
             let run = try bash(line)
             XCTAssertEqual(run.status, 0, line)
             XCTAssertTrue(run.output.contains("USAGE: kv"), run.output)
+        }
+    }
+
+    func testOptionsOfOtherToolsAreKnown() throws {
+        for (line, message) in [
+            ("kv bench --time 2s", "unknown option '--time': did you mean '--duration'?"),
+            ("kv bench --requests=10", "unknown option '--requests': did you mean '--operations'?"),
+            ("kv put k v --expire 2s", "unknown option '--expire': did you mean '--ttl'?"),
+        ] {
+            let run = try bash(line)
+            XCTAssertEqual(run.status, 64)
+            XCTAssertEqual(run.errors, "kv: \(message)\n")
         }
     }
 
@@ -224,7 +236,7 @@ final class CommandTests: XCTestCase {
 
             NODE  STATE    ZONE  WEIGHT  REPLICAS         LEADERS          KEYS     SIZE  CLIENT
             n1    alive    a          1         2  50.0%        1  100.0%    10  1.1 MiB  127.0.0.1:7401
-            n2    suspect  -          1         2  50.0%        0    0.0%     ?        ?  127.0.0.1:7402
+            n2    suspect  -          1         2  50.0%        0    0.0%     -        -  127.0.0.1:7402
 
             1 of 2 partitions have no leader known to this node
 

@@ -228,7 +228,8 @@ final class MembershipCommandTests: XCTestCase {
     }
 
     func testCancelledBySomebodyElse() async throws {
-        let cancelling = plan(MembershipFixtures.plan(cancelling: true))
+        // It tells what it undoes.
+        let cancelling = plan(MembershipFixtures.plan(joining: [], leaving: ["n4"], cancelling: true))
         let (run, _) = try await run(
             "kv join n4 -y", [ring: [before], status: [plan(nil), cancelling, plan(nil)], start: [begun()]])
         XCTAssertEqual(run.status, 2)
@@ -247,7 +248,7 @@ final class MembershipCommandTests: XCTestCase {
         let (resume, _) = try await run(
             "kv leave --resume --no-wait", [status: [begun()], ring: [before], "POST /v1/plan/resume": [begun()]])
         XCTAssertEqual(resume.output, "resumed: 0%  0 B of 1.0 KiB, 0 of 8 replicas\n")
-        let undoing = MembershipFixtures.plan(cancelling: true)
+        let undoing = MembershipFixtures.plan(joining: [], leaving: ["n4"], cancelling: true)
         let (cancel, _) = try await run(
             "kv join --cancel",
             [status: [begun(), plan(undoing), plan(nil)], ring: [before], "POST /v1/plan/cancel": [plan(undoing)]])
@@ -271,11 +272,16 @@ final class MembershipCommandTests: XCTestCase {
         XCTAssertEqual(none.errors, "kv: why\n")
     }
 
-    func testNobodyToAsk() throws {
-        let run = try bash("kv join n4")
+    func testNobodyToAsk() async throws {
+        let (run, _) = try await run("kv join n4", [ring: [before], status: [plan(nil)], start: [begun()]])
         XCTAssertEqual(run.status, 64)
         XCTAssertTrue(
             run.errors.hasPrefix("kv: there is no terminal to ask on, so nothing was done: add --yes"), run.errors)
+        // Whom there is nothing to be asked of is looked for first.
+        let unknown = FakeNode.Reply.error(404, "no_such_node", "no node waits under the id n9")
+        let (missing, _) = try await self.run("kv join n9", [ring: [before], status: [plan(nil)], start: [unknown]])
+        XCTAssertEqual(missing.status, 65)
+        XCTAssertEqual(missing.errors, "kv: no node waits under the id n9\n")
     }
 
     // MARK: On a terminal

@@ -90,8 +90,10 @@ final class Lobby: @unchecked Sendable {
     private func start(_ peers: PeerServer, _ door: ClientDoor) {
         self.peers = peers
         self.door = door
+        let listed = base.configuration.nodes.map(\.id)
+        let isListed = listed.isEmpty || listed.contains(applicant.id)
         base.logger.notice(
-            "\(advice)",
+            "\(isListed ? advice : "\(advice); if it is one of those that the file lists (\(listed.joined(separator: ", "))), correct --node")",
             metadata: [
                 "node": "\(applicant.id)", "client": "\(base.configuration.node.client)",
                 "peer": "\(base.configuration.node.peer)",

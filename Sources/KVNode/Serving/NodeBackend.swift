@@ -31,7 +31,7 @@ final class NodeBackend: Backend {
     }
 
     var health: Health { status.obstacle.map(Health.notReady) ?? .ready }
-    var usage: NodeUsage { NodeUsage(holding: status.usage, disk: status.disk) }
+    var usage: NodeUsage { NodeUsage(holding: status.usage ?? PartitionUsage(), disk: status.disk) }
 
     func execute(_ request: KeyRequest, for receiver: ReplyReceiver) {
         execute(request, partition: shards.partition(of: request.slot), for: receiver)

@@ -37,10 +37,11 @@ final class NodeStatus: Sendable {
     /// - Parameter obstacle: what is wrong with `subject`, in words; nil: nothing any more.
     func set(_ obstacle: String?, of subject: String) { state.withLock { $0.obstacles[subject] = obstacle } }
 
-    /// Of all shards together.
-    var usage: PartitionUsage {
+    /// Of all shards together; nil before each of them has said what it holds.
+    var usage: PartitionUsage? {
         state.withLock { state in
-            state.usages.reduce(into: PartitionUsage()) { sum, part in
+            guard state.leaderless.allSatisfy({ $0 != nil }) else { return nil }
+            return state.usages.reduce(into: PartitionUsage()) { sum, part in
                 sum.keys += part.keys
                 sum.tombstones += part.tombstones
                 sum.bytes += part.bytes

@@ -289,7 +289,7 @@ final class ShardRunner: @unchecked Sendable {
         }
         if timers % 50 == 0, index == 0 { vouch() }
         // The reports of usage are a node's, so one shard sends them.
-        if timers % 100 == 0, index == 0 { links?.broadcast(.heartbeat(status.usage)) }
+        if timers % 100 == 0, index == 0, let usage = status.usage { links?.broadcast(.heartbeat(usage)) }
         // Others may be filling the disk, or making room.
         if timers % 100 == 0 { measureSpace() }
         if timers % 100 == 0 { reviewDamage(now.monotonic) }

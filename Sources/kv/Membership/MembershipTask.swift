@@ -80,7 +80,7 @@ struct MembershipTask {
     private func begin(_ change: MembershipChange, _ ring: RingStatus) async throws {
         let isShown = !isJSON || !options.yes
         if isShown { try await show(change, ring) }
-        guard options.isConfirmed() else { throw Failure(.conditionFailed, "nothing was changed") }
+        guard try options.isConfirmed() else { throw Failure(.conditionFailed, "nothing was changed") }
         let plan: PlanProgress?
         do throws(KVClientError) {
             plan = try await client.change(change)

@@ -37,25 +37,31 @@ struct PlanFollower {
                 try display.note("the plan cannot be looked at now, trying on: \(error)")
             }
         }
+        // A plan that is being cancelled tells what it undoes: who was to join leaves.
+        let change = PlanText.change(first.isCancelling ? plan : first)
         let took = PlanText.duration(UInt64(clamping: (ContinuousClock.now - begin).components.seconds))
         try display.clear()
         if try await isAchieved(plan) {
             return try display.finish(
                 toCancel
-                    ? "it was done before it could be cancelled: \(PlanText.change(plan))"
-                    : "done after \(took): \(PlanText.change(plan)), \(plan.moves) replicas copied")
+                    ? "it was done before it could be cancelled: \(change)"
+                    : "done after \(took): \(change), \(plan.moves) replicas copied")
         }
         guard toCancel else {
             throw Failure(
                 .conditionFailed,
-                "the plan was cancelled, and the nodes are as before (\(PlanText.change(plan)) not)")
+                first.isCancelling
+                    ? "the plan was cancelled, and the nodes are as before"
+                    : "the plan was cancelled, and the nodes are as before (\(change) not)")
         }
         try display.finish("cancelled after \(took): the nodes are as before")
     }
 
     /// Whether the members are now what the plan was for.
     private func isAchieved(_ plan: PlanProgress) async throws -> Bool {
-        let deadline = ContinuousClock.now + (plan.isCancelling ? .zero : Self.settlingTime)
+        // It has undone what it had done. (That its members are as it tells is no sign of what it was for.)
+        if plan.isCancelling { return false }
+        let deadline = ContinuousClock.now + Self.settlingTime
         while true {
             if let ring = try? await client.ring(), ring.isAfter(plan) { return true }
             guard ContinuousClock.now < deadline else { return false }

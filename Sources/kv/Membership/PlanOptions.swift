@@ -37,17 +37,15 @@ struct PlanOptions: ParsableArguments {
         if orders == 1 && dryRun { throw ValidationError("--dry-run is about a plan that has not begun") }
         if orders == 0 && nodes.isEmpty { throw ValidationError("name the nodes") }
         if Set(nodes).count < nodes.count { throw ValidationError("a node is named twice") }
-        guard orders == 0, !dryRun, !yes else { return }
-        // Before anything is done, so that a script fails alike whatever the cluster is up to.
-        guard isatty(STDIN_FILENO) == 1, isatty(STDERR_FILENO) == 1 else {
-            throw ValidationError(
-                "there is no terminal to ask on, so nothing was done: add --yes to begin, or --dry-run to look")
-        }
     }
 
-    /// Whether whoever sits at the terminal wants it.
-    func isConfirmed() -> Bool {
+    /// Whether whoever sits at the terminal wants it. What keeps it from being done is told before.
+    func isConfirmed() throws -> Bool {
         if yes { return true }
+        guard isatty(STDIN_FILENO) == 1, isatty(STDERR_FILENO) == 1 else {
+            throw Failure(
+                .usage, "there is no terminal to ask on, so nothing was done: add --yes to begin, or --dry-run to look")
+        }
         Output.prompt("Begin? [y/N] ")
         let answer = readLine()?.lowercased()
         return answer == "y" || answer == "yes"

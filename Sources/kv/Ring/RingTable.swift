@@ -18,7 +18,8 @@ enum RingTable {
             var cells = [
                 node.id, state(of: node), node.zone.isEmpty ? "-" : node.zone, "\(node.weight)", "\(node.replicas)",
                 share(node.replicas, of: replicas), "\(node.leaders)", share(node.leaders, of: leaders),
-                node.keys.map { "\($0)" } ?? "?", node.bytes.map(size) ?? "?", node.client,
+                // Before they are known.
+                node.keys.map { "\($0)" } ?? "-", node.bytes.map(size) ?? "-", node.client,
             ]
             if marked { cells.insert(RingDrawing.mark(of: index), at: 0) }
             table.add(cells)
