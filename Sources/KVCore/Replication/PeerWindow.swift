@@ -30,12 +30,18 @@ extension Replica {
     /// Sends a proposal to the replica at `index`, or leaves it for when there is room.
     func send(_ proposal: Proposal, _ accept: PeerMessage, to index: Int, _ leader: Leader) {
         guard leader.firstSkipped[index] == .max, windows[index].hasRoom(for: proposal.bytes, context.options) else {
-            leader.firstSkipped[index] = min(leader.firstSkipped[index], proposal.record.version.sequence)
+            skip(proposal, index, leader)
             return
         }
         windows[index].add(proposal.bytes)
         proposal.underway.insert(index)
         context.send(quorum.members[index], accept)
+    }
+
+    private func skip(_ proposal: Proposal, _ index: Int, _ leader: Leader) {
+        // The room may be another partition's to free.
+        if leader.firstSkipped[index] == .max { context.blocked.append(partition) }
+        leader.firstSkipped[index] = min(leader.firstSkipped[index], proposal.record.version.sequence)
     }
 
     /// Sends the replica at `index` what did not fit, as far as it does now.
@@ -64,6 +70,7 @@ extension Replica {
         guard proposal.underway.contains(index) else { return }
         proposal.underway.remove(index)
         windows[index].remove(proposal.bytes)
+        context.unblock()
     }
 
     func leaveWindows(_ proposal: Proposal) {

@@ -89,6 +89,8 @@ public struct Scenario: Sendable {
     public var leaderTimeout = Span.milliseconds(1500)
     /// For how long a replica leaves it to each one before it to take the lead.
     public var stagger = Span.milliseconds(500)
+    /// Bytes under way to one peer: some runs have room for few changes at a time.
+    public var peerWindow = 8 << 20
     /// What one node suffers from for long; nil for nothing.
     public var sickness: Sickness?
     /// Nothing goes wrong: every request must be served.
@@ -113,6 +115,7 @@ public struct Scenario: Sendable {
         options.stagger = stagger
         options.beacon = beacon
         options.leaderTimeout = leaderTimeout
+        options.peerWindow = peerWindow
         mutant?.breakRules(of: &options)
         return options
     }
@@ -268,6 +271,7 @@ extension Scenario {
         if !isCalm, random.chance(0.3) {
             faults[.stalledDisk] = .milliseconds(random.pick([700, 1500, 3000]))
         }
+        peerWindow = random.pick([8 << 20, 8 << 20, 1000, 300])
         if isSelfGoverned {
             zones = random.pick([0, 0, 2, 3])
             losesMajorities = random.chance(0.4)
