@@ -121,7 +121,7 @@ final class StartTests: XCTestCase {
         try cluster.wait(for: "n3 to know why; its log:\n\(cluster.log("n3"))") {
             cluster.log("n3").contains("n3 has another data directory than before")
         }
-        XCTAssertEqual(try cluster.http("n3", "GET", "/health/ready").status, 503)
+        XCTAssertEqual(try cluster.end(of: "n3"), .exited(65))
         XCTAssertEqual(try cluster.http("n1", "GET", "/v1/kv/k").body, [1])
         // Without it, a majority is both of the others: one more lost, and nothing is served.
         cluster.killNow("n2")
