@@ -39,6 +39,11 @@ public struct Reachability: Sendable {
         members[node].map { $0.beats && clock.time - $0.heard < span } ?? false
     }
 
+    /// All that are up, with their boot counters, by number.
+    public var peersInTouch: [(NodeNumber, boot: UInt64)] {
+        members.compactMap { node, state in state.up.map { (node, boot: $0) } }.sorted { $0.0 < $1.0 }
+    }
+
     public func sendsHeartbeats(_ node: NodeNumber) -> Bool { members[node]?.beats ?? false }
 
     /// A connection to `node` stands, whose process has the boot counter `boot`.

@@ -139,3 +139,25 @@ public enum Uncertainty: UInt8, Hashable, Sendable, CaseIterable {
     /// The node that was carrying it out died or lost its leadership.
     case leaderLost = 2
 }
+
+extension Command {
+    /// Bytes of the values it brings.
+    public var valueBytes: Int {
+        switch self {
+        case .get, .list, .count, .delete: return 0
+        case .put(let put): return put.value.count
+        case .update(let update): return update.valueBytes
+        }
+    }
+}
+
+extension Update {
+    fileprivate var valueBytes: Int {
+        let compared = if case .equals(let value) = requirement { value.count } else { 0 }
+        switch change {
+        case .set(let value, _), .append(let value), .overwrite(_, let value), .addNumber(let value):
+            return compared + value.count
+        case .remove, .keep, .add: return compared
+        }
+    }
+}

@@ -141,7 +141,8 @@ extension Replica {
     /// Takes the lead at once, on the leader's own request.
     func receiveTransfer(_ header: PartitionHeader, from node: NodeNumber) {
         guard admits(header, from: node), header.ballot >= promise, leader == nil else { return }
-        guard !context.isDraining, !isFull, !context.disk.isResting(at: now) || quorum.members.count == 1 else {
+        let isAble = majorityIsUp && (!context.disk.isResting(at: now) || quorum.members.count == 1)
+        guard !context.isDraining, !isFull, isAble else {
             return context.send(node, .canvassed(header, granted: false, promised: promise))
         }
         highestSeen = max(highestSeen, header.ballot)

@@ -115,6 +115,7 @@ extension Replica {
             resendConfirms(leader)
             resendReads(leader)
         }
+        sendSkipped(leader)
         resendProposals(leader)
         resendSettling(leader)
         mend(leader)

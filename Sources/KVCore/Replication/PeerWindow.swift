@@ -5,9 +5,12 @@
 /// and found by the repair; the other replicas are a majority meanwhile.
 final class PeerWindow {
     private(set) var bytes = 0
+    /// Partitions with something to send that found no room, in that order.
+    var blocked: [Replica] = []
 
-    /// Whether so many more may be sent. One change always may, however large.
-    func hasRoom(for more: Int, _ options: ShardOptions) -> Bool { bytes == 0 || bytes + more <= options.peerWindow }
+    /// Whether more may be sent: one change, which may be larger than the room there is, so that none waits for ever beside
+    /// small ones.
+    func hasRoom(_ options: ShardOptions) -> Bool { bytes < options.peerWindow }
 
     func add(_ more: Int) { bytes += more }
 
@@ -29,7 +32,7 @@ extension Replica {
 
     /// Sends a proposal to the replica at `index`, or leaves it for when there is room.
     func send(_ proposal: Proposal, _ accept: PeerMessage, to index: Int, _ leader: Leader) {
-        guard leader.firstSkipped[index] == .max, windows[index].hasRoom(for: proposal.bytes, context.options) else {
+        guard leader.firstSkipped[index] == .max, windows[index].hasRoom(context.options) else {
             skip(proposal, index, leader)
             return
         }
@@ -40,7 +43,7 @@ extension Replica {
 
     private func skip(_ proposal: Proposal, _ index: Int, _ leader: Leader) {
         // The room may be another partition's to free.
-        if leader.firstSkipped[index] == .max { context.blocked.append(partition) }
+        if leader.firstSkipped[index] == .max { windows[index].blocked.append(self) }
         leader.firstSkipped[index] = min(leader.firstSkipped[index], proposal.record.version.sequence)
     }
 
@@ -55,7 +58,6 @@ extension Replica {
             guard proposal.isSent, !proposal.accepted.contains(index), !proposal.underway.contains(index) else {
                 continue
             }
-            proposal.resent = now
             let accept = PeerMessage.accept(header(leader.ballot), key: proposal.key, record: proposal.record)
             send(proposal, accept, to: index, leader)
         }
@@ -69,8 +71,12 @@ extension Replica {
     func leaveWindow(_ proposal: Proposal, _ index: Int) {
         guard proposal.underway.contains(index) else { return }
         proposal.underway.remove(index)
-        windows[index].remove(proposal.bytes)
-        context.unblock()
+        let window = windows[index]
+        window.remove(proposal.bytes)
+        guard !window.blocked.isEmpty, window.hasRoom(context.options) else { return }
+        // At the end of the tick they try.
+        for replica in window.blocked { context.markDirty(replica) }
+        window.blocked.removeAll(keepingCapacity: true)
     }
 
     func leaveWindows(_ proposal: Proposal) {

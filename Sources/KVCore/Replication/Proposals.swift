@@ -128,7 +128,9 @@ extension Replica {
 
     func resendProposals(_ leader: Leader) {
         var budget = context.options.mendWindow
-        for proposal in leader.proposals where budget > 0 {
+        for proposal in leader.proposals {
+            guard budget > 0 else { return }
+            guard proposal.underway != ReplicaMask() else { continue }
             let pause = Span(nanoseconds: context.options.retry.nanoseconds << UInt64(min(proposal.resends, 4)))
             guard proposal.isSent, now - proposal.resent >= pause else { continue }
             let late = quorum.members.enumerated().filter { replica, member in

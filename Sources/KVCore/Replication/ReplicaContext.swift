@@ -19,8 +19,6 @@ final class ReplicaContext: Environment {
     var carriedChanges = 0
     /// Bytes of records on their way to lagging peers.
     var mending: [NodeNumber: Int] = [:]
-    /// Partitions with something to send that found no room in a peer's window.
-    var blocked: [PartitionID] = []
     /// What leaders have under way to each peer.
     private var windows: [NodeNumber: PeerWindow] = [:]
     /// Whether the disk under the store answers.
@@ -67,13 +65,6 @@ final class ReplicaContext: Environment {
     func watchDisk() {
         guard disk.look(appended: store.appended, durable: store.durable, now: now.monotonic, options) else { return }
         effects.append(.notice(.disk(isStalled: disk.isStalled)))
-    }
-
-    /// There may be room again: at the end of the tick they try.
-    func unblock() {
-        guard !blocked.isEmpty else { return }
-        dirty += blocked
-        blocked.removeAll(keepingCapacity: true)
     }
 
     func window(_ node: NodeNumber) -> PeerWindow {

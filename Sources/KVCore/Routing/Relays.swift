@@ -20,7 +20,12 @@ struct Relays {
         let id: RequestID
         let leader: NodeNumber
         let deadline: Instant
+        /// Of the key and the value.
+        let bytes: Int
     }
+
+    /// Bytes of requests that are passed on at a time: they share links with what this node has to say itself.
+    static let maximumBytes = 8 << 20
 
     private var entries: [RequestID: Entry] = [:]
     private var count: UInt64 = 0
@@ -38,6 +43,7 @@ struct Relays {
     func isRelay(_ id: RequestID) -> Bool { id.raw & Self.mark != 0 }
 
     var number: Int { entries.count }
+    private(set) var bytes = 0
 
     /// - Returns: the number under which the leader is asked; its answer comes back to this shard by it.
     mutating func add(_ entry: Entry) -> RequestID {
@@ -46,29 +52,37 @@ struct Relays {
             Self.mark | (boot & 0x7fff) << 48 | (count & 0xff_ffff_ffff) << 8 | UInt64(truncatingIfNeeded: shard & 0xff)
         )
         entries[id] = entry
+        bytes += entry.bytes
         return id
     }
 
     mutating func take(_ id: RequestID, from leader: NodeNumber) -> Entry? {
         guard entries[id]?.leader == leader else { return nil }
-        return entries.removeValue(forKey: id)
+        return remove(id)
+    }
+
+    @discardableResult
+    private mutating func remove(_ id: RequestID) -> Entry? {
+        guard let entry = entries.removeValue(forKey: id) else { return nil }
+        bytes -= entry.bytes
+        return entry
     }
 
     /// Those that `leader` had, which is out of touch.
     mutating func cutOff(from leader: NodeNumber) -> [Entry] {
         let lost = entries.filter { $0.value.leader == leader }.sorted { $0.key.raw < $1.key.raw }
-        for id in lost.map(\.key) { entries[id] = nil }
+        for id in lost.map(\.key) { remove(id) }
         return lost.map(\.value)
     }
 
     /// Nobody waits for those any more.
     mutating func forget(before now: Instant) {
         guard !entries.isEmpty else { return }
-        for (id, entry) in entries where entry.deadline <= now { entries[id] = nil }
+        for (id, entry) in entries where entry.deadline <= now { remove(id) }
     }
 
     mutating func forget(of requester: NodeNumber) {
-        for (id, entry) in entries where entry.requester == requester { entries[id] = nil }
+        for (id, entry) in entries where entry.requester == requester { remove(id) }
     }
 }
 
@@ -77,14 +91,15 @@ extension Router {
     mutating func relay(_ request: RelayedRequest, _ replica: Local?) {
         let hint = replica.map { $0.leaderHint } ?? self.hint(for: request.partition)
         guard let leader = hint, leader != context.me, leader != request.requester, context.isUp(leader),
-            relays.number < context.options.maximumRequests
+            relays.number < context.options.maximumRequests, relays.bytes < Relays.maximumBytes
         else { return context.send(request.requester, .forwarded(request.id, .notLeader(hint: hint))) }
         // A little less than the requester waits, as with what is forwarded.
         let timeout = Span(nanoseconds: request.timeout.nanoseconds - request.timeout.nanoseconds / 10)
         let id = relays.add(
             Relays.Entry(
                 requester: request.requester, id: request.id, leader: leader,
-                deadline: context.now.monotonic + request.timeout))
+                deadline: context.now.monotonic + request.timeout,
+                bytes: request.key.bytes.count + request.command.valueBytes))
         context.send(
             leader,
             .forward(

@@ -40,6 +40,8 @@ struct Router<Local: LocalReplica> {
         var isRelayed = false
         var relayed: Instant?
         var relays = 0
+        /// The leader that a read was given to before it went to another as well: whoever answers first does.
+        var alsoAsked: NodeNumber?
         /// A stale read waits for this node's own copy, which it asked last.
         var isReadingHere = false
         /// This node's own copy cannot be read.
@@ -121,6 +123,7 @@ struct Router<Local: LocalReplica> {
         let request = entry.request
         entry.place = .waiting
         entry.isRelayed = false
+        entry.alsoAsked = nil
         if let replica, replica.takesOperations, !(replica.isCanvassing && relayTarget(entry, replica) != nil) {
             entry.place = .here
             replica.submit(
@@ -147,6 +150,7 @@ struct Router<Local: LocalReplica> {
 
     private func relay(_ id: RequestID, _ entry: Pending, to target: NodeNumber) {
         let request = entry.request
+        if case .remote(let leader) = entry.place { entry.alsoAsked = leader }
         entry.place = .remote(target)
         entry.isRelayed = true
         entry.relayed = now
@@ -168,7 +172,11 @@ struct Router<Local: LocalReplica> {
         let able = quorums[Int(entry.request.partition.raw)].members.filter {
             $0 != context.me && entry.place != .remote($0) && context.isUp($0) && context.relays($0)
         }
-        return able.isEmpty ? nil : able[entry.relays % able.count]
+        guard !able.isEmpty else {
+            entry.relayed = now
+            return nil
+        }
+        return able[entry.relays % able.count]
     }
 
     private func target(_ entry: Pending, _ replica: Local?) -> NodeNumber? {
@@ -201,8 +209,18 @@ struct Router<Local: LocalReplica> {
         _ id: RequestID, _ result: ForwardResult, from node: NodeNumber, _ replicas: [Local?]
     ) {
         guard !relays.isRelay(id) else { return relayed(id, result, from: node) }
-        guard let entry = pending[id], entry.place == .remote(node) else { return }
+        guard let entry = pending[id], takesAnswer(of: node, entry, result) else { return }
         finish(id, entry, result, from: node, replicas)
+    }
+
+    /// Of a read that two were asked for, one that knows of no leader leaves it to the other.
+    private func takesAnswer(of node: NodeNumber, _ entry: Pending, _ result: ForwardResult) -> Bool {
+        guard let other = entry.alsoAsked else { return entry.place == .remote(node) }
+        guard node == other || entry.place == .remote(node) else { return false }
+        if case .outcome = result { return true }
+        if node != other { entry.place = .remote(other) }
+        entry.alsoAsked = nil
+        return false
     }
 
     private mutating func finish(
@@ -226,6 +244,7 @@ struct Router<Local: LocalReplica> {
     mutating func peerWentDown(_ node: NodeNumber, _ replica: (PartitionID) -> Local?) {
         endRelays(with: node)
         for (index, hint) in hints.enumerated() where hint == node { hints[index] = nil }
+        for entry in pending.values where entry.alsoAsked == node { entry.alsoAsked = nil }
         let cutOff = pending.filter { $0.value.place == .remote(node) }
         for id in cutOff.keys.sorted(by: { $0.raw < $1.raw }) {
             guard let entry = pending[id] else { continue }
@@ -272,7 +291,7 @@ struct Router<Local: LocalReplica> {
     /// A read that its leader has not answered for a while is asked for through another node as well, once: the link may be
     /// lost, and not known to be yet.
     private func wantsRelay(_ entry: Pending) -> Bool {
-        guard case .remote = entry.place, entry.request.command.isRead, entry.relays == 0 else { return false }
+        guard case .remote = entry.place, entry.request.command == .get, entry.relays == 0 else { return false }
         return now - entry.sent >= context.options.retry
     }
 

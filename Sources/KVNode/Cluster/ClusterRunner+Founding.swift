@@ -41,4 +41,16 @@ extension ClusterRunner {
         guard founding != nil else { return }
         parts.onDeparture(.fenced(printable(reason, limit: 1000)))
     }
+
+    /// A peer is in touch with another process of this node's store. What it hears may be the last of a process that has
+    /// gone, which the network still held; so it counts when it is said again after a while.
+    func isSecond(_ reason: String) {
+        let now = Clock.monotonic
+        guard let first = doubted, now - first < Self.doubtEnds else { return doubted = now }
+        guard now - first >= Self.doubtCounts else { return }
+        parts.onDeparture(.fenced(printable(reason, limit: 1000)))
+    }
+
+    private static let doubtCounts = Span.milliseconds(3000)
+    private static let doubtEnds = Span.milliseconds(60_000)
 }

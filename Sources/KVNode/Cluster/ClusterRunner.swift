@@ -72,6 +72,8 @@ final class ClusterRunner: @unchecked Sendable {
     private var nextRefresh: KVCore.Instant
     /// While this is a first member that does not take part yet.
     var founding: Founding?
+    /// When a peer first said that another process of this node's store is in touch with it.
+    var doubted: KVCore.Instant?
     private var isPerforming = false
     private var isStopped = false
     private var hasDeparted = false
@@ -205,7 +207,8 @@ final class ClusterRunner: @unchecked Sendable {
     func refused(_ objection: Objection) {
         switch objection.code {
         case .removed: onLoop { $0.depart() }
-        case .outdatedStore, .secondProcess: parts.onDeparture(.fenced(printable(objection.text, limit: 1000)))
+        case .secondProcess: onLoop { $0.isSecond(objection.text) }
+        case .outdatedStore: parts.onDeparture(.fenced(printable(objection.text, limit: 1000)))
         case .otherStore: onLoop { $0.isKnownByAnother(objection.text) }
         case .unspecified: break
         }

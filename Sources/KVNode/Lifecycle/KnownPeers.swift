@@ -126,7 +126,7 @@ final class KnownPeers: Sendable {
         }
         guard peer.boot > boot else {
             return Objection(
-                .secondProcess,
+                .outdatedStore,
                 """
                 the data directory of \(id) is a copy of another, or was put back from one: \(me) has seen another process \
                 begin as its start number \(boot); if that one runs, stop this one for good; else \(remedy)

@@ -150,11 +150,15 @@ public final class PeerServer: Sendable {
     /// nothing else might ever tell.
     func accepted(_ channel: any Channel, from peer: Introduction, shard: Int, _ traffic: PeerTraffic) {
         let link = Link(channel: channel, boot: peer.boot, traffic: traffic)
-        let older = connections.withLock { connections in
+        let older = connections.withLock { connections -> [Link] in
             connections.pending -= 1
-            return connections.links.updateValue(link, forKey: LinkName(store: peer.store, shard: shard))
+            // Of a former process none stays, whatever its shard: two must not speak for one store.
+            let former = connections.links.filter { $0.key.store == peer.store && $0.value.boot != peer.boot }
+            for name in former.keys { connections.links[name] = nil }
+            let replaced = connections.links.updateValue(link, forKey: LinkName(store: peer.store, shard: shard))
+            return Array(former.values) + (replaced.map { [$0] } ?? [])
         }
-        older?.channel.close(promise: nil)
+        for link in older { link.channel.close(promise: nil) }
     }
 
     /// Connections that stand to other processes of the same store.

@@ -14,9 +14,10 @@ final class PeerServerHandler: ChannelInboundHandler {
     /// Of this burst of reading.
     private var messages: [PeerMessage] = []
     private let traffic = PeerTraffic()
-    /// How often, and how many times, it is looked whether the other process of a store has gone or speaks: for longer than a
-    /// process that is well is silent.
-    private static let doubt = (pause: TimeAmount.milliseconds(50), looks: 30)
+    /// How often it is looked whether the other process of a store has gone or is silent, and how many times in a row it has to
+    /// have been: for longer than a process that is well is. And how many times in all: what has gone may still be read for a
+    /// while, from what the kernels on the way hold.
+    private static let doubt = (pause: TimeAmount.milliseconds(50), quietLooks: 30, looks: 70)
 
     private enum State {
         /// Not connected yet, or turned away.
@@ -118,7 +119,7 @@ final class PeerServerHandler: ChannelInboundHandler {
         deadline.cancel()
         let rivals = server.rivals(of: peer)
         guard !rivals.isEmpty else { return try admit(peer, shard, context) }
-        look(Doubt(peer: peer, shard: shard, rivals: rivals, heard: rivals.map(\.traffic.count)), context)
+        look(Doubt(peer: peer, shard: shard, rivals: rivals, heard: rivals.reduce(0) { $0 + $1.traffic.count }), context)
     }
 
     /// A hello that came while another process of the same store was connected.
@@ -126,9 +127,10 @@ final class PeerServerHandler: ChannelInboundHandler {
         let peer: Introduction
         let shard: ShardPosition
         let rivals: [PeerServer.Link]
-        /// The traffic of each, as it was then.
-        let heard: [Int]
+        /// The traffic of all, at the last look.
+        var heard: Int
         var looks = 0
+        var quietLooks = 0
     }
 
     /// Who starts anew may be faster than the end of its former connections is noticed; but where the former process goes
@@ -139,14 +141,17 @@ final class PeerServerHandler: ChannelInboundHandler {
         state = .doubting(
             context.eventLoop.assumeIsolated().scheduleTask(in: Self.doubt.pause) {
                 guard case .doubting = self.state else { return }
-                let open = doubt.rivals.indices.filter { doubt.rivals[$0].channel.isActive }
-                if open.contains(where: { doubt.rivals[$0].traffic.count != doubt.heard[$0] }) {
+                let heard = doubt.rivals.reduce(0) { $0 + $1.traffic.count }
+                doubt.quietLooks = heard == doubt.heard ? doubt.quietLooks + 1 : 0
+                doubt.heard = heard
+                let isGone = !doubt.rivals.contains { $0.channel.isActive }
+                if !isGone, doubt.looks >= Self.doubt.looks {
                     let address = self.subject(context.channel)
                     return self.refuse(
                         printable(doubt.peer.nodeID), self.objection(toSecond: doubt.peer, at: address),
                         in: doubt.peer.version, context.channel)
                 }
-                guard open.isEmpty || doubt.looks == Self.doubt.looks else { return self.look(doubt, context) }
+                guard isGone || doubt.quietLooks >= Self.doubt.quietLooks else { return self.look(doubt, context) }
                 do throws(WireError) {
                     try self.admit(doubt.peer, doubt.shard, context)
                 } catch {

@@ -41,6 +41,12 @@ extension ShardRunner {
         if !heard.isEmpty { cluster?.vouch(for: heard) }
     }
 
+    /// Heartbeats and relaying came with the same version of the protocol.
+    func tellUp(_ peer: NodeNumber, _ boot: UInt64) {
+        guard !isAbstaining else { return }
+        handle(.peer(peer, .up(boot: boot, relays: reachability.sendsHeartbeats(peer))))
+    }
+
     private static let silent: Logger.Message = """
         out of touch: this node's connection to it stands, and nothing comes from it; if it runs, let TCP pass from it to \
         this node's peer address
@@ -54,12 +60,11 @@ extension ShardRunner {
             switch effect {
             case .up(let peer, let boot):
                 logger.info("in touch", metadata: ["node": "\(name(of: peer))"])
-                // Both came with the same version of the protocol.
-                handle(.peer(peer, .up(boot: boot, relays: reachability.sendsHeartbeats(peer))))
+                tellUp(peer, boot)
             case .down(let peer):
                 let isSilent = links?[peer]?.isUp == true && !reachability.isHeard(peer, within: Reachability.silence)
                 logger.warning(isSilent ? Self.silent : "out of touch", metadata: ["node": "\(name(of: peer))"])
-                handle(.peer(peer, .down))
+                if !isAbstaining { handle(.peer(peer, .down)) }
             }
         }
     }

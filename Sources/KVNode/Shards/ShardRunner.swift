@@ -71,7 +71,7 @@ final class ShardRunner: @unchecked Sendable {
     private var timers = 0
     var isStopped = false
     /// It neither hears peers nor serves: its store may have been emptied, for all that is known. See `Founding`.
-    private var isAbstaining = false
+    private(set) var isAbstaining = false
     private var stopped: EventLoopPromise<Void>?
     /// Jobs on the storage threads.
     var jobs = 0
@@ -123,6 +123,7 @@ final class ShardRunner: @unchecked Sendable {
     func takePart() {
         loop.assertInEventLoop()
         isAbstaining = false
+        for (peer, boot) in reachability.peersInTouch { tellUp(peer, boot) }
     }
 
     /// Hands leaderships over; `completion` runs on the loop when nothing is left that another could take.

@@ -164,7 +164,7 @@ final class DataDirectoryTests: XCTestCase {
             where that is lost, start n2 with an empty one and --seed, and run `kv join n2 --replace n2`
             """)
         let same = try XCTUnwrap(objection(fixture, to: second(5, starts: [3: 33, 4: 404, 5: 505])))
-        XCTAssertEqual(same.code, .secondProcess)
+        XCTAssertEqual(same.code, .outdatedStore)
         let later = try XCTUnwrap(objection(fixture, to: second(6, starts: [3: 33, 4: 404, 5: 505, 6: 606])))
         XCTAssertEqual(later.code, .outdatedStore)
         XCTAssertTrue(later.text.contains("its start number 5 is not the one that n1 has seen"), later.text)
@@ -180,7 +180,7 @@ final class DataDirectoryTests: XCTestCase {
         XCTAssertNil(try objection(fixture, to: second(4, starts: [4: 44])))
         XCTAssertNil(try objection(fixture, to: second(5, starts: [:])))
         XCTAssertNil(try objection(fixture, to: second(6, starts: [4: 44, 6: 66])))
-        XCTAssertEqual(try objection(fixture, to: second(6, starts: [4: 44, 6: 67]))?.code, .secondProcess)
+        XCTAssertEqual(try objection(fixture, to: second(6, starts: [4: 44, 6: 67]))?.code, .outdatedStore)
     }
 
     func testAnotherStoreOfANodeIsMetAsNew() throws {
@@ -188,7 +188,7 @@ final class DataDirectoryTests: XCTestCase {
         XCTAssertNil(try objection(fixture, to: second(9, starts: [9: 99])))
         XCTAssertNil(
             try objection(fixture, to: second(1, starts: [1: 11], store: 22)), "the topology says whose turn it is")
-        XCTAssertEqual(try objection(fixture, to: second(1, starts: [1: 12], store: 22))?.code, .secondProcess)
+        XCTAssertEqual(try objection(fixture, to: second(1, starts: [1: 12], store: 22))?.code, .outdatedStore)
     }
 
     func testAFirstMemberIsFoundingUntilItHasBeenLetIn() throws {

@@ -152,8 +152,10 @@ final class PeerServerTests: XCTestCase {
         guard case .welcome = try await first.answer() else { return XCTFail("not let in") }
         let second = try await RawConnection(port: server.port())
         try await second.send(said(successor()))
-        try await Task.sleep(for: .milliseconds(200))
-        try await first.send(frame(.outdated(epoch: 5)))
+        for _ in 0..<15 {
+            try await Task.sleep(for: .milliseconds(300))
+            try await first.send(frame(.outdated(epoch: 5)))
+        }
         guard case .refusal(let refusal) = try await second.answer() else { return XCTFail("let in") }
         XCTAssertEqual(refusal.code, .secondProcess)
         XCTAssertTrue(refusal.text.hasPrefix("n1 runs already and is in touch with n2"), refusal.text)
@@ -173,6 +175,23 @@ final class PeerServerTests: XCTestCase {
         try await first.channel.close()
         guard case .welcome = try await second.answer() else { return XCTFail("not let in") }
         XCTAssertLessThan(ContinuousClock.now - began, .seconds(1), "no longer than it takes to notice")
+        await server.stop()
+    }
+
+    /// What a process sent before it ended may be read a while later.
+    func testASecondProcessIsLetInWhenTheFirstHasFallenSilent() async throws {
+        let server = try await TestServer(policy: policy(2))
+        let first = try await RawConnection(port: server.port())
+        try await first.send(said(policy(1).introduction))
+        guard case .welcome = try await first.answer() else { return XCTFail("not let in") }
+        let second = try await RawConnection(port: server.port())
+        try await second.send(said(successor()))
+        for _ in 0..<4 {
+            try await Task.sleep(for: .milliseconds(200))
+            try await first.send(frame(.outdated(epoch: 5)))
+        }
+        guard case .welcome = try await second.answer() else { return XCTFail("not let in") }
+        try await first.end()
         await server.stop()
     }
 
