@@ -119,7 +119,8 @@ final class PeerServerHandler: ChannelInboundHandler {
         deadline.cancel()
         let rivals = server.rivals(of: peer)
         guard !rivals.isEmpty else { return try admit(peer, shard, context) }
-        look(Doubt(peer: peer, shard: shard, rivals: rivals, heard: rivals.reduce(0) { $0 + $1.traffic.count }), context)
+        let heard = rivals.reduce(0) { $0 + $1.traffic.count }
+        look(Doubt(peer: peer, shard: shard, rivals: rivals, heard: heard), context)
     }
 
     /// A hello that came while another process of the same store was connected.
