@@ -130,6 +130,11 @@ final class Replica {
         if candidate?.phase == .canvassing { abandonCandidacy(hint: nil) }
     }
 
+    /// The leader is sending something long, and cannot show itself meanwhile.
+    func isReading(from node: NodeNumber) {
+        if leaderHint == node, hasHeardLeader { leaderHeard = now }
+    }
+
     func appendedState() {
         lastAppend = context.store.appended
         lastState = lastAppend

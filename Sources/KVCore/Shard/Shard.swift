@@ -103,6 +103,7 @@ public struct Shard {
                 router.begin(id, request, replica(request.partition))
             }
         case .message(let node, let message): receive(message, from: node)
+        case .reading(let node): for replica in owned { replica.isReading(from: node) }
         case .durable: drainDurable()
         case .loaded(let ticket, let value): loaded(ticket, value)
         case .repair(let id, let damaged): repair(id, damaged)

@@ -3,6 +3,8 @@ public enum ShardInput: Sendable {
     /// A client of this node asks; exactly one `answer` will follow.
     case request(RequestID, ClientRequest)
     case message(from: NodeNumber, PeerMessage)
+    /// A long message of a peer is arriving: what the peer says besides, its heartbeats, waits behind it.
+    case reading(from: NodeNumber)
     /// The store's `durable` has advanced.
     case durable
     /// A read the machine asked for with `load` is done.

@@ -173,7 +173,7 @@ private struct Assembly {
                 on: base.configuration.node.peer, group: base.group, policy: policy, reasons: base.reasons,
                 logger: base.logger,
                 connected: { introduction in first.loop.execute { first.cluster?.met(introduction) } },
-                deliver: router.deliver)
+                reading: router.reading, deliver: router.deliver)
         } catch {
             throw NodeError(.unavailable, "\(error)")
         }

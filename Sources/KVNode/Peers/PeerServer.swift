@@ -14,12 +14,17 @@ public final class PeerServer: Sendable {
     /// A peer has connected, so it can be connected to; called on the event loop of the connection.
     public typealias Connected = @Sendable (_ peer: Introduction) -> Void
 
+    /// A message of a peer is arriving that takes more than one burst; called now and then on the event loop of the
+    /// connection.
+    public typealias Reading = @Sendable (_ from: NodeNumber) -> Void
+
     let policy: PolicyBox
     let options: PeerLinkOptions
     let reasons: ReasonLog
     let logger: Logger
     let connected: Connected
     let deliver: Deliver
+    let reading: Reading
 
     private let listener: Mutex<(any Channel)?> = .init(nil)
     private let connections = Mutex(Connections())
@@ -49,7 +54,7 @@ public final class PeerServer: Sendable {
 
     private init(
         policy: PolicyBox, options: PeerLinkOptions, reasons: ReasonLog, logger: Logger,
-        connected: @escaping Connected, deliver: @escaping Deliver
+        connected: @escaping Connected, reading: @escaping Reading, deliver: @escaping Deliver
     ) {
         self.policy = policy
         self.options = options
@@ -57,6 +62,7 @@ public final class PeerServer: Sendable {
         self.logger = logger
         self.connected = connected
         self.deliver = deliver
+        self.reading = reading
     }
 
     /// Listens on `address`; port 0 takes a free one.
@@ -64,10 +70,11 @@ public final class PeerServer: Sendable {
     public static func start(
         on address: Address, group: any EventLoopGroup, policy: PolicyBox,
         options: PeerLinkOptions = PeerLinkOptions(), reasons: ReasonLog, logger: Logger,
-        connected: @escaping Connected = { _ in }, deliver: @escaping Deliver
+        connected: @escaping Connected = { _ in }, reading: @escaping Reading = { _ in }, deliver: @escaping Deliver
     ) async throws -> PeerServer {
         let server = PeerServer(
-            policy: policy, options: options, reasons: reasons, logger: logger, connected: connected, deliver: deliver)
+            policy: policy, options: options, reasons: reasons, logger: logger, connected: connected,
+            reading: reading, deliver: deliver)
         do {
             // Made now, so that an introduction too long to send is an error here and not at every handshake.
             _ = try Handshake.welcome(policy.current.introduction).frame()

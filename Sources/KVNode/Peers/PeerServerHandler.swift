@@ -14,6 +14,9 @@ final class PeerServerHandler: ChannelInboundHandler {
     /// Of this burst of reading.
     private var messages: [PeerMessage] = []
     private let traffic = PeerTraffic()
+    /// When it was last told that a long message is arriving, and how often that is.
+    private var noted = NIODeadline.uptimeNanoseconds(0)
+    private static let readingInterval = TimeAmount.milliseconds(100)
     /// How often it is looked whether the other process of a store has gone or is silent, and how many times in a row it has to
     /// have been: for longer than a process that is well is. And how many times in all: what has gone may still be read for a
     /// while, from what the kernels on the way hold.
@@ -85,6 +88,11 @@ final class PeerServerHandler: ChannelInboundHandler {
             if !messages.isEmpty { server.deliver(peer.node, messages) }
             traffic.note()
             messages.removeAll(keepingCapacity: messages.count <= Self.keptMessages)
+        } else if case .open(let peer, _) = state, NIODeadline.now() - noted >= Self.readingInterval {
+            // A burst that ends no message: a long one is arriving, and everything else waits behind it.
+            noted = .now()
+            traffic.note()
+            if !peer.node.isApplicant { server.reading(peer.node) }
         }
         context.fireChannelReadComplete()
     }

@@ -19,6 +19,11 @@ final class PeerRouter: Sendable {
         for (index, part) in parts.enumerated() where !part.isEmpty { deliver(from: peer, part, to: runners[index]) }
     }
 
+    /// Called on any event loop: a long message of a peer is arriving.
+    func reading(from peer: NodeNumber) {
+        for runner in runners { runner.loop.execute { runner.reading(from: peer) } }
+    }
+
     private func deliver(from peer: NodeNumber, _ messages: [PeerMessage], to runner: ShardRunner) {
         if runner.loop.inEventLoop {
             runner.deliver(from: peer, messages)

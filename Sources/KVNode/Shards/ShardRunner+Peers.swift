@@ -35,6 +35,14 @@ extension ShardRunner {
         }
     }
 
+    /// A long message of it is arriving: it lives, although nothing whole comes from it.
+    func reading(from peer: NodeNumber) {
+        guard !isStopped, !isAbstaining else { return }
+        reachability.heard(peer, now: Clock.monotonic)
+        performReachability()
+        handle(.reading(from: peer))
+    }
+
     /// Tells the failure detector whom this shard hears over connections.
     func vouch() {
         let heard = links?.peers.filter { reachability.isHeard($0, within: .milliseconds(500)) } ?? []

@@ -144,6 +144,22 @@ final class AcceptorTests: XCTestCase {
         XCTAssertEqual(node.sent.count, 1, "asked again, it answers")
     }
 
+    func testNoMoreMessagesOfLaterConfigurationsAreKeptThanMay() {
+        var options = ShardOptions()
+        options.maximumEarly = 3
+        let node = ManualNode(1, options: options)
+        for round in 1...5 as ClosedRange<UInt64> {
+            let header = PartitionHeader(partition: ManualNode.partition, epoch: 9, ballot: Ballot(round, 2))
+            node.receive(.prepare(header), from: 2)
+        }
+        node.forgetSent()
+        let later = Assignment(replicas: [1, 2, 3].map { NodeNumber($0) }, changed: 9)
+        node.give(.topology(ManualNode.topology(later)))
+        node.sync()
+        let promises = node.sent.count { if case .promise = $0.message { true } else { false } }
+        XCTAssertEqual(promises, 3)
+    }
+
     func testDamagedNumbersOfPeersAreHarmless() {
         let nowhere = PartitionHeader(partition: PartitionID(.max), epoch: 1, ballot: Ballot(5, 2))
         node.receive(.prepare(nowhere), from: 2)

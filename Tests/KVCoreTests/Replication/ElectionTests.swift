@@ -54,6 +54,25 @@ final class ElectionTests: XCTestCase {
         XCTAssertFalse(node.hasSent(\.prepared))
     }
 
+    func testALeaderIsNotGivenUpWhileSomethingLongOfItArrives() {
+        let node = ManualNode(3)
+        node.up(1, 2)
+        node.receive(
+            .leading(epoch: 1, [Leadership(partition: ManualNode.partition, ballot: Ballot(3, 1))]), from: 1)
+        node.forgetSent()
+        for _ in 0..<50 {
+            node.pass(100)
+            node.give(.reading(from: NodeNumber(1)))
+            node.give(.reading(from: NodeNumber(2)))
+        }
+        XCTAssertFalse(node.hasSent(\.canvassed))
+        for _ in 0..<30 {
+            node.pass(100)
+            node.give(.reading(from: NodeNumber(2)))
+        }
+        XCTAssertTrue(node.hasSent(\.canvassed), "another's says nothing of the leader")
+    }
+
     func testANewBallotIsAboveThePromiseOfAnEarlierProcess() {
         let node = ManualNode(1, store: ManualStore(promise: Ballot(41, 1)), boot: 2)
         XCTAssertEqual(node.lead(), Ballot(43, 1), "one round for the canvass, one to lead under")

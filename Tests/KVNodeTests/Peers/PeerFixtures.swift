@@ -74,17 +74,20 @@ final class TestServer: Sendable {
 
     let deliveries = Mailbox<Delivery>()
     let peers = Mailbox<NodeNumber>()
+    /// From whom long messages are arriving.
+    let readings = Mailbox<NodeNumber>()
     let log: Mailbox<String>
     let server: PeerServer
 
     init(policy: PeerPolicy, port: Int = 0, options: PeerLinkOptions = .forTests()) async throws {
         let (logger, log) = CapturedLog.logger()
-        let (deliveries, peers) = (deliveries, peers)
+        let (deliveries, peers, readings) = (deliveries, peers, readings)
         self.log = log
         server = try await PeerServer.start(
             on: Address(host: "127.0.0.1", port: port), group: MultiThreadedEventLoopGroup.singleton,
             policy: PolicyBox(policy),
-            options: options, reasons: ReasonLog(logger: logger), logger: logger, connected: { peers.put($0.node) }
+            options: options, reasons: ReasonLog(logger: logger), logger: logger, connected: { peers.put($0.node) },
+            reading: { readings.put($0) }
         ) { from, messages in
             deliveries.put(Delivery(from: from, messages: messages))
         }

@@ -136,6 +136,29 @@ final class PeerServerTests: XCTestCase {
         try await connection.end()
     }
 
+    /// Nothing whole comes while a long message does, and its sender is there all the same.
+    func testALongMessageIsToldOfWhileItArrives() async throws {
+        let server = try await TestServer(policy: policy(2))
+        let connection = try await RawConnection(port: server.port())
+        try await connection.send(said(policy(1).introduction))
+        guard case .welcome = try await connection.answer() else { return XCTFail("not let in") }
+        let message = PeerMessage.accept(
+            PartitionHeader(partition: PartitionID(1), epoch: 1, ballot: .zero), key: Key("k"),
+            record: Record(version: .zero, value: [UInt8](repeating: 7, count: 2_000_000)))
+        var bytes = try frame(message)
+        for _ in 0..<3 {
+            let piece = try XCTUnwrap(bytes.readSlice(length: 500_000))
+            try await connection.send(piece)
+            let from = try await server.readings.next()
+            XCTAssertEqual(from, NodeNumber(1))
+            try await Task.sleep(for: .milliseconds(150))
+        }
+        try await connection.send(bytes)
+        let messages = try await server.messages(1)
+        XCTAssertEqual(messages, [message])
+        await server.stop()
+    }
+
     // MARK: Two processes of one store
 
     /// Another process of the same store, with the next boot counter.
