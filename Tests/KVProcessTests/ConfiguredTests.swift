@@ -42,8 +42,11 @@ final class ConfiguredTests: XCTestCase {
             cluster.signal(SIGHUP, "n1")
             try cluster.wait(for: "'\(words)' in:\n\(cluster.log("n1"))") { cluster.log("n1").contains(words) }
         }
-        try reload("log: {level: debug, format: json}\n", until: "log.level: info is now debug")
-        XCTAssertTrue(cluster.log("n1").contains("\"message\":\"reloaded: log.format: text is now json\""))
+        // The last of the two: a thread of its own writes the lines, one after the other.
+        try reload(
+            "log: {level: debug, format: json}\n",
+            until: "\"message\":\"reloaded: log.format: text is now json\"")
+        XCTAssertTrue(cluster.log("n1").contains("log.level: info is now debug"))
         try reload(
             "storage: {cache: 1MiB}\n", until: "storage.cache: 256MiB is now 1MiB, which counts from the next start")
         try reload("colour: red\n", until: "the configuration was not reloaded: \(cluster.file.path):5:1: unknown key")
