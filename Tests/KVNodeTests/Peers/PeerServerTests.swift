@@ -139,9 +139,7 @@ final class PeerServerTests: XCTestCase {
     /// Nothing whole comes while a long message does, and its sender is there all the same.
     func testALongMessageIsToldOfWhileItArrives() async throws {
         let server = try await TestServer(policy: policy(2))
-        let connection = try await RawConnection(port: server.port())
-        try await connection.send(said(policy(1).introduction))
-        guard case .welcome = try await connection.answer() else { return XCTFail("not let in") }
+        let connection = try await admitted(to: server)
         let message = PeerMessage.accept(
             PartitionHeader(partition: PartitionID(1), epoch: 1, ballot: .zero), key: Key("k"),
             record: Record(version: .zero, value: [UInt8](repeating: 7, count: 2_000_000)))
@@ -164,15 +162,23 @@ final class PeerServerTests: XCTestCase {
     /// Another process of the same store, with the next boot counter.
     private func successor() -> Introduction { policy(1) { $0.introduction.boot += 1 }.introduction }
 
+    /// A connection of n1 that has been let in.
+    private func admitted(to server: TestServer) async throws -> RawConnection {
+        let connection = try await RawConnection(port: server.port())
+        try await connection.send(said(policy(1).introduction))
+        guard case .welcome = try await connection.answer() else { throw NotLetIn() }
+        return connection
+    }
+
+    private struct NotLetIn: Error {}
+
     private func said(_ introduction: Introduction) throws -> ByteBuffer {
         try Handshake.hello(introduction, shard: ShardPosition(index: 0, count: 1)).frame()
     }
 
     func testASecondProcessIsRefusedWhileTheFirstSpeaks() async throws {
         let server = try await TestServer(policy: policy(2))
-        let first = try await RawConnection(port: server.port())
-        try await first.send(said(policy(1).introduction))
-        guard case .welcome = try await first.answer() else { return XCTFail("not let in") }
+        let first = try await admitted(to: server)
         let second = try await RawConnection(port: server.port())
         try await second.send(said(successor()))
         for _ in 0..<15 {
@@ -189,9 +195,7 @@ final class PeerServerTests: XCTestCase {
 
     func testASecondProcessIsLetInWhenTheFirstHasGone() async throws {
         let server = try await TestServer(policy: policy(2))
-        let first = try await RawConnection(port: server.port())
-        try await first.send(said(policy(1).introduction))
-        guard case .welcome = try await first.answer() else { return XCTFail("not let in") }
+        let first = try await admitted(to: server)
         let second = try await RawConnection(port: server.port())
         let began = ContinuousClock.now
         try await second.send(said(successor()))
@@ -204,9 +208,7 @@ final class PeerServerTests: XCTestCase {
     /// What a process sent before it ended may be read a while later.
     func testASecondProcessIsLetInWhenTheFirstHasFallenSilent() async throws {
         let server = try await TestServer(policy: policy(2))
-        let first = try await RawConnection(port: server.port())
-        try await first.send(said(policy(1).introduction))
-        guard case .welcome = try await first.answer() else { return XCTFail("not let in") }
+        let first = try await admitted(to: server)
         let second = try await RawConnection(port: server.port())
         try await second.send(said(successor()))
         for _ in 0..<4 {
@@ -220,9 +222,7 @@ final class PeerServerTests: XCTestCase {
 
     func testASecondProcessIsLetInWhenTheFirstIsSilent() async throws {
         let server = try await TestServer(policy: policy(2))
-        let first = try await RawConnection(port: server.port())
-        try await first.send(said(policy(1).introduction))
-        guard case .welcome = try await first.answer() else { return XCTFail("not let in") }
+        let first = try await admitted(to: server)
         let second = try await RawConnection(port: server.port())
         try await second.send(said(successor()))
         guard case .welcome = try await second.answer() else { return XCTFail("not let in") }
