@@ -81,13 +81,18 @@ final class DamagedDiskTests: XCTestCase {
         }
     }
 
-    func testTheOnlyCopy() throws {
+    /// A node on its own that is not running, and the file of its data that is spoiled.
+    private func spoiledAlone() throws -> (TestCluster, path: String) {
         let cluster = try TestCluster(nodes: 1, replicas: 1, settings: Self.settings)
         try cluster.startAndWait()
         try fill(cluster)
         try waitForSidecars(cluster, "n1")
         cluster.killNow()
-        let path = try spoil(cluster, "n1", at: 0.5)
+        return (cluster, try spoil(cluster, "n1", at: 0.5))
+    }
+
+    func testTheOnlyCopy() throws {
+        let (cluster, path) = try spoiledAlone()
         try cluster.startAndWait()
         var unreadable: [Int] = []
         for number in Self.keys {
@@ -117,12 +122,7 @@ final class DamagedDiskTests: XCTestCase {
 
     /// Where a start has to read the segment itself, nobody can tell what is lost.
     func testDamageThatAStartMeetsIsRefused() throws {
-        let cluster = try TestCluster(nodes: 1, replicas: 1, settings: Self.settings)
-        try cluster.startAndWait()
-        try fill(cluster)
-        try waitForSidecars(cluster, "n1")
-        cluster.killNow()
-        let path = try spoil(cluster, "n1", at: 0.5)
+        let (cluster, path) = try spoiledAlone()
         try FileManager.default.removeItem(atPath: path.dropLast(4) + ".index")
         let result = try cluster.serve("n1")
         XCTAssertEqual(result.status, 65, result.errors)

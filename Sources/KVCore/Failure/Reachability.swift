@@ -8,6 +8,8 @@
 public struct Reachability: Sendable {
     /// A peer that sends heartbeats and has not been heard for so long is out of touch: five heartbeats.
     public static let silence = Span.milliseconds(1500)
+    /// Who was heard so lately is vouched for to the failure detector; to be told as often.
+    public static let lately = Span.milliseconds(500)
     /// More time than this between two calls is this node's own lateness: what peers have sent meanwhile waits to be read.
     static let maximumStep = Span.milliseconds(250)
 

@@ -247,10 +247,20 @@ extension Replica {
         guard context.store.expiringRecords(partition) > 0 else { return true }
         var expired: [Key] = []
         context.store.forEach(partition) { key, head in if isUnburied(head, leader) { expired.append(key) } }
-        expired.removeAll { leader.inFlight[$0] != nil || leader.recoveries[$0] != nil }
+        expired.removeAll { isUnderChange($0, leader) }
         let limit = context.options.maximumBuried
-        for key in expired.sorted().prefix(limit) { propose(key, .tombstone, leader) }
+        bury(expired.sorted().prefix(limit), leader)
         return expired.count <= limit
+    }
+
+    /// Puts tombstones above expired records, but for keys under change: a change of the last leadership may be about to be
+    /// carried on, and above a tombstone its outcome would be unknown.
+    func bury(_ keys: some Sequence<Key>, _ leader: Leader) {
+        for key in keys where !isUnderChange(key, leader) { propose(key, .tombstone, leader) }
+    }
+
+    private func isUnderChange(_ key: Key, _ leader: Leader) -> Bool {
+        leader.inFlight[key] != nil || leader.recoveries[key] != nil
     }
 
     /// Judges an operation on its key's latest record, unless that must be recovered first; returns what it must wait for.

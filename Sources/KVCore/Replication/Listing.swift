@@ -87,10 +87,7 @@ extension Replica {
             place += 1
         }
         leader.listings.used(index, gone: gone, now: now)
-        // A change of the last leadership may be about to be carried on: above a tombstone its outcome would be unknown.
-        for key in expired where leader.inFlight[key] == nil && leader.recoveries[key] == nil {
-            propose(key, .tombstone, leader)
-        }
+        bury(expired, leader)
         let more = keys.count > limit || window.end != nil
         if more, keys.isEmpty || expired.count == context.options.maximumBuried {
             // The rest of the window is gone, or going: what comes after it is looked for.

@@ -71,10 +71,7 @@ extension Replica {
             if !head.isTombstone, head.expiry.hasPassed(at: wall) { expired.append(key) }
         }
         let isAll = expired.count <= context.options.maximumExpired
-        for key in expired.sorted().prefix(context.options.maximumExpired)
-        where leader.inFlight[key] == nil && leader.recoveries[key] == nil {
-            propose(key, .tombstone, leader)
-        }
+        bury(expired.sorted().prefix(context.options.maximumExpired), leader)
         if isAll { leader.sweepLeaf = (leader.sweepLeaf + 1) % HashTree.leafCount }
     }
 }

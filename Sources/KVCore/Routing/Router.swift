@@ -124,48 +124,58 @@ struct Router<Local: LocalReplica> {
         entry.place = .waiting
         entry.isRelayed = false
         entry.alsoAsked = nil
-        if let replica, replica.takesOperations, !(replica.isCanvassing && relayTarget(entry, replica) != nil) {
+        if let replica, replica.takesOperations, !replica.isCanvassing || relayTarget(entry) == nil {
             entry.place = .here
             replica.submit(
                 Operation(
                     origin: .local(id), key: request.key, command: request.command, deadline: request.deadline))
             // A candidacy may come to nothing, again and again.
             if !replica.leads { startPeek(id, entry, replica) }
-            return
-        }
-        if let target = target(entry, replica) {
-            entry.place = .remote(target)
-            entry.sent = now
-            context.send(
-                target,
-                .forward(
-                    id, epoch: changed[Int(request.partition.raw)], timeout: request.deadline - now, key: request.key,
-                    partition: request.partition, command: request.command))
-        } else if let target = relayTarget(entry, replica) {
-            relay(id, entry, to: target)
+        } else if let destination = destination(entry, replica) {
+            send(id, entry, to: destination)
         } else {
             startPeek(id, entry, replica)
         }
     }
 
-    private func relay(_ id: RequestID, _ entry: Pending, to target: NodeNumber) {
+    /// Whom a request is given to.
+    private enum Destination {
+        /// It leads, as far as is known, or may.
+        case leader(NodeNumber)
+        /// It may reach the leader.
+        case helper(NodeNumber)
+    }
+
+    private func send(_ id: RequestID, _ entry: Pending, to destination: Destination) {
         let request = entry.request
-        if case .remote(let leader) = entry.place { entry.alsoAsked = leader }
-        entry.place = .remote(target)
-        entry.isRelayed = true
-        entry.relayed = now
-        entry.relays += 1
+        let epoch = changed[Int(request.partition.raw)]
+        let timeout = request.deadline - now
         entry.sent = now
-        context.send(
-            target,
-            .relay(
-                id, epoch: changed[Int(request.partition.raw)], timeout: request.deadline - now, key: request.key,
-                partition: request.partition, command: request.command))
+        switch destination {
+        case .leader(let node):
+            entry.place = .remote(node)
+            context.send(
+                node,
+                .forward(
+                    id, epoch: epoch, timeout: timeout, key: request.key, partition: request.partition,
+                    command: request.command))
+        case .helper(let node):
+            if case .remote(let leader) = entry.place { entry.alsoAsked = leader }
+            entry.place = .remote(node)
+            entry.isRelayed = true
+            entry.relayed = now
+            entry.relays += 1
+            context.send(
+                node,
+                .relay(
+                    id, epoch: epoch, timeout: timeout, key: request.key, partition: request.partition,
+                    command: request.command))
+        }
     }
 
     /// A node in touch that may reach the leader where this one does not, and has not been asked a moment ago; nil while the
     /// leader may just be about to be known.
-    private func relayTarget(_ entry: Pending, _ replica: Local?) -> NodeNumber? {
+    private func relayTarget(_ entry: Pending) -> NodeNumber? {
         guard now - entry.began >= context.options.leaderlessAfter,
             entry.relayed.map({ now - $0 >= context.options.retry }) ?? true
         else { return nil }
@@ -179,15 +189,20 @@ struct Router<Local: LocalReplica> {
         return able[entry.relays % able.count]
     }
 
-    private func target(_ entry: Pending, _ replica: Local?) -> NodeNumber? {
-        if let replica { return replica.leaderHint.flatMap { context.isUp($0) ? $0 : nil } }
+    private func destination(_ entry: Pending, _ replica: Local?) -> Destination? {
+        if let replica {
+            if let hint = replica.leaderHint, context.isUp(hint) { return .leader(hint) }
+            return relayTarget(entry).map(Destination.helper)
+        }
         let partition = Int(entry.request.partition.raw)
         // It may have led the partition itself until a moment ago.
-        if let hint = hints[partition], hint != context.me, context.isUp(hint) { return hint }
-        // Who leads is known and out of touch: others may reach it.
-        if let hint = hints[partition], hint != context.me, relayTarget(entry, nil) != nil { return nil }
+        if let hint = hints[partition], hint != context.me {
+            if context.isUp(hint) { return .leader(hint) }
+            // Who leads is known and out of touch: others may reach it.
+            if let helper = relayTarget(entry) { return .helper(helper) }
+        }
         let up = quorums[partition].members.filter { context.isUp($0) && $0 != context.me }
-        return up.isEmpty ? nil : up[entry.attempts % up.count]
+        return up.isEmpty ? nil : .leader(up[entry.attempts % up.count])
     }
 
     // MARK: Answers
@@ -269,8 +284,8 @@ struct Router<Local: LocalReplica> {
                 expire(id, entry, replica(entry.request.partition))
             } else if entry.isStaleRead {
                 startStaleRead(id, entry, replica(entry.request.partition))
-            } else if wantsRelay(entry), let target = relayTarget(entry, replica(entry.request.partition)) {
-                relay(id, entry, to: target)
+            } else if wantsRelay(entry), let helper = relayTarget(entry) {
+                send(id, entry, to: .helper(helper))
             } else if entry.place == .waiting || wantsResending(entry) {
                 route(id, entry, replica(entry.request.partition))
             } else {

@@ -38,8 +38,7 @@ extension ClusterRunner {
 
     /// A first member remembers another store of this node.
     func isKnownByAnother(_ reason: String) {
-        guard founding != nil else { return }
-        parts.onDeparture(.fenced(printable(reason, limit: 1000)))
+        if founding != nil { fence(reason) }
     }
 
     /// A peer is in touch with another process of this node's store. What it hears may be the last of a process that has
@@ -47,9 +46,11 @@ extension ClusterRunner {
     func isSecond(_ reason: String) {
         let now = Clock.monotonic
         guard let first = doubted, now - first < Self.doubtEnds else { return doubted = now }
-        guard now - first >= Self.doubtCounts else { return }
-        parts.onDeparture(.fenced(printable(reason, limit: 1000)))
+        if now - first >= Self.doubtCounts { fence(reason) }
     }
+
+    /// The process must end, for what a peer has said. On any loop.
+    func fence(_ reason: String) { parts.onDeparture(.fenced(printable(reason, limit: 1000))) }
 
     private static let doubtCounts = Span.milliseconds(3000)
     private static let doubtEnds = Span.milliseconds(60_000)

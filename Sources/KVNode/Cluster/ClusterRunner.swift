@@ -58,7 +58,7 @@ final class ClusterRunner: @unchecked Sendable {
     let loop: any EventLoop
     let parts: Parts
     private(set) var machine: ClusterMachine
-    private var swim: Swim
+    private(set) var swim: Swim
     private let options: ClusterOptions
     private let swimOptions: SwimOptions
     private var waiting: [RequestID: Waiting] = [:]
@@ -208,7 +208,7 @@ final class ClusterRunner: @unchecked Sendable {
         switch objection.code {
         case .removed: onLoop { $0.depart() }
         case .secondProcess: onLoop { $0.isSecond(objection.text) }
-        case .outdatedStore: parts.onDeparture(.fenced(printable(objection.text, limit: 1000)))
+        case .outdatedStore: fence(objection.text)
         case .otherStore: onLoop { $0.isKnownByAnother(objection.text) }
         case .unspecified: break
         }
@@ -375,26 +375,6 @@ final class ClusterRunner: @unchecked Sendable {
         parts.socket.setMissed(peer, liveness != .alive, now: Clock.monotonic)
         for runner in parts.runners { runner.loop.execute { runner.learn(liveness, of: peer) } }
         handle(.liveness(peer, liveness))
-    }
-
-    // MARK: Status
-
-    struct Snapshot: Sendable {
-        var topology: Topology
-        var liveness: [NodeNumber: Liveness]
-        var applicants: [Applicant]
-        var plan: PlanStatus?
-    }
-
-    func snapshot() -> Snapshot {
-        loop.assertInEventLoop()
-        let topology = machine.topology
-        var liveness = [parts.node.number: Liveness.alive]
-        for member in topology.members where member.number != parts.node.number {
-            liveness[member.number] = swim.liveness(of: member.number) ?? .alive
-        }
-        return Snapshot(
-            topology: topology, liveness: liveness, applicants: machine.applicants, plan: machine.planStatus())
     }
 
     private func log(_ notice: ClusterNotice) {

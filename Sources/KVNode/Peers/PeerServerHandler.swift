@@ -99,13 +99,9 @@ final class PeerServerHandler: ChannelInboundHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         switch state {
-        case .greeting(let deadline):
-            deadline.cancel()
+        case .greeting, .doubting, .noting:
+            endWaiting()
             server.closed(context.channel, from: nil, shard: 0)
-        case .doubting(let looks):
-            looks.cancel()
-            server.closed(context.channel, from: nil, shard: 0)
-        case .noting: server.closed(context.channel, from: nil, shard: 0)
         case .open(let peer, let shard):
             server.closed(context.channel, from: peer, shard: shard)
             server.logger.debug("the connection from \(peer.nodeID) has ended")
@@ -127,8 +123,7 @@ final class PeerServerHandler: ChannelInboundHandler {
         deadline.cancel()
         let rivals = server.rivals(of: peer)
         guard !rivals.isEmpty else { return try admit(peer, shard, context) }
-        let heard = rivals.reduce(0) { $0 + $1.traffic.count }
-        look(Doubt(peer: peer, shard: shard, rivals: rivals, heard: heard), context)
+        look(Doubt(peer: peer, shard: shard, rivals: rivals), context)
     }
 
     /// A hello that came while another process of the same store was connected.
@@ -140,19 +135,33 @@ final class PeerServerHandler: ChannelInboundHandler {
         var heard: Int
         var looks = 0
         var quietLooks = 0
+
+        init(peer: Introduction, shard: ShardPosition, rivals: [PeerServer.Link]) {
+            self.peer = peer
+            self.shard = shard
+            self.rivals = rivals
+            heard = Self.traffic(of: rivals)
+        }
+
+        /// Looks once more.
+        mutating func look() {
+            looks += 1
+            let before = heard
+            heard = Self.traffic(of: rivals)
+            quietLooks = heard == before ? quietLooks + 1 : 0
+        }
+
+        private static func traffic(of links: [PeerServer.Link]) -> Int { links.reduce(0) { $0 + $1.traffic.count } }
     }
 
     /// Who starts anew may be faster than the end of its former connections is noticed; but where the former process goes
     /// on speaking, two run with one store or copies of it, and the one that was here first stays.
     private func look(_ doubt: Doubt, _ context: ChannelHandlerContext) {
-        var doubt = doubt
-        doubt.looks += 1
         state = .doubting(
             context.eventLoop.assumeIsolated().scheduleTask(in: Self.doubt.pause) {
                 guard case .doubting = self.state else { return }
-                let heard = doubt.rivals.reduce(0) { $0 + $1.traffic.count }
-                doubt.quietLooks = heard == doubt.heard ? doubt.quietLooks + 1 : 0
-                doubt.heard = heard
+                var doubt = doubt
+                doubt.look()
                 let isGone = !doubt.rivals.contains { $0.channel.isActive }
                 if !isGone, doubt.looks >= Self.doubt.looks {
                     let address = self.subject(context.channel)

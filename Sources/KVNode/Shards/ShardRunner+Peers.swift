@@ -45,7 +45,7 @@ extension ShardRunner {
 
     /// Tells the failure detector whom this shard hears over connections.
     func vouch() {
-        let heard = links?.peers.filter { reachability.isHeard($0, within: .milliseconds(500)) } ?? []
+        let heard = links?.peers.filter { reachability.isHeard($0, within: Reachability.lately) } ?? []
         if !heard.isEmpty { cluster?.vouch(for: heard) }
     }
 

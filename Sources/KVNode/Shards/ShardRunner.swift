@@ -165,8 +165,8 @@ final class ShardRunner: @unchecked Sendable {
         if !reachability.effects.isEmpty { performReachability() }
         // It can be reached again: no need to wait for the next attempt.
         if let link = links?[peer], !link.isUp { link.reconnectNow() }
-        prefetch(for: messages)
         guard !isAbstaining else { return }
+        prefetch(for: messages)
         for message in messages {
             switch message {
             case .heartbeat(let usage): usages[peer] = usage

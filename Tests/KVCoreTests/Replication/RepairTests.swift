@@ -11,15 +11,21 @@ final class RepairTests: XCTestCase {
         return store
     }
 
+    /// A node in touch with the others that cannot read its copy of `k`: it was wiped meanwhile, or is spoiled.
+    private func unreadable(isWiped: Bool) -> ManualNode {
+        let node = ManualNode(1, store: store())
+        node.store.losesReads = isWiped
+        if !isWiped { node.store.spoiled = ["k"] }
+        node.up(2, 3)
+        return node
+    }
+
     // MARK: What others are told
 
     /// Neither that it is absent, which would be counted, nor anything else.
     func testACopyThatCannotBeReadAnswersNothing() {
         for isWiped in [false, true] {
-            let node = ManualNode(1, store: store())
-            node.store.losesReads = isWiped
-            if !isWiped { node.store.spoiled = ["k"] }
-            node.up(2, 3)
+            let node = unreadable(isWiped: isWiped)
             let header = node.header(Ballot(5, 2))
             node.receive(.peek(RequestID(1), epoch: 1, partition: ManualNode.partition, key: "k"), from: 3)
             node.receive(.read(header, id: 1, key: "k"), from: 2)
@@ -33,10 +39,7 @@ final class RepairTests: XCTestCase {
 
     func testAStaleReadAsksAnotherReplica() {
         for isWiped in [false, true] {
-            let node = ManualNode(1, store: store())
-            node.store.losesReads = isWiped
-            if !isWiped { node.store.spoiled = ["k"] }
-            node.up(2, 3)
+            let node = unreadable(isWiped: isWiped)
             let read = node.request(.get, consistency: .stale)
             node.completeLoads()
             XCTAssertNil(node.answers[read])

@@ -29,7 +29,7 @@ struct SwimWatch {
     /// Time has passed.
     mutating func tick(now: Instant) {
         reachability.tick(now: now)
-        for member in members where reachability.isHeard(member, within: .milliseconds(500)) {
+        for member in members where reachability.isHeard(member, within: Reachability.lately) {
             swim.vouch(for: member, now: now)
         }
         swim.tick(now: now)
