@@ -195,6 +195,7 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(
-            name: "KVProcessTests", dependencies: ["KVClient", "KVCore", "KVSimulator", "kv"], swiftSettings: settings),
+            name: "KVProcessTests", dependencies: ["KVClient", "KVCore", "KVSimulator", "KVStorage", "kv"],
+            swiftSettings: settings),
     ]
 )

@@ -33,12 +33,12 @@ extension LogStore {
 
     func append(
         _ record: Record, _ id: PartitionID, _ key: UnsafeRawBufferPointer, to buffer: LogBuffer
-    ) -> (Location, length: Int) {
+    ) -> (Location, RecordSize) {
         let kind = record.value == nil ? RecordKind.tombstone : .value
         let contentType = kind == .value ? record.contentType : ""
-        let length: Int
+        let size: RecordSize
         if let value = record.value {
-            length = value.withUnsafeBytes { value in
+            size = value.withUnsafeBytes { value in
                 let room = buffer.room(
                     RecordFormat.headerSize + key.count + contentType.utf8.count + value.count)
                 return RecordFormat.encode(
@@ -47,11 +47,11 @@ extension LogStore {
             }
         } else {
             let room = buffer.room(RecordFormat.headerSize + key.count)
-            length = RecordFormat.encode(
+            size = RecordFormat.encode(
                 kind, partition: id, version: record.version, expiry: record.expiry, key: key,
                 contentType: contentType, value: UnsafeRawBufferPointer(start: nil, count: 0), into: room)
         }
-        return (commit(length, to: buffer), length)
+        return (commit(size.length, to: buffer), size)
     }
 
     /// A record's bytes once more, as merging does.
@@ -89,10 +89,10 @@ extension LogStore {
         let version = Version(ballot: state.promise, sequence: 0)
         state.withEncoded { value in
             let room = buffer.room(RecordFormat.headerSize + value.count)
-            let length = RecordFormat.encode(
+            let size = RecordFormat.encode(
                 .state, partition: id, version: version, expiry: .never,
                 key: UnsafeRawBufferPointer(start: nil, count: 0), contentType: "", value: value, into: room)
-            _ = buffer.commit(length)
+            _ = buffer.commit(size.length)
         }
         buffer.mustSync = true
     }

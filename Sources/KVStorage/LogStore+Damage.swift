@@ -31,9 +31,9 @@ extension LogStore {
             guard let found = partition.index.find(key, hash) else { return false }
             let entry = partition.index.pointer(found).pointee
             guard entry.version == record.version, !entry.isTombstone, let buffer = openBatch() else { return false }
-            let (location, length) = append(record, id, key, to: buffer)
+            let (location, size) = append(record, id, key, to: buffer)
             _ = catalog.hold(
-                partition, found, key, hash, record.version, record.expiry, location, length: length,
+                partition, found, key, hash, record.version, record.expiry, location, size,
                 isTombstone: false)
             if spoiled.removeValue(forKey: entry.location) != nil { counts.repairedRecords += 1 }
             // Nothing may refer to where it lay any more.

@@ -100,14 +100,14 @@ public final class LogStore: RecordStore {
             let found = partition.index.find(key, hash)
             if let found, partition.index.pointer(found).pointee.version >= record.version { return }
             guard let buffer = openBatch() else { return }
-            let (location, length) = append(record, id, key, to: buffer)
+            let (location, size) = append(record, id, key, to: buffer)
             if record.value == nil, record.version <= partition.state.floor {
                 if let found { catalog.drop(partition, found) }
-                catalog.suppress(partition, location.segment, length)
+                catalog.suppress(partition, location.segment, size.length)
                 return
             }
             let entry = catalog.hold(
-                partition, found, key, hash, record.version, record.expiry, location, length: length,
+                partition, found, key, hash, record.version, record.expiry, location, size,
                 isTombstone: record.value == nil)
             guard entry.pointee.cacheSlot != 0 else { return }
             if let found { recache(record, id, partition, found) }
@@ -168,9 +168,11 @@ public final class LogStore: RecordStore {
     public func expiringRecords(_ id: PartitionID) -> Int { catalog.existing(id)?.expiring ?? 0 }
 
     /// Looks at one byte for each key of the partition, and at the entries of those in the leaf.
-    public func forEach(_ id: PartitionID, leaf: Int, _ body: (Key, RecordHead) -> Void) {
+    public func forEach(_ id: PartitionID, leaf: Int, _ body: (Key, RecordHead, _ checksum: UInt32) -> Void) {
         guard let partition = catalog.existing(id) else { return }
-        partition.index.forEach(leaf: leaf) { visit(partition, $0, body) }
+        partition.index.forEach(leaf: leaf) { entry in
+            visit(partition, entry) { body($0, $1, partition.index.checksum(entry).pointee) }
+        }
     }
 
     public func forEach(_ id: PartitionID, _ body: (Key, RecordHead) -> Void) {

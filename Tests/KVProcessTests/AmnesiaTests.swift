@@ -1,5 +1,6 @@
 import Foundation
 import KVCore
+import KVStorage
 import XCTest
 
 /// Stores that have forgotten what they promised: put back from an older copy, copied beside themselves, or lost. None may
@@ -111,6 +112,42 @@ final class AmnesiaTests: XCTestCase {
         }
         XCTAssertTrue(cluster.isRunning("n1"))
         XCTAssertEqual(try cluster.http("n1", "GET", "/v1/kv/\(names[0])?consistency=stale").text, names[0])
+    }
+
+    /// What a store has done that used a ballot twice: another value under a version that the others hold.
+    func testAnotherValueUnderTheSameVersionIsFoundAndTheLeadersIsKept() throws {
+        let cluster = try TestCluster(partitions: 1, settings: "storage: {shards: 1}\n")
+        try cluster.startAndWait()
+        XCTAssertEqual(try cluster.stop("n3"), .exited(0))
+        let written = try cluster.http("n1", "PUT", "/v1/kv/k", body: Array("chosen".utf8))
+        XCTAssertEqual(written.status, 204)
+        let tag = try XCTUnwrap(written.headers["etag"])
+        let version = try XCTUnwrap(Version(tag.filter { $0 != "\"" }))
+        try forge(Key("k"), Record(version: version, value: Array("forged".utf8)), cluster, at: "n3")
+        try cluster.start("n3")
+        try cluster.waitUntilReady()
+        try cluster.wait(for: "n3 to hold what the others hold") {
+            try cluster.http("n3", "GET", "/v1/kv/k?consistency=stale").text == "chosen"
+        }
+        for id in ["n1", "n2", "n3"] { XCTAssertEqual(try cluster.http(id, "GET", "/v1/kv/k").text, "chosen") }
+        let logs = ["n1", "n2", "n3"].map { cluster.log($0) }.joined()
+        XCTAssertTrue(logs.contains("n3 held different values under one version (found 1 times"), logs)
+    }
+
+    /// Appends a record to the store of a node that is not running.
+    private func forge(_ key: Key, _ record: Record, _ cluster: TestCluster, at id: String) throws {
+        let identity = try IdentityFile(
+            directory: cluster.data(id), node: id, cluster: nil, newStore: UUID128(high: 0, low: 0), newShards: 1,
+            nonce: 77)
+        let options = StoreOptions(directory: cluster.data(id) + "/shard-0", store: identity.store)
+        let store = try LogStore.open(options, identity: identity)
+        try identity.note([store])
+        store.put(PartitionID(0), key, record)
+        while let job = store.takeCommit() {
+            if let error = store.completed(job.run()) { throw error }
+        }
+        XCTAssertEqual(store.head(PartitionID(0), key)?.version, record.version)
+        try identity.note([store])
     }
 
     /// One first member alone has nobody who knows that it is the first time; two are a majority.

@@ -70,7 +70,7 @@ final class LogStoreTests: XCTestCase {
     func testUsageAndTreeFollowEveryChange() throws {
         let fixture = try StoreFixture()
         try fixture.open()
-        XCTAssertEqual(fixture.store.tree(partitionZero).root, Digest())
+        XCTAssertEqual(fixture.store.tree(partitionZero).root, HashTree().root)
         fixture.put("a", "12345")
         fixture.put("bb", "123")
         fixture.put("a", "1")
@@ -90,7 +90,7 @@ final class LogStoreTests: XCTestCase {
         for number in 0..<600 { fixture.put("key-\(number)", "v") }
         var seen = 0
         for leaf in 0..<HashTree.leafCount {
-            fixture.store.forEach(partitionZero, leaf: leaf) { key, _ in
+            fixture.store.forEach(partitionZero, leaf: leaf) { key, _, _ in
                 XCTAssertEqual(HashTree.leaf(of: KeyHash(key)), leaf)
                 seen += 1
             }

@@ -59,6 +59,79 @@ final class SealedSegmentTests: XCTestCase {
         }
     }
 
+    func testWhatIsHeldUnderAVersionIsSummedUpAlikeWhereverItLies() throws {
+        let (fixture, _) = try settled()
+        let tree = fixture.store.tree(partitionZero)
+        XCTAssertEqual(tree.leaves, fixture.treeFromScratch().leaves)
+        // The same records in one segment, straight from memory.
+        let other = try StoreFixture(segment: 1 << 20)
+        try other.open()
+        for (key, _) in fixture.keys() {
+            let head = try XCTUnwrap(fixture.store.head(partitionZero, Key(key)))
+            let record = try fixture.read(key) ?? Record(version: head.version, value: nil)
+            other.store.put(partitionZero, Key(key), record)
+        }
+        XCTAssertEqual(other.store.tree(partitionZero).leaves, tree.leaves)
+        // After a start, from sidecars and from the newest segment.
+        try fixture.open()
+        XCTAssertEqual(fixture.store.tree(partitionZero).leaves, tree.leaves)
+        for name in fixture.disk.names(StoreFixture.directory) where name.hasSuffix(".index") {
+            try fixture.disk.unlink(fixture.path(name))
+        }
+        try fixture.open()
+        XCTAssertEqual(fixture.store.tree(partitionZero).leaves, tree.leaves)
+    }
+
+    func testAnotherValueTypeOrExpiryUnderTheSameVersionShows() throws {
+        let version = Version(ballot: ballot(1), sequence: 1)
+        let record = Record(version: version, expiry: Expiry(milliseconds: 5), value: [1, 2], contentType: "a/b")
+        let others = [
+            Record(version: version, expiry: Expiry(milliseconds: 5), value: [1, 3], contentType: "a/b"),
+            Record(version: version, expiry: Expiry(milliseconds: 5), value: [1], contentType: "a/b"),
+            Record(version: version, expiry: Expiry(milliseconds: 6), value: [1, 2], contentType: "a/b"),
+            Record(version: version, expiry: .never, value: [1, 2], contentType: "a/b"),
+            Record(version: version, expiry: Expiry(milliseconds: 5), value: [1, 2], contentType: "a/c"),
+            Record(version: version, expiry: Expiry(milliseconds: 5), value: [98, 1, 2], contentType: "a/"),
+            Record(version: version, expiry: Expiry(milliseconds: 5), value: [], contentType: ""),
+            Record(version: version, value: nil),
+        ]
+        func tree(_ record: Record) throws -> HashTree {
+            let fixture = try StoreFixture()
+            try fixture.open()
+            fixture.store.put(partitionZero, Key("k"), record)
+            return fixture.store.tree(partitionZero)
+        }
+        let root = try tree(record).root
+        for other in others {
+            let found = try tree(other).root
+            XCTAssertEqual(found.digest, root.digest)
+            XCTAssertNotEqual(found.contents, root.contents, "\(other)")
+        }
+    }
+
+    /// Version 0.2 wrote them without checksums.
+    func testASidecarOfAnotherFormatIsPassedOverAndReplaced() throws {
+        let (fixture, model) = try settled()
+        let path = fixture.path(fixture.segmentFiles()[0].dropLast(4) + ".index")
+        let good = try XCTUnwrap(fixture.disk.contents(path))
+        for format in [2, 4] as [UInt32] {
+            var bytes = good
+            try bytes.withUnsafeMutableBytes { bytes in
+                let found = SegmentHeader(UnsafeRawBufferPointer(bytes), magic: SidecarFormat.magic)
+                var header = try XCTUnwrap(found)
+                XCTAssertEqual(header.format, 3)
+                header.format = format
+                header.encode(into: try XCTUnwrap(bytes.baseAddress), magic: SidecarFormat.magic)
+            }
+            fixture.disk.restore(path, bytes)
+            try fixture.open()
+            XCTAssertEqual(try self.model(fixture), model)
+            XCTAssertEqual(fixture.store.tree(partitionZero).leaves, fixture.treeFromScratch().leaves)
+            try fixture.settle()
+            XCTAssertEqual(fixture.disk.contents(path), good)
+        }
+    }
+
     func testDamageInASealedSegmentIsNamedWhenItsSidecarIsMissing() throws {
         let (fixture, _) = try settled()
         let log = fixture.segmentFiles()[0]

@@ -125,7 +125,11 @@ final class StoreFixture {
     /// A tree made of what the store lists, to hold its own against.
     func treeFromScratch(_ partition: UInt16 = 0) -> HashTree {
         var tree = HashTree()
-        store.forEach(PartitionID(partition)) { key, head in tree.toggle(KeyHash(key), head.version) }
+        for leaf in 0..<HashTree.leafCount {
+            store.forEach(PartitionID(partition), leaf: leaf) { key, head, checksum in
+                tree.toggle(KeyHash(key), head.version, checksum)
+            }
+        }
         return tree
     }
 }

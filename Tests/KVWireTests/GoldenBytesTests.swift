@@ -17,8 +17,8 @@ final class GoldenBytesTests: XCTestCase {
         let tombstone = Record(version: version, value: nil)
         try check(".prepare", .prepare(header), "01 ac02 05 0100020000000000")
         try check(
-            ".promise", .promise(header, root: Digest(high: 1, low: 2), floor: version),
-            "02 ac02 05 0100020000000000 0100000000000000 0200000000000000 0300010000000000 c801")
+            ".promise", .promise(header, root: Digest(high: 1, low: 2), contents: 3, floor: version),
+            "02 ac02 05 0100020000000000 0100000000000000 0200000000000000 0300010000000000 c801 0300000000000000")
         try check(".reject", .reject(header), "03 ac02 05 0100020000000000")
         try check(
             ".accept", .accept(header, key: key, record: record),
@@ -40,12 +40,16 @@ final class GoldenBytesTests: XCTestCase {
         try check(
             ".leaves", .leaves(header, floor: version), "0a ac02 05 0100020000000000 0300010000000000 c801")
         try check(
-            ".leavesResult", .leavesResult(header, floor: .zero, leaves: [Digest(high: 1, low: 2)]),
-            "0b ac02 05 0100020000000000 0000000000000000 00 01 0100000000000000 0200000000000000")
+            ".leavesResult",
+            .leavesResult(header, floor: .zero, leaves: [Digest(high: 1, low: 2)], contents: [3]),
+            """
+            0b ac02 05 0100020000000000 0000000000000000 00 01 0100000000000000 0200000000000000 01 0300000000000000
+            """)
         try check(".entries", .entries(header, leaf: 255), "0c ac02 05 0100020000000000 ff01")
         try check(
-            ".entriesResult", .entriesResult(header, leaf: 1, entries: [KeyVersion(key: key, version: version)]),
-            "0d ac02 05 0100020000000000 01 01 01 6b 0300010000000000 c801")
+            ".entriesResult",
+            .entriesResult(header, leaf: 1, entries: [KeyVersion(key: key, version: version, checksum: 4)]),
+            "0d ac02 05 0100020000000000 01 01 01 6b 0300010000000000 c801 04000000")
         try check(
             ".leading", .leading(epoch: 5, [Leadership(partition: header.partition, ballot: header.ballot)]),
             "0e 05 01 ac02 0100020000000000")
@@ -288,6 +292,41 @@ final class GoldenBytesTests: XCTestCase {
     private func forward(_ command: Command) -> PeerMessage {
         .forward(
             id, epoch: 5, timeout: .milliseconds(1), key: key, partition: header.partition, command: command)
+    }
+
+    /// Version 3 knows nothing of contents.
+    func testMessagesOfTheVersionBefore() throws {
+        let digest = Digest(high: 1, low: 2)
+        let entries = [KeyVersion(key: key, version: version)]
+        let messages: [(PeerMessage, PeerMessage, String)] = [
+            (
+                .promise(header, root: digest, contents: 3, floor: version),
+                .promise(header, root: digest, contents: nil, floor: version),
+                "02 ac02 05 0100020000000000 0100000000000000 0200000000000000 0300010000000000 c801"
+            ),
+            (
+                .leavesResult(header, floor: .zero, leaves: [digest], contents: [3]),
+                .leavesResult(header, floor: .zero, leaves: [digest], contents: []),
+                "0b ac02 05 0100020000000000 0000000000000000 00 01 0100000000000000 0200000000000000"
+            ),
+            (
+                .entriesResult(
+                    header, leaf: 1, entries: [KeyVersion(key: key, version: version, checksum: 4)]),
+                .entriesResult(header, leaf: 1, entries: entries),
+                "0d ac02 05 0100020000000000 01 01 01 6b 0300010000000000 c801"
+            ),
+        ]
+        for (sent, received, expected) in messages {
+            var writer = FrameWriter()
+            writer.protocolVersion = 3
+            XCTAssertTrue(writer.append(sent))
+            var payload = try XCTUnwrap(writer.finish())
+            payload.moveReaderIndex(forwardBy: FrameLimits.header)
+            try check("\(sent)", payload, expected, isShown: false)
+            var decoded: [PeerMessage] = []
+            try FrameReader.decode(payload, in: 3, into: &decoded)
+            XCTAssertEqual(decoded, [received])
+        }
     }
 
     private func payload(

@@ -47,7 +47,9 @@ final class MessageCodecTests: XCTestCase {
             .forwarded(RequestID(.max), .outcome(.counted(.max))),
             .accept(header, key: key, record: record),
             .readResult(header, id: .max, key: key, record: record),
-            .entriesResult(header, leaf: .max, entries: .init(repeating: .init(key: key, version: version), count: 99)),
+            .entriesResult(
+                header, leaf: .max,
+                entries: .init(repeating: .init(key: key, version: version, checksum: .max), count: 99)),
             .leading(
                 epoch: .max, .init(repeating: .init(partition: PartitionID(.max), ballot: header.ballot), count: 99)),
             .forward(
@@ -59,8 +61,10 @@ final class MessageCodecTests: XCTestCase {
             .forwarded(RequestID(.max), .outcome(.listed(keys: .init(repeating: key, count: 99), more: true))),
             .forwarded(RequestID(.max), .outcome(.found(record))),
             .heartbeat(PartitionUsage(keys: .max, tombstones: .max, bytes: .max)),
-            .promise(header, root: Digest(high: .max, low: .max), floor: version),
-            .leavesResult(header, floor: version, leaves: .init(repeating: Digest(high: .max, low: .max), count: 256)),
+            .promise(header, root: Digest(high: .max, low: .max), contents: .max, floor: version),
+            .leavesResult(
+                header, floor: version, leaves: .init(repeating: Digest(high: .max, low: .max), count: 256),
+                contents: .init(repeating: .max, count: 256)),
             .cluster(.topology(longestTopology())),
             .cluster(.report(longestReport())),
             .cluster(.announce(longestApplicant(type))),

@@ -137,7 +137,7 @@ struct SplitMix: RandomNumberGenerator {
     mutating func messages() -> [PeerMessage] {
         [
             .prepare(header()),
-            .promise(header(), root: digest(), floor: version()),
+            .promise(header(), root: digest(), contents: next(), floor: version()),
             .reject(header()),
             .accept(header(), key: key(), record: record()),
             .accepted(header(), version: version()),
@@ -146,11 +146,15 @@ struct SplitMix: RandomNumberGenerator {
             .read(header(), id: number(), key: key()),
             .readResult(header(), id: number(), key: key(), record: flip() ? nil : record()),
             .leaves(header(), floor: version()),
-            .leavesResult(header(), floor: version(), leaves: (0..<HashTree.leafCount).map { _ in digest() }),
+            .leavesResult(
+                header(), floor: version(), leaves: (0..<HashTree.leafCount).map { _ in digest() },
+                contents: (0..<HashTree.leafCount).map { _ in next() }),
             .entries(header(), leaf: UInt16(below(256))),
             .entriesResult(
                 header(), leaf: UInt16(below(256)),
-                entries: (0..<below(20)).map { _ in KeyVersion(key: key(), version: version()) }),
+                entries: (0..<below(20)).map { _ in
+                    KeyVersion(key: key(), version: version(), checksum: UInt32(truncatingIfNeeded: next()))
+                }),
             .leading(
                 epoch: number(), (0..<below(20)).map { _ in Leadership(partition: partition(), ballot: ballot()) }),
             .transfer(header()),

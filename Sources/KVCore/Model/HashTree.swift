@@ -1,34 +1,61 @@
-/// A digest of a set of `(key, version)`: 256 leaves under one root. Two replicas with equal roots hold the same records.
+/// A digest of a set of records: 256 leaves under one root. Two replicas with equal roots hold the same records.
 ///
 /// Merkle's tree as Dynamo compares replicas with it, but incremental: a leaf is the exclusive or of its records' hashes,
 /// so a change costs two hashes, and no order of changes matters. The root is the exclusive or of the leaves.
+///
+/// Each leaf is two sums. The first is of keys and versions: it tells which replica lacks what, and the protocol rests on
+/// it. The second is of what is held under these versions. Where only the second differs, one version names two values,
+/// which can only be where a store has forgotten a ballot and used it again.
 public struct HashTree: Sendable {
     public static let leafCount = 256
 
-    /// `leafCount` of them.
-    public private(set) var leaves: [Digest]
-    public private(set) var root: Digest
+    public struct Leaf: Hashable, Sendable {
+        /// Of keys and versions.
+        public var digest = Digest()
+        /// Of the records' checksums as well.
+        public var contents: UInt64 = 0
 
-    public init() {
-        leaves = Array(repeating: Digest(), count: Self.leafCount)
-        root = Digest()
+        static func ^= (a: inout Self, b: Self) {
+            a.digest ^= b.digest
+            a.contents ^= b.contents
+        }
     }
+
+    /// `leafCount` of them.
+    public private(set) var leaves: [Leaf]
+    public private(set) var root = Leaf()
+
+    public init() { leaves = Array(repeating: Leaf(), count: Self.leafCount) }
 
     /// The leaf that a key belongs to.
     @inlinable
     public static func leaf(of key: KeyHash) -> Int { Int(truncatingIfNeeded: key.low & UInt64(leafCount - 1)) }
 
     /// Takes a record in, or out again: the operation is its own inverse.
-    public mutating func toggle(_ key: KeyHash, _ version: Version) {
+    /// - Parameter checksum: of what is held under the version; the same on all replicas, and 0 of a tombstone.
+    public mutating func toggle(_ key: KeyHash, _ version: Version, _ checksum: UInt32) {
         let digest = Digest(key, version)
-        leaves[Self.leaf(of: key)] ^= digest
-        root ^= digest
+        let contents = mix(digest.high ^ UInt64(checksum), digest.low ^ 0xa076_1d64_78bd_642f)
+        let change = Leaf(digest: digest, contents: contents)
+        leaves[Self.leaf(of: key)] ^= change
+        root ^= change
     }
 
-    /// The leaves that differ from those of another tree; nil unless `others` has `leafCount` of them.
+    public var digests: [Digest] { leaves.map(\.digest) }
+    public var contents: [UInt64] { leaves.map(\.contents) }
+
+    /// The leaves whose keys and versions differ from those of another tree; nil unless `others` has `leafCount` of them.
     public func differing(from others: [Digest]) -> [Int]? {
         guard others.count == leaves.count else { return nil }
-        return leaves.indices.filter { leaves[$0] != others[$0] }
+        return leaves.indices.filter { leaves[$0].digest != others[$0] }
+    }
+
+    /// The same, and those whose contents differ.
+    /// - Parameter contents: empty where they are not known.
+    public func differing(from others: [Digest], _ contents: [UInt64]) -> [Int]? {
+        guard contents.count == leaves.count else { return differing(from: others) }
+        guard others.count == leaves.count else { return nil }
+        return leaves.indices.filter { leaves[$0] != Leaf(digest: others[$0], contents: contents[$0]) }
     }
 }
 

@@ -29,11 +29,14 @@ public struct RequestID: Hashable, Sendable {
 public struct KeyVersion: Hashable, Sendable {
     public var key: Key
     public var version: Version
+    /// Of what is held under the version; nil where it is not known.
+    public var checksum: UInt32?
 
     @inlinable
-    public init(key: Key, version: Version) {
+    public init(key: Key, version: Version, checksum: UInt32? = nil) {
         self.key = key
         self.version = version
+        self.checksum = checksum
     }
 }
 
@@ -57,7 +60,8 @@ public enum PeerMessage: Hashable, Sendable {
     case canvassed(PartitionHeader, granted: Bool, promised: Ballot)
     case prepare(PartitionHeader)
     /// The promise is durable, and so is everything the root covers. Roots are comparable at one purge floor only.
-    case promise(PartitionHeader, root: Digest, floor: Version)
+    /// `contents` is that of the root, and nil in version 3 of the peer protocol.
+    case promise(PartitionHeader, root: Digest, contents: UInt64?, floor: Version)
     /// A request under a ballot below the one promised, which `header.ballot` names.
     case reject(PartitionHeader)
 
@@ -78,7 +82,8 @@ public enum PeerMessage: Hashable, Sendable {
     // To compare hash trees.
     /// The receiver raises its purge floor to the leader's first.
     case leaves(PartitionHeader, floor: Version)
-    case leavesResult(PartitionHeader, floor: Version, leaves: [Digest])
+    /// `contents` are those of the leaves, and empty in version 3 of the peer protocol.
+    case leavesResult(PartitionHeader, floor: Version, leaves: [Digest], contents: [UInt64])
     case entries(PartitionHeader, leaf: UInt16)
     case entriesResult(PartitionHeader, leaf: UInt16, entries: [KeyVersion])
 

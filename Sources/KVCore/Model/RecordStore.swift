@@ -83,8 +83,9 @@ public protocol RecordStore: AnyObject {
     func setPromise(_ partition: PartitionID, _ ballot: Ballot)
 
     func tree(_ partition: PartitionID) -> HashTree
-    /// The records of one leaf of the partition's hash tree, in no order, tombstones included.
-    func forEach(_ partition: PartitionID, leaf: Int, _ body: (Key, RecordHead) -> Void)
+    /// The records of one leaf of the partition's hash tree, in no order, tombstones included, each with the checksum of
+    /// what is held under its version: of content type, value and expiry, the same on all replicas; 0 of a tombstone.
+    func forEach(_ partition: PartitionID, leaf: Int, _ body: (Key, RecordHead, _ checksum: UInt32) -> Void)
     /// All records of a partition, in no order, tombstones included.
     func forEach(_ partition: PartitionID, _ body: (Key, RecordHead) -> Void)
     func usage(_ partition: PartitionID) -> PartitionUsage

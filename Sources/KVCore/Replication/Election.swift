@@ -33,6 +33,7 @@ final class Candidate {
 
     struct Root {
         var digest: Digest
+        var contents: UInt64?
         var floor: Version
     }
 
@@ -174,12 +175,12 @@ extension Replica {
         }
     }
 
-    func receivePromise(_ header: PartitionHeader, root: Digest, floor: Version, from node: NodeNumber) {
+    func receivePromise(_ header: PartitionHeader, root: Candidate.Root, from node: NodeNumber) {
         guard let candidate, candidate.phase == .preparing, candidate.ballot == header.ballot,
             let index = quorum.index(of: node)
         else { return }
         candidate.supporters.insert(index)
-        if candidate.roots[index] == nil { candidate.roots[index] = Candidate.Root(digest: root, floor: floor) }
+        if candidate.roots[index] == nil { candidate.roots[index] = root }
         electIfPromised(candidate)
     }
 

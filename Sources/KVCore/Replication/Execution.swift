@@ -7,12 +7,16 @@ extension Replica {
         let own = context.store.tree(partition).root
         let floor = context.store.purgeFloor(partition)
         var equal = ReplicaMask(ownIndex)
-        for (index, root) in candidate.roots where root.floor == floor && root.digest == own { equal.insert(index) }
+        for (index, root) in candidate.roots where root.floor == floor && root.digest == own.digest {
+            equal.insert(index)
+        }
         let isSettled = prove(equal, strictly: mayHaveBeenReady) || !context.options.rules.compareRoots
         let leader = Leader(
             ballot: candidate.ballot, replicas: quorum.members.count, isSettled: isSettled, now: now,
             options: context.options)
         for index in quorum.members.indices where equal.contains(index) {
+            // Of one that holds something else under the same versions the leaves are compared as well.
+            if let contents = candidate.roots[index]?.contents, contents != own.contents { continue }
             leader.progress[index].isCompared = true
             leader.progress[index].isVerified = true
             leader.progress[index].comparedSince = now

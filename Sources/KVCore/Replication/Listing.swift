@@ -50,7 +50,7 @@ extension Replica {
                 leader.listings.putBack(page, nextLeaf: HashTree.leafCount, now: now)
             } else {
                 context.listingBudget -= 1
-                context.store.forEach(partition, leaf: leaf, offer)
+                context.store.forEach(partition, leaf: leaf) { key, head, _ in offer(key, head) }
                 leader.listings.putBack(page, nextLeaf: leaf + 1, now: now)
             }
             hasEnded = hasEnded || leader.listings.nextLeaf == 0 || leader.listings.nextLeaf == nil

@@ -119,7 +119,7 @@ extension Replica {
     }
 
     func receiveLeavesResult(
-        _ header: PartitionHeader, floor: Version, leaves: [Digest], from node: NodeNumber
+        _ header: PartitionHeader, floor: Version, leaves: [Digest], contents: [UInt64], from node: NodeNumber
     ) {
         guard let leader, header.ballot == leader.ballot, let index = quorum.index(of: node) else { return }
         raiseFloor(to: floor)
@@ -127,7 +127,7 @@ extension Replica {
         guard floor == context.store.purgeFloor(partition) else { return }
         guard leader.isSettled else { return settleWithLeaves(leaves, of: index, leader) }
         guard let comparison = leader.progress[index].comparison, comparison.leaves == nil,
-            let differing = context.store.tree(partition).differing(from: leaves)
+            let differing = context.store.tree(partition).differing(from: leaves, contents)
         else { return }
         leader.progress[index].comparison?.leaves = Deque(differing)
         leader.progress[index].comparison?.empty = Set(differing.filter { leaves[$0] == Digest() })
@@ -159,30 +159,35 @@ extension Replica {
         guard let leader, header.ballot == leader.ballot, let index = quorum.index(of: node) else { return }
         guard leader.isSettled else { return settleWithEntries(entries, leaf: leaf, of: index, leader) }
         guard leader.progress[index].comparison?.leaves?.first == leaf else { return }
-        var theirs: [Key: Version] = [:]
-        for entry in entries { theirs[entry.key] = entry.version }
+        var theirs: [Key: KeyVersion] = [:]
+        for entry in entries { theirs[entry.key] = entry }
         takeDifferences(leaf: leaf, theirs: theirs, with: index, leader)
         compareNextLeaf(with: index, leader)
         sendMissed(to: index, leader)
     }
 
     /// The first leaf of the comparison is done: what the peer misses of it is to be sent, what it has too much to be overruled.
-    private func takeDifferences(leaf: Int, theirs: [Key: Version], with index: Int, _ leader: Leader) {
+    private func takeDifferences(leaf: Int, theirs: [Key: KeyVersion], with index: Int, _ leader: Leader) {
         let newest = Version(ballot: leader.ballot, sequence: leader.progress[index].comparison?.sequence ?? 0)
         var foundMissing = false
         var behind: [Key] = []
         var orphans: [Key] = theirs.keys.filter { context.store.head(partition, $0) == nil }
-        context.store.forEach(partition, leaf: leaf) { key, head in
-            let their = theirs[key] ?? .zero
+        var conflicts: [Key] = []
+        context.store.forEach(partition, leaf: leaf) { key, head, checksum in
+            let their = theirs[key]?.version ?? .zero
             if their < head.version {
                 behind.append(key)
                 if head.version <= newest { foundMissing = true }
             }
             if their > head.version { orphans.append(key) }
+            if their == head.version, let other = theirs[key]?.checksum, other != checksum { conflicts.append(key) }
         }
         for key in behind.sorted() where leader.inFlight[key] == nil { leader.progress[index].missed.append(key) }
-        for key in orphans.sorted() where leader.inFlight[key] == nil { overrule(key, theirs[key], leader) }
-        if foundMissing || !orphans.isEmpty { leader.progress[index].comparison?.foundMissing = true }
+        for key in orphans.sorted() where leader.inFlight[key] == nil { overrule(key, theirs[key]?.version, leader) }
+        for key in conflicts.sorted() where leader.inFlight[key] == nil { end(conflictOver: key, with: index, leader) }
+        if foundMissing || !orphans.isEmpty || !conflicts.isEmpty {
+            leader.progress[index].comparison?.foundMissing = true
+        }
         leader.progress[index].comparison?.leaves?.removeFirst()
     }
 
@@ -191,6 +196,15 @@ extension Replica {
     private func overrule(_ key: Key, _ version: Version?, _ leader: Leader) {
         // A read of the key that is under way may find this copy chosen, and propose nothing; one that has it loaded will.
         guard let version, version.ballot < leader.ballot, leader.recoveries[key]?.isLoading != true else { return }
+        recoverOwn(key, leader)
+    }
+
+    /// A replica holds another value than this leader under one version. A ballot names one leadership and a version one
+    /// change, so a store must have forgotten that it had used the ballot. Either value may have been acknowledged. This
+    /// leader's is what clients read now: it is proposed again, and the replicas are level under a version of its own.
+    private func end(conflictOver key: Key, with index: Int, _ leader: Leader) {
+        guard leader.recoveries[key]?.isLoading != true else { return }
+        context.effects.append(.notice(.conflict(partition, key, with: quorum.members[index])))
         recoverOwn(key, leader)
     }
 

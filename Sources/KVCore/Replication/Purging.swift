@@ -67,7 +67,7 @@ extension Replica {
         else { return }
         var expired: [Key] = []
         let wall = context.now.wall
-        context.store.forEach(partition, leaf: leader.sweepLeaf) { key, head in
+        context.store.forEach(partition, leaf: leader.sweepLeaf) { key, head, _ in
             if !head.isTombstone, head.expiry.hasPassed(at: wall) { expired.append(key) }
         }
         let isAll = expired.count <= context.options.maximumExpired

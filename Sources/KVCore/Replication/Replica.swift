@@ -169,10 +169,11 @@ extension Replica {
     func receivePrepare(_ header: PartitionHeader, from node: NodeNumber) {
         guard admits(header, from: node), obeys(header, from: node) else { return }
         // The root is of what is held now: nothing below this ballot can be accepted any more.
+        let root = context.store.tree(partition).root
         answerWhenDurable(
             node,
             .promise(
-                header, root: context.store.tree(partition).root, floor: context.store.purgeFloor(partition)))
+                header, root: root.digest, contents: root.contents, floor: context.store.purgeFloor(partition)))
     }
 
     func receiveAccept(_ header: PartitionHeader, key: Key, record: Record, from node: NodeNumber) {
@@ -205,17 +206,18 @@ extension Replica {
     func receiveLeaves(_ header: PartitionHeader, floor: Version, from node: NodeNumber) {
         guard admits(header, from: node), obeys(header, from: node) else { return }
         raiseFloor(to: floor)
+        let tree = context.store.tree(partition)
         answerWhenDurable(
             node,
             .leavesResult(
-                header, floor: context.store.purgeFloor(partition), leaves: context.store.tree(partition).leaves))
+                header, floor: context.store.purgeFloor(partition), leaves: tree.digests, contents: tree.contents))
     }
 
     func receiveEntries(_ header: PartitionHeader, leaf: UInt16, from node: NodeNumber) {
         guard admits(header, from: node), leaf < HashTree.leafCount, obeys(header, from: node) else { return }
         var entries: [KeyVersion] = []
-        context.store.forEach(partition, leaf: Int(leaf)) { key, head in
-            entries.append(KeyVersion(key: key, version: head.version))
+        context.store.forEach(partition, leaf: Int(leaf)) { key, head, checksum in
+            entries.append(KeyVersion(key: key, version: head.version, checksum: checksum))
         }
         entries.sort { $0.key < $1.key }
         answerWhenDurable(node, .entriesResult(header, leaf: leaf, entries: entries))

@@ -88,7 +88,7 @@ extension Replica {
     private func unsettledKeys(leaf: Int, _ settling: Settling, _ leader: Leader) -> [Key] {
         let others = settling.entries
         var own: [Key: Version] = [:]
-        context.store.forEach(partition, leaf: leaf) { key, head in own[key] = head.version }
+        context.store.forEach(partition, leaf: leaf) { key, head, _ in own[key] = head.version }
         var keys = Set(own.keys)
         for versions in others.values { keys.formUnion(versions.keys) }
         return keys.filter { key in

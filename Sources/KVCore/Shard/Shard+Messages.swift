@@ -11,8 +11,9 @@ extension Shard {
         case .canvassed(let header, let granted, let promised):
             replica(header.partition)?.receiveCanvassed(header, granted: granted, promised: promised, from: node)
         case .prepare(let header): replica(header.partition)?.receivePrepare(header, from: node)
-        case .promise(let header, let root, let floor):
-            replica(header.partition)?.receivePromise(header, root: root, floor: floor, from: node)
+        case .promise(let header, let root, let contents, let floor):
+            let root = Candidate.Root(digest: root, contents: contents, floor: floor)
+            replica(header.partition)?.receivePromise(header, root: root, from: node)
         case .reject(let header): replica(header.partition)?.receiveReject(header)
         case .accept(let header, let key, let record):
             replica(header.partition)?.receiveAccept(header, key: key, record: record, from: node)
@@ -43,8 +44,9 @@ extension Shard {
         switch message {
         case .leaves(let header, let floor):
             replica(header.partition)?.receiveLeaves(header, floor: floor, from: node)
-        case .leavesResult(let header, let floor, let leaves):
-            replica(header.partition)?.receiveLeavesResult(header, floor: floor, leaves: leaves, from: node)
+        case .leavesResult(let header, let floor, let leaves, let contents):
+            replica(header.partition)?
+                .receiveLeavesResult(header, floor: floor, leaves: leaves, contents: contents, from: node)
         case .entries(let header, let leaf):
             replica(header.partition)?.receiveEntries(header, leaf: leaf, from: node)
         case .entriesResult(let header, let leaf, let entries):

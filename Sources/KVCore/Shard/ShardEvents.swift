@@ -77,6 +77,8 @@ public enum ShardNotice: Hashable, Sendable {
     case steppedDown(PartitionID)
     /// A record that the disk had spoiled is whole again.
     case repaired(DamagedRecord)
+    /// A replica held another value than this leader under one version; this leader's is proposed again.
+    case conflict(PartitionID, Key, with: NodeNumber)
     /// The disk under the store has stopped to answer, or answers again.
     case disk(isStalled: Bool)
     /// The next replica set of a partition that moves may become the present one.

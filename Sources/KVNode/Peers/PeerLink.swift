@@ -270,6 +270,7 @@ extension PeerLink {
     private func welcomed(_ introduction: Introduction, _ objection: Objection?, _ channel: any Channel) {
         if let objection { return close(channel, objection.text, wasUp: false) }
         state = .up(channel)
+        writer.protocolVersion = introduction.version
         failures = 0
         queued = 0
         reasons.forget(target.name)

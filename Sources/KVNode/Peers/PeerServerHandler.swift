@@ -65,8 +65,8 @@ final class PeerServerHandler: ChannelInboundHandler {
         do throws(WireError) {
             while !isClosed, let payload = try reader.next() {
                 switch state {
-                case .open:
-                    try FrameReader.decode(payload, into: &messages)
+                case .open(let peer, _):
+                    try FrameReader.decode(payload, in: peer.version, into: &messages)
                     whole = messages.count
                 case .greeting:
                     try greeted(Handshake.decode(payload), context)

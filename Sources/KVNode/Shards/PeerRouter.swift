@@ -52,10 +52,10 @@ extension PeerMessage {
     /// Which of a node's shards a message is for.
     func destination(shards: Int) -> Destination {
         switch self {
-        case .canvass(let header), .canvassed(let header, _, _), .prepare(let header), .promise(let header, _, _),
+        case .canvass(let header), .canvassed(let header, _, _), .prepare(let header), .promise(let header, _, _, _),
             .reject(let header), .accept(let header, _, _), .accepted(let header, _), .confirm(let header, _),
             .confirmed(let header, _), .read(let header, _, _), .readResult(let header, _, _, _),
-            .leaves(let header, _), .leavesResult(let header, _, _), .entries(let header, _),
+            .leaves(let header, _), .leavesResult(let header, _, _, _), .entries(let header, _),
             .entriesResult(let header, _, _), .purge(let header, _), .relinquish(let header),
             .relinquished(let header), .transfer(let header):
             .shard(header.partition.shard(among: shards))

@@ -55,6 +55,7 @@ extension ShardRunner {
         case .disk(let isStalled): report(isStalled: isStalled)
         case .repaired(let damaged):
             logger.debug("written again", metadata: ["partition": "\(damaged.partition)"])
+        case .conflict(let partition, let key, let peer): reportConflict(partition, key, with: peer)
         case .relinquished(let partition):
             logger.debug("deleted what has left", metadata: ["partition": "\(partition)"])
         case .ready: cluster?.reportSoon()
@@ -64,6 +65,25 @@ extension ShardRunner {
             onDrained = nil
         }
     }
+
+    private func reportConflict(_ partition: PartitionID, _ key: Key, with peer: NodeNumber) {
+        conflicts.count += 1
+        let now = Clock.monotonic
+        guard conflicts.told.map({ now - $0 >= Self.conflictInterval }) ?? true else { return }
+        conflicts.told = now
+        logger.error(
+            """
+            this node and \(name(of: peer)) held different values under one version (found \(conflicts.count) times \
+            since the start): one of them has forgotten what it had promised, as does a data directory that is put \
+            back to an older copy; this node's value is kept, and the other may have been acknowledged
+            """,
+            metadata: [
+                "partition": "\(partition)", "key": "\(printable(String(decoding: key.bytes, as: UTF8.self)))",
+            ])
+    }
+
+    /// Of the lines about conflicts: thousands may be found at once.
+    private static let conflictInterval = Span.milliseconds(1000)
 
     private func report(isStalled: Bool) {
         let subject = "the disk of shard \(index)"

@@ -64,6 +64,8 @@ final class ShardRunner: @unchecked Sendable {
     /// What is to be read of it that no client waits for.
     private var later: [ReadTicket] = []
     /// The newest accept that was sent, encoded once for all replicas.
+    /// Found since the start, and when the log was last told.
+    var conflicts: (count: Int, told: Instant?) = (0, nil)
     private var encodedAccept: (partition: PartitionID, version: Version)?
     private var encoded = EncodedMessage(.heartbeat(PartitionUsage()))
     var damage = DamageReport()

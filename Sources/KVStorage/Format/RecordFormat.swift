@@ -18,13 +18,13 @@ enum RecordFormat {
     /// Of a whole record. Keeps every offset in a segment within 32 bits.
     static let maximumLength = 1 << 29
 
-    /// Writes a record; returns its length. The caller has checked the limits and that there is room.
+    /// Writes a record. The caller has checked the limits and that there is room.
     @inline(__always)
     static func encode(
         _ kind: RecordKind, partition: PartitionID, version: Version, expiry: Expiry,
         key: UnsafeRawBufferPointer, contentType: String, value: UnsafeRawBufferPointer,
         into target: UnsafeMutableRawPointer
-    ) -> Int {
+    ) -> RecordSize {
         var end = headerSize
         if let base = key.baseAddress { (target + end).copyMemory(from: base, byteCount: key.count) }
         end += key.count
@@ -48,8 +48,28 @@ enum RecordFormat {
         target.put(version.sequence, at: 24)
         target.put(expiry.milliseconds, at: 32)
         target.put(checksum(UnsafeRawBufferPointer(start: target + 4, count: end - 4)), at: 0)
-        return end
+        guard kind == .value else { return RecordSize(length: end, checksum: 0) }
+        let contents = UnsafeRawBufferPointer(
+            start: target + headerSize + key.count, count: end - headerSize - key.count)
+        return RecordSize(length: end, checksum: contentChecksum(of: contents, contentTypeLength, expiry))
     }
+
+    /// What replicas compare of what they hold under one version: the checksum of content type and value, which begins
+    /// with the expiry and the length of the content type. It is kept in sidecars, so it never changes.
+    @inline(__always)
+    static func contentChecksum(
+        of contents: UnsafeRawBufferPointer, _ contentTypeLength: Int, _ expiry: Expiry
+    ) -> UInt32 {
+        let time = UInt32(truncatingIfNeeded: expiry.milliseconds ^ expiry.milliseconds >> 32)
+        return checksum(contents, continuing: time ^ UInt32(truncatingIfNeeded: contentTypeLength) << 24)
+    }
+}
+
+/// What the index notes of a record beside where it lies.
+struct RecordSize {
+    let length: Int
+    /// Of what is held under the version; 0 of a tombstone.
+    let checksum: UInt32
 }
 
 /// A record in memory, valid as long as the bytes it lies in.
@@ -87,6 +107,13 @@ struct RecordView {
     var value: UnsafeRawBufferPointer {
         let start = RecordFormat.headerSize + keyLength + contentTypeLength
         return bytes.slice(start, length - start)
+    }
+
+    /// Of content type, value and expiry; 0 of what is no value.
+    var contentChecksum: UInt32 {
+        guard kind == .value else { return 0 }
+        let start = RecordFormat.headerSize + keyLength
+        return RecordFormat.contentChecksum(of: bytes.slice(start, length - start), contentTypeLength, expiry)
     }
 
     /// A copy; only of a value or a tombstone.

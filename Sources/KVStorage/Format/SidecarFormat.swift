@@ -3,9 +3,9 @@ import KVCore
 /// An entry of a sidecar: a record without its value.
 ///
 ///     0 kind   1 zero   2 length of key   4 partition   6 zero   8 length of record   12 offset   16 ballot
-///     24 sequence   32 expiry   40 key, or the value of a state
+///     24 sequence   32 expiry   40 checksum of what a value holds   44 key, or the value of a state
 struct SidecarEntry {
-    static let headerSize = 40
+    static let headerSize = 44
 
     let bytes: UnsafeRawBufferPointer
     let kind: RecordKind
@@ -28,6 +28,7 @@ struct SidecarEntry {
     var offset: UInt32 { bytes.get(12) }
     var version: Version { Version(ballot: Ballot(raw: bytes.get(16)), sequence: bytes.get(24)) }
     var expiry: Expiry { Expiry(milliseconds: bytes.get(32)) }
+    var checksum: UInt32 { bytes.get(40) }
     var key: UnsafeRawBufferPointer { bytes.slice(Self.headerSize, bytes.count - Self.headerSize) }
 
     func state() -> PartitionState {
@@ -48,6 +49,7 @@ struct SidecarEntry {
             base.put(view.version.ballot.raw, at: 16)
             base.put(view.version.sequence, at: 24)
             base.put(view.expiry.milliseconds, at: 32)
+            base.put(view.contentChecksum, at: 40)
             output.append(contentsOf: UnsafeRawBufferPointer(header))
         }
         output.append(contentsOf: key)
@@ -60,6 +62,9 @@ struct SidecarEntry {
 ///     last:  0 zero   4 checksum   8 end of the segment   16 number of the last batch   24 entries
 enum SidecarFormat {
     static let magic: UInt64 = 0x7864_692d_766b_0a89  // 89 0A "kv-idx"
+    /// Of sidecars. One of another format is passed over, as if it were not there, and written anew: format 2, which was
+    /// that of version 0.2, had no checksums.
+    static let format: UInt32 = 3
     static let blockHeaderSize = 8
     static let lastBlockSize = 32
     /// A block is closed once it has this many bytes, and a key's more.

@@ -49,22 +49,23 @@ final class Catalog {
     @inline(__always)
     func hold(
         _ partition: Partition, _ found: Int?, _ key: UnsafeRawBufferPointer, _ hash: KeyHash,
-        _ version: Version, _ expiry: Expiry, _ location: Location, length: Int, isTombstone: Bool
+        _ version: Version, _ expiry: Expiry, _ location: Location, _ size: RecordSize, isTombstone: Bool
     ) -> UnsafeMutablePointer<IndexEntry> {
-        let pointer: UnsafeMutablePointer<IndexEntry>
-        if let found {
-            pointer = partition.index.pointer(found)
+        let entry = found ?? partition.index.insert(key, hash)
+        let pointer = partition.index.pointer(entry)
+        let checksum = partition.index.checksum(entry)
+        let length = size.length
+        if found != nil {
             partition.count(pointer, -1)
             segments[pointer.pointee.segment]?.live -= pointer.pointee.length
-            partition.toggle(hash, pointer.pointee.version)
-        } else {
-            pointer = partition.index.pointer(partition.index.insert(key, hash))
+            partition.toggle(hash, pointer.pointee.version, checksum.pointee)
         }
         pointer.pointee.set(version, expiry, location, length: length, isTombstone: isTombstone)
         partition.count(pointer, 1)
         if length - RecordFormat.headerSize > largest { largest = length - RecordFormat.headerSize }
         segments[location.segment]?.live += length
-        partition.toggle(hash, version)
+        checksum.pointee = size.checksum
+        partition.toggle(hash, version, size.checksum)
         return pointer
     }
 
@@ -73,7 +74,8 @@ final class Catalog {
         let pointer = partition.index.pointer(entry)
         partition.count(pointer, -1)
         segments[pointer.pointee.segment]?.live -= pointer.pointee.length
-        partition.toggle(partition.index.hash(entry), pointer.pointee.version)
+        partition.toggle(
+            partition.index.hash(entry), pointer.pointee.version, partition.index.checksum(entry).pointee)
         uncache(pointer)
         partition.index.remove(entry)
     }
@@ -151,8 +153,8 @@ final class Catalog {
         let found = partition.index.find(key, hash)
         if let found, partition.index.pointer(found).pointee.version >= entry.version { return }
         _ = hold(
-            partition, found, key, hash, entry.version, entry.expiry, location, length: entry.length,
-            isTombstone: entry.kind == .tombstone)
+            partition, found, key, hash, entry.version, entry.expiry, location,
+            RecordSize(length: entry.length, checksum: entry.checksum), isTombstone: entry.kind == .tombstone)
     }
 
     /// Whether a record that the index does not refer to must stay on disk all the same: a purged tombstone,

@@ -6,18 +6,21 @@ import KVCore
 ///
 ///     slots     [ .  e7|f  .  e2|f  e9|f  . ]      entry number from 1, and as much fingerprint as fits beside it
 ///     entries   [ 48 bytes ] x 64 a chunk          version, expiry, location, where the key is
+///     checksums [ 4 bytes ] x 64 behind them       of what is held under that version
 ///     leaves    [ 1 byte ] an entry                which leaf of the hash tree the key belongs to
 ///     keys      arena
 ///
 /// The table has 2^k slots, at most three quarters of them used, so that entry numbers take at most k bits and 32 - k
 /// remain for bits of the key's hash: a probe looks at an entry only when they agree. Chunks rather than one growing
 /// array, because growing would copy, and leave half of the memory unused on average. The leaves are apart from the entries, so that
-/// to find those of one leaf takes a look at one byte of each. Costs 55 to 62 bytes a key beyond its own bytes, once a
+/// to find those of one leaf takes a look at one byte of each. Costs 59 to 66 bytes a key beyond its own bytes, once a
 /// partition has a few hundred keys.
 struct KeyIndex: ~Copyable {
-    private typealias Chunk = UnsafeMutablePointer<IndexEntry>
+    /// Room for entries, then for as many checksums.
+    private typealias Chunk = UnsafeMutableRawPointer
 
     private static let chunkSize = 64
+    private static let checksums = chunkSize * MemoryLayout<IndexEntry>.stride
     private static let smallestTable = 16
 
     private var slots: UnsafeMutablePointer<UInt32>?
@@ -94,7 +97,7 @@ struct KeyIndex: ~Copyable {
             leaves[entry] = leaf
         } else {
             entry = extent
-            if entry % Self.chunkSize == 0 { chunks.append(.allocate(capacity: Self.chunkSize)) }
+            if entry % Self.chunkSize == 0 { chunks.append(Self.newChunk()) }
             extent += 1
             leaves.append(leaf)
         }
@@ -132,9 +135,25 @@ struct KeyIndex: ~Copyable {
         if arena.isWasteful { compact() }
     }
 
+    private static func newChunk() -> Chunk {
+        let chunk = Chunk.allocate(
+            byteCount: checksums + chunkSize * MemoryLayout<UInt32>.stride,
+            alignment: MemoryLayout<IndexEntry>.alignment)
+        chunk.bindMemory(to: IndexEntry.self, capacity: chunkSize)
+        (chunk + checksums).initializeMemory(as: UInt32.self, repeating: 0, count: chunkSize)
+        return chunk
+    }
+
     @inline(__always)
     func pointer(_ entry: Int) -> UnsafeMutablePointer<IndexEntry> {
-        chunks[entry / Self.chunkSize] + entry % Self.chunkSize
+        chunks[entry / Self.chunkSize].assumingMemoryBound(to: IndexEntry.self) + entry % Self.chunkSize
+    }
+
+    /// The checksum of what is held, apart from the entry: only changes and comparisons of replicas look at it.
+    @inline(__always)
+    func checksum(_ entry: Int) -> UnsafeMutablePointer<UInt32> {
+        (chunks[entry / Self.chunkSize] + Self.checksums).assumingMemoryBound(to: UInt32.self)
+            + entry % Self.chunkSize
     }
 
     @inline(__always)

@@ -17,13 +17,13 @@ final class Partition {
 
     private static let emptyTree = HashTree()
 
-    /// An empty partition has no tree of its own: one takes 4 KiB.
+    /// An empty partition has no tree of its own: one takes 6 KiB.
     var tree: HashTree { built ?? Self.emptyTree }
 
     @inline(__always)
-    func toggle(_ hash: KeyHash, _ version: Version) {
+    func toggle(_ hash: KeyHash, _ version: Version, _ checksum: UInt32) {
         if built == nil { built = HashTree() }
-        built?.toggle(hash, version)
+        built?.toggle(hash, version, checksum)
     }
 
     /// The first that a lookup needs, and the leaf that a change of the key changes.

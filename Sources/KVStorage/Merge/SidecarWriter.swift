@@ -55,7 +55,8 @@ struct SidecarWriter: Sendable {
         let (fileSystem, temporary) = (fileSystem, temporary)
         let created = try storing { () throws(FileError) in try fileSystem.open(temporary, .create) }
         file = created
-        let header = SegmentHeader(identity: cursor.segment, firstBatch: 0, previousEnd: 0)
+        var header = SegmentHeader(identity: cursor.segment, firstBatch: 0, previousEnd: 0)
+        header.format = SidecarFormat.format
         var bytes = [UInt8](repeating: 0, count: SegmentHeader.size)
         bytes.withUnsafeMutableBytes { bytes in
             if let base = bytes.baseAddress { header.encode(into: base, magic: SidecarFormat.magic) }

@@ -11,7 +11,7 @@ struct SidecarReader {
         let size = try file.size()
         let window = ReadWindow(file: file, size: ReadWindow.defaultSize)
         guard let header = SegmentHeader(try window.bytes(0, SegmentHeader.size), magic: SidecarFormat.magic),
-            header.identity == segment, header.format == SegmentHeader.currentFormat
+            header.identity == segment, header.format == SidecarFormat.format
         else { return nil }
         var offset = UInt64(SegmentHeader.size)
         var entries: UInt64 = 0

@@ -41,11 +41,14 @@ public struct FrameReader {
     }
 
     /// All messages of a payload, appended to `messages`; on an error those before it have been.
-    public static func decode(_ payload: ByteBuffer, into messages: inout [PeerMessage]) throws(WireError) {
+    /// - Parameter version: of the peer protocol that the sender goes by.
+    public static func decode(
+        _ payload: ByteBuffer, in version: UInt16 = Handshake.protocolVersion, into messages: inout [PeerMessage]
+    ) throws(WireError) {
         let problem: WireError? = payload.withUnsafeReadableBytes { bytes in
             var reader = ByteReader(bytes)
             do throws(WireError) {
-                while reader.remaining > 0 { messages.append(try reader.message()) }
+                while reader.remaining > 0 { messages.append(try reader.message(version)) }
                 return nil
             } catch {
                 return error

@@ -25,6 +25,8 @@ public struct FrameWriter {
     private var buffer = ByteBuffer()
     /// Where the open frame's header is; nil while none is open.
     private var start: Int?
+    /// The version of the peer protocol that messages are written in.
+    public var protocolVersion = Handshake.protocolVersion
     /// What the last tick took, as a guess at the next.
     private var expected = 512
 
@@ -39,7 +41,7 @@ public struct FrameWriter {
     public mutating func append(_ message: PeerMessage) -> Bool {
         let bound = message.encodedBound
         guard makeRoom(bound) else { return false }
-        buffer.write(message, bound: bound)
+        buffer.write(message, protocolVersion, bound: bound)
         return true
     }
 

@@ -95,6 +95,8 @@ public enum Handshake: Hashable, Sendable {
     public static let versions: ClosedRange<UInt16> = 3...4
     /// Since this version a node that leads nothing sends heartbeats as well.
     public static let firstWithHeartbeats: UInt16 = 4
+    /// Since this version replicas compare what they hold under a version, and not versions only.
+    public static let firstWithContents: UInt16 = 4
     /// Bytes of a refusal's text; a longer one is cut.
     public static let maximumRefusal = 4096
 }

@@ -14,9 +14,9 @@ extension PeerMessage {
         case .read(_, _, let key), .peek(_, _, _, let key): fixedBound + key.bytes.count
         case .readResult(_, _, let key, let record): fixedBound + key.bytes.count + (record?.variableSize ?? 0)
         case .peeked(_, let record): fixedBound + (record?.variableSize ?? 0)
-        case .leavesResult(_, _, let leaves): fixedBound + 16 * leaves.count
+        case .leavesResult(_, _, let leaves, let contents): fixedBound + 16 * leaves.count + 8 * contents.count
         case .entriesResult(_, _, let entries):
-            entries.reduce(fixedBound) { $0 + $1.key.bytes.count + 2 * ByteWriter.varintBound + 8 }
+            entries.reduce(fixedBound) { $0 + $1.key.bytes.count + 2 * ByteWriter.varintBound + 12 }
         case .leading(_, let leaderships): fixedBound + (ByteWriter.varintBound + 8) * leaderships.count
         case .forward(_, _, _, let key, _, let command), .relay(_, _, _, let key, _, let command):
             fixedBound + key.bytes.count + command.variableSize

@@ -1,7 +1,8 @@
 import KVCore
 
 extension ByteWriter {
-    mutating func message(_ message: PeerMessage) {
+    /// - Parameter version: of the peer protocol that the receiver reads.
+    mutating func message(_ message: PeerMessage, _ protocolVersion: UInt16) {
         switch message {
         case .canvass(let about):
             begin(.canvass, about)
@@ -11,10 +12,11 @@ extension ByteWriter {
             fixed(promised.raw)
         case .prepare(let about):
             begin(.prepare, about)
-        case .promise(let about, let root, let floor):
+        case .promise(let about, let root, let contents, let floor):
             begin(.promise, about)
             digest(root)
             version(floor)
+            if protocolVersion >= Handshake.firstWithContents { fixed(contents ?? 0) }
         case .reject(let about):
             begin(.reject, about)
         case .accept(let about, let key, let value):
@@ -49,7 +51,7 @@ extension ByteWriter {
         case .relinquished(let about):
             begin(.relinquished, about)
         case .leaves, .leavesResult, .entries, .entriesResult:
-            comparison(message)
+            comparison(message, protocolVersion)
         case .leading, .forward, .forwarded, .relay, .peek, .peeked, .outdated, .heartbeat, .cluster:
             other(message)
         }
@@ -62,16 +64,20 @@ extension ByteWriter {
     }
 
     /// Of hash trees.
-    private mutating func comparison(_ message: PeerMessage) {
+    private mutating func comparison(_ message: PeerMessage, _ protocolVersion: UInt16) {
+        let tellsContents = protocolVersion >= Handshake.firstWithContents
         switch message {
         case .leaves(let about, let floor):
             begin(.leaves, about)
             version(floor)
-        case .leavesResult(let about, let floor, let leaves):
+        case .leavesResult(let about, let floor, let leaves, let contents):
             begin(.leavesResult, about)
             version(floor)
             varint(count: leaves.count)
             for leaf in leaves { digest(leaf) }
+            guard tellsContents else { return }
+            varint(count: contents.count)
+            for sum in contents { fixed(sum) }
         case .entries(let about, let leaf):
             begin(.entries, about)
             varint(UInt64(leaf))
@@ -82,6 +88,7 @@ extension ByteWriter {
             for entry in entries {
                 bytes(entry.key.bytes)
                 version(entry.version)
+                if tellsContents { fixed(entry.checksum ?? 0) }
             }
         default:
             break
@@ -140,14 +147,15 @@ extension ByteWriter {
 }
 
 extension ByteReader {
-    mutating func message() throws(WireError) -> PeerMessage {
+    /// - Parameter version: of the peer protocol that the sender goes by.
+    mutating func message(_ protocolVersion: UInt16) throws(WireError) -> PeerMessage {
         let first = try byte()
         guard let type = MessageType(rawValue: first) else { throw .unknownType(first) }
         switch type {
         case .canvass: return .canvass(try header())
         case .canvassed: return .canvassed(try header(), granted: try boolean("grant"), promised: try ballot())
         case .prepare: return .prepare(try header())
-        case .promise: return .promise(try header(), root: try digest(), floor: try version())
+        case .promise: return try promise(protocolVersion)
         case .reject: return .reject(try header())
         case .accept: return .accept(try header(), key: try key(), record: try record())
         case .accepted: return .accepted(try header(), version: try version())
@@ -157,9 +165,10 @@ extension ByteReader {
         case .readResult:
             return .readResult(try header(), id: try varint(), key: try key(), record: try optionalRecord())
         case .leaves: return .leaves(try header(), floor: try version())
-        case .leavesResult: return .leavesResult(try header(), floor: try version(), leaves: try leaves())
+        case .leavesResult: return try leavesResult(protocolVersion)
         case .entries: return .entries(try header(), leaf: try leaf())
-        case .entriesResult: return .entriesResult(try header(), leaf: try leaf(), entries: try entries())
+        case .entriesResult:
+            return .entriesResult(try header(), leaf: try leaf(), entries: try entries(protocolVersion))
         case .leading: return .leading(epoch: try varint(), try leaderships())
         case .transfer: return .transfer(try header())
         case .forward:
@@ -189,6 +198,23 @@ extension ByteReader {
         try varint(in: 0...UInt16(HashTree.leafCount - 1), "leaf")
     }
 
+    private mutating func promise(_ protocolVersion: UInt16) throws(WireError) -> PeerMessage {
+        let (about, root, floor) = (try header(), try digest(), try version())
+        let contents = protocolVersion >= Handshake.firstWithContents ? try fixed(UInt64.self) : nil
+        return .promise(about, root: root, contents: contents, floor: floor)
+    }
+
+    private mutating func leavesResult(_ protocolVersion: UInt16) throws(WireError) -> PeerMessage {
+        let (about, floor, leaves) = (try header(), try version(), try leaves())
+        var contents: [UInt64] = []
+        if protocolVersion >= Handshake.firstWithContents {
+            let count = try count(of: "list of leaves' contents", size: 8, limit: HashTree.leafCount)
+            contents.reserveCapacity(count)
+            for _ in 0..<count { contents.append(try fixed(UInt64.self)) }
+        }
+        return .leavesResult(about, floor: floor, leaves: leaves, contents: contents)
+    }
+
     private mutating func leaves() throws(WireError) -> [Digest] {
         let count = try count(of: "list of leaves", size: 16, limit: HashTree.leafCount)
         var leaves: [Digest] = []
@@ -197,11 +223,15 @@ extension ByteReader {
         return leaves
     }
 
-    private mutating func entries() throws(WireError) -> [KeyVersion] {
+    private mutating func entries(_ protocolVersion: UInt16) throws(WireError) -> [KeyVersion] {
         let count = try count(of: "list of entries", size: 10)
         var entries: [KeyVersion] = []
         entries.reserveCapacity(count)
-        for _ in 0..<count { entries.append(KeyVersion(key: try key(), version: try version())) }
+        for _ in 0..<count {
+            let (key, version) = (try key(), try version())
+            let checksum = protocolVersion >= Handshake.firstWithContents ? try fixed(UInt32.self) : nil
+            entries.append(KeyVersion(key: key, version: version, checksum: checksum))
+        }
         return entries
     }
 

@@ -4,7 +4,7 @@ import XCTest
 final class HashTreeTests: XCTestCase {
     private func tree(_ records: [(String, Version)]) -> HashTree {
         var tree = HashTree()
-        for (key, version) in records { tree.toggle(KeyHash(Key(key)), version) }
+        for (key, version) in records { tree.toggle(KeyHash(Key(key)), version, 7) }
         return tree
     }
 
@@ -38,13 +38,42 @@ final class HashTreeTests: XCTestCase {
     func testOnlyTheLeafOfAChangedKeyDiffers() {
         let base = (0..<500).map { ("key \($0)", Version(1, 1, 1)) }
         let changed = tree(base + [("new", Version(1, 1, 1))])
-        XCTAssertEqual(changed.differing(from: tree(base).leaves), [HashTree.leaf(of: KeyHash("new"))])
-        XCTAssertEqual(changed.differing(from: changed.leaves), [])
+        XCTAssertEqual(changed.differing(from: tree(base).digests), [HashTree.leaf(of: KeyHash("new"))])
+        XCTAssertEqual(changed.differing(from: changed.digests), [])
+    }
+
+    func testOtherContentsUnderTheSameVersionShowWhereTheyAreCompared() {
+        let base = tree((0..<500).map { ("key \($0)", Version(1, 1, 1)) })
+        var other = base
+        let (key, version) = (KeyHash("key 7"), Version(1, 1, 1))
+        other.toggle(key, version, 7)
+        XCTAssertNotEqual(base.root.contents, other.root.contents)
+        other.toggle(key, version, 8)
+        XCTAssertEqual(base.root.digest, other.root.digest)
+        XCTAssertNotEqual(base.root.contents, other.root.contents)
+        XCTAssertEqual(base.differing(from: other.digests), [])
+        XCTAssertEqual(base.differing(from: other.digests, []), [], "not known")
+        XCTAssertEqual(base.differing(from: other.digests, other.contents), [HashTree.leaf(of: key)])
+        other.toggle(key, version, 8)
+        other.toggle(key, version, 7)
+        XCTAssertEqual(base.leaves, other.leaves)
+    }
+
+    func testChecksumsExchangedBetweenKeysShow() {
+        var (one, other) = (HashTree(), HashTree())
+        let version = Version(1, 1, 1)
+        one.toggle(KeyHash("a"), version, 1)
+        one.toggle(KeyHash("b"), version, 2)
+        other.toggle(KeyHash("a"), version, 2)
+        other.toggle(KeyHash("b"), version, 1)
+        XCTAssertEqual(one.root.digest, other.root.digest)
+        XCTAssertNotEqual(one.root.contents, other.root.contents)
     }
 
     func testAnythingButALeafForEachIsNoTree() {
         XCTAssertNil(HashTree().differing(from: []))
         XCTAssertNil(HashTree().differing(from: Array(repeating: Digest(), count: 257)))
+        XCTAssertNil(HashTree().differing(from: [], HashTree().contents))
     }
 
     func testKeysSpreadOverTheLeaves() {

@@ -14,7 +14,7 @@ final class AcceptorTests: XCTestCase {
         node.receive(.prepare(header), from: 2)
         XCTAssertEqual(answers(), [])
         node.sync()
-        XCTAssertEqual(answers(), [.promise(header, root: Digest(), floor: .zero)])
+        XCTAssertEqual(answers(), [.promise(header, root: Digest(), contents: 0, floor: .zero)])
     }
 
     func testARecordIsAcceptedWhenItIsDurable() {
@@ -36,7 +36,8 @@ final class AcceptorTests: XCTestCase {
         XCTAssertEqual(answers(), [], "it rests on the promise")
         node.sync()
         XCTAssertEqual(
-            answers(), [.promise(header, root: Digest(), floor: .zero), .accepted(header, version: Version(5, 2, 1))])
+            answers(),
+            [.promise(header, root: Digest(), contents: 0, floor: .zero), .accepted(header, version: Version(5, 2, 1))])
         node.receive(.accept(header, key: "a", record: Record(Version(5, 2, 2), "w")), from: 2)
         XCTAssertEqual(answers(), [])
         node.write()
@@ -166,7 +167,7 @@ final class AcceptorTests: XCTestCase {
         node.receive(
             .leading(epoch: .max, [Leadership(partition: PartitionID(.max), ballot: Ballot(raw: .max))]), from: 2)
         node.receive(.entries(node.header(Ballot(5, 2)), leaf: .max), from: 2)
-        node.receive(.leavesResult(node.header(.zero), floor: .zero, leaves: []), from: 2)
+        node.receive(.leavesResult(node.header(.zero), floor: .zero, leaves: [], contents: []), from: 2)
         node.receive(.confirmed(node.header(.zero), round: .max), from: 2)
         node.receive(.accepted(node.header(.zero), version: Version(ballot: .zero, sequence: .max)), from: 2)
         node.receive(.forwarded(RequestID(1), .notLeader(hint: NodeNumber(.max))), from: 2)

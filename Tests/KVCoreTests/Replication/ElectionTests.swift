@@ -19,7 +19,7 @@ final class ElectionTests: XCTestCase {
         XCTAssertEqual(prepares.map(\.ballot), [Ballot(8, 1)])
         XCTAssertFalse(node.leads)
 
-        node.receive(.promise(prepares[0], root: Digest(), floor: .zero), from: 2)
+        node.receive(.promise(prepares[0], root: Digest(), contents: 0, floor: .zero), from: 2)
         XCTAssert(node.leads)
         XCTAssert(node.isSettled, "a majority has its root")
     }
@@ -128,14 +128,14 @@ final class ElectionTests: XCTestCase {
         let canvass = node.takeSent(to: 3, \.canvassed)[0]
         node.receive(.canvassed(canvass, granted: true, promised: .zero), from: 3)
         node.sync()
-        node.receive(.promise(node.takeSent(to: 3, \.prepared)[0], root: Digest(), floor: .zero), from: 3)
+        node.receive(.promise(node.takeSent(to: 3, \.prepared)[0], root: Digest(), contents: 0, floor: .zero), from: 3)
         node.receive(.canvassed(canvass, granted: false, promised: .zero), from: 1)
         XCTAssert(node.leads)
 
         // Node 1 comes first: once it is level, the lead is offered to it.
         node.pass(1100)
         for case .leaves(let header, _) in node.sent.map(\.message) {
-            node.receive(.leavesResult(header, floor: .zero, leaves: HashTree().leaves), from: 1)
+            node.receive(.leavesResult(header, floor: .zero, leaves: HashTree().digests, contents: []), from: 1)
         }
         node.pass(1100)
         XCTAssert(node.sent.contains { $0.to == NodeNumber(1) && $0.message == .transfer(node.header(node.promise)) })

@@ -61,6 +61,49 @@ final class ThreeReplicasTests: XCTestCase {
         cluster.assertLevel()
     }
 
+    /// A store that was put back to an older copy has used a ballot again. The versions tell nothing.
+    func testTwoValuesUnderOneVersionAreNoticedAndTheLeadersIsKept() {
+        for odd in [1, 2, 3] as [UInt16] {
+            let version = Version(1, 2, 7)
+            var stores: [UInt16: ManualStore] = [:]
+            for node in 1...3 as ClosedRange<UInt16> {
+                stores[node] = ManualStore([
+                    "k": Record(version, node == odd ? "odd" : "even"), "other": Record(version, "v"),
+                ])
+            }
+            let cluster = ManualCluster(stores)
+            cluster.pass(100)
+            XCTAssert(cluster[1].isSettled, "what the versions say is enough to lead")
+            cluster.pass(2000)
+            XCTAssertEqual(cluster.leaders, [1])
+            for node in 1...3 as ClosedRange<UInt16> {
+                XCTAssertEqual(cluster[node].value("k"), odd == 1 ? "odd" : "even", "\(odd)")
+                XCTAssertEqual(cluster[node].store.records["other"]?.version, version, "nothing else is touched")
+            }
+            XCTAssertGreaterThan(cluster[1].store.records["k"]?.version ?? .zero, version)
+            cluster.assertLevel()
+            let found = cluster[1].notices.compactMap { if case .conflict(_, let key, _) = $0 { key } else { nil } }
+            XCTAssertEqual(Set(found), ["k"], "\(odd)")
+            XCTAssertLessThanOrEqual(found.count, 2, "once a replica")
+        }
+    }
+
+    /// Nor do they later: the comparison that comes now and then looks at the contents.
+    func testTwoValuesUnderOneVersionAreNoticedWithoutAnElection() {
+        var options = ShardOptions()
+        options.recompare = .milliseconds(3000)
+        let cluster = ManualCluster(options: options)
+        cluster.pass(2000)
+        _ = cluster[1].request(.put("chosen"))
+        cluster.pass(100)
+        guard let held = cluster[3].store.records["k"] else { return XCTFail("nothing is held") }
+        cluster[3].store.forge("k", Record(held.version, "forged"))
+        XCTAssertEqual(cluster[3].value(), "forged")
+        cluster.pass(5000)
+        XCTAssertEqual(cluster[3].value(), "chosen")
+        cluster.assertLevel()
+    }
+
     func testAReplicaThatWasCutOffGetsWhatItMissedFromMemory() {
         let cluster = ManualCluster()
         cluster.pass(2000)

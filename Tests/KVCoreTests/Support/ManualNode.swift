@@ -197,7 +197,9 @@ final class ManualNode {
         sync()
         for node in supporters {
             for header in takeSent(to: node, \.prepared) {
-                receive(.promise(header, root: root ?? store.tree(Self.partition).root, floor: .zero), from: node)
+                let own = store.tree(Self.partition).root
+                receive(
+                    .promise(header, root: root ?? own.digest, contents: own.contents, floor: .zero), from: node)
             }
         }
         XCTAssert(leads, "elected")

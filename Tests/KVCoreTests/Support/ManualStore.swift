@@ -80,9 +80,14 @@ final class ManualStore: RecordStore {
     func put(_ partition: PartitionID, _ key: Key, _ record: Record) {
         appended += 1
         spoiled.remove(key)
-        if let old = records.updateValue(record, forKey: key) { hashes.toggle(KeyHash(key), old.version) }
-        hashes.toggle(KeyHash(key), record.version)
+        if let old = records.updateValue(record, forKey: key) {
+            hashes.toggle(KeyHash(key), old.version, old.checksum)
+        }
+        hashes.toggle(KeyHash(key), record.version, record.checksum)
     }
+
+    /// Another value under a version that is held: no protocol does that.
+    func forge(_ key: Key, _ record: Record) { put(PartitionID(0), key, record) }
 
     func promise(_ partition: PartitionID) -> Ballot { promised }
 
@@ -96,10 +101,10 @@ final class ManualStore: RecordStore {
     /// Records that were shown by `forEach`.
     private(set) var visits = 0
 
-    func forEach(_ partition: PartitionID, leaf: Int, _ body: (Key, RecordHead) -> Void) {
+    func forEach(_ partition: PartitionID, leaf: Int, _ body: (Key, RecordHead, _ checksum: UInt32) -> Void) {
         for (key, record) in records where HashTree.leaf(of: KeyHash(key)) == leaf {
             visits += 1
-            body(key, record.head)
+            body(key, record.head, record.checksum)
         }
     }
 
@@ -133,11 +138,20 @@ final class ManualStore: RecordStore {
         self.floor = floor
         for (key, record) in records where record.value == nil && record.version <= floor {
             records[key] = nil
-            hashes.toggle(KeyHash(key), record.version)
+            hashes.toggle(KeyHash(key), record.version, record.checksum)
         }
     }
 
     func expiringRecords(_ partition: PartitionID) -> Int {
         records.values.count { $0.value != nil && $0.expiry != .never }
+    }
+}
+
+extension Record {
+    /// Of what it holds, as a store keeps it.
+    var checksum: UInt32 {
+        guard let value else { return 0 }
+        let hash = KeyHash(Key(Array(contentType.utf8) + [0] + value))
+        return UInt32(truncatingIfNeeded: hash.low ^ expiry.milliseconds)
     }
 }

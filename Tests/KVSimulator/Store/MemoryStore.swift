@@ -66,7 +66,7 @@ public final class MemoryStore: RecordStore {
 
     private static func tree(of held: Contents?) -> HashTree {
         var tree = HashTree()
-        for (key, record) in held?.records ?? [:] { tree.toggle(KeyHash(key), record.version) }
+        for (key, record) in held?.records ?? [:] { tree.toggle(KeyHash(key), record.version, record.checksum) }
         return tree
     }
 
@@ -94,15 +94,19 @@ public final class MemoryStore: RecordStore {
     func redeem(_ ticket: ReadTicket) -> Record? { tickets.removeValue(forKey: ticket) }
 
     public func put(_ partition: PartitionID, _ key: Key, _ record: Record) {
-        let hash = KeyHash(key)
-        if let old = head(partition, key) { trees[partition, default: HashTree()].toggle(hash, old.version) }
+        toggle(partition, key)
         append(.put(partition, key, record))
-        if let new = head(partition, key) { trees[partition, default: HashTree()].toggle(hash, new.version) }
+        toggle(partition, key)
+    }
+
+    private func toggle(_ partition: PartitionID, _ key: Key) {
+        guard let held = contents[partition]?.records[key] else { return }
+        trees[partition, default: HashTree()].toggle(KeyHash(key), held.version, held.checksum)
     }
 
     public func restore(_ partition: PartitionID, _ key: Key, _ record: Record) -> Bool {
         guard head(partition, key)?.version == record.version else { return false }
-        append(.put(partition, key, record))
+        put(partition, key, record)
         return true
     }
 
@@ -114,9 +118,10 @@ public final class MemoryStore: RecordStore {
 
     public func tree(_ partition: PartitionID) -> HashTree { trees[partition] ?? HashTree() }
 
-    public func forEach(_ partition: PartitionID, leaf: Int, _ body: (Key, RecordHead) -> Void) {
+    public func forEach(_ partition: PartitionID, leaf: Int, _ body: (Key, RecordHead, _ checksum: UInt32) -> Void) {
         forEach(partition) { key, head in
-            if HashTree.leaf(of: KeyHash(key)) == leaf { body(key, head) }
+            guard HashTree.leaf(of: KeyHash(key)) == leaf else { return }
+            body(key, head, contents[partition]?.records[key]?.checksum ?? 0)
         }
     }
 
@@ -175,5 +180,14 @@ public final class MemoryStore: RecordStore {
             durable += 1
         }
         return covered
+    }
+}
+
+extension Record {
+    /// Of what it holds, as a store keeps it.
+    var checksum: UInt32 {
+        guard let value else { return 0 }
+        let hash = KeyHash(Key(Array(contentType.utf8) + [0] + value))
+        return UInt32(truncatingIfNeeded: hash.low ^ expiry.milliseconds)
     }
 }

@@ -53,7 +53,7 @@ public final class WatchedStore<Base: RecordStore>: RecordStore {
 
     public func tree(_ partition: PartitionID) -> HashTree { base.tree(partition) }
 
-    public func forEach(_ partition: PartitionID, leaf: Int, _ body: (Key, RecordHead) -> Void) {
+    public func forEach(_ partition: PartitionID, leaf: Int, _ body: (Key, RecordHead, _ checksum: UInt32) -> Void) {
         base.forEach(partition, leaf: leaf, body)
     }
 

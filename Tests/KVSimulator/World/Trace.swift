@@ -32,7 +32,7 @@ extension PeerMessage {
     var fingerprint: UInt64 {
         switch self {
         case .prepare(let header): header.ballot.raw &* 3
-        case .promise(let header, let root, _): header.ballot.raw &* 5 ^ root.low
+        case .promise(let header, let root, _, _): header.ballot.raw &* 5 ^ root.low
         case .accept(let header, let key, let record):
             header.ballot.raw &* 7 ^ record.version.sequence << 40 ^ record.version.ballot.raw ^ KeyHash(key).low
         case .accepted(let header, let version): header.ballot.raw &* 11 ^ version.sequence << 40

@@ -77,7 +77,7 @@ extension World {
 
     /// What a replica holds, to compare with others.
     private struct Copy: Equatable {
-        let root: Digest
+        let root: HashTree.Leaf
         let floor: Version
         var heads: [Key: RecordHead] = [:]
 

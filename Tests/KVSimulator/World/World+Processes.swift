@@ -212,6 +212,10 @@ extension World {
         case .disk(let isStalled): if isStalled { statistics[.noticedStalls] += 1 }
         case .repaired: statistics[.repairedRecords] += 1
         case .relinquished: statistics[.relinquished] += 1
+        case .conflict(_, let key, let peer):
+            // No store of a run forgets what it has promised.
+            history.add(
+                Violation(.versions, "\(key): nodes \(node.number) and \(peer) hold two values under one version"))
         case .ready: break  // The next report tells.
         }
     }
