@@ -30,7 +30,7 @@ public final class LogStore: RecordStore {
     var syncedPosition: LogPosition = 0
     /// The newest append that is written and to be synced in any mode.
     var syncWanted: LogPosition = 0
-    var syncedBatch: UInt64
+    public internal(set) var syncedBatch: UInt64
     var syncUnderWay = false
     var lastSync: Instant?
     /// The end of the newest written batch: what lies before it is read from files.

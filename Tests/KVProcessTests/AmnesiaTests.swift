@@ -64,6 +64,34 @@ final class AmnesiaTests: XCTestCase {
         try assertHolds(names, cluster, at: "n1")
     }
 
+    /// A snapshot of the volume: its starts are those of the node itself.
+    func testACopyMadeWhileTheNodeRanIsRefused() throws {
+        let cluster = try TestCluster()
+        try cluster.startAndWait()
+        _ = try put("before", cluster, at: "n1")
+        let backup = cluster.directory.appendingPathComponent("backup").path
+        try copy(cluster, "n1", to: backup)
+        // Acknowledged by n1 and n2 alone.
+        cluster.killNow("n3")
+        let names = try put("after", cluster, at: "n2")
+        cluster.killNow("n1")
+        // What was seen of n1 is on n2's disk when n2 has noticed.
+        try cluster.wait(for: "n2 to miss n1") { cluster.log("n2").contains("out of touch") }
+        try cluster.eraseData(of: "n1")
+        try FileManager.default.copyItem(atPath: backup, toPath: cluster.data("n1"))
+        XCTAssertEqual(try cluster.stop("n2"), .exited(0))
+        try cluster.start("n2")
+        for _ in 0..<2 {
+            try cluster.start("n1")
+            XCTAssertEqual(try cluster.end(of: "n1"), .exited(65), cluster.log("n1"))
+        }
+        let log = cluster.log("n1")
+        XCTAssertTrue(log.contains("kv: the data directory of n1 is an older copy, made while n1 ran: it has "), log)
+        try cluster.start("n3")
+        try cluster.waitUntilReady("n2", "n3")
+        try assertHolds(names, cluster, at: "n3")
+    }
+
     /// The second process ends, and says why; the first one is not disturbed.
     func testACopyBesideItsOriginalEnds() throws {
         // Made before the original started last, it counts on to the same number; made afterwards, to the next.

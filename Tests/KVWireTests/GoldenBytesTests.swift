@@ -60,6 +60,7 @@ final class GoldenBytesTests: XCTestCase {
         try check(".outdated", .outdated(epoch: 5), "14 05")
         try check(
             ".heartbeat", .heartbeat(PartitionUsage(keys: 1, tombstones: 2, bytes: 300)), "15 01 02 ac02")
+        try check(".progress", .progress(shard: 1, batch: 300), "1d 01 ac02")
         try check(".canvass", .canvass(header), "16 ac02 05 0100020000000000")
         try check(
             ".canvassed", .canvassed(header, granted: true, promised: version.ballot),
@@ -248,12 +249,13 @@ final class GoldenBytesTests: XCTestCase {
             clusterID: UUID128(high: 1, low: 2), clusterName: "demo", node: NodeNumber(3), nodeID: "n3",
             store: UUID128(high: 4, low: 5), boot: 300, epoch: 7,
             agreement: [AgreementLine(path: "cluster.replicas", value: "3")],
-            starts: [ProcessStart(boot: 299, nonce: 17), ProcessStart(boot: 300, nonce: 18)])
+            starts: [ProcessStart(boot: 299, nonce: 17), ProcessStart(boot: 300, nonce: 18)],
+            progress: [1001, 42])
         let said = """
             0100000000000000 0200000000000000 04 64656d6f 03 02 6e33 0400000000000000 0500000000000000 ac02 \
             07 01 10 636c75737465722e7265706c69636173 01 33
             """
-        let starts = "02 ab02 1100000000000000 ac02 1200000000000000"
+        let starts = "02 ab02 1100000000000000 ac02 1200000000000000 02 e907 2a"
         try check(
             "hello", payload(.hello(introduction, shard: ShardPosition(index: 1, count: 2))),
             "6b7670656572 0400 01 \(said) \(starts) 01 02")

@@ -169,6 +169,7 @@ struct SplitMix: RandomNumberGenerator {
             .peek(RequestID(next()), epoch: number(), partition: partition(), key: key()),
             .peeked(RequestID(next()), record: flip() ? nil : record()),
             .outdated(epoch: number()),
+            .progress(shard: UInt16(truncatingIfNeeded: number()), batch: number()),
             .heartbeat(
                 PartitionUsage(keys: Int(number() >> 1), tombstones: Int(number() >> 1), bytes: Int(number() >> 1))),
             .canvass(header()),
@@ -190,7 +191,8 @@ struct SplitMix: RandomNumberGenerator {
             clusterID: uuid(), clusterName: text(), node: node(), nodeID: text(), store: uuid(), boot: number(),
             epoch: number(),
             agreement: (0..<below(10)).map { _ in AgreementLine(path: text(), value: text()) },
-            starts: (0..<below(4)).map { _ in ProcessStart(boot: number(), nonce: next()) }
+            starts: (0..<below(4)).map { _ in ProcessStart(boot: number(), nonce: next()) },
+            progress: (0..<below(4)).map { _ in number() }
         ).spoken(flip() ? 3 : 4)
     }
 

@@ -118,6 +118,9 @@ public enum PeerMessage: Hashable, Sendable {
     case outdated(epoch: Epoch)
     /// The sender holds this much.
     case heartbeat(PartitionUsage)
+    /// This much of one of the sender's stores is on its disk: the number of a batch, which only grows. Since version 4 of the
+    /// peer protocol.
+    case progress(shard: UInt16, batch: UInt64)
     /// (Indirect: it is the largest and the rarest, and every message would be as large.)
     indirect case cluster(ClusterMessage)
 }

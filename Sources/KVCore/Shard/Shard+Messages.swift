@@ -36,7 +36,7 @@ extension Shard {
             replica(header.partition)?.receiveRelinquish(header, from: node)
         case .relinquished(let header): receiveRelinquished(header)
         case .outdated(let epoch): tellBehind(epoch, at: node)
-        case .heartbeat, .cluster: break
+        case .heartbeat, .progress, .cluster: break
         }
     }
 

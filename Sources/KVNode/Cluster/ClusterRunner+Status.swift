@@ -3,6 +3,21 @@ import KVCore
 // How the membership stands, for clients that ask.
 
 extension ClusterRunner {
+    /// A peer's store has come this far on disk. On any loop.
+    func advanced(_ peer: NodeNumber, shard: Int, to batch: UInt64) {
+        parts.directory.peers.advanced(peer, shard: shard, to: batch)
+    }
+
+    /// Writes down how far peers have come, if that is news: a link has ended, or a while has passed. On any loop.
+    func keepProgress() {
+        let peers = parts.directory.peers
+        guard peers.beginKeepingProgress() else { return }
+        parts.pool.submit { [self] state in
+            guard state == .active, let failure = peers.keepProgress() else { return }
+            parts.logger.warning("\(failure)")
+        }
+    }
+
     struct Snapshot: Sendable {
         var topology: Topology
         var liveness: [NodeNumber: Liveness]

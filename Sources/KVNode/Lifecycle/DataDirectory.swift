@@ -23,6 +23,8 @@ final class DataDirectory: Sendable {
     var store: UUID128 { file.store }
     var boot: UInt64 { file.boot }
     var starts: [ProcessStart] { file.starts }
+    /// How far the stores had come on disk when this process opened them, by shard.
+    let progress: [UInt64]
     /// One a shard.
     var stores: [LogStore] { owned.stores }
 
@@ -74,6 +76,7 @@ final class DataDirectory: Sendable {
             })
         try Self.check(file, isOf: owned.stores, topology: found)
         try file.note(owned.stores)
+        progress = owned.stores.map(\.syncedBatch)
         peers = KnownPeers(file, nodeID: configuration.node.id, members: topology?.members ?? [])
         if let topology { _ = try member(in: topology, configuration) }
     }

@@ -15,11 +15,16 @@ final class KnownPeers: Sendable {
         var boot: UInt64 = 0
         /// Nil where the peer spoke a version of the protocol that does not say it.
         var nonce: UInt64?
+        /// How far the store was seen to have come, by shard: the number of a batch that was on its disk.
+        var progress: [UInt64] = []
+        /// Whether that is on disk here.
+        var isKept = true
     }
 
     private enum Entry {
         static func store(_ node: NodeNumber) -> String { "peer.\(node.raw)" }
         static func start(_ node: NodeNumber) -> String { "start.\(node.raw)" }
+        static func progress(_ node: NodeNumber) -> String { "progress.\(node.raw)" }
     }
 
     private let file: IdentityFile
@@ -28,6 +33,8 @@ final class KnownPeers: Sendable {
     private let known: Mutex<[NodeNumber: Known]>
     /// One is written down at a time, and looked at once more before it is.
     private let writing = Mutex(())
+    /// A call of `keepProgress` is to come.
+    private let isKeeping = Mutex(false)
 
     init(_ file: IdentityFile, nodeID: String, members: [Member]) {
         self.file = file
@@ -42,10 +49,61 @@ final class KnownPeers: Sendable {
     private static func read(_ node: NodeNumber, _ file: IdentityFile) -> Known? {
         let words = String(decoding: file.entry(Entry.start(node)) ?? [], as: UTF8.self).split(separator: " ")
         if words.count == 3, let store = UUID128(String(words[0])), let boot = UInt64(words[1]) {
-            return Known(store: store, boot: boot, nonce: UInt64(words[2], radix: 16))
+            let known = Known(store: store, boot: boot, nonce: UInt64(words[2], radix: 16))
+            return Self.read(progressOf: node, known, file)
         }
         let store = UUID128(String(decoding: file.entry(Entry.store(node)) ?? [], as: UTF8.self))
         return store.map { Known(store: $0) }
+    }
+
+    private static func read(progressOf node: NodeNumber, _ known: Known, _ file: IdentityFile) -> Known {
+        let words = String(decoding: file.entry(Entry.progress(node)) ?? [], as: UTF8.self).split(separator: " ")
+        guard let first = words.first, UUID128(String(first)) == known.store else { return known }
+        var known = known
+        known.progress = words.dropFirst().map { UInt64($0) ?? 0 }
+        return known
+    }
+
+    /// A peer in touch has said that a batch of one of its shards is on its disk. Does not block.
+    func advanced(_ node: NodeNumber, shard: Int, to batch: UInt64) {
+        guard (0..<ShardPosition.maximumCount).contains(shard) else { return }
+        known.withLock { known in
+            guard var held = known[node] else { return }
+            while held.progress.count <= shard { held.progress.append(0) }
+            guard batch > held.progress[shard] else { return }
+            held.progress[shard] = batch
+            held.isKept = false
+            known[node] = held
+        }
+    }
+
+    var hasProgressToKeep: Bool { known.withLock { $0.values.contains { !$0.isKept } } }
+
+    /// Whether `keepProgress` is to be called, by a thread that may block: there is something to keep, and no call is to come
+    /// already. (On a disk that hangs they would pile up.)
+    func beginKeepingProgress() -> Bool {
+        guard hasProgressToKeep else { return false }
+        return isKeeping.withLock { isKeeping in
+            defer { isKeeping = true }
+            return !isKeeping
+        }
+    }
+
+    /// Writes down how far peers have come. Blocks.
+    /// - Returns: what went wrong, in words.
+    func keepProgress() -> String? {
+        isKeeping.withLock { $0 = false }
+        return writing.withLock { _ in
+            let news = known.withLock { $0.filter { !$0.value.isKept } }
+            for (node, held) in news.sorted(by: { $0.key < $1.key }) {
+                let text = (["\(held.store)"] + held.progress.map(String.init)).joined(separator: " ")
+                let failure = write(Entry.progress(node), text, of: "\(node)") {
+                    known.withLock { if $0[node]?.progress == held.progress { $0[node]?.isKept = true } }
+                }
+                if let failure { return failure }
+            }
+            return nil
+        }
     }
 
     /// Why `member`, whose store the topology does not name, may not take part with this one; nil where it may. The first
@@ -86,7 +144,7 @@ final class KnownPeers: Sendable {
             held(peer.node).flatMap { $0.store == peer.store ? $0 : nil } ?? Known(store: peer.store)
         }
         func objection(_ held: Known) -> Objection? {
-            Self.objection(to: peer, id, held.boot, held.nonce, nodeID)
+            Self.objection(to: peer, id, held, nodeID)
         }
         let first = heldOfStore()
         if let objection = objection(first) { return objection }
@@ -98,16 +156,23 @@ final class KnownPeers: Sendable {
             let nonce = nonce(of: peer)
             let said = "\(peer.store) \(peer.boot) \(nonce.map { String($0, radix: 16) } ?? "-")"
             let failure = write(Entry.start(peer.node), said, of: id) {
-                known.withLock { $0[peer.node] = Known(store: peer.store, boot: peer.boot, nonce: nonce) }
+                known.withLock { known in
+                    var held =
+                        known[peer.node].flatMap { $0.store == peer.store ? $0 : nil } ?? Known(store: peer.store)
+                    (held.boot, held.nonce) = (peer.boot, nonce)
+                    known[peer.node] = held
+                }
             }
             return failure.map { Objection(.unspecified, $0) }
         }
     }
 
-    /// A store that has started less often than it was seen to, or another time than the one that was seen, is a copy.
+    /// A store that has started less often than it was seen to, or another time than the one that was seen, is a copy. So is
+    /// one that began, at a later start, with less than was seen to be on its disk.
     private static func objection(
-        to peer: Introduction, _ id: String, _ boot: UInt64, _ nonce: UInt64?, _ me: String
+        to peer: Introduction, _ id: String, _ held: Known, _ me: String
     ) -> Objection? {
+        let (boot, nonce) = (held.boot, held.nonce)
         let remedy =
             """
             it may have forgotten what it promised, so it cannot vote; use the newest copy of its data directory or, \
@@ -122,7 +187,15 @@ final class KnownPeers: Sendable {
                 """)
         }
         guard let nonce, let claimed = peer.starts.first(where: { $0.boot == boot }), claimed.nonce != nonce else {
-            return nil
+            guard peer.boot > boot,
+                let shard = zip(held.progress, peer.progress).enumerated().first(where: { $1.0 > $1.1 })
+            else { return nil }
+            return Objection(
+                .outdatedStore,
+                """
+                the data directory of \(id) is an older copy, made while \(id) ran: it has \(shard.element.1) batches in \
+                shard-\(shard.offset), and \(me) has seen \(shard.element.0) on its disk; \(remedy)
+                """)
         }
         guard peer.boot > boot else {
             return Objection(

@@ -79,6 +79,7 @@ struct NodeBase: Sendable {
         do throws(StoreError) { try directory.noteStores() } catch {
             logger.warning("could not note what is on disk: \(error)")
         }
+        if let failure = directory.peers.keepProgress() { logger.warning("\(failure)") }
         try? await group.shutdownGracefully()
         try? await clusterGroup.shutdownGracefully()
     }
@@ -111,7 +112,8 @@ struct NodeBase: Sendable {
             clusterName: topology?.settings.name ?? configuration.clusterName ?? Introduction.anyCluster,
             node: member?.number ?? .applicant, nodeID: configuration.node.id, store: directory.store,
             boot: directory.boot, epoch: topology?.epoch ?? 0,
-            agreement: agreement.map { AgreementLine(path: $0.path, value: $0.value) }, starts: directory.starts)
+            agreement: agreement.map { AgreementLine(path: $0.path, value: $0.value) }, starts: directory.starts,
+            progress: directory.progress)
         var policy = PeerPolicy(
             introduction: introduction, topology: topology,
             storeObjection: { [peers = directory.peers] in peers.objection(to: $1, of: $0) },

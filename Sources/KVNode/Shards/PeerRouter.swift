@@ -65,7 +65,7 @@ extension PeerMessage {
         case .forwarded(let id, _), .peeked(let id, _): .shard(min(id.shard, shards - 1))
         case .leading, .outdated: .all
         // The first shard's runner keeps what is about the whole node.
-        case .heartbeat, .cluster: .shard(0)
+        case .heartbeat, .progress, .cluster: .shard(0)
         }
     }
 }

@@ -13,12 +13,28 @@ extension ShardRunner {
         reachability.linkUp(
             peer, boot: introduction.boot, beats: introduction.version >= Handshake.firstWithHeartbeats,
             now: Clock.monotonic)
+        toldProgress = 0
         performReachability()
     }
 
     func linkDown(_ peer: NodeNumber) {
         reachability.linkDown(peer)
         performReachability()
+        // If it has ended, an older copy of its store may be started next.
+        if !isStopped { cluster?.keepProgress() }
+    }
+
+    /// Timers after which the progress of peers is written down while their links stand: a minute.
+    static let keptEvery = 6000
+
+    /// Tells peers how far this shard's store has come on disk. What is told here no copy made before can claim.
+    func tellProgress() {
+        let batch = store.syncedBatch
+        guard batch > toldProgress, let links else { return }
+        toldProgress = batch
+        for peer in links.peers where reachability.sendsHeartbeats(peer) {
+            links[peer]?.send(.progress(shard: UInt16(truncatingIfNeeded: index), batch: batch))
+        }
     }
 
     /// The failure detector's opinion.

@@ -63,9 +63,11 @@ final class ShardRunner: @unchecked Sendable {
     private var expected: [(partition: PartitionID, hash: KeyHash)] = []
     /// What is to be read of it that no client waits for.
     private var later: [ReadTicket] = []
-    /// The newest accept that was sent, encoded once for all replicas.
-    /// Found since the start, and when the log was last told.
+    /// Values that differed under one version, found since the start, and when the log was last told.
     var conflicts: (count: Int, told: Instant?) = (0, nil)
+    /// The last batch of the store that peers have been told of.
+    var toldProgress: UInt64 = 0
+    /// The newest accept that was sent, encoded once for all replicas.
     private var encodedAccept: (partition: PartitionID, version: Version)?
     private var encoded = EncodedMessage(.heartbeat(PartitionUsage()))
     var damage = DamageReport()
@@ -172,6 +174,7 @@ final class ShardRunner: @unchecked Sendable {
         for message in messages {
             switch message {
             case .heartbeat(let usage): usages[peer] = usage
+            case .progress(let shard, let batch): cluster?.advanced(peer, shard: Int(shard), to: batch)
             case .cluster(let message): cluster?.receive(message, from: peer)
             default: shard.handle(.message(from: peer, message), now: now)
             }
@@ -289,8 +292,10 @@ final class ShardRunner: @unchecked Sendable {
             report()
             reachability.tick(now: now.monotonic)
             performReachability()
+            tellProgress()
         }
         if timers % 50 == 0, index == 0 { vouch() }
+        if timers % Self.keptEvery == 0, index == 0 { cluster?.keepProgress() }
         // The reports of usage are a node's, so one shard sends them.
         if timers % 100 == 0, index == 0, let usage = status.usage { links?.broadcast(.heartbeat(usage)) }
         // Others may be filling the disk, or making room.

@@ -23,13 +23,16 @@ public struct Introduction: Hashable, Sendable {
     public var agreement: [AgreementLine]
     /// The latest starts of the node's store, at most `ProcessStart.maximumRemembered`; empty where `version` is 3.
     public var starts: [ProcessStart]
+    /// How far the store had come on disk when its process began, by shard: the number of its last batch then. Empty where
+    /// `version` is 3.
+    public var progress: [UInt64]
     /// Of the peer protocol, that who says this speaks on the connection.
     public var version: UInt16
 
     public init(
         clusterID: UUID128, clusterName: String, node: NodeNumber, nodeID: String, store: UUID128, boot: UInt64,
         epoch: Epoch, agreement: [AgreementLine], starts: [ProcessStart] = [],
-        version: UInt16 = Handshake.protocolVersion
+        progress: [UInt64] = [], version: UInt16 = Handshake.protocolVersion
     ) {
         self.clusterID = clusterID
         self.clusterName = clusterName
@@ -40,6 +43,7 @@ public struct Introduction: Hashable, Sendable {
         self.epoch = epoch
         self.agreement = agreement
         self.starts = starts
+        self.progress = progress
         self.version = version
     }
 
@@ -47,7 +51,7 @@ public struct Introduction: Hashable, Sendable {
     public func spoken(_ version: UInt16) -> Self {
         var said = self
         said.version = min(version, Handshake.protocolVersion)
-        if said.version < 4 { said.starts = [] }
+        if said.version < 4 { (said.starts, said.progress) = ([], []) }
         return said
     }
 

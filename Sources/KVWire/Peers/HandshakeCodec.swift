@@ -95,6 +95,8 @@ extension ByteWriter {
             varint(start.boot)
             fixed(start.nonce)
         }
+        varint(count: introduction.progress.count)
+        for batch in introduction.progress { varint(batch) }
     }
 }
 
@@ -134,6 +136,13 @@ extension ByteReader {
         return starts
     }
 
+    private mutating func progress() throws(WireError) -> [UInt64] {
+        let count = try count(of: "list of batches", size: 1, limit: ShardPosition.maximumCount)
+        var progress: [UInt64] = []
+        for _ in 0..<count { progress.append(try varint()) }
+        return progress
+    }
+
     private mutating func introduction(_ version: UInt16) throws(WireError) -> Introduction {
         let clusterID = try uuid()
         let clusterName = try string("cluster name", limit: Introduction.maximumName)
@@ -151,6 +160,7 @@ extension ByteReader {
         }
         return Introduction(
             clusterID: clusterID, clusterName: clusterName, node: node, nodeID: nodeID, store: store, boot: boot,
-            epoch: epoch, agreement: agreement, starts: version >= 4 ? try starts() : [], version: version)
+            epoch: epoch, agreement: agreement, starts: version >= 4 ? try starts() : [],
+            progress: version >= 4 ? try progress() : [], version: version)
     }
 }

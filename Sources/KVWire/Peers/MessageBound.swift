@@ -8,7 +8,7 @@ extension PeerMessage {
     var encodedBound: Int {
         switch self {
         case .canvass, .canvassed, .prepare, .promise, .reject, .accepted, .confirm, .confirmed, .leaves, .entries,
-            .transfer, .outdated, .heartbeat, .purge, .relinquish, .relinquished:
+            .transfer, .outdated, .heartbeat, .progress, .purge, .relinquish, .relinquished:
             fixedBound
         case .accept(_, let key, let record): fixedBound + key.bytes.count + record.variableSize
         case .read(_, _, let key), .peek(_, _, _, let key): fixedBound + key.bytes.count

@@ -52,7 +52,7 @@ extension ByteWriter {
             begin(.relinquished, about)
         case .leaves, .leavesResult, .entries, .entriesResult:
             comparison(message, protocolVersion)
-        case .leading, .forward, .forwarded, .relay, .peek, .peeked, .outdated, .heartbeat, .cluster:
+        case .leading, .forward, .forwarded, .relay, .peek, .peeked, .outdated, .heartbeat, .progress, .cluster:
             other(message)
         }
     }
@@ -137,6 +137,10 @@ extension ByteWriter {
             varint(count: usage.keys)
             varint(count: usage.tombstones)
             varint(count: usage.bytes)
+        case .progress(let shard, let batch):
+            code(MessageType.progress)
+            varint(UInt64(shard))
+            varint(batch)
         case .cluster(let message):
             code(MessageType.cluster)
             cluster(message)
@@ -185,6 +189,7 @@ extension ByteReader {
         case .peeked: return .peeked(try requestID(), record: try optionalRecord())
         case .outdated: return .outdated(epoch: try varint())
         case .heartbeat: return .heartbeat(try usage())
+        case .progress: return .progress(shard: try varint(in: 0...UInt16.max, "shard"), batch: try varint())
         case .purge: return .purge(try header(), floor: try version())
         case .relinquish: return .relinquish(try header())
         case .relinquished: return .relinquished(try header())

@@ -28,6 +28,7 @@ enum MessageType: UInt8 {
     case relinquished = 26
     case cluster = 27
     case relay = 28
+    case progress = 29
 }
 
 /// The bytes that tell the cases of nested values apart. Frozen likewise.

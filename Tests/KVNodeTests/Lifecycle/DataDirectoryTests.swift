@@ -172,6 +172,53 @@ final class DataDirectoryTests: XCTestCase {
         XCTAssertNil(try objection(fixture, to: second(6, starts: [3: 33, 4: 44, 5: 55, 6: 66])))
     }
 
+    /// A snapshot of a running node's volume has the same starts as the node itself.
+    func testACopyMadeWhileAPeerRanIsToldByHowFarItHadCome() throws {
+        let fixture = try DirectoryFixture()
+        func peers() throws -> KnownPeers {
+            try DataDirectory.open(fixture.configuration(three) { $0.node = "n1" }).peers
+        }
+        func peer(_ boot: UInt64, _ starts: [UInt64: UInt64], _ progress: [UInt64], store: UInt64 = 2) -> Introduction {
+            var peer = second(boot, starts: starts, store: store)
+            peer.progress = progress
+            return peer
+        }
+        try {
+            let peers = try peers()
+            peers.advanced(NodeNumber(2), shard: 0, to: 7)
+            XCTAssertFalse(peers.hasProgressToKeep, "its store is not known")
+            XCTAssertNil(peers.objection(toStartOf: peer(3, [3: 33], [5, 9])))
+            peers.advanced(NodeNumber(2), shard: 1, to: 40)
+            peers.advanced(NodeNumber(2), shard: 1, to: 39)
+            peers.advanced(NodeNumber(2), shard: 70_000, to: 39)
+            XCTAssertTrue(peers.beginKeepingProgress())
+            XCTAssertFalse(peers.beginKeepingProgress(), "it is about to be")
+            XCTAssertNil(peers.objection(toStartOf: peer(3, [3: 33], [5, 9])), "the same process, connecting anew")
+            XCTAssertEqual(
+                peers.objection(toStartOf: peer(4, [3: 33, 4: 44], [5, 39]))?.code, .outdatedStore, "not on disk yet")
+            XCTAssertNil(peers.keepProgress())
+            XCTAssertFalse(peers.hasProgressToKeep)
+        }()
+        let older = try XCTUnwrap(peers().objection(toStartOf: peer(4, [3: 33, 4: 44], [5, 39])))
+        XCTAssertEqual(older.code, .outdatedStore)
+        XCTAssertTrue(
+            older.text.hasPrefix(
+                """
+                the data directory of n2 is an older copy, made while n2 ran: it has 39 batches in shard-1, and n1 has \
+                seen 40 on its disk; it may have forgotten
+                """), older.text)
+        // Of a version that does not say it nothing is asked, of another store neither.
+        XCTAssertNil(try peers().objection(toStartOf: peer(1, [1: 11], [0, 0], store: 22)))
+        let fresh = try DirectoryFixture()
+        let others = try DataDirectory.open(fresh.configuration(three) { $0.node = "n1" }).peers
+        XCTAssertNil(others.objection(toStartOf: peer(3, [3: 33], [5])))
+        others.advanced(NodeNumber(2), shard: 0, to: 40)
+        XCTAssertNil(others.objection(toStartOf: peer(4, [:], [])))
+        XCTAssertNil(others.objection(toStartOf: peer(5, [3: 33, 5: 55], [40, 0])))
+        XCTAssertNotNil(
+            others.objection(toStartOf: peer(6, [5: 55, 6: 66], [39, 0])), "what it was seen to have counts on")
+    }
+
     func testAPeerOfTheVersionBeforeSaysNoMoreThanItsBootCounter() throws {
         let fixture = try DirectoryFixture()
         XCTAssertNil(try objection(fixture, to: second(3, starts: [:])))
