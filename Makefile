@@ -3,13 +3,15 @@
 SHELL := /bin/bash
 SWIFT ?= swift
 SEEDS ?= 1000
-SICKNESSES = dead hung stalled-disk full-disk deaf deaf-to-streams mute no-datagrams slow-links flapping half-cut wrong-clock
-# What is optimized is also linked with Swift's library, over whose calls it spends less so, and leaves out the checks of exclusive
-# access that the tests run with.
+SICKNESSES = dead hung stalled-disk full-disk deaf deaf-to-streams mute no-datagrams slow-links flapping half-cut \
+	wrong-clock
+# What is optimized is also linked with Swift's library, over whose calls it spends less so, and leaves out the checks
+# of exclusive access that the tests run with.
 RELEASE = -c release --static-swift-stdlib -Xswiftc -enforce-exclusivity=unchecked -Xswiftc -cross-module-optimization
 
 # For `kv --version`: with a + where the work tree differs from the commit. Nothing where this is no repository.
-export KV_COMMIT ?= $(shell git rev-parse --short=10 HEAD 2>/dev/null)$(shell git diff --quiet HEAD 2>/dev/null || [ $$? -ne 1 ] || echo +)
+CHANGED = $(shell git diff --quiet HEAD 2>/dev/null || [ $$? -ne 1 ] || echo +)
+export KV_COMMIT ?= $(shell git rev-parse --short=10 HEAD 2>/dev/null)$(CHANGED)
 
 .PHONY: build static deb deb-test deb-deps run test simulate bench format lint clean deps
 .DEFAULT_GOAL := build
@@ -18,11 +20,13 @@ export KV_COMMIT ?= $(shell git rev-parse --short=10 HEAD 2>/dev/null)$(shell gi
 build: deps
 	$(SWIFT) build $(RELEASE) --product kv
 
-## The same without any shared library: .build-static/kv runs on every Linux of this processor, in an empty root too. Its symbols are in
-## .build-static/kv.debug
+## The same without any shared library: .build-static/kv runs on every Linux of this processor, in an empty root too.
+## Its symbols are in .build-static/kv.debug
 static: deps
-	@# The linker warns of what looks names up: such an executable does that without libraries (CProcess), so it is not shown.
-	set -o pipefail; $(SWIFT) build $(RELEASE) --scratch-path .build-static -Xswiftc -static-executable --product kv 2>&1 | \
+	@# The linker warns of what looks names up: such an executable does that without libraries (CProcess), so it is not
+	@# shown.
+	set -o pipefail; \
+	$(SWIFT) build $(RELEASE) --scratch-path .build-static -Xswiftc -static-executable --product kv 2>&1 | \
 	    sed -e '/in statically linked applications requires at runtime/d' -e '/the use of .mktemp. is dangerous/d'
 	@packaging/strip .build-static/release/kv .build-static/kv
 
@@ -33,7 +37,8 @@ deb: deb-deps static
 deb-deps:
 	@SWIFT="$(SWIFT)" .ci/deps debhelper dpkg-dev fakeroot
 
-## The package as its users meet it: installed in a clean Debian, three nodes, a dead one, a rolling upgrade, removed. As root
+## The package as its users meet it: installed in a clean Debian, three nodes, a dead one, a rolling upgrade, removed.
+## As root
 deb-test: deb
 	@SWIFT="$(SWIFT)" .ci/deps debootstrap lintian man-db python3 iproute2 procps binutils
 	packaging/test-deb
@@ -54,7 +59,8 @@ simulate: deps
 		.build/release/simulate --seeds $$(($(SEEDS) / 10 + 1)) --sickness $$sickness || exit 1; \
 	done
 
-## kv beside Redis, etcd and a bare NIOHTTP1; ten minutes, best on a machine that does nothing else: make bench ROWS=get-etcd
+## kv beside Redis, etcd and a bare NIOHTTP1; ten minutes, best on a machine that does nothing else: make bench
+## ROWS=get-etcd
 bench: build
 	$(SWIFT) build $(RELEASE) --product barehttp
 	SWIFT="$(SWIFT)" Benchmarks/run $(ROWS)
@@ -62,9 +68,10 @@ bench: build
 format:
 	$(SWIFT) format -i -r Package.swift Sources Tests examples
 
+## What no compiler sees: form, layers, sizes, dead code, links, scripts
 lint:
-	$(SWIFT) format lint --strict -r Package.swift Sources Tests examples
-	.ci/check-layers
+	@SWIFT="$(SWIFT)" .ci/deps python3 pyflakes3 shellcheck
+	SWIFT="$(SWIFT)" .ci/lint
 
 ## Leaves the data of `make run` (kv-data) alone
 clean:

@@ -1,6 +1,6 @@
--- wrk's requests, from files that say everything: TARGETS lists one "HOST PORT FILE" a thread, in turns; FILE holds the thread's
--- requests, each preceded by its length in bytes on a line of its own. So both sides of a comparison cost wrk the same.
--- Prints one line of JSON after "RESULT ".
+-- wrk's requests, from files that say everything: TARGETS lists one "HOST PORT FILE" a thread, in turns; FILE holds the
+-- thread's requests, each preceded by its length in bytes on a line of its own. So both sides of a comparison cost wrk
+-- the same. Prints one line of JSON after "RESULT ".
 local targets = {}
 for line in io.lines(os.getenv("TARGETS")) do
     local host, port, file = line:match("^(%S+) (%S+) (%S+)$")

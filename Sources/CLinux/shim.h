@@ -1,4 +1,5 @@
-// Two calls of Linux that the Glibc module does not show to Swift, because they need _GNU_SOURCE; and what Swift has no word for.
+// Two calls of Linux that the Glibc module does not show to Swift, because they need _GNU_SOURCE; and what Swift has no
+// word for.
 #ifndef KV_CLINUX_H
 #define KV_CLINUX_H
 
@@ -14,7 +15,8 @@
 static inline ssize_t kv_pread_nowait(int fd, void *buffer, size_t length, uint64_t offset) {
     struct iovec vector = {buffer, length};
     // The offset goes as two words, of which a 64-bit kernel takes the first whole.
-    return syscall(SYS_preadv2, fd, &vector, 1ul, (unsigned long)offset, (unsigned long)(offset >> 32), 8 /* RWF_NOWAIT */);
+    unsigned long high = (unsigned long)(offset >> 32);
+    return syscall(SYS_preadv2, fd, &vector, 1ul, (unsigned long)offset, high, 8 /* RWF_NOWAIT */);
 }
 
 /// `fallocate` without flags: reserves the blocks and extends the file with zeros.
@@ -22,7 +24,8 @@ static inline int kv_fallocate(int fd, uint64_t offset, uint64_t length) {
     return (int)syscall(SYS_fallocate, fd, 0, (off_t)offset, (off_t)length);
 }
 
-/// The calling thread does not interrupt others when it wakes up (SCHED_BATCH), unless somebody has chosen its policy already.
+/// The calling thread does not interrupt others when it wakes up (SCHED_BATCH), unless somebody has chosen its policy
+/// already.
 static inline void kv_schedule_batch(void) {
     struct sched_param none = {0};
     if (sched_getscheduler(0) == SCHED_OTHER) sched_setscheduler(0, 3 /* SCHED_BATCH */, &none);

@@ -1,8 +1,8 @@
 import KVCore
 import Synchronization
 
-/// A load generator for `kv` and for Redis, in the manner of YCSB: loads keys, runs a mix of operations against them, and
-/// says how many were done a second and how long they took.
+/// A load generator for `kv` and for Redis, in the manner of YCSB: loads keys, runs a mix of operations against them,
+/// and says how many were done a second and how long they took.
 ///
 /// In a closed loop an operation begins when one ends. In an open loop they begin at a fixed rate whatever becomes of
 /// those before, and latencies count from when each was to begin.

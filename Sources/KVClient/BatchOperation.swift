@@ -23,8 +23,8 @@ extension KVClient {
 
     /// Carries out many operations at once, each as if it had been asked for alone.
     ///
-    /// **Not atomic:** some may be done and others not, in any order, and others may see what lies between. Two operations
-    /// of one batch on the same key are carried out in either order.
+    /// **Not atomic:** some may be done and others not, in any order, and others may see what lies between. Two
+    /// operations of one batch on the same key are carried out in either order.
     ///
     /// - Parameter timeout: for each operation, from when it begins: at most 256 are under way at a time. The client's
     ///   where nil.

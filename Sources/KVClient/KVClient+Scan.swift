@@ -27,8 +27,8 @@ extension KVClient {
 
     /// All keys that begin with `prefix`, page by page as they are asked for.
     ///
-    /// They come in the ring's order, which is not that of their bytes. Keys that are there throughout come exactly once;
-    /// others may or may not.
+    /// They come in the ring's order, which is not that of their bytes. Keys that are there throughout come exactly
+    /// once; others may or may not.
     /// - Parameters:
     ///   - values: whether to get the values and versions too.
     ///   - pageSize: keys of a page at most, `1 ... maximumPageSize`; brought into that range.

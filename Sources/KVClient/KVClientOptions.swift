@@ -10,7 +10,8 @@ public struct KVClientOptions: Hashable, Sendable {
     /// Requests that may be on one connection at a time, `1 ... 256`; 1 means no pipelining. They are queued on busy
     /// connections only where there may be no more of those.
     public var pipelineDepth = 16
-    /// Requests that may wait for a connection to one node, `1 ... 1,000,000`; one more is refused (`too_many_waiting`).
+    /// Requests that may wait for a connection to one node, `1 ... 1,000,000`; one more is refused
+    /// (`too_many_waiting`).
     public var maximumWaiting = 10_000
     /// To open a connection, `1 ms ... KVClient.maximumTimeout`. A request does not spend more than its share of
     /// `timeout` on it.

@@ -2,14 +2,14 @@ import KVCore
 
 // What the disk has spoiled.
 //
-// The index knows of every record its key, its version and where it lies, so one that cannot be read is not lost as long
-// as another replica has the same version: `damagedRecords` names it, and `restore` writes it again. The segment that it
-// lay in is not trusted any more. What can still be read of it is moved elsewhere, one record at a time, and when
-// nothing refers to it, it is removed.
+// The index knows of every record its key, its version and where it lies, so one that cannot be read is not lost as
+// long as another replica has the same version: `damagedRecords` names it, and `restore` writes it again. The segment
+// that it lay in is not trusted any more. What can still be read of it is moved elsewhere, one record at a time, and
+// when nothing refers to it, it is removed.
 
 extension LogStore {
-    /// The records that cannot be read, in no order; at most `StoreOptions.maximumDamage`. One that has been written again,
-    /// overwritten or deleted since is no longer among them.
+    /// The records that cannot be read, in no order; at most `StoreOptions.maximumDamage`. One that has been written
+    /// again, overwritten or deleted since is no longer among them.
     public func damagedRecords() -> [DamagedRecord] {
         guard !spoiled.isEmpty else { return [] }
         let known = spoiled.count
@@ -97,7 +97,8 @@ struct RecordsJob: Sendable {
     let path: String
     let items: [Item]
 
-    /// The bytes of each; nothing of a tombstone, whose index entry says all, and nil where they are not what was written.
+    /// The bytes of each; nothing of a tombstone, whose index entry says all, and nil where they are not what was
+    /// written.
     func run() throws(StoreError) -> [[UInt8]?] {
         var found: [[UInt8]?] = []
         for item in items {

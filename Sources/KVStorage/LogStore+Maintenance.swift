@@ -10,8 +10,8 @@ enum Maintenance {
     case indexing(SidecarWriter)
     /// Appending again what is still needed of a segment. The next step waits until `written` is.
     case merging(SegmentCursor, written: LogPosition)
-    /// Appending again what can still be read of a segment that is not trusted, record by record; the next step waits until
-    /// `written` is.
+    /// Appending again what can still be read of a segment that is not trusted, record by record; the next step waits
+    /// until `written` is.
     case emptying(Emptying, written: LogPosition)
     /// All that is needed of a segment has been appended again; when everything up to `barrier` is on disk, it can go.
     /// The barrier covers what overwrote the rest as well: that may be younger than what was appended again.
@@ -19,8 +19,8 @@ enum Maintenance {
 }
 
 extension LogStore {
-    /// After how many appends to look again for something to merge. Looked for at once when a segment is sealed, and with
-    /// the disk nearly full after each.
+    /// After how many appends to look again for something to merge. Looked for at once when a segment is sealed, and
+    /// with the disk nearly full after each.
     static let maintenanceCheck: LogPosition = 1024
 
     /// The next step of maintenance; nil where there is nothing to do, or one is under way, or the last one's appends

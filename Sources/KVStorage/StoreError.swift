@@ -64,8 +64,8 @@ extension StoreError: CustomStringConvertible {
 }
 
 extension StoreError {
-    /// What a failed read of a segment is. A sector that the disk cannot read any more (EIO) is damage like any other: it
-    /// concerns what lies there, and nothing else.
+    /// What a failed read of a segment is. A sector that the disk cannot read any more (EIO) is damage like any other:
+    /// it concerns what lies there, and nothing else.
     static func reading(_ error: FileError, _ file: String, _ offset: UInt64) -> Self {
         error.isUnreadable ? .damaged(file: file, offset: offset, detail: "\(error)") : .io(error)
     }

@@ -31,8 +31,8 @@ public struct StoreOptions: Sendable {
     public var mergeStep = 256 << 10
     /// Percent of a segment's bytes that must be garbage before it is merged.
     public var mergeGarbage = 50
-    /// Bytes a second of sealed segments that are read again, to find what the disk has spoiled while other replicas still
-    /// have it; 0 for none.
+    /// Bytes a second of sealed segments that are read again, to find what the disk has spoiled while other replicas
+    /// still have it; 0 for none.
     public var scrub = 0
     /// Records that wait at a time to be had from other replicas; with more, the disk is given up.
     public var maximumDamage = 1000

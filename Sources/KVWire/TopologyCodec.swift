@@ -16,8 +16,8 @@ public enum TopologyCodec {
         }
     }
 
-    /// Refuses bytes that are no topology, and topologies that contradict themselves: members out of order, replicas that
-    /// are not members, a wrong number of partitions, an epoch later than its own.
+    /// Refuses bytes that are no topology, and topologies that contradict themselves: members out of order, replicas
+    /// that are not members, a wrong number of partitions, an epoch later than its own.
     public static func decode(_ bytes: [UInt8]) throws(WireError) -> Topology {
         let result: Result<Topology, WireError> = bytes.withUnsafeBytes { bytes in
             var reader = ByteReader(bytes)

@@ -157,7 +157,8 @@ final class ConnectionTests: XCTestCase {
         try await node.stop()
     }
 
-    /// What stands behind an answer with `Connection: close` is not carried out (RFC 9112, 9.6), so it is no change twice.
+    /// What stands behind an answer with `Connection: close` is not carried out (RFC 9112, 9.6), so it is no change
+    /// twice.
     func testWhatANodeDoesNotTakeGoesToAnother() async throws {
         let gate = FakeNode.Gate()
         let node = try await FakeNode { _ in .held(gate, .last(204, ["ETag": "\"1.1.1\""])) }

@@ -3,8 +3,8 @@ import KVCore
 import NIOConcurrencyHelpers
 import XCTest
 
-/// Fake nodes `n1`, `n2`, ... that know of each other: they answer `/v1/ring`, and requests about keys as the key's leader
-/// would, by its name. A test moves leaderships about.
+/// Fake nodes `n1`, `n2`, ... that know of each other: they answer `/v1/ring`, and requests about keys as the key's
+/// leader would, by its name. A test moves leaderships about.
 final class FakeCluster: Sendable {
     fileprivate struct State {
         var addresses: [String] = []
@@ -18,7 +18,8 @@ final class FakeCluster: Sendable {
     let nodes: [FakeNode]
     private let state: NIOLockedValueBox<State>
 
-    /// - Parameter leaders: for each partition, the number of the node that leads it. The others are its other replicas.
+    /// - Parameter leaders: for each partition, the number of the node that leads it. The others are its other
+    ///   replicas.
     init(_ count: Int, leaders: [Int?]) async throws {
         let state = NIOLockedValueBox(State(leaders: leaders))
         self.state = state

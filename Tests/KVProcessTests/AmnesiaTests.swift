@@ -3,8 +3,8 @@ import KVCore
 import KVStorage
 import XCTest
 
-/// Stores that have forgotten what they promised: put back from an older copy, copied beside themselves, or lost. None may
-/// take part with what is left, and all is there without it.
+/// Stores that have forgotten what they promised: put back from an older copy, copied beside themselves, or lost. None
+/// may take part with what is left, and all is there without it.
 final class AmnesiaTests: XCTestCase {
     private let lines = 200
 

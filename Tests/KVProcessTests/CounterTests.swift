@@ -2,11 +2,12 @@ import KVCore
 import Synchronization
 import XCTest
 
-/// Clients that count together by reading and `If-Match`, each through a node of its own. A value names the client and its
-/// own count besides the sum, so that a client whose change was cut off can tell by reading whether it was made.
+/// Clients that count together by reading and `If-Match`, each through a node of its own. A value names the client and
+/// its own count besides the sum, so that a client whose change was cut off can tell by reading whether it was made.
 final class CounterTests: XCTestCase {
     func testTwoClientsCountWhileTheLeaderIsKilledAndComesBack() throws {
-        // A killed process loses nothing of what it wrote, synced or not; waiting for the disk 4,000 times would take long.
+        // A killed process loses nothing of what it wrote, synced or not; waiting for the disk 4,000 times would take
+        // long.
         let cluster = try TestCluster(settings: "storage: {sync: never}\n")
         try cluster.startAndWait()
         try cluster.waitUntilBalanced()
@@ -126,8 +127,8 @@ private final class Counter: Sendable {
         }
     }
 
-    /// Makes certain of a change that may have been made, or may yet be: another one over the version that is there now ends
-    /// what is still open, as it was bound to an earlier version. Then its own share tells.
+    /// Makes certain of a change that may have been made, or may yet be: another one over the version that is there now
+    /// ends what is still open, as it was bound to an earlier version. Then its own share tells.
     private func resolve(_ connection: RawConnection, _ target: String, _ number: Int) throws {
         while true {
             let (tally, version) = try read(connection, target)

@@ -3,8 +3,8 @@ import KVCore
 import Synchronization
 import XCTest
 
-/// Clients that put, read, change on condition and delete a few keys through all nodes, each on a thread and a connection
-/// of its own, and write down what they were told. `check` then holds it against what was promised.
+/// Clients that put, read, change on condition and delete a few keys through all nodes, each on a thread and a
+/// connection of its own, and write down what they were told. `check` then holds it against what was promised.
 final class Load: Sendable {
     /// Between two requests of a client, in microseconds: the machine has other work to do.
     private static let pause: UInt32 = 2000

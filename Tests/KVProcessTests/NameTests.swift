@@ -30,8 +30,8 @@ final class NameTests: XCTestCase {
         """
 
     func testNamesThatHangDoNotHoldUpReads() throws {
-        // Each key has one replica, so those that n1 leads need nobody else. More than half of the first members run, as
-        // they have to for a cluster to begin; the others are as many as all threads that read.
+        // Each key has one replica, so those that n1 leads need nobody else. More than half of the first members run,
+        // as they have to for a cluster to begin; the others are as many as all threads that read.
         let cluster = try TestCluster(nodes: 9, partitions: 64, replicas: 1)
         var text = try String(contentsOf: cluster.file, encoding: .utf8)
         for id in ["n6", "n7", "n8", "n9"] {

@@ -2,7 +2,8 @@ import Foundation
 import KVCore
 import XCTest
 
-/// Nodes in network namespaces of their own, on a bridge in another: links that a test can cut. Needs root and iproute2.
+/// Nodes in network namespaces of their own, on a bridge in another: links that a test can cut. Needs root and
+/// iproute2.
 final class NetworkNamespaces: Sendable {
     /// Of each node, in a network that nothing outside these namespaces knows.
     let hosts: [String]

@@ -98,7 +98,8 @@ final class TestCluster {
     }
 
     /// Starts a node that is no member yet; from nothing, or as what its data directory says it is.
-    /// - Parameter seed: one that the configuration lists needs to be told that it begins anew, and where its cluster is.
+    /// - Parameter seed: one that the configuration lists needs to be told that it begins anew, and where its cluster
+    ///   is.
     func startApplicant(_ id: String, admitsItself: Bool = false, seed: String? = nil) throws {
         var command = launcher(try node(id)) + [Self.executable, "serve", "--config", file.path, "--node", id]
         if spares.contains(id) { command += try addresses(id) }

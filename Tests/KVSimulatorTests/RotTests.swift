@@ -2,8 +2,8 @@ import KVCore
 import KVSimulator
 import XCTest
 
-/// A disk that spoils what it holds, under a cluster: no record is lost or told to be absent, and all are whole again in
-/// the end.
+/// A disk that spoils what it holds, under a cluster: no record is lost or told to be absent, and all are whole again
+/// in the end.
 final class RotTests: XCTestCase {
     func testWhatADiskSpoilsIsHadFromOtherReplicas() {
         var statistics = Statistics()

@@ -42,8 +42,8 @@ final class CrashTests: XCTestCase {
         }
     }
 
-    /// Where partitions come and go: nothing from before a durable wipe comes back, membership and records agree, and no
-    /// floor is ahead of a tombstone that was lost.
+    /// Where partitions come and go: nothing from before a durable wipe comes back, membership and records agree, and
+    /// no floor is ahead of a tombstone that was lost.
     func testEveryCrashPointWherePartitionsComeAndGo() throws {
         for sync in [SyncMode.always, .never] {
             let whole = try XCTUnwrap(attempt(seed: 3, sync: sync, steps: 110, isRestless: true))

@@ -255,7 +255,8 @@ final class DamageTests: XCTestCase {
         XCTAssertNil(fixture.store.takeCommit(), "a failed store writes nothing more")
     }
 
-    /// Every bit of a sealed segment, one at a time: no key is lost or changed, and all is well after repair and a start.
+    /// Every bit of a sealed segment, one at a time: no key is lost or changed, and all is well after repair and a
+    /// start.
     func testAnyByteOfASealedSegment() throws {
         let length = try XCTUnwrap(filled(keys: 12).disk.contents(filled(keys: 12).path("0000000001.log"))).count
         for byte in stride(from: SegmentHeader.size, to: length, by: 7) {

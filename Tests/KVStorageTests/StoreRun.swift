@@ -30,7 +30,8 @@ final class StoreRun {
         fixture.disk.blockedReads = 300
     }
 
-    /// Works for `steps` steps; the disk stops at its operation `stop`, and after each crash again where `again` is set.
+    /// Works for `steps` steps; the disk stops at its operation `stop`, and after each crash again where `again` is
+    /// set.
     func run(steps: Int, stopAt stop: Int? = nil, again: Bool = false) throws {
         fixture.disk.stopAt = stop
         try openThroughCrashes(again: again)

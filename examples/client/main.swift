@@ -46,7 +46,8 @@ do {
 }
 await client.close()
 
-/// Adds 1 to a number, whoever else does so at the same time: it is written only if nobody has written since it was read.
+/// Adds 1 to a number, whoever else does so at the same time: it is written only if nobody has written since it was
+/// read.
 func increment(_ key: Key) async throws {
     while true {
         let old = try await client.get(key)

@@ -211,8 +211,8 @@ extension HTTPConnection {
         }
     }
 
-    /// The request under way is carried out and its answer, in this frame, about to be written; nil where the connection
-    /// is gone.
+    /// The request under way is carried out and its answer, in this frame, about to be written; nil where the
+    /// connection is gone.
     mutating func answered(now: Instant) -> AnswerFrame? {
         guard case .executing = state else { return nil }
         return endAnswer(now: now)

@@ -1,6 +1,7 @@
 import NIOCore
 
-/// The time as HTTP writes it, `Tue, 14 Nov 2023 22:13:20 GMT` (RFC 9110, 5.6.7). Kept for the second that it is good for.
+/// The time as HTTP writes it, `Tue, 14 Nov 2023 22:13:20 GMT` (RFC 9110, 5.6.7). Kept for the second that it is good
+/// for.
 struct HTTPDate {
     private var second: UInt64?
     private var text: [UInt8] = []

@@ -9,8 +9,9 @@ import NIOHTTP1
 public enum HTTPDoor {
     /// Prepares an accepted connection. To be called on its event loop, before it is read from.
     ///
-    /// The channel should allow half-closure by the client (`ChannelOptions.allowRemoteHalfClosure`), or those who close
-    /// their sending half after the last request get no answer. A `ChannelShouldQuiesceEvent` drains the connection.
+    /// The channel should allow half-closure by the client (`ChannelOptions.allowRemoteHalfClosure`), or those who
+    /// close their sending half after the last request get no answer. A `ChannelShouldQuiesceEvent` drains the
+    /// connection.
     ///
     /// - Parameters:
     ///   - budgets: what the node's connections may hold, by both protocols.

@@ -1,9 +1,10 @@
 import KVCore
 
-/// The commands on keys that a connection has under way. Those on different keys go on side by side; of those on one key, a
-/// later waits for an earlier where one of them changes it: a client's commands take effect in its order, and a change of
-/// leaders could reorder what is on its way. Plain writes of a key that have waited together go as the last of them, and
-/// additions as their sum: it is what is left when they take effect one after another with nothing between.
+/// The commands on keys that a connection has under way. Those on different keys go on side by side; of those on one
+/// key, a later waits for an earlier where one of them changes it: a client's commands take effect in its order, and a
+/// change of leaders could reorder what is on its way. Plain writes of a key that have waited together go as the last
+/// of them, and additions as their sum: it is what is left when they take effect one after another with nothing
+/// between.
 struct OperationTable {
     struct Operation {
         /// The place of the reply among the connection's.
@@ -104,8 +105,8 @@ struct OperationTable {
         return (token, true)
     }
 
-    /// What additions that went together have come to, one after another; nothing where they go one by one now, and nil of a
-    /// token that stands for no others, or for what has ended alike.
+    /// What additions that went together have come to, one after another; nothing where they go one by one now, and nil
+    /// of a token that stands for no others, or for what has ended alike.
     mutating func sums(of token: Int, _ outcome: Outcome) -> [Int64]? {
         guard !held.isEmpty, held[token] != nil else { return nil }
         if case .updated(_, .misfit(.overflow)) = outcome {

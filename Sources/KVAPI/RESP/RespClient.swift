@@ -52,7 +52,8 @@ final class RespClient: Sendable {
         description.withLock { $0.command = command }
     }
 
-    /// Its line in CLIENT LIST. Clients look for all of Redis's fields; buffers are not counted by client here, and told as 0.
+    /// Its line in CLIENT LIST. Clients look for all of Redis's fields; buffers are not counted by client here, and
+    /// told as 0.
     func line(wall: UInt64) -> String {
         let description = description.withLock { $0 }
         let active = active.load(ordering: .relaxed)

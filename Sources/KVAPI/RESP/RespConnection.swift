@@ -115,11 +115,6 @@ struct RespConnection: ~Copyable {
 // MARK: - Inputs
 
 extension RespConnection {
-    /// Bytes that wait to be taken apart.
-    var unreadBytes: Int { input.readableBytes }
-    /// Commands on keys that are under way.
-    var commandsUnderWay: Int { operations.count }
-
     mutating func received(_ bytes: ByteBuffer) {
         guard state == .serving else { return }
         counted.bytesIn &+= UInt64(bytes.readableBytes)

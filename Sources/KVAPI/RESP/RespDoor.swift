@@ -22,8 +22,9 @@ public final class RespDoor: Sendable {
 
     /// Prepares an accepted connection. To be called on its event loop, before it is read from.
     ///
-    /// The channel should allow half-closure by the client (`ChannelOptions.allowRemoteHalfClosure`), or those who close
-    /// their sending half after the last request get no reply. A `ChannelShouldQuiesceEvent` drains the connection.
+    /// The channel should allow half-closure by the client (`ChannelOptions.allowRemoteHalfClosure`), or those who
+    /// close their sending half after the last request get no reply. A `ChannelShouldQuiesceEvent` drains the
+    /// connection.
     public func configure(_ channel: any Channel) throws {
         try channel.pipeline.syncOperations.addHandler(RespHandler(server: server, channel: channel))
     }

@@ -1,8 +1,8 @@
 import KVCore
 import Synchronization
 
-/// The last keys of the cursors that a node has given out lately, so that a SCAN that goes on there need not look for them.
-/// It may forget any of them.
+/// The last keys of the cursors that a node has given out lately, so that a SCAN that goes on there need not look for
+/// them. It may forget any of them.
 final class ScanPositions: Sendable {
     private struct State {
         var keys: [ScanCursor: Key] = [:]

@@ -106,7 +106,8 @@ final class RespDialect: Dialect {
 }
 
 extension Address {
-    /// - Parameter redirection: `HOST:PORT`; IPv6 with brackets or, as Redis has it, without; no host is the answer's own.
+    /// - Parameter redirection: `HOST:PORT`; IPv6 with brackets or, as Redis has it, without; no host is the answer's
+    ///   own.
     init?(redirection: Substring, from address: Address) {
         guard let colon = redirection.lastIndex(of: ":"),
             let port = Int(redirection[redirection.index(after: colon)...]), 1...65_535 ~= port

@@ -1,5 +1,5 @@
-/// How often each kind of operation comes. The six of YCSB (Cooper et al., "Benchmarking cloud serving systems with YCSB",
-/// 2010), and any ratio of reads to updates.
+/// How often each kind of operation comes. The six of YCSB (Cooper et al., "Benchmarking cloud serving systems with
+/// YCSB", 2010), and any ratio of reads to updates.
 public struct WorkloadMix: Hashable, Sendable {
     /// As reports name it.
     public let name: String

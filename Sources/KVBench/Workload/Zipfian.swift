@@ -2,8 +2,8 @@ import Glibc
 
 /// Ranks in `0 ..< count`, the k-th with a probability proportional to `1 / (k + 1)^theta`.
 ///
-/// By the method of Gray et al., "Quickly generating billion-record synthetic databases" (1994): the first two ranks are
-/// exact, the others come from a power function that approximates the sums between them. It takes one `pow` a rank.
+/// By the method of Gray et al., "Quickly generating billion-record synthetic databases" (1994): the first two ranks
+/// are exact, the others come from a power function that approximates the sums between them. It takes one `pow` a rank.
 struct Zipfian: Sendable {
     /// YCSB's.
     static let theta = 0.99

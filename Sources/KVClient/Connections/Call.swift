@@ -3,9 +3,9 @@ import Synchronization
 
 /// One request to one node, until it is known what came of it.
 ///
-/// Whoever ends it first decides: its answer, a deadline, a lost connection, or the cancellation of the task that waits.
-/// One that has ended after it was sent keeps its place in its connection's queue, for its answer must not be taken for
-/// that of the next.
+/// Whoever ends it first decides: its answer, a deadline, a lost connection, or the cancellation of the task that
+/// waits. One that has ended after it was sent keeps its place in its connection's queue, for its answer must not be
+/// taken for that of the next.
 final class Call: Sendable {
     enum Result: Sendable {
         case answer(Answer)

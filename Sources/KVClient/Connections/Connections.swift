@@ -4,9 +4,9 @@ import NIOPosix
 
 /// Decides which connection to a node carries a call, and when to open one. Belongs to an event loop.
 ///
-/// A node carries out the requests of one connection one after the other. So calls go to an idle connection first; where
-/// there is none, another is opened, up to the limit; only then do they queue behind others on a connection, where there
-/// are fewest; and beyond `depth` they wait here.
+/// A node carries out the requests of one connection one after the other. So calls go to an idle connection first;
+/// where there is none, another is opened, up to the limit; only then do they queue behind others on a connection,
+/// where there are fewest; and beyond `depth` they wait here.
 final class Connections {
     let address: Address
     private let loop: any EventLoop

@@ -60,8 +60,8 @@ extension NodePool: Equatable {
     static func == (a: NodePool, b: NodePool) -> Bool { a === b }
 }
 
-/// Whether connections to a node can be opened, as far as the last attempts tell. Set on the node's event loop, looked at
-/// from anywhere.
+/// Whether connections to a node can be opened, as far as the last attempts tell. Set on the node's event loop, looked
+/// at from anywhere.
 final class Availability: Sendable {
     private let downUntil = Atomic<UInt64>(0)
 

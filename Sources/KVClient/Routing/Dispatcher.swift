@@ -93,7 +93,8 @@ final class Dispatcher: Sendable {
         refresh()
     }
 
-    /// Fetches the map in the background, if it is outdated: at once, or with an operation some time after the last fetch.
+    /// Fetches the map in the background, if it is outdated: at once, or with an operation some time after the last
+    /// fetch.
     private func refresh() {
         guard routes.beginRefresh() else { return }
         Task { [self] in

@@ -4,8 +4,8 @@ import Synchronization
 
 /// Which node each request goes to. Shared by all tasks; what the lock guards is looked at briefly.
 final class Routes: Sendable {
-    /// How many operations on keys go by the endpoints alone, before the map is asked for: who makes only a few does not
-    /// pay for it.
+    /// How many operations on keys go by the endpoints alone, before the map is asked for: who makes only a few does
+    /// not pay for it.
     static let operationsBeforeMap = 4
     /// Least time between two fetches of the map.
     static let refreshInterval = TimeAmount.milliseconds(500)

@@ -1,4 +1,5 @@
-/// Holds an operator's change against what is: who would be a member then, and under what standing, or why it is refused.
+/// Holds an operator's change against what is: who would be a member then, and under what standing, or why it is
+/// refused.
 struct ChangeReview {
     private let change: MembershipChange
     private let context: ClusterContext

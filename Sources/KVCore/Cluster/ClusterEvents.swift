@@ -2,8 +2,8 @@
 public enum ClusterInput: Sendable {
     /// From a member, or from an applicant, whose number is 0.
     case message(from: NodeNumber, ClusterMessage)
-    /// A member goes by a topology of this epoch: its handshake, gossip or `outdated` said so. A lower one than here is sent
-    /// this node's, a higher one asked for its own.
+    /// A member goes by a topology of this epoch: its handshake, gossip or `outdated` said so. A lower one than here is
+    /// sent this node's, a higher one asked for its own.
     case epochSeen(Epoch, at: NodeNumber)
     /// The failure detector's opinion changed.
     case liveness(NodeNumber, Liveness)

@@ -1,5 +1,5 @@
-/// A node's part in membership: it keeps the topology, remembers who waits to be admitted, reports on what it leads, and
-/// while it leads the council's partition it is the coordinator, which alone changes the topology.
+/// A node's part in membership: it keeps the topology, remembers who waits to be admitted, reports on what it leads,
+/// and while it leads the council's partition it is the coordinator, which alone changes the topology.
 ///
 /// One a process. Inputs come through `handle`; what is to be done about them gathers in `effects`. Pure: it knows no
 /// clock, no disk, no network, and no bytes of a topology. Its parts, one a file: `Keeper` (adopting), `Coordinator`
@@ -42,9 +42,6 @@ public struct ClusterMachine {
 
     /// Who waits to be admitted, as far as this node has heard, by id.
     public var applicants: [Applicant] { context.applicants.all }
-
-    /// Whether this node reads and changes the topology.
-    public var isCoordinator: Bool { coordinator.isLeading }
 
     /// The plan under way, as far as this node knows: only the council hears how its moves stand.
     public func planStatus() -> PlanStatus? {

@@ -38,8 +38,9 @@ public struct ClusterOptions: Sendable {
 
     public init() {}
 
-    /// Partitions that one node sends at a time: where a rate holds them back, what it sends in two seconds, but enough that
-    /// the next is settled by the time one ends. More would only mean that more partitions need two majorities for longer.
+    /// Partitions that one node sends at a time: where a rate holds them back, what it sends in two seconds, but enough
+    /// that the next is settled by the time one ends. More would only mean that more partitions need two majorities for
+    /// longer.
     func maximumSends(_ plan: ChangePlan?) -> Int {
         guard moveRate > 0, let plan, plan.moves > 0 else { return maximumMoves }
         let bytes = plan.bytes / UInt64(plan.moves)
@@ -48,8 +49,8 @@ public struct ClusterOptions: Sendable {
         return min(max(Int(inASecond) * 2, 4), maximumMoves)
     }
 
-    /// How often the coordinator looks for what to change. Every change is gone by at every node, in the midst of clients'
-    /// requests: where a rate holds moves back, fewer do.
+    /// How often the coordinator looks for what to change. Every change is gone by at every node, in the midst of
+    /// clients' requests: where a rate holds moves back, fewer do.
     func interval(_ plan: ChangePlan?) -> Span {
         guard maximumSends(plan) < maximumMoves else { return changeInterval }
         return Span(nanoseconds: changeInterval.nanoseconds * 4)

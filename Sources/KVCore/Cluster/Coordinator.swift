@@ -1,6 +1,7 @@
-/// What the leader of the council's partition does: it reads the topology's register, and then changes it, one change at
-/// a time, each under the condition that the register is as it was read. So however many nodes believe that they lead,
-/// the topologies that are chosen form one line; and whoever loses the lead leaves nothing behind but the register.
+/// What the leader of the council's partition does: it reads the topology's register, and then changes it, one change
+/// at a time, each under the condition that the register is as it was read. So however many nodes believe that they
+/// lead, the topologies that are chosen form one line; and whoever loses the lead leaves nothing behind but the
+/// register.
 struct Coordinator {
     /// What is known of the register.
     private enum Phase {
@@ -203,8 +204,8 @@ struct Coordinator {
         case .resting(let time):
             if context.time >= time { read() }
         case .ready(_, let epoch):
-            // Where another coordinator has gone on, its change is read. Now and then it is looked whether one has whose
-            // outcome nobody was told.
+            // Where another coordinator has gone on, its change is read. Now and then it is looked whether one has
+            // whose outcome nobody was told.
             guard epoch >= context.topology.epoch, context.time - lastKnown < context.options.reread else {
                 return read()
             }

@@ -1,12 +1,12 @@
 /// Decides when a first member whose data directory is new may take part.
 ///
-/// Every first member begins from the same file with the same topology, so one that has lost its data looks like one that
-/// has never run. What tells them apart is what the others have written down: the first store that they saw of it. So it
-/// takes part only once a majority of the first members, itself among them, has written its store down. A later start with
-/// another new directory then meets one of them, which knows the store that was there before.
+/// Every first member begins from the same file with the same topology, so one that has lost its data looks like one
+/// that has never run. What tells them apart is what the others have written down: the first store that they saw of it.
+/// So it takes part only once a majority of the first members, itself among them, has written its store down. A later
+/// start with another new directory then meets one of them, which knows the store that was there before.
 public struct Founding: Sendable {
-    /// For so long after the start those that have not answered are waited for, where a majority has: one that knows better
-    /// answers within this if it runs.
+    /// For so long after the start those that have not answered are waited for, where a majority has: one that knows
+    /// better answers within this if it runs.
     public static let patience = Span.milliseconds(2000)
 
     private let others: Set<NodeNumber>

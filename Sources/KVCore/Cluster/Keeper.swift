@@ -1,4 +1,5 @@
-/// Keeps this node's topology up to date: learns of later ones, has them persisted, then adopts them; and passes them on.
+/// Keeps this node's topology up to date: learns of later ones, has them persisted, then adopts them; and passes them
+/// on.
 struct Keeper {
     private let context: ClusterContext
     /// On its way to the disk.
@@ -10,8 +11,8 @@ struct Keeper {
     private var asked: (node: NodeNumber, at: Instant)?
     /// When each node was last sent this node's topology unasked.
     private var pushed: [NodeNumber: Instant] = [:]
-    /// The epochs that were newest here at `markedAt`, and some while before: who is below the latter is behind, and has
-    /// not just been overtaken by what is on its way to it.
+    /// The epochs that were newest here at `markedAt`, and some while before: who is below the latter is behind, and
+    /// has not just been overtaken by what is on its way to it.
     private var marks: (before: Epoch, last: Epoch)
     private var markedAt: Instant
 

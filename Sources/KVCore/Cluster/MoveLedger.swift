@@ -46,7 +46,8 @@ struct MoveLedger {
         reports[move.partition] = move
     }
 
-    /// Forgets the moves that are over. What the newest report of them left open has been sent since, where they succeeded.
+    /// Forgets the moves that are over. What the newest report of them left open has been sent since, where they
+    /// succeeded.
     mutating func turn(to topology: Topology) {
         for (partition, report) in reports {
             guard let assignment = topology.place(of: partition) else { continue }

@@ -1,8 +1,9 @@
-/// Time as a process lived it. While it was paused or starved it could not hear anybody, so that time counts for little.
+/// Time as a process lived it. While it was paused or starved it could not hear anybody, so that time counts for
+/// little.
 ///
-/// A gap above `maximumStep` between two calls counts as nothing the first time, so that whatever came meanwhile is heard
-/// before anybody is judged by it; as `maximumStep` while ticks keep coming late, so that a node that is always late does
-/// judge in the end.
+/// A gap above `maximumStep` between two calls counts as nothing the first time, so that whatever came meanwhile is
+/// heard before anybody is judged by it; as `maximumStep` while ticks keep coming late, so that a node that is always
+/// late does judge in the end.
 struct OwnClock: Sendable {
     private(set) var time: Instant
     private var last: Instant

@@ -1,16 +1,17 @@
 /// Holds an opinion on which members can be talked to, in both directions.
 ///
 /// This node's own link to a peer must stand, so that what is sent arrives, and the peer must be heard, so that answers
-/// do. A link that is reset counts at once: a killed process is passed over long before a failure detector notices. Every
-/// member sends heartbeats over its links, so silence counts after `silence`; and where heartbeats come, they outweigh the
-/// failure detector, whose datagrams a firewall may hold back. Of peers that send none (those of the version before) the
-/// failure detector tells.
+/// do. A link that is reset counts at once: a killed process is passed over long before a failure detector notices.
+/// Every member sends heartbeats over its links, so silence counts after `silence`; and where heartbeats come, they
+/// outweigh the failure detector, whose datagrams a firewall may hold back. Of peers that send none (those of the
+/// version before) the failure detector tells.
 public struct Reachability: Sendable {
     /// A peer that sends heartbeats and has not been heard for so long is out of touch: five heartbeats.
     public static let silence = Span.milliseconds(1500)
     /// Who was heard so lately is vouched for to the failure detector; to be told as often.
     public static let lately = Span.milliseconds(500)
-    /// More time than this between two calls is this node's own lateness: what peers have sent meanwhile waits to be read.
+    /// More time than this between two calls is this node's own lateness: what peers have sent meanwhile waits to be
+    /// read.
     static let maximumStep = Span.milliseconds(250)
 
     /// What the caller is to perform, in order; it empties the array.

@@ -37,8 +37,8 @@ extension Swim {
         } else if update.source == from, update.liveness == .suspect,
             reply.corrections.count < Reply.maximumCorrections
         {
-            // Who has just begun, or was away, suspects whom all others know to be dead, or have heard refute it. Nobody
-            // would confirm or deny that.
+            // Who has just begun, or was away, suspects whom all others know to be dead, or have heard refute it.
+            // Nobody would confirm or deny that.
             reply.isNeeded = true
             reply.corrections.append(update.node)
         }

@@ -1,9 +1,9 @@
 /// Holds an opinion on which members run: alive, suspect or dead.
 ///
-/// It is SWIM (Das, Gupta and Motivala, 2002) with Lifeguard (Dadgar, Phillips and Currey, 2017). Every node pings a few
-/// members in turn each interval; one that does not answer is pinged through others, then suspected, and, unless it refutes
-/// that, declared dead. News travel on these messages: each node tells each piece a number of times that grows with the
-/// logarithm of the members, so that all know in as many rounds and no node sends more than a constant amount.
+/// It is SWIM (Das, Gupta and Motivala, 2002) with Lifeguard (Dadgar, Phillips and Currey, 2017). Every node pings a
+/// few members in turn each interval; one that does not answer is pinged through others, then suspected, and, unless it
+/// refutes that, declared dead. News travel on these messages: each node tells each piece a number of times that grows
+/// with the logarithm of the members, so that all know in as many rounds and no node sends more than a constant amount.
 ///
 ///     alive(i) --probe failed--> suspect(i) --time--> dead(i)
 ///        ^                           |                   |
@@ -12,9 +12,9 @@
 /// Only a member raises its incarnation, to refute what is said of it; a new process begins with a higher one than any
 /// before. So a member that was paused, cut off or restarted is alive again as soon as it is heard.
 ///
-/// Lifeguard's part is to doubt oneself first. Whoever misses answers that must have come (nacks of helpers), has to refute,
-/// or finds its own ticks late gives others more time. A suspicion lasts long until others confirm it. A suspect is told so
-/// with the next ping to it.
+/// Lifeguard's part is to doubt oneself first. Whoever misses answers that must have come (nacks of helpers), has to
+/// refute, or finds its own ticks late gives others more time. A suspicion lasts long until others confirm it. A
+/// suspect is told so with the next ping to it.
 ///
 /// It only informs: no promise of the store depends on its being right.
 public struct Swim: Sendable {
@@ -74,8 +74,8 @@ public struct Swim: Sendable {
         rumors.begin(me)
     }
 
-    /// The members but this node, as the topology has them. New ones count as alive until found otherwise; those no longer
-    /// named are forgotten.
+    /// The members but this node, as the topology has them. New ones count as alive until found otherwise; those no
+    /// longer named are forgotten.
     public mutating func setMembers(_ members: [NodeNumber], now: Instant) {
         advance(now, isTick: false)
         let wanted = Set(members).subtracting([me])
@@ -94,8 +94,8 @@ public struct Swim: Sendable {
         node == me ? .alive : index(of: node).map { peers[$0].liveness }
     }
 
-    /// A message came. From whom is not a member it is ignored, as is what it says of those who are not: the topology alone
-    /// says who is.
+    /// A message came. From whom is not a member it is ignored, as is what it says of those who are not: the topology
+    /// alone says who is.
     public mutating func receive(_ message: GossipMessage, from: NodeNumber, now: Instant) {
         advance(now, isTick: false)
         guard message.incarnation < Self.incarnationLimit, let sender = index(of: from) else { return }
@@ -117,8 +117,8 @@ public struct Swim: Sendable {
         if isAccused || reply.isNeeded { tell(from, first: reply.corrections) }
     }
 
-    /// `node` has just been heard over a connection (memberlist pings over TCP where UDP fails; here connections stand, and
-    /// carry heartbeats). Whatever others say of it, it is alive to this node while it is heard.
+    /// `node` has just been heard over a connection (memberlist pings over TCP where UDP fails; here connections stand,
+    /// and carry heartbeats). Whatever others say of it, it is alive to this node while it is heard.
     public mutating func vouch(for node: NodeNumber, now: Instant) {
         advance(now, isTick: false)
         guard let index = index(of: node) else { return }

@@ -1,7 +1,7 @@
 /// Times and limits of a failure detector, all named here.
 ///
-/// With the default interval a process that stops is suspected within 1.85 s in clusters of up to four (a turn of 1 s, a
-/// probe of 0.7 s, ticks) and declared dead within 5.2 s.
+/// With the default interval a process that stops is suspected within 1.85 s in clusters of up to four (a turn of 1 s,
+/// a probe of 0.7 s, ticks) and declared dead within 5.2 s.
 public struct SwimOptions: Hashable, Sendable {
     /// `failure.probe_interval`, at least `minimumInterval`: SWIM's protocol period. All other times derive from it.
     public let probeInterval: Span
@@ -22,8 +22,8 @@ public struct SwimOptions: Hashable, Sendable {
     public var gossipFanOut = 3
     /// A message of news goes out at most this number of times log2(members + 1) from each node.
     public var retransmissions = 2
-    /// How long a suspicion waits for a refutation once confirmed, in clusters of up to ten members: it grows with log10 of
-    /// the members.
+    /// How long a suspicion waits for a refutation once confirmed, in clusters of up to ten members: it grows with
+    /// log10 of the members.
     public var suspicionTimeout: Span
     /// An unconfirmed suspicion waits so many times longer.
     public var unconfirmedFactor: UInt64 = 6

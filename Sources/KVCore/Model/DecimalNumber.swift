@@ -1,5 +1,5 @@
-/// Numbers with a fraction in a value, as Redis reads and prints them: in the widest floating-point format of the machine, with
-/// 17 digits after the point.
+/// Numbers with a fraction in a value, as Redis reads and prints them: in the widest floating-point format of the
+/// machine, with 17 digits after the point.
 enum DecimalNumber {
     #if arch(x86_64)
     typealias Number = Float80

@@ -46,7 +46,8 @@ public struct GossipUpdate: Hashable, Sendable {
 }
 
 extension GossipMessage {
-    /// What a datagram may have, so that it is never cut up on its way: the path's least MTU, less IP's and UDP's headers.
+    /// What a datagram may have, so that it is never cut up on its way: the path's least MTU, less IP's and UDP's
+    /// headers.
     public static let maximumSize = 1400
     /// Of a message without updates and of each update, in bytes, authenticated: docs/wire-format.md.
     public static let emptySize = 64

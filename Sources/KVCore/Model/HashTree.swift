@@ -1,11 +1,11 @@
 /// A digest of a set of records: 256 leaves under one root. Two replicas with equal roots hold the same records.
 ///
-/// Merkle's tree as Dynamo compares replicas with it, but incremental: a leaf is the exclusive or of its records' hashes,
-/// so a change costs two hashes, and no order of changes matters. The root is the exclusive or of the leaves.
+/// Merkle's tree as Dynamo compares replicas with it, but incremental: a leaf is the exclusive or of its records'
+/// hashes, so a change costs two hashes, and no order of changes matters. The root is the exclusive or of the leaves.
 ///
-/// Each leaf is two sums. The first is of keys and versions: it tells which replica lacks what, and the protocol rests on
-/// it. The second is of what is held under these versions. Where only the second differs, one version names two values,
-/// which can only be where a store has forgotten a ballot and used it again.
+/// Each leaf is two sums. The first is of keys and versions: it tells which replica lacks what, and the protocol rests
+/// on it. The second is of what is held under these versions. Where only the second differs, one version names two
+/// values, which can only be where a store has forgotten a ballot and used it again.
 public struct HashTree: Sendable {
     public static let leafCount = 256
 
@@ -44,7 +44,8 @@ public struct HashTree: Sendable {
     public var digests: [Digest] { leaves.map(\.digest) }
     public var contents: [UInt64] { leaves.map(\.contents) }
 
-    /// The leaves whose keys and versions differ from those of another tree; nil unless `others` has `leafCount` of them.
+    /// The leaves whose keys and versions differ from those of another tree; nil unless `others` has `leafCount` of
+    /// them.
     public func differing(from others: [Digest]) -> [Int]? {
         guard others.count == leaves.count else { return nil }
         return leaves.indices.filter { leaves[$0].digest != others[$0] }

@@ -1,4 +1,5 @@
-/// A small seeded generator (Steele, Lea and Flood, "Fast splittable pseudorandom number generators"): jitter that replays.
+/// A small seeded generator (Steele, Lea and Flood, "Fast splittable pseudorandom number generators"): jitter that
+/// replays.
 public struct SplitMix: RandomNumberGenerator, Sendable {
     private var state: UInt64
 

@@ -1,13 +1,13 @@
-/// A change of one key that depends on what the key holds: Redis's read-modify-write commands of a string. The leader judges
-/// it on the key's latest record, so it is as atomic as any other operation.
+/// A change of one key that depends on what the key holds: Redis's read-modify-write commands of a string. The leader
+/// judges it on the key's latest record, so it is as atomic as any other operation.
 public struct Update: Hashable, Sendable {
     public var change: Change
     /// What must hold for it to be carried out.
     public var requirement: Requirement
     /// What becomes of the expiry.
     public var lifetime: LifetimeChange
-    /// Whether the answer brings the value that was there before. Only for `set`, `remove` and `keep`; the others answer
-    /// with their result.
+    /// Whether the answer brings the value that was there before. Only for `set`, `remove` and `keep`; the others
+    /// answer with their result.
     public var returnsPrevious: Bool
     /// A longer value is a `Misfit.tooLong`. Bytes.
     public var maximumLength: Int
@@ -21,12 +21,13 @@ public struct Update: Hashable, Sendable {
         case keep
         /// Appends to the value, or creates it. Answers with the new length.
         case append([UInt8])
-        /// Overwrites from an offset (0 or more) on, filling a gap with zeros; creates it. Answers with the new length. With no bytes it
-        /// changes nothing (and creates nothing).
+        /// Overwrites from an offset (0 or more) on, filling a gap with zeros; creates it. Answers with the new length.
+        /// With no bytes it changes nothing (and creates nothing).
         case overwrite(offset: Int, [UInt8])
         /// Adds to a decimal integer of 64 bits; an absent value is 0. Answers with the sum.
         case add(Int64)
-        /// Adds to a decimal number, as Redis's INCRBYFLOAT does; an absent value is 0. Answers with the new value's bytes.
+        /// Adds to a decimal number, as Redis's INCRBYFLOAT does; an absent value is 0. Answers with the new value's
+        /// bytes.
         case addNumber([UInt8])
     }
 

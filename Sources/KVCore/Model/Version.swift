@@ -1,4 +1,5 @@
-/// A claim to lead a partition: `(round, node)`, ordered in that order. Promised per partition, persisted, never reused.
+/// A claim to lead a partition: `(round, node)`, ordered in that order. Promised per partition, persisted, never
+/// reused.
 ///
 /// Lamport's ballot number ("The Part-Time Parliament"). Packed in 64 bits: 48 of round, 16 of node.
 public struct Ballot: Hashable, Comparable, Sendable {
@@ -30,7 +31,8 @@ extension Ballot: CustomStringConvertible {
     public var description: String { "\(round).\(node.raw)" }
 }
 
-/// The version of a record, `(ballot, sequence)`: grows for a key, and no two records of a key share one. It is the ETag.
+/// The version of a record, `(ballot, sequence)`: grows for a key, and no two records of a key share one. It is the
+/// ETag.
 public struct Version: Hashable, Comparable, Sendable {
     public var ballot: Ballot
     /// Counts the proposals of one leader for one partition, from 1.

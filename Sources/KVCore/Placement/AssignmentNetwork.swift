@@ -1,7 +1,8 @@
 /// A flow network that hands items to nodes, each of which takes a number of them within its bounds.
 ///
 /// Lower bounds need no special algorithm: what a node must take goes to the sink directly, what it may take beyond
-/// goes through one common vertex, which lets through just the difference. So a flow of the full total fills the former.
+/// goes through one common vertex, which lets through just the difference. So a flow of the full total fills the
+/// former.
 struct AssignmentNetwork {
     private static let source = 0
     private static let sink = 1

@@ -23,7 +23,8 @@ struct FlowNetwork {
     private let vertexCount: Int
     private let source: Int
     private let sink: Int
-    /// A lower bound of the cost from each vertex to the sink: no usable arc `u -> v` has `cost + potential(v) < potential(u)`.
+    /// A lower bound of the cost from each vertex to the sink: no usable arc `u -> v` has
+    /// `cost + potential(v) < potential(u)`.
     private var potentials: [Int32]
 
     init(vertexCount: Int, source: Int, sink: Int, expectedArcs: Int) {

@@ -3,9 +3,9 @@ extension Planner {
     /// fewer copies. The parameters are those of `plan`.
     ///
     /// A copy is saved where a replica stays. What stays at a node is neither more than it holds nor more than its
-    /// share; what stays of a partition is neither more than its replicas that still have a place nor, in any zone, more
-    /// than the spread lets it have there. Either counts how many replicas can stay, over all or zone by zone; the rest
-    /// must be copied.
+    /// share; what stays of a partition is neither more than its replicas that still have a place nor, in any zone,
+    /// more than the spread lets it have there. Either counts how many replicas can stay, over all or zone by zone; the
+    /// rest must be copied.
     public static func leastCopies(
         members: [Member], partitions: Int, replicas: Int, current: [[NodeNumber]]
     ) -> Int {

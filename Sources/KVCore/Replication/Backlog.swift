@@ -1,5 +1,6 @@
-/// Operations of one key that cannot be judged yet, in the order in which they came: the first needs a value that is being
-/// read from disk, or must not be judged on the record in flight. Whatever comes for the key meanwhile queues behind it.
+/// Operations of one key that cannot be judged yet, in the order in which they came: the first needs a value that is
+/// being read from disk, or must not be judged on the record in flight. Whatever comes for the key meanwhile queues
+/// behind it.
 struct Backlog {
     var operations: [Operation]
     /// The read from disk that it waits for; 0 where it waits for the record in flight to be chosen.
@@ -57,7 +58,8 @@ extension Replica {
             return context.markDirty(self)
         }
         for (index, operation) in backlog.operations.enumerated() {
-            // What the latest record is was known when the first of them came, and this leader has lost no track of it since.
+            // What the latest record is was known when the first of them came, and this leader has lost no track of it
+            // since.
             guard let obstacle = judge(operation, loaded: loaded, keyIsKnown: true, leader) else { continue }
             backlog.operations.removeFirst(index)
             backlog.load = beginLoad(obstacle, key, leader)

@@ -72,8 +72,8 @@ extension Replica {
         !context.store.acceptsWrites && quorum.members.count > 1 && context.options.rules.yieldWhenFull
     }
 
-    /// A leader that hears no majority can have nothing chosen, and may be heard all the same: it would keep the others from
-    /// electing another.
+    /// A leader that hears no majority can have nothing chosen, and may be heard all the same: it would keep the others
+    /// from electing another.
     private func considerCompany(_ leader: Leader) {
         if majorityIsUp { return leader.majoritySeen = now }
         guard now - leader.majoritySeen >= context.options.lonely, context.options.rules.yieldWhenLonely else { return }

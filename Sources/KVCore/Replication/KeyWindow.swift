@@ -2,8 +2,8 @@
 /// it returns, and not a look at every key of the partition.
 ///
 /// It holds every key of the stretch that is there, as each that is proposed is added to it; and some that are not any
-/// more, so each is looked up before it is told. (The index has no order of its own, and keeps none for keys that nobody
-/// lists.)
+/// more, so each is looked up before it is told. (The index has no order of its own, and keeps none for keys that
+/// nobody lists.)
 struct KeyWindow {
     let prefix: [UInt8]
     /// It begins after this key; nil: with the partition's first.

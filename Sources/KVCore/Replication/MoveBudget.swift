@@ -1,7 +1,7 @@
 /// What may be sent to the newcomers of moving partitions now: a token bucket that lends one record at a time.
 ///
-/// It is filled by the shard's timer alone, so that what may be moved leaves in one batch a timer: records that follow each
-/// acknowledgement one by one cost both ends a turn of their event loop each.
+/// It is filled by the shard's timer alone, so that what may be moved leaves in one batch a timer: records that follow
+/// each acknowledgement one by one cost both ends a turn of their event loop each.
 struct MoveBudget {
     /// Bytes a second; 0 is no limit.
     let rate: Int
@@ -13,8 +13,8 @@ struct MoveBudget {
 
     /// The bucket holds what comes in this time.
     private static let burst = Span.milliseconds(50)
-    /// No turn sends more than what comes in this time, a little over a timer's: clients' requests wait for its end, here and at the
-    /// newcomer.
+    /// No turn sends more than what comes in this time, a little over a timer's: clients' requests wait for its end,
+    /// here and at the newcomer.
     private static let turn = Span.milliseconds(12)
 
     init(rate: Int, now: Instant) {

@@ -1,15 +1,15 @@
 /// Counts the bytes of changes that the leaders of a shard have sent to one peer and that it has not answered.
 ///
 /// Without a bound, a peer that is slow, or whose link is, would have the whole load of the others wait in this node's
-/// memory (etcd-io/raft's `tracker/inflights.go` is the model). What does not fit is sent when there is room, or is missed
-/// and found by the repair; the other replicas are a majority meanwhile.
+/// memory (etcd-io/raft's `tracker/inflights.go` is the model). What does not fit is sent when there is room, or is
+/// missed and found by the repair; the other replicas are a majority meanwhile.
 final class PeerWindow {
     private(set) var bytes = 0
     /// Partitions with something to send that found no room, in that order.
     var blocked: [Replica] = []
 
-    /// Whether more may be sent: one change, which may be larger than the room there is, so that none waits for ever beside
-    /// small ones.
+    /// Whether more may be sent: one change, which may be larger than the room there is, so that none waits for ever
+    /// beside small ones.
     func hasRoom(_ options: ShardOptions) -> Bool { bytes < options.peerWindow }
 
     func add(_ more: Int) { bytes += more }
@@ -19,8 +19,8 @@ final class PeerWindow {
         bytes -= less
     }
 
-    /// `least`, and as long as what is under way, and `more`, may take to arrive on a link that is as slow as one may be.
-    /// Until then nothing is sent again: on a connection that stands it would only be sent twice.
+    /// `least`, and as long as what is under way, and `more`, may take to arrive on a link that is as slow as one may
+    /// be. Until then nothing is sent again: on a connection that stands it would only be sent twice.
     func patience(_ least: Span, more: Int = 0, _ options: ShardOptions) -> Span {
         let milliseconds = UInt64(max(bytes + more, 0)) * 1000 / UInt64(max(options.slowestLink, 1))
         return Span(nanoseconds: least.nanoseconds + milliseconds * 1_000_000)

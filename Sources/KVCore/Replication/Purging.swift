@@ -1,8 +1,9 @@
 // Forgetting tombstones that every replica holds.
 //
-// A tombstone may go when every replica holds it and has promised a ballot above its own, so that no accept still on its
-// way can bring back what it hides. The leader puts that down as a floor, a version: what it hides up to there was at
-// every replica, whatever becomes of the leader. Trees are compared at one floor only, and the lower one is raised first.
+// A tombstone may go when every replica holds it and has promised a ballot above its own, so that no accept still on
+// its way can bring back what it hides. The leader puts that down as a floor, a version: what it hides up to there was
+// at every replica, whatever becomes of the leader. Trees are compared at one floor only, and the lower one is raised
+// first.
 
 extension Replica {
     /// Everything up to `floor` was at every replica once, by the word of the leader that chose it.
@@ -37,7 +38,8 @@ extension Replica {
         }
     }
 
-    /// Whether every replica has been level for a while: what it holds is durable, and its promise is this leader's ballot.
+    /// Whether every replica has been level for a while: what it holds is durable, and its promise is this leader's
+    /// ballot.
     private func allHold(_ leader: Leader) -> Bool {
         guard context.options.rules.purgeWhenAllHold else { return true }
         return quorum.members.indices.allSatisfy { index in
@@ -50,8 +52,8 @@ extension Replica {
         }
     }
 
-    /// Leads on under a new ballot. What this tick has proposed is sent under the old one first: what was never sent could
-    /// not be carried on.
+    /// Leads on under a new ballot. What this tick has proposed is sent under the old one first: what was never sent
+    /// could not be carried on.
     private func renew() {
         flush()
         guard let unfinished = relieve() else { return }

@@ -12,8 +12,8 @@ struct RelayedRequest {
 
 /// The requests that a node has passed on for others, to leaders that those do not reach.
 ///
-/// Links fail one by one: n1 and n2 may not reach each other while n3 reaches both. Then n3 answers for the leader, so that
-/// any node answers for any key. A request is passed on once, and never again.
+/// Links fail one by one: n1 and n2 may not reach each other while n3 reaches both. Then n3 answers for the leader, so
+/// that any node answers for any key. A request is passed on once, and never again.
 struct Relays {
     struct Entry {
         let requester: NodeNumber

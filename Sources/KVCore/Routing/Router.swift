@@ -173,8 +173,8 @@ struct Router<Local: LocalReplica> {
         }
     }
 
-    /// A node in touch that may reach the leader where this one does not, and has not been asked a moment ago; nil while the
-    /// leader may just be about to be known.
+    /// A node in touch that may reach the leader where this one does not, and has not been asked a moment ago; nil
+    /// while the leader may just be about to be known.
     private func relayTarget(_ entry: Pending) -> NodeNumber? {
         guard now - entry.began >= context.options.leaderlessAfter,
             entry.relayed.map({ now - $0 >= context.options.retry }) ?? true
@@ -250,7 +250,8 @@ struct Router<Local: LocalReplica> {
             if !entry.isRelayed || hint != nil { hints[partition] = hint == node ? nil : hint }
             entry.place = .waiting
             entry.attempts += 1
-            // Straight on where somebody else is named; else at the next timer, so that nobody is asked in a tight loop.
+            // Straight on where somebody else is named; else at the next timer, so that nobody is asked in a tight
+            // loop.
             if let hint, hint != node, entry.attempts <= 3 { route(id, entry, replicas[partition]) }
         }
     }
@@ -303,8 +304,8 @@ struct Router<Local: LocalReplica> {
         answer(id, .unknown(.timedOut), by: context.me)
     }
 
-    /// A read that its leader has not answered for a while is asked for through another node as well, once: the link may be
-    /// lost, and not known to be yet.
+    /// A read that its leader has not answered for a while is asked for through another node as well, once: the link
+    /// may be lost, and not known to be yet.
     private func wantsRelay(_ entry: Pending) -> Bool {
         guard case .remote = entry.place, entry.request.command == .get, entry.relays == 0 else { return false }
         return now - entry.sent >= context.options.retry
@@ -324,8 +325,8 @@ extension Router {
         return now - entry.began >= context.options.leaderlessAfter
     }
 
-    /// Asks all replicas for their copies: a majority that reports one version proves it chosen, and the latest when the
-    /// read came, for any later one would be on a majority too.
+    /// Asks all replicas for their copies: a majority that reports one version proves it chosen, and the latest when
+    /// the read came, for any later one would be on a majority too.
     private func startPeek(_ id: RequestID, _ entry: Pending, _ replica: Local?) {
         let request = entry.request
         guard request.command == .get, entry.peek == nil else { return }

@@ -1,8 +1,8 @@
 // Records that this node's disk has spoiled.
 //
-// An acceptor knows of every record it holds which version that is, whether its value can be read or not. A version names
-// one value for good, so any replica's copy of that version will do: it is asked for as a read without the leader asks,
-// and written again in its place. This is a matter of one disk, and changes nothing for the protocol.
+// An acceptor knows of every record it holds which version that is, whether its value can be read or not. A version
+// names one value for good, so any replica's copy of that version will do: it is asked for as a read without the leader
+// asks, and written again in its place. This is a matter of one disk, and changes nothing for the protocol.
 
 /// The records that other replicas are being asked for.
 struct Repairs {

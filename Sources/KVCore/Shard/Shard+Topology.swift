@@ -114,9 +114,6 @@ extension Shard {
 
     /// How many changes this node carried from one of its leaderships to the next.
     package var carriedChanges: Int { context.carriedChanges }
-
-    /// Copies still here of partitions that have left this node.
-    public var departedPartitions: Int { departed.count }
 }
 
 extension Replica {

@@ -41,8 +41,8 @@ extension ClusterRunner {
         if founding != nil { fence(reason) }
     }
 
-    /// A peer is in touch with another process of this node's store. What it hears may be the last of a process that has
-    /// gone, which the network still held; so it counts when it is said again after a while.
+    /// A peer is in touch with another process of this node's store. What it hears may be the last of a process that
+    /// has gone, which the network still held; so it counts when it is said again after a while.
     func isSecond(_ reason: String) {
         let now = Clock.monotonic
         guard let first = doubted, now - first < Self.doubtEnds else { return doubted = now }

@@ -8,8 +8,8 @@ import NIOPosix
 /// The failure detector's datagrams: sent to the members' peer addresses and received on this node's own. Confined to
 /// one event loop.
 ///
-/// Names are resolved on threads of their own, again now and then, as what they stand for may move. What is for a member
-/// whose name does not resolve is dropped, as the network may drop it.
+/// Names are resolved on threads of their own, again now and then, as what they stand for may move. What is for a
+/// member whose name does not resolve is dropped, as the network may drop it.
 ///
 /// Sendable because everything mutable is touched on `loop` only.
 final class GossipSocket: @unchecked Sendable {

@@ -11,8 +11,8 @@ struct ConfigurationCheck {
         self.path = path
     }
 
-    /// - Parameter agreement: what the configuration said when the directory was made; nil where its node was admitted to
-    ///   a cluster that was there before.
+    /// - Parameter agreement: what the configuration said when the directory was made; nil where its node was admitted
+    ///   to a cluster that was there before.
     func check(_ topology: Topology, madeWith agreement: String?) throws(NodeError) {
         if topology.epoch == 1, configuration.role == .initial, let agreement {
             try checkFirst(agreement)

@@ -3,11 +3,11 @@ import KVStorage
 import KVWire
 import Synchronization
 
-/// Remembers, on disk, which store each peer has and how often that has started, so that a peer whose store has forgotten
-/// what it promised is noticed: one that was wiped, put back from an older copy, or copied beside itself.
+/// Remembers, on disk, which store each peer has and how often that has started, so that a peer whose store has
+/// forgotten what it promised is noticed: one that was wiped, put back from an older copy, or copied beside itself.
 ///
-/// etcd refuses a member that is put back in the same way: what a member had promised is known to others only by what they
-/// have seen of it.
+/// etcd refuses a member that is put back in the same way: what a member had promised is known to others only by what
+/// they have seen of it.
 final class KnownPeers: Sendable {
     private struct Known {
         var store: UUID128
@@ -79,8 +79,8 @@ final class KnownPeers: Sendable {
 
     var hasProgressToKeep: Bool { known.withLock { $0.values.contains { !$0.isKept } } }
 
-    /// Whether `keepProgress` is to be called, by a thread that may block: there is something to keep, and no call is to come
-    /// already. (On a disk that hangs they would pile up.)
+    /// Whether `keepProgress` is to be called, by a thread that may block: there is something to keep, and no call is
+    /// to come already. (On a disk that hangs they would pile up.)
     func beginKeepingProgress() -> Bool {
         guard hasProgressToKeep else { return false }
         return isKeeping.withLock { isKeeping in
@@ -106,9 +106,9 @@ final class KnownPeers: Sendable {
         }
     }
 
-    /// Why `member`, whose store the topology does not name, may not take part with this one; nil where it may. The first
-    /// store seen of a node is its own from then on: one that lost its data has forgotten what it promised, and must not
-    /// vote. Blocks where it is the first.
+    /// Why `member`, whose store the topology does not name, may not take part with this one; nil where it may. The
+    /// first store seen of a node is its own from then on: one that lost its data has forgotten what it promised, and
+    /// must not vote. Blocks where it is the first.
     func objection(to store: UUID128, of member: Member) -> String? {
         func objection(_ held: Known) -> String? {
             held.store == store ? nil : PeerPolicy.otherStore(of: member.id, store, known: held.store, to: nodeID)
@@ -136,8 +136,8 @@ final class KnownPeers: Sendable {
 
     private func nonce(of peer: Introduction) -> UInt64? { peer.starts.last { $0.boot == peer.boot }?.nonce }
 
-    /// Why a member that says this of itself may not take part; nil where it may. Blocks where it has started anew since
-    /// it was last seen: no start counts before it is on disk that there was one.
+    /// Why a member that says this of itself may not take part; nil where it may. Blocks where it has started anew
+    /// since it was last seen: no start counts before it is on disk that there was one.
     func objection(toStartOf peer: Introduction) -> Objection? {
         let id = printable(peer.nodeID)
         func heldOfStore() -> Known {
@@ -167,8 +167,8 @@ final class KnownPeers: Sendable {
         }
     }
 
-    /// A store that has started less often than it was seen to, or another time than the one that was seen, is a copy. So is
-    /// one that began, at a later start, with less than was seen to be on its disk.
+    /// A store that has started less often than it was seen to, or another time than the one that was seen, is a copy.
+    /// So is one that began, at a later start, with less than was seen to be on its disk.
     private static func objection(
         to peer: Introduction, _ id: String, _ held: Known, _ me: String
     ) -> Objection? {

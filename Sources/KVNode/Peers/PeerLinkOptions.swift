@@ -13,8 +13,9 @@ public struct PeerLinkOptions: Sendable {
     /// The pause before the second attempt to connect; each further one doubles it.
     public var minimumBackoff = Span.milliseconds(50)
     public var maximumBackoff = Span.milliseconds(2000)
-    /// Bytes that wait to be sent to one peer, at most, beside one message. At it the link is given up and begun anew. What
-    /// leaders send is bounded by a window far below it; what clients' requests and their answers add, by `limits`.
+    /// Bytes that wait to be sent to one peer, at most, beside one message. At it the link is given up and begun anew.
+    /// What leaders send is bounded by a window far below it; what clients' requests and their answers add, by
+    /// `limits`.
     public var queueLimit = 64 << 20
     /// Incoming connections, at most, whose handshake is not done; more are closed.
     public var pendingLimit = 128

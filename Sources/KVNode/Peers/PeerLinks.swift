@@ -106,8 +106,8 @@ final class PeerLinks {
 }
 
 extension Topology {
-    /// Without those whose address another has taken: a node that begins anew, in its own place, is admitted before what
-    /// it was is removed.
+    /// Without those whose address another has taken: a node that begins anew, in its own place, is admitted before
+    /// what it was is removed.
     var reachableMembers: [Member] {
         let takers = Dictionary(members.map { ($0.peer, $0.number) }, uniquingKeysWith: max)
         return members.filter { takers[$0.peer] == $0.number }

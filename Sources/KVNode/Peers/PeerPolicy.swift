@@ -28,7 +28,8 @@ public struct PeerPolicy: Sendable {
     /// Why a member is refused for what its store has forgotten, by its starts; nil where nothing is known against it.
     public var startObjection: @Sendable (Introduction) -> Objection?
 
-    /// Whether to say so of a peer blocks: it is met for the first time, or has started anew, which has to be written down.
+    /// Whether to say so of a peer blocks: it is met for the first time, or has started anew, which has to be written
+    /// down.
     var blocks: @Sendable (Introduction) -> Bool = { _ in false }
 
     /// What a refusal says to a peer of version 3 of the protocol, which knows no codes and ends by it.

@@ -1,8 +1,8 @@
 import KVCore
 import NIOCore
 
-/// What a shard reads from its disk at a time. A value that has been read is in memory until the event loop has taken it
-/// in, and the loop may be slower than the disk.
+/// What a shard reads from its disk at a time. A value that has been read is in memory until the event loop has taken
+/// it in, and the loop may be slower than the disk.
 struct LoadQueue {
     /// Bytes that are read at a time; one record is always read.
     private let limit: Int

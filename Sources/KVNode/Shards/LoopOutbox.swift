@@ -9,8 +9,8 @@ struct ShardRequest: Sendable {
     var receiver: ReplyReceiver
 }
 
-/// What a shard has for other event loops: replies for their clients, and what its own clients ask of their shards. It gathers
-/// over a turn, so that each loop is called once rather than for every request.
+/// What a shard has for other event loops: replies for their clients, and what its own clients ask of their shards. It
+/// gathers over a turn, so that each loop is called once rather than for every request.
 struct LoopOutbox {
     private struct Item: Sendable {
         var receiver: ReplyReceiver

@@ -44,8 +44,8 @@ public protocol File: AnyObject, Sendable {
     /// Makes the file's bytes and size durable, not its name.
     func sync() throws(FileError)
     /// Reserves room up to `size`, which reads as zeros. A hint: where it cannot be done, nothing happens.
-    /// - Parameter written: the zeros are written rather than left for the file system to make up, so that a later sync of
-    ///   what replaces them has nothing but data to write.
+    /// - Parameter written: the zeros are written rather than left for the file system to make up, so that a later sync
+    ///   of what replaces them has nothing but data to write.
     func preallocate(to size: UInt64, written: Bool)
     /// Cuts the file, or extends it with zeros.
     func truncate(to size: UInt64) throws(FileError)

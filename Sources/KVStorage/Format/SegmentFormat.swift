@@ -21,7 +21,8 @@ struct SegmentIdentity: Hashable, Sendable {
     }
 }
 
-/// The first bytes of a segment. The layout is frozen for all formats, so that any version can tell what it has before it.
+/// The first bytes of a segment. The layout is frozen for all formats, so that any version can tell what it has before
+/// it.
 ///
 ///     0 magic   8 format   12 number   16 store   32 shard   36 zero   40 number of the first batch
 ///     48 length of the segment before   56 checksum   60 mark

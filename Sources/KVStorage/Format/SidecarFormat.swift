@@ -62,8 +62,8 @@ struct SidecarEntry {
 ///     last:  0 zero   4 checksum   8 end of the segment   16 number of the last batch   24 entries
 enum SidecarFormat {
     static let magic: UInt64 = 0x7864_692d_766b_0a89  // 89 0A "kv-idx"
-    /// Of sidecars. One of another format is passed over, as if it were not there, and written anew: format 2, which was
-    /// that of version 0.2, had no checksums.
+    /// Of sidecars. One of another format is passed over, as if it were not there, and written anew: format 2, which
+    /// was that of version 0.2, had no checksums.
     static let format: UInt32 = 3
     static let blockHeaderSize = 8
     static let lastBlockSize = 32

@@ -1,10 +1,11 @@
 import KVCore
 
-/// What a shard's store is known to have on disk. It is kept in the identity file, outside of the store's own directory,
-/// so that a store that has lost a part of itself does not pass for a smaller one, or for a new one.
+/// What a shard's store is known to have on disk. It is kept in the identity file, outside of the store's own
+/// directory, so that a store that has lost a part of itself does not pass for a smaller one, or for a new one.
 ///
 /// It is a lower bound: a segment is noted once its header is on disk and before its first batch is written, and is
-/// struck out before it is unlinked. Batches are noted when a segment begins, at each start, and at a stop in good order.
+/// struck out before it is unlinked. Batches are noted when a segment begins, at each start, and at a stop in good
+/// order.
 public struct Manifest: Hashable, Sendable {
     /// The numbers of the segments that must be there.
     private(set) var segments = RangeSet<UInt32>()

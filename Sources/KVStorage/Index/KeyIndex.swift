@@ -12,9 +12,9 @@ import KVCore
 ///
 /// The table has 2^k slots, at most three quarters of them used, so that entry numbers take at most k bits and 32 - k
 /// remain for bits of the key's hash: a probe looks at an entry only when they agree. Chunks rather than one growing
-/// array, because growing would copy, and leave half of the memory unused on average. The leaves are apart from the entries, so that
-/// to find those of one leaf takes a look at one byte of each. Costs 59 to 66 bytes a key beyond its own bytes, once a
-/// partition has a few hundred keys.
+/// array, because growing would copy, and leave half of the memory unused on average. The leaves are apart from the
+/// entries, so that to find those of one leaf takes a look at one byte of each. Costs 59 to 66 bytes a key beyond its
+/// own bytes, once a partition has a few hundred keys.
 struct KeyIndex: ~Copyable {
     /// Room for entries, then for as many checksums.
     private typealias Chunk = UnsafeMutableRawPointer
@@ -64,8 +64,8 @@ struct KeyIndex: ~Copyable {
         }
     }
 
-    // Looking a key up, in steps that each have the memory of the next fetched: so that the lookups of many keys wait for memory
-    // together rather than one after another.
+    // Looking a key up, in steps that each have the memory of the next fetched: so that the lookups of many keys wait
+    // for memory together rather than one after another.
 
     @inline(__always)
     func prefetchSlot(_ hash: KeyHash) {

@@ -1,7 +1,8 @@
 /// Tells what a crash leaves at the end of the newest segment from damage.
 ///
-/// What was never synced may be there whole, in part, or not at all, and is cut off: nobody was told that it is durable.
-/// What had been synced and is bad is damage. Three observations tell them apart, where the log stops making sense:
+/// What was never synced may be there whole, in part, or not at all, and is cut off: nobody was told that it is
+/// durable. What had been synced and is bad is damage. Three observations tell them apart, where the log stops making
+/// sense:
 ///
 /// 1. A later batch says that the bad one had been synced before it: damage.
 /// 2. Sectors that were never written read as zeros, because the file was extended by zeros: if a part of the bad batch

@@ -1,7 +1,7 @@
 /// Writes values into memory that its maker has sized from an upper bound (`bound` of what is written).
 ///
-/// Integers are little-endian or varints (LEB128: seven bits a byte, the lowest first). A bound that is wrong is our own
-/// mistake, never a peer's, and stops the process rather than corrupt memory.
+/// Integers are little-endian or varints (LEB128: seven bits a byte, the lowest first). A bound that is wrong is our
+/// own mistake, never a peer's, and stops the process rather than corrupt memory.
 struct ByteWriter {
     private let space: UnsafeMutableRawBufferPointer
     private(set) var count = 0

@@ -3,8 +3,8 @@ import KVCore
 
 /// Messages of failure detection as datagrams: docs/wire-format.md.
 ///
-/// Each bears a checksum, or, in a cluster with a secret, an authenticator. There is no protection from replays, and none
-/// is needed: what an old datagram says is overruled by the incarnations since.
+/// Each bears a checksum, or, in a cluster with a secret, an authenticator. There is no protection from replays, and
+/// none is needed: what an old datagram says is overruled by the incarnations since.
 public enum GossipCodec {
     /// A change of the layout takes the next number.
     public static let version: UInt8 = 1

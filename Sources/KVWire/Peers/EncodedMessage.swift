@@ -1,8 +1,9 @@
 import KVCore
 import NIOCore
 
-/// A message's bytes, to be sent to several peers and encoded once. Reusable: encoding another one into it keeps its memory.
-/// Only for messages that are written alike in all versions of the protocol: all but those that compare hash trees.
+/// A message's bytes, to be sent to several peers and encoded once. Reusable: encoding another one into it keeps its
+/// memory. Only for messages that are written alike in all versions of the protocol: all but those that compare hash
+/// trees.
 public struct EncodedMessage: Sendable {
     private(set) var bytes = ByteBuffer()
 

@@ -36,7 +36,8 @@ public struct FrameWriter {
     /// Bytes gathered, headers included.
     public var byteCount: Int { isEmpty ? 0 : buffer.readableBytes }
 
-    /// False, and nothing is written, if the message (by an estimate that errs on the large side) is above `FrameLimits.payload`.
+    /// False, and nothing is written, if the message (by an estimate that errs on the large side) is above
+    /// `FrameLimits.payload`.
     @discardableResult
     public mutating func append(_ message: PeerMessage) -> Bool {
         let bound = message.encodedBound

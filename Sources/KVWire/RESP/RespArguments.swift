@@ -24,8 +24,8 @@ public struct RespArguments {
         return UnsafeRawBufferPointer(rebasing: bytes[place.start..<(place.start + place.count)])
     }
 
-    /// A copy of an argument's bytes. (By this initializer, which allocates in half the time of the one with uninitialized
-    /// capacity.)
+    /// A copy of an argument's bytes. (By this initializer, which allocates in half the time of the one with
+    /// uninitialized capacity.)
     public func array(_ index: Int) -> [UInt8] { Array(self[index]) }
 
     /// An argument as text; what is not UTF-8 is replaced.
@@ -39,7 +39,8 @@ public struct RespArguments {
         return true
     }
 
-    /// An argument that is a decimal integer of 64 bits, written as Redis demands: without spaces, a plus or leading zeros.
+    /// An argument that is a decimal integer of 64 bits, written as Redis demands: without spaces, a plus or leading
+    /// zeros.
     public func integer(_ index: Int) -> Int64? { decimalInteger(self[index]) }
 }
 

@@ -2,8 +2,8 @@ import NIOCore
 
 /// Takes the replies of a server out of the bytes it sends, in either version of the Redis protocol.
 ///
-/// A client's half: it believes no length before the bytes are there, and goes on where it stopped, so that a reply that
-/// arrives in pieces costs no more than one that arrives whole.
+/// A client's half: it believes no length before the bytes are there, and goes on where it stopped, so that a reply
+/// that arrives in pieces costs no more than one that arrives whole.
 public struct RespReplyReader: Sendable {
     /// What one reply may come to.
     public struct Limits: Hashable, Sendable {

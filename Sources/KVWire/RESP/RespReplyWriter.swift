@@ -6,8 +6,8 @@ public enum RespVersion: Int, Hashable, Sendable {
     case resp3 = 3
 }
 
-/// Writes replies, one behind the other, in either version of the Redis protocol. What the older lacks is written as its
-/// clients expect it: maps and sets as arrays, numbers and truth values as strings and integers.
+/// Writes replies, one behind the other, in either version of the Redis protocol. What the older lacks is written as
+/// its clients expect it: maps and sets as arrays, numbers and truth values as strings and integers.
 public struct RespReplyWriter: Sendable {
     /// What is written and not yet taken.
     public private(set) var pending: ByteBuffer

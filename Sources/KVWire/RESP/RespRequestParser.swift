@@ -1,11 +1,12 @@
 import NIOCore
 
-/// Takes requests out of the bytes that a client of the Redis protocol sends: arrays of bulk strings, and inline commands.
+/// Takes requests out of the bytes that a client of the Redis protocol sends: arrays of bulk strings, and inline
+/// commands.
 ///
-/// A server's half. The bytes stay where they arrived: a request is told as the places of its arguments. It goes on where
-/// it stopped, so that a request that arrives in pieces costs no more than one that arrives whole, and believes no length
-/// before the bytes are there. What is too large to be held is passed over, so that it can be refused by an answer.
-/// Not copyable, lest a look at its arguments copies it.
+/// A server's half. The bytes stay where they arrived: a request is told as the places of its arguments. It goes on
+/// where it stopped, so that a request that arrives in pieces costs no more than one that arrives whole, and believes
+/// no length before the bytes are there. What is too large to be held is passed over, so that it can be refused by an
+/// answer. Not copyable, lest a look at its arguments copies it.
 public struct RespRequestParser: ~Copyable, Sendable {
     public struct Limits: Hashable, Sendable {
         /// Bytes of an argument; a request with a longer one is passed over.

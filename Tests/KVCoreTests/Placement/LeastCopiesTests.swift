@@ -34,8 +34,8 @@ final class LeastCopiesTests: XCTestCase {
         XCTAssertEqual(bound(task), 0)
     }
 
-    /// Random sequences of joins, leaves, weights and zones: every plan is balanced, spreads over zones as far as can be,
-    /// and copies no more than it must.
+    /// Random sequences of joins, leaves, weights and zones: every plan is balanced, spreads over zones as far as can
+    /// be, and copies no more than it must.
     func testLongHistoriesStayBalancedAndCheap() {
         var (plans, exact) = (0, 0)
         for seed in 1...12 as ClosedRange<UInt64> {

@@ -96,7 +96,8 @@ final class PeerLinkTests: XCTestCase {
         await server.stop()
     }
 
-    /// The other side is of the version before: it refuses the hello, with its version in front, and understands the next.
+    /// The other side is of the version before: it refuses the hello, with its version in front, and understands the
+    /// next.
     func testAnOlderPeerIsSpokenToInItsVersion() async throws {
         let old = try await OldServer(introduction: policy(2).introduction.spoken(3))
         let link = try await TestLink(to: member(2, port: old.port), policy: policy(1))

@@ -3,7 +3,8 @@ import KVCore
 /// A value that clients make, which tells what it was made of:
 ///
 /// - `w12`: write 12 put it.
-/// - a number of 2^40 or more: the write that is its upper bits put it, and what was added since is in the lower 40 bits.
+/// - a number of 2^40 or more: the write that is its upper bits put it, and what was added since is in the lower 40
+///   bits.
 /// - a number below that was added to nothing.
 /// - `w12.17.20`, `1099511627776.17`, `.17`: any of these, or nothing, to which writes 17 and 20 appended.
 struct Content: Hashable {

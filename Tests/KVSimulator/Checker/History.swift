@@ -36,8 +36,6 @@ final class History {
     private var pending: [CallID: Int] = [:]
     private(set) var lastWrite = 0
 
-    var pendingCount: Int { pending.count }
-
     func nextWrite() -> Int {
         lastWrite += 1
         return lastWrite

@@ -1,16 +1,15 @@
 /// One operation on a register (one key) with what came of it, as the linearizability checker takes it.
 ///
-/// Every value of a history has a number of its own, from 1: that of the write that made it, or the number that it is (see
-/// `Content`). Stamps order the versions under which a register's values
-/// were seen: a new leader may give the value it found a new version, so a value has one or more stamps, each above the
-/// last. 0 is "not seen".
+/// Every value of a history has a number of its own, from 1: that of the write that made it, or the number that it is
+/// (see `Content`). Stamps order the versions under which a register's values were seen: a new leader may give the
+/// value it found a new version, so a value has one or more stamps, each above the last. 0 is "not seen".
 public struct RegisterOperation: Hashable, Sendable {
     public var invoked: UInt64
     /// `open` where no outcome is known: it may take effect at any time after `invoked`, or never.
     public var completed: UInt64
     public var step: Step
-    /// Of a change, where the version that it was told or seen under comes among all versions; 0 where there is none. The
-    /// search tries changes in this order first: it is a hint, and proves nothing.
+    /// Of a change, where the version that it was told or seen under comes among all versions; 0 where there is none.
+    /// The search tries changes in this order first: it is a hint, and proves nothing.
     public var rank = 0
 
     public static let open = UInt64.max
@@ -70,6 +69,7 @@ public enum Step: Hashable, Sendable {
     case mismatch(required: Requirement, met: Sight?)
     /// Changed nothing, because the requirement was not met.
     case unmet(Requirement)
-    /// The value that was written or scheduled under this number ends. What is ordered after its own end leaves nothing.
+    /// The value that was written or scheduled under this number ends. What is ordered after its own end leaves
+    /// nothing.
     case expire(Int)
 }

@@ -20,8 +20,8 @@ public struct GossipFigures: Sendable {
 
     /// Periods in which news reach all of so many nodes, by the theory of epidemics that SWIM rests on.
     ///
-    /// Where each one who knows makes b contacts a period, `n / (1 + n exp(-b t))` know after t periods: `ln n / b` to the
-    /// half, and as long again to the last one.
+    /// Where each one who knows makes b contacts a period, `n / (1 + n exp(-b t))` know after t periods: `ln n / b` to
+    /// the half, and as long again to the last one.
     public static func predicted(nodes: Int, options: SwimOptions) -> Double {
         let period = Double(options.probeInterval.nanoseconds)
         let gossip = Double(options.gossipFanOut) * period / Double(max(options.gossipInterval.nanoseconds, 1))

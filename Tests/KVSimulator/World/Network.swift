@@ -2,8 +2,8 @@ import KVCore
 
 /// The links between the nodes: which of them carry, how long they take, what they lose.
 ///
-/// `forward` and `forwarded` travel at most once and not past a broken connection, as over the product's own links. Every
-/// other message may also come twice, late, or out of order.
+/// `forward` and `forwarded` travel at most once and not past a broken connection, as over the product's own links.
+/// Every other message may also come twice, late, or out of order.
 struct Network {
     struct Delivery {
         let time: UInt64

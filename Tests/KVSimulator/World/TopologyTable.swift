@@ -1,7 +1,7 @@
 import KVCore
 
-/// Stands for the bytes of topologies: each is its number in this table. Remembers what was adopted, to see that an epoch
-/// has one topology only.
+/// Stands for the bytes of topologies: each is its number in this table. Remembers what was adopted, to see that an
+/// epoch has one topology only.
 final class TopologyTable: @unchecked Sendable {
     // One run is one thread.
     private var encoded: [Topology] = []

@@ -166,7 +166,8 @@ extension World {
     private func likelyValue(_ key: Key) -> [UInt8] { lastValues[key] ?? Array("none".utf8) }
 
     private func lifetimeChange() -> Update.LifetimeChange {
-        // A kept expiry is all that shows of the change it came from: with many unknown outcomes it would explain too much.
+        // A kept expiry is all that shows of the change it came from: with many unknown outcomes it would explain too
+        // much.
         if clientRandom.chance(scenario.expires ? scenario.keeping : 0.3) { return .keep }
         return .set(
             scenario.expires && clientRandom.chance(scenario.expiring) && !isHealed ? someLifetime() : .unlimited)

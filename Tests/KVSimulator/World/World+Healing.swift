@@ -1,6 +1,7 @@
 import KVCore
 
-/// After the faults: within a bounded time the cluster must serve again, know its leaders, and hold the same everywhere.
+/// After the faults: within a bounded time the cluster must serve again, know its leaders, and hold the same
+/// everywhere.
 extension World {
     /// By then every partition has a settled leader and equal replicas. Generous: the product's own timeouts add up to
     /// far less.

@@ -2,9 +2,9 @@ import KVCore
 
 /// The end of a run in which majorities are lost for good, and an operator goes on with what is left.
 extension World {
-    /// When all replicas hold the same, nothing is lost with any of them: what clients are told afterwards has to follow
-    /// from what they were told before. So of every partition one replica is left, but neither a majority of them nor of
-    /// the council need be.
+    /// When all replicas hold the same, nothing is lost with any of them: what clients are told afterwards has to
+    /// follow from what they were told before. So of every partition one replica is left, but neither a majority of
+    /// them nor of the council need be.
     ///
     /// - Returns: whether that happened; the cluster has to heal once more then.
     func loseMajorities() -> Bool {

@@ -22,7 +22,8 @@ public enum Sickness: String, CaseIterable, Sendable {
     case slowLinks = "slow-links"
     /// It is cut off for a while, again and again.
     case flapping
-    /// It and one other node do not hear each other, and all others hear both: nobody is sick, and every node is to serve.
+    /// It and one other node do not hear each other, and all others hear both: nobody is sick, and every node is to
+    /// serve.
     case halfCut = "half-cut"
     /// Its wall clock jumps by an hour, to and fro.
     case wrongClock = "wrong-clock"

@@ -1,7 +1,7 @@
 import KVCore
 
-/// How topologies reach the nodes: over the same network as everything else, late, skipping some, and onto a disk before
-/// they count.
+/// How topologies reach the nodes: over the same network as everything else, late, skipping some, and onto a disk
+/// before they count.
 extension World {
     /// The machines that are members, as far as they know.
     var admitted: [Node] { nodes.filter { $0.topology != nil && !$0.isGone } }
