@@ -114,6 +114,8 @@ public final class LogStore: RecordStore {
         }
     }
 
+    public func requireSync() { writer.open?.mustSync = true }
+
     public func promise(_ id: PartitionID) -> Ballot { catalog.existing(id)?.state.promise ?? .zero }
 
     public func setPromise(_ id: PartitionID, _ ballot: Ballot) {

@@ -37,6 +37,8 @@ public enum Mutant: String, CaseIterable, Sendable {
     case ignoreSilence = "ignore-silence"
     /// A record that the disk has spoiled is taken to be absent.
     case forgetDamaged = "forget-damaged"
+    /// A copy that may lack records it has acknowledged, as power was lost, votes with what it has left.
+    case voteIncomplete = "vote-incomplete"
 
     func breakRules(of options: inout ShardOptions) {
         switch self {
@@ -52,6 +54,7 @@ public enum Mutant: String, CaseIterable, Sendable {
         case .keepLapsed: options.rules.wipeLapsed = false
         case .keepStalled: options.rules.yieldWhenStalled = false
         case .forgetDamaged: options.rules.rememberDamaged = false
+        case .voteIncomplete: options.rules.abstainWhenIncomplete = false
         case .keepFull: options.rules.yieldWhenFull = false
         case .keepLonely: options.rules.yieldWhenLonely = false
         case .forgetPromise, .acknowledgeUnsynced, .ignoreSilence: break

@@ -18,7 +18,9 @@ public enum Simulation {
             return world.runToEnd(seed: seed)
         case .log:
             let world = World(seed: seed, scenario: scenario, mutant: mutant, sink: sink) { random, scenario in
-                LogDriver(random: SeededRandom(seed: random.next()), loadChance: scenario.loads)
+                LogDriver(
+                    random: SeededRandom(seed: random.next()), loadChance: scenario.loads,
+                    sync: scenario.losesUnsynced ? .never : nil)
             }
             return world.runToEnd(seed: seed)
         }
@@ -54,7 +56,9 @@ extension World {
         queue = EventQueue()
         waiting = [:]
         let violations =
-            HistoryCheck.violations(in: history, ledger: ledger, end: time, wallOrigin: Self.wallOrigin)
+            HistoryCheck.violations(
+                in: history, ledger: ledger, end: time, wallOrigin: Self.wallOrigin,
+                permitsLoss: scenario.losesMajorityOfCopies)
             + (failure.map { [$0] } ?? [])
         return RunReport(
             seed: seed, scenario: scenario, violations: violations, statistics: statistics, digest: trace.digest,

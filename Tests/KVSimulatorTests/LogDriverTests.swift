@@ -26,7 +26,7 @@ final class LogDriverTests: XCTestCase {
                     XCTAssertEqual(store.durable, store.appended)
                     committed = round
                 }
-                driver.crash()
+                driver.crash(outage: false)
             }
         }
     }

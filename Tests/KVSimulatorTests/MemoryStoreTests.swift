@@ -40,7 +40,7 @@ final class MemoryStoreTests: XCTestCase {
             driver.finishCommit()
             store.put(partition, key, record(2))
             store.put(partition, key, record(3))
-            driver.crash()
+            driver.crash(outage: false)
             let reopened = driver.start()
             XCTAssertEqual(reopened.promise(partition), Ballot(round: 1, node: NodeNumber(1)))
             survivors.insert(reopened.head(partition, key)?.version.sequence ?? 0)
@@ -61,7 +61,7 @@ final class MemoryStoreTests: XCTestCase {
         XCTAssertEqual(store.usage(partition), PartitionUsage(keys: 1, tombstones: 1, bytes: 7))
         _ = driver.beginCommit()
         driver.finishCommit()
-        driver.crash()
+        driver.crash(outage: false)
         XCTAssertEqual(driver.start().tree(partition).leaves, expected.leaves)
     }
 
@@ -84,7 +84,7 @@ final class MemoryStoreTests: XCTestCase {
         store.wipe(partition, membership: 7)
         _ = driver.beginCommit()
         driver.finishCommit()
-        driver.crash()
+        driver.crash(outage: false)
         let reopened = driver.start()
         XCTAssertNil(reopened.head(partition, key))
         XCTAssertEqual(reopened.tree(partition).root, HashTree().root)
@@ -104,7 +104,7 @@ final class MemoryStoreTests: XCTestCase {
         store.put(partition, Key("late"), record(1, nil))
         _ = driver.beginCommit()
         driver.finishCommit()
-        driver.crash()
+        driver.crash(outage: false)
         for store in [store, driver.start()] {
             XCTAssertNil(store.head(partition, key))
             XCTAssertNil(store.head(partition, Key("late")))

@@ -35,6 +35,8 @@ final class MutantTests: XCTestCase {
 
     func testTakingWhatTheDiskHasSpoiledForAbsentIsCaught() { assertCaught(.forgetDamaged) }
 
+    func testVotingWithWhatALossOfPowerHasLeftIsCaught() { assertCaught(.voteIncomplete) }
+
     /// What the mutants are caught under must not fail by itself.
     func testTheirScenariosHoldWithoutThem() {
         for mutant in Mutant.allCases {

@@ -11,8 +11,11 @@ final class SimulationTests: XCTestCase {
             XCTAssertEqual(report.violations, [], "seed \(seed)")
             statistics.add(report.statistics)
         }
-        // All kinds of outcomes and of trouble came up, but for those that `RotTests` looks for.
-        for counter in Statistics.Counter.allCases where ![.rots, .repairedRecords].contains(counter) {
+        // All kinds of outcomes and of trouble came up, but for those that `RotTests` and `PowerTests` look for.
+        let elsewhere: Set<Statistics.Counter> = [
+            .rots, .repairedRecords, .outages, .blackouts, .abstentions, .completions,
+        ]
+        for counter in Statistics.Counter.allCases where !elsewhere.contains(counter) {
             XCTAssertGreaterThan(statistics[counter], 0, "\(counter)")
         }
     }

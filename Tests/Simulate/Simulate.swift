@@ -35,6 +35,15 @@ struct Simulate: AsyncParsableCommand {
 
     @Option(
         help:
+            """
+            Writes are acknowledged before they are synced, and power is lost by: \
+            \(PowerLoss.allCases.map(\.rawValue).joined(separator: ", ")).
+            """
+    )
+    var power: PowerLoss?
+
+    @Option(
+        help:
             "Keep the records in: \(StoreKind.allCases.map(\.rawValue).joined(separator: ", ")). Default: by the seed.")
     var store: StoreKind?
 
@@ -60,8 +69,8 @@ struct Simulate: AsyncParsableCommand {
         guard !whole || mutant != nil else {
             throw ValidationError("--whole needs --mutant: it runs that one's scenarios without it")
         }
-        guard sickness == nil || mutant == nil else {
-            throw ValidationError("--sickness and --mutant are worlds of their own; give one of them")
+        guard [sickness != nil, mutant != nil, power != nil].count(where: \.self) <= 1 else {
+            throw ValidationError("--sickness, --mutant and --power are worlds of their own; give one of them")
         }
         guard threads ?? 1 > 0 else { throw ValidationError("--threads must be at least 1") }
         guard failures > 0 else { throw ValidationError("--failures must be at least 1") }
@@ -72,7 +81,8 @@ struct Simulate: AsyncParsableCommand {
         let failed: Int
         if let seed {
             let report = Self.run(
-                seed, mutant: mutant, whole: whole, sickness: sickness, store: store, sink: trace ? { print($0) } : nil)
+                seed, mutant: mutant, whole: whole, sickness: sickness, power: power, store: store,
+                sink: trace ? { print($0) } : nil)
             Printer.printRun(report)
             if !report.violations.isEmpty { Printer.printFailure(report, command: command(replaying: seed)) }
             failed = report.violations.isEmpty ? 0 : 1
@@ -83,11 +93,12 @@ struct Simulate: AsyncParsableCommand {
     }
 
     static func run(
-        _ seed: UInt64, mutant: Mutant?, whole: Bool, sickness: Sickness?, store: StoreKind?,
+        _ seed: UInt64, mutant: Mutant?, whole: Bool, sickness: Sickness?, power: PowerLoss?, store: StoreKind?,
         sink: ((String) -> Void)? = nil
     ) -> RunReport {
         var scenario =
             mutant.map { Scenario(seed: seed, hunting: $0) } ?? sickness.map { Scenario(seed: seed, sickness: $0) }
+            ?? power.map { Scenario(seed: seed, losingPower: $0) }
             ?? Scenario(seed: seed)
         if let store { scenario.store = store }
         return Simulation.run(seed: seed, scenario: scenario, mutant: whole ? nil : mutant, sink: sink)
@@ -98,6 +109,7 @@ struct Simulate: AsyncParsableCommand {
         if let mutant { command += " --mutant \(mutant.rawValue)" }
         if whole { command += " --whole" }
         if let sickness { command += " --sickness \(sickness.rawValue)" }
+        if let power { command += " --power \(power.rawValue)" }
         if let store { command += " --store \(store.rawValue)" }
         return command + " --trace"
     }
@@ -105,7 +117,7 @@ struct Simulate: AsyncParsableCommand {
     /// Runs all seeds on all processors; returns how many failed.
     private func campaign() async -> Int {
         var campaign = Campaign(total: seeds)
-        let (mutant, whole, sickness, store) = (mutant, whole, sickness, store)
+        let (mutant, whole, sickness, power, store) = (mutant, whole, sickness, power, store)
         await withTaskGroup(of: RunReport.self) { group in
             var next = firstSeed
             let end = firstSeed + seeds
@@ -113,7 +125,9 @@ struct Simulate: AsyncParsableCommand {
                 guard next < end, campaign.failed.count < failures else { return }
                 let seed = next
                 next += 1
-                group.addTask { Self.run(seed, mutant: mutant, whole: whole, sickness: sickness, store: store) }
+                group.addTask {
+                    Self.run(seed, mutant: mutant, whole: whole, sickness: sickness, power: power, store: store)
+                }
             }
             for _ in 0..<(threads ?? Printer.processors) { add() }
             for await report in group {
@@ -132,3 +146,4 @@ struct Simulate: AsyncParsableCommand {
 extension Mutant: ExpressibleByArgument {}
 extension StoreKind: ExpressibleByArgument {}
 extension Sickness: ExpressibleByArgument {}
+extension PowerLoss: ExpressibleByArgument {}

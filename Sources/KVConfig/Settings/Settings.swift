@@ -105,8 +105,10 @@ public enum Settings {
             "storage.sync", .choice, \.storage.sync, example: "interval",
             """
             When accepted writes are put on disk. always: before they are acknowledged. interval: every sync_interval. \
-            never: when the operating system pleases. With interval and never, power loss of several machines at once \
-            can lose acknowledged writes; the death of processes cannot.
+            never: when the operating system pleases. The death of processes loses nothing in any mode, nor does power \
+            loss of a minority of a key's replicas. Power loss of a majority at once can lose the writes of about the \
+            last sync_interval with interval, of some 30 s with never, and nothing with always. docs/operations.md has \
+            the table.
             """),
         field(
             "storage.sync_interval", .duration(.milliseconds(1) ... .milliseconds(60_000)), \.storage.syncInterval,

@@ -5,6 +5,8 @@ struct Quorum {
     /// Indices of the members, the likeliest leader first: while the partition moves, those who stay before those who
     /// leave, as they need not hand over again, and the newcomers, whose copies begin empty, last.
     let preference: [Int]
+    /// Everyone in either set.
+    let all: ReplicaMask
     let current: ReplicaMask
     let next: ReplicaMask?
 
@@ -17,6 +19,7 @@ struct Quorum {
         }
         let (current, next) = (mask(assignment.replicas), assignment.next.map(mask))
         self.members = members
+        all = mask(members)
         self.current = current
         self.next = next
         guard let next else {
@@ -79,6 +82,11 @@ struct ReplicaMask: Equatable {
     func contains(_ index: Int) -> Bool { bits >> UInt64(index) & 1 == 1 }
     mutating func insert(_ index: Int) { bits |= 1 << UInt64(index) }
     mutating func remove(_ index: Int) { bits &= ~(1 << UInt64(index)) }
+    func union(_ other: Self) -> Self {
+        var either = self
+        either.bits |= other.bits
+        return either
+    }
     func intersection(_ other: Self) -> Self {
         var both = self
         both.bits &= other.bits

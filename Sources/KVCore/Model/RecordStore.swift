@@ -77,6 +77,9 @@ public protocol RecordStore: AnyObject {
     /// - Returns: false where another version is held, or none, or there is no room.
     func restore(_ partition: PartitionID, _ key: Key, _ record: Record) -> Bool
 
+    /// What has been appended is to be synced soon, in every mode.
+    func requireSync()
+
     /// The highest ballot promised for the partition; `.zero` before the first.
     func promise(_ partition: PartitionID) -> Ballot
     /// Synced in every mode, after everything appended before it.

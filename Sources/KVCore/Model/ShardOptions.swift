@@ -140,6 +140,8 @@ package struct ProtocolRules: Sendable {
     package var yieldWhenLonely = true
     /// A record whose bytes on disk are bad is there, though its value must be had from elsewhere.
     package var rememberDamaged = true
+    /// A copy that may lack records it has acknowledged does not prove that there is none.
+    package var abstainWhenIncomplete = true
 
     package init() {}
 }

@@ -24,6 +24,8 @@ final class Candidate {
     var sent: Instant
     /// Who has granted the canvass, or promised.
     var supporters = ReplicaMask()
+    /// Who has promised, and may lack records that it has acknowledged.
+    var abstainers = ReplicaMask()
     /// Who has said that it sees a leader.
     var refusers = ReplicaMask()
     /// The roots that promises came with, each at its purge floor, by replica; the candidate's own is taken in the end.
@@ -36,6 +38,9 @@ final class Candidate {
         var contents: UInt64?
         var floor: Version
     }
+
+    /// Who has promised, whether it counts for a majority or not.
+    var promised: ReplicaMask { supporters.union(abstainers) }
 
     init(phase: Phase, ballot: Ballot, unfinished: Unfinished = Unfinished(), now: Instant) {
         self.phase = phase
@@ -77,8 +82,14 @@ extension Replica {
         vacantSince = since
         let rank = quorum.preference.prefix { $0 != ownIndex }.count { context.isInTurn(quorum.members[$0]) }
         // One that rests comes after all others, and still before nobody.
-        let place = rank + (context.disk.isResting(at: now) || isFull ? quorum.members.count : 0)
-        let turn = Span(nanoseconds: context.options.stagger.nanoseconds * UInt64(place))
+        let needsAll = isIncomplete && quorum.members.count > 1
+        let isLast = context.disk.isResting(at: now) || isFull || needsAll
+        let place = rank + (isLast ? quorum.members.count : 0)
+        var turn = Span(nanoseconds: context.options.stagger.nanoseconds * UInt64(place))
+        // It needs all, and those it asks hold it for the leader for a while: they are to have their turns before.
+        if needsAll {
+            turn = Span(nanoseconds: turn.nanoseconds + context.options.leaderTimeout.nanoseconds)
+        }
         guard now - since >= turn else { return }
         canvass()
     }
@@ -143,7 +154,7 @@ extension Replica {
     func receiveTransfer(_ header: PartitionHeader, from node: NodeNumber) {
         guard admits(header, from: node), header.ballot >= promise, leader == nil else { return }
         let isAble = majorityIsUp && (!context.disk.isResting(at: now) || quorum.members.count == 1)
-        guard !context.isDraining, !isFull, isAble else {
+        guard !context.isDraining, !isFull, !isIncomplete, isAble else {
             return context.send(node, .canvassed(header, granted: false, promised: promise))
         }
         highestSeen = max(highestSeen, header.ballot)
@@ -163,14 +174,14 @@ extension Replica {
 
     func ownPromiseIsDurable(_ ballot: Ballot) {
         guard let candidate, candidate.ballot == ballot else { return }
-        candidate.supporters.insert(ownIndex)
+        if isIncomplete { candidate.abstainers.insert(ownIndex) } else { candidate.supporters.insert(ownIndex) }
         sendPrepares(candidate)
         electIfPromised(candidate)
     }
 
     private func sendPrepares(_ candidate: Candidate) {
         candidate.sent = now
-        for (index, member) in quorum.members.enumerated() where !candidate.supporters.contains(index) {
+        for (index, member) in quorum.members.enumerated() where !candidate.promised.contains(index) {
             context.send(member, .prepare(header(candidate.ballot)))
         }
     }
@@ -184,10 +195,13 @@ extension Replica {
         electIfPromised(candidate)
     }
 
-    private func electIfPromised(_ candidate: Candidate) {
-        guard candidate.supporters.contains(ownIndex), quorum.isMet(by: candidate.supporters) else { return }
+    /// By a majority of whole copies, its own among them; or by all there are.
+    func electIfPromised(_ candidate: Candidate) {
+        guard candidate.promised.contains(ownIndex) else { return }
+        let isByMajority = !isIncomplete && quorum.isMet(by: candidate.supporters)
+        guard isByMajority || candidate.promised == quorum.all else { return }
         self.candidate = nil
-        become(leaderAfter: candidate)
+        become(leaderAfter: candidate, hearsAll: !isByMajority)
     }
 
     func advanceCandidacy() {
@@ -200,7 +214,7 @@ extension Replica {
             // Who refused may have noticed a moment later that the leader it saw is gone.
             if now - candidate.sent >= context.options.recanvass { sendCanvasses(candidate) }
         case .preparing:
-            guard candidate.supporters.contains(ownIndex), now - candidate.sent >= context.options.retry else { return }
+            guard candidate.promised.contains(ownIndex), now - candidate.sent >= context.options.retry else { return }
             sendPrepares(candidate)
         }
     }
@@ -212,6 +226,8 @@ extension Replica {
         // A canvass has disturbed nobody and may be repeated sooner.
         let longest = context.options.backoff.nanoseconds / (candidate.phase == .canvassing ? 4 : 1)
         let wait = context.random.next(upperBound: max(longest, 1))
+        // It has had its turn.
+        if isIncomplete { vacantSince = now }
         backoffUntil = now + Span(nanoseconds: wait)
         for operation in candidate.unfinished.operations {
             context.results.append((operation.origin, .notLeader(hint: leaderHint)))

@@ -1,7 +1,8 @@
 // What a leader does with an operation: propose a change, answer from what it knows, or find out first.
 
 extension Replica {
-    func become(leaderAfter candidate: Candidate) {
+    /// - Parameter hearsAll: all replicas have promised, and those whose copies are whole are no majority.
+    func become(leaderAfter candidate: Candidate, hearsAll: Bool) {
         // Below the highest floor everything was at every replica once.
         for root in candidate.roots.values { raiseFloor(to: root.floor) }
         let own = context.store.tree(partition).root
@@ -10,10 +11,11 @@ extension Replica {
         for (index, root) in candidate.roots where root.floor == floor && root.digest == own.digest {
             equal.insert(index)
         }
-        let isSettled = prove(equal, strictly: mayHaveBeenReady) || !context.options.rules.compareRoots
+        let isProved = hearsAll ? equal == quorum.all : prove(equal, strictly: mayHaveBeenReady)
+        let isSettled = isProved || !context.options.rules.compareRoots
         let leader = Leader(
-            ballot: candidate.ballot, replicas: quorum.members.count, isSettled: isSettled, now: now,
-            options: context.options)
+            ballot: candidate.ballot, replicas: quorum.members.count, isSettled: isSettled, hearsAll: hearsAll,
+            now: now, options: context.options)
         for index in quorum.members.indices where equal.contains(index) {
             // Of one that holds something else under the same versions the leaves are compared as well.
             if let contents = candidate.roots[index]?.contents, contents != own.contents { continue }
@@ -24,11 +26,15 @@ extension Replica {
         // One that is to lose the partition need not wait before it hands over.
         if quorum.isJoint { leader.nextTransfer = now }
         self.leader = leader
+        if isSettled { becomeComplete() }
         leaderHint = nil
         vacantSince = nil
         context.effects.append(.notice(.elected(partition, leader.ballot, settled: isSettled)))
         sendBeacon()
         context.newlyLed.append(partition)
+        for index in quorum.members.indices where candidate.abstainers.contains(index) && index != ownIndex {
+            noteAbstention(of: index, leader)
+        }
         if !isSettled { beginSettling() }
         carryOn(candidate.unfinished.proposals, leader)
         for operation in candidate.unfinished.operations { submit(operation) }

@@ -6,6 +6,8 @@ final class Leader {
     let elected: Instant
     /// Its copy is known to hold every chosen record, chosen on a majority; but for what is in flight under its own ballot.
     var isSettled: Bool
+    /// It has no majority of whole copies behind it, and is settled only by what all replicas tell.
+    let hearsAll: Bool
 
     // Writes.
     /// The sequence of the newest proposal.
@@ -65,8 +67,9 @@ final class Leader {
     var transfer: Transfer?
     var nextTransfer: Instant
 
-    init(ballot: Ballot, replicas: Int, isSettled: Bool, now: Instant, options: ShardOptions) {
+    init(ballot: Ballot, replicas: Int, isSettled: Bool, hearsAll: Bool, now: Instant, options: ShardOptions) {
         self.ballot = ballot
+        self.hearsAll = hearsAll
         self.isSettled = isSettled
         elected = now
         roundSent = now

@@ -22,6 +22,12 @@ struct Progress {
     /// How many times in a row what was sent again found no answer: its disk may be full. Each doubles the pause.
     var silence = 0
 
+    /// Its copy may lack records that it has acknowledged: see Abstaining.swift.
+    var abstains = false
+    /// It then lacks nothing but what is on its way, up to this proposal; and when it was told so.
+    var levelAt: UInt64?
+    var toldComplete: Instant?
+
     /// As far as the leader knows it holds everything that is not in flight.
     var isLevel: Bool { isCompared && missed.isEmpty && sent.isEmpty && loading == 0 && comparison == nil }
 
@@ -35,6 +41,8 @@ struct Progress {
     mutating func restart() {
         isCompared = false
         isVerified = false
+        abstains = false
+        levelAt = nil
     }
 }
 
@@ -79,6 +87,7 @@ extension Replica {
             resendMended(to: index, leader)
             considerComparison(with: index, leader)
             sendMissed(to: index, leader)
+            considerComplete(index, leader)
         }
     }
 
@@ -141,6 +150,7 @@ extension Replica {
                 leader.progress[index].isCompared = true
                 leader.progress[index].isVerified = !comparison.foundMissing
                 leader.progress[index].comparedSince = now
+                comparedIncomplete(index, leader)
                 return considerReadiness(leader)
             }
             let isFull = leader.progress[index].missed.count >= context.options.maximumMissed / 2

@@ -58,7 +58,8 @@ extension Replica {
     /// majority of both: less than that may have been accepted by the leaders of this configuration and not been chosen,
     /// and the present set may be done with at any time.
     func prove(_ mask: ReplicaMask, strictly: Bool) -> Bool {
-        strictly ? quorum.isMet(by: mask) : quorum.currentIsMet(by: mask)
+        if let leader, leader.hearsAll, !leader.isSettled { return mask == quorum.all }
+        return strictly ? quorum.isMet(by: mask) : quorum.currentIsMet(by: mask)
     }
 
     /// Nil unless this node leads the partition and it moves.

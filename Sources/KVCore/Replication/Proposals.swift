@@ -37,7 +37,7 @@ extension Replica {
             proposal.sent = now
             proposal.resent = now
             context.store.put(partition, proposal.key, proposal.record)
-            lastAppend = context.store.appended
+            appendedRecord()
             whenDurable(.accepted(partition, leader.ballot, sequence: sequence))
             guard quorum.members.count > 1 else { continue }
             let accept = PeerMessage.accept(header(leader.ballot), key: proposal.key, record: proposal.record)

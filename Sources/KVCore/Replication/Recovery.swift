@@ -27,7 +27,7 @@ extension Replica {
             id: leader.lastRecoveryID, sent: now, answered: ReplicaMask(ownIndex),
             operations: operation.map { [$0] } ?? [])
         leader.recoveries[key] = recovery
-        if quorum.currentIsMet(by: recovery.answered) { return resolve(key, recovery, leader) }
+        if suffice(recovery.answered, leader) { return resolve(key, recovery, leader) }
         sendReads(key, recovery, leader)
     }
 
@@ -51,7 +51,7 @@ extension Replica {
         }
         for key in keys {
             guard let recovery = leader.recoveries[key] else { continue }
-            if quorum.currentIsMet(by: recovery.answered) {
+            if suffice(recovery.answered, leader) {
                 resolve(key, recovery, leader)
             } else {
                 sendReads(key, recovery, leader)
@@ -71,7 +71,7 @@ extension Replica {
         for key in late.keys.sorted() {
             leader.recoveries[key]?.sent = now
             guard let recovery = leader.recoveries[key] else { continue }
-            if quorum.currentIsMet(by: recovery.answered) {
+            if suffice(recovery.answered, leader) {
                 // The only replica, whose value could not be read.
                 resolve(key, recovery, leader)
             } else {
@@ -87,7 +87,7 @@ extension Replica {
         recovery.answered.insert(index)
         recovery.records[index] = record
         leader.recoveries[key] = recovery
-        if quorum.currentIsMet(by: recovery.answered), !recovery.isLoading { resolve(key, recovery, leader) }
+        if suffice(recovery.answered, leader), !recovery.isLoading { resolve(key, recovery, leader) }
     }
 
     /// A majority has told what it holds: the highest version is the latest that can have been chosen. Where this leader

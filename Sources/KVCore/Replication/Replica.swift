@@ -24,6 +24,13 @@ final class Replica {
     /// Where its newest promise, wipe or purge floor is. What tells of it, or rests on it, waits until this is synced.
     private var lastState: LogPosition = 0
 
+    /// This copy may lack records that this node has acknowledged: see Abstaining.swift.
+    var isIncomplete = false
+    /// The ballot whose leader counts with that, and is told what is here nevertheless.
+    var toldBallot = Ballot.zero
+    /// Its records are synced in every mode: the topology is to survive what clients' data does not.
+    private let syncsAlways: Bool
+
     /// Who leads, to the best of this node's knowledge, and when it last showed.
     var leaderHint: NodeNumber?
     /// That is by what this process has heard, not by what a former one had promised.
@@ -56,6 +63,9 @@ final class Replica {
         self.ownIndex = ownIndex
         confirmers = quorum.indices(after: ownIndex)
         changed = assignment.changed
+        syncsAlways = Int(partition.raw) == context.partitionCount
+        isIncomplete = context.mayLackRecords && !syncsAlways && context.options.rules.abstainWhenIncomplete
+        if isIncomplete { context.incompletePartitions += 1 }
         promise = context.store.promise(partition)
         highestSeen = promise
         leaderHeard = context.now.monotonic
@@ -72,6 +82,8 @@ final class Replica {
         guard context.options.rules.wipeLapsed || context.store.membership(partition) == 0 else { return }
         context.store.wipe(partition, membership: since)
         appendedState()
+        // Under this membership it has acknowledged nothing.
+        becomeComplete()
     }
 
     /// Goes by another assignment from now on. A leader prepares anew under it at once, and carries on with what it has
@@ -135,6 +147,13 @@ final class Replica {
         if leaderHint == node, hasHeardLeader { leaderHeard = now }
     }
 
+    /// A record has been put into the store.
+    func appendedRecord() {
+        guard syncsAlways else { return lastAppend = context.store.appended }
+        context.store.requireSync()
+        appendedState()
+    }
+
     func appendedState() {
         lastAppend = context.store.appended
         lastState = lastAppend
@@ -167,7 +186,9 @@ final class Replica {
 
 extension Replica {
     func receivePrepare(_ header: PartitionHeader, from node: NodeNumber) {
-        guard admits(header, from: node), obeys(header, from: node) else { return }
+        guard admits(header, from: node), obeys(header, from: node), !abstains(from: header, asked: node) else {
+            return
+        }
         // The root is of what is held now: nothing below this ballot can be accepted any more.
         let root = context.store.tree(partition).root
         answerWhenDurable(
@@ -184,18 +205,23 @@ extension Replica {
             // A replica whose disk is full, or does not keep up, stays silent: it is mended when there is room.
             guard record.value == nil || context.store.acceptsCopies else { return }
             context.store.put(partition, key, record)
-            lastAppend = context.store.appended
+            appendedRecord()
         }
         whenDurable(.acknowledge(node, header, record.version))
     }
 
     func receiveConfirm(_ header: PartitionHeader, round: UInt64, from node: NodeNumber) {
         guard admits(header, from: node), obeys(header, from: node) else { return }
+        if round == SpecialRound.tell || round == SpecialRound.complete {
+            return receiveSpecialRound(round, header, from: node)
+        }
         context.send(node, .confirmed(header, round: round))
     }
 
     func receiveRead(_ header: PartitionHeader, id: UInt64, key: Key, from node: NodeNumber) {
-        guard admits(header, from: node), obeys(header, from: node) else { return }
+        guard admits(header, from: node), obeys(header, from: node), !abstains(from: header, asked: node) else {
+            return
+        }
         switch context.store.read(partition, key) {
         case .absent: answerWhenDurable(node, .readResult(header, id: id, key: key, record: nil))
         case .found(let record): answerWhenDurable(node, .readResult(header, id: id, key: key, record: record))
@@ -204,7 +230,9 @@ extension Replica {
     }
 
     func receiveLeaves(_ header: PartitionHeader, floor: Version, from node: NodeNumber) {
-        guard admits(header, from: node), obeys(header, from: node) else { return }
+        guard admits(header, from: node), obeys(header, from: node), !abstains(from: header, asked: node) else {
+            return
+        }
         raiseFloor(to: floor)
         let tree = context.store.tree(partition)
         answerWhenDurable(
@@ -214,7 +242,9 @@ extension Replica {
     }
 
     func receiveEntries(_ header: PartitionHeader, leaf: UInt16, from node: NodeNumber) {
-        guard admits(header, from: node), leaf < HashTree.leafCount, obeys(header, from: node) else { return }
+        guard admits(header, from: node), leaf < HashTree.leafCount, obeys(header, from: node),
+            !abstains(from: header, asked: node)
+        else { return }
         var entries: [KeyVersion] = []
         context.store.forEach(partition, leaf: Int(leaf)) { key, head, checksum in
             entries.append(KeyVersion(key: key, version: head.version, checksum: checksum))
@@ -229,6 +259,7 @@ extension Replica {
             if epoch < changed { context.send(node, .outdated(epoch: context.epoch)) }
             return
         }
+        guard !isIncomplete else { return }
         switch context.store.read(partition, key) {
         case .absent: answerWhenDurable(node, .peeked(id, record: nil))
         case .found(let record): answerWhenDurable(node, .peeked(id, record: record))
@@ -238,6 +269,7 @@ extension Replica {
 
     /// The same for a client of this node: the answer comes as a deferred or loaded `ownPeek`.
     func peekForClient(_ id: RequestID, key: Key) {
+        guard !isIncomplete else { return whenDurable(.noPeek(id)) }
         switch context.store.read(partition, key) {
         case .absent: whenDurable(.ownPeek(id, nil))
         case .found(let record): whenDurable(.ownPeek(id, record))
@@ -256,8 +288,9 @@ extension Replica {
         }
     }
 
-    /// A higher ballot than ours is promised somewhere.
-    func receiveReject(_ header: PartitionHeader) {
+    /// A higher ballot than ours is promised somewhere; or the sender abstains.
+    func receiveReject(_ header: PartitionHeader, from node: NodeNumber) {
+        guard header.epoch != Self.abstention else { return receiveAbstention(header.ballot, from: node) }
         highestSeen = max(highestSeen, header.ballot)
         if let leader, leader.ballot < header.ballot { stepDown(hint: header.ballot.node) }
         if let candidate, candidate.ballot < header.ballot { abandonCandidacy(hint: header.ballot.node) }

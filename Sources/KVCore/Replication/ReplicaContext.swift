@@ -25,6 +25,10 @@ final class ReplicaContext: Environment {
     private(set) var disk = DiskWatch()
     /// P.
     let partitionCount: Int
+    /// The store may have lost records that it had called durable.
+    let mayLackRecords: Bool
+    /// Copies of which that is so still.
+    var incompletePartitions = 0
     /// The plan that moves partitions is paused.
     var isMovingPaused = false
     private var moveBudget: MoveBudget
@@ -52,10 +56,11 @@ final class ReplicaContext: Environment {
     private var unsynced: Deque<(position: LogPosition, synced: LogPosition, action: DeferredAction)> = []
 
     init(
-        me: NodeNumber, store: any RecordStore, options: ShardOptions, partitions: Int, epoch: Epoch, now: Now,
-        seed: UInt64
+        me: NodeNumber, store: any RecordStore, options: ShardOptions, partitions: Int, mayLackRecords: Bool,
+        epoch: Epoch, now: Now, seed: UInt64
     ) {
         self.store = store
+        self.mayLackRecords = mayLackRecords
         partitionCount = max(partitions, 1)
         listingBudget = options.listingSlice
         moveBudget = MoveBudget(rate: options.moveRate, now: now.monotonic)
@@ -168,12 +173,14 @@ enum DeferredAction {
     case accepted(PartitionID, Ballot, sequence: UInt64)
     /// This node's own copy, read on a client's behalf.
     case ownPeek(RequestID, Record?)
+    /// The same, where this node's own copy is not to be told of.
+    case noPeek(RequestID)
 
     /// Whoever waits for it asks again.
     var mayBeLost: Bool {
         switch self {
         case .acknowledge, .send: true
-        case .promised, .accepted, .ownPeek: false
+        case .promised, .accepted, .ownPeek, .noPeek: false
         }
     }
 }

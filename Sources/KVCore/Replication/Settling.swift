@@ -129,6 +129,7 @@ extension Replica {
         guard mayHaveBeenReady == leader.settling?.isStrict else { return beginSettling() }
         leader.settling = nil
         leader.isSettled = true
+        becomeComplete()
         context.effects.append(.notice(.settled(partition)))
         // Its own copy tells now. Left alone, one that nobody waits for any more would keep a replica's unchosen record
         // from being overruled.

@@ -14,7 +14,7 @@ extension Shard {
         case .promise(let header, let root, let contents, let floor):
             let root = Candidate.Root(digest: root, contents: contents, floor: floor)
             replica(header.partition)?.receivePromise(header, root: root, from: node)
-        case .reject(let header): replica(header.partition)?.receiveReject(header)
+        case .reject(let header): replica(header.partition)?.receiveReject(header, from: node)
         case .accept(let header, let key, let record):
             replica(header.partition)?.receiveAccept(header, key: key, record: record, from: node)
         case .accepted(let header, let version):

@@ -121,6 +121,7 @@ extension Replica {
     func resign() {
         stepDown(hint: nil)
         abandonCandidacy(hint: nil)
+        becomeComplete()
     }
 }
 

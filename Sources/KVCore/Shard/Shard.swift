@@ -42,16 +42,19 @@ public struct Shard {
     ///   - boot: this process's boot counter, above that of every process before it on this store.
     ///   - partitions: those this shard owns, the council's perhaps among them; it serves the ones whose replica set has
     ///     `me`, and routes for all.
+    ///   - mayLackRecords: the store may have lost records that it had called durable, as power was lost: this node's
+    ///     copies of clients' partitions abstain until each has been repaired. Promises, wipes and purge floors are all
+    ///     there.
     ///   - seed: of the jitter in retries.
     public init(
         me: NodeNumber, boot: UInt64, topology: Topology, partitions: [PartitionID], store: any RecordStore,
-        options: ShardOptions, seed: UInt64, now: Now
+        mayLackRecords: Bool = false, options: ShardOptions, seed: UInt64, now: Now
     ) {
         self.me = me
         self.store = store
         let context = ReplicaContext(
-            me: me, store: store, options: options, partitions: topology.settings.partitions, epoch: topology.epoch,
-            now: now, seed: seed)
+            me: me, store: store, options: options, partitions: topology.settings.partitions,
+            mayLackRecords: mayLackRecords, epoch: topology.epoch, now: now, seed: seed)
         let partitions = partitions.filter { topology.assignment(of: $0) != nil }.sorted()
         var replicas: [Replica?] = Array(repeating: nil, count: topology.assignments.count + 1)
         for partition in partitions {
@@ -86,6 +89,9 @@ public struct Shard {
 
     /// How many of the partitions held here nobody leads, as far as this node knows.
     public var leaderlessPartitions: Int { owned.count { leader(of: $0.partition) == nil } }
+
+    /// How many of the partitions held here may lack records that this node has acknowledged, and abstain.
+    public var incompletePartitions: Int { context.incompletePartitions }
 
     /// Whether this node leads the partition and its copy is known to be the truth.
     public func isSettled(_ partition: PartitionID) -> Bool { replica(partition)?.leader?.isSettled ?? false }
@@ -174,6 +180,7 @@ extension Shard {
             case .accepted(let partition, let ballot, let sequence):
                 replica(partition)?.ownAcceptIsDurable(ballot, sequence: sequence)
             case .ownPeek(let id, let record): router.receivePeeked(id, record, from: me)
+            case .noPeek(let id): router.cannotPeekHere(id, replica)
             }
         }
     }

@@ -81,6 +81,8 @@ public enum ShardNotice: Hashable, Sendable {
     case conflict(PartitionID, Key, with: NodeNumber)
     /// The disk under the store has stopped to answer, or answers again.
     case disk(isStalled: Bool)
+    /// A copy that may have lacked records does not any more.
+    case complete(PartitionID)
     /// The next replica set of a partition that moves may become the present one.
     case ready(PartitionID)
     /// All leaderships have been handed over (or nobody can take them): the node may stop.

@@ -17,6 +17,8 @@ public struct ClusterRecovery: Sendable {
     /// What its directory says now.
     public let before: Topology
     public let recovery: TopologyRecovery
+    /// This node's copies may lack records since its machine lost power, and are taken for complete all the same.
+    public let mayLackRecords: Bool
 
     /// Looks at a data directory, and changes nothing.
     ///
@@ -51,6 +53,7 @@ public struct ClusterRecovery: Sendable {
         self.node = id
         self.directory = directory
         before = topology
+        mayLackRecords = DataDirectory.mayLackRecords(directory, .present)
     }
 
     /// Puts the topology that was computed on disk, for the next start to go by.
@@ -78,6 +81,8 @@ public struct ClusterRecovery: Sendable {
             if file.entry(DataDirectory.Entry.founding) != nil {
                 try file.setEntry(DataDirectory.Entry.founding, Array("no".utf8))
             }
+            // Copies that may lack records would wait for those that are lost, too.
+            try DataDirectory.takeForComplete(file)
             try file.setEntry(DataDirectory.Entry.topology, TopologyCodec.encode(recovery.topology))
         } catch {
             throw NodeError(error)

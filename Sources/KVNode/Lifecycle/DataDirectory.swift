@@ -3,6 +3,7 @@ import KVCore
 import KVStorage
 import KVWire
 import NIOCore
+import Synchronization
 
 /// A node's data on disk: who it is, the topology it goes by, which stores its peers have, and its own stores.
 final class DataDirectory: Sendable {
@@ -14,6 +15,11 @@ final class DataDirectory: Sendable {
         static let agreement = "agreement"
         /// There while a first member has not been let in by the others.
         static let founding = "founding"
+        /// Under which run of the kernel a process began that does not sync every write; empty once one has ended in
+        /// good order, with all that it had written on disk.
+        static let unsynced = "unsynced"
+        /// There while copies may lack records since power was lost.
+        static let incomplete = "incomplete"
     }
 
     let path: String
@@ -32,6 +38,11 @@ final class DataDirectory: Sendable {
     private let owned: Stores
     /// What it has seen of the other members.
     let peers: KnownPeers
+    /// Power was lost with writes that had been acknowledged and not synced, and not every copy has been repaired
+    /// since.
+    let mayLackRecords: Bool
+    /// Shards of which every copy holds what had been acknowledged.
+    private let complete = Mutex<Set<Int>>([])
 
     /// Sendable because each store goes to the one shard that owns it.
     private struct Stores: @unchecked Sendable {
@@ -40,10 +51,12 @@ final class DataDirectory: Sendable {
 
     /// Opens the directory, or makes it, and recovers what is in it.
     /// - Throws: `NodeError`
-    static func open(_ configuration: Configuration) throws(NodeError) -> DataDirectory {
+    static func open(
+        _ configuration: Configuration, kernel: KernelRun = .present
+    ) throws(NodeError) -> DataDirectory {
         do {
             try IdentityFile.makeParents(of: configuration.dataDirectory)
-            return try DataDirectory(configuration)
+            return try DataDirectory(configuration, kernel)
         } catch let error as StoreError {
             throw NodeError(error)
         } catch let error as NodeError {
@@ -53,7 +66,7 @@ final class DataDirectory: Sendable {
         }
     }
 
-    private init(_ configuration: Configuration) throws {
+    private init(_ configuration: Configuration, _ kernel: KernelRun) throws {
         let path = configuration.dataDirectory
         // What is read before it is locked may be replaced by the process that still has it.
         let lock = try IdentityFile.lock(path)
@@ -67,6 +80,7 @@ final class DataDirectory: Sendable {
             nonce: .random(in: .min ... .max))
         self.path = path
         self.file = file
+        mayLackRecords = try Self.reviewPower(file, kernel)
         nodeID = configuration.node.id
         topology = try found ?? Self.begin(configuration, file)
         owned = Stores(
@@ -77,6 +91,8 @@ final class DataDirectory: Sendable {
         try Self.check(file, isOf: owned.stores, topology: found)
         try file.note(owned.stores)
         progress = owned.stores.map(\.syncedBatch)
+        // What an earlier process had written is on disk now. What this one will write may not be.
+        try file.setEntry(Entry.unsynced, Array((configuration.storage.sync == .always ? "" : kernel.id).utf8))
         peers = KnownPeers(file, nodeID: configuration.node.id, members: topology?.members ?? [])
         if let topology { _ = try member(in: topology, configuration) }
     }
@@ -92,6 +108,42 @@ final class DataDirectory: Sendable {
         try file.setEntry(Entry.agreement, Array(ConfigurationCheck.text(configuration.agreement).utf8))
         try file.setEntry(Entry.topology, TopologyCodec.encode(topology))
         return topology
+    }
+
+    /// Whether copies may lack records that they have acknowledged. Durably noted before anything else is, so that a
+    /// start that fails does not make it forgotten.
+    private static func reviewPower(_ file: IdentityFile, _ kernel: KernelRun) throws(StoreError) -> Bool {
+        let before = String(decoding: file.entry(Entry.unsynced) ?? [], as: UTF8.self)
+        if !before.isEmpty, kernel.mayHaveLostPower(since: before) {
+            try file.setEntry(Entry.incomplete, Array("yes".utf8))
+        }
+        return file.entry(Entry.incomplete) == Array("yes".utf8)
+    }
+
+    /// Whether the next start would find so. It may be another process's directory unless that is locked.
+    static func mayLackRecords(_ path: String, _ kernel: KernelRun) -> Bool {
+        func text(_ entry: String) -> String {
+            String(decoding: IdentityFile.peek(entry, directory: path) ?? [], as: UTF8.self)
+        }
+        let before = text(Entry.unsynced)
+        return text(Entry.incomplete) == "yes" || !before.isEmpty && kernel.mayHaveLostPower(since: before)
+    }
+
+    /// No copy of a shard lacks anything that had been acknowledged. Blocks.
+    /// - Returns: whether that is news of the whole node, which is durable then.
+    func isComplete(shard: Int) throws(StoreError) -> Bool {
+        let count = complete.withLock { complete in
+            complete.insert(shard)
+            return complete.count
+        }
+        guard mayLackRecords, count == stores.count else { return false }
+        try file.setEntry(Entry.incomplete, Array("no".utf8))
+        return true
+    }
+
+    /// What is left is the truth by an operator's decree. Blocks.
+    static func takeForComplete(_ file: IdentityFile) throws(StoreError) {
+        for entry in [Entry.unsynced, Entry.incomplete] where file.entry(entry) != nil { try file.setEntry(entry, []) }
     }
 
     /// Who this node is in a topology.
@@ -131,7 +183,11 @@ final class DataDirectory: Sendable {
     }
 
     /// Notes what the stores have on disk, for the next start to find again. All of them have stopped. Blocks.
-    func noteStores() throws(StoreError) { try file.note(owned.stores) }
+    func noteStores() throws(StoreError) {
+        try file.note(owned.stores)
+        let isSynced = owned.stores.allSatisfy { $0.failure == nil && $0.synced == $0.appended }
+        if isSynced { try file.setEntry(Entry.unsynced, []) }
+    }
 
     /// A topology is on disk before a store begins a partition for it.
     private static func check(

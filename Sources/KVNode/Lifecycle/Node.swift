@@ -126,7 +126,8 @@ private struct Assembly {
                 // The council's partition, after the last, among them.
                 partitions: (0...topology.settings.partitions).map { PartitionID(UInt16($0)) }
                     .filter { $0.shard(among: stores.count) == index },
-                store: stores[index], options: options, maximumBytesInFlight: inFlight,
+                store: stores[index], mayLackRecords: base.directory.mayLackRecords, options: options,
+                maximumBytesInFlight: inFlight,
                 status: status, commitPool: base.commitPool, readPool: base.readPool, upkeepPool: base.upkeepPool,
                 logger: base.logger,
                 onStoreFailure: onStoreFailure)
@@ -213,6 +214,17 @@ private struct Assembly {
             events: PeerLinks.Events(
                 up: { runner.linkUp($0, $1) }, down: { runner.linkDown($0) },
                 refused: { [weak cluster] in cluster?.refused($0) }))
+        runner.onComplete = { [base, onStoreFailure] in
+            base.upkeepPool.submit { state in
+                guard state == .active else { return }
+                do throws(StoreError) {
+                    guard try base.directory.isComplete(shard: runner.index) else { return }
+                } catch {
+                    return onStoreFailure(error)
+                }
+                base.logger.notice("all copies hold again what this node has acknowledged")
+            }
+        }
         runner.start(
             links: links, cluster: cluster, topology: topology, isAbstaining: base.directory.isFounding)
     }

@@ -49,6 +49,14 @@ struct NodeBase: Sendable {
                 """)
         }
         let directory = try DataDirectory.open(configuration)
+        if directory.mayLackRecords {
+            logger.warning(
+                """
+                this machine has lost power, or was reset, while the node ran with storage.sync: interval or never, so \
+                the newest writes may be missing here: each copy abstains until its leader has repaired it; where a \
+                majority of a partition's replicas has lost power, all of them must be there before it is served again
+                """)
+        }
         let clusterGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let commitPool = NIOThreadPool(numberOfThreads: directory.stores.count)
         commitPool.start()

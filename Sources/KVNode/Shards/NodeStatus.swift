@@ -9,6 +9,8 @@ final class NodeStatus: Sendable {
         var disks: [DiskHealth]
         /// Partitions held here whose leader is not known; nil before a shard's first report.
         var leaderless: [Int?]
+        /// Copies that may lack records since power was lost, and abstain until they have been repaired.
+        var incomplete: [Int]
         var isStopping = false
         /// What is wrong with the whole node, by what it is wrong with.
         var obstacles: [String: String] = [:]
@@ -21,7 +23,7 @@ final class NodeStatus: Sendable {
             State(
                 usages: Array(repeating: PartitionUsage(), count: shards),
                 disks: Array(repeating: DiskHealth(), count: shards),
-                leaderless: Array(repeating: nil, count: shards)))
+                leaderless: Array(repeating: nil, count: shards), incomplete: Array(repeating: 0, count: shards)))
     }
 
     func update(shard: Int, usage: PartitionUsage, leaderless: Int, disk: DiskHealth) {
@@ -31,6 +33,8 @@ final class NodeStatus: Sendable {
             $0.leaderless[shard] = leaderless
         }
     }
+
+    func setIncomplete(_ count: Int, of shard: Int) { state.withLock { $0.incomplete[shard] = count } }
 
     func beginStopping() { state.withLock { $0.isStopping = true } }
 
@@ -68,6 +72,14 @@ final class NodeStatus: Sendable {
             for part in state.leaderless {
                 guard let part else { return "the node is starting" }
                 leaderless += part
+            }
+            let incomplete = state.incomplete.reduce(0, +)
+            if leaderless > 0, incomplete > 0 {
+                return """
+                    \(leaderless) of the partitions held here have no known leader, and \(incomplete) may lack the \
+                    newest writes, as this machine lost power: they need a majority of replicas that did not, or all of \
+                    them; start the other nodes, or, where some are lost for good, run `kv recover` on those that are left
+                    """
             }
             return leaderless == 0
                 ? nil

@@ -58,6 +58,9 @@ extension ShardRunner {
         case .conflict(let partition, let key, let peer): reportConflict(partition, key, with: peer)
         case .relinquished(let partition):
             logger.debug("deleted what has left", metadata: ["partition": "\(partition)"])
+        case .complete(let partition):
+            logger.debug("complete again", metadata: ["partition": "\(partition)"])
+            considerComplete()
         case .ready: cluster?.reportSoon()
         case .behind(let epoch, let peer): cluster?.saw(epoch, at: peer)
         case .drained:
@@ -84,6 +87,23 @@ extension ShardRunner {
 
     /// Of the lines about conflicts: thousands may be found at once.
     private static let conflictInterval = Span.milliseconds(1000)
+
+    /// Hands leaderships over; `completion` runs on the loop when nothing is left that another could take.
+    func drain(_ completion: @escaping @Sendable () -> Void) {
+        loop.execute { [self] in
+            onDrained = completion
+            handle(.drain)
+        }
+    }
+
+    /// Once no copy of this shard lacks anything, the next start need not repair them again.
+    func considerComplete() {
+        let incomplete = shard.incompletePartitions
+        status.setIncomplete(incomplete, of: index)
+        guard incomplete == 0 else { return }
+        onComplete?()
+        onComplete = nil
+    }
 
     private func report(isStalled: Bool) {
         let subject = "the disk of shard \(index)"

@@ -79,8 +79,10 @@ extension ShardRunner {
         runBlocking(upkeepPool, { job.run() }) { runner, result in runner.store.completed(result) }
     }
 
-    func sync(now: Instant) {
-        guard let job = store.takeSync(now: now) else { return }
+    /// - Parameter isLast: what has been written is to be on disk, whatever the mode says: the node stops in good
+    ///   order.
+    func sync(now: Instant, isLast: Bool = false) {
+        guard let job = store.takeSync(now: now, isLast: isLast) else { return }
         runBlocking(upkeepPool, { job.run() }) { runner, result in runner.advanced(runner.store.completed(result)) }
     }
 

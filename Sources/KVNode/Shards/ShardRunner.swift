@@ -82,10 +82,13 @@ final class ShardRunner: @unchecked Sendable {
     /// What they read.
     var loads = LoadQueue()
     var onDrained: (@Sendable () -> Void)?
+    /// No copy here lacks records that this node has acknowledged; nil once that has been said.
+    var onComplete: (@Sendable () -> Void)?
 
+    /// - Parameter mayLackRecords: power was lost with writes that were acknowledged and not synced.
     init(
         index: Int, loop: any EventLoop, node: NodeIdentity, topology: Topology, partitions: [PartitionID],
-        store: LogStore, options: ShardOptions, maximumBytesInFlight: Int, status: NodeStatus,
+        store: LogStore, mayLackRecords: Bool, options: ShardOptions, maximumBytesInFlight: Int, status: NodeStatus,
         commitPool: NIOThreadPool, readPool: NIOThreadPool, upkeepPool: NIOThreadPool, logger: Logger,
         onStoreFailure: @escaping @Sendable (StoreError) -> Void
     ) {
@@ -106,7 +109,7 @@ final class ShardRunner: @unchecked Sendable {
         names = MemberNames(topology)
         shard = Shard(
             me: node.number, boot: node.boot, topology: topology, partitions: partitions, store: store,
-            options: options, seed: UInt64.random(in: .min ... .max), now: Clock.now)
+            mayLackRecords: mayLackRecords, options: options, seed: UInt64.random(in: .min ... .max), now: Clock.now)
         held = partitions.filter { topology.assignment(of: $0)?.since(node.number) != nil }
     }
 
@@ -119,6 +122,7 @@ final class ShardRunner: @unchecked Sendable {
         self.links = links
         self.cluster = cluster
         links.adopt(topology)
+        considerComplete()
         let interval = TimeAmount.nanoseconds(Int64(ShardOptions().timer.nanoseconds))
         // Held until `stop`. (A weak reference would make every other one to this object a slow one.)
         timer = loop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { [self] _ in onTimer() }
@@ -128,14 +132,6 @@ final class ShardRunner: @unchecked Sendable {
         loop.assertInEventLoop()
         isAbstaining = false
         for (peer, boot) in reachability.peersInTouch { tellUp(peer, boot) }
-    }
-
-    /// Hands leaderships over; `completion` runs on the loop when nothing is left that another could take.
-    func drain(_ completion: @escaping @Sendable () -> Void) {
-        loop.execute { [self] in
-            onDrained = completion
-            handle(.drain)
-        }
     }
 
     /// Takes nothing more, and puts on disk what has been appended. Requests still waiting end with their connections.
@@ -154,7 +150,7 @@ final class ShardRunner: @unchecked Sendable {
     func finishStopping() {
         guard jobs == 0, let stopped else { return }
         commit()
-        if jobs == 0 { sync(now: Instant(nanoseconds: .max)) }
+        if jobs == 0 { sync(now: Instant(nanoseconds: .max), isLast: true) }
         guard jobs == 0 else { return }
         self.stopped = nil
         stopped.succeed()

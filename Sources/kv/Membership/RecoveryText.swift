@@ -15,7 +15,9 @@ enum RecoveryText {
         let all = recovery.fates.count
         let kept = recovery.fates.count { $0 == .kept }
         if kept > 0 {
-            lines.append("\(kept) of \(count(all, "partition")): a majority of the replicas is left; nothing is lost")
+            lines.append(
+                "\(kept) of \(count(all, "partition")): a majority of the replicas is left"
+                    + (work.mayLackRecords ? "" : "; nothing is lost"))
         }
         var reduced: [[NodeNumber]: [Int]] = [:]
         var unfinished: [[NodeNumber]: [Int]] = [:]
@@ -43,6 +45,14 @@ enum RecoveryText {
         if !gone.isEmpty {
             lines.append("\(gone.count) of \(count(all, "partition")): no replica is left, all their keys are lost")
             lines.append("    \(TopologyRecovery.ranges(gone))")
+        }
+        if work.mayLackRecords {
+            lines += [
+                "",
+                "the machine of \(work.node) lost power while it ran with storage.sync: interval or never:",
+                "  the newest writes may be missing here. What it holds is taken for complete all the same, rather than",
+                "  wait for the replicas that are lost.",
+            ]
         }
         return lines
     }

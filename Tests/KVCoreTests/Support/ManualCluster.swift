@@ -5,6 +5,7 @@ import XCTest
 /// Everything is durable before the next message.
 final class ManualCluster {
     private(set) var nodes: [UInt16: ManualNode] = [:]
+    private let options: ShardOptions
     /// Nodes that nothing reaches or leaves.
     private(set) var isolated: Set<UInt16> = []
     /// Everything delivered since the test last cleared it.
@@ -18,6 +19,7 @@ final class ManualCluster {
         isolated: Set<UInt16> = []
     ) {
         self.isolated = isolated
+        self.options = options
         for number in 1...count {
             nodes[number] = ManualNode(
                 number, store: stores[number] ?? ManualStore(membership: number <= 3 ? 1 : 0), options: options)
@@ -85,10 +87,18 @@ final class ManualCluster {
         }
     }
 
+    /// The node's machine has lost power, and what its store holds now is all that was synced.
+    func losePower(_ number: UInt16, leaving store: ManualStore, boot: UInt64 = 2) {
+        isolate(number)
+        nodes[number] = ManualNode(
+            number, store: store, options: options, boot: boot, mayLackRecords: true, now: self[number].now)
+        rejoin(number, boot: boot, isNew: true)
+    }
+
     /// Joins it again; with another boot counter, as a process that has restarted with what its store holds.
-    func rejoin(_ number: UInt16, boot: UInt64 = 1) {
+    func rejoin(_ number: UInt16, boot: UInt64 = 1, isNew: Bool = false) {
         isolated.remove(number)
-        if boot != 1 {
+        if boot != 1, !isNew {
             nodes[number] = ManualNode(number, store: self[number].store, boot: boot, now: self[number].now)
         }
         for other in inOrder where other.number.raw != number {

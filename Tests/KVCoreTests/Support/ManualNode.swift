@@ -34,14 +34,17 @@ final class ManualNode {
 
     convenience init(
         _ number: UInt16, replicas: [UInt16] = [1, 2, 3], store: ManualStore = ManualStore(),
-        options: ShardOptions = ShardOptions(), boot: UInt64 = 1, now: Now = ManualNode.start
+        options: ShardOptions = ShardOptions(), boot: UInt64 = 1, mayLackRecords: Bool = false,
+        now: Now = ManualNode.start
     ) {
         let assignment = Assignment(replicas: replicas.map(NodeNumber.init), changed: 1)
-        self.init(number, assignment, store: store, options: options, boot: boot, now: now)
+        self.init(
+            number, assignment, store: store, options: options, boot: boot, mayLackRecords: mayLackRecords, now: now)
     }
 
     init(
-        _ number: UInt16, _ assignment: Assignment, store: ManualStore, options: ShardOptions, boot: UInt64, now: Now
+        _ number: UInt16, _ assignment: Assignment, store: ManualStore, options: ShardOptions, boot: UInt64,
+        mayLackRecords: Bool = false, now: Now
     ) {
         let topology = Self.topology(assignment)
         self.number = NodeNumber(number)
@@ -49,7 +52,7 @@ final class ManualNode {
         self.now = now
         shard = Shard(
             me: NodeNumber(number), boot: boot, topology: topology, partitions: [Self.partition], store: store,
-            options: options, seed: UInt64(number), now: now)
+            mayLackRecords: mayLackRecords, options: options, seed: UInt64(number), now: now)
     }
 
     // MARK: What happens to it

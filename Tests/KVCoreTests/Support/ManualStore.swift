@@ -57,6 +57,10 @@ final class ManualStore: RecordStore {
         return true
     }
 
+    /// How often what was appended had to be synced.
+    private(set) var requiredSyncs = 0
+    func requireSync() { requiredSyncs += 1 }
+
     func head(_ partition: PartitionID, _ key: Key) -> RecordHead? { records[key]?.head }
 
     func read(_ partition: PartitionID, _ key: Key) -> StoredRead {

@@ -120,6 +120,58 @@ final class DataDirectoryTests: XCTestCase {
         XCTAssertNotNil(directory.peers.objection(to: other, of: second))
     }
 
+    // MARK: Power
+
+    /// Starts in one run of the kernel after another: whether copies may lack something at each.
+    private func starts(_ runs: [(kernel: String, sync: String, ends: Bool)]) throws -> [Bool] {
+        let fixture = try DirectoryFixture()
+        return try runs.map { run in
+            let configuration = try fixture.configuration(three + "\nstorage: {sync: \(run.sync)}\n") { $0.node = "n1" }
+            let directory = try DataDirectory.open(configuration, kernel: KernelRun(id: run.kernel))
+            if run.ends { try directory.noteStores() }
+            return directory.mayLackRecords
+        }
+    }
+
+    func testAnUncleanEndUnderAnotherKernelMayHaveLostRecords() throws {
+        for sync in ["interval", "never"] {
+            XCTAssertEqual(
+                try starts([("a", sync, false), ("a", sync, false), ("b", sync, false), ("b", sync, false)]),
+                [false, false, true, true], "the process dies, the machine does, and the process once more")
+            XCTAssertEqual(
+                try starts([("a", sync, true), ("b", sync, false)]), [false, false], "it ended in good order")
+            XCTAssertEqual(
+                try starts([("a", sync, false), ("b", "always", true), ("c", "always", true)]), [false, true, true],
+                "the mode that it ran with counts, and until it has been repaired")
+        }
+        XCTAssertEqual(try starts([("a", "always", false), ("b", "interval", false)]), [false, false])
+        XCTAssertEqual(
+            try starts([(KernelRun.unknown, "never", false), (KernelRun.unknown, "never", false)]), [false, true],
+            "nothing tells")
+    }
+
+    func testWhatHasBeenRepairedIsNotRepairedAgain() throws {
+        let fixture = try DirectoryFixture()
+        func open(_ kernel: String) throws -> DataDirectory {
+            let yaml = three + "\nstorage: {sync: never, shards: 2}\n"
+            return try DataDirectory.open(
+                fixture.configuration(yaml) { $0.node = "n1" }, kernel: KernelRun(id: kernel))
+        }
+        func start(_ kernel: String, repairing shards: [Int]) throws -> (before: Bool, isNews: Bool) {
+            let directory = try open(kernel)
+            let news = try shards.map { try directory.isComplete(shard: $0) }
+            return (directory.mayLackRecords, news.last ?? false)
+        }
+        XCTAssertEqual(try start("a", repairing: [0, 1]).before, false)
+        let half = try start("b", repairing: [0, 0])
+        XCTAssertEqual(half.before, true)
+        XCTAssertEqual(half.isNews, false, "one shard of two")
+        let whole = try start("b", repairing: [1, 0])
+        XCTAssertEqual(whole.before, true)
+        XCTAssertEqual(whole.isNews, true)
+        XCTAssertEqual(try start("b", repairing: []).before, false)
+    }
+
     // MARK: What a peer's store has forgotten
 
     /// What n2 says of itself at its start number `boot`, of which its store remembers these.

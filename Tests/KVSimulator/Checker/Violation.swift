@@ -24,6 +24,14 @@ public struct Violation: Hashable, Sendable {
         case sickness = "a sick minority stops no key for long"
         /// The disk under a store lost or damaged what it must not, by the store's own account.
         case storage
+
+        /// Whether it must hold although acknowledged writes were lost.
+        var standsLoss: Bool {
+            switch self {
+            case .liveness, .convergence, .agreement, .answers, .lateAnswer, .storage, .sickness, .listing: true
+            default: false
+            }
+        }
     }
 
     public var check: Check

@@ -18,7 +18,8 @@ public final class LogDriver: StoreDriver {
     private var commits: UInt64 = 0
     private var random: SeededRandom
 
-    public init(random: SeededRandom, loadChance: Double) {
+    /// - Parameter sync: nil for one that loses nothing that was durable.
+    public init(random: SeededRandom, loadChance: Double, sync: SyncMode? = nil) {
         self.random = random
         disk = SimulatedDisk(seed: self.random.next())
         disk.blockedReads = Int(loadChance * 1000)
@@ -32,6 +33,7 @@ public final class LogDriver: StoreDriver {
         options.cache = self.random.pick([0, 64, 4096])
         // Then syncs lag behind writes, and power is not lost: it would take acknowledged writes with it.
         if self.random.chance(0.25) { options.sync = .interval(.milliseconds(100)) }
+        if let sync { options.sync = sync }
         self.options = options
     }
 
@@ -109,7 +111,7 @@ public final class LogDriver: StoreDriver {
 
     public func damagedRecords() -> [DamagedRecord] { store?.damagedRecords() ?? [] }
 
-    public func crash() {
+    public func crash(outage: Bool) {
         if case .commit(let job) = underWay, random.chance(0.7) {
             stopSoon()
             _ = job.run()
@@ -117,6 +119,6 @@ public final class LogDriver: StoreDriver {
         store = nil
         identity = nil
         underWay = nil
-        if options.sync != .always || random.chance(0.3) { disk.killProcess() } else { disk.losePower() }
+        if !outage, options.sync != .always || random.chance(0.3) { disk.killProcess() } else { disk.losePower() }
     }
 }

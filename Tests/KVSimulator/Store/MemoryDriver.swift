@@ -34,7 +34,7 @@ public final class MemoryDriver: StoreDriver {
 
     public func read(_ ticket: ReadTicket) -> LoadedValue { store?.redeem(ticket).map(LoadedValue.record) ?? .gone }
 
-    public func crash() {
+    public func crash(outage: Bool) {
         if let store {
             let surviving = random.below(store.unsynced.count + 1)
             for append in store.unsynced.prefix(surviving) { apply(append) }

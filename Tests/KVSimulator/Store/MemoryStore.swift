@@ -110,6 +110,9 @@ public final class MemoryStore: RecordStore {
         return true
     }
 
+    /// It syncs everything.
+    public func requireSync() {}
+
     public func promise(_ partition: PartitionID) -> Ballot { contents[partition]?.promise ?? .zero }
 
     public func setPromise(_ partition: PartitionID, _ ballot: Ballot) {

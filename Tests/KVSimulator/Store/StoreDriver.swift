@@ -20,7 +20,8 @@ public protocol StoreDriver: AnyObject {
     /// What the store knows to be spoiled.
     func damagedRecords() -> [DamagedRecord]
     /// The process dies. Of what is not durable, chance decides what survives.
-    func crash()
+    /// - Parameter outage: the machine loses power, and with it what was durable and not synced.
+    func crash(outage: Bool)
 }
 
 extension StoreDriver {

@@ -41,6 +41,8 @@ public final class WatchedStore<Base: RecordStore>: RecordStore {
         return true
     }
 
+    public func requireSync() { base.requireSync() }
+
     public func promise(_ partition: PartitionID) -> Ballot {
         mutant == .forgetPromise ? promises[partition] ?? .zero : base.promise(partition)
     }

@@ -52,6 +52,7 @@ extension Scenario {
                 .rot: .milliseconds(10), .isolation: .milliseconds(700), .falseSuspicion: .milliseconds(400),
                 .pause: .milliseconds(700),
             ]
+        case .voteIncomplete: losePower(&random)
         case .judgeExpiring:
             // It takes longer to choose values than they live, and others read without the leader what was before.
             (expires, lifetime, expiring, punctual) = (true, .milliseconds(60), 0.6, 1)
@@ -88,6 +89,32 @@ extension Scenario {
             (moveMix.replace, moveMix.grow) = (20, 0)
             faults = [.crash: .milliseconds(200), .falseSuspicion: .milliseconds(60)]
         }
+    }
+
+    /// Writes are acknowledged before they are synced, and machines lose power.
+    /// - Parameter loss: of one machine after another, and nothing may be missed for it; or of all at once.
+    public init(seed: UInt64, losingPower loss: PowerLoss) {
+        var random = SeededRandom(seed: seed, stream: 1)
+        self.init()
+        partitions = random.pick([1, 2, 4])
+        jitter = Span(nanoseconds: random.pick([300_000, 2_000_000]))
+        losePower(&random)
+        if loss == .all { faults[.powerLoss] = .milliseconds(2000) }
+    }
+
+    private mutating func losePower(_ random: inout SeededRandom) {
+        (store, losesUnsynced) = (.log, true)
+        (nodes, replicas) = random.pick([(3, 3), (3, 3), (5, 5), (5, 3)])
+        (keys, clients, think) = (1 + random.below(6), 6, .milliseconds(20))
+        duration = .milliseconds(8000)
+        deadline = .milliseconds(random.pick([600, 2000]))
+        stagger = .milliseconds(random.pick([20, 500]))
+        recompare = .milliseconds(500)
+        loss = random.pick([0, 0, 0.02])
+        faults = [
+            .outage: .milliseconds(400), .isolation: .milliseconds(700), .falseSuspicion: .milliseconds(1000),
+            .crash: .milliseconds(2000), .reset: .milliseconds(1000),
+        ]
     }
 
     private mutating func moveOften() {

@@ -91,6 +91,10 @@ public struct Scenario: Sendable {
     public var stagger = Span.milliseconds(500)
     /// Bytes under way to one peer: some runs have room for few changes at a time.
     public var peerWindow = 8 << 20
+    /// Writes are acknowledged before they are synced, and lost with a machine's power.
+    public var losesUnsynced = false
+    /// Power is lost by all machines at once as well, so that what was acknowledged may be gone.
+    public var losesMajorityOfCopies: Bool { losesUnsynced && faults[.powerLoss] != nil }
     /// What one node suffers from for long; nil for nothing.
     public var sickness: Sickness?
     /// Nothing goes wrong: every request must be served.
@@ -141,6 +145,11 @@ public enum StoreKind: String, Sendable, CaseIterable {
     case memory
     /// The product's own store, on a simulated disk that tears and loses what was not synced.
     case log
+}
+
+/// Which machines lose power at once.
+public enum PowerLoss: String, Sendable, CaseIterable {
+    case one, all
 }
 
 public struct Mix: Sendable {
@@ -217,6 +226,9 @@ public enum FaultKind: Int, CaseIterable, Hashable, Sendable {
     /// The first node's disk spoils a bit of what had been written some time ago. (Where all copies of a record are
     /// spoiled nobody can serve it, so it is always the same node's.)
     case rot
+    /// One machine loses power, with what it has not synced; only while so many whole copies are left that nothing is
+    /// lost.
+    case outage
 }
 
 extension Scenario {
@@ -253,7 +265,7 @@ extension Scenario {
             wallSkew = random.pick([.zero, .milliseconds(500), .milliseconds(100_000)])
         }
         if random.chance(0.25) { store = .log }
-        for kind in FaultKind.allCases where kind != .stalledDisk && kind != .rot && random.chance(0.4) {
+        for kind in FaultKind.allCases where ![.stalledDisk, .rot, .outage].contains(kind) && random.chance(0.4) {
             faults[kind] = .milliseconds(random.pick([300, 700, 1500, 3000]) * (kind == .powerLoss ? 2 : 1))
         }
         purge = .milliseconds(random.pick([30, 100, 400, 1500]))

@@ -24,6 +24,8 @@ final class SimulatedNode<Driver: StoreDriver> {
     /// When it last ran again after a pause.
     var resumed: UInt64 = 0
     var clock: NodeClock
+    /// It has lost power without having synced, and not all of its copies have been repaired since: noted on its disk.
+    var mayLackRecords = false
     /// On its disk; nil before the node is admitted.
     var topology: Topology?
 
@@ -89,6 +91,8 @@ final class SimulatedProcess<Store: RecordStore> {
     var watch: SwimWatch?
     /// By machine, the process that was last greeted.
     var greeted: [Int: UInt64] = [:]
+    /// By machine, the process that was last heard of.
+    var known: [Int: UInt64] = [:]
     var timers = 0
     var lastRequest: UInt64 = 0
     /// The positions announced as durable and as synced.

@@ -11,6 +11,7 @@ public struct Statistics: Hashable, Sendable {
         case applications, controls, plans, refusedControls, unknownControls, plansEnded, plansCancelled, evictions
         case deaths, doubleDeaths, departures, recoveries
         case rots, repairedRecords
+        case outages, blackouts, abstentions, completions
         case carriedChanges, relinquished, wipes, purgedTombstones
     }
 

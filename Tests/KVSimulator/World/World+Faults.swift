@@ -36,7 +36,8 @@ extension World {
         case .oneWay: cutOneWay(node, other)
         case .reset: if node !== other { reset(node, other) }
         case .crash: crash(node)
-        case .powerLoss: for node in members { crash(node) }
+        case .powerLoss: for node in members { crash(node, outage: scenario.losesUnsynced) }
+        case .outage: if isSpare(node) { crash(node, outage: true) }
         case .restart: restart(node)
         case .pause:
             statistics[.pauses] += 1
@@ -105,10 +106,20 @@ extension World {
         if let boot = a.process?.boot { suspect(a.index, at: b, for: 0, boot: boot) }
     }
 
-    private func crash(_ node: Node) {
+    /// Whether a majority of whole copies of each partition is left without this machine's.
+    private func isSpare(_ node: Node) -> Bool {
+        topology.assignments.allSatisfy { assignment in
+            let whole = assignment.replicas.count { replica in
+                machines[replica].map { nodes[$0] !== node && !nodes[$0].mayLackRecords } ?? false
+            }
+            return whole > assignment.replicas.count / 2
+        }
+    }
+
+    private func crash(_ node: Node, outage: Bool = false) {
         guard node.process != nil else { return }
-        statistics[.crashes] += 1
-        stop(node)
+        statistics[outage ? scenario.losesMajorityOfCopies ? .blackouts : .outages : .crashes] += 1
+        stop(node, outage: outage)
         let span = faultRandom.chance(0.3) ? length() : faultRandom.within(1_000_000...50_000_000)
         after(span) { [self] in start(node) }
     }

@@ -18,7 +18,8 @@ extension World {
             let partitions = (0..<count).map { PartitionID(UInt16($0)) }
             let shard = Shard(
                 me: node.number, boot: node.boot, topology: topology, partitions: partitions, store: store,
-                options: options, seed: loopRandom.next(), now: node.clock.now(time))
+                mayLackRecords: node.mayLackRecords, options: options, seed: loopRandom.next(),
+                now: node.clock.now(time))
             let process = Process(
                 boot: node.boot, store: store, topology: topology, shard: shard,
                 detector: Detector(count: nodes.count, now: time))
@@ -33,15 +34,18 @@ extension World {
         }
     }
 
-    /// - Parameter noticed: how many of its peers see their connections break.
-    func stop(_ node: Node, noticed: Double = 0.7) {
+    /// - Parameters:
+    ///   - noticed: how many of its peers see their connections break.
+    ///   - outage: the machine loses power.
+    func stop(_ node: Node, noticed: Double = 0.7, outage: Bool = false) {
         guard let process = node.process else { return }
         trace.line(time, "\(node.number) dies")
         trace.fold(time, UInt64(node.index), 1)
         node.process = nil
         statistics[.carriedChanges] += process.shard.carriedChanges
         if let persisting = process.persisting, faultRandom.chance(0.5) { node.topology = persisting }
-        node.driver.crash()
+        node.driver.crash(outage: outage)
+        if outage { node.mayLackRecords = true }
         for other in nodes where other.index != node.index { network.reset(node.index, other.index) }
         let orphans = history.lose(node.number)
         statistics[.lost] += orphans.count
@@ -174,6 +178,7 @@ extension World {
         switch effect {
         case .send(let peer, let message):
             trace.line(time, "\(node.number) -> \(peer) \(message)")
+            if case .reject(let header) = message, header.epoch == 0 { statistics[.abstentions] += 1 }
             send(from: node.index, to: peer, message)
         case .answer(let id, let outcome, by: let executor):
             trace.line(time, "\(node.number) answers \(id.raw & 0xffff_ffff) \(outcome) by \(executor)")
@@ -216,6 +221,9 @@ extension World {
             // No store of a run forgets what it has promised.
             history.add(
                 Violation(.versions, "\(key): nodes \(node.number) and \(peer) hold two values under one version"))
+        case .complete:
+            statistics[.completions] += 1
+            if process.shard.incompletePartitions == 0 { node.mayLackRecords = false }
         case .ready: break  // The next report tells.
         }
     }

@@ -15,6 +15,7 @@ extension World {
     /// A peer has shown itself, and by what topology it goes.
     func greet(_ peer: Int, _ boot: UInt64, _ epoch: Epoch, _ node: Node, _ process: Process, _ now: Now) {
         let number = nodes[peer].number
+        process.known[peer] = max(process.known[peer] ?? 0, boot)
         if process.cluster == nil, isHealed || moveRandom.chance(scenario.gossip) {
             pull(epoch, from: number, node, process)
         }

@@ -102,7 +102,8 @@ final class World<Driver: StoreDriver> {
             guard
                 from == to
                     || network.arrives(
-                        from: from, to: to, generation: generation, atMostOnce: message.isAtMostOnce)
+                        from: from, to: to, generation: generation,
+                        atMostOnce: message.isAtMostOnce || scenario.losesUnsynced) && knows(to, from)
             else { return statistics[.dropped] += 1 }
             trace.line(time, "  \(to + 1) <- \(from + 1) \(message)")
             if nodes[to].isApplicant, case .cluster(.topology(let topology)) = message {
@@ -151,12 +152,22 @@ final class World<Driver: StoreDriver> {
         guard from != to else {
             return queue.push(.arrival(from: from, to: to, generation: 0, message), at: time + 1000)
         }
+        guard knows(from, to) else { return statistics[.dropped] += 1 }
         let deliveries = network.send(from: from, to: to, atMostOnce: message.isAtMostOnce, now: time)
         if deliveries.isEmpty { statistics[.dropped] += 1 }
         for delivery in deliveries {
             queue.push(
                 .arrival(from: from, to: to, generation: delivery.generation, message), at: delivery.time)
         }
+    }
+
+    /// Whether a message may go over the connection between the two. Where what was told may be forgotten, the product
+    /// rests on this: processes meet before they talk, and nothing that one says, or was sent, goes on to be heard once
+    /// the next of the same machine has been met.
+    private func knows(_ observer: Int, _ peer: Int) -> Bool {
+        guard scenario.losesUnsynced else { return true }
+        guard let process = nodes[observer].process else { return false }
+        return process.known[peer] == nodes[peer].process?.boot
     }
 
     func fail(_ error: any Error, on node: SimulatedNode<Driver>) {

@@ -1,0 +1,196 @@
+import KVCore
+import XCTest
+
+/// A copy that may lack records which it has acknowledged, as its machine lost power.
+final class AbstainingTests: XCTestCase {
+    private let old = Record(Version(1, 2, 1), "old")
+    private let new = Record(Version(1, 2, 2), "new")
+
+    private func incomplete(_ number: UInt16 = 3, _ records: [Key: Record] = [:]) -> ManualNode {
+        let node = ManualNode(number, store: ManualStore(records, promise: Ballot(1, 2)), boot: 2, mayLackRecords: true)
+        node.up(1, 2)
+        return node
+    }
+
+    private func abstention(_ ballot: Ballot) -> PeerMessage {
+        .reject(PartitionHeader(partition: ManualNode.partition, epoch: 0, ballot: ballot))
+    }
+
+    // MARK: The replica
+
+    /// It promises, durably, and does not say what it holds.
+    func testItPromisesAndAbstains() {
+        let node = incomplete()
+        let header = node.header(Ballot(5, 1))
+        node.receive(.prepare(header), from: 1)
+        XCTAssertEqual(node.sent, [], "not before the promise is on disk")
+        node.sync()
+        XCTAssertEqual(node.promise, Ballot(5, 1))
+        for request in [
+            .read(header, id: 1, key: "k"), .leaves(header, floor: .zero), .entries(header, leaf: 0),
+        ] as [PeerMessage] {
+            node.receive(request, from: 1)
+        }
+        node.sync()
+        let sent = node.sent.filter { !$0.message.isBeacon }
+        XCTAssertEqual(sent, Array(repeating: .init(to: NodeNumber(1), message: abstention(header.ballot)), count: 4))
+    }
+
+    /// What it is given from now on it holds, and its promise is on disk.
+    func testItAcceptsAndConfirms() {
+        let node = incomplete()
+        let header = node.header(Ballot(5, 1))
+        node.receive(.accept(header, key: "k", record: Record(Version(5, 1, 1), "v")), from: 1)
+        node.receive(.confirm(header, round: 7), from: 1)
+        node.sync()
+        let sent = node.sent.map(\.message)
+        XCTAssertTrue(sent.contains(.accepted(header, version: Version(5, 1, 1))))
+        XCTAssertTrue(sent.contains(.confirmed(header, round: 7)))
+    }
+
+    func testItAnswersNoPeekAndServesNoStaleRead() {
+        let node = incomplete(3, ["k": old])
+        node.receive(.peek(RequestID(1), epoch: 1, partition: ManualNode.partition, key: "k"), from: 1)
+        node.sync()
+        XCTAssertEqual(node.sent.filter { !$0.message.isBeacon }, [])
+        let read = node.request(.get, consistency: .stale)
+        node.sync()
+        XCTAssertNil(node.answers[read])
+        let asked = (1...2 as ClosedRange<UInt16>).flatMap { node.takeSent(to: $0, \.peeked) }
+        XCTAssertEqual(asked, [read], "another replica")
+    }
+
+    func testItDeclinesTheLead() {
+        let node = incomplete()
+        node.receive(.transfer(node.header(Ballot(5, 1))), from: 1)
+        node.sync()
+        XCTAssertFalse(node.hasSent(\.prepared))
+    }
+
+    /// The topology is synced in every mode, so nothing of it is missing.
+    func testTheCouncilsCopyIsWholeAndSyncsItsRecords() {
+        let store = ManualStore()
+        let topology = Topology(
+            clusterID: UUID128(high: 1, low: 2), epoch: 1,
+            settings: ClusterSettings(name: "test", partitions: 1, replicas: 3), members: [],
+            assignments: [Assignment(replicas: [1, 2, 3].map(NodeNumber.init), changed: 1)],
+            council: Assignment(replicas: [1, 2, 3].map(NodeNumber.init), changed: 1))
+        var shard = Shard(
+            me: NodeNumber(3), boot: 2, topology: topology, partitions: [topology.councilPartition], store: store,
+            mayLackRecords: true, options: ShardOptions(), seed: 1, now: ManualNode.start)
+        XCTAssertEqual(shard.incompletePartitions, 0)
+        let header = PartitionHeader(partition: topology.councilPartition, epoch: 1, ballot: Ballot(5, 1))
+        func hasAnswered() -> Bool {
+            shard.flush(now: ManualNode.start)
+            return shard.effects.contains { effect in
+                guard case .send(_, .accepted) = effect else { return false }
+                return true
+            }
+        }
+        let record = Record(Version(5, 1, 1), "v")
+        shard.handle(
+            .message(from: NodeNumber(1), .accept(header, key: Topology.key, record: record)), now: ManualNode.start)
+        XCTAssertEqual(store.requiredSyncs, 1)
+        store.write()
+        shard.handle(.durable, now: ManualNode.start)
+        XCTAssertFalse(hasAnswered(), "written, and not synced")
+        store.sync()
+        shard.handle(.durable, now: ManualNode.start)
+        XCTAssertTrue(hasAnswered())
+    }
+
+    // MARK: The partition
+
+    /// Node 3 has forgotten what it and node 2 had made chosen; node 1 has never heard of it.
+    private func cluster(isolated: Set<UInt16> = []) -> ManualCluster {
+        ManualCluster(
+            [
+                1: ManualStore(["k": old], promise: Ballot(1, 2)), 2: ManualStore(["k": new]),
+                3: ManualStore(["k": new]),
+            ], isolated: isolated)
+    }
+
+    private func forgotten() -> ManualStore { ManualStore(["k": old], promise: Ballot(1, 2)) }
+
+    func testNobodyIsElectedByItBeforeItHasBeenRepaired() {
+        let cluster = cluster(isolated: [2])
+        cluster.losePower(3, leaving: forgotten())
+        cluster.pass(8000)
+        XCTAssertEqual(cluster.leaders, [], "whoever holds the latest record is away")
+        cluster.rejoin(2)
+        cluster.pass(8000)
+        XCTAssertEqual(cluster.leaders, [1])
+        XCTAssertEqual(cluster[1].value(), "new")
+        XCTAssertEqual(cluster[3].value(), "new")
+        XCTAssertEqual(cluster[3].shard.incompletePartitions, 0)
+        XCTAssertTrue(cluster[3].notices.contains(.complete(ManualNode.partition)))
+        // From now on it counts.
+        cluster.isolate(2)
+        cluster.pass(4000)
+        let read = cluster[1].request(.get)
+        cluster.run()
+        XCTAssertEqual(cluster[1].answers[read].flatMap(\.text), "new")
+    }
+
+    /// The leader goes on, and repairs it without a word from anybody.
+    func testTheLeaderRepairsIt() {
+        let cluster = cluster()
+        cluster.pass(3000)
+        XCTAssertEqual(cluster.leaders, [1])
+        cluster.losePower(3, leaving: forgotten())
+        cluster.pass(1000)
+        XCTAssertEqual(cluster.leaders, [1])
+        XCTAssertEqual(cluster[3].value(), "new")
+        XCTAssertEqual(cluster[3].shard.incompletePartitions, 0)
+    }
+
+    /// A majority has forgotten: all are heard, and what any of them has left is found.
+    func testAllAreHeardWhereAMajorityHasForgotten() {
+        let cluster = cluster(isolated: [2])
+        cluster.losePower(1, leaving: forgotten())
+        cluster.losePower(3, leaving: forgotten())
+        cluster.pass(10_000)
+        XCTAssertEqual(cluster.leaders, [])
+        cluster.rejoin(2)
+        cluster.pass(10_000)
+        XCTAssertEqual(cluster.leaders.count, 1)
+        for number in 1...3 as ClosedRange<UInt16> {
+            XCTAssertEqual(cluster[number].value(), "new")
+            XCTAssertEqual(cluster[number].shard.incompletePartitions, 0)
+        }
+        cluster.assertLevel()
+    }
+
+    /// All have forgotten, and go on with what is left.
+    func testWhatIsLeftIsServedWhereAllHaveForgotten() {
+        let cluster = cluster()
+        for number in 1...3 as ClosedRange<UInt16> { cluster.losePower(number, leaving: forgotten()) }
+        cluster.pass(10_000)
+        XCTAssertEqual(cluster.leaders.count, 1)
+        let read = cluster[1].request(.get)
+        cluster.run()
+        XCTAssertEqual(cluster[1].answers[read].flatMap(\.text), "old")
+        XCTAssertEqual((1...3 as ClosedRange<UInt16>).reduce(0) { $0 + cluster[$1].shard.incompletePartitions }, 0)
+    }
+
+    func testTheOnlyReplicaGoesOnAtOnce() {
+        let node = ManualNode(
+            1, replicas: [1], store: ManualStore(["k": Record(Version(1, 1, 1), "v")]), boot: 2, mayLackRecords: true)
+        node.pass(50)
+        node.sync()
+        XCTAssertTrue(node.leads)
+        XCTAssertEqual(node.shard.incompletePartitions, 0)
+    }
+
+    /// A refusal of something older that names the ballot under which a node leads now says nothing of a copy.
+    func testALateRefusalIsNoAbstention() {
+        let node = ManualNode(1)
+        let ballot = node.lead()
+        node.pass(500)
+        node.forgetSent()
+        node.receive(.reject(node.header(ballot)), from: 2)
+        XCTAssertFalse(node.hasSent(\.confirmed))
+        node.receive(abstention(ballot), from: 2)
+        XCTAssertEqual(node.takeSent(to: 2, \.confirmed).map(\.round), [0])
+    }
+}

@@ -1,0 +1,94 @@
+import Foundation
+import KVCore
+import KVStorage
+import XCTest
+
+/// Nodes whose machines have lost power under `sync: interval` or `never`, as far as they can tell: their directories
+/// name another run of the kernel.
+final class PowerTests: XCTestCase {
+    private let lines = 200
+
+    private func losePower(_ cluster: TestCluster, _ ids: String...) throws {
+        for id in ids {
+            cluster.killNow(id)
+            let file = try IdentityFile(
+                directory: cluster.data(id), node: id, cluster: nil, newStore: UUID128(high: 1, low: 1), newShards: 1,
+                nonce: .random(in: .min ... .max))
+            XCTAssertEqual(file.entry("unsynced")?.isEmpty, false, "an unclean end is to be told")
+            try file.setEntry("unsynced", Array("another-run-of-the-kernel".utf8))
+        }
+    }
+
+    private func put(_ prefix: String, _ cluster: TestCluster, at id: String) throws -> [String] {
+        let connection = try cluster.connect(id)
+        return try (0..<lines).map { number in
+            let name = "\(prefix)-\(number)"
+            let answer = try connection.request("PUT", "/v1/kv/\(name)", body: Array(name.utf8))
+            guard answer.status == 204 else { throw Unexpected("\(name): \(answer.status) \(answer.text)") }
+            return name
+        }
+    }
+
+    private func assertHolds(_ names: [String], _ cluster: TestCluster, at id: String, line: UInt = #line) throws {
+        let connection = try cluster.connect(id)
+        let lost = try names.filter { try connection.request("GET", "/v1/kv/\($0)").text != $0 }
+        XCTAssertEqual(lost, [], line: line)
+    }
+
+    private func waitUntilComplete(_ cluster: TestCluster, _ ids: String...) throws {
+        for id in ids {
+            try cluster.wait(for: "\(id) to be repaired") {
+                cluster.log(id).contains("all copies hold again what this node has acknowledged")
+            }
+        }
+    }
+
+    func testOneIsRepairedThenAllAtOnceGoOnWithWhatIsLeft() throws {
+        let cluster = try TestCluster(settings: "storage: {sync: interval, sync_interval: 1s}\n")
+        try cluster.startAndWait()
+        var names = try put("first", cluster, at: "n1")
+        try losePower(cluster, "n3")
+        names += try put("second", cluster, at: "n1")
+        try cluster.start("n3")
+        try waitUntilComplete(cluster, "n3")
+        XCTAssertTrue(cluster.log("n3").contains("each copy abstains until its leader has repaired it"))
+        try cluster.waitUntilReady()
+        try assertHolds(names, cluster, at: "n3")
+
+        // Two of three are not enough where all have lost power.
+        try losePower(cluster, "n1", "n2", "n3")
+        try cluster.start("n1", "n2")
+        try cluster.wait(for: "n1 to say what it waits for") {
+            let answer = try? cluster.http("n1", "GET", "/health/ready")
+            return answer?.status == 503 && answer?.text.contains("all of them") == true
+        }
+        Thread.sleep(forTimeInterval: 5)
+        XCTAssertEqual(try cluster.http("n1", "GET", "/v1/kv/\(names[0])?timeout=100ms").status, 503)
+        try cluster.start("n3")
+        try cluster.waitUntilReady()
+        try waitUntilComplete(cluster, "n1", "n2", "n3")
+        try assertHolds(names, cluster, at: "n2")
+        // Nothing of that is left to the next start.
+        cluster.killNow("n2")
+        try cluster.start("n2")
+        try cluster.waitUntilReady("n2")
+    }
+
+    /// With a disk lost as well, an operator decides.
+    func testRecoverTakesWhatIsLeftForComplete() throws {
+        let cluster = try TestCluster(settings: "storage: {sync: never}\n")
+        try cluster.startAndWait()
+        let names = try put("k", cluster, at: "n1")
+        try losePower(cluster, "n1", "n2")
+        cluster.killNow("n3")
+        for id in ["n1", "n2"] {
+            let flags = ["recover", "--config", cluster.file.path, "--node", id, "--lost", "n3", "--yes"]
+            let result = try cluster.kv(flags.map { Array($0.utf8) })
+            XCTAssertEqual(result.status, 0, result.errors)
+            XCTAssertTrue(result.text.contains("the newest writes may be missing"), result.text)
+        }
+        try cluster.start("n1", "n2")
+        try cluster.waitUntilReady("n1", "n2")
+        try assertHolds(names, cluster, at: "n2")
+    }
+}
