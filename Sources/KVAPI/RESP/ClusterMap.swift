@@ -6,7 +6,7 @@ struct ClusterMap {
         var slots: ClosedRange<Slot>
         /// The leader, as far as it is known; the preferred one otherwise.
         var master: NodeNumber
-        /// Of both sets, while they move.
+        /// Of both sets, while they move; ascending.
         var replicas: [NodeNumber]
     }
 
@@ -26,7 +26,7 @@ struct ClusterMap {
             guard let master = leader.flatMap({ topology.member($0)?.number }) ?? assignment.replicas.first else {
                 continue
             }
-            let replicas = assignment.members.filter { $0 != master }
+            let replicas = assignment.members.filter { $0 != master }.sorted()
             if let last = ranges.last, last.master == master, last.replicas == replicas {
                 ranges[ranges.count - 1].slots = last.slots.lowerBound...slots.upperBound
             } else {

@@ -7,6 +7,8 @@
 ///    those, rounded up or down.
 /// 3. Of all such placements, one that copies the fewest partitions; and then of all choices of leaders for it, one
 ///    that changes the fewest.
+/// 4. Of what is left to choose, what has neighbours on the ring share their leader, and their replicas, for long runs.
+///    Clients are told of leaders by ranges of slots. A run has partitions of every shard of a node.
 ///
 /// Both are flows: what a partition needs, through its zones, to the nodes that can hold it, where what is not there
 /// yet costs one. A fractional flow with exactly the fair shares always exists (every node holds the same part of every
@@ -74,7 +76,7 @@ public struct Planner {
         for partition in 0..<partitions {
             for zone in vertices.indices { vertices[zone] = -1 }
             let root = network.addVertex(supply: replicas - required)
-            for node in preferences(partition, salt: .replicas) {
+            for node in preferences(partition) {
                 let zone = spread.zones[node]
                 if vertices[zone] < 0 {
                     vertices[zone] = network.addVertex(supply: spread.lower[zone])
@@ -92,25 +94,45 @@ public struct Planner {
         guard replicas > 0 else { return Array(repeating: nil, count: partitions) }
         var held = Array(repeating: 0, count: nodes.count)
         for set in sets { for node in set { held[node] += 1 } }
+        let bounds = held.map { (least: $0 / replicas, most: ($0 + replicas - 1) / replicas) }
+        let present = sets.enumerated().map { partition, set in
+            set.first { nodes[$0] == current[partition].first }
+        }
+        let wishes = LeaderRuns(sets: sets, present: present, limits: bounds.map(\.most)).choose()
         var network = AssignmentNetwork(
-            bounds: held.map { ($0 / replicas, ($0 + replicas - 1) / replicas) }, total: partitions,
-            inner: partitions, expectedArcs: partitions * (replicas + 1))
+            bounds: bounds, total: partitions, inner: partitions, expectedArcs: partitions * (replicas + 1))
         for (partition, set) in sets.enumerated() {
             let root = network.addVertex(supply: 1)
-            for node in sorted(set, partition, salt: .leader) {
-                let leads = current[partition].first == nodes[node]
-                network.offer(partition, from: root, to: node, cost: leads ? 0 : 1)
+            let wish = wishes[partition]
+            let others = sorted(set.filter { $0 != wish }, run(of: partition), salt: .leader)
+            for node in (wish.map { [$0] } ?? []) + others {
+                network.offer(partition, from: root, to: node, cost: node == present[partition] ? 0 : 1)
             }
         }
         return network.solve(partitions: partitions).map(\.first)
     }
 
-    /// The leader, then the others in an order that differs from partition to partition, so that a dead leader's
-    /// partitions go to all who share them with it, and that does not depend on who else is there.
+    /// The leader, then the others in an order that differs from run to run, so that a dead leader's partitions go to
+    /// all who share them with it, in equal parts, and that does not depend on who else is there. What stays as it is
+    /// keeps its order, however that came about: another order is a change of the topology.
     private func order(_ set: [Int], leader: Int?, partition: Int) -> [NodeNumber] {
         guard let leader else { return [] }
-        let followers = sorted(set.filter { $0 != leader }, partition, salt: .followers)
-        return ([leader] + followers).map { nodes[$0] }
+        let current = current[partition]
+        if current.first == nodes[leader], current.isPermutation(of: set.map { nodes[$0] }) { return current }
+        let others = set.filter { $0 != leader }
+        guard !others.isEmpty else { return [nodes[leader]] }
+        let (round, turn) = run(of: partition).quotientAndRemainder(dividingBy: others.count)
+        let followers = sorted(others, round, salt: .followers)
+        return ([leader] + followers[turn...] + followers[..<turn]).map { nodes[$0] }
+    }
+
+    /// How many runs of neighbouring partitions the ring has, at the least, within which ties are broken alike.
+    private static let runs = 128
+    /// The same for each node, where they are many: enough for a node to share its partitions with most others.
+    private static let runsPerNode = 8
+
+    private func run(of partition: Int, outOf runs: Int = Self.runs) -> Int {
+        runs < partitions ? partition * runs / partitions : partition
     }
 
     private enum Salt: UInt64 {
@@ -119,16 +141,26 @@ public struct Planner {
         case followers = 0xa409_3822_299f_31d0
     }
 
-    private func preferences(_ partition: Int, salt: Salt) -> [Int] {
-        sorted(Array(nodes.indices), partition, salt: salt)
+    /// Who is to hold a partition, the first first. Its leader is among them if it may be, as it would be missed the most.
+    private func preferences(_ partition: Int) -> [Int] {
+        let run = run(of: partition, outOf: max(Self.runs, Self.runsPerNode * nodes.count))
+        var ordered = sorted(Array(nodes.indices), run, salt: .replicas)
+        if let leader = ordered.firstIndex(where: { nodes[$0] == current[partition].first }) {
+            ordered.insert(ordered.remove(at: leader), at: 0)
+        }
+        return ordered
     }
 
     /// Highest random weight first (rendezvous hashing, Thaler and Ravishankar): ties between equally good placements
-    /// are broken differently for each partition, so that nodes do not share all their partitions with the same few.
-    private func sorted(_ indices: [Int], _ partition: Int, salt: Salt) -> [Int] {
+    /// are broken differently from run to run, so that nodes do not share all their partitions with the same few, and
+    /// alike within a run, so that neighbours share their nodes.
+    private func sorted(_ indices: [Int], _ run: Int, salt: Salt) -> [Int] {
+        let seed = mix(UInt64(run) ^ salt.rawValue, Self.seed)
         let scored = indices.map { index in
-            (index: index, score: mix(UInt64(partition) ^ salt.rawValue, UInt64(nodes[index].raw) &+ salt.rawValue))
+            (index: index, score: mix(seed, UInt64(nodes[index].raw) &+ salt.rawValue))
         }
         return scored.sorted { $0.score == $1.score ? $0.index < $1.index : $0.score > $1.score }.map(\.index)
     }
+
+    private static let seed: UInt64 = 0x9e37_79b9_7f4a_7c15
 }

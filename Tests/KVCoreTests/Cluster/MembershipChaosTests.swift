@@ -58,11 +58,15 @@ final class MembershipChaosTests: XCTestCase {
             for number in world.down.keys.sorted() { world.restart(Int(number.raw)) }
             world.run(.milliseconds(8000))
             if world.history.last.plan?.isPaused == true { ask(.resume) }
-            // Applicants that admit themselves may still come in.
             world.run(.milliseconds(5000))
             world.rest()
             world.run(.milliseconds(5000))
-            XCTAssertTrue(world.isAtRest, world.state)
+            // Applicants that admit themselves may still come in, each once.
+            for _ in 10..<named where !world.isAtRest {
+                world.rest()
+                world.run(.milliseconds(5000))
+            }
+            XCTAssertTrue(world.isAtRest, "\(world.history.note()): \(world.state)")
             // Where somebody was dead when a plan ended, the next one balances what others took for it.
             world.apply("last")
             world.run(.milliseconds(3000))
