@@ -137,8 +137,8 @@ extension Backend {
 /// Whose keys something is about.
 public enum KeyScope: Hashable, Sendable {
     case cluster
-    /// Those of the partitions that this node leads.
-    case ledHere
+    /// Those of some partitions, ascending.
+    case partitions([PartitionID])
 }
 
 public struct RequestOptions: Sendable {
@@ -301,4 +301,20 @@ public struct NodeView: Sendable {
 extension Outcome {
     /// Bytes of the value that a read has found; 0 for all else.
     var valueSize: Int { if case .found(let record) = self { record.value?.count ?? 0 } else { 0 } }
+}
+
+extension ClusterView {
+    /// Whom cluster clients take for a partition's master, by its number: its leader, as far as that is known, and
+    /// otherwise the preferred one, who is to lead it next.
+    func master(_ partition: Int) -> NodeNumber? {
+        guard topology.assignments.indices.contains(partition) else { return nil }
+        let leader = partition < leaders.count ? leaders[partition] : nil
+        return leader.flatMap { topology.member($0)?.number } ?? topology.assignments[partition].replicas.first
+    }
+
+    /// The partitions whose master a node is, ascending: of all nodes together each partition is there once.
+    func share(of node: NodeNumber) -> [PartitionID] {
+        topology.assignments.indices.lazy.filter { master($0) == node }
+            .map { PartitionID(UInt16(truncatingIfNeeded: $0)) }
+    }
 }

@@ -93,6 +93,8 @@ final class FakeBackend: Backend, @unchecked Sendable {
     var asked: [Asked] = []
     var listed: [ListRequest] = []
     var page: Result<ListReply, ListFailure> = .success(ListReply(entries: [], next: nil))
+    /// Given before `page`, one after the other.
+    var pages: [Result<ListReply, ListFailure>] = []
     /// Nil: not a member.
     var cluster: ClusterView? = FakeBackend.cluster(partitions: 4)
     var controls: [(request: ControlRequest, timeout: Span)] = []
@@ -143,7 +145,7 @@ final class FakeBackend: Backend, @unchecked Sendable {
         reply: @escaping @Sendable (Result<ListReply, ListFailure>) -> Void
     ) {
         listed.append(query)
-        reply(page)
+        reply(pages.isEmpty ? page : pages.removeFirst())
     }
 
     func view(on loop: any EventLoop, reply: @escaping @Sendable (ClusterView?) -> Void) { reply(cluster) }

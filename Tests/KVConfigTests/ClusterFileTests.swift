@@ -26,7 +26,7 @@ final class ClusterFileTests: XCTestCase {
               probe_interval: 500ms
               evict_after: 1h
             limits: {key: 1KiB, value: 512KiB, connections: 20, in_flight: 1MiB, replies: 64MiB, move_rate: 10MiB}
-            redis: {moved: true, timeout: 2s}
+            redis: {moved: true, replicas: true, keyspace: node, timeout: 2s}
             security: {secret: correct horse battery}
             log: {level: debug, format: json}
             """)
@@ -58,6 +58,8 @@ final class ClusterFileTests: XCTestCase {
         XCTAssertEqual(file.failure.evictAfter, .milliseconds(3_600_000))
         XCTAssertEqual(file.limits.moveRate, 10 << 20)
         XCTAssertTrue(file.redis.moved)
+        XCTAssertTrue(file.redis.replicas)
+        XCTAssertEqual(file.redis.keyspace, .node)
         XCTAssertEqual(file.redis.timeout, .milliseconds(2000))
         XCTAssertEqual(file.secret, "correct horse battery")
         XCTAssertEqual(

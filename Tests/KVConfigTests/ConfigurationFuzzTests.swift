@@ -20,7 +20,7 @@ final class ConfigurationFuzzTests: XCTestCase {
         failure: {probe_interval: 1s, evict_after: 10m}
         limits: {key: 4KiB, value: 1MiB, connections: 10000, in_flight: 64MiB, replies: 256MiB, move_rate: 0}
         security: {secret: 0123456789abcdef}
-        redis: {moved: false}
+        redis: {moved: false, replicas: true, keyspace: cluster}
         log: {level: info, format: text}
         """
 

@@ -16,6 +16,8 @@ Deliberate differences, which are not compared:
 - A zero byte in an inline command is a byte; Redis takes it for the end of what it has read.
 - OBJECT ENCODING is compared just after a SET: Redis remembers how a value came about (APPEND, SETRANGE, INCRBYFLOAT).
 - What SCAN's cursors are (Redis takes an empty one, and negative ones), and in what order KEYS and SCAN answer.
+- Which keys KEYS, SCAN and DBSIZE are about once a connection has asked for CLUSTER SLOTS: start several nodes with
+  `redis.keyspace: cluster`.
 - How many commands there are (COMMAND COUNT), how many replicas (WAIT), and what INFO says of the server's state.
 """
 

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """Every command by its method of the Python package `redis`, unmodified, with the results that are to come.
 
-    tour.py [--cluster] [--real] HOST:PORT[,HOST:PORT...]
+    tour.py [--cluster [--shares] [--replicas]] [--real] HOST:PORT[,HOST:PORT...]
 
 --cluster: by RedisCluster, which finds the nodes by itself; otherwise by Redis, through each node that is named.
+--shares: a node tells of its own share of all keys on any connection (redis.moved, or redis.keyspace: node).
+--replicas: the nodes name replicas (redis.replicas).
 Empties the database first. --real: the server is Redis 7.0 itself: leaves out what only kv has, or does not have.
 """
 
@@ -330,9 +332,58 @@ def across_nodes(rc):
     equal(rc.delete(*names), 60)
 
 
+def shares(rc):
+    """What the client adds up over the nodes, each of which tells of its own share."""
+    names = {f"tour:s{number}" for number in range(200)}
+    for name in names:
+        equal(rc.set(name, "v"), True)
+    # Older packages ask one node where they are not told otherwise.
+    every = {"target_nodes": type(rc).PRIMARIES}
+    equal(rc.dbsize(**every), 200)
+    equal(sorted(rc.scan_iter(count=7)), sorted(names))
+    parts = [rc.keys(target_nodes=node) for node in rc.get_primaries()]
+    equal(sorted(name for part in parts for name in part), sorted(names))
+    holds(all(parts), "a node has no share")
+    # One node's share is flushed, and the rest stays.
+    rc.flushall(target_nodes=rc.get_primaries()[0])
+    equal(rc.dbsize(**every), 200 - len(parts[0]))
+    rc.flushall()
+    equal(rc.dbsize(**every), 0)
+
+
+def shares_by_map(addresses):
+    """Connections that have asked for the map tell of the node's share, whatever others are told."""
+    names = {f"tour:m{number}" for number in range(200)}
+    rc = cluster(addresses, decode_responses=True)
+    for name in names:
+        equal(rc.set(name, "v"), True)
+    for question in ("SLOTS", "SHARDS", "NODES"):
+        total, keys, scanned = 0, [], []
+        for address in addresses:
+            with plain(address, decode_responses=True, single_connection_client=True) as client:
+                client.execute_command("CLUSTER " + question)
+                total += client.dbsize()
+                keys += client.keys("tour:m*")
+                scanned += client.scan_iter(count=7)
+        equal(total, 200)
+        equal(sorted(keys), sorted(names))
+        equal(sorted(scanned), sorted(names))
+    rc.flushall()
+    rc.close()
+
+
+def masters(addresses):
+    """Where no replicas are named every node is a master, once."""
+    rc = cluster(addresses, decode_responses=True)
+    equal(sorted(node.port for node in rc.get_primaries()), sorted(port for _, port in addresses))
+    equal(rc.get_replicas(), [])
+    rc.close()
+
+
 def replicas(addresses):
     """Reads at the replicas may be late, and come."""
     rc = cluster(addresses, decode_responses=True)
+    equal(sorted(node.port for node in rc.get_primaries()), sorted(port for _, port in addresses))
     reader = cluster(addresses, decode_responses=True, read_from_replicas=True)
     found = [reader.get_node_from_key(f"tour:r{number}", replica=True) for number in range(50)]
     holds(len(addresses) == 1 or any(found), "the client finds no replicas")
@@ -377,19 +428,23 @@ def tour_plain(addresses, real):
             print(f"{where}: as expected")
 
 
-def tour_cluster(addresses, real):
+def tour_cluster(addresses, options):
     for protocol in (2, 3) if HAS_RESP3 else (2,):
-        options = {"protocol": protocol} if HAS_RESP3 else {}
+        settings = {"protocol": protocol} if HAS_RESP3 else {}
         where = f"RedisCluster, RESP{protocol}"
         parts = [strings, expiring_strings, numbers, keys, errors, pipelines, nodes, across_nodes]
-        client = cluster(addresses, decode_responses=True, **options)
-        for part in parts + ([] if real else [only_kv]):
+        client = cluster(addresses, decode_responses=True, **settings)
+        for part in parts + ([shares] if options.shares else []) + ([] if options.real else [only_kv]):
             run(part, client, where)
         client.close()
-        client = cluster(addresses, **options)
+        client = cluster(addresses, **settings)
         run(binary, client, where)
         client.close()
-        replicas(addresses)
+        for part in [shares_by_map, replicas if options.replicas else masters]:
+            try:
+                part(addresses)
+            except Exception as error:
+                raise SystemExit(f"{where}, {part.__name__}: {error!r}") from error
         print(f"{where}: as expected")
 
 
@@ -397,11 +452,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--cluster", action="store_true")
     parser.add_argument("--real", action="store_true")
+    parser.add_argument("--shares", action="store_true")
+    parser.add_argument("--replicas", action="store_true")
     parser.add_argument("addresses")
     options = parser.parse_args()
     addresses = [parse_address(text) for text in options.addresses.split(",")]
     print(f"redis-py {redis.__version__}, Python {sys.version.split()[0]}")
-    (tour_cluster if options.cluster else tour_plain)(addresses, options.real)
+    if options.cluster:
+        tour_cluster(addresses, options)
+    else:
+        tour_plain(addresses, options.real)
 
 
 if __name__ == "__main__":

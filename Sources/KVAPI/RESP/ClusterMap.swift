@@ -8,25 +8,41 @@ struct ClusterMap {
         var master: NodeNumber
         /// Of both sets, while they move; ascending.
         var replicas: [NodeNumber]
+
+        /// Nil where nothing is left.
+        func dropFirst() -> Range? {
+            guard slots.lowerBound < slots.upperBound else { return nil }
+            var rest = self
+            rest.slots = Slot(slots.lowerBound.raw + 1)...slots.upperBound
+            return rest
+        }
+
+        /// Nil where nothing is left.
+        func dropLast() -> Range? {
+            guard slots.lowerBound < slots.upperBound else { return nil }
+            var rest = self
+            rest.slots = slots.lowerBound...Slot(slots.upperBound.raw - 1)
+            return rest
+        }
     }
 
     let view: ClusterView
+    private let namesReplicas: Bool
     /// Ascending, neighbours of the same nodes taken together.
     let ranges: [Range]
     private let ids: [NodeNumber: String]
 
-    init(_ view: ClusterView) {
+    /// - Parameter namesReplicas: whether ranges name the nodes beside their masters.
+    init(_ view: ClusterView, namesReplicas: Bool) {
         self.view = view
+        self.namesReplicas = namesReplicas
         let topology = view.topology
         var ranges: [Range] = []
         for (index, assignment) in topology.assignments.enumerated() {
             let partition = PartitionID(UInt16(truncatingIfNeeded: index))
             let slots = partition.slots(partitions: topology.settings.partitions)
-            let leader = index < view.leaders.count ? view.leaders[index] : nil
-            guard let master = leader.flatMap({ topology.member($0)?.number }) ?? assignment.replicas.first else {
-                continue
-            }
-            let replicas = assignment.members.filter { $0 != master }.sorted()
+            guard let master = view.master(index) else { continue }
+            let replicas = namesReplicas ? assignment.members.filter { $0 != master }.sorted() : []
             if let last = ranges.last, last.master == master, last.replicas == replicas {
                 ranges[ranges.count - 1].slots = last.slots.lowerBound...slots.upperBound
             } else {
@@ -49,31 +65,32 @@ struct ClusterMap {
 
     // MARK: CLUSTER
 
-    var slots: RespAnswer { .array(ranges.map { entry($0, withReplicas: true) }) }
-
-    /// The same for clients that must take every node that leads for a master, where each tells of what it leads alone: some
-    /// (redis-py) go by what a node is in the range that names it first, or last. So the first and the last range of
-    /// each master come at the ends, and name nobody else.
-    var slotsByMaster: RespAnswer {
-        var first: [NodeNumber: Int] = [:]
-        var last: [NodeNumber: Int] = [:]
-        for (index, range) in ranges.enumerated() {
-            if first[range.master] == nil { first[range.master] = index }
-            last[range.master] = index
+    /// Some clients (redis-py) take a node for what it is in the range that names it first, or last, and ask no replica
+    /// for its part of all keys. So where replicas are named each master's first and last slot come at the ends, and
+    /// name nobody else.
+    var slots: RespAnswer {
+        guard namesReplicas else { return .array(ranges.map(entry)) }
+        var (first, middle, last): ([Range], [Range], [Range]) = ([], ranges, [])
+        var seen: Set<NodeNumber> = []
+        for master in ranges.map(\.master) where seen.insert(master).inserted {
+            if let index = middle.firstIndex(where: { $0.master == master }) {
+                let slot = middle[index].slots.lowerBound
+                first.append(Range(slots: slot...slot, master: master, replicas: []))
+                middle.replaceSubrange(index...index, with: middle[index].dropFirst().map { [$0] } ?? [])
+            }
+            if let index = middle.lastIndex(where: { $0.master == master }) {
+                let slot = middle[index].slots.upperBound
+                last.append(Range(slots: slot...slot, master: master, replicas: []))
+                middle.replaceSubrange(index...index, with: middle[index].dropLast().map { [$0] } ?? [])
+            }
         }
-        let begin = Set(first.values)
-        let end = Set(last.values).subtracting(begin)
-        let middle = ranges.indices.filter { !begin.contains($0) && !end.contains($0) }
-        return .array(
-            begin.sorted().map { entry(ranges[$0], withReplicas: false) }
-                + middle.map { entry(ranges[$0], withReplicas: true) }
-                + end.sorted().map { entry(ranges[$0], withReplicas: false) })
+        return .array((first + middle + last).map(entry))
     }
 
-    private func entry(_ range: Range, withReplicas: Bool) -> RespAnswer {
+    private func entry(_ range: Range) -> RespAnswer {
         .array(
             [.integer(Int64(range.slots.lowerBound.raw)), .integer(Int64(range.slots.upperBound.raw))]
-                + ([range.master] + (withReplicas ? range.replicas : [])).compactMap(node))
+                + ([range.master] + range.replicas).compactMap(node))
     }
 
     private func node(_ number: NodeNumber) -> RespAnswer? {

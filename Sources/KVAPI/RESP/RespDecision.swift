@@ -65,4 +65,12 @@ enum ClusterQuestion {
     case slots, shards, nodes, info, myID
     /// How many replicas have what was acknowledged, beside the leader.
     case wait
+
+    /// Whether it asks which node has which slots.
+    var isMap: Bool {
+        switch self {
+        case .slots, .shards, .nodes: true
+        case .info, .myID, .wait: false
+        }
+    }
 }

@@ -37,6 +37,7 @@ final class RespHandler: ChannelDuplexHandler {
     private var onFreed: (@Sendable () -> Void)?
     /// What takes more than one command on one key, and is under way.
     private var task: RespTaskRunner?
+    private let scanned = ScannedShare()
     private var timer: Scheduled<Void>?
     private var timerDeadline = Instant(nanoseconds: .max)
 
@@ -182,7 +183,10 @@ extension RespHandler {
         case .execute: break
         case .perform(let task):
             let bound = NIOLoopBound(self, eventLoop: loop)
-            let runner = RespTaskRunner(server: server, budget: budget, loop: loop) { bound.value.finished($0) }
+            let runner = RespTaskRunner(
+                server: server, budget: budget, loop: loop, isAboutOwnShare: connection.session.isAboutOwnShare,
+                scanned: scanned
+            ) { bound.value.finished($0) }
             self.task = runner
             runner.run(task)
         case .closeOutput:

@@ -74,12 +74,25 @@ final class RespStatistics: Sendable {
 
 /// What a node tells of itself that does not change while it runs.
 public struct NodeFacts: Sendable {
+    /// Which keys the commands on all keys are about.
+    public enum Keyspace: Sendable {
+        /// The node's own share for cluster clients, as far as they can be told; the whole cluster for others.
+        case auto
+        case cluster
+        /// Those whose leader the node is.
+        case node
+    }
+
     /// This program's version.
     public var version: String
     /// Where clients reach it.
     public var client: Address
     /// `redis.moved`: clients are sent to the leaders of their keys.
     public var redirects: Bool
+    /// `redis.replicas`: the map of slots names the replicas beside the leaders.
+    public var namesReplicas: Bool
+    /// `redis.keyspace`.
+    public var keyspace: Keyspace
     public var dataDirectory: String
     /// As Redis says when it syncs: `always`, `everysec` or `no`.
     public var appendfsync: String
@@ -89,12 +102,14 @@ public struct NodeFacts: Sendable {
     public var processID: Int
 
     public init(
-        version: String, client: Address, redirects: Bool, dataDirectory: String, appendfsync: String,
-        maximumConnections: Int, threads: Int, processID: Int
+        version: String, client: Address, redirects: Bool, namesReplicas: Bool, keyspace: Keyspace,
+        dataDirectory: String, appendfsync: String, maximumConnections: Int, threads: Int, processID: Int
     ) {
         self.version = version
         self.client = client
         self.redirects = redirects
+        self.namesReplicas = namesReplicas
+        self.keyspace = keyspace
         self.dataDirectory = dataDirectory
         self.appendfsync = appendfsync
         self.maximumConnections = maximumConnections

@@ -11,6 +11,8 @@ struct RespSession {
     /// `MULTI` was refused: until the client's `EXEC` or `DISCARD` nothing is carried out, as it counts on all or
     /// nothing.
     private(set) var isTransactionRefused = false
+    /// The client has asked which node has which slots. So it asks each node for that node's part of all keys.
+    private(set) var knowsMap = false
     /// The command under way, or the last.
     var command: RespCommand?
 
@@ -37,11 +39,23 @@ struct RespSession {
         client.setMode(version, isReadOnly: isReadOnly)
     }
 
+    /// Whether commands on all keys are about this node's share of them.
+    var isAboutOwnShare: Bool {
+        switch server.facts.keyspace {
+        case .auto: server.facts.redirects || knowsMap
+        case .cluster: false
+        case .node: true
+        }
+    }
+
+    mutating func toldMap() { knowsMap = true }
+
     mutating func refuseTransaction(_ isRefused: Bool) { isTransactionRefused = isRefused }
 
     /// As a new connection's.
     mutating func reset() {
         isTransactionRefused = false
+        knowsMap = false
         setVersion(.resp2)
         setReadOnly(false)
         client.setName("")

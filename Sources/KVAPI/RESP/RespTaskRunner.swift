@@ -1,6 +1,16 @@
 import KVCore
 import NIOCore
 
+/// The node's share when the SCAN under way on a connection began. It goes by that to its end, whatever leaders change
+/// meanwhile: so scans of all nodes that begin together give every key once. On other connections, as of a client's pool,
+/// a SCAN goes on by what the node's share is by then.
+///
+/// Touched on the connection's event loop only.
+final class ScannedShare {
+    /// Nil where no SCAN is under way.
+    var partitions: [PartitionID]?
+}
+
 /// Carries out what takes more than one command on one key, in steps.
 ///
 /// Sendable because it is touched on `loop` only.
@@ -12,7 +22,10 @@ final class RespTaskRunner: @unchecked Sendable {
     private let loop: any EventLoop
     /// Called once, on `loop`.
     private let onFinish: @Sendable (RespAnswer) -> Void
-    private let scope: KeyScope
+    /// Commands on all keys are about this node's share, which is the same from the first page to the last.
+    private let isAboutOwnShare: Bool
+    private let scanned: ScannedShare
+    private var scope = KeyScope.cluster
 
     // What KEYS has found, and what FLUSHALL has under way.
     private var found: [RespAnswer] = []
@@ -26,13 +39,15 @@ final class RespTaskRunner: @unchecked Sendable {
     private var generator = SystemRandomNumberGenerator()
 
     init(
-        server: RespServer, budget: ReplyBudget, loop: any EventLoop, finish: @escaping @Sendable (RespAnswer) -> Void
+        server: RespServer, budget: ReplyBudget, loop: any EventLoop, isAboutOwnShare: Bool, scanned: ScannedShare,
+        finish: @escaping @Sendable (RespAnswer) -> Void
     ) {
         self.server = server
         self.budget = budget
         self.loop = loop
         onFinish = finish
-        scope = server.facts.redirects ? .ledHere : .cluster
+        self.isAboutOwnShare = isAboutOwnShare
+        self.scanned = scanned
     }
 
     /// Nobody waits for it any more, or the node stops: it ends as soon as what it has under way has ended.
@@ -53,6 +68,24 @@ final class RespTaskRunner: @unchecked Sendable {
     private var timeout: Span { server.options.timeout }
 
     func run(_ task: RespTask) {
+        if case .cluster(let question) = task { return cluster(question) }
+        guard isAboutOwnShare else { return begin(task) }
+        if case .scan(let request) = task, request.cursor != .start, let share = scanned.partitions {
+            scope = .partitions(share)
+            return begin(task)
+        }
+        backend.view(on: loop) { [self] view in
+            guard let view, let member = view.topology.member(named: backend.nodeID) else {
+                return finish(.failure(RespFailure(.notMember)))
+            }
+            let share = view.share(of: member.number)
+            scope = .partitions(share)
+            if case .scan = task { scanned.partitions = share }
+            begin(task)
+        }
+    }
+
+    private func begin(_ task: RespTask) {
         switch task {
         case .count: count()
         case .scan(let request): scan(request)
@@ -74,11 +107,10 @@ final class RespTaskRunner: @unchecked Sendable {
 
     /// One page of keys; a failure ends the task.
     private func page(
-        from cursor: ListCursor?, limit: Int, prefix: [UInt8] = [], scope: KeyScope? = nil,
-        _ body: @escaping @Sendable (ListReply) -> Void
+        from cursor: ListCursor?, limit: Int, prefix: [UInt8] = [], _ body: @escaping @Sendable (ListReply) -> Void
     ) {
         let request = ListRequest(
-            prefix: prefix, cursor: cursor, limit: limit, values: false, scope: scope ?? self.scope, timeout: timeout)
+            prefix: prefix, cursor: cursor, limit: limit, values: false, scope: scope, timeout: timeout)
         backend.list(request, on: loop) { [self] result in
             switch result {
             case .success(let page):
@@ -129,6 +161,7 @@ extension RespTaskRunner {
     private func scan(_ request: ScanRequest, from place: ListCursor) {
         page(from: place, limit: request.count) { [self] page in
             let next = page.next.map(ScanCursor.init) ?? .start
+            if next == .start { scanned.partitions = nil }
             if let key = page.next?.key { server.positions.remember(key, at: next) }
             let keys = request.isOfStrings ? page.entries.map(\.key.bytes) : []
             match(keys, request.pattern) { [self] in
@@ -199,7 +232,7 @@ extension RespTaskRunner {
 extension RespTaskRunner {
     /// Deletes the keys of one page after the other. What is put meanwhile may stay.
     private func flush(from place: ListCursor?) {
-        page(from: place, limit: ListQuery.maximumLimit, scope: .cluster) { [self] page in
+        page(from: place, limit: ListQuery.maximumLimit) { [self] page in
             self.page = page.entries.map(\.key)
             nextPage = page.next
             receiver = ReplyReceiver(on: loop) { [self] _, reply in deleted(reply.outcome) }
@@ -243,12 +276,12 @@ extension RespTaskRunner {
 extension RespTaskRunner {
     private func cluster(_ question: ClusterQuestion) {
         backend.view(on: loop) { [self] view in
-            guard let map = view.map(ClusterMap.init) else {
+            guard let map = view.map({ ClusterMap($0, namesReplicas: server.facts.namesReplicas) }) else {
                 if case .info = question { return finish(.verbatim(ClusterMap.infoOfNoMember)) }
                 return finish(.failure(RespFailure(.notMember)))
             }
             switch question {
-            case .slots: finish(server.facts.redirects ? map.slotsByMaster : map.slots)
+            case .slots: finish(map.slots)
             case .shards: finish(map.shards)
             case .nodes: finish(.verbatim(map.nodes(myself: backend.nodeID)))
             case .info: finish(.verbatim(map.info()))

@@ -116,8 +116,14 @@ public struct ClusterFile: Hashable, Sendable {
     }
 
     public struct Redis: Hashable, Sendable {
+        /// Which keys commands on all keys are about.
+        public enum Keyspace: String, CaseIterable, Hashable, Sendable { case auto, cluster, node }
+
         /// Whether commands on keys that another node leads are answered with where to ask, rather than passed on.
         public var moved = false
+        /// Whether the map of slots names the replicas of each range beside its leader.
+        public var replicas = false
+        public var keyspace = Keyspace.auto
         /// How long a command may wait for its leader and its answer, 50 ms to 1 minute.
         public var timeout = Span.milliseconds(1000)
 

@@ -193,6 +193,20 @@ public enum Settings {
             than passed on to that node.
             """),
         field(
+            "redis.replicas", .boolean, \.redis.replicas, example: "true",
+            """
+            Whether CLUSTER SLOTS and SHARDS name the replicas of each range of slots beside its leader, so that clients \
+            can read from them (READONLY). Some clients take a node that they see as both for a replica only.
+            """),
+        field(
+            "redis.keyspace", .choice, \.redis.keyspace, example: "node",
+            """
+            Which keys DBSIZE, SCAN, KEYS, RANDOMKEY, FLUSHALL and FLUSHDB are about. cluster: all, through any node. \
+            node: those that the node leads, as in a Redis Cluster, for cluster clients that add up what the nodes tell. \
+            auto: node with redis.moved, and on a connection that has asked for the map of slots (CLUSTER SLOTS, SHARDS \
+            or NODES); otherwise cluster.
+            """),
+        field(
             "redis.timeout", .duration(.milliseconds(50) ... .milliseconds(60_000)), \.redis.timeout, example: "5s",
             """
             How long a command may wait for a leader and its answer before it is answered with CLUSTERDOWN or \

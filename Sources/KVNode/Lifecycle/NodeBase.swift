@@ -102,9 +102,16 @@ struct NodeBase: Sendable {
             case .interval: "everysec"
             case .never: "no"
             }
+        let keyspace: NodeFacts.Keyspace =
+            switch configuration.redis.keyspace {
+            case .auto: .auto
+            case .cluster: .cluster
+            case .node: .node
+            }
         return NodeFacts(
             version: Release.version, client: configuration.node.reachableClient, redirects: configuration.redis.moved,
-            dataDirectory: directory.path, appendfsync: sync, maximumConnections: connections,
+            namesReplicas: configuration.redis.replicas, keyspace: keyspace, dataDirectory: directory.path,
+            appendfsync: sync, maximumConnections: connections,
             threads: directory.stores.count, processID: Int(getpid()))
     }
 

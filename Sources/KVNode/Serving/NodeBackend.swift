@@ -78,23 +78,15 @@ final class NodeBackend: Backend {
         _ scope: KeyScope, timeout: Span, on loop: any EventLoop,
         reply: @escaping @Sendable (Result<Int, ListFailure>) -> Void
     ) {
-        scoped(scope, on: loop) { [self] partitions in
-            KeyCount(partitions, backend: self, timeout: timeout, loop: loop, reply: reply).start()
-        }
+        let count = KeyCount(partitions(of: scope), backend: self, timeout: timeout, loop: loop, reply: reply)
+        loop.inEventLoop ? count.start() : loop.execute { count.start() }
     }
 
-    /// Calls on `loop` with the partitions that a scope is about, ascending.
-    private func scoped(
-        _ scope: KeyScope, on loop: any EventLoop, _ body: @escaping @Sendable ([PartitionID]) -> Void
-    ) {
-        guard scope == .ledHere else {
-            let all = (0..<partitions).map { PartitionID(UInt16($0)) }
-            return loop.inEventLoop ? body(all) : loop.execute { body(all) }
-        }
-        let snapshots = runners.map { runner in runner.loop.submit { runner.snapshot() } }
-        EventLoopFuture.whenAllSucceed(snapshots, on: loop).whenSuccess { [partitions, node] snapshots in
-            let led = snapshots.lazy.flatMap(\.leaders).filter { $0.1 == node.number && $0.0.raw < partitions }
-            body(led.map(\.0).sorted())
+    /// Ascending.
+    private func partitions(of scope: KeyScope) -> [PartitionID] {
+        switch scope {
+        case .cluster: (0..<partitions).map { PartitionID(UInt16($0)) }
+        case .partitions(let some): some.filter { $0.raw < partitions }
         }
     }
 
@@ -102,9 +94,8 @@ final class NodeBackend: Backend {
         _ query: ListRequest, on loop: any EventLoop,
         reply: @escaping @Sendable (Result<ListReply, ListFailure>) -> Void
     ) {
-        scoped(query.scope, on: loop) { [self] partitions in
-            ListScan(query, in: partitions, backend: self, loop: loop, reply: reply).start()
-        }
+        let scan = ListScan(query, in: partitions(of: query.scope), backend: self, loop: loop, reply: reply)
+        loop.inEventLoop ? scan.start() : loop.execute { scan.start() }
     }
 
     func control(

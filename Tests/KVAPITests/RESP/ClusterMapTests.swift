@@ -20,27 +20,24 @@ final class ClusterMapTests: XCTestCase {
             leaders: topology.assignments.map(\.replicas.first))
     }
 
-    private func door(_ view: ClusterView, redirects: Bool = false) throws -> RespTestDoor {
+    private func door(_ view: ClusterView, namesReplicas: Bool = false) throws -> RespTestDoor {
         let backend = FakeBackend()
         backend.cluster = view
-        return try RespTestDoor(backend, redirects: redirects)
+        return try RespTestDoor(backend, namesReplicas: namesReplicas)
     }
 
     /// Clients of some languages ask for it at every request that they serve.
     func testSlotsAreFewBytes() throws {
-        for (nodes, replicas, partitions, limit) in [
-            (3, 3, 1024, 10_000), (3, 3, 16384, 10_000), (5, 3, 1024, 40_000), (5, 3, 16384, 40_000),
-        ] {
-            for redirects in [false, true] {
-                let view = view(nodes: nodes, replicas: replicas, partitions: partitions)
-                let bytes = try door(view, redirects: redirects).exchange("cluster slots").utf8.count
-                print("\(nodes) nodes, \(replicas) replicas, \(partitions) partitions: \(bytes) bytes")
-                XCTAssertLessThan(bytes, limit)
+        for (nodes, replicas, partitions) in [(3, 3, 1024), (3, 3, 16384), (5, 3, 1024), (5, 3, 16384)] {
+            let view = view(nodes: nodes, replicas: replicas, partitions: partitions)
+            for (namesReplicas, limit) in [(false, 10_000), (true, nodes == 3 ? 10_000 : 40_000)] {
+                let bytes = try door(view, namesReplicas: namesReplicas).exchange("cluster slots").utf8.count
+                XCTAssertLessThan(bytes, limit, "\(nodes) nodes, \(partitions) partitions, replicas: \(namesReplicas)")
             }
         }
     }
 
-    func testTheOrderOfReplicasSplitsNoRange() throws {
+    func testTheOrderOfReplicasSplitsNoRange() {
         var view = view(nodes: 3, replicas: 3, partitions: 4)
         let nodes = view.topology.members.map(\.number)
         for index in 0..<4 {
@@ -48,6 +45,76 @@ final class ClusterMapTests: XCTestCase {
             view.topology.assignments[index].replicas = [nodes[0]] + followers
         }
         view.leaders = Array(repeating: nodes[0], count: 4)
-        XCTAssertTrue(try door(view).exchange("cluster slots").hasPrefix("*1\r\n*5\r\n:0\r\n:16383\r\n"))
+        let entries = slots(view, namesReplicas: true)
+        XCTAssertEqual(entries.map(\.slots), [0...0, 1...16382, 16383...16383])
+        XCTAssertEqual(entries.map(\.ports), [[7401], [7401, 7402, 7403], [7401]])
+    }
+
+    // MARK: Masters and replicas
+
+    /// What CLUSTER SLOTS tells: ranges, each with the ports of its nodes, the master's first.
+    private func slots(_ view: ClusterView, namesReplicas: Bool) -> [(slots: ClosedRange<Int64>, ports: [Int64])] {
+        guard case .array(let entries) = ClusterMap(view, namesReplicas: namesReplicas).slots else { return [] }
+        return entries.map { entry in
+            guard case .array(let parts) = entry, case .integer(let first) = parts[0],
+                case .integer(let last) = parts[1]
+            else { return (0...0, []) }
+            let ports: [Int64] = parts.dropFirst(2).map { part in
+                guard case .array(let node) = part, case .integer(let port) = node[1] else { return 0 }
+                return port
+            }
+            return (first...last, ports)
+        }
+    }
+
+    private func assertWhole(_ entries: [(slots: ClosedRange<Int64>, ports: [Int64])]) {
+        XCTAssertEqual(entries.flatMap { Array($0.slots) }.sorted(), Array(0..<16384))
+    }
+
+    func testEveryNodeIsAMasterAndNoneAReplica() throws {
+        let view = view(nodes: 5, replicas: 3, partitions: 64)
+        let entries = slots(view, namesReplicas: false)
+        assertWhole(entries)
+        XCTAssertTrue(entries.allSatisfy { $0.ports.count == 1 })
+        XCTAssertEqual(Set(entries.flatMap(\.ports)), Set(7401...7405))
+        let door = try door(view)
+        let shards = door.exchange("cluster shards")
+        XCTAssertTrue(shards.hasPrefix("*5\r\n"), "a shard for each node")
+        XCTAssertFalse(shards.contains("replica\r\n"))
+        XCTAssertFalse(door.exchange("cluster nodes").contains("slave"))
+    }
+
+    /// What a node is in the range that names it first, and in the one that names it last, is a master.
+    func testReplicasAreNamedWhereTheyAreAskedFor() throws {
+        for (nodes, partitions) in [(1, 64), (3, 1), (3, 64), (3, 16384), (5, 16384)] {
+            let view = view(nodes: nodes, replicas: 3, partitions: partitions)
+            let entries = slots(view, namesReplicas: true)
+            assertWhole(entries)
+            for port in Set(entries.flatMap(\.ports)) where entries.contains(where: { $0.ports[0] == port }) {
+                XCTAssertEqual(entries.first { $0.ports.contains(port) }?.ports, [port])
+                XCTAssertEqual(entries.last { $0.ports.contains(port) }?.ports.first, port)
+            }
+            let named = entries.filter { $0.ports.count == min(nodes, 3) }.reduce(0) { $0 + $1.slots.count }
+            XCTAssertGreaterThanOrEqual(named, 16384 - 2 * nodes)
+        }
+        let shards = try door(view(nodes: 3, replicas: 3, partitions: 64), namesReplicas: true)
+            .exchange("cluster shards")
+        XCTAssertEqual(shards.components(separatedBy: "replica\r\n").count - 1, 6)
+    }
+
+    func testEveryPartitionIsInOneShare() {
+        var view = view(nodes: 5, replicas: 3, partitions: 256)
+        view.leaders = (0..<250).map { index in
+            switch index % 4 {
+            case 0: nil
+            // Removed meanwhile.
+            case 1: NodeNumber(99)
+            case 2: view.topology.assignments[index].replicas[1]
+            default: view.topology.assignments[index].replicas[0]
+            }
+        }
+        let shares = view.topology.members.map { view.share(of: $0.number) }
+        XCTAssertEqual(shares.joined().sorted(), (0..<256).map { PartitionID($0) })
+        XCTAssertTrue(shares.allSatisfy { $0 == $0.sorted() && !$0.isEmpty })
     }
 }

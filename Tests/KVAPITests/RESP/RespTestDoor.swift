@@ -11,18 +11,22 @@ struct RespTestDoor {
     let backend: FakeBackend
     let door: RespDoor
 
-    static func facts(redirects: Bool = false) -> NodeFacts {
+    static func facts(
+        redirects: Bool = false, namesReplicas: Bool = false, keyspace: NodeFacts.Keyspace = .auto
+    ) -> NodeFacts {
         NodeFacts(
             version: "1.2.3", client: Address(host: "127.0.0.1", port: 7400), redirects: redirects,
-            dataDirectory: "/data/n1", appendfsync: "always", maximumConnections: 100, threads: 2, processID: 99)
+            namesReplicas: namesReplicas, keyspace: keyspace, dataDirectory: "/data/n1", appendfsync: "always",
+            maximumConnections: 100, threads: 2, processID: 99)
     }
 
     init(
         _ backend: FakeBackend = FakeBackend(), options: RespOptions = RespOptions(), redirects: Bool = false,
-        replies: Int = 256 << 20
+        namesReplicas: Bool = false, keyspace: NodeFacts.Keyspace = .auto, replies: Int = 256 << 20
     ) throws {
         let door = RespDoor(
-            backend: backend, facts: Self.facts(redirects: redirects), options: options,
+            backend: backend, facts: Self.facts(redirects: redirects, namesReplicas: namesReplicas, keyspace: keyspace),
+            options: options,
             budgets: ReplyBudgets(bytes: replies, loops: 1), wallClock: { FakeBackend.wall })
         try self.init(door, backend)
     }

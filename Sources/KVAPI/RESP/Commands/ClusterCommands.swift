@@ -29,8 +29,9 @@ enum ClusterCommands {
     private static func question(
         _ question: ClusterQuestion, _ name: String, since: String, _ summary: String
     ) -> RespCommand {
-        subcommand(name, 2, [.stale, .alone], since: since, summary) { _, _ throws(RespFailure) in
-            .task(.cluster(question))
+        subcommand(name, 2, [.stale, .alone], since: since, summary) { _, session throws(RespFailure) in
+            if question.isMap { session.toldMap() }
+            return .task(.cluster(question))
         }
     }
 }
