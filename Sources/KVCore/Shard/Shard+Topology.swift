@@ -139,7 +139,10 @@ extension PeerMessage {
 
     /// What it takes in memory, about.
     fileprivate var heldBytes: Int {
-        guard case .accept(_, let key, let record) = self else { return 128 }
-        return 256 + key.bytes.count + (record.value?.count ?? 0)
+        switch self {
+        case .accept(_, let key, let record): 256 + key.bytes.count + (record.value?.count ?? 0)
+        case .read(_, _, let key): 128 + key.bytes.count
+        default: 128
+        }
     }
 }

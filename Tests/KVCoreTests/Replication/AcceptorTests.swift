@@ -161,6 +161,29 @@ final class AcceptorTests: XCTestCase {
         XCTAssertEqual(promises, 3)
     }
 
+    /// By bytes as well: of values, and of keys in whatever message.
+    func testNoMoreBytesOfLaterConfigurationsAreKeptThanMay() {
+        let header = PartitionHeader(partition: ManualNode.partition, epoch: 9, ballot: Ballot(5, 2))
+        let long = Key(Array(repeating: 7, count: 10_000))
+        let record = Record(Version(5, 2, 1), String(repeating: "v", count: 10_000))
+        for message in [PeerMessage.accept(header, key: "k", record: record), .read(header, id: 1, key: long)] {
+            var options = ShardOptions()
+            options.maximumEarlyBytes = 35_000
+            let node = ManualNode(1, options: options)
+            for _ in 0..<3 { node.receive(message, from: 2) }
+            // The fourth does not fit any more, and what is small still does.
+            node.receive(.accept(header, key: "late", record: record), from: 2)
+            node.receive(.prepare(header), from: 2)
+            node.forgetSent()
+            let later = Assignment(replicas: [1, 2, 3].map { NodeNumber($0) }, changed: 9)
+            node.give(.topology(ManualNode.topology(later)))
+            node.sync()
+            let promises = node.sent.count { if case .promise = $0.message { true } else { false } }
+            XCTAssertEqual(promises, 1)
+            XCTAssertNil(node.store.records["late"], "\(message)")
+        }
+    }
+
     func testDamagedNumbersOfPeersAreHarmless() {
         let nowhere = PartitionHeader(partition: PartitionID(.max), epoch: 1, ballot: Ballot(5, 2))
         node.receive(.prepare(nowhere), from: 2)
