@@ -15,6 +15,30 @@ final class MessageCodecTests: XCTestCase {
         }
     }
 
+    /// Keys and values of length 0, 1 and the limits, in every message that carries them to where they are kept.
+    func testEveryLengthComesBackAsItWas() throws {
+        let header = PartitionHeader(partition: PartitionID(7), epoch: 3, ballot: Ballot(raw: 9))
+        let version = Version(ballot: header.ballot, sequence: 1)
+        for keyLength in [0, 1, Key.maximumBytes - 1, Key.maximumBytes] {
+            let key = Key([UInt8](repeating: 1, count: keyLength))
+            for valueLength in [nil, 0, 1, 1 << 20] {
+                let value = valueLength.map { [UInt8](repeating: 2, count: $0) }
+                let record = Record(version: version, value: value)
+                let messages: [PeerMessage] = [
+                    .accept(header, key: key, record: record), .read(header, id: 1, key: key),
+                    .readResult(header, id: 1, key: key, record: record),
+                    .forward(
+                        RequestID(1), epoch: 3, timeout: .milliseconds(1), key: key, partition: PartitionID(7),
+                        command: .put(Put(value: value ?? []))),
+                    .forwarded(RequestID(1), .outcome(.found(record))),
+                ]
+                var decoded: [PeerMessage] = []
+                try FrameReader.decode(encode(messages), into: &decoded)
+                XCTAssertEqual(decoded, messages, "a key of \(keyLength) bytes, a value of \(valueLength ?? -1)")
+            }
+        }
+    }
+
     func testEveryTypeIsAmongTheRandomMessages() throws {
         var random = SplitMix(seed: 2)
         let types = random.messages().map { encode([$0]).getInteger(at: 0, as: UInt8.self) }
