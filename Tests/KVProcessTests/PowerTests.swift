@@ -74,6 +74,35 @@ final class PowerTests: XCTestCase {
         try cluster.waitUntilReady("n2")
     }
 
+    /// A new cluster begins with one mode. Then it is changed on one node after another.
+    func testModesMustAgreeAtFirstAndAreComparedLater() throws {
+        let cluster = try TestCluster()
+        let other = ["/usr/bin/env", "KV_STORAGE_SYNC=interval"]
+        cluster.launcher = { $0.id == "n3" ? other : [] }
+        try cluster.start()
+        try cluster.waitUntilReady("n1", "n2")
+        try cluster.wait(for: "n3 to say why it is not let in") {
+            cluster.log("n3").contains(#"storage.sync is "interval" on n3 and "always" on n"#)
+        }
+        XCTAssertEqual(try cluster.http("n3", "GET", "/health/ready").status, 503)
+        XCTAssertEqual(try cluster.stop("n3"), .exited(0))
+        cluster.launcher = { _ in [] }
+        try cluster.start("n3")
+        try cluster.waitUntilReady()
+
+        cluster.launcher = { _ in other }
+        for id in ["n3", "n2", "n1"] {
+            XCTAssertEqual(try cluster.stop(id), .exited(0))
+            try cluster.start(id)
+            try cluster.waitUntilReady()
+            if id == "n3" {
+                try cluster.wait(for: "n1 to warn") {
+                    cluster.log("n1").contains(#"storage.sync is "always" on n1 and "interval" on n3"#)
+                }
+            }
+        }
+    }
+
     /// With a disk lost as well, an operator decides.
     func testRecoverTakesWhatIsLeftForComplete() throws {
         let cluster = try TestCluster(settings: "storage: {sync: never}\n")

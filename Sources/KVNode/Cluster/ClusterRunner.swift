@@ -177,26 +177,6 @@ final class ClusterRunner: @unchecked Sendable {
         onLoop { $0.handle(.message(from: peer, message)) }
     }
 
-    /// Of a handshake in which a member introduced itself; on any loop.
-    func met(_ introduction: Introduction) {
-        guard !introduction.node.isApplicant else { return }
-        onLoop { cluster in
-            cluster.handle(.storeSeen(introduction.node, introduction.store))
-            cluster.handle(.epochSeen(introduction.epoch, at: introduction.node))
-        }
-    }
-
-    /// The first shard's link to a member stands; on any loop. Whoever goes by an older topology is sent the present
-    /// one: so a newcomer learns that it has been admitted.
-    func linked(to peer: NodeNumber, _ introduction: Introduction) {
-        met(introduction)
-        onLoop { cluster in
-            cluster.agreed(peer)
-            let topology = cluster.machine.topology
-            if introduction.epoch < topology.epoch { cluster.send(.topology(topology), to: peer) }
-        }
-    }
-
     /// A peer goes by a topology of this epoch; on any loop.
     func saw(_ epoch: Epoch, at peer: NodeNumber) { onLoop { $0.handle(.epochSeen(epoch, at: peer)) } }
 
@@ -228,7 +208,7 @@ final class ClusterRunner: @unchecked Sendable {
         handle(.control(id, request, deadline: Clock.monotonic + timeout))
     }
 
-    private func handle(_ input: ClusterInput) {
+    func handle(_ input: ClusterInput) {
         guard !isStopped else { return }
         machine.handle(input, now: Clock.now)
         perform()
@@ -265,7 +245,7 @@ final class ClusterRunner: @unchecked Sendable {
         }
     }
 
-    private func send(_ message: ClusterMessage, to peer: NodeNumber) {
+    func send(_ message: ClusterMessage, to peer: NodeNumber) {
         let message =
             if case .topology(let topology) = message { encoded(topology) } else { EncodedMessage(.cluster(message)) }
         let runner = parts.runners[0]

@@ -13,6 +13,8 @@ final class DataDirectory: Sendable {
     enum Entry {
         static let topology = "topology"
         static let agreement = "agreement"
+        /// Of a first member: `storage.sync` as it was when the directory was made, by a version that compares it.
+        static let sync = "agreement.sync"
         /// There while a first member has not been let in by the others.
         static let founding = "founding"
         /// Under which run of the kernel a process began that does not sync every write; empty once one has ended in
@@ -106,9 +108,14 @@ final class DataDirectory: Sendable {
             clusterID: cluster, settings: configuration.settings, members: configuration.initialMembers())
         if topology.members.count > 1 { try file.setEntry(Entry.founding, Array("yes".utf8)) }
         try file.setEntry(Entry.agreement, Array(ConfigurationCheck.text(configuration.agreement).utf8))
+        try file.setEntry(Entry.sync, Array(configuration.storage.sync.rawValue.utf8))
         try file.setEntry(Entry.topology, TopologyCodec.encode(topology))
         return topology
     }
+
+    /// Whether peers may be told of `storage.sync`. Those of versions before refuse first members that say what they do
+    /// not know, so it is told where the cluster was begun by this version or has changed since.
+    func tellsSync(in topology: Topology) -> Bool { topology.epoch > 1 || file.entry(Entry.sync) != nil }
 
     /// Whether copies may lack records that they have acknowledged. Durably noted before anything else is, so that a
     /// start that fails does not make it forgotten.

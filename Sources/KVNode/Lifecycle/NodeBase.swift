@@ -122,17 +122,21 @@ struct NodeBase: Sendable {
             if let topology, configuration.role != .initial { topology.settings.agreement } else {
                 configuration.agreement
             }
+        var lines = agreement.map { AgreementLine(path: $0.path, value: $0.value) }
+        if member != nil, let topology, directory.tellsSync(in: topology) {
+            lines.append(AgreementLine(path: PeerPolicy.syncPath, value: configuration.storage.sync.rawValue))
+        }
         let introduction = Introduction(
             clusterID: topology?.clusterID ?? .unknown,
             clusterName: topology?.settings.name ?? configuration.clusterName ?? Introduction.anyCluster,
             node: member?.number ?? .applicant, nodeID: configuration.node.id, store: directory.store,
             boot: directory.boot, epoch: topology?.epoch ?? 0,
-            agreement: agreement.map { AgreementLine(path: $0.path, value: $0.value) }, starts: directory.starts,
-            progress: directory.progress)
+            agreement: lines, starts: directory.starts, progress: directory.progress)
         var policy = PeerPolicy(
             introduction: introduction, topology: topology,
             storeObjection: { [peers = directory.peers] in peers.objection(to: $1, of: $0) },
             startObjection: { [peers = directory.peers] in peers.objection(toStartOf: $0) })
+        policy.isFounding = { [directory] in directory.isFounding }
         policy.blocks = { [peers = directory.peers] in !peers.knows($0) }
         return PolicyBox(policy, pool: upkeepPool)
     }

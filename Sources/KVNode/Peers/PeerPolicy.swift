@@ -32,6 +32,9 @@ public struct PeerPolicy: Sendable {
     /// down.
     var blocks: @Sendable (Introduction) -> Bool = { _ in false }
 
+    /// Whether this node is a first member that the others have not let in yet.
+    var isFounding: @Sendable () -> Bool = { false }
+
     /// What a refusal says to a peer of version 3 of the protocol, which knows no codes and ends by it.
     static let removal = "was removed from the cluster"
 
@@ -65,6 +68,7 @@ public struct PeerPolicy: Sendable {
                 give all nodes the same file and start them again
                 """
         }
+        if let objection = syncObjection(to: other) { return objection }
         let isStranger = other.node.isApplicant && other.clusterID == .unknown || introduction.node.isApplicant
         guard isStranger || other.clusterID == introduction.clusterID else {
             return """
@@ -182,8 +186,8 @@ public struct PeerPolicy: Sendable {
             }
             return nil
         }
-        let mine = introduction.agreement
-        let theirs = other.agreement
+        let mine = introduction.agreement.filter { !$0.path.hasPrefix(Self.ownPaths) }
+        let theirs = other.agreement.filter { !$0.path.hasPrefix(Self.ownPaths) }
         let same = zip(mine, theirs).prefix { $0 == $1 }.count
         switch (mine.indices.contains(same) ? mine[same] : nil, theirs.indices.contains(same) ? theirs[same] : nil) {
         case (nil, nil):
@@ -229,4 +233,4 @@ func printable(_ text: String, limit: Int = 200) -> String {
     return text.unicodeScalars.count > limit ? result + "..." : result
 }
 
-private func quoted(_ text: String) -> String { "\"\(printable(text))\"" }
+func quoted(_ text: String) -> String { "\"\(printable(text))\"" }

@@ -120,6 +120,27 @@ final class DataDirectoryTests: XCTestCase {
         XCTAssertNotNil(directory.peers.objection(to: other, of: second))
     }
 
+    /// Versions before, which refuse what they do not know, are among the members of a cluster that one of them began.
+    func testSyncIsToldWhereTheClusterKnowsOfIt() throws {
+        let fixture = try DirectoryFixture()
+        let configuration = try fixture.configuration(three) { $0.node = "n1" }
+        var topology = try {
+            let directory = try DataDirectory.open(configuration)
+            let topology = try XCTUnwrap(directory.topology)
+            XCTAssertTrue(directory.tellsSync(in: topology), "begun by this version")
+            return topology
+        }()
+        let other = try DirectoryFixture()
+        let applicant = try DataDirectory.open(
+            other.configuration {
+                $0.node = "n4"
+                $0.seeds = ["127.0.0.1:7501"]
+            })
+        XCTAssertFalse(applicant.tellsSync(in: topology), "its cluster may have been begun by one before")
+        topology.epoch = 2
+        XCTAssertTrue(applicant.tellsSync(in: topology))
+    }
+
     // MARK: Power
 
     /// Starts in one run of the kernel after another: whether copies may lack something at each.

@@ -97,6 +97,42 @@ final class PeerPolicyTests: XCTestCase {
             """)
     }
 
+    /// While a cluster is being founded, a refusal; afterwards a warning, as modes are changed on one node after
+    /// another.
+    func testModesOfSyncingAreComparedWhereBothSayThem() throws {
+        func saying(_ mode: String?, _ number: UInt16, isFounding: Bool = false, epoch: Epoch = 1) -> PeerPolicy {
+            policy(number) { policy in
+                policy.introduction.epoch = epoch
+                if let mode {
+                    policy.introduction.agreement.append(AgreementLine(path: "storage.sync", value: mode))
+                }
+                policy.isFounding = { isFounding }
+            }
+        }
+        let other = saying("interval", 2).introduction
+        XCTAssertEqual(
+            saying("always", 1, isFounding: true).objection(to: other)?.text,
+            """
+            the configurations of n1 and n2 differ: storage.sync is "always" on n1 and "interval" on n2, and a new \
+            cluster begins with the same on all; give all nodes the same file and start them again
+            """)
+        XCTAssertNil(saying("interval", 1, isFounding: true).objection(to: other))
+        XCTAssertNil(saying(nil, 1, isFounding: true).objection(to: other), "a version before does not say it")
+        XCTAssertNil(saying("always", 1, isFounding: true).objection(to: saying(nil, 2).introduction))
+        for epoch in [1, 2] as [Epoch] {
+            let mine = saying("always", 1, epoch: epoch)
+            XCTAssertNil(mine.objection(to: saying("interval", 2, epoch: epoch).introduction), "epoch \(epoch)")
+            XCTAssertEqual(
+                mine.syncWarning(about: other),
+                """
+                storage.sync is "always" on n1 and "interval" on n2: a write is as safe from power loss as the weakest \
+                mode among those that hold it; give all nodes the same, one after another
+                """)
+        }
+        XCTAssertNil(saying("interval", 1).syncWarning(about: other))
+        XCTAssertNil(saying("always", 1).syncWarning(about: saying(nil, 2).introduction))
+    }
+
     func testAStranger() {
         XCTAssertEqual(
             objection { ($0.node, $0.nodeID) = (NodeNumber(9), "n9") },
