@@ -13,7 +13,7 @@ final class SimulationTests: XCTestCase {
         }
         // All kinds of outcomes and of trouble came up, but for those that `RotTests` and `PowerTests` look for.
         let elsewhere: Set<Statistics.Counter> = [
-            .rots, .repairedRecords, .outages, .blackouts, .abstentions, .completions,
+            .rots, .repairedRecords, .outages, .blackouts, .abstentions, .completions, .silences,
         ]
         for counter in Statistics.Counter.allCases where !elsewhere.contains(counter) {
             XCTAssertGreaterThan(statistics[counter], 0, "\(counter)")

@@ -1,4 +1,5 @@
 import Foundation
+import KVCore
 import KVSimulator
 
 /// Everything that the command says.
@@ -22,8 +23,14 @@ enum Printer {
         print(String(format: "  %.1f s of virtual time", campaign.seconds / runs))
         print(String(format: "  %.1f completed operations", Double(campaign.statistics.completed) / runs))
         for counter in Statistics.Counter.allCases {
-            print(String(format: "  %.2f ", Double(campaign.statistics[counter]) / runs) + name(counter))
+            print(String(format: "  %.2f ", Double(campaign.statistics[counter]) / runs) + name("\(counter)"))
         }
+        print("each rule of the protocol decided something, in a run, on average:")
+        for rule in ProtocolRule.allCases {
+            print(String(format: "  %.2f ", Double(campaign.statistics.rules[rule]) / runs) + name("\(rule)"))
+        }
+        let idle = ProtocolRule.allCases.filter { campaign.statistics.rules[$0] == 0 }.map { name("\($0)") }
+        if !idle.isEmpty { print("never: \(idle.joined(separator: ", "))") }
         let stores = StoreKind.allCases.map { "\($0.rawValue) \(campaign.stores[$0] ?? 0)" }
         print("stores: \(stores.joined(separator: ", "))")
         print(campaign.failed.isEmpty ? "no check failed" : "failed seeds: \(campaign.failed.sorted())")
@@ -32,7 +39,7 @@ enum Printer {
     static func printRun(_ report: RunReport) {
         print("seed \(report.seed): \(report.scenario.summary)")
         let counts = Statistics.Counter.allCases.filter { report.statistics[$0] > 0 }
-            .map { "\(name($0)) \(report.statistics[$0])" }
+            .map { "\(name("\($0)")) \(report.statistics[$0])" }
         print("  \(counts.joined(separator: ", "))")
         print("  digest \(String(report.digest, radix: 16)), \(report.time.milliseconds) ms of virtual time")
         if report.violations.isEmpty { print("  all checks held") }
@@ -50,7 +57,7 @@ enum Printer {
     }
 
     /// `settledAtOnce` as "settled at once".
-    private static func name(_ counter: Statistics.Counter) -> String {
-        "\(counter)".map { $0.isUppercase ? " \($0.lowercased())" : "\($0)" }.joined()
+    private static func name(_ counter: String) -> String {
+        counter.map { $0.isUppercase ? " \($0.lowercased())" : "\($0)" }.joined()
     }
 }

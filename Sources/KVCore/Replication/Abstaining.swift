@@ -29,6 +29,7 @@ extension Replica {
     /// - Returns: false where this copy may be told of.
     func abstains(from header: PartitionHeader, asked node: NodeNumber) -> Bool {
         guard isIncomplete, toldBallot != header.ballot else { return false }
+        context.decide(.abstain)
         answerWhenDurable(
             node, .reject(PartitionHeader(partition: partition, epoch: Self.abstention, ballot: header.ballot)))
         return true

@@ -4,6 +4,7 @@ extension Replica {
     func beginRound(_ leader: Leader) {
         leader.wantsRound = false
         leader.round += 1
+        if quorum.members.count > 1 { context.decide(.confirmReads) }
         leader.roundSent = now
         for index in leader.answers.indices.reversed() {
             guard leader.answers[index].round == 0 else { break }
@@ -110,7 +111,10 @@ extension Replica {
         leader.answers.removeAll { answer in
             guard let outcome = answer.outcome else { return false }
             guard answer.round != 0 && answer.round <= confirmed || !rules.confirmReads else { return false }
-            guard isChosen(answer, leader) || !rules.answerOnlyChosen else { return false }
+            guard isChosen(answer, leader) || !rules.answerOnlyChosen else {
+                context.decide(.showChosen)
+                return false
+            }
             if answer.expiry.hasPassed(at: context.now.wall) {
                 lapsed.append(answer.operation)
             } else {
@@ -120,6 +124,7 @@ extension Replica {
         }
         // What they saw expired before it was chosen. Until then a read without the leader may have found the record
         // before it, so nobody may be told that it was there.
+        if !lapsed.isEmpty { context.decide(.reviewExpired) }
         for operation in lapsed { execute(operation, leader, keyIsKnown: false) }
     }
 

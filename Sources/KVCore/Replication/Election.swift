@@ -125,6 +125,7 @@ extension Replica {
         // Changes that are being carried to this node's next ballot would be lost track of under another's.
         let isCarrying = candidate?.phase == .preparing && candidate?.unfinished.proposals.isEmpty == false
         let granted = leader == nil && !isCarrying && (!leaderSeemsAlive || leaderHint == node)
+        if !granted { context.decide(.seeLeader) }
         context.send(node, .canvassed(header, granted: granted, promised: max(promise, highestSeen)))
     }
 

@@ -26,6 +26,9 @@ extension Replica {
         // One that is to lose the partition need not wait before it hands over.
         if quorum.isJoint { leader.nextTransfer = now }
         self.leader = leader
+        if hearsAll { context.decide(.hearAll) }
+        if !isSettled { context.decide(.compareRoots) }
+        if candidate.roots.values.contains(where: { $0.floor != floor }) { context.decide(.levelFloors) }
         if isSettled { becomeComplete() }
         leaderHint = nil
         vacantSince = nil
@@ -125,6 +128,7 @@ extension Replica {
     func submit(_ operation: Operation) {
         if let leader {
             if leader.transfer != nil || !majorityIsUp {
+                if leader.transfer == nil { context.decide(.holdAlone) }
                 leader.held.append(operation)
             } else {
                 execute(operation, leader, keyIsKnown: false)
@@ -243,6 +247,7 @@ extension Replica {
     /// - Returns: the proposal to wait for; 0 where there is none.
     private func bury(_ key: Key, _ head: RecordHead?, _ leader: Leader) -> UInt64 {
         guard let head, isUnburied(head, leader) else { return 0 }
+        context.decide(.buryExpired)
         propose(key, .tombstone, leader)
         return leader.sequence
     }
@@ -281,7 +286,10 @@ extension Replica {
         var record: Record?
         var ground = Expiry.never
         if let proposal = leader.proposal(base) {
-            guard mayJudge(operation.command, on: proposal) else { return .inFlight }
+            guard mayJudge(operation.command, on: proposal) else {
+                context.decide(.awaitExpiring)
+                return .inFlight
+            }
             record = proposal.record
             latest = record?.head
         } else {

@@ -29,6 +29,7 @@ extension Replica {
             !quorum.isJoint || context.isDraining || nextSetIsLevel(leader)
         else { return }
         context.transfers += 1
+        context.decide(isFull ? .yieldFull : .handOver)
         leader.transfer = Transfer(target: target, began: now)
         holdBacklogs(leader)
         context.markDirty(self)
@@ -77,6 +78,7 @@ extension Replica {
     private func considerCompany(_ leader: Leader) {
         if majorityIsUp { return leader.majoritySeen = now }
         guard now - leader.majoritySeen >= context.options.lonely, context.options.rules.yieldWhenLonely else { return }
+        context.decide(.yieldLonely)
         yield()
     }
 
@@ -103,7 +105,10 @@ extension Replica {
 extension Replica {
     /// To be called a few times in `ShardOptions.retry`.
     func timer() {
-        if context.disk.isStalled, context.options.rules.yieldWhenStalled { yield() }
+        if context.disk.isStalled, context.options.rules.yieldWhenStalled {
+            if leader != nil, quorum.members.count > 1 { context.decide(.yieldStalled) }
+            yield()
+        }
         if let leader { considerCompany(leader) }
         guard let leader else {
             advanceCandidacy()

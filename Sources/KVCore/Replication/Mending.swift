@@ -133,7 +133,7 @@ extension Replica {
         guard let leader, header.ballot == leader.ballot, let index = quorum.index(of: node) else { return }
         raiseFloor(to: floor)
         // Of another floor than this copy's they do not compare; they are asked for again.
-        guard floor == context.store.purgeFloor(partition) else { return }
+        guard floor == context.store.purgeFloor(partition) else { return context.decide(.levelFloors) }
         guard leader.isSettled else { return settleWithLeaves(leaves, of: index, leader) }
         guard let comparison = leader.progress[index].comparison, comparison.leaves == nil,
             let differing = context.store.tree(partition).differing(from: leaves, contents)
@@ -149,6 +149,7 @@ extension Replica {
                 endComparison(with: index, leader)
                 leader.progress[index].isCompared = true
                 leader.progress[index].isVerified = !comparison.foundMissing
+                if comparison.foundMissing { context.decide(.compareAgain) }
                 leader.progress[index].comparedSince = now
                 comparedIncomplete(index, leader)
                 return considerReadiness(leader)
@@ -206,6 +207,7 @@ extension Replica {
     private func overrule(_ key: Key, _ version: Version?, _ leader: Leader) {
         // A read of the key that is under way may find this copy chosen, and propose nothing; one that has it loaded will.
         guard let version, version.ballot < leader.ballot, leader.recoveries[key]?.isLoading != true else { return }
+        context.decide(.overruleUnchosen)
         recoverOwn(key, leader)
     }
 

@@ -24,7 +24,8 @@ extension Replica {
     func considerReadiness(_ leader: Leader) {
         guard quorum.isJoint, !leader.isReady, quorum.stays(ownIndex) else { return }
         guard context.options.rules.settleBeforeSwitch else { return leader.isReady = true }
-        guard leader.transfer == nil, nextSetIsLevel(leader) else { return }
+        guard leader.transfer == nil else { return }
+        guard nextSetIsLevel(leader) else { return context.decide(.levelBeforeSwitch) }
         if leader.mark == 0 {
             propose(readinessMark, .tombstone, leader)
             leader.mark = leader.sequence

@@ -42,6 +42,7 @@ extension Replica {
     }
 
     private func skip(_ proposal: Proposal, _ index: Int, _ leader: Leader) {
+        context.decide(.awaitWindow)
         // The room may be another partition's to free.
         if leader.firstSkipped[index] == .max { windows[index].blocked.append(self) }
         leader.firstSkipped[index] = min(leader.firstSkipped[index], proposal.record.version.sequence)

@@ -22,9 +22,9 @@ extension Replica {
         sweepExpired(leader)
         guard now >= leader.nextPurge else { return }
         leader.nextPurge = now + context.options.purge
-        guard context.store.usage(partition).tombstones > 0, leader.isSettled, !quorum.isJoint, leader.transfer == nil,
-            allHold(leader)
+        guard context.store.usage(partition).tombstones > 0, leader.isSettled, !quorum.isJoint, leader.transfer == nil
         else { return }
+        guard allHold(leader) else { return context.decide(.holdTombstones) }
         // All have promised this leader's ballot, which is above those of what was there before it.
         let floor = Version(ballot: leader.ballot, sequence: 0)
         if floor > context.store.purgeFloor(partition) {

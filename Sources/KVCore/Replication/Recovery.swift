@@ -112,6 +112,7 @@ extension Replica {
             endCarried(key, latest: best, isChosen: true, leader)
             return finishRecovery(key, leader)
         }
+        context.decide(.proposeAgain)
         if let remote {
             proposeAgain(key, remote, leader)
             endCarried(key, latest: best, isChosen: false, leader)
@@ -170,6 +171,7 @@ extension Replica {
     }
 
     private func loseTrack(of carried: [Unfinished.Carried]) {
+        if !carried.isEmpty { context.decide(.loseTrack) }
         for case let requester? in carried.map(\.requester) {
             context.results.append((requester.origin, .outcome(.unknown(.leaderLost))))
         }

@@ -80,6 +80,7 @@ final class Replica {
     private func beginMembership(_ assignment: Assignment) {
         guard let since = assignment.since(context.me), since != context.store.membership(partition) else { return }
         guard context.options.rules.wipeLapsed || context.store.membership(partition) == 0 else { return }
+        if context.store.membership(partition) != 0 { context.decide(.wipeLapsed) }
         context.store.wipe(partition, membership: since)
         appendedState()
         // Under this membership it has acknowledged nothing.
@@ -116,6 +117,7 @@ final class Replica {
     /// Whether a request may be acted on: it comes from a replica of this partition, under its present configuration.
     func admits(_ header: PartitionHeader, from node: NodeNumber) -> Bool {
         guard header.epoch == changed || !context.options.rules.compareEpochs else {
+            context.decide(.compareEpochs)
             // (A later configuration than this node's does not get here: the shard has it wait.)
             if header.epoch < changed { context.send(node, .outdated(epoch: context.epoch)) }
             return false
@@ -173,6 +175,7 @@ final class Replica {
     /// its owner has been promised by a majority already.
     func obeys(_ header: PartitionHeader, from node: NodeNumber) -> Bool {
         guard header.ballot >= promise else {
+            context.decide(.keepPromise)
             context.send(node, .reject(self.header(promise)))
             return false
         }
@@ -206,6 +209,8 @@ extension Replica {
             guard record.value == nil || context.store.acceptsCopies else { return }
             context.store.put(partition, key, record)
             appendedRecord()
+        } else {
+            context.decide(.growVersions)
         }
         whenDurable(.acknowledge(node, header, record.version))
     }

@@ -17,6 +17,8 @@ final class ReplicaContext: Environment {
     var proposedBytes = 0
     /// Changes that new leaderships of this node took over from its old ones.
     var carriedChanges = 0
+    /// How often each rule has decided something: for the simulator to tell.
+    private(set) var decided = RuleCounts()
     /// Bytes of records on their way to lagging peers.
     var mending: [NodeNumber: Int] = [:]
     /// What leaders have under way to each peer.
@@ -66,6 +68,8 @@ final class ReplicaContext: Environment {
         moveBudget = MoveBudget(rate: options.moveRate, now: now.monotonic)
         super.init(me: me, options: options, epoch: epoch, now: now, seed: seed)
     }
+
+    func decide(_ rule: ProtocolRule) { decided[rule] &+= 1 }
 
     func watchDisk() {
         guard disk.look(appended: store.appended, durable: store.durable, now: now.monotonic, options) else { return }
@@ -142,8 +146,10 @@ final class ReplicaContext: Environment {
         let isLate = synced > store.synced || position > store.durable
         if isLate, action.mayBeLost, deferred.count + unsynced.count >= options.maximumDeferred { return }
         if synced > store.synced {
+            decide(.awaitSync)
             unsynced.append((position, synced, action))
         } else if position > store.durable {
+            decide(.awaitDurable)
             deferred.append((position, action))
         } else {
             ready.append(action)

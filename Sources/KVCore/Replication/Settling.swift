@@ -26,6 +26,7 @@ final class Settling {
 extension Replica {
     func beginSettling() {
         guard let leader else { return }
+        if mayHaveBeenReady { context.decide(.proveStrictly) }
         leader.settling = Settling(sent: now, isStrict: mayHaveBeenReady)
         sendLeavesRequests(leader)
     }

@@ -52,6 +52,7 @@ extension Shard {
 
     mutating func keep(_ message: PeerMessage, _ header: PartitionHeader, from node: NodeNumber) {
         tellBehind(header.epoch, at: node)
+        context.decide(.awaitTopology)
         let bytes = message.heldBytes
         guard early.messages.count < context.options.maximumEarly,
             early.bytes + bytes <= context.options.maximumEarlyBytes
@@ -114,6 +115,9 @@ extension Shard {
 
     /// How many changes this node carried from one of its leaderships to the next.
     package var carriedChanges: Int { context.carriedChanges }
+
+    /// How often each rule of the protocol has decided something here.
+    package var ruleCounts: RuleCounts { context.decided }
 }
 
 extension Replica {

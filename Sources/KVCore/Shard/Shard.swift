@@ -211,8 +211,10 @@ extension Shard {
     /// "Absent" would be counted for a proof that nothing was chosen.
     private func tellable(_ value: LoadedValue) -> Record?? {
         switch value {
-        case .record(let record): .some(record)
-        case .gone, .damaged: context.options.rules.rememberDamaged ? nil : .some(nil)
+        case .record(let record): return .some(record)
+        case .gone, .damaged:
+            context.decide(.rememberDamaged)
+            return context.options.rules.rememberDamaged ? nil : .some(nil)
         }
     }
 

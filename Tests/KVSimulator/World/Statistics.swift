@@ -1,3 +1,5 @@
+import KVCore
+
 /// What happened in a run, or in many: to see that they exercise what they are meant to.
 public struct Statistics: Hashable, Sendable {
     public enum Counter: Int, CaseIterable, Sendable {
@@ -7,7 +9,7 @@ public struct Statistics: Hashable, Sendable {
         case crashes, restarts, pauses, cuts, resets, falseSuspicions, slowDisks, fullDisks, storms,
             stalledDisks, noticedStalls
         case topologies, admissions, moves, reorders, cancels, pausedPlans, switches, lapses
-        case suspected, heldDead, vouched
+        case suspected, heldDead, vouched, silences
         case applications, controls, plans, refusedControls, unknownControls, plansEnded, plansCancelled, evictions
         case deaths, doubleDeaths, departures, recoveries
         case rots, repairedRecords
@@ -15,6 +17,8 @@ public struct Statistics: Hashable, Sendable {
         case carriedChanges, relinquished, wipes, purgedTombstones
     }
 
+    /// How often each rule of the protocol decided something.
+    package var rules = RuleCounts()
     private var counts = Array(repeating: 0, count: Counter.allCases.count)
 
     public init() {}
@@ -26,6 +30,7 @@ public struct Statistics: Hashable, Sendable {
 
     public mutating func add(_ other: Statistics) {
         for index in counts.indices { counts[index] += other.counts[index] }
+        rules.add(other.rules)
     }
 
     /// Operations with a definite outcome.

@@ -4,6 +4,8 @@ import KVCore
 struct SwimWatch {
     var swim: Swim
     var reachability: Reachability
+    /// How often a peer whose link stood was held for out of touch, as nothing came from it.
+    private(set) var silences = 0
     private var members: [NodeNumber] = []
     /// By machine: a link that was cut on purpose is not made again before then.
     private var deafUntil: [UInt64]
@@ -28,7 +30,9 @@ struct SwimWatch {
 
     /// Time has passed.
     mutating func tick(now: Instant) {
+        let before = reachability.effects.count
         reachability.tick(now: now)
+        for case .down in reachability.effects[before...] { silences += 1 }
         for member in members where reachability.isHeard(member, within: Reachability.lately) {
             swim.vouch(for: member, now: now)
         }

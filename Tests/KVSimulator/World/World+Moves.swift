@@ -177,8 +177,15 @@ extension World {
         publish(next)
     }
 
+    /// What a process has done in its life, which ends.
+    func count(_ process: Process) {
+        statistics[.carriedChanges] += process.shard.carriedChanges
+        statistics.rules.add(process.shard.ruleCounts)
+        statistics[.silences] += process.watch?.silences ?? 0
+    }
+
     func countWork() {
-        for node in nodes { statistics[.carriedChanges] += node.process?.shard.carriedChanges ?? 0 }
+        for case let process? in nodes.map(\.process) { count(process) }
         statistics[.wipes] += ledger.wipes
         statistics[.purgedTombstones] += ledger.purgedTombstones
     }

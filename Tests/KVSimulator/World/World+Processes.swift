@@ -42,7 +42,7 @@ extension World {
         trace.line(time, "\(node.number) dies")
         trace.fold(time, UInt64(node.index), 1)
         node.process = nil
-        statistics[.carriedChanges] += process.shard.carriedChanges
+        count(process)
         if let persisting = process.persisting, faultRandom.chance(0.5) { node.topology = persisting }
         node.driver.crash(outage: outage)
         if outage { node.mayLackRecords = true }
