@@ -21,18 +21,18 @@ final class FrameTests: XCTestCase {
 
     func testWhatWasSentIsUsedAgainOnlyOnceItIsLetGo() throws {
         var writer = FrameWriter()
-        let message = PeerMessage.outdated(epoch: 7)
+        let message = PeerMessage.shards(.outdated(epoch: 7))
         writer.append(message)
         let kept = try XCTUnwrap(writer.finish())
         XCTAssertEqual(writer.byteCount, 0)
-        writer.append(.outdated(epoch: 8))
+        writer.append(.shards(.outdated(epoch: 8)))
         XCTAssertEqual(try read(kept), [message], "it has not been written over")
-        XCTAssertEqual(try read(try XCTUnwrap(writer.finish())), [.outdated(epoch: 8)])
-        writer.append(.outdated(epoch: 9))
+        XCTAssertEqual(try read(try XCTUnwrap(writer.finish())), [.shards(.outdated(epoch: 8))])
+        writer.append(.shards(.outdated(epoch: 9)))
         let next = try XCTUnwrap(writer.finish())
         XCTAssertEqual(next.readerIndex, 0)
-        XCTAssertEqual(try read(next), [.outdated(epoch: 9)])
-        writer.append(.outdated(epoch: 10))
+        XCTAssertEqual(try read(next), [.shards(.outdated(epoch: 9))])
+        writer.append(.shards(.outdated(epoch: 10)))
         writer.discard()
         XCTAssertNil(writer.finish())
     }
@@ -65,7 +65,7 @@ final class FrameTests: XCTestCase {
         let value = [UInt8](repeating: 7, count: 400_000)
         let header = PartitionHeader(partition: PartitionID(1), epoch: 1, ballot: Ballot(raw: 1))
         let messages = (0..<6).map {
-            PeerMessage.accept(header, key: Key("\($0)"), record: Record(version: .zero, value: value))
+            PeerMessage.replica(header, .accept(key: Key("\($0)"), record: Record(version: .zero, value: value)))
         }
         var writer = FrameWriter()
         for message in messages { writer.append(message) }
@@ -84,7 +84,8 @@ final class FrameTests: XCTestCase {
     func testAMessageAboveTheLimitIsNotTaken() {
         let header = PartitionHeader(partition: PartitionID(1), epoch: 1, ballot: Ballot(raw: 1))
         let value = [UInt8](repeating: 0, count: FrameLimits.payload)
-        let message = PeerMessage.accept(header, key: Key("k"), record: Record(version: .zero, value: value))
+        let message = PeerMessage.replica(
+            header, .accept(key: Key("k"), record: Record(version: .zero, value: value)))
         var writer = FrameWriter()
         XCTAssertFalse(writer.append(message))
         XCTAssertFalse(writer.append(EncodedMessage()))
@@ -93,7 +94,7 @@ final class FrameTests: XCTestCase {
 
     func testDiscardForgetsTheTick() {
         var writer = FrameWriter()
-        writer.append(.outdated(epoch: 1))
+        writer.append(.shards(.outdated(epoch: 1)))
         writer.discard()
         XCTAssertTrue(writer.isEmpty)
         XCTAssertEqual(writer.byteCount, 0)
@@ -102,7 +103,7 @@ final class FrameTests: XCTestCase {
 
     func testAFlippedBitAnywhereIsNoticed() throws {
         var writer = FrameWriter()
-        writer.append(.outdated(epoch: 300))
+        writer.append(.shards(.outdated(epoch: 300)))
         let frame = try XCTUnwrap(writer.finish())
         for bit in 0..<frame.readableBytes * 8 {
             var damaged = frame
@@ -126,13 +127,14 @@ final class FrameTests: XCTestCase {
     }
 
     func testAnEncodedMessageCanBeUsedAgain() throws {
-        var encoded = EncodedMessage(.outdated(epoch: 1))
+        var encoded = EncodedMessage(.shards(.outdated(epoch: 1)))
         var writer = FrameWriter()
         writer.append(encoded)
-        encoded.encode(.outdated(epoch: 300))
+        encoded.encode(.shards(.outdated(epoch: 300)))
         XCTAssertEqual(encoded.byteCount, 3)
         writer.append(encoded)
-        XCTAssertEqual(try read(try XCTUnwrap(writer.finish())), [.outdated(epoch: 1), .outdated(epoch: 300)])
+        XCTAssertEqual(
+            try read(try XCTUnwrap(writer.finish())), [.shards(.outdated(epoch: 1)), .shards(.outdated(epoch: 300))])
     }
 
     private func refusal(_ bytes: [UInt8]) -> WireError? {

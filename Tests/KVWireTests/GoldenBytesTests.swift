@@ -15,85 +15,94 @@ final class GoldenBytesTests: XCTestCase {
     func testMessages() throws {
         let record = Record(version: version, expiry: Expiry(milliseconds: 1), value: [0xff, 0x00], contentType: "a/b")
         let tombstone = Record(version: version, value: nil)
-        try check(".prepare", .prepare(header), "01 ac02 05 0100020000000000")
+        try check(".prepare", .replica(header, .prepare), "01 ac02 05 0100020000000000")
         try check(
-            ".promise", .promise(header, root: Digest(high: 1, low: 2), contents: 3, floor: version),
+            ".promise", .replica(header, .promise(root: Digest(high: 1, low: 2), contents: 3, floor: version)),
             "02 ac02 05 0100020000000000 0100000000000000 0200000000000000 0300010000000000 c801 0300000000000000")
-        try check(".reject", .reject(header), "03 ac02 05 0100020000000000")
+        try check(".reject", .replica(header, .reject), "03 ac02 05 0100020000000000")
         try check(
-            ".accept", .accept(header, key: key, record: record),
+            ".accept", .replica(header, .accept(key: key, record: record)),
             "04 ac02 05 0100020000000000 01 6b 0300010000000000 c801 01 03 612f62 01 02 ff00")
         try check(
-            ".accept of a tombstone", .accept(header, key: key, record: tombstone),
+            ".accept of a tombstone", .replica(header, .accept(key: key, record: tombstone)),
             "04 ac02 05 0100020000000000 01 6b 0300010000000000 c801 00 00 00")
         try check(
-            ".accepted", .accepted(header, version: version), "05 ac02 05 0100020000000000 0300010000000000 c801")
-        try check(".confirm", .confirm(header, round: 9), "06 ac02 05 0100020000000000 09")
-        try check(".confirmed", .confirmed(header, round: 9), "07 ac02 05 0100020000000000 09")
-        try check(".read", .read(header, id: 128, key: key), "08 ac02 05 0100020000000000 8001 01 6b")
+            ".accepted", .replica(header, .accepted(version: version)),
+            "05 ac02 05 0100020000000000 0300010000000000 c801")
+        try check(".confirm", .replica(header, .confirm(round: 9)), "06 ac02 05 0100020000000000 09")
+        try check(".confirmed", .replica(header, .confirmed(round: 9)), "07 ac02 05 0100020000000000 09")
+        try check(".read", .replica(header, .read(id: 128, key: key)), "08 ac02 05 0100020000000000 8001 01 6b")
         try check(
-            ".readResult", .readResult(header, id: 128, key: key, record: tombstone),
+            ".readResult", .replica(header, .readResult(id: 128, key: key, record: tombstone)),
             "09 ac02 05 0100020000000000 8001 01 6b 01 0300010000000000 c801 00 00 00")
         try check(
-            ".readResult of nothing", .readResult(header, id: 128, key: key, record: nil),
+            ".readResult of nothing", .replica(header, .readResult(id: 128, key: key, record: nil)),
             "09 ac02 05 0100020000000000 8001 01 6b 00")
         try check(
-            ".leaves", .leaves(header, floor: version), "0a ac02 05 0100020000000000 0300010000000000 c801")
+            ".leaves", .replica(header, .leaves(floor: version)), "0a ac02 05 0100020000000000 0300010000000000 c801")
         try check(
             ".leavesResult",
-            .leavesResult(header, floor: .zero, leaves: [Digest(high: 1, low: 2)], contents: [3]),
+            .replica(header, .leavesResult(floor: .zero, leaves: [Digest(high: 1, low: 2)], contents: [3])),
             """
             0b ac02 05 0100020000000000 0000000000000000 00 01 0100000000000000 0200000000000000 01 0300000000000000
             """)
-        try check(".entries", .entries(header, leaf: 255), "0c ac02 05 0100020000000000 ff01")
+        try check(".entries", .replica(header, .entries(leaf: 255)), "0c ac02 05 0100020000000000 ff01")
         try check(
             ".entriesResult",
-            .entriesResult(header, leaf: 1, entries: [KeyVersion(key: key, version: version, checksum: 4)]),
+            .replica(header, .entriesResult(leaf: 1, entries: [KeyVersion(key: key, version: version, checksum: 4)])),
             "0d ac02 05 0100020000000000 01 01 01 6b 0300010000000000 c801 04000000")
         try check(
-            ".leading", .leading(epoch: 5, [Leadership(partition: header.partition, ballot: header.ballot)]),
+            ".leading", .shards(.leading(epoch: 5, [Leadership(partition: header.partition, ballot: header.ballot)])),
             "0e 05 01 ac02 0100020000000000")
-        try check(".transfer", .transfer(header), "0f ac02 05 0100020000000000")
+        try check(".transfer", .replica(header, .transfer), "0f ac02 05 0100020000000000")
         try check(
-            ".peek", .peek(id, epoch: 5, partition: header.partition, key: key), "12 0807060504030201 05 ac02 01 6b")
-        try check(".peeked", .peeked(id, record: nil), "13 0807060504030201 00")
-        try check(".outdated", .outdated(epoch: 5), "14 05")
+            ".peek", .request(RequestHeader(id, epoch: 5, partition: header.partition, key: key), .peek),
+            "12 0807060504030201 05 ac02 01 6b")
+        try check(".peeked", .reply(id, .peeked(nil)), "13 0807060504030201 00")
+        try check(".outdated", .shards(.outdated(epoch: 5)), "14 05")
         try check(
-            ".heartbeat", .heartbeat(PartitionUsage(keys: 1, tombstones: 2, bytes: 300)), "15 01 02 ac02")
-        try check(".progress", .progress(shard: 1, batch: 300), "1d 01 ac02")
-        try check(".canvass", .canvass(header), "16 ac02 05 0100020000000000")
+            ".heartbeat", .node(.heartbeat(PartitionUsage(keys: 1, tombstones: 2, bytes: 300))), "15 01 02 ac02")
+        try check(".abstain", .replica(header, .abstain), "1e ac02 05 0100020000000000")
+        try check(".consult", .replica(header, .consult), "1f ac02 05 0100020000000000")
+        try check(".complete", .replica(header, .complete), "20 ac02 05 0100020000000000")
+        try check(".completed", .replica(header, .completed), "21 ac02 05 0100020000000000")
+        try check(".progress", .node(.progress(shard: 1, batch: 300)), "1d 01 ac02")
+        try check(".canvass", .replica(header, .canvass), "16 ac02 05 0100020000000000")
         try check(
-            ".canvassed", .canvassed(header, granted: true, promised: version.ballot),
+            ".canvassed", .replica(header, .canvassed(granted: true, promised: version.ballot)),
             "17 ac02 05 0100020000000000 01 0300010000000000")
-        try check(".purge", .purge(header, floor: version), "18 ac02 05 0100020000000000 0300010000000000 c801")
-        try check(".relinquish", .relinquish(header), "19 ac02 05 0100020000000000")
-        try check(".relinquished", .relinquished(header), "1a ac02 05 0100020000000000")
+        try check(
+            ".purge", .replica(header, .purge(floor: version)), "18 ac02 05 0100020000000000 0300010000000000 c801")
+        try check(".relinquish", .replica(header, .relinquish), "19 ac02 05 0100020000000000")
+        try check(".relinquished", .replica(header, .relinquished), "1a ac02 05 0100020000000000")
     }
 
     func testMembership() throws {
-        try check(".topologyWanted", .cluster(.topologyWanted(above: 5)), "1b 01 05")
+        try check(".topologyWanted", .node(.cluster(.topologyWanted(above: 5))), "1b 01 05")
         let moves = [MoveObstacle.unreachable(NodeNumber(300)), .silent(NodeNumber(4)), .settling, .paused, nil].map {
             MoveReport(
                 partition: header.partition, changed: 5, sent: 1, total: 200, isReady: $0 == nil, obstacle: $0)
         }
         try check(
             ".report",
-            .cluster(
-                .report(
-                    NodeReport(
-                        epoch: 5, store: UUID128(high: 3, low: 4),
-                        partitions: [PartitionSize(partition: header.partition, bytes: 200)], moves: moves))),
+            .node(
+                .cluster(
+                    .report(
+                        NodeReport(
+                            epoch: 5, store: UUID128(high: 3, low: 4),
+                            partitions: [PartitionSize(partition: header.partition, bytes: 200)], moves: moves)))),
             """
             1b 03 05 0300000000000000 0400000000000000 01 ac02 c801 05 ac02 05 01 c801 00 01 01 ac02 \
             ac02 05 01 c801 00 01 02 04 ac02 05 01 c801 00 01 03 ac02 05 01 c801 00 01 04 ac02 05 01 c801 01 00
             """)
         try check(
             ".announce",
-            .cluster(
-                .announce(
-                    Applicant(
-                        id: "n4", client: Address(host: "a", port: 7404), peer: Address(host: "::1", port: 7504),
-                        zone: "z", weight: 1, store: UUID128(high: 3, low: 4), boot: 300, admitsItself: true))),
+            .node(
+                .cluster(
+                    .announce(
+                        Applicant(
+                            id: "n4", client: Address(host: "a", port: 7404), peer: Address(host: "::1", port: 7504),
+                            zone: "z", weight: 1, store: UUID128(high: 3, low: 4), boot: 300, admitsItself: true)))),
             "1b 04 02 6e34 01 61 ec1c 03 3a3a31 501d 01 7a 01 0300000000000000 0400000000000000 ac02 01")
     }
 
@@ -102,10 +111,10 @@ final class GoldenBytesTests: XCTestCase {
             joins: [.init(id: "n4", weight: 2, zone: "z", replaces: "n2"), .init(id: "n5")], leaves: ["n3"],
             isForced: true)
         try check(
-            "change", .cluster(.ask(id, .change(change, isDryRun: true))),
+            "change", .node(.cluster(.ask(id, .change(change, isDryRun: true)))),
             "1b 05 0807060504030201 01 02 02 6e34 01 02 01 01 7a 01 02 6e32 02 6e35 00 00 00 01 02 6e33 01 01")
         for (code, request) in [(2, ControlRequest.pause), (3, .resume), (4, .cancel), (5, .status)] {
-            try check("\(request)", .cluster(.ask(id, request)), "1b 05 0807060504030201 0\(code)")
+            try check("\(request)", .node(.cluster(.ask(id, request))), "1b 05 0807060504030201 0\(code)")
         }
         let status = PlanStatus(
             id: 5, reason: .operatorAsked, joining: ["n4"], leaving: ["n2"], isPaused: true, isCancelling: false,
@@ -117,25 +126,25 @@ final class GoldenBytesTests: XCTestCase {
             ],
             shares: [ShareChange(id: "n4", replicasBefore: 0, replicasAfter: 300, leadersBefore: 1, leadersAfter: 2)])
         try check(
-            "plan", .cluster(.told(id, .plan(status))),
+            "plan", .node(.cluster(.told(id, .plan(status)))),
             """
             1b 06 0807060504030201 01 01 05 01 01 02 6e34 01 02 6e32 01 00 08 02 03 07 ac02 c801 09 \
             01 ac02 02 01 02 02 01 04 01 c801 01 03 01 02 6e34 00 ac02 01 02
             """)
-        try check("no plan", .cluster(.told(id, .plan(nil))), "1b 06 0807060504030201 01 00")
+        try check("no plan", .node(.cluster(.told(id, .plan(nil)))), "1b 06 0807060504030201 01 00")
         for (code, refusal) in [
             (1, ControlRefusal.noSuchNode), (2, .planUnderWay), (3, .noPlan), (4, .impossible), (5, .noCoordinator),
         ] {
             try check(
-                "\(refusal)", .cluster(.told(id, .refused(refusal, "no"))),
+                "\(refusal)", .node(.cluster(.told(id, .refused(refusal, "no")))),
                 "1b 06 0807060504030201 02 0\(code) 02 6e6f")
         }
-        try check("unknown", .cluster(.told(id, .unknown)), "1b 06 0807060504030201 03")
+        try check("unknown", .node(.cluster(.told(id, .unknown))), "1b 06 0807060504030201 03")
         try check(
-            "not coordinator", .cluster(.told(id, .notCoordinator(hint: NodeNumber(300)))),
+            "not coordinator", .node(.cluster(.told(id, .notCoordinator(hint: NodeNumber(300))))),
             "1b 06 0807060504030201 04 01 ac02")
         try check(
-            "not coordinator, no hint", .cluster(.told(id, .notCoordinator(hint: nil))),
+            "not coordinator, no hint", .node(.cluster(.told(id, .notCoordinator(hint: nil)))),
             "1b 06 0807060504030201 04 00")
     }
 
@@ -155,8 +164,9 @@ final class GoldenBytesTests: XCTestCase {
             "10 0807060504030201 05 c0843d 01 6b ac02 04 01 70 01 01 6b 64")
         try check(
             "relay",
-            .relay(
-                id, epoch: 5, timeout: .milliseconds(1), key: key, partition: PartitionID(300), command: .count),
+            .request(
+                RequestHeader(id, epoch: 5, partition: PartitionID(300), key: key),
+                .relay(timeout: .milliseconds(1), command: .count)),
             "1c 0807060504030201 05 c0843d 01 6b ac02 06")
         try check("count", forward(.count), "10 0807060504030201 05 c0843d 01 6b ac02 06")
     }
@@ -192,7 +202,8 @@ final class GoldenBytesTests: XCTestCase {
     func testUpdateResults() throws {
         func check(_ version: Version?, _ result: UpdateResult, _ bytes: String, line: UInt = #line) throws {
             try self.check(
-                "\(result)", .forwarded(id, .outcome(.updated(version, result))), "11 0807060504030201 01 08 \(bytes)",
+                "\(result)", .reply(id, .forwarded(.outcome(.updated(version, result)))),
+                "11 0807060504030201 01 08 \(bytes)",
                 line: line)
         }
         try check(version, .applied(.none), "01 0300010000000000 c801 01 00")
@@ -204,43 +215,45 @@ final class GoldenBytesTests: XCTestCase {
         ] {
             try check(nil, .misfit(misfit), "00 03 0\(code)")
         }
-        try self.check("counted", .forwarded(id, .outcome(.counted(300))), "11 0807060504030201 01 09 ac02")
+        try self.check("counted", .reply(id, .forwarded(.outcome(.counted(300)))), "11 0807060504030201 01 09 ac02")
     }
 
     func testForwardResults() throws {
         let record = Record(version: version, value: [1])
         try check(
-            "found", .forwarded(id, .outcome(.found(record))),
+            "found", .reply(id, .forwarded(.outcome(.found(record)))),
             "11 0807060504030201 01 01 0300010000000000 c801 00 00 01 01 01")
-        try check("absent", .forwarded(id, .outcome(.absent)), "11 0807060504030201 01 02")
+        try check("absent", .reply(id, .forwarded(.outcome(.absent))), "11 0807060504030201 01 02")
         try check(
-            "written", .forwarded(id, .outcome(.written(version))),
+            "written", .reply(id, .forwarded(.outcome(.written(version)))),
             "11 0807060504030201 01 03 0300010000000000 c801")
         try check(
-            "condition failed", .forwarded(id, .outcome(.conditionFailed(version))),
+            "condition failed", .reply(id, .forwarded(.outcome(.conditionFailed(version)))),
             "11 0807060504030201 01 04 01 0300010000000000 c801")
         try check(
-            "condition failed, absent", .forwarded(id, .outcome(.conditionFailed(nil))), "11 0807060504030201 01 04 00")
+            "condition failed, absent", .reply(id, .forwarded(.outcome(.conditionFailed(nil)))),
+            "11 0807060504030201 01 04 00")
         try check(
-            "listed", .forwarded(id, .outcome(.listed(keys: [key], more: true))),
+            "listed", .reply(id, .forwarded(.outcome(.listed(keys: [key], more: true)))),
             "11 0807060504030201 01 05 01 01 6b 01")
         for (code, refusal) in [
             (1, Refusal.noLeader), (2, .overloaded), (3, .diskFull), (4, .stopping), (5, .noReplica),
             (6, .notMember),
         ] {
-            try check("\(refusal)", .forwarded(id, .outcome(.refused(refusal))), "11 0807060504030201 01 06 0\(code)")
+            try check(
+                "\(refusal)", .reply(id, .forwarded(.outcome(.refused(refusal)))), "11 0807060504030201 01 06 0\(code)")
         }
-        try check("timedOut", .forwarded(id, .outcome(.unknown(.timedOut))), "11 0807060504030201 01 07 01")
-        try check("leaderLost", .forwarded(id, .outcome(.unknown(.leaderLost))), "11 0807060504030201 01 07 02")
+        try check("timedOut", .reply(id, .forwarded(.outcome(.unknown(.timedOut)))), "11 0807060504030201 01 07 01")
+        try check("leaderLost", .reply(id, .forwarded(.outcome(.unknown(.leaderLost)))), "11 0807060504030201 01 07 02")
         try check(
-            "not leader", .forwarded(id, .notLeader(hint: NodeNumber(300))), "11 0807060504030201 02 01 ac02")
-        try check("not leader, no hint", .forwarded(id, .notLeader(hint: nil)), "11 0807060504030201 02 00")
+            "not leader", .reply(id, .forwarded(.notLeader(hint: NodeNumber(300)))), "11 0807060504030201 02 01 ac02")
+        try check("not leader, no hint", .reply(id, .forwarded(.notLeader(hint: nil))), "11 0807060504030201 02 00")
     }
 
     func testFrame() throws {
         var writer = FrameWriter()
-        writer.append(.outdated(epoch: 5))
-        writer.append(.outdated(epoch: 300))
+        writer.append(.shards(.outdated(epoch: 5)))
+        writer.append(.shards(.outdated(epoch: 300)))
         try check("frame", XCTUnwrap(writer.finish()), "05000000 e520e3d4 14 05 14 ac02")
     }
 
@@ -273,7 +286,7 @@ final class GoldenBytesTests: XCTestCase {
     func testTopology() throws {
         try check(
             "topology", ByteBuffer(bytes: TopologyCodec.encode(topology())), Self.topologyBytes)
-        try check(".topology", .cluster(.topology(topology())), "1b 02 \(Self.topologyBytes)", isShown: false)
+        try check(".topology", .node(.cluster(.topology(topology()))), "1b 02 \(Self.topologyBytes)", isShown: false)
     }
 
     private static let topologyBytes = """
@@ -292,8 +305,9 @@ final class GoldenBytesTests: XCTestCase {
     }
 
     private func forward(_ command: Command) -> PeerMessage {
-        .forward(
-            id, epoch: 5, timeout: .milliseconds(1), key: key, partition: header.partition, command: command)
+        .request(
+            RequestHeader(id, epoch: 5, partition: header.partition, key: key),
+            .forward(timeout: .milliseconds(1), command: command))
     }
 
     /// Version 3 knows nothing of contents.
@@ -302,19 +316,19 @@ final class GoldenBytesTests: XCTestCase {
         let entries = [KeyVersion(key: key, version: version)]
         let messages: [(PeerMessage, PeerMessage, String)] = [
             (
-                .promise(header, root: digest, contents: 3, floor: version),
-                .promise(header, root: digest, contents: nil, floor: version),
+                .replica(header, .promise(root: digest, contents: 3, floor: version)),
+                .replica(header, .promise(root: digest, contents: nil, floor: version)),
                 "02 ac02 05 0100020000000000 0100000000000000 0200000000000000 0300010000000000 c801"
             ),
             (
-                .leavesResult(header, floor: .zero, leaves: [digest], contents: [3]),
-                .leavesResult(header, floor: .zero, leaves: [digest], contents: []),
+                .replica(header, .leavesResult(floor: .zero, leaves: [digest], contents: [3])),
+                .replica(header, .leavesResult(floor: .zero, leaves: [digest], contents: [])),
                 "0b ac02 05 0100020000000000 0000000000000000 00 01 0100000000000000 0200000000000000"
             ),
             (
-                .entriesResult(
-                    header, leaf: 1, entries: [KeyVersion(key: key, version: version, checksum: 4)]),
-                .entriesResult(header, leaf: 1, entries: entries),
+                .replica(
+                    header, .entriesResult(leaf: 1, entries: [KeyVersion(key: key, version: version, checksum: 4)])),
+                .replica(header, .entriesResult(leaf: 1, entries: entries)),
                 "0d ac02 05 0100020000000000 01 01 01 6b 0300010000000000 c801"
             ),
         ]

@@ -25,12 +25,12 @@ final class MessageCodecTests: XCTestCase {
                 let value = valueLength.map { [UInt8](repeating: 2, count: $0) }
                 let record = Record(version: version, value: value)
                 let messages: [PeerMessage] = [
-                    .accept(header, key: key, record: record), .read(header, id: 1, key: key),
-                    .readResult(header, id: 1, key: key, record: record),
-                    .forward(
-                        RequestID(1), epoch: 3, timeout: .milliseconds(1), key: key, partition: PartitionID(7),
-                        command: .put(Put(value: value ?? []))),
-                    .forwarded(RequestID(1), .outcome(.found(record))),
+                    .replica(header, .accept(key: key, record: record)), .replica(header, .read(id: 1, key: key)),
+                    .replica(header, .readResult(id: 1, key: key, record: record)),
+                    .request(
+                        RequestHeader(RequestID(1), epoch: 3, partition: PartitionID(7), key: key),
+                        .forward(timeout: .milliseconds(1), command: .put(Put(value: value ?? [])))),
+                    .reply(RequestID(1), .forwarded(.outcome(.found(record)))),
                 ]
                 var decoded: [PeerMessage] = []
                 try FrameReader.decode(encode(messages), into: &decoded)
@@ -42,7 +42,7 @@ final class MessageCodecTests: XCTestCase {
     func testEveryTypeIsAmongTheRandomMessages() throws {
         var random = SplitMix(seed: 2)
         let types = random.messages().map { encode([$0]).getInteger(at: 0, as: UInt8.self) }
-        let runs: [ClosedRange<UInt8>] = [1...16, 28...28, 17...20, 29...29, 21...27]
+        let runs: [ClosedRange<UInt8>] = [1...16, 28...28, 17...20, 29...29, 21...24, 30...33, 25...27]
         let expected = runs.flatMap(Array.init) + Array(repeating: 27, count: 5)
         XCTAssertEqual(types, expected)
     }
@@ -61,43 +61,51 @@ final class MessageCodecTests: XCTestCase {
         var overwrite = update
         overwrite.change = .overwrite(offset: .max, key.bytes)
         let longest: [PeerMessage] = [
-            .forward(
-                RequestID(.max), epoch: .max, timeout: Span(nanoseconds: .max), key: key,
-                partition: PartitionID(.max), command: .update(update)),
-            .forward(
-                RequestID(.max), epoch: .max, timeout: Span(nanoseconds: .max), key: key,
-                partition: PartitionID(.max), command: .update(overwrite)),
-            .forwarded(RequestID(.max), .outcome(.updated(version, .applied(.bytes(key.bytes))))),
-            .forwarded(RequestID(.max), .outcome(.updated(version, .notApplied(.bytes(key.bytes))))),
-            .forwarded(RequestID(.max), .outcome(.updated(version, .applied(.integer(.min))))),
-            .forwarded(RequestID(.max), .outcome(.counted(.max))),
-            .accept(header, key: key, record: record),
-            .readResult(header, id: .max, key: key, record: record),
-            .entriesResult(
-                header, leaf: .max,
-                entries: .init(repeating: .init(key: key, version: version, checksum: .max), count: 99)),
-            .leading(
-                epoch: .max, .init(repeating: .init(partition: PartitionID(.max), ballot: header.ballot), count: 99)),
-            .forward(
-                RequestID(.max), epoch: .max, timeout: Span(nanoseconds: .max), key: key,
-                partition: PartitionID(.max), command: .put(put)),
-            .forward(
-                RequestID(.max), epoch: .max, timeout: Span(nanoseconds: .max), key: key,
-                partition: PartitionID(.max), command: .list(ListQuery(prefix: key.bytes, after: key, limit: .max))),
-            .forwarded(RequestID(.max), .outcome(.listed(keys: .init(repeating: key, count: 99), more: true))),
-            .forwarded(RequestID(.max), .outcome(.found(record))),
-            .progress(shard: .max, batch: .max),
-            .heartbeat(PartitionUsage(keys: .max, tombstones: .max, bytes: .max)),
-            .promise(header, root: Digest(high: .max, low: .max), contents: .max, floor: version),
-            .leavesResult(
-                header, floor: version, leaves: .init(repeating: Digest(high: .max, low: .max), count: 256),
-                contents: .init(repeating: .max, count: 256)),
-            .cluster(.topology(longestTopology())),
-            .cluster(.report(longestReport())),
-            .cluster(.announce(longestApplicant(type))),
-            .cluster(.ask(RequestID(.max), .change(longestChange(type), isDryRun: true))),
-            .cluster(.told(RequestID(.max), .plan(longestPlan(type)))),
-            .cluster(.told(RequestID(.max), .refused(.impossible, String(repeating: "x", count: 9999)))),
+            .request(
+                RequestHeader(RequestID(.max), epoch: .max, partition: PartitionID(.max), key: key),
+                .forward(timeout: Span(nanoseconds: .max), command: .update(update))),
+            .request(
+                RequestHeader(RequestID(.max), epoch: .max, partition: PartitionID(.max), key: key),
+                .forward(timeout: Span(nanoseconds: .max), command: .update(overwrite))),
+            .reply(RequestID(.max), .forwarded(.outcome(.updated(version, .applied(.bytes(key.bytes)))))),
+            .reply(RequestID(.max), .forwarded(.outcome(.updated(version, .notApplied(.bytes(key.bytes)))))),
+            .reply(RequestID(.max), .forwarded(.outcome(.updated(version, .applied(.integer(.min)))))),
+            .reply(RequestID(.max), .forwarded(.outcome(.counted(.max)))),
+            .replica(header, .accept(key: key, record: record)),
+            .replica(header, .readResult(id: .max, key: key, record: record)),
+            .replica(
+                header,
+                .entriesResult(
+                    leaf: .max, entries: .init(repeating: .init(key: key, version: version, checksum: .max), count: 99))
+            ),
+            .shards(
+                .leading(
+                    epoch: .max, .init(repeating: .init(partition: PartitionID(.max), ballot: header.ballot), count: 99)
+                )),
+            .request(
+                RequestHeader(RequestID(.max), epoch: .max, partition: PartitionID(.max), key: key),
+                .forward(timeout: Span(nanoseconds: .max), command: .put(put))),
+            .request(
+                RequestHeader(RequestID(.max), epoch: .max, partition: PartitionID(.max), key: key),
+                .forward(
+                    timeout: Span(nanoseconds: .max),
+                    command: .list(ListQuery(prefix: key.bytes, after: key, limit: .max)))),
+            .reply(RequestID(.max), .forwarded(.outcome(.listed(keys: .init(repeating: key, count: 99), more: true)))),
+            .reply(RequestID(.max), .forwarded(.outcome(.found(record)))),
+            .node(.progress(shard: .max, batch: .max)),
+            .node(.heartbeat(PartitionUsage(keys: .max, tombstones: .max, bytes: .max))),
+            .replica(header, .promise(root: Digest(high: .max, low: .max), contents: .max, floor: version)),
+            .replica(
+                header,
+                .leavesResult(
+                    floor: version, leaves: .init(repeating: Digest(high: .max, low: .max), count: 256),
+                    contents: .init(repeating: .max, count: 256))),
+            .node(.cluster(.topology(longestTopology()))),
+            .node(.cluster(.report(longestReport()))),
+            .node(.cluster(.announce(longestApplicant(type)))),
+            .node(.cluster(.ask(RequestID(.max), .change(longestChange(type), isDryRun: true)))),
+            .node(.cluster(.told(RequestID(.max), .plan(longestPlan(type))))),
+            .node(.cluster(.told(RequestID(.max), .refused(.impossible, String(repeating: "x", count: 9999))))),
         ]
         for message in longest {
             XCTAssertLessThanOrEqual(encode([message]).readableBytes, message.encodedBound)
@@ -207,7 +215,7 @@ final class MessageCodecTests: XCTestCase {
     }
 
     func testErrorsSayWhatIsWrong() {
-        XCTAssertEqual(failure([30]), .unknownType(30))
+        XCTAssertEqual(failure([34]), .unknownType(34))
         XCTAssertEqual(failure([0]), .unknownType(0))
         XCTAssertEqual(failure([20, 0x80, 0x00]), .badInteger, "longer than it need be")
         XCTAssertEqual(failure([20] + .init(repeating: 0xff, count: 10)), .badInteger, "above 64 bits")
@@ -232,8 +240,8 @@ final class MessageCodecTests: XCTestCase {
 
     func testTheCouncilsPartitionIsTheLast() throws {
         var decoded: [PeerMessage] = []
-        let message = PeerMessage.prepare(
-            PartitionHeader(partition: PartitionID(16384), epoch: 1, ballot: Ballot(raw: 1)))
+        let message = PeerMessage.replica(
+            PartitionHeader(partition: PartitionID(16384), epoch: 1, ballot: Ballot(raw: 1)), .prepare)
         try FrameReader.decode(encode([message]), into: &decoded)
         XCTAssertEqual(decoded, [message])
     }
@@ -244,8 +252,8 @@ final class MessageCodecTests: XCTestCase {
         let change = MembershipChange(
             joins: [.init(id: long, weight: -3, zone: long, replaces: long)], leaves: [long])
         let messages: [PeerMessage] = [
-            .cluster(.ask(RequestID(1), .change(change, isDryRun: true))),
-            .cluster(.told(RequestID(1), .refused(.noSuchNode, long))),
+            .node(.cluster(.ask(RequestID(1), .change(change, isDryRun: true)))),
+            .node(.cluster(.told(RequestID(1), .refused(.noSuchNode, long)))),
         ]
         var decoded: [PeerMessage] = []
         try FrameReader.decode(encode(messages), into: &decoded)
@@ -254,8 +262,8 @@ final class MessageCodecTests: XCTestCase {
         XCTAssertEqual(
             decoded,
             [
-                .cluster(.ask(RequestID(1), .change(cut, isDryRun: true))),
-                .cluster(.told(RequestID(1), .refused(.noSuchNode, String(repeating: "é", count: 2048)))),
+                .node(.cluster(.ask(RequestID(1), .change(cut, isDryRun: true)))),
+                .node(.cluster(.told(RequestID(1), .refused(.noSuchNode, String(repeating: "é", count: 2048))))),
             ])
     }
 
@@ -269,9 +277,9 @@ final class MessageCodecTests: XCTestCase {
                     obstacle: nil)
             })
         var decoded: [PeerMessage] = []
-        try FrameReader.decode(encode([.cluster(.told(RequestID(1), .plan(status)))]), into: &decoded)
+        try FrameReader.decode(encode([.node(.cluster(.told(RequestID(1), .plan(status))))]), into: &decoded)
         status.underWay.removeLast(8)
-        XCTAssertEqual(decoded, [.cluster(.told(RequestID(1), .plan(status)))])
+        XCTAssertEqual(decoded, [.node(.cluster(.told(RequestID(1), .plan(status))))])
     }
 
     /// Partition, epoch, ballot.

@@ -136,53 +136,62 @@ struct SplitMix: RandomNumberGenerator {
     /// One of each type of message.
     mutating func messages() -> [PeerMessage] {
         [
-            .prepare(header()),
-            .promise(header(), root: digest(), contents: next(), floor: version()),
-            .reject(header()),
-            .accept(header(), key: key(), record: record()),
-            .accepted(header(), version: version()),
-            .confirm(header(), round: number()),
-            .confirmed(header(), round: number()),
-            .read(header(), id: number(), key: key()),
-            .readResult(header(), id: number(), key: key(), record: flip() ? nil : record()),
-            .leaves(header(), floor: version()),
-            .leavesResult(
-                header(), floor: version(), leaves: (0..<HashTree.leafCount).map { _ in digest() },
-                contents: (0..<HashTree.leafCount).map { _ in next() }),
-            .entries(header(), leaf: UInt16(below(256))),
-            .entriesResult(
-                header(), leaf: UInt16(below(256)),
-                entries: (0..<below(20)).map { _ in
-                    KeyVersion(key: key(), version: version(), checksum: UInt32(truncatingIfNeeded: next()))
-                }),
-            .leading(
-                epoch: number(), (0..<below(20)).map { _ in Leadership(partition: partition(), ballot: ballot()) }),
-            .transfer(header()),
-            .forward(
-                RequestID(next()), epoch: number(), timeout: Span(nanoseconds: number()), key: key(),
-                partition: partition(), command: command()),
-            .relay(
-                RequestID(next()), epoch: number(), timeout: Span(nanoseconds: number()), key: key(),
-                partition: partition(), command: command()),
-            .forwarded(
-                RequestID(next()), flip() ? .notLeader(hint: flip() ? nil : node()) : .outcome(outcome())),
-            .peek(RequestID(next()), epoch: number(), partition: partition(), key: key()),
-            .peeked(RequestID(next()), record: flip() ? nil : record()),
-            .outdated(epoch: number()),
-            .progress(shard: UInt16(truncatingIfNeeded: number()), batch: number()),
-            .heartbeat(
-                PartitionUsage(keys: Int(number() >> 1), tombstones: Int(number() >> 1), bytes: Int(number() >> 1))),
-            .canvass(header()),
-            .canvassed(header(), granted: flip(), promised: ballot()),
-            .purge(header(), floor: version()),
-            .relinquish(header()),
-            .relinquished(header()),
-            .cluster(.topologyWanted(above: number())),
-            .cluster(.topology(topology())),
-            .cluster(.report(report())),
-            .cluster(.announce(applicant())),
-            .cluster(.ask(RequestID(next()), controlRequest())),
-            .cluster(.told(RequestID(next()), controlReply())),
+            .replica(header(), .prepare),
+            .replica(header(), .promise(root: digest(), contents: next(), floor: version())),
+            .replica(header(), .reject),
+            .replica(header(), .accept(key: key(), record: record())),
+            .replica(header(), .accepted(version: version())),
+            .replica(header(), .confirm(round: number())),
+            .replica(header(), .confirmed(round: number())),
+            .replica(header(), .read(id: number(), key: key())),
+            .replica(header(), .readResult(id: number(), key: key(), record: flip() ? nil : record())),
+            .replica(header(), .leaves(floor: version())),
+            .replica(
+                header(),
+                .leavesResult(
+                    floor: version(), leaves: (0..<HashTree.leafCount).map { _ in digest() },
+                    contents: (0..<HashTree.leafCount).map { _ in next() })),
+            .replica(header(), .entries(leaf: UInt16(below(256)))),
+            .replica(
+                header(),
+                .entriesResult(
+                    leaf: UInt16(below(256)),
+                    entries: (0..<below(20)).map { _ in
+                        KeyVersion(key: key(), version: version(), checksum: UInt32(truncatingIfNeeded: next()))
+                    })),
+            .shards(
+                .leading(
+                    epoch: number(), (0..<below(20)).map { _ in Leadership(partition: partition(), ballot: ballot()) })),
+            .replica(header(), .transfer),
+            .request(
+                RequestHeader(RequestID(next()), epoch: number(), partition: partition(), key: key()),
+                .forward(timeout: Span(nanoseconds: number()), command: command())),
+            .request(
+                RequestHeader(RequestID(next()), epoch: number(), partition: partition(), key: key()),
+                .relay(timeout: Span(nanoseconds: number()), command: command())),
+            .reply(
+                RequestID(next()), .forwarded(flip() ? .notLeader(hint: flip() ? nil : node()) : .outcome(outcome()))),
+            .request(RequestHeader(RequestID(next()), epoch: number(), partition: partition(), key: key()), .peek),
+            .reply(RequestID(next()), .peeked(flip() ? nil : record())),
+            .shards(.outdated(epoch: number())),
+            .node(.progress(shard: UInt16(truncatingIfNeeded: number()), batch: number())),
+            .node(
+                .heartbeat(
+                    PartitionUsage(keys: Int(number() >> 1), tombstones: Int(number() >> 1), bytes: Int(number() >> 1)))
+            ),
+            .replica(header(), .canvass),
+            .replica(header(), .canvassed(granted: flip(), promised: ballot())),
+            .replica(header(), .purge(floor: version())),
+            .replica(header(), .abstain), .replica(header(), .consult),
+            .replica(header(), .complete), .replica(header(), .completed),
+            .replica(header(), .relinquish),
+            .replica(header(), .relinquished),
+            .node(.cluster(.topologyWanted(above: number()))),
+            .node(.cluster(.topology(topology()))),
+            .node(.cluster(.report(report()))),
+            .node(.cluster(.announce(applicant()))),
+            .node(.cluster(.ask(RequestID(next()), controlRequest()))),
+            .node(.cluster(.told(RequestID(next()), controlReply()))),
         ]
     }
 

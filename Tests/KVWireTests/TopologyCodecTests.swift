@@ -120,12 +120,12 @@ final class TopologyCodecTests: XCTestCase {
             plan: ChangePlan(
                 id: 1_000_000, reason: .operatorAsked, targets: targets, moves: 1, minimum: 1, bytes: 1))
         var writer = FrameWriter()
-        XCTAssertTrue(writer.append(.cluster(.topology(topology))))
+        XCTAssertTrue(writer.append(.node(.cluster(.topology(topology)))))
         var reader = FrameReader(maximumPayload: FrameLimits.payload)
         reader.append(try XCTUnwrap(writer.finish()))
         var decoded: [PeerMessage] = []
         try FrameReader.decode(try XCTUnwrap(try reader.next()), into: &decoded)
-        XCTAssertEqual(decoded, [.cluster(.topology(topology))])
+        XCTAssertEqual(decoded, [.node(.cluster(.topology(topology)))])
     }
 
     func testAnotherFormatIsRefusedByName() {

@@ -11,38 +11,24 @@
 // power at once the partition goes on with that, once every replica is there.
 
 extension Replica {
-    /// Numbers of rounds in which no read is confirmed. They go to replicas that have abstained under the same ballot,
-    /// which those of versions before never do.
-    enum SpecialRound {
-        /// The leader knows that the copy may lack records, and counts with it: tell what is there.
-        static let tell: UInt64 = 0
-        /// The copy holds everything that it may have acknowledged.
-        static let complete: UInt64 = .max
-    }
-
-    /// In the place of a configuration, in a `reject` that names the very ballot that was asked under: it has been
-    /// promised, and the sender abstains. (Versions before pass over it, as the ballot is no higher. No configuration
-    /// is 0, and the ballot is of one configuration only.)
-    static var abstention: Epoch { 0 }
-
     /// Answers a request that asks what this copy holds by abstaining.
     /// - Returns: false where this copy may be told of.
     func abstains(from header: PartitionHeader, asked node: NodeNumber) -> Bool {
         guard isIncomplete, toldBallot != header.ballot else { return false }
         context.decide(.abstain)
-        answerWhenDurable(
-            node, .reject(PartitionHeader(partition: partition, epoch: Self.abstention, ballot: header.ballot)))
+        if context.relays(node) { answerWhenDurable(node, .replica(header, .abstain)) }
         return true
     }
 
-    /// Where a leader says how it counts with this copy.
-    func receiveSpecialRound(_ round: UInt64, _ header: PartitionHeader, from node: NodeNumber) {
-        switch round {
-        case SpecialRound.complete:
-            becomeComplete()
-            answerWhenDurable(node, .confirmed(header, round: round))
-        default: toldBallot = header.ballot
-        }
+    func receiveConsult(_ header: PartitionHeader, from node: NodeNumber) {
+        guard admits(header, from: node), obeys(header, from: node) else { return }
+        toldBallot = header.ballot
+    }
+
+    func receiveComplete(_ header: PartitionHeader, from node: NodeNumber) {
+        guard admits(header, from: node), obeys(header, from: node) else { return }
+        becomeComplete()
+        answerWhenDurable(node, .replica(header, .completed))
     }
 
     func becomeComplete() {
@@ -58,12 +44,12 @@ extension Replica {
 
 extension Replica {
     /// A replica has promised the ballot, or been asked under it what it holds, and abstains.
-    func receiveAbstention(_ ballot: Ballot, from node: NodeNumber) {
+    func receiveAbstain(_ header: PartitionHeader, from node: NodeNumber) {
         guard let index = quorum.index(of: node) else { return }
-        if let candidate, candidate.phase == .preparing, candidate.ballot == ballot {
+        if let candidate, candidate.phase == .preparing, candidate.ballot == header.ballot {
             candidate.abstainers.insert(index)
             electIfPromised(candidate)
-        } else if let leader, leader.ballot == ballot {
+        } else if let leader, leader.ballot == header.ballot {
             noteAbstention(of: index, leader)
         }
     }
@@ -77,7 +63,7 @@ extension Replica {
         }
         // Of a leader that is not settled yet, and has a majority of whole copies, it is not to be counted.
         guard leader.isSettled || leader.hearsAll else { return }
-        context.send(quorum.members[index], .confirm(header(leader.ballot), round: SpecialRound.tell))
+        context.send(quorum.members[index], .replica(header(leader.ballot), .consult))
     }
 
     /// A comparison has found nothing that the replica misses: it lacks nothing but what is on its way. Once that has
@@ -99,10 +85,11 @@ extension Replica {
         }
         guard isHere else { return }
         leader.progress[index].toldComplete = now
-        context.send(quorum.members[index], .confirm(header(leader.ballot), round: SpecialRound.complete))
+        context.send(quorum.members[index], .replica(header(leader.ballot), .complete))
     }
 
-    func receiveKnowsComplete(_ index: Int, _ leader: Leader) {
+    func receiveCompleted(_ header: PartitionHeader, from node: NodeNumber) {
+        guard let leader, header.ballot == leader.ballot, let index = quorum.index(of: node) else { return }
         leader.progress[index].abstains = false
         leader.progress[index].levelAt = nil
     }

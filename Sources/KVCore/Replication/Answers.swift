@@ -38,7 +38,7 @@ extension Replica {
     }
 
     private func sendConfirm(to index: Int, _ leader: Leader) {
-        context.send(quorum.members[index], .confirm(header(leader.ballot), round: leader.round))
+        context.send(quorum.members[index], .replica(header(leader.ballot), .confirm(round: leader.round)))
     }
 
     /// False where nothing is to be looked after any more.
@@ -84,7 +84,6 @@ extension Replica {
 
     func receiveConfirmed(_ header: PartitionHeader, round: UInt64, from node: NodeNumber) {
         guard let leader, header.ballot == leader.ballot, let index = quorum.index(of: node) else { return }
-        if round == SpecialRound.complete { return receiveKnowsComplete(index, leader) }
         guard round <= leader.round else { return }
         leader.confirmed[index] = max(leader.confirmed[index], round)
         answerWhatMayBe(leader)

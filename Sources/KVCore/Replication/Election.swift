@@ -116,7 +116,7 @@ extension Replica {
         candidate.sent = now
         candidate.refusers = ReplicaMask()
         for (index, member) in quorum.members.enumerated() where !candidate.supporters.contains(index) {
-            context.send(member, .canvass(header(candidate.ballot)))
+            context.send(member, .replica(header(candidate.ballot), .canvass))
         }
     }
 
@@ -126,7 +126,7 @@ extension Replica {
         let isCarrying = candidate?.phase == .preparing && candidate?.unfinished.proposals.isEmpty == false
         let granted = leader == nil && !isCarrying && (!leaderSeemsAlive || leaderHint == node)
         if !granted { context.decide(.seeLeader) }
-        context.send(node, .canvassed(header, granted: granted, promised: max(promise, highestSeen)))
+        context.send(node, .replica(header, .canvassed(granted: granted, promised: max(promise, highestSeen))))
     }
 
     func receiveCanvassed(_ header: PartitionHeader, granted: Bool, promised: Ballot, from node: NodeNumber) {
@@ -156,7 +156,7 @@ extension Replica {
         guard admits(header, from: node), header.ballot >= promise, leader == nil else { return }
         let isAble = majorityIsUp && (!context.disk.isResting(at: now) || quorum.members.count == 1)
         guard !context.isDraining, !isFull, !isIncomplete, isAble else {
-            return context.send(node, .canvassed(header, granted: false, promised: promise))
+            return context.send(node, .replica(header, .canvassed(granted: false, promised: promise)))
         }
         highestSeen = max(highestSeen, header.ballot)
         if let candidate, candidate.phase == .preparing { return }
@@ -183,7 +183,7 @@ extension Replica {
     private func sendPrepares(_ candidate: Candidate) {
         candidate.sent = now
         for (index, member) in quorum.members.enumerated() where !candidate.promised.contains(index) {
-            context.send(member, .prepare(header(candidate.ballot)))
+            context.send(member, .replica(header(candidate.ballot), .prepare))
         }
     }
 

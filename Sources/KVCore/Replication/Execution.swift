@@ -50,7 +50,7 @@ extension Replica {
         for member in quorum.members where member != context.me {
             context.send(
                 member,
-                .leading(epoch: context.epoch, [Leadership(partition: partition, ballot: leader.ballot)]))
+                .shards(.leading(epoch: context.epoch, [Leadership(partition: partition, ballot: leader.ballot)])))
         }
     }
 

@@ -45,7 +45,7 @@ extension Replica {
             transfer.sent.map({ now - $0 >= context.options.retry }) ?? true
         else { return }
         leader.transfer?.sent = now
-        context.send(transfer.target, .transfer(header(leader.ballot)))
+        context.send(transfer.target, .replica(header(leader.ballot), .transfer))
     }
 }
 
@@ -88,7 +88,7 @@ extension Replica {
         guard quorum.members.count > 1 else { return }
         abandonCandidacy(hint: nil)
         guard let leader else { return }
-        let request = PeerMessage.transfer(header(leader.ballot))
+        let request = PeerMessage.replica(header(leader.ballot), .transfer)
         stepDown(hint: nil)
         // It is not the leader that others have heard of last any more.
         leaderHint = nil

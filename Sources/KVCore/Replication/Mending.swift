@@ -115,9 +115,9 @@ extension Replica {
         }
         leader.progress[index].comparison?.sent = now
         if let leaf = leader.progress[index].comparison?.leaves?.first {
-            context.send(peer, .entries(header(leader.ballot), leaf: UInt16(leaf)))
+            context.send(peer, .replica(header(leader.ballot), .entries(leaf: UInt16(leaf))))
         } else {
-            context.send(peer, .leaves(header(leader.ballot), floor: context.store.purgeFloor(partition)))
+            context.send(peer, .replica(header(leader.ballot), .leaves(floor: context.store.purgeFloor(partition))))
         }
     }
 
@@ -159,7 +159,8 @@ extension Replica {
             guard !isFull else { return }
             leader.progress[index].comparison?.sent = now
             guard comparison.empty.contains(leaf) else {
-                return context.send(quorum.members[index], .entries(header(leader.ballot), leaf: UInt16(leaf)))
+                return context.send(
+                    quorum.members[index], .replica(header(leader.ballot), .entries(leaf: UInt16(leaf))))
             }
             takeDifferences(leaf: leaf, theirs: [:], with: index, leader)
             sendMissed(to: index, leader)
@@ -281,7 +282,7 @@ extension Replica {
         leader.progress[index].sent[record.version] = Progress.Sent(key: key, at: now, bytes: bytes)
         context.mending[quorum.members[index], default: 0] += bytes
         leader.progress[index].bytesSent &+= UInt64(bytes)
-        context.send(quorum.members[index], .accept(header(leader.ballot), key: key, record: record))
+        context.send(quorum.members[index], .replica(header(leader.ballot), .accept(key: key, record: record)))
         return bytes
     }
 

@@ -90,6 +90,6 @@ extension Replica {
     func receiveRelinquish(_ header: PartitionHeader, from node: NodeNumber) {
         guard let leader, leader.isSettled, changed >= header.epoch, quorum.index(of: node) == nil else { return }
         let answer = PartitionHeader(partition: partition, epoch: header.epoch, ballot: leader.ballot)
-        context.send(node, .relinquished(answer))
+        context.send(node, .replica(answer, .relinquished))
     }
 }

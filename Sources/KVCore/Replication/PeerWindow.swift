@@ -30,6 +30,10 @@ final class PeerWindow {
 extension Replica {
     func makeWindows() -> [PeerWindow] { quorum.members.map(context.window) }
 
+    func accept(_ proposal: Proposal, _ leader: Leader) -> PeerMessage {
+        .replica(header(leader.ballot), .accept(key: proposal.key, record: proposal.record))
+    }
+
     /// Sends a proposal to the replica at `index`, or leaves it for when there is room.
     func send(_ proposal: Proposal, _ accept: PeerMessage, to index: Int, _ leader: Leader) {
         guard leader.firstSkipped[index] == .max, windows[index].hasRoom(context.options) else {
@@ -59,8 +63,8 @@ extension Replica {
             guard proposal.isSent, !proposal.accepted.contains(index), !proposal.underway.contains(index) else {
                 continue
             }
-            let accept = PeerMessage.accept(header(leader.ballot), key: proposal.key, record: proposal.record)
-            send(proposal, accept, to: index, leader)
+            let message = accept(proposal, leader)
+            send(proposal, message, to: index, leader)
         }
     }
 

@@ -40,8 +40,8 @@ extension Replica {
             appendedRecord()
             whenDurable(.accepted(partition, leader.ballot, sequence: sequence))
             guard quorum.members.count > 1 else { continue }
-            let accept = PeerMessage.accept(header(leader.ballot), key: proposal.key, record: proposal.record)
-            for index in quorum.members.indices where index != ownIndex { send(proposal, accept, to: index, leader) }
+            let message = accept(proposal, leader)
+            for index in quorum.members.indices where index != ownIndex { send(proposal, message, to: index, leader) }
         }
         leader.unsent.removeAll(keepingCapacity: true)
         sendSkipped(leader)
@@ -143,8 +143,8 @@ extension Replica {
             proposal.resent = now
             proposal.resends += 1
             budget -= 1
-            let accept = PeerMessage.accept(header(leader.ballot), key: proposal.key, record: proposal.record)
-            for (_, member) in late { context.send(member, accept) }
+            let message = accept(proposal, leader)
+            for (_, member) in late { context.send(member, message) }
         }
     }
 }

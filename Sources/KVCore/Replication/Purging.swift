@@ -30,7 +30,7 @@ extension Replica {
         if floor > context.store.purgeFloor(partition) {
             raiseFloor(to: floor)
             for member in quorum.members where member != context.me {
-                context.send(member, .purge(header(leader.ballot), floor: floor))
+                context.send(member, .replica(header(leader.ballot), .purge(floor: floor)))
             }
         } else if !context.isDraining {
             // What is left is of its own ballot: under the next one it may go.

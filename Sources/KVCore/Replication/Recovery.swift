@@ -61,7 +61,7 @@ extension Replica {
 
     private func sendReads(_ key: Key, _ recovery: Recovery, _ leader: Leader) {
         for (index, member) in quorum.members.enumerated() where !recovery.answered.contains(index) {
-            context.send(member, .read(header(leader.ballot), id: recovery.id, key: key))
+            context.send(member, .replica(header(leader.ballot), .read(id: recovery.id, key: key)))
         }
     }
 

@@ -119,7 +119,7 @@ final class Replica {
         guard header.epoch == changed || !context.options.rules.compareEpochs else {
             context.decide(.compareEpochs)
             // (A later configuration than this node's does not get here: the shard has it wait.)
-            if header.epoch < changed { context.send(node, .outdated(epoch: context.epoch)) }
+            if header.epoch < changed { context.send(node, .shards(.outdated(epoch: context.epoch))) }
             return false
         }
         return header.ballot.node == node && quorum.index(of: node) != nil
@@ -176,7 +176,7 @@ final class Replica {
     func obeys(_ header: PartitionHeader, from node: NodeNumber) -> Bool {
         guard header.ballot >= promise else {
             context.decide(.keepPromise)
-            context.send(node, .reject(self.header(promise)))
+            context.send(node, .replica(self.header(promise), .reject))
             return false
         }
         if header.ballot > promise { raisePromise(to: header.ballot) }
@@ -196,8 +196,10 @@ extension Replica {
         let root = context.store.tree(partition).root
         answerWhenDurable(
             node,
-            .promise(
-                header, root: root.digest, contents: root.contents, floor: context.store.purgeFloor(partition)))
+            .replica(
+                header,
+                .promise(
+                    root: root.digest, contents: root.contents, floor: context.store.purgeFloor(partition))))
     }
 
     func receiveAccept(_ header: PartitionHeader, key: Key, record: Record, from node: NodeNumber) {
@@ -217,10 +219,7 @@ extension Replica {
 
     func receiveConfirm(_ header: PartitionHeader, round: UInt64, from node: NodeNumber) {
         guard admits(header, from: node), obeys(header, from: node) else { return }
-        if round == SpecialRound.tell || round == SpecialRound.complete {
-            return receiveSpecialRound(round, header, from: node)
-        }
-        context.send(node, .confirmed(header, round: round))
+        context.send(node, .replica(header, .confirmed(round: round)))
     }
 
     func receiveRead(_ header: PartitionHeader, id: UInt64, key: Key, from node: NodeNumber) {
@@ -228,8 +227,9 @@ extension Replica {
             return
         }
         switch context.store.read(partition, key) {
-        case .absent: answerWhenDurable(node, .readResult(header, id: id, key: key, record: nil))
-        case .found(let record): answerWhenDurable(node, .readResult(header, id: id, key: key, record: record))
+        case .absent: answerWhenDurable(node, .replica(header, .readResult(id: id, key: key, record: nil)))
+        case .found(let record):
+            answerWhenDurable(node, .replica(header, .readResult(id: id, key: key, record: record)))
         case .onDisk(let ticket): context.load(ticket, for: .readResult(header, id: id, key: key, to: node))
         }
     }
@@ -242,8 +242,10 @@ extension Replica {
         let tree = context.store.tree(partition)
         answerWhenDurable(
             node,
-            .leavesResult(
-                header, floor: context.store.purgeFloor(partition), leaves: tree.digests, contents: tree.contents))
+            .replica(
+                header,
+                .leavesResult(
+                    floor: context.store.purgeFloor(partition), leaves: tree.digests, contents: tree.contents)))
     }
 
     func receiveEntries(_ header: PartitionHeader, leaf: UInt16, from node: NodeNumber) {
@@ -255,19 +257,20 @@ extension Replica {
             entries.append(KeyVersion(key: key, version: head.version, checksum: checksum))
         }
         entries.sort { $0.key < $1.key }
-        answerWhenDurable(node, .entriesResult(header, leaf: leaf, entries: entries))
+        answerWhenDurable(node, .replica(header, .entriesResult(leaf: leaf, entries: entries)))
     }
 
     /// A read of this copy for anybody, under no ballot.
-    func receivePeek(_ id: RequestID, epoch: Epoch, key: Key, from node: NodeNumber) {
+    func receivePeek(_ header: RequestHeader, from node: NodeNumber) {
+        let (id, key, epoch) = (header.id, header.key, header.epoch)
         guard epoch == changed || !context.options.rules.compareEpochs else {
-            if epoch < changed { context.send(node, .outdated(epoch: context.epoch)) }
+            if epoch < changed { context.send(node, .shards(.outdated(epoch: context.epoch))) }
             return
         }
         guard !isIncomplete else { return }
         switch context.store.read(partition, key) {
-        case .absent: answerWhenDurable(node, .peeked(id, record: nil))
-        case .found(let record): answerWhenDurable(node, .peeked(id, record: record))
+        case .absent: answerWhenDurable(node, .reply(id, .peeked(nil)))
+        case .found(let record): answerWhenDurable(node, .reply(id, .peeked(record)))
         case .onDisk(let ticket): context.load(ticket, for: .peeked(id, partition, to: node))
         }
     }
@@ -289,13 +292,12 @@ extension Replica {
             if let leader, leader.ballot < ballot { stepDown(hint: node) }
             sawLeader(node)
         } else {
-            context.send(node, .reject(header(promise)))
+            context.send(node, .replica(header(promise), .reject))
         }
     }
 
     /// A higher ballot than ours is promised somewhere; or the sender abstains.
-    func receiveReject(_ header: PartitionHeader, from node: NodeNumber) {
-        guard header.epoch != Self.abstention else { return receiveAbstention(header.ballot, from: node) }
+    func receiveReject(_ header: PartitionHeader) {
         highestSeen = max(highestSeen, header.ballot)
         if let leader, leader.ballot < header.ballot { stepDown(hint: header.ballot.node) }
         if let candidate, candidate.ballot < header.ballot { abandonCandidacy(hint: header.ballot.node) }

@@ -34,14 +34,14 @@ extension Replica {
     private func sendLeavesRequests(_ leader: Leader) {
         for (index, member) in quorum.members.enumerated()
         where index != ownIndex && leader.settling?.differing[index] == nil {
-            context.send(member, .leaves(header(leader.ballot), floor: context.store.purgeFloor(partition)))
+            context.send(member, .replica(header(leader.ballot), .leaves(floor: context.store.purgeFloor(partition))))
         }
     }
 
     private func sendEntriesRequests(_ leader: Leader) {
         guard let settling = leader.settling, let leaf = settling.leaf else { return }
         for (index, member) in quorum.members.enumerated() where index != ownIndex && settling.entries[index] == nil {
-            context.send(member, .entries(header(leader.ballot), leaf: UInt16(leaf)))
+            context.send(member, .replica(header(leader.ballot), .entries(leaf: UInt16(leaf))))
         }
     }
 

@@ -1,12 +1,8 @@
 /// A request that another node asks this one to pass on to a leader.
 struct RelayedRequest {
     let requester: NodeNumber
-    /// The requester's.
-    let id: RequestID
-    let epoch: Epoch
+    let header: RequestHeader
     let timeout: Span
-    let key: Key
-    let partition: PartitionID
     let command: Command
 }
 
@@ -89,33 +85,30 @@ struct Relays {
 extension Router {
     /// Passes a request on to the leader that this node reaches, or says who leads, if known.
     mutating func relay(_ request: RelayedRequest, _ replica: Local?) {
-        let hint = replica.map { $0.leaderHint } ?? self.hint(for: request.partition)
+        let hint = replica.map { $0.leaderHint } ?? self.hint(for: request.header.partition)
         guard let leader = hint, leader != context.me, leader != request.requester, context.isUp(leader),
             relays.number < context.options.maximumRequests, relays.bytes < Relays.maximumBytes
-        else { return context.send(request.requester, .forwarded(request.id, .notLeader(hint: hint))) }
+        else { return context.send(request.requester, .reply(request.header.id, .forwarded(.notLeader(hint: hint)))) }
         // A little less than the requester waits, as with what is forwarded.
         let timeout = Span(nanoseconds: request.timeout.nanoseconds - request.timeout.nanoseconds / 10)
-        let id = relays.add(
+        var header = request.header
+        header.id = relays.add(
             Relays.Entry(
-                requester: request.requester, id: request.id, leader: leader,
+                requester: request.requester, id: request.header.id, leader: leader,
                 deadline: context.now.monotonic + request.timeout,
-                bytes: request.key.bytes.count + request.command.valueBytes))
-        context.send(
-            leader,
-            .forward(
-                id, epoch: request.epoch, timeout: timeout, key: request.key, partition: request.partition,
-                command: request.command))
+                bytes: request.header.key.bytes.count + request.command.valueBytes))
+        context.send(leader, .request(header, .forward(timeout: timeout, command: request.command)))
     }
 
     mutating func relayed(_ id: RequestID, _ result: ForwardResult, from leader: NodeNumber) {
         guard let entry = relays.take(id, from: leader) else { return }
-        context.send(entry.requester, .forwarded(entry.id, result))
+        context.send(entry.requester, .reply(entry.id, .forwarded(result)))
     }
 
     /// `node` is out of touch: nobody can say what became of what it was to do, and it waits for nothing from here.
     mutating func endRelays(with node: NodeNumber) {
         for entry in relays.cutOff(from: node) {
-            context.send(entry.requester, .forwarded(entry.id, .outcome(.unknown(.leaderLost))))
+            context.send(entry.requester, .reply(entry.id, .forwarded(.outcome(.unknown(.leaderLost)))))
         }
         relays.forget(of: node)
     }

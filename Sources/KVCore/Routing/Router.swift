@@ -148,29 +148,25 @@ struct Router<Local: LocalReplica> {
 
     private func send(_ id: RequestID, _ entry: Pending, to destination: Destination) {
         let request = entry.request
-        let epoch = changed[Int(request.partition.raw)]
         let timeout = request.deadline - now
         entry.sent = now
         switch destination {
         case .leader(let node):
             entry.place = .remote(node)
-            context.send(
-                node,
-                .forward(
-                    id, epoch: epoch, timeout: timeout, key: request.key, partition: request.partition,
-                    command: request.command))
+            context.send(node, .request(header(id, request), .forward(timeout: timeout, command: request.command)))
         case .helper(let node):
             if case .remote(let leader) = entry.place { entry.alsoAsked = leader }
             entry.place = .remote(node)
             entry.isRelayed = true
             entry.relayed = now
             entry.relays += 1
-            context.send(
-                node,
-                .relay(
-                    id, epoch: epoch, timeout: timeout, key: request.key, partition: request.partition,
-                    command: request.command))
+            context.send(node, .request(header(id, request), .relay(timeout: timeout, command: request.command)))
         }
+    }
+
+    private func header(_ id: RequestID, _ request: ClientRequest) -> RequestHeader {
+        RequestHeader(
+            id, epoch: changed[Int(request.partition.raw)], partition: request.partition, key: request.key)
     }
 
     /// A node in touch that may reach the leader where this one does not, and has not been asked a moment ago; nil
@@ -338,10 +334,7 @@ extension Router {
     }
 
     private func sendPeek(_ id: RequestID, _ request: ClientRequest, to node: NodeNumber) {
-        context.send(
-            node,
-            .peek(
-                id, epoch: changed[Int(request.partition.raw)], partition: request.partition, key: request.key))
+        context.send(node, .request(header(id, request), .peek))
     }
 
     private func startStaleRead(_ id: RequestID, _ entry: Pending, _ replica: Local?) {

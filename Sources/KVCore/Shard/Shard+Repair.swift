@@ -40,10 +40,9 @@ extension Shard {
         let others = replica.quorum.members.filter { $0 != me && context.isUp($0) }
         guard !others.isEmpty else { return }
         repairs.begin(id, damaged, at: context.now.monotonic)
-        for member in others {
-            context.send(
-                member, .peek(id, epoch: replica.changed, partition: damaged.partition, key: damaged.key))
-        }
+        let header = RequestHeader(
+            id, epoch: replica.changed, partition: damaged.partition, key: damaged.key)
+        for member in others { context.send(member, .request(header, .peek)) }
     }
 
     /// False for an answer to something else.

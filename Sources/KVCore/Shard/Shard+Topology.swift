@@ -50,14 +50,14 @@ extension Shard {
         return header.epoch > assignment.changed && context.options.rules.compareEpochs
     }
 
-    mutating func keep(_ message: PeerMessage, _ header: PartitionHeader, from node: NodeNumber) {
+    mutating func keep(_ message: ReplicaMessage, _ header: PartitionHeader, from node: NodeNumber) {
         tellBehind(header.epoch, at: node)
         context.decide(.awaitTopology)
         let bytes = message.heldBytes
         guard early.messages.count < context.options.maximumEarly,
             early.bytes + bytes <= context.options.maximumEarlyBytes
         else { return }
-        early.messages.append((node, message))
+        early.messages.append((node, .replica(header, message)))
         early.bytes += bytes
     }
 
@@ -72,7 +72,7 @@ extension Shard {
         guard let assignment = topology.assignment(of: header.partition), header.epoch < assignment.changed else {
             return
         }
-        context.send(node, .outdated(epoch: context.epoch))
+        context.send(node, .shards(.outdated(epoch: context.epoch)))
     }
 
     func tellBehind(_ epoch: Epoch, at node: NodeNumber) {
@@ -86,7 +86,9 @@ extension Shard {
         for partition in departed.sorted().prefix(context.options.maximumRelinquished) {
             guard let assignment = topology.assignment(of: partition) else { continue }
             let header = PartitionHeader(partition: partition, epoch: assignment.changed, ballot: .zero)
-            for member in assignment.members where context.isUp(member) { context.send(member, .relinquish(header)) }
+            for member in assignment.members where context.isUp(member) {
+                context.send(member, .replica(header, .relinquish))
+            }
         }
     }
 
@@ -129,24 +131,17 @@ extension Replica {
     }
 }
 
-extension PeerMessage {
-    /// Of requests between replicas, which only the configuration that they are sent under may answer.
-    var requestHeader: PartitionHeader? {
-        switch self {
-        case .canvass(let header), .prepare(let header), .accept(let header, _, _), .confirm(let header, _),
-            .read(let header, _, _), .leaves(let header, _), .entries(let header, _), .transfer(let header),
-            .purge(let header, _):
-            header
-        default: nil
-        }
-    }
-
+extension ReplicaMessage {
     /// What it takes in memory, about.
     fileprivate var heldBytes: Int {
         switch self {
-        case .accept(_, let key, let record): 256 + key.bytes.count + (record.value?.count ?? 0)
-        case .read(_, _, let key): 128 + key.bytes.count
-        default: 128
+        case .accept(let key, let record): 256 + key.bytes.count + (record.value?.count ?? 0)
+        case .read(_, let key): 128 + key.bytes.count
+        case .canvass, .prepare, .transfer, .confirm, .leaves, .entries, .purge, .consult, .complete: 128
+        // No answer is kept.
+        case .canvassed, .promise, .reject, .accepted, .confirmed, .readResult, .leavesResult, .entriesResult, .abstain,
+            .completed, .relinquish, .relinquished:
+            0
         }
     }
 }

@@ -160,7 +160,7 @@ public struct Shard {
             switch origin {
             case .local(let id): router.localResult(id, result, replicas)
             case .remote(let node, let id):
-                context.send(node, .forwarded(id, result))
+                context.send(node, .reply(id, .forwarded(result)))
             }
         }
         context.results.removeAll(keepingCapacity: true)
@@ -174,7 +174,7 @@ extension Shard {
         while let action = context.nextDurable() {
             switch action {
             case .acknowledge(let node, let header, let version):
-                context.send(node, .accepted(header, version: version))
+                context.send(node, .replica(header, .accepted(version: version)))
             case .send(let node, let message): context.send(node, message)
             case .promised(let partition, let ballot): replica(partition)?.ownPromiseIsDurable(ballot)
             case .accepted(let partition, let ballot, let sequence):
@@ -197,10 +197,10 @@ extension Shard {
         case .readResult(let header, let id, let key, let node):
             guard let record = tellable(value) else { return }
             replica(header.partition)?
-                .answerWhenDurable(node, .readResult(header, id: id, key: key, record: record))
+                .answerWhenDurable(node, .replica(header, .readResult(id: id, key: key, record: record)))
         case .peeked(let id, let partition, let node):
             guard let record = tellable(value) else { return }
-            replica(partition)?.answerWhenDurable(node, .peeked(id, record: record))
+            replica(partition)?.answerWhenDurable(node, .reply(id, .peeked(record)))
         case .ownPeek(let id, let partition):
             guard let record = tellable(value) else { return router.cannotPeekHere(id, replica) }
             replica(partition)?.whenDurable(.ownPeek(id, record))
@@ -269,7 +269,7 @@ extension Shard {
         context.newlyLed.removeAll()
         guard !led.isEmpty else { return }
         for member in topology.members where member.number != me && context.isUp(member.number) {
-            context.send(member.number, .leading(epoch: context.epoch, led))
+            context.send(member.number, .shards(.leading(epoch: context.epoch, led)))
         }
     }
 
@@ -306,7 +306,7 @@ extension Shard {
         }
         // All are told, in touch or not, as those who do not hear each other must begin somewhere. One shard is enough.
         for node in isFirst ? members : [] where led[node] == nil { led[node] = [] }
-        for node in led.keys.sorted() { context.send(node, .leading(epoch: context.epoch, led[node] ?? [])) }
+        for node in led.keys.sorted() { context.send(node, .shards(.leading(epoch: context.epoch, led[node] ?? []))) }
     }
 
     private mutating func reportDrained() {

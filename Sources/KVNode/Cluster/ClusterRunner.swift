@@ -247,14 +247,16 @@ final class ClusterRunner: @unchecked Sendable {
 
     func send(_ message: ClusterMessage, to peer: NodeNumber) {
         let message =
-            if case .topology(let topology) = message { encoded(topology) } else { EncodedMessage(.cluster(message)) }
+            if case .topology(let topology) = message { encoded(topology) } else {
+                EncodedMessage(.node(.cluster(message)))
+            }
         let runner = parts.runners[0]
         runner.loop.execute { runner.send(message, to: peer) }
     }
 
     private func encoded(_ topology: Topology) -> EncodedMessage {
         if let encodedTopology, encodedTopology.epoch == topology.epoch { return encodedTopology.message }
-        let message = EncodedMessage(.cluster(.topology(topology)))
+        let message = EncodedMessage(.node(.cluster(.topology(topology))))
         encodedTopology = (topology.epoch, message)
         return message
     }

@@ -127,7 +127,7 @@ final class Lobby: @unchecked Sendable {
 
     private func onTimer() {
         for link in links.values {
-            link.send(.cluster(.announce(applicant)))
+            link.send(.node(.cluster(.announce(applicant))))
             link.flush()
         }
         resolveSeeds()
@@ -190,7 +190,7 @@ final class Lobby: @unchecked Sendable {
     /// Called on any event loop, with what members say.
     private func deliver(_ messages: [PeerMessage]) {
         for message in messages {
-            guard case .cluster(.topology(let topology)) = message else { continue }
+            guard case .node(.cluster(.topology(let topology))) = message else { continue }
             loop.execute { [self] in receive(topology) }
         }
     }

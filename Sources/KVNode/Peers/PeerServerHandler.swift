@@ -285,9 +285,10 @@ final class PeerServerHandler: ChannelInboundHandler {
 extension PeerMessage {
     /// Whether a node that is no member may say it.
     fileprivate var isForApplicants: Bool {
-        switch self {
-        case .cluster(.announce), .cluster(.topologyWanted): true
-        default: false
+        guard case .node(.cluster(let message)) = self else { return false }
+        switch message {
+        case .announce, .topologyWanted: return true
+        case .topology, .report, .ask, .told: return false
         }
     }
 }

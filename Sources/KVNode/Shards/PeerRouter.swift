@@ -52,20 +52,12 @@ extension PeerMessage {
     /// Which of a node's shards a message is for.
     func destination(shards: Int) -> Destination {
         switch self {
-        case .canvass(let header), .canvassed(let header, _, _), .prepare(let header), .promise(let header, _, _, _),
-            .reject(let header), .accept(let header, _, _), .accepted(let header, _), .confirm(let header, _),
-            .confirmed(let header, _), .read(let header, _, _), .readResult(let header, _, _, _),
-            .leaves(let header, _), .leavesResult(let header, _, _, _), .entries(let header, _),
-            .entriesResult(let header, _, _), .purge(let header, _), .relinquish(let header),
-            .relinquished(let header), .transfer(let header):
-            .shard(header.partition.shard(among: shards))
-        case .forward(_, _, _, _, let partition, _), .relay(_, _, _, _, let partition, _),
-            .peek(_, _, let partition, _):
-            .shard(partition.shard(among: shards))
-        case .forwarded(let id, _), .peeked(let id, _): .shard(min(id.shard, shards - 1))
-        case .leading, .outdated: .all
+        case .replica(let header, _): .shard(header.partition.shard(among: shards))
+        case .request(let header, _): .shard(header.partition.shard(among: shards))
+        case .reply(let id, _): .shard(min(id.shard, shards - 1))
+        case .shards: .all
         // The first shard's runner keeps what is about the whole node.
-        case .heartbeat, .progress, .cluster: .shard(0)
+        case .node: .shard(0)
         }
     }
 }

@@ -33,7 +33,7 @@ extension ShardRunner {
         guard batch > toldProgress, let links else { return }
         toldProgress = batch
         for peer in links.peers where reachability.sendsHeartbeats(peer) {
-            links[peer]?.send(.progress(shard: UInt16(truncatingIfNeeded: index), batch: batch))
+            links[peer]?.send(.node(.progress(shard: UInt16(truncatingIfNeeded: index), batch: batch)))
         }
     }
 

@@ -69,7 +69,7 @@ final class ShardRunner: @unchecked Sendable {
     var toldProgress: UInt64 = 0
     /// The newest accept that was sent, encoded once for all replicas.
     private var encodedAccept: (partition: PartitionID, version: Version)?
-    private var encoded = EncodedMessage(.heartbeat(PartitionUsage()))
+    private var encoded = EncodedMessage(.node(.heartbeat(PartitionUsage())))
     var damage = DamageReport()
     private var timer: RepeatedTask?
     private var timers = 0
@@ -168,20 +168,28 @@ final class ShardRunner: @unchecked Sendable {
         guard !isAbstaining else { return }
         prefetch(for: messages)
         for message in messages {
-            switch message {
-            case .heartbeat(let usage): usages[peer] = usage
-            case .progress(let shard, let batch): cluster?.advanced(peer, shard: Int(shard), to: batch)
-            case .cluster(let message): cluster?.receive(message, from: peer)
-            default: shard.handle(.message(from: peer, message), now: now)
+            if case .node(let message) = message {
+                receive(message, from: peer)
+            } else {
+                shard.handle(.message(from: peer, message), now: now)
             }
         }
         scheduleTick()
     }
 
+    private func receive(_ message: NodeMessage, from peer: NodeNumber) {
+        switch message {
+        case .heartbeat(let usage): usages[peer] = usage
+        case .progress(let shard, let batch): cluster?.advanced(peer, shard: Int(shard), to: batch)
+        case .cluster(let message): cluster?.receive(message, from: peer)
+        }
+    }
+
     private func prefetch(for messages: [PeerMessage]) {
         guard messages.count > 1 else { return }
         for message in messages {
-            if case .accept(let header, let key, _) = message { expected.append((header.partition, KeyHash(key))) }
+            guard case .replica(let header, .accept(let key, _)) = message else { continue }
+            expected.append((header.partition, KeyHash(key)))
         }
         prefetch()
     }
@@ -293,7 +301,7 @@ final class ShardRunner: @unchecked Sendable {
         if timers % 50 == 0, index == 0 { vouch() }
         if timers % Self.keptEvery == 0, index == 0 { cluster?.keepProgress() }
         // The reports of usage are a node's, so one shard sends them.
-        if timers % 100 == 0, index == 0, let usage = status.usage { links?.broadcast(.heartbeat(usage)) }
+        if timers % 100 == 0, index == 0, let usage = status.usage { links?.broadcast(.node(.heartbeat(usage))) }
         // Others may be filling the disk, or making room.
         if timers % 100 == 0 { measureSpace() }
         if timers % 100 == 0 { reviewDamage(now.monotonic) }
@@ -375,7 +383,9 @@ final class ShardRunner: @unchecked Sendable {
 
     private func send(_ message: PeerMessage, to peer: NodeNumber) {
         guard let links, let link = links[peer] else { return }
-        guard links.count > 1, case .accept(let header, _, let record) = message else { return link.send(message) }
+        guard links.count > 1, case .replica(let header, .accept(_, let record)) = message else {
+            return link.send(message)
+        }
         // The same bytes go to every replica.
         if encodedAccept?.partition != header.partition || encodedAccept?.version != record.version {
             encoded.encode(message)

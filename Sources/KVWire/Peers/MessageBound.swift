@@ -7,21 +7,63 @@ extension PeerMessage {
     /// No encoding of this message is longer. A little generous, so as to be quick.
     var encodedBound: Int {
         switch self {
-        case .canvass, .canvassed, .prepare, .promise, .reject, .accepted, .confirm, .confirmed, .leaves, .entries,
-            .transfer, .outdated, .heartbeat, .progress, .purge, .relinquish, .relinquished:
-            fixedBound
-        case .accept(_, let key, let record): fixedBound + key.bytes.count + record.variableSize
-        case .read(_, _, let key), .peek(_, _, _, let key): fixedBound + key.bytes.count
-        case .readResult(_, _, let key, let record): fixedBound + key.bytes.count + (record?.variableSize ?? 0)
-        case .peeked(_, let record): fixedBound + (record?.variableSize ?? 0)
-        case .leavesResult(_, _, let leaves, let contents): fixedBound + 16 * leaves.count + 8 * contents.count
-        case .entriesResult(_, _, let entries):
-            entries.reduce(fixedBound) { $0 + $1.key.bytes.count + 2 * ByteWriter.varintBound + 12 }
-        case .leading(_, let leaderships): fixedBound + (ByteWriter.varintBound + 8) * leaderships.count
-        case .forward(_, _, _, let key, _, let command), .relay(_, _, _, let key, _, let command):
-            fixedBound + key.bytes.count + command.variableSize
-        case .forwarded(_, let result): fixedBound + result.variableSize
-        case .cluster(let message): fixedBound + message.variableSize
+        case .replica(_, let message): fixedBound + message.variableSize
+        case .request(let header, let message): fixedBound + header.key.bytes.count + message.variableSize
+        case .reply(_, let message): fixedBound + message.variableSize
+        case .shards(let message): fixedBound + message.variableSize
+        case .node(let message): fixedBound + message.variableSize
+        }
+    }
+}
+
+extension ReplicaMessage {
+    fileprivate var variableSize: Int {
+        switch self {
+        case .canvass, .canvassed, .prepare, .promise, .reject, .transfer, .accepted, .confirm, .confirmed, .leaves,
+            .entries, .purge, .relinquish, .relinquished, .abstain, .consult, .complete, .completed:
+            0
+        case .accept(let key, let record): key.bytes.count + record.variableSize
+        case .read(_, let key): key.bytes.count
+        case .readResult(_, let key, let record): key.bytes.count + (record?.variableSize ?? 0)
+        case .leavesResult(_, let leaves, let contents): 16 * leaves.count + 8 * contents.count
+        case .entriesResult(_, let entries):
+            entries.reduce(0) { $0 + $1.key.bytes.count + 2 * ByteWriter.varintBound + 12 }
+        }
+    }
+}
+
+extension RequestMessage {
+    fileprivate var variableSize: Int {
+        switch self {
+        case .forward(_, let command), .relay(_, let command): command.variableSize
+        case .peek: 0
+        }
+    }
+}
+
+extension ReplyMessage {
+    fileprivate var variableSize: Int {
+        switch self {
+        case .forwarded(let result): result.variableSize
+        case .peeked(let record): record?.variableSize ?? 0
+        }
+    }
+}
+
+extension ShardsMessage {
+    fileprivate var variableSize: Int {
+        switch self {
+        case .leading(_, let leaderships): (ByteWriter.varintBound + 8) * leaderships.count
+        case .outdated: 0
+        }
+    }
+}
+
+extension NodeMessage {
+    fileprivate var variableSize: Int {
+        switch self {
+        case .heartbeat, .progress: 0
+        case .cluster(let message): message.variableSize
         }
     }
 }

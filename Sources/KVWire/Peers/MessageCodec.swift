@@ -4,99 +4,106 @@ extension ByteWriter {
     /// - Parameter version: of the peer protocol that the receiver reads.
     mutating func message(_ message: PeerMessage, _ protocolVersion: UInt16) {
         switch message {
-        case .canvass(let about):
-            begin(.canvass, about)
-        case .canvassed(let about, let granted, let promised):
-            begin(.canvassed, about)
+        case .replica(let about, let message):
+            code(message.type)
+            header(about)
+            body(message, protocolVersion)
+        case .request(let about, let message): request(about, message)
+        case .reply(let id, let message): reply(id, message)
+        case .shards(let message): shards(message)
+        case .node(let message): node(message)
+        }
+    }
+
+    private mutating func body(_ message: ReplicaMessage, _ protocolVersion: UInt16) {
+        switch message {
+        case .canvass, .prepare, .reject, .transfer, .relinquish, .relinquished, .abstain, .consult, .complete,
+            .completed:
+            break
+        case .canvassed(let granted, let promised):
             byte(granted ? 1 : 0)
             fixed(promised.raw)
-        case .prepare(let about):
-            begin(.prepare, about)
-        case .promise(let about, let root, let contents, let floor):
-            begin(.promise, about)
+        case .promise(let root, let contents, let floor):
             digest(root)
             version(floor)
             if protocolVersion >= Handshake.firstWithContents { fixed(contents ?? 0) }
-        case .reject(let about):
-            begin(.reject, about)
-        case .accept(let about, let key, let value):
-            begin(.accept, about)
+        case .accept(let key, let value):
             bytes(key.bytes)
             record(value)
-        case .accepted(let about, let held):
-            begin(.accepted, about)
-            version(held)
-        case .confirm(let about, let round):
-            begin(.confirm, about)
-            varint(round)
-        case .confirmed(let about, let round):
-            begin(.confirmed, about)
-            varint(round)
-        case .read(let about, let id, let key):
-            begin(.read, about)
+        case .accepted(let held): version(held)
+        case .confirm(let round), .confirmed(let round): varint(round)
+        case .read(let id, let key):
             varint(id)
             bytes(key.bytes)
-        case .readResult(let about, let id, let key, let found):
-            begin(.readResult, about)
+        case .readResult(let id, let key, let found):
             varint(id)
             bytes(key.bytes)
             optionalRecord(found)
-        case .transfer(let about):
-            begin(.transfer, about)
-        case .purge(let about, let floor):
-            begin(.purge, about)
+        case .leaves(let floor), .purge(let floor): version(floor)
+        case .leavesResult(let floor, let leaves, let contents):
             version(floor)
-        case .relinquish(let about):
-            begin(.relinquish, about)
-        case .relinquished(let about):
-            begin(.relinquished, about)
-        case .leaves, .leavesResult, .entries, .entriesResult:
-            comparison(message, protocolVersion)
-        case .leading, .forward, .forwarded, .relay, .peek, .peeked, .outdated, .heartbeat, .progress, .cluster:
-            other(message)
+            self.leaves(leaves, contents, protocolVersion)
+        case .entries(let leaf): varint(UInt64(leaf))
+        case .entriesResult(let leaf, let entries):
+            varint(UInt64(leaf))
+            self.entries(entries, protocolVersion)
         }
     }
 
-    @inline(__always)
-    private mutating func begin(_ type: MessageType, _ about: PartitionHeader) {
-        code(type)
-        header(about)
+    private mutating func leaves(_ leaves: [Digest], _ contents: [UInt64], _ protocolVersion: UInt16) {
+        varint(count: leaves.count)
+        for leaf in leaves { digest(leaf) }
+        guard protocolVersion >= Handshake.firstWithContents else { return }
+        varint(count: contents.count)
+        for sum in contents { fixed(sum) }
     }
 
-    /// Of hash trees.
-    private mutating func comparison(_ message: PeerMessage, _ protocolVersion: UInt16) {
-        let tellsContents = protocolVersion >= Handshake.firstWithContents
+    private mutating func entries(_ entries: [KeyVersion], _ protocolVersion: UInt16) {
+        varint(count: entries.count)
+        for entry in entries {
+            bytes(entry.key.bytes)
+            version(entry.version)
+            if protocolVersion >= Handshake.firstWithContents { fixed(entry.checksum ?? 0) }
+        }
+    }
+
+    private mutating func request(_ about: RequestHeader, _ message: RequestMessage) {
         switch message {
-        case .leaves(let about, let floor):
-            begin(.leaves, about)
-            version(floor)
-        case .leavesResult(let about, let floor, let leaves, let contents):
-            begin(.leavesResult, about)
-            version(floor)
-            varint(count: leaves.count)
-            for leaf in leaves { digest(leaf) }
-            guard tellsContents else { return }
-            varint(count: contents.count)
-            for sum in contents { fixed(sum) }
-        case .entries(let about, let leaf):
-            begin(.entries, about)
-            varint(UInt64(leaf))
-        case .entriesResult(let about, let leaf, let entries):
-            begin(.entriesResult, about)
-            varint(UInt64(leaf))
-            varint(count: entries.count)
-            for entry in entries {
-                bytes(entry.key.bytes)
-                version(entry.version)
-                if tellsContents { fixed(entry.checksum ?? 0) }
-            }
-        default:
-            break
+        case .forward(let timeout, let command): request(.forward, about, timeout, command)
+        case .relay(let timeout, let command): request(.relay, about, timeout, command)
+        case .peek:
+            code(MessageType.peek)
+            fixed(about.id.raw)
+            varint(about.epoch)
+            partition(about.partition)
+            bytes(about.key.bytes)
         }
     }
 
-    /// What is not about one partition's ballot.
-    private mutating func other(_ message: PeerMessage) {
+    private mutating func request(_ type: MessageType, _ about: RequestHeader, _ timeout: Span, _ command: Command) {
+        code(type)
+        fixed(about.id.raw)
+        varint(about.epoch)
+        varint(timeout.nanoseconds)
+        bytes(about.key.bytes)
+        partition(about.partition)
+        self.command(command)
+    }
+
+    private mutating func reply(_ id: RequestID, _ message: ReplyMessage) {
+        switch message {
+        case .forwarded(let result):
+            code(MessageType.forwarded)
+            fixed(id.raw)
+            forwardResult(result)
+        case .peeked(let found):
+            code(MessageType.peeked)
+            fixed(id.raw)
+            optionalRecord(found)
+        }
+    }
+
+    private mutating func shards(_ message: ShardsMessage) {
         switch message {
         case .leading(let epoch, let leaderships):
             code(MessageType.leading)
@@ -106,32 +113,14 @@ extension ByteWriter {
                 partition(leadership.partition)
                 fixed(leadership.ballot.raw)
             }
-        case .forward(let id, let epoch, let timeout, let key, let place, let request),
-            .relay(let id, let epoch, let timeout, let key, let place, let request):
-            if case .relay = message { code(MessageType.relay) } else { code(MessageType.forward) }
-            fixed(id.raw)
-            varint(epoch)
-            varint(timeout.nanoseconds)
-            bytes(key.bytes)
-            partition(place)
-            command(request)
-        case .forwarded(let id, let result):
-            code(MessageType.forwarded)
-            fixed(id.raw)
-            forwardResult(result)
-        case .peek(let id, let epoch, let place, let key):
-            code(MessageType.peek)
-            fixed(id.raw)
-            varint(epoch)
-            partition(place)
-            bytes(key.bytes)
-        case .peeked(let id, let found):
-            code(MessageType.peeked)
-            fixed(id.raw)
-            optionalRecord(found)
         case .outdated(let epoch):
             code(MessageType.outdated)
             varint(epoch)
+        }
+    }
+
+    private mutating func node(_ message: NodeMessage) {
+        switch message {
         case .heartbeat(let usage):
             code(MessageType.heartbeat)
             varint(count: usage.keys)
@@ -144,8 +133,36 @@ extension ByteWriter {
         case .cluster(let message):
             code(MessageType.cluster)
             cluster(message)
-        default:
-            break
+        }
+    }
+}
+
+extension ReplicaMessage {
+    fileprivate var type: MessageType {
+        switch self {
+        case .canvass: .canvass
+        case .canvassed: .canvassed
+        case .prepare: .prepare
+        case .promise: .promise
+        case .reject: .reject
+        case .transfer: .transfer
+        case .accept: .accept
+        case .accepted: .accepted
+        case .confirm: .confirm
+        case .confirmed: .confirmed
+        case .read: .read
+        case .readResult: .readResult
+        case .leaves: .leaves
+        case .leavesResult: .leavesResult
+        case .entries: .entries
+        case .entriesResult: .entriesResult
+        case .purge: .purge
+        case .abstain: .abstain
+        case .consult: .consult
+        case .complete: .complete
+        case .completed: .completed
+        case .relinquish: .relinquish
+        case .relinquished: .relinquished
         }
     }
 }
@@ -156,45 +173,53 @@ extension ByteReader {
         let first = try byte()
         guard let type = MessageType(rawValue: first) else { throw .unknownType(first) }
         switch type {
-        case .canvass: return .canvass(try header())
-        case .canvassed: return .canvassed(try header(), granted: try boolean("grant"), promised: try ballot())
-        case .prepare: return .prepare(try header())
-        case .promise: return try promise(protocolVersion)
-        case .reject: return .reject(try header())
-        case .accept: return .accept(try header(), key: try key(), record: try record())
-        case .accepted: return .accepted(try header(), version: try version())
-        case .confirm: return .confirm(try header(), round: try varint())
-        case .confirmed: return .confirmed(try header(), round: try varint())
-        case .read: return .read(try header(), id: try varint(), key: try key())
+        case .canvass: return .replica(try header(), .canvass)
+        case .canvassed:
+            return .replica(try header(), .canvassed(granted: try boolean("grant"), promised: try ballot()))
+        case .prepare: return .replica(try header(), .prepare)
+        case .promise: return .replica(try header(), try promise(protocolVersion))
+        case .reject: return .replica(try header(), .reject)
+        case .transfer: return .replica(try header(), .transfer)
+        case .accept: return .replica(try header(), .accept(key: try key(), record: try record()))
+        case .accepted: return .replica(try header(), .accepted(version: try version()))
+        case .confirm: return .replica(try header(), .confirm(round: try varint()))
+        case .confirmed: return .replica(try header(), .confirmed(round: try varint()))
+        case .read: return .replica(try header(), .read(id: try varint(), key: try key()))
         case .readResult:
-            return .readResult(try header(), id: try varint(), key: try key(), record: try optionalRecord())
-        case .leaves: return .leaves(try header(), floor: try version())
-        case .leavesResult: return try leavesResult(protocolVersion)
-        case .entries: return .entries(try header(), leaf: try leaf())
+            return .replica(try header(), .readResult(id: try varint(), key: try key(), record: try optionalRecord()))
+        case .leaves: return .replica(try header(), .leaves(floor: try version()))
+        case .leavesResult: return .replica(try header(), try leavesResult(protocolVersion))
+        case .entries: return .replica(try header(), .entries(leaf: try leaf()))
         case .entriesResult:
-            return .entriesResult(try header(), leaf: try leaf(), entries: try entries(protocolVersion))
-        case .leading: return .leading(epoch: try varint(), try leaderships())
-        case .transfer: return .transfer(try header())
-        case .forward:
-            return .forward(
-                try requestID(), epoch: try varint(), timeout: Span(nanoseconds: try varint()), key: try key(),
-                partition: try partition(), command: try command())
-        case .relay:
-            return .relay(
-                try requestID(), epoch: try varint(), timeout: Span(nanoseconds: try varint()), key: try key(),
-                partition: try partition(), command: try command())
-        case .forwarded: return .forwarded(try requestID(), try forwardResult())
+            return .replica(try header(), .entriesResult(leaf: try leaf(), entries: try entries(protocolVersion)))
+        case .purge: return .replica(try header(), .purge(floor: try version()))
+        case .abstain: return .replica(try header(), .abstain)
+        case .consult: return .replica(try header(), .consult)
+        case .complete: return .replica(try header(), .complete)
+        case .completed: return .replica(try header(), .completed)
+        case .relinquish: return .replica(try header(), .relinquish)
+        case .relinquished: return .replica(try header(), .relinquished)
+        case .forward: return try request { .forward(timeout: $0, command: $1) }
+        case .relay: return try request { .relay(timeout: $0, command: $1) }
         case .peek:
-            return .peek(try requestID(), epoch: try varint(), partition: try partition(), key: try key())
-        case .peeked: return .peeked(try requestID(), record: try optionalRecord())
-        case .outdated: return .outdated(epoch: try varint())
-        case .heartbeat: return .heartbeat(try usage())
-        case .progress: return .progress(shard: try varint(in: 0...UInt16.max, "shard"), batch: try varint())
-        case .purge: return .purge(try header(), floor: try version())
-        case .relinquish: return .relinquish(try header())
-        case .relinquished: return .relinquished(try header())
-        case .cluster: return .cluster(try clusterMessage())
+            let (id, epoch, partition) = (try requestID(), try varint(), try partition())
+            return .request(RequestHeader(id, epoch: epoch, partition: partition, key: try key()), .peek)
+        case .forwarded: return .reply(try requestID(), .forwarded(try forwardResult()))
+        case .peeked: return .reply(try requestID(), .peeked(try optionalRecord()))
+        case .leading: return .shards(.leading(epoch: try varint(), try leaderships()))
+        case .outdated: return .shards(.outdated(epoch: try varint()))
+        case .heartbeat: return .node(.heartbeat(try usage()))
+        case .progress:
+            return .node(.progress(shard: try varint(in: 0...UInt16.max, "shard"), batch: try varint()))
+        case .cluster: return .node(.cluster(try clusterMessage()))
         }
+    }
+
+    private mutating func request(_ make: (Span, Command) -> RequestMessage) throws(WireError) -> PeerMessage {
+        let (id, epoch, timeout) = (try requestID(), try varint(), Span(nanoseconds: try varint()))
+        let (key, partition) = (try key(), try partition())
+        return .request(
+            RequestHeader(id, epoch: epoch, partition: partition, key: key), make(timeout, try command()))
     }
 
     mutating func requestID() throws(WireError) -> RequestID { RequestID(try fixed(UInt64.self)) }
@@ -203,21 +228,21 @@ extension ByteReader {
         try varint(in: 0...UInt16(HashTree.leafCount - 1), "leaf")
     }
 
-    private mutating func promise(_ protocolVersion: UInt16) throws(WireError) -> PeerMessage {
-        let (about, root, floor) = (try header(), try digest(), try version())
+    private mutating func promise(_ protocolVersion: UInt16) throws(WireError) -> ReplicaMessage {
+        let (root, floor) = (try digest(), try version())
         let contents = protocolVersion >= Handshake.firstWithContents ? try fixed(UInt64.self) : nil
-        return .promise(about, root: root, contents: contents, floor: floor)
+        return .promise(root: root, contents: contents, floor: floor)
     }
 
-    private mutating func leavesResult(_ protocolVersion: UInt16) throws(WireError) -> PeerMessage {
-        let (about, floor, leaves) = (try header(), try version(), try leaves())
+    private mutating func leavesResult(_ protocolVersion: UInt16) throws(WireError) -> ReplicaMessage {
+        let (floor, leaves) = (try version(), try leaves())
         var contents: [UInt64] = []
         if protocolVersion >= Handshake.firstWithContents {
             let count = try count(of: "list of leaves' contents", size: 8, limit: HashTree.leafCount)
             contents.reserveCapacity(count)
             for _ in 0..<count { contents.append(try fixed(UInt64.self)) }
         }
-        return .leavesResult(about, floor: floor, leaves: leaves, contents: contents)
+        return .leavesResult(floor: floor, leaves: leaves, contents: contents)
     }
 
     private mutating func leaves() throws(WireError) -> [Digest] {

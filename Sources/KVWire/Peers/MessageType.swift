@@ -29,6 +29,10 @@ enum MessageType: UInt8 {
     case cluster = 27
     case relay = 28
     case progress = 29
+    case abstain = 30
+    case consult = 31
+    case complete = 32
+    case completed = 33
 }
 
 /// The bytes that tell the cases of nested values apart. Frozen likewise.

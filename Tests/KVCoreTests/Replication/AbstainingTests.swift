@@ -13,7 +13,7 @@ final class AbstainingTests: XCTestCase {
     }
 
     private func abstention(_ ballot: Ballot) -> PeerMessage {
-        .reject(PartitionHeader(partition: ManualNode.partition, epoch: 0, ballot: ballot))
+        .replica(PartitionHeader(partition: ManualNode.partition, epoch: 1, ballot: ballot), .abstain)
     }
 
     // MARK: The replica
@@ -22,12 +22,13 @@ final class AbstainingTests: XCTestCase {
     func testItPromisesAndAbstains() {
         let node = incomplete()
         let header = node.header(Ballot(5, 1))
-        node.receive(.prepare(header), from: 1)
+        node.receive(.replica(header, .prepare), from: 1)
         XCTAssertEqual(node.sent, [], "not before the promise is on disk")
         node.sync()
         XCTAssertEqual(node.promise, Ballot(5, 1))
         for request in [
-            .read(header, id: 1, key: "k"), .leaves(header, floor: .zero), .entries(header, leaf: 0),
+            .replica(header, .read(id: 1, key: "k")), .replica(header, .leaves(floor: .zero)),
+            .replica(header, .entries(leaf: 0)),
         ] as [PeerMessage] {
             node.receive(request, from: 1)
         }
@@ -40,17 +41,18 @@ final class AbstainingTests: XCTestCase {
     func testItAcceptsAndConfirms() {
         let node = incomplete()
         let header = node.header(Ballot(5, 1))
-        node.receive(.accept(header, key: "k", record: Record(Version(5, 1, 1), "v")), from: 1)
-        node.receive(.confirm(header, round: 7), from: 1)
+        node.receive(.replica(header, .accept(key: "k", record: Record(Version(5, 1, 1), "v"))), from: 1)
+        node.receive(.replica(header, .confirm(round: 7)), from: 1)
         node.sync()
         let sent = node.sent.map(\.message)
-        XCTAssertTrue(sent.contains(.accepted(header, version: Version(5, 1, 1))))
-        XCTAssertTrue(sent.contains(.confirmed(header, round: 7)))
+        XCTAssertTrue(sent.contains(.replica(header, .accepted(version: Version(5, 1, 1)))))
+        XCTAssertTrue(sent.contains(.replica(header, .confirmed(round: 7))))
     }
 
     func testItAnswersNoPeekAndServesNoStaleRead() {
         let node = incomplete(3, ["k": old])
-        node.receive(.peek(RequestID(1), epoch: 1, partition: ManualNode.partition, key: "k"), from: 1)
+        node.receive(
+            .request(RequestHeader(RequestID(1), epoch: 1, partition: ManualNode.partition, key: "k"), .peek), from: 1)
         node.sync()
         XCTAssertEqual(node.sent.filter { !$0.message.isBeacon }, [])
         let read = node.request(.get, consistency: .stale)
@@ -62,7 +64,7 @@ final class AbstainingTests: XCTestCase {
 
     func testItDeclinesTheLead() {
         let node = incomplete()
-        node.receive(.transfer(node.header(Ballot(5, 1))), from: 1)
+        node.receive(.replica(node.header(Ballot(5, 1)), .transfer), from: 1)
         node.sync()
         XCTAssertFalse(node.hasSent(\.prepared))
     }
@@ -83,13 +85,14 @@ final class AbstainingTests: XCTestCase {
         func hasAnswered() -> Bool {
             shard.flush(now: ManualNode.start)
             return shard.effects.contains { effect in
-                guard case .send(_, .accepted) = effect else { return false }
+                guard case .send(_, .replica(_, .accepted)) = effect else { return false }
                 return true
             }
         }
         let record = Record(Version(5, 1, 1), "v")
         shard.handle(
-            .message(from: NodeNumber(1), .accept(header, key: Topology.key, record: record)), now: ManualNode.start)
+            .message(from: NodeNumber(1), .replica(header, .accept(key: Topology.key, record: record))),
+            now: ManualNode.start)
         XCTAssertEqual(store.requiredSyncs, 1)
         store.write()
         shard.handle(.durable, now: ManualNode.start)
@@ -188,9 +191,9 @@ final class AbstainingTests: XCTestCase {
         let ballot = node.lead()
         node.pass(500)
         node.forgetSent()
-        node.receive(.reject(node.header(ballot)), from: 2)
+        node.receive(.replica(node.header(ballot), .reject), from: 2)
         XCTAssertFalse(node.hasSent(\.confirmed))
         node.receive(abstention(ballot), from: 2)
-        XCTAssertEqual(node.takeSent(to: 2, \.confirmed).map(\.round), [0])
+        XCTAssertTrue(node.sent.contains(.init(to: NodeNumber(2), message: .replica(node.header(ballot), .consult))))
     }
 }

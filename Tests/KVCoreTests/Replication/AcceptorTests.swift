@@ -11,75 +11,82 @@ final class AcceptorTests: XCTestCase {
 
     func testAPromiseIsToldWhenItIsDurable() {
         let header = node.header(Ballot(5, 2))
-        node.receive(.prepare(header), from: 2)
+        node.receive(.replica(header, .prepare), from: 2)
         XCTAssertEqual(answers(), [])
         node.sync()
-        XCTAssertEqual(answers(), [.promise(header, root: Digest(), contents: 0, floor: .zero)])
+        XCTAssertEqual(answers(), [.replica(header, .promise(root: Digest(), contents: 0, floor: .zero))])
     }
 
     func testARecordIsAcceptedWhenItIsDurable() {
         let header = node.header(Ballot(5, 2))
-        node.receive(.accept(header, key: "k", record: Record(Version(5, 2, 1), "v")), from: 2)
+        node.receive(.replica(header, .accept(key: "k", record: Record(Version(5, 2, 1), "v"))), from: 2)
         XCTAssertEqual(answers(), [])
         node.sync()
-        XCTAssertEqual(answers(), [.accepted(header, version: Version(5, 2, 1))])
+        XCTAssertEqual(answers(), [.replica(header, .accepted(version: Version(5, 2, 1)))])
         XCTAssertEqual(node.promise, Ballot(5, 2), "it has raised the promise")
     }
 
     func testAPromiseWaitsForASyncAndRecordsUnderItDoNot() {
         let header = node.header(Ballot(5, 2))
-        node.receive(.prepare(header), from: 2)
+        node.receive(.replica(header, .prepare), from: 2)
         node.write()
         XCTAssertEqual(answers(), [], "it would not survive power loss")
-        node.receive(.accept(header, key: "a", record: Record(Version(5, 2, 1), "v")), from: 2)
+        node.receive(.replica(header, .accept(key: "a", record: Record(Version(5, 2, 1), "v"))), from: 2)
         node.write()
         XCTAssertEqual(answers(), [], "it rests on the promise")
         node.sync()
         XCTAssertEqual(
             answers(),
-            [.promise(header, root: Digest(), contents: 0, floor: .zero), .accepted(header, version: Version(5, 2, 1))])
-        node.receive(.accept(header, key: "a", record: Record(Version(5, 2, 2), "w")), from: 2)
+            [
+                .replica(header, .promise(root: Digest(), contents: 0, floor: .zero)),
+                .replica(header, .accepted(version: Version(5, 2, 1))),
+            ])
+        node.receive(.replica(header, .accept(key: "a", record: Record(Version(5, 2, 2), "w"))), from: 2)
         XCTAssertEqual(answers(), [])
         node.write()
-        XCTAssertEqual(answers(), [.accepted(header, version: Version(5, 2, 2))], "by the mode, it is durable")
+        XCTAssertEqual(
+            answers(), [.replica(header, .accepted(version: Version(5, 2, 2)))], "by the mode, it is durable")
     }
 
     func testWhatIsBelowThePromiseIsRejected() {
-        node.receive(.prepare(node.header(Ballot(5, 2))), from: 2)
+        node.receive(.replica(node.header(Ballot(5, 2)), .prepare), from: 2)
         node.sync()
         _ = answers()
         let old = node.header(Ballot(4, 3))
-        node.receive(.accept(old, key: "k", record: Record(Version(4, 3, 1), "v")), from: 3)
-        node.receive(.confirm(old, round: 1), from: 3)
-        node.receive(.read(old, id: 1, key: "k"), from: 3)
-        node.receive(.prepare(old), from: 3)
-        XCTAssertEqual(answers(), Array(repeating: .reject(node.header(Ballot(5, 2))), count: 4))
+        node.receive(.replica(old, .accept(key: "k", record: Record(Version(4, 3, 1), "v"))), from: 3)
+        node.receive(.replica(old, .confirm(round: 1)), from: 3)
+        node.receive(.replica(old, .read(id: 1, key: "k")), from: 3)
+        node.receive(.replica(old, .prepare), from: 3)
+        XCTAssertEqual(answers(), Array(repeating: .replica(node.header(Ballot(5, 2)), .reject), count: 4))
         XCTAssertNil(node.value())
     }
 
     func testAnOlderRecordDoesNotReplaceALaterOne() {
         let header = node.header(Ballot(5, 2))
-        node.receive(.accept(header, key: "k", record: Record(Version(5, 2, 2), "new")), from: 2)
-        node.receive(.accept(header, key: "k", record: Record(Version(5, 2, 1), "old")), from: 2)
+        node.receive(.replica(header, .accept(key: "k", record: Record(Version(5, 2, 2), "new"))), from: 2)
+        node.receive(.replica(header, .accept(key: "k", record: Record(Version(5, 2, 1), "old"))), from: 2)
         node.sync()
         XCTAssertEqual(node.value(), "new")
         XCTAssertEqual(
             answers(),
-            [.accepted(header, version: Version(5, 2, 2)), .accepted(header, version: Version(5, 2, 1))],
+            [
+                .replica(header, .accepted(version: Version(5, 2, 2))),
+                .replica(header, .accepted(version: Version(5, 2, 1))),
+            ],
             "who holds a later record has passed the earlier one")
     }
 
     func testARecordAboveItsBearersBallotIsIgnored() {
         node.receive(
-            .accept(node.header(Ballot(5, 2)), key: "k", record: Record(Version(6, 2, 1), "v")), from: 2)
+            .replica(node.header(Ballot(5, 2)), .accept(key: "k", record: Record(Version(6, 2, 1), "v"))), from: 2)
         node.sync()
         XCTAssertEqual(answers(), [])
         XCTAssertNil(node.value())
     }
 
     func testNobodySpeaksForAnother() {
-        node.receive(.prepare(node.header(Ballot(5, 3))), from: 2)
-        node.receive(.prepare(node.header(Ballot(5, 4))), from: 4)
+        node.receive(.replica(node.header(Ballot(5, 3)), .prepare), from: 2)
+        node.receive(.replica(node.header(Ballot(5, 4)), .prepare), from: 4)
         node.sync()
         XCTAssertEqual(answers(), [])
         XCTAssertEqual(node.promise, .zero)
@@ -87,18 +94,19 @@ final class AcceptorTests: XCTestCase {
 
     func testARequestFromBeforeTheLastChangeIsOutdated() {
         let old = PartitionHeader(partition: ManualNode.partition, epoch: 0, ballot: Ballot(5, 2))
-        node.receive(.prepare(old), from: 2)
-        XCTAssertEqual(answers(), [.outdated(epoch: 1)])
+        node.receive(.replica(old, .prepare), from: 2)
+        XCTAssertEqual(answers(), [.shards(.outdated(epoch: 1))])
         XCTAssertEqual(node.promise, .zero)
     }
 
     func testAPeekTellsOnlyWhatIsDurable() {
         let record = Record(Version(5, 2, 1), "v")
-        node.receive(.accept(node.header(Ballot(5, 2)), key: "k", record: record), from: 2)
-        node.receive(.peek(RequestID(9), epoch: 1, partition: ManualNode.partition, key: "k"), from: 3)
+        node.receive(.replica(node.header(Ballot(5, 2)), .accept(key: "k", record: record)), from: 2)
+        node.receive(
+            .request(RequestHeader(RequestID(9), epoch: 1, partition: ManualNode.partition, key: "k"), .peek), from: 3)
         XCTAssertEqual(answers(), [])
         node.sync()
-        XCTAssert(answers().contains(.peeked(RequestID(9), record: record)))
+        XCTAssert(answers().contains(.reply(RequestID(9), .peeked(record))))
     }
 
     func testAReadFromDiskIsAnsweredWhenItIsLoaded() {
@@ -106,27 +114,28 @@ final class AcceptorTests: XCTestCase {
         let node = ManualNode(1, store: ManualStore(["k": record]))
         node.store.readsFromDisk = true
         let header = node.header(Ballot(5, 2))
-        node.receive(.read(header, id: 3, key: "k"), from: 2)
+        node.receive(.replica(header, .read(id: 3, key: "k")), from: 2)
         node.sync()
         XCTAssertEqual(node.sent, [])
         node.completeLoads()
-        XCTAssertEqual(node.sent.map(\.message), [.readResult(header, id: 3, key: "k", record: record)])
+        XCTAssertEqual(node.sent.map(\.message), [.replica(header, .readResult(id: 3, key: "k", record: record))])
     }
 
     func testWithAFullDiskValuesAreLeftUnansweredAndTombstonesTaken() {
         node.store.acceptsWrites = false
         let header = node.header(Ballot(5, 2))
-        node.receive(.accept(header, key: "j", record: Record(Version(5, 2, 1), "v")), from: 2)
+        node.receive(.replica(header, .accept(key: "j", record: Record(Version(5, 2, 1), "v"))), from: 2)
         node.sync()
         XCTAssertEqual(
-            answers(), [.accepted(header, version: Version(5, 2, 1))], "a leader that could write is followed")
+            answers(), [.replica(header, .accepted(version: Version(5, 2, 1)))], "a leader that could write is followed"
+        )
         node.store.acceptsCopies = false
-        node.receive(.accept(header, key: "k", record: Record(Version(5, 2, 1), "v")), from: 2)
+        node.receive(.replica(header, .accept(key: "k", record: Record(Version(5, 2, 1), "v"))), from: 2)
         node.sync()
         XCTAssertEqual(answers(), [])
-        node.receive(.accept(header, key: "k", record: Record(Version(5, 2, 2), nil)), from: 2)
+        node.receive(.replica(header, .accept(key: "k", record: Record(Version(5, 2, 2), nil))), from: 2)
         node.sync()
-        XCTAssertEqual(answers(), [.accepted(header, version: Version(5, 2, 2))])
+        XCTAssertEqual(answers(), [.replica(header, .accepted(version: Version(5, 2, 2)))])
     }
 
     /// Its disk does not answer, and a leader asks again and again.
@@ -136,12 +145,12 @@ final class AcceptorTests: XCTestCase {
         let node = ManualNode(1, options: options)
         let header = node.header(Ballot(5, 2))
         for _ in 0..<100 {
-            node.receive(.accept(header, key: "k", record: Record(Version(5, 2, 1), "v")), from: 2)
+            node.receive(.replica(header, .accept(key: "k", record: Record(Version(5, 2, 1), "v"))), from: 2)
         }
         node.sync()
         XCTAssertEqual(node.sent.count, 10)
         node.forgetSent()
-        node.receive(.accept(header, key: "k", record: Record(Version(5, 2, 1), "v")), from: 2)
+        node.receive(.replica(header, .accept(key: "k", record: Record(Version(5, 2, 1), "v"))), from: 2)
         XCTAssertEqual(node.sent.count, 1, "asked again, it answers")
     }
 
@@ -151,13 +160,13 @@ final class AcceptorTests: XCTestCase {
         let node = ManualNode(1, options: options)
         for round in 1...5 as ClosedRange<UInt64> {
             let header = PartitionHeader(partition: ManualNode.partition, epoch: 9, ballot: Ballot(round, 2))
-            node.receive(.prepare(header), from: 2)
+            node.receive(.replica(header, .prepare), from: 2)
         }
         node.forgetSent()
         let later = Assignment(replicas: [1, 2, 3].map { NodeNumber($0) }, changed: 9)
         node.give(.topology(ManualNode.topology(later)))
         node.sync()
-        let promises = node.sent.count { if case .promise = $0.message { true } else { false } }
+        let promises = node.sent.count { if case .replica(_, .promise) = $0.message { true } else { false } }
         XCTAssertEqual(promises, 3)
     }
 
@@ -166,19 +175,19 @@ final class AcceptorTests: XCTestCase {
         let header = PartitionHeader(partition: ManualNode.partition, epoch: 9, ballot: Ballot(5, 2))
         let long = Key(Array(repeating: 7, count: 10_000))
         let record = Record(Version(5, 2, 1), String(repeating: "v", count: 10_000))
-        for message in [PeerMessage.accept(header, key: "k", record: record), .read(header, id: 1, key: long)] {
+        for message in [ReplicaMessage.accept(key: "k", record: record), .read(id: 1, key: long)] {
             var options = ShardOptions()
             options.maximumEarlyBytes = 35_000
             let node = ManualNode(1, options: options)
-            for _ in 0..<3 { node.receive(message, from: 2) }
+            for _ in 0..<3 { node.receive(.replica(header, message), from: 2) }
             // The fourth does not fit any more, and what is small still does.
-            node.receive(.accept(header, key: "late", record: record), from: 2)
-            node.receive(.prepare(header), from: 2)
+            node.receive(.replica(header, .accept(key: "late", record: record)), from: 2)
+            node.receive(.replica(header, .prepare), from: 2)
             node.forgetSent()
             let later = Assignment(replicas: [1, 2, 3].map { NodeNumber($0) }, changed: 9)
             node.give(.topology(ManualNode.topology(later)))
             node.sync()
-            let promises = node.sent.count { if case .promise = $0.message { true } else { false } }
+            let promises = node.sent.count { if case .replica(_, .promise) = $0.message { true } else { false } }
             XCTAssertEqual(promises, 1)
             XCTAssertNil(node.store.records["late"], "\(message)")
         }
@@ -186,19 +195,20 @@ final class AcceptorTests: XCTestCase {
 
     func testDamagedNumbersOfPeersAreHarmless() {
         let nowhere = PartitionHeader(partition: PartitionID(.max), epoch: 1, ballot: Ballot(5, 2))
-        node.receive(.prepare(nowhere), from: 2)
+        node.receive(.replica(nowhere, .prepare), from: 2)
         node.receive(
-            .leading(epoch: .max, [Leadership(partition: PartitionID(.max), ballot: Ballot(raw: .max))]), from: 2)
-        node.receive(.entries(node.header(Ballot(5, 2)), leaf: .max), from: 2)
-        node.receive(.leavesResult(node.header(.zero), floor: .zero, leaves: [], contents: []), from: 2)
-        node.receive(.confirmed(node.header(.zero), round: .max), from: 2)
-        node.receive(.accepted(node.header(.zero), version: Version(ballot: .zero, sequence: .max)), from: 2)
-        node.receive(.forwarded(RequestID(1), .notLeader(hint: NodeNumber(.max))), from: 2)
-        node.receive(.peeked(RequestID(1), record: nil), from: 2)
+            .shards(.leading(epoch: .max, [Leadership(partition: PartitionID(.max), ballot: Ballot(raw: .max))])),
+            from: 2)
+        node.receive(.replica(node.header(Ballot(5, 2)), .entries(leaf: .max)), from: 2)
+        node.receive(.replica(node.header(.zero), .leavesResult(floor: .zero, leaves: [], contents: [])), from: 2)
+        node.receive(.replica(node.header(.zero), .confirmed(round: .max)), from: 2)
+        node.receive(.replica(node.header(.zero), .accepted(version: Version(ballot: .zero, sequence: .max))), from: 2)
+        node.receive(.reply(RequestID(1), .forwarded(.notLeader(hint: NodeNumber(.max)))), from: 2)
+        node.receive(.reply(RequestID(1), .peeked(nil)), from: 2)
         node.receive(
-            .forward(
-                RequestID(1), epoch: 1, timeout: Span(nanoseconds: .max), key: "k", partition: PartitionID(.max),
-                command: .get), from: 2)
-        XCTAssertEqual(answers(), [.forwarded(RequestID(1), .notLeader(hint: nil))])
+            .request(
+                RequestHeader(RequestID(1), epoch: 1, partition: PartitionID(.max), key: "k"),
+                .forward(timeout: Span(nanoseconds: .max), command: .get)), from: 2)
+        XCTAssertEqual(answers(), [.reply(RequestID(1), .forwarded(.notLeader(hint: nil)))])
     }
 }

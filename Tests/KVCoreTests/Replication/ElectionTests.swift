@@ -10,7 +10,7 @@ final class ElectionTests: XCTestCase {
         XCTAssertEqual(canvass.count, 1)
         XCTAssertEqual(node.promise, .zero, "a canvass promises nothing")
 
-        node.receive(.canvassed(canvass[0], granted: true, promised: Ballot(7, 3)), from: 2)
+        node.receive(.replica(canvass[0], .canvassed(granted: true, promised: Ballot(7, 3))), from: 2)
         XCTAssertEqual(node.promise, Ballot(8, 1), "above all it has heard of")
         XCTAssertFalse(node.hasSent(\.prepared), "its own promise is not durable")
 
@@ -19,7 +19,7 @@ final class ElectionTests: XCTestCase {
         XCTAssertEqual(prepares.map(\.ballot), [Ballot(8, 1)])
         XCTAssertFalse(node.leads)
 
-        node.receive(.promise(prepares[0], root: Digest(), contents: 0, floor: .zero), from: 2)
+        node.receive(.replica(prepares[0], .promise(root: Digest(), contents: 0, floor: .zero)), from: 2)
         XCTAssert(node.leads)
         XCTAssert(node.isSettled, "a majority has its root")
     }
@@ -35,8 +35,8 @@ final class ElectionTests: XCTestCase {
         node.up(2, 3)
         node.pass(50)
         let header = node.takeSent(to: 2, \.canvassed)[0]
-        node.receive(.canvassed(header, granted: false, promised: Ballot(3, 2)), from: 2)
-        node.receive(.canvassed(header, granted: false, promised: Ballot(3, 2)), from: 3)
+        node.receive(.replica(header, .canvassed(granted: false, promised: Ballot(3, 2))), from: 2)
+        node.receive(.replica(header, .canvassed(granted: false, promised: Ballot(3, 2))), from: 3)
         node.sync()
         XCTAssertFalse(node.hasSent(\.prepared))
         XCTAssertEqual(node.promise, .zero)
@@ -48,8 +48,8 @@ final class ElectionTests: XCTestCase {
         node.pass(50)
         let header = node.takeSent(to: 3, \.canvassed)[0]
         node.receive(
-            .leading(epoch: 1, [Leadership(partition: ManualNode.partition, ballot: Ballot(3, 2))]), from: 2)
-        node.receive(.canvassed(header, granted: true, promised: .zero), from: 3)
+            .shards(.leading(epoch: 1, [Leadership(partition: ManualNode.partition, ballot: Ballot(3, 2))])), from: 2)
+        node.receive(.replica(header, .canvassed(granted: true, promised: .zero)), from: 3)
         node.sync()
         XCTAssertFalse(node.hasSent(\.prepared))
     }
@@ -58,7 +58,7 @@ final class ElectionTests: XCTestCase {
         let node = ManualNode(3)
         node.up(1, 2)
         node.receive(
-            .leading(epoch: 1, [Leadership(partition: ManualNode.partition, ballot: Ballot(3, 1))]), from: 1)
+            .shards(.leading(epoch: 1, [Leadership(partition: ManualNode.partition, ballot: Ballot(3, 1))])), from: 1)
         node.forgetSent()
         for _ in 0..<50 {
             node.pass(100)
@@ -114,7 +114,7 @@ final class ElectionTests: XCTestCase {
     func testNoBallotIsMadeWhenTheRoundsAreUsedUp() {
         let node = ManualNode(1)
         let last = Ballot(Ballot.maximumRound, 3)
-        node.receive(.prepare(node.header(last)), from: 3)
+        node.receive(.replica(node.header(last), .prepare), from: 3)
         node.up(2, 3)
         node.pass(5000)
         XCTAssertEqual(node.promise, last, "the promise never goes down")
@@ -126,19 +126,24 @@ final class ElectionTests: XCTestCase {
         node.up(1, 3)
         node.pass(600)
         let canvass = node.takeSent(to: 3, \.canvassed)[0]
-        node.receive(.canvassed(canvass, granted: true, promised: .zero), from: 3)
+        node.receive(.replica(canvass, .canvassed(granted: true, promised: .zero)), from: 3)
         node.sync()
-        node.receive(.promise(node.takeSent(to: 3, \.prepared)[0], root: Digest(), contents: 0, floor: .zero), from: 3)
-        node.receive(.canvassed(canvass, granted: false, promised: .zero), from: 1)
+        node.receive(
+            .replica(node.takeSent(to: 3, \.prepared)[0], .promise(root: Digest(), contents: 0, floor: .zero)), from: 3)
+        node.receive(.replica(canvass, .canvassed(granted: false, promised: .zero)), from: 1)
         XCTAssert(node.leads)
 
         // Node 1 comes first: once it is level, the lead is offered to it.
         node.pass(1100)
-        for case .leaves(let header, _) in node.sent.map(\.message) {
-            node.receive(.leavesResult(header, floor: .zero, leaves: HashTree().digests, contents: []), from: 1)
+        for case .replica(let header, .leaves) in node.sent.map(\.message) {
+            node.receive(
+                .replica(header, .leavesResult(floor: .zero, leaves: HashTree().digests, contents: [])), from: 1)
         }
         node.pass(1100)
-        XCTAssert(node.sent.contains { $0.to == NodeNumber(1) && $0.message == .transfer(node.header(node.promise)) })
+        XCTAssert(
+            node.sent.contains {
+                $0.to == NodeNumber(1) && $0.message == .replica(node.header(node.promise), .transfer)
+            })
     }
 
     func testALeaderWithoutAMajorityInTouchSendsNoBeacons() {

@@ -100,7 +100,7 @@ final class ExpiryInFlightTests: XCTestCase {
         node.forgetSent()
         let create = node.request(.put("w", .ifAbsent))
         XCTAssertEqual(proposed(), 1)
-        node.receive(.accepted(node.header(ballot), version: version(2)), from: 2)
+        node.receive(.replica(node.header(ballot), .accepted(version: version(2))), from: 2)
         node.sync()
         XCTAssertEqual(node.answers[create], .written(version(2)))
     }
@@ -111,7 +111,7 @@ final class ExpiryInFlightTests: XCTestCase {
         let waiting = node.request(.add(1))
         node.pass(150)
         XCTAssertEqual(node.answers[late], .refused(.noLeader))
-        node.receive(.prepare(node.header(Ballot(90, 3))), from: 3)
+        node.receive(.replica(node.header(Ballot(90, 3)), .prepare), from: 3)
         XCTAssertEqual(node.takeSent(to: 3, \.forwarded).map(\.id), [waiting])
     }
 }

@@ -29,7 +29,8 @@ final class PeerWindowTests: XCTestCase {
     }
 
     private func accept(_ sequence: UInt64, by peer: UInt16) {
-        node.receive(.accepted(node.header(ballot), version: Version(ballot: ballot, sequence: sequence)), from: peer)
+        node.receive(
+            .replica(node.header(ballot), .accepted(version: Version(ballot: ballot, sequence: sequence))), from: peer)
     }
 
     func testAReplicaThatDoesNotKeepUpIsSentNoMoreThanTheWindow() {
@@ -82,7 +83,7 @@ final class PeerWindowTests: XCTestCase {
 
     func testTheWindowIsFreeWhenTheLeadEnds() {
         _ = put(30)
-        node.receive(.prepare(node.header(Ballot(90, 3))), from: 3)
+        node.receive(.replica(node.header(Ballot(90, 3)), .prepare), from: 3)
         node.sync()
         XCTAssertFalse(node.leads)
         node.down(3)

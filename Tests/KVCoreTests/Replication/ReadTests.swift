@@ -15,10 +15,10 @@ final class ReadTests: XCTestCase {
         let first = node.request(.get)
         let second = node.request(.get)
         XCTAssertEqual(node.takeSent(to: 2, \.confirmed).map(\.round), [1, 2])
-        node.receive(.confirmed(node.header(ballot), round: 1), from: 2)
+        node.receive(.replica(node.header(ballot), .confirmed(round: 1)), from: 2)
         XCTAssertEqual(node.answers[first].flatMap(\.text), "v")
         XCTAssertNil(node.answers[second])
-        node.receive(.confirmed(node.header(ballot), round: 2), from: 3)
+        node.receive(.replica(node.header(ballot), .confirmed(round: 2)), from: 3)
         XCTAssertEqual(node.answers[second].flatMap(\.text), "v")
     }
 
@@ -26,16 +26,16 @@ final class ReadTests: XCTestCase {
         let reads = (0..<3).map { _ in node.ask(.get) }
         node.tick()
         XCTAssertEqual(node.takeSent(to: 2, \.confirmed).map(\.round), [1])
-        node.receive(.confirmed(node.header(ballot), round: 1), from: 3)
+        node.receive(.replica(node.header(ballot), .confirmed(round: 1)), from: 3)
         XCTAssertEqual(reads.compactMap { node.answers[$0]?.text }, ["v", "v", "v"])
     }
 
     func testAConfirmationOfWhatWasNotAskedForIsIgnored() {
-        node.receive(.confirmed(node.header(ballot), round: 50), from: 2)
+        node.receive(.replica(node.header(ballot), .confirmed(round: 50)), from: 2)
         let read = node.request(.get)
         XCTAssertNil(node.answers[read])
-        node.receive(.confirmed(node.header(Ballot(1, 2)), round: 1), from: 2)
-        node.receive(.confirmed(node.header(ballot), round: 1), from: 4)
+        node.receive(.replica(node.header(Ballot(1, 2)), .confirmed(round: 1)), from: 2)
+        node.receive(.replica(node.header(ballot), .confirmed(round: 1)), from: 4)
         XCTAssertNil(node.answers[read])
     }
 
@@ -46,7 +46,7 @@ final class ReadTests: XCTestCase {
         node.sync()
         node.confirm()
         XCTAssertNil(node.answers[read])
-        node.receive(.accepted(node.header(ballot), version: Version(ballot: ballot, sequence: 1)), from: 2)
+        node.receive(.replica(node.header(ballot), .accepted(version: Version(ballot: ballot, sequence: 1))), from: 2)
         XCTAssertNotNil(node.answers[first])
         XCTAssertEqual(node.answers[read].flatMap(\.text), "1")
         XCTAssertNil(node.answers[second])
@@ -64,7 +64,7 @@ final class ReadTests: XCTestCase {
         let read = node.request(.get)
         XCTAssertEqual(node.takeSent(to: 2, \.confirmed).map(\.round), [1])
         XCTAssertEqual(node.takeSent(to: 3, \.confirmed).map(\.round), [])
-        node.receive(.confirmed(node.header(ballot), round: 1), from: 2)
+        node.receive(.replica(node.header(ballot), .confirmed(round: 1)), from: 2)
         XCTAssertEqual(node.answers[read].flatMap(\.text), "v")
         node.pass(100)
         XCTAssertEqual(node.takeSent(to: 3, \.confirmed).map(\.round), [])
@@ -76,12 +76,12 @@ final class ReadTests: XCTestCase {
         XCTAssertEqual(node.takeSent(to: 3, \.confirmed).map(\.round), [], "it may yet come")
         node.pass(20)
         XCTAssertEqual(node.takeSent(to: 3, \.confirmed).map(\.round), [1])
-        node.receive(.confirmed(node.header(ballot), round: 1), from: 3)
+        node.receive(.replica(node.header(ballot), .confirmed(round: 1)), from: 3)
         XCTAssertEqual(node.answers[read].flatMap(\.text), "v")
         node.forgetSent()
         let next = node.request(.get)
         XCTAssertEqual(node.takeSent(to: 3, \.confirmed).map(\.round), [2], "asked at once")
-        node.receive(.confirmed(node.header(ballot), round: 2), from: 3)
+        node.receive(.replica(node.header(ballot), .confirmed(round: 2)), from: 3)
         XCTAssertEqual(node.answers[next].flatMap(\.text), "v")
         node.pass(1000)
         node.forgetSent()
@@ -101,13 +101,13 @@ final class ReadTests: XCTestCase {
             let read = five.request(.get)
             first = first ?? read
             for confirm in five.takeSent(to: 2, \.confirmed) {
-                five.receive(.confirmed(five.header(ballot), round: confirm.round), from: 2)
+                five.receive(.replica(five.header(ballot), .confirmed(round: confirm.round)), from: 2)
             }
             five.pass(10)
         }
         let asked = five.takeSent(to: 4, \.confirmed).map(\.round)
         XCTAssertEqual(asked.isEmpty, false, "the others are asked within two or three timers")
-        five.receive(.confirmed(five.header(ballot), round: asked.first ?? 0), from: 4)
+        five.receive(.replica(five.header(ballot), .confirmed(round: asked.first ?? 0)), from: 4)
         XCTAssertEqual(first.flatMap { five.answers[$0] }, .absent)
         five.forgetSent()
         _ = five.request(.get)

@@ -18,7 +18,7 @@ final class RecoveryTests: XCTestCase {
         let reads = node.takeSent(to: 2, \.asked)
         XCTAssertEqual(reads.count, 1)
         for read in reads {
-            node.receive(.readResult(read.header, id: read.id, key: read.key, record: record), from: 2)
+            node.receive(.replica(read.header, .readResult(id: read.id, key: read.key, record: record)), from: 2)
         }
     }
 
@@ -117,9 +117,9 @@ final class RecoveryTests: XCTestCase {
         let node = unsettled(["k": own])
         let read = node.request(.get)
         let asked = node.takeSent(to: 2, \.asked)[0]
-        node.receive(.readResult(node.header(Ballot(1, 1)), id: asked.id, key: "k", record: own), from: 2)
-        node.receive(.readResult(asked.header, id: asked.id + 1, key: "k", record: own), from: 2)
-        node.receive(.readResult(asked.header, id: asked.id, key: "k", record: own), from: 4)
+        node.receive(.replica(node.header(Ballot(1, 1)), .readResult(id: asked.id, key: "k", record: own)), from: 2)
+        node.receive(.replica(asked.header, .readResult(id: asked.id + 1, key: "k", record: own)), from: 2)
+        node.receive(.replica(asked.header, .readResult(id: asked.id, key: "k", record: own)), from: 4)
         XCTAssertFalse(node.hasSent(\.confirmed))
         XCTAssertNil(node.answers[read])
     }

@@ -27,8 +27,10 @@ final class RepairTests: XCTestCase {
         for isWiped in [false, true] {
             let node = unreadable(isWiped: isWiped)
             let header = node.header(Ballot(5, 2))
-            node.receive(.peek(RequestID(1), epoch: 1, partition: ManualNode.partition, key: "k"), from: 3)
-            node.receive(.read(header, id: 1, key: "k"), from: 2)
+            node.receive(
+                .request(RequestHeader(RequestID(1), epoch: 1, partition: ManualNode.partition, key: "k"), .peek),
+                from: 3)
+            node.receive(.replica(header, .read(id: 1, key: "k")), from: 2)
             node.sync()
             node.forgetSent()
             node.completeLoads()
@@ -44,7 +46,7 @@ final class RepairTests: XCTestCase {
             node.completeLoads()
             XCTAssertNil(node.answers[read])
             XCTAssertEqual(node.takeSent(to: 2, \.peeked).count, 1)
-            node.receive(.peeked(read, record: Record(version, "v")), from: 2)
+            node.receive(.reply(read, .peeked(Record(version, "v"))), from: 2)
             XCTAssertEqual(node.answers[read].flatMap(\.text), "v")
         }
     }
@@ -65,10 +67,10 @@ final class RepairTests: XCTestCase {
         let asked = node.takeSent(to: 3, \.peeked)
         XCTAssertEqual(asked.count, 1)
         // Another version is not what was lost.
-        node.receive(.peeked(asked[0], record: Record(Version(1, 2, 2), "x")), from: 2)
-        node.receive(.peeked(asked[0], record: nil), from: 2)
+        node.receive(.reply(asked[0], .peeked(Record(Version(1, 2, 2), "x"))), from: 2)
+        node.receive(.reply(asked[0], .peeked(nil)), from: 2)
         XCTAssertEqual(node.store.spoiled, ["k"])
-        node.receive(.peeked(asked[0], record: Record(version, "v")), from: 3)
+        node.receive(.reply(asked[0], .peeked(Record(version, "v"))), from: 3)
         XCTAssertEqual(node.store.spoiled, [])
         XCTAssertTrue(node.notices.contains { if case .repaired = $0 { true } else { false } })
         node.completeLoads()

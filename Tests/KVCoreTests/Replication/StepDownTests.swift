@@ -11,7 +11,7 @@ final class StepDownTests: XCTestCase {
         node.forgetSent()
     }
 
-    private func deposed() { node.receive(.prepare(node.header(higher)), from: 3) }
+    private func deposed() { node.receive(.replica(node.header(higher), .prepare), from: 3) }
 
     func testWhatWasProposedIsUnknown() {
         let put = node.request(.put("v"))
@@ -40,7 +40,7 @@ final class StepDownTests: XCTestCase {
     func testWhatWasHeldGoesToTheNewLeader() {
         node.down(2, 3)
         let put = node.request(.put("v"))
-        node.give(.message(from: NodeNumber(3), .prepare(node.header(higher))))
+        node.give(.message(from: NodeNumber(3), .replica(node.header(higher), .prepare)))
         node.up(3)
         node.pass(10)
         XCTAssertEqual(node.takeSent(to: 3, \.forwarded).map(\.id), [put])
@@ -48,26 +48,26 @@ final class StepDownTests: XCTestCase {
 
     func testARejectionDeposesToo() {
         let put = node.request(.put("v"))
-        node.receive(.reject(node.header(higher)), from: 2)
+        node.receive(.replica(node.header(higher), .reject), from: 2)
         XCTAssertEqual(node.answers[put], .unknown(.leaderLost))
         XCTAssertFalse(node.leads)
     }
 
     func testARejectionOfAnOlderBallotDoesNot() {
-        node.receive(.reject(node.header(Ballot(1, 3))), from: 2)
+        node.receive(.replica(node.header(Ballot(1, 3)), .reject), from: 2)
         XCTAssert(node.leads)
     }
 
     func testAForwardedOperationIsAnsweredToItsSender() {
         node.receive(
-            .forward(
-                RequestID(7), epoch: 1, timeout: .milliseconds(1000), key: "k", partition: ManualNode.partition,
-                command: .put("v")), from: 2)
+            .request(
+                RequestHeader(RequestID(7), epoch: 1, partition: ManualNode.partition, key: "k"),
+                .forward(timeout: .milliseconds(1000), command: .put("v"))), from: 2)
         node.forgetSent()
         deposed()
         XCTAssertEqual(
             node.sent.filter { $0.to == NodeNumber(2) }.map(\.message),
-            [.forwarded(RequestID(7), .outcome(.unknown(.leaderLost)))])
+            [.reply(RequestID(7), .forwarded(.outcome(.unknown(.leaderLost))))])
     }
 
     func testTheNewBallotIsAboveTheOneThatDeposed() {
@@ -75,7 +75,7 @@ final class StepDownTests: XCTestCase {
         node.down(3)
         node.pass(50)
         for canvass in node.takeSent(to: 2, \.canvassed) {
-            node.receive(.canvassed(canvass, granted: true, promised: .zero), from: 2)
+            node.receive(.replica(canvass, .canvassed(granted: true, promised: .zero)), from: 2)
         }
         XCTAssertGreaterThan(node.promise, higher)
     }

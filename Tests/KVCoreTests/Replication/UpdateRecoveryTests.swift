@@ -12,7 +12,7 @@ final class UpdateRecoveryTests: XCTestCase {
         store.readsFromDisk = true
         let adds = [node.request(.add(1)), node.request(.add(1))]
         for read in node.takeSent(to: 2, \.asked) {
-            node.receive(.readResult(read.header, id: read.id, key: read.key, record: own), from: 2)
+            node.receive(.replica(read.header, .readResult(id: read.id, key: read.key, record: own)), from: 2)
         }
         XCTAssertFalse(node.hasSent(\.accepted))
         node.forgetSent()

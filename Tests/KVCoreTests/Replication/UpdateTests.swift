@@ -14,7 +14,7 @@ final class UpdateTests: XCTestCase {
 
     private func version(_ sequence: UInt64) -> Version { Version(ballot: ballot, sequence: sequence) }
 
-    private func deposed() { node.receive(.prepare(node.header(Ballot(90, 3))), from: 3) }
+    private func deposed() { node.receive(.replica(node.header(Ballot(90, 3)), .prepare), from: 3) }
 
     // MARK: In memory
 
@@ -138,9 +138,9 @@ final class UpdateTests: XCTestCase {
         let add = node.request(.add(1), timeout: 100)
         let patient = node.request(.add(10))
         node.receive(
-            .forward(
-                RequestID(7), epoch: 1, timeout: .milliseconds(50), key: "k", partition: ManualNode.partition,
-                command: .add(100)), from: 2)
+            .request(
+                RequestHeader(RequestID(7), epoch: 1, partition: ManualNode.partition, key: "k"),
+                .forward(timeout: .milliseconds(50), command: .add(100))), from: 2)
         node.pass(150)
         XCTAssertEqual(node.answers[add], .refused(.noLeader))
         XCTAssertEqual(node.takeSent(to: 2, \.result), [.outcome(.refused(.noLeader))])
@@ -181,7 +181,7 @@ final class UpdateTests: XCTestCase {
             node.sent.contains { $0.to == NodeNumber(2) && $0.message.isTransfer }, "it need not wait for its disk")
         node.completeLoads()
         XCTAssertFalse(node.hasSent(\.accepted))
-        node.receive(.prepare(node.header(Ballot(90, 2))), from: 2)
+        node.receive(.replica(node.header(Ballot(90, 2)), .prepare), from: 2)
         XCTAssertEqual(node.takeSent(to: 2, \.forwarded).map(\.id), [waiting, late])
     }
 

@@ -13,7 +13,7 @@ final class WriteTests: XCTestCase {
     private func version(_ sequence: UInt64) -> Version { Version(ballot: ballot, sequence: sequence) }
 
     private func accept(_ sequence: UInt64, by peer: UInt16) {
-        node.receive(.accepted(node.header(ballot), version: version(sequence)), from: peer)
+        node.receive(.replica(node.header(ballot), .accepted(version: version(sequence))), from: peer)
     }
 
     func testAPutIsAcknowledgedWhenTheLeaderAndOneMoreHoldIt() {

@@ -7,8 +7,9 @@ final class RelayTests: XCTestCase {
 
     private func relay(_ command: Command = .put("v"), _ id: RequestID = RequestID(77), from peer: UInt16 = 9) {
         node.receive(
-            .relay(
-                id, epoch: 1, timeout: .milliseconds(1000), key: "k", partition: ManualNode.partition, command: command),
+            .request(
+                RequestHeader(id, epoch: 1, partition: ManualNode.partition, key: "k"),
+                .relay(timeout: .milliseconds(1000), command: command)),
             from: peer)
     }
 
@@ -17,7 +18,8 @@ final class RelayTests: XCTestCase {
 
     /// Node 3 leads, as node 4 has heard.
     private func hearLeader() {
-        node.receive(.leading(epoch: 1, [Leadership(partition: ManualNode.partition, ballot: Ballot(1, 3))]), from: 3)
+        node.receive(
+            .shards(.leading(epoch: 1, [Leadership(partition: ManualNode.partition, ballot: Ballot(1, 3))])), from: 3)
     }
 
     // MARK: Who asks
@@ -25,24 +27,26 @@ final class RelayTests: XCTestCase {
     func testAWriteGoesThroughAnotherWhereTheLeaderIsKnownAndOutOfTouch() {
         node.up(1, 2, 3)
         let first = node.request(.put("u"))
-        node.receive(.forwarded(first, .notLeader(hint: NodeNumber(3))), from: 1)
-        node.receive(.forwarded(first, .outcome(.written(Version(1, 3, 1)))), from: 3)
+        node.receive(.reply(first, .forwarded(.notLeader(hint: NodeNumber(3)))), from: 1)
+        node.receive(.reply(first, .forwarded(.outcome(.written(Version(1, 3, 1))))), from: 3)
         node.give(.peer(NodeNumber(3), .down))
         node.forgetSent()
         let put = node.request(.put("v"))
         for _ in 0..<4 {
             for peer in [1, 2] as [UInt16] {
-                node.receive(.forwarded(put, .notLeader(hint: NodeNumber(3))), from: peer)
+                node.receive(.reply(put, .forwarded(.notLeader(hint: NodeNumber(3)))), from: peer)
             }
             XCTAssertFalse(node.sent.contains { $0.message.relayed != nil }, "it may just be about to be known")
             node.pass(10)
         }
-        for peer in [1, 2] as [UInt16] { node.receive(.forwarded(put, .notLeader(hint: NodeNumber(3))), from: peer) }
+        for peer in [1, 2] as [UInt16] {
+            node.receive(.reply(put, .forwarded(.notLeader(hint: NodeNumber(3)))), from: peer)
+        }
         node.pass(20)
         let asked = node.sent.filter { $0.message.relayed?.id == put }
         XCTAssertEqual(asked.count, 1)
         let helper = asked.first?.to ?? NodeNumber(0)
-        node.receive(.forwarded(put, .outcome(.written(Version(1, 3, 2)))), from: helper.raw)
+        node.receive(.reply(put, .forwarded(.outcome(.written(Version(1, 3, 2))))), from: helper.raw)
         XCTAssertEqual(node.answers[put], .written(Version(1, 3, 2)))
     }
 
@@ -51,7 +55,7 @@ final class RelayTests: XCTestCase {
         let put = node.request(.put("v"))
         for _ in 0..<20 {
             for peer in [1, 2] as [UInt16] {
-                node.receive(.forwarded(put, .notLeader(hint: NodeNumber(3))), from: peer)
+                node.receive(.reply(put, .forwarded(.notLeader(hint: NodeNumber(3)))), from: peer)
             }
             node.pass(20)
         }
@@ -66,7 +70,7 @@ final class RelayTests: XCTestCase {
         node.pass(300)
         XCTAssertEqual(
             node.sent.filter { $0.message.relayed != nil }.map(\.to), [NodeNumber(2)], "not the leader itself")
-        node.receive(.forwarded(read, .outcome(.absent)), from: 2)
+        node.receive(.reply(read, .forwarded(.outcome(.absent))), from: 2)
         XCTAssertEqual(node.answers[read], .absent)
     }
 
@@ -81,11 +85,11 @@ final class RelayTests: XCTestCase {
         XCTAssertEqual(passed.map(\.timeout), [.milliseconds(900)])
         let id = try XCTUnwrap(passed.first?.id)
         XCTAssertNotEqual(id, RequestID(77), "another node's numbers are not this one's")
-        node.receive(.forwarded(id, .outcome(.written(Version(1, 3, 1)))), from: 2)
+        node.receive(.reply(id, .forwarded(.outcome(.written(Version(1, 3, 1))))), from: 2)
         XCTAssertEqual(results, [], "not from another than was asked")
-        node.receive(.forwarded(id, .outcome(.written(Version(1, 3, 1)))), from: 3)
+        node.receive(.reply(id, .forwarded(.outcome(.written(Version(1, 3, 1))))), from: 3)
         XCTAssertEqual(results, [.outcome(.written(Version(1, 3, 1)))])
-        node.receive(.forwarded(id, .outcome(.written(Version(1, 3, 1)))), from: 3)
+        node.receive(.reply(id, .forwarded(.outcome(.written(Version(1, 3, 1))))), from: 3)
         XCTAssertEqual(results, [], "once")
     }
 
@@ -114,12 +118,13 @@ final class RelayTests: XCTestCase {
         options.maximumRequests = 2
         let node = ManualNode(4, options: options)
         node.up(3, 9)
-        node.receive(.leading(epoch: 1, [Leadership(partition: ManualNode.partition, ballot: Ballot(1, 3))]), from: 3)
+        node.receive(
+            .shards(.leading(epoch: 1, [Leadership(partition: ManualNode.partition, ballot: Ballot(1, 3))])), from: 3)
         func relay(_ id: UInt64) {
             node.receive(
-                .relay(
-                    RequestID(id), epoch: 1, timeout: .milliseconds(1000), key: "k", partition: ManualNode.partition,
-                    command: .get), from: 9)
+                .request(
+                    RequestHeader(RequestID(id), epoch: 1, partition: ManualNode.partition, key: "k"),
+                    .relay(timeout: .milliseconds(1000), command: .get)), from: 9)
         }
         for id in 1...3 as ClosedRange<UInt64> { relay(id) }
         XCTAssertEqual(node.takeSent(to: 3, \.forwarded).count, 2)
@@ -135,9 +140,9 @@ final class RelayTests: XCTestCase {
         leader.forgetSent()
         leader.up(9)
         leader.receive(
-            .relay(
-                RequestID(5), epoch: 1, timeout: .milliseconds(1000), key: "k", partition: ManualNode.partition,
-                command: .put("v")), from: 9)
+            .request(
+                RequestHeader(RequestID(5), epoch: 1, partition: ManualNode.partition, key: "k"),
+                .relay(timeout: .milliseconds(1000), command: .put("v"))), from: 9)
         leader.choose()
         XCTAssertEqual(leader.takeSent(to: 9, \.result).count, 1)
         XCTAssertEqual(leader.value(), "v")

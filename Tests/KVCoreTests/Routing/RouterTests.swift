@@ -8,7 +8,7 @@ final class RouterTests: XCTestCase {
     override func setUp() { node.up(1, 2, 3) }
 
     private func tell(_ id: RequestID, _ result: ForwardResult, from peer: UInt16) {
-        node.receive(.forwarded(id, result), from: peer)
+        node.receive(.reply(id, .forwarded(result)), from: peer)
     }
 
     func testARequestGoesToAReplicaAndItsAnswerComesBack() {
@@ -122,41 +122,41 @@ final class LeaderlessReadTests: XCTestCase {
 
     func testAMajorityOfOneVersionIsTheAnswer() {
         let read = peekedAt()
-        node.receive(.peeked(read, record: new), from: 2)
+        node.receive(.reply(read, .peeked(new)), from: 2)
         XCTAssertNil(node.answers[read])
-        node.receive(.peeked(read, record: new), from: 3)
+        node.receive(.reply(read, .peeked(new)), from: 3)
         XCTAssertEqual(node.answers[read], .found(new))
     }
 
     func testDifferentVersionsWaitForTheLeader() {
         let read = peekedAt()
-        node.receive(.peeked(read, record: new), from: 2)
-        node.receive(.peeked(read, record: old), from: 3)
+        node.receive(.reply(read, .peeked(new)), from: 2)
+        node.receive(.reply(read, .peeked(old)), from: 3)
         XCTAssertNil(node.answers[read])
-        node.receive(.forwarded(read, .outcome(.found(new))), from: 1)
+        node.receive(.reply(read, .forwarded(.outcome(.found(new)))), from: 1)
         XCTAssertEqual(node.answers[read], .found(new))
     }
 
     func testOneReplicaTwiceIsNoMajority() {
         let read = peekedAt()
-        node.receive(.peeked(read, record: new), from: 2)
-        node.receive(.peeked(read, record: new), from: 2)
-        node.receive(.peeked(read, record: new), from: 9)
+        node.receive(.reply(read, .peeked(new)), from: 2)
+        node.receive(.reply(read, .peeked(new)), from: 2)
+        node.receive(.reply(read, .peeked(new)), from: 9)
         XCTAssertNil(node.answers[read])
     }
 
     func testAMajorityWithoutTheKeyIsAnAnswerToo() {
         let read = peekedAt()
-        node.receive(.peeked(read, record: nil), from: 1)
-        node.receive(.peeked(read, record: nil), from: 3)
+        node.receive(.reply(read, .peeked(nil)), from: 1)
+        node.receive(.reply(read, .peeked(nil)), from: 3)
         XCTAssertEqual(node.answers[read], .absent)
     }
 
     func testAMajorityOfOneTombstoneMeansAbsent() {
         let read = peekedAt()
         let tombstone = Record(version: new.version, value: nil)
-        node.receive(.peeked(read, record: tombstone), from: 1)
-        node.receive(.peeked(read, record: tombstone), from: 3)
+        node.receive(.reply(read, .peeked(tombstone)), from: 1)
+        node.receive(.reply(read, .peeked(tombstone)), from: 3)
         XCTAssertEqual(node.answers[read], .absent)
     }
 
@@ -164,10 +164,10 @@ final class LeaderlessReadTests: XCTestCase {
     func testTheExpiredIsLeftToTheLeader() {
         let read = peekedAt()
         let expired = Record(version: new.version, expiry: Expiry(milliseconds: node.now.wall), value: [1])
-        node.receive(.peeked(read, record: expired), from: 1)
-        node.receive(.peeked(read, record: expired), from: 3)
+        node.receive(.reply(read, .peeked(expired)), from: 1)
+        node.receive(.reply(read, .peeked(expired)), from: 3)
         XCTAssertNil(node.answers[read])
-        node.receive(.forwarded(read, .outcome(.absent)), from: 1)
+        node.receive(.reply(read, .forwarded(.outcome(.absent))), from: 1)
         XCTAssertEqual(node.answers[read], .absent)
     }
 
@@ -177,7 +177,7 @@ final class LeaderlessReadTests: XCTestCase {
         node.pass(600)
         XCTAssert(node.hasSent(\.canvassed))
         let read = node.request(.get)
-        node.receive(.peeked(read, record: new), from: 3)
+        node.receive(.reply(read, .peeked(new)), from: 3)
         XCTAssertEqual(node.answers[read], .found(new), "its own copy counts")
     }
 }
@@ -194,7 +194,7 @@ final class StaleReadTests: XCTestCase {
 
     func testWhatIsNotDurableIsNotShown() {
         let node = ManualNode(2)
-        node.receive(.accept(node.header(Ballot(1, 1)), key: "k", record: record), from: 1)
+        node.receive(.replica(node.header(Ballot(1, 1)), .accept(key: "k", record: record)), from: 1)
         let read = node.request(.get, consistency: .stale)
         XCTAssertNil(node.answers[read])
         node.sync()
@@ -208,7 +208,7 @@ final class StaleReadTests: XCTestCase {
         XCTAssertEqual(node.sent.filter { $0.message.peeked == read }.map(\.to.raw), [1])
         node.pass(60)
         XCTAssertEqual(node.sent.filter { $0.message.peeked == read }.map(\.to.raw), [1, 2])
-        node.receive(.peeked(read, record: record), from: 2)
+        node.receive(.reply(read, .peeked(record)), from: 2)
         XCTAssertEqual(node.answers[read], .found(record))
     }
 

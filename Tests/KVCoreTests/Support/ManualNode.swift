@@ -194,7 +194,7 @@ final class ManualNode {
         pass(50)
         for node in supporters {
             for canvass in takeSent(to: node, \.canvassed) {
-                receive(.canvassed(canvass, granted: true, promised: .zero), from: node)
+                receive(.replica(canvass, .canvassed(granted: true, promised: .zero)), from: node)
             }
         }
         sync()
@@ -202,7 +202,8 @@ final class ManualNode {
             for header in takeSent(to: node, \.prepared) {
                 let own = store.tree(Self.partition).root
                 receive(
-                    .promise(header, root: root ?? own.digest, contents: own.contents, floor: .zero), from: node)
+                    .replica(header, .promise(root: root ?? own.digest, contents: own.contents, floor: .zero)),
+                    from: node)
             }
         }
         XCTAssert(leads, "elected")
@@ -213,7 +214,7 @@ final class ManualNode {
     /// Node 2 accepts what it is sent, and this node's own copy becomes durable: all proposed so far is chosen.
     func choose() {
         for accept in takeSent(to: 2, \.accepted) {
-            receive(.accepted(accept.header, version: accept.record.version), from: 2)
+            receive(.replica(accept.header, .accepted(version: accept.record.version)), from: 2)
         }
         sync()
     }
@@ -221,7 +222,7 @@ final class ManualNode {
     /// Node 2 confirms the newest round asked for.
     func confirm() {
         guard let last = takeSent(to: 2, \.confirmed).last else { return XCTFail("no confirmation is asked for") }
-        receive(.confirmed(last.header, round: last.round), from: 2)
+        receive(.replica(last.header, .confirmed(round: last.round)), from: 2)
     }
 
     func header(_ ballot: Ballot) -> PartitionHeader {

@@ -65,62 +65,62 @@ extension Outcome {
 /// What a message is about, where it is of that kind.
 extension PeerMessage {
     var canvassed: PartitionHeader? {
-        guard case .canvass(let header) = self else { return nil }
+        guard case .replica(let header, .canvass) = self else { return nil }
         return header
     }
 
     var prepared: PartitionHeader? {
-        guard case .prepare(let header) = self else { return nil }
+        guard case .replica(let header, .prepare) = self else { return nil }
         return header
     }
 
     var accepted: (header: PartitionHeader, key: Key, record: Record)? {
-        guard case .accept(let header, let key, let record) = self else { return nil }
+        guard case .replica(let header, .accept(let key, let record)) = self else { return nil }
         return (header, key, record)
     }
 
     var relayed: (id: RequestID, timeout: Span, command: Command)? {
-        guard case .relay(let id, _, let timeout, _, _, let command) = self else { return nil }
-        return (id, timeout, command)
+        guard case .request(let header, .relay(let timeout, let command)) = self else { return nil }
+        return (header.id, timeout, command)
     }
 
     var confirmed: (header: PartitionHeader, round: UInt64)? {
-        guard case .confirm(let header, let round) = self else { return nil }
+        guard case .replica(let header, .confirm(let round)) = self else { return nil }
         return (header, round)
     }
 
     var asked: (header: PartitionHeader, id: UInt64, key: Key)? {
-        guard case .read(let header, let id, let key) = self else { return nil }
+        guard case .replica(let header, .read(let id, let key)) = self else { return nil }
         return (header, id, key)
     }
 
     var forwarded: (id: RequestID, timeout: Span, command: Command)? {
-        guard case .forward(let id, _, let timeout, _, _, let command) = self else { return nil }
-        return (id, timeout, command)
+        guard case .request(let header, .forward(let timeout, let command)) = self else { return nil }
+        return (header.id, timeout, command)
     }
 
     var result: ForwardResult? {
-        guard case .forwarded(_, let result) = self else { return nil }
+        guard case .reply(_, .forwarded(let result)) = self else { return nil }
         return result
     }
 
     var isTransfer: Bool {
-        guard case .transfer = self else { return false }
+        guard case .replica(_, .transfer) = self else { return false }
         return true
     }
 
     var peeked: RequestID? {
-        guard case .peek(let id, _, _, _) = self else { return nil }
-        return id
+        guard case .request(let header, .peek) = self else { return nil }
+        return header.id
     }
 
     var isLeavesRequest: Bool {
-        guard case .leaves = self else { return false }
+        guard case .replica(_, .leaves) = self else { return false }
         return true
     }
 
     var isBeacon: Bool {
-        guard case .leading = self else { return false }
+        guard case .shards(.leading) = self else { return false }
         return true
     }
 }

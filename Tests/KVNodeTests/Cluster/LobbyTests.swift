@@ -14,7 +14,7 @@ final class LobbyTests: XCTestCase {
         let n4 = try await TestLobby(seeds: [try member.port()])
         let delivery = try await member.deliveries.next()
         XCTAssertEqual(delivery.from, NodeNumber(0))
-        guard case .cluster(.announce(let applicant)) = delivery.messages.first else {
+        guard case .node(.cluster(.announce(let applicant))) = delivery.messages.first else {
             return XCTFail("\(delivery.messages)")
         }
         XCTAssertEqual(applicant.id, "n4")
@@ -39,9 +39,9 @@ final class LobbyTests: XCTestCase {
         let up = try await link.events.next()
         XCTAssertEqual(up, .up(boot: 1, epoch: 0))
         try await link.on { link in
-            link.send(.cluster(.topology(strangers)))
-            link.send(.outdated(epoch: 9))
-            link.send(.cluster(.topology(admitting)))
+            link.send(.node(.cluster(.topology(strangers))))
+            link.send(.shards(.outdated(epoch: 9)))
+            link.send(.node(.cluster(.topology(admitting))))
             link.flush()
         }
         let turn = try await n4.turns.next()
@@ -70,7 +70,7 @@ final class LobbyTests: XCTestCase {
             })
         _ = try await link.events.next()
         try await link.on { link in
-            link.send(.cluster(.topology(gone)))
+            link.send(.node(.cluster(.topology(gone))))
             link.flush()
         }
         let turn = try await n4.turns.next()

@@ -58,7 +58,7 @@ final class PeerLinkTests: XCTestCase {
         let up = try await link.events.next()
         XCTAssertEqual(up, .up(boot: 20))
 
-        let sent = (1...1000).map { PeerMessage.outdated(epoch: $0) }
+        let sent = (1...1000).map { PeerMessage.shards(.outdated(epoch: $0)) }
         try await link.on { link in
             for (index, message) in sent.enumerated() {
                 if index.isMultiple(of: 2) { link.send(message) } else { link.send(EncodedMessage(message)) }
@@ -83,9 +83,9 @@ final class PeerLinkTests: XCTestCase {
         let link = try await TestLink(to: member(2, port: server.port()), policy: policy(1))
         _ = try await link.events.next()
         let value = (0..<5_000_000).map { UInt8(truncatingIfNeeded: $0 &* 7) }
-        let message = PeerMessage.accept(
-            PartitionHeader(partition: PartitionID(1), epoch: 1, ballot: .zero), key: Key("k"),
-            record: Record(version: .zero, value: value))
+        let message = PeerMessage.replica(
+            PartitionHeader(partition: PartitionID(1), epoch: 1, ballot: .zero),
+            .accept(key: Key("k"), record: Record(version: .zero, value: value)))
         try await link.on { link in
             link.send(message)
             link.flush()
@@ -131,11 +131,11 @@ final class PeerLinkTests: XCTestCase {
         let up = try await link.events.next()
         XCTAssertEqual(up, .up(boot: 21))
         try await link.on { link in
-            link.send(.outdated(epoch: 2))
+            link.send(.shards(.outdated(epoch: 2)))
             link.flush()
         }
         let messages = try await second.messages(1)
-        XCTAssertEqual(messages, [.outdated(epoch: 2)])
+        XCTAssertEqual(messages, [.shards(.outdated(epoch: 2))])
         try await link.stop()
         await second.stop()
     }
@@ -168,7 +168,7 @@ final class PeerLinkTests: XCTestCase {
         let link = try await TestLink(to: member(2, port: server.port()), policy: policy(1))
         _ = try await link.events.next()
         try await link.on { link in
-            link.send(.outdated(epoch: 1))
+            link.send(.shards(.outdated(epoch: 1)))
             link.renew("it does not answer")
             link.renew("once is enough")
             XCTAssertFalse(link.isUp)
@@ -178,11 +178,11 @@ final class PeerLinkTests: XCTestCase {
         let up = try await link.events.next()
         XCTAssertEqual(up, .up(boot: 20))
         try await link.on { link in
-            link.send(.outdated(epoch: 2))
+            link.send(.shards(.outdated(epoch: 2)))
             link.flush()
         }
         let messages = try await server.messages(1)
-        XCTAssertEqual(messages, [.outdated(epoch: 2)])
+        XCTAssertEqual(messages, [.shards(.outdated(epoch: 2))])
         try await link.stop()
         await server.stop()
     }
@@ -193,7 +193,7 @@ final class PeerLinkTests: XCTestCase {
         await gone.stop()
         let link = try await TestLink(to: member(2, port: port), policy: policy(1))
         try await link.on { link in
-            for _ in 0..<3 { link.send(.outdated(epoch: 1)) }
+            for _ in 0..<3 { link.send(.shards(.outdated(epoch: 1))) }
             link.flush()
             XCTAssertEqual(link.dropped, 3)
             XCTAssertFalse(link.isUp)
@@ -207,11 +207,11 @@ final class PeerLinkTests: XCTestCase {
         let up = try await link.events.next()
         XCTAssertEqual(up, .up(boot: 20))
         try await link.on { link in
-            link.send(.outdated(epoch: 9))
+            link.send(.shards(.outdated(epoch: 9)))
             link.flush()
         }
         let messages = try await server.messages(1)
-        XCTAssertEqual(messages, [.outdated(epoch: 9)], "what was dropped does not come later")
+        XCTAssertEqual(messages, [.shards(.outdated(epoch: 9))], "what was dropped does not come later")
         try await link.stop()
         await server.stop()
     }
@@ -235,9 +235,9 @@ final class PeerLinkTests: XCTestCase {
         let link = try await TestLink(to: member(2, port: port), policy: policy(1), options: options)
         _ = try await link.events.next()
 
-        let message = PeerMessage.accept(
-            PartitionHeader(partition: PartitionID(1), epoch: 1, ballot: .zero), key: Key("k"),
-            record: Record(version: .zero, value: [UInt8](repeating: 1, count: 100_000)))
+        let message = PeerMessage.replica(
+            PartitionHeader(partition: PartitionID(1), epoch: 1, ballot: .zero),
+            .accept(key: Key("k"), record: Record(version: .zero, value: [UInt8](repeating: 1, count: 100_000))))
         try await link.on { link in
             // The kernel takes some megabytes, too.
             for _ in 0..<5000 where link.isUp {

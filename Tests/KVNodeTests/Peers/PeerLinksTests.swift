@@ -20,7 +20,7 @@ final class PeerLinksTests: XCTestCase {
         let another = try await links.events.next()
         XCTAssertEqual(another, .up(NodeNumber(3), epoch: 1))
 
-        let farewell = PeerMessage.outdated(epoch: 9)
+        let farewell = PeerMessage.shards(.outdated(epoch: 9))
         let removed = try await links.adopt(members(try [3: third.port()]), farewell: farewell)
         XCTAssertEqual(removed, [NodeNumber(2)])
         let last = try await second.messages(1)
@@ -44,11 +44,11 @@ final class PeerLinksTests: XCTestCase {
         let up = try await links.events.next()
         XCTAssertEqual(up, .up(NodeNumber(2), epoch: 2))
         try await links.on { links in
-            links.broadcast(.outdated(epoch: 1))
+            links.broadcast(.shards(.outdated(epoch: 1)))
             links.flush()
         }
         let messages = try await new.messages(1)
-        XCTAssertEqual(messages, [.outdated(epoch: 1)])
+        XCTAssertEqual(messages, [.shards(.outdated(epoch: 1))])
         try await links.stop()
         XCTAssertEqual(old.deliveries.rest, [])
         await old.stop()

@@ -66,7 +66,7 @@ final class PeerServerTests: XCTestCase {
         _ = try await asked.next()
         gate.signal()
         _ = try await asked.next()
-        try await other.on { $0.send(.heartbeat(PartitionUsage())) }
+        try await other.on { $0.send(.node(.heartbeat(PartitionUsage()))) }
         XCTAssertEqual(other.events.rest, [], "it is not up before that")
         gate.signal()
         let line = try await other.log.next()
@@ -140,9 +140,9 @@ final class PeerServerTests: XCTestCase {
     func testALongMessageIsToldOfWhileItArrives() async throws {
         let server = try await TestServer(policy: policy(2))
         let connection = try await admitted(to: server)
-        let message = PeerMessage.accept(
-            PartitionHeader(partition: PartitionID(1), epoch: 1, ballot: .zero), key: Key("k"),
-            record: Record(version: .zero, value: [UInt8](repeating: 7, count: 2_000_000)))
+        let message = PeerMessage.replica(
+            PartitionHeader(partition: PartitionID(1), epoch: 1, ballot: .zero),
+            .accept(key: Key("k"), record: Record(version: .zero, value: [UInt8](repeating: 7, count: 2_000_000))))
         var bytes = try frame(message)
         for _ in 0..<3 {
             let piece = try XCTUnwrap(bytes.readSlice(length: 500_000))
@@ -183,13 +183,13 @@ final class PeerServerTests: XCTestCase {
         try await second.send(said(successor()))
         for _ in 0..<15 {
             try await Task.sleep(for: .milliseconds(300))
-            try await first.send(frame(.outdated(epoch: 5)))
+            try await first.send(frame(.shards(.outdated(epoch: 5))))
         }
         guard case .refusal(let refusal) = try await second.answer() else { return XCTFail("let in") }
         XCTAssertEqual(refusal.code, .secondProcess)
         XCTAssertTrue(refusal.text.hasPrefix("n1 runs already and is in touch with n2"), refusal.text)
         let heard = try await server.messages(1)
-        XCTAssertEqual(heard, [.outdated(epoch: 5)], "the first stays")
+        XCTAssertEqual(heard, [.shards(.outdated(epoch: 5))], "the first stays")
         await server.stop()
     }
 
@@ -213,7 +213,7 @@ final class PeerServerTests: XCTestCase {
         try await second.send(said(successor()))
         for _ in 0..<4 {
             try await Task.sleep(for: .milliseconds(200))
-            try await first.send(frame(.outdated(epoch: 5)))
+            try await first.send(frame(.shards(.outdated(epoch: 5))))
         }
         guard case .welcome = try await second.answer() else { return XCTFail("not let in") }
         try await first.end()
@@ -234,7 +234,7 @@ final class PeerServerTests: XCTestCase {
         let server = try await TestServer(policy: policy(2))
         for bytes in [
             ByteBuffer(string: "GET / HTTP/1.1\r\n\r\n"), ByteBuffer(bytes: [0, 0, 0, 0, 0, 0, 0, 0]),
-            try frame(.outdated(epoch: 1)), try Handshake.welcome(policy(1).introduction).frame(),
+            try frame(.shards(.outdated(epoch: 1))), try Handshake.welcome(policy(1).introduction).frame(),
         ] {
             let connection = try await RawConnection(port: server.port())
             try await connection.send(bytes)
@@ -252,9 +252,9 @@ final class PeerServerTests: XCTestCase {
         try await good.send(try hello(1))
         let answer = try await good.answer()
         XCTAssertEqual(answer, .welcome(policy(2).introduction))
-        try await good.send(try frame(.outdated(epoch: 7)))
+        try await good.send(try frame(.shards(.outdated(epoch: 7))))
         let delivery = try await server.deliveries.next()
-        XCTAssertEqual(delivery, .init(from: NodeNumber(1), messages: [.outdated(epoch: 7)]))
+        XCTAssertEqual(delivery, .init(from: NodeNumber(1), messages: [.shards(.outdated(epoch: 7))]))
         await server.stop()
         try await good.end()
     }
@@ -263,15 +263,15 @@ final class PeerServerTests: XCTestCase {
         let server = try await TestServer(policy: policy(2))
         let connection = try await RawConnection(port: server.port())
         var bytes = try hello(1)
-        bytes.writeImmutableBuffer(try frame(.outdated(epoch: 1), .outdated(epoch: 2)))
-        var damaged = try frame(.outdated(epoch: 3), .outdated(epoch: 4))
+        bytes.writeImmutableBuffer(try frame(.shards(.outdated(epoch: 1)), .shards(.outdated(epoch: 2))))
+        var damaged = try frame(.shards(.outdated(epoch: 3)), .shards(.outdated(epoch: 4)))
         damaged.setInteger(UInt8(9), at: damaged.writerIndex - 1)
         bytes.writeImmutableBuffer(damaged)
-        bytes.writeImmutableBuffer(try frame(.outdated(epoch: 5)))
+        bytes.writeImmutableBuffer(try frame(.shards(.outdated(epoch: 5))))
         try await connection.send(bytes)
         try await connection.end()
         let delivery = try await server.deliveries.next()
-        XCTAssertEqual(delivery.messages, [.outdated(epoch: 1), .outdated(epoch: 2)])
+        XCTAssertEqual(delivery.messages, [.shards(.outdated(epoch: 1)), .shards(.outdated(epoch: 2))])
         let line = try await server.log.next()
         XCTAssertTrue(line.hasPrefix("warning: closing the connection from n1: checksum "), line)
         await server.stop()
@@ -281,7 +281,7 @@ final class PeerServerTests: XCTestCase {
     func testAFrameThatDoesNotDecodeIsNotDeliveredInPart() async throws {
         let server = try await TestServer(policy: policy(2))
         let connection = try await RawConnection(port: server.port())
-        var unknown = try frame(.outdated(epoch: 3), .outdated(epoch: 4))
+        var unknown = try frame(.shards(.outdated(epoch: 3)), .shards(.outdated(epoch: 4)))
         unknown.setInteger(UInt8(99), at: unknown.writerIndex - 2)
         var bytes = try hello(1)
         bytes.writeImmutableBuffer(sealed(unknown))
@@ -337,9 +337,9 @@ final class PeerServerTests: XCTestCase {
         _ = try await new.answer()
         try await old.end()
         for (connection, epoch) in [(other, Epoch(1)), (new, 2)] {
-            try await connection.send(try frame(.outdated(epoch: epoch)))
+            try await connection.send(try frame(.shards(.outdated(epoch: epoch))))
             let messages = try await server.messages(1)
-            XCTAssertEqual(messages, [.outdated(epoch: epoch)])
+            XCTAssertEqual(messages, [.shards(.outdated(epoch: epoch))])
         }
         await server.stop()
     }

@@ -23,27 +23,27 @@ extension PeerMessage {
     /// Delivered at most once by the links.
     var isAtMostOnce: Bool {
         switch self {
-        case .forward, .forwarded, .relay: true
-        default: false
+        case .request(_, .forward), .request(_, .relay), .reply(_, .forwarded): true
+        case .request(_, .peek), .reply(_, .peeked), .replica, .shards, .node: false
         }
     }
 
     /// Enough of the message to tell runs apart.
     var fingerprint: UInt64 {
         switch self {
-        case .prepare(let header): header.ballot.raw &* 3
-        case .promise(let header, let root, _, _): header.ballot.raw &* 5 ^ root.low
-        case .accept(let header, let key, let record):
+        case .replica(let header, .prepare): header.ballot.raw &* 3
+        case .replica(let header, .promise(let root, _, _)): header.ballot.raw &* 5 ^ root.low
+        case .replica(let header, .accept(let key, let record)):
             header.ballot.raw &* 7 ^ record.version.sequence << 40 ^ record.version.ballot.raw ^ KeyHash(key).low
-        case .accepted(let header, let version): header.ballot.raw &* 11 ^ version.sequence << 40
-        case .confirm(let header, let round): header.ballot.raw &* 13 ^ round << 40
-        case .confirmed(let header, let round): header.ballot.raw &* 17 ^ round << 40
-        case .forward(let id, _, _, _, _, _): id.raw &* 19
-        case .relay(let id, _, _, _, _, _): id.raw &* 43
-        case .forwarded(let id, _): id.raw &* 23
-        case .leading(_, let leaderships): UInt64(leaderships.count) &* 29
-        case .purge(let header, let floor): header.ballot.raw &* 37 ^ floor.sequence
-        case .cluster(.topology(let topology)): topology.epoch &* 41
+        case .replica(let header, .accepted(let version)): header.ballot.raw &* 11 ^ version.sequence << 40
+        case .replica(let header, .confirm(let round)): header.ballot.raw &* 13 ^ round << 40
+        case .replica(let header, .confirmed(let round)): header.ballot.raw &* 17 ^ round << 40
+        case .request(let header, .forward): header.id.raw &* 19
+        case .request(let header, .relay): header.id.raw &* 43
+        case .reply(let id, .forwarded): id.raw &* 23
+        case .shards(.leading(_, let leaderships)): UInt64(leaderships.count) &* 29
+        case .replica(let header, .purge(let floor)): header.ballot.raw &* 37 ^ floor.sequence
+        case .node(.cluster(.topology(let topology))): topology.epoch &* 41
         default: 31
         }
     }

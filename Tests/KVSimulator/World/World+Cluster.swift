@@ -40,7 +40,7 @@ extension World {
         switch effect {
         case .send(let peer, let message):
             trace.line(time, "\(node.number) -> \(peer) \(message.summary)")
-            send(from: node.index, to: peer, .cluster(message))
+            send(from: node.index, to: peer, .node(.cluster(message)))
         case .request(let id, let command): executeOnRegister(id, command, node, process)
         case .persist(let topology):
             meet(topology)

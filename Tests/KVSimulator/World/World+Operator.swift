@@ -30,7 +30,7 @@ extension World {
             zone: scenario.zone(node.index),
             weight: 1 + node.index % 2, store: node.storeID, boot: 1, admitsItself: admitsItself)
         for seed in 0..<scenario.nodes where moveRandom.chance(0.6) {
-            send(from: node.index, to: seed, .cluster(.announce(applicant)))
+            send(from: node.index, to: seed, .node(.cluster(.announce(applicant))))
         }
         after(300_000_000) { [self] in announce(node, admitsItself: admitsItself) }
     }

@@ -144,7 +144,7 @@ extension World {
         case .input(.timer):
             look(around: node, process, now)
             process.shard.handle(.timer, now: now)
-        case .input(.message(let peer, .cluster(let message))):
+        case .input(.message(let peer, .node(.cluster(let message)))):
             if process.cluster == nil {
                 receive(message, from: peer, node, process)
             } else {
@@ -178,7 +178,7 @@ extension World {
         switch effect {
         case .send(let peer, let message):
             trace.line(time, "\(node.number) -> \(peer) \(message)")
-            if case .reject(let header) = message, header.epoch == 0 { statistics[.abstentions] += 1 }
+            if case .replica(_, .abstain) = message { statistics[.abstentions] += 1 }
             send(from: node.index, to: peer, message)
         case .answer(let id, let outcome, by: let executor):
             trace.line(time, "\(node.number) answers \(id.raw & 0xffff_ffff) \(outcome) by \(executor)")

@@ -21,9 +21,9 @@ extension World {
         guard !running.isEmpty else { return }
         let node = running[moveRandom.below(running.count)]
         let topology = topology
-        give(.input(.message(from: node.number, .cluster(.topology(topology)))), to: node.index)
+        give(.input(.message(from: node.number, .node(.cluster(.topology(topology))))), to: node.index)
         for peer in admitted where peer !== node && (isHealed || moveRandom.chance(scenario.broadcast)) {
-            send(from: node.index, to: peer.index, .cluster(.topology(topology)))
+            send(from: node.index, to: peer.index, .node(.cluster(.topology(topology))))
         }
     }
 
@@ -32,7 +32,7 @@ extension World {
         case .topology(let topology): learn(topology, node, process)
         case .topologyWanted(let epoch):
             guard process.topology.epoch > epoch else { return }
-            send(from: node.index, to: peer, .cluster(.topology(process.topology)))
+            send(from: node.index, to: peer, .node(.cluster(.topology(process.topology))))
         default: break
         }
     }
@@ -71,7 +71,7 @@ extension World {
         }
         guard epoch > process.newestEpoch, peer != node.number, time >= process.lastPull + 20_000_000 else { return }
         process.lastPull = time
-        send(from: node.index, to: peer, .cluster(.topologyWanted(above: process.topology.epoch)))
+        send(from: node.index, to: peer, .node(.cluster(.topologyWanted(above: process.topology.epoch))))
     }
 }
 

@@ -106,7 +106,7 @@ final class World<Driver: StoreDriver> {
                         atMostOnce: message.isAtMostOnce || scenario.losesUnsynced) && knows(to, from)
             else { return statistics[.dropped] += 1 }
             trace.line(time, "  \(to + 1) <- \(from + 1) \(message)")
-            if nodes[to].isApplicant, case .cluster(.topology(let topology)) = message {
+            if nodes[to].isApplicant, case .node(.cluster(.topology(let topology))) = message {
                 return admitted(nodes[to], by: topology)
             }
             give(.input(.message(from: nodes[from].number, message)), to: to)
@@ -142,7 +142,7 @@ final class World<Driver: StoreDriver> {
     }
 
     func send(from: Int, to number: NodeNumber, _ message: PeerMessage) {
-        if case .cluster(.topology(let topology)) = message { meet(topology) }
+        if case .node(.cluster(.topology(let topology))) = message { meet(topology) }
         if let to = machines[number] { send(from: from, to: to, message) }
     }
 
