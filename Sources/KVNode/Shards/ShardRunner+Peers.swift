@@ -98,4 +98,42 @@ extension ShardRunner {
         links?[peer]?.send(message)
         scheduleTick()
     }
+
+    // MARK: What they say
+
+    func deliver(from peer: NodeNumber, _ messages: [PeerMessage]) {
+        guard !isStopped else { return }
+        let now = turnTime
+        reachability.heard(peer, now: now.monotonic)
+        if !reachability.effects.isEmpty { performReachability() }
+        // It can be reached again: no need to wait for the next attempt.
+        if let link = links?[peer], !link.isUp { link.reconnectNow() }
+        guard !isAbstaining else { return }
+        prefetch(for: messages)
+        for message in messages {
+            if case .node(let message) = message {
+                receive(message, from: peer)
+            } else {
+                shard.handle(.message(from: peer, message), now: now)
+            }
+        }
+        scheduleTick()
+    }
+
+    private func receive(_ message: NodeMessage, from peer: NodeNumber) {
+        switch message {
+        case .heartbeat(let usage): usages[peer] = usage
+        case .progress(let shard, let batch): cluster?.advanced(peer, shard: Int(shard), to: batch)
+        case .cluster(let message): cluster?.receive(message, from: peer)
+        }
+    }
+
+    private func prefetch(for messages: [PeerMessage]) {
+        guard messages.count > 1 else { return }
+        for message in messages {
+            guard case .replica(let header, .accept(let key, _)) = message else { continue }
+            expected.append((header.partition, KeyHash(key)))
+        }
+        prefetch()
+    }
 }

@@ -60,7 +60,7 @@ final class ShardRunner: @unchecked Sendable {
     private var turn = Clock.now
     private var effects: [ShardEffect] = []
     /// What is about to be looked up.
-    private var expected: [(partition: PartitionID, hash: KeyHash)] = []
+    var expected: [(partition: PartitionID, hash: KeyHash)] = []
     /// What is to be read of it that no client waits for.
     private var later: [ReadTicket] = []
     /// Values that differed under one version, found since the start, and when the log was last told.
@@ -158,43 +158,7 @@ final class ShardRunner: @unchecked Sendable {
 
     // MARK: Inputs
 
-    func deliver(from peer: NodeNumber, _ messages: [PeerMessage]) {
-        guard !isStopped else { return }
-        let now = turnTime
-        reachability.heard(peer, now: now.monotonic)
-        if !reachability.effects.isEmpty { performReachability() }
-        // It can be reached again: no need to wait for the next attempt.
-        if let link = links?[peer], !link.isUp { link.reconnectNow() }
-        guard !isAbstaining else { return }
-        prefetch(for: messages)
-        for message in messages {
-            if case .node(let message) = message {
-                receive(message, from: peer)
-            } else {
-                shard.handle(.message(from: peer, message), now: now)
-            }
-        }
-        scheduleTick()
-    }
-
-    private func receive(_ message: NodeMessage, from peer: NodeNumber) {
-        switch message {
-        case .heartbeat(let usage): usages[peer] = usage
-        case .progress(let shard, let batch): cluster?.advanced(peer, shard: Int(shard), to: batch)
-        case .cluster(let message): cluster?.receive(message, from: peer)
-        }
-    }
-
-    private func prefetch(for messages: [PeerMessage]) {
-        guard messages.count > 1 else { return }
-        for message in messages {
-            guard case .replica(let header, .accept(let key, _)) = message else { continue }
-            expected.append((header.partition, KeyHash(key)))
-        }
-        prefetch()
-    }
-
-    private func prefetch() {
+    func prefetch() {
         guard expected.count > 1 else { return expected.removeAll(keepingCapacity: true) }
         store.prefetch(expected)
         expected.removeAll(keepingCapacity: true)
@@ -311,7 +275,7 @@ final class ShardRunner: @unchecked Sendable {
 
     // MARK: Effects
 
-    private var turnTime: Now { isTickScheduled ? turn : look() }
+    var turnTime: Now { isTickScheduled ? turn : look() }
 
     func look() -> Now {
         turn = Clock.now
