@@ -43,6 +43,8 @@ class Cluster:
         self.client = {id: port + i + 1 for i, id in enumerate(self.ids)}
         self.peer = {id: port + 100 + i + 1 for i, id in enumerate(self.ids)}
         self.processes = {}
+        # Of nodes that are started with more than this process's environment.
+        self.environment = {}
         text = f"cluster: {{name: bench, partitions: {partitions}, replicas: {replicas}}}\nnodes:\n"
         for id in self.ids[:nodes]:
             text += f"  - {{id: {id}, client: 127.0.0.1:{self.client[id]}, peer: 127.0.0.1:{self.peer[id]}}}\n"
@@ -63,7 +65,9 @@ class Cluster:
             if id in self.spares:
                 command += ["--client", f"127.0.0.1:{self.client[id]}", "--peer", f"127.0.0.1:{self.peer[id]}"]
             log = open(self.directory / f"{id}.log", "a")
-            self.processes[id] = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            environment = {**os.environ, **self.environment.get(id, {})}
+            self.processes[id] = subprocess.Popen(
+                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment)
 
     def start_ready(self, *ids):
         self.start(*ids)
@@ -101,6 +105,16 @@ class Cluster:
             return (answer.status, data) if raw else json.loads(data)
         finally:
             connection.close()
+
+    def memory(self, id, field="VmRSS"):
+        """Bytes resident now; of `VmHWM` at the most since `reset_peak`."""
+        for line in Path(f"/proc/{self.processes[id].pid}/status").read_text().splitlines():
+            if line.startswith(field + ":"):
+                return int(line.split()[1]) * 1024
+        fail(f"the kernel does not tell {field}")
+
+    def reset_peak(self, id):
+        Path(f"/proc/{self.processes[id].pid}/clear_refs").write_text("5")
 
     def processor_seconds(self, id):
         fields = Path(f"/proc/{self.processes[id].pid}/stat").read_text().rsplit(")", 1)[1].split()

@@ -4,22 +4,12 @@ import XCTest
 
 /// A disk that does not answer, under a process that does: its syncs hang for as long as a file is there.
 final class StalledDiskTests: XCTestCase {
-    private static let shim = """
-        #define _GNU_SOURCE
-        #include <dlfcn.h>
-        #include <stdlib.h>
-        #include <unistd.h>
-
-        int fdatasync(int fd) {
-            while (access(getenv("KV_TEST_STALL"), F_OK) == 0) usleep(10000);
-            int (*next)(int) = (int (*)(int))dlsym(RTLD_NEXT, "fdatasync");
-            return next(fd);
-        }
-        """
+    private static let shim = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        .deletingLastPathComponent().appendingPathComponent("shims/stall.c")
 
     /// A library that is loaded before the C library's own, and what a node is started with to use it.
     private func prepare(_ cluster: TestCluster) throws -> (stall: String, launcher: (TestCluster.Node) -> [String]) {
-        let library = try PreloadedLibrary(Self.shim, named: "stall", in: cluster)
+        let library = try PreloadedLibrary(String(contentsOf: Self.shim, encoding: .utf8), named: "stall", in: cluster)
         let stall = cluster.directory.path + "/hangs"
         return (
             stall,

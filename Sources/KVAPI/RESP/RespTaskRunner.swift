@@ -2,8 +2,8 @@ import KVCore
 import NIOCore
 
 /// The node's share when the SCAN under way on a connection began. It goes by that to its end, whatever leaders change
-/// meanwhile: so scans of all nodes that begin together give every key once. On other connections, as of a client's pool,
-/// a SCAN goes on by what the node's share is by then.
+/// meanwhile: so scans of all nodes that begin together give every key once. On other connections, as of a client's
+/// pool, a SCAN goes on by what the node's share is by then.
 ///
 /// Touched on the connection's event loop only.
 final class ScannedShare {

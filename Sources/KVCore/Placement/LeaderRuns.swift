@@ -1,9 +1,9 @@
 /// Whom each partition had best have as its leader, so that neighbours on the ring share theirs: clients are told of
 /// leaders by ranges of slots, and neighbours of one leader are one range.
 ///
-/// Greedy, along the ring: who leads stays; others take the neighbour's leader while it holds them and has room, and then
-/// whoever can go on the longest. Without limits on what a node leads these would be the fewest runs there can be. They
-/// are wishes: the planner's flow takes them first among equally good choices, and makes the numbers exact.
+/// Greedy, along the ring: who leads stays; others take the neighbour's leader while it holds them and has room, and
+/// then whoever can go on the longest. Without limits on what a node leads these would be the fewest runs there can be.
+/// They are wishes: the planner's flow takes them first among equally good choices, and makes the numbers exact.
 struct LeaderRuns {
     /// The nodes of each partition, by index.
     private let sets: [[Int]]

@@ -141,7 +141,7 @@ public struct Planner {
         case followers = 0xa409_3822_299f_31d0
     }
 
-    /// Who is to hold a partition, the first first. Its leader is among them if it may be, as it would be missed the most.
+    /// Who is to hold a partition, the first first. Its leader is among them if it may be: it would be missed the most.
     private func preferences(_ partition: Int) -> [Int] {
         let run = run(of: partition, outOf: max(Self.runs, Self.runsPerNode * nodes.count))
         var ordered = sorted(Array(nodes.indices), run, salt: .replicas)
