@@ -2,7 +2,7 @@
 // not compile before it has found its place.
 
 extension Shard {
-    mutating func receive(_ message: PeerMessage, from node: NodeNumber) {
+    func receive(_ message: PeerMessage, from node: NodeNumber) {
         switch message {
         case .replica(let header, let message): receive(message, header, from: node)
         case .request(let header, let message): receive(message, header, from: node)
@@ -13,7 +13,7 @@ extension Shard {
         }
     }
 
-    private mutating func receive(_ message: ReplicaMessage, _ header: PartitionHeader, from node: NodeNumber) {
+    private func receive(_ message: ReplicaMessage, _ header: PartitionHeader, from node: NodeNumber) {
         if message.isBoundToEpoch {
             if isEarly(header) { return keep(message, header, from: node) }
             if replica(header.partition) == nil { return tellDeparted(header, to: node) }
@@ -24,7 +24,7 @@ extension Shard {
         replica(header.partition)?.receive(message, header, from: node)
     }
 
-    private mutating func receive(_ message: RequestMessage, _ header: RequestHeader, from node: NodeNumber) {
+    private func receive(_ message: RequestMessage, _ header: RequestHeader, from node: NodeNumber) {
         switch message {
         case .forward(let timeout, let command): execute(command, header, within: timeout, for: node)
         case .relay(let timeout, let command):
@@ -37,7 +37,7 @@ extension Shard {
         }
     }
 
-    private mutating func execute(
+    private func execute(
         _ command: Command, _ header: RequestHeader, within timeout: Span, for node: NodeNumber
     ) {
         guard let replica = replica(header.partition) else {
@@ -52,14 +52,14 @@ extension Shard {
             Operation(origin: .remote(node, header.id), key: header.key, command: command, deadline: deadline))
     }
 
-    private mutating func receive(_ message: ReplyMessage, to id: RequestID, from node: NodeNumber) {
+    private func receive(_ message: ReplyMessage, to id: RequestID, from node: NodeNumber) {
         switch message {
         case .forwarded(let result): router.receiveForwarded(id, result, from: node, replicas)
         case .peeked(let record): if !receiveRepair(id, record) { router.receivePeeked(id, record, from: node) }
         }
     }
 
-    private mutating func receive(_ message: ShardsMessage, from node: NodeNumber) {
+    private func receive(_ message: ShardsMessage, from node: NodeNumber) {
         switch message {
         case .leading(let epoch, let led):
             tellBehind(epoch, at: node)

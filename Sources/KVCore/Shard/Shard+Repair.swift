@@ -35,7 +35,7 @@ struct Repairs {
 }
 
 extension Shard {
-    mutating func repair(_ id: RequestID, _ damaged: DamagedRecord) {
+    func repair(_ id: RequestID, _ damaged: DamagedRecord) {
         guard repairs.hasRoom(for: damaged, context.options), let replica = replica(damaged.partition) else { return }
         let others = replica.quorum.members.filter { $0 != me && context.isUp($0) }
         guard !others.isEmpty else { return }
@@ -46,7 +46,7 @@ extension Shard {
     }
 
     /// False for an answer to something else.
-    mutating func receiveRepair(_ id: RequestID, _ record: Record?) -> Bool {
+    func receiveRepair(_ id: RequestID, _ record: Record?) -> Bool {
         guard let damaged = repairs.damaged(id) else { return false }
         // A replica with another version has nothing for this one: what it misses, or has too much, is its leader's to
         // mend.

@@ -8,7 +8,7 @@ struct EarlyMessages {
 
 extension Shard {
     /// Everything it has proposed is sent under the old configuration first, so that nobody need guess what was.
-    mutating func adopt(_ topology: Topology, now: Now) {
+    func adopt(_ topology: Topology, now: Now) {
         guard topology.epoch > self.topology.epoch, topology.settings.partitions == self.topology.settings.partitions
         else { return }
         flush(now: now)
@@ -27,7 +27,7 @@ extension Shard {
         replayEarly()
     }
 
-    private mutating func change(_ partition: PartitionID, to assignment: Assignment) {
+    private func change(_ partition: PartitionID, to assignment: Assignment) {
         let index = Int(partition.raw)
         if assignment.since(me) != nil {
             departed.remove(partition)
@@ -50,7 +50,7 @@ extension Shard {
         return header.epoch > assignment.changed && context.options.rules.compareEpochs
     }
 
-    mutating func keep(_ message: ReplicaMessage, _ header: PartitionHeader, from node: NodeNumber) {
+    func keep(_ message: ReplicaMessage, _ header: PartitionHeader, from node: NodeNumber) {
         tellBehind(header.epoch, at: node)
         context.decide(.awaitTopology)
         let bytes = message.heldBytes
@@ -61,7 +61,7 @@ extension Shard {
         early.bytes += bytes
     }
 
-    private mutating func replayEarly() {
+    private func replayEarly() {
         let waiting = early.messages
         early = EarlyMessages()
         for (node, message) in waiting { receive(message, from: node) }
@@ -92,7 +92,7 @@ extension Shard {
         }
     }
 
-    mutating func receiveRelinquished(_ header: PartitionHeader) {
+    func receiveRelinquished(_ header: PartitionHeader) {
         guard departed.contains(header.partition), replica(header.partition) == nil,
             topology.assignment(of: header.partition)?.changed == header.epoch
         else { return }

@@ -4,7 +4,7 @@
 /// Inputs come through `handle`; what is to be done about them gathers in `effects`. `flush` ends a tick: it is called
 /// once after every batch of inputs and sends what the batch amounts to. Here the protocols meet: replication (what the
 /// replicas of a partition do) and routing (what a node does for its clients) know nothing of each other's ways.
-public struct Shard {
+public final class Shard {
     public let me: NodeNumber
     public let store: any RecordStore
     /// What the caller is to perform, in order; it empties the array.
@@ -99,7 +99,7 @@ public struct Shard {
     /// Requests that have not been answered yet.
     public var pendingRequests: Int { router.pending.count }
 
-    public mutating func handle(_ input: ShardInput, now: Now) {
+    public func handle(_ input: ShardInput, now: Now) {
         context.now = now
         switch input {
         case .request(let id, let request):
@@ -122,8 +122,8 @@ public struct Shard {
     }
 
     /// The answer to a request that this node can answer without asking or writing anything, now: then `handle` need
-    /// not be given it. Nil for all others. (Mutating, as the caller's shard would be copied otherwise.)
-    public mutating func answerAtOnce(
+    /// not be given it. Nil for all others.
+    public func answerAtOnce(
         _ command: Command, _ key: Key, _ partition: PartitionID, now: Now
     ) -> Outcome? {
         guard case .get = command, let replica = replica(partition) else { return nil }
@@ -132,7 +132,7 @@ public struct Shard {
     }
 
     /// Ends a tick.
-    public mutating func flush(now: Now) {
+    public func flush(now: Now) {
         context.now = now
         context.endMovingTurn()
         drainDurable()
@@ -151,7 +151,7 @@ public struct Shard {
         }
     }
 
-    mutating func passOnResults() {
+    func passOnResults() {
         var next = 0
         // Passing one on may add others at the end.
         while next < context.results.count {
@@ -170,7 +170,7 @@ public struct Shard {
 // MARK: - Inputs
 
 extension Shard {
-    private mutating func drainDurable() {
+    private func drainDurable() {
         while let action = context.nextDurable() {
             switch action {
             case .acknowledge(let node, let header, let version):
@@ -185,7 +185,7 @@ extension Shard {
         }
     }
 
-    private mutating func loaded(_ ticket: ReadTicket, _ value: LoadedValue) {
+    private func loaded(_ ticket: ReadTicket, _ value: LoadedValue) {
         switch context.takeLoad(ticket) {
         case nil: break
         case .answer(let partition, let ballot, let id): replica(partition)?.loadedAnswer(ballot, id: id, value)
@@ -218,7 +218,7 @@ extension Shard {
         }
     }
 
-    private mutating func peer(_ node: NodeNumber, _ condition: PeerCondition) {
+    private func peer(_ node: NodeNumber, _ condition: PeerCondition) {
         switch condition {
         case .up(let boot, let relays):
             if let known = context.up[node] {
@@ -236,7 +236,7 @@ extension Shard {
         }
     }
 
-    private mutating func timer() {
+    private func timer() {
         timers += 1
         context.watchDisk()
         goOnListing()
@@ -261,7 +261,7 @@ extension Shard {
     }
 
     /// Tells those who hold no replica, who would go on asking the leader before, in one message for all partitions.
-    private mutating func announceNewLeaders() {
+    private func announceNewLeaders() {
         guard !context.newlyLed.isEmpty else { return }
         let led = context.newlyLed.compactMap { partition in
             replica(partition)?.leader.map { Leadership(partition: partition, ballot: $0.ballot) }
@@ -290,7 +290,7 @@ extension Shard {
         }
     }
 
-    private mutating func sendBeacons() {
+    private func sendBeacons() {
         beacons += 1
         // Who holds no replica routes by it, and shows it.
         let isForAll = beacons % Self.beaconsForAll == 0
@@ -309,7 +309,7 @@ extension Shard {
         for node in led.keys.sorted() { context.send(node, .shards(.leading(epoch: context.epoch, led[node] ?? []))) }
     }
 
-    private mutating func reportDrained() {
+    private func reportDrained() {
         guard context.isDraining, !hasDrained else { return }
         let isNeeded = owned.contains { replica in
             replica.leader != nil && replica.successor != nil

@@ -35,7 +35,7 @@ final class ShardRunner: @unchecked Sendable {
     let onStoreFailure: @Sendable (StoreError) -> Void
 
     let store: LogStore
-    var shard: Shard
+    let shard: Shard
     /// Of this node's shards, each has links of its own, and so an opinion of its own on whom it can talk to.
     var reachability = Reachability(now: Clock.monotonic)
     var links: PeerLinks?

@@ -77,7 +77,7 @@ final class AbstainingTests: XCTestCase {
             settings: ClusterSettings(name: "test", partitions: 1, replicas: 3), members: [],
             assignments: [Assignment(replicas: [1, 2, 3].map(NodeNumber.init), changed: 1)],
             council: Assignment(replicas: [1, 2, 3].map(NodeNumber.init), changed: 1))
-        var shard = Shard(
+        let shard = Shard(
             me: NodeNumber(3), boot: 2, topology: topology, partitions: [topology.councilPartition], store: store,
             mayLackRecords: true, options: ShardOptions(), seed: 1, now: ManualNode.start)
         XCTAssertEqual(shard.incompletePartitions, 0)

@@ -167,7 +167,7 @@ final class LoneReadTests: XCTestCase {
     }
 
     private func answerAtOnce(_ node: ManualNode, _ command: Command = .get) -> Outcome? {
-        var shard = node.shard
+        let shard = node.shard
         return shard.answerAtOnce(command, "k", ManualNode.partition, now: node.now)
     }
 

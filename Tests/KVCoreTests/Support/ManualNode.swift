@@ -12,7 +12,7 @@ final class ManualNode {
     let number: NodeNumber
     let store: ManualStore
     private(set) var now: Now
-    private(set) var shard: Shard
+    let shard: Shard
     /// What it has sent since the test last took it.
     private(set) var sent: [Sent] = []
     private(set) var answers: [RequestID: Outcome] = [:]

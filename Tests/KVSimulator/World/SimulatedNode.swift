@@ -74,7 +74,7 @@ final class SimulatedProcess<Store: RecordStore> {
     var wanted: Topology?
     /// When it last asked for a later one.
     var lastPull: UInt64 = 0
-    var shard: Shard
+    let shard: Shard
     /// Where the world does not decide itself what moves.
     var cluster: ClusterMachine?
     /// Requests of the cluster machine that the shard works on, and of operators that the machine works on.
