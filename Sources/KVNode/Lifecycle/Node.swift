@@ -94,6 +94,7 @@ private struct Assembly {
     let identity: NodeIdentity
     let status: NodeStatus
     let runners: [ShardRunner]
+    let linkOptions: PeerLinkOptions
     let policy: PolicyBox
     let onStoreFailure: @Sendable (StoreError) -> Void
     let onDeparture: @Sendable (ClusterRunner.Departure) -> Void
@@ -118,7 +119,9 @@ private struct Assembly {
         self.identity = identity
         self.status = status
         // Two of the largest requests fit beside each other, or one could keep the others out, and itself.
-        let inFlight = max(limits.inFlight / stores.count, 2 * (limits.key + limits.value))
+        let largest = limits.key + limits.value
+        let inFlight = max(limits.inFlight / stores.count, 2 * largest)
+        linkOptions = PeerLinkOptions(largest: largest, inFlight: inFlight)
         policy = base.policy(member, topology)
         runners = stores.indices.map { index in
             ShardRunner(
@@ -205,12 +208,9 @@ private struct Assembly {
     }
 
     private func start(_ runner: ShardRunner, _ cluster: ClusterRunner) {
-        var options = PeerLinkOptions()
-        // No message may be too large for its own queue: not even where one of each kind waits beside it.
-        options.queueLimit += 2 * (base.limits.key + base.limits.value)
         let links = PeerLinks(
             of: identity.number, shard: ShardPosition(index: runner.index, count: runners.count), on: runner.loop,
-            policy: policy, options: options, reasons: base.reasons, logger: base.logger,
+            policy: policy, options: linkOptions, reasons: base.reasons, logger: base.logger,
             events: PeerLinks.Events(
                 up: { runner.linkUp($0, $1) }, down: { runner.linkDown($0) },
                 refused: { [weak cluster] in cluster?.refused($0) }))

@@ -139,7 +139,29 @@ public final class PeerLink {
     /// Queues a message until `flush`.
     public func send(_ message: PeerMessage) {
         guard hasRoom() else { return }
+        if let substitute = substitute(for: message) {
+            dropped &+= 1
+            if let substitute { writer.append(substitute) }
+            return
+        }
         if !writer.append(message) { dropTooLarge() }
+    }
+
+    /// What is sent in the place of a value that was asked for while much waits to be sent: a refusal, or nothing. Nil
+    /// where the message itself is.
+    private func substitute(for message: PeerMessage) -> PeerMessage?? {
+        switch message {
+        case .reply(let id, .forwarded(.outcome(.found(let record)))):
+            takes(record) ? nil : .some(.reply(id, .forwarded(.outcome(.refused(.overloaded)))))
+        case .reply(_, .peeked(let record?)), .replica(_, .readResult(_, _, let record?)):
+            takes(record) ? nil : .some(nil)
+        default: nil
+        }
+    }
+
+    private func takes(_ record: Record) -> Bool {
+        let bytes = record.value?.count ?? 0
+        return bytes < 1024 || queuedBytes + bytes <= options.valueLimit
     }
 
     /// The same, of a message encoded for several peers.

@@ -14,13 +14,27 @@ public struct PeerLinkOptions: Sendable {
     public var minimumBackoff = Span.milliseconds(50)
     public var maximumBackoff = Span.milliseconds(2000)
     /// Bytes that wait to be sent to one peer, at most, beside one message. At it the link is given up and begun anew.
-    /// What leaders send is bounded by a window far below it; what clients' requests and their answers add, by
-    /// `limits`.
+    /// What leaders send is bounded by a window far below it, and what requests of this node's clients add by
+    /// `limits.in_flight`.
     public var queueLimit = 64 << 20
+    /// Bytes that may wait already where a value that was asked for is to be sent. Past it a client's read is refused,
+    /// which may be tried again, and a replica's is not answered, which is: how many values others ask for together is
+    /// not this node's to bound.
+    public var valueLimit = 32 << 20
     /// Incoming connections, at most, whose handshake is not done; more are closed.
     public var pendingLimit = 128
 
     public init() {}
+
+    /// - Parameters:
+    ///   - largest: bytes of the largest key and value together.
+    ///   - inFlight: bytes of requests of clients that a shard has under way, at most.
+    public init(largest: Int, inFlight: Int) {
+        valueLimit += largest
+        // At most: values up to their limit and the one that reached it; requests; and one change, one record that
+        // mends and one request of another node beside their windows.
+        queueLimit += valueLimit + inFlight + 4 * largest
+    }
 
     /// The pause after `failures` attempts in a row: doubling from the minimum to the maximum, then shortened at
     /// random by up to half, so that nodes that lost each other together do not come back together.

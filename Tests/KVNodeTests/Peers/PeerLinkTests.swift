@@ -216,9 +216,9 @@ final class PeerLinkTests: XCTestCase {
         await server.stop()
     }
 
-    func testAPeerThatDoesNotReadFillsTheQueueUpToItsLimit() async throws {
-        // It welcomes, and reads no more.
-        let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+    /// A peer that welcomes, and reads no more.
+    private func deafPeer() async throws -> any Channel {
+        try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .childChannelOption(.autoRead, value: false)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
@@ -227,6 +227,10 @@ final class PeerLinkTests: XCTestCase {
                 }
             }
             .bind(host: "127.0.0.1", port: 0).get()
+    }
+
+    func testAPeerThatDoesNotReadFillsTheQueueUpToItsLimit() async throws {
+        let listener = try await deafPeer()
         var options = PeerLinkOptions.forTests()
         options.queueLimit = 1 << 20
         options.minimumBackoff = .milliseconds(60_000)
@@ -252,6 +256,44 @@ final class PeerLinkTests: XCTestCase {
         }
         guard case .down(let reason) = try await link.events.next() else { return XCTFail("still up") }
         XCTAssertTrue(reason.hasSuffix("bytes wait for n2, which does not take them (the limit is 1048576)"), reason)
+        try await link.stop()
+        try await listener.close()
+    }
+
+    /// How many values others ask for at a time is theirs to say. Where they do not take them, reads are refused, and the
+    /// connection stays.
+    func testValuesThatAPeerAsksForAndDoesNotTakeAreRefused() async throws {
+        let options = {
+            var options = PeerLinkOptions.forTests()
+            options.queueLimit = 64 << 20
+            options.valueLimit = 1 << 20
+            return options
+        }()
+        let listener = try await deafPeer()
+        let port = try XCTUnwrap(listener.localAddress?.port)
+        let link = try await TestLink(to: member(2, port: port), policy: policy(1), options: options)
+        _ = try await link.events.next()
+        let record = Record(version: .zero, value: [UInt8](repeating: 1, count: 100_000))
+        let header = PartitionHeader(partition: PartitionID(1), epoch: 1, ballot: .zero)
+        let values: [PeerMessage] = [
+            .reply(RequestID(1), .forwarded(.outcome(.found(record)))), .reply(RequestID(2), .peeked(record)),
+            .replica(header, .readResult(id: 3, key: Key("k"), record: record)),
+        ]
+        try await link.on { link in
+            // The kernel takes some megabytes, too.
+            for turn in 0..<2000 {
+                link.send(values[turn % values.count])
+                link.flush()
+                XCTAssertLessThan(link.queuedBytes, (1 << 20) + 110_000)
+            }
+            XCTAssertTrue(link.isUp)
+            XCTAssertGreaterThan(link.dropped, 1000)
+            // What is small, and what is not a value that was asked for, has room all the same.
+            let before = link.dropped
+            link.send(.reply(RequestID(4), .forwarded(.outcome(.absent))))
+            link.send(.replica(header, .accept(key: Key("k"), record: record)))
+            XCTAssertEqual(link.dropped, before)
+        }
         try await link.stop()
         try await listener.close()
     }
