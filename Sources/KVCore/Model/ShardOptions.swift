@@ -84,7 +84,7 @@ public struct ShardOptions: Sendable {
     public var maximumRelinquished = 64
     /// Expired records turned into tombstones at a time, in one partition.
     public var maximumExpired = 64
-    /// The same where a listing waits for all of them.
+    /// The same before a page of a listing, or a count, is told.
     public var maximumBuried = 1024
     /// Answers to other nodes that wait until what they tell of is durable; more are not given, and are asked for again.
     public var maximumDeferred = 100_000
@@ -118,8 +118,9 @@ package struct ProtocolRules: Sendable {
     package var answerOnlyChosen = true
     /// A change is not judged on a record in flight that may have expired before it is chosen.
     package var awaitExpiring = true
-    /// An earlier leader's record is found expired only above a tombstone.
+    /// A record is found expired only above a tombstone: an earlier leader's, and the leader's own as well.
     package var buryExpired = true
+    package var buryOwn = true
     /// A write is acknowledged when a majority holds it, not at the first.
     package var majorityAcknowledges = true
     /// A partition is settled at once only if a majority has the leader's root.

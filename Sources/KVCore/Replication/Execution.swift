@@ -241,8 +241,9 @@ extension Replica {
         }
     }
 
-    /// Nobody may be told that a record has expired while a change that an earlier leader made in its time may still come to light:
-    /// on a replica that this leader has not heard of, for a later one to find. So a tombstone goes above it first.
+    /// Puts a tombstone above a record that has expired, where that is not one already, before anybody is told: whoever
+    /// leads next may have a clock that is behind this one, or may find a change that an earlier leader made of the
+    /// record in its time. (`head` is the key's latest, in flight or not, and nothing of the key is being carried on.)
     ///
     /// - Returns: the proposal to wait for; 0 where there is none.
     private func bury(_ key: Key, _ head: RecordHead?, _ leader: Leader) -> UInt64 {
@@ -253,29 +254,24 @@ extension Replica {
     }
 
     func isUnburied(_ head: RecordHead, _ leader: Leader) -> Bool {
-        !head.isTombstone && head.version.ballot < leader.ballot && head.expiry.hasPassed(at: context.now.wall)
-            && context.options.rules.buryExpired
+        guard !head.isTombstone, head.expiry.hasPassed(at: context.now.wall) else { return false }
+        let rules = context.options.rules
+        return head.version.ballot < leader.ballot ? rules.buryExpired : rules.buryExpired && rules.buryOwn
     }
 
-    /// The same of all records of the partition, some at a time: false where there are more.
-    func buryAll(_ leader: Leader) -> Bool {
-        guard context.store.expiringRecords(partition) > 0 else { return true }
-        var expired: [Key] = []
-        context.store.forEach(partition) { key, head in if isUnburied(head, leader) { expired.append(key) } }
-        expired.removeAll { isUnderChange($0, leader) }
-        let limit = context.options.maximumBuried
-        bury(expired.sorted().prefix(limit), leader)
-        return expired.count <= limit
-    }
-
-    /// Puts tombstones above expired records, but for keys under change: a change of the last leadership may be about to be
-    /// carried on, and above a tombstone its outcome would be unknown.
-    func bury(_ keys: some Sequence<Key>, _ leader: Leader) {
-        for key in keys where !isUnderChange(key, leader) { propose(key, .tombstone, leader) }
-    }
-
-    private func isUnderChange(_ key: Key, _ leader: Leader) -> Bool {
-        leader.inFlight[key] != nil || leader.recoveries[key] != nil
+    /// Puts tombstones above those of these records that have expired, in flight or not, but for keys of which a change
+    /// of the last leadership may be about to be carried on: above a tombstone its outcome would be unknown.
+    ///
+    /// - Returns: false where there are such keys. Nobody may be told yet that they have expired.
+    @discardableResult
+    func bury(_ keys: some Sequence<Key>, _ leader: Leader) -> Bool {
+        var areAll = true
+        for key in keys {
+            guard let head = latestHead(key, leader), !head.isTombstone, head.expiry.hasPassed(at: context.now.wall)
+            else { continue }
+            if leader.recoveries[key] == nil { propose(key, .tombstone, leader) } else { areAll = false }
+        }
+        return areAll
     }
 
     /// Judges an operation on its key's latest record, unless that must be recovered first; returns what it must wait for.
@@ -317,7 +313,8 @@ extension Replica {
                     propose(operation.key, draft, for: requester, over: ground, leader)
                 }
             case .answer(let outcome):
-                wait(operation, outcome, base: base == 0 ? bury(operation.key, latest, leader) : base, leader)
+                let tombstone = bury(operation.key, latest, leader)
+                wait(operation, outcome, base: tombstone == 0 ? base : tombstone, leader)
             case .answerRecord: waitForRecord(operation, base: base, leader)
             case .readValue:
                 switch context.store.read(partition, operation.key) {

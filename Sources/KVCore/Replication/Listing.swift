@@ -87,7 +87,7 @@ extension Replica {
             place += 1
         }
         leader.listings.used(index, gone: gone, now: now)
-        bury(expired, leader)
+        guard bury(expired, leader) else { return leader.held.append(operation) }
         let more = keys.count > limit || window.end != nil
         if more, keys.isEmpty || expired.count == context.options.maximumBuried {
             // The rest of the window is gone, or going: what comes after it is looked for.
@@ -101,25 +101,35 @@ extension Replica {
     }
 
     func executeCount(_ operation: Operation, _ leader: Leader) {
-        guard leader.isSettled, buryAll(leader) else { return leader.held.append(operation) }
-        let wall = context.now.wall
+        guard leader.isSettled else { return leader.held.append(operation) }
+        // What has expired counts until there is a tombstone above it: nobody may be told of it before.
+        buryExpired(leader)
         var count = context.store.usage(partition).keys
-        if context.store.expiringRecords(partition) > 0 {
-            count = 0
-            context.store.forEach(partition) { _, head in if head.isPresent(at: wall) { count += 1 } }
-        }
         // What was proposed in this tick the store does not hold yet. It may be more than changes under way: a record
         // that an earlier leader had acknowledged, and that this one has just found and proposed again.
         for sequence in leader.unsent {
             guard let proposal = leader.proposal(sequence), !proposal.isSuperseded else { continue }
-            if context.store.head(partition, proposal.key)?.isPresent(at: wall) ?? false { count -= 1 }
-            if proposal.record.head.isPresent(at: wall) { count += 1 }
+            if context.store.head(partition, proposal.key)?.isTombstone == false { count -= 1 }
+            if proposal.record.value != nil { count += 1 }
         }
         wait(operation, .counted(count), base: leader.sequence, leader)
     }
 
+    /// Puts tombstones above what has expired in the partition, up to `maximumBuried`; the rest is left to be swept.
+    private func buryExpired(_ leader: Leader) {
+        var expired: [Key] = []
+        if context.store.expiringRecords(partition) > 0 {
+            context.store.forEach(partition) { key, head in if isUnburied(head, leader) { expired.append(key) } }
+        }
+        for sequence in leader.unsent {
+            guard let proposal = leader.proposal(sequence), !proposal.isSuperseded else { continue }
+            if isUnburied(proposal.record.head, leader) { expired.append(proposal.key) }
+        }
+        bury(expired.sorted().prefix(context.options.maximumBuried), leader)
+    }
+
     /// What a key's newest proposal has, or else the store.
-    private func latestHead(_ key: Key, _ leader: Leader) -> RecordHead? {
+    func latestHead(_ key: Key, _ leader: Leader) -> RecordHead? {
         guard let sequence = leader.inFlight[key], let proposal = leader.proposal(sequence) else {
             return context.store.head(partition, key)
         }

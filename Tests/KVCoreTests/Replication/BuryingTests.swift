@@ -1,7 +1,7 @@
 import KVCore
 import XCTest
 
-/// Records that expire under another leader than the one that wrote them.
+/// Nobody is told that a record has expired before a tombstone above it is chosen.
 final class BuryingTests: XCTestCase {
     private static let record = Record(
         version: Version(1, 2, 1), expiry: Expiry(milliseconds: ManualNode.start.wall + 500), value: [7])
@@ -73,15 +73,140 @@ final class BuryingTests: XCTestCase {
         XCTAssertNotNil(answer(put))
     }
 
-    func testALeadersOwnRecordExpiresWithoutOne() {
+    func testALeadersOwnRecordNeedsOneAsWell() {
         let put = node.request(.put("w", lifetime: .milliseconds(100)))
         node.choose()
         XCTAssertNotNil(answer(put))
         node.pass(150)
         node.forgetSent()
         let read = node.request(.get)
-        XCTAssertEqual(proposed(), [])
+        let change = node.request(.update(.keep, lifetime: .set(.unlimited)))
+        XCTAssertEqual(proposed(), ["k buried"])
         node.confirm()
+        XCTAssertNil(answer(read))
+        node.choose()
         XCTAssertEqual(answer(read), .absent)
+        XCTAssertEqual(answer(change), .updated(nil, .notApplied(.none)))
+    }
+
+    func testSoDoesOneThatExpiresBeforeItIsChosen() {
+        let put = node.request(.put("w", lifetime: .milliseconds(100)))
+        XCTAssertEqual(proposed(), ["k written"])
+        node.pass(150)
+        node.forgetSent()
+        let read = node.request(.get)
+        XCTAssertEqual(proposed(), ["k buried"])
+        let count = node.request(.count)
+        let list = node.request(.list(ListQuery(prefix: [], after: nil, limit: 10)))
+        node.choose()
+        node.confirm()
+        XCTAssertNotNil(answer(put)?.version)
+        XCTAssertEqual(answer(read), .absent)
+        XCTAssertEqual(answer(count), .counted(1))
+        XCTAssertEqual(answer(list), .listed(keys: ["l"], more: false))
+    }
+
+    func testACountOrAListingBuriesWhatIsInFlight() {
+        for command in [Command.count, .list(ListQuery(prefix: ["k"].flatMap { Key($0).bytes }, after: nil, limit: 9))]
+        {
+            _ = node.request(.put("w", lifetime: .milliseconds(100)))
+            node.pass(110)
+            node.forgetSent()
+            let told = node.request(command)
+            XCTAssertEqual(proposed(), ["k buried"])
+            node.confirm()
+            XCTAssertNil(answer(told))
+            node.choose()
+            XCTAssertNotNil(answer(told))
+        }
+    }
+
+    func testACountLeavesTheRestToBeSwept() {
+        var options = ShardOptions()
+        options.maximumBuried = 1
+        let node = ManualNode(1, store: ManualStore(["k": Self.record, "l": Self.record]), options: options)
+        node.lead()
+        node.setClock(ahead: 1000)
+        node.forgetSent()
+        let count = node.request(.count)
+        XCTAssertEqual(node.takeSent(to: 3, \.accepted).count, 1)
+        node.choose()
+        node.confirm()
+        XCTAssertEqual(node.answers[count], .counted(1), "what has expired counts until it is buried")
+    }
+}
+
+/// What was told as expired stays so, whatever the clocks of those who lead later.
+final class ExpiryAcrossLeadersTests: XCTestCase {
+    private let cluster = ManualCluster()
+
+    override func setUp() {
+        cluster.pass(100)
+        XCTAssertEqual(cluster.leaders, [1])
+    }
+
+    private func ask(_ command: Command, at node: UInt16 = 1) -> Outcome? {
+        let id = cluster[node].request(command)
+        cluster.run()
+        return cluster[node].answers[id]
+    }
+
+    /// Its clock is ahead by a minute, and its client is told that the key has expired.
+    private func expireEarly() {
+        XCTAssertNotNil(ask(.put("v", lifetime: .milliseconds(30_000)))?.version)
+        XCTAssertEqual(ask(.get)?.text, "v")
+        cluster[1].setClock(ahead: 60_000)
+        XCTAssertEqual(ask(.get), .absent)
+    }
+
+    func testTheSameLeadersClockIsSetBack() {
+        expireEarly()
+        cluster[1].setClock(ahead: 0)
+        XCTAssertEqual(ask(.get), .absent)
+        XCTAssertNotNil(ask(.put("w", .ifAbsent))?.version)
+    }
+
+    func testTheNextLeadersClockIsRight() {
+        expireEarly()
+        cluster.isolate(1)
+        cluster.pass(2000)
+        XCTAssertEqual(cluster.leaders.filter { $0 != 1 }, [2])
+        XCTAssertEqual(ask(.get, at: 2), .absent)
+        XCTAssertEqual(ask(.count, at: 2), .counted(0))
+    }
+
+    func testTheProcessIsRestartedWithTheRightClock() {
+        expireEarly()
+        cluster[1].setClock(ahead: 0)
+        cluster.isolate(1)
+        cluster.rejoin(1, boot: 2)
+        cluster.pass(3000)
+        XCTAssertEqual(cluster.leaders, [1])
+        XCTAssertEqual(ask(.get), .absent)
+    }
+
+    func testTheOnlyReplicaIsRestarted() {
+        let store = ManualStore()
+        var node = ManualNode(1, replicas: [1], store: store)
+        func settle() {
+            for _ in 0..<20 {
+                node.pass(20)
+                node.sync()
+            }
+        }
+        func ask(_ command: Command) -> Outcome? {
+            let id = node.request(command)
+            node.sync()
+            return node.answers[id]
+        }
+        settle()
+        XCTAssertNotNil(ask(.put("v", lifetime: .milliseconds(30_000)))?.version)
+        node.setClock(ahead: 60_000)
+        XCTAssertEqual(ask(.get), .absent)
+        node.setClock(ahead: 0)
+        XCTAssertEqual(ask(.get), .absent)
+        node = ManualNode(1, replicas: [1], store: store, boot: 2, now: node.now)
+        settle()
+        XCTAssertEqual(ask(.get), .absent)
     }
 }

@@ -149,6 +149,7 @@ final class ReadTests: XCTestCase {
         node.pass(20)
         node.forgetSent()
         let list = node.request(.list)
+        node.choose()
         node.confirm()
         XCTAssertEqual(node.answers[list], .listed(keys: [], more: false))
     }

@@ -106,6 +106,11 @@ final class ManualNode {
         }
     }
 
+    /// Somebody sets its wall clock.
+    func setClock(ahead milliseconds: Int64) {
+        now.wall = UInt64(Int64(Self.start.wall + (now.monotonic - Self.start.monotonic).milliseconds) + milliseconds)
+    }
+
     func completeLoads() {
         let tickets = loads
         loads = []
