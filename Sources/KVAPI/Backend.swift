@@ -254,6 +254,8 @@ public struct ListFailure: Error, Sendable {
 
 public enum Health: Sendable {
     case ready
+    /// It serves, and something is wrong with it.
+    case warned(String)
     case notReady(String)
 }
 

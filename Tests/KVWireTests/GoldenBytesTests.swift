@@ -67,6 +67,7 @@ final class GoldenBytesTests: XCTestCase {
         try check(".complete", .replica(header, .complete), "20 ac02 05 0100020000000000")
         try check(".completed", .replica(header, .completed), "21 ac02 05 0100020000000000")
         try check(".progress", .node(.progress(shard: 1, batch: 300)), "1d 01 ac02")
+        try check(".clock", .node(.clock(wall: 1_700_000_000_000)), "22 80d095ffbc31")
         try check(".canvass", .replica(header, .canvass), "16 ac02 05 0100020000000000")
         try check(
             ".canvassed", .replica(header, .canvassed(granted: true, promised: version.ballot)),
@@ -263,12 +264,12 @@ final class GoldenBytesTests: XCTestCase {
             store: UUID128(high: 4, low: 5), boot: 300, epoch: 7,
             agreement: [AgreementLine(path: "cluster.replicas", value: "3")],
             starts: [ProcessStart(boot: 299, nonce: 17), ProcessStart(boot: 300, nonce: 18)],
-            progress: [1001, 42])
+            progress: [1001, 42], wall: 1_700_000_000_000)
         let said = """
             0100000000000000 0200000000000000 04 64656d6f 03 02 6e33 0400000000000000 0500000000000000 ac02 \
             07 01 10 636c75737465722e7265706c69636173 01 33
             """
-        let starts = "02 ab02 1100000000000000 ac02 1200000000000000 02 e907 2a"
+        let starts = "02 ab02 1100000000000000 ac02 1200000000000000 02 e907 2a 80d095ffbc31"
         try check(
             "hello", payload(.hello(introduction, shard: ShardPosition(index: 1, count: 2))),
             "6b7670656572 0400 01 \(said) \(starts) 01 02")

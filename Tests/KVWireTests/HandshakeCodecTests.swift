@@ -76,8 +76,10 @@ final class HandshakeCodecTests: XCTestCase {
         for _ in 0..<50 {
             var introduction = random.introduction()
             introduction.starts = [ProcessStart(boot: 1, nonce: 2)]
+            introduction.wall = 7
             let old = introduction.spoken(3)
             XCTAssertEqual(old.starts, [])
+            XCTAssertEqual(old.wall, 0)
             let bytes = try payload(.welcome(old))
             XCTAssertEqual(bytes.getInteger(at: bytes.readerIndex + 6, endianness: .little, as: UInt16.self), 3)
             XCTAssertEqual(try Handshake.decode(bytes), .welcome(old))

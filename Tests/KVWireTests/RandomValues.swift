@@ -179,6 +179,7 @@ struct SplitMix: RandomNumberGenerator {
                 .heartbeat(
                     PartitionUsage(keys: Int(number() >> 1), tombstones: Int(number() >> 1), bytes: Int(number() >> 1)))
             ),
+            .node(.clock(wall: number())),
             .replica(header(), .canvass),
             .replica(header(), .canvassed(granted: flip(), promised: ballot())),
             .replica(header(), .purge(floor: version())),
@@ -201,7 +202,7 @@ struct SplitMix: RandomNumberGenerator {
             epoch: number(),
             agreement: (0..<below(10)).map { _ in AgreementLine(path: text(), value: text()) },
             starts: (0..<below(4)).map { _ in ProcessStart(boot: number(), nonce: next()) },
-            progress: (0..<below(4)).map { _ in number() }
+            progress: (0..<below(4)).map { _ in number() }, wall: number()
         ).spoken(flip() ? 3 : 4)
     }
 

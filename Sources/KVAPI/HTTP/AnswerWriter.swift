@@ -64,11 +64,11 @@ struct AnswerWriter {
         endHead(by: node, frame)
     }
 
-    mutating func text(_ text: StaticString, _ frame: AnswerFrame) {
-        begin(.ok, length: text.utf8CodeUnitCount)
+    mutating func text(_ text: String, _ frame: AnswerFrame) {
+        begin(.ok, length: text.utf8.count)
         pending.writeStaticString("Content-Type: text/plain\r\n")
         endHead(by: node, frame)
-        if !frame.omitsBody { pending.writeStaticString(text) }
+        if !frame.omitsBody { pending.writeString(text) }
     }
 
     mutating func json(_ body: (inout JSONWriter) -> Void, _ frame: AnswerFrame) {

@@ -48,6 +48,7 @@ extension AnswerWriter {
     mutating func readiness(_ health: Health, _ frame: AnswerFrame) {
         switch health {
         case .ready: text("ok", frame)
+        case .warned(let warning): text("ok, but \(warning)", frame)
         case .notReady(let reason):
             failure(HTTPFailure(.unavailable, "not_ready", "the node cannot serve yet: \(reason)"), frame)
         }

@@ -185,6 +185,8 @@ public enum NodeMessage: Hashable, Sendable {
     /// This much of one of the sender's stores is on its disk: the number of a batch, which only grows. Since version 4 of
     /// the peer protocol.
     case progress(shard: UInt16, batch: UInt64)
+    /// What the clock of the sender's machine shows, in milliseconds since 1970. Since version 4 of the peer protocol.
+    case clock(wall: UInt64)
     /// (Indirect: it is the largest and the rarest, and every message would be as large.)
     indirect case cluster(ClusterMessage)
 }

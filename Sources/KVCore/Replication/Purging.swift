@@ -60,7 +60,7 @@ extension Replica {
         prepare(unfinished)
     }
 
-    /// Turns expired records into tombstones, some at a time: they are absent to everybody already.
+    /// Turns expired records into tombstones, some at a time, whether anybody asks for them or not.
     private func sweepExpired(_ leader: Leader) {
         guard now >= leader.nextSweep else { return }
         leader.nextSweep = now + context.options.sweep

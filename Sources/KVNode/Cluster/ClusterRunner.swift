@@ -81,7 +81,7 @@ final class ClusterRunner: @unchecked Sendable {
     init(_ parts: Parts) {
         self.parts = parts
         loop = parts.loop
-        let now = Clock.now
+        let now = parts.runners[0].clock.now
         options = ClusterOptions(parts.configuration)
         swimOptions = SwimOptions(probeInterval: parts.configuration.failure.probeInterval)
         machine = ClusterMachine(
@@ -210,7 +210,7 @@ final class ClusterRunner: @unchecked Sendable {
 
     func handle(_ input: ClusterInput) {
         guard !isStopped else { return }
-        machine.handle(input, now: Clock.now)
+        machine.handle(input, now: parts.runners[0].clock.now)
         perform()
     }
 

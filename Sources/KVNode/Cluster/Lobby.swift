@@ -54,7 +54,7 @@ final class Lobby: @unchecked Sendable {
                     nodeID: base.configuration.node.id,
                     limits: RequestLimits(key: base.limits.key, value: base.limits.value), advice: lobby.advice),
                 facts: base.facts, redis: base.configuration.redis, replies: base.configuration.limits.replies,
-                reasons: base.reasons, logger: base.logger)
+                wallClock: { Clock.machineWall }, reasons: base.reasons, logger: base.logger)
             try await lobby.loop.submit { lobby.start(peers, door) }.get()
         } catch {
             await peers.stop()

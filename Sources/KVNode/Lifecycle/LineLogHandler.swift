@@ -41,7 +41,7 @@ struct LineLogHandler: LogHandler {
 
     /// ISO 8601, UTC, to the millisecond.
     private var timestamp: String {
-        let wall = Clock.wall
+        let wall = Clock.machineWall
         var seconds = time_t(wall / 1000)
         var parts = tm()
         gmtime_r(&seconds, &parts)

@@ -93,6 +93,7 @@ private struct Assembly {
     let topology: Topology
     let identity: NodeIdentity
     let status: NodeStatus
+    let clock: NodeClock
     let runners: [ShardRunner]
     let linkOptions: PeerLinkOptions
     let policy: PolicyBox
@@ -113,11 +114,13 @@ private struct Assembly {
         let limits = base.configuration.limits
         let stores = base.directory.stores
         let status = NodeStatus(shards: stores.count)
+        let clock = NodeClock(others: topology.members.map(\.number).filter { $0 != member.number })
         let loops = Array(base.group.makeIterator())
         var options = ShardOptions()
         if limits.moveRate > 0 { options.moveRate = max(limits.moveRate / stores.count, 1) }
         self.identity = identity
         self.status = status
+        self.clock = clock
         // Two of the largest requests fit beside each other, or one could keep the others out, and itself.
         let largest = limits.key + limits.value
         let inFlight = max(limits.inFlight / stores.count, 2 * largest)
@@ -130,8 +133,8 @@ private struct Assembly {
                 partitions: (0...topology.settings.partitions).map { PartitionID(UInt16($0)) }
                     .filter { $0.shard(among: stores.count) == index },
                 store: stores[index], mayLackRecords: base.directory.mayLackRecords, options: options,
-                maximumBytesInFlight: inFlight,
-                status: status, commitPool: base.commitPool, readPool: base.readPool, upkeepPool: base.upkeepPool,
+                maximumBytesInFlight: inFlight, status: status, clock: clock, commitPool: base.commitPool,
+                readPool: base.readPool, upkeepPool: base.upkeepPool,
                 logger: base.logger,
                 onStoreFailure: onStoreFailure)
         }
@@ -200,7 +203,7 @@ private struct Assembly {
             return try await ClientDoor.open(
                 base.configuration.node.client, group: base.group, backend: backend,
                 facts: base.facts, redis: base.configuration.redis, replies: base.configuration.limits.replies,
-                reasons: base.reasons, logger: base.logger)
+                wallClock: { [clock] in clock.wall }, reasons: base.reasons, logger: base.logger)
         } catch {
             socket.stop()
             throw error

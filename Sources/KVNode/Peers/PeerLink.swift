@@ -243,7 +243,7 @@ extension PeerLink {
     private func connected(_ channel: any Channel, _ attempt: Int) {
         guard case .connecting(attempt, _) = state else { return channel.close(promise: nil) }
         do {
-            let hello = try Handshake.hello(policy.current.introduction.spoken(version), shard: shard).frame()
+            let hello = try Handshake.hello(policy.introduction(in: version), shard: shard).frame()
             try channel.pipeline.syncOperations.addHandler(PeerLinkHandler(link: self))
             let timeout = loop.assumeIsolated().scheduleTask(in: TimeAmount(options.handshakeTimeout)) {
                 guard case .greeting(channel, _) = self.state else { return }

@@ -213,7 +213,7 @@ final class PeerServerHandler: ChannelInboundHandler {
         if let objection {
             return refuse(printable(peer.nodeID), objection, in: peer.version, context.channel)
         }
-        let welcome = try Handshake.welcome(server.policy.current.introduction.spoken(peer.version)).frame()
+        let welcome = try Handshake.welcome(server.policy.introduction(in: peer.version)).frame()
         state = .open(peer, shard: shard.index)
         reader.maximumPayload = FrameLimits.payload
         server.accepted(context.channel, from: peer, shard: shard.index, traffic)

@@ -33,6 +33,13 @@ public final class PolicyBox: Sendable {
                 .flatMapErrorThrowing { _ in Objection(stringLiteral: "this node is stopping") })
     }
 
+    /// What this node says of itself, now, to a peer that speaks `version`.
+    func introduction(in version: UInt16) -> Introduction {
+        var introduction = current.introduction
+        introduction.wall = Clock.machineWall
+        return introduction.spoken(version)
+    }
+
     public var current: PeerPolicy { policy.withLock { $0 } }
 
     func replace(_ change: (inout PeerPolicy) -> Void) { policy.withLock { change(&$0) } }

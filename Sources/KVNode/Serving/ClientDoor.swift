@@ -21,18 +21,21 @@ final class ClientDoor: Sendable {
 
     var port: Int? { listener.localAddress?.port }
 
-    /// - Parameter replies: bytes that clients' connections may hold together, as `limits.replies` has it.
+    /// - Parameters:
+    ///   - replies: bytes that clients' connections may hold together, as `limits.replies` has it.
+    ///   - wallClock: the time of day that clients are told, in milliseconds since 1970: that by which keys expire.
     /// - Throws: `NodeError` when the address cannot be listened on.
     static func open(
         _ address: Address, group: any EventLoopGroup, backend: any Backend, facts: NodeFacts,
-        redis: ClusterFile.Redis, replies: Int, reasons: ReasonLog, logger: Logger
+        redis: ClusterFile.Redis, replies: Int, wallClock: @escaping @Sendable () -> UInt64, reasons: ReasonLog,
+        logger: Logger
     ) async throws -> ClientDoor {
         let connections = ClientConnections(limit: facts.maximumConnections, logger: logger)
         var respOptions = RespOptions()
         respOptions.timeout = redis.timeout
         let budgets = ReplyBudgets(bytes: replies, loops: facts.threads)
         let resp = RespDoor(
-            backend: backend, facts: facts, options: respOptions, budgets: budgets, wallClock: { Clock.wall })
+            backend: backend, facts: facts, options: respOptions, budgets: budgets, wallClock: wallClock)
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -55,7 +58,7 @@ final class ClientDoor: Sendable {
                         case .foreign: break
                         case .http:
                             try HTTPDoor.configure(
-                                channel, backend: backend, budgets: budgets, wallClock: { Clock.wall })
+                                channel, backend: backend, budgets: budgets, wallClock: wallClock)
                         case .resp: try resp.configure(channel)
                         }
                     }

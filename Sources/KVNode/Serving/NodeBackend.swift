@@ -30,7 +30,10 @@ final class NodeBackend: Backend {
         self.status = status
     }
 
-    var health: Health { status.obstacle.map(Health.notReady) ?? .ready }
+    var health: Health {
+        if let obstacle = status.obstacle { return .notReady(obstacle) }
+        return status.warning.map(Health.warned) ?? .ready
+    }
     var usage: NodeUsage { NodeUsage(holding: status.usage ?? PartitionUsage(), disk: status.disk) }
 
     func execute(_ request: KeyRequest, for receiver: ReplyReceiver) {

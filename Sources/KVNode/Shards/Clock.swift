@@ -1,14 +1,14 @@
 import Glibc
 import KVCore
 
-/// The machine's clocks, read in one place.
+/// The machine's clocks, read in one place. What records expire by is `NodeClock`.
 enum Clock {
-    static var now: Now { Now(monotonic: monotonic, wall: wall) }
+    static var machine: Now { Now(monotonic: monotonic, wall: machineWall) }
 
     static var monotonic: Instant { Instant(nanoseconds: read(CLOCK_MONOTONIC)) }
 
-    /// Milliseconds since 1970, UTC.
-    static var wall: UInt64 { read(CLOCK_REALTIME) / 1_000_000 }
+    /// What the machine shows, in milliseconds since 1970, UTC. It goes back where somebody sets it back.
+    static var machineWall: UInt64 { read(CLOCK_REALTIME) / 1_000_000 }
 
     private static func read(_ clock: clockid_t) -> UInt64 {
         var time = timespec()

@@ -14,6 +14,8 @@ final class NodeStatus: Sendable {
         var isStopping = false
         /// What is wrong with the whole node, by what it is wrong with.
         var obstacles: [String: String] = [:]
+        /// The same of what does not keep it from serving.
+        var warnings: [String: String] = [:]
     }
 
     private let state: Mutex<State>
@@ -40,6 +42,11 @@ final class NodeStatus: Sendable {
 
     /// - Parameter obstacle: what is wrong with `subject`, in words; nil: nothing any more.
     func set(_ obstacle: String?, of subject: String) { state.withLock { $0.obstacles[subject] = obstacle } }
+
+    func set(warning: String?, of subject: String) { state.withLock { $0.warnings[subject] = warning } }
+
+    /// What is wrong and does not keep the node from serving.
+    var warning: String? { state.withLock { $0.warnings.min { $0.key < $1.key }?.value } }
 
     /// Of all shards together; nil before each of them has said what it holds.
     var usage: PartitionUsage? {

@@ -1,3 +1,4 @@
+import KVAPI
 import KVCore
 import KVWire
 import Logging
@@ -10,6 +11,8 @@ extension ShardRunner {
         if index == 0 { cluster?.linked(to: peer, introduction) }
         // Who has yet to hear that it was admitted has no shards. It connects anew when it has.
         guard introduction.node == peer else { return }
+        // Before it counts among a majority: whoever leads knows the clocks of one.
+        if introduction.version >= Handshake.firstWithHeartbeats { clock.heard(peer, wall: introduction.wall) }
         reachability.linkUp(
             peer, boot: introduction.boot, beats: introduction.version >= Handshake.firstWithHeartbeats,
             now: Clock.monotonic)
@@ -99,6 +102,15 @@ extension ShardRunner {
         scheduleTick()
     }
 
+    func name(of node: NodeNumber) -> String { names[node] }
+
+    /// Where to ask instead, for a client that is to be told; nil where this node carries it out or passes it on.
+    func redirect(_ request: KeyRequest, _ partition: PartitionID) -> Address? {
+        guard let leader = shard.leader(of: partition), leader != node.number else { return nil }
+        if request.options.consistency == .stale, case .get = request.command, held.contains(partition) { return nil }
+        return names.client(of: leader)
+    }
+
     // MARK: What they say
 
     func deliver(from peer: NodeNumber, _ messages: [PeerMessage]) {
@@ -124,6 +136,7 @@ extension ShardRunner {
         switch message {
         case .heartbeat(let usage): usages[peer] = usage
         case .progress(let shard, let batch): cluster?.advanced(peer, shard: Int(shard), to: batch)
+        case .clock(let wall): clock.heard(peer, wall: wall)
         case .cluster(let message): cluster?.receive(message, from: peer)
         }
     }

@@ -26,6 +26,7 @@ final class ShardRunner: @unchecked Sendable {
     let node: NodeIdentity
     let logger: Logger
     let status: NodeStatus
+    let clock: NodeClock
     /// Commits, and nothing else.
     let commitPool: NIOThreadPool
     /// Reads values, and nothing else.
@@ -43,7 +44,7 @@ final class ShardRunner: @unchecked Sendable {
     var usages: [NodeNumber: PartitionUsage] = [:]
     /// Of this node, by the links that stand.
     weak var cluster: ClusterRunner?
-    private var names: MemberNames
+    private(set) var names: MemberNames
     private var waiting: [RequestID: Waiting] = [:]
     private var outbox = LoopOutbox()
     private var lastRequest: UInt64 = 0
@@ -57,7 +58,7 @@ final class ShardRunner: @unchecked Sendable {
 
     private var isTickScheduled = false
     /// What time it is until the scheduled tick: a request should not cost looks at two clocks.
-    private var turn = Clock.now
+    private var turn: Now
     private var effects: [ShardEffect] = []
     /// What is about to be looked up.
     var expected: [(partition: PartitionID, hash: KeyHash)] = []
@@ -71,6 +72,7 @@ final class ShardRunner: @unchecked Sendable {
     private var encodedAccept: (partition: PartitionID, version: Version)?
     private var encoded = EncodedMessage(.node(.heartbeat(PartitionUsage())))
     var damage = DamageReport()
+    var clockReport = ClockReport()
     private var timer: RepeatedTask?
     private var timers = 0
     var isStopped = false
@@ -89,8 +91,8 @@ final class ShardRunner: @unchecked Sendable {
     init(
         index: Int, loop: any EventLoop, node: NodeIdentity, topology: Topology, partitions: [PartitionID],
         store: LogStore, mayLackRecords: Bool, options: ShardOptions, maximumBytesInFlight: Int, status: NodeStatus,
-        commitPool: NIOThreadPool, readPool: NIOThreadPool, upkeepPool: NIOThreadPool, logger: Logger,
-        onStoreFailure: @escaping @Sendable (StoreError) -> Void
+        clock: NodeClock, commitPool: NIOThreadPool, readPool: NIOThreadPool, upkeepPool: NIOThreadPool,
+        logger: Logger, onStoreFailure: @escaping @Sendable (StoreError) -> Void
     ) {
         self.index = index
         self.loop = loop
@@ -101,6 +103,8 @@ final class ShardRunner: @unchecked Sendable {
         councilPartition = topology.councilPartition
         self.maximumBytesInFlight = maximumBytesInFlight
         self.status = status
+        self.clock = clock
+        turn = clock.now
         self.commitPool = commitPool
         self.readPool = readPool
         self.upkeepPool = upkeepPool
@@ -109,7 +113,7 @@ final class ShardRunner: @unchecked Sendable {
         names = MemberNames(topology)
         shard = Shard(
             me: node.number, boot: node.boot, topology: topology, partitions: partitions, store: store,
-            mayLackRecords: mayLackRecords, options: options, seed: UInt64.random(in: .min ... .max), now: Clock.now)
+            mayLackRecords: mayLackRecords, options: options, seed: UInt64.random(in: .min ... .max), now: turn)
         held = partitions.filter { topology.assignment(of: $0)?.since(node.number) != nil }
     }
 
@@ -256,6 +260,7 @@ final class ShardRunner: @unchecked Sendable {
         let now = look()
         if !isAbstaining { shard.handle(.timer, now: now) }
         timers += 1
+        if index == 0, timers % 10 == 0 { keepTime(now.monotonic, isTelling: timers % 100 == 0) }
         if timers % 10 == 0 {
             report()
             reachability.tick(now: now.monotonic)
@@ -278,7 +283,7 @@ final class ShardRunner: @unchecked Sendable {
     var turnTime: Now { isTickScheduled ? turn : look() }
 
     func look() -> Now {
-        turn = Clock.now
+        turn = clock.now
         return turn
     }
 
@@ -373,13 +378,6 @@ final class ShardRunner: @unchecked Sendable {
         }
     }
 
-    /// Where to ask instead, for a client that is to be told; nil where this node carries it out or passes it on.
-    private func redirect(_ request: KeyRequest, _ partition: PartitionID) -> Address? {
-        guard let leader = shard.leader(of: partition), leader != node.number else { return nil }
-        if request.options.consistency == .stale, case .get = request.command, held.contains(partition) { return nil }
-        return names.client(of: leader)
-    }
-
     // MARK: Topology
 
     /// Goes by a topology from now on; it is on disk.
@@ -388,6 +386,7 @@ final class ShardRunner: @unchecked Sendable {
         loop.assertInEventLoop()
         guard !isStopped else { return }
         names = MemberNames(topology)
+        if index == 0 { clock.setOthers(topology.members.map(\.number).filter { $0 != node.number }) }
         held = partitions.filter { topology.assignment(of: $0)?.since(node.number) != nil }
         // Before the links change: what the old topology still sends goes out over the old ones.
         handle(.topology(topology))
@@ -398,6 +397,4 @@ final class ShardRunner: @unchecked Sendable {
         }
         performReachability()
     }
-
-    func name(of node: NodeNumber) -> String { names[node] }
 }

@@ -26,13 +26,15 @@ public struct Introduction: Hashable, Sendable {
     /// How far the store had come on disk when its process began, by shard: the number of its last batch then. Empty where
     /// `version` is 3.
     public var progress: [UInt64]
+    /// What the machine's clock shows, in milliseconds since 1970; 0 where `version` is 3.
+    public var wall: UInt64
     /// Of the peer protocol, that who says this speaks on the connection.
     public var version: UInt16
 
     public init(
         clusterID: UUID128, clusterName: String, node: NodeNumber, nodeID: String, store: UUID128, boot: UInt64,
         epoch: Epoch, agreement: [AgreementLine], starts: [ProcessStart] = [],
-        progress: [UInt64] = [], version: UInt16 = Handshake.protocolVersion
+        progress: [UInt64] = [], wall: UInt64 = 0, version: UInt16 = Handshake.protocolVersion
     ) {
         self.clusterID = clusterID
         self.clusterName = clusterName
@@ -44,6 +46,7 @@ public struct Introduction: Hashable, Sendable {
         self.agreement = agreement
         self.starts = starts
         self.progress = progress
+        self.wall = wall
         self.version = version
     }
 
@@ -51,7 +54,7 @@ public struct Introduction: Hashable, Sendable {
     public func spoken(_ version: UInt16) -> Self {
         var said = self
         said.version = min(version, Handshake.protocolVersion)
-        if said.version < 4 { (said.starts, said.progress) = ([], []) }
+        if said.version < 4 { (said.starts, said.progress, said.wall) = ([], [], 0) }
         return said
     }
 
@@ -97,7 +100,8 @@ public enum Handshake: Hashable, Sendable {
     public static let protocolVersion: UInt16 = 4
     /// The versions that this program speaks: the present one and the one before.
     public static let versions: ClosedRange<UInt16> = 3...4
-    /// Since this version a node that leads nothing sends heartbeats as well.
+    /// Since this version a node that leads nothing sends heartbeats as well, requests are relayed, and nodes tell each
+    /// other their clocks.
     public static let firstWithHeartbeats: UInt16 = 4
     /// Since this version replicas compare what they hold under a version, and not versions only.
     public static let firstWithContents: UInt16 = 4

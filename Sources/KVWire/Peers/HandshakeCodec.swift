@@ -48,7 +48,7 @@ extension Handshake {
             introduction.agreement.reduce(
                 160 + introduction.clusterName.utf8.count + introduction.nodeID.utf8.count
             ) { $0 + $1.path.utf8.count + $1.value.utf8.count + 2 * ByteWriter.varintBound }
-                + (introduction.starts.count + 1) * 2 * ByteWriter.varintBound
+                + (introduction.starts.count + 2) * 2 * ByteWriter.varintBound
         case .refusal: 32 + Self.maximumRefusal
         }
     }
@@ -97,6 +97,7 @@ extension ByteWriter {
         }
         varint(count: introduction.progress.count)
         for batch in introduction.progress { varint(batch) }
+        varint(introduction.wall)
     }
 }
 
@@ -161,6 +162,6 @@ extension ByteReader {
         return Introduction(
             clusterID: clusterID, clusterName: clusterName, node: node, nodeID: nodeID, store: store, boot: boot,
             epoch: epoch, agreement: agreement, starts: version >= 4 ? try starts() : [],
-            progress: version >= 4 ? try progress() : [], version: version)
+            progress: version >= 4 ? try progress() : [], wall: version >= 4 ? try varint() : 0, version: version)
     }
 }

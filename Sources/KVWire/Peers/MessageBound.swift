@@ -62,7 +62,7 @@ extension ShardsMessage {
 extension NodeMessage {
     fileprivate var variableSize: Int {
         switch self {
-        case .heartbeat, .progress: 0
+        case .heartbeat, .progress, .clock: 0
         case .cluster(let message): message.variableSize
         }
     }

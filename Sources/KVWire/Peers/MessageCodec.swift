@@ -130,6 +130,9 @@ extension ByteWriter {
             code(MessageType.progress)
             varint(UInt64(shard))
             varint(batch)
+        case .clock(let wall):
+            code(MessageType.clock)
+            varint(wall)
         case .cluster(let message):
             code(MessageType.cluster)
             cluster(message)
@@ -211,6 +214,7 @@ extension ByteReader {
         case .heartbeat: return .node(.heartbeat(try usage()))
         case .progress:
             return .node(.progress(shard: try varint(in: 0...UInt16.max, "shard"), batch: try varint()))
+        case .clock: return .node(.clock(wall: try varint()))
         case .cluster: return .node(.cluster(try clusterMessage()))
         }
     }

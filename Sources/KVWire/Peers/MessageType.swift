@@ -33,6 +33,7 @@ enum MessageType: UInt8 {
     case consult = 31
     case complete = 32
     case completed = 33
+    case clock = 34
 }
 
 /// The bytes that tell the cases of nested values apart. Frozen likewise.

@@ -250,8 +250,11 @@ final class PeerServerTests: XCTestCase {
         }
         let good = try await RawConnection(port: server.port())
         try await good.send(try hello(1))
-        let answer = try await good.answer()
-        XCTAssertEqual(answer, .welcome(policy(2).introduction))
+        guard case .welcome(var answer) = try await good.answer() else { return XCTFail("not welcome") }
+        XCTAssertLessThanOrEqual(answer.wall, Clock.machineWall, "it tells what its clock shows")
+        XCTAssertGreaterThan(answer.wall + 60_000, Clock.machineWall)
+        answer.wall = 0
+        XCTAssertEqual(answer, policy(2).introduction)
         try await good.send(try frame(.shards(.outdated(epoch: 7))))
         let delivery = try await server.deliveries.next()
         XCTAssertEqual(delivery, .init(from: NodeNumber(1), messages: [.shards(.outdated(epoch: 7))]))

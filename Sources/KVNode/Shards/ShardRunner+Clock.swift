@@ -1,0 +1,64 @@
+import KVCore
+import Logging
+
+/// What was said of a machine's clock that is far from the others'.
+struct ClockReport {
+    /// For so long it has to be, as what peers say of theirs may be late.
+    private static let patience = Span.milliseconds(5000)
+
+    private var since: Instant?
+    private var isSaid = false
+
+    enum News: Equatable {
+        case differs(ClockDisagreement)
+        case agrees
+    }
+
+    /// What is to be said, if anything; to be asked every second or so.
+    mutating func review(_ disagreement: ClockDisagreement?, now: Instant) -> News? {
+        guard let disagreement else {
+            defer { (since, isSaid) = (nil, false) }
+            return isSaid ? .agrees : nil
+        }
+        let began = since ?? now
+        since = began
+        guard !isSaid, now - began >= Self.patience else { return nil }
+        isSaid = true
+        return .differs(disagreement)
+    }
+}
+
+// The node's time is kept by the first shard's runner.
+extension ShardRunner {
+    /// Follows the machine's clock.
+    /// - Parameter isTelling: to tell the others what it shows as well, and the operator where that is far from theirs.
+    func keepTime(_ now: Instant, isTelling: Bool) {
+        clock.adjust()
+        guard isTelling else { return }
+        for peer in links.map({ Array($0.peers) }) ?? [] where reachability.sendsHeartbeats(peer) {
+            links?[peer]?.send(.node(.clock(wall: Clock.machineWall)))
+        }
+        switch clockReport.review(clock.disagreement, now: now) {
+        case nil: break
+        case .agrees:
+            logger.notice("this machine's clock agrees with those of the other nodes again")
+            status.set(warning: nil, of: "the clock")
+        case .differs(let disagreement):
+            let warning = advice(on: disagreement)
+            logger.warning("\(warning)")
+            status.set(warning: warning, of: "the clock")
+        }
+    }
+
+    private func advice(on disagreement: ClockDisagreement) -> String {
+        let seconds = (disagreement.milliseconds.magnitude + 500) / 1000
+        let peers = disagreement.peers.map { name(of: $0) }.joined(separator: ", ")
+        let limit = WallClock.limit.milliseconds / 1000
+        let isAhead = disagreement.milliseconds > 0
+        return """
+            this machine's clock is \(seconds) s \(isAhead ? "ahead of" : "behind") what a majority of the nodes' clocks \
+            show (it differs from that of \(peers)): keys expire by theirs, and where this node leads up to \(limit) s \
+            too \(isAhead ? "early" : "late"); set the clock that is wrong, and keep all of them by NTP
+            """
+    }
+}
