@@ -14,8 +14,12 @@ public enum Mutant: String, CaseIterable, Sendable {
     case answerUnchosen = "answer-unchosen"
     /// A change is judged on a record in flight that may expire before it is chosen.
     case judgeExpiring = "judge-expiring"
-    /// An earlier leader's record is said to have expired while changes judged on it may yet be found.
+    /// Records are said to have expired without a tombstone, while changes judged on them may yet be found.
     case tellExpired = "tell-expired"
+    /// The same of a leader's own records only: the next leader's clock may be behind.
+    case tellOwnExpired = "tell-own-expired"
+    /// A node goes by its machine's clock, wherever that is set to.
+    case followClock = "follow-clock"
     /// A new leader takes its own copy to be complete.
     case skipRoots = "skip-roots"
 
@@ -47,6 +51,7 @@ public enum Mutant: String, CaseIterable, Sendable {
         case .answerUnchosen: options.rules.answerOnlyChosen = false
         case .judgeExpiring: options.rules.awaitExpiring = false
         case .tellExpired: options.rules.buryExpired = false
+        case .tellOwnExpired: options.rules.buryOwn = false
         case .skipRoots: options.rules.compareRoots = false
         case .switchEarly: options.rules.settleBeforeSwitch = false
         case .purgeEarly: options.rules.purgeWhenAllHold = false
@@ -57,7 +62,7 @@ public enum Mutant: String, CaseIterable, Sendable {
         case .voteIncomplete: options.rules.abstainWhenIncomplete = false
         case .keepFull: options.rules.yieldWhenFull = false
         case .keepLonely: options.rules.yieldWhenLonely = false
-        case .forgetPromise, .acknowledgeUnsynced, .ignoreSilence: break
+        case .forgetPromise, .acknowledgeUnsynced, .ignoreSilence, .followClock: break
         }
     }
 }

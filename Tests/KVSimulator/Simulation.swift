@@ -57,7 +57,8 @@ extension World {
         waiting = [:]
         let violations =
             HistoryCheck.violations(
-                in: history, ledger: ledger, end: time, wallOrigin: Self.wallOrigin,
+                in: history, ledger: ledger, end: time,
+                clocks: ClockSlack(scenario.wrongClocks, limit: scenario.clockLimit, origin: Self.wallOrigin),
                 permitsLoss: scenario.losesMajorityOfCopies)
             + (failure.map { [$0] } ?? [])
         return RunReport(

@@ -22,6 +22,8 @@ final class MutantTests: XCTestCase {
     func testAnsweringFromAnUnchosenValueIsCaught() { assertCaught(.answerUnchosen) }
     func testJudgingOnARecordThatMayExpireIsCaught() { assertCaught(.judgeExpiring, from: 200) }
     func testTellingThatAnEarlierLeadersRecordHasExpiredIsCaught() { assertCaught(.tellExpired, from: 500) }
+    func testTellingThatALeadersOwnRecordHasExpiredIsCaught() { assertCaught(.tellOwnExpired) }
+    func testGoingByAClockThatIsFarAheadIsCaught() { assertCaught(.followClock) }
     func testSettlingWithoutComparingRootsIsCaught() { assertCaught(.skipRoots) }
 
     func testSwitchingBeforeTheNextSetHoldsEverythingIsCaught() { assertCaught(.switchEarly, from: 55) }

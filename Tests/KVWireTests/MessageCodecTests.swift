@@ -42,7 +42,9 @@ final class MessageCodecTests: XCTestCase {
     func testEveryTypeIsAmongTheRandomMessages() throws {
         var random = SplitMix(seed: 2)
         let types = random.messages().map { encode([$0]).getInteger(at: 0, as: UInt8.self) }
-        let runs: [ClosedRange<UInt8>] = [1...16, 28...28, 17...20, 29...29, 21...21, 34...34, 22...24, 30...33, 25...27]
+        let runs: [ClosedRange<UInt8>] = [
+            1...16, 28...28, 17...20, 29...29, 21...21, 34...34, 22...24, 30...33, 25...27,
+        ]
         let expected = runs.flatMap(Array.init) + Array(repeating: 27, count: 5)
         XCTAssertEqual(types, expected)
     }

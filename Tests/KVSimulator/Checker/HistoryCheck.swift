@@ -6,15 +6,14 @@ struct HistoryCheck {
     private let ledger: Ledger
     /// When the run ended, in nanoseconds of real time: a later expiry is no part of the history.
     private let end: UInt64
-    /// Milliseconds since 1970 at time 0.
-    private let wallOrigin: UInt64
+    private let clocks: ClockSlack
     private var violations: [Violation] = []
 
     /// - Parameter permitsLoss: acknowledged writes may have been lost, so no order explains what clients were told.
     static func violations(
-        in history: History, ledger: Ledger, end: UInt64, wallOrigin: UInt64, permitsLoss: Bool = false
+        in history: History, ledger: Ledger, end: UInt64, clocks: ClockSlack, permitsLoss: Bool = false
     ) -> [Violation] {
-        var check = HistoryCheck(calls: history.calls, ledger: ledger, end: end, wallOrigin: wallOrigin)
+        var check = HistoryCheck(calls: history.calls, ledger: ledger, end: end, clocks: clocks)
         check.learnVersions()
         check.checkEachCall()
         guard !permitsLoss else {
@@ -24,11 +23,11 @@ struct HistoryCheck {
         return history.violations + ledger.violations + check.violations
     }
 
-    private init(calls: [Call], ledger: Ledger, end: UInt64, wallOrigin: UInt64) {
+    private init(calls: [Call], ledger: Ledger, end: UInt64, clocks: ClockSlack) {
         self.calls = calls
         self.ledger = ledger
         self.end = end
-        self.wallOrigin = wallOrigin
+        self.clocks = clocks
     }
 
     /// What clients were told of versions must agree among them and with what the stores saw.
@@ -88,7 +87,7 @@ struct HistoryCheck {
     private mutating func checkKey(_ key: Key) {
         let partition = calls.first { $0.key == key && !$0.isListing }?.partition
         let calls = calls.filter { $0.partition == partition && $0.concerns(key) }
-        let translation = Translation(key: key, calls: calls, ledger: ledger, end: end, wallOrigin: wallOrigin)
+        let translation = Translation(key: key, calls: calls, ledger: ledger, end: end, clocks: clocks)
         violations += translation.violations
         guard translation.violations.isEmpty else { return }
         switch LinearizabilityChecker.check(translation.operations) {
@@ -102,6 +101,33 @@ struct HistoryCheck {
                 Violation(.linearizability, "\(key): no order explains its history", history: translation.lines(shrunk))
             )
         }
+    }
+}
+
+/// What the nodes' wall clocks tell of when a value ends.
+struct ClockSlack {
+    /// Milliseconds since 1970 at time 0, by clocks that are right.
+    let origin: UInt64
+    /// Milliseconds by which a value may end sooner than it should; nil for any.
+    let early: UInt64?
+    /// Whether a value may end later, or not at all.
+    let mayBeLate: Bool
+
+    init(_ wrong: WrongClocks = .none, limit: Span = .zero, origin: UInt64) {
+        self.origin = origin
+        switch wrong {
+        case .none: (early, mayBeLate) = (0, false)
+        // The millisecond is what rounding takes.
+        case .one: (early, mayBeLate) = (limit.milliseconds + 1, true)
+        case .all: (early, mayBeLate) = (nil, true)
+        }
+    }
+
+    /// A value ends within `range` by the clock, in milliseconds of the run; a change that was asked for at `invoked`
+    /// brought it about. When can it have ended?
+    func loosen(_ range: (from: UInt64, until: UInt64), invoked: UInt64) -> (from: UInt64, until: UInt64) {
+        let from = early.map { range.from > $0 ? range.from - $0 : 0 } ?? min(invoked, range.from)
+        return (from, mayBeLate ? .max : range.until)
     }
 }
 

@@ -225,6 +225,9 @@ public struct LinearizabilityChecker {
         }
         // Tried before those, as what somebody saw.
         push(optional.named)
+        // An end that may come at any time, or never, need only be tried while what it ends is there. (Before that it does
+        // what it would do just after.)
+        if let index = openExpiry(of: register) { push([index]) }
         push(
             optional.adds.filter { index in
                 guard case .add(let amount) = operations[index].step else { return false }
@@ -233,11 +236,18 @@ public struct LinearizabilityChecker {
             })
     }
 
+    private func openExpiry(of register: Register) -> Int? {
+        guard register.end != 0, let index = expiries[register.end], operations[index].isOpen else { return nil }
+        return index
+    }
+
     private func push(_ index: Int, _ stack: inout Frontier, from state: State) {
         guard let register = apply(index, to: state) else { return }
         var next = state
         next.done.insert(index)
         next.register = register
+        // What is gone cannot end any more, so whether it did makes no difference.
+        if register.end != state.register.end, let ended = openExpiry(of: state.register) { next.done.insert(ended) }
         guard mayReplace(state.register.write, by: register.write, next.done) else { return }
         let isCostly = stack.isByCost && isUnlikely(index, after: state.done)
         stack.append(next, cost: stack.cost + (isCostly ? 1 : 0))

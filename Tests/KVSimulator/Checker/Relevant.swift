@@ -16,8 +16,7 @@ struct Relevant {
         var erases: Bool { kind.erases }
     }
 
-    /// Those whose own value somebody saw, those that end by themselves or give a value its end, and whatever else is not
-    /// like another.
+    /// Those whose own value somebody saw, those that give a value its end, and whatever else is not like another.
     private(set) var named: [Int] = []
     /// Additions to numbers.
     private(set) var adds: [Int] = []
@@ -66,7 +65,9 @@ struct Relevant {
                 }
             case .erase(.nothing): if needs.absence { add(index, Alike.Kind(erases: true)) }
             case .erase: if needs.absence { named.append(index) }
-            case .schedule, .expire: named.append(index)
+            case .schedule: named.append(index)
+            // The checker knows when to try these.
+            case .expire: continue
             case .read, .presence, .mismatch, .unmet: continue
             }
         }

@@ -13,7 +13,7 @@ struct Translation {
     private let key: Key
     let ledger: Ledger
     private let end: UInt64
-    private let wallOrigin: UInt64
+    private let clocks: ClockSlack
     private let ranks: [Version: Int]
     /// Whether some values end when those before them would have.
     private let keepsEnds: Bool
@@ -25,11 +25,11 @@ struct Translation {
     private var sources: [RegisterOperation: Source] = [:]
 
     /// - Parameter calls: all that concern the key.
-    init(key: Key, calls: [Call], ledger: Ledger, end: UInt64, wallOrigin: UInt64) {
+    init(key: Key, calls: [Call], ledger: Ledger, end: UInt64, clocks: ClockSlack) {
         self.key = key
         self.ledger = ledger
         self.end = end
-        self.wallOrigin = wallOrigin
+        self.clocks = clocks
         let versions = Set(calls.flatMap(\.versions)).sorted()
         ranks = Dictionary(uniqueKeysWithValues: zip(versions, 1...))
         var firstRanks: [Int: Int] = [:]
@@ -48,7 +48,8 @@ struct Translation {
         chosen.sorted { $0.invoked < $1.invoked }.map { operation in
             switch sources[operation.cutShort] {
             case .call(let call): "\(call)"
-            case .expiry(let from, let until, let end): "[\(from) - \(until)] \(end) expires"
+            case .expiry(let from, let until, let end):
+                "[\(from) - \(until == .max ? "open" : "\(until)")] \(end) expires"
             case nil: "\(operation)"
             }
         }
@@ -155,8 +156,8 @@ struct Translation {
 
     /// The value's end lies between the earliest and the latest time that its leader can have stamped it with.
     mutating func addExpiry(_ call: Call, _ lifetime: Lifetime, end: Int) {
-        let from: UInt64
-        let until: UInt64
+        var from: UInt64
+        var until: UInt64
         switch lifetime {
         case .unlimited: return
         case .milliseconds(let span):
@@ -164,14 +165,16 @@ struct Translation {
             if case .answered = call.end, !call.isUnknown {
                 until = call.completed / 1_000_000 + span
             } else {
-                guard mayShow(call, from: from) else { return }
+                guard mayShow(call, from: clocks.early == nil ? 0 : clocks.loosen((from, from), invoked: 0).from)
+                else { return }
                 // The change may yet be made.
                 until = self.end
             }
         case .until(let wall):
-            from = wall > wallOrigin ? wall - wallOrigin : 0
+            from = wall > clocks.origin ? wall - clocks.origin : 0
             until = from
         }
+        (from, until) = clocks.loosen((from, until), invoked: call.invoked / 1_000_000)
         let isOpen = until >= self.end / 1_000_000
         let operation = RegisterOperation(
             from * 1_000_000, isOpen ? RegisterOperation.open : until * 1_000_000, .expire(end))
@@ -184,7 +187,8 @@ struct Translation {
         // A record that no store has seen was overwritten, if it ever was, in the tick that it was proposed in: by one that
         // may have kept its expiry, or after a change that required it to have one.
         if call.value != 0 { return keepsEnds || ledger.hasStored(call.write) }
-        return requiresEnds || ledger.hasStored(key, expiring: wallOrigin + from...UInt64.max)
+        return requiresEnds
+            || ledger.hasStored(key, expiring: (clocks.early == nil ? 0 : clocks.origin + from)...UInt64.max)
     }
 
     private func requirement(_ condition: Condition) -> Requirement {

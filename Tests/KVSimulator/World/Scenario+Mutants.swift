@@ -69,6 +69,19 @@ extension Scenario {
             mix = Mix(get: 70, getAndSet: 0)
             (mix.putIfVersion, mix.putIfPresent, mix.put) = (20, 5, 5)
             faults = [.isolation: .milliseconds(150)]
+        case .tellOwnExpired:
+            // The lead goes to and fro between nodes whose clocks differ.
+            (expires, lifetime, expiring, wrongClocks) = (true, .milliseconds(400), 0.7, .all)
+            (mix.get, mix.put, mix.putIfVersion, mix.delete) = (80, 15, 0, 0)
+            (stagger, clockLimit, think, clients) = (.zero, .milliseconds(200), .milliseconds(30), 4)
+            faults = [
+                .clockStep: .milliseconds(60), .isolation: .milliseconds(300), .falseSuspicion: .milliseconds(200),
+                .crash: .milliseconds(500),
+            ]
+        case .followClock:
+            (expires, expiring, wrongClocks, clockLimit) = (true, 0.7, .one, .milliseconds(50))
+            (mix.get, mix.put) = (80, 20)
+            faults = [.clockStep: .milliseconds(100), .falseSuspicion: .milliseconds(500)]
         case .purgeEarly:
             eraseOften()
             loss = 0.05

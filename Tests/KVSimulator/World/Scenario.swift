@@ -38,8 +38,11 @@ public struct Scenario: Sendable {
     public var loads = 0.0
     /// How often each fault strikes; nil for never.
     public var faults: [FaultKind: Span] = [:]
-    /// Whether values may carry a time to live; then no clock is skewed.
+    /// Whether values may carry a time to live; then no clock is skewed but for `wrongClocks`.
     public var expires = false
+    public var wrongClocks = WrongClocks.none
+    /// How far a node's time may be from what a majority of the clocks show.
+    public var clockLimit = WallClock.limit
     /// The longest time to live; how many of the values that are put have one; and how many of those until a set time.
     public var lifetime = Span.milliseconds(400)
     public var expiring = 0.4
@@ -229,6 +232,17 @@ public enum FaultKind: Int, CaseIterable, Hashable, Sendable {
     /// One machine loses power, with what it has not synced; only while so many whole copies are left that nothing is
     /// lost.
     case outage
+    /// Somebody sets a machine's wall clock, forward or back.
+    case clockStep
+}
+
+/// Whose wall clocks may be wrong while values with a time to live are there.
+public enum WrongClocks: Sendable {
+    case none
+    /// The first machine's, which may be ahead: no value may end sooner than the others' clocks allow.
+    case one
+    /// Any, and they run at different rates: when a value ends nobody can say, but once it has it stays away.
+    case all
 }
 
 extension Scenario {
@@ -265,7 +279,8 @@ extension Scenario {
             wallSkew = random.pick([.zero, .milliseconds(500), .milliseconds(100_000)])
         }
         if random.chance(0.25) { store = .log }
-        for kind in FaultKind.allCases where ![.stalledDisk, .rot, .outage].contains(kind) && random.chance(0.4) {
+        let early = FaultKind.allCases.filter { ![.stalledDisk, .rot, .outage, .clockStep].contains($0) }
+        for kind in early where random.chance(0.4) {
             faults[kind] = .milliseconds(random.pick([300, 700, 1500, 3000]) * (kind == .powerLoss ? 2 : 1))
         }
         purge = .milliseconds(random.pick([30, 100, 400, 1500]))
@@ -288,6 +303,7 @@ extension Scenario {
             zones = random.pick([0, 0, 2, 3])
             losesMajorities = random.chance(0.4)
         }
+        if expires, random.chance(0.6) { mistakeClocks(&random) }
     }
 
     private mutating func addMoves(_ random: inout SeededRandom) {
@@ -301,6 +317,15 @@ extension Scenario {
         relinquish = .milliseconds(random.pick([30, 200, 500]))
         moveRate = random.pick([0, 0, 0, 60, 600])
         duration = .milliseconds(random.within(2000...6000))
+    }
+
+    private mutating func mistakeClocks(_ random: inout SeededRandom) {
+        let mayBeOne = nodes >= 3 && replicas >= 3 && moves == nil
+        wrongClocks = mayBeOne && random.chance(0.5) ? .one : .all
+        clockLimit = .milliseconds(random.pick([50, 200, 10_000]))
+        faults[.clockStep] = .milliseconds(random.pick([50, 200, 1000]))
+        // A kept expiry is all that shows of the change it came from, and nobody can say when it was.
+        if wrongClocks == .all { keeping = 0 }
     }
 
     /// The interval leaves time for answers.
@@ -355,6 +380,7 @@ extension Scenario {
             + (deaths.map { ", a death every \($0.milliseconds) ms" } ?? "")
             + (probeInterval.map { ", SWIM every \($0.milliseconds) ms" } ?? "")
             + (sickness.map { ", one node with a \($0.rawValue)" } ?? "")
+            + (wrongClocks == .none ? "" : ", clocks wrong: \(wrongClocks), limit \(clockLimit.milliseconds) ms")
             + (isCalm ? ", calm" : ", faults: \(names)")
     }
 }

@@ -44,10 +44,15 @@ struct NodeClock {
     var origin: UInt64
     /// Millionths by which it is fast.
     var rate: Int64
-    /// Milliseconds since 1970 at time 0.
+    /// Milliseconds since 1970 at time 0, had nobody set it since; and millionths by which it is fast.
     var wall: UInt64
+    var drift: Int64 = 0
 
-    func now(_ time: UInt64) -> Now { Now(monotonic: monotonic(time), wall: wall + time / 1_000_000) }
+    /// By the machine's clocks. What a process goes by is made of these: see `SimulatedProcess.now`.
+    func now(_ time: UInt64) -> Now {
+        let drifted = Int64(time / 1_000_000) * drift / 1_000_000
+        return Now(monotonic: monotonic(time), wall: wall + time / 1_000_000 &+ UInt64(bitPattern: drifted))
+    }
 
     func monotonic(_ time: UInt64) -> Instant {
         Instant(nanoseconds: origin &+ time &+ UInt64(bitPattern: Int64(time) / 1_000_000 * rate))
@@ -59,7 +64,7 @@ final class SimulatedProcess<Store: RecordStore> {
     enum Item {
         case input(ShardInput)
         /// A sign of life of a peer, for the failure detector.
-        case ping(from: Int, boot: UInt64, epoch: Epoch)
+        case ping(from: Int, boot: UInt64, epoch: Epoch, wall: UInt64)
         /// The failure detector is made to suspect a peer, and not to hear it until then.
         case suspicion(Int, until: UInt64)
         case cluster(ClusterInput)
@@ -75,6 +80,8 @@ final class SimulatedProcess<Store: RecordStore> {
     /// When it last asked for a later one.
     var lastPull: UInt64 = 0
     let shard: Shard
+    /// The time that it goes by.
+    var wall: WallClock
     /// Where the world does not decide itself what moves.
     var cluster: ClusterMachine?
     /// Requests of the cluster machine that the shard works on, and of operators that the machine works on.
@@ -103,11 +110,14 @@ final class SimulatedProcess<Store: RecordStore> {
     var isDraining = false
     var isDrained = false
 
-    init(boot: UInt64, store: WatchedStore<Store>, topology: Topology, shard: Shard, detector: Detector) {
+    init(
+        boot: UInt64, store: WatchedStore<Store>, topology: Topology, shard: Shard, wall: WallClock, detector: Detector
+    ) {
         self.boot = boot
         self.store = store
         self.topology = topology
         self.shard = shard
+        self.wall = wall
         self.detector = detector
     }
 }

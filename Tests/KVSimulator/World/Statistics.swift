@@ -7,7 +7,7 @@ public struct Statistics: Hashable, Sendable {
             lost
         case messages, dropped, loads, commits, elections, settledAtOnce, settledLater, stepDowns
         case crashes, restarts, pauses, cuts, resets, falseSuspicions, slowDisks, fullDisks, storms,
-            stalledDisks, noticedStalls
+            stalledDisks, noticedStalls, clockSteps
         case topologies, admissions, moves, reorders, cancels, pausedPlans, switches, lapses
         case suspected, heldDead, vouched, silences
         case applications, controls, plans, refusedControls, unknownControls, plansEnded, plansCancelled, evictions

@@ -57,6 +57,7 @@ extension World {
         case .stalledDisk:
             statistics[.stalledDisks] += 1
             last(2 * length(), begin: { node.stalls += 1 }, end: { node.stalls = max(node.stalls - 1, 0) })
+        case .clockStep: stepClock(node)
         case .rot: if nodes[0].driver.rot() { statistics[.rots] += 1 }
         case .storm:
             statistics[.storms] += 1
@@ -71,6 +72,20 @@ extension World {
             end()
             for node in nodes { reviewFullness(node) }
         }
+    }
+
+    /// Somebody sets a machine's clock, by little or by an hour: the first one's forward, where only that is ever
+    /// wrong.
+    private func stepClock(_ node: Node) {
+        let node = scenario.wrongClocks == .one ? nodes[0] : node
+        statistics[.clockSteps] += 1
+        let limits: [UInt64] = [50, 500, 5000, 3_600_000]
+        let step = 1 + faultRandom.below(faultRandom.pick(limits))
+        // Most are taken back.
+        if faultRandom.chance(0.5) { node.clock.wall = Self.wallOrigin }
+        let isForward = scenario.wrongClocks == .one || faultRandom.chance(0.5)
+        node.clock.wall = isForward ? node.clock.wall + step : node.clock.wall - step
+        trace.line(time, "the clock of machine \(node.index + 1) is set, to \(node.clock.now(time).wall)")
     }
 
     func reviewFullness(_ node: Node) { node.process?.store.isFull = node.fullness > 0 && !isHealed }

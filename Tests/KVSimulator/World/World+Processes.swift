@@ -16,12 +16,14 @@ extension World {
             // The council's as well, where there is one.
             let count = scenario.partitions + (scenario.isSelfGoverned ? 1 : 0)
             let partitions = (0..<count).map { PartitionID(UInt16($0)) }
+            let wall = WallClock(
+                others: others(than: node, in: topology), limit: scenario.clockLimit, now: node.clock.now(time))
             let shard = Shard(
                 me: node.number, boot: node.boot, topology: topology, partitions: partitions, store: store,
                 mayLackRecords: node.mayLackRecords, options: options, seed: loopRandom.next(),
                 now: node.clock.now(time))
             let process = Process(
-                boot: node.boot, store: store, topology: topology, shard: shard,
+                boot: node.boot, store: store, topology: topology, shard: shard, wall: wall,
                 detector: Detector(count: nodes.count, now: time))
             startWatch(node, process)
             startCluster(node, process)
@@ -113,7 +115,7 @@ extension World {
                 queue.push(
                     .ping(
                         from: node.index, to: peer, generation: delivery.generation, boot: process.boot,
-                        epoch: process.topology.epoch),
+                        epoch: process.topology.epoch, wall: node.clock.now(time).wall),
                     at: delivery.time)
             }
         }
@@ -123,7 +125,7 @@ extension World {
         guard let process = node.process, process.boot == boot else { return }
         process.tickIsScheduled = false
         guard node.pauses == 0 else { return }
-        let now = node.clock.now(time)
+        let now = look(node, process)
         var inbox: [Process.Item] = []
         swap(&inbox, &process.inbox)
         for item in inbox { take(item, node, process, now) }
@@ -133,6 +135,18 @@ extension World {
         for effect in effects { perform(effect, node, process) }
         performCluster(node, process, now)
         beginCommit(node, process)
+    }
+
+    /// What time it is for a process, by both clocks.
+    private func look(_ node: Node, _ process: Process) -> Now {
+        let machine = node.clock.now(time)
+        guard mutant != .followClock else { return machine }
+        process.wall.adjust(machine)
+        return Now(monotonic: machine.monotonic, wall: process.wall.wall(at: machine.monotonic))
+    }
+
+    private func others(than node: Node, in topology: Topology) -> [NodeNumber] {
+        topology.members.map(\.number).filter { $0 != node.number }
     }
 
     private func take(_ item: Process.Item, _ node: Node, _ process: Process, _ now: Now) {
@@ -155,11 +169,14 @@ extension World {
             part(from: process.topology, to: topology, node)
             expectNewcomers(from: process.topology, to: topology, process)
             process.topology = topology
+            process.wall.setOthers(others(than: node, in: topology))
             process.watch?.follow(topology, now: now.monotonic)
             process.shard.handle(.topology(topology), now: now)
         case .input(let input): process.shard.handle(input, now: now)
         case .cluster(let input): process.cluster?.handle(input, now: now)
-        case .ping(let peer, let boot, let epoch): greet(peer, boot, epoch, node, process, now)
+        case .ping(let peer, let boot, let epoch, let wall):
+            _ = process.wall.heard(nodes[peer].number, wall: wall, now: now.monotonic)
+            greet(peer, boot, epoch, node, process, now)
         case .suspicion(let peer, let until): doubt(peer, until, node, process, now)
         case .gossip(let peer, let message):
             process.watch?.swim.receive(message, from: nodes[peer].number, now: now.monotonic)

@@ -6,7 +6,7 @@ import KVCore
 final class World<Driver: StoreDriver> {
     enum Event {
         case arrival(from: Int, to: Int, generation: UInt32, PeerMessage)
-        case ping(from: Int, to: Int, generation: UInt32, boot: UInt64, epoch: Epoch)
+        case ping(from: Int, to: Int, generation: UInt32, boot: UInt64, epoch: Epoch, wall: UInt64)
         case tick(Int, boot: UInt64)
         case timer(Int, boot: UInt64)
         case synced(Int, boot: UInt64)
@@ -73,7 +73,10 @@ final class World<Driver: StoreDriver> {
         for index in 0..<scenario.machines {
             let spread = Int64(random.below(2 * scenario.clockRate + 1)) - Int64(scenario.clockRate)
             let wall = Self.wallOrigin + random.below(scenario.wallSkew.milliseconds + 1)
-            let clock = NodeClock(origin: 1 + random.below(UInt64(1) << 50), rate: spread, wall: wall)
+            var clock = NodeClock(origin: 1 + random.below(UInt64(1) << 50), rate: spread, wall: wall)
+            if scenario.wrongClocks == .all {
+                clock.drift = Int64(random.below(100_001)) - 50_000
+            }
             nodes.append(SimulatedNode(index: index, driver: driver(&random, scenario), clock: clock))
             if index < scenario.nodes || !scenario.isSelfGoverned { number(index, NodeNumber(UInt16(index + 1))) }
             if index < scenario.nodes { nodes[index].topology = topology }
@@ -110,9 +113,9 @@ final class World<Driver: StoreDriver> {
                 return admitted(nodes[to], by: topology)
             }
             give(.input(.message(from: nodes[from].number, message)), to: to)
-        case .ping(let from, let to, let generation, let boot, let epoch):
+        case .ping(let from, let to, let generation, let boot, let epoch, let wall):
             if network.arrives(from: from, to: to, generation: generation, atMostOnce: false) {
-                give(.ping(from: from, boot: boot, epoch: epoch), to: to)
+                give(.ping(from: from, boot: boot, epoch: epoch, wall: wall), to: to)
             }
         case .tick(let index, let boot): tick(nodes[index], boot)
         case .timer(let index, let boot): timer(nodes[index], boot)
