@@ -59,6 +59,7 @@ simulate: deps
 		.build/release/simulate --seeds $$(($(SEEDS) / 10 + 1)) --sickness $$sickness || exit 1; \
 	done
 	for loss in one all; do .build/release/simulate --seeds $$(($(SEEDS) / 10 + 1)) --power $$loss || exit 1; done
+	.build/release/simulate --seeds $$(($(SEEDS) / 10 + 1)) --cramped
 
 ## kv beside Redis, etcd and a bare NIOHTTP1; ten minutes, best on a machine that does nothing else: make bench
 ## ROWS=get-etcd

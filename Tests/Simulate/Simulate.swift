@@ -42,6 +42,9 @@ struct Simulate: AsyncParsableCommand {
     )
     var power: PowerLoss?
 
+    @Flag(help: "Thousands of keys, values of all sizes, and little room everywhere.")
+    var cramped = false
+
     @Option(
         help:
             "Keep the records in: \(StoreKind.allCases.map(\.rawValue).joined(separator: ", ")). Default: by the seed.")
@@ -69,8 +72,9 @@ struct Simulate: AsyncParsableCommand {
         guard !whole || mutant != nil else {
             throw ValidationError("--whole needs --mutant: it runs that one's scenarios without it")
         }
-        guard [sickness != nil, mutant != nil, power != nil].count(where: \.self) <= 1 else {
-            throw ValidationError("--sickness, --mutant and --power are worlds of their own; give one of them")
+        guard [sickness != nil, mutant != nil, power != nil, cramped].count(where: \.self) <= 1 else {
+            throw ValidationError(
+                "--sickness, --mutant, --power and --cramped are worlds of their own; give one of them")
         }
         guard threads ?? 1 > 0 else { throw ValidationError("--threads must be at least 1") }
         guard failures > 0 else { throw ValidationError("--failures must be at least 1") }
@@ -81,7 +85,7 @@ struct Simulate: AsyncParsableCommand {
         let failed: Int
         if let seed {
             let report = Self.run(
-                seed, mutant: mutant, whole: whole, sickness: sickness, power: power, store: store,
+                seed, mutant: mutant, whole: whole, sickness: sickness, power: power, cramped: cramped, store: store,
                 sink: trace ? { print($0) } : nil)
             Printer.printRun(report)
             if !report.violations.isEmpty { Printer.printFailure(report, command: command(replaying: seed)) }
@@ -93,12 +97,13 @@ struct Simulate: AsyncParsableCommand {
     }
 
     static func run(
-        _ seed: UInt64, mutant: Mutant?, whole: Bool, sickness: Sickness?, power: PowerLoss?, store: StoreKind?,
+        _ seed: UInt64, mutant: Mutant?, whole: Bool, sickness: Sickness?, power: PowerLoss?, cramped: Bool,
+        store: StoreKind?,
         sink: ((String) -> Void)? = nil
     ) -> RunReport {
         var scenario =
             mutant.map { Scenario(seed: seed, hunting: $0) } ?? sickness.map { Scenario(seed: seed, sickness: $0) }
-            ?? power.map { Scenario(seed: seed, losingPower: $0) }
+            ?? power.map { Scenario(seed: seed, losingPower: $0) } ?? (cramped ? Scenario(cramped: seed) : nil)
             ?? Scenario(seed: seed)
         if let store { scenario.store = store }
         return Simulation.run(seed: seed, scenario: scenario, mutant: whole ? nil : mutant, sink: sink)
@@ -110,6 +115,7 @@ struct Simulate: AsyncParsableCommand {
         if whole { command += " --whole" }
         if let sickness { command += " --sickness \(sickness.rawValue)" }
         if let power { command += " --power \(power.rawValue)" }
+        if cramped { command += " --cramped" }
         if let store { command += " --store \(store.rawValue)" }
         return command + " --trace"
     }
@@ -117,7 +123,7 @@ struct Simulate: AsyncParsableCommand {
     /// Runs all seeds on all processors; returns how many failed.
     private func campaign() async -> Int {
         var campaign = Campaign(total: seeds)
-        let (mutant, whole, sickness, power, store) = (mutant, whole, sickness, power, store)
+        let (mutant, whole, sickness, power, cramped, store) = (mutant, whole, sickness, power, cramped, store)
         await withTaskGroup(of: RunReport.self) { group in
             var next = firstSeed
             let end = firstSeed + seeds
@@ -126,7 +132,9 @@ struct Simulate: AsyncParsableCommand {
                 let seed = next
                 next += 1
                 group.addTask {
-                    Self.run(seed, mutant: mutant, whole: whole, sickness: sickness, power: power, store: store)
+                    Self.run(
+                        seed, mutant: mutant, whole: whole, sickness: sickness, power: power, cramped: cramped,
+                        store: store)
                 }
             }
             for _ in 0..<(threads ?? Printer.processors) { add() }

@@ -13,9 +13,8 @@ struct Progress {
     var missed: Deque<Key> = []
     /// Records sent to it again, by version.
     var sent: [Version: Sent] = [:]
-    /// Records being read for it, and their bytes.
+    /// Records being read for it.
     var loading = 0
-    var loadingBytes = 0
     var comparison: Comparison?
     /// Bytes of keys and values sent to it again under this leader.
     var bytesSent: UInt64 = 0
@@ -241,7 +240,7 @@ extension Replica {
         guard leader.isSettled, context.isUp(peer) else { return }
         let isMoving = quorum.isNewcomer(index)
         while leader.progress[index].sent.count + leader.progress[index].loading < context.options.mendWindow,
-            context.mending[peer, default: 0] + leader.progress[index].loadingBytes < context.options.mendBytes,
+            context.mending[peer, default: 0] + context.mendLoads[peer, default: 0] < context.options.mendBytes,
             !leader.progress[index].missed.isEmpty
         {
             guard !isMoving || context.mayMove else { return starve() }
@@ -255,7 +254,7 @@ extension Replica {
             case .onDisk(let ticket):
                 if isMoving { context.moved(ticket.bytes) }
                 leader.progress[index].loading += 1
-                leader.progress[index].loadingBytes += ticket.bytes
+                context.mendLoads[peer, default: 0] += ticket.bytes
                 context.loadLater(
                     ticket, for: .mend(partition, leader.ballot, to: peer, key, bytes: ticket.bytes))
             }
@@ -286,10 +285,9 @@ extension Replica {
         return bytes
     }
 
-    func loadedToMend(_ ballot: Ballot, to node: NodeNumber, _ key: Key, _ value: LoadedValue, bytes: Int) {
+    func loadedToMend(_ ballot: Ballot, to node: NodeNumber, _ key: Key, _ value: LoadedValue) {
         guard let leader, leader.ballot == ballot, let index = quorum.index(of: node) else { return }
         leader.progress[index].loading -= 1
-        leader.progress[index].loadingBytes -= bytes
         // A key in flight goes to every replica anyway, and this record may not be the latest chosen.
         guard leader.inFlight[key] == nil else { return }
         switch value {

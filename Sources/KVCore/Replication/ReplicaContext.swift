@@ -21,6 +21,8 @@ final class ReplicaContext: Environment {
     private(set) var decided = RuleCounts()
     /// Bytes of records on their way to lagging peers.
     var mending: [NodeNumber: Int] = [:]
+    /// Bytes of those that are being read for it, whoever leads when they have been.
+    var mendLoads: [NodeNumber: Int] = [:]
     /// What leaders have under way to each peer.
     private var windows: [NodeNumber: PeerWindow] = [:]
     /// Whether the disk under the store answers.
@@ -154,6 +156,11 @@ final class ReplicaContext: Environment {
         } else {
             ready.append(action)
         }
+    }
+
+    /// Answers to peers that wait for the store, which their number bounds.
+    var deferredAnswers: Int {
+        deferred.count { $0.action.mayBeLost } + unsynced.count { $0.action.mayBeLost }
     }
 
     /// The next action whose time has come.

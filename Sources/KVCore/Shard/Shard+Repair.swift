@@ -13,6 +13,8 @@ struct Repairs {
 
     private var underWay: [RequestID: Repair] = [:]
 
+    var count: Int { underWay.count }
+
     /// Whether a record may be asked for: not once more while it is being asked for.
     func hasRoom(for damaged: DamagedRecord, _ options: ShardOptions) -> Bool {
         underWay.count < options.maximumRepairs && !underWay.values.contains { $0.damaged == damaged }

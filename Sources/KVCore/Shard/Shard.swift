@@ -193,7 +193,8 @@ extension Shard {
             replica(partition)?.loadedToJudge(ballot, key, id: id, value)
         case .propose(let partition, let ballot, let key): replica(partition)?.loadedToPropose(ballot, key, value)
         case .mend(let partition, let ballot, let node, let key, let bytes):
-            replica(partition)?.loadedToMend(ballot, to: node, key, value, bytes: bytes)
+            context.mendLoads[node, default: 0] -= bytes
+            replica(partition)?.loadedToMend(ballot, to: node, key, value)
         case .readResult(let header, let id, let key, let node):
             guard let record = tellable(value) else { return }
             replica(header.partition)?

@@ -6,8 +6,9 @@ import XCTest
 
 @testable import KVNode
 
-/// Three first members whose directories are wiped, put back, copied and cut off from power in any order, held against a
-/// naive model that knows every start there ever was: nobody lets in a store that has forgotten a start which it has seen.
+/// Three first members whose directories are wiped, put back, copied and cut off from power in any order, held against
+/// a naive model that knows every start there ever was: nobody lets in a store that has forgotten a start which it has
+/// seen.
 final class ForgettingTests: XCTestCase {
     func testNobodyLetsInWhatHasForgottenAStartThatItHasSeen() {
         var figures = ForgettingRun.Figures()

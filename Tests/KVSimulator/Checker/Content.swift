@@ -18,7 +18,12 @@ struct Content: Hashable {
     static let firstNumber = 1 << 24
     private static let baseShift = 40
 
-    static func word(_ write: Int) -> [UInt8] { Array("w\(write)".utf8) }
+    /// - Parameter length: in bytes, at least.
+    static func word(_ write: Int, length: Int = 0) -> [UInt8] {
+        let number = Array("\(write)".utf8)
+        return [UInt8(ascii: "w")] + Array(repeating: UInt8(ascii: "0"), count: max(length - 1 - number.count, 0))
+            + number
+    }
     static func number(_ write: Int) -> [UInt8] { Array("\(write << baseShift)".utf8) }
     static func tail(_ write: Int) -> [UInt8] { Array(".\(write)".utf8) }
     static func amount(_ write: Int) -> Int { firstNumber + write }

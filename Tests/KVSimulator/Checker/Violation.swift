@@ -24,6 +24,7 @@ public struct Violation: Hashable, Sendable {
         case sickness = "a sick minority stops no key for long"
         /// The disk under a store lost or damaged what it must not, by the store's own account.
         case storage
+        case queues = "no queue exceeds its limit"
 
         /// Whether it must hold although acknowledged writes were lost.
         var standsLoss: Bool {

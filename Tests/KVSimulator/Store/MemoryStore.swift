@@ -122,9 +122,11 @@ public final class MemoryStore: RecordStore {
     public func tree(_ partition: PartitionID) -> HashTree { trees[partition] ?? HashTree() }
 
     public func forEach(_ partition: PartitionID, leaf: Int, _ body: (Key, RecordHead, _ checksum: UInt32) -> Void) {
-        forEach(partition) { key, head in
-            guard HashTree.leaf(of: KeyHash(key)) == leaf else { return }
-            body(key, head, contents[partition]?.records[key]?.checksum ?? 0)
+        guard let records = contents[partition]?.records else { return }
+        for (key, record) in records.filter({ HashTree.leaf(of: KeyHash($0.key)) == leaf })
+            .sorted(by: { $0.key < $1.key })
+        {
+            body(key, record.head, record.checksum)
         }
     }
 

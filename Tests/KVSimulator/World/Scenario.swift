@@ -98,6 +98,8 @@ public struct Scenario: Sendable {
     public var losesUnsynced = false
     /// Power is lost by all machines at once as well, so that what was acknowledged may be gone.
     public var losesMajorityOfCopies: Bool { losesUnsynced && faults[.powerLoss] != nil }
+    /// There is little room everywhere, so that every window and limit is reached; and values are of all sizes.
+    public var isCramped = false
     /// What one node suffers from for long; nil for nothing.
     public var sickness: Sickness?
     /// Nothing goes wrong: every request must be served.
@@ -123,6 +125,7 @@ public struct Scenario: Sendable {
         options.beacon = beacon
         options.leaderTimeout = leaderTimeout
         options.peerWindow = peerWindow
+        if isCramped { options.cramp() }
         mutant?.breakRules(of: &options)
         return options
     }

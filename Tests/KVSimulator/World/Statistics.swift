@@ -19,6 +19,8 @@ public struct Statistics: Hashable, Sendable {
 
     /// How often each rule of the protocol decided something.
     package var rules = RuleCounts()
+    /// How often a queue was found to be full, in worlds where that is looked for.
+    package var reached: [ShardQueue: Int] = [:]
     private var counts = Array(repeating: 0, count: Counter.allCases.count)
 
     public init() {}
@@ -31,6 +33,7 @@ public struct Statistics: Hashable, Sendable {
     public mutating func add(_ other: Statistics) {
         for index in counts.indices { counts[index] += other.counts[index] }
         rules.add(other.rules)
+        reached.merge(other.reached, uniquingKeysWith: +)
     }
 
     /// Operations with a definite outcome.

@@ -159,7 +159,8 @@ extension World {
     }
 
     private func someValue(_ write: Int) -> [UInt8] {
-        clientRandom.chance(0.4) ? Content.number(write) : Content.word(write)
+        guard !clientRandom.chance(0.4) else { return Content.number(write) }
+        return Content.word(write, length: scenario.isCramped ? clientRandom.below(Scenario.largestValue) : 0)
     }
 
     /// Nobody writes `none`.

@@ -130,6 +130,7 @@ extension World {
         swap(&inbox, &process.inbox)
         for item in inbox { take(item, node, process, now) }
         process.shard.flush(now: now)
+        checkQueues(node, process)
         var effects: [ShardEffect] = []
         swap(&effects, &process.shard.effects)
         for effect in effects { perform(effect, node, process) }

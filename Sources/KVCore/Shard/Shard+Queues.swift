@@ -1,0 +1,59 @@
+// What waits in a shard, for the simulator to hold against its limits (docs/architecture.md has the table).
+
+/// A queue of a shard, or of one of its peers or partitions.
+package enum ShardQueue: Int, CaseIterable, Sendable {
+    /// Requests of clients.
+    case requests
+    /// Bytes that leaders have proposed.
+    case proposed
+    /// Bytes of changes on their way to one peer, and of records sent to it again.
+    case window, mending
+    /// Keys that one peer has missed of one partition, and records of it that are on their way there.
+    case missed, mendWindow
+    /// Comparisons of trees with one peer, leaderships being handed over, keys being recovered to settle.
+    case comparisons, transfers, settling
+    /// Answers to peers that wait for the disk.
+    case deferred
+    /// Messages of configurations not heard of yet, and their bytes.
+    case early, earlyBytes
+    /// Records being asked of other replicas.
+    case repairs
+}
+
+package struct QueueLevel: Hashable, Sendable {
+    package var queue: ShardQueue
+    package var level: Int
+    /// As the options have it. One more item may be let in where there was room for a part of it.
+    package var limit: Int
+}
+
+extension Shard {
+    /// How full each queue is; of those that are for a peer or a partition, the fullest. Looks at everything.
+    package var queueLevels: [QueueLevel] {
+        let options = context.options
+        let leaders = owned.compactMap(\.leader)
+        let progress = leaders.flatMap(\.progress)
+        func level(_ queue: ShardQueue, _ level: Int?, _ limit: Int) -> QueueLevel {
+            QueueLevel(queue: queue, level: level ?? 0, limit: limit)
+        }
+        return [
+            level(.requests, router.pending.count, options.maximumRequests),
+            level(.proposed, context.proposedBytes, options.maximumProposedBytes),
+            level(.window, topology.members.map { context.window($0.number).bytes }.max(), options.peerWindow),
+            level(
+                .mending,
+                topology.members.map(\.number)
+                    .map { context.mending[$0, default: 0] + context.mendLoads[$0, default: 0] }.max(),
+                options.mendBytes),
+            level(.missed, progress.map(\.missed.count).max(), options.maximumMissed),
+            level(.mendWindow, progress.map { $0.sent.count + $0.loading }.max(), options.mendWindow),
+            level(.comparisons, context.comparisons.values.max(), options.maximumComparisons),
+            level(.transfers, context.transfers, options.maximumTransfers),
+            level(.settling, leaders.compactMap { $0.settling?.recovering.count }.max(), options.settleWindow),
+            level(.deferred, context.deferredAnswers, options.maximumDeferred),
+            level(.early, early.messages.count, options.maximumEarly),
+            level(.earlyBytes, early.bytes, options.maximumEarlyBytes),
+            level(.repairs, repairs.count, options.maximumRepairs),
+        ]
+    }
+}

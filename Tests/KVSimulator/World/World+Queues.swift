@@ -1,0 +1,76 @@
+import KVCore
+
+/// A world of many keys, values of all sizes and little room: every window and limit of a shard is reached, and none is
+/// exceeded.
+extension Scenario {
+    /// Bytes of the largest value.
+    static let largestValue = 2048
+
+    public init(cramped seed: UInt64) {
+        var random = SeededRandom(seed: seed, stream: 1)
+        self.init()
+        isCramped = true
+        (nodes, replicas) = random.pick([(3, 3), (4, 3), (5, 3)])
+        (partitions, keys, clients) = (2, 2000, 30)
+        (think, deadline, duration) = (.milliseconds(2), .milliseconds(2000), .milliseconds(2500))
+        jitter = Span(nanoseconds: random.pick([300_000, 2_000_000]))
+        sync = .milliseconds(5)
+        (store, loads) = (.log, 0.3)
+        faults = [
+            .isolation: .milliseconds(500), .pause: .milliseconds(700), .falseSuspicion: .milliseconds(500),
+            .slowDisk: .milliseconds(1000),
+        ]
+        // A start on a spoiled disk is refused, and a set that has shrunk to it could not be served.
+        if seed % 2 == 0 {
+            faults[.rot] = .milliseconds(20)
+        } else {
+            (moves, spares, heed, broadcast) = (.milliseconds(200), 1, 0.3, 0.5)
+            (faults[.crash], faults[.restart]) = (.milliseconds(1000), .milliseconds(1000))
+        }
+        recompare = .milliseconds(300)
+        stagger = .milliseconds(20)
+    }
+}
+
+extension ShardOptions {
+    mutating func cramp() {
+        maximumRequests = 12
+        maximumProposedBytes = 16 << 10
+        peerWindow = 4 << 10
+        mendBytes = 4 << 10
+        (mendWindow, maximumMissed, settleWindow) = (4, 16, 2)
+        (maximumComparisons, maximumTransfers) = (1, 1)
+        (maximumEarly, maximumEarlyBytes) = (3, 3 * 128)
+        maximumDeferred = 12
+        maximumRepairs = 1
+        maximumRelinquished = 1
+    }
+}
+
+extension World {
+    /// Holds each queue of a shard against its limit.
+    func checkQueues(_ node: Node, _ process: Process) {
+        guard scenario.isCramped else { return }
+        for queue in process.shard.queueLevels {
+            if queue.level >= queue.limit { statistics.reached[queue.queue, default: 0] += 1 }
+            guard queue.level > queue.limit + Self.excess(queue.queue, options) else { continue }
+            history.add(
+                Violation(.queues, "node \(node.number): \(queue.queue) is \(queue.level) of \(queue.limit)"))
+        }
+    }
+
+    /// By how much a queue may exceed what the options say, and why.
+    private static func excess(_ queue: ShardQueue, _ options: ShardOptions) -> Int {
+        let largest = 512 + Scenario.largestValue
+        return switch queue {
+        // One item, as long as there is some room.
+        case .window, .mending: largest
+        // One item; those that were being recovered when it was full, in each of the partitions; and what a leadership
+        // of before had under way, which the next one proposes again beside what has come meanwhile.
+        case .proposed: largest * (1 + 2 * options.settleWindow) + options.maximumProposedBytes
+        // What was on its way and is missed after all, and what a leaf of the trees held.
+        case .missed: options.mendWindow + 64
+        default: 0
+        }
+    }
+}
