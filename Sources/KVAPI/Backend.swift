@@ -3,8 +3,8 @@ import NIOCore
 
 /// What the doors need of the node behind them.
 public protocol Backend: AnyObject, Sendable {
-    /// Executes a command on a key. The receiver gets the reply on its loop, exactly once, with the request's token. To be
-    /// called on that loop; the reply may come before this returns.
+    /// Executes a command on a key. The receiver gets the reply on its loop, exactly once, with the request's token. To
+    /// be called on that loop; the reply may come before this returns.
     func execute(_ request: KeyRequest, for receiver: ReplyReceiver)
 
     /// As one by one, in this order, where that is cheaper: what a client sent together.
@@ -103,10 +103,12 @@ public struct KeyRequest: Sendable {
     }
 }
 
-/// Who is told what became of commands. One serves many: it is made once for a connection, and tells them apart by tokens.
+/// Who is told what became of commands. One serves many: it is made once for a connection, and tells them apart by
+/// tokens.
 public final class ReplyReceiver: Sendable {
     public let loop: any EventLoop
-    /// The loop's identity: it is compared for every reply, and to look at the loop itself would count a reference to it.
+    /// The loop's identity: it is compared for every reply, and to look at the loop itself would count a reference to
+    /// it.
     public let loopID: ObjectIdentifier
     /// Is given replies on `loop`.
     public let receive: @Sendable (_ token: UInt64, Reply) -> Void
@@ -144,8 +146,8 @@ public enum KeyScope: Hashable, Sendable {
 public struct RequestOptions: Sendable {
     public var consistency: Consistency
     public var timeout: Span
-    /// A command on a key that another node is known to lead is not carried out: the reply names that node. A stale read
-    /// that this node can answer itself is.
+    /// A command on a key that another node is known to lead is not carried out: the reply names that node. A stale
+    /// read that this node can answer itself is.
     public var redirects = false
 
     public static let defaultTimeout = Span.milliseconds(5000)
@@ -175,7 +177,8 @@ public struct Reply: Sendable {
     }
 }
 
-/// The key's slot, and where clients reach the node that leads it. By reference: it is rare, and replies are moved about.
+/// The key's slot, and where clients reach the node that leads it. By reference: it is rare, and replies are moved
+/// about.
 public final class Redirect: Sendable {
     public let slot: Slot
     public let address: Address

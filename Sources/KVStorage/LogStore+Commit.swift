@@ -74,8 +74,9 @@ extension LogStore {
     }
 
     /// A sync of what has been written, where a promise, a wipe or a purge floor waits for it, or under
-    /// `SyncMode.interval` when the interval has passed since the last one; nil otherwise, or while one is under way. To be
-    /// asked for by a timer, and after every commit and sync. (Others' writes go on meanwhile: a sync can take long.)
+    /// `SyncMode.interval` when the interval has passed since the last one; nil otherwise, or while one is under way.
+    /// To be asked for by a timer, and after every commit and sync. (Others' writes go on meanwhile: a sync can take
+    /// long.)
     ///
     /// - Parameter isLast: in any mode, as nothing is written after it.
     public func takeSync(now: Instant, isLast: Bool = false) -> SyncJob? {

@@ -79,10 +79,11 @@ public final class LogStore: RecordStore {
 
     public var acceptsWrites: Bool { failure == nil && free >= options.reserve(of: space) }
 
-    /// Half of the reserve is for copies: disks of one size that fill together then make their leaders refuse writes, rather
-    /// than leave them without a majority. The other half is for tombstones, promises and merging.
+    /// Half of the reserve is for copies: disks of one size that fill together then make their leaders refuse writes,
+    /// rather than leave them without a majority. The other half is for tombstones, promises and merging.
     ///
-    /// Nor are there more copies than `StoreOptions.maximumPending` while the disk does not keep up: they would wait in memory.
+    /// Nor are there more copies than `StoreOptions.maximumPending` while the disk does not keep up: they would wait in
+    /// memory.
     public var acceptsCopies: Bool {
         failure == nil && free >= options.reserve(of: space) / 2 && writer.pendingBytes < options.maximumPending
     }

@@ -5,7 +5,8 @@ import XCTest
 
 @testable import KVWire
 
-/// The encodings that docs/wire-format.md shows. They are frozen: if a test here fails, the program is wrong, not the test.
+/// The encodings that docs/wire-format.md shows. They are frozen: if a test here fails, the program is wrong, not the
+/// test.
 final class GoldenBytesTests: XCTestCase {
     private let header = PartitionHeader(partition: PartitionID(300), epoch: 5, ballot: Ballot(raw: 0x0002_0001))
     private let version = Version(ballot: Ballot(raw: 0x0001_0003), sequence: 200)

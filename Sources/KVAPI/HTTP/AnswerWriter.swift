@@ -3,8 +3,8 @@ import NIOCore
 
 /// Writes answers, whole, one behind the other, so that those of one tick leave in one `write`.
 ///
-/// By hand and not through `HTTPResponseEncoder`: an answer is a few constants and numbers, and so costs no header list,
-/// no strings, and no write for each of head, body and end.
+/// By hand and not through `HTTPResponseEncoder`: an answer is a few constants and numbers, and so costs no header
+/// list, no strings, and no write for each of head, body and end.
 struct AnswerWriter {
     /// What is written and not yet taken.
     private(set) var pending: ByteBuffer

@@ -140,8 +140,8 @@ struct ClusterMap {
         view.nodes.first { $0.number == number }?.state != .dead
     }
 
-    /// As Redis writes its nodes.conf. Every node is a master there, with the slots that it leads: Redis knows no node that
-    /// is master of some slots and replica of others.
+    /// As Redis writes its nodes.conf. Every node is a master there, with the slots that it leads: Redis knows no node
+    /// that is master of some slots and replica of others.
     func nodes(myself: String) -> String {
         view.topology.members.map { member in
             let isMyself = member.id == myself

@@ -49,8 +49,8 @@ extension RespDecision {
     }
 }
 
-/// What takes more than one command on one key. It is begun once everything earlier has been answered, and nothing later
-/// begins before its end.
+/// What takes more than one command on one key. It is begun once everything earlier has been answered, and nothing
+/// later begins before its end.
 enum RespTask {
     case count
     case scan(ScanRequest)

@@ -21,7 +21,8 @@ public struct RequestID: Hashable, Sendable {
     @inlinable
     public init(_ raw: UInt64) { self.raw = raw }
 
-    /// Nobody outside the cluster chooses these: spreading them takes no keyed hash, and every request looks several up.
+    /// Nobody outside the cluster chooses these: spreading them takes no keyed hash, and every request looks several
+    /// up.
     @inlinable
     public func _rawHashValue(seed: Int) -> Int { spread(raw, seed) }
 }
@@ -133,9 +134,10 @@ public enum ReplicaMessage: Hashable, Sendable {
     /// From the leader, settled under that configuration or a later one: the receiver's copy is not needed any more.
     case relinquished
 
-    // To count with a copy that lost power and may lack what it has acknowledged. Since version 4 of the peer protocol; a
-    // peer of the version before is not answered.
-    /// In the place of an answer: the ballot is promised, and what is asked for is not told, as there may have been more.
+    // To count with a copy that lost power and may lack what it has acknowledged. Since version 4 of the peer protocol;
+    // a peer of the version before is not answered.
+    /// In the place of an answer: the ballot is promised, and what is asked for is not told, as there may have been
+    /// more.
     case abstain
     /// From the leader, which counts with what may be lacking: tell under this ballot what is there.
     case consult
@@ -182,8 +184,8 @@ public enum ShardsMessage: Hashable, Sendable {
 public enum NodeMessage: Hashable, Sendable {
     /// The sender holds this much.
     case heartbeat(PartitionUsage)
-    /// This much of one of the sender's stores is on its disk: the number of a batch, which only grows. Since version 4 of
-    /// the peer protocol.
+    /// This much of one of the sender's stores is on its disk: the number of a batch, which only grows. Since version 4
+    /// of the peer protocol.
     case progress(shard: UInt16, batch: UInt64)
     /// What the clock of the sender's machine shows, in milliseconds since 1970. Since version 4 of the peer protocol.
     case clock(wall: UInt64)

@@ -1,4 +1,5 @@
-/// Which replicas make a majority. While a partition moves, a majority of both its replica sets (Raft's joint consensus).
+/// Which replicas make a majority. While a partition moves, a majority of both its replica sets (Raft's joint
+/// consensus).
 struct Quorum {
     /// Everyone in either set, the current one first and in its order.
     let members: [NodeNumber]
@@ -63,8 +64,8 @@ struct Quorum {
     }
 
     /// Whether they are a majority of the current set: enough to see whatever was chosen. While a partition moves,
-    /// records from before are on such a majority only; whoever is elected sees them, as nobody is without one, until the
-    /// settled leader has brought them to a majority of the next set as well.
+    /// records from before are on such a majority only; whoever is elected sees them, as nobody is without one, until
+    /// the settled leader has brought them to a majority of the next set as well.
     func currentIsMet(by mask: ReplicaMask) -> Bool { mask.intersection(current).count > current.count / 2 }
 }
 

@@ -17,7 +17,8 @@ public struct ReadTicket: Hashable, Sendable {
 public enum StoredRead: Sendable {
     case absent
     case found(Record)
-    /// The value is on disk and not in memory. The ticket stays good until its read is completed, whatever is appended meanwhile.
+    /// The value is on disk and not in memory. The ticket stays good until its read is completed, whatever is appended
+    /// meanwhile.
     case onDisk(ReadTicket)
 }
 
@@ -27,8 +28,8 @@ public enum LoadedValue: Hashable, Sendable {
     case record(Record)
     /// It was wiped or purged meanwhile: this says nothing of what the key holds, or held.
     case gone
-    /// The bytes on disk are not what was written. The version stands, as `head` tells it, and the value may be had from
-    /// another replica: see `restore`. (Where the key has been overwritten meanwhile, another read may succeed.)
+    /// The bytes on disk are not what was written. The version stands, as `head` tells it, and the value may be had
+    /// from another replica: see `restore`. (Where the key has been overwritten meanwhile, another read may succeed.)
     case damaged
 }
 
@@ -59,21 +60,21 @@ public protocol RecordStore: AnyObject {
     var synced: LogPosition { get }
     /// False near a full disk: clients may add nothing but tombstones then.
     var acceptsWrites: Bool { get }
-    /// False still nearer to a full disk, and while too much waits to be written: what other leaders have written may be
-    /// appended until then, as they cannot know.
+    /// False still nearer to a full disk, and while too much waits to be written: what other leaders have written may
+    /// be appended until then, as they cannot know.
     var acceptsCopies: Bool { get }
 
     func head(_ partition: PartitionID, _ key: Key) -> RecordHead?
     func read(_ partition: PartitionID, _ key: Key) -> StoredRead
     /// The same where the value is in memory; nil where it is not, and nothing has been asked for.
     func readAtOnce(_ partition: PartitionID, _ key: Key) -> StoredRead?
-    /// The same as `read` for what no client waits for: without a look at the disk, nor at what the system may have in memory of it, for
-    /// which clients' requests would wait.
+    /// The same as `read` for what no client waits for: without a look at the disk, nor at what the system may have in
+    /// memory of it, for which clients' requests would wait.
     func readLater(_ partition: PartitionID, _ key: Key) -> StoredRead
     /// Replaces what is held of `key`, which the caller has checked to be of a lower version.
     func put(_ partition: PartitionID, _ key: Key, _ record: Record)
-    /// Writes the record held of `key` again, with the value that another replica has under the same version: one version
-    /// names one value, so nothing changes but the place on disk.
+    /// Writes the record held of `key` again, with the value that another replica has under the same version: one
+    /// version names one value, so nothing changes but the place on disk.
     /// - Returns: false where another version is held, or none, or there is no room.
     func restore(_ partition: PartitionID, _ key: Key, _ record: Record) -> Bool
 
@@ -86,8 +87,9 @@ public protocol RecordStore: AnyObject {
     func setPromise(_ partition: PartitionID, _ ballot: Ballot)
 
     func tree(_ partition: PartitionID) -> HashTree
-    /// The records of one leaf of the partition's hash tree, in no order, tombstones included, each with the checksum of
-    /// what is held under its version: of content type, value and expiry, the same on all replicas; 0 of a tombstone.
+    /// The records of one leaf of the partition's hash tree, in no order, tombstones included, each with the checksum
+    /// of what is held under its version: of content type, value and expiry, the same on all replicas; 0 of a
+    /// tombstone.
     func forEach(_ partition: PartitionID, leaf: Int, _ body: (Key, RecordHead, _ checksum: UInt32) -> Void)
     /// All records of a partition, in no order, tombstones included.
     func forEach(_ partition: PartitionID, _ body: (Key, RecordHead) -> Void)
@@ -98,7 +100,8 @@ public protocol RecordStore: AnyObject {
     /// The epoch of membership that the partition's records are of; 0 where it holds none.
     func membership(_ partition: PartitionID) -> Epoch
     /// Forgets every record of a partition, and its purge floor, durably and in order with other appends; the promise
-    /// stays. What is appended from now on is of `membership`, which is above the present one, or 0: no member any more.
+    /// stays. What is appended from now on is of `membership`, which is above the present one, or 0: no member any
+    /// more.
     func wipe(_ partition: PartitionID, membership: Epoch)
 
     /// Tombstones up to this version are gone. `.zero` before the first purge.

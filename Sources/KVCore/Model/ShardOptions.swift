@@ -70,8 +70,8 @@ public struct ShardOptions: Sendable {
     /// Bytes of records that were proposed and are not yet at every replica, over all partitions. At it, writes are
     /// refused and settling pauses; at half of it, slow replicas count as having missed what is chosen.
     public var maximumProposedBytes = 256 << 20
-    /// Bytes of changes sent to one peer, over all partitions, that it has not answered; what is more waits. One change may
-    /// be larger.
+    /// Bytes of changes sent to one peer, over all partitions, that it has not answered; what is more waits. One change
+    /// may be larger.
     public var peerWindow = 8 << 20
     /// Bytes a second of the slowest link that is waited for before anything is sent over it again.
     public var slowestLink = 4 << 20
@@ -86,15 +86,16 @@ public struct ShardOptions: Sendable {
     public var maximumExpired = 64
     /// The same before a page of a listing, or a count, is told.
     public var maximumBuried = 1024
-    /// Answers to other nodes that wait until what they tell of is durable; more are not given, and are asked for again.
+    /// Answers to other nodes that wait until what they tell of is durable; more are not given, and are asked for
+    /// again.
     public var maximumDeferred = 100_000
     /// Records that the disk has spoiled, asked of other replicas at a time, and how long each waits for an answer.
     public var maximumRepairs = 16
     public var repairTimeout = Span.milliseconds(1000)
     /// Keys that listings look at between two timers, over all partitions: other requests have their turns between.
     public var listingSlice = 16_384
-    /// Keys of a partition, and their bytes, that its leader keeps in order while a listing goes through it; one is kept
-    /// in any case. Those that come after are looked for when the listing gets there.
+    /// Keys of a partition, and their bytes, that its leader keeps in order while a listing goes through it; one is
+    /// kept in any case. Those that come after are looked for when the listing gets there.
     public var listingWindow = 16_384
     public var listingWindowBytes = 4 << 20
     /// Partitions whose leaders keep such keys, and for how long after they were last asked for.

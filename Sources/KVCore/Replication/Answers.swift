@@ -1,4 +1,5 @@
-// Answers that change nothing: each waits until what it rests on is chosen, and until a majority has confirmed the ballot.
+// Answers that change nothing: each waits until what it rests on is chosen, and until a majority has confirmed the
+// ballot.
 
 extension Replica {
     func beginRound(_ leader: Leader) {
@@ -14,9 +15,9 @@ extension Replica {
         answerWhatMayBe(leader)
     }
 
-    /// To as few as make a majority with this node, and the same ones for as many partitions as may be, so that one frame has
-    /// them all ("thrifty" in Moraru et al., "There Is More Consensus in Egalitarian Parliaments"). `hedge` asks the others
-    /// where these are slow.
+    /// To as few as make a majority with this node, and the same ones for as many partitions as may be, so that one
+    /// frame has them all ("thrifty" in Moraru et al., "There Is More Consensus in Egalitarian Parliaments"). `hedge`
+    /// asks the others where these are slow.
     private func sendConfirms(_ leader: Leader) {
         let needed = quorum.members.count / 2
         var asked = ReplicaMask()
@@ -147,7 +148,8 @@ extension Replica {
         answerWhatMayBe(leader)
     }
 
-    /// Operations of a key whose value this copy has lost: they wait for the repair, if there is anybody to repair it from.
+    /// Operations of a key whose value this copy has lost: they wait for the repair, if there is anybody to repair it
+    /// from.
     func holdUnreadable(_ operations: [Operation], _ leader: Leader) {
         guard quorum.members.contains(where: { $0 != context.me && context.isUp($0) }) else {
             for operation in operations { context.finish(operation.origin, .refused(.noReplica)) }

@@ -93,7 +93,8 @@ extension Replica {
         context.effects.append(.notice(.steppedDown(partition)))
     }
 
-    /// Gives the lead up. What was proposed may yet be chosen; what was not has changed nothing and may be tried elsewhere.
+    /// Gives the lead up. What was proposed may yet be chosen; what was not has changed nothing and may be tried
+    /// elsewhere.
     func stepDown(hint: NodeNumber?) {
         guard let leader else { return }
         endLeadership(leader)
@@ -141,7 +142,8 @@ extension Replica {
         }
     }
 
-    /// Takes back an operation of this node's client: why it was not carried out; nil where it has been proposed already.
+    /// Takes back an operation of this node's client: why it was not carried out; nil where it has been proposed
+    /// already.
     func withdraw(_ id: RequestID) -> Refusal? {
         let held = leader?.held.first { $0.origin == .local(id) }
         guard takeBack(id) else { return nil }
@@ -205,8 +207,8 @@ extension Replica {
         }
     }
 
-    /// The answer to a read that has nothing to wait for, if it is in memory: that of the only replica, which is a majority, of
-    /// a key that is not under change. Nil where there is no such answer.
+    /// The answer to a read that has nothing to wait for, if it is in memory: that of the only replica, which is a
+    /// majority, of a key that is not under change. Nil where there is no such answer.
     func answerAtOnce(_ key: Key) -> Outcome? {
         guard quorum.members.count == 1, let leader, leader.isSettled, leader.transfer == nil,
             leader.inFlight.isEmpty || leader.inFlight[key] == nil,
@@ -274,8 +276,8 @@ extension Replica {
         return areAll
     }
 
-    /// Judges an operation on its key's latest record, unless that must be recovered first; returns what it must wait for.
-    /// `loaded` is a record of the key, read from disk some time ago.
+    /// Judges an operation on its key's latest record, unless that must be recovered first; returns what it must wait
+    /// for. `loaded` is a record of the key, read from disk some time ago.
     func judge(_ operation: Operation, loaded: Record?, keyIsKnown: Bool, _ leader: Leader) -> Obstacle? {
         let base = leader.inFlight[operation.key] ?? 0
         var latest: RecordHead?
@@ -330,9 +332,9 @@ extension Replica {
 
     /// Whether an operation may be judged on a record in flight.
     ///
-    /// If the record expires before it is chosen, it has never been there: until then, what it replaces may have been seen. A change
-    /// that was judged on it would have been judged on nothing. So it waits, unless what the record replaces ends no later than it:
-    /// then nobody can have seen anything once the record had expired.
+    /// If the record expires before it is chosen, it has never been there: until then, what it replaces may have been
+    /// seen. A change that was judged on it would have been judged on nothing. So it waits, unless what the record
+    /// replaces ends no later than it: then nobody can have seen anything once the record had expired.
     private func mayJudge(_ command: Command, on proposal: Proposal) -> Bool {
         if command == .get || command.isBlind { return true }
         let expiry = proposal.record.expiry
@@ -370,7 +372,8 @@ extension Replica {
         context.markDirty(self)
     }
 
-    /// When the proposal that an answer is based on stops being there; never where it is not, or is a whole partition's.
+    /// When the proposal that an answer is based on stops being there; never where it is not, or is a whole
+    /// partition's.
     private func expiryInFlight(_ operation: Operation, base: UInt64, _ leader: Leader) -> Expiry {
         guard !operation.command.isOfPartition, let head = leader.proposal(base)?.record.head else { return .never }
         return head.isPresent(at: context.now.wall) ? head.expiry : .never

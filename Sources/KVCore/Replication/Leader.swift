@@ -4,7 +4,8 @@ import DequeModule
 final class Leader {
     let ballot: Ballot
     let elected: Instant
-    /// Its copy is known to hold every chosen record, chosen on a majority; but for what is in flight under its own ballot.
+    /// Its copy is known to hold every chosen record, chosen on a majority; but for what is in flight under its own
+    /// ballot.
     var isSettled: Bool
     /// It has no majority of whole copies behind it, and is settled only by what all replicas tell.
     let hearsAll: Bool
@@ -24,15 +25,16 @@ final class Leader {
     // Answers that change nothing.
     var answers: [WaitingAnswer] = []
     var lastAnswerID: UInt64 = 0
-    /// Confirmation rounds: the newest asked for, whether the next is wanted, and the newest that each replica has confirmed.
+    /// Confirmation rounds: the newest asked for, whether the next is wanted, and the newest that each replica has
+    /// confirmed.
     var round: UInt64 = 0
     var wantsRound = false
     var roundSent: Instant
     var confirmed: [UInt64]
     /// Whom the newest round was asked of, where it was not everybody.
     var asked = ReplicaMask()
-    /// The round whose confirmations are waited for to tell whether these are slow, and when it was sent. (One at a time:
-    /// when it is confirmed the newest takes its place.)
+    /// The round whose confirmations are waited for to tell whether these are slow, and when it was sent. (One at a
+    /// time: when it is confirmed the newest takes its place.)
     var timedRound: UInt64 = 0
     var timedSince: Instant
     /// When this node was last in touch with a majority.
@@ -40,8 +42,8 @@ final class Leader {
 
     /// Operations that wait for a majority to be in touch, for a hand-over to end, or for the partition to settle.
     var held: [Operation] = []
-    /// Keys whose values this node's disk has spoiled, as reads of them have shown: what is held of them waits for another
-    /// replica's copy.
+    /// Keys whose values this node's disk has spoiled, as reads of them have shown: what is held of them waits for
+    /// another replica's copy.
     var unreadable: Set<Key> = []
     /// What goes through the partition's keys.
     var listings = Listings()
@@ -97,7 +99,8 @@ final class Leader {
     }
 }
 
-/// One record under this leader's ballot. (A class: it is looked at for every answer, and a copy would count its parts anew.)
+/// One record under this leader's ballot. (A class: it is looked at for every answer, and a copy would count its parts
+/// anew.)
 final class Proposal {
     let key: Key
     let record: Record
@@ -105,8 +108,8 @@ final class Proposal {
     let requester: Requester?
     /// The proposal of the same key that was in flight when this was made, 0 for none: it is chosen when this is.
     let previous: UInt64
-    /// Until when something that this replaces may be seen before this is chosen: the latest expiry among the record known to be
-    /// chosen when it was made, and those in flight. `never` where there was none, or none was known.
+    /// Until when something that this replaces may be seen before this is chosen: the latest expiry among the record
+    /// known to be chosen when it was made, and those in flight. `never` where there was none, or none was known.
     let ground: Expiry
     /// A later proposal of the key was made while this one was in flight.
     var isSuperseded = false
@@ -120,7 +123,8 @@ final class Proposal {
     /// Those to whom it is on its way, counted in their windows.
     var underway = ReplicaMask()
     var isChosen = false
-    /// Changes of an earlier leadership of this node that this record carries on, oldest first; the last is this very one.
+    /// Changes of an earlier leadership of this node that this record carries on, oldest first; the last is this very
+    /// one.
     var carried: [Unfinished.Carried] = []
 
     init(key: Key, record: Record, requester: Requester?, previous: UInt64, ground: Expiry, now: Instant) {

@@ -1,4 +1,5 @@
-// Listings and counts at a leader. A page is told from a window (`KeyWindow`), which a walk over the partition has made.
+// Listings and counts at a leader. A page is told from a window (`KeyWindow`), which a walk over the partition has
+// made.
 
 extension Replica {
     func executeList(_ operation: Operation, _ query: ListQuery, _ leader: Leader) {

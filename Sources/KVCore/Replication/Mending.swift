@@ -1,7 +1,7 @@
 import DequeModule
 
-/// How far behind its leader a replica is. (etcd's `tracker.Progress` is the model; without a log, what is missed is a set of
-/// keys, and past a bound the hash trees find them.)
+/// How far behind its leader a replica is. (etcd's `tracker.Progress` is the model; without a log, what is missed is a
+/// set of keys, and past a bound the hash trees find them.)
 struct Progress {
     /// Its tree has been compared with the leader's: what it misses is in `missed`, on its way, or in flight.
     var isCompared = false
@@ -177,7 +177,8 @@ extension Replica {
         sendMissed(to: index, leader)
     }
 
-    /// The first leaf of the comparison is done: what the peer misses of it is to be sent, what it has too much to be overruled.
+    /// The first leaf of the comparison is done: what the peer misses of it is to be sent, what it has too much to be
+    /// overruled.
     private func takeDifferences(leaf: Int, theirs: [Key: KeyVersion], with index: Int, _ leader: Leader) {
         let newest = Version(ballot: leader.ballot, sequence: leader.progress[index].comparison?.sequence ?? 0)
         var foundMissing = false
@@ -205,15 +206,17 @@ extension Replica {
     /// A replica holds a record that was proposed by an earlier leader and never chosen: this leader's own copy is the
     /// truth, and is proposed again above it.
     private func overrule(_ key: Key, _ version: Version?, _ leader: Leader) {
-        // A read of the key that is under way may find this copy chosen, and propose nothing; one that has it loaded will.
+        // A read of the key that is under way may find this copy chosen, and propose nothing; one that has it loaded
+        // will.
         guard let version, version.ballot < leader.ballot, leader.recoveries[key]?.isLoading != true else { return }
         context.decide(.overruleUnchosen)
         recoverOwn(key, leader)
     }
 
-    /// A replica holds another value than this leader under one version. A ballot names one leadership and a version one
-    /// change, so a store must have forgotten that it had used the ballot. Either value may have been acknowledged. This
-    /// leader's is what clients read now: it is proposed again, and the replicas are level under a version of its own.
+    /// A replica holds another value than this leader under one version. A ballot names one leadership and a version
+    /// one change, so a store must have forgotten that it had used the ballot. Either value may have been acknowledged.
+    /// This leader's is what clients read now: it is proposed again, and the replicas are level under a version of its
+    /// own.
     private func end(conflictOver key: Key, with index: Int, _ leader: Leader) {
         guard leader.recoveries[key]?.isLoading != true else { return }
         context.effects.append(.notice(.conflict(partition, key, with: quorum.members[index])))

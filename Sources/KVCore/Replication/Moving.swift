@@ -1,9 +1,10 @@
-// How a leader sees a move through: mending brings the newcomers level, and when they are, the next set may become current.
+// How a leader sees a move through: mending brings the newcomers level, and when they are, the next set may become
+// current.
 
 extension Replica {
-    /// Whether everything that this settled leader's copy holds is on a majority of the next set: each newcomer holds it,
-    /// and each other replica in touch, proved by a comparison of its own, and they are a majority. (A newcomer that is
-    /// away is waited for: a partition is not to lose a copy before it has the new one.)
+    /// Whether everything that this settled leader's copy holds is on a majority of the next set: each newcomer holds
+    /// it, and each other replica in touch, proved by a comparison of its own, and they are a majority. (A newcomer
+    /// that is away is waited for: a partition is not to lose a copy before it has the new one.)
     func nextSetIsLevel(_ leader: Leader) -> Bool {
         guard leader.isSettled else { return false }
         var level = ReplicaMask()
@@ -18,9 +19,9 @@ extension Replica {
         return quorum.nextIsMet(by: level)
     }
 
-    /// Once everything was on a majority of the next set, it stays so: what came later was chosen on a majority of both, and
-    /// nothing less counts as chosen from then on. That holds for later leaders under this configuration too: they find
-    /// the mark, which is chosen before the leader says that it is ready.
+    /// Once everything was on a majority of the next set, it stays so: what came later was chosen on a majority of
+    /// both, and nothing less counts as chosen from then on. That holds for later leaders under this configuration too:
+    /// they find the mark, which is chosen before the leader says that it is ready.
     func considerReadiness(_ leader: Leader) {
         guard quorum.isJoint, !leader.isReady, quorum.stays(ownIndex) else { return }
         guard context.options.rules.settleBeforeSwitch else { return leader.isReady = true }
@@ -35,9 +36,9 @@ extension Replica {
         context.effects.append(.notice(.ready(partition)))
     }
 
-    /// The key of a tombstone: to clients there is nothing, and it goes as all tombstones go. Of each configuration another;
-    /// and of a slot that is another partition's, so that no client's key is the same. (Where one partition has all slots,
-    /// the doors' keys cannot be told apart from it: there a client must not use the key.)
+    /// The key of a tombstone: to clients there is nothing, and it goes as all tombstones go. Of each configuration
+    /// another; and of a slot that is another partition's, so that no client's key is the same. (Where one partition
+    /// has all slots, the doors' keys cannot be told apart from it: there a client must not use the key.)
     private var readinessMark: Key {
         var salt = 0
         while true {
@@ -55,9 +56,9 @@ extension Replica {
 
     /// Whether replicas that hold the same prove it to be chosen.
     ///
-    /// Until the next set is level, a majority of the present one: what was chosen before the move is nowhere else. Then a
-    /// majority of both: less than that may have been accepted by the leaders of this configuration and not been chosen,
-    /// and the present set may be done with at any time.
+    /// Until the next set is level, a majority of the present one: what was chosen before the move is nowhere else.
+    /// Then a majority of both: less than that may have been accepted by the leaders of this configuration and not been
+    /// chosen, and the present set may be done with at any time.
     func prove(_ mask: ReplicaMask, strictly: Bool) -> Bool {
         if let leader, leader.hearsAll, !leader.isSettled { return mask == quorum.all }
         return strictly ? quorum.isMet(by: mask) : quorum.currentIsMet(by: mask)

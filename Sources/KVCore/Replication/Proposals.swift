@@ -28,7 +28,8 @@ extension Replica {
         context.markDirty(self)
     }
 
-    /// Ends a tick: the changes made in it go out, those to one key as one record, and one confirmation for all its reads.
+    /// Ends a tick: the changes made in it go out, those to one key as one record, and one confirmation for all its
+    /// reads.
     func flush() {
         guard let leader else { return }
         for sequence in leader.unsent {

@@ -33,8 +33,9 @@ extension Replica {
 
     /// Brings to an end what the last leadership of this node had proposed and not seen chosen.
     ///
-    /// Where the latest record of a key is still the one proposed last, nobody has changed or overruled it: proposed again
-    /// it is the same change, and answers those who asked for it. Where it is another, another leader has been there.
+    /// Where the latest record of a key is still the one proposed last, nobody has changed or overruled it: proposed
+    /// again it is the same change, and answers those who asked for it. Where it is another, another leader has been
+    /// there.
     func carryOn(_ proposals: [Unfinished.Carried], _ leader: Leader) {
         var keys: [Key] = []
         context.carriedChanges += proposals.count
@@ -90,8 +91,8 @@ extension Replica {
         if suffice(recovery.answered, leader), !recovery.isLoading { resolve(key, recovery, leader) }
     }
 
-    /// A majority has told what it holds: the highest version is the latest that can have been chosen. Where this leader
-    /// and a majority with it hold just that, it is chosen; where not, it is proposed again, under this ballot.
+    /// A majority has told what it holds: the highest version is the latest that can have been chosen. Where this
+    /// leader and a majority with it hold just that, it is chosen; where not, it is proposed again, under this ballot.
     private func resolve(_ key: Key, _ recovery: Recovery, _ leader: Leader) {
         let own = context.store.head(partition, key)
         guard leader.inFlight[key] == nil, own?.version.ballot != leader.ballot else {
@@ -143,8 +144,8 @@ extension Replica {
         finishRecovery(key, leader)
     }
 
-    /// This copy is the latest that is known, and its value cannot be read. It may have been chosen, so nothing can be said
-    /// of the key, and nothing proposed, until the value has been had from another replica: here, as this copy is
+    /// This copy is the latest that is known, and its value cannot be read. It may have been chosen, so nothing can be
+    /// said of the key, and nothing proposed, until the value has been had from another replica: here, as this copy is
     /// repaired, or among the answers, which are asked for once more.
     private func restartRecovery(_ key: Key, _ leader: Leader) {
         guard let recovery = leader.recoveries[key] else { return }

@@ -1,7 +1,8 @@
 /// One node's part in one partition: an acceptor always, a candidate or the leader at times.
 ///
-/// The protocol is CASPaxos (Rystsov, "CASPaxos: Replicated State Machines without logs"): a Paxos register per key, with the
-/// prepare phase done once for the whole partition, as Multi-Paxos does. docs/protocol.md states the invariants.
+/// The protocol is CASPaxos (Rystsov, "CASPaxos: Replicated State Machines without logs"): a Paxos register per key,
+/// with the prepare phase done once for the whole partition, as Multi-Paxos does. docs/protocol.md states the
+/// invariants.
 final class Replica {
     let partition: PartitionID
     let context: ReplicaContext
@@ -19,7 +20,8 @@ final class Replica {
     var promise: Ballot
     /// At least `promise`: rounds of new ballots go above it.
     var highestSeen: Ballot
-    /// Where this partition's newest change is in the store's log. What tells of its records waits until this is durable.
+    /// Where this partition's newest change is in the store's log. What tells of its records waits until this is
+    /// durable.
     var lastAppend: LogPosition = 0
     /// Where its newest promise, wipe or purge floor is. What tells of it, or rests on it, waits until this is synced.
     private var lastState: LogPosition = 0
@@ -75,8 +77,8 @@ final class Replica {
         beginMembership(assignment)
     }
 
-    /// A membership that lapsed begins again from nothing, however briefly it lapsed: what was kept from before may have
-    /// been deleted and purged by those who stayed.
+    /// A membership that lapsed begins again from nothing, however briefly it lapsed: what was kept from before may
+    /// have been deleted and purged by those who stayed.
     private func beginMembership(_ assignment: Assignment) {
         guard let since = assignment.since(context.me), since != context.store.membership(partition) else { return }
         guard context.options.rules.wipeLapsed || context.store.membership(partition) == 0 else { return }
@@ -163,7 +165,8 @@ final class Replica {
 
     private var isDurable: Bool { lastAppend <= context.store.durable && lastState <= context.store.synced }
 
-    /// Performs `action` once all that this partition's copy holds is durable: at the end of this tick, where it is already.
+    /// Performs `action` once all that this partition's copy holds is durable: at the end of this tick, where it is
+    /// already.
     func whenDurable(_ action: DeferredAction) { context.after(lastAppend, synced: lastState, action) }
 
     /// Answers once all that this partition's copy holds is durable.
@@ -171,8 +174,8 @@ final class Replica {
         if isDurable { context.send(node, message) } else { whenDurable(.send(node, message)) }
     }
 
-    /// False, with a rejection sent, when a higher ballot has been promised. A higher ballot than the promise raises it:
-    /// its owner has been promised by a majority already.
+    /// False, with a rejection sent, when a higher ballot has been promised. A higher ballot than the promise raises
+    /// it: its owner has been promised by a majority already.
     func obeys(_ header: PartitionHeader, from node: NodeNumber) -> Bool {
         guard header.ballot >= promise else {
             context.decide(.keepPromise)

@@ -1,5 +1,5 @@
-// What peers say, handed to the part of the shard that it is for. No switch here has a default: a message that is new does
-// not compile before it has found its place.
+// What peers say, handed to the part of the shard that it is for. No switch here has a default: a message that is new
+// does not compile before it has found its place.
 
 extension Shard {
     func receive(_ message: PeerMessage, from node: NodeNumber) {

@@ -45,8 +45,8 @@ final class ClusterRunner: @unchecked Sendable {
         case left
         /// While it was away.
         case removed
-        /// Its store is not the one that its peers know, or is used by another process: what it says is not to be believed
-        /// any more, and it must not say anything else. Why, and what to do.
+        /// Its store is not the one that its peers know, or is used by another process: what it says is not to be
+        /// believed any more, and it must not say anything else. Why, and what to do.
         case fenced(String)
     }
 

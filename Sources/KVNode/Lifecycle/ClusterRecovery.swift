@@ -58,8 +58,8 @@ public struct ClusterRecovery: Sendable {
 
     /// Puts the topology that was computed on disk, for the next start to go by.
     ///
-    /// - Throws: `NodeError` where this node runs, or another member that is left does: what it may go on to agree by the
-    ///   old topology would be lost.
+    /// - Throws: `NodeError` where this node runs, or another member that is left does: what it may go on to agree by
+    ///   the old topology would be lost.
     public func write() throws(NodeError) {
         for member in recovery.left where member.id != node && isAnswered(member.peer) {
             throw NodeError(

@@ -19,7 +19,7 @@ public final class PeerLink {
 
     private let policy: PolicyBox
     private let shard: ShardPosition
-    private let options: PeerLinkOptions
+    let options: PeerLinkOptions
     private let reasons: ReasonLog
     private let logger: Logger
     private let onUp: (Introduction) -> Void
@@ -33,7 +33,8 @@ public final class PeerLink {
     /// Attempts since the link was last up.
     private var failures = 0
     private var attempts = 0
-    /// The version of the protocol to say hello in: the newest, unless the peer has just said that it knows only an older one.
+    /// The version of the protocol to say hello in: the newest, unless the peer has just said that it knows only an
+    /// older one.
     private var version = Handshake.protocolVersion
     /// The connection is being closed to be begun anew in that older version.
     private var triesOlder = false
@@ -139,29 +140,10 @@ public final class PeerLink {
     /// Queues a message until `flush`.
     public func send(_ message: PeerMessage) {
         guard hasRoom() else { return }
-        if let substitute = substitute(for: message) {
-            dropped &+= 1
-            if let substitute { writer.append(substitute) }
-            return
-        }
+        let takesValue = takesValue(of: message)
+        if !takesValue { dropped &+= 1 }
+        guard let message = takesValue ? message : message.refusal else { return }
         if !writer.append(message) { dropTooLarge() }
-    }
-
-    /// What is sent in the place of a value that was asked for while much waits to be sent: a refusal, or nothing. Nil
-    /// where the message itself is.
-    private func substitute(for message: PeerMessage) -> PeerMessage?? {
-        switch message {
-        case .reply(let id, .forwarded(.outcome(.found(let record)))):
-            takes(record) ? nil : .some(.reply(id, .forwarded(.outcome(.refused(.overloaded)))))
-        case .reply(_, .peeked(let record?)), .replica(_, .readResult(_, _, let record?)):
-            takes(record) ? nil : .some(nil)
-        default: nil
-        }
-    }
-
-    private func takes(_ record: Record) -> Bool {
-        let bytes = record.value?.count ?? 0
-        return bytes < 1024 || queuedBytes + bytes <= options.valueLimit
     }
 
     /// The same, of a message encoded for several peers.
@@ -260,7 +242,7 @@ extension PeerLink {
     }
 
     /// The other side's part of the handshake has come.
-    fileprivate func answered(_ answer: Handshake, on channel: any Channel) {
+    func answered(_ answer: Handshake, on channel: any Channel) {
         guard case .greeting(channel, let timeout) = state else { return }
         timeout.cancel()
         switch answer {
@@ -300,7 +282,8 @@ extension PeerLink {
         onUp(introduction)
     }
 
-    /// Whether the peer refused only because it does not know the version of the hello, and knows one that this node speaks.
+    /// Whether the peer refused only because it does not know the version of the hello, and knows one that this node
+    /// speaks.
     private func speaksOlder(_ refusal: HandshakeRefusal) -> Bool {
         refusal.version < version && Handshake.versions.contains(refusal.version)
     }
@@ -312,7 +295,7 @@ extension PeerLink {
     }
 
     /// Ends the connection, for a reason of our own.
-    fileprivate func close(_ channel: any Channel, _ reason: String) {
+    func close(_ channel: any Channel, _ reason: String) {
         switch state {
         case .greeting(channel, let timeout):
             timeout.cancel()
@@ -333,7 +316,7 @@ extension PeerLink {
     }
 
     /// The connection is no more.
-    fileprivate func ended(_ channel: any Channel) {
+    func ended(_ channel: any Channel) {
         let reason: String
         let wasUp: Bool
         switch state {
@@ -382,38 +365,3 @@ extension PeerLink {
 
 /// Whether two channels are one.
 private func ~= (pattern: any Channel, value: any Channel) -> Bool { pattern === value }
-
-/// Tells a link what happens on its channel.
-private final class PeerLinkHandler: ChannelInboundHandler {
-    typealias InboundIn = ByteBuffer
-
-    private let link: PeerLink
-    private var reader = FrameReader(maximumPayload: FrameLimits.handshake)
-    private var isAnswered = false
-
-    init(link: PeerLink) { self.link = link }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard !isAnswered else {
-            return link.close(context.channel, "it sent something where only this node sends")
-        }
-        reader.append(unwrapInboundIn(data))
-        do throws(WireError) {
-            guard let payload = try reader.next() else { return }
-            isAnswered = true
-            link.answered(try Handshake.decode(payload), on: context.channel)
-        } catch {
-            isAnswered = true
-            link.close(context.channel, "\(error)")
-        }
-    }
-
-    func channelInactive(context: ChannelHandlerContext) {
-        link.ended(context.channel)
-        context.fireChannelInactive()
-    }
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        link.close(context.channel, describe(error))
-    }
-}

@@ -17,9 +17,9 @@ final class PeerServerHandler: ChannelInboundHandler {
     /// When it was last told that a long message is arriving, and how often that is.
     private var noted = NIODeadline.uptimeNanoseconds(0)
     private static let readingInterval = TimeAmount.milliseconds(100)
-    /// How often it is looked whether the other process of a store has gone or is silent, and how many times in a row it has to
-    /// have been: for longer than a process that is well is. And how many times in all: what has gone may still be read for a
-    /// while, from what the kernels on the way hold.
+    /// How often it is looked whether the other process of a store has gone or is silent, and how many times in a row
+    /// it has to have been: for longer than a process that is well is. And how many times in all: what has gone may
+    /// still be read for a while, from what the kernels on the way hold.
     private static let doubt = (pause: TimeAmount.milliseconds(50), quietLooks: 30, looks: 70)
 
     private enum State {
@@ -154,8 +154,8 @@ final class PeerServerHandler: ChannelInboundHandler {
         private static func traffic(of links: [PeerServer.Link]) -> Int { links.reduce(0) { $0 + $1.traffic.count } }
     }
 
-    /// Who starts anew may be faster than the end of its former connections is noticed; but where the former process goes
-    /// on speaking, two run with one store or copies of it, and the one that was here first stays.
+    /// Who starts anew may be faster than the end of its former connections is noticed; but where the former process
+    /// goes on speaking, two run with one store or copies of it, and the one that was here first stays.
     private func look(_ doubt: Doubt, _ context: ChannelHandlerContext) {
         state = .doubting(
             context.eventLoop.assumeIsolated().scheduleTask(in: Self.doubt.pause) {

@@ -23,8 +23,8 @@ public struct Introduction: Hashable, Sendable {
     public var agreement: [AgreementLine]
     /// The latest starts of the node's store, at most `ProcessStart.maximumRemembered`; empty where `version` is 3.
     public var starts: [ProcessStart]
-    /// How far the store had come on disk when its process began, by shard: the number of its last batch then. Empty where
-    /// `version` is 3.
+    /// How far the store had come on disk when its process began, by shard: the number of its last batch then. Empty
+    /// where `version` is 3.
     public var progress: [UInt64]
     /// What the machine's clock shows, in milliseconds since 1970; 0 where `version` is 3.
     public var wall: UInt64
@@ -95,8 +95,8 @@ public enum Handshake: Hashable, Sendable {
     case welcome(Introduction)
     case refusal(HandshakeRefusal)
 
-    /// The newest version of the protocol: of `hello`, `welcome` and the messages that follow. Who connects says hello in
-    /// it; a refusal names the newest version of who refuses, and an older one that is supported is tried next.
+    /// The newest version of the protocol: of `hello`, `welcome` and the messages that follow. Who connects says hello
+    /// in it; a refusal names the newest version of who refuses, and an older one that is supported is tried next.
     public static let protocolVersion: UInt16 = 4
     /// The versions that this program speaks: the present one and the one before.
     public static let versions: ClosedRange<UInt16> = 3...4

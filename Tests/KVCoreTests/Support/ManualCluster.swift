@@ -1,8 +1,8 @@
 import KVCore
 import XCTest
 
-/// A few nodes, the first three of which are replicas at first, whose messages are delivered in the order they were sent, at once but for what the test cuts off.
-/// Everything is durable before the next message.
+/// A few nodes, the first three of which are replicas at first, whose messages are delivered in the order they were
+/// sent, at once but for what the test cuts off. Everything is durable before the next message.
 final class ManualCluster {
     private(set) var nodes: [UInt16: ManualNode] = [:]
     private let options: ShardOptions

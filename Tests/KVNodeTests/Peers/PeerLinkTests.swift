@@ -260,8 +260,8 @@ final class PeerLinkTests: XCTestCase {
         try await listener.close()
     }
 
-    /// How many values others ask for at a time is theirs to say. Where they do not take them, reads are refused, and the
-    /// connection stays.
+    /// How many values others ask for at a time is theirs to say. Where they do not take them, reads are refused, and
+    /// the connection stays.
     func testValuesThatAPeerAsksForAndDoesNotTakeAreRefused() async throws {
         let options = {
             var options = PeerLinkOptions.forTests()

@@ -81,7 +81,8 @@ public struct LinearizabilityChecker {
         optional = Relevant(operations, expiries: expiries)
     }
 
-    /// An open change whose value was seen by one that must be ordered must be ordered as well, and before that one was done.
+    /// An open change whose value was seen by one that must be ordered must be ordered as well, and before that one was
+    /// done.
     private static func closingSeen(_ unclosed: [RegisterOperation]) -> [RegisterOperation] {
         var operations = unclosed
         var writers: [Int: Int] = [:]
@@ -110,8 +111,8 @@ public struct LinearizabilityChecker {
         return operations
     }
 
-    /// States to go on from, the newest first. By cost, those that need the fewest unlikely steps come before: the newest first
-    /// would try all combinations of these at one place before it looks at another.
+    /// States to go on from, the newest first. By cost, those that need the fewest unlikely steps come before: the
+    /// newest first would try all combinations of these at one place before it looks at another.
     private struct Frontier {
         let isByCost: Bool
         private var stacks: [[State]] = [[]]
@@ -214,8 +215,8 @@ public struct LinearizabilityChecker {
         }
         let isAvoided = avoiders[register.write].map { !state.done.contains($0) } ?? false
         let anotherHelps = optional.anotherMatters || isAvoided
-        // A value that nobody names is of use only where there is none, where the one that is there will end, or where it
-        // is not what was seen.
+        // A value that nobody names is of use only where there is none, where the one that is there will end, or where
+        // it is not what was seen.
         let isWanting = register.write == 0 || register.end != 0 || anotherHelps
         let wordHelps = Content.isNumber(register.write) && !state.done.contains(wordSeekers)
         if isWanting || wordHelps { push(optional.overwrites) }
@@ -225,8 +226,8 @@ public struct LinearizabilityChecker {
         }
         // Tried before those, as what somebody saw.
         push(optional.named)
-        // An end that may come at any time, or never, need only be tried while what it ends is there. (Before that it does
-        // what it would do just after.)
+        // An end that may come at any time, or never, need only be tried while what it ends is there. (Before that it
+        // does what it would do just after.)
         if let index = openExpiry(of: register) { push([index]) }
         push(
             optional.adds.filter { index in

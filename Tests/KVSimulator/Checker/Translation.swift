@@ -184,8 +184,8 @@ struct Translation {
 
     /// Whether anybody can have noticed the expiry, not before `from`, of a change whose outcome is unknown.
     private func mayShow(_ call: Call, from: UInt64) -> Bool {
-        // A record that no store has seen was overwritten, if it ever was, in the tick that it was proposed in: by one that
-        // may have kept its expiry, or after a change that required it to have one.
+        // A record that no store has seen was overwritten, if it ever was, in the tick that it was proposed in: by one
+        // that may have kept its expiry, or after a change that required it to have one.
         if call.value != 0 { return keepsEnds || ledger.hasStored(call.write) }
         return requiresEnds
             || ledger.hasStored(key, expiring: (clocks.early == nil ? 0 : clocks.origin + from)...UInt64.max)

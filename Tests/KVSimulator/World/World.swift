@@ -1,6 +1,7 @@
 import KVCore
 
-/// A cluster in virtual time: real machines of the product, joined by a network, disks, clocks and clients that are made up.
+/// A cluster in virtual time: real machines of the product, joined by a network, disks, clocks and clients that are
+/// made up.
 ///
 /// Everything that happens follows from the seed. One thread runs a world; many worlds may run beside each other.
 final class World<Driver: StoreDriver> {
