@@ -167,6 +167,8 @@ extension World {
             }
         case .input(.message(let peer, _)) where !mayLink(process, to: peer): break
         case .input(.topology(let topology)):
+            // A node adopts topologies in the order of their epochs (`Keeper`), however late one was persisted.
+            guard topology.epoch > process.topology.epoch else { break }
             part(from: process.topology, to: topology, node)
             expectNewcomers(from: process.topology, to: topology, process)
             process.topology = topology
