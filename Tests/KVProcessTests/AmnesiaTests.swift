@@ -6,32 +6,28 @@ import XCTest
 /// Stores that have forgotten what they promised: put back from an older copy, copied beside themselves, or lost. None
 /// may take part with what is left, and all is there without it.
 final class AmnesiaTests: XCTestCase {
-    private let lines = 200
-
-    private func put(_ prefix: String, _ cluster: TestCluster, at id: String) throws -> [String] {
-        let connection = try cluster.connect(id)
-        return try (0..<lines).map { number in
-            let name = "\(prefix)-\(number)"
-            let answer = try connection.request("PUT", "/v1/kv/\(name)", body: Array(name.utf8))
-            guard answer.status == 204 else { throw Unexpected("\(name): \(answer.status) \(answer.text)") }
-            return name
-        }
-    }
-
-    private func assertHolds(_ names: [String], _ cluster: TestCluster, at id: String, line: UInt = #line) throws {
-        let connection = try cluster.connect(id)
-        let lost = try names.filter { try connection.request("GET", "/v1/kv/\($0)").text != $0 }
-        XCTAssertEqual(lost, [], line: line)
-    }
-
     private func copy(_ cluster: TestCluster, _ id: String, to path: String) throws {
         try FileManager.default.copyItem(atPath: cluster.data(id), toPath: path)
+    }
+
+    /// Puts n1 back to a copy, and starts it so often.
+    private func assertRefused(
+        _ backup: String, _ cluster: TestCluster, starts: Int, saying text: String, line: UInt = #line
+    ) throws {
+        try cluster.eraseData(of: "n1")
+        try FileManager.default.copyItem(atPath: backup, toPath: cluster.data("n1"))
+        for _ in 0..<starts {
+            try cluster.start("n1")
+            XCTAssertEqual(try cluster.end(of: "n1"), .exited(65), cluster.log("n1"), line: line)
+        }
+        let log = cluster.log("n1")
+        XCTAssertTrue(log.contains(text), log, line: line)
     }
 
     func testAnOlderCopyOfADataDirectoryIsRefusedAtEveryStart() throws {
         let cluster = try TestCluster()
         try cluster.startAndWait()
-        _ = try put("before", cluster, at: "n1")
+        _ = try cluster.putLines("before", at: "n1")
         XCTAssertEqual(try cluster.stop("n1"), .exited(0))
         let backup = cluster.directory.appendingPathComponent("backup").path
         try copy(cluster, "n1", to: backup)
@@ -39,21 +35,12 @@ final class AmnesiaTests: XCTestCase {
         try cluster.waitUntilReady()
         // Acknowledged by n1 and n2 alone.
         cluster.killNow("n3")
-        let names = try put("after", cluster, at: "n2")
+        let names = try cluster.putLines("after", at: "n2")
         cluster.killNow("n1")
-        try cluster.eraseData(of: "n1")
-        for _ in 0..<3 {
-            if !FileManager.default.fileExists(atPath: cluster.data("n1")) {
-                try FileManager.default.copyItem(atPath: backup, toPath: cluster.data("n1"))
-            }
-            try cluster.start("n1")
-            XCTAssertEqual(try cluster.end(of: "n1"), .exited(65), cluster.log("n1"))
-        }
-        let log = cluster.log("n1")
-        XCTAssertTrue(log.contains("kv: the data directory of n1 is a copy of an older one"), log)
+        try assertRefused(backup, cluster, starts: 3, saying: "kv: the data directory of n1 is a copy of an older one")
         try cluster.start("n3")
         try cluster.waitUntilReady("n2", "n3")
-        try assertHolds(names, cluster, at: "n3")
+        try cluster.assertHolds(names, at: "n3")
         // The way back that the message names.
         try cluster.eraseData(of: "n1")
         try cluster.startApplicant("n1", seed: "n2")
@@ -61,35 +48,30 @@ final class AmnesiaTests: XCTestCase {
             try cluster.kv("join", "n1", "--replace", "n1", "--yes", at: ["n2"]).status == 0
         }
         try cluster.waitUntilReady("n1")
-        try assertHolds(names, cluster, at: "n1")
+        try cluster.assertHolds(names, at: "n1")
     }
 
     /// A snapshot of the volume: its starts are those of the node itself.
     func testACopyMadeWhileTheNodeRanIsRefused() throws {
         let cluster = try TestCluster()
         try cluster.startAndWait()
-        _ = try put("before", cluster, at: "n1")
+        _ = try cluster.putLines("before", at: "n1")
         let backup = cluster.directory.appendingPathComponent("backup").path
         try copy(cluster, "n1", to: backup)
         // Acknowledged by n1 and n2 alone.
         cluster.killNow("n3")
-        let names = try put("after", cluster, at: "n2")
+        let names = try cluster.putLines("after", at: "n2")
         cluster.killNow("n1")
         // What was seen of n1 is on n2's disk when n2 has noticed.
         try cluster.wait(for: "n2 to miss n1") { cluster.log("n2").contains("out of touch") }
-        try cluster.eraseData(of: "n1")
-        try FileManager.default.copyItem(atPath: backup, toPath: cluster.data("n1"))
         XCTAssertEqual(try cluster.stop("n2"), .exited(0))
         try cluster.start("n2")
-        for _ in 0..<2 {
-            try cluster.start("n1")
-            XCTAssertEqual(try cluster.end(of: "n1"), .exited(65), cluster.log("n1"))
-        }
-        let log = cluster.log("n1")
-        XCTAssertTrue(log.contains("kv: the data directory of n1 is an older copy, made while n1 ran: it has "), log)
+        try assertRefused(
+            backup, cluster, starts: 2,
+            saying: "kv: the data directory of n1 is an older copy, made while n1 ran: it has ")
         try cluster.start("n3")
         try cluster.waitUntilReady("n2", "n3")
-        try assertHolds(names, cluster, at: "n3")
+        try cluster.assertHolds(names, at: "n3")
     }
 
     /// The second process ends, and says why; the first one is not disturbed.
@@ -121,14 +103,14 @@ final class AmnesiaTests: XCTestCase {
         XCTAssertEqual(result.status, 65, result.errors)
         XCTAssertTrue(result.errors.contains(text), result.errors, line: line)
         XCTAssertTrue(cluster.isRunning("n1"))
-        let names = try put("k", cluster, at: "n1")
-        try assertHolds(names, cluster, at: "n2")
+        let names = try cluster.putLines("k", at: "n1")
+        try cluster.assertHolds(names, at: "n2")
     }
 
     func testFirstMembersThatLostTheirDataDoNotFoundTheClusterAnew() throws {
         let cluster = try TestCluster()
         try cluster.startAndWait()
-        let names = try put("k", cluster, at: "n1")
+        let names = try cluster.putLines("k", at: "n1")
         cluster.killNow("n2", "n3")
         try cluster.eraseData(of: "n2")
         try cluster.eraseData(of: "n3")

@@ -6,8 +6,6 @@ import XCTest
 /// Nodes whose machines have lost power under `sync: interval` or `never`, as far as they can tell: their directories
 /// name another run of the kernel.
 final class PowerTests: XCTestCase {
-    private let lines = 200
-
     private func losePower(_ cluster: TestCluster, _ ids: String...) throws {
         for id in ids {
             cluster.killNow(id)
@@ -17,22 +15,6 @@ final class PowerTests: XCTestCase {
             XCTAssertEqual(file.entry("unsynced")?.isEmpty, false, "an unclean end is to be told")
             try file.setEntry("unsynced", Array("another-run-of-the-kernel".utf8))
         }
-    }
-
-    private func put(_ prefix: String, _ cluster: TestCluster, at id: String) throws -> [String] {
-        let connection = try cluster.connect(id)
-        return try (0..<lines).map { number in
-            let name = "\(prefix)-\(number)"
-            let answer = try connection.request("PUT", "/v1/kv/\(name)", body: Array(name.utf8))
-            guard answer.status == 204 else { throw Unexpected("\(name): \(answer.status) \(answer.text)") }
-            return name
-        }
-    }
-
-    private func assertHolds(_ names: [String], _ cluster: TestCluster, at id: String, line: UInt = #line) throws {
-        let connection = try cluster.connect(id)
-        let lost = try names.filter { try connection.request("GET", "/v1/kv/\($0)").text != $0 }
-        XCTAssertEqual(lost, [], line: line)
     }
 
     private func waitUntilComplete(_ cluster: TestCluster, _ ids: String...) throws {
@@ -46,14 +28,14 @@ final class PowerTests: XCTestCase {
     func testOneIsRepairedThenAllAtOnceGoOnWithWhatIsLeft() throws {
         let cluster = try TestCluster(settings: "storage: {sync: interval, sync_interval: 1s}\n")
         try cluster.startAndWait()
-        var names = try put("first", cluster, at: "n1")
+        var names = try cluster.putLines("first", at: "n1")
         try losePower(cluster, "n3")
-        names += try put("second", cluster, at: "n1")
+        names += try cluster.putLines("second", at: "n1")
         try cluster.start("n3")
         try waitUntilComplete(cluster, "n3")
         XCTAssertTrue(cluster.log("n3").contains("each copy abstains until its leader has repaired it"))
         try cluster.waitUntilReady()
-        try assertHolds(names, cluster, at: "n3")
+        try cluster.assertHolds(names, at: "n3")
 
         // Two of three are not enough where all have lost power.
         try losePower(cluster, "n1", "n2", "n3")
@@ -67,7 +49,7 @@ final class PowerTests: XCTestCase {
         try cluster.start("n3")
         try cluster.waitUntilReady()
         try waitUntilComplete(cluster, "n1", "n2", "n3")
-        try assertHolds(names, cluster, at: "n2")
+        try cluster.assertHolds(names, at: "n2")
         // Nothing of that is left to the next start.
         cluster.killNow("n2")
         try cluster.start("n2")
@@ -107,7 +89,7 @@ final class PowerTests: XCTestCase {
     func testRecoverTakesWhatIsLeftForComplete() throws {
         let cluster = try TestCluster(settings: "storage: {sync: never}\n")
         try cluster.startAndWait()
-        let names = try put("k", cluster, at: "n1")
+        let names = try cluster.putLines("k", at: "n1")
         try losePower(cluster, "n1", "n2")
         cluster.killNow("n3")
         for id in ["n1", "n2"] {
@@ -118,6 +100,6 @@ final class PowerTests: XCTestCase {
         }
         try cluster.start("n1", "n2")
         try cluster.waitUntilReady("n1", "n2")
-        try assertHolds(names, cluster, at: "n2")
+        try cluster.assertHolds(names, at: "n2")
     }
 }

@@ -93,9 +93,4 @@ extension Replica {
         leader.progress[index].abstains = false
         leader.progress[index].levelAt = nil
     }
-
-    /// Whether the copies of these replicas show what has been chosen of a key.
-    func suffice(_ answered: ReplicaMask, _ leader: Leader) -> Bool {
-        leader.hearsAll && !leader.isSettled ? answered == quorum.all : quorum.currentIsMet(by: answered)
-    }
 }

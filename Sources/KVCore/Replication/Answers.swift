@@ -84,8 +84,8 @@ extension Replica {
     }
 
     func receiveConfirmed(_ header: PartitionHeader, round: UInt64, from node: NodeNumber) {
-        guard let leader, header.ballot == leader.ballot, let index = quorum.index(of: node) else { return }
-        guard round <= leader.round else { return }
+        guard let leader, header.ballot == leader.ballot, round <= leader.round, let index = quorum.index(of: node)
+        else { return }
         leader.confirmed[index] = max(leader.confirmed[index], round)
         answerWhatMayBe(leader)
         if leader.transfer != nil { context.markDirty(self) }

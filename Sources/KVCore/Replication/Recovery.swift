@@ -27,7 +27,7 @@ extension Replica {
             id: leader.lastRecoveryID, sent: now, answered: ReplicaMask(ownIndex),
             operations: operation.map { [$0] } ?? [])
         leader.recoveries[key] = recovery
-        if suffice(recovery.answered, leader) { return resolve(key, recovery, leader) }
+        if prove(recovery.answered, strictly: false) { return resolve(key, recovery, leader) }
         sendReads(key, recovery, leader)
     }
 
@@ -52,7 +52,7 @@ extension Replica {
         }
         for key in keys {
             guard let recovery = leader.recoveries[key] else { continue }
-            if suffice(recovery.answered, leader) {
+            if prove(recovery.answered, strictly: false) {
                 resolve(key, recovery, leader)
             } else {
                 sendReads(key, recovery, leader)
@@ -72,7 +72,7 @@ extension Replica {
         for key in late.keys.sorted() {
             leader.recoveries[key]?.sent = now
             guard let recovery = leader.recoveries[key] else { continue }
-            if suffice(recovery.answered, leader) {
+            if prove(recovery.answered, strictly: false) {
                 // The only replica, whose value could not be read.
                 resolve(key, recovery, leader)
             } else {
@@ -88,7 +88,7 @@ extension Replica {
         recovery.answered.insert(index)
         recovery.records[index] = record
         leader.recoveries[key] = recovery
-        if suffice(recovery.answered, leader), !recovery.isLoading { resolve(key, recovery, leader) }
+        if prove(recovery.answered, strictly: false), !recovery.isLoading { resolve(key, recovery, leader) }
     }
 
     /// A majority has told what it holds: the highest version is the latest that can have been chosen. Where this

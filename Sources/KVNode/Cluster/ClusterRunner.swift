@@ -24,6 +24,7 @@ final class ClusterRunner: @unchecked Sendable {
         let topology: Topology
         let directory: DataDirectory
         let runners: [ShardRunner]
+        let clock: NodeClock
         let policy: PolicyBox
         let peers: PeerServer
         let socket: GossipSocket
@@ -81,7 +82,7 @@ final class ClusterRunner: @unchecked Sendable {
     init(_ parts: Parts) {
         self.parts = parts
         loop = parts.loop
-        let now = parts.runners[0].clock.now
+        let now = parts.clock.now
         options = ClusterOptions(parts.configuration)
         swimOptions = SwimOptions(probeInterval: parts.configuration.failure.probeInterval)
         machine = ClusterMachine(
@@ -210,7 +211,7 @@ final class ClusterRunner: @unchecked Sendable {
 
     func handle(_ input: ClusterInput) {
         guard !isStopped else { return }
-        machine.handle(input, now: parts.runners[0].clock.now)
+        machine.handle(input, now: parts.clock.now)
         perform()
     }
 

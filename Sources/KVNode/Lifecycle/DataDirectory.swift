@@ -120,18 +120,18 @@ final class DataDirectory: Sendable {
     /// Whether copies may lack records that they have acknowledged. Durably noted before anything else is, so that a
     /// start that fails does not make it forgotten.
     private static func reviewPower(_ file: IdentityFile, _ kernel: KernelRun) throws(StoreError) -> Bool {
-        let before = String(decoding: file.entry(Entry.unsynced) ?? [], as: UTF8.self)
-        if !before.isEmpty, kernel.mayHaveLostPower(since: before) {
-            try file.setEntry(Entry.incomplete, Array("yes".utf8))
-        }
-        return file.entry(Entry.incomplete) == Array("yes".utf8)
+        let mayLack = mayLackRecords(kernel) { file.entry($0) }
+        if mayLack { try file.setEntry(Entry.incomplete, Array("yes".utf8)) }
+        return mayLack
     }
 
     /// Whether the next start would find so. It may be another process's directory unless that is locked.
     static func mayLackRecords(_ path: String, _ kernel: KernelRun) -> Bool {
-        func text(_ entry: String) -> String {
-            String(decoding: IdentityFile.peek(entry, directory: path) ?? [], as: UTF8.self)
-        }
+        mayLackRecords(kernel) { IdentityFile.peek($0, directory: path) }
+    }
+
+    private static func mayLackRecords(_ kernel: KernelRun, _ entry: (String) -> [UInt8]?) -> Bool {
+        func text(_ name: String) -> String { String(decoding: entry(name) ?? [], as: UTF8.self) }
         let before = text(Entry.unsynced)
         return text(Entry.incomplete) == "yes" || !before.isEmpty && kernel.mayHaveLostPower(since: before)
     }

@@ -130,6 +130,11 @@ final class KnownPeers: Sendable {
 
     private func held(_ node: NodeNumber) -> Known? { known.withLock { $0[node] } }
 
+    /// What is known of a peer's store; of another store of the same node it says nothing.
+    private static func held(of peer: Introduction, in known: [NodeNumber: Known]) -> Known {
+        if let held = known[peer.node], held.store == peer.store { held } else { Known(store: peer.store) }
+    }
+
     private func isNews(_ peer: Introduction, to held: Known) -> Bool {
         peer.boot > held.boot || held.nonce == nil && nonce(of: peer) != nil
     }
@@ -140,9 +145,7 @@ final class KnownPeers: Sendable {
     /// since it was last seen: no start counts before it is on disk that there was one.
     func objection(toStartOf peer: Introduction) -> Objection? {
         let id = printable(peer.nodeID)
-        func heldOfStore() -> Known {
-            held(peer.node).flatMap { $0.store == peer.store ? $0 : nil } ?? Known(store: peer.store)
-        }
+        func heldOfStore() -> Known { known.withLock { Self.held(of: peer, in: $0) } }
         func objection(_ held: Known) -> Objection? {
             Self.objection(to: peer, id, held, nodeID)
         }
@@ -157,8 +160,7 @@ final class KnownPeers: Sendable {
             let said = "\(peer.store) \(peer.boot) \(nonce.map { String($0, radix: 16) } ?? "-")"
             let failure = write(Entry.start(peer.node), said, of: id) {
                 known.withLock { known in
-                    var held =
-                        known[peer.node].flatMap { $0.store == peer.store ? $0 : nil } ?? Known(store: peer.store)
+                    var held = Self.held(of: peer, in: known)
                     (held.boot, held.nonce) = (peer.boot, nonce)
                     known[peer.node] = held
                 }

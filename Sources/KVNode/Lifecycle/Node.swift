@@ -148,7 +148,7 @@ private struct Assembly {
                 ClusterRunner.Parts(
                     configuration: base.configuration, loop: base.clusterGroup.next(), node: identity,
                     topology: topology, directory: base.directory,
-                    runners: runners, policy: policy, peers: peers, socket: socket, pool: base.upkeepPool,
+                    runners: runners, clock: clock, policy: policy, peers: peers, socket: socket, pool: base.upkeepPool,
                     reasons: base.reasons, logger: base.logger, onStoreFailure: onStoreFailure,
                     onObstacle: { [status] in status.set($0, of: "failure detection") },
                     onFounding: { [status] in status.set($0, of: "founding") }, onDeparture: onDeparture))

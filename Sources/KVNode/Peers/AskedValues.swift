@@ -21,7 +21,7 @@ extension PeerMessage {
         case .reply(_, .forwarded(.outcome(.found(let record)))): record
         case .reply(_, .peeked(let record)): record
         case .replica(_, .readResult(_, _, let record)): record
-        default: nil
+        case .reply(_, .forwarded), .replica, .request, .shards, .node: nil
         }
     }
 

@@ -35,9 +35,7 @@ extension ShardRunner {
     func keepTime(_ now: Instant, isTelling: Bool) {
         clock.adjust()
         guard isTelling else { return }
-        for peer in links.map({ Array($0.peers) }) ?? [] where reachability.sendsHeartbeats(peer) {
-            links?[peer]?.send(.node(.clock(wall: Clock.machineWall)))
-        }
+        tell(.clock(wall: Clock.machineWall))
         switch clockReport.review(clock.disagreement, now: now) {
         case nil: break
         case .agrees:

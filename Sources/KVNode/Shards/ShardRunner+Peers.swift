@@ -33,11 +33,15 @@ extension ShardRunner {
     /// Tells peers how far this shard's store has come on disk. What is told here no copy made before can claim.
     func tellProgress() {
         let batch = store.syncedBatch
-        guard batch > toldProgress, let links else { return }
+        guard batch > toldProgress, links != nil else { return }
         toldProgress = batch
-        for peer in links.peers where reachability.sendsHeartbeats(peer) {
-            links[peer]?.send(.node(.progress(shard: UInt16(truncatingIfNeeded: index), batch: batch)))
-        }
+        tell(.progress(shard: UInt16(truncatingIfNeeded: index), batch: batch))
+    }
+
+    /// Tells all peers but those of the version before, which would not know it.
+    func tell(_ message: NodeMessage) {
+        guard let links else { return }
+        for peer in links.peers where reachability.sendsHeartbeats(peer) { links[peer]?.send(.node(message)) }
     }
 
     /// The failure detector's opinion.

@@ -154,6 +154,15 @@ final class AcceptorTests: XCTestCase {
         XCTAssertEqual(node.sent.count, 1, "asked again, it answers")
     }
 
+    /// What it promises once it hears of the configuration of epoch 9.
+    private func promisesAfterChange(of node: ManualNode) -> Int {
+        node.forgetSent()
+        let later = Assignment(replicas: [1, 2, 3].map { NodeNumber($0) }, changed: 9)
+        node.give(.topology(ManualNode.topology(later)))
+        node.sync()
+        return node.sent.count { if case .replica(_, .promise) = $0.message { true } else { false } }
+    }
+
     func testNoMoreMessagesOfLaterConfigurationsAreKeptThanMay() {
         var options = ShardOptions()
         options.maximumEarly = 3
@@ -162,12 +171,7 @@ final class AcceptorTests: XCTestCase {
             let header = PartitionHeader(partition: ManualNode.partition, epoch: 9, ballot: Ballot(round, 2))
             node.receive(.replica(header, .prepare), from: 2)
         }
-        node.forgetSent()
-        let later = Assignment(replicas: [1, 2, 3].map { NodeNumber($0) }, changed: 9)
-        node.give(.topology(ManualNode.topology(later)))
-        node.sync()
-        let promises = node.sent.count { if case .replica(_, .promise) = $0.message { true } else { false } }
-        XCTAssertEqual(promises, 3)
+        XCTAssertEqual(promisesAfterChange(of: node), 3)
     }
 
     /// By bytes as well: of values, and of keys in whatever message.
@@ -183,12 +187,7 @@ final class AcceptorTests: XCTestCase {
             // The fourth does not fit any more, and what is small still does.
             node.receive(.replica(header, .accept(key: "late", record: record)), from: 2)
             node.receive(.replica(header, .prepare), from: 2)
-            node.forgetSent()
-            let later = Assignment(replicas: [1, 2, 3].map { NodeNumber($0) }, changed: 9)
-            node.give(.topology(ManualNode.topology(later)))
-            node.sync()
-            let promises = node.sent.count { if case .replica(_, .promise) = $0.message { true } else { false } }
-            XCTAssertEqual(promises, 1)
+            XCTAssertEqual(promisesAfterChange(of: node), 1)
             XCTAssertNil(node.store.records["late"], "\(message)")
         }
     }
