@@ -89,6 +89,8 @@ public struct ShardOptions: Sendable {
     /// Answers to other nodes that wait until what they tell of is durable; more are not given, and are asked for
     /// again.
     public var maximumDeferred = 100_000
+    /// Bytes that these may take, beside one of them: where a disk hangs, others go on asking for leaves and values.
+    public var maximumDeferredBytes = 16 << 20
     /// Records that the disk has spoiled, asked of other replicas at a time, and how long each waits for an answer.
     public var maximumRepairs = 16
     public var repairTimeout = Span.milliseconds(1000)

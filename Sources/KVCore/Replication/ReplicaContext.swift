@@ -58,6 +58,8 @@ final class ReplicaContext: Environment {
     private var deferred: Deque<(position: LogPosition, action: DeferredAction)> = []
     /// What waits for a sync as well, which can take long: the other partitions' changes do not wait behind it.
     private var unsynced: Deque<(position: LogPosition, synced: LogPosition, action: DeferredAction)> = []
+    /// What `deferred` and `unsynced` hold of answers.
+    private var deferredBytes = 0
 
     init(
         me: NodeNumber, store: any RecordStore, options: ShardOptions, partitions: Int, mayLackRecords: Bool,
@@ -146,7 +148,13 @@ final class ReplicaContext: Environment {
     /// other no order.
     func after(_ position: LogPosition, synced: LogPosition, _ action: DeferredAction) {
         let isLate = synced > store.synced || position > store.durable
-        if isLate, action.mayBeLost, deferred.count + unsynced.count >= options.maximumDeferred { return }
+        if isLate {
+            let isFull =
+                deferred.count + unsynced.count >= options.maximumDeferred
+                || deferredBytes >= options.maximumDeferredBytes
+            if isFull, action.mayBeLost { return }
+            deferredBytes += action.heldBytes
+        }
         if synced > store.synced {
             decide(.awaitSync)
             unsynced.append((position, synced, action))
@@ -167,10 +175,15 @@ final class ReplicaContext: Environment {
     func nextDurable() -> DeferredAction? {
         if let action = ready.popFirst() { return action }
         if let first = unsynced.first, first.synced <= store.synced, first.position <= store.durable {
-            return unsynced.removeFirst().action
+            return taken(unsynced.removeFirst().action)
         }
         guard let first = deferred.first, first.position <= store.durable else { return nil }
-        return deferred.removeFirst().action
+        return taken(deferred.removeFirst().action)
+    }
+
+    private func taken(_ action: DeferredAction) -> DeferredAction {
+        deferredBytes -= action.heldBytes
+        return action
     }
 }
 
@@ -188,6 +201,14 @@ enum DeferredAction {
     case ownPeek(RequestID, Record?)
     /// The same, where this node's own copy is not to be told of.
     case noPeek(RequestID)
+
+    /// Bytes of an answer; of what is small by itself, none.
+    var heldBytes: Int {
+        switch self {
+        case .send(_, let message): message.heldBytes
+        case .acknowledge, .promised, .accepted, .ownPeek, .noPeek: 0
+        }
+    }
 
     /// Whoever waits for it asks again.
     var mayBeLost: Bool {

@@ -130,18 +130,3 @@ extension Replica {
         becomeComplete()
     }
 }
-
-extension ReplicaMessage {
-    /// What it takes in memory, about.
-    fileprivate var heldBytes: Int {
-        switch self {
-        case .accept(let key, let record): 256 + key.bytes.count + (record.value?.count ?? 0)
-        case .read(_, let key): 128 + key.bytes.count
-        case .canvass, .prepare, .transfer, .confirm, .leaves, .entries, .purge, .consult, .complete: 128
-        // No answer is kept.
-        case .canvassed, .promise, .reject, .accepted, .confirmed, .readResult, .leavesResult, .entriesResult, .abstain,
-            .completed, .relinquish, .relinquished:
-            0
-        }
-    }
-}

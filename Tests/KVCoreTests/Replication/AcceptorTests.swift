@@ -154,6 +154,33 @@ final class AcceptorTests: XCTestCase {
         XCTAssertEqual(node.sent.count, 1, "asked again, it answers")
     }
 
+    /// What is asked for again and again may be large: leaves, keys, values.
+    func testNoMoreBytesOfAnswersWaitForTheDiskThanMay() {
+        let record = Record(Version(5, 2, 1), String(repeating: "v", count: 6000))
+        for request in [.leaves(floor: .zero), .read(id: 1, key: "k")] as [ReplicaMessage] {
+            var options = ShardOptions()
+            options.maximumDeferredBytes = 20_000
+            let node = ManualNode(1, options: options)
+            let header = node.header(Ballot(5, 2))
+            node.receive(.replica(header, .accept(key: "k", record: record)), from: 2)
+            for _ in 0..<100 { node.receive(.replica(header, request), from: 2) }
+            node.sync()
+            XCTAssertEqual(answers(of: node), 4, "\(request)")
+            // They are asked for again.
+            for _ in 0..<3 { node.receive(.replica(header, request), from: 2) }
+            XCTAssertEqual(answers(of: node), 7, "\(request)")
+        }
+    }
+
+    private func answers(of node: ManualNode) -> Int {
+        node.sent.count { sent in
+            switch sent.message {
+            case .replica(_, .leavesResult), .replica(_, .readResult): true
+            default: false
+            }
+        }
+    }
+
     /// What it promises once it hears of the configuration of epoch 9.
     private func promisesAfterChange(of node: ManualNode) -> Int {
         node.forgetSent()
