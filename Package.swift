@@ -16,7 +16,7 @@ let package = Package(
     name: "kv",
     products: [
         .executable(name: "kv", targets: ["kv"]),
-        .library(name: "KVClient", targets: ["KVClient", "KVCore"]),
+        .library(name: "KVClient", targets: ["KVClient"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
@@ -36,9 +36,10 @@ let package = Package(
             cSettings: [.define("KV_VERSION", to: "\"\(version)\""), .define("KV_COMMIT", to: "\"\(commit)\"")]
         ),
 
+        .target(name: "KVModel", swiftSettings: settings),
         .target(
             name: "KVCore",
-            dependencies: [.product(name: "DequeModule", package: "swift-collections")],
+            dependencies: ["KVModel", .product(name: "DequeModule", package: "swift-collections")],
             swiftSettings: settings
         ),
         .target(
@@ -80,7 +81,7 @@ let package = Package(
         .target(
             name: "KVClient",
             dependencies: [
-                "KVCore",
+                "KVModel",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
@@ -108,7 +109,7 @@ let package = Package(
 
         .executableTarget(
             name: "client-example",
-            dependencies: ["KVClient", "KVCore"],
+            dependencies: ["KVClient"],
             path: "examples/client",
             exclude: ["README.md"],
             sources: ["main.swift"],

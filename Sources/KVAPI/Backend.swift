@@ -2,7 +2,7 @@ import KVCore
 import NIOCore
 
 /// What the doors need of the node behind them.
-public protocol Backend: AnyObject, Sendable {
+package protocol Backend: AnyObject, Sendable {
     /// Executes a command on a key. The receiver gets the reply on its loop, exactly once, with the request's token. To
     /// be called on that loop; the reply may come before this returns.
     func execute(_ request: KeyRequest, for receiver: ReplyReceiver)
@@ -46,29 +46,29 @@ public protocol Backend: AnyObject, Sendable {
 }
 
 /// Records that a node's disk has spoiled, since the node was started.
-public struct DiskHealth: Hashable, Sendable {
+package struct DiskHealth: Hashable, Sendable {
     /// Found to be not what was written.
-    public var damaged: Int
+    package var damaged: Int
     /// Of those, fetched from another replica and written again.
-    public var repaired: Int
+    package var repaired: Int
 
-    public init(damaged: Int = 0, repaired: Int = 0) {
+    package init(damaged: Int = 0, repaired: Int = 0) {
         self.damaged = damaged
         self.repaired = repaired
     }
 }
 
-public struct NodeUsage: Sendable {
+package struct NodeUsage: Sendable {
     /// What it holds, as leader or replica.
-    public var keys: PartitionUsage
-    public var disk: DiskHealth
+    package var keys: PartitionUsage
+    package var disk: DiskHealth
     /// Bytes of memory that the process has in use.
-    public var memory: Int
+    package var memory: Int
     /// Processor time since the start.
-    public var userTime: Span
-    public var systemTime: Span
+    package var userTime: Span
+    package var systemTime: Span
 
-    public init(
+    package init(
         keys: PartitionUsage, disk: DiskHealth = DiskHealth(), memory: Int, userTime: Span, systemTime: Span
     ) {
         self.keys = keys
@@ -80,18 +80,18 @@ public struct NodeUsage: Sendable {
 }
 
 /// A command on a key, as a client asked for it.
-public struct KeyRequest: Sendable {
+package struct KeyRequest: Sendable {
     /// Tells its reply from others of the same receiver.
-    public let token: UInt64
-    public let key: Key
-    public let slot: Slot
-    public let command: Command
-    public let options: RequestOptions
+    package let token: UInt64
+    package let key: Key
+    package let slot: Slot
+    package let command: Command
+    package let options: RequestOptions
     /// What the door has room for. A read of a value that is larger, and has to be read from the disk, may be answered
     /// with its size instead (`Reply.needs`). Bytes.
-    public let allowance: Int
+    package let allowance: Int
 
-    public init(
+    package init(
         _ command: Command, key: Key, options: RequestOptions, token: UInt64 = 0, allowance: Int = .max
     ) {
         self.token = token
@@ -105,15 +105,15 @@ public struct KeyRequest: Sendable {
 
 /// Who is told what became of commands. One serves many: it is made once for a connection, and tells them apart by
 /// tokens.
-public final class ReplyReceiver: Sendable {
-    public let loop: any EventLoop
+package final class ReplyReceiver: Sendable {
+    package let loop: any EventLoop
     /// The loop's identity: it is compared for every reply, and to look at the loop itself would count a reference to
     /// it.
-    public let loopID: ObjectIdentifier
+    package let loopID: ObjectIdentifier
     /// Is given replies on `loop`.
-    public let receive: @Sendable (_ token: UInt64, Reply) -> Void
+    package let receive: @Sendable (_ token: UInt64, Reply) -> Void
 
-    public init(on loop: any EventLoop, receive: @escaping @Sendable (_ token: UInt64, Reply) -> Void) {
+    package init(on loop: any EventLoop, receive: @escaping @Sendable (_ token: UInt64, Reply) -> Void) {
         self.loop = loop
         loopID = ObjectIdentifier(loop)
         self.receive = receive
@@ -121,12 +121,12 @@ public final class ReplyReceiver: Sendable {
 }
 
 extension Backend {
-    public func execute(_ requests: [KeyRequest], for receiver: ReplyReceiver) {
+    package func execute(_ requests: [KeyRequest], for receiver: ReplyReceiver) {
         for request in requests { execute(request, for: receiver) }
     }
 
     /// Executes a command on a key. `reply` runs on `loop`, exactly once.
-    public func execute(
+    package func execute(
         _ command: Command, key: Key, options: RequestOptions, on loop: any EventLoop,
         reply: @escaping @Sendable (Reply) -> Void
     ) {
@@ -137,40 +137,40 @@ extension Backend {
 }
 
 /// Whose keys something is about.
-public enum KeyScope: Hashable, Sendable {
+package enum KeyScope: Hashable, Sendable {
     case cluster
     /// Those of some partitions, ascending.
     case partitions([PartitionID])
 }
 
-public struct RequestOptions: Sendable {
-    public var consistency: Consistency
-    public var timeout: Span
+package struct RequestOptions: Sendable {
+    package var consistency: Consistency
+    package var timeout: Span
     /// A command on a key that another node is known to lead is not carried out: the reply names that node. A stale
     /// read that this node can answer itself is.
-    public var redirects = false
+    package var redirects = false
 
-    public static let defaultTimeout = Span.milliseconds(5000)
+    package static let defaultTimeout = Span.milliseconds(5000)
     /// The longest that may be asked for.
-    public static let maximumTimeout = Span.milliseconds(300_000)
+    package static let maximumTimeout = Span.milliseconds(300_000)
 
-    public init(consistency: Consistency = .linearizable, timeout: Span = Self.defaultTimeout) {
+    package init(consistency: Consistency = .linearizable, timeout: Span = Self.defaultTimeout) {
         self.consistency = consistency
         self.timeout = timeout
     }
 }
 
-public struct Reply: Sendable {
-    public var outcome: Outcome
+package struct Reply: Sendable {
+    package var outcome: Outcome
     /// The id of the node that executed it.
-    public var node: String
+    package var node: String
     /// Whom to ask instead: nothing was done here, as `RequestOptions.redirects` has it.
-    public var redirect: Redirect?
+    package var redirect: Redirect?
     /// The value has about so many bytes, more than the request allowed for, and was not read: ask again with as much
     /// room. 0 otherwise.
-    public var needs = 0
+    package var needs = 0
 
-    public init(outcome: Outcome, node: String, redirect: Redirect? = nil) {
+    package init(outcome: Outcome, node: String, redirect: Redirect? = nil) {
         self.outcome = outcome
         self.node = node
         self.redirect = redirect
@@ -179,42 +179,42 @@ public struct Reply: Sendable {
 
 /// The key's slot, and where clients reach the node that leads it. By reference: it is rare, and replies are moved
 /// about.
-public final class Redirect: Sendable {
-    public let slot: Slot
-    public let address: Address
+package final class Redirect: Sendable {
+    package let slot: Slot
+    package let address: Address
 
-    public init(slot: Slot, address: Address) {
+    package init(slot: Slot, address: Address) {
         self.slot = slot
         self.address = address
     }
 }
 
-public struct RequestLimits: Sendable {
+package struct RequestLimits: Sendable {
     /// Bytes.
-    public var key: Int
+    package var key: Int
     /// Bytes.
-    public var value: Int
+    package var value: Int
 
-    public init(key: Int, value: Int) {
+    package init(key: Int, value: Int) {
         self.key = key
         self.value = value
     }
 }
 
-public struct ListRequest: Sendable {
-    public var prefix: [UInt8]
+package struct ListRequest: Sendable {
+    package var prefix: [UInt8]
     /// Where the last page ended; nil begins.
-    public var cursor: ListCursor?
+    package var cursor: ListCursor?
     /// `1 ... ListQuery.maximumLimit`.
-    public var limit: Int
-    public var values: Bool
-    public var scope: KeyScope
-    public var timeout: Span
+    package var limit: Int
+    package var values: Bool
+    package var scope: KeyScope
+    package var timeout: Span
 
     /// Bytes of keys and values after which a page with values ends, short of its limit.
-    public static let pageBytes = 8 << 20
+    package static let pageBytes = 8 << 20
 
-    public init(
+    package init(
         prefix: [UInt8], cursor: ListCursor?, limit: Int, values: Bool, scope: KeyScope = .cluster, timeout: Span
     ) {
         self.prefix = prefix
@@ -227,35 +227,35 @@ public struct ListRequest: Sendable {
 }
 
 /// A place in ring order: after `key`, or, without one, at the start of `partition`.
-public struct ListCursor: Hashable, Sendable {
-    public var partition: PartitionID
-    public var key: Key?
+package struct ListCursor: Hashable, Sendable {
+    package var partition: PartitionID
+    package var key: Key?
 
-    public init(partition: PartitionID, key: Key?) {
+    package init(partition: PartitionID, key: Key?) {
         self.partition = partition
         self.key = key
     }
 }
 
-public struct ListReply: Sendable {
+package struct ListReply: Sendable {
     /// In ring order; records only where values were asked for.
-    public var entries: [(key: Key, record: Record?)]
+    package var entries: [(key: Key, record: Record?)]
     /// Nil at the end.
-    public var next: ListCursor?
+    package var next: ListCursor?
 
-    public init(entries: [(key: Key, record: Record?)], next: ListCursor?) {
+    package init(entries: [(key: Key, record: Record?)], next: ListCursor?) {
         self.entries = entries
         self.next = next
     }
 }
 
-public struct ListFailure: Error, Sendable {
-    public var refusal: Refusal
+package struct ListFailure: Error, Sendable {
+    package var refusal: Refusal
 
-    public init(refusal: Refusal) { self.refusal = refusal }
+    package init(refusal: Refusal) { self.refusal = refusal }
 }
 
-public enum Health: Sendable {
+package enum Health: Sendable {
     case ready
     /// It serves, and something is wrong with it.
     case warned(String)
@@ -263,20 +263,20 @@ public enum Health: Sendable {
 }
 
 /// What `/v1/ring`, `/v1/nodes` and `/v1/topology` show.
-public struct ClusterView: Sendable {
-    public var topology: Topology
+package struct ClusterView: Sendable {
+    package var topology: Topology
     /// By member, in the topology's order.
-    public var nodes: [NodeView]
+    package var nodes: [NodeView]
     /// By partition; nil where this node knows of no leader.
-    public var leaders: [NodeNumber?]
+    package var leaders: [NodeNumber?]
     /// Nodes that wait to be admitted.
-    public var applicants: [Applicant]
+    package var applicants: [Applicant]
     /// The change under way, as far as this node knows of its progress.
-    public var plan: PlanStatus?
+    package var plan: PlanStatus?
     /// Who leads the council, if this node knows.
-    public var coordinator: NodeNumber?
+    package var coordinator: NodeNumber?
 
-    public init(
+    package init(
         topology: Topology, nodes: [NodeView], leaders: [NodeNumber?], applicants: [Applicant] = [],
         plan: PlanStatus? = nil, coordinator: NodeNumber? = nil
     ) {
@@ -289,14 +289,14 @@ public struct ClusterView: Sendable {
     }
 }
 
-public struct NodeView: Sendable {
-    public var number: NodeNumber
+package struct NodeView: Sendable {
+    package var number: NodeNumber
     /// As the answering node sees it. What users see as a node's state is this together with the member's standing.
-    public var state: Liveness
+    package var state: Liveness
     /// What the node itself last reported; nil before its first report.
-    public var usage: PartitionUsage?
+    package var usage: PartitionUsage?
 
-    public init(number: NodeNumber, state: Liveness, usage: PartitionUsage?) {
+    package init(number: NodeNumber, state: Liveness, usage: PartitionUsage?) {
         self.number = number
         self.state = state
         self.usage = usage

@@ -4,11 +4,11 @@ import NIOCore
 ///
 /// A line that begins with a method of HTTP, a space and a target is HTTP; everything else is for the Redis protocol:
 /// an array, or the words of an inline command. (So `GET /x` on a line of its own is HTTP; as an array it is Redis's.)
-public final class ProtocolSwitch: ChannelInboundHandler, RemovableChannelHandler {
-    public typealias InboundIn = ByteBuffer
-    public typealias InboundOut = ByteBuffer
+package final class ProtocolSwitch: ChannelInboundHandler, RemovableChannelHandler {
+    package typealias InboundIn = ByteBuffer
+    package typealias InboundOut = ByteBuffer
 
-    public enum Choice: Hashable, Sendable {
+    package enum Choice: Hashable, Sendable {
         case http
         case resp
         /// Neither, and it can be told so in its own words.
@@ -16,7 +16,7 @@ public final class ProtocolSwitch: ChannelInboundHandler, RemovableChannelHandle
     }
 
     /// How long a connection may stay open without having said anything that decides.
-    public static let timeout = TimeAmount.seconds(75)
+    package static let timeout = TimeAmount.seconds(75)
 
     private let configure: (any Channel, Choice) throws -> Void
     private let onForeign: (ForeignProtocol) -> Void
@@ -26,7 +26,7 @@ public final class ProtocolSwitch: ChannelInboundHandler, RemovableChannelHandle
     /// - Parameters:
     ///   - onForeign: called where a connection speaks what is not spoken here; it is answered and closed.
     ///   - configure: adds the handlers of the protocol to the channel.
-    public init(
+    package init(
         onForeign: @escaping (ForeignProtocol) -> Void = { _ in },
         configure: @escaping (any Channel, Choice) throws -> Void
     ) {
@@ -34,19 +34,19 @@ public final class ProtocolSwitch: ChannelInboundHandler, RemovableChannelHandle
         self.configure = configure
     }
 
-    public func handlerAdded(context: ChannelHandlerContext) {
+    package func handlerAdded(context: ChannelHandlerContext) {
         let channel = context.channel
         timer = context.eventLoop.scheduleTask(in: Self.timeout) { channel.close(promise: nil) }
     }
 
-    public func handlerRemoved(context: ChannelHandlerContext) { timer?.cancel() }
+    package func handlerRemoved(context: ChannelHandlerContext) { timer?.cancel() }
 
-    public func channelInactive(context: ChannelHandlerContext) {
+    package func channelInactive(context: ChannelHandlerContext) {
         timer?.cancel()
         context.fireChannelInactive()
     }
 
-    public func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var bytes = unwrapInboundIn(data)
         if pending == nil { pending = bytes } else { pending?.writeBuffer(&bytes) }
         guard let gathered = pending, let choice = Self.choice(gathered.readableBytesView) else { return }
@@ -64,7 +64,7 @@ public final class ProtocolSwitch: ChannelInboundHandler, RemovableChannelHandle
         context.writeAndFlush(NIOAny(context.channel.allocator.buffer(bytes: foreign.refusal)), promise: sent)
     }
 
-    public func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    package func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         switch event {
         case is ChannelShouldQuiesceEvent: context.close(promise: nil)
         case ChannelEvent.inputClosed:
@@ -135,14 +135,14 @@ public final class ProtocolSwitch: ChannelInboundHandler, RemovableChannelHandle
 }
 
 /// What some clients begin with that is not spoken here.
-public enum ForeignProtocol: Hashable, Sendable {
+package enum ForeignProtocol: Hashable, Sendable {
     /// HTTP/2 by prior knowledge (RFC 9113).
     case http2
     /// A hello of TLS (RFC 8446).
     case tls
 
     /// For the log: what happened, and what to do.
-    public var advice: String {
+    package var advice: String {
         switch self {
         case .http2: "a client speaks HTTP/2 to the client port; have it speak HTTP/1.1"
         case .tls: "a client speaks TLS to the client port, where there is none; use http:// and redis:// addresses"

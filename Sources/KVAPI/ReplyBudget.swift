@@ -3,7 +3,7 @@ import Synchronization
 
 /// The budgets of a node's event loops: `limits.replies`, in equal parts. A connection is charged on its own loop, so
 /// that nothing is shared between threads.
-public final class ReplyBudgets: Sendable {
+package final class ReplyBudgets: Sendable {
     /// Of each loop. Bytes.
     let share: Int
     private let budgets = Mutex<[ObjectIdentifier: ReplyBudget]>([:])
@@ -11,7 +11,7 @@ public final class ReplyBudgets: Sendable {
     /// - Parameters:
     ///   - bytes: of all loops together.
     ///   - loops: how many there are that serve clients, 1 at least.
-    public init(bytes: Int, loops: Int) { share = max(bytes / max(loops, 1), 1) }
+    package init(bytes: Int, loops: Int) { share = max(bytes / max(loops, 1), 1) }
 
     /// Called once for a connection, not for each command.
     func budget(of loop: any EventLoop) -> ReplyBudget {

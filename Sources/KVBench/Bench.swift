@@ -6,21 +6,21 @@ import Synchronization
 ///
 /// In a closed loop an operation begins when one ends. In an open loop they begin at a fixed rate whatever becomes of
 /// those before, and latencies count from when each was to begin.
-public final class Bench: Sendable {
-    public let options: BenchOptions
+package final class Bench: Sendable {
+    package let options: BenchOptions
     private let engine: any LoadEngine
     private let prepareScans: @Sendable () async throws -> Void
     private let isStopped = Mutex(false)
 
     /// How far a run is, about once a second.
-    public struct Progress: Sendable {
-        public enum Stage: Sendable { case loading, warming, running }
-        public var stage: Stage
+    package struct Progress: Sendable {
+        package enum Stage: Sendable { case loading, warming, running }
+        package var stage: Stage
         /// Since the stage's phase began.
-        public var seconds: Double
-        public var interval: Interval
+        package var seconds: Double
+        package var interval: Interval
         /// That `interval` is about.
-        public var intervalSeconds: Double
+        package var intervalSeconds: Double
     }
 
     private init(
@@ -34,7 +34,7 @@ public final class Bench: Sendable {
 
     /// Connects, and changes nothing.
     /// - Throws: `BenchError`
-    public static func connect(_ options: BenchOptions) async throws -> Bench {
+    package static func connect(_ options: BenchOptions) async throws -> Bench {
         let values = Values(size: options.valueSize, seed: options.seed)
         let starts = ScanStarts()
         let hasScans = options.mix.share(of: .scan) > 0
@@ -62,7 +62,7 @@ public final class Bench: Sendable {
     }
 
     /// Ends the run, which then tells what there is to tell.
-    public func stop() {
+    package func stop() {
         isStopped.withLock { $0 = true }
         engine.stop()
     }
@@ -70,7 +70,7 @@ public final class Bench: Sendable {
     /// Loads the keys and runs the workload, as the options have it.
     /// - Parameter onProgress: hears each second how it goes.
     /// - Throws: `BenchError` where keys could not be loaded, or nothing at all was done.
-    public func run(onProgress: (@Sendable (Progress) -> Void)? = nil) async throws -> BenchResult {
+    package func run(onProgress: (@Sendable (Progress) -> Void)? = nil) async throws -> BenchResult {
         var result = BenchResult(options)
         if options.loading != .no {
             result.load = try await load(onProgress)
@@ -132,5 +132,5 @@ public final class Bench: Sendable {
         return figures
     }
 
-    public func close() async { await engine.close() }
+    package func close() async { await engine.close() }
 }

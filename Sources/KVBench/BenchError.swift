@@ -1,5 +1,5 @@
 /// Why nothing could be measured.
-public enum BenchError: Error, Hashable, Sendable {
+package enum BenchError: Error, Hashable, Sendable {
     /// No endpoint could be asked.
     case unreachable(String)
     /// Keys could not be loaded, or no operation was done.
@@ -9,7 +9,7 @@ public enum BenchError: Error, Hashable, Sendable {
 }
 
 extension BenchError: CustomStringConvertible {
-    public var description: String {
+    package var description: String {
         switch self {
         case .unreachable(let message), .nothingDone(let message), .unsupported(let message): message
         }

@@ -1,5 +1,5 @@
 import FoundationEssentials
-import KVCore
+import KVModel
 
 /// A node's answer, and what it means.
 struct Answer: Sendable {

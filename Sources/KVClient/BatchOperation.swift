@@ -1,4 +1,4 @@
-import KVCore
+import KVModel
 
 /// One operation of a batch.
 public enum BatchOperation: Hashable, Sendable {

@@ -1,5 +1,5 @@
 import FoundationEssentials
-import KVCore
+import KVModel
 
 /// Membership.
 extension KVClient {

@@ -1,4 +1,4 @@
-import KVCore
+import KVModel
 
 extension KVClient {
     /// Keys of a page at most.

@@ -1,4 +1,4 @@
-import KVCore
+import KVModel
 
 /// A client of a `kv` cluster, over HTTP.
 ///

@@ -1,4 +1,4 @@
-import KVCore
+import KVModel
 
 /// Why an operation was not done, and what that says about the data.
 public enum KVClientError: Error, Hashable, Sendable {

@@ -1,4 +1,4 @@
-import KVCore
+import KVModel
 
 /// How a client behaves. What is out of range is brought into it.
 public struct KVClientOptions: Hashable, Sendable {

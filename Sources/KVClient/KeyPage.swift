@@ -1,5 +1,5 @@
 import FoundationEssentials
-import KVCore
+import KVModel
 
 /// A key that a listing found.
 public struct KeyEntry: Hashable, Sendable {

@@ -1,4 +1,4 @@
-import KVCore
+import KVModel
 
 /// A request of the HTTP interface, to be sent to any node.
 struct Request: Sendable {

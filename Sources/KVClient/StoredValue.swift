@@ -1,4 +1,4 @@
-import KVCore
+import KVModel
 
 /// What a key holds.
 public struct StoredValue: Hashable, Sendable {

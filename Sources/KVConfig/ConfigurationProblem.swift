@@ -1,6 +1,6 @@
 /// One thing that is wrong with the configuration, and where.
-public struct ConfigurationProblem: Hashable, Sendable {
-    public enum Place: Hashable, Sendable {
+package struct ConfigurationProblem: Hashable, Sendable {
+    package enum Place: Hashable, Sendable {
         /// Line and column count from 1; a column is a character.
         case position(file: String, line: Int, column: Int)
         case file(String)
@@ -8,11 +8,11 @@ public struct ConfigurationProblem: Hashable, Sendable {
         case flag(String)
     }
 
-    public var place: Place
+    package var place: Place
     /// What is wrong, and what was meant.
-    public var message: String
+    package var message: String
 
-    public init(place: Place, message: String) {
+    package init(place: Place, message: String) {
         self.place = place
         self.message = message
     }
@@ -20,7 +20,7 @@ public struct ConfigurationProblem: Hashable, Sendable {
 
 extension ConfigurationProblem: CustomStringConvertible {
     /// `FILE:LINE:COLUMN: MESSAGE`, or the file's, variable's or flag's name in place of the position.
-    public var description: String {
+    package var description: String {
         switch place {
         case .position(let file, let line, let column): "\(file):\(line):\(column): \(message)"
         case .file(let name), .environment(let name), .flag(let name): "\(name): \(message)"
@@ -29,27 +29,27 @@ extension ConfigurationProblem: CustomStringConvertible {
 }
 
 /// Why there is no configuration: at least one problem, in the order of the file.
-public struct ConfigurationError: Error, Hashable, Sendable {
-    public var problems: [ConfigurationProblem]
+package struct ConfigurationError: Error, Hashable, Sendable {
+    package var problems: [ConfigurationProblem]
 
     /// How many are gathered before the rest of a file is given up.
-    public static let maximumProblems = 20
+    package static let maximumProblems = 20
 
-    public init(problems: [ConfigurationProblem]) { self.problems = problems }
+    package init(problems: [ConfigurationProblem]) { self.problems = problems }
 
     init(_ place: ConfigurationProblem.Place, _ message: String) {
         problems = [ConfigurationProblem(place: place, message: message)]
     }
 
     /// Whether the command line is to blame rather than a file or the environment.
-    public var isUsage: Bool {
+    package var isUsage: Bool {
         problems.allSatisfy { if case .flag = $0.place { true } else { false } }
     }
 }
 
 extension ConfigurationError: CustomStringConvertible {
     /// A line for each problem.
-    public var description: String { problems.map(\.description).joined(separator: "\n") }
+    package var description: String { problems.map(\.description).joined(separator: "\n") }
 }
 
 /// `text` in double quotes, fit for one line of a message: controls escaped, cut where it is long.

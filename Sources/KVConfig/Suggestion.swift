@@ -1,5 +1,5 @@
 /// The name in `known` that is likeliest to have been meant by `name`: nil where none is near.
-public func nearest(to name: String, in known: [String]) -> String? {
+package func nearest(to name: String, in known: [String]) -> String? {
     // What is longer than every name by so much resembles none, and would only cost time.
     guard name.utf8.count <= 40 else { return nil }
     let candidates = known.map { ($0, editDistance(Array(name.utf8), Array($0.utf8))) }

@@ -4,9 +4,9 @@ import KVCore
 
 extension LogStore {
     /// The longest key, in bytes.
-    public static let maximumKey = RecordFormat.maximumKey
+    package static let maximumKey = RecordFormat.maximumKey
     /// The longest value, in bytes.
-    public static let maximumValue =
+    package static let maximumValue =
         RecordFormat.maximumLength - RecordFormat.headerSize - RecordFormat.maximumKey - Record.maximumContentType
 
     /// Whether the format can hold it; otherwise the store fails, since an append cannot be refused.

@@ -5,7 +5,7 @@ import KVCore
 extension LogStore {
     /// Everything that was appended since the last commit, to be written at once; nil while one is under way, or where
     /// there is nothing to write. (A burst beyond `LogWriter.maximumBatch` takes several.)
-    public func takeCommit() -> CommitJob? {
+    package func takeCommit() -> CommitJob? {
         guard failure == nil, let buffer = writer.take(synced: syncedBatch),
             let segment = catalog.segments[buffer.segment.number]
         else { return nil }
@@ -41,7 +41,7 @@ extension LogStore {
 
     /// Advances `durable`, or sets `failure` and returns it.
     @discardableResult
-    public func completed(_ result: CommitResult) -> StoreError? {
+    package func completed(_ result: CommitResult) -> StoreError? {
         guard let buffer = writer.inFlight else { return failure }
         let file: any File
         switch result.outcome {
@@ -79,7 +79,7 @@ extension LogStore {
     /// long.)
     ///
     /// - Parameter isLast: in any mode, as nothing is written after it.
-    public func takeSync(now: Instant, isLast: Bool = false) -> SyncJob? {
+    package func takeSync(now: Instant, isLast: Bool = false) -> SyncJob? {
         guard failure == nil, !syncUnderWay, syncedPosition < durable, isLast || isSyncDue(now),
             let file = catalog.segments[written.segment]?.file
         else { return nil }
@@ -96,11 +96,11 @@ extension LogStore {
     }
 
     /// Whether a `SyncJob` is being run: a write may have to wait for it.
-    public var isSyncing: Bool { syncUnderWay }
+    package var isSyncing: Bool { syncUnderWay }
 
     /// Returns the failure, if it was one.
     @discardableResult
-    public func completed(_ result: SyncResult) -> StoreError? {
+    package func completed(_ result: SyncResult) -> StoreError? {
         syncUnderWay = false
         if let error = result.error { return fail(error) }
         counts.syncs += 1

@@ -10,7 +10,7 @@ import KVCore
 extension LogStore {
     /// The records that cannot be read, in no order; at most `StoreOptions.maximumDamage`. One that has been written
     /// again, overwritten or deleted since is no longer among them.
-    public func damagedRecords() -> [DamagedRecord] {
+    package func damagedRecords() -> [DamagedRecord] {
         guard !spoiled.isEmpty else { return [] }
         let known = spoiled.count
         spoiled = spoiled.filter { location, damaged in entry(of: damaged)?.pointee.location == location }
@@ -20,9 +20,9 @@ extension LogStore {
     }
 
     /// Records that were found to be spoiled since the store was opened, and those of them that were written again.
-    public var damageCounts: (found: Int, repaired: Int) { (counts.damagedRecords, counts.repairedRecords) }
+    package var damageCounts: (found: Int, repaired: Int) { (counts.damagedRecords, counts.repairedRecords) }
 
-    public func restore(_ id: PartitionID, _ key: Key, _ record: Record) -> Bool {
+    package func restore(_ id: PartitionID, _ key: Key, _ record: Record) -> Bool {
         guard failure == nil, acceptsCopies, let value = record.value, value.count <= Self.maximumValue,
             record.contentType.utf8.count <= Record.maximumContentType, let partition = catalog.existing(id)
         else { return false }
@@ -208,11 +208,11 @@ struct Scrub {
 }
 
 /// One step of it. To be run on a storage thread; its result goes to `LogStore.completed`.
-public struct ScrubJob: Sendable {
+package struct ScrubJob: Sendable {
     let cursor: SegmentCursor
 
     /// Blocks.
-    public func run() -> ScrubResult {
+    package func run() -> ScrubResult {
         do throws(StoreError) {
             let next = try cursor.read { _ in }
             return ScrubResult(cursor: cursor, outcome: .success(next))
@@ -222,7 +222,7 @@ public struct ScrubJob: Sendable {
     }
 }
 
-public struct ScrubResult: Sendable {
+package struct ScrubResult: Sendable {
     let cursor: SegmentCursor
     /// Where it goes on; nil at the segment's end.
     let outcome: Result<SegmentCursor?, StoreError>
@@ -230,7 +230,7 @@ public struct ScrubResult: Sendable {
 
 extension LogStore {
     /// The next step of scrubbing; nil where it is not due, or one is under way, or there is nothing to read.
-    public func takeScrub(now: Instant) -> ScrubJob? {
+    package func takeScrub(now: Instant) -> ScrubJob? {
         guard options.scrub > 0, failure == nil, !scrub.isUnderWay, scrub.due.map({ now >= $0 }) ?? true else {
             return nil
         }
@@ -263,7 +263,7 @@ extension LogStore {
 
     /// Returns the failure, if it was one.
     @discardableResult
-    public func completed(_ result: ScrubResult) -> StoreError? {
+    package func completed(_ result: ScrubResult) -> StoreError? {
         scrub.isUnderWay = false
         let number = result.cursor.segment.number
         switch result.outcome {

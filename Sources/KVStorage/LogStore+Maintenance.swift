@@ -25,7 +25,7 @@ extension LogStore {
 
     /// The next step of maintenance; nil where there is nothing to do, or one is under way, or the last one's appends
     /// have yet to be committed (that is the throttle: at most `options.mergeStep` bytes with each commit).
-    public func takeMaintenance() -> MaintenanceJob? {
+    package func takeMaintenance() -> MaintenanceJob? {
         guard failure == nil, !maintenanceUnderWay else { return nil }
         if case .idle = maintenance, appended >= nextMaintenanceCheck || maySealNewest {
             chooseMaintenance()
@@ -67,7 +67,7 @@ extension LogStore {
 
     /// Returns the failure, if it was one.
     @discardableResult
-    public func completed(_ result: MaintenanceResult) -> StoreError? {
+    package func completed(_ result: MaintenanceResult) -> StoreError? {
         maintenanceUnderWay = false
         nextMaintenanceCheck = 0
         switch result.outcome {

@@ -14,7 +14,7 @@ extension LogStore {
     /// Has the memory fetched that reading or writing the keys of these hashes will touch. An index in memory is mostly
     /// waiting for memory: some six lines a key, each found by the one before. Lookups that are made together wait
     /// together. (After Chen, Ailamaki, Gibbons and Mowry, "Improving Hash Join Performance through Prefetching".)
-    public func prefetch(_ keys: [(partition: PartitionID, hash: KeyHash)]) {
+    package func prefetch(_ keys: [(partition: PartitionID, hash: KeyHash)]) {
         withUnsafeTemporaryAllocation(of: Lookup.self, capacity: Self.together) { lookups in
             guard let base = lookups.baseAddress else { return }
             var next = 0

@@ -20,23 +20,23 @@ extension LogStore {
     /// them would hold up the event loop.
     static let longestInline = 256 << 10
 
-    public func read(_ id: PartitionID, _ key: Key) -> StoredRead {
+    package func read(_ id: PartitionID, _ key: Key) -> StoredRead {
         guard let partition = catalog.existing(id), let found = find(key, partition) else { return .absent }
         return read(id, key, partition, found, isUrgent: true)
     }
 
-    public func readAtOnce(_ id: PartitionID, _ key: Key) -> StoredRead? {
+    package func readAtOnce(_ id: PartitionID, _ key: Key) -> StoredRead? {
         guard let partition = catalog.existing(id), let found = find(key, partition) else { return .absent }
         return readAtOnce(id, partition, found, isUrgent: true)
     }
 
-    public func readLater(_ id: PartitionID, _ key: Key) -> StoredRead {
+    package func readLater(_ id: PartitionID, _ key: Key) -> StoredRead {
         guard let partition = catalog.existing(id), let found = find(key, partition) else { return .absent }
         return read(id, key, partition, found, isUrgent: false)
     }
 
     /// About how many bytes would be read for a key whose value is not in memory; nil for all others.
-    public func sizeOnDisk(_ id: PartitionID, _ key: Key) -> Int? {
+    package func sizeOnDisk(_ id: PartitionID, _ key: Key) -> Int? {
         guard let partition = catalog.existing(id), let found = find(key, partition) else { return nil }
         let entry = partition.index.pointer(found).pointee
         guard !entry.isTombstone, entry.cacheSlot == 0, entry.location < written else { return nil }
@@ -44,7 +44,7 @@ extension LogStore {
     }
 
     /// The largest record that has been held since the start, its key included. Bytes.
-    public var largestRecord: Int { catalog.largest }
+    package var largestRecord: Int { catalog.largest }
 
     @inline(__always)
     private func find(_ key: Key, _ partition: Partition) -> Int? {
@@ -92,7 +92,7 @@ extension LogStore {
     }
 
     /// The read that a ticket stands for. Nil where the store has failed, or the read is completed already.
-    public func takeRead(_ ticket: ReadTicket) -> ReadJob? {
+    package func takeRead(_ ticket: ReadTicket) -> ReadJob? {
         guard failure == nil, let pending = tickets[ticket], let file = pending.file else { return nil }
         return ReadJob(
             ticket: ticket, file: file, path: path(pending.location.segment), location: pending.location,
@@ -101,7 +101,7 @@ extension LogStore {
 
     /// To be called once for every `takeRead`. What it throws is also in `failure`: the machine is not to be told
     /// anything then.
-    public func completed(_ result: ReadResult) throws(StoreError) -> LoadedRead {
+    package func completed(_ result: ReadResult) throws(StoreError) -> LoadedRead {
         LoadedRead(ticket: result.ticket, value: try value(of: result))
     }
 

@@ -12,25 +12,25 @@ import KVCore
 /// At most one commit, one sync and one step of maintenance are under way at a time; any number of reads may be. After
 /// any of them completes, and at the end of a tick, ask for the next. Once `failure` is set nothing more is handed out:
 /// the process must end, since what the disk holds is unknown.
-public final class LogStore: RecordStore {
-    public let options: StoreOptions
+package final class LogStore: RecordStore {
+    package let options: StoreOptions
     let fileSystem: any FileSystem
     /// Keeps the store's manifest; nil where nobody does.
     let identity: IdentityFile?
     let catalog: Catalog
     @exclusivity(unchecked) var writer: LogWriter
 
-    @exclusivity(unchecked) public internal(set) var appended: LogPosition = 0
-    public internal(set) var durable: LogPosition = 0
-    public var synced: LogPosition { syncedPosition }
+    @exclusivity(unchecked) package internal(set) var appended: LogPosition = 0
+    package internal(set) var durable: LogPosition = 0
+    package var synced: LogPosition { syncedPosition }
     /// Why the store has stopped; never cleared.
-    @exclusivity(unchecked) public internal(set) var failure: StoreError?
+    @exclusivity(unchecked) package internal(set) var failure: StoreError?
 
     /// What has been synced: a position and the number of the batch that ends there.
     var syncedPosition: LogPosition = 0
     /// The newest append that is written and to be synced in any mode.
     var syncWanted: LogPosition = 0
-    public internal(set) var syncedBatch: UInt64
+    package internal(set) var syncedBatch: UInt64
     var syncUnderWay = false
     var lastSync: Instant?
     /// The end of the newest written batch: what lies before it is read from files.
@@ -49,7 +49,7 @@ public final class LogStore: RecordStore {
     /// Records whose bytes are not what was written, by where they lie.
     var spoiled: [Location: DamagedRecord] = [:]
     /// What was wrong with the one found last.
-    public internal(set) var lastDamage: StoreError?
+    package internal(set) var lastDamage: StoreError?
     var scrub = Scrub()
 
     var maintenance = Maintenance.idle
@@ -77,14 +77,14 @@ public final class LogStore: RecordStore {
 
     deinit { scratch.deallocate() }
 
-    public var acceptsWrites: Bool { failure == nil && free >= options.reserve(of: space) }
+    package var acceptsWrites: Bool { failure == nil && free >= options.reserve(of: space) }
 
     /// Half of the reserve is for copies: disks of one size that fill together then make their leaders refuse writes,
     /// rather than leave them without a majority. The other half is for tombstones, promises and merging.
     ///
     /// Nor are there more copies than `StoreOptions.maximumPending` while the disk does not keep up: they would wait in
     /// memory.
-    public var acceptsCopies: Bool {
+    package var acceptsCopies: Bool {
         failure == nil && free >= options.reserve(of: space) / 2 && writer.pendingBytes < options.maximumPending
     }
 
@@ -93,7 +93,7 @@ public final class LogStore: RecordStore {
     // MARK: Appends
 
     /// A record whose version is not above the one held is ignored. Of a tombstone, the content type is not kept.
-    public func put(_ id: PartitionID, _ key: Key, _ record: Record) {
+    package func put(_ id: PartitionID, _ key: Key, _ record: Record) {
         guard failure == nil, fits(key, record) else { return }
         key.bytes.withUnsafeBytes { key in
             let hash = KeyHash(key)
@@ -115,11 +115,11 @@ public final class LogStore: RecordStore {
         }
     }
 
-    public func requireSync() { writer.open?.mustSync = true }
+    package func requireSync() { writer.open?.mustSync = true }
 
-    public func promise(_ id: PartitionID) -> Ballot { catalog.existing(id)?.state.promise ?? .zero }
+    package func promise(_ id: PartitionID) -> Ballot { catalog.existing(id)?.state.promise ?? .zero }
 
-    public func setPromise(_ id: PartitionID, _ ballot: Ballot) {
+    package func setPromise(_ id: PartitionID, _ ballot: Ballot) {
         let partition = catalog.partition(id)
         guard failure == nil, ballot > partition.state.promise, let buffer = openBatch() else { return }
         partition.state.promise = ballot
@@ -127,11 +127,11 @@ public final class LogStore: RecordStore {
     }
 
     /// Up to which version tombstones of the partition are gone; `.zero` before the first purge.
-    public func purgeFloor(_ id: PartitionID) -> Version { catalog.existing(id)?.state.floor ?? .zero }
+    package func purgeFloor(_ id: PartitionID) -> Version { catalog.existing(id)?.state.floor ?? .zero }
 
     /// Forgets every tombstone of the partition of this version or a lower one, also of those still to come; synced
     /// in every mode. Between two wipes, the floor only rises.
-    public func setPurgeFloor(_ id: PartitionID, _ floor: Version) {
+    package func setPurgeFloor(_ id: PartitionID, _ floor: Version) {
         let partition = catalog.partition(id)
         guard failure == nil, floor > partition.state.floor, let buffer = openBatch() else { return }
         partition.state.floor = floor
@@ -140,10 +140,10 @@ public final class LogStore: RecordStore {
         roomMade()
     }
 
-    public func membership(_ id: PartitionID) -> Epoch { catalog.existing(id)?.state.membership ?? 0 }
+    package func membership(_ id: PartitionID) -> Epoch { catalog.existing(id)?.state.membership ?? 0 }
 
     /// Synced in every mode.
-    public func wipe(_ id: PartitionID, membership: Epoch) {
+    package func wipe(_ id: PartitionID, membership: Epoch) {
         let partition = catalog.partition(id)
         guard failure == nil, let buffer = openBatch() else { return }
         partition.state.wiped = Location(
@@ -157,28 +157,28 @@ public final class LogStore: RecordStore {
 
     // MARK: What is there
 
-    public func head(_ id: PartitionID, _ key: Key) -> RecordHead? {
+    package func head(_ id: PartitionID, _ key: Key) -> RecordHead? {
         guard let partition = catalog.existing(id) else { return nil }
         return key.bytes.withUnsafeBytes { key in
             partition.index.find(key, KeyHash(key)).map { partition.index.pointer($0).pointee.head }
         }
     }
 
-    public func tree(_ id: PartitionID) -> HashTree { catalog.existing(id)?.tree ?? HashTree() }
+    package func tree(_ id: PartitionID) -> HashTree { catalog.existing(id)?.tree ?? HashTree() }
 
-    public func usage(_ id: PartitionID) -> PartitionUsage { catalog.existing(id)?.usage ?? PartitionUsage() }
+    package func usage(_ id: PartitionID) -> PartitionUsage { catalog.existing(id)?.usage ?? PartitionUsage() }
 
-    public func expiringRecords(_ id: PartitionID) -> Int { catalog.existing(id)?.expiring ?? 0 }
+    package func expiringRecords(_ id: PartitionID) -> Int { catalog.existing(id)?.expiring ?? 0 }
 
     /// Looks at one byte for each key of the partition, and at the entries of those in the leaf.
-    public func forEach(_ id: PartitionID, leaf: Int, _ body: (Key, RecordHead, _ checksum: UInt32) -> Void) {
+    package func forEach(_ id: PartitionID, leaf: Int, _ body: (Key, RecordHead, _ checksum: UInt32) -> Void) {
         guard let partition = catalog.existing(id) else { return }
         partition.index.forEach(leaf: leaf) { entry in
             visit(partition, entry) { body($0, $1, partition.index.checksum(entry).pointee) }
         }
     }
 
-    public func forEach(_ id: PartitionID, _ body: (Key, RecordHead) -> Void) {
+    package func forEach(_ id: PartitionID, _ body: (Key, RecordHead) -> Void) {
         guard let partition = catalog.existing(id) else { return }
         for entry in partition.index.entries where partition.index.isUsed(entry) { visit(partition, entry, body) }
     }
@@ -187,7 +187,7 @@ public final class LogStore: RecordStore {
         body(Key(Array(partition.index.key(entry))), partition.index.pointer(entry).pointee.head)
     }
 
-    public var statistics: StoreStatistics {
+    package var statistics: StoreStatistics {
         var result = counts
         for segment in catalog.segments.all {
             result.segments += 1
@@ -204,11 +204,11 @@ public final class LogStore: RecordStore {
 
     /// Asks the volume for its free space; commits do so too, now and then. For a timer: others fill the disk, or make
     /// room on it, and a store that refuses writes commits little.
-    public func takeMeasurement() -> SpaceJob {
+    package func takeMeasurement() -> SpaceJob {
         SpaceJob(fileSystem: fileSystem, directory: options.directory, writtenBefore: writtenSinceMeasure)
     }
 
-    public func completed(_ result: SpaceResult) {
+    package func completed(_ result: SpaceResult) {
         guard let measured = result.space else { return }
         let writtenMeanwhile = writtenSinceMeasure - min(result.writtenBefore, writtenSinceMeasure)
         use(measured)

@@ -1,5 +1,5 @@
 /// Why a store cannot be opened, or had to stop. `description` says what happened, to what, and what to do next.
-public enum StoreError: Error, Hashable, Sendable {
+package enum StoreError: Error, Hashable, Sendable {
     /// A call failed. It is never retried: after a failed write or sync, what the disk holds is unknown.
     case io(FileError)
     /// Bytes that had been synced are not what was written.
@@ -25,7 +25,7 @@ extension StoreError: CustomStringConvertible {
         + "'kv join NODE --replace NODE'. (An older copy of the directory will not do: it has forgotten what this node "
         + "promised, and the others refuse it.)"
 
-    public var description: String {
+    package var description: String {
         switch self {
         case .io(let error) where error.isOutOfSpace, .notWritable(_, let error) where error.isOutOfSpace:
             "\(error): the disk is full, and this node has stopped. What it had acknowledged is on the disk. Make room "

@@ -1,7 +1,7 @@
 import KVCore
 
 /// When an append counts as durable. Promises, wipes and purge floors are synced in every mode.
-public enum SyncMode: Hashable, Sendable {
+package enum SyncMode: Hashable, Sendable {
     /// After `fdatasync`: survives power loss.
     case always
     /// After the write: survives the process. Synced at least this often.
@@ -10,39 +10,39 @@ public enum SyncMode: Hashable, Sendable {
     case never
 }
 
-public struct StoreOptions: Sendable {
+package struct StoreOptions: Sendable {
     /// The shard's own directory; created if its parent is there.
-    public var directory: String
+    package var directory: String
     /// The store's identity: segments of any other are refused.
-    public var store: UUID128
+    package var store: UUID128
     /// Which of the node's shards this is: segments of any other are refused.
-    public var shard: UInt16
-    public var sync = SyncMode.always
+    package var shard: UInt16
+    package var sync = SyncMode.always
     /// Bytes of values kept in memory at most.
-    public var cache = 256 << 20
+    package var cache = 256 << 20
     /// Bytes after which a new segment begins; at most `maximumSegment`. The last batch of a segment may exceed it.
-    public var segment = defaultSegment
+    package var segment = defaultSegment
     /// Free bytes below which `acceptsWrites` is false. Nil: two segments or 64 MiB, whichever is more, but no more
     /// than an eighth of the volume.
-    public var reserve: UInt64?
+    package var reserve: UInt64?
     /// Bytes of appends that are not written yet, beyond which no more copies are taken.
-    public var maximumPending = 64 << 20
+    package var maximumPending = 64 << 20
     /// Bytes that one step of maintenance reads.
-    public var mergeStep = 256 << 10
+    package var mergeStep = 256 << 10
     /// Percent of a segment's bytes that must be garbage before it is merged.
-    public var mergeGarbage = 50
+    package var mergeGarbage = 50
     /// Bytes a second of sealed segments that are read again, to find what the disk has spoiled while other replicas
     /// still have it; 0 for none.
-    public var scrub = 0
+    package var scrub = 0
     /// Records that wait at a time to be had from other replicas; with more, the disk is given up.
-    public var maximumDamage = 1000
+    package var maximumDamage = 1000
     /// Bytes by which the newest segment's file grows ahead of its writes.
-    public var preallocation = 16 << 20
+    package var preallocation = 16 << 20
 
-    public static let defaultSegment = 256 << 20
-    public static let maximumSegment = 1 << 30
+    package static let defaultSegment = 256 << 20
+    package static let maximumSegment = 1 << 30
 
-    public init(directory: String, store: UUID128, shard: UInt16 = 0) {
+    package init(directory: String, store: UUID128, shard: UInt16 = 0) {
         self.directory = directory
         self.store = store
         self.shard = shard

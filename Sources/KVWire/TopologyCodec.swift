@@ -1,13 +1,13 @@
 import KVCore
 
 /// A topology as bytes, for disk and wire: docs/wire-format.md. It bears no checksum; what holds it does.
-public enum TopologyCodec {
+package enum TopologyCodec {
     /// The first byte. A change of the layout takes the next number.
-    public static let format: UInt8 = 2
+    package static let format: UInt8 = 2
     /// Bytes that a name, a zone or a host may have.
-    public static let maximumText = 255
+    package static let maximumText = 255
 
-    public static func encode(_ topology: Topology) -> [UInt8] {
+    package static func encode(_ topology: Topology) -> [UInt8] {
         let bound = topology.encodedBound
         return [UInt8](unsafeUninitializedCapacity: bound) { space, count in
             var writer = ByteWriter(UnsafeMutableRawBufferPointer(space))
@@ -18,7 +18,7 @@ public enum TopologyCodec {
 
     /// Refuses bytes that are no topology, and topologies that contradict themselves: members out of order, replicas
     /// that are not members, a wrong number of partitions, an epoch later than its own.
-    public static func decode(_ bytes: [UInt8]) throws(WireError) -> Topology {
+    package static func decode(_ bytes: [UInt8]) throws(WireError) -> Topology {
         let result: Result<Topology, WireError> = bytes.withUnsafeBytes { bytes in
             var reader = ByteReader(bytes)
             do throws(WireError) {

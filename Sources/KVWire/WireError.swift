@@ -2,7 +2,7 @@ import KVCore
 
 /// Why bytes from a peer, or a stored topology, are not what they should be. Whoever sent them is broken, of another
 /// version, or not one of us: the connection is closed.
-public enum WireError: Error, Hashable, Sendable {
+package enum WireError: Error, Hashable, Sendable {
     /// The bytes end inside a value.
     case truncated
     /// Bytes follow the last value.
@@ -38,7 +38,7 @@ public enum WireError: Error, Hashable, Sendable {
 }
 
 extension WireError: CustomStringConvertible {
-    public var description: String {
+    package var description: String {
         switch self {
         case .truncated: "the bytes end inside a value"
         case .trailingBytes(let count): "\(count) bytes follow the last value"

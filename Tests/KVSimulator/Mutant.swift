@@ -1,7 +1,7 @@
 import KVCore
 
 /// A rule of the protocol that can be broken on purpose, to prove that the checks would notice.
-public enum Mutant: String, CaseIterable, Sendable {
+package enum Mutant: String, CaseIterable, Sendable {
     /// A replica forgets its promises when it crashes.
     case forgetPromise = "forget-promise"
     /// Accepts are acknowledged before they are synced.

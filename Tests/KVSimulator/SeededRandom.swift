@@ -1,9 +1,9 @@
 /// xoshiro256** (Blackman and Vigna), seeded through splitmix64: the only source of chance in a simulated run.
-public struct SeededRandom: RandomNumberGenerator, Sendable {
+package struct SeededRandom: RandomNumberGenerator, Sendable {
     private var state: (UInt64, UInt64, UInt64, UInt64)
 
     /// - Parameter stream: tells apart the independent sequences of one seed.
-    public init(seed: UInt64, stream: UInt64 = 0) {
+    package init(seed: UInt64, stream: UInt64 = 0) {
         var counter = seed ^ (stream &* 0xd6e8_feb8_6659_fd93)
         func splitmix() -> UInt64 {
             counter &+= 0x9e37_79b9_7f4a_7c15
@@ -15,7 +15,7 @@ public struct SeededRandom: RandomNumberGenerator, Sendable {
         state = (splitmix(), splitmix(), splitmix(), splitmix())
     }
 
-    public mutating func next() -> UInt64 {
+    package mutating func next() -> UInt64 {
         let result = rotated(state.1 &* 5, by: 7) &* 9
         let shifted = state.1 << 17
         state.2 ^= state.0
@@ -30,25 +30,25 @@ public struct SeededRandom: RandomNumberGenerator, Sendable {
     private func rotated(_ x: UInt64, by bits: UInt64) -> UInt64 { x << bits | x >> (64 - bits) }
 
     /// Uniform in `0 ..< bound`; 0 where the bound is 0.
-    public mutating func below(_ bound: UInt64) -> UInt64 {
+    package mutating func below(_ bound: UInt64) -> UInt64 {
         bound == 0 ? 0 : next().multipliedFullWidth(by: bound).high
     }
 
-    public mutating func below(_ bound: Int) -> Int { Int(below(UInt64(max(bound, 0)))) }
+    package mutating func below(_ bound: Int) -> Int { Int(below(UInt64(max(bound, 0)))) }
 
-    public mutating func within(_ range: ClosedRange<UInt64>) -> UInt64 {
+    package mutating func within(_ range: ClosedRange<UInt64>) -> UInt64 {
         range.lowerBound + below(range.upperBound - range.lowerBound + 1)
     }
 
-    public mutating func chance(_ probability: Double) -> Bool {
+    package mutating func chance(_ probability: Double) -> Bool {
         probability > 0 && Double(next() >> 11) * 0x1p-53 < probability
     }
 
     /// - Precondition: `choices` is not empty.
-    public mutating func pick<T>(_ choices: [T]) -> T { choices[below(choices.count)] }
+    package mutating func pick<T>(_ choices: [T]) -> T { choices[below(choices.count)] }
 
     /// An index into `weights`, as often as its weight has it. At least one weight is positive.
-    public mutating func weighted(_ weights: [Int]) -> Int {
+    package mutating func weighted(_ weights: [Int]) -> Int {
         var rest = below(weights.reduce(0, +))
         for (index, weight) in weights.enumerated() {
             if rest < weight { return index }

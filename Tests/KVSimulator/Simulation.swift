@@ -2,11 +2,11 @@ import KVCore
 
 /// One run of the simulator: a cluster of the product's own machines, under a workload and faults that follow from a
 /// seed.
-public enum Simulation {
+package enum Simulation {
     /// - Parameters:
     ///   - scenario: nil for the one that follows from the seed.
     ///   - sink: is given every event in words.
-    public static func run(
+    package static func run(
         seed: UInt64, scenario: Scenario? = nil, mutant: Mutant? = nil, sink: ((String) -> Void)? = nil
     ) -> RunReport {
         let scenario = scenario ?? Scenario(seed: seed)
@@ -28,16 +28,16 @@ public enum Simulation {
 }
 
 /// What came of a run.
-public struct RunReport: Sendable {
-    public let seed: UInt64
-    public let scenario: Scenario
+package struct RunReport: Sendable {
+    package let seed: UInt64
+    package let scenario: Scenario
     /// None: all checks held.
-    public let violations: [Violation]
-    public let statistics: Statistics
+    package let violations: [Violation]
+    package let statistics: Statistics
     /// The same for every run of a seed.
-    public let digest: UInt64
+    package let digest: UInt64
     /// How much time passed in the world.
-    public let time: Span
+    package let time: Span
 }
 
 extension World {

@@ -6,7 +6,6 @@
 // Other addresses: swift run client-example HOST PORT
 
 import KVClient
-import KVCore
 
 let arguments = CommandLine.arguments
 let endpoint =

@@ -6,7 +6,7 @@ import NIOHTTP1
 ///
 /// llhttp's parser (NIOHTTP1's), in its strict mode, tells requests apart; `HTTPConnection` decides what becomes of
 /// them; `HTTPHandler` performs it.
-public enum HTTPDoor {
+package enum HTTPDoor {
     /// Prepares an accepted connection. To be called on its event loop, before it is read from.
     ///
     /// The channel should allow half-closure by the client (`ChannelOptions.allowRemoteHalfClosure`), or those who
@@ -16,7 +16,7 @@ public enum HTTPDoor {
     /// - Parameters:
     ///   - budgets: what the node's connections may hold, by both protocols.
     ///   - wallClock: milliseconds since 1970, UTC.
-    public static func configure(
+    package static func configure(
         _ channel: any Channel, backend: any Backend, options: HTTPOptions = HTTPOptions(), budgets: ReplyBudgets,
         wallClock: @escaping @Sendable () -> UInt64
     ) throws {

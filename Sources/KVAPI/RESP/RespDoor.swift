@@ -4,7 +4,7 @@ import NIOCore
 /// The Redis door: serves a `Backend` over RESP2 and RESP3 on accepted connections. One for all connections of a node.
 ///
 /// `RespRequestParser` tells requests apart; `RespConnection` decides what becomes of them; `RespHandler` performs it.
-public final class RespDoor: Sendable {
+package final class RespDoor: Sendable {
     private let server: RespServer
 
     var budgets: ReplyBudgets { server.budgets }
@@ -12,7 +12,7 @@ public final class RespDoor: Sendable {
     /// - Parameters:
     ///   - budgets: what the node's connections may hold, by both protocols.
     ///   - wallClock: milliseconds since 1970, UTC.
-    public init(
+    package init(
         backend: any Backend, facts: NodeFacts, options: RespOptions = RespOptions(), budgets: ReplyBudgets,
         wallClock: @escaping @Sendable () -> UInt64
     ) {
@@ -25,7 +25,7 @@ public final class RespDoor: Sendable {
     /// The channel should allow half-closure by the client (`ChannelOptions.allowRemoteHalfClosure`), or those who
     /// close their sending half after the last request get no reply. A `ChannelShouldQuiesceEvent` drains the
     /// connection.
-    public func configure(_ channel: any Channel) throws {
+    package func configure(_ channel: any Channel) throws {
         try channel.pipeline.syncOperations.addHandler(RespHandler(server: server, channel: channel))
     }
 }

@@ -73,9 +73,9 @@ final class RespStatistics: Sendable {
 }
 
 /// What a node tells of itself that does not change while it runs.
-public struct NodeFacts: Sendable {
+package struct NodeFacts: Sendable {
     /// Which keys the commands on all keys are about.
-    public enum Keyspace: Sendable {
+    package enum Keyspace: Sendable {
         /// The node's own share for cluster clients, as far as they can be told; the whole cluster for others.
         case auto
         case cluster
@@ -84,24 +84,24 @@ public struct NodeFacts: Sendable {
     }
 
     /// This program's version.
-    public var version: String
+    package var version: String
     /// Where clients reach it.
-    public var client: Address
+    package var client: Address
     /// `redis.moved`: clients are sent to the leaders of their keys.
-    public var redirects: Bool
+    package var redirects: Bool
     /// `redis.replicas`: the map of slots names the replicas beside the leaders.
-    public var namesReplicas: Bool
+    package var namesReplicas: Bool
     /// `redis.keyspace`.
-    public var keyspace: Keyspace
-    public var dataDirectory: String
+    package var keyspace: Keyspace
+    package var dataDirectory: String
     /// As Redis says when it syncs: `always`, `everysec` or `no`.
-    public var appendfsync: String
-    public var maximumConnections: Int
+    package var appendfsync: String
+    package var maximumConnections: Int
     /// Event loops that serve clients.
-    public var threads: Int
-    public var processID: Int
+    package var threads: Int
+    package var processID: Int
 
-    public init(
+    package init(
         version: String, client: Address, redirects: Bool, namesReplicas: Bool, keyspace: Keyspace,
         dataDirectory: String, appendfsync: String, maximumConnections: Int, threads: Int, processID: Int
     ) {

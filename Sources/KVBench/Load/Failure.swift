@@ -1,5 +1,5 @@
 /// What an operation can end in but done: what `kv` tells its users apart.
-public enum FailureKind: Int, CaseIterable, Sendable {
+package enum FailureKind: Int, CaseIterable, Sendable {
     /// Nothing was changed.
     case refused
     /// A change that may have taken effect, or may yet.
@@ -7,5 +7,5 @@ public enum FailureKind: Int, CaseIterable, Sendable {
     /// An answer that makes no sense, or none to a read.
     case other
 
-    public var name: String { "\(self)" }
+    package var name: String { "\(self)" }
 }

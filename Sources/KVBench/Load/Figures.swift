@@ -55,10 +55,10 @@ struct Window: Sendable {
 }
 
 /// What was done since it was last asked for.
-public struct Interval: Sendable {
+package struct Interval: Sendable {
     /// Of all kinds, in nanoseconds.
-    public internal(set) var latencies = Recorder.histogram()
-    public internal(set) var failed = 0
+    package internal(set) var latencies = Recorder.histogram()
+    package internal(set) var failed = 0
 
     mutating func add(_ other: Self) {
         latencies.add(other.latencies)

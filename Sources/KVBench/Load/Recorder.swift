@@ -1,7 +1,7 @@
 import Histogram
 
 /// What became of the operations of one thread, or of all.
-public struct Recorder: Sendable {
+package struct Recorder: Sendable {
     /// Latencies of what was done, in nanoseconds, by `OperationKind.rawValue`.
     private var latencies: [Histogram<UInt64>]
     /// By `FailureKind.rawValue`.
@@ -9,12 +9,12 @@ public struct Recorder: Sendable {
     /// The first words about each, by `FailureKind.rawValue`.
     private var reasons = [String?](repeating: nil, count: FailureKind.allCases.count)
     /// Reads that were done and found nothing.
-    public private(set) var missing = 0
+    package private(set) var missing = 0
 
     /// An hour; what takes longer counts as that.
     static let longest: UInt64 = 3_600_000_000_000
 
-    public init() { latencies = OperationKind.allCases.map { _ in Self.histogram() } }
+    package init() { latencies = OperationKind.allCases.map { _ in Self.histogram() } }
 
     /// Three significant digits from 128 ns on.
     static func histogram() -> Histogram<UInt64> {
@@ -48,21 +48,21 @@ public struct Recorder: Sendable {
 
     // MARK: Results
 
-    public func latencies(of kind: OperationKind) -> Histogram<UInt64> { latencies[kind.rawValue] }
+    package func latencies(of kind: OperationKind) -> Histogram<UInt64> { latencies[kind.rawValue] }
 
-    public func count(of kind: FailureKind) -> Int { failures[kind.rawValue] }
+    package func count(of kind: FailureKind) -> Int { failures[kind.rawValue] }
 
-    public func reason(of kind: FailureKind) -> String? { reasons[kind.rawValue] }
+    package func reason(of kind: FailureKind) -> String? { reasons[kind.rawValue] }
 
-    public func done(_ kind: OperationKind) -> Int { Int(clamping: latencies[kind.rawValue].totalCount) }
+    package func done(_ kind: OperationKind) -> Int { Int(clamping: latencies[kind.rawValue].totalCount) }
 
     /// Operations that were done, of all kinds.
-    public var done: Int { OperationKind.allCases.reduce(0) { $0 + done($1) } }
+    package var done: Int { OperationKind.allCases.reduce(0) { $0 + done($1) } }
 
-    public var failed: Int { failures.reduce(0, +) }
+    package var failed: Int { failures.reduce(0, +) }
 
     /// Latencies of all kinds together.
-    public var allLatencies: Histogram<UInt64> {
+    package var allLatencies: Histogram<UInt64> {
         var all = Self.histogram()
         for histogram in latencies where histogram.totalCount > 0 { all.add(histogram) }
         return all

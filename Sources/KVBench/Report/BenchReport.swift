@@ -2,20 +2,20 @@ import Histogram
 import KVCore
 
 /// A result as numbers: what JSON and CSV show, and the table is made of. Times are in milliseconds.
-public struct BenchReport: Codable, Hashable, Sendable {
-    public struct Latencies: Codable, Hashable, Sendable {
-        public var count: Int
+package struct BenchReport: Codable, Hashable, Sendable {
+    package struct Latencies: Codable, Hashable, Sendable {
+        package var count: Int
         /// Operations of this kind a second.
-        public var throughput: Double
-        public var mean: Double
-        public var min: Double
-        public var p50: Double
-        public var p90: Double
-        public var p95: Double
-        public var p99: Double
-        public var p999: Double
-        public var p9999: Double
-        public var max: Double
+        package var throughput: Double
+        package var mean: Double
+        package var min: Double
+        package var p50: Double
+        package var p90: Double
+        package var p95: Double
+        package var p99: Double
+        package var p999: Double
+        package var p9999: Double
+        package var max: Double
 
         enum CodingKeys: String, CodingKey, CaseIterable {
             case count, throughput, mean, min, p50, p90, p95, p99
@@ -25,39 +25,39 @@ public struct BenchReport: Codable, Hashable, Sendable {
         }
     }
 
-    public struct Errors: Codable, Hashable, Sendable {
-        public var refused: Int
-        public var unknown: Int
-        public var other: Int
+    package struct Errors: Codable, Hashable, Sendable {
+        package var refused: Int
+        package var unknown: Int
+        package var other: Int
         /// The first words about each kind that there were.
-        public var examples: [String: String]
+        package var examples: [String: String]
     }
 
-    public var transport: String
-    public var workload: String
-    public var distribution: String
-    public var keys: Int
-    public var valueSize: Int
-    public var clients: Int
-    public var pipeline: Int
-    public var threads: Int
-    public var wait: Int
+    package var transport: String
+    package var workload: String
+    package var distribution: String
+    package var keys: Int
+    package var valueSize: Int
+    package var clients: Int
+    package var pipeline: Int
+    package var threads: Int
+    package var wait: Int
     /// Operations a second that were to begin; nil: closed loop.
-    public var rate: Double?
+    package var rate: Double?
     /// Nil where keys were not loaded.
-    public var loadSeconds: Double?
+    package var loadSeconds: Double?
     /// In which operations were begun.
-    public var seconds: Double
-    public var operations: Int
+    package var seconds: Double
+    package var operations: Int
     /// Operations a second, of all kinds.
-    public var throughput: Double
-    public var errors: Errors
+    package var throughput: Double
+    package var errors: Errors
     /// Reads that found nothing.
-    public var missing: Int
+    package var missing: Int
     /// Operations of an open loop that were due and never begun: the store, or the generator, was not up to the rate.
-    public var behind: Int
+    package var behind: Int
     /// By kind of operation; `all` is all of them together.
-    public var latencies: [String: Latencies]
+    package var latencies: [String: Latencies]
 
     enum CodingKeys: String, CodingKey {
         case transport = "protocol"
@@ -69,7 +69,7 @@ public struct BenchReport: Codable, Hashable, Sendable {
         case latencies = "latency_ms"
     }
 
-    public init(_ result: BenchResult) {
+    package init(_ result: BenchResult) {
         let (options, figures) = (result.options, result.figures ?? Figures())
         let recorder = figures.recorder
         transport = options.transport.rawValue
@@ -104,7 +104,7 @@ public struct BenchReport: Codable, Hashable, Sendable {
     }
 
     /// A row for each kind and one for all, with a head.
-    public var csv: String {
+    package var csv: String {
         let names = ["operation"] + Latencies.CodingKeys.allCases.map(\.rawValue)
         var lines = [(names + ["refused", "unknown", "other", "missing", "behind"]).joined(separator: ",")]
         for name in OperationKind.allCases.map(\.name) + ["all"] {

@@ -1,11 +1,11 @@
 /// What a client of a store does, in YCSB's words.
-public enum OperationKind: Int, CaseIterable, Sendable {
+package enum OperationKind: Int, CaseIterable, Sendable {
     case read, update, insert, scan
     /// A read and then an update of the same key, timed as one; not atomic.
     case readModifyWrite
 
     /// As reports name it.
-    public var name: String { self == .readModifyWrite ? "read_modify_write" : "\(self)" }
+    package var name: String { self == .readModifyWrite ? "read_modify_write" : "\(self)" }
 }
 
 /// One operation to be done.

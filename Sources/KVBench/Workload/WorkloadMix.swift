@@ -1,15 +1,15 @@
 /// How often each kind of operation comes. The six of YCSB (Cooper et al., "Benchmarking cloud serving systems with
 /// YCSB", 2010), and any ratio of reads to updates.
-public struct WorkloadMix: Hashable, Sendable {
+package struct WorkloadMix: Hashable, Sendable {
     /// As reports name it.
-    public let name: String
+    package let name: String
     /// By `OperationKind.rawValue`; adds up to 1.
     private let shares: [Double]
     /// What keys are asked for unless the user says otherwise.
-    public let distribution: Distribution
+    package let distribution: Distribution
 
     /// A scan asks for 1 to as many keys.
-    public static let longestScan = 100
+    package static let longestScan = 100
 
     private init(_ name: String, _ distribution: Distribution, _ shares: [OperationKind: Double]) {
         self.name = name
@@ -18,7 +18,7 @@ public struct WorkloadMix: Hashable, Sendable {
     }
 
     /// - Parameter letter: `a` to `f`; nil of any other.
-    public init?(ycsb letter: String) {
+    package init?(ycsb letter: String) {
         switch letter {
         case "a": self.init("a", .zipfian, [.read: 0.5, .update: 0.5])
         case "b": self.init("b", .zipfian, [.read: 0.95, .update: 0.05])
@@ -32,14 +32,14 @@ public struct WorkloadMix: Hashable, Sendable {
 
     /// Reads, the rest updates.
     /// - Parameter readRatio: 0...1
-    public init(readRatio: Double) {
+    package init(readRatio: Double) {
         let ratio = min(max(readRatio, 0), 1)
         self.init("read-ratio \(ratio)", .uniform, [.read: ratio, .update: 1 - ratio])
     }
 
-    public func share(of kind: OperationKind) -> Double { shares[kind.rawValue] }
+    package func share(of kind: OperationKind) -> Double { shares[kind.rawValue] }
 
-    public var kinds: [OperationKind] { OperationKind.allCases.filter { share(of: $0) > 0 } }
+    package var kinds: [OperationKind] { OperationKind.allCases.filter { share(of: $0) > 0 } }
 
     /// - Parameter point: `0 ..< 1`, uniformly chosen.
     func kind(at point: Double) -> OperationKind {
@@ -54,7 +54,7 @@ public struct WorkloadMix: Hashable, Sendable {
 }
 
 /// Which keys are asked for.
-public enum Distribution: String, CaseIterable, Sendable {
+package enum Distribution: String, CaseIterable, Sendable {
     /// All alike.
     case uniform
     /// A few very often, most of them seldom, whatever their place: the k-th most popular with a weight of 1/k^0.99.

@@ -1,4 +1,4 @@
-import KVCore
+import KVModel
 
 /// The head of an answer, in one pass over its bytes.
 struct AnswerHead {

@@ -1,4 +1,4 @@
-import KVCore
+import KVModel
 
 /// An answer as it came: its status, the header fields that mean something to this client, and its body.
 struct AnswerMessage: Sendable {

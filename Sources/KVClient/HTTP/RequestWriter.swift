@@ -1,4 +1,4 @@
-import KVCore
+import KVModel
 import NIOCore
 
 /// Requests are written by hand: a few constants, a key and numbers need no header list and no strings.

@@ -1,4 +1,4 @@
-import KVCore
+import KVModel
 import NIOCore
 import NIOPosix
 

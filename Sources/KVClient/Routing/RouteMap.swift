@@ -1,4 +1,4 @@
-import KVCore
+import KVModel
 
 /// Who leads what, as a node told it and as answers since have shown.
 struct RouteMap: Sendable {

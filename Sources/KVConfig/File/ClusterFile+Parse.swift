@@ -2,11 +2,11 @@ import KVCore
 
 extension ClusterFile {
     /// How many nodes a file may list.
-    public static let maximumNodes = 1000
+    package static let maximumNodes = 1000
 
     /// Reads the text of a `cluster.yaml`.
     /// - Parameter name: the file's, for messages.
-    public static func parse(_ bytes: [UInt8], name: String) throws(ConfigurationError) -> ClusterFile {
+    package static func parse(_ bytes: [UInt8], name: String) throws(ConfigurationError) -> ClusterFile {
         var reader = FieldReader(file: name)
         var file = ClusterFile.standard
         do {

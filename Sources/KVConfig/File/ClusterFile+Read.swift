@@ -2,7 +2,7 @@ import Glibc
 
 extension ClusterFile {
     /// Reads a `cluster.yaml` from disk.
-    public static func read(path: String) throws(ConfigurationError) -> ClusterFile {
+    package static func read(path: String) throws(ConfigurationError) -> ClusterFile {
         try parse(try contents(of: path), name: path)
     }
 

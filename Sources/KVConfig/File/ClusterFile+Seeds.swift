@@ -2,7 +2,7 @@ import KVCore
 
 extension ClusterFile {
     /// How many seeds a node may have.
-    public static let maximumSeeds = 1000
+    package static let maximumSeeds = 1000
 
     mutating func readSeeds(_ top: FieldReader.Section, _ reader: inout FieldReader) {
         guard let items = reader.list(top, "seeds") else { return }

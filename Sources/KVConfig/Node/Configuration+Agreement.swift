@@ -3,14 +3,14 @@ import KVCore
 extension Configuration {
     /// The name of the cluster that this node is to belong to. Nil where nothing says it and others have it: an
     /// applicant that is told only where its cluster is takes the name that it finds there.
-    public var clusterName: String? {
+    package var clusterName: String? {
         role == .initial || origins["cluster.name"] != nil ? settings.name : nil
     }
 
     /// What the files of all nodes must agree on, in canonical order and spelling. Two first members whose files differ
     /// compare these line by line, and name the first that does. An applicant has an opinion only of what its file says
     /// of the cluster itself, so only the lines that it has are to be compared, by their paths.
-    public var agreement: [(path: String, value: String)] {
+    package var agreement: [(path: String, value: String)] {
         let cluster = [
             ("cluster.name", settings.name),
             ("cluster.partitions", "\(settings.partitions)"),
@@ -37,7 +37,7 @@ extension Configuration {
     /// Names the cluster: the same on all of several first members whose files agree, and forever. Nil where there is
     /// nobody to agree with: a cluster of one is named at random at its first start, and keeps the name in its data
     /// directory; an applicant learns it from the cluster that admits it.
-    public var clusterID: UUID128? {
+    package var clusterID: UUID128? {
         guard role == .initial, nodes.count > 1 else { return nil }
         let text = agreement.map { "\($0.path)=\($0.value)\n" }.joined()
         let hash = KeyHash(Key(text))
@@ -45,7 +45,7 @@ extension Configuration {
     }
 
     /// The members of epoch 1: numbered from 1 by ascending id. For an initial member.
-    public func initialMembers() -> [Member] {
+    package func initialMembers() -> [Member] {
         nodes.enumerated().map { index, node in
             Member(
                 number: NodeNumber(UInt16(clamping: index + 1)), id: node.id, client: node.reachableClient,

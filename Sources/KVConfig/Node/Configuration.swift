@@ -2,30 +2,30 @@ import KVCore
 
 /// What one node runs with: the cluster's file, which node this process is, and what flags and environment variables
 /// change.
-public struct Configuration: Hashable, Sendable {
-    public var settings: ClusterSettings
+package struct Configuration: Hashable, Sendable {
+    package var settings: ClusterSettings
     /// The first members, ascending by id. Empty for an applicant whose file lists none.
-    public var nodes: [ClusterFile.Node]
+    package var nodes: [ClusterFile.Node]
     /// This process: one of `nodes`, or an applicant.
-    public var node: ClusterFile.Node
-    public var role: Role
+    package var node: ClusterFile.Node
+    package var role: Role
     /// Peer addresses of members, for an applicant to find its cluster by: at least one then, and never its own. Empty
     /// for an initial member.
-    public var seeds: [Address]
+    package var seeds: [Address]
     /// This node's own directory.
-    public var dataDirectory: String
-    public var storage: ClusterFile.Storage
-    public var failure: ClusterFile.Failure
-    public var limits: ClusterFile.Limits
-    public var redis: ClusterFile.Redis
-    public var log: ClusterFile.Log
+    package var dataDirectory: String
+    package var storage: ClusterFile.Storage
+    package var failure: ClusterFile.Failure
+    package var limits: ClusterFile.Limits
+    package var redis: ClusterFile.Redis
+    package var log: ClusterFile.Log
     /// What the packets of the failure detector are authenticated with; nil: they are not. 16-1024 bytes.
-    public var secret: String?
+    package var secret: String?
     /// Where values come from that are not defaults, by path: `storage.sync`, `nodes[n1].zone`.
     var origins: [String: ConfigurationProblem.Place]
 
     /// What a node is that finds nothing in its data directory; otherwise the stored topology says what it is.
-    public enum Role: Hashable, Sendable {
+    package enum Role: Hashable, Sendable {
         /// One of the first members: it knows the topology that the cluster begins with.
         case initial
         /// It waits to be admitted to the cluster that the seeds belong to.
@@ -36,24 +36,24 @@ public struct Configuration: Hashable, Sendable {
 
 extension Configuration {
     /// What the command line says; nil or empty where it says nothing.
-    public struct Flags: Hashable, Sendable {
-        public var config: String?
-        public var node: String?
-        public var dataDirectory: String?
-        public var logLevel: String?
-        public var logFormat: String?
+    package struct Flags: Hashable, Sendable {
+        package var config: String?
+        package var node: String?
+        package var dataDirectory: String?
+        package var logLevel: String?
+        package var logFormat: String?
         /// `HOST:PORT` each.
-        public var seeds: [String]
+        package var seeds: [String]
         /// The node is to admit itself.
-        public var join: Bool
-        public var client: String?
-        public var peer: String?
-        public var advertiseClient: String?
-        public var advertisePeer: String?
-        public var zone: String?
-        public var weight: String?
+        package var join: Bool
+        package var client: String?
+        package var peer: String?
+        package var advertiseClient: String?
+        package var advertisePeer: String?
+        package var zone: String?
+        package var weight: String?
 
-        public init(
+        package init(
             config: String? = nil, node: String? = nil, dataDirectory: String? = nil, logLevel: String? = nil,
             logFormat: String? = nil, seeds: [String] = [], join: Bool = false, client: String? = nil,
             peer: String? = nil, advertiseClient: String? = nil, advertisePeer: String? = nil, zone: String? = nil,
@@ -76,16 +76,16 @@ extension Configuration {
     }
 
     /// The environment variables that `load` heeds.
-    public static let variables = Settings.variables
+    package static let variables = Settings.variables
 
     /// A node's configuration: each value from its flag, else its environment variable (empty is unset), else the file,
     /// else its default. Without a file and without seeds, a cluster of one.
-    public static func load(flags: Flags, environment: [String: String]) throws(ConfigurationError) -> Configuration {
+    package static func load(flags: Flags, environment: [String: String]) throws(ConfigurationError) -> Configuration {
         try explain(flags: flags, environment: environment).configuration
     }
 
     /// As `load`, with every value and where it comes from.
-    public static func explain(
+    package static func explain(
         flags: Flags, environment: [String: String]
     ) throws(ConfigurationError) -> ExplainedConfiguration {
         let overrides = Overrides(environment: environment)

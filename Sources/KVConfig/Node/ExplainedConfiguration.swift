@@ -1,20 +1,20 @@
 /// A configuration, with each of its values and where that comes from.
-public struct ExplainedConfiguration: Hashable, Sendable {
-    public var configuration: Configuration
+package struct ExplainedConfiguration: Hashable, Sendable {
+    package var configuration: Configuration
     /// In the order of the manual.
-    public var values: [SettingValue]
+    package var values: [SettingValue]
 
     /// A value that differs between two readings of a configuration.
-    public struct Difference: Hashable, Sendable {
-        public var path: String
-        public var old: String
-        public var new: String
+    package struct Difference: Hashable, Sendable {
+        package var path: String
+        package var old: String
+        package var new: String
         /// When the new one counts.
-        public var change: Setting.Change
+        package var change: Setting.Change
     }
 
     /// What is different in `next`, which was read later. Secrets are compared, and not shown.
-    public func differences(in next: ExplainedConfiguration) -> [Difference] {
+    package func differences(in next: ExplainedConfiguration) -> [Difference] {
         var olds: [String: String] = [:]
         for value in values { olds[value.path] = value.value }
         var differences = next.values.compactMap { value -> Difference? in

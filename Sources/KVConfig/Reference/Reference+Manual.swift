@@ -3,7 +3,7 @@ import KVCore
 extension Reference {
     /// `cluster.yaml(5)`, in the macros of man(7).
     /// - Parameter version: this program's, for the page's foot.
-    public static func manual(version: String) -> String {
+    package static func manual(version: String) -> String {
         var page = [
             ".TH CLUSTER.YAML 5 \"\" \"\(Roff.text("kv \(version)"))\" \"Files of kv\"", ".SH NAME",
             "cluster.yaml \\- configuration of a kv cluster", ".SH SYNOPSIS", ".I /etc/kv/cluster.yaml",
@@ -37,9 +37,9 @@ extension Reference {
 }
 
 /// The language of manual pages.
-public enum Roff {
+package enum Roff {
     /// Plain text as it is put into a page: what means something there is made to mean itself.
-    public static func text(_ text: String) -> String {
+    package static func text(_ text: String) -> String {
         var text = text.replacing("\\", with: "\\e").replacing("-", with: "\\-").replacing("\n", with: " ")
         text = text.replacing("'", with: "\\(aq")
         return text.hasPrefix(".") ? "\\&" + text : text

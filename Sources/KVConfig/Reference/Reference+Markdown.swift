@@ -2,7 +2,7 @@ import KVCore
 
 extension Reference {
     /// docs/configuration.md
-    public static func markdown() -> String {
+    package static func markdown() -> String {
         let width = 120
         func paragraph(_ text: String) -> String { "\n" + Paragraph.filled(text, width: width) }
         var text = "# Configuration\n"

@@ -4,7 +4,7 @@ extension Reference {
     /// A `cluster.yaml` with every key explained: a cluster of one that is valid as it is. What is commented out has
     /// its default.
     /// - Parameter dataDirectory: written out, instead of the default.
-    public static func template(dataDirectory: String? = nil) -> String {
+    package static func template(dataDirectory: String? = nil) -> String {
         let width = 100
         var text = Paragraph.filled(
             """
@@ -41,7 +41,7 @@ extension Reference {
     }
 
     /// A `cluster.yaml` of three nodes that sets every key.
-    public static func example() -> String {
+    package static func example() -> String {
         var text = ""
         for section in Settings.sections {
             if section.name == "nodes" {

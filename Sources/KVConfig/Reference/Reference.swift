@@ -1,7 +1,7 @@
 import KVCore
 
 /// The manual of all settings, in several forms. Everything in it comes from `Settings`.
-public enum Reference {
+package enum Reference {
     /// How values are written, for every form.
     static let notation: [(term: String, meaning: String)] = [
         ("size", "bytes: 4096 or 4096B, 4KiB, 1MiB, 1GiB, 1TiB"),
@@ -48,7 +48,7 @@ public enum Reference {
     // MARK: For a terminal
 
     /// - Parameter width: columns of a line.
-    public static func text(width: Int = 80) -> String {
+    package static func text(width: Int = 80) -> String {
         var text = Paragraph.filled("cluster.yaml: the settings of a kv node.", width: width)
         text += "\n" + Paragraph.filled(precedence, width: width)
         text += "\n" + Paragraph.filled(strictness, width: width)

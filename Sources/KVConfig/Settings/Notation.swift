@@ -2,14 +2,14 @@ import Glibc
 import KVCore
 
 /// A text is not the length of time, size or address that it should be.
-public struct NotationError: Error, Hashable, Sendable {
+package struct NotationError: Error, Hashable, Sendable {
     /// What is wanted, to follow "must be" or "is not".
-    public var wanted: String
+    package var wanted: String
 }
 
 extension Span {
     /// - Parameter notation: digits and a unit: `ms`, `s`, `m`, `h` or `d`.
-    public init(notation: String) throws(NotationError) {
+    package init(notation: String) throws(NotationError) {
         let wanted = NotationError(wanted: "a length of time such as 100ms, 5s or 10m")
         let units: [String: UInt64] = ["ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000]
         guard let (count, unit) = numberAndUnit(notation), let factor = units[unit] else { throw wanted }
@@ -19,7 +19,7 @@ extension Span {
     }
 
     /// As `init(notation:)` reads it, in the largest unit that is exact.
-    public var notation: String {
+    package var notation: String {
         for (unit, factor) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)] as [(String, UInt64)]
         where milliseconds >= factor && milliseconds % factor == 0 {
             return "\(milliseconds / factor)\(unit)"
@@ -29,11 +29,11 @@ extension Span {
 }
 
 /// Sizes as they are written: `4096` or `4096B` (bytes), `4KiB`, `1MiB`, `1GiB`, `1TiB`.
-public enum ByteSize {
+package enum ByteSize {
     private static let units = [("", 0), ("B", 0), ("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40)]
 
     /// In bytes.
-    public static func parse(_ notation: String) throws(NotationError) -> Int {
+    package static func parse(_ notation: String) throws(NotationError) -> Int {
         let wanted = NotationError(wanted: "a size such as 4KiB, 1MiB or 4096 (bytes)")
         guard let (count, unit) = numberAndUnit(notation), let shift = units.first(where: { $0.0 == unit })?.1 else {
             throw wanted
@@ -44,7 +44,7 @@ public enum ByteSize {
     }
 
     /// As `parse` reads it, in the largest unit that is exact.
-    public static func notation(_ bytes: Int) -> String {
+    package static func notation(_ bytes: Int) -> String {
         for (unit, shift) in units.reversed() where shift > 0 && bytes > 0 && bytes % (1 << shift) == 0 {
             return "\(bytes >> shift)\(unit)"
         }
@@ -55,7 +55,7 @@ public enum ByteSize {
 extension Address {
     /// - Parameter notation: `HOST:PORT`; the host is a name, an IPv4 address or a bracketed IPv6 address. Names are
     ///   put in lower case and IPv6 addresses in their shortest form, so that equal addresses are equal.
-    public init(notation: String) throws(NotationError) {
+    package init(notation: String) throws(NotationError) {
         let wanted = NotationError(wanted: "HOST:PORT, such as 127.0.0.1:7400 or [::1]:7400")
         guard let colon = notation.lastIndex(of: ":") else { throw wanted }
         let host = notation[..<colon]
@@ -73,7 +73,7 @@ extension Address {
     }
 
     /// Whether it means every interface: to listen on, not to be reached at.
-    public var isWildcard: Bool { host == "0.0.0.0" || host == "::" }
+    package var isWildcard: Bool { host == "0.0.0.0" || host == "::" }
 }
 
 /// Plain decimal digits, without a sign or leading zeros.

@@ -2,9 +2,9 @@ import KVCore
 
 /// What there is to say of one setting. Everything that names it says this: the parser, `kv config`, the manual pages,
 /// `kv serve --help` and docs/configuration.md.
-public struct Setting: Hashable, Sendable {
+package struct Setting: Hashable, Sendable {
     /// When a new value counts.
-    public enum Change: String, CaseIterable, Hashable, Sendable {
+    package enum Change: String, CaseIterable, Hashable, Sendable {
         /// The cluster keeps what it was created with.
         case creation
         /// The node's data directory keeps what it was made with.
@@ -16,28 +16,28 @@ public struct Setting: Hashable, Sendable {
     }
 
     /// `storage.sync`, or `nodes[].zone` for what each node of the file has. Nil where the file cannot say it.
-    public var path: String?
+    package var path: String?
     /// Which values there are: `1MiB to 1GiB`.
-    public var values: String
+    package var values: String
     /// As it is written; nil where it has to be given.
-    public var standard: String?
+    package var standard: String?
     /// `--data-dir`
-    public var flag: String?
+    package var flag: String?
     /// `KV_DATA_DIR`; empty is unset.
-    public var variable: String?
-    public var change: Change
+    package var variable: String?
+    package var change: Change
     /// Never repeated in messages, logs and reports.
-    public var isSecret = false
+    package var isSecret = false
     /// A sentence or two, in plain text.
-    public var summary: String
+    package var summary: String
     /// A value other than the default, for examples.
-    public var example: String?
+    package var example: String?
 
     /// The last part of the path: `sync`.
-    public var name: String { path.map { String($0.split(separator: ".").last ?? "") } ?? "" }
+    package var name: String { path.map { String($0.split(separator: ".").last ?? "") } ?? "" }
 
     /// The mapping that it belongs to: `storage`, `nodes`; empty at the top level.
-    public var section: String {
+    package var section: String {
         guard let path, let dot = path.lastIndex(of: ".") else { return "" }
         let section = path[..<dot]
         return section.hasSuffix("[]") ? String(section.dropLast(2)) : String(section)

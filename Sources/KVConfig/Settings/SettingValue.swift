@@ -1,16 +1,16 @@
 import KVCore
 
 /// A value in force, and where it comes from.
-public struct SettingValue: Hashable, Sendable {
+package struct SettingValue: Hashable, Sendable {
     /// `storage.sync`, `nodes[n1].zone`, `node`.
-    public var path: String
+    package var path: String
     /// As it is written; never a secret.
-    public var value: String
+    package var value: String
     /// Nil: the default.
-    public var origin: ConfigurationProblem.Place?
+    package var origin: ConfigurationProblem.Place?
 
     /// `default`, `cluster.yaml:3`, `KV_NODE` or `--node`.
-    public var source: String {
+    package var source: String {
         switch origin {
         case .position(let file, let line, _): "\(file):\(line)"
         case .file(let name), .environment(let name), .flag(let name): name

@@ -1,16 +1,16 @@
 import KVCore
 
 /// Every setting of a node: the one place where its name, values, default, flag, variable and meaning are written down.
-public enum Settings {
+package enum Settings {
     /// A mapping of the file, or what stands at its top level.
-    public struct Section: Hashable, Sendable {
+    package struct Section: Hashable, Sendable {
         /// Empty: the top level.
-        public var name: String
-        public var summary: String
+        package var name: String
+        package var summary: String
     }
 
     /// In the order in which the file is best written.
-    public static let sections: [Section] = [
+    package static let sections: [Section] = [
         Section(name: "cluster", summary: "What all nodes agree on, fixed when the cluster is created."),
         Section(
             name: "nodes",
@@ -29,13 +29,13 @@ public enum Settings {
     ]
 
     /// Those of the file, in the order of `sections`, then what only flags and variables say.
-    public static let all: [Setting] =
+    package static let all: [Setting] =
         sections.flatMap { section in file(section.name) } + processOnly
 
-    public static func setting(_ path: String) -> Setting? { all.first { $0.path == path } }
+    package static func setting(_ path: String) -> Setting? { all.first { $0.path == path } }
 
     /// Those of a section of the file.
-    public static func file(_ section: String) -> [Setting] {
+    package static func file(_ section: String) -> [Setting] {
         switch section {
         case "nodes": nodeFields.map(\.setting)
         default: (section.isEmpty ? [seeds] : []) + fields(of: section).map(\.setting)
@@ -273,15 +273,15 @@ public enum Settings {
 
     static let processOnly = [config, node, join]
 
-    public static let config = Setting(
+    package static let config = Setting(
         values: "a file's path", standard: "no file: a cluster of one", flag: "--config", variable: "KV_CONFIG",
         change: .start, summary: "The cluster's cluster.yaml.")
 
-    public static let node = Setting(
+    package static let node = Setting(
         values: Name.wantedID, standard: "the only node of the file", flag: "--node", variable: "KV_NODE",
         change: .start, summary: "Which node this process is: one of the file's, or a new one.")
 
-    public static let join = Setting(
+    package static let join = Setting(
         values: "true or false", standard: "false", flag: "--join", variable: "KV_JOIN", change: .start,
         summary: "Whether the node joins the cluster that its seeds belong to without waiting for 'kv join'.")
 

@@ -46,7 +46,7 @@ struct ApplicantList {
 }
 
 extension Applicant {
-    public static let maximumWeight = 1000
+    package static let maximumWeight = 1000
 
     /// Whether it may become a member as it describes itself.
     var isSound: Bool {
@@ -55,13 +55,13 @@ extension Applicant {
     }
 
     /// 1-64 of `a-z 0-9 . - _`, and no name of a directory's own.
-    public static func isID(_ text: String) -> Bool {
+    package static func isID(_ text: String) -> Bool {
         (1...64).contains(text.utf8.count) && text != "." && text != ".."
             && text.utf8.allSatisfy { isNameByte($0) && !(UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) }
     }
 
     /// Nothing, or 1-64 of `A-Z a-z 0-9 . - _`.
-    public static func isZone(_ text: String) -> Bool { text.utf8.count <= 64 && text.utf8.allSatisfy(isNameByte) }
+    package static func isZone(_ text: String) -> Bool { text.utf8.count <= 64 && text.utf8.allSatisfy(isNameByte) }
 
     private static func isNameByte(_ byte: UInt8) -> Bool {
         switch byte {

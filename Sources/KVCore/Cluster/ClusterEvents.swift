@@ -1,5 +1,5 @@
 /// What happens to a node's cluster machine.
-public enum ClusterInput: Sendable {
+package enum ClusterInput: Sendable {
     /// From a member, or from an applicant, whose number is 0.
     case message(from: NodeNumber, ClusterMessage)
     /// A member goes by a topology of this epoch: its handshake, gossip or `outdated` said so. A lower one than here is
@@ -24,7 +24,7 @@ public enum ClusterInput: Sendable {
 }
 
 /// What a cluster machine asks of the code around it.
-public enum ClusterEffect: Sendable {
+package enum ClusterEffect: Sendable {
     case send(NodeNumber, ClusterMessage)
     /// Execute a command on the topology's register, here: this node leads it. Then give `outcome`.
     case request(UInt64, Command)
@@ -37,7 +37,7 @@ public enum ClusterEffect: Sendable {
     case notice(ClusterNotice)
 }
 
-public enum ClusterNotice: Hashable, Sendable {
+package enum ClusterNotice: Hashable, Sendable {
     case planBegan(PlanStatus)
     case planEnded(id: Epoch, isCancelled: Bool)
     /// A dead member is being planned out.

@@ -5,10 +5,10 @@
 /// clock, no disk, no network, and no bytes of a topology. Its parts, one a file: `Keeper` (adopting), `Coordinator`
 /// (changing), with `TopologyDraft`, `ChangeReview` and `EvictionWatch`; `Inquiries` (asking the coordinator);
 /// `MoveLedger`, `ApplicantList` and `StoreBook` (what it has heard).
-public struct ClusterMachine {
-    public let me: NodeNumber
+package struct ClusterMachine {
+    package let me: NodeNumber
     /// What the caller is to perform, in order; it empties the array.
-    public var effects: [ClusterEffect] {
+    package var effects: [ClusterEffect] {
         get { context.effects }
         set { context.effects = newValue }
     }
@@ -24,7 +24,7 @@ public struct ClusterMachine {
     ///   - addresses: where this node is to be reached by its configuration.
     ///   - topology: the latest on disk, or the first; it is sound (`Topology.flaw`).
     ///   - seed: of the jitter in retries.
-    public init(
+    package init(
         me: NodeNumber, boot: UInt64, store: UUID128, addresses: NodeAddresses? = nil, topology: Topology,
         options: ClusterOptions, coding: TopologyCoding, seed: UInt64, now: Now
     ) {
@@ -38,20 +38,20 @@ public struct ClusterMachine {
     }
 
     /// What this node goes by.
-    public var topology: Topology { context.topology }
+    package var topology: Topology { context.topology }
 
     /// Who waits to be admitted, as far as this node has heard, by id.
-    public var applicants: [Applicant] { context.applicants.all }
+    package var applicants: [Applicant] { context.applicants.all }
 
     /// The plan under way, as far as this node knows: only the council hears how its moves stand.
-    public func planStatus() -> PlanStatus? {
+    package func planStatus() -> PlanStatus? {
         context.ledger.status(of: context.topology, isAlive: context.isAlive)
     }
 
     /// How the moves under way stand, as far as this node has heard, by partition.
-    public var lastMoves: [MoveReport] { context.ledger.moves }
+    package var lastMoves: [MoveReport] { context.ledger.moves }
 
-    public mutating func handle(_ input: ClusterInput, now: Now) {
+    package mutating func handle(_ input: ClusterInput, now: Now) {
         context.now = now
         switch input {
         case .message(let node, let message): receive(message, from: node)
@@ -157,11 +157,11 @@ public struct ClusterMachine {
 }
 
 /// Where others reach a node.
-public struct NodeAddresses: Hashable, Sendable {
-    public var client: Address
-    public var peer: Address
+package struct NodeAddresses: Hashable, Sendable {
+    package var client: Address
+    package var peer: Address
 
-    public init(client: Address, peer: Address) {
+    package init(client: Address, peer: Address) {
         self.client = client
         self.peer = peer
     }

@@ -1,42 +1,42 @@
 /// Times and limits of a cluster machine, all named here.
-public struct ClusterOptions: Sendable {
+package struct ClusterOptions: Sendable {
     /// How often `timer` is to be given.
-    public var timer = Span.milliseconds(100)
+    package var timer = Span.milliseconds(100)
     /// How often a node reports to the council.
-    public var reportInterval = Span.milliseconds(250)
+    package var reportInterval = Span.milliseconds(250)
     /// How long a member must have been dead before it is evicted: `failure.evict_after`.
-    public var evictAfter = Span.milliseconds(600_000)
+    package var evictAfter = Span.milliseconds(600_000)
     /// Once a member has been dead for so long, a plan under way copies nothing more to it: what it was to get goes to
     /// others. (Where `evictAfter` is shorter, that counts.)
-    public var redirectAfter = Span.milliseconds(30_000)
+    package var redirectAfter = Span.milliseconds(30_000)
     /// An applicant not heard of for so long is forgotten.
-    public var applicantTimeout = Span.milliseconds(5000)
+    package var applicantTimeout = Span.milliseconds(5000)
     /// A request to a peer without an answer is sent again after this.
-    public var retry = Span.milliseconds(1000)
+    package var retry = Span.milliseconds(1000)
     /// The topology is not changed more often than this on the coordinator's own account: what has become ready
     /// meanwhile makes one change.
-    public var changeInterval = Span.milliseconds(100)
+    package var changeInterval = Span.milliseconds(100)
     /// What comes in close succession is waited for this long after the last of it, to make one change: applicants that
     /// admit themselves, and the first members' stores.
-    public var gather = Span.milliseconds(1000)
+    package var gather = Span.milliseconds(1000)
     /// The coordinator reads the register again where it has not heard from it for so long.
-    public var reread = Span.milliseconds(5000)
+    package var reread = Span.milliseconds(5000)
     /// How long the coordinator keeps another node's request that it has not begun to carry out.
-    public var askTimeout = Span.milliseconds(5000)
+    package var askTimeout = Span.milliseconds(5000)
     /// Partitions that move at a time.
-    public var maximumMoves = 64
+    package var maximumMoves = 64
     /// Bytes a second that a node sends to newcomers at most: `limits.move_rate`; 0 is no limit.
-    public var moveRate = 0
+    package var moveRate = 0
     /// Applicants remembered at a time.
-    public var maximumApplicants = 64
+    package var maximumApplicants = 64
     /// Operators' requests that wait here for their answers.
-    public var maximumControls = 256
+    package var maximumControls = 256
     /// Members that were removed are remembered so many at a time; the oldest are forgotten first.
-    public var maximumRemoved = 4096
+    package var maximumRemoved = 4096
     /// Nodes remembered to go by a later topology than this one.
-    public var maximumHolders = 64
+    package var maximumHolders = 64
 
-    public init() {}
+    package init() {}
 
     /// Partitions that one node sends at a time: where a rate holds them back, what it sends in two seconds, but enough
     /// that the next is settled by the time one ends. More would only mean that more partitions need two majorities for

@@ -1,10 +1,10 @@
 /// How a topology becomes the value of its register, and back. The machine does not know the bytes.
-public struct TopologyCoding: Sendable {
-    public var encode: @Sendable (Topology) -> [UInt8]
+package struct TopologyCoding: Sendable {
+    package var encode: @Sendable (Topology) -> [UInt8]
     /// Nil for what `encode` does not give.
-    public var decode: @Sendable ([UInt8]) -> Topology?
+    package var decode: @Sendable ([UInt8]) -> Topology?
 
-    public init(
+    package init(
         encode: @escaping @Sendable (Topology) -> [UInt8], decode: @escaping @Sendable ([UInt8]) -> Topology?
     ) {
         self.encode = encode

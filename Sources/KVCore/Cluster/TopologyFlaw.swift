@@ -1,7 +1,7 @@
 extension Topology {
     /// What is wrong with the document in itself, or nil. No node goes by one that is not sound, whoever sent it: every
     /// index and number in it may be relied on then.
-    public var flaw: String? {
+    package var flaw: String? {
         if epoch == 0 || epoch == .max { return "its epoch is out of range" }
         let partitions = settings.partitions
         guard (1...Slot.count).contains(partitions), partitions & (partitions - 1) == 0, settings.replicas > 0,
@@ -11,7 +11,7 @@ extension Topology {
     }
 
     /// Whether this may come after `earlier`: the same cluster's, later, and sound.
-    public func isSound(after earlier: Topology) -> Bool {
+    package func isSound(after earlier: Topology) -> Bool {
         clusterID == earlier.clusterID && settings == earlier.settings && epoch > earlier.epoch
             && lastNumber >= earlier.lastNumber && flaw == nil
     }

@@ -11,9 +11,9 @@
 /// The epoch begins a new generation, above whatever else may have been chosen, so whoever comes back learns that it is
 /// outdated. It follows from the topology and what is lost: survivors that compute it from the same come to the same,
 /// and others do not come to the same epoch.
-public struct TopologyRecovery: Sendable {
+package struct TopologyRecovery: Sendable {
     /// What becomes of a partition.
-    public enum Fate: Hashable, Sendable {
+    package enum Fate: Hashable, Sendable {
         /// A majority of its replicas is left.
         case kept
         /// It goes on with what these replicas hold.
@@ -24,28 +24,28 @@ public struct TopologyRecovery: Sendable {
         case gone
     }
 
-    public struct Refusal: Error, CustomStringConvertible {
+    package struct Refusal: Error, CustomStringConvertible {
         /// What is wrong with what, and what to do.
-        public var description: String
+        package var description: String
     }
 
     /// Numbers that are passed over: members that were admitted by topologies which only the lost knew had some.
     private static let numbersPassedOver: UInt16 = 64
 
     /// What the survivors are to go by.
-    public let topology: Topology
+    package let topology: Topology
     /// By partition.
-    public let fates: [Fate]
+    package let fates: [Fate]
     /// Given up for lost, those included that the cluster had given up before.
-    public let lost: [Member]
-    public let left: [Member]
+    package let lost: [Member]
+    package let left: [Member]
 
     /// - Parameters:
     ///   - topology: the latest that is known.
     ///   - survivor: who has it on disk.
     ///   - ids: of the members that are lost.
     ///   - acceptsLoss: partitions of which nothing whole is left begin with what there is, or empty.
-    public init(
+    package init(
         of topology: Topology, survivor: NodeNumber, lost ids: [String], acceptsLoss: Bool
     ) throws(Refusal) {
         var next = topology
@@ -139,7 +139,7 @@ public struct TopologyRecovery: Sendable {
     }
 
     /// `0-3, 7`
-    public static func ranges(_ numbers: [Int]) -> String {
+    package static func ranges(_ numbers: [Int]) -> String {
         var parts: [String] = []
         var index = 0
         while index < numbers.count {
@@ -170,7 +170,7 @@ extension Epoch {
 
     /// How often the cluster was recovered before this epoch: what was chosen in a lower generation has no say in a
     /// higher one.
-    public var generation: UInt64 { self >> Self.generationShift }
+    package var generation: UInt64 { self >> Self.generationShift }
 
     /// The first epoch of the next generation: the later the base, the higher; another for other losses.
     fileprivate func nextGeneration(

@@ -5,17 +5,17 @@
 /// Every member sends heartbeats over its links, so silence counts after `silence`; and where heartbeats come, they
 /// outweigh the failure detector, whose datagrams a firewall may hold back. Of peers that send none (those of the
 /// version before) the failure detector tells.
-public struct Reachability: Sendable {
+package struct Reachability: Sendable {
     /// A peer that sends heartbeats and has not been heard for so long is out of touch: five heartbeats.
-    public static let silence = Span.milliseconds(1500)
+    package static let silence = Span.milliseconds(1500)
     /// Who was heard so lately is vouched for to the failure detector; to be told as often.
-    public static let lately = Span.milliseconds(500)
+    package static let lately = Span.milliseconds(500)
     /// More time than this between two calls is this node's own lateness: what peers have sent meanwhile waits to be
     /// read.
     static let maximumStep = Span.milliseconds(250)
 
     /// What the caller is to perform, in order; it empties the array.
-    public var effects: [ReachabilityEffect] = []
+    package var effects: [ReachabilityEffect] = []
 
     private var members: [NodeNumber: State] = [:]
     private var clock: OwnClock
@@ -32,26 +32,26 @@ public struct Reachability: Sendable {
         var up: UInt64?
     }
 
-    public init(now: Instant) { clock = OwnClock(now: now, maximumStep: Self.maximumStep) }
+    package init(now: Instant) { clock = OwnClock(now: now, maximumStep: Self.maximumStep) }
 
     /// Up, as `effects` last told.
-    public func isUp(_ node: NodeNumber) -> Bool { members[node]?.up != nil }
+    package func isUp(_ node: NodeNumber) -> Bool { members[node]?.up != nil }
 
     /// Whether a heartbeat, or anything else, has come from `node` within `span` over a connection.
-    public func isHeard(_ node: NodeNumber, within span: Span) -> Bool {
+    package func isHeard(_ node: NodeNumber, within span: Span) -> Bool {
         members[node].map { $0.beats && clock.time - $0.heard < span } ?? false
     }
 
     /// All that are up, with their boot counters, by number.
-    public var peersInTouch: [(NodeNumber, boot: UInt64)] {
+    package var peersInTouch: [(NodeNumber, boot: UInt64)] {
         members.compactMap { node, state in state.up.map { (node, boot: $0) } }.sorted { $0.0 < $1.0 }
     }
 
-    public func sendsHeartbeats(_ node: NodeNumber) -> Bool { members[node]?.beats ?? false }
+    package func sendsHeartbeats(_ node: NodeNumber) -> Bool { members[node]?.beats ?? false }
 
     /// A connection to `node` stands, whose process has the boot counter `boot`.
     /// - Parameter beats: it sends heartbeats.
-    public mutating func linkUp(_ node: NodeNumber, boot: UInt64, beats: Bool, now: Instant) {
+    package mutating func linkUp(_ node: NodeNumber, boot: UInt64, beats: Bool, now: Instant) {
         advance(now, isTick: false)
         let time = clock.time
         change(node) {
@@ -62,10 +62,10 @@ public struct Reachability: Sendable {
     }
 
     /// The connection to `node` was closed or reset.
-    public mutating func linkDown(_ node: NodeNumber) { change(node) { $0.link = nil } }
+    package mutating func linkDown(_ node: NodeNumber) { change(node) { $0.link = nil } }
 
     /// Something has come from it.
-    public mutating func heard(_ node: NodeNumber, now: Instant) {
+    package mutating func heard(_ node: NodeNumber, now: Instant) {
         guard let state = members[node] else { return }
         advance(now, isTick: false)
         members[node]?.heard = clock.time
@@ -74,10 +74,10 @@ public struct Reachability: Sendable {
     }
 
     /// The failure detector's opinion changed. One it has said nothing of counts as alive.
-    public mutating func liveness(_ node: NodeNumber, _ liveness: Liveness) { change(node) { $0.liveness = liveness } }
+    package mutating func liveness(_ node: NodeNumber, _ liveness: Liveness) { change(node) { $0.liveness = liveness } }
 
     /// Time has passed: to be given a few times in `silence`.
-    public mutating func tick(now: Instant) {
+    package mutating func tick(now: Instant) {
         advance(now, isTick: true)
         for (node, state) in members.sorted(by: { $0.key < $1.key }) where state.up != nil && state.beats {
             change(node) { _ in }
@@ -85,7 +85,7 @@ public struct Reachability: Sendable {
     }
 
     /// It is no member any more.
-    public mutating func forget(_ node: NodeNumber) {
+    package mutating func forget(_ node: NodeNumber) {
         linkDown(node)
         members[node] = nil
     }
@@ -108,7 +108,7 @@ public struct Reachability: Sendable {
 }
 
 /// What follows from a change of reachability.
-public enum ReachabilityEffect: Hashable, Sendable {
+package enum ReachabilityEffect: Hashable, Sendable {
     /// It can be talked to. `boot` is its process's boot counter.
     case up(NodeNumber, boot: UInt64)
     case down(NodeNumber)

@@ -17,18 +17,18 @@
 /// suspect is told so with the next ping to it.
 ///
 /// It only informs: no promise of the store depends on its being right.
-public struct Swim: Sendable {
+package struct Swim: Sendable {
     /// What the caller is to perform, in order; it empties the array.
-    public var effects: [SwimEffect] = []
-    public let me: NodeNumber
-    public let options: SwimOptions
+    package var effects: [SwimEffect] = []
+    package let me: NodeNumber
+    package let options: SwimOptions
     /// This process's own.
-    public internal(set) var incarnation: UInt64
+    package internal(set) var incarnation: UInt64
     /// Lifeguard's local health: 0 is well, `SwimOptions.maximumHealthScore` the worst.
-    public internal(set) var healthScore = 0
+    package internal(set) var healthScore = 0
 
     /// Of the topology that this node goes by; every message tells it. A later one is news, and passed on as such.
-    public var epoch: Epoch = 0 {
+    package var epoch: Epoch = 0 {
         didSet { if epoch > oldValue { epochTellings = transmissions } }
     }
 
@@ -60,7 +60,7 @@ public struct Swim: Sendable {
     /// - Parameters:
     ///   - incarnation: higher than any that this member had before: its boot counter shifted left by 32.
     ///   - seed: nodes with different ones probe in different orders.
-    public init(me: NodeNumber, incarnation: UInt64, options: SwimOptions, seed: UInt64, now: Instant) {
+    package init(me: NodeNumber, incarnation: UInt64, options: SwimOptions, seed: UInt64, now: Instant) {
         self.me = me
         self.incarnation = min(incarnation, Self.incarnationLimit - 1)
         self.options = options
@@ -76,7 +76,7 @@ public struct Swim: Sendable {
 
     /// The members but this node, as the topology has them. New ones count as alive until found otherwise; those no
     /// longer named are forgotten.
-    public mutating func setMembers(_ members: [NodeNumber], now: Instant) {
+    package mutating func setMembers(_ members: [NodeNumber], now: Instant) {
         advance(now, isTick: false)
         let wanted = Set(members).subtracting([me])
         for number in peers.map(\.number) where !wanted.contains(number) { forget(number) }
@@ -90,13 +90,13 @@ public struct Swim: Sendable {
     }
 
     /// The opinion of a member; nil of a stranger.
-    public func liveness(of node: NodeNumber) -> Liveness? {
+    package func liveness(of node: NodeNumber) -> Liveness? {
         node == me ? .alive : index(of: node).map { peers[$0].liveness }
     }
 
     /// A message came. From whom is not a member it is ignored, as is what it says of those who are not: the topology
     /// alone says who is.
-    public mutating func receive(_ message: GossipMessage, from: NodeNumber, now: Instant) {
+    package mutating func receive(_ message: GossipMessage, from: NodeNumber, now: Instant) {
         advance(now, isTick: false)
         guard message.incarnation < Self.incarnationLimit, let sender = index(of: from) else { return }
         if message.epoch > epoch { effects.append(.epochSeen(message.epoch, at: from)) }
@@ -119,7 +119,7 @@ public struct Swim: Sendable {
 
     /// `node` has just been heard over a connection (memberlist pings over TCP where UDP fails; here connections stand,
     /// and carry heartbeats). Whatever others say of it, it is alive to this node while it is heard.
-    public mutating func vouch(for node: NodeNumber, now: Instant) {
+    package mutating func vouch(for node: NodeNumber, now: Instant) {
         advance(now, isTick: false)
         guard let index = index(of: node) else { return }
         peers[index].vouchedUntil = clock.time + options.vouchTime
@@ -129,7 +129,7 @@ public struct Swim: Sendable {
     func isVouched(_ node: NodeNumber) -> Bool { index(of: node).map { clock.time < peers[$0].vouchedUntil } ?? false }
 
     /// Time has passed: to be given every `SwimOptions.timer` or so.
-    public mutating func tick(now: Instant) {
+    package mutating func tick(now: Instant) {
         advance(now, isTick: true)
         let time = clock.time
         attendProbes(time)

@@ -1,5 +1,5 @@
 /// What a failure detector asks of the code around it.
-public enum SwimEffect: Hashable, Sendable {
+package enum SwimEffect: Hashable, Sendable {
     /// Send it as one datagram, once.
     case send(NodeNumber, GossipMessage)
     /// The opinion of a member is another than before.

@@ -2,49 +2,49 @@
 ///
 /// With the default interval a process that stops is suspected within 1.85 s in clusters of up to four (a turn of 1 s,
 /// a probe of 0.7 s, ticks) and declared dead within 5.2 s.
-public struct SwimOptions: Hashable, Sendable {
+package struct SwimOptions: Hashable, Sendable {
     /// `failure.probe_interval`, at least `minimumInterval`: SWIM's protocol period. All other times derive from it.
-    public let probeInterval: Span
+    package let probeInterval: Span
     /// How often `tick` is to be given: 50 ms, less for intervals below a second.
-    public var timer: Span
+    package var timer: Span
     /// Members probed in an interval, evenly spread over it. So clusters of up to four probe everyone in each.
-    public var probesPerInterval = 3
+    package var probesPerInterval = 3
     /// A member that has not answered a ping by then is probed through others as well.
-    public var directTimeout: Span
+    package var directTimeout: Span
     /// A helper says by then that the target has not answered it.
-    public var relayTimeout: Span
+    package var relayTimeout: Span
     /// A probe without an answer has failed by then. Less than the interval, so that it is noticed within two.
-    public var probeTimeout: Span
+    package var probeTimeout: Span
     /// Members asked to probe on this node's behalf.
-    public var helpers = 3
+    package var helpers = 3
     /// How often news are passed on beyond what probes carry, and to how many members each time.
-    public var gossipInterval: Span
-    public var gossipFanOut = 3
+    package var gossipInterval: Span
+    package var gossipFanOut = 3
     /// A message of news goes out at most this number of times log2(members + 1) from each node.
-    public var retransmissions = 2
+    package var retransmissions = 2
     /// How long a suspicion waits for a refutation once confirmed, in clusters of up to ten members: it grows with
     /// log10 of the members.
-    public var suspicionTimeout: Span
+    package var suspicionTimeout: Span
     /// An unconfirmed suspicion waits so many times longer.
-    public var unconfirmedFactor: UInt64 = 6
+    package var unconfirmedFactor: UInt64 = 6
     /// Suspicions by other members that make one confirmed; fewer where fewer others are alive.
-    public var confirmations = 3
+    package var confirmations = 3
     /// The highest score of local health (0 is well): timeouts of probes are multiplied by the score plus one.
-    public var maximumHealthScore = 8
+    package var maximumHealthScore = 8
     /// More time than this between two calls is this node's own lateness: it counts as so much, whatever it was.
-    public var maximumStep: Span
+    package var maximumStep: Span
     /// Updates in a message.
-    public var maximumUpdates = GossipMessage.maximumUpdates
+    package var maximumUpdates = GossipMessage.maximumUpdates
     /// Probes on behalf of others at a time; what comes on top is ignored.
-    public var maximumRelays = 256
+    package var maximumRelays = 256
     /// For so long a member counts as answering that has been heard over a connection.
-    public var vouchTime = Span.milliseconds(1000)
+    package var vouchTime = Span.milliseconds(1000)
     /// Members told directly that they are accused, at most once in this time each.
-    public var tellingInterval: Span
+    package var tellingInterval: Span
 
-    public static let minimumInterval = Span.milliseconds(20)
+    package static let minimumInterval = Span.milliseconds(20)
 
-    public init(probeInterval: Span = .milliseconds(1000)) {
+    package init(probeInterval: Span = .milliseconds(1000)) {
         let interval = max(probeInterval, Self.minimumInterval)
         self.probeInterval = interval
         timer = min(interval.scaled(1, over: 20), .milliseconds(50))

@@ -8,10 +8,10 @@
 ///
 /// Every clock is kept as how far it is ahead of this node's monotonic one. So what a peer has said once goes on to be
 /// true while the clocks run at one rate, and setting a clock is the only thing that changes anything.
-public struct WallClock: Sendable {
+package struct WallClock: Sendable {
     /// How far from the majority's clocks a node's time may be. Well above what heartbeats are late, and what clocks
     /// that are kept differ by; below the lifetimes that people give to locks.
-    public static let limit = Span.milliseconds(10_000)
+    package static let limit = Span.milliseconds(10_000)
     /// A clock that has been set back is waited for by running slower by one part in so many. Standing still would keep
     /// records for as long as the step was; running on would never be right again.
     static let slowing: Int64 = 10
@@ -21,7 +21,7 @@ public struct WallClock: Sendable {
     private let limit: Int64
     /// How far the time is ahead of the monotonic clock, in nanoseconds; so the machine's own clock; and those of the
     /// other members, as far as they have said.
-    public private(set) var offset: Int64
+    package private(set) var offset: Int64
     private var own: Int64
     private var peers: [NodeNumber: Int64] = [:]
     private var others: Set<NodeNumber>
@@ -33,7 +33,7 @@ public struct WallClock: Sendable {
     /// - Parameters:
     ///   - others: the other members.
     ///   - now: by the machine's clocks.
-    public init(others: some Sequence<NodeNumber>, limit: Span = WallClock.limit, now: Now) {
+    package init(others: some Sequence<NodeNumber>, limit: Span = WallClock.limit, now: Now) {
         self.limit = Int64(clamping: limit.nanoseconds)
         self.others = Set(others)
         own = Self.offset(of: now.wall, at: now.monotonic)
@@ -43,7 +43,7 @@ public struct WallClock: Sendable {
     }
 
     /// The members have changed.
-    public mutating func setOthers(_ others: some Sequence<NodeNumber>) {
+    package mutating func setOthers(_ others: some Sequence<NodeNumber>) {
         self.others = Set(others)
         peers = peers.filter { self.others.contains($0.key) }
         if self.others.isEmpty { mayBeSetBack = false }
@@ -51,7 +51,7 @@ public struct WallClock: Sendable {
 
     /// A peer has said what its machine's clock shows, a moment ago.
     /// - Returns: whether the time may have been set back: for once, as there was nothing before to hold it against.
-    public mutating func heard(_ node: NodeNumber, wall: UInt64, now: Instant) -> Bool {
+    package mutating func heard(_ node: NodeNumber, wall: UInt64, now: Instant) -> Bool {
         guard others.contains(node) else { return false }
         peers[node] = Self.offset(of: wall, at: now)
         guard mayBeSetBack else { return false }
@@ -62,7 +62,7 @@ public struct WallClock: Sendable {
 
     /// To be called a few times a second.
     /// - Parameter now: by the machine's clocks.
-    public mutating func adjust(_ now: Now) {
+    package mutating func adjust(_ now: Now) {
         let elapsed = Int64(clamping: (now.monotonic - adjusted).nanoseconds)
         adjusted = max(adjusted, now.monotonic)
         own = Self.offset(of: now.wall, at: now.monotonic)
@@ -75,9 +75,9 @@ public struct WallClock: Sendable {
     }
 
     /// The time at an instant since the last adjustment; the clock must not be adjusted between two that are compared.
-    public func wall(at instant: Instant) -> UInt64 { Self.wall(at: instant, offset: offset) }
+    package func wall(at instant: Instant) -> UInt64 { Self.wall(at: instant, offset: offset) }
 
-    public static func wall(at instant: Instant, offset: Int64) -> UInt64 {
+    package static func wall(at instant: Instant, offset: Int64) -> UInt64 {
         UInt64(max(signed(instant) + offset, 0)) / 1_000_000
     }
 
@@ -95,7 +95,7 @@ public struct WallClock: Sendable {
     }
 
     /// How far the machine's clock is ahead of a majority's, or behind; nil where that is no more than `limit`.
-    public var disagreement: ClockDisagreement? {
+    package var disagreement: ClockDisagreement? {
         let difference = own - majority
         guard abs(difference) > limit else { return nil }
         let differing = peers.filter { abs($0.value - own) > limit }.keys.sorted()
@@ -114,13 +114,13 @@ public struct WallClock: Sendable {
 }
 
 /// A machine's clock that is far from those of the other members.
-public struct ClockDisagreement: Hashable, Sendable {
+package struct ClockDisagreement: Hashable, Sendable {
     /// By which the clock is ahead; negative where it is behind.
-    public var milliseconds: Int64
+    package var milliseconds: Int64
     /// Members whose clocks differ from it by as much, ascending.
-    public var peers: [NodeNumber]
+    package var peers: [NodeNumber]
 
-    public init(milliseconds: Int64, peers: [NodeNumber]) {
+    package init(milliseconds: Int64, peers: [NodeNumber]) {
         self.milliseconds = milliseconds
         self.peers = peers
     }

@@ -1,38 +1,38 @@
 /// A change of membership under way, as the topology records it: whoever leads the council carries it on.
-public struct ChangePlan: Hashable, Sendable {
+package struct ChangePlan: Hashable, Sendable {
     /// The epoch in which it began.
-    public var id: Epoch
-    public var reason: Reason
+    package var id: Epoch
+    package var reason: Reason
     /// What it is made of; who joins and leaves is told by the members' standing.
-    public var isPaused: Bool
+    package var isPaused: Bool
     /// It undoes what it had done.
-    public var isCancelling: Bool
+    package var isCancelling: Bool
     /// Partitions not yet where they are to be, ascending; those under way have `Assignment.next` set to the same.
-    public var targets: [Target]
+    package var targets: [Target]
     /// Replicas to be copied in all, from its beginning.
-    public var moves: Int
+    package var moves: Int
     /// Fewest copies that any balanced placement of the same members would take.
-    public var minimum: Int
+    package var minimum: Int
     /// Bytes to be copied in all, as estimated at its beginning.
-    public var bytes: UInt64
+    package var bytes: UInt64
 
-    public enum Reason: UInt8, Hashable, Sendable, CaseIterable {
+    package enum Reason: UInt8, Hashable, Sendable, CaseIterable {
         case operatorAsked = 1
         /// A member was dead for `evict_after`.
         case eviction = 2
     }
 
-    public struct Target: Hashable, Sendable {
-        public var partition: PartitionID
-        public var replicas: [NodeNumber]
+    package struct Target: Hashable, Sendable {
+        package var partition: PartitionID
+        package var replicas: [NodeNumber]
 
-        public init(partition: PartitionID, replicas: [NodeNumber]) {
+        package init(partition: PartitionID, replicas: [NodeNumber]) {
             self.partition = partition
             self.replicas = replicas
         }
     }
 
-    public init(
+    package init(
         id: Epoch, reason: Reason, isPaused: Bool = false, isCancelling: Bool = false, targets: [Target], moves: Int,
         minimum: Int, bytes: UInt64
     ) {

@@ -1,5 +1,5 @@
 /// What nodes say to each other about membership, over the same links as the rest.
-public enum ClusterMessage: Hashable, Sendable {
+package enum ClusterMessage: Hashable, Sendable {
     /// The sender's topology is of `above`, and it has heard of a later one.
     case topologyWanted(above: Epoch)
     /// A topology known to be chosen.
@@ -14,19 +14,19 @@ public enum ClusterMessage: Hashable, Sendable {
 }
 
 /// A node that waits to be admitted.
-public struct Applicant: Hashable, Sendable {
-    public var id: String
-    public var client: Address
-    public var peer: Address
-    public var zone: String
-    public var weight: Int
-    public var store: UUID128
+package struct Applicant: Hashable, Sendable {
+    package var id: String
+    package var client: Address
+    package var peer: Address
+    package var zone: String
+    package var weight: Int
+    package var store: UUID128
     /// Of the process.
-    public var boot: UInt64
+    package var boot: UInt64
     /// It asks to be admitted without an operator (`kv serve --join`).
-    public var admitsItself: Bool
+    package var admitsItself: Bool
 
-    public init(
+    package init(
         id: String, client: Address, peer: Address, zone: String, weight: Int, store: UUID128, boot: UInt64,
         admitsItself: Bool
     ) {
@@ -42,15 +42,15 @@ public struct Applicant: Hashable, Sendable {
 }
 
 /// What a node knows of the partitions it leads.
-public struct NodeReport: Hashable, Sendable {
+package struct NodeReport: Hashable, Sendable {
     /// The sender's topology.
-    public var epoch: Epoch
+    package var epoch: Epoch
     /// Of the sender's data directory.
-    public var store: UUID128
-    public var partitions: [PartitionSize]
-    public var moves: [MoveReport]
+    package var store: UUID128
+    package var partitions: [PartitionSize]
+    package var moves: [MoveReport]
 
-    public init(epoch: Epoch, store: UUID128, partitions: [PartitionSize], moves: [MoveReport]) {
+    package init(epoch: Epoch, store: UUID128, partitions: [PartitionSize], moves: [MoveReport]) {
         self.epoch = epoch
         self.store = store
         self.partitions = partitions
@@ -58,31 +58,31 @@ public struct NodeReport: Hashable, Sendable {
     }
 }
 
-public struct PartitionSize: Hashable, Sendable {
-    public var partition: PartitionID
+package struct PartitionSize: Hashable, Sendable {
+    package var partition: PartitionID
     /// Of keys and values.
-    public var bytes: UInt64
+    package var bytes: UInt64
 
-    public init(partition: PartitionID, bytes: UInt64) {
+    package init(partition: PartitionID, bytes: UInt64) {
         self.partition = partition
         self.bytes = bytes
     }
 }
 
 /// How the move of a partition stands, by its leader.
-public struct MoveReport: Hashable, Sendable {
-    public var partition: PartitionID
+package struct MoveReport: Hashable, Sendable {
+    package var partition: PartitionID
     /// The configuration it is about: `Assignment.changed`.
-    public var changed: Epoch
+    package var changed: Epoch
     /// Bytes sent to the newcomers so far, and what there is to send them.
-    public var sent: UInt64
-    public var total: UInt64
+    package var sent: UInt64
+    package var total: UInt64
     /// Every record is on majorities of both sets, and the leader belongs to the next: it may become the present one.
     /// True once, it stays true under this configuration.
-    public var isReady: Bool
-    public var obstacle: MoveObstacle?
+    package var isReady: Bool
+    package var obstacle: MoveObstacle?
 
-    public init(
+    package init(
         partition: PartitionID, changed: Epoch, sent: UInt64, total: UInt64, isReady: Bool, obstacle: MoveObstacle?
     ) {
         self.partition = partition
@@ -95,7 +95,7 @@ public struct MoveReport: Hashable, Sendable {
 }
 
 /// What holds a move up.
-public enum MoveObstacle: Hashable, Sendable {
+package enum MoveObstacle: Hashable, Sendable {
     /// A replica of the next set is not in touch.
     case unreachable(NodeNumber)
     /// A replica does not take what it is sent: its disk may be full.

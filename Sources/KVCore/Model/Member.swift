@@ -1,21 +1,21 @@
 /// A node that takes part in the cluster.
-public struct Member: Hashable, Sendable {
-    public var number: NodeNumber
+package struct Member: Hashable, Sendable {
+    package var number: NodeNumber
     /// The name users know it by: 1-64 of `a-z 0-9 . - _`.
-    public var id: String
+    package var id: String
     /// Where others reach it.
-    public var client: Address
-    public var peer: Address
+    package var client: Address
+    package var peer: Address
     /// Failure domain; empty where none is named.
-    public var zone: String
+    package var zone: String
     /// Share of the data relative to other members; positive.
-    public var weight: Int
+    package var weight: Int
     /// Names its data directory. Nil where a first member has not been heard of yet.
-    public var store: UUID128?
-    public var standing: Standing
+    package var store: UUID128?
+    package var standing: Standing
 
     /// What is to become of a member.
-    public enum Standing: UInt8, Hashable, Sendable, CaseIterable {
+    package enum Standing: UInt8, Hashable, Sendable, CaseIterable {
         case active = 1
         /// Admitted, and being given its share.
         case joining = 2
@@ -25,7 +25,7 @@ public struct Member: Hashable, Sendable {
         case lost = 4
     }
 
-    public init(
+    package init(
         number: NodeNumber, id: String, client: Address, peer: Address, zone: String, weight: Int,
         store: UUID128? = nil, standing: Standing = .active
     ) {
@@ -40,16 +40,16 @@ public struct Member: Hashable, Sendable {
     }
 
     /// Whether it is to hold data when the plan under way is done.
-    public var stays: Bool { standing == .active || standing == .joining }
+    package var stays: Bool { standing == .active || standing == .joining }
 }
 
-public struct RemovedMember: Hashable, Sendable {
-    public var number: NodeNumber
-    public var id: String
+package struct RemovedMember: Hashable, Sendable {
+    package var number: NodeNumber
+    package var id: String
     /// Nil where it was never heard of.
-    public var store: UUID128?
+    package var store: UUID128?
 
-    public init(number: NodeNumber, id: String, store: UUID128?) {
+    package init(number: NodeNumber, id: String, store: UUID128?) {
         self.number = number
         self.id = id
         self.store = store

@@ -1,13 +1,13 @@
 /// Which partition a message is about, under which topology and ballot.
-public struct PartitionHeader: Hashable, Sendable {
-    public var partition: PartitionID
+package struct PartitionHeader: Hashable, Sendable {
+    package var partition: PartitionID
     /// The configuration that the sender goes by: the epoch that last changed this partition in its topology.
-    public var epoch: Epoch
+    package var epoch: Epoch
     /// The leader's (or candidate's) ballot: its own in its requests, and repeated in the answers to them.
-    public var ballot: Ballot
+    package var ballot: Ballot
 
     @inlinable
-    public init(partition: PartitionID, epoch: Epoch, ballot: Ballot) {
+    package init(partition: PartitionID, epoch: Epoch, ballot: Ballot) {
         self.partition = partition
         self.epoch = epoch
         self.ballot = ballot
@@ -15,38 +15,38 @@ public struct PartitionHeader: Hashable, Sendable {
 }
 
 /// Names one request among those of the node that sent it, over all its restarts.
-public struct RequestID: Hashable, Sendable {
-    public var raw: UInt64
+package struct RequestID: Hashable, Sendable {
+    package var raw: UInt64
 
     @inlinable
-    public init(_ raw: UInt64) { self.raw = raw }
+    package init(_ raw: UInt64) { self.raw = raw }
 
     /// Nobody outside the cluster chooses these: spreading them takes no keyed hash, and every request looks several
     /// up.
     @inlinable
-    public func _rawHashValue(seed: Int) -> Int { spread(raw, seed) }
+    package func _rawHashValue(seed: Int) -> Int { spread(raw, seed) }
 }
 
-public struct KeyVersion: Hashable, Sendable {
-    public var key: Key
-    public var version: Version
+package struct KeyVersion: Hashable, Sendable {
+    package var key: Key
+    package var version: Version
     /// Of what is held under the version; nil where it is not known.
-    public var checksum: UInt32?
+    package var checksum: UInt32?
 
     @inlinable
-    public init(key: Key, version: Version, checksum: UInt32? = nil) {
+    package init(key: Key, version: Version, checksum: UInt32? = nil) {
         self.key = key
         self.version = version
         self.checksum = checksum
     }
 }
 
-public struct Leadership: Hashable, Sendable {
-    public var partition: PartitionID
-    public var ballot: Ballot
+package struct Leadership: Hashable, Sendable {
+    package var partition: PartitionID
+    package var ballot: Ballot
 
     @inlinable
-    public init(partition: PartitionID, ballot: Ballot) {
+    package init(partition: PartitionID, ballot: Ballot) {
         self.partition = partition
         self.ballot = ballot
     }
@@ -55,7 +55,7 @@ public struct Leadership: Hashable, Sendable {
 /// What nodes say to each other. Its shape says where it goes: see the cases.
 ///
 /// Every message may be lost; all but requests and replies may also arrive twice or late.
-public enum PeerMessage: Hashable, Sendable {
+package enum PeerMessage: Hashable, Sendable {
     /// Between the replicas of one partition: to the shard that has it.
     case replica(PartitionHeader, ReplicaMessage)
     /// For a client of the sender: to the shard that has the key's partition.
@@ -69,15 +69,15 @@ public enum PeerMessage: Hashable, Sendable {
 }
 
 /// Which request of which node a message is about, and where its key is.
-public struct RequestHeader: Hashable, Sendable {
-    public var id: RequestID
+package struct RequestHeader: Hashable, Sendable {
+    package var id: RequestID
     /// The configuration that the sender goes by: the epoch that last changed this partition in its topology.
-    public var epoch: Epoch
-    public var partition: PartitionID
-    public var key: Key
+    package var epoch: Epoch
+    package var partition: PartitionID
+    package var key: Key
 
     @inlinable
-    public init(_ id: RequestID, epoch: Epoch, partition: PartitionID, key: Key) {
+    package init(_ id: RequestID, epoch: Epoch, partition: PartitionID, key: Key) {
         self.id = id
         self.epoch = epoch
         self.partition = partition
@@ -86,7 +86,7 @@ public struct RequestHeader: Hashable, Sendable {
 }
 
 /// What replicas of one partition say to each other, under the header's configuration and ballot.
-public enum ReplicaMessage: Hashable, Sendable {
+package enum ReplicaMessage: Hashable, Sendable {
     // To lead.
     /// Would the receiver promise? Asked first, so that a node which merely missed its leader disturbs nobody (Raft's
     /// PreVote).
@@ -146,7 +146,7 @@ public enum ReplicaMessage: Hashable, Sendable {
     case completed
 
     /// Whether only the configuration that it is sent under may answer it.
-    public var isBoundToEpoch: Bool {
+    package var isBoundToEpoch: Bool {
         switch self {
         case .canvass, .prepare, .transfer, .accept, .confirm, .read, .leaves, .entries, .purge, .consult, .complete:
             true
@@ -158,7 +158,7 @@ public enum ReplicaMessage: Hashable, Sendable {
     }
 }
 
-public enum RequestMessage: Hashable, Sendable {
+package enum RequestMessage: Hashable, Sendable {
     /// Execute a command as leader. Delivered at most once.
     case forward(timeout: Span, command: Command)
     /// Have the leader execute a command, which the sender cannot reach. Delivered at most once, and passed on at most
@@ -168,20 +168,20 @@ public enum RequestMessage: Hashable, Sendable {
     case peek
 }
 
-public enum ReplyMessage: Hashable, Sendable {
+package enum ReplyMessage: Hashable, Sendable {
     case forwarded(ForwardResult)
     /// The receiver's durable copy; nil where it holds nothing.
     case peeked(Record?)
 }
 
-public enum ShardsMessage: Hashable, Sendable {
+package enum ShardsMessage: Hashable, Sendable {
     /// The sender leads these partitions: a summary for the replicas of them, now and then.
     case leading(epoch: Epoch, [Leadership])
     /// The sender's topology is newer than that of the request it answers.
     case outdated(epoch: Epoch)
 }
 
-public enum NodeMessage: Hashable, Sendable {
+package enum NodeMessage: Hashable, Sendable {
     /// The sender holds this much.
     case heartbeat(PartitionUsage)
     /// This much of one of the sender's stores is on its disk: the number of a batch, which only grows. Since version 4
@@ -193,7 +193,7 @@ public enum NodeMessage: Hashable, Sendable {
     indirect case cluster(ClusterMessage)
 }
 
-public enum ForwardResult: Hashable, Sendable {
+package enum ForwardResult: Hashable, Sendable {
     case outcome(Outcome)
     /// Nothing was done; the node to ask instead, if known.
     case notLeader(hint: NodeNumber?)

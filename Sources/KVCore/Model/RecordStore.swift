@@ -1,20 +1,20 @@
 /// A position in a store's sequence of appends: 1 is the first since it was opened. Durable in order.
-public typealias LogPosition = UInt64
+package typealias LogPosition = UInt64
 
 /// A read that would block: hand it to the storage threads, and its completion to the machine.
-public struct ReadTicket: Hashable, Sendable {
-    public var raw: UInt64
+package struct ReadTicket: Hashable, Sendable {
+    package var raw: UInt64
     /// Of the key and the value to be read, or a few more.
-    public var bytes: Int
+    package var bytes: Int
 
     @inlinable
-    public init(_ raw: UInt64, bytes: Int) {
+    package init(_ raw: UInt64, bytes: Int) {
         self.raw = raw
         self.bytes = bytes
     }
 }
 
-public enum StoredRead: Sendable {
+package enum StoredRead: Sendable {
     case absent
     case found(Record)
     /// The value is on disk and not in memory. The ticket stays good until its read is completed, whatever is appended
@@ -23,7 +23,7 @@ public enum StoredRead: Sendable {
 }
 
 /// What came of a read from disk.
-public enum LoadedValue: Hashable, Sendable {
+package enum LoadedValue: Hashable, Sendable {
     /// The record as it was when the ticket was given, even if the key has been overwritten since.
     case record(Record)
     /// It was wiped or purged meanwhile: this says nothing of what the key holds, or held.
@@ -34,12 +34,12 @@ public enum LoadedValue: Hashable, Sendable {
 }
 
 /// A record whose value cannot be read from this store's disk.
-public struct DamagedRecord: Hashable, Sendable {
-    public let partition: PartitionID
-    public let key: Key
-    public let version: Version
+package struct DamagedRecord: Hashable, Sendable {
+    package let partition: PartitionID
+    package let key: Key
+    package let version: Version
 
-    public init(partition: PartitionID, key: Key, version: Version) {
+    package init(partition: PartitionID, key: Key, version: Version) {
         self.partition = partition
         self.key = key
         self.version = version
@@ -50,7 +50,7 @@ public struct DamagedRecord: Hashable, Sendable {
 /// when `durable` has reached the position they were given.
 ///
 /// One store serves the partitions of one shard and is confined to that shard's event loop.
-public protocol RecordStore: AnyObject {
+package protocol RecordStore: AnyObject {
     /// The position of the newest append; 0 before the first.
     var appended: LogPosition { get }
     /// Everything up to here survives what the sync mode promises.
@@ -111,14 +111,14 @@ public protocol RecordStore: AnyObject {
     func setPurgeFloor(_ partition: PartitionID, _ floor: Version)
 }
 
-public struct PartitionUsage: Hashable, Sendable {
+package struct PartitionUsage: Hashable, Sendable {
     /// Records with a value.
-    public var keys: Int
-    public var tombstones: Int
+    package var keys: Int
+    package var tombstones: Int
     /// Bytes of keys and values.
-    public var bytes: Int
+    package var bytes: Int
 
-    public init(keys: Int = 0, tombstones: Int = 0, bytes: Int = 0) {
+    package init(keys: Int = 0, tombstones: Int = 0, bytes: Int = 0) {
         self.keys = keys
         self.tombstones = tombstones
         self.bytes = bytes

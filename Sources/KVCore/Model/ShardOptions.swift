@@ -1,115 +1,115 @@
 /// Times and limits of a shard, all named here.
-public struct ShardOptions: Sendable {
+package struct ShardOptions: Sendable {
     /// How often `timer` is to be given.
-    public var timer = Span.milliseconds(10)
+    package var timer = Span.milliseconds(10)
     /// A request to a peer without an answer is sent again after this.
-    public var retry = Span.milliseconds(200)
+    package var retry = Span.milliseconds(200)
     /// A majority that was asked to confirm a leader and has not by then: the other replicas are asked as well.
-    public var hedge = Span.milliseconds(20)
+    package var hedge = Span.milliseconds(20)
     /// For so long no confirmation is to rest on a replica that was late with one.
-    public var distrust = Span.milliseconds(1000)
+    package var distrust = Span.milliseconds(1000)
     /// A replica asked whether it sees a leader is asked again after this, if no majority has said that it sees none.
-    public var recanvass = Span.milliseconds(50)
+    package var recanvass = Span.milliseconds(50)
     /// How often a leader tells the replicas that it leads, and every node all others that it runs.
-    public var beacon = Span.milliseconds(300)
+    package var beacon = Span.milliseconds(300)
     /// A leader not heard of for so long is taken to be gone, whatever the failure detector says.
-    public var leaderTimeout = Span.milliseconds(1500)
+    package var leaderTimeout = Span.milliseconds(1500)
     /// A leader that has not been in touch with a majority for so long gives up the lead (etcd's CheckQuorum).
-    public var lonely = Span.milliseconds(500)
+    package var lonely = Span.milliseconds(500)
     /// How long a candidate waits for its majority.
-    public var candidacy = Span.milliseconds(1000)
+    package var candidacy = Span.milliseconds(1000)
     /// The same for one that carries on changes of its last leadership: giving up would leave their outcome unknown.
-    public var carryingCandidacy = Span.milliseconds(5000)
+    package var carryingCandidacy = Span.milliseconds(5000)
     /// At most this long, at random, before a candidate that failed tries again (Raft's way out of duels).
-    public var backoff = Span.milliseconds(300)
+    package var backoff = Span.milliseconds(300)
     /// A replica that is not the first in touch waits this long for each that is before it, then leads itself.
-    public var stagger = Span.milliseconds(500)
+    package var stagger = Span.milliseconds(500)
     /// For so long after the start, peers not heard of yet are given their turn to lead.
-    public var startGrace = Span.milliseconds(1000)
+    package var startGrace = Span.milliseconds(1000)
     /// An append that is not durable by then: the disk has stalled, and this node gives up what it leads. Well above
     /// what a disk takes that is only busy, and below `leaderTimeout`.
-    public var stall = Span.milliseconds(1000)
+    package var stall = Span.milliseconds(1000)
     /// After a stall a node leads again what others can lead no sooner than this. Each stall within `steadiness` of the
     /// last doubles it, up to `maximumRest`.
-    public var rest = Span.milliseconds(2000)
-    public var maximumRest = Span.milliseconds(240_000)
-    public var steadiness = Span.milliseconds(600_000)
+    package var rest = Span.milliseconds(2000)
+    package var maximumRest = Span.milliseconds(240_000)
+    package var steadiness = Span.milliseconds(600_000)
     /// For so long a peer that has declined a leadership is not offered one.
-    public var declined = Span.milliseconds(5000)
+    package var declined = Span.milliseconds(5000)
     /// A peer back in touch gets its leaderships again after this.
-    public var handbackDelay = Span.milliseconds(1000)
+    package var handbackDelay = Span.milliseconds(1000)
     /// A hand-over not finished by then is given up, and tried again after `handbackDelay`.
-    public var transferTimeout = Span.milliseconds(1000)
+    package var transferTimeout = Span.milliseconds(1000)
     /// A read that its leader has not answered by then is tried at a majority of replicas as well.
-    public var leaderlessAfter = Span.milliseconds(50)
+    package var leaderlessAfter = Span.milliseconds(50)
     /// A read sent to a leader is sent again after this, as nothing can be lost by it.
-    public var readRetry = Span.milliseconds(1000)
+    package var readRetry = Span.milliseconds(1000)
     /// A replica known to be level is compared with its leader again after this.
-    public var recompare = Span.milliseconds(600_000)
+    package var recompare = Span.milliseconds(600_000)
     /// How often a leader looks for tombstones that may go, and for how long its replicas must have been level before.
-    public var purge = Span.milliseconds(10_000)
+    package var purge = Span.milliseconds(10_000)
     /// How often a leader looks for expired records in one leaf of a partition that has records with an expiry.
-    public var sweep = Span.milliseconds(250)
+    package var sweep = Span.milliseconds(250)
     /// How often a node asks whether the copies of partitions it has lost may be deleted.
-    public var relinquish = Span.milliseconds(500)
+    package var relinquish = Span.milliseconds(500)
     /// How long a chosen write waits for the slower replicas before they count as having missed it.
-    public var stragglers = Span.milliseconds(1000)
+    package var stragglers = Span.milliseconds(1000)
 
     /// Leaderships handed over at a time.
-    public var maximumTransfers = 64
+    package var maximumTransfers = 64
     /// Hash trees compared at a time with one peer, over all partitions.
-    public var maximumComparisons = 32
+    package var maximumComparisons = 32
     /// Keys remembered for a peer that missed them, in one partition; past it, the hash trees find them.
-    public var maximumMissed = 1024
+    package var maximumMissed = 1024
     /// Records on their way to a lagging peer, in one partition.
-    public var mendWindow = 64
+    package var mendWindow = 64
     /// Bytes of such records, over all partitions, for one peer.
-    public var mendBytes = 8 << 20
+    package var mendBytes = 8 << 20
     /// Keys being recovered at a time while a partition settles.
-    public var settleWindow = 64
+    package var settleWindow = 64
     /// Bytes of records that were proposed and are not yet at every replica, over all partitions. At it, writes are
     /// refused and settling pauses; at half of it, slow replicas count as having missed what is chosen.
-    public var maximumProposedBytes = 256 << 20
+    package var maximumProposedBytes = 256 << 20
     /// Bytes of changes sent to one peer, over all partitions, that it has not answered; what is more waits. One change
     /// may be larger.
-    public var peerWindow = 8 << 20
+    package var peerWindow = 8 << 20
     /// Bytes a second of the slowest link that is waited for before anything is sent over it again.
-    public var slowestLink = 4 << 20
+    package var slowestLink = 4 << 20
     /// Bytes a second sent to the newcomers of partitions that move, from one shard; 0 is no limit.
-    public var moveRate = 0
+    package var moveRate = 0
     /// Messages of configurations that this node has yet to hear of, kept until then, and their bytes.
-    public var maximumEarly = 4096
-    public var maximumEarlyBytes = 32 << 20
+    package var maximumEarly = 4096
+    package var maximumEarlyBytes = 32 << 20
     /// Copies deleted at a time after their partitions have left.
-    public var maximumRelinquished = 64
+    package var maximumRelinquished = 64
     /// Expired records turned into tombstones at a time, in one partition.
-    public var maximumExpired = 64
+    package var maximumExpired = 64
     /// The same before a page of a listing, or a count, is told.
-    public var maximumBuried = 1024
+    package var maximumBuried = 1024
     /// Answers to other nodes that wait until what they tell of is durable; more are not given, and are asked for
     /// again.
-    public var maximumDeferred = 100_000
+    package var maximumDeferred = 100_000
     /// Bytes that these may take, beside one of them: where a disk hangs, others go on asking for leaves and values.
-    public var maximumDeferredBytes = 16 << 20
+    package var maximumDeferredBytes = 16 << 20
     /// Records that the disk has spoiled, asked of other replicas at a time, and how long each waits for an answer.
-    public var maximumRepairs = 16
-    public var repairTimeout = Span.milliseconds(1000)
+    package var maximumRepairs = 16
+    package var repairTimeout = Span.milliseconds(1000)
     /// Keys that listings look at between two timers, over all partitions: other requests have their turns between.
-    public var listingSlice = 16_384
+    package var listingSlice = 16_384
     /// Keys of a partition, and their bytes, that its leader keeps in order while a listing goes through it; one is
     /// kept in any case. Those that come after are looked for when the listing gets there.
-    public var listingWindow = 16_384
-    public var listingWindowBytes = 4 << 20
+    package var listingWindow = 16_384
+    package var listingWindowBytes = 4 << 20
     /// Partitions whose leaders keep such keys, and for how long after they were last asked for.
-    public var listedPartitions = 8
-    public var listingIdle = Span.milliseconds(10_000)
+    package var listedPartitions = 8
+    package var listingIdle = Span.milliseconds(10_000)
     /// Requests that wait at a node for their answers; more are refused.
-    public var maximumRequests = 100_000
+    package var maximumRequests = 100_000
 
     /// What the tests may switch off.
     package var rules = ProtocolRules()
 
-    public init() {}
+    package init() {}
 }
 
 /// The rules that the simulator's mutants break, one at a time, to prove that its checks would notice.

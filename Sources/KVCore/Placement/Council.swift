@@ -2,7 +2,7 @@ extension Planner {
     /// Who is to keep the topology: an odd number of the members that stay, at most `Topology.maximumCouncil`. Who is
     /// of the present council remains, as long as it stays; newcomers come from zones that have the fewest seats, then
     /// in the order of their numbers.
-    public static func council(of members: [Member], current: [NodeNumber]) -> [NodeNumber] {
+    package static func council(of members: [Member], current: [NodeNumber]) -> [NodeNumber] {
         let eligible = members.filter(\.stays).sorted { $0.number < $1.number }
         guard !eligible.isEmpty else { return current }
         let seats = min((eligible.count - 1) / 2 * 2 + 1, Topology.maximumCouncil)

@@ -1,7 +1,7 @@
 extension Topology {
     /// The topology that a new cluster begins with: epoch 1, planned from nothing. Every node that starts from the same
     /// settings and members computes the same.
-    public static func initial(clusterID: UUID128, settings: ClusterSettings, members: [Member]) -> Topology {
+    package static func initial(clusterID: UUID128, settings: ClusterSettings, members: [Member]) -> Topology {
         let plan = Planner.plan(members: members, partitions: settings.partitions, replicas: settings.replicas)
         let council = Planner.council(of: members, current: [])
         return Topology(

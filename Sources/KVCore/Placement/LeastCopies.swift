@@ -6,7 +6,7 @@ extension Planner {
     /// share; what stays of a partition is neither more than its replicas that still have a place nor, in any zone,
     /// more than the spread lets it have there. Either counts how many replicas can stay, over all or zone by zone; the
     /// rest must be copied.
-    public static func leastCopies(
+    package static func leastCopies(
         members: [Member], partitions: Int, replicas: Int, current: [[NodeNumber]]
     ) -> Int {
         var indices: [NodeNumber: Int] = [:]

@@ -14,7 +14,7 @@
 /// yet costs one. A fractional flow with exactly the fair shares always exists (every node holds the same part of every
 /// partition), hence a whole one within their roundings exists too. Garage places its partitions by such a flow
 /// ("Optimal data placement in Garage", Auvolat and others, 2023).
-public struct Planner {
+package struct Planner {
     private let nodes: [NodeNumber]
     private let spread: ZoneSpread
     private let shares: [Share]
@@ -28,7 +28,7 @@ public struct Planner {
     ///   - replicas: N.
     ///   - current: the replica set of each partition, by its number; empty for a new cluster. Who is not among
     ///     `members` any more is left out of the target.
-    public static func plan(
+    package static func plan(
         members: [Member], partitions: Int, replicas: Int, current: [[NodeNumber]] = []
     ) -> Plan {
         Planner(members: members, partitions: partitions, replicas: replicas, current: current).plan()

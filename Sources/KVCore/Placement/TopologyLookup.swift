@@ -1,21 +1,21 @@
 extension Topology {
     /// The partition that holds a key.
     @inlinable
-    public func partition(of key: Key) -> PartitionID { PartitionID(slot: key.slot, partitions: settings.partitions) }
+    package func partition(of key: Key) -> PartitionID { PartitionID(slot: key.slot, partitions: settings.partitions) }
 
     /// Where a partition lives, the council's among them; nil where there is no such partition.
     @inlinable
-    public func assignment(of partition: PartitionID) -> Assignment? {
+    package func assignment(of partition: PartitionID) -> Assignment? {
         if Int(partition.raw) < assignments.count { return assignments[Int(partition.raw)] }
         return Int(partition.raw) == settings.partitions ? council : nil
     }
 
     /// The replica set of a partition, its preferred leader first; empty where the ring has no such partition.
     @inlinable
-    public func replicas(of partition: PartitionID) -> [NodeNumber] { assignment(of: partition)?.replicas ?? [] }
+    package func replicas(of partition: PartitionID) -> [NodeNumber] { assignment(of: partition)?.replicas ?? [] }
 
     /// The partitions of which a node is a replica, now or next, ascending.
-    public func partitions(on node: NodeNumber) -> [PartitionID] {
+    package func partitions(on node: NodeNumber) -> [PartitionID] {
         assignments.indices.compactMap { index in
             let assignment = assignments[index]
             let isReplica = assignment.replicas.contains(node) || assignment.next?.contains(node) == true

@@ -104,10 +104,10 @@ extension Shard {
     // MARK: How things stand
 
     /// Of the partitions that move and are led here.
-    public func moveReports() -> [MoveReport] { owned.compactMap(\.moveReport) }
+    package func moveReports() -> [MoveReport] { owned.compactMap(\.moveReport) }
 
     /// Of the partitions with slots that are led here.
-    public func ledSizes() -> [PartitionSize] {
+    package func ledSizes() -> [PartitionSize] {
         owned.compactMap { replica in
             guard replica.leader != nil, replica.partition != topology.councilPartition else { return nil }
             let usage = store.usage(replica.partition)

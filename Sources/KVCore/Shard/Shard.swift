@@ -4,11 +4,11 @@
 /// Inputs come through `handle`; what is to be done about them gathers in `effects`. `flush` ends a tick: it is called
 /// once after every batch of inputs and sends what the batch amounts to. Here the protocols meet: replication (what the
 /// replicas of a partition do) and routing (what a node does for its clients) know nothing of each other's ways.
-public final class Shard {
-    public let me: NodeNumber
-    public let store: any RecordStore
+package final class Shard {
+    package let me: NodeNumber
+    package let store: any RecordStore
     /// What the caller is to perform, in order; it empties the array.
-    public var effects: [ShardEffect] {
+    package var effects: [ShardEffect] {
         get { context.effects }
         set { context.effects = newValue }
     }
@@ -45,7 +45,7 @@ public final class Shard {
     ///     copies of clients' partitions abstain until each has been repaired. Promises, wipes and purge floors are all
     ///     there.
     ///   - seed: of the jitter in retries.
-    public init(
+    package init(
         me: NodeNumber, boot: UInt64, topology: Topology, partitions: [PartitionID], store: any RecordStore,
         mayLackRecords: Bool = false, options: ShardOptions, seed: UInt64, now: Now
     ) {
@@ -78,7 +78,7 @@ public final class Shard {
     }
 
     /// Who leads a partition, as far as this node knows.
-    public func leader(of partition: PartitionID) -> NodeNumber? {
+    package func leader(of partition: PartitionID) -> NodeNumber? {
         guard let replica = replica(partition) else {
             return Int(partition.raw) < replicas.count ? router.hint(for: partition) : nil
         }
@@ -87,18 +87,18 @@ public final class Shard {
     }
 
     /// How many of the partitions held here nobody leads, as far as this node knows.
-    public var leaderlessPartitions: Int { owned.count { leader(of: $0.partition) == nil } }
+    package var leaderlessPartitions: Int { owned.count { leader(of: $0.partition) == nil } }
 
     /// How many of the partitions held here may lack records that this node has acknowledged, and abstain.
-    public var incompletePartitions: Int { context.incompletePartitions }
+    package var incompletePartitions: Int { context.incompletePartitions }
 
     /// Whether this node leads the partition and its copy is known to be the truth.
-    public func isSettled(_ partition: PartitionID) -> Bool { replica(partition)?.leader?.isSettled ?? false }
+    package func isSettled(_ partition: PartitionID) -> Bool { replica(partition)?.leader?.isSettled ?? false }
 
     /// Requests that have not been answered yet.
-    public var pendingRequests: Int { router.pending.count }
+    package var pendingRequests: Int { router.pending.count }
 
-    public func handle(_ input: ShardInput, now: Now) {
+    package func handle(_ input: ShardInput, now: Now) {
         context.now = now
         switch input {
         case .request(let id, let request):
@@ -122,7 +122,7 @@ public final class Shard {
 
     /// The answer to a request that this node can answer without asking or writing anything, now: then `handle` need
     /// not be given it. Nil for all others.
-    public func answerAtOnce(
+    package func answerAtOnce(
         _ command: Command, _ key: Key, _ partition: PartitionID, now: Now
     ) -> Outcome? {
         guard case .get = command, let replica = replica(partition) else { return nil }
@@ -131,7 +131,7 @@ public final class Shard {
     }
 
     /// Ends a tick.
-    public func flush(now: Now) {
+    package func flush(now: Now) {
         context.now = now
         context.endMovingTurn()
         drainDurable()

@@ -1,5 +1,5 @@
 /// What happens to a shard.
-public enum ShardInput: Sendable {
+package enum ShardInput: Sendable {
     /// A client of this node asks; exactly one `answer` will follow.
     case request(RequestID, ClientRequest)
     case message(from: NodeNumber, PeerMessage)
@@ -22,7 +22,7 @@ public enum ShardInput: Sendable {
     case topology(Topology)
 }
 
-public enum PeerCondition: Hashable, Sendable {
+package enum PeerCondition: Hashable, Sendable {
     /// In touch. `boot` is the peer's boot counter: a new one means that it has forgotten whatever was not durable.
     /// `relays` says whether it passes requests on to a leader that this node cannot reach.
     case up(boot: UInt64, relays: Bool = true)
@@ -31,16 +31,16 @@ public enum PeerCondition: Hashable, Sendable {
 }
 
 /// What a client asks of the cluster through this node.
-public struct ClientRequest: Sendable {
-    public var partition: PartitionID
+package struct ClientRequest: Sendable {
+    package var partition: PartitionID
     /// For `list`, which is about a partition, any key.
-    public var key: Key
-    public var command: Command
-    public var consistency: Consistency
+    package var key: Key
+    package var command: Command
+    package var consistency: Consistency
     /// When it must be answered.
-    public var deadline: Instant
+    package var deadline: Instant
 
-    public init(
+    package init(
         partition: PartitionID, key: Key, command: Command, consistency: Consistency = .linearizable,
         deadline: Instant
     ) {
@@ -52,14 +52,8 @@ public struct ClientRequest: Sendable {
     }
 }
 
-public enum Consistency: Hashable, Sendable {
-    case linearizable
-    /// Whatever the nearest replica holds, chosen or not. Only for reads.
-    case stale
-}
-
 /// What a shard asks of the code around it.
-public enum ShardEffect: Sendable {
+package enum ShardEffect: Sendable {
     case send(NodeNumber, PeerMessage)
     /// `by` is the node that executed the command.
     case answer(RequestID, Outcome, by: NodeNumber)
@@ -71,7 +65,7 @@ public enum ShardEffect: Sendable {
     case notice(ShardNotice)
 }
 
-public enum ShardNotice: Hashable, Sendable {
+package enum ShardNotice: Hashable, Sendable {
     case elected(PartitionID, Ballot, settled: Bool)
     case settled(PartitionID)
     case steppedDown(PartitionID)

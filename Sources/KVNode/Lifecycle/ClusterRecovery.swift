@@ -7,18 +7,18 @@ import NIOCore
 
 /// Recovers a cluster that has lost majorities for good, from the data directory of a member that is left. The node is
 /// stopped meanwhile.
-public struct ClusterRecovery: Sendable {
+package struct ClusterRecovery: Sendable {
     /// How long a member that may be running is tried.
     private static let connectTimeout: CInt = 1000
 
     /// The member whose directory this is.
-    public let node: String
-    public let directory: String
+    package let node: String
+    package let directory: String
     /// What its directory says now.
-    public let before: Topology
-    public let recovery: TopologyRecovery
+    package let before: Topology
+    package let recovery: TopologyRecovery
     /// This node's copies may lack records since its machine lost power, and are taken for complete all the same.
-    public let mayLackRecords: Bool
+    package let mayLackRecords: Bool
 
     /// Looks at a data directory, and changes nothing.
     ///
@@ -27,7 +27,7 @@ public struct ClusterRecovery: Sendable {
     ///   - lost: ids of members.
     ///   - acceptsLoss: go on where no whole replica of a partition is left.
     /// - Throws: `NodeError` where the directory holds no member's data, or what is left is not enough.
-    public init(directory: String, node: String?, lost: [String], acceptsLoss: Bool) throws(NodeError) {
+    package init(directory: String, node: String?, lost: [String], acceptsLoss: Bool) throws(NodeError) {
         guard let id = IdentityFile.peek("node", directory: directory).map({ String(decoding: $0, as: UTF8.self) }),
             let store = IdentityFile.peek("store", directory: directory).flatMap({
                 UUID128(String(decoding: $0, as: UTF8.self))
@@ -60,7 +60,7 @@ public struct ClusterRecovery: Sendable {
     ///
     /// - Throws: `NodeError` where this node runs, or another member that is left does: what it may go on to agree by
     ///   the old topology would be lost.
-    public func write() throws(NodeError) {
+    package func write() throws(NodeError) {
         for member in recovery.left where member.id != node && isAnswered(member.peer) {
             throw NodeError(
                 .unavailable,

@@ -2,17 +2,17 @@ import KVCore
 import KVStorage
 
 /// Why a node did not start or had to stop, for the person who runs it.
-public struct NodeError: Error, CustomStringConvertible {
-    public enum Kind: Sendable {
+package struct NodeError: Error, CustomStringConvertible {
+    package enum Kind: Sendable {
         /// The configuration or the data directory does not fit: the same again will not help.
         case badData
         /// The machine refused something: a port, a directory, a disk.
         case unavailable
     }
 
-    public let kind: Kind
+    package let kind: Kind
     /// What happened, to what, and what to do next; one line.
-    public let description: String
+    package let description: String
 
     init(_ kind: Kind, _ description: String) {
         self.kind = kind

@@ -4,7 +4,7 @@ import KVCore
 import KVStorage
 
 /// Runs a node as a process: until it is told to stop, or must.
-public enum NodeMain {
+package enum NodeMain {
     /// Returns after SIGTERM or SIGINT, when the node has stopped in good order, and after it has left its cluster as
     /// was asked for. A second signal ends the process at once.
     ///
@@ -12,7 +12,7 @@ public enum NodeMain {
     /// A store that fails ends the process with status 1, or 65 where it is damaged, and says why.
     /// - Parameter reread: reads the configuration again, as SIGHUP asks for.
     /// - Throws: `NodeError` when the node cannot start, or was removed from its cluster while it was away.
-    public static func run(
+    package static func run(
         _ explained: ExplainedConfiguration,
         reread: @escaping @Sendable () throws(ConfigurationError) -> ExplainedConfiguration
     ) async throws {

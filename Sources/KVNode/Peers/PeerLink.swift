@@ -8,11 +8,11 @@ import NIOPosix
 ///
 /// Confined to the event loop it was made with. Once started it connects, introduces itself, and begins anew whenever
 /// the connection ends. What is sent while it is not up is dropped: the protocol tolerates loss and sends again.
-public final class PeerLink {
-    public let target: PeerTarget
-    public let loop: any EventLoop
+package final class PeerLink {
+    package let target: PeerTarget
+    package let loop: any EventLoop
     /// Messages not sent: the link was not up, its queue full, or the message too large.
-    public private(set) var dropped: UInt64 = 0
+    package private(set) var dropped: UInt64 = 0
 
     /// How long a peer that is there takes to answer an attempt, at most, as a rule.
     private static let promptly = TimeAmount.milliseconds(200)
@@ -61,7 +61,7 @@ public final class PeerLink {
     ///   - onUp: the link stands, to a process that says this of itself.
     ///   - onDown: it does not any more, and why. The two alternate, and are never called from within a method.
     ///   - onRefusal: the peer refused, and why.
-    public init(
+    package init(
         to target: PeerTarget, policy: PolicyBox, shard: ShardPosition, on loop: any EventLoop,
         options: PeerLinkOptions = PeerLinkOptions(), reasons: ReasonLog, logger: Logger,
         onUp: @escaping (Introduction) -> Void, onDown: @escaping (String) -> Void,
@@ -79,14 +79,14 @@ public final class PeerLink {
         self.onRefusal = onRefusal
     }
 
-    public var isUp: Bool {
+    package var isUp: Bool {
         if case .up = state { true } else { false }
     }
 
     /// Bytes that wait to be sent, as of the last flush.
-    public var queuedBytes: Int { queued + writer.byteCount }
+    package var queuedBytes: Int { queued + writer.byteCount }
 
-    public func start() {
+    package func start() {
         loop.preconditionInEventLoop()
         guard case .stopped = state else { return }
         connect()
@@ -94,7 +94,7 @@ public final class PeerLink {
 
     /// Does not wait for the next attempt, nor longer for one that has had its time: the peer has just been heard to be
     /// there.
-    public func reconnectNow() {
+    package func reconnectNow() {
         loop.preconditionInEventLoop()
         switch state {
         case .waiting(let attempt):
@@ -109,14 +109,14 @@ public final class PeerLink {
 
     /// Gives up the connection that stands and begins anew: the peer was not heard for a while, and what the connection
     /// holds is of no use any more. It might be stuck for as long again as the network was cut.
-    public func renew(_ reason: String) {
+    package func renew(_ reason: String) {
         loop.preconditionInEventLoop()
         guard case .up(let channel) = state else { return }
         close(channel, reason, wasUp: true)
     }
 
     /// Closes the connection and does not connect again. What the kernel has taken is still delivered.
-    public func stop() {
+    package func stop() {
         loop.preconditionInEventLoop()
         let old = state
         state = .stopped
@@ -138,7 +138,7 @@ public final class PeerLink {
     }
 
     /// Queues a message until `flush`.
-    public func send(_ message: PeerMessage) {
+    package func send(_ message: PeerMessage) {
         guard hasRoom() else { return }
         let takesValue = takesValue(of: message)
         if !takesValue { dropped &+= 1 }
@@ -147,13 +147,13 @@ public final class PeerLink {
     }
 
     /// The same, of a message encoded for several peers.
-    public func send(_ message: EncodedMessage) {
+    package func send(_ message: EncodedMessage) {
         guard hasRoom() else { return }
         if !writer.append(message) { dropTooLarge() }
     }
 
     /// Sends what was queued, in one write: to be called at the end of a tick.
-    public func flush() {
+    package func flush() {
         guard case .up(let channel) = state, let frames = writer.finish() else { return }
         channel.writeAndFlush(frames, promise: nil)
         look(channel)

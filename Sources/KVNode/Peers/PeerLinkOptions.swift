@@ -2,34 +2,34 @@ import KVCore
 import NIOCore
 
 /// Times and limits of connections between peers.
-public struct PeerLinkOptions: Sendable {
+package struct PeerLinkOptions: Sendable {
     /// For one address to answer.
-    public var connectTimeout = Span.milliseconds(2000)
+    package var connectTimeout = Span.milliseconds(2000)
     /// For the other side's part of the handshake, from when the connection stands.
-    public var handshakeTimeout = Span.milliseconds(5000)
+    package var handshakeTimeout = Span.milliseconds(5000)
     /// How long what was sent may stay unacknowledged by the other side's kernel before the connection counts as lost.
     /// Without it a connection would take minutes to notice that a cut network is whole again.
-    public var acknowledgeTimeout = Span.milliseconds(5000)
+    package var acknowledgeTimeout = Span.milliseconds(5000)
     /// The pause before the second attempt to connect; each further one doubles it.
-    public var minimumBackoff = Span.milliseconds(50)
-    public var maximumBackoff = Span.milliseconds(2000)
+    package var minimumBackoff = Span.milliseconds(50)
+    package var maximumBackoff = Span.milliseconds(2000)
     /// Bytes that wait to be sent to one peer, at most, beside one message. At it the link is given up and begun anew.
     /// What leaders send is bounded by a window far below it, and what requests of this node's clients add by
     /// `limits.in_flight`.
-    public var queueLimit = 64 << 20
+    package var queueLimit = 64 << 20
     /// Bytes that may wait already where a value that was asked for is to be sent. Past it a client's read is refused,
     /// which may be tried again, and a replica's is not answered, which is: how many values others ask for together is
     /// not this node's to bound.
-    public var valueLimit = 32 << 20
+    package var valueLimit = 32 << 20
     /// Incoming connections, at most, whose handshake is not done; more are closed.
-    public var pendingLimit = 128
+    package var pendingLimit = 128
 
-    public init() {}
+    package init() {}
 
     /// - Parameters:
     ///   - largest: bytes of the largest key and value together.
     ///   - inFlight: bytes of requests of clients that a shard has under way, at most.
-    public init(largest: Int, inFlight: Int) {
+    package init(largest: Int, inFlight: Int) {
         valueLimit += largest
         // At most: values up to their limit and the one that reached it; requests; and one change, one record that
         // mends and one request of another node beside their windows.

@@ -2,31 +2,31 @@ import KVCore
 import KVWire
 
 /// Why a peer is refused.
-public struct Objection: Hashable, Sendable, ExpressibleByStringInterpolation {
-    public var code: HandshakeRefusal.Code
+package struct Objection: Hashable, Sendable, ExpressibleByStringInterpolation {
+    package var code: HandshakeRefusal.Code
     /// What is wrong, between whom, and what to do, for the logs of both.
-    public var text: String
+    package var text: String
 
-    public init(_ code: HandshakeRefusal.Code, _ text: String) {
+    package init(_ code: HandshakeRefusal.Code, _ text: String) {
         self.code = code
         self.text = text
     }
 
-    public init(stringLiteral text: String) { self.init(.unspecified, text) }
+    package init(stringLiteral text: String) { self.init(.unspecified, text) }
 }
 
 /// Whom this node talks to, by the topology that it goes by. Both sides of a connection apply it to what the other says
 /// of itself.
-public struct PeerPolicy: Sendable {
+package struct PeerPolicy: Sendable {
     /// What this node says of itself; its number is 0 while it waits to be admitted.
-    public var introduction: Introduction
+    package var introduction: Introduction
     /// Nil while this node waits to be admitted: it then believes whoever is of a cluster of the same name.
-    public var topology: Topology?
+    package var topology: Topology?
     /// Why a member whose store the topology does not name is refused; nil where the store is the one it is known by.
-    public var storeObjection: @Sendable (Member, UUID128) -> String?
+    package var storeObjection: @Sendable (Member, UUID128) -> String?
 
     /// Why a member is refused for what its store has forgotten, by its starts; nil where nothing is known against it.
-    public var startObjection: @Sendable (Introduction) -> Objection?
+    package var startObjection: @Sendable (Introduction) -> Objection?
 
     /// Whether to say so of a peer blocks: it is met for the first time, or has started anew, which has to be written
     /// down.
@@ -38,7 +38,7 @@ public struct PeerPolicy: Sendable {
     /// What a refusal says to a peer of version 3 of the protocol, which knows no codes and ends by it.
     static let removal = "was removed from the cluster"
 
-    public init(
+    package init(
         introduction: Introduction, topology: Topology?,
         storeObjection: @escaping @Sendable (Member, UUID128) -> String?,
         startObjection: @escaping @Sendable (Introduction) -> Objection? = { _ in nil }

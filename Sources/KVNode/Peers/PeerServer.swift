@@ -6,17 +6,17 @@ import NIOPosix
 import Synchronization
 
 /// Accepts the links of peers and hands on what they say. Its connections spread over the event loops of a group.
-public final class PeerServer: Sendable {
+package final class PeerServer: Sendable {
     /// All messages that one burst of reading brought from a peer, in the order they were sent; called on the event
     /// loop of the connection. Reading goes on when it returns.
-    public typealias Deliver = @Sendable (_ from: NodeNumber, _ messages: [PeerMessage]) -> Void
+    package typealias Deliver = @Sendable (_ from: NodeNumber, _ messages: [PeerMessage]) -> Void
 
     /// A peer has connected, so it can be connected to; called on the event loop of the connection.
-    public typealias Connected = @Sendable (_ peer: Introduction) -> Void
+    package typealias Connected = @Sendable (_ peer: Introduction) -> Void
 
     /// A message of a peer is arriving that takes more than one burst; called now and then on the event loop of the
     /// connection.
-    public typealias Reading = @Sendable (_ from: NodeNumber) -> Void
+    package typealias Reading = @Sendable (_ from: NodeNumber) -> Void
 
     let policy: PolicyBox
     let options: PeerLinkOptions
@@ -67,7 +67,7 @@ public final class PeerServer: Sendable {
 
     /// Listens on `address`; port 0 takes a free one.
     /// - Throws: `PeerServerError` if that is not possible.
-    public static func start(
+    package static func start(
         on address: Address, group: any EventLoopGroup, policy: PolicyBox,
         options: PeerLinkOptions = PeerLinkOptions(), reasons: ReasonLog, logger: Logger,
         connected: @escaping Connected = { _ in }, reading: @escaping Reading = { _ in }, deliver: @escaping Deliver
@@ -107,10 +107,10 @@ public final class PeerServer: Sendable {
     }
 
     /// Where it listens; nil once stopped.
-    public var port: Int? { listener.withLock { $0?.localAddress?.port } }
+    package var port: Int? { listener.withLock { $0?.localAddress?.port } }
 
     /// Stops listening and closes all connections.
-    public func stop() async {
+    package func stop() async {
         let listening = listener.withLock { listener in
             defer { listener = nil }
             return listener
@@ -198,11 +198,11 @@ final class PeerTraffic: Sendable {
 }
 
 /// The peer address cannot be listened on.
-public struct PeerServerError: Error, CustomStringConvertible {
-    public var address: Address
-    public var reason: String
+package struct PeerServerError: Error, CustomStringConvertible {
+    package var address: Address
+    package var reason: String
 
-    public var description: String {
+    package var description: String {
         """
         cannot listen for peers on \(address): \(reason); \
         stop what uses the address, or give this node another peer address under nodes: in the configuration

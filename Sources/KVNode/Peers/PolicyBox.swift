@@ -4,12 +4,12 @@ import NIOPosix
 import Synchronization
 
 /// Holds the policy of the topology gone by at present: replaced as that changes, asked at each handshake.
-public final class PolicyBox: Sendable {
+package final class PolicyBox: Sendable {
     private let policy: Mutex<PeerPolicy>
     private let pool: NIOThreadPool
 
     /// - Parameter pool: runs what blocks.
-    public init(_ policy: PeerPolicy, pool: NIOThreadPool = .singleton) {
+    package init(_ policy: PeerPolicy, pool: NIOThreadPool = .singleton) {
         self.policy = Mutex(policy)
         self.pool = pool
     }
@@ -40,7 +40,7 @@ public final class PolicyBox: Sendable {
         return introduction.spoken(version)
     }
 
-    public var current: PeerPolicy { policy.withLock { $0 } }
+    package var current: PeerPolicy { policy.withLock { $0 } }
 
     func replace(_ change: (inout PeerPolicy) -> Void) { policy.withLock { change(&$0) } }
 }

@@ -3,9 +3,9 @@ import Synchronization
 
 /// Says a thing once: what fails is tried again several times a second, by several shards, and mostly fails alike.
 /// One serves a whole node.
-public final class ReasonLog: Sendable {
+package final class ReasonLog: Sendable {
     /// Reasons kept; when there are more, all are forgotten, and may be said again.
-    public static let limit = 256
+    package static let limit = 256
 
     private struct Reason: Hashable {
         var subject: String
@@ -15,12 +15,12 @@ public final class ReasonLog: Sendable {
     private let said = Mutex<Set<Reason>>([])
     private let logger: Logger
 
-    public init(logger: Logger) { self.logger = logger }
+    package init(logger: Logger) { self.logger = logger }
 
     /// Logs `text` unless it has been said of `subject` since that was last `forget`.
     /// - Returns: whether it was logged.
     @discardableResult
-    public func say(_ text: String, of subject: String, level: Logger.Level = .warning) -> Bool {
+    package func say(_ text: String, of subject: String, level: Logger.Level = .warning) -> Bool {
         let isNews = said.withLock { said in
             if said.count >= Self.limit { said.removeAll() }
             return said.insert(Reason(subject: subject, text: text)).inserted
@@ -30,7 +30,7 @@ public final class ReasonLog: Sendable {
     }
 
     /// All is well with `subject`: what goes wrong next is news.
-    public func forget(_ subject: String) {
+    package func forget(_ subject: String) {
         said.withLock { said in
             guard !said.isEmpty else { return }
             said = said.filter { $0.subject != subject }

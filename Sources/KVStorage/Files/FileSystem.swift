@@ -4,7 +4,7 @@ import Glibc
 /// tears, fills up and fails. Paths are absolute or relative to the working directory, with `/` between their parts.
 ///
 /// Every call may block, except `File.readNoWait`.
-public protocol FileSystem: Sendable {
+package protocol FileSystem: Sendable {
     func open(_ path: String, _ mode: OpenMode) throws(FileError) -> any File
     /// The names in a directory, in no order, without `.` and `..`.
     func list(_ directory: String) throws(FileError) -> [String]
@@ -24,7 +24,7 @@ public protocol FileSystem: Sendable {
     func space(_ directory: String) throws(FileError) -> VolumeSpace
 }
 
-public enum OpenMode: Sendable {
+package enum OpenMode: Sendable {
     case read
     case readWrite
     /// To read and write a file that must not exist yet.
@@ -32,7 +32,7 @@ public enum OpenMode: Sendable {
 }
 
 /// An open file. Closed when the last reference goes.
-public protocol File: AnyObject, Sendable {
+package protocol File: AnyObject, Sendable {
     /// Bytes.
     func size() throws(FileError) -> UInt64
     /// Reads until the buffer is full or the file ends; returns the bytes read.
@@ -61,35 +61,35 @@ extension File {
     }
 }
 
-public protocol FileLock: AnyObject, Sendable {
+package protocol FileLock: AnyObject, Sendable {
     /// Whether the path that was locked still leads to what was locked: false once that was deleted, moved or replaced.
     /// Blocks.
     var isInPlace: Bool { get }
 }
 
-public struct VolumeSpace: Hashable, Sendable {
+package struct VolumeSpace: Hashable, Sendable {
     /// Bytes that this process may still write.
-    public var free: UInt64
+    package var free: UInt64
     /// Bytes of the whole volume.
-    public var total: UInt64
+    package var total: UInt64
 
-    public init(free: UInt64, total: UInt64) {
+    package init(free: UInt64, total: UInt64) {
         self.free = free
         self.total = total
     }
 }
 
 /// A call to the file system that failed.
-public struct FileError: Error, Hashable, Sendable {
+package struct FileError: Error, Hashable, Sendable {
     /// The call, as its manual page names it.
-    public var operation: String
-    public var path: String
+    package var operation: String
+    package var path: String
     /// `errno`.
-    public var code: Int32
+    package var code: Int32
     /// What `code` means, in words.
-    public var reason: String
+    package var reason: String
 
-    public init(operation: String, path: String, code: Int32, reason: String) {
+    package init(operation: String, path: String, code: Int32, reason: String) {
         self.operation = operation
         self.path = path
         self.code = code
@@ -97,12 +97,12 @@ public struct FileError: Error, Hashable, Sendable {
     }
 
     /// Whether it is room that was lacking: the volume is full, or its user's quota.
-    public var isOutOfSpace: Bool { code == ENOSPC || code == EDQUOT }
+    package var isOutOfSpace: Bool { code == ENOSPC || code == EDQUOT }
 
     /// Of a read: whether the disk cannot give back what is there.
     var isUnreadable: Bool { code == EIO }
 }
 
 extension FileError: CustomStringConvertible {
-    public var description: String { "\(operation) \(path): \(reason) (errno \(code))" }
+    package var description: String { "\(operation) \(path): \(reason) (errno \(code))" }
 }

@@ -2,14 +2,14 @@ import CLinux
 import Glibc
 
 /// The operating system's files.
-public struct SystemFileSystem: FileSystem {
-    public init() {}
+package struct SystemFileSystem: FileSystem {
+    package init() {}
 
-    public func open(_ path: String, _ mode: OpenMode) throws(FileError) -> any File {
+    package func open(_ path: String, _ mode: OpenMode) throws(FileError) -> any File {
         try SystemFile(path, mode)
     }
 
-    public func list(_ directory: String) throws(FileError) -> [String] {
+    package func list(_ directory: String) throws(FileError) -> [String] {
         guard let stream = opendir(directory) else { throw FileError(errno: errno, "opendir", directory) }
         defer { closedir(stream) }
         var names: [String] = []
@@ -26,28 +26,28 @@ public struct SystemFileSystem: FileSystem {
     }
 
     @discardableResult
-    public func createDirectory(_ path: String) throws(FileError) -> Bool {
+    package func createDirectory(_ path: String) throws(FileError) -> Bool {
         if mkdir(path, 0o750) == 0 { return true }
         guard errno == EEXIST else { throw FileError(errno: errno, "mkdir", path) }
         return false
     }
 
-    public func rename(_ path: String, to target: String) throws(FileError) {
+    package func rename(_ path: String, to target: String) throws(FileError) {
         if Glibc.rename(path, target) != 0 { throw FileError(errno: errno, "rename", path) }
     }
 
-    public func unlink(_ path: String) throws(FileError) {
+    package func unlink(_ path: String) throws(FileError) {
         if Glibc.unlink(path) != 0 { throw FileError(errno: errno, "unlink", path) }
     }
 
-    public func syncDirectory(_ path: String) throws(FileError) {
+    package func syncDirectory(_ path: String) throws(FileError) {
         let descriptor = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         if descriptor < 0 { throw FileError(errno: errno, "open", path) }
         defer { close(descriptor) }
         if fsync(descriptor) != 0 { throw FileError(errno: errno, "fsync", path) }
     }
 
-    public func lock(_ path: String) throws(FileError) -> (any FileLock)? {
+    package func lock(_ path: String) throws(FileError) -> (any FileLock)? {
         let descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
         if descriptor < 0 { throw FileError(errno: errno, "open", path) }
         while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
@@ -60,7 +60,7 @@ public struct SystemFileSystem: FileSystem {
         return SystemFileLock(descriptor: descriptor, path: path)
     }
 
-    public func space(_ directory: String) throws(FileError) -> VolumeSpace {
+    package func space(_ directory: String) throws(FileError) -> VolumeSpace {
         var result = statvfs()
         if statvfs(directory, &result) != 0 { throw FileError(errno: errno, "statvfs", directory) }
         let block = UInt64(result.f_frsize)

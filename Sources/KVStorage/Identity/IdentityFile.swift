@@ -6,8 +6,8 @@ import Synchronization
 /// replaced as a whole at every change (written beside, synced, renamed, directory synced).
 ///
 /// Opening it takes an exclusive lock on the directory, held until the object goes, and counts the start: `boot`.
-public final class IdentityFile: Sendable {
-    public static let format: UInt32 = 1
+package final class IdentityFile: Sendable {
+    package static let format: UInt32 = 1
     static let name = "identity"
     private static let temporaryName = name + ".new"
     private static let magic = Array("kv-ident".utf8)
@@ -15,16 +15,16 @@ public final class IdentityFile: Sendable {
     private static let headerSize = 20
 
     /// Names this store among all that a node of this id ever had: random, made with the directory.
-    public let store: UUID128
+    package let store: UUID128
     /// Starts of this store, this one included.
-    public let boot: UInt64
+    package let boot: UInt64
     /// The latest starts of this store, this one the last; at most `ProcessStart.maximumRemembered`.
-    public let starts: [ProcessStart]
+    package let starts: [ProcessStart]
     /// Into how many shards the data is divided, each in a directory of its own.
-    public let shards: Int
+    package let shards: Int
 
     /// Of the file itself.
-    public let path: String
+    package let path: String
     private let directory: String
     private let fileSystem: any FileSystem
     private let lock: any FileLock
@@ -48,7 +48,7 @@ public final class IdentityFile: Sendable {
     /// Makes the directories above a data directory where they are not there, and puts them on disk: also what an
     /// earlier start made and did not come to sync. Blocks.
     /// - Throws: `notWritable`
-    public static func makeParents(
+    package static func makeParents(
         of directory: String, fileSystem: any FileSystem = SystemFileSystem()
     ) throws(StoreError) {
         var parent = directory.hasPrefix("/") ? "/" : "."
@@ -68,7 +68,7 @@ public final class IdentityFile: Sendable {
     /// Takes the exclusive lock on a node's data directory, and makes the directory where it is not there; its parent
     /// must be. What is read under the lock stays true as long as it is held.
     /// - Throws: `locked`, `notWritable`
-    public static func lock(
+    package static func lock(
         _ directory: String, fileSystem: any FileSystem = SystemFileSystem()
     ) throws(StoreError) -> any FileLock {
         let lock: (any FileLock)?
@@ -92,7 +92,7 @@ public final class IdentityFile: Sendable {
     ///   - newShards: the shards if this makes the directory.
     ///   - nonce: tells this start from all others, those of copies of the directory included; random.
     /// - Throws: `locked`, `notWritable`, `foreign` (another node's or cluster's), `newerFormat`, `damaged`, `io`.
-    public init(
+    package init(
         directory: String, fileSystem: any FileSystem = SystemFileSystem(), lock: (any FileLock)? = nil, node: String,
         cluster: UUID128?, newStore: UUID128, newShards: Int, nonce: UInt64
     ) throws(StoreError) {
@@ -164,24 +164,24 @@ public final class IdentityFile: Sendable {
 
     /// Whether the directory is still where it was opened, and this file in it: false once it was deleted, moved or
     /// replaced under the process. Blocks.
-    public var isInPlace: Bool {
+    package var isInPlace: Bool {
         lock.isInPlace && (try? fileSystem.list(directory))?.contains(Self.name) ?? true
     }
 
     /// What was kept under a name; nil for nothing.
-    public func entry(_ name: String) -> [UInt8]? { entries.withLock { $0[name] } }
+    package func entry(_ name: String) -> [UInt8]? { entries.withLock { $0[name] } }
 
     /// The cluster that the directory is of; nil before its node has been admitted to one.
-    public var cluster: UUID128? { entry(Entry.cluster).flatMap { UUID128(String(decoding: $0, as: UTF8.self)) } }
+    package var cluster: UUID128? { entry(Entry.cluster).flatMap { UUID128(String(decoding: $0, as: UTF8.self)) } }
 
     /// Notes the cluster that the node has been admitted to, durably when this returns. Blocks.
-    public func setCluster(_ cluster: UUID128) throws(StoreError) {
+    package func setCluster(_ cluster: UUID128) throws(StoreError) {
         guard self.cluster != cluster else { return }
         try set(Entry.cluster, Array("\(cluster)".utf8))
     }
 
     /// Keeps bytes under a name, durably when this returns. Blocks.
-    public func setEntry(_ name: String, _ bytes: [UInt8]) throws(StoreError) {
+    package func setEntry(_ name: String, _ bytes: [UInt8]) throws(StoreError) {
         precondition(!Entry.isReserved(name), "the entry \(name) is the file's own")
         try set(name, bytes)
     }
@@ -208,7 +208,7 @@ public final class IdentityFile: Sendable {
     }
 
     /// What a directory says of itself; nil where it says nothing. It may be another process's unless it is locked.
-    public static func peek(
+    package static func peek(
         _ name: String, directory: String, fileSystem: any FileSystem = SystemFileSystem()
     ) -> [UInt8]? {
         guard let entries = try? read("\(directory)/\(Self.name)", in: directory, fileSystem) else { return nil }

@@ -6,7 +6,7 @@ import KVCore
 /// It is a lower bound: a segment is noted once its header is on disk and before its first batch is written, and is
 /// struck out before it is unlinked. Batches are noted when a segment begins, at each start, and at a stop in good
 /// order.
-public struct Manifest: Hashable, Sendable {
+package struct Manifest: Hashable, Sendable {
     /// The numbers of the segments that must be there.
     private(set) var segments = RangeSet<UInt32>()
     /// This batch and all before it are on disk; 0 before the first.
@@ -39,7 +39,7 @@ public struct Manifest: Hashable, Sendable {
 
 extension Manifest: CustomStringConvertible {
     /// As it is kept: the batch, then the segments as ranges, like `1042 3-5 9`.
-    public var description: String {
+    package var description: String {
         segments.ranges.reduce(into: "\(batch)") { text, range in
             let last = range.upperBound - 1
             text += range.lowerBound == last ? " \(last)" : " \(range.lowerBound)-\(last)"
@@ -81,7 +81,7 @@ extension IdentityFile {
 
     /// Notes all that stores have on disk, durably when this returns: for when all have been opened, or have stopped.
     /// No job of theirs is under way. Blocks.
-    public func note(_ stores: [LogStore]) throws(StoreError) {
+    package func note(_ stores: [LogStore]) throws(StoreError) {
         try storing { () throws(FileError) in
             try update { entries in
                 for store in stores { Self.change(store.options.shard, &entries) { store.note(in: &$0) } }
@@ -103,7 +103,7 @@ extension IdentityFile {
 
 extension LogStore {
     /// The newest membership that any partition's wipe has begun.
-    public var newestMembership: Epoch {
+    package var newestMembership: Epoch {
         var newest: Epoch = 0
         catalog.forEachPartition { _, partition in newest = max(newest, partition.state.membership) }
         return newest

@@ -2,7 +2,7 @@ import KVCore
 
 /// One write of everything that was appended since the last one, and a sync where the mode asks for it.
 /// To be run on a storage thread; its result goes to `LogStore.completed`.
-public struct CommitJob: Sendable {
+package struct CommitJob: Sendable {
     /// The first batch of a segment creates it, after the one before it is sealed.
     struct NewSegment: Sendable {
         var identity: IdentityFile?
@@ -23,10 +23,10 @@ public struct CommitJob: Sendable {
     let measure: Bool
 
     /// Bytes of the batch.
-    public var bytes: Int { buffer.closed.count }
+    package var bytes: Int { buffer.closed.count }
 
     /// Whether it only copies some bytes to the page cache, which takes less time than to hand it to another thread.
-    public var isQuick: Bool {
+    package var isQuick: Bool {
         !sync && !measure && file != nil && newSegment == nil && preallocation == nil && bytes <= Self.quickBytes
     }
 
@@ -34,7 +34,7 @@ public struct CommitJob: Sendable {
     private static let quickBytes = 256 << 10
 
     /// Blocks.
-    public func run() -> CommitResult {
+    package func run() -> CommitResult {
         do throws(FileError) {
             let file = try openFile()
             // Where every batch is synced, the file system would note each time that reserved blocks are in use now.
@@ -77,20 +77,20 @@ public struct CommitJob: Sendable {
     }
 }
 
-public struct CommitResult: Sendable {
+package struct CommitResult: Sendable {
     /// The segment's file.
     let outcome: Result<any File, StoreError>
     let space: VolumeSpace?
 }
 
 /// A sync of what has been written, where commits do not sync. May run beside a commit.
-public struct SyncJob: Sendable {
+package struct SyncJob: Sendable {
     let file: any File
     let position: LogPosition
     let batch: UInt64
 
     /// Blocks.
-    public func run() -> SyncResult {
+    package func run() -> SyncResult {
         do {
             try file.sync()
             return SyncResult(position: position, batch: batch, error: nil)
@@ -100,7 +100,7 @@ public struct SyncJob: Sendable {
     }
 }
 
-public struct SyncResult: Sendable {
+package struct SyncResult: Sendable {
     let position: LogPosition
     let batch: UInt64
     let error: StoreError?

@@ -2,15 +2,15 @@ import KVCore
 
 /// A read that would have blocked the event loop. To be run on a storage thread; its result goes to
 /// `LogStore.completed`.
-public struct ReadJob: Sendable {
-    public let ticket: ReadTicket
+package struct ReadJob: Sendable {
+    package let ticket: ReadTicket
     let file: any File
     let path: String
     let location: Location
     let length: Int
 
     /// Blocks.
-    public func run() -> ReadResult {
+    package func run() -> ReadResult {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: length, alignment: 8)
         defer { buffer.deallocate() }
         do {
@@ -29,13 +29,13 @@ public struct ReadJob: Sendable {
     }
 }
 
-public struct ReadResult: Sendable {
+package struct ReadResult: Sendable {
     let ticket: ReadTicket
     let outcome: Result<Record, StoreError>
 }
 
 /// A read that has come back from the disk, to be given to the machine.
-public struct LoadedRead: Sendable {
-    public let ticket: ReadTicket
-    public let value: LoadedValue
+package struct LoadedRead: Sendable {
+    package let ticket: ReadTicket
+    package let value: LoadedValue
 }

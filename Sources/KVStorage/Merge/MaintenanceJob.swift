@@ -2,7 +2,7 @@ import KVCore
 
 /// A small step of what the store does for itself: writing a sidecar, merging a segment, removing one. To be run on a
 /// storage thread; its result goes to `LogStore.completed`.
-public struct MaintenanceJob: Sendable {
+package struct MaintenanceJob: Sendable {
     enum Task: Sendable {
         case merge(SegmentCursor)
         case index(SidecarWriter)
@@ -15,7 +15,7 @@ public struct MaintenanceJob: Sendable {
     let task: Task
 
     /// Blocks.
-    public func run() -> MaintenanceResult {
+    package func run() -> MaintenanceResult {
         do throws(StoreError) {
             switch task {
             case .merge(let cursor): return MaintenanceResult(outcome: .merged(try cursor.records()))
@@ -33,7 +33,7 @@ public struct MaintenanceJob: Sendable {
     }
 }
 
-public struct MaintenanceResult: Sendable {
+package struct MaintenanceResult: Sendable {
     enum Outcome: Sendable {
         case merged(SegmentCursor.Progress)
         /// Nil when the sidecar is complete.

@@ -10,7 +10,7 @@ extension LogStore {
     ///
     /// Blocks. The caller holds the lock on the data directory, and then calls `IdentityFile.note`.
     /// - Parameter identity: keeps the store's manifest, what it must find again. Nil: nothing is expected.
-    public static func open(
+    package static func open(
         _ options: StoreOptions, fileSystem: any FileSystem = SystemFileSystem(), identity: IdentityFile? = nil
     ) throws(StoreError) -> LogStore {
         var recovery = Recovery(options, fileSystem, identity)

@@ -5,15 +5,15 @@ import KVCore
 ///
 /// Each bears a checksum, or, in a cluster with a secret, an authenticator. There is no protection from replays, and
 /// none is needed: what an old datagram says is overruled by the incarnations since.
-public enum GossipCodec {
+package enum GossipCodec {
     /// A change of the layout takes the next number.
-    public static let version: UInt8 = 1
+    package static let version: UInt8 = 1
 
     /// "kvgo", which begins every datagram in every version.
     static let magic: [UInt8] = [0x6b, 0x76, 0x67, 0x6f]
 
     /// Of updates beyond `GossipMessage.maximumUpdates`, which would not fit, the last are left out.
-    public static func encode(
+    package static func encode(
         _ message: GossipMessage, clusterID: UUID128, from: NodeNumber, secret: GossipSecret?
     ) -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: GossipMessage.maximumSize) { space, count in
@@ -39,7 +39,7 @@ public enum GossipCodec {
     }
 
     /// Refuses whatever `encode` with the same cluster and secret would not have written.
-    public static func decode(
+    package static func decode(
         _ bytes: UnsafeRawBufferPointer, clusterID: UUID128, secret: GossipSecret?
     ) throws(WireError) -> (from: NodeNumber, GossipMessage) {
         guard bytes.count >= magic.count, bytes.prefix(magic.count).elementsEqual(magic) else { throw .notAPeer }

@@ -1,14 +1,14 @@
 import Crypto
 
 /// What the members of a cluster know and nobody else: whoever has it may speak in their failure detection.
-public struct GossipSecret: Sendable {
+package struct GossipSecret: Sendable {
     /// Bytes of text that a secret must have at least.
-    public static let minimumBytes = 16
+    package static let minimumBytes = 16
 
     let key: SymmetricKey
 
     /// Nil where `text` has fewer than `minimumBytes` bytes of UTF-8. All of it counts, spaces and line ends included.
-    public init?(_ text: String) {
+    package init?(_ text: String) {
         guard text.utf8.count >= Self.minimumBytes else { return nil }
         key = SymmetricKey(data: Array(text.utf8))
     }
@@ -16,7 +16,7 @@ public struct GossipSecret: Sendable {
 
 extension GossipSecret: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
     /// Never the secret, so that no log bears it.
-    public var description: String { "(secret)" }
-    public var debugDescription: String { description }
-    public var customMirror: Mirror { Mirror(self, children: []) }
+    package var description: String { "(secret)" }
+    package var debugDescription: String { description }
+    package var customMirror: Mirror { Mirror(self, children: []) }
 }

@@ -2,17 +2,17 @@ import KVCore
 import NIOCore
 
 /// Cuts the bytes of a connection into frames and checks them. After an error the stream is lost: close it.
-public struct FrameReader {
+package struct FrameReader {
     /// The largest payload accepted, in bytes. A longer one is refused when its header is read.
-    public var maximumPayload: Int
+    package var maximumPayload: Int
     private var received = ByteBuffer()
 
-    public init(maximumPayload: Int) { self.maximumPayload = maximumPayload }
+    package init(maximumPayload: Int) { self.maximumPayload = maximumPayload }
 
     /// Bytes that wait for the rest of their frame.
-    public var byteCount: Int { received.readableBytes }
+    package var byteCount: Int { received.readableBytes }
 
-    public mutating func append(_ incoming: ByteBuffer) {
+    package mutating func append(_ incoming: ByteBuffer) {
         if received.readableBytes == 0 {
             received = incoming
         } else {
@@ -23,7 +23,7 @@ public struct FrameReader {
 
     /// The payload of the next frame; nil until all of it is there. It shares memory with the reader:
     /// let it go before the next `append`, or that copies.
-    public mutating func next() throws(WireError) -> ByteBuffer? {
+    package mutating func next() throws(WireError) -> ByteBuffer? {
         guard let length = received.getInteger(at: received.readerIndex, endianness: .little, as: UInt32.self) else {
             return nil
         }
@@ -42,7 +42,7 @@ public struct FrameReader {
 
     /// All messages of a payload, appended to `messages`; on an error those before it have been.
     /// - Parameter version: of the peer protocol that the sender goes by.
-    public static func decode(
+    package static func decode(
         _ payload: ByteBuffer, in version: UInt16 = Handshake.protocolVersion, into messages: inout [PeerMessage]
     ) throws(WireError) {
         let problem: WireError? = payload.withUnsafeReadableBytes { bytes in

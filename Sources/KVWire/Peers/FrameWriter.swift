@@ -2,15 +2,15 @@ import KVCore
 import NIOCore
 
 /// The sizes of frames between peers, in bytes.
-public enum FrameLimits {
+package enum FrameLimits {
     /// Length and checksum, before the payload.
-    public static let header = 8
+    package static let header = 8
     /// The largest payload: the largest value that can be configured (64 MiB), its key, and room to spare.
-    public static let payload = 80 << 20
+    package static let payload = 80 << 20
     /// The values of one request together: the rest is ample for its key and all else.
-    public static let values = 72 << 20
+    package static let values = 72 << 20
     /// The largest payload before the handshake is done, when the other side may be anybody.
-    public static let handshake = 1 << 20
+    package static let handshake = 1 << 20
     /// A frame that has grown to this is closed and the next begun: only a message larger than it makes a larger frame.
     static let target = 1 << 20
     /// What a writer reserves at most before it knows how much will come.
@@ -20,26 +20,26 @@ public enum FrameLimits {
 }
 
 /// Gathers the messages of one tick for one peer, encoded where they will be sent from: one buffer, one write.
-public struct FrameWriter {
+package struct FrameWriter {
     /// Empty, or while no frame is open, what was last sent: its memory is used again once it has left.
     private var buffer = ByteBuffer()
     /// Where the open frame's header is; nil while none is open.
     private var start: Int?
     /// The version of the peer protocol that messages are written in.
-    public var protocolVersion = Handshake.protocolVersion
+    package var protocolVersion = Handshake.protocolVersion
     /// What the last tick took, as a guess at the next.
     private var expected = 512
 
-    public init() {}
+    package init() {}
 
-    public var isEmpty: Bool { start == nil }
+    package var isEmpty: Bool { start == nil }
     /// Bytes gathered, headers included.
-    public var byteCount: Int { isEmpty ? 0 : buffer.readableBytes }
+    package var byteCount: Int { isEmpty ? 0 : buffer.readableBytes }
 
     /// False, and nothing is written, if the message (by an estimate that errs on the large side) is above
     /// `FrameLimits.payload`.
     @discardableResult
-    public mutating func append(_ message: PeerMessage) -> Bool {
+    package mutating func append(_ message: PeerMessage) -> Bool {
         let bound = message.encodedBound
         guard makeRoom(bound) else { return false }
         buffer.write(message, protocolVersion, bound: bound)
@@ -48,14 +48,14 @@ public struct FrameWriter {
 
     /// As above, of a message encoded before. False also if none was.
     @discardableResult
-    public mutating func append(_ message: EncodedMessage) -> Bool {
+    package mutating func append(_ message: EncodedMessage) -> Bool {
         guard message.byteCount > 0, makeRoom(message.byteCount) else { return false }
         buffer.writeImmutableBuffer(message.bytes)
         return true
     }
 
     /// The frames gathered, ready to be sent; nil if there are none. The writer is empty afterwards.
-    public mutating func finish() -> ByteBuffer? {
+    package mutating func finish() -> ByteBuffer? {
         guard start != nil else { return nil }
         seal()
         let frames = buffer
@@ -65,7 +65,7 @@ public struct FrameWriter {
     }
 
     /// Forgets what was gathered.
-    public mutating func discard() {
+    package mutating func discard() {
         start = nil
         buffer = ByteBuffer()
     }

@@ -1,37 +1,37 @@
 import KVCore
 
 /// What a node says of itself when a connection between peers begins.
-public struct Introduction: Hashable, Sendable {
+package struct Introduction: Hashable, Sendable {
     /// No cluster's name.
-    public static let anyCluster = ""
+    package static let anyCluster = ""
 
     /// `UUID128(high: 0, low: 0)` from an applicant that does not know it yet.
-    public var clusterID: UUID128
+    package var clusterID: UUID128
     /// `anyCluster` of an applicant that takes the cluster as it is.
-    public var clusterName: String
+    package var clusterName: String
     /// 0 from an applicant: a node that is no member.
-    public var node: NodeNumber
+    package var node: NodeNumber
     /// The node's name, at most 255 bytes.
-    public var nodeID: String
+    package var nodeID: String
     /// Of the store in its data directory.
-    public var store: UUID128
+    package var store: UUID128
     /// Of the process.
-    public var boot: UInt64
+    package var boot: UInt64
     /// Of the topology that it goes by; 0 where it has none. Whoever has a later one sends it.
-    public var epoch: Epoch
+    package var epoch: Epoch
     /// What the configuration files of all nodes must say alike, in one order.
-    public var agreement: [AgreementLine]
+    package var agreement: [AgreementLine]
     /// The latest starts of the node's store, at most `ProcessStart.maximumRemembered`; empty where `version` is 3.
-    public var starts: [ProcessStart]
+    package var starts: [ProcessStart]
     /// How far the store had come on disk when its process began, by shard: the number of its last batch then. Empty
     /// where `version` is 3.
-    public var progress: [UInt64]
+    package var progress: [UInt64]
     /// What the machine's clock shows, in milliseconds since 1970; 0 where `version` is 3.
-    public var wall: UInt64
+    package var wall: UInt64
     /// Of the peer protocol, that who says this speaks on the connection.
-    public var version: UInt16
+    package var version: UInt16
 
-    public init(
+    package init(
         clusterID: UUID128, clusterName: String, node: NodeNumber, nodeID: String, store: UUID128, boot: UInt64,
         epoch: Epoch, agreement: [AgreementLine], starts: [ProcessStart] = [],
         progress: [UInt64] = [], wall: UInt64 = 0, version: UInt16 = Handshake.protocolVersion
@@ -51,7 +51,7 @@ public struct Introduction: Hashable, Sendable {
     }
 
     /// The same, said to a peer that speaks `version`.
-    public func spoken(_ version: UInt16) -> Self {
+    package func spoken(_ version: UInt16) -> Self {
         var said = self
         said.version = min(version, Handshake.protocolVersion)
         if said.version < 4 { (said.starts, said.progress, said.wall) = ([], [], 0) }
@@ -59,30 +59,30 @@ public struct Introduction: Hashable, Sendable {
     }
 
     /// Bytes that a name may have.
-    public static let maximumName = 255
+    package static let maximumName = 255
 }
 
 /// One value of the configuration on which all nodes must agree, such as `cluster.partitions`, `1024`.
-public struct AgreementLine: Hashable, Sendable {
-    public var path: String
-    public var value: String
+package struct AgreementLine: Hashable, Sendable {
+    package var path: String
+    package var value: String
 
-    public init(path: String, value: String) {
+    package init(path: String, value: String) {
         self.path = path
         self.value = value
     }
 }
 
 /// Which of a node's shards speaks: `index` of `count`.
-public struct ShardPosition: Hashable, Sendable {
+package struct ShardPosition: Hashable, Sendable {
     /// `0 ..< count`.
-    public var index: Int
+    package var index: Int
     /// `1 ... maximumCount`.
-    public var count: Int
+    package var count: Int
 
-    public static let maximumCount = 1024
+    package static let maximumCount = 1024
 
-    public init(index: Int, count: Int) {
+    package init(index: Int, count: Int) {
         self.index = index
         self.count = count
     }
@@ -90,29 +90,29 @@ public struct ShardPosition: Hashable, Sendable {
 
 /// The first frame of each side of a connection. Who connects says `hello`; the answer is `welcome` or `refusal`,
 /// and after `welcome` messages follow, from who connected only.
-public enum Handshake: Hashable, Sendable {
+package enum Handshake: Hashable, Sendable {
     case hello(Introduction, shard: ShardPosition)
     case welcome(Introduction)
     case refusal(HandshakeRefusal)
 
     /// The newest version of the protocol: of `hello`, `welcome` and the messages that follow. Who connects says hello
     /// in it; a refusal names the newest version of who refuses, and an older one that is supported is tried next.
-    public static let protocolVersion: UInt16 = 4
+    package static let protocolVersion: UInt16 = 4
     /// The versions that this program speaks: the present one and the one before.
-    public static let versions: ClosedRange<UInt16> = 3...4
+    package static let versions: ClosedRange<UInt16> = 3...4
     /// Since this version a node that leads nothing sends heartbeats as well, requests are relayed, and nodes tell each
     /// other their clocks.
-    public static let firstWithHeartbeats: UInt16 = 4
+    package static let firstWithHeartbeats: UInt16 = 4
     /// Since this version replicas compare what they hold under a version, and not versions only.
-    public static let firstWithContents: UInt16 = 4
+    package static let firstWithContents: UInt16 = 4
     /// Bytes of a refusal's text; a longer one is cut.
-    public static let maximumRefusal = 4096
+    package static let maximumRefusal = 4096
 }
 
 /// Why a connection is refused.
-public struct HandshakeRefusal: Hashable, Sendable {
+package struct HandshakeRefusal: Hashable, Sendable {
     /// What the side that is refused does about it. Codes are frozen.
-    public enum Code: UInt8, Hashable, Sendable, CaseIterable {
+    package enum Code: UInt8, Hashable, Sendable, CaseIterable {
         /// It logs the text and tries again.
         case unspecified = 0
         /// It was removed from the cluster, and ends.
@@ -125,13 +125,13 @@ public struct HandshakeRefusal: Hashable, Sendable {
         case otherStore = 4
     }
 
-    public var code: Code
+    package var code: Code
     /// A sentence for the other side's log.
-    public var text: String
+    package var text: String
     /// The newest version of the peer protocol that the side which refuses speaks.
-    public var version: UInt16
+    package var version: UInt16
 
-    public init(_ code: Code, _ text: String, version: UInt16 = Handshake.protocolVersion) {
+    package init(_ code: Code, _ text: String, version: UInt16 = Handshake.protocolVersion) {
         self.code = code
         self.text = text
         self.version = version

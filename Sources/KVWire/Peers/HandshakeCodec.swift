@@ -13,7 +13,7 @@ private enum HandshakeType: UInt8 {
 extension Handshake {
     /// A whole frame. Fails only if it is above `FrameLimits.handshake`.
     /// - Parameter version: of the protocol that a refusal is to be understood in: that of the hello, or the lowest.
-    public func frame(refusingIn version: UInt16 = Handshake.protocolVersion) throws(WireError) -> ByteBuffer {
+    package func frame(refusingIn version: UInt16 = Handshake.protocolVersion) throws(WireError) -> ByteBuffer {
         var buffer = ByteBuffer()
         buffer.writeRepeatingByte(0, count: FrameLimits.header)
         buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: bound) { space in
@@ -28,7 +28,7 @@ extension Handshake {
     }
 
     /// Of a frame's payload.
-    public static func decode(_ payload: ByteBuffer) throws(WireError) -> Handshake {
+    package static func decode(_ payload: ByteBuffer) throws(WireError) -> Handshake {
         let result: Result<Handshake, WireError> = payload.withUnsafeReadableBytes { bytes in
             var reader = ByteReader(bytes)
             do throws(WireError) {

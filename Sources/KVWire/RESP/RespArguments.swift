@@ -1,6 +1,6 @@
 /// The arguments of a request, the command's name first, where they lie in the bytes that came: valid for the length of
 /// the call that they are given to.
-public struct RespArguments {
+package struct RespArguments {
     /// Where an argument lies.
     struct Place: Hashable, Sendable {
         var start: Int
@@ -16,23 +16,23 @@ public struct RespArguments {
         self.places = places
     }
 
-    public var count: Int { places.count }
+    package var count: Int { places.count }
 
     /// An argument's bytes.
-    public subscript(index: Int) -> UnsafeRawBufferPointer {
+    package subscript(index: Int) -> UnsafeRawBufferPointer {
         let place = places[index]
         return UnsafeRawBufferPointer(rebasing: bytes[place.start..<(place.start + place.count)])
     }
 
     /// A copy of an argument's bytes. (By this initializer, which allocates in half the time of the one with
     /// uninitialized capacity.)
-    public func array(_ index: Int) -> [UInt8] { Array(self[index]) }
+    package func array(_ index: Int) -> [UInt8] { Array(self[index]) }
 
     /// An argument as text; what is not UTF-8 is replaced.
-    public func text(_ index: Int) -> String { String(decoding: self[index], as: UTF8.self) }
+    package func text(_ index: Int) -> String { String(decoding: self[index], as: UTF8.self) }
 
     /// Whether an argument is this word, in letters of any case. The word is in capitals.
-    public func matches(_ index: Int, _ word: StaticString) -> Bool {
+    package func matches(_ index: Int, _ word: StaticString) -> Bool {
         let argument = self[index]
         guard argument.count == word.utf8CodeUnitCount else { return false }
         for offset in 0..<argument.count where capital(argument[offset]) != word.utf8Start[offset] { return false }
@@ -41,7 +41,7 @@ public struct RespArguments {
 
     /// An argument that is a decimal integer of 64 bits, written as Redis demands: without spaces, a plus or leading
     /// zeros.
-    public func integer(_ index: Int) -> Int64? { decimalInteger(self[index]) }
+    package func integer(_ index: Int) -> Int64? { decimalInteger(self[index]) }
 }
 
 @inline(__always)
@@ -50,7 +50,7 @@ func capital(_ byte: UInt8) -> UInt8 {
 }
 
 /// A decimal integer of 64 bits without spaces, a plus or leading zeros; nil for anything else.
-public func decimalInteger(_ text: UnsafeRawBufferPointer) -> Int64? {
+package func decimalInteger(_ text: UnsafeRawBufferPointer) -> Int64? {
     // The longest has a sign and 19 digits.
     guard let first = text.first, text.count <= 20 else { return nil }
     let isNegative = first == UInt8(ascii: "-")

@@ -1,5 +1,5 @@
 /// Why a client's bytes are not the Redis protocol, in Redis's words.
-public enum RespProtocolError: Error, Hashable, Sendable {
+package enum RespProtocolError: Error, Hashable, Sendable {
     /// A number of arguments that is none, or more than there may be.
     case count
     case longCount
@@ -12,7 +12,7 @@ public enum RespProtocolError: Error, Hashable, Sendable {
     case quotes
 
     /// What follows `ERR Protocol error: `.
-    public var message: String {
+    package var message: String {
         switch self {
         case .count: "invalid multibulk length"
         case .longCount: "too big mbulk count string"

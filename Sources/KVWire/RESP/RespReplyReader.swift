@@ -4,22 +4,22 @@ import NIOCore
 ///
 /// A client's half: it believes no length before the bytes are there, and goes on where it stopped, so that a reply
 /// that arrives in pieces costs no more than one that arrives whole.
-public struct RespReplyReader: Sendable {
+package struct RespReplyReader: Sendable {
     /// What one reply may come to.
-    public struct Limits: Hashable, Sendable {
+    package struct Limits: Hashable, Sendable {
         /// Aggregates within aggregates.
-        public var depth = 16
+        package var depth = 16
         /// Bytes of one string.
-        public var string = 512 << 20
+        package var string = 512 << 20
         /// Bytes of one line: of simple strings, errors and numbers.
-        public var line = 64 << 10
+        package var line = 64 << 10
         /// Elements of all its aggregates together.
-        public var elements = 1 << 20
+        package var elements = 1 << 20
 
-        public init() {}
+        package init() {}
     }
 
-    public enum Reply: Hashable, Sendable {
+    package enum Reply: Hashable, Sendable {
         case simple(ByteBuffer)
         /// Both kinds of errors; the text without its mark.
         case error(ByteBuffer)
@@ -40,7 +40,7 @@ public struct RespReplyReader: Sendable {
     }
 
     /// Why the bytes are no reply. Whatever follows them cannot be read either.
-    public enum Failure: Error, Hashable, Sendable {
+    package enum Failure: Error, Hashable, Sendable {
         case malformed(String)
         case tooLarge(String)
     }
@@ -65,10 +65,10 @@ public struct RespReplyReader: Sendable {
         case aggregate(type: UInt8, count: Int)
     }
 
-    public init(limits: Limits = Limits()) { self.limits = limits }
+    package init(limits: Limits = Limits()) { self.limits = limits }
 
     /// Adds bytes that have arrived, and empties `bytes`.
-    public mutating func feed(_ bytes: inout ByteBuffer) {
+    package mutating func feed(_ bytes: inout ByteBuffer) {
         if buffer.readableBytes == 0 {
             buffer = bytes
             bytes = ByteBuffer()
@@ -79,7 +79,7 @@ public struct RespReplyReader: Sendable {
     }
 
     /// The next reply; nil until it has arrived whole.
-    public mutating func next() throws(Failure) -> Reply? {
+    package mutating func next() throws(Failure) -> Reply? {
         while let element = try element() {
             if let reply = try place(element) {
                 declared = 0
@@ -271,7 +271,7 @@ public struct RespReplyReader: Sendable {
 }
 
 extension RespReplyReader.Failure: CustomStringConvertible {
-    public var description: String {
+    package var description: String {
         switch self {
         case .malformed(let what): "not a Redis reply: \(what)"
         case .tooLarge(let what): "a Redis reply above the limits: \(what)"

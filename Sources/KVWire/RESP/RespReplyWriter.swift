@@ -1,25 +1,25 @@
 import NIOCore
 
 /// The versions of the Redis protocol.
-public enum RespVersion: Int, Hashable, Sendable {
+package enum RespVersion: Int, Hashable, Sendable {
     case resp2 = 2
     case resp3 = 3
 }
 
 /// Writes replies, one behind the other, in either version of the Redis protocol. What the older lacks is written as
 /// its clients expect it: maps and sets as arrays, numbers and truth values as strings and integers.
-public struct RespReplyWriter: Sendable {
+package struct RespReplyWriter: Sendable {
     /// What is written and not yet taken.
-    public private(set) var pending: ByteBuffer
-    public var version = RespVersion.resp2
+    package private(set) var pending: ByteBuffer
+    package var version = RespVersion.resp2
 
     /// A buffer larger than this is given back after use, lest idle connections keep what one large value took.
     private static let keptCapacity = 64 * 1024
 
-    public init(pending: ByteBuffer = ByteBuffer()) { self.pending = pending }
+    package init(pending: ByteBuffer = ByteBuffer()) { self.pending = pending }
 
     /// All that is pending; the next replies are written from the beginning again.
-    public mutating func take() -> ByteBuffer {
+    package mutating func take() -> ByteBuffer {
         let taken = pending
         if pending.capacity > Self.keptCapacity {
             pending = ByteBuffer()
@@ -32,14 +32,14 @@ public struct RespReplyWriter: Sendable {
     // MARK: Replies
 
     /// A line without line breaks.
-    public mutating func simple(_ text: StaticString) {
+    package mutating func simple(_ text: StaticString) {
         pending.writeInteger(UInt8(ascii: "+"))
         pending.writeStaticString(text)
         endLine()
     }
 
     /// The first word is the kind of error. Line breaks become spaces.
-    public mutating func error(_ text: [UInt8]) {
+    package mutating func error(_ text: [UInt8]) {
         pending.writeInteger(UInt8(ascii: "-"))
         if text.contains(where: { $0 == 0x0d || $0 == 0x0a }) {
             pending.writeBytes(text.map { $0 == 0x0d || $0 == 0x0a ? 0x20 : $0 })
@@ -49,27 +49,27 @@ public struct RespReplyWriter: Sendable {
         endLine()
     }
 
-    public mutating func integer(_ value: Int64) {
+    package mutating func integer(_ value: Int64) {
         pending.writeInteger(UInt8(ascii: ":"))
         pending.writeDecimal(value)
         endLine()
     }
 
     @inline(__always)
-    public mutating func bulk(_ bytes: [UInt8]) {
+    package mutating func bulk(_ bytes: [UInt8]) {
         head(UInt8(ascii: "$"), bytes.count)
         pending.writeBytes(bytes)
         endLine()
     }
 
-    public mutating func bulk(_ text: String) {
+    package mutating func bulk(_ text: String) {
         head(UInt8(ascii: "$"), text.utf8.count)
         pending.writeString(text)
         endLine()
     }
 
     /// Text that is to be shown as it is.
-    public mutating func verbatim(_ text: String) {
+    package mutating func verbatim(_ text: String) {
         guard version == .resp3 else { return bulk(text) }
         head(UInt8(ascii: "="), text.utf8.count + 4)
         pending.writeStaticString("txt:")
@@ -78,7 +78,7 @@ public struct RespReplyWriter: Sendable {
     }
 
     /// In place of a string.
-    public mutating func null() {
+    package mutating func null() {
         switch version {
         case .resp2: pending.writeStaticString("$-1\r\n")
         case .resp3: pending.writeStaticString("_\r\n")
@@ -86,21 +86,21 @@ public struct RespReplyWriter: Sendable {
     }
 
     /// In place of an array.
-    public mutating func nullArray() {
+    package mutating func nullArray() {
         switch version {
         case .resp2: pending.writeStaticString("*-1\r\n")
         case .resp3: pending.writeStaticString("_\r\n")
         }
     }
 
-    public mutating func boolean(_ value: Bool) {
+    package mutating func boolean(_ value: Bool) {
         switch version {
         case .resp2: integer(value ? 1 : 0)
         case .resp3: pending.writeStaticString(value ? "#t\r\n" : "#f\r\n")
         }
     }
 
-    public mutating func double(_ value: Double) {
+    package mutating func double(_ value: Double) {
         let text = value == .infinity ? "inf" : value == -.infinity ? "-inf" : value.isNaN ? "nan" : "\(value)"
         guard version == .resp3 else { return bulk(text) }
         pending.writeInteger(UInt8(ascii: ","))
@@ -110,12 +110,12 @@ public struct RespReplyWriter: Sendable {
 
     // MARK: Aggregates: the head; the elements are to follow.
 
-    public mutating func array(_ count: Int) { head(UInt8(ascii: "*"), count) }
+    package mutating func array(_ count: Int) { head(UInt8(ascii: "*"), count) }
 
-    public mutating func set(_ count: Int) { head(UInt8(ascii: version == .resp3 ? "~" : "*"), count) }
+    package mutating func set(_ count: Int) { head(UInt8(ascii: version == .resp3 ? "~" : "*"), count) }
 
     /// `pairs` keys, each with its value behind it.
-    public mutating func map(_ pairs: Int) {
+    package mutating func map(_ pairs: Int) {
         switch version {
         case .resp2: head(UInt8(ascii: "*"), pairs * 2)
         case .resp3: head(UInt8(ascii: "%"), pairs)

@@ -7,20 +7,20 @@ import NIOCore
 /// where it stopped, so that a request that arrives in pieces costs no more than one that arrives whole, and believes
 /// no length before the bytes are there. What is too large to be held is passed over, so that it can be refused by an
 /// answer. Not copyable, lest a look at its arguments copies it.
-public struct RespRequestParser: ~Copyable, Sendable {
-    public struct Limits: Hashable, Sendable {
+package struct RespRequestParser: ~Copyable, Sendable {
+    package struct Limits: Hashable, Sendable {
         /// Bytes of an argument; a request with a longer one is passed over.
-        public var argument: Int
+        package var argument: Int
         /// Bytes of a request; a longer one is passed over.
-        public var request: Int
+        package var request: Int
 
-        public init(argument: Int, request: Int) {
+        package init(argument: Int, request: Int) {
             self.argument = argument
             self.request = request
         }
     }
 
-    public enum Step: Hashable, Sendable {
+    package enum Step: Hashable, Sendable {
         /// A request has come whole: `withArguments` shows it until the next step.
         case request
         /// More bytes are needed.
@@ -32,18 +32,18 @@ public struct RespRequestParser: ~Copyable, Sendable {
     }
 
     /// What of a request was too large.
-    public enum Excess: Hashable, Sendable {
+    package enum Excess: Hashable, Sendable {
         /// Bytes of the first argument that was.
         case argument(Int)
         case request
     }
 
     /// Elements of a request.
-    public static let maximumArguments = 1 << 20
+    package static let maximumArguments = 1 << 20
     /// Bytes of an argument, at which Redis ends the connection.
-    public static let maximumBulk = 512 << 20
+    package static let maximumBulk = 512 << 20
     /// Bytes of an inline command, and of a line with a length.
-    public static let maximumLine = 64 << 10
+    package static let maximumLine = 64 << 10
 
     private let limits: Limits
     /// All offsets are from the reader index, where the request under way begins.
@@ -65,10 +65,10 @@ public struct RespRequestParser: ~Copyable, Sendable {
     private var passing = 0
     private var failure: RespProtocolError?
 
-    public init(limits: Limits) { self.limits = limits }
+    package init(limits: Limits) { self.limits = limits }
 
     /// Looks for the next request in what `input` has to read, and drops what came before it.
-    public mutating func next(_ input: inout ByteBuffer) -> Step {
+    package mutating func next(_ input: inout ByteBuffer) -> Step {
         if let failure { return .failed(failure) }
         if isTold { beginRequest(&input) }
         let step = input.withUnsafeReadableBytes { scan($0) }
@@ -83,7 +83,7 @@ public struct RespRequestParser: ~Copyable, Sendable {
 
     /// The arguments of the request told last, in the `input` that it was found in: one at least.
     @inline(__always)
-    public func withArguments<Result>(_ input: ByteBuffer, _ body: (RespArguments) -> Result) -> Result {
+    package func withArguments<Result>(_ input: ByteBuffer, _ body: (RespArguments) -> Result) -> Result {
         if let inline { return inline.withUnsafeBytes { body(RespArguments(bytes: $0, places: places)) } }
         return input.withUnsafeReadableBytes { body(RespArguments(bytes: $0, places: places)) }
     }

@@ -4,17 +4,17 @@
 /// Porcupine. Since every write has its own number, three cuts keep it short: a value must not be overwritten while an
 /// operation that saw it is still to be ordered; an operation that changes nothing is ordered as soon as it can be;
 /// open operations that nobody saw the effect of are interchangeable, so the earliest of a kind stands for all.
-public struct LinearizabilityChecker {
-    public enum Verdict: Hashable, Sendable {
+package struct LinearizabilityChecker {
+    package enum Verdict: Hashable, Sendable {
         case linearizable
         case violation
         /// The search was given up after `stateLimit` states. To be treated as a failure.
         case undecided
     }
 
-    public static let stateLimit = 4_000_000
+    package static let stateLimit = 4_000_000
 
-    public static func check(_ operations: [RegisterOperation]) -> Verdict {
+    package static func check(_ operations: [RegisterOperation]) -> Verdict {
         guard !operations.isEmpty else { return .linearizable }
         let checker = LinearizabilityChecker(operations)
         // Nearly all are decided at once, the newest first.

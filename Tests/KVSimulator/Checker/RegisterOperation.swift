@@ -3,18 +3,18 @@
 /// Every value of a history has a number of its own, from 1: that of the write that made it, or the number that it is
 /// (see `Content`). Stamps order the versions under which a register's values were seen: a new leader may give the
 /// value it found a new version, so a value has one or more stamps, each above the last. 0 is "not seen".
-public struct RegisterOperation: Hashable, Sendable {
-    public var invoked: UInt64
+package struct RegisterOperation: Hashable, Sendable {
+    package var invoked: UInt64
     /// `open` where no outcome is known: it may take effect at any time after `invoked`, or never.
-    public var completed: UInt64
-    public var step: Step
+    package var completed: UInt64
+    package var step: Step
     /// Of a change, where the version that it was told or seen under comes among all versions; 0 where there is none.
     /// The search tries changes in this order first: it is a hint, and proves nothing.
-    public var rank = 0
+    package var rank = 0
 
-    public static let open = UInt64.max
+    package static let open = UInt64.max
 
-    public init(_ invoked: UInt64, _ completed: UInt64, _ step: Step) {
+    package init(_ invoked: UInt64, _ completed: UInt64, _ step: Step) {
         self.invoked = invoked
         self.completed = completed
         self.step = step
@@ -25,21 +25,21 @@ public struct RegisterOperation: Hashable, Sendable {
 }
 
 /// A value as it was seen.
-public struct Sight: Hashable, Sendable {
-    public var write: Int
-    public var stamp: Int
+package struct Sight: Hashable, Sendable {
+    package var write: Int
+    package var stamp: Int
 
     /// In the place of a write's number: some value was seen, and it cannot be told whose.
-    public static let unidentified = Int.max
+    package static let unidentified = Int.max
 
-    public init(_ write: Int, stamp: Int = 0) {
+    package init(_ write: Int, stamp: Int = 0) {
         self.write = write
         self.stamp = stamp
     }
 }
 
 /// What an operation that took effect required of the register.
-public enum Requirement: Hashable, Sendable {
+package enum Requirement: Hashable, Sendable {
     case nothing
     case absent
     case present
@@ -50,7 +50,7 @@ public enum Requirement: Hashable, Sendable {
     case number
 }
 
-public enum Step: Hashable, Sendable {
+package enum Step: Hashable, Sendable {
     /// Saw a value; nil: saw that there is none. Changes nothing.
     case read(Sight?)
     /// Saw whether there is some value, as a listing does.

@@ -1,6 +1,6 @@
 /// What a check found wrong in a run.
-public struct Violation: Hashable, Sendable {
-    public enum Check: String, Hashable, Sendable {
+package struct Violation: Hashable, Sendable {
+    package enum Check: String, Hashable, Sendable {
         case linearizability
         /// A run whose history could not be searched to the end counts as failed.
         case undecided
@@ -35,12 +35,12 @@ public struct Violation: Hashable, Sendable {
         }
     }
 
-    public var check: Check
-    public var detail: String
+    package var check: Check
+    package var detail: String
     /// The smallest history found that shows it, a line for each operation.
-    public var history: [String]
+    package var history: [String]
 
-    public init(_ check: Check, _ detail: String, history: [String] = []) {
+    package init(_ check: Check, _ detail: String, history: [String] = []) {
         self.check = check
         self.detail = detail
         self.history = history

@@ -9,20 +9,20 @@ import KVStorage
 /// - It stops at a chosen operation, fails a chosen operation, fills up, and flips bits on request.
 ///
 /// All of it follows from the seed. Confined to one thread, which is what makes it `Sendable`.
-public final class SimulatedDisk: FileSystem, @unchecked Sendable {
+package final class SimulatedDisk: FileSystem, @unchecked Sendable {
     /// How often something that may wait does not find its data in memory, of 1000 times.
-    public var blockedReads = 0
+    package var blockedReads = 0
     /// Bytes of file contents that fit.
-    public var capacity: UInt64 = 1 << 40
+    package var capacity: UInt64 = 1 << 40
     /// The operation that is the last one: it may still happen, but does not return. Then everything fails until
     /// `losePower` or `killProcess`.
-    public var stopAt: Int?
+    package var stopAt: Int?
     /// The operation that fails, and with what `errno`.
-    public var failAt: (operation: Int, code: Int32)?
+    package var failAt: (operation: Int, code: Int32)?
     /// Operations so far that change something or make it durable. Reads do not count.
-    public private(set) var operations = 0
+    package private(set) var operations = 0
     /// Whether it has come to a stop.
-    public private(set) var isStopped = false
+    package private(set) var isStopped = false
 
     let root = SimulatedDirectory()
     private var random: SplitMix
@@ -30,12 +30,12 @@ public final class SimulatedDisk: FileSystem, @unchecked Sendable {
     /// Counts crashes: handles from before one are void.
     private(set) var generation = 0
 
-    public init(seed: UInt64) { random = SplitMix(seed: seed) }
+    package init(seed: UInt64) { random = SplitMix(seed: seed) }
 
     // MARK: Faults
 
     /// Everything stops, and what was not synced is at risk. The disk works again afterwards.
-    public func losePower() {
+    package func losePower() {
         let fate: SimulatedInode.Fate =
             switch random.below(4) {
             case 0: .lost
@@ -47,30 +47,30 @@ public final class SimulatedDisk: FileSystem, @unchecked Sendable {
     }
 
     /// The process ends, and with it its locks; what it has written stays, synced or not.
-    public func killProcess() { restart() }
+    package func killProcess() { restart() }
 
     /// Flips one bit of what is in a file, synced or not.
-    public func flipBit(_ path: String, byte: Int, bit: Int) {
+    package func flipBit(_ path: String, byte: Int, bit: Int) {
         guard let inode = inode(path), inode.content.indices.contains(byte) else { return }
         inode.flip(byte, UInt8(1 << (bit & 7)))
     }
 
-    public func contents(_ path: String) -> [UInt8]? { inode(path)?.content }
+    package func contents(_ path: String) -> [UInt8]? { inode(path)?.content }
 
     /// Replaces a file, as if it had always been so.
-    public func restore(_ path: String, _ bytes: [UInt8]) {
+    package func restore(_ path: String, _ bytes: [UInt8]) {
         guard let inode = inode(path) else { return }
         inode.reset(bytes)
     }
 
     /// Names in a directory, sorted; empty where there is none.
-    public func names(_ directory: String) -> [String] {
+    package func names(_ directory: String) -> [String] {
         (self.directory(directory)?.entries.keys).map { $0.sorted() } ?? []
     }
 
     // MARK: FileSystem
 
-    public func open(_ path: String, _ mode: OpenMode) throws(FileError) -> any File {
+    package func open(_ path: String, _ mode: OpenMode) throws(FileError) -> any File {
         try checkRunning("open", path)
         let (directory, name) = try parent("open", path)
         if case .create = mode {
@@ -85,7 +85,7 @@ public final class SimulatedDisk: FileSystem, @unchecked Sendable {
         return SimulatedFile(self, inode, path)
     }
 
-    public func list(_ path: String) throws(FileError) -> [String] {
+    package func list(_ path: String) throws(FileError) -> [String] {
         try checkRunning("opendir", path)
         guard let directory = directory(path) else {
             throw error("opendir", path, 2, "No such file or directory")
@@ -94,7 +94,7 @@ public final class SimulatedDisk: FileSystem, @unchecked Sendable {
     }
 
     @discardableResult
-    public func createDirectory(_ path: String) throws(FileError) -> Bool {
+    package func createDirectory(_ path: String) throws(FileError) -> Bool {
         try checkRunning("mkdir", path)
         if directory(path) != nil { return false }
         let (directory, name) = try parent("mkdir", path)
@@ -102,7 +102,7 @@ public final class SimulatedDisk: FileSystem, @unchecked Sendable {
         return true
     }
 
-    public func rename(_ path: String, to target: String) throws(FileError) {
+    package func rename(_ path: String, to target: String) throws(FileError) {
         try checkRunning("rename", path)
         let (directory, name) = try parent("rename", path)
         let (other, targetName) = try parent("rename", target)
@@ -112,20 +112,20 @@ public final class SimulatedDisk: FileSystem, @unchecked Sendable {
         try perform("rename", path) { directory.change([(targetName, node), (name, nil)]) }
     }
 
-    public func unlink(_ path: String) throws(FileError) {
+    package func unlink(_ path: String) throws(FileError) {
         try checkRunning("unlink", path)
         let (directory, name) = try parent("unlink", path)
         guard directory.entries[name] != nil else { throw error("unlink", path, 2, "No such file or directory") }
         try perform("unlink", path) { directory.change([(name, nil)]) }
     }
 
-    public func syncDirectory(_ path: String) throws(FileError) {
+    package func syncDirectory(_ path: String) throws(FileError) {
         try checkRunning("fsync", path)
         guard let directory = directory(path) else { throw error("fsync", path, 2, "No such file or directory") }
         try perform("fsync", path) { directory.sync() }
     }
 
-    public func lock(_ path: String) throws(FileError) -> (any FileLock)? {
+    package func lock(_ path: String) throws(FileError) -> (any FileLock)? {
         try checkRunning("flock", path)
         let (directory, name) = try parent("flock", path)
         if directory.entries[name] == nil {
@@ -135,7 +135,7 @@ public final class SimulatedDisk: FileSystem, @unchecked Sendable {
         return SimulatedLock(self, path)
     }
 
-    public func space(_ directory: String) throws(FileError) -> VolumeSpace {
+    package func space(_ directory: String) throws(FileError) -> VolumeSpace {
         try checkRunning("statvfs", directory)
         let used = root.size
         return VolumeSpace(free: capacity > used ? capacity - used : 0, total: capacity)

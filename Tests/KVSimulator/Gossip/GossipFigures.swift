@@ -2,27 +2,27 @@ import Foundation
 import KVCore
 
 /// How news spread in one simulated network, in protocol periods.
-public struct GossipFigures: Sendable {
-    public let nodes: Int
+package struct GossipFigures: Sendable {
+    package let nodes: Int
     /// From a change of the topology until all members have it.
-    public let epoch: Double?
+    package let epoch: Double?
     /// From a node's death until the first suspects it, and from there until all do.
-    public let detection: Double?
-    public let suspicion: Double?
+    package let detection: Double?
+    package let suspicion: Double?
     /// From a node's death until the first holds it dead, and from there until all do.
-    public let verdict: Double?
-    public let death: Double?
+    package let verdict: Double?
+    package let death: Double?
     /// Sent by one node in a period, with nothing to tell and from the death until all know.
-    public let quietBytes: Double
-    public let busyBytes: Double
-    public let falseSuspicions: Int
-    public let falseDeaths: Int
+    package let quietBytes: Double
+    package let busyBytes: Double
+    package let falseSuspicions: Int
+    package let falseDeaths: Int
 
     /// Periods in which news reach all of so many nodes, by the theory of epidemics that SWIM rests on.
     ///
     /// Where each one who knows makes b contacts a period, `n / (1 + n exp(-b t))` know after t periods: `ln n / b` to
     /// the half, and as long again to the last one.
-    public static func predicted(nodes: Int, options: SwimOptions) -> Double {
+    package static func predicted(nodes: Int, options: SwimOptions) -> Double {
         let period = Double(options.probeInterval.nanoseconds)
         let gossip = Double(options.gossipFanOut) * period / Double(max(options.gossipInterval.nanoseconds, 1))
         // A probe's ping and its ack both carry news.
@@ -31,7 +31,7 @@ public struct GossipFigures: Sendable {
     }
 
     /// Half a minute for the start to be told, then the two changes, one after the other.
-    public static func measure(_ scenario: GossipScenario) -> GossipFigures {
+    package static func measure(_ scenario: GossipScenario) -> GossipFigures {
         var network = GossipNetwork(scenario)
         let period = Double(max(scenario.options.probeInterval.milliseconds, 1))
         let settling = UInt64(30 * period)

@@ -1,16 +1,16 @@
 import KVCore
 
 /// Failure detectors of many nodes on one network, in virtual time of whole milliseconds.
-public struct GossipNetwork {
-    public let scenario: GossipScenario
+package struct GossipNetwork {
+    package let scenario: GossipScenario
     /// Milliseconds since the beginning.
-    public private(set) var time: UInt64 = 0
+    package private(set) var time: UInt64 = 0
     /// Since `resetTraffic`, of all nodes together.
-    public private(set) var messages = 0
-    public private(set) var bytes = 0
+    package private(set) var messages = 0
+    package private(set) var bytes = 0
     /// Changes of opinion about nodes that run, since the beginning.
-    public private(set) var falseSuspicions = 0
-    public private(set) var falseDeaths = 0
+    package private(set) var falseSuspicions = 0
+    package private(set) var falseDeaths = 0
 
     /// Node number `n` is at `n - 1`.
     private var swims: [Swim] = []
@@ -29,7 +29,7 @@ public struct GossipNetwork {
         case topology(Epoch, at: NodeNumber)
     }
 
-    public init(_ scenario: GossipScenario) {
+    package init(_ scenario: GossipScenario) {
         self.scenario = scenario
         random = SeededRandom(seed: scenario.seed)
         isDown = Array(repeating: false, count: scenario.nodes)
@@ -50,35 +50,35 @@ public struct GossipNetwork {
     }
 
     /// Nodes that run.
-    public var running: Int { isDown.count { !$0 } }
+    package var running: Int { isDown.count { !$0 } }
 
     /// How many hold `node` suspect or dead, and how many dead.
-    public func doubters(of node: NodeNumber) -> Int { doubters[Int(node.raw) - 1].count }
-    public func mourners(of node: NodeNumber) -> Int { mourners[Int(node.raw) - 1].count }
+    package func doubters(of node: NodeNumber) -> Int { doubters[Int(node.raw) - 1].count }
+    package func mourners(of node: NodeNumber) -> Int { mourners[Int(node.raw) - 1].count }
 
     /// Of those that run, how many go by the latest topology.
-    public var informed: Int { upToDate }
+    package var informed: Int { upToDate }
 
-    public mutating func kill(_ node: NodeNumber) { isDown[Int(node.raw) - 1] = true }
+    package mutating func kill(_ node: NodeNumber) { isDown[Int(node.raw) - 1] = true }
 
     /// A later topology, which at first `node` alone has.
-    public mutating func changeTopology(at node: NodeNumber) {
+    package mutating func changeTopology(at node: NodeNumber) {
         latest += 1
         upToDate = 1
         swims[Int(node.raw) - 1].epoch = latest
     }
 
-    public mutating func resetTraffic() {
+    package mutating func resetTraffic() {
         messages = 0
         bytes = 0
     }
 
-    public mutating func run(milliseconds: UInt64) {
+    package mutating func run(milliseconds: UInt64) {
         for _ in 0..<milliseconds { step() }
     }
 
     /// Returns when `condition` first held, or nil if it did not within `limit` milliseconds.
-    public mutating func run(atMost limit: UInt64, until condition: (GossipNetwork) -> Bool) -> UInt64? {
+    package mutating func run(atMost limit: UInt64, until condition: (GossipNetwork) -> Bool) -> UInt64? {
         let end = time + limit
         while time < end {
             if condition(self) { return time }

@@ -2,7 +2,7 @@ import KVCore
 import KVStorage
 
 /// The product's log store on a simulated disk. A crash may come in the middle of a commit, and of a start.
-public final class LogDriver: StoreDriver {
+package final class LogDriver: StoreDriver {
     private static let directory = "data"
 
     private enum Job {
@@ -19,7 +19,7 @@ public final class LogDriver: StoreDriver {
     private var random: SeededRandom
 
     /// - Parameter sync: nil for one that loses nothing that was durable.
-    public init(random: SeededRandom, loadChance: Double, sync: SyncMode? = nil) {
+    package init(random: SeededRandom, loadChance: Double, sync: SyncMode? = nil) {
         self.random = random
         disk = SimulatedDisk(seed: self.random.next())
         disk.blockedReads = Int(loadChance * 1000)
@@ -37,7 +37,7 @@ public final class LogDriver: StoreDriver {
         self.options = options
     }
 
-    public func start() throws -> LogStore {
+    package func start() throws -> LogStore {
         if random.chance(0.1) { dieStarting() }
         let (store, identity) = try open()
         self.store = store
@@ -66,7 +66,7 @@ public final class LogDriver: StoreDriver {
 
     private func stopSoon() { disk.stopAt = disk.operations + 1 + random.below(12) }
 
-    public func beginCommit() -> Bool {
+    package func beginCommit() -> Bool {
         guard let store, underWay == nil else { return false }
         underWay = random.chance(0.5) ? nextCommit(store) ?? nextSync(store) : nextSync(store) ?? nextCommit(store)
         return underWay != nil
@@ -78,7 +78,7 @@ public final class LogDriver: StoreDriver {
         store.takeSync(now: Instant(nanoseconds: .max)).map(Job.sync)
     }
 
-    public func finishCommit() throws {
+    package func finishCommit() throws {
         guard let store, let job = underWay else { return }
         underWay = nil
         let failure =
@@ -94,13 +94,13 @@ public final class LogDriver: StoreDriver {
         if let job = store.takeScrub(now: now), let error = store.completed(job.run()) { throw error }
     }
 
-    public func read(_ ticket: ReadTicket) throws -> LoadedValue {
+    package func read(_ ticket: ReadTicket) throws -> LoadedValue {
         guard let store, let job = store.takeRead(ticket) else { return .gone }
         return try store.completed(job.run()).value
     }
 
     /// In a sealed segment that has its sidecar: without one, a start would read the segment, and be refused.
-    public func rot() -> Bool {
+    package func rot() -> Bool {
         let names = disk.names(options.directory)
         let sealed = names.filter { $0.hasSuffix(".log") && names.contains($0.dropLast(4) + ".index") }
         guard let name = sealed.isEmpty ? nil : random.pick(sealed) else { return false }
@@ -109,9 +109,9 @@ public final class LogDriver: StoreDriver {
         return true
     }
 
-    public func damagedRecords() -> [DamagedRecord] { store?.damagedRecords() ?? [] }
+    package func damagedRecords() -> [DamagedRecord] { store?.damagedRecords() ?? [] }
 
-    public func crash(outage: Bool) {
+    package func crash(outage: Bool) {
         if case .commit(let job) = underWay, random.chance(0.7) {
             stopSoon()
             _ = job.run()

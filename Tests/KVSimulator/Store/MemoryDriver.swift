@@ -1,40 +1,40 @@
 import KVCore
 
 /// The disk under a `MemoryStore`. At a crash, some prefix of what was appended and not synced survives.
-public final class MemoryDriver: StoreDriver {
+package final class MemoryDriver: StoreDriver {
     private var image: [PartitionID: MemoryStore.Contents] = [:]
     private var store: MemoryStore?
     private var committing: LogPosition?
     private var random: SeededRandom
     private let loadChance: Double
 
-    public init(random: SeededRandom, loadChance: Double) {
+    package init(random: SeededRandom, loadChance: Double) {
         self.random = random
         self.loadChance = loadChance
     }
 
-    public func start() -> MemoryStore {
+    package func start() -> MemoryStore {
         let store = MemoryStore(
             contents: image, random: SeededRandom(seed: random.next()), loadChance: loadChance)
         self.store = store
         return store
     }
 
-    public func beginCommit() -> Bool {
+    package func beginCommit() -> Bool {
         guard let store, committing == nil, store.appended > store.durable else { return false }
         committing = store.appended
         return true
     }
 
-    public func finishCommit() {
+    package func finishCommit() {
         guard let store, let position = committing else { return }
         committing = nil
         for append in store.synced(to: position) { apply(append) }
     }
 
-    public func read(_ ticket: ReadTicket) -> LoadedValue { store?.redeem(ticket).map(LoadedValue.record) ?? .gone }
+    package func read(_ ticket: ReadTicket) -> LoadedValue { store?.redeem(ticket).map(LoadedValue.record) ?? .gone }
 
-    public func crash(outage: Bool) {
+    package func crash(outage: Bool) {
         if let store {
             let surviving = random.below(store.unsynced.count + 1)
             for append in store.unsynced.prefix(surviving) { apply(append) }

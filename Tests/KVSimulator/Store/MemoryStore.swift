@@ -2,7 +2,7 @@ import DequeModule
 import KVCore
 
 /// The plain store of the simulator: dictionaries, and a queue of what is not durable yet.
-public final class MemoryStore: RecordStore {
+package final class MemoryStore: RecordStore {
     /// What one partition holds.
     struct Contents {
         var records: [Key: Record] = [:]
@@ -42,11 +42,11 @@ public final class MemoryStore: RecordStore {
         }
     }
 
-    public private(set) var appended: LogPosition = 0
-    public private(set) var durable: LogPosition = 0
-    public var synced: LogPosition { durable }
-    public var acceptsWrites: Bool { true }
-    public var acceptsCopies: Bool { true }
+    package private(set) var appended: LogPosition = 0
+    package private(set) var durable: LogPosition = 0
+    package var synced: LogPosition { durable }
+    package var acceptsWrites: Bool { true }
+    package var acceptsCopies: Bool { true }
 
     private(set) var contents: [PartitionID: Contents]
     private var trees: [PartitionID: HashTree] = [:]
@@ -70,9 +70,9 @@ public final class MemoryStore: RecordStore {
         return tree
     }
 
-    public func head(_ partition: PartitionID, _ key: Key) -> RecordHead? { contents[partition]?.records[key]?.head }
+    package func head(_ partition: PartitionID, _ key: Key) -> RecordHead? { contents[partition]?.records[key]?.head }
 
-    public func read(_ partition: PartitionID, _ key: Key) -> StoredRead {
+    package func read(_ partition: PartitionID, _ key: Key) -> StoredRead {
         guard let record = contents[partition]?.records[key] else { return .absent }
         guard random.chance(loadChance) else { return .found(record) }
         lastTicket += 1
@@ -81,19 +81,19 @@ public final class MemoryStore: RecordStore {
         return .onDisk(ticket)
     }
 
-    public func readAtOnce(_ partition: PartitionID, _ key: Key) -> StoredRead? {
+    package func readAtOnce(_ partition: PartitionID, _ key: Key) -> StoredRead? {
         let read = read(partition, key)
         guard case .onDisk(let ticket) = read else { return read }
         tickets[ticket] = nil
         return nil
     }
 
-    public func readLater(_ partition: PartitionID, _ key: Key) -> StoredRead { read(partition, key) }
+    package func readLater(_ partition: PartitionID, _ key: Key) -> StoredRead { read(partition, key) }
 
     /// What a ticket stands for; nil for one that was not given out, or was used.
     func redeem(_ ticket: ReadTicket) -> Record? { tickets.removeValue(forKey: ticket) }
 
-    public func put(_ partition: PartitionID, _ key: Key, _ record: Record) {
+    package func put(_ partition: PartitionID, _ key: Key, _ record: Record) {
         toggle(partition, key)
         append(.put(partition, key, record))
         toggle(partition, key)
@@ -104,24 +104,24 @@ public final class MemoryStore: RecordStore {
         trees[partition, default: HashTree()].toggle(KeyHash(key), held.version, held.checksum)
     }
 
-    public func restore(_ partition: PartitionID, _ key: Key, _ record: Record) -> Bool {
+    package func restore(_ partition: PartitionID, _ key: Key, _ record: Record) -> Bool {
         guard head(partition, key)?.version == record.version else { return false }
         put(partition, key, record)
         return true
     }
 
     /// It syncs everything.
-    public func requireSync() {}
+    package func requireSync() {}
 
-    public func promise(_ partition: PartitionID) -> Ballot { contents[partition]?.promise ?? .zero }
+    package func promise(_ partition: PartitionID) -> Ballot { contents[partition]?.promise ?? .zero }
 
-    public func setPromise(_ partition: PartitionID, _ ballot: Ballot) {
+    package func setPromise(_ partition: PartitionID, _ ballot: Ballot) {
         append(.promise(partition, ballot))
     }
 
-    public func tree(_ partition: PartitionID) -> HashTree { trees[partition] ?? HashTree() }
+    package func tree(_ partition: PartitionID) -> HashTree { trees[partition] ?? HashTree() }
 
-    public func forEach(_ partition: PartitionID, leaf: Int, _ body: (Key, RecordHead, _ checksum: UInt32) -> Void) {
+    package func forEach(_ partition: PartitionID, leaf: Int, _ body: (Key, RecordHead, _ checksum: UInt32) -> Void) {
         guard let records = contents[partition]?.records else { return }
         for (key, record) in records.filter({ HashTree.leaf(of: KeyHash($0.key)) == leaf })
             .sorted(by: { $0.key < $1.key })
@@ -131,14 +131,14 @@ public final class MemoryStore: RecordStore {
     }
 
     /// In order of keys, so that a run depends on nothing but its seed.
-    public func forEach(_ partition: PartitionID, _ body: (Key, RecordHead) -> Void) {
+    package func forEach(_ partition: PartitionID, _ body: (Key, RecordHead) -> Void) {
         guard let records = contents[partition]?.records else { return }
         for key in records.keys.sorted() {
             if let record = records[key] { body(key, record.head) }
         }
     }
 
-    public func usage(_ partition: PartitionID) -> PartitionUsage {
+    package func usage(_ partition: PartitionID) -> PartitionUsage {
         var usage = PartitionUsage()
         for (key, record) in contents[partition]?.records ?? [:] {
             if let value = record.value {
@@ -152,20 +152,20 @@ public final class MemoryStore: RecordStore {
         return usage
     }
 
-    public func expiringRecords(_ partition: PartitionID) -> Int {
+    package func expiringRecords(_ partition: PartitionID) -> Int {
         contents[partition]?.records.values.count { $0.value != nil && $0.expiry != .never } ?? 0
     }
 
-    public func membership(_ partition: PartitionID) -> Epoch { contents[partition]?.membership ?? 0 }
+    package func membership(_ partition: PartitionID) -> Epoch { contents[partition]?.membership ?? 0 }
 
-    public func wipe(_ partition: PartitionID, membership: Epoch) {
+    package func wipe(_ partition: PartitionID, membership: Epoch) {
         append(.wipe(partition, membership: membership))
         trees[partition] = HashTree()
     }
 
-    public func purgeFloor(_ partition: PartitionID) -> Version { contents[partition]?.floor ?? .zero }
+    package func purgeFloor(_ partition: PartitionID) -> Version { contents[partition]?.floor ?? .zero }
 
-    public func setPurgeFloor(_ partition: PartitionID, _ floor: Version) {
+    package func setPurgeFloor(_ partition: PartitionID, _ floor: Version) {
         guard floor > purgeFloor(partition) else { return }
         append(.purge(partition, floor: floor))
         trees[partition] = Self.tree(of: contents[partition])

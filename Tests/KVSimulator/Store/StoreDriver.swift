@@ -4,7 +4,7 @@ import KVCore
 ///
 /// A commit makes durable everything that was appended when it began; one is under way at a time, as in a store that
 /// groups commits.
-public protocol StoreDriver: AnyObject {
+package protocol StoreDriver: AnyObject {
     associatedtype Store: RecordStore
 
     /// Starts a process on what has survived.
@@ -25,6 +25,6 @@ public protocol StoreDriver: AnyObject {
 }
 
 extension StoreDriver {
-    public func rot() -> Bool { false }
-    public func damagedRecords() -> [DamagedRecord] { [] }
+    package func rot() -> Bool { false }
+    package func damagedRecords() -> [DamagedRecord] { [] }
 }

@@ -2,7 +2,7 @@ import KVCore
 
 /// A store with everything that goes into it written down in the run's ledger, and with the faults that any store can
 /// have: a disk near full, and, in mutants, one that calls durable what is not, or forgets promises.
-public final class WatchedStore<Base: RecordStore>: RecordStore {
+package final class WatchedStore<Base: RecordStore>: RecordStore {
     let base: Base
     private let ledger: Ledger
     private let mutant: Mutant?
@@ -16,64 +16,64 @@ public final class WatchedStore<Base: RecordStore>: RecordStore {
         self.mutant = mutant
     }
 
-    public var appended: LogPosition { base.appended }
-    public var durable: LogPosition { mutant == .acknowledgeUnsynced ? base.appended : base.durable }
-    public var synced: LogPosition { mutant == .acknowledgeUnsynced ? base.appended : base.synced }
-    public var acceptsWrites: Bool { !isFull && base.acceptsWrites }
-    public var acceptsCopies: Bool { !isFull && base.acceptsCopies }
+    package var appended: LogPosition { base.appended }
+    package var durable: LogPosition { mutant == .acknowledgeUnsynced ? base.appended : base.durable }
+    package var synced: LogPosition { mutant == .acknowledgeUnsynced ? base.appended : base.synced }
+    package var acceptsWrites: Bool { !isFull && base.acceptsWrites }
+    package var acceptsCopies: Bool { !isFull && base.acceptsCopies }
 
-    public func head(_ partition: PartitionID, _ key: Key) -> RecordHead? { base.head(partition, key) }
-    public func read(_ partition: PartitionID, _ key: Key) -> StoredRead { base.read(partition, key) }
+    package func head(_ partition: PartitionID, _ key: Key) -> RecordHead? { base.head(partition, key) }
+    package func read(_ partition: PartitionID, _ key: Key) -> StoredRead { base.read(partition, key) }
 
-    public func readAtOnce(_ partition: PartitionID, _ key: Key) -> StoredRead? { base.readAtOnce(partition, key) }
+    package func readAtOnce(_ partition: PartitionID, _ key: Key) -> StoredRead? { base.readAtOnce(partition, key) }
 
-    public func readLater(_ partition: PartitionID, _ key: Key) -> StoredRead { base.readLater(partition, key) }
+    package func readLater(_ partition: PartitionID, _ key: Key) -> StoredRead { base.readLater(partition, key) }
 
-    public func put(_ partition: PartitionID, _ key: Key, _ record: Record) {
+    package func put(_ partition: PartitionID, _ key: Key, _ record: Record) {
         ledger.stored(key, record, over: base.head(partition, key)?.version, isClients: key != Topology.key)
         base.put(partition, key, record)
     }
 
-    public func restore(_ partition: PartitionID, _ key: Key, _ record: Record) -> Bool {
+    package func restore(_ partition: PartitionID, _ key: Key, _ record: Record) -> Bool {
         guard base.restore(partition, key, record) else { return false }
         // That a version names one value is checked there.
         ledger.stored(key, record, over: nil, isClients: key != Topology.key)
         return true
     }
 
-    public func requireSync() { base.requireSync() }
+    package func requireSync() { base.requireSync() }
 
-    public func promise(_ partition: PartitionID) -> Ballot {
+    package func promise(_ partition: PartitionID) -> Ballot {
         mutant == .forgetPromise ? promises[partition] ?? .zero : base.promise(partition)
     }
 
-    public func setPromise(_ partition: PartitionID, _ ballot: Ballot) {
+    package func setPromise(_ partition: PartitionID, _ ballot: Ballot) {
         ledger.promised(partition, ballot, over: promise(partition))
         if mutant == .forgetPromise { promises[partition] = ballot }
         base.setPromise(partition, ballot)
     }
 
-    public func tree(_ partition: PartitionID) -> HashTree { base.tree(partition) }
+    package func tree(_ partition: PartitionID) -> HashTree { base.tree(partition) }
 
-    public func forEach(_ partition: PartitionID, leaf: Int, _ body: (Key, RecordHead, _ checksum: UInt32) -> Void) {
+    package func forEach(_ partition: PartitionID, leaf: Int, _ body: (Key, RecordHead, _ checksum: UInt32) -> Void) {
         base.forEach(partition, leaf: leaf, body)
     }
 
-    public func forEach(_ partition: PartitionID, _ body: (Key, RecordHead) -> Void) { base.forEach(partition, body) }
-    public func usage(_ partition: PartitionID) -> PartitionUsage { base.usage(partition) }
-    public func expiringRecords(_ partition: PartitionID) -> Int { base.expiringRecords(partition) }
-    public func membership(_ partition: PartitionID) -> Epoch { base.membership(partition) }
+    package func forEach(_ partition: PartitionID, _ body: (Key, RecordHead) -> Void) { base.forEach(partition, body) }
+    package func usage(_ partition: PartitionID) -> PartitionUsage { base.usage(partition) }
+    package func expiringRecords(_ partition: PartitionID) -> Int { base.expiringRecords(partition) }
+    package func membership(_ partition: PartitionID) -> Epoch { base.membership(partition) }
 
-    public func wipe(_ partition: PartitionID, membership: Epoch) {
+    package func wipe(_ partition: PartitionID, membership: Epoch) {
         let usage = base.usage(partition)
         ledger.wiped(
             partition, membership, over: base.membership(partition), records: usage.keys + usage.tombstones)
         base.wipe(partition, membership: membership)
     }
 
-    public func purgeFloor(_ partition: PartitionID) -> Version { base.purgeFloor(partition) }
+    package func purgeFloor(_ partition: PartitionID) -> Version { base.purgeFloor(partition) }
 
-    public func setPurgeFloor(_ partition: PartitionID, _ floor: Version) {
+    package func setPurgeFloor(_ partition: PartitionID, _ floor: Version) {
         let before = base.usage(partition)
         base.setPurgeFloor(partition, floor)
         let after = base.usage(partition)

@@ -2,7 +2,7 @@ import KVCore
 
 extension Scenario {
     /// A small, busy cluster with the faults under which a mutant shows soonest.
-    public init(seed: UInt64, hunting mutant: Mutant) {
+    package init(seed: UInt64, hunting mutant: Mutant) {
         if let sickness = mutant.sickness {
             self.init(seed: seed, sickness: sickness)
             return
@@ -106,7 +106,7 @@ extension Scenario {
 
     /// Writes are acknowledged before they are synced, and machines lose power.
     /// - Parameter loss: of one machine after another, and nothing may be missed for it; or of all at once.
-    public init(seed: UInt64, losingPower loss: PowerLoss) {
+    package init(seed: UInt64, losingPower loss: PowerLoss) {
         var random = SeededRandom(seed: seed, stream: 1)
         self.init()
         partitions = random.pick([1, 2, 4])

@@ -1,113 +1,113 @@
 import KVCore
 
 /// What one run is like: the cluster, the workload, and how much goes wrong. All of it follows from the seed.
-public struct Scenario: Sendable {
+package struct Scenario: Sendable {
     // The cluster.
-    public var nodes = 3
-    public var replicas = 3
-    public var partitions = 4
+    package var nodes = 3
+    package var replicas = 3
+    package var partitions = 4
 
     // The workload.
-    public var keys = 4
-    public var clients = 4
+    package var keys = 4
+    package var clients = 4
     /// Between an answer and the client's next request, at most.
-    public var think = Span.milliseconds(40)
-    public var deadline = Span.milliseconds(1000)
+    package var think = Span.milliseconds(40)
+    package var deadline = Span.milliseconds(1000)
     /// How often each kind of request is made, relative to the others.
-    public var mix = Mix()
-    public var duration = Span.milliseconds(4000)
+    package var mix = Mix()
+    package var duration = Span.milliseconds(4000)
 
     // Time.
     /// Between a message's sending and its arrival.
-    public var delay = Span(nanoseconds: 200_000)
-    public var jitter = Span.milliseconds(1)
+    package var delay = Span(nanoseconds: 200_000)
+    package var jitter = Span.milliseconds(1)
     /// One message in so many is late by up to a hundred times the jitter; 0 for none.
-    public var straggler = 0
-    public var sync = Span.milliseconds(1)
+    package var straggler = 0
+    package var sync = Span.milliseconds(1)
     /// Parts per million by which the nodes' monotonic clocks may run fast or slow.
-    public var clockRate: UInt64 = 0
+    package var clockRate: UInt64 = 0
     /// By how much their wall clocks may be ahead of the earliest.
-    public var wallSkew = Span.zero
+    package var wallSkew = Span.zero
 
     // What goes wrong.
-    public var loss = 0.0
-    public var duplication = 0.0
+    package var loss = 0.0
+    package var duplication = 0.0
     /// Whether messages of one link may overtake each other.
-    public var reorders = false
+    package var reorders = false
     /// How often a read of the store is put off, as one from disk.
-    public var loads = 0.0
+    package var loads = 0.0
     /// How often each fault strikes; nil for never.
-    public var faults: [FaultKind: Span] = [:]
+    package var faults: [FaultKind: Span] = [:]
     /// Whether values may carry a time to live; then no clock is skewed but for `wrongClocks`.
-    public var expires = false
-    public var wrongClocks = WrongClocks.none
+    package var expires = false
+    package var wrongClocks = WrongClocks.none
     /// How far a node's time may be from what a majority of the clocks show.
-    public var clockLimit = WallClock.limit
+    package var clockLimit = WallClock.limit
     /// The longest time to live; how many of the values that are put have one; and how many of those until a set time.
-    public var lifetime = Span.milliseconds(400)
-    public var expiring = 0.4
-    public var punctual = 0.5
+    package var lifetime = Span.milliseconds(400)
+    package var expiring = 0.4
+    package var punctual = 0.5
     /// How many of the values that are set keep the expiry of the one before.
-    public var keeping = 0.0
+    package var keeping = 0.0
     // What moves.
     /// Machines that may be admitted later.
-    public var spares = 0
+    package var spares = 0
     /// How often the replica sets of some partitions are changed; nil for never.
-    public var moves: Span?
+    package var moves: Span?
     /// The product's own cluster machines decide what moves, as operators ask; the world does otherwise.
-    public var isSelfGoverned = false
+    package var isSelfGoverned = false
     /// How many zones the nodes are of, by their number; 0 for none.
-    public var zones = 0
+    package var zones = 0
     /// In the end so many nodes are lost for good that majorities may be, and an operator goes on with the others.
-    public var losesMajorities = false
+    package var losesMajorities = false
     /// How often a node is lost for good; nil for never.
-    public var deaths: Span?
-    public var evictAfter = Span.milliseconds(600_000)
-    public var maximumMoves = 64
+    package var deaths: Span?
+    package var evictAfter = Span.milliseconds(600_000)
+    package var maximumMoves = 64
     /// Timers of a shard between those of the cluster machine.
-    public var clusterTimer = 3
+    package var clusterTimer = 3
     /// Of the product's own failure detector; nil for a simpler one.
-    public var probeInterval: Span?
+    package var probeInterval: Span?
     /// How often each kind of change is made, relative to the others.
-    public var moveMix = MoveMix()
+    package var moveMix = MoveMix()
     /// How often a node that hears a peer notices that it is behind.
-    public var gossip = 1.0
+    package var gossip = 1.0
     /// How often a new topology is sent to a member, rather than left for it to notice.
-    public var broadcast = 1.0
+    package var broadcast = 1.0
     /// How often a node asks for a later topology when the protocol tells it that there is one.
-    public var heed = 1.0
+    package var heed = 1.0
     /// From a leader's report that its partition is ready to the switch, at most.
-    public var councilDelay = Span.milliseconds(100)
+    package var councilDelay = Span.milliseconds(100)
     /// Timers between a leader's reports of its moves.
-    public var reportInterval = 10
+    package var reportInterval = 10
     /// The shard's own times: of purges, of looking for expired records, of asking whether copies may go, of comparing
     /// once more; and the rate at which newcomers are filled, in bytes a second.
-    public var purge = Span.milliseconds(10_000)
-    public var sweep = Span.milliseconds(250)
-    public var relinquish = Span.milliseconds(500)
-    public var recompare = Span.milliseconds(2000)
-    public var moveRate = 0
+    package var purge = Span.milliseconds(10_000)
+    package var sweep = Span.milliseconds(250)
+    package var relinquish = Span.milliseconds(500)
+    package var recompare = Span.milliseconds(2000)
+    package var moveRate = 0
     /// How often a leader shows itself, and how long it is believed to lead without.
-    public var beacon = Span.milliseconds(300)
-    public var leaderTimeout = Span.milliseconds(1500)
+    package var beacon = Span.milliseconds(300)
+    package var leaderTimeout = Span.milliseconds(1500)
     /// For how long a replica leaves it to each one before it to take the lead.
-    public var stagger = Span.milliseconds(500)
+    package var stagger = Span.milliseconds(500)
     /// Bytes under way to one peer: some runs have room for few changes at a time.
-    public var peerWindow = 8 << 20
+    package var peerWindow = 8 << 20
     /// Writes are acknowledged before they are synced, and lost with a machine's power.
-    public var losesUnsynced = false
+    package var losesUnsynced = false
     /// Power is lost by all machines at once as well, so that what was acknowledged may be gone.
-    public var losesMajorityOfCopies: Bool { losesUnsynced && faults[.powerLoss] != nil }
+    package var losesMajorityOfCopies: Bool { losesUnsynced && faults[.powerLoss] != nil }
     /// There is little room everywhere, so that every window and limit is reached; and values are of all sizes.
-    public var isCramped = false
+    package var isCramped = false
     /// What one node suffers from for long; nil for nothing.
-    public var sickness: Sickness?
+    package var sickness: Sickness?
     /// Nothing goes wrong: every request must be served.
-    public var isCalm = false
+    package var isCalm = false
     /// What the nodes keep their records in.
-    public var store = StoreKind.memory
+    package var store = StoreKind.memory
 
-    public init() {}
+    package init() {}
 
     var machines: Int { nodes + spares }
 
@@ -146,7 +146,7 @@ extension Scenario {
     }
 }
 
-public enum StoreKind: String, Sendable, CaseIterable {
+package enum StoreKind: String, Sendable, CaseIterable {
     /// Dictionaries: quick.
     case memory
     /// The product's own store, on a simulated disk that tears and loses what was not synced.
@@ -154,32 +154,32 @@ public enum StoreKind: String, Sendable, CaseIterable {
 }
 
 /// Which machines lose power at once.
-public enum PowerLoss: String, Sendable, CaseIterable {
+package enum PowerLoss: String, Sendable, CaseIterable {
     case one, all
 }
 
-public struct Mix: Sendable {
-    public var get = 30
-    public var staleGet = 4
-    public var put = 20
-    public var putIfAbsent = 5
-    public var putIfPresent = 3
-    public var putIfVersion = 15
-    public var delete = 6
-    public var deleteIfVersion = 3
-    public var list = 3
-    public var count = 1
-    public var setIfEqual = 3
-    public var getAndSet = 4
-    public var setIfAbsent = 2
-    public var removeIfEqual = 2
-    public var getAndDelete = 2
-    public var append = 5
-    public var add = 8
-    public var expire = 2
-    public var persist = 1
+package struct Mix: Sendable {
+    package var get = 30
+    package var staleGet = 4
+    package var put = 20
+    package var putIfAbsent = 5
+    package var putIfPresent = 3
+    package var putIfVersion = 15
+    package var delete = 6
+    package var deleteIfVersion = 3
+    package var list = 3
+    package var count = 1
+    package var setIfEqual = 3
+    package var getAndSet = 4
+    package var setIfAbsent = 2
+    package var removeIfEqual = 2
+    package var getAndDelete = 2
+    package var append = 5
+    package var add = 8
+    package var expire = 2
+    package var persist = 1
 
-    public init() {}
+    package init() {}
 
     var weights: [Int] {
         [
@@ -189,23 +189,23 @@ public struct Mix: Sendable {
     }
 }
 
-public struct MoveMix: Sendable {
-    public var admit = 2
-    public var cancel = 1
-    public var pause = 1
-    public var reorder = 1
+package struct MoveMix: Sendable {
+    package var admit = 2
+    package var cancel = 1
+    package var pause = 1
+    package var reorder = 1
     /// One node for another, any other set, fewer nodes, more nodes.
-    public var replace = 3
-    public var any = 1
-    public var shrink = 1
-    public var grow = 2
+    package var replace = 3
+    package var any = 1
+    package var shrink = 1
+    package var grow = 2
 
-    public init() {}
+    package init() {}
 
     var weights: [Int] { [admit, cancel, pause, reorder, replace, any, shrink, grow] }
 }
 
-public enum FaultKind: Int, CaseIterable, Hashable, Sendable {
+package enum FaultKind: Int, CaseIterable, Hashable, Sendable {
     /// One node is cut off from all others.
     case isolation
     /// The nodes fall into two groups that do not hear each other.
@@ -240,7 +240,7 @@ public enum FaultKind: Int, CaseIterable, Hashable, Sendable {
 }
 
 /// Whose wall clocks may be wrong while values with a time to live are there.
-public enum WrongClocks: Sendable {
+package enum WrongClocks: Sendable {
     case none
     /// The first machine's, which may be ahead: no value may end sooner than the others' clocks allow.
     case one
@@ -249,7 +249,7 @@ public enum WrongClocks: Sendable {
 }
 
 extension Scenario {
-    public init(seed: UInt64) {
+    package init(seed: UInt64) {
         var random = SeededRandom(seed: seed, stream: 1)
         self.init()
         let shapes: [(nodes: Int, replicas: Int)] = [
@@ -377,7 +377,7 @@ extension Scenario {
     }
 
     /// What the run is like, in a line.
-    public var summary: String {
+    package var summary: String {
         let names = FaultKind.allCases.filter { faults[$0] != nil }.map { "\($0)" }.joined(separator: " ")
         return "\(nodes) nodes, N=\(replicas), P=\(partitions), \(keys) keys, \(clients) clients, "
             + "\(duration.milliseconds) ms, loss \(loss), store \(store.rawValue), "

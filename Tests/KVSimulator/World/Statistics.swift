@@ -1,8 +1,8 @@
 import KVCore
 
 /// What happened in a run, or in many: to see that they exercise what they are meant to.
-public struct Statistics: Hashable, Sendable {
-    public enum Counter: Int, CaseIterable, Sendable {
+package struct Statistics: Hashable, Sendable {
+    package enum Counter: Int, CaseIterable, Sendable {
         case requests, found, absent, written, conditionFailed, listed, counted, updated, notUpdated, refused, unknown,
             lost
         case messages, dropped, loads, commits, elections, settledAtOnce, settledLater, stepDowns
@@ -23,21 +23,21 @@ public struct Statistics: Hashable, Sendable {
     package var reached: [ShardQueue: Int] = [:]
     private var counts = Array(repeating: 0, count: Counter.allCases.count)
 
-    public init() {}
+    package init() {}
 
-    public subscript(_ counter: Counter) -> Int {
+    package subscript(_ counter: Counter) -> Int {
         get { counts[counter.rawValue] }
         set { counts[counter.rawValue] = newValue }
     }
 
-    public mutating func add(_ other: Statistics) {
+    package mutating func add(_ other: Statistics) {
         for index in counts.indices { counts[index] += other.counts[index] }
         rules.add(other.rules)
         reached.merge(other.reached, uniquingKeysWith: +)
     }
 
     /// Operations with a definite outcome.
-    public var completed: Int {
+    package var completed: Int {
         self[.found] + self[.absent] + self[.written] + self[.conditionFailed] + self[.listed] + self[.counted]
             + self[.updated] + self[.notUpdated]
     }

@@ -6,7 +6,7 @@ extension Scenario {
     /// Bytes of the largest value.
     static let largestValue = 2048
 
-    public init(cramped seed: UInt64) {
+    package init(cramped seed: UInt64) {
         var random = SeededRandom(seed: seed, stream: 1)
         self.init()
         isCramped = true

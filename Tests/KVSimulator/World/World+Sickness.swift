@@ -1,7 +1,7 @@
 import KVCore
 
 /// What a node suffers from for longer than every timeout, while it runs.
-public enum Sickness: String, CaseIterable, Sendable {
+package enum Sickness: String, CaseIterable, Sendable {
     /// It is killed, and does not come back.
     case dead
     /// Its process does not run, and its connections stand.
@@ -31,7 +31,7 @@ public enum Sickness: String, CaseIterable, Sendable {
 
 extension Scenario {
     /// A cluster in which one node falls ill and stays so for a while; nothing else goes wrong.
-    public init(seed: UInt64, sickness: Sickness) {
+    package init(seed: UInt64, sickness: Sickness) {
         var random = SeededRandom(seed: seed, stream: 1)
         self.init()
         (nodes, replicas) = random.pick([(3, 3), (3, 3), (5, 3), (5, 5), (4, 3)])

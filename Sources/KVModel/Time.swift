@@ -1,23 +1,23 @@
 /// Nanoseconds of a monotonic clock whose zero means nothing.
-public struct Instant: Hashable, Comparable, Sendable {
-    public var nanoseconds: UInt64
+package struct Instant: Hashable, Comparable, Sendable {
+    package var nanoseconds: UInt64
 
     @inlinable
-    public init(nanoseconds: UInt64) { self.nanoseconds = nanoseconds }
+    package init(nanoseconds: UInt64) { self.nanoseconds = nanoseconds }
 
     @inlinable
-    public static func < (a: Self, b: Self) -> Bool { a.nanoseconds < b.nanoseconds }
+    package static func < (a: Self, b: Self) -> Bool { a.nanoseconds < b.nanoseconds }
 
     /// Saturates at both ends.
     @inlinable
-    public static func + (a: Self, span: Span) -> Self {
+    package static func + (a: Self, span: Span) -> Self {
         let (sum, overflow) = a.nanoseconds.addingReportingOverflow(span.nanoseconds)
         return Self(nanoseconds: overflow ? .max : sum)
     }
 
     /// The time from `b` to `a`; zero where `b` is later.
     @inlinable
-    public static func - (a: Self, b: Self) -> Span {
+    package static func - (a: Self, b: Self) -> Span {
         Span(nanoseconds: a.nanoseconds > b.nanoseconds ? a.nanoseconds - b.nanoseconds : 0)
     }
 }
@@ -46,13 +46,13 @@ public struct Span: Hashable, Comparable, Sendable {
 }
 
 /// What time it is, by both clocks. Timeouts go by the first, expiry of records by the second.
-public struct Now: Sendable {
-    public var monotonic: Instant
+package struct Now: Sendable {
+    package var monotonic: Instant
     /// Milliseconds since 1970, UTC.
-    public var wall: UInt64
+    package var wall: UInt64
 
     @inlinable
-    public init(monotonic: Instant, wall: UInt64) {
+    package init(monotonic: Instant, wall: UInt64) {
         self.monotonic = monotonic
         self.wall = wall
     }

@@ -1,5 +1,5 @@
 /// What a client asks of one key, or (`list`, `count`) of one partition. Each is atomic and linearizable.
-public enum Command: Hashable, Sendable {
+package enum Command: Hashable, Sendable {
     case get
     case put(Put)
     case delete(Condition)
@@ -10,7 +10,7 @@ public enum Command: Hashable, Sendable {
 
     /// Whether executing it twice, or not knowing whether it ran, can be noticed.
     @inlinable
-    public var isRead: Bool {
+    package var isRead: Bool {
         switch self {
         case .get, .list, .count: true
         case .put, .delete, .update: false
@@ -19,7 +19,7 @@ public enum Command: Hashable, Sendable {
 
     /// Whether it is about a partition rather than a key.
     @inlinable
-    public var isOfPartition: Bool {
+    package var isOfPartition: Bool {
         switch self {
         case .list, .count: true
         case .get, .put, .delete, .update: false
@@ -27,13 +27,13 @@ public enum Command: Hashable, Sendable {
     }
 }
 
-public struct Put: Hashable, Sendable {
-    public var value: [UInt8]
-    public var contentType: String
-    public var lifetime: Lifetime
-    public var condition: Condition
+package struct Put: Hashable, Sendable {
+    package var value: [UInt8]
+    package var contentType: String
+    package var lifetime: Lifetime
+    package var condition: Condition
 
-    public init(
+    package init(
         value: [UInt8], contentType: String = "", lifetime: Lifetime = .unlimited, condition: Condition = .always
     ) {
         self.value = value
@@ -51,7 +51,7 @@ public enum Lifetime: Hashable, Sendable {
     case until(UInt64)
 
     /// Saturates. A lifetime that has already passed gives an expiry that has passed, never `.never`.
-    public func expiry(at wall: UInt64) -> Expiry {
+    package func expiry(at wall: UInt64) -> Expiry {
         switch self {
         case .unlimited: return .never
         case .milliseconds(let span):
@@ -70,7 +70,7 @@ public enum Condition: Hashable, Sendable {
     case ifPresent
 
     /// Whether the condition holds of `head` (nil: absent) as a client sees it.
-    public func holds(of present: Version?) -> Bool {
+    package func holds(of present: Version?) -> Bool {
         switch self {
         case .always: true
         case .ifVersion(let version): present == version
@@ -81,68 +81,25 @@ public enum Condition: Hashable, Sendable {
 }
 
 /// One page of a partition's keys, in ring order: by slot, then bytewise.
-public struct ListQuery: Hashable, Sendable {
-    public var prefix: [UInt8]
+package struct ListQuery: Hashable, Sendable {
+    package var prefix: [UInt8]
     /// Keys after this one in ring order; nil starts at the partition's first.
-    public var after: Key?
+    package var after: Key?
     /// `1 ... maximumLimit`.
-    public var limit: Int
+    package var limit: Int
 
-    public static let maximumLimit = 1000
+    package static let maximumLimit = 1000
 
-    public init(prefix: [UInt8], after: Key?, limit: Int) {
+    package init(prefix: [UInt8], after: Key?, limit: Int) {
         self.prefix = prefix
         self.after = after
         self.limit = limit
     }
 }
 
-/// How an operation ended: done, refused (nothing changed), or unknown.
-public enum Outcome: Hashable, Sendable {
-    /// The record that `get` found; never a tombstone, never expired.
-    case found(Record)
-    /// `get` or `delete` of a key that is not there.
-    case absent
-    /// A put or delete took effect under this version.
-    case written(Version)
-    /// The condition did not hold; the version it met, nil where the key is absent.
-    case conditionFailed(Version?)
-    /// `list`: at most `limit` keys in ring order; `more` when others follow the last.
-    case listed(keys: [Key], more: Bool)
-    case counted(Int)
-    /// An update was judged. The version of the record it wrote, nil where it wrote none.
-    case updated(Version?, UpdateResult)
-    /// Nothing was changed.
-    case refused(Refusal)
-    /// The change may or may not have taken effect, or may yet.
-    case unknown(Uncertainty)
-}
-
-public enum Refusal: UInt8, Hashable, Sendable, CaseIterable {
-    /// No leader could be reached in time: too few replicas are up or in touch.
-    case noLeader = 1
-    /// A limit of this node is reached.
-    case overloaded = 2
-    /// The disk of a replica is nearly full: writes are refused, reads and deletes go on.
-    case diskFull = 3
-    /// The node is stopping.
-    case stopping = 4
-    /// A stale read found no replica that answers; or the value could be read from the disk of none that did.
-    case noReplica = 5
-    /// The node is not a member of a cluster: it waits to be admitted, or was removed.
-    case notMember = 6
-}
-
-public enum Uncertainty: UInt8, Hashable, Sendable, CaseIterable {
-    /// No answer in time after the change was proposed.
-    case timedOut = 1
-    /// The node that was carrying it out died or lost its leadership.
-    case leaderLost = 2
-}
-
 extension Command {
     /// Bytes of the values it brings.
-    public var valueBytes: Int {
+    package var valueBytes: Int {
         switch self {
         case .get, .list, .count, .delete: return 0
         case .put(let put): return put.value.count

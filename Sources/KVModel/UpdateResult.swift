@@ -1,5 +1,5 @@
 /// What became of an update that was judged.
-public enum UpdateResult: Hashable, Sendable {
+package enum UpdateResult: Hashable, Sendable {
     /// It was carried out. The value before (where asked for; nil: there was none), or the result.
     case applied(UpdateValue)
     /// The requirement did not hold, or there was nothing to change. The value before, where asked for.
@@ -8,14 +8,14 @@ public enum UpdateResult: Hashable, Sendable {
     case misfit(Misfit)
 }
 
-public enum UpdateValue: Hashable, Sendable {
+package enum UpdateValue: Hashable, Sendable {
     case none
     case bytes([UInt8])
     case integer(Int64)
 }
 
 /// Why a value does not take an update.
-public enum Misfit: UInt8, Hashable, Sendable, CaseIterable {
+package enum Misfit: UInt8, Hashable, Sendable, CaseIterable {
     /// It is no decimal integer of 64 bits.
     case notAnInteger = 1
     /// The sum would not fit 64 bits.

@@ -1,18 +1,18 @@
 /// A change of one key that depends on what the key holds: Redis's read-modify-write commands of a string. The leader
 /// judges it on the key's latest record, so it is as atomic as any other operation.
-public struct Update: Hashable, Sendable {
-    public var change: Change
+package struct Update: Hashable, Sendable {
+    package var change: Change
     /// What must hold for it to be carried out.
-    public var requirement: Requirement
+    package var requirement: Requirement
     /// What becomes of the expiry.
-    public var lifetime: LifetimeChange
+    package var lifetime: LifetimeChange
     /// Whether the answer brings the value that was there before. Only for `set`, `remove` and `keep`; the others
     /// answer with their result.
-    public var returnsPrevious: Bool
+    package var returnsPrevious: Bool
     /// A longer value is a `Misfit.tooLong`. Bytes.
-    public var maximumLength: Int
+    package var maximumLength: Int
 
-    public enum Change: Hashable, Sendable {
+    package enum Change: Hashable, Sendable {
         /// Replaces the value; creates it where it is absent.
         case set([UInt8], contentType: String)
         /// Deletes it. Not carried out where there is nothing.
@@ -31,7 +31,7 @@ public struct Update: Hashable, Sendable {
         case addNumber([UInt8])
     }
 
-    public enum Requirement: Hashable, Sendable {
+    package enum Requirement: Hashable, Sendable {
         case always
         case absent
         case present
@@ -49,12 +49,12 @@ public struct Update: Hashable, Sendable {
         case expiringAndEarlier
     }
 
-    public enum LifetimeChange: Hashable, Sendable {
+    package enum LifetimeChange: Hashable, Sendable {
         case keep
         case set(Lifetime)
     }
 
-    public init(
+    package init(
         _ change: Change, requirement: Requirement = .always, lifetime: LifetimeChange = .keep,
         returnsPrevious: Bool = false, maximumLength: Int
     ) {

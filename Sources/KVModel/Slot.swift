@@ -2,22 +2,22 @@
 ///
 /// Where a key holds a hash tag, a non-empty text between its first `{` and the first `}` after it, the tag alone is
 /// hashed, so that keys with one tag share a slot.
-public struct Slot: Hashable, Comparable, Sendable {
+package struct Slot: Hashable, Comparable, Sendable {
     /// `0 ..< count`.
-    public let raw: UInt16
+    package let raw: UInt16
 
-    public static let count = 16384
+    package static let count = 16384
 
     /// `raw` modulo `count`.
     @inlinable
-    public init(_ raw: UInt16) { self.raw = raw & UInt16(Self.count - 1) }
+    package init(_ raw: UInt16) { self.raw = raw & UInt16(Self.count - 1) }
 
     /// The slot of a key's bytes.
-    public init(key: UnsafeBufferPointer<UInt8>) {
+    package init(key: UnsafeBufferPointer<UInt8>) {
         self.init(crc16(Self.hashedPart(of: key)))
     }
 
-    public static func < (a: Self, b: Self) -> Bool { a.raw < b.raw }
+    package static func < (a: Self, b: Self) -> Bool { a.raw < b.raw }
 
     private static func hashedPart(of key: UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<UInt8> {
         guard let open = key.firstIndex(of: UInt8(ascii: "{")) else { return key }
@@ -27,22 +27,22 @@ public struct Slot: Hashable, Comparable, Sendable {
 }
 
 extension Slot: CustomStringConvertible {
-    public var description: String { "\(raw)" }
+    package var description: String { "\(raw)" }
 }
 
 extension Key {
-    public var slot: Slot { bytes.withUnsafeBufferPointer { Slot(key: $0) } }
+    package var slot: Slot { bytes.withUnsafeBufferPointer { Slot(key: $0) } }
 }
 
 extension PartitionID {
     /// The partition that holds a slot, of a ring cut into `partitions`: a power of two, `1 ... Slot.count`.
     @inlinable
-    public init(slot: Slot, partitions: Int) {
+    package init(slot: Slot, partitions: Int) {
         self.init(UInt16(truncatingIfNeeded: Int(slot.raw) * partitions / Slot.count))
     }
 
     /// The slots that this partition holds, of a ring cut into `partitions`: a power of two, `1 ... Slot.count`.
-    public func slots(partitions: Int) -> ClosedRange<Slot> {
+    package func slots(partitions: Int) -> ClosedRange<Slot> {
         let width = Slot.count / partitions
         let first = Int(raw) % partitions * width
         return Slot(UInt16(first))...Slot(UInt16(first + width - 1))
