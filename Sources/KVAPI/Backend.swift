@@ -3,12 +3,15 @@ import NIOCore
 
 /// What the doors need of the node behind them.
 package protocol Backend: AnyObject, Sendable {
-    /// Executes a command on a key. The receiver gets the reply on its loop, exactly once, with the request's token. To
-    /// be called on that loop; the reply may come before this returns.
-    func execute(_ request: KeyRequest, for receiver: ReplyReceiver)
+    /// Executes a request, whose caller is a `Caller`: it gets the request back on its loop, exactly once, with an
+    /// outcome. To be called on that loop; it may be back before this returns.
+    func execute(_ request: Request)
 
-    /// As one by one, in this order, where that is cheaper: what a client sent together.
-    func execute(_ requests: [KeyRequest], for receiver: ReplyReceiver)
+    /// As one by one, in this order, where that is cheaper: what one caller has sent together.
+    func execute(_ requests: [Request])
+
+    /// Into how many partitions the keys are cut; always the same. 1 while this node is not a member.
+    var partitions: Int { get }
 
     /// Lists keys over the whole cluster. `reply` runs on `loop`, exactly once.
     func list(
@@ -79,61 +82,53 @@ package struct NodeUsage: Sendable {
     }
 }
 
-/// A command on a key, as a client asked for it.
-package struct KeyRequest: Sendable {
-    /// Tells its reply from others of the same receiver.
-    package let token: UInt64
-    package let key: Key
-    package let slot: Slot
-    package let command: Command
-    package let options: RequestOptions
-    /// What the door has room for. A read of a value that is larger, and has to be read from the disk, may be answered
-    /// with its size instead (`Reply.needs`). Bytes.
-    package let allowance: Int
+/// Who is told what became of requests. One serves many: it is made once for a connection, and tells them apart by
+/// their tokens.
+package final class Caller: Sendable {
+    package let loop: any EventLoop
+    /// The loop's identity: it is compared for every request, and to look at the loop itself would count a reference to
+    /// it.
+    package let loopID: ObjectIdentifier
+    /// Is given requests that have ended, on `loop`.
+    package let ended: @Sendable (Request) -> Void
 
-    package init(
-        _ command: Command, key: Key, options: RequestOptions, token: UInt64 = 0, allowance: Int = .max
-    ) {
-        self.token = token
-        self.allowance = allowance
-        self.key = key
-        slot = key.slot
-        self.command = command
-        self.options = options
+    package init(on loop: any EventLoop, ended: @escaping @Sendable (Request) -> Void) {
+        self.loop = loop
+        loopID = ObjectIdentifier(loop)
+        self.ended = ended
     }
 }
 
-/// Who is told what became of commands. One serves many: it is made once for a connection, and tells them apart by
-/// tokens.
-package final class ReplyReceiver: Sendable {
-    package let loop: any EventLoop
-    /// The loop's identity: it is compared for every reply, and to look at the loop itself would count a reference to
-    /// it.
-    package let loopID: ObjectIdentifier
-    /// Is given replies on `loop`.
-    package let receive: @Sendable (_ token: UInt64, Reply) -> Void
+extension Request {
+    /// - Parameter partitions: into how many the keys are cut.
+    package convenience init(
+        _ command: Command, key: Key, partitions: Int, options: RequestOptions, caller: Caller, token: UInt64 = 0,
+        allowance: Int = .max
+    ) {
+        self.init(
+            command, key: key, partition: PartitionID(slot: key.slot, partitions: partitions), options: options,
+            caller: caller, token: token, allowance: allowance)
+    }
 
-    package init(on loop: any EventLoop, receive: @escaping @Sendable (_ token: UInt64, Reply) -> Void) {
-        self.loop = loop
-        loopID = ObjectIdentifier(loop)
-        self.receive = receive
+    package convenience init(
+        _ command: Command, key: Key, partition: PartitionID, options: RequestOptions, caller: Caller,
+        token: UInt64 = 0, allowance: Int = .max
+    ) {
+        self.init(
+            command, key: key, partition: partition, consistency: options.consistency, timeout: options.timeout,
+            redirects: options.redirects, allowance: allowance, caller: caller, token: token)
+    }
+
+    /// Of a request that doors or nodes have made.
+    @inline(__always)
+    package var doorCaller: Caller {
+        guard let caller else { preconditionFailure("a request of a client has somebody to tell") }
+        return unsafeDowncast(caller, to: Caller.self)
     }
 }
 
 extension Backend {
-    package func execute(_ requests: [KeyRequest], for receiver: ReplyReceiver) {
-        for request in requests { execute(request, for: receiver) }
-    }
-
-    /// Executes a command on a key. `reply` runs on `loop`, exactly once.
-    package func execute(
-        _ command: Command, key: Key, options: RequestOptions, on loop: any EventLoop,
-        reply: @escaping @Sendable (Reply) -> Void
-    ) {
-        execute(
-            KeyRequest(command, key: key, options: options),
-            for: ReplyReceiver(on: loop) { _, answer in reply(answer) })
-    }
+    package func execute(_ requests: [Request]) { for request in requests { execute(request) } }
 }
 
 /// Whose keys something is about.
@@ -146,8 +141,7 @@ package enum KeyScope: Hashable, Sendable {
 package struct RequestOptions: Sendable {
     package var consistency: Consistency
     package var timeout: Span
-    /// A command on a key that another node is known to lead is not carried out: the reply names that node. A stale
-    /// read that this node can answer itself is.
+    /// As `Request.redirects`.
     package var redirects = false
 
     package static let defaultTimeout = Span.milliseconds(5000)
@@ -157,35 +151,6 @@ package struct RequestOptions: Sendable {
     package init(consistency: Consistency = .linearizable, timeout: Span = Self.defaultTimeout) {
         self.consistency = consistency
         self.timeout = timeout
-    }
-}
-
-package struct Reply: Sendable {
-    package var outcome: Outcome
-    /// The id of the node that executed it.
-    package var node: String
-    /// Whom to ask instead: nothing was done here, as `RequestOptions.redirects` has it.
-    package var redirect: Redirect?
-    /// The value has about so many bytes, more than the request allowed for, and was not read: ask again with as much
-    /// room. 0 otherwise.
-    package var needs = 0
-
-    package init(outcome: Outcome, node: String, redirect: Redirect? = nil) {
-        self.outcome = outcome
-        self.node = node
-        self.redirect = redirect
-    }
-}
-
-/// The key's slot, and where clients reach the node that leads it. By reference: it is rare, and replies are moved
-/// about.
-package final class Redirect: Sendable {
-    package let slot: Slot
-    package let address: Address
-
-    package init(slot: Slot, address: Address) {
-        self.slot = slot
-        self.address = address
     }
 }
 

@@ -77,10 +77,12 @@ struct Answer {
 final class FakeBackend: Backend, @unchecked Sendable {
     static let wall: UInt64 = 1_700_000_000_000
 
+    /// (Not the request, which holds its caller.)
     struct Asked {
         var command: Command
         var key: Key
-        var options: RequestOptions
+        var timeout: Span
+        var consistency: Consistency
         var allowance: Int
     }
 
@@ -106,7 +108,7 @@ final class FakeBackend: Backend, @unchecked Sendable {
     var settings: ClusterSettings? { cluster?.topology.settings }
 
     /// Where clients are sent instead.
-    var redirect: Redirect?
+    var redirect: Address?
     var keys: Result<Int, ListFailure> = .success(0)
     var counted: [KeyScope] = []
 
@@ -116,20 +118,27 @@ final class FakeBackend: Backend, @unchecked Sendable {
             userTime: .milliseconds(1250), systemTime: .milliseconds(7))
     }
 
-    func execute(_ request: KeyRequest, for receiver: ReplyReceiver) {
+    var partitions: Int { settings?.partitions ?? 1 }
+
+    func execute(_ request: Request) {
         asked.append(
             Asked(
-                command: request.command, key: request.key, options: request.options, allowance: request.allowance))
-        var answer = Reply(outcome: outcome(request.command, request.key), node: "n2", redirect: redirect)
+                command: request.command, key: request.key, timeout: request.timeout, consistency: request.consistency,
+                allowance: request.allowance))
+        request.redirect = redirect
+        let outcome: Outcome
         if needs > request.allowance, request.command == .get {
-            answer.outcome = .refused(.overloaded)
-            answer.needs = needs
-        }
-        if isHolding {
-            held.append { receiver.receive(request.token, answer) }
+            outcome = .refused(.overloaded)
+            request.needs = needs
         } else {
-            receiver.receive(request.token, answer)
+            outcome = self.outcome(request.command, request.key)
         }
+        let answer = {
+            request.end(outcome, by: NodeNumber(2))
+            request.executorID = "n2"
+            request.doorCaller.ended(request)
+        }
+        if isHolding { held.append(answer) } else { answer() }
     }
 
     func count(

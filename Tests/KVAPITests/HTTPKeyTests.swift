@@ -20,7 +20,7 @@ final class HTTPKeyTests: XCTestCase {
                 + "Content-Type: text/plain; charset=utf-8\r\nETag: \"3.1.42\"\r\nKV-Node: n2\r\n\r\na\r\n\0b")
         XCTAssertEqual(door.backend.asked.first?.command, .get)
         XCTAssertEqual(door.backend.asked.first?.key, Key("greeting"))
-        XCTAssertEqual(door.backend.asked.first?.options.timeout, .milliseconds(5000))
+        XCTAssertEqual(door.backend.asked.first?.timeout, .milliseconds(5000))
         XCTAssertTrue(door.isOpen)
     }
 
@@ -94,7 +94,7 @@ final class HTTPKeyTests: XCTestCase {
             "HTTP/1.1 204 No Content\r\nDate: Tue, 14 Nov 2023 22:13:20 GMT\r\nETag: \"9.2.1\"\r\nKV-Node: n2\r\n\r\n")
         let asked = try XCTUnwrap(door.backend.asked.first)
         XCTAssertEqual(asked.key, Key(Array("a/b\0c".utf8)))
-        XCTAssertEqual(asked.options.timeout, .milliseconds(250))
+        XCTAssertEqual(asked.timeout, .milliseconds(250))
         XCTAssertEqual(
             asked.command,
             .put(
@@ -133,7 +133,7 @@ final class HTTPKeyTests: XCTestCase {
         let door = try Door()
         door.send(request("GET /v1/kv/a?consistency=stale"))
         door.send(request("GET /v1/kv/a?consistency=linearizable"))
-        XCTAssertEqual(door.backend.asked.map(\.options.consistency), [.stale, .linearizable])
+        XCTAssertEqual(door.backend.asked.map(\.consistency), [.stale, .linearizable])
     }
 
     func testOutcomes() throws {

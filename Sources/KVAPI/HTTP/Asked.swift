@@ -1,35 +1,31 @@
 import KVCore
 
-/// What a key operation under way was about: all that its answer needs of the request.
-struct Asked {
-    enum What {
-        /// Unless the client has one of these versions already.
-        case value(EntityTags?)
-        case put
-        case delete
-    }
-
-    let key: Key
-    let what: What
+/// How the outcome of a request on a key is answered.
+enum Asked {
+    /// Unless the client has one of these versions already.
+    case value(EntityTags?)
+    case put
+    case delete
 }
 
 extension AnswerWriter {
-    mutating func reply(_ reply: Reply, to asked: Asked, _ frame: AnswerFrame) {
-        switch (asked.what, reply.outcome) {
+    mutating func answer(_ request: Request, to asked: Asked, _ frame: AnswerFrame) {
+        let node = request.executorID
+        switch (asked, request.outcome) {
         case (.value(let tags?), .found(let record)) where tags.contains(record.version):
-            empty(.notModified, version: record.version, by: reply.node, frame)
+            empty(.notModified, version: record.version, by: node, frame)
         case (.value, .found(let record)):
-            found(record, by: reply.node, frame)
+            found(record, by: node, frame)
         case (.put, .written(let version)):
-            empty(.noContent, version: version, by: reply.node, frame)
+            empty(.noContent, version: version, by: node, frame)
         case (.delete, .written):
-            empty(.noContent, version: nil, by: reply.node, frame)
-        case (_, .absent): failure(.absent(asked.key), by: reply.node, frame)
-        case (_, .conditionFailed(let version)): failure(.conditionFailed(version), by: reply.node, frame)
-        case (_, .refused(let refusal)): failure(HTTPFailure(refusal), by: reply.node, frame)
-        case (_, .unknown(let uncertainty)): failure(HTTPFailure(uncertainty), by: reply.node, frame)
-        case (_, .found), (_, .written), (_, .listed), (_, .counted), (_, .updated):
-            failure(.unfitting, by: reply.node, frame)
+            empty(.noContent, version: nil, by: node, frame)
+        case (_, .absent): failure(.absent(request.key), by: node, frame)
+        case (_, .conditionFailed(let version)): failure(.conditionFailed(version), by: node, frame)
+        case (_, .refused(let refusal)): failure(HTTPFailure(refusal), by: node, frame)
+        case (_, .unknown(let uncertainty)): failure(HTTPFailure(uncertainty), by: node, frame)
+        case (_, .found), (_, .written), (_, .listed), (_, .counted), (_, .updated), (_, nil):
+            failure(.unfitting, by: node, frame)
         }
     }
 

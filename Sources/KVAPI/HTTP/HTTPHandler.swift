@@ -29,7 +29,7 @@ final class HTTPHandler: ChannelDuplexHandler {
     private var asked: Asked?
     private var waitingPage = WaitingPage()
     /// Given to the backend with every key operation. It holds this handler until `stop`.
-    private var receiver: ReplyReceiver?
+    private var caller: Caller?
     private var timer: Scheduled<Void>?
     private var timerDeadline = Instant(nanoseconds: .max)
 
@@ -49,7 +49,7 @@ final class HTTPHandler: ChannelDuplexHandler {
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
         let bound = NIOLoopBound(self, eventLoop: loop)
-        receiver = ReplyReceiver(on: loop) { bound.value.replied($1) }
+        caller = Caller(on: loop) { bound.value.ended($0) }
         arm()
     }
 
@@ -114,7 +114,7 @@ final class HTTPHandler: ChannelDuplexHandler {
         timer?.cancel()
         timer = nil
         context = nil
-        receiver = nil
+        caller = nil
         asked = nil
         waitingPage.end()
         charge(-charged)
@@ -214,10 +214,10 @@ extension HTTPHandler {
 extension HTTPHandler {
     private func execute(_ request: HTTPRequest) {
         switch request {
-        case .get(let key, let options, let unless): execute(.get, key, options, Asked(key: key, what: .value(unless)))
-        case .put(let key, let options, let put): execute(.put(put), key, options, Asked(key: key, what: .put))
+        case .get(let key, let options, let unless): execute(.get, key, options, .value(unless))
+        case .put(let key, let options, let put): execute(.put(put), key, options, .put)
         case .delete(let key, let options, let condition):
-            execute(.delete(condition), key, options, Asked(key: key, what: .delete))
+            execute(.delete(condition), key, options, .delete)
         case .list(let query): list(query)
         case .ring: view { json, view in json.ring(view) }
         case .place(let key): view { json, view in json.place(of: key, in: view) }
@@ -235,16 +235,17 @@ extension HTTPHandler {
     }
 
     private func execute(_ command: Command, _ key: Key, _ options: RequestOptions, _ asked: Asked) {
-        guard let receiver else { return }
+        guard let caller else { return }
         self.asked = asked
-        backend.execute(KeyRequest(command, key: key, options: options), for: receiver)
+        backend.execute(
+            Request(command, key: key, partitions: backend.partitions, options: options, caller: caller))
     }
 
-    /// The backend has replied to the key operation under way.
-    private func replied(_ reply: Reply) {
+    /// The request on a key that was under way has ended.
+    private func ended(_ request: Request) {
         guard let asked else { return }
         self.asked = nil
-        answer { answers, frame in answers.reply(reply, to: asked, frame) }
+        answer { answers, frame in answers.answer(request, to: asked, frame) }
     }
 
     private func list(_ query: ListRequest) {

@@ -128,36 +128,41 @@ extension RespConnection {
         }
     }
 
-    /// The command of a token has ended so.
-    mutating func replied(_ token: Int, _ reply: Reply) {
-        guard state != .closed else { return }
-        let size = reply.needs > 0 ? reply.needs : reply.outcome.valueSize
+    /// A request has ended; its token is the command's.
+    mutating func ended(_ request: Request) {
+        guard state != .closed, let outcome = request.outcome else { return }
+        let token = Int(truncatingIfNeeded: request.token)
+        let size = request.needs > 0 ? request.needs : outcome.valueSize
         if size > RespRoom.small, let operation = operations.underWay(token),
-            replies.putAside(operation, token: token, size, isMissing: reply.needs > 0)
+            replies.putAside(operation, token: token, size, isMissing: request.needs > 0)
         {
             return
         }
-        let sums = operations.sums(of: token, reply.outcome)
+        let sums = operations.sums(of: token, outcome)
         guard sums?.isEmpty != true, var operation = operations.end(token) else { return }
-        ended(operation, reply, sum: sums?.first)
+        ended(operation, request, outcome, sum: sums?.first)
         var number = 1
         while let next = operations.endNext(after: operation) {
-            ended(next, reply, sum: sums?[number])
+            ended(next, request, outcome, sum: sums?[number])
             operation = next
             number += 1
         }
     }
 
     /// - Parameter sum: what an addition has come to that went with others.
-    private mutating func ended(_ operation: OperationTable.Operation, _ reply: Reply, sum: Int64?) {
-        let answer = sum.map(RespAnswer.integer) ?? answer(reply, to: operation)
+    private mutating func ended(
+        _ operation: OperationTable.Operation, _ request: Request, _ outcome: Outcome, sum: Int64?
+    ) {
+        let answer = sum.map(RespAnswer.integer) ?? answer(request, outcome, to: operation)
         let ended = replies.received(answer, to: operation)
         if let ended, ended === gathering { gathering = nil }
     }
 
-    private func answer(_ reply: Reply, to operation: OperationTable.Operation) -> RespAnswer {
-        if let redirect = reply.redirect { return .failure(.moved(redirect)) }
-        return operation.expectation.answer(reply.outcome, session.server)
+    private func answer(
+        _ request: Request, _ outcome: Outcome, to operation: OperationTable.Operation
+    ) -> RespAnswer {
+        if let address = request.redirect { return .failure(.moved(request.key.slot, address)) }
+        return operation.expectation.answer(outcome, session.server)
     }
 
     /// The task under way has ended so.

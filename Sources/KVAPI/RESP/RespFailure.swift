@@ -168,8 +168,8 @@ extension RespFailure {
         }
     }
 
-    static func moved(_ redirect: Redirect) -> Self {
-        Self("MOVED \(redirect.slot) \(redirect.address.host):\(redirect.address.port)")
+    static func moved(_ slot: Slot, _ address: Address) -> Self {
+        Self("MOVED \(slot) \(address.host):\(address.port)")
     }
 
     static let unfitting = Self(

@@ -23,7 +23,7 @@ final class RespHandler: ChannelDuplexHandler {
     /// How many commands are begun together.
     private static let together = 16
     /// What is to be performed next: commands on keys, and then something else.
-    private var requests: [KeyRequest] = []
+    private var requests: [Request] = []
     private var effect: RespConnection.Effect?
     private var isFlushScheduled = false
     private var isReadHeld = false
@@ -32,7 +32,7 @@ final class RespHandler: ChannelDuplexHandler {
     private let linearizable: RequestOptions
     private let stale: RequestOptions
     /// Given to the backend with every command. It holds this handler until `stop`.
-    private var receiver: ReplyReceiver?
+    private var caller: Caller?
     private var scheduledFlush: (@Sendable () -> Void)?
     private var onFreed: (@Sendable () -> Void)?
     /// What takes more than one command on one key, and is under way.
@@ -63,7 +63,7 @@ final class RespHandler: ChannelDuplexHandler {
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
         let bound = NIOLoopBound(self, eventLoop: loop)
-        receiver = ReplyReceiver(on: loop) { bound.value.replied($0, $1) }
+        caller = Caller(on: loop) { bound.value.ended($0) }
         scheduledFlush = { bound.value.endTurn() }
         onFreed = { bound.value.budgetFreed() }
     }
@@ -116,7 +116,7 @@ final class RespHandler: ChannelDuplexHandler {
         timer?.cancel()
         timer = nil
         context = nil
-        receiver = nil
+        caller = nil
         scheduledFlush = nil
         onFreed = nil
     }
@@ -127,8 +127,8 @@ final class RespHandler: ChannelDuplexHandler {
 // MARK: - Effects
 
 extension RespHandler {
-    private func replied(_ token: UInt64, _ reply: Reply) {
-        connection.replied(Int(truncatingIfNeeded: token), reply)
+    private func ended(_ request: Request) {
+        connection.ended(request)
         perform()
     }
 
@@ -157,12 +157,15 @@ extension RespHandler {
 
     /// Takes the commands of a pipeline that may be begun, some at a time.
     private func gather(_ now: Instant) {
+        guard let caller else { return }
         while requests.count < Self.together, let next = connection.next(now: now) {
             switch consume next {
             case .execute(let token, let key, let command, let isStale, let allowance):
                 let options = isStale ? stale : linearizable
                 requests.append(
-                    KeyRequest(command, key: key, options: options, token: UInt64(token), allowance: allowance))
+                    Request(
+                        command, key: key, partitions: server.backend.partitions, options: options, caller: caller,
+                        token: UInt64(token), allowance: allowance))
             case let other: return effect = other
             }
         }
@@ -171,7 +174,7 @@ extension RespHandler {
     /// False where there was nothing to do.
     private func performGathered() -> Bool {
         let isIdle = requests.isEmpty && effect == nil
-        if !requests.isEmpty, let receiver { server.backend.execute(requests, for: receiver) }
+        if !requests.isEmpty { server.backend.execute(requests) }
         requests.removeAll(keepingCapacity: true)
         if let effect = effect.take() { perform(effect) }
         return !isIdle

@@ -35,7 +35,7 @@ final class RespTaskRunner: @unchecked Sendable {
     private var failure: RespFailure?
     private var isFinished = false
     private var nextPage: ListCursor?
-    private var receiver: ReplyReceiver?
+    private var caller: Caller?
     private var generator = SystemRandomNumberGenerator()
 
     init(
@@ -235,22 +235,23 @@ extension RespTaskRunner {
         page(from: place, limit: ListQuery.maximumLimit) { [self] page in
             self.page = page.entries.map(\.key)
             nextPage = page.next
-            receiver = ReplyReceiver(on: loop) { [self] _, reply in deleted(reply.outcome) }
+            caller = Caller(on: loop) { [self] in deleted($0) }
             guard !self.page.isEmpty else { return endPage() }
             for _ in 0..<min(server.options.flushWidth, self.page.count) { deleteNext() }
         }
     }
 
     private func deleteNext() {
-        guard let receiver, let key = page.popLast() else { return }
+        guard let caller, let key = page.popLast() else { return }
         deleting += 1
         let options = RequestOptions(timeout: timeout)
-        backend.execute(KeyRequest(.delete(.always), key: key, options: options), for: receiver)
+        backend.execute(
+            Request(.delete(.always), key: key, partitions: backend.partitions, options: options, caller: caller))
     }
 
-    private func deleted(_ outcome: Outcome) {
+    private func deleted(_ request: Request) {
         deleting -= 1
-        switch outcome {
+        switch request.outcome {
         case .refused(let refusal): failure = failure ?? RespFailure(refusal)
         case .unknown(let uncertainty): failure = failure ?? RespFailure(uncertainty)
         default: break
@@ -260,7 +261,7 @@ extension RespTaskRunner {
     }
 
     private func endPage() {
-        receiver = nil
+        caller = nil
         if let failure {
             let words = failure.text.split(separator: " ", maxSplits: 1)
             return finish(

@@ -7,6 +7,19 @@ class Environment {
     var random: SplitMix
     var isDraining = false
     var effects: [ShardEffect] = []
+
+    /// Requests of this node's clients that have ended, for the caller of the shard.
+    var finished: [Request] = []
+    /// Those that this node's replicas have turned away, for the router.
+    var turnedAway: [(Request, hint: NodeNumber?)] = []
+    /// Those that are with other nodes, or wait for a leader.
+    var pursued: RequestTable
+    /// All that must be answered in time.
+    var deadlines: Deadlines
+    /// Requests of this node's clients that have not ended.
+    var underWay = 0
+    /// The one that is being submitted: whoever submits it sees whether it has ended.
+    var submitting: Request?
     /// Peers in touch: their boot counters, since when, and whether they pass requests on.
     private(set) var up: [NodeNumber: (boot: UInt64, since: Instant, relays: Bool)] = [:]
 
@@ -23,13 +36,50 @@ class Environment {
     /// The boot counter that each peer had when it was last in touch.
     private var lastBoot: [NodeNumber: UInt64] = [:]
 
-    init(me: NodeNumber, options: ShardOptions, epoch: Epoch, now: Now, seed: UInt64) {
+    init(
+        me: NodeNumber, boot: UInt64, shard: Int, options: ShardOptions, epoch: Epoch, now: Now, seed: UInt64
+    ) {
         self.me = me
         self.options = options
         self.epoch = epoch
         self.now = now
         started = now.monotonic
         random = SplitMix(seed: seed)
+        pursued = RequestTable(boot: boot, shard: shard)
+        deadlines = Deadlines(now: now.monotonic)
+    }
+
+    // MARK: Requests
+
+    /// Ends a request, unless it has ended before: it is answered once.
+    func finish(_ request: Request, _ outcome: Outcome) { finish(request, outcome, by: me) }
+
+    /// - Parameter node: executed it.
+    func finish(_ request: Request, _ outcome: Outcome, by node: NodeNumber) {
+        guard !request.isFinished else { return }
+        request.end(outcome, by: node)
+        deadlines.remove(request)
+        switch request.origin {
+        case .peer(let asker, let id): send(asker, .reply(id, .forwarded(.outcome(outcome))))
+        case .client:
+            underWay -= 1
+            if let pursuit = request.pursuit { pursued.remove(pursuit.id) }
+            if request !== submitting { finished.append(request) }
+        }
+    }
+
+    /// This node's replica does not lead, and does not know better than `hint` who does.
+    func turnAway(_ request: Request, hint: NodeNumber?) {
+        guard !request.isFinished else { return }
+        request.stage = .begun
+        switch request.origin {
+        case .peer(let asker, let id):
+            // It is that node's to find another.
+            request.stage = .finished
+            deadlines.remove(request)
+            send(asker, .reply(id, .forwarded(.notLeader(hint: hint))))
+        case .client: turnedAway.append((request, hint))
+        }
     }
 
     func send(_ node: NodeNumber, _ message: PeerMessage) { effects.append(.send(node, message)) }

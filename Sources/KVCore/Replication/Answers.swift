@@ -7,10 +7,7 @@ extension Replica {
         leader.round += 1
         if quorum.members.count > 1 { context.decide(.confirmReads) }
         leader.roundSent = now
-        for index in leader.answers.indices.reversed() {
-            guard leader.answers[index].round == 0 else { break }
-            leader.answers[index].round = leader.round
-        }
+        leader.answers.begin(round: leader.round)
         sendConfirms(leader)
         answerWhatMayBe(leader)
     }
@@ -107,8 +104,8 @@ extension Replica {
         guard !leader.answers.isEmpty else { return }
         let rules = context.options.rules
         let confirmed = confirmedRound(leader)
-        var lapsed: [Operation] = []
-        leader.answers.removeAll { answer in
+        var lapsed: [Request] = []
+        leader.answers.drop { answer in
             guard let outcome = answer.outcome else { return false }
             guard answer.round != 0 && answer.round <= confirmed || !rules.confirmReads else { return false }
             guard isChosen(answer, leader) || !rules.answerOnlyChosen else {
@@ -116,71 +113,53 @@ extension Replica {
                 return false
             }
             if answer.expiry.hasPassed(at: context.now.wall) {
-                lapsed.append(answer.operation)
+                lapsed.append(answer.request)
             } else {
-                context.finish(answer.operation.origin, outcome)
+                context.finish(answer.request, outcome)
             }
             return true
         }
         // What they saw expired before it was chosen. Until then a read without the leader may have found the record
         // before it, so nobody may be told that it was there.
         if !lapsed.isEmpty { context.decide(.reviewExpired) }
-        for operation in lapsed { execute(operation, leader, keyIsKnown: false) }
+        for request in lapsed { execute(request, leader, keyIsKnown: false) }
     }
 
     private func isChosen(_ answer: WaitingAnswer, _ leader: Leader) -> Bool {
-        guard answer.operation.command.isOfPartition else { return answer.base == 0 || leader.isChosen(answer.base) }
+        guard answer.request.command.isOfPartition else { return answer.base == 0 || leader.isChosen(answer.base) }
         guard answer.base >= leader.base else { return true }
         let count = min(answer.base - leader.base + 1, UInt64(leader.proposals.count))
         return leader.proposals.prefix(Int(count)).allSatisfy(\.isChosen)
     }
 
     func loadedAnswer(_ ballot: Ballot, id: UInt64, _ value: LoadedValue) {
-        guard let leader, leader.ballot == ballot, let index = leader.answers.firstIndex(where: { $0.id == id })
-        else { return }
+        guard let leader, leader.ballot == ballot else { return }
+        let isWanted: Bool
         switch value {
-        case .record(let record): leader.answers[index].outcome = .found(record)
-        case .damaged where !context.options.rules.rememberDamaged: leader.answers[index].outcome = .absent
+        case .record(let record): isWanted = leader.answers.loaded(id, .found(record))
+        case .damaged where !context.options.rules.rememberDamaged: isWanted = leader.answers.loaded(id, .absent)
         // It says nothing of what the key holds now. Until this copy can be read, there is no answer.
-        case .gone: leader.held.append(leader.answers.remove(at: index).operation)
-        case .damaged: holdUnreadable([leader.answers.remove(at: index).operation], leader)
+        case .gone:
+            let request = leader.answers.remove(id)
+            if let request { leader.held.append(request, as: .held) }
+            isWanted = request != nil
+        case .damaged:
+            let request = leader.answers.remove(id)
+            if let request { holdUnreadable([request], leader) }
+            isWanted = request != nil
         }
+        guard isWanted else { return }
         answerWhatMayBe(leader)
     }
 
-    /// Operations of a key whose value this copy has lost: they wait for the repair, if there is anybody to repair it
+    /// Requests of a key whose value this copy has lost: they wait for the repair, if there is anybody to repair it
     /// from.
-    func holdUnreadable(_ operations: [Operation], _ leader: Leader) {
+    func holdUnreadable(_ requests: [Request], _ leader: Leader) {
         guard quorum.members.contains(where: { $0 != context.me && context.isUp($0) }) else {
-            for operation in operations { context.finish(operation.origin, .refused(.noReplica)) }
+            for request in requests { context.finish(request, .refused(.noReplica)) }
             return
         }
-        leader.held += operations
-        for operation in operations { leader.unreadable.insert(operation.key) }
-    }
-
-    /// Why an operation that has been held to its deadline was not carried out.
-    func refusal(ofHeld operation: Operation, _ leader: Leader) -> Refusal {
-        leader.unreadable.contains(operation.key) ? .noReplica : .noLeader
-    }
-
-    /// Refuses what has waited to its deadline without being proposed.
-    func expireOperations(_ leader: Leader) {
-        func expire(_ operation: Operation) -> Bool {
-            guard operation.deadline <= now else { return false }
-            context.finish(operation.origin, .refused(refusal(ofHeld: operation, leader)))
-            return true
-        }
-        leader.held.removeAll(where: expire)
-        leader.answers.removeAll { expire($0.operation) }
-        for key in leader.backlogs.keys.sorted() {
-            leader.backlogs[key]?.operations.removeAll(where: expire)
-            if leader.backlogs[key]?.operations.isEmpty == true { leader.backlogs[key] = nil }
-        }
-        for key in leader.recoveries.keys.sorted() {
-            guard let waiting = leader.recoveries[key]?.operations, !waiting.isEmpty else { continue }
-            leader.recoveries[key]?.operations.removeAll(where: expire)
-            dropRecoveryIfUnwanted(key, leader)
-        }
+        leader.held.append(requests, as: .held)
+        for request in requests { leader.unreadable.insert(request.key) }
     }
 }

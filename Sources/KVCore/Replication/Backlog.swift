@@ -1,13 +1,13 @@
-/// Operations of one key that cannot be judged yet, in the order in which they came: the first needs a value that is
+/// Requests of one key that cannot be judged yet, in the order in which they came: the first needs a value that is
 /// being read from disk, or must not be judged on the record in flight. Whatever comes for the key meanwhile queues
 /// behind it.
 struct Backlog {
-    var operations: [Operation]
+    var requests: RequestQueue
     /// The read from disk that it waits for; 0 where it waits for the record in flight to be chosen.
     var load: UInt64
 }
 
-/// Why an operation cannot be judged yet.
+/// Why a request cannot be judged yet.
 enum Obstacle {
     /// The record in flight may have expired before it is chosen.
     case inFlight
@@ -16,9 +16,9 @@ enum Obstacle {
 }
 
 extension Replica {
-    func queue(_ operation: Operation, behind obstacle: Obstacle, _ leader: Leader) {
-        leader.backlogs[operation.key] = Backlog(
-            operations: [operation], load: beginLoad(obstacle, operation.key, leader))
+    func queue(_ request: Request, behind obstacle: Obstacle, _ leader: Leader) {
+        leader.backlogs[request.key] = Backlog(
+            requests: RequestQueue(request, as: .judging), load: beginLoad(obstacle, request.key, leader))
     }
 
     /// Returns the read's number; 0 where it takes none.
@@ -34,7 +34,9 @@ extension Replica {
         switch value {
         case .record(let record): advanceBacklog(key, loaded: record, leader)
         case .gone: advanceBacklog(key, loaded: nil, leader)
-        case .damaged: holdUnreadable(leader.backlogs.removeValue(forKey: key)?.operations ?? [], leader)
+        case .damaged:
+            guard var backlog = leader.backlogs.removeValue(forKey: key) else { return }
+            holdUnreadable(backlog.requests.takeAll(), leader)
         }
     }
 
@@ -46,7 +48,9 @@ extension Replica {
 
     /// Nothing of what waits to be judged has been proposed, so it may as well be passed on.
     func holdBacklogs(_ leader: Leader) {
-        for key in leader.backlogs.keys.sorted() { leader.held += leader.backlogs[key]?.operations ?? [] }
+        for key in leader.backlogs.keys.sorted() {
+            leader.held.append(leader.backlogs[key]?.requests.takeAll() ?? [], as: .held)
+        }
         leader.backlogs = [:]
     }
 
@@ -54,14 +58,15 @@ extension Replica {
     private func advanceBacklog(_ key: Key, loaded: Record?, _ leader: Leader) {
         guard var backlog = leader.backlogs.removeValue(forKey: key) else { return }
         guard leader.transfer == nil, majorityIsUp else {
-            leader.held += backlog.operations
+            leader.held.append(backlog.requests.takeAll(), as: .held)
             return context.markDirty(self)
         }
-        for (index, operation) in backlog.operations.enumerated() {
+        let requests = backlog.requests.takeAll()
+        for (index, request) in requests.enumerated() {
             // What the latest record is was known when the first of them came, and this leader has lost no track of it
             // since.
-            guard let obstacle = judge(operation, loaded: loaded, keyIsKnown: true, leader) else { continue }
-            backlog.operations.removeFirst(index)
+            guard let obstacle = judge(request, loaded: loaded, keyIsKnown: true, leader) else { continue }
+            backlog.requests.append(Array(requests[index...]), as: .judging)
             backlog.load = beginLoad(obstacle, key, leader)
             leader.backlogs[key] = backlog
             return

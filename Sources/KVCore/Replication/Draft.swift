@@ -16,12 +16,3 @@ struct Draft: Equatable {
     /// The same once more.
     init(_ record: Record) { self.init(value: record.value, expiry: record.expiry, contentType: record.contentType) }
 }
-
-/// Who waits for a change to be chosen, and what to tell then.
-struct Requester {
-    let origin: OperationOrigin
-    /// Of an update; nil for other commands.
-    var result: UpdateResult?
-
-    func outcome(as version: Version) -> Outcome { result.map { .updated(version, $0) } ?? .written(version) }
-}

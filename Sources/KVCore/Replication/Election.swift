@@ -1,7 +1,7 @@
 /// What a leadership that ends leaves to the next one of the same node.
 struct Unfinished {
     /// Nothing of them has been proposed.
-    var operations: [Operation] = []
+    var requests = RequestQueue()
     /// Proposed and sent, not known to be chosen.
     var proposals: [Carried] = []
 
@@ -9,7 +9,7 @@ struct Unfinished {
         let key: Key
         let version: Version
         /// Nil for a record that was proposed again.
-        let requester: Requester?
+        let request: Request?
     }
 }
 
@@ -230,12 +230,9 @@ extension Replica {
         // It has had its turn.
         if isIncomplete { vacantSince = now }
         backoffUntil = now + Span(nanoseconds: wait)
-        for operation in candidate.unfinished.operations {
-            context.results.append((operation.origin, .notLeader(hint: leaderHint)))
-        }
-        for proposal in candidate.unfinished.proposals {
-            guard let requester = proposal.requester else { continue }
-            context.results.append((requester.origin, .outcome(.unknown(.leaderLost))))
+        for request in candidate.unfinished.requests.takeAll() { context.turnAway(request, hint: leaderHint) }
+        for case let request? in candidate.unfinished.proposals.map(\.request) {
+            context.finish(request, .unknown(.leaderLost))
         }
     }
 

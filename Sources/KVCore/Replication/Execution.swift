@@ -1,4 +1,4 @@
-// What a leader does with an operation: propose a change, answer from what it knows, or find out first.
+// What a leader does with a request: propose a change, answer from what it knows, or find out first.
 
 extension Replica {
     /// - Parameter hearsAll: all replicas have promised, and those whose copies are whole are no majority.
@@ -40,7 +40,7 @@ extension Replica {
         }
         if !isSettled { beginSettling() }
         carryOn(candidate.unfinished.proposals, leader)
-        for operation in candidate.unfinished.operations { submit(operation) }
+        for request in candidate.unfinished.requests.takeAll() { submit(request) }
         if quorum.isJoint { mend(leader) }
     }
 
@@ -60,20 +60,21 @@ extension Replica {
             self.candidate = nil
             guard candidate.phase == .canvassing else { return candidate.unfinished }
             // It has no claim yet.
-            for operation in candidate.unfinished.operations {
-                context.results.append((operation.origin, .notLeader(hint: nil)))
-            }
+            for request in candidate.unfinished.requests.takeAll() { context.turnAway(request, hint: nil) }
             return nil
         }
         guard let leader else { return nil }
         endLeadership(leader)
-        var unfinished = Unfinished(operations: leader.held)
+        var unfinished = Unfinished()
+        unfinished.requests.append(leader.held.takeAll(), as: .electing)
         for proposal in leader.proposals where !proposal.isChosen { unfinished.proposals += proposal.unfinished }
-        unfinished.operations += leader.answers.map(\.operation)
-        for key in leader.backlogs.keys.sorted() { unfinished.operations += leader.backlogs[key]?.operations ?? [] }
+        unfinished.requests.append(leader.answers.takeAll(), as: .electing)
+        for key in leader.backlogs.keys.sorted() {
+            unfinished.requests.append(leader.backlogs[key]?.requests.takeAll() ?? [], as: .electing)
+        }
         for key in leader.recoveries.keys.sorted() {
-            guard let recovery = leader.recoveries[key] else { continue }
-            unfinished.operations += recovery.operations
+            guard var recovery = leader.recoveries.removeValue(forKey: key) else { continue }
+            unfinished.requests.append(recovery.requests.takeAll(), as: .electing)
             unfinished.proposals += recovery.carried
         }
         return unfinished
@@ -99,111 +100,91 @@ extension Replica {
         guard let leader else { return }
         endLeadership(leader)
         if let hint, hint != context.me { sawLeader(hint) }
-        let redirect = ForwardResult.notLeader(hint: hint)
         let firstUnsent = leader.unsent.first ?? .max
         for proposal in leader.proposals where !proposal.isChosen {
-            for case let requester? in proposal.carried.map(\.requester) {
-                context.results.append((requester.origin, .outcome(.unknown(.leaderLost))))
+            for case let request? in proposal.carried.map(\.request) {
+                context.finish(request, .unknown(.leaderLost))
             }
-            guard let requester = proposal.requester else { continue }
-            let wasSent = proposal.record.version.sequence < firstUnsent
-            context.results.append((requester.origin, wasSent ? .outcome(.unknown(.leaderLost)) : redirect))
+            guard let request = proposal.request else { continue }
+            if proposal.record.version.sequence < firstUnsent {
+                context.finish(request, .unknown(.leaderLost))
+            } else {
+                context.turnAway(request, hint: hint)
+            }
         }
-        for answer in leader.answers { context.results.append((answer.operation.origin, redirect)) }
+        for request in leader.answers.takeAll() { context.turnAway(request, hint: hint) }
         for key in leader.backlogs.keys.sorted() {
-            for operation in leader.backlogs[key]?.operations ?? [] {
-                context.results.append((operation.origin, redirect))
-            }
+            for request in leader.backlogs[key]?.requests.takeAll() ?? [] { context.turnAway(request, hint: hint) }
         }
-        for operation in leader.held { context.results.append((operation.origin, redirect)) }
+        for request in leader.held.takeAll() { context.turnAway(request, hint: hint) }
         for key in leader.recoveries.keys.sorted() {
-            for operation in leader.recoveries[key]?.operations ?? [] {
-                context.results.append((operation.origin, redirect))
-            }
-            for case let requester? in (leader.recoveries[key]?.carried ?? []).map(\.requester) {
-                context.results.append((requester.origin, .outcome(.unknown(.leaderLost))))
+            guard var recovery = leader.recoveries.removeValue(forKey: key) else { continue }
+            for request in recovery.requests.takeAll() { context.turnAway(request, hint: hint) }
+            for case let request? in recovery.carried.map(\.request) {
+                context.finish(request, .unknown(.leaderLost))
             }
         }
     }
 
-    func submit(_ operation: Operation) {
+    func submit(_ request: Request) {
         if let leader {
             if leader.transfer != nil || !majorityIsUp {
                 if leader.transfer == nil { context.decide(.holdAlone) }
-                leader.held.append(operation)
+                leader.held.append(request, as: .held)
             } else {
-                execute(operation, leader, keyIsKnown: false)
+                execute(request, leader, keyIsKnown: false)
             }
         } else if let candidate {
-            candidate.unfinished.operations.append(operation)
+            candidate.unfinished.requests.append(request, as: .electing)
         } else {
-            let hint = leaderHint.flatMap { context.isUp($0) ? $0 : nil }
-            context.results.append((operation.origin, .notLeader(hint: hint)))
+            context.turnAway(request, hint: leaderHint.flatMap { context.isUp($0) ? $0 : nil })
         }
     }
 
-    /// Takes back an operation of this node's client: why it was not carried out; nil where it has been proposed
-    /// already.
-    func withdraw(_ id: RequestID) -> Refusal? {
-        let held = leader?.held.first { $0.origin == .local(id) }
-        guard takeBack(id) else { return nil }
-        guard let leader, let held else { return .noLeader }
-        return refusal(ofHeld: held, leader)
-    }
-
-    private func takeBack(_ id: RequestID) -> Bool {
-        let origin = OperationOrigin.local(id)
-        func take(_ operations: inout [Operation]) -> Bool {
-            guard let index = operations.firstIndex(where: { $0.origin == origin }) else { return false }
-            operations.remove(at: index)
-            return true
+    /// Takes a request back from the queue that it is in: why it was not carried out; nil where it has been proposed.
+    func withdraw(_ request: Request) -> Refusal? {
+        switch request.stage {
+        case .electing: candidate?.unfinished.requests.remove(request)
+        case .held:
+            guard let leader else { break }
+            leader.held.remove(request)
+            if leader.unreadable.contains(request.key) { return .noReplica }
+        case .judging:
+            guard let leader else { break }
+            leader.backlogs[request.key]?.requests.remove(request)
+            if leader.backlogs[request.key]?.requests.isEmpty == true { leader.backlogs[request.key] = nil }
+        case .recovering:
+            guard let leader else { break }
+            leader.recoveries[request.key]?.requests.remove(request)
+            dropRecoveryIfUnwanted(request.key, leader)
+        case .confirming: leader?.answers.withdraw(request)
+        case .begun, .waiting, .forwarded, .proposed, .finished: return nil
         }
-        if let candidate { return take(&candidate.unfinished.operations) }
-        guard let leader else { return false }
-        if take(&leader.held) { return true }
-        if let index = leader.answers.firstIndex(where: { $0.operation.origin == origin }) {
-            leader.answers.remove(at: index)
-            return true
-        }
-        for key in leader.backlogs.keys.sorted() {
-            if var backlog = leader.backlogs[key], take(&backlog.operations) {
-                leader.backlogs[key] = backlog.operations.isEmpty ? nil : backlog
-                return true
-            }
-        }
-        for key in leader.recoveries.keys.sorted() {
-            if var recovery = leader.recoveries[key], take(&recovery.operations) {
-                leader.recoveries[key] = recovery
-                dropRecoveryIfUnwanted(key, leader)
-                return true
-            }
-        }
-        return false
+        assert(request.stage == .begun, "a request's stage names the queue that it is in")
+        return .noLeader
     }
 
     /// Tries again what was held, as far as it can go now.
     func releaseHeld() {
         guard let leader, leader.transfer == nil, !leader.held.isEmpty, majorityIsUp else { return }
-        let held = leader.held
-        leader.held = []
-        for operation in held { submit(operation) }
+        for request in leader.held.takeAll() { submit(request) }
     }
 
     /// `keyIsKnown`: a majority has just told the latest record of the key, and this copy holds it.
-    func execute(_ operation: Operation, _ leader: Leader, keyIsKnown: Bool) {
-        switch operation.command {
-        case .list(let query): return executeList(operation, query, leader)
-        case .count: return executeCount(operation, leader)
+    func execute(_ request: Request, _ leader: Leader, keyIsKnown: Bool) {
+        switch request.command {
+        case .list(let query): return executeList(request, query, leader)
+        case .count: return executeCount(request, leader)
         case .get, .put, .delete, .update: break
         }
-        if !leader.backlogs.isEmpty, leader.backlogs[operation.key] != nil {
-            leader.backlogs[operation.key]?.operations.append(operation)
-        } else if case .get = operation.command, leader.isSettled, leader.recoveries.isEmpty,
-            leader.inFlight.isEmpty || leader.inFlight[operation.key] == nil
+        if !leader.backlogs.isEmpty, leader.backlogs[request.key] != nil {
+            leader.backlogs[request.key]?.requests.append(request, as: .judging)
+        } else if case .get = request.command, leader.isSettled, leader.recoveries.isEmpty,
+            leader.inFlight.isEmpty || leader.inFlight[request.key] == nil
         {
-            readChosen(operation, leader)
-        } else if let obstacle = judge(operation, loaded: nil, keyIsKnown: keyIsKnown, leader) {
-            queue(operation, behind: obstacle, leader)
+            readChosen(request, leader)
+        } else if let obstacle = judge(request, loaded: nil, keyIsKnown: keyIsKnown, leader) {
+            queue(request, behind: obstacle, leader)
         }
     }
 
@@ -225,21 +206,20 @@ extension Replica {
     }
 
     /// A read of a key that is not under change, where this copy is the truth: in one look at the store.
-    private func readChosen(_ operation: Operation, _ leader: Leader) {
-        switch context.store.read(partition, operation.key) {
-        case .absent: wait(operation, .absent, base: 0, leader)
+    private func readChosen(_ request: Request, _ leader: Leader) {
+        switch context.store.read(partition, request.key) {
+        case .absent: wait(request, .absent, base: 0, leader)
         case .found(let record):
             guard record.head.isPresent(at: context.now.wall) else {
-                return wait(operation, .absent, base: bury(operation.key, record.head, leader), leader)
+                return wait(request, .absent, base: bury(request.key, record.head, leader), leader)
             }
-            wait(operation, .found(record), base: 0, leader)
+            wait(request, .found(record), base: 0, leader)
         case .onDisk(let ticket):
-            let head = context.store.head(partition, operation.key)
+            let head = context.store.head(partition, request.key)
             guard let head, head.isPresent(at: context.now.wall) else {
-                return wait(operation, .absent, base: bury(operation.key, head, leader), leader)
+                return wait(request, .absent, base: bury(request.key, head, leader), leader)
             }
-            wait(operation, nil, base: 0, leader)
-            context.load(ticket, for: .answer(partition, leader.ballot, id: leader.lastAnswerID))
+            wait(request, nil, loading: ticket, base: 0, leader)
         }
     }
 
@@ -276,50 +256,50 @@ extension Replica {
         return areAll
     }
 
-    /// Judges an operation on its key's latest record, unless that must be recovered first; returns what it must wait
+    /// Judges a request on its key's latest record, unless that must be recovered first; returns what it must wait
     /// for. `loaded` is a record of the key, read from disk some time ago.
-    func judge(_ operation: Operation, loaded: Record?, keyIsKnown: Bool, _ leader: Leader) -> Obstacle? {
-        let base = leader.inFlight[operation.key] ?? 0
+    func judge(_ request: Request, loaded: Record?, keyIsKnown: Bool, _ leader: Leader) -> Obstacle? {
+        let base = leader.inFlight[request.key] ?? 0
         var latest: RecordHead?
         var record: Record?
         var ground = Expiry.never
         if let proposal = leader.proposal(base) {
-            guard mayJudge(operation.command, on: proposal) else {
+            guard mayJudge(request.command, on: proposal) else {
                 context.decide(.awaitExpiring)
                 return .inFlight
             }
             record = proposal.record
             latest = record?.head
         } else {
-            latest = context.store.head(partition, operation.key)
+            latest = context.store.head(partition, request.key)
             let isKnown = leader.isSettled || keyIsKnown || latest?.version.ballot == leader.ballot
-            let mayGuess = !context.options.rules.answerOnlyChosen && operation.command != .get
+            let mayGuess = !context.options.rules.answerOnlyChosen && request.command != .get
             // What the last leadership had under way comes first.
             let isCarried =
-                leader.recoveries.isEmpty ? false : leader.recoveries[operation.key]?.carried.isEmpty == false
-            guard !isCarried, isKnown || operation.command.isBlind || mayGuess else {
-                recover(operation.key, for: operation, leader)
+                leader.recoveries.isEmpty ? false : leader.recoveries[request.key]?.carried.isEmpty == false
+            guard !isCarried, isKnown || request.command.isBlind || mayGuess else {
+                recover(request.key, for: request, leader)
                 return nil
             }
             if isKnown { ground = latest?.expiry ?? .never }
             if loaded?.version == latest?.version { record = loaded }
         }
         while true {
-            let evaluation = Evaluation(operation.command, latest: latest, record: record, wall: context.now.wall)
+            let evaluation = Evaluation(request.command, latest: latest, record: record, wall: context.now.wall)
             switch evaluation {
             case .write(let draft, let result):
-                let requester = Requester(origin: operation.origin, result: result)
                 if let refusal = refusal(of: draft) {
-                    context.finish(operation.origin, .refused(refusal))
+                    context.finish(request, .refused(refusal))
                 } else {
-                    propose(operation.key, draft, for: requester, over: ground, leader)
+                    request.result = result
+                    propose(request.key, draft, for: request, over: ground, leader)
                 }
             case .answer(let outcome):
-                let tombstone = bury(operation.key, latest, leader)
-                wait(operation, outcome, base: tombstone == 0 ? base : tombstone, leader)
-            case .answerRecord: waitForRecord(operation, base: base, leader)
+                let tombstone = bury(request.key, latest, leader)
+                wait(request, outcome, base: tombstone == 0 ? base : tombstone, leader)
+            case .answerRecord: waitForRecord(request, base: base, leader)
             case .readValue:
-                switch context.store.read(partition, operation.key) {
+                switch context.store.read(partition, request.key) {
                 case .absent: latest = nil
                 case .found(let found): record = found
                 case .onDisk(let ticket): return .onDisk(ticket)
@@ -330,7 +310,7 @@ extension Replica {
         }
     }
 
-    /// Whether an operation may be judged on a record in flight.
+    /// Whether a request may be judged on a record in flight.
     ///
     /// If the record expires before it is chosen, it has never been there: until then, what it replaces may have been
     /// seen. A change that was judged on it would have been judged on nothing. So it waits, unless what the record
@@ -347,35 +327,37 @@ extension Replica {
         return context.proposedBytes < context.options.maximumProposedBytes ? nil : .overloaded
     }
 
-    private func waitForRecord(_ operation: Operation, base: UInt64, _ leader: Leader) {
+    private func waitForRecord(_ request: Request, base: UInt64, _ leader: Leader) {
         if let proposal = leader.proposal(base) {
-            return wait(operation, .found(proposal.record), base: base, leader)
+            return wait(request, .found(proposal.record), base: base, leader)
         }
-        switch context.store.read(partition, operation.key) {
-        case .absent: wait(operation, .absent, base: base, leader)
-        case .found(let record): wait(operation, .found(record), base: base, leader)
+        switch context.store.read(partition, request.key) {
+        case .absent: wait(request, .absent, base: base, leader)
+        case .found(let record): wait(request, .found(record), base: base, leader)
         case .onDisk(let ticket):
-            wait(operation, nil, base: base, leader)
-            context.load(ticket, for: .answer(partition, leader.ballot, id: leader.lastAnswerID))
+            wait(request, nil, loading: ticket, base: base, leader)
         }
     }
 
-    func wait(_ operation: Operation, _ outcome: Outcome?, base: UInt64, _ leader: Leader) {
+    /// - Parameters:
+    ///   - outcome: nil where its value is read by `ticket`.
+    ///   - base: the proposal that it is based on; 0 where that is a record known to be chosen.
+    func wait(
+        _ request: Request, _ outcome: Outcome?, loading ticket: ReadTicket? = nil, base: UInt64, _ leader: Leader
+    ) {
         // The only replica is a majority, and what it rests on is chosen: there is nothing to wait for.
-        if base == 0, quorum.members.count == 1, let outcome { return context.finish(operation.origin, outcome) }
-        leader.lastAnswerID += 1
-        let expiry = expiryInFlight(operation, base: base, leader)
-        leader.answers.append(
-            WaitingAnswer(
-                id: leader.lastAnswerID, operation: operation, outcome: outcome, base: base, expiry: expiry))
+        if base == 0, quorum.members.count == 1, let outcome { return context.finish(request, outcome) }
+        let expiry = expiryInFlight(request, base: base, leader)
+        let id = leader.answers.append(request, outcome, base: base, expiry: expiry)
+        if let ticket { context.load(ticket, for: .answer(partition, leader.ballot, id: id)) }
         leader.wantsRound = true
         context.markDirty(self)
     }
 
     /// When the proposal that an answer is based on stops being there; never where it is not, or is a whole
     /// partition's.
-    private func expiryInFlight(_ operation: Operation, base: UInt64, _ leader: Leader) -> Expiry {
-        guard !operation.command.isOfPartition, let head = leader.proposal(base)?.record.head else { return .never }
+    private func expiryInFlight(_ request: Request, base: UInt64, _ leader: Leader) -> Expiry {
+        guard !request.command.isOfPartition, let head = leader.proposal(base)?.record.head else { return .never }
         return head.isPresent(at: context.now.wall) ? head.expiry : .never
     }
 }

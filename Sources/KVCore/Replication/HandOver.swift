@@ -116,7 +116,6 @@ extension Replica {
         }
         releaseHeld()
         if !leader.isAtRest || !leader.held.isEmpty {
-            expireOperations(leader)
             resendConfirms(leader)
             resendReads(leader)
         }

@@ -23,8 +23,7 @@ final class Leader {
     var unsent: [UInt64] = []
 
     // Answers that change nothing.
-    var answers: [WaitingAnswer] = []
-    var lastAnswerID: UInt64 = 0
+    var answers = WaitingAnswers()
     /// Confirmation rounds: the newest asked for, whether the next is wanted, and the newest that each replica has
     /// confirmed.
     var round: UInt64 = 0
@@ -40,8 +39,8 @@ final class Leader {
     /// When this node was last in touch with a majority.
     var majoritySeen: Instant
 
-    /// Operations that wait for a majority to be in touch, for a hand-over to end, or for the partition to settle.
-    var held: [Operation] = []
+    /// Requests that wait for a majority to be in touch, for a hand-over to end, or for the partition to settle.
+    var held = RequestQueue()
     /// Keys whose values this node's disk has spoiled, as reads of them have shown: what is held of them waits for
     /// another replica's copy.
     var unreadable: Set<Key> = []
@@ -93,7 +92,7 @@ final class Leader {
 
     func isChosen(_ sequence: UInt64) -> Bool { proposal(sequence)?.isChosen ?? true }
 
-    /// Nothing of this leader's is under way, so that another may take over and no operation is cut off.
+    /// Nothing of this leader's is under way, so that another may take over and no request is cut off.
     var isAtRest: Bool {
         inFlight.isEmpty && unsent.isEmpty && answers.isEmpty && recoveries.isEmpty && backlogs.isEmpty
     }
@@ -104,8 +103,8 @@ final class Leader {
 final class Proposal {
     let key: Key
     let record: Record
-    /// Who asked for it; nil for a record that is proposed again.
-    let requester: Requester?
+    /// Asked for it; nil for a record that is proposed again.
+    let request: Request?
     /// The proposal of the same key that was in flight when this was made, 0 for none: it is chosen when this is.
     let previous: UInt64
     /// Until when something that this replaces may be seen before this is chosen: the latest expiry among the record
@@ -127,10 +126,10 @@ final class Proposal {
     /// one.
     var carried: [Unfinished.Carried] = []
 
-    init(key: Key, record: Record, requester: Requester?, previous: UInt64, ground: Expiry, now: Instant) {
+    init(key: Key, record: Record, request: Request?, previous: UInt64, ground: Expiry, now: Instant) {
         self.key = key
         self.record = record
-        self.requester = requester
+        self.request = request
         self.previous = previous
         self.ground = ground
         sent = now
@@ -143,9 +142,9 @@ final class Proposal {
             // It is the last of them, under another version.
             var changes = carried
             let last = changes.removeLast()
-            return changes + [Unfinished.Carried(key: key, version: record.version, requester: last.requester)]
+            return changes + [Unfinished.Carried(key: key, version: record.version, request: last.request)]
         }
-        return [Unfinished.Carried(key: key, version: record.version, requester: requester)]
+        return [Unfinished.Carried(key: key, version: record.version, request: request)]
     }
 
     /// What it holds in memory, about.
@@ -156,15 +155,87 @@ final class Proposal {
 /// ballot after it came.
 struct WaitingAnswer {
     let id: UInt64
-    let operation: Operation
+    let request: Request
     /// Nil while the value is read from disk.
     var outcome: Outcome?
     /// The proposal it is based on; 0 where that is a record known to be chosen.
     let base: UInt64
-    /// When what it is based on, still in flight, ends to be there: past it, the operation is executed again.
+    /// When what it is based on, still in flight, ends to be there: past it, the request is executed again.
     let expiry: Expiry
     /// The confirmation round that it takes; 0 until the tick ends.
     var round: UInt64 = 0
+}
+
+/// The answers of one leader that wait, in the order in which they came.
+///
+/// A request that is withdrawn stays in its place as one that nobody waits for, so that it need not be searched for;
+/// the places are given up when they are more than the others.
+struct WaitingAnswers {
+    private var places: [WaitingAnswer] = []
+    private var withdrawn = 0
+    private var lastID: UInt64 = 0
+
+    var isEmpty: Bool { places.count == withdrawn }
+
+    /// - Parameter outcome: nil while the value is read from disk.
+    /// - Returns: the answer's number, by which `loaded` finds it.
+    @discardableResult
+    mutating func append(_ request: Request, _ outcome: Outcome?, base: UInt64, expiry: Expiry) -> UInt64 {
+        lastID += 1
+        request.stage = .confirming
+        places.append(WaitingAnswer(id: lastID, request: request, outcome: outcome, base: base, expiry: expiry))
+        return lastID
+    }
+
+    /// Those that wait for no round yet wait for this one.
+    mutating func begin(round: UInt64) {
+        for place in places.indices.reversed() {
+            guard places[place].round == 0 else { break }
+            places[place].round = round
+        }
+    }
+
+    mutating func withdraw(_ request: Request) {
+        assert(request.stage == .confirming, "it is taken out once")
+        request.stage = .begun
+        withdrawn += 1
+        if withdrawn * 2 > places.count { drop { _ in false } }
+    }
+
+    /// Takes out those that are `done`, and those that nobody waits for.
+    mutating func drop(_ done: (WaitingAnswer) -> Bool) {
+        places.removeAll { $0.request.stage != .confirming || done($0) }
+        withdrawn = 0
+    }
+
+    mutating func takeAll() -> [Request] {
+        let requests = places.map(\.request).filter { $0.stage == .confirming }
+        for request in requests { request.stage = .begun }
+        places = []
+        withdrawn = 0
+        return requests
+    }
+
+    /// The value has been read.
+    ///
+    /// - Returns: false where nobody waits for it any more.
+    mutating func loaded(_ id: UInt64, _ outcome: Outcome) -> Bool {
+        guard let place = place(id) else { return false }
+        places[place].outcome = outcome
+        return true
+    }
+
+    /// The value could not be read.
+    mutating func remove(_ id: UInt64) -> Request? {
+        guard let place = place(id) else { return nil }
+        let request = places.remove(at: place).request
+        request.stage = .begun
+        return request
+    }
+
+    private func place(_ id: UInt64) -> Int? {
+        places.firstIndex { $0.id == id && $0.request.stage == .confirming }
+    }
 }
 
 struct Transfer {

@@ -2,14 +2,14 @@
 // made.
 
 extension Replica {
-    func executeList(_ operation: Operation, _ query: ListQuery, _ leader: Leader) {
-        guard leader.isSettled else { return leader.held.append(operation) }
+    func executeList(_ request: Request, _ query: ListQuery, _ leader: Leader) {
+        guard leader.isSettled else { return leader.held.append(request, as: .held) }
         if leader.listings.window(for: query) == nil {
             beginWalk(query, leader)
             advanceWalks(leader)
         }
-        guard let index = leader.listings.window(for: query) else { return leader.held.append(operation) }
-        tell(operation, query, from: index, leader)
+        guard let index = leader.listings.window(for: query) else { return leader.held.append(request, as: .held) }
+        tell(request, query, from: index, leader)
     }
 
     private func beginWalk(_ query: ListQuery, _ leader: Leader) {
@@ -66,7 +66,7 @@ extension Replica {
         leader.listings.add(key, limit: context.options.listingWindow)
     }
 
-    private func tell(_ operation: Operation, _ query: ListQuery, from index: Int, _ leader: Leader) {
+    private func tell(_ request: Request, _ query: ListQuery, from index: Int, _ leader: Leader) {
         let window = leader.listings.windows[index]
         let limit = max(query.limit, 1)
         var keys: [Key] = []
@@ -88,21 +88,21 @@ extension Replica {
             place += 1
         }
         leader.listings.used(index, gone: gone, now: now)
-        guard bury(expired, leader) else { return leader.held.append(operation) }
+        guard bury(expired, leader) else { return leader.held.append(request, as: .held) }
         let more = keys.count > limit || window.end != nil
         if more, keys.isEmpty || expired.count == context.options.maximumBuried {
             // The rest of the window is gone, or going: what comes after it is looked for.
             if place == window.entries.count { leader.listings.drop(index) }
-            return leader.held.append(operation)
+            return leader.held.append(request, as: .held)
         }
         if keys.count > limit { keys.removeLast() }
         if !more, first == 0 { leader.listings.drop(index) }
         // A key under change is listed or not as the change will have it, once that is chosen.
-        wait(operation, .listed(keys: keys, more: more), base: leader.sequence, leader)
+        wait(request, .listed(keys: keys, more: more), base: leader.sequence, leader)
     }
 
-    func executeCount(_ operation: Operation, _ leader: Leader) {
-        guard leader.isSettled else { return leader.held.append(operation) }
+    func executeCount(_ request: Request, _ leader: Leader) {
+        guard leader.isSettled else { return leader.held.append(request, as: .held) }
         // What has expired counts until there is a tombstone above it: nobody may be told of it before.
         buryExpired(leader)
         var count = context.store.usage(partition).keys
@@ -113,7 +113,7 @@ extension Replica {
             if context.store.head(partition, proposal.key)?.isTombstone == false { count -= 1 }
             if proposal.record.value != nil { count += 1 }
         }
-        wait(operation, .counted(count), base: leader.sequence, leader)
+        wait(request, .counted(count), base: leader.sequence, leader)
     }
 
     /// Puts tombstones above what has expired in the partition, up to `maximumBuried`; the rest is left to be swept.

@@ -231,7 +231,7 @@ extension Replica {
             if leader.recoveries[key] == nil {
                 leader.lastRecoveryID += 1
                 leader.recoveries[key] = Recovery(
-                    id: leader.lastRecoveryID, sent: now, answered: ReplicaMask(ownIndex), operations: [])
+                    id: leader.lastRecoveryID, sent: now, answered: ReplicaMask(ownIndex))
             }
             leader.recoveries[key]?.isLoading = true
             context.load(ticket, for: .propose(partition, leader.ballot, key))

@@ -2,10 +2,10 @@
 
 extension Replica {
     /// - Parameters:
-    ///   - requester: nil for a record that nobody asked for.
+    ///   - request: nil for a record that nobody asked for.
     ///   - ground: of the latest record where that is known to be chosen, when it expires; else never.
     func propose(
-        _ key: Key, _ draft: Draft, for requester: Requester? = nil, over ground: Expiry = .never, _ leader: Leader
+        _ key: Key, _ draft: Draft, for request: Request? = nil, over ground: Expiry = .never, _ leader: Leader
     ) {
         leader.sequence += 1
         let sequence = leader.sequence
@@ -19,7 +19,8 @@ extension Replica {
             version: Version(ballot: leader.ballot, sequence: sequence), expiry: draft.expiry, value: draft.value,
             contentType: draft.contentType)
         let proposal = Proposal(
-            key: key, record: record, requester: requester, previous: previous, ground: ground, now: now)
+            key: key, record: record, request: request, previous: previous, ground: ground, now: now)
+        request?.stage = .proposed
         leader.proposals.append(proposal)
         context.proposedBytes += proposal.bytes
         leader.unsent.append(sequence)
@@ -88,8 +89,8 @@ extension Replica {
         var next: Proposal? = newest
         while let proposal = next, !proposal.isChosen {
             proposal.isChosen = true
-            if let requester = proposal.requester {
-                context.finish(requester.origin, requester.outcome(as: proposal.record.version))
+            if let request = proposal.request {
+                context.finish(request, request.written(as: proposal.record.version))
             }
             if !proposal.carried.isEmpty { answerCarried(proposal) }
             next = leader.proposal(proposal.previous)
@@ -103,9 +104,9 @@ extension Replica {
 
     private func answerCarried(_ proposal: Proposal) {
         for (index, change) in proposal.carried.enumerated() {
-            guard let requester = change.requester else { continue }
+            guard let request = change.request else { continue }
             let isLast = index == proposal.carried.count - 1
-            context.finish(requester.origin, requester.outcome(as: isLast ? proposal.record.version : change.version))
+            context.finish(request, request.written(as: isLast ? proposal.record.version : change.version))
         }
     }
 

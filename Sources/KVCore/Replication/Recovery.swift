@@ -9,7 +9,7 @@ struct Recovery {
     /// This leader's own copy is the latest, must be proposed again, and is being read from disk.
     var isLoading = false
     /// What waits for it. Empty for a recovery that serves settling.
-    var operations: [Operation]
+    var requests = RequestQueue()
     /// Changes of the key that this node's last leadership had under way, oldest first.
     var carried: [Unfinished.Carried] = []
 }
@@ -17,15 +17,15 @@ struct Recovery {
 // MARK: - Recovering a key
 
 extension Replica {
-    func recover(_ key: Key, for operation: Operation?, _ leader: Leader) {
+    func recover(_ key: Key, for request: Request?, _ leader: Leader) {
         if leader.recoveries[key] != nil {
-            if let operation { leader.recoveries[key]?.operations.append(operation) }
+            if let request { leader.recoveries[key]?.requests.append(request, as: .recovering) }
             return
         }
         leader.lastRecoveryID += 1
         let recovery = Recovery(
             id: leader.lastRecoveryID, sent: now, answered: ReplicaMask(ownIndex),
-            operations: operation.map { [$0] } ?? [])
+            requests: request.map { RequestQueue($0, as: .recovering) } ?? RequestQueue())
         leader.recoveries[key] = recovery
         if prove(recovery.answered, strictly: false) { return resolve(key, recovery, leader) }
         sendReads(key, recovery, leader)
@@ -46,7 +46,7 @@ extension Replica {
             }
             leader.lastRecoveryID += 1
             leader.recoveries[proposal.key] = Recovery(
-                id: leader.lastRecoveryID, sent: now, answered: ReplicaMask(ownIndex), operations: [],
+                id: leader.lastRecoveryID, sent: now, answered: ReplicaMask(ownIndex),
                 carried: [proposal])
             keys.append(proposal.key)
         }
@@ -151,7 +151,7 @@ extension Replica {
         guard let recovery = leader.recoveries[key] else { return }
         leader.lastRecoveryID += 1
         leader.recoveries[key] = Recovery(
-            id: leader.lastRecoveryID, sent: now, answered: ReplicaMask(ownIndex), operations: recovery.operations,
+            id: leader.lastRecoveryID, sent: now, answered: ReplicaMask(ownIndex), requests: recovery.requests,
             carried: recovery.carried)
         dropRecoveryIfUnwanted(key, leader)
     }
@@ -163,8 +163,8 @@ extension Replica {
         guard last.version == latest else { return loseTrack(of: carried) }
         if isChosen {
             for change in carried {
-                guard let requester = change.requester else { continue }
-                context.finish(requester.origin, requester.outcome(as: change.version))
+                guard let request = change.request else { continue }
+                context.finish(request, request.written(as: change.version))
             }
         } else {
             leader.proposal(leader.sequence)?.carried = carried
@@ -173,28 +173,26 @@ extension Replica {
 
     private func loseTrack(of carried: [Unfinished.Carried]) {
         if !carried.isEmpty { context.decide(.loseTrack) }
-        for case let requester? in carried.map(\.requester) {
-            context.results.append((requester.origin, .outcome(.unknown(.leaderLost))))
-        }
+        for case let request? in carried.map(\.request) { context.finish(request, .unknown(.leaderLost)) }
     }
 
     func proposeAgain(_ key: Key, _ record: Record, _ leader: Leader) {
         propose(key, Draft(record), leader)
     }
 
-    /// Those whose operations have all been refused would otherwise gather for as long as no majority answers.
+    /// Those whose requests have all been refused would otherwise gather for as long as no majority answers.
     func dropRecoveryIfUnwanted(_ key: Key, _ leader: Leader) {
-        guard let recovery = leader.recoveries[key], recovery.operations.isEmpty, recovery.carried.isEmpty,
+        guard let recovery = leader.recoveries[key], recovery.requests.isEmpty, recovery.carried.isEmpty,
             !recovery.isLoading, leader.settling?.recovering.contains(key) != true
         else { return }
         leader.recoveries[key] = nil
     }
 
     func finishRecovery(_ key: Key, _ leader: Leader) {
-        guard let recovery = leader.recoveries.removeValue(forKey: key) else { return }
+        guard var recovery = leader.recoveries.removeValue(forKey: key) else { return }
         // Those that have come to an end are no longer among them.
         loseTrack(of: recovery.carried)
-        for operation in recovery.operations { execute(operation, leader, keyIsKnown: true) }
+        for request in recovery.requests.takeAll() { execute(request, leader, keyIsKnown: true) }
         advanceSettling(leader)
     }
 }

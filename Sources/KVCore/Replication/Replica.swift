@@ -279,12 +279,12 @@ extension Replica {
     }
 
     /// The same for a client of this node: the answer comes as a deferred or loaded `ownPeek`.
-    func peekForClient(_ id: RequestID, key: Key) {
-        guard !isIncomplete else { return whenDurable(.noPeek(id)) }
-        switch context.store.read(partition, key) {
-        case .absent: whenDurable(.ownPeek(id, nil))
-        case .found(let record): whenDurable(.ownPeek(id, record))
-        case .onDisk(let ticket): context.load(ticket, for: .ownPeek(id, partition))
+    func peekForClient(_ request: Request) {
+        guard !isIncomplete else { return whenDurable(.noPeek(request)) }
+        switch context.store.read(partition, request.key) {
+        case .absent: whenDurable(.ownPeek(request, nil))
+        case .found(let record): whenDurable(.ownPeek(request, record))
+        case .onDisk(let ticket): context.load(ticket, for: .ownPeek(request))
         }
     }
 

@@ -3,8 +3,6 @@ import DequeModule
 /// What the replicas of a shard share besides: the store, and what waits for it.
 final class ReplicaContext: Environment {
     let store: any RecordStore
-    /// Operations that have ended here, for the router to pass on.
-    var results: [(OperationOrigin, ForwardResult)] = []
     /// Partitions with something to send at the end of this tick.
     var dirty: [PartitionID] = []
     /// Reads under way, and what each is for.
@@ -62,15 +60,15 @@ final class ReplicaContext: Environment {
     private var deferredBytes = 0
 
     init(
-        me: NodeNumber, store: any RecordStore, options: ShardOptions, partitions: Int, mayLackRecords: Bool,
-        epoch: Epoch, now: Now, seed: UInt64
+        me: NodeNumber, boot: UInt64, shard: Int, store: any RecordStore, options: ShardOptions, partitions: Int,
+        mayLackRecords: Bool, epoch: Epoch, now: Now, seed: UInt64
     ) {
         self.store = store
         self.mayLackRecords = mayLackRecords
         partitionCount = max(partitions, 1)
         listingBudget = options.listingSlice
         moveBudget = MoveBudget(rate: options.moveRate, now: now.monotonic)
-        super.init(me: me, options: options, epoch: epoch, now: now, seed: seed)
+        super.init(me: me, boot: boot, shard: shard, options: options, epoch: epoch, now: now, seed: seed)
     }
 
     func decide(_ rule: ProtocolRule) { decided[rule] &+= 1 }
@@ -92,8 +90,6 @@ final class ReplicaContext: Environment {
         replica.isDirty = true
         dirty.append(replica.partition)
     }
-
-    func finish(_ origin: OperationOrigin, _ outcome: Outcome) { results.append((origin, .outcome(outcome))) }
 
     func isListing(_ partition: PartitionID) {
         listing.removeAll { $0 == partition }
@@ -198,9 +194,9 @@ enum DeferredAction {
     /// This leader's own accept.
     case accepted(PartitionID, Ballot, sequence: UInt64)
     /// This node's own copy, read on a client's behalf.
-    case ownPeek(RequestID, Record?)
+    case ownPeek(Request, Record?)
     /// The same, where this node's own copy is not to be told of.
-    case noPeek(RequestID)
+    case noPeek(Request)
 
     /// Bytes of an answer; of what is small by itself, none.
     var heldBytes: Int {
@@ -223,7 +219,7 @@ enum DeferredAction {
 enum LoadPurpose {
     /// To answer a waiting read of this leader.
     case answer(PartitionID, Ballot, id: UInt64)
-    /// To judge the operations of a key that wait for its value.
+    /// To judge the requests of a key that wait for its value.
     case judge(PartitionID, Ballot, Key, id: UInt64)
     /// To re-propose this leader's own copy under its ballot.
     case propose(PartitionID, Ballot, Key)
@@ -232,5 +228,5 @@ enum LoadPurpose {
     case readResult(PartitionHeader, id: UInt64, key: Key, to: NodeNumber)
     case peeked(RequestID, PartitionID, to: NodeNumber)
     /// A stale or leaderless read of this node's own copy.
-    case ownPeek(RequestID, PartitionID)
+    case ownPeek(Request)
 }

@@ -1,67 +1,22 @@
 /// What the router needs of this node's own replica of a partition.
 protocol LocalReplica {
-    /// It leads, or is about to: operations are for it.
-    var takesOperations: Bool { get }
+    /// It leads, or is about to: requests are for it.
+    var takesRequests: Bool { get }
     var leads: Bool { get }
     /// It asks whether it may lead, and may be told that another does whom it does not reach.
     var isCanvassing: Bool { get }
     /// Who else seems to lead.
     var leaderHint: NodeNumber? { get }
-    func submit(_ operation: Operation)
-    /// Takes back an operation submitted for a client of this node: why it was not carried out; nil where it has been
-    /// proposed, or is not there.
-    func withdraw(_ id: RequestID) -> Refusal?
+    func submit(_ request: Request)
+    /// Takes a request back from the queue that it is in: why it was not carried out; nil where it has been proposed.
+    func withdraw(_ request: Request) -> Refusal?
     /// Reads this node's own copy; the answer comes through `Router.receivePeeked`.
-    func peekForClient(_ id: RequestID, key: Key)
+    func peekForClient(_ request: Request)
 }
 
 /// What a node does for its clients: it finds the leader of each key's partition, there or here, and sees every request
 /// to one answer. It never sends a change a second time once it may have been proposed.
 struct Router<Local: LocalReplica> {
-    /// (A class: every answer looks at it, and a copy would count the parts of the request anew.)
-    final class Pending {
-        enum Place: Equatable {
-            /// For a leader to be known.
-            case waiting
-            /// With this node's own replica.
-            case here
-            case remote(NodeNumber)
-        }
-
-        let request: ClientRequest
-        var place = Place.waiting
-        let began: Instant
-        /// When it was last sent to a leader.
-        var sent: Instant
-        /// How often it was sent to a node that turned out not to lead.
-        var attempts = 0
-        var peek: Peek?
-        /// It was given to a node that reaches the leader, or may; when last, and how often.
-        var isRelayed = false
-        var relayed: Instant?
-        var relays = 0
-        /// The leader that a read was given to before it went to another as well: whoever answers first does.
-        var alsoAsked: NodeNumber?
-        /// A stale read waits for this node's own copy, which it asked last.
-        var isReadingHere = false
-        /// This node's own copy cannot be read.
-        var isUnreadableHere = false
-
-        init(_ request: ClientRequest, now: Instant) {
-            self.request = request
-            began = now
-            sent = now
-        }
-
-        /// Only `get` can be answered from any copy; everything else goes to the leader whatever was asked for.
-        var isStaleRead: Bool { request.consistency == .stale && request.command == .get }
-    }
-
-    /// A read of several replicas' own copies: enough of the same version prove it chosen.
-    struct Peek {
-        var answers: [NodeNumber: Record?] = [:]
-    }
-
     let context: Environment
     var relays: Relays
     private var quorums: [Quorum] = []
@@ -69,7 +24,6 @@ struct Router<Local: LocalReplica> {
     private var changed: [Epoch] = []
     /// Whom this node last heard to lead a partition that it does not hold.
     private var hints: [NodeNumber?]
-    private(set) var pending: [RequestID: Pending] = [:]
 
     init(context: Environment, topology: Topology, boot: UInt64, shard: Int) {
         self.context = context
@@ -102,39 +56,37 @@ struct Router<Local: LocalReplica> {
 
     // MARK: Beginning
 
-    mutating func begin(_ id: RequestID, _ request: ClientRequest, _ replica: Local?) {
-        guard Int(request.partition.raw) < quorums.count, pending[id] == nil else {
-            return answer(id, .refused(.noReplica), by: context.me)
-        }
-        guard pending.count < context.options.maximumRequests else {
-            return answer(id, .refused(.overloaded), by: context.me)
-        }
-        let entry = Pending(request, now: now)
-        pending[id] = entry
-        if entry.isStaleRead {
-            startStaleRead(id, entry, replica)
+    mutating func begin(_ request: Request, _ replica: Local?) {
+        if request.isStaleRead {
+            request.stage = .waiting
+            startStaleRead(request, pursue(request), replica)
         } else {
-            route(id, entry, replica)
+            route(request, replica)
         }
     }
 
+    /// A request that other nodes, or the passing of time, may have to do with: it has a number from now on.
+    private func pursue(_ request: Request) -> Pursuit {
+        if let pursuit = request.pursuit { return pursuit }
+        let pursuit = Pursuit(id: context.pursued.insert(request), began: request.began)
+        request.pursuit = pursuit
+        return pursuit
+    }
+
     /// Hands a request to its leader if one is known; it waits otherwise.
-    private func route(_ id: RequestID, _ entry: Pending, _ replica: Local?) {
-        let request = entry.request
-        entry.place = .waiting
-        entry.isRelayed = false
-        entry.alsoAsked = nil
-        if let replica, replica.takesOperations, !replica.isCanvassing || relayTarget(entry) == nil {
-            entry.place = .here
-            replica.submit(
-                Operation(
-                    origin: .local(id), key: request.key, command: request.command, deadline: request.deadline))
+    private func route(_ request: Request, _ replica: Local?) {
+        request.stage = .waiting
+        request.pursuit?.isRelayed = false
+        request.pursuit?.alsoAsked = nil
+        if let replica, replica.takesRequests, !replica.isCanvassing || relayTarget(request) == nil {
+            replica.submit(request)
             // A candidacy may come to nothing, again and again.
-            if !replica.leads { startPeek(id, entry, replica) }
-        } else if let destination = destination(entry, replica) {
-            send(id, entry, to: destination)
+            if !replica.leads { startPeek(request, replica) }
+        } else if let destination = destination(request, replica) {
+            send(request, to: destination)
         } else {
-            startPeek(id, entry, replica)
+            _ = pursue(request)
+            startPeek(request, replica)
         }
     }
 
@@ -146,124 +98,119 @@ struct Router<Local: LocalReplica> {
         case helper(NodeNumber)
     }
 
-    private func send(_ id: RequestID, _ entry: Pending, to destination: Destination) {
-        let request = entry.request
+    private func send(_ request: Request, to destination: Destination) {
         let timeout = request.deadline - now
-        entry.sent = now
+        let pursuit = pursue(request)
+        pursuit.sent = now
         switch destination {
         case .leader(let node):
-            entry.place = .remote(node)
-            context.send(node, .request(header(id, request), .forward(timeout: timeout, command: request.command)))
+            request.stage = .forwarded(node)
+            context.send(node, .request(header(request), .forward(timeout: timeout, command: request.command)))
         case .helper(let node):
-            if case .remote(let leader) = entry.place { entry.alsoAsked = leader }
-            entry.place = .remote(node)
-            entry.isRelayed = true
-            entry.relayed = now
-            entry.relays += 1
-            context.send(node, .request(header(id, request), .relay(timeout: timeout, command: request.command)))
+            if case .forwarded(let leader) = request.stage { pursuit.alsoAsked = leader }
+            request.stage = .forwarded(node)
+            pursuit.isRelayed = true
+            pursuit.relayed = now
+            pursuit.relays += 1
+            context.send(node, .request(header(request), .relay(timeout: timeout, command: request.command)))
         }
     }
 
-    private func header(_ id: RequestID, _ request: ClientRequest) -> RequestHeader {
+    private func header(_ request: Request) -> RequestHeader {
         RequestHeader(
-            id, epoch: changed[Int(request.partition.raw)], partition: request.partition, key: request.key)
+            pursue(request).id, epoch: changed[Int(request.partition.raw)], partition: request.partition,
+            key: request.key)
     }
 
     /// A node in touch that may reach the leader where this one does not, and has not been asked a moment ago; nil
     /// while the leader may just be about to be known.
-    private func relayTarget(_ entry: Pending) -> NodeNumber? {
-        guard now - entry.began >= context.options.leaderlessAfter,
-            entry.relayed.map({ now - $0 >= context.options.retry }) ?? true
-        else { return nil }
-        let able = quorums[Int(entry.request.partition.raw)].members.filter {
-            $0 != context.me && entry.place != .remote($0) && context.isUp($0) && context.relays($0)
+    private func relayTarget(_ request: Request) -> NodeNumber? {
+        guard now - request.began >= context.options.leaderlessAfter else { return nil }
+        let pursuit = pursue(request)
+        guard pursuit.relayed.map({ now - $0 >= context.options.retry }) ?? true else { return nil }
+        let able = quorums[Int(request.partition.raw)].members.filter {
+            $0 != context.me && request.stage != .forwarded($0) && context.isUp($0) && context.relays($0)
         }
         guard !able.isEmpty else {
-            entry.relayed = now
+            pursuit.relayed = now
             return nil
         }
-        return able[entry.relays % able.count]
+        return able[pursuit.relays % able.count]
     }
 
-    private func destination(_ entry: Pending, _ replica: Local?) -> Destination? {
+    private func destination(_ request: Request, _ replica: Local?) -> Destination? {
         if let replica {
             if let hint = replica.leaderHint, context.isUp(hint) { return .leader(hint) }
-            return relayTarget(entry).map(Destination.helper)
+            return relayTarget(request).map(Destination.helper)
         }
-        let partition = Int(entry.request.partition.raw)
+        let partition = Int(request.partition.raw)
         // It may have led the partition itself until a moment ago.
         if let hint = hints[partition], hint != context.me {
             if context.isUp(hint) { return .leader(hint) }
             // Who leads is known and out of touch: others may reach it.
-            if let helper = relayTarget(entry) { return .helper(helper) }
+            if let helper = relayTarget(request) { return .helper(helper) }
         }
         let up = quorums[partition].members.filter { context.isUp($0) && $0 != context.me }
-        return up.isEmpty ? nil : .leader(up[entry.attempts % up.count])
+        return up.isEmpty ? nil : .leader(up[(request.pursuit?.attempts ?? 0) % up.count])
     }
 
     // MARK: Answers
 
-    private mutating func answer(_ id: RequestID, _ outcome: Outcome, by node: NodeNumber) {
-        pending[id] = nil
-        context.effects.append(.answer(id, outcome, by: node))
-    }
-
-    /// This node's replica has ended, or turned away, a request.
-    ///
-    /// - Parameter replicas: this node's, by partition.
-    mutating func localResult(_ id: RequestID, _ result: ForwardResult, _ replicas: [Local?]) {
-        guard let entry = pending[id], entry.place == .here else { return }
-        finish(id, entry, result, from: context.me, replicas)
-    }
-
+    /// Another node has answered, or does not lead.
     mutating func receiveForwarded(
         _ id: RequestID, _ result: ForwardResult, from node: NodeNumber, _ replicas: [Local?]
     ) {
         guard !relays.isRelay(id) else { return relayed(id, result, from: node) }
-        guard let entry = pending[id], takesAnswer(of: node, entry, result) else { return }
-        finish(id, entry, result, from: node, replicas)
+        // It comes late where there is none: the request has been answered by others, or its time was over.
+        guard let request = context.pursued[id], let pursuit = request.pursuit,
+            takesAnswer(of: node, request, pursuit, result)
+        else { return }
+        switch result {
+        case .outcome(let outcome):
+            let partition = Int(request.partition.raw)
+            if !pursuit.isRelayed, hints[partition] != node { hints[partition] = node }
+            context.finish(request, outcome, by: node)
+        case .notLeader(let hint): turnedAway(request, hint: hint, by: node, replicas)
+        }
     }
 
     /// Of a read that two were asked for, one that knows of no leader leaves it to the other.
-    private func takesAnswer(of node: NodeNumber, _ entry: Pending, _ result: ForwardResult) -> Bool {
-        guard let other = entry.alsoAsked else { return entry.place == .remote(node) }
-        guard node == other || entry.place == .remote(node) else { return false }
+    private func takesAnswer(
+        of node: NodeNumber, _ request: Request, _ pursuit: Pursuit, _ result: ForwardResult
+    ) -> Bool {
+        guard let other = pursuit.alsoAsked else { return request.stage == .forwarded(node) }
+        guard node == other || request.stage == .forwarded(node) else { return false }
         if case .outcome = result { return true }
-        if node != other { entry.place = .remote(other) }
-        entry.alsoAsked = nil
+        if node != other { request.stage = .forwarded(other) }
+        pursuit.alsoAsked = nil
         return false
     }
 
-    private mutating func finish(
-        _ id: RequestID, _ entry: Pending, _ result: ForwardResult, from node: NodeNumber, _ replicas: [Local?]
-    ) {
-        let partition = Int(entry.request.partition.raw)
-        switch result {
-        case .outcome(let outcome):
-            if !entry.isRelayed, hints[partition] != node { hints[partition] = node }
-            answer(id, outcome, by: node)
-        case .notLeader(let hint):
-            if !entry.isRelayed || hint != nil { hints[partition] = hint == node ? nil : hint }
-            entry.place = .waiting
-            entry.attempts += 1
-            // Straight on where somebody else is named; else at the next timer, so that nobody is asked in a tight
-            // loop.
-            if let hint, hint != node, entry.attempts <= 3 { route(id, entry, replicas[partition]) }
-        }
+    /// `node`, which may be this one, does not lead the request's partition.
+    mutating func turnedAway(_ request: Request, hint: NodeNumber?, by node: NodeNumber, _ replicas: [Local?]) {
+        guard !request.isFinished else { return }
+        let partition = Int(request.partition.raw)
+        let pursuit = pursue(request)
+        if !pursuit.isRelayed || hint != nil { hints[partition] = hint == node ? nil : hint }
+        request.stage = .waiting
+        pursuit.attempts += 1
+        // Straight on where somebody else is named; else at the next timer, so that nobody is asked in a tight loop.
+        if let hint, hint != node, pursuit.attempts <= 3 { route(request, replicas[partition]) }
     }
 
     /// What was sent to `node` is cut off: reads try elsewhere, and nobody can say what became of the changes.
     mutating func peerWentDown(_ node: NodeNumber, _ replica: (PartitionID) -> Local?) {
         endRelays(with: node)
         for (index, hint) in hints.enumerated() where hint == node { hints[index] = nil }
-        for entry in pending.values where entry.alsoAsked == node { entry.alsoAsked = nil }
-        let cutOff = pending.filter { $0.value.place == .remote(node) }
-        for id in cutOff.keys.sorted(by: { $0.raw < $1.raw }) {
-            guard let entry = pending[id] else { continue }
-            if entry.request.command.isRead {
-                route(id, entry, replica(entry.request.partition))
+        let cutOff = context.pursued.filter { request in
+            if request.pursuit?.alsoAsked == node { request.pursuit?.alsoAsked = nil }
+            return request.stage == .forwarded(node)
+        }
+        for request in cutOff {
+            if request.command.isRead {
+                route(request, replica(request.partition))
             } else {
-                answer(id, .unknown(.leaderLost), by: node)
+                context.finish(request, .unknown(.leaderLost), by: node)
             }
         }
     }
@@ -271,112 +218,129 @@ struct Router<Local: LocalReplica> {
     /// Tries what waits, and ends what has waited too long.
     mutating func timer(_ replica: (PartitionID) -> Local?) {
         relays.forget(before: now)
-        let due = pending.filter { id, entry in
-            entry.place == .waiting || entry.request.deadline <= now || wantsPeek(entry) || wantsRelay(entry)
-                || wantsResending(entry)
+        for request in context.deadlines.takeDue(at: now) { expire(request, replica(request.partition)) }
+        let due = context.pursued.filter { request in
+            request.stage == .waiting || wantsPeek(request) || wantsRelay(request) || wantsResending(request)
         }
-        for id in due.keys.sorted(by: { $0.raw < $1.raw }) {
-            guard let entry = pending[id] else { continue }
-            if entry.request.deadline <= now {
-                expire(id, entry, replica(entry.request.partition))
-            } else if entry.isStaleRead {
-                startStaleRead(id, entry, replica(entry.request.partition))
-            } else if wantsRelay(entry), let helper = relayTarget(entry) {
-                send(id, entry, to: .helper(helper))
-            } else if entry.place == .waiting || wantsResending(entry) {
-                route(id, entry, replica(entry.request.partition))
+        for request in due where !request.isFinished {
+            let replica = replica(request.partition)
+            if request.isStaleRead {
+                startStaleRead(request, pursue(request), replica)
+            } else if wantsRelay(request), let helper = relayTarget(request) {
+                send(request, to: .helper(helper))
+            } else if request.stage == .waiting || wantsResending(request) {
+                route(request, replica)
             } else {
-                startPeek(id, entry, replica(entry.request.partition))
+                startPeek(request, replica)
             }
         }
     }
 
-    private mutating func expire(_ id: RequestID, _ entry: Pending, _ replica: Local?) {
-        if entry.isStaleRead { return answer(id, .refused(.noReplica), by: context.me) }
-        let refusal = entry.place == .here ? replica?.withdraw(id) : nil
-        if entry.request.command.isRead || entry.place == .waiting || refusal != nil {
-            return answer(id, .refused(refusal ?? .noLeader), by: context.me)
+    /// Its time is over, and it has no outcome.
+    private func expire(_ request: Request, _ replica: Local?) {
+        if request.isStaleRead { return context.finish(request, .refused(.noReplica)) }
+        let wasWaiting = request.stage == .waiting
+        let refusal = request.isHere ? replica?.withdraw(request) : nil
+        // (What another node has had proposed here that node has given up by itself.)
+        if case .peer = request.origin, refusal == nil { return }
+        if request.command.isRead || wasWaiting || refusal != nil {
+            return context.finish(request, .refused(refusal ?? .noLeader))
         }
-        answer(id, .unknown(.timedOut), by: context.me)
+        context.finish(request, .unknown(.timedOut))
     }
 
     /// A read that its leader has not answered for a while is asked for through another node as well, once: the link
     /// may be lost, and not known to be yet.
-    private func wantsRelay(_ entry: Pending) -> Bool {
-        guard case .remote = entry.place, entry.request.command == .get, entry.relays == 0 else { return false }
-        return now - entry.sent >= context.options.retry
+    private func wantsRelay(_ request: Request) -> Bool {
+        guard case .forwarded = request.stage, request.command == .get, let pursuit = request.pursuit,
+            pursuit.relays == 0
+        else { return false }
+        return now - pursuit.sent >= context.options.retry
     }
 
-    private func wantsResending(_ entry: Pending) -> Bool {
-        guard case .remote = entry.place, entry.request.command.isRead else { return false }
-        return now - entry.sent >= context.options.readRetry
+    private func wantsResending(_ request: Request) -> Bool {
+        guard case .forwarded = request.stage, request.command.isRead, let pursuit = request.pursuit
+        else { return false }
+        return now - pursuit.sent >= context.options.readRetry
     }
 }
 
 // MARK: - Reads without the leader
 
 extension Router {
-    private func wantsPeek(_ entry: Pending) -> Bool {
-        guard entry.request.command == .get, entry.peek == nil, case .remote = entry.place else { return false }
-        return now - entry.began >= context.options.leaderlessAfter
+    private func wantsPeek(_ request: Request) -> Bool {
+        guard case .forwarded = request.stage, request.command == .get, request.pursuit?.peek == nil
+        else { return false }
+        return now - request.began >= context.options.leaderlessAfter
     }
 
     /// Asks all replicas for their copies: a majority that reports one version proves it chosen, and the latest when
     /// the read came, for any later one would be on a majority too.
-    private func startPeek(_ id: RequestID, _ entry: Pending, _ replica: Local?) {
-        let request = entry.request
-        guard request.command == .get, entry.peek == nil else { return }
-        entry.peek = Peek()
+    private func startPeek(_ request: Request, _ replica: Local?) {
+        guard request.command == .get, request.pursuit?.peek == nil else { return }
+        pursue(request).peek = [:]
         for member in quorums[Int(request.partition.raw)].members where member != context.me {
-            sendPeek(id, request, to: member)
+            sendPeek(request, to: member)
         }
-        replica?.peekForClient(id, key: request.key)
+        replica?.peekForClient(request)
     }
 
-    private func sendPeek(_ id: RequestID, _ request: ClientRequest, to node: NodeNumber) {
-        context.send(node, .request(header(id, request), .peek))
+    private func sendPeek(_ request: Request, to node: NodeNumber) {
+        context.send(node, .request(header(request), .peek))
     }
 
-    private func startStaleRead(_ id: RequestID, _ entry: Pending, _ replica: Local?) {
-        let request = entry.request
-        if let replica, !entry.isUnreadableHere {
-            guard !entry.isReadingHere else { return }
-            entry.peek = Peek()
-            entry.isReadingHere = true
-            return replica.peekForClient(id, key: request.key)
+    private func startStaleRead(_ request: Request, _ pursuit: Pursuit, _ replica: Local?) {
+        if let replica, !pursuit.isUnreadableHere {
+            guard !pursuit.isReadingHere else { return }
+            pursuit.peek = [:]
+            pursuit.isReadingHere = true
+            return replica.peekForClient(request)
         }
         // A replica that does not answer is passed over for the next.
-        let wait = Span(nanoseconds: context.options.leaderlessAfter.nanoseconds * UInt64(entry.attempts))
+        let wait = Span(nanoseconds: context.options.leaderlessAfter.nanoseconds * UInt64(pursuit.attempts))
         let members = quorums[Int(request.partition.raw)].members.filter { context.isUp($0) && $0 != context.me }
-        guard !members.isEmpty, now - entry.began >= wait else { return }
-        entry.peek = Peek()
-        entry.isReadingHere = false
-        sendPeek(id, request, to: members[entry.attempts % members.count])
-        entry.attempts += 1
+        guard !members.isEmpty, now - request.began >= wait else { return }
+        pursuit.peek = [:]
+        pursuit.isReadingHere = false
+        sendPeek(request, to: members[pursuit.attempts % members.count])
+        pursuit.attempts += 1
     }
 
     /// This node's own copy cannot be read: a stale read asks another's, any other waits for the others' answers.
-    mutating func cannotPeekHere(_ id: RequestID, _ replica: (PartitionID) -> Local?) {
-        guard let entry = pending[id], entry.isStaleRead, !entry.isUnreadableHere else { return }
-        entry.isUnreadableHere = true
-        startStaleRead(id, entry, replica(entry.request.partition))
+    mutating func cannotPeekHere(_ request: Request, _ replica: (PartitionID) -> Local?) {
+        guard !request.isFinished, request.isStaleRead, let pursuit = request.pursuit, !pursuit.isUnreadableHere
+        else { return }
+        pursuit.isUnreadableHere = true
+        startStaleRead(request, pursuit, replica(request.partition))
+    }
+
+    /// The copy of another node's replica.
+    mutating func receivePeeked(
+        _ id: RequestID, _ record: Record?, from node: NodeNumber, _ replica: (PartitionID) -> Local?
+    ) {
+        // It comes late where there is none.
+        guard let request = context.pursued[id] else { return }
+        receivePeeked(request, record, from: node, replica)
     }
 
     /// A replica's copy: this node's own, or that of `node`.
-    mutating func receivePeeked(_ id: RequestID, _ record: Record?, from node: NodeNumber) {
-        guard let entry = pending[id], entry.peek != nil else { return }
-        if entry.isStaleRead { return answer(id, outcome(record), by: node) }
-        let quorum = quorums[Int(entry.request.partition.raw)]
-        var answers = entry.peek?.answers ?? [:]
-        answers.updateValue(record, forKey: node)
-        entry.peek?.answers = answers
+    mutating func receivePeeked(
+        _ request: Request, _ record: Record?, from node: NodeNumber, _ replica: (PartitionID) -> Local?
+    ) {
+        guard !request.isFinished, let pursuit = request.pursuit, pursuit.peek != nil else { return }
+        if request.isStaleRead { return context.finish(request, outcome(record), by: node) }
+        let quorum = quorums[Int(request.partition.raw)]
+        pursuit.peek?.updateValue(record, forKey: node)
         var same = ReplicaMask()
-        for (other, held) in answers where held?.version == record?.version {
+        for (other, held) in pursuit.peek ?? [:] where held?.version == record?.version {
             if let index = quorum.index(of: other) { same.insert(index) }
         }
         // One that has expired proves nothing: a change that its leader made in time may still be on its way.
         let hasExpired = record.map { $0.expiry.hasPassed(at: context.now.wall) } ?? false
-        if quorum.isMet(by: same), !hasExpired { answer(id, outcome(record), by: node) }
+        guard quorum.isMet(by: same), !hasExpired else { return }
+        // Whoever comes to lead need not look it up any more.
+        if request.isHere { _ = replica(request.partition)?.withdraw(request) }
+        context.finish(request, outcome(record), by: node)
     }
 
     private func outcome(_ record: Record?) -> Outcome {

@@ -48,14 +48,17 @@ extension Shard {
         if header.epoch < replica.changed { context.send(node, .shards(.outdated(epoch: context.epoch))) }
         // A little less than the asker waits, so that it hears of a refusal rather than wonders.
         let deadline = context.now.monotonic + Span(nanoseconds: timeout.nanoseconds - timeout.nanoseconds / 10)
-        replica.submit(
-            Operation(origin: .remote(node, header.id), key: header.key, command: command, deadline: deadline))
+        let request = Request(
+            command, key: header.key, partition: header.partition, deadline: deadline, origin: .peer(node, header.id))
+        begin(request)
+        replica.submit(request)
     }
 
     private func receive(_ message: ReplyMessage, to id: RequestID, from node: NodeNumber) {
         switch message {
         case .forwarded(let result): router.receiveForwarded(id, result, from: node, replicas)
-        case .peeked(let record): if !receiveRepair(id, record) { router.receivePeeked(id, record, from: node) }
+        case .peeked(let record):
+            if !receiveRepair(id, record) { router.receivePeeked(id, record, from: node, replica) }
         }
     }
 

@@ -37,7 +37,7 @@ extension Shard {
             QueueLevel(queue: queue, level: level ?? 0, limit: limit)
         }
         return [
-            level(.requests, router.pending.count, options.maximumRequests),
+            level(.requests, context.underWay, options.maximumRequests),
             level(.proposed, context.proposedBytes, options.maximumProposedBytes),
             level(.window, topology.members.map { context.window($0.number).bytes }.max(), options.peerWindow),
             level(

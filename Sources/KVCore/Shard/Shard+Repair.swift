@@ -30,17 +30,22 @@ struct Repairs {
     mutating func end(_ id: RequestID) { underWay[id] = nil }
 
     /// Forgets those that nobody has answered: the store still names their records.
-    mutating func expire(at now: Instant, _ options: ShardOptions) {
-        guard !underWay.isEmpty else { return }
-        underWay = underWay.filter { now - $0.value.began < options.repairTimeout }
+    ///
+    /// - Returns: their numbers.
+    mutating func expire(at now: Instant, _ options: ShardOptions) -> [RequestID] {
+        guard !underWay.isEmpty else { return [] }
+        let expired = underWay.filter { now - $0.value.began >= options.repairTimeout }.map(\.key)
+        for id in expired { underWay[id] = nil }
+        return expired.sorted { $0.raw < $1.raw }
     }
 }
 
 extension Shard {
-    func repair(_ id: RequestID, _ damaged: DamagedRecord) {
+    func repair(_ damaged: DamagedRecord) {
         guard repairs.hasRoom(for: damaged, context.options), let replica = replica(damaged.partition) else { return }
         let others = replica.quorum.members.filter { $0 != me && context.isUp($0) }
         guard !others.isEmpty else { return }
+        let id = context.pursued.insert()
         repairs.begin(id, damaged, at: context.now.monotonic)
         let header = RequestHeader(
             id, epoch: replica.changed, partition: damaged.partition, key: damaged.key)
@@ -54,6 +59,7 @@ extension Shard {
         // mend.
         guard let record, record.version == damaged.version else { return true }
         repairs.end(id)
+        context.pursued.remove(id)
         guard let replica = replica(damaged.partition),
             context.store.restore(damaged.partition, damaged.key, record)
         else { return true }

@@ -23,7 +23,7 @@ extension Shard {
             change(partition, to: assignment)
         }
         owned = replicas.compactMap { $0 }
-        passOnResults()
+        routeTurnedAway()
         replayEarly()
     }
 

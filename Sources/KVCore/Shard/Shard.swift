@@ -1,8 +1,9 @@
 /// The decisions of one shard: the partitions that one event loop owns, and the requests of the clients connected to
 /// it.
 ///
-/// Inputs come through `handle`; what is to be done about them gathers in `effects`. `flush` ends a tick: it is called
-/// once after every batch of inputs and sends what the batch amounts to. Here the protocols meet: replication (what the
+/// Requests of clients come through `submit` and end in `finished`; other inputs come through `handle`; what is to be
+/// done about either gathers in `effects`. `flush` ends a tick: it is called once after every batch of inputs and sends
+/// what the batch amounts to. Here the protocols meet: replication (what the
 /// replicas of a partition do) and routing (what a node does for its clients) know nothing of each other's ways.
 package final class Shard {
     package let me: NodeNumber
@@ -13,7 +14,14 @@ package final class Shard {
         set { context.effects = newValue }
     }
 
+    /// Requests that `submit` took and that have ended, in order, each once; the caller empties the array.
+    package var finished: [Request] {
+        get { context.finished }
+        set { context.finished = newValue }
+    }
+
     let context: ReplicaContext
+    private var lastSerial: UInt64 = 0
     /// Of this shard, ascending: whether this node holds a replica of them or not.
     let partitions: [PartitionID]
     var topology: Topology
@@ -51,10 +59,11 @@ package final class Shard {
     ) {
         self.me = me
         self.store = store
-        let context = ReplicaContext(
-            me: me, store: store, options: options, partitions: topology.settings.partitions,
-            mayLackRecords: mayLackRecords, epoch: topology.epoch, now: now, seed: seed)
         let partitions = partitions.filter { topology.assignment(of: $0) != nil }.sorted()
+        let shard = Int(partitions.first?.raw ?? 0)
+        let context = ReplicaContext(
+            me: me, boot: boot, shard: shard, store: store, options: options, partitions: topology.settings.partitions,
+            mayLackRecords: mayLackRecords, epoch: topology.epoch, now: now, seed: seed)
         var replicas: [Replica?] = Array(repeating: nil, count: topology.assignments.count + 1)
         for partition in partitions {
             guard let assignment = topology.assignment(of: partition) else { continue }
@@ -67,8 +76,7 @@ package final class Shard {
         self.topology = topology
         self.replicas = replicas
         owned = replicas.compactMap { $0 }
-        router = Router(
-            context: context, topology: topology, boot: boot, shard: Int(partitions.first?.raw ?? 0))
+        router = Router(context: context, topology: topology, boot: boot, shard: shard)
         lastBeacon = now.monotonic
         nextRelinquish = now.monotonic
     }
@@ -96,38 +104,51 @@ package final class Shard {
     package func isSettled(_ partition: PartitionID) -> Bool { replica(partition)?.leader?.isSettled ?? false }
 
     /// Requests that have not been answered yet.
-    package var pendingRequests: Int { router.pending.count }
+    package var pendingRequests: Int { context.underWay }
 
     package func handle(_ input: ShardInput, now: Now) {
         context.now = now
         switch input {
-        case .request(let id, let request):
-            if let outcome = answerAtOnce(request.command, request.key, request.partition, now: now) {
-                context.effects.append(.answer(id, outcome, by: me))
-            } else {
-                router.begin(id, request, replica(request.partition))
-            }
         case .message(let node, let message): receive(message, from: node)
         case .reading(let node): for replica in owned { replica.isReading(from: node) }
         case .durable: drainDurable()
         case .loaded(let ticket, let value): loaded(ticket, value)
-        case .repair(let id, let damaged): repair(id, damaged)
+        case .repair(let damaged): repair(damaged)
         case .peer(let node, let condition): peer(node, condition)
         case .timer: timer()
         case .drain: context.isDraining = true
         case .topology(let topology): adopt(topology, now: now)
         }
-        passOnResults()
+        routeTurnedAway()
     }
 
-    /// The answer to a request that this node can answer without asking or writing anything, now: then `handle` need
-    /// not be given it. Nil for all others.
-    package func answerAtOnce(
-        _ command: Command, _ key: Key, _ partition: PartitionID, now: Now
-    ) -> Outcome? {
-        guard case .get = command, let replica = replica(partition) else { return nil }
+    /// Takes a request of a client of this node. Where it has ended when this returns, that is all; otherwise it comes
+    /// out of `finished`, once.
+    package func submit(_ request: Request, now: Now) {
+        assert(request.stage == .begun, "a request is submitted once")
         context.now = now
-        return replica.answerAtOnce(key)
+        let replica = replica(request.partition)
+        if case .get = request.command, let outcome = replica?.answerAtOnce(request.key) {
+            return request.end(outcome, by: me)
+        }
+        guard Int(request.partition.raw) < replicas.count else { return request.end(.refused(.noReplica), by: me) }
+        guard context.underWay < context.options.maximumRequests else {
+            return request.end(.refused(.overloaded), by: me)
+        }
+        context.submitting = request
+        begin(request)
+        context.underWay += 1
+        router.begin(request, replica)
+        routeTurnedAway()
+        context.submitting = nil
+    }
+
+    func begin(_ request: Request) {
+        assert(request.stage == .begun, "a request is submitted once")
+        lastSerial += 1
+        request.serial = lastSerial
+        request.beginTime(at: context.now.monotonic)
+        context.deadlines.insert(request)
     }
 
     /// Ends a tick.
@@ -135,7 +156,7 @@ package final class Shard {
         context.now = now
         context.endMovingTurn()
         drainDurable()
-        passOnResults()
+        routeTurnedAway()
         // A flush may answer what lets another operation go on, which may dirty a partition again.
         while !context.dirty.isEmpty {
             let dirty = context.dirty
@@ -146,23 +167,20 @@ package final class Shard {
                 replica.flush()
             }
             drainDurable()
-            passOnResults()
+            routeTurnedAway()
         }
     }
 
-    func passOnResults() {
+    /// Looks for another leader for what this node's replicas have turned away.
+    func routeTurnedAway() {
         var next = 0
-        // Passing one on may add others at the end.
-        while next < context.results.count {
-            let (origin, result) = context.results[next]
+        // Routing one may have another turned away.
+        while next < context.turnedAway.count {
+            let (request, hint) = context.turnedAway[next]
             next += 1
-            switch origin {
-            case .local(let id): router.localResult(id, result, replicas)
-            case .remote(let node, let id):
-                context.send(node, .reply(id, .forwarded(result)))
-            }
+            router.turnedAway(request, hint: hint, by: me, replicas)
         }
-        context.results.removeAll(keepingCapacity: true)
+        context.turnedAway.removeAll(keepingCapacity: true)
     }
 }
 
@@ -178,8 +196,8 @@ extension Shard {
             case .promised(let partition, let ballot): replica(partition)?.ownPromiseIsDurable(ballot)
             case .accepted(let partition, let ballot, let sequence):
                 replica(partition)?.ownAcceptIsDurable(ballot, sequence: sequence)
-            case .ownPeek(let id, let record): router.receivePeeked(id, record, from: me)
-            case .noPeek(let id): router.cannotPeekHere(id, replica)
+            case .ownPeek(let request, let record): router.receivePeeked(request, record, from: me, replica)
+            case .noPeek(let request): router.cannotPeekHere(request, replica)
             }
         }
     }
@@ -201,9 +219,9 @@ extension Shard {
         case .peeked(let id, let partition, let node):
             guard let record = tellable(value) else { return }
             replica(partition)?.answerWhenDurable(node, .reply(id, .peeked(record)))
-        case .ownPeek(let id, let partition):
-            guard let record = tellable(value) else { return router.cannotPeekHere(id, replica) }
-            replica(partition)?.whenDurable(.ownPeek(id, record))
+        case .ownPeek(let request):
+            guard let record = tellable(value) else { return router.cannotPeekHere(request, replica) }
+            replica(request.partition)?.whenDurable(.ownPeek(request, record))
         }
     }
 
@@ -231,7 +249,7 @@ extension Shard {
         case .down:
             context.setDown(node)
             for replica in owned { replica.peerWentDown(node) }
-            passOnResults()
+            routeTurnedAway()
             router.peerWentDown(node, replica)
         }
     }
@@ -245,10 +263,10 @@ extension Shard {
         context.hedged.removeAll { !(replica($0)?.hedge() ?? false) }
         for index in stride(from: timers % Self.rounds, to: owned.count, by: Self.rounds) { owned[index].timer() }
         drainDurable()
-        passOnResults()
+        routeTurnedAway()
         router.timer(replica)
         announceNewLeaders()
-        repairs.expire(at: context.now.monotonic, context.options)
+        for id in repairs.expire(at: context.now.monotonic, context.options) { context.pursued.remove(id) }
         if context.now.monotonic - lastBeacon >= context.options.beacon {
             lastBeacon = context.now.monotonic
             sendBeacons()
@@ -321,7 +339,7 @@ extension Shard {
 }
 
 extension Replica: LocalReplica {
-    var takesOperations: Bool { leader != nil || candidate != nil }
+    var takesRequests: Bool { leader != nil || candidate != nil }
     var leads: Bool { leader != nil }
     var isCanvassing: Bool { candidate?.phase == .canvassing }
 }

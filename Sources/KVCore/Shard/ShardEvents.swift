@@ -1,7 +1,5 @@
 /// What happens to a shard.
 package enum ShardInput: Sendable {
-    /// A client of this node asks; exactly one `answer` will follow.
-    case request(RequestID, ClientRequest)
     case message(from: NodeNumber, PeerMessage)
     /// A long message of a peer is arriving: what the peer says besides, its heartbeats, waits behind it.
     case reading(from: NodeNumber)
@@ -9,9 +7,9 @@ package enum ShardInput: Sendable {
     case durable
     /// A read the machine asked for with `load` is done.
     case loaded(ReadTicket, LoadedValue)
-    /// Fetch the value of a record that this node's disk has spoiled from another replica. The identifier is a new one;
-    /// the record is to be given again, with another, for as long as the store names it.
-    case repair(RequestID, DamagedRecord)
+    /// Fetch the value of a record that this node's disk has spoiled from another replica. The record is to be given
+    /// again for as long as the store names it.
+    case repair(DamagedRecord)
     /// The failure detector's opinion changed.
     case peer(NodeNumber, PeerCondition)
     /// Time has passed: to be given every `ShardOptions.timer` or so.
@@ -30,33 +28,9 @@ package enum PeerCondition: Hashable, Sendable {
     case down
 }
 
-/// What a client asks of the cluster through this node.
-package struct ClientRequest: Sendable {
-    package var partition: PartitionID
-    /// For `list`, which is about a partition, any key.
-    package var key: Key
-    package var command: Command
-    package var consistency: Consistency
-    /// When it must be answered.
-    package var deadline: Instant
-
-    package init(
-        partition: PartitionID, key: Key, command: Command, consistency: Consistency = .linearizable,
-        deadline: Instant
-    ) {
-        self.partition = partition
-        self.key = key
-        self.command = command
-        self.consistency = consistency
-        self.deadline = deadline
-    }
-}
-
 /// What a shard asks of the code around it.
 package enum ShardEffect: Sendable {
     case send(NodeNumber, PeerMessage)
-    /// `by` is the node that executed the command.
-    case answer(RequestID, Outcome, by: NodeNumber)
     /// Read a value from disk, then give `loaded`.
     case load(ReadTicket)
     /// The same for what no client waits for: any number of them together, away from the event loop.

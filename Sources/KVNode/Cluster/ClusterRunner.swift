@@ -266,11 +266,12 @@ final class ClusterRunner: @unchecked Sendable {
         let council = councilRunner
         let partition = machine.topology.councilPartition
         let options = RequestOptions(timeout: Self.registerTimeout)
-        let receiver = ReplyReceiver(on: loop) { [self] id, reply in handle(.outcome(id, reply.outcome)) }
-        council.loop.execute {
-            let request = KeyRequest(command, key: Topology.key, options: options, token: id)
-            council.submit(request, partition: partition, isOwn: true, for: receiver)
+        let caller = Caller(on: loop) { [self] request in
+            if let outcome = request.outcome { handle(.outcome(request.token, outcome)) }
         }
+        let request = Request(
+            command, key: Topology.key, partition: partition, options: options, caller: caller, token: id)
+        council.loop.execute { council.submit(request, isOwn: true) }
     }
 
     private func persist(_ topology: Topology) {

@@ -13,7 +13,7 @@ final class KeyCount: @unchecked Sendable {
     private let backend: NodeBackend
     private let deadline: Instant
     private let reply: @Sendable (Result<Int, ListFailure>) -> Void
-    private var receiver: ReplyReceiver?
+    private var caller: Caller?
     private let loop: any EventLoop
     private var asked = 0
     private var answered = 0
@@ -34,19 +34,19 @@ final class KeyCount: @unchecked Sendable {
     func start() {
         guard !partitions.isEmpty else { return reply(.success(0)) }
         // It holds this object until all answers are there.
-        receiver = ReplyReceiver(on: loop) { [self] _, answer in receive(answer.outcome) }
+        caller = Caller(on: loop) { [self] in receive($0.outcome) }
         for _ in 0..<min(Self.width, partitions.count) { askNext() }
     }
 
     private func askNext() {
-        guard let receiver, asked < partitions.count else { return }
+        guard let caller, asked < partitions.count else { return }
         let partition = partitions[asked]
         asked += 1
         let options = RequestOptions(timeout: deadline - Clock.monotonic)
-        backend.execute(KeyRequest(.count, key: Key([]), options: options), partition: partition, for: receiver)
+        backend.execute(Request(.count, key: Key([]), partition: partition, options: options, caller: caller))
     }
 
-    private func receive(_ outcome: Outcome) {
+    private func receive(_ outcome: Outcome?) {
         answered += 1
         switch outcome {
         case .counted(let count): sum += count
@@ -55,7 +55,7 @@ final class KeyCount: @unchecked Sendable {
         }
         if failure == nil { askNext() }
         guard answered == asked else { return }
-        receiver = nil
+        caller = nil
         reply(failure.map(Result.failure) ?? .success(sum))
     }
 }

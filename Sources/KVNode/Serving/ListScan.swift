@@ -56,21 +56,20 @@ final class ListScan: @unchecked Sendable {
         pages = Array(repeating: nil, count: count)
         missing = count
         let options = RequestOptions(timeout: deadline - Clock.monotonic)
-        let receiver = ReplyReceiver(on: loop) { [self] token, answer in
-            receive(answer.outcome, Int(truncatingIfNeeded: token))
-        }
+        let caller = Caller(on: loop) { [self] in receive($0.outcome, Int(truncatingIfNeeded: $0.token)) }
         for offset in 0..<count {
             let partition = partitions[first + offset]
             let after = partition == query.cursor?.partition ? query.cursor?.key : nil
             let command = Command.list(
                 ListQuery(prefix: query.prefix, after: after, limit: query.limit - keys.count))
             backend.execute(
-                KeyRequest(command, key: after ?? Key([]), options: options, token: UInt64(offset)),
-                partition: partition, for: receiver)
+                Request(
+                    command, key: after ?? Key([]), partition: partition, options: options, caller: caller,
+                    token: UInt64(offset)))
         }
     }
 
-    private func receive(_ outcome: Outcome, _ offset: Int) {
+    private func receive(_ outcome: Outcome?, _ offset: Int) {
         switch outcome {
         case .listed(let keys, let more): pages[offset] = (keys, more)
         case .refused(let refusal): failure = ListFailure(refusal: refusal)
@@ -119,14 +118,16 @@ final class ListScan: @unchecked Sendable {
         records = Array(repeating: nil, count: batch.count)
         missing = batch.count
         let options = RequestOptions(timeout: deadline - Clock.monotonic)
+        let caller = Caller(on: loop) { [self] in loaded($0.outcome, Int(truncatingIfNeeded: $0.token), of: batch) }
         for (index, key) in batch.enumerated() {
-            backend.execute(.get, key: key, options: options, on: loop) { [self] answer in
-                loaded(answer.outcome, index, of: batch)
-            }
+            backend.execute(
+                Request(
+                    .get, key: key, partitions: backend.partitions, options: options, caller: caller,
+                    token: UInt64(index)))
         }
     }
 
-    private func loaded(_ outcome: Outcome, _ index: Int, of batch: ArraySlice<Key>) {
+    private func loaded(_ outcome: Outcome?, _ index: Int, of batch: ArraySlice<Key>) {
         switch outcome {
         case .found(let record): records[index] = record
         case .absent: break

@@ -20,9 +20,12 @@ final class LobbyBackend: Backend {
         health = .notReady(advice)
     }
 
-    func execute(_ request: KeyRequest, for receiver: ReplyReceiver) {
-        let refusal = Reply(outcome: .refused(.notMember), node: nodeID)
-        receiver.loop.execute { receiver.receive(request.token, refusal) }
+    let partitions = 1
+
+    func execute(_ request: Request) {
+        request.end(.refused(.notMember), by: NodeNumber(0))
+        request.executorID = nodeID
+        request.doorCaller.loop.execute { request.doorCaller.ended(request) }
     }
 
     func list(

@@ -36,45 +36,36 @@ final class NodeBackend: Backend {
     }
     var usage: NodeUsage { NodeUsage(holding: status.usage ?? PartitionUsage(), disk: status.disk) }
 
-    func execute(_ request: KeyRequest, for receiver: ReplyReceiver) {
-        execute(request, partition: shards.partition(of: request.slot), for: receiver)
-    }
-
-    func execute(_ request: KeyRequest, partition: PartitionID, for receiver: ReplyReceiver) {
-        let runner = runners[shards.shard(of: partition)]
-        // Who asks is on the receiver's loop.
-        if runner.loopID == receiver.loopID {
-            runner.submit(request, partition: partition, for: receiver)
+    func execute(_ request: Request) {
+        let runner = runners[shards.shard(of: request.partition)]
+        let caller = request.doorCaller
+        // Who asks is on the caller's loop.
+        if runner.loopID == caller.loopID {
+            runner.submit(request)
+        } else if let home = home(of: caller) {
+            home.handOver(request, to: runner)
         } else {
-            let request = ShardRequest(request: request, partition: partition, receiver: receiver)
-            if let home = home(of: receiver) {
-                home.handOver(request, to: runner)
-            } else {
-                runner.loop.execute { runner.take([request]) }
-            }
+            runner.loop.execute { runner.takeOver([request]) }
         }
     }
 
-    func execute(_ requests: [KeyRequest], for receiver: ReplyReceiver) {
-        guard requests.count > 1, let home = home(of: receiver) else {
-            for request in requests { execute(request, for: receiver) }
+    func execute(_ requests: [Request]) {
+        guard requests.count > 1, let home = home(of: requests[0].doorCaller) else {
+            for request in requests { execute(request) }
             return
         }
         if runners.count > 1 {
             for request in requests {
-                let partition = shards.partition(of: request.slot)
-                let shard = shards.shard(of: partition)
-                guard shard != home.index else { continue }
-                let request = ShardRequest(request: request, partition: partition, receiver: receiver)
-                home.handOver(request, to: runners[shard])
+                let shard = shards.shard(of: request.partition)
+                if shard != home.index { home.handOver(request, to: runners[shard]) }
             }
         }
-        home.take(requests, for: receiver, shards)
+        home.take(requests, shards: runners.count)
     }
 
-    /// The shard on the receiver's loop; nil for a loop that is not of the shards.
-    private func home(of receiver: ReplyReceiver) -> ShardRunner? {
-        runners.first { $0.loopID == receiver.loopID }
+    /// The shard on the caller's loop; nil for a loop that is not of the shards.
+    private func home(of caller: Caller) -> ShardRunner? {
+        runners.first { $0.loopID == caller.loopID }
     }
 
     func count(

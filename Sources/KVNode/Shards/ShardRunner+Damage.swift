@@ -26,7 +26,7 @@ extension ShardRunner {
         let ordered = damaged.sorted { ($0.partition, $0.key) < ($1.partition, $1.key) }
         let count = min(ordered.count, ShardOptions().maximumRepairs)
         for place in 0..<count {
-            handle(.repair(nextRequest(), ordered[(damage.attempts &* count &+ place) % ordered.count]))
+            handle(.repair(ordered[(damage.attempts &* count &+ place) % ordered.count]))
         }
         damage.attempts = (damage.attempts + 1) % ordered.count
     }

@@ -109,9 +109,9 @@ extension ShardRunner {
     func name(of node: NodeNumber) -> String { names[node] }
 
     /// Where to ask instead, for a client that is to be told; nil where this node carries it out or passes it on.
-    func redirect(_ request: KeyRequest, _ partition: PartitionID) -> Address? {
-        guard let leader = shard.leader(of: partition), leader != node.number else { return nil }
-        if request.options.consistency == .stale, case .get = request.command, held.contains(partition) { return nil }
+    func redirect(_ request: Request) -> Address? {
+        guard let leader = shard.leader(of: request.partition), leader != node.number else { return nil }
+        if request.consistency == .stale, case .get = request.command, held.contains(request.partition) { return nil }
         return names.client(of: leader)
     }
 

@@ -17,8 +17,8 @@ extension ShardRunner {
 
     /// How large a value is that would have to be read from the disk, where that is more than the request allows for
     /// and enough is being read; nil where it is to be read.
-    func excess(_ request: KeyRequest, _ partition: PartitionID) -> Int? {
-        guard case .get = request.command, let size = store.sizeOnDisk(partition, request.key),
+    func excess(_ request: Request) -> Int? {
+        guard case .get = request.command, let size = store.sizeOnDisk(request.partition, request.key),
             size > request.allowance, !loads.mayExpect(size)
         else { return nil }
         return size

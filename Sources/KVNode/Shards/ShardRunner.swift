@@ -13,13 +13,6 @@ import NIOPosix
 ///
 /// Sendable because everything mutable is touched on `loop` only.
 final class ShardRunner: @unchecked Sendable {
-    struct Waiting {
-        let receiver: ReplyReceiver
-        let token: UInt64
-        /// Of the request, counted against `limits.in_flight`.
-        let bytes: Int
-    }
-
     let index: Int
     let loop: any EventLoop
     let loopID: ObjectIdentifier
@@ -45,9 +38,7 @@ final class ShardRunner: @unchecked Sendable {
     /// Of this node, by the links that stand.
     weak var cluster: ClusterRunner?
     private(set) var names: MemberNames
-    private var waiting: [RequestID: Waiting] = [:]
     private var outbox = LoopOutbox()
-    private var lastRequest: UInt64 = 0
     private var bytesInFlight = 0
     private let maximumBytesInFlight: Int
     let partitions: [PartitionID]
@@ -60,6 +51,7 @@ final class ShardRunner: @unchecked Sendable {
     /// What time it is until the scheduled tick: a request should not cost looks at two clocks.
     private var turn: Now
     private var effects: [ShardEffect] = []
+    private var finished: [Request] = []
     /// What is about to be looked up.
     var expected: [(partition: PartitionID, hash: KeyHash)] = []
     /// What is to be read of it that no client waits for.
@@ -168,87 +160,69 @@ final class ShardRunner: @unchecked Sendable {
         expected.removeAll(keepingCapacity: true)
     }
 
-    /// Of what a client of this loop asks together, what this shard is to do, in this order.
-    func take(_ requests: [KeyRequest], for receiver: ReplyReceiver, _ shards: ShardMap) {
-        // In place: a copy of a request counts references to its key and to its value.
-        requests.withUnsafeBufferPointer { requests in
-            for place in requests.indices {
-                let partition = shards.partition(of: requests[place].slot)
-                guard shards.shard(of: partition) == index else { continue }
-                expected.append((partition, KeyHash(requests[place].key)))
-            }
-            prefetch()
-            for place in requests.indices {
-                let partition = shards.partition(of: requests[place].slot)
-                guard shards.shard(of: partition) == index else { continue }
-                submit(requests[place], partition: partition, for: receiver)
-            }
-        }
-    }
-
     /// How many are looked up together, before they are begun: more would push each other out of the nearest cache.
     private static let together = 16
 
+    /// Of what a client of this loop asks together, what this shard is to do, in this order.
+    func take(_ requests: [Request], shards: Int) {
+        for request in requests where shards == 1 || request.partition.shard(among: shards) == index {
+            expected.append((request.partition, request.hash))
+        }
+        prefetch()
+        for request in requests where shards == 1 || request.partition.shard(among: shards) == index {
+            submit(request)
+        }
+    }
+
     /// What clients of other loops ask, in this order.
-    func take(_ requests: [ShardRequest]) {
+    func takeOver(_ requests: [Request]) {
         var next = 0
         while next < requests.count {
             let end = min(next + Self.together, requests.count)
-            for request in requests[next..<end] { expected.append((request.partition, KeyHash(request.request.key))) }
+            for request in requests[next..<end] { expected.append((request.partition, request.hash)) }
             prefetch()
-            for request in requests[next..<end] {
-                submit(request.request, partition: request.partition, for: request.receiver)
-            }
+            for request in requests[next..<end] { submit(request) }
             next = end
         }
     }
 
     /// A client of this loop asks another shard. It is told at the end of the turn.
-    func handOver(_ request: ShardRequest, to other: ShardRunner) {
+    func handOver(_ request: Request, to other: ShardRunner) {
         loop.assertInEventLoop()
-        outbox.add(request, for: other)
+        outbox.handOver(request, to: other)
         scheduleTick()
     }
 
     /// - Parameter isOwn: of the node itself, for which clients' requests leave room.
-    func submit(_ request: KeyRequest, partition: PartitionID, isOwn: Bool = false, for receiver: ReplyReceiver) {
+    func submit(_ request: Request, isOwn: Bool = false) {
         loop.assertInEventLoop()
-        let bytes = isOwn ? 0 : request.key.bytes.count + request.command.valueBytes
-        let isAble = !isStopped && store.failure == nil
-        guard isAble, bytesInFlight + bytes <= maximumBytesInFlight else {
-            let refusal: Refusal = isAble ? .overloaded : .stopping
-            return tell(receiver, request.token, Reply(outcome: .refused(refusal), node: node.id))
-        }
-        guard !isAbstaining else {
-            return tell(receiver, request.token, Reply(outcome: .refused(.noLeader), node: node.id))
-        }
-        if request.options.redirects, let address = redirect(request, partition) {
-            let redirect = Redirect(slot: request.slot, address: address)
-            let reply = Reply(outcome: .refused(.noLeader), node: node.id, redirect: redirect)
-            return tell(receiver, request.token, reply)
+        let bytes = isOwn ? 0 : request.bytes
+        if let refusal = obstacle(to: request, bytes) {
+            request.end(.refused(refusal), by: node.number)
+            return handBack(request)
         }
         let now = turnTime
         scheduleTick()
-        if let outcome = shard.answerAtOnce(request.command, request.key, partition, now: now) {
-            return tell(receiver, request.token, Reply(outcome: outcome, node: node.id))
-        }
-        if store.largestRecord > request.allowance, let needs = excess(request, partition) {
-            var reply = Reply(outcome: .refused(.overloaded), node: node.id)
-            reply.needs = needs
-            return tell(receiver, request.token, reply)
-        }
-        let id = nextRequest()
+        shard.submit(request, now: now)
+        guard !request.isFinished else { return handBack(request) }
+        request.charged = bytes
         bytesInFlight += bytes
-        waiting[id] = Waiting(receiver: receiver, token: request.token, bytes: bytes)
-        let asked = ClientRequest(
-            partition: partition, key: request.key, command: request.command, consistency: request.options.consistency,
-            deadline: now.monotonic + request.options.timeout)
-        shard.handle(.request(id, asked), now: now)
     }
 
-    func nextRequest() -> RequestID {
-        lastRequest &+= 1
-        return RequestID(boot: node.boot, count: lastRequest, shard: index)
+    /// Why the shard is not even asked; nil where it is.
+    private func obstacle(to request: Request, _ bytes: Int) -> Refusal? {
+        guard !isStopped, store.failure == nil else { return .stopping }
+        guard bytesInFlight + bytes <= maximumBytesInFlight else { return .overloaded }
+        guard !isAbstaining else { return .noLeader }
+        if request.redirects, let address = redirect(request) {
+            request.redirect = address
+            return .noLeader
+        }
+        if store.largestRecord > request.allowance, let needs = excess(request) {
+            request.needs = needs
+            return .overloaded
+        }
+        return nil
     }
 
     func handle(_ input: ShardInput) {
@@ -309,7 +283,7 @@ final class ShardRunner: @unchecked Sendable {
         perform()
         links?.flush()
         if let job { commit(job) }
-        answerClients()
+        handBackFinished()
         outbox.send()
         loads.endTurn()
     }
@@ -327,27 +301,30 @@ final class ShardRunner: @unchecked Sendable {
         return store.takeCommit()
     }
 
-    /// All effects but answers, which `answerClients` performs.
     private func perform() {
         swap(&effects, &shard.effects)
         for effect in effects {
             switch effect {
             case .send(let peer, let message): send(message, to: peer)
-            case .answer: break
             case .load(let ticket): load([ticket])
             case .loadLater(let ticket): later.append(ticket)
             case .notice(let notice): report(notice)
             }
         }
+        effects.removeAll(keepingCapacity: true)
         encodedAccept = nil
         guard !later.isEmpty else { return }
         load(later)
         later.removeAll(keepingCapacity: true)
     }
 
-    private func answerClients() {
-        for case .answer(let id, let outcome, let executor) in effects { answer(id, outcome, by: executor) }
-        effects.removeAll(keepingCapacity: true)
+    private func handBackFinished() {
+        swap(&finished, &shard.finished)
+        for request in finished {
+            bytesInFlight -= request.charged
+            handBack(request)
+        }
+        finished.removeAll(keepingCapacity: true)
     }
 
     private func send(_ message: PeerMessage, to peer: NodeNumber) {
@@ -363,17 +340,13 @@ final class ShardRunner: @unchecked Sendable {
         link.send(encoded)
     }
 
-    private func answer(_ id: RequestID, _ outcome: Outcome, by executor: NodeNumber) {
-        guard let waiting = waiting.removeValue(forKey: id) else { return }
-        bytesInFlight -= waiting.bytes
-        tell(waiting.receiver, waiting.token, Reply(outcome: outcome, node: names[executor]))
-    }
-
-    private func tell(_ receiver: ReplyReceiver, _ token: UInt64, _ reply: Reply) {
-        if receiver.loopID == loopID {
-            receiver.receive(token, reply)
+    private func handBack(_ request: Request) {
+        request.executorID = names[request.executor]
+        let caller = request.doorCaller
+        if caller.loopID == loopID {
+            caller.ended(request)
         } else {
-            outbox.add(reply, token, for: receiver)
+            outbox.handBack(request, to: caller)
             scheduleTick()
         }
     }

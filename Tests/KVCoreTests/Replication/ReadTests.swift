@@ -168,8 +168,7 @@ final class LoneReadTests: XCTestCase {
     }
 
     private func answerAtOnce(_ node: ManualNode, _ command: Command = .get) -> Outcome? {
-        let shard = node.shard
-        return shard.answerAtOnce(command, "k", ManualNode.partition, now: node.now)
+        node.answer(atOnce: command)
     }
 
     func testAReadIsAnsweredBeforeTheTickEnds() {

@@ -15,6 +15,8 @@ final class ManualNode {
     let shard: Shard
     /// What it has sent since the test last took it.
     private(set) var sent: [Sent] = []
+    /// What has been asked here, and the test's numbers for it.
+    private var asked: [ObjectIdentifier: (request: Request, id: RequestID)] = [:]
     private(set) var answers: [RequestID: Outcome] = [:]
     private(set) var answeredBy: [RequestID: NodeNumber] = [:]
     private(set) var notices: [ShardNotice] = []
@@ -69,7 +71,7 @@ final class ManualNode {
     }
 
     func receive(_ message: PeerMessage, from node: UInt16) {
-        give(.message(from: NodeNumber(node), message))
+        give(.message(from: NodeNumber(node), named(message)))
         tick()
     }
 
@@ -121,8 +123,7 @@ final class ManualNode {
     /// Has what its disk has spoiled fetched from others.
     func repair() {
         for record in store.damagedRecords {
-            lastRequest += 1
-            give(.repair(RequestID(UInt64(number.raw) << 48 | lastRequest), record))
+            give(.repair(record))
         }
         tick()
     }
@@ -133,14 +134,17 @@ final class ManualNode {
     ) -> RequestID {
         lastRequest += 1
         let id = RequestID(UInt64(number.raw) << 48 | lastRequest)
-        give(
-            .request(
-                id,
-                ClientRequest(
-                    partition: Self.partition, key: key, command: command, consistency: consistency,
-                    deadline: now.monotonic + .milliseconds(timeout))))
+        let request = Request(
+            command, key: key, partition: Self.partition, consistency: consistency,
+            deadline: now.monotonic + .milliseconds(timeout))
+        asked[ObjectIdentifier(request)] = (request, id)
+        shard.submit(request, now: now)
+        if request.isFinished { note(request) }
         return id
     }
+
+    /// The answer to what is answered without the end of a tick; nil where it is not.
+    func answer(atOnce command: Command, _ key: Key = "k") -> Outcome? { answers[ask(command, key)] }
 
     /// Asks, and ends the tick.
     func request(
@@ -154,17 +158,40 @@ final class ManualNode {
     private func collect() {
         let effects = shard.effects
         shard.effects = []
+        let finished = shard.finished
+        shard.finished = []
+        for request in finished { note(request) }
         for effect in effects {
             switch effect {
-            case .send(let node, let message): sent.append(Sent(to: node, message: message))
-            case .answer(let id, let outcome, let node):
-                XCTAssertNil(answers[id], "a request is answered once")
-                answers[id] = outcome
-                answeredBy[id] = node
+            case .send(let node, let message): sent.append(Sent(to: node, message: unnamed(message)))
             case .load(let ticket), .loadLater(let ticket): loads.append(ticket)
             case .notice(let notice): notices.append(notice)
             }
         }
+    }
+
+    // Tests name requests by numbers of their own, which peers do not know.
+
+    private func named(_ message: PeerMessage) -> PeerMessage {
+        guard case .reply(let id, let reply) = message,
+            let number = asked.values.first(where: { $0.id == id })?.request.number
+        else { return message }
+        return .reply(number, reply)
+    }
+
+    private func unnamed(_ message: PeerMessage) -> PeerMessage {
+        guard case .request(var header, let request) = message,
+            let id = asked.values.first(where: { $0.request.number == header.id })?.id
+        else { return message }
+        header.id = id
+        return .request(header, request)
+    }
+
+    private func note(_ request: Request) {
+        guard let (_, id) = asked[ObjectIdentifier(request)] else { return XCTFail("nobody has asked this") }
+        XCTAssertNil(answers[id], "a request is answered once")
+        answers[id] = request.outcome
+        answeredBy[id] = request.executor
     }
 
     // MARK: What it did

@@ -85,10 +85,9 @@ final class LobbyTests: XCTestCase {
         guard case .notReady(let advice) = backend.health else { return XCTFail("ready") }
         XCTAssertEqual(advice, "waiting to be admitted to default")
         XCTAssertNil(backend.settings)
-        let outcomes = Mailbox<Outcome>()
-        backend.execute(
-            .get, key: Key("k"), options: RequestOptions(), on: MultiThreadedEventLoopGroup.singleton.next()
-        ) { outcomes.put($0.outcome) }
+        let outcomes = Mailbox<Outcome?>()
+        let caller = Caller(on: MultiThreadedEventLoopGroup.singleton.next()) { outcomes.put($0.outcome) }
+        backend.execute(Request(.get, key: Key("k"), partitions: 1, options: RequestOptions(), caller: caller))
         let outcome = try await outcomes.next()
         XCTAssertEqual(outcome, .refused(.notMember))
     }

@@ -59,10 +59,24 @@ struct NodeClock {
     }
 }
 
+/// Who has asked something of a node.
+final class Asker {
+    enum Kind {
+        case client
+        /// The node's own machine for membership, under its number for it.
+        case cluster(UInt64)
+    }
+
+    let kind: Kind
+
+    init(_ kind: Kind) { self.kind = kind }
+}
+
 /// One life of a node.
 final class SimulatedProcess<Store: RecordStore> {
     enum Item {
         case input(ShardInput)
+        case request(KVCore.Request)
         /// A sign of life of a peer, for the failure detector.
         case ping(from: Int, boot: UInt64, epoch: Epoch, wall: UInt64)
         /// The failure detector is made to suspect a peer, and not to hear it until then.
@@ -85,7 +99,6 @@ final class SimulatedProcess<Store: RecordStore> {
     /// Where the world does not decide itself what moves.
     var cluster: ClusterMachine?
     /// Requests of the cluster machine that the shard works on, and of operators that the machine works on.
-    var registerRequests: [RequestID: UInt64] = [:]
     var controls: [RequestID: ControlCall] = [:]
     var leadsCouncil = false
     /// It has learned that it is no member any more.

@@ -38,9 +38,9 @@ extension PeerMessage {
         case .replica(let header, .accepted(let version)): header.ballot.raw &* 11 ^ version.sequence << 40
         case .replica(let header, .confirm(let round)): header.ballot.raw &* 13 ^ round << 40
         case .replica(let header, .confirmed(let round)): header.ballot.raw &* 17 ^ round << 40
-        case .request(let header, .forward): header.id.raw &* 19
-        case .request(let header, .relay): header.id.raw &* 43
-        case .reply(let id, .forwarded): id.raw &* 23
+        case .request(let header, .forward): UInt64(header.partition.raw) &* 19
+        case .request(let header, .relay): UInt64(header.partition.raw) &* 43
+        case .reply(_, .forwarded): 23
         case .shards(.leading(_, let leaderships)): UInt64(leaderships.count) &* 29
         case .replica(let header, .purge(let floor)): header.ballot.raw &* 37 ^ floor.sequence
         case .node(.cluster(.topology(let topology))): topology.epoch &* 41

@@ -58,10 +58,12 @@ extension World {
         let deadline = node.clock.monotonic(time) + span
         trace.line(time, "\(node.number) is asked \(process.lastRequest): \(request.key) \(request.command)")
         trace.fold(time, id.raw, UInt64(request.write))
-        let asked = ClientRequest(
-            partition: partition, key: request.key, command: request.command, consistency: request.consistency,
-            deadline: deadline)
-        give(.input(.request(id, asked)), to: node.index)
+        give(
+            .request(
+                KVCore.Request(
+                    request.command, key: request.key, partition: partition, consistency: request.consistency,
+                    deadline: deadline, caller: Asker(.client), token: id.raw)),
+            to: node.index)
     }
 
     func answered(_ request: RequestID, _ outcome: Outcome, _ node: Node) {

@@ -57,15 +57,12 @@ extension World {
     private func executeOnRegister(_ id: UInt64, _ command: Command, _ node: Node, _ process: Process) {
         process.lastRequest += 1
         let request = RequestID(node.boot << 32 | process.lastRequest)
-        process.registerRequests[request] = id
         let deadline = node.clock.monotonic(time) + World.registerPatience
         give(
-            .input(
-                .request(
-                    request,
-                    ClientRequest(
-                        partition: process.topology.councilPartition, key: Topology.key, command: command,
-                        deadline: deadline))),
+            .request(
+                KVCore.Request(
+                    command, key: Topology.key, partition: process.topology.councilPartition, deadline: deadline,
+                    caller: Asker(.cluster(id)), token: request.raw)),
             to: node.index)
     }
 

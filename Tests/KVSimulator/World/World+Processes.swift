@@ -103,8 +103,7 @@ extension World {
     private func repair(_ node: Node, _ process: Process) {
         let damaged = node.driver.damagedRecords().sorted { ($0.partition, $0.key) < ($1.partition, $1.key) }
         for record in damaged.prefix(options.maximumRepairs) {
-            process.lastRequest += 1
-            process.inbox.append(.input(.repair(RequestID(node.boot << 32 | process.lastRequest), record)))
+            process.inbox.append(.input(.repair(record)))
         }
     }
 
@@ -134,6 +133,9 @@ extension World {
         var effects: [ShardEffect] = []
         swap(&effects, &process.shard.effects)
         for effect in effects { perform(effect, node, process) }
+        var finished: [KVCore.Request] = []
+        swap(&finished, &process.shard.finished)
+        for request in finished { ended(request, node, process) }
         performCluster(node, process, now)
         beginCommit(node, process)
     }
@@ -176,6 +178,9 @@ extension World {
             process.watch?.follow(topology, now: now.monotonic)
             process.shard.handle(.topology(topology), now: now)
         case .input(let input): process.shard.handle(input, now: now)
+        case .request(let request):
+            process.shard.submit(request, now: now)
+            if request.isFinished { process.shard.finished.append(request) }
         case .cluster(let input): process.cluster?.handle(input, now: now)
         case .ping(let peer, let boot, let epoch, let wall):
             _ = process.wall.heard(nodes[peer].number, wall: wall, now: now.monotonic)
@@ -194,20 +199,25 @@ extension World {
             || process.topology.removed.contains { $0.number == peer }
     }
 
+    private func ended(_ request: KVCore.Request, _ node: Node, _ process: Process) {
+        guard let asker = request.caller as? Asker, let outcome = request.outcome else {
+            preconditionFailure("a shard ends what it was given, with an outcome")
+        }
+        trace.line(time, "\(node.number) answers \(request.token & 0xffff_ffff) \(outcome) by \(request.executor)")
+        switch asker.kind {
+        case .client: answered(RequestID(request.token), outcome, node)
+        case .cluster(let id):
+            process.inbox.append(.cluster(.outcome(id, outcome)))
+            wake(node, process)
+        }
+    }
+
     private func perform(_ effect: ShardEffect, _ node: Node, _ process: Process) {
         switch effect {
         case .send(let peer, let message):
             trace.line(time, "\(node.number) -> \(peer) \(message)")
             if case .replica(_, .abstain) = message { statistics[.abstentions] += 1 }
             send(from: node.index, to: peer, message)
-        case .answer(let id, let outcome, by: let executor):
-            trace.line(time, "\(node.number) answers \(id.raw & 0xffff_ffff) \(outcome) by \(executor)")
-            if let request = process.registerRequests.removeValue(forKey: id) {
-                process.inbox.append(.cluster(.outcome(request, outcome)))
-                wake(node, process)
-            } else {
-                answered(id, outcome, node)
-            }
         case .load(let ticket), .loadLater(let ticket):
             statistics[.loads] += 1
             let delay = diskDelay(node)
