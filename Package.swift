@@ -175,23 +175,43 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(name: "KVSimulatorTests", dependencies: ["KVSimulator", "KVCore"], swiftSettings: settings),
-        .testTarget(
-            name: "KVClientTests",
+        .target(
+            name: "KVFakes",
             dependencies: [
-                "KVClient", "KVConfig", "KVCore", "kv",
+                "KVModel",
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
+            ],
+            path: "Tests/KVFakes",
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "KVClientTests",
+            dependencies: [
+                "KVClient", "KVCore", "KVFakes",
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: settings
         ),
         .testTarget(
             name: "KVBenchTests",
             dependencies: [
-                "KVBench", "KVCore", "KVWire", "kv",
+                "KVBench", "KVCore", "KVWire",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "kvTests",
+            dependencies: [
+                "kv", "KVBench", "KVClient", "KVConfig", "KVCore", "KVFakes",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
             ],
             swiftSettings: settings
         ),

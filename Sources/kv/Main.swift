@@ -77,8 +77,7 @@ enum Main {
             // Help that was asked for is an error too, of the kind that succeeds.
             if KV.exitCode(for: error) == .success { KV.exit(withError: error) }
             let message = KV.message(for: error).trimmingSuffix(".")
-            let command = arguments.first.flatMap { KV.names.contains($0) ? " \($0)" : nil } ?? ""
-            let hint = "'kv\(command) --help' says what there is"
+            let hint = "'\(KV.path(of: arguments)) --help' says what there is"
             Failure(.usage, message.hasSuffix("?") ? "\(message) (\(hint))" : "\(message); \(hint)").exit()
         }
     }
@@ -100,6 +99,15 @@ struct KV: ParsableCommand {
         let command = configuration.subcommands.first { $0.configuration.commandName == name }
         let names = command?.configuration.subcommands.compactMap { $0.configuration.commandName } ?? []
         return names.isEmpty ? nil : names
+    }
+
+    /// The command that these arguments begin with, as help lists it: `kv`, `kv get` or `kv config check`.
+    static func path(of arguments: [String]) -> String {
+        guard let name = arguments.first, names.contains(name) else { return "kv" }
+        guard arguments.count > 1, let commands = nested(name), commands.contains(arguments[1]) else {
+            return "kv \(name)"
+        }
+        return "kv \(name) \(arguments[1])"
     }
 
     static var allNames: [String] { configuration.subcommands.compactMap { $0.configuration.commandName } }

@@ -4,7 +4,6 @@ import KVCore
 import XCTest
 
 @testable import KVBench
-@testable import kv
 
 final class ReportTests: XCTestCase {
     private func result() throws -> BenchResult {
@@ -25,8 +24,8 @@ final class ReportTests: XCTestCase {
     }
 
     func testJSONSaysWhatHappened() throws {
-        let text = try JSONOutput.text(BenchReport(result()))
-        let object = try XCTUnwrap(JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
+        let text = try JSONEncoder().encode(BenchReport(result()))
+        let object = try XCTUnwrap(JSONSerialization.jsonObject(with: text) as? [String: Any])
         XCTAssertEqual(object["protocol"] as? String, "resp")
         XCTAssertEqual(object["workload"] as? String, "a")
         XCTAssertEqual(object["distribution"] as? String, "zipfian")
@@ -53,7 +52,7 @@ final class ReportTests: XCTestCase {
         XCTAssertEqual(read["throughput"], 100)
         XCTAssertEqual(latencies["update"]?["mean"] ?? 0, 2, accuracy: 0.01)
         XCTAssertEqual(latencies["all"]?["count"], 1500)
-        XCTAssertEqual(try JSONDecoder().decode(BenchReport.self, from: Data(text.utf8)), BenchReport(try result()))
+        XCTAssertEqual(try JSONDecoder().decode(BenchReport.self, from: text), BenchReport(try result()))
     }
 
     func testCSVHasARowAKind() throws {
@@ -68,26 +67,6 @@ final class ReportTests: XCTestCase {
         XCTAssertEqual(lines[3][1], "1500")
         XCTAssertEqual(lines[3].suffix(5), ["1", "2", "0", "3", "4"])
         XCTAssertEqual(lines[1].suffix(5), ["", "", "", "", ""])
-    }
-
-    func testTheTableSaysWhatIsUnusual() throws {
-        let lines = BenchTable.lines(BenchReport(try result()))
-        XCTAssertEqual(lines[0], "100000 keys loaded in 2.0 s, 50000/s")
-        XCTAssertEqual(lines[1], "1500 operations in 10.0 s, 150/s of 500/s wanted")
-        XCTAssertEqual(lines[2], "errors: 1 refused, such as: no")
-        XCTAssertEqual(lines[3], "errors: 2 unknown, such as: first")
-        XCTAssertEqual(lines[4], "3 reads found no such key")
-        XCTAssertEqual(lines[5], "4 operations were due and never begun: this rate is too high")
-        XCTAssertTrue(lines[7].hasPrefix("ms"), lines[7])
-        XCTAssertEqual(lines.dropFirst(8).map { $0.prefix { $0 != " " } }, ["read", "update", "all"])
-    }
-
-    func testNumbersAreWrittenWithTheirDigits() {
-        for (value, digits, text) in [
-            (0.0, 3, "0.000"), (1.0005, 3, "1.001"), (12.3, 0, "12"), (-1.25, 1, "-1.3"), (0.05, 1, "0.1"),
-        ] {
-            XCTAssertEqual(BenchTable.fixed(value, digits), text)
-        }
     }
 
     func testLatenciesAboveAnHourAreAnHour() {
@@ -110,55 +89,5 @@ final class ReportTests: XCTestCase {
         XCTAssertEqual(one.reason(of: .other), "x")
         one.reset()
         XCTAssertEqual(one.done + one.failed + one.missing, 0)
-    }
-
-    func testEachKindsHistogramLiesBesideTheWhole() {
-        for (path, sibling) in [
-            ("a.hgrm", "a.read.hgrm"), ("/x.y/a", "/x.y/a.read"), ("x.y/.a", "x.y/.a.read"), ("a.b.c", "a.b.read.c"),
-        ] {
-            XCTAssertEqual(
-                String(decoding: HistogramFile.sibling(of: Array(path.utf8), "read"), as: UTF8.self), sibling)
-        }
-    }
-
-    // MARK: Options
-
-    func testOptionsAreWhatTheUserSaid() throws {
-        let options = try LoadOptions.parse([
-            "--workload", "d", "--clients", "8", "--pipeline", "4", "--rate", "1000", "--duration", "2m", "--keys", "9",
-            "--value-size", "4KiB", "--distribution", "uniform", "--protocol", "resp", "--operations", "77", "--load",
-            "only", "--wait", "2", "--seed", "5", "--warmup", "1s", "--threads", "2", "--any-node",
-        ])
-        try options.check()
-        let bench = try options.benchOptions(endpoints: [], timeout: .milliseconds(1))
-        XCTAssertEqual(bench.mix.name, "d")
-        XCTAssertEqual(bench.chosenDistribution, .uniform)
-        XCTAssertEqual(
-            [bench.clients, bench.pipeline, bench.keys, bench.valueSize, bench.wait, bench.threads],
-            [8, 4, 9, 4096, 2, 2])
-        XCTAssertEqual(bench.rate, 1000)
-        XCTAssertEqual(bench.duration, .milliseconds(120_000))
-        XCTAssertEqual(bench.warmup, .milliseconds(1000))
-        XCTAssertEqual(bench.operations, 77)
-        XCTAssertEqual(bench.loading, .only)
-        XCTAssertEqual(bench.transport, .resp)
-        XCTAssertEqual(bench.seed, 5)
-        XCTAssertFalse(bench.isRouted)
-        let plain = try LoadOptions.parse([]).benchOptions(endpoints: [], timeout: .milliseconds(1))
-        XCTAssertEqual(plain.mix.name, "a")
-        XCTAssertEqual(plain.transport, .kv)
-        XCTAssertTrue(plain.isRouted)
-    }
-
-    func testOptionsThatMakeNoSenseAreRefused() {
-        for words in [
-            "--workload g", "--workload a --read-ratio 1", "--read-ratio 1.5", "--read-ratio nan", "--rate 0",
-            "--rate -1", "--clients 0", "--pipeline 0", "--threads 0", "--threads 51 --protocol resp", "--keys 0",
-            "--keys 1000000001", "--value-size 65MiB", "--value-size x", "--duration 0s", "--duration 8d",
-            "--warmup x", "--operations 0", "--wait 1", "--wait -1 --protocol resp", "--distribution normal",
-            "--protocol ftp", "--load maybe", "--threads 2", "--workload e", "--clients x",
-        ] {
-            XCTAssertThrowsError(try LoadOptions.parse(words.split(separator: " ").map(String.init)).check(), words)
-        }
     }
 }

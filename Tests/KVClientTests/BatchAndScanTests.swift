@@ -1,5 +1,6 @@
 import KVClient
 import KVCore
+import KVFakes
 import XCTest
 
 /// Calls that are made of many requests.

@@ -1,5 +1,6 @@
 import KVClient
 import KVCore
+import KVFakes
 import NIOConcurrencyHelpers
 import XCTest
 

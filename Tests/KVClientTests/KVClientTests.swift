@@ -1,5 +1,6 @@
 import KVClient
 import KVCore
+import KVFakes
 import XCTest
 
 final class KVClientTests: XCTestCase {
@@ -235,8 +236,4 @@ func expect<Value: Sendable>(
     } catch {
         XCTAssertEqual((error as? KVClientError).map(matches), true, "\(error)", line: line)
     }
-}
-
-extension [UInt8] {
-    var text: String { String(decoding: self, as: UTF8.self) }
 }

@@ -1,5 +1,6 @@
 import KVClient
 import KVCore
+import KVFakes
 import XCTest
 
 /// The library's calls about membership.

@@ -1,4 +1,5 @@
 import KVCore
+import KVFakes
 import NIOPosix
 import XCTest
 

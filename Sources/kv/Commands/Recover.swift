@@ -52,7 +52,7 @@ struct Recover: ParsableCommand {
         if ids.isEmpty { throw ValidationError("name the members that are lost for good: --lost n2,n3") }
     }
 
-    private var ids: [String] { lost.flatMap { $0.split(separator: ",").map(String.init) } }
+    var ids: [String] { lost.flatMap { $0.split(separator: ",").map(String.init) } }
 
     func run() throws {
         do {

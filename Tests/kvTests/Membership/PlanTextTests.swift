@@ -1,5 +1,6 @@
 import Foundation
 import KVClient
+import KVFakes
 import XCTest
 
 @testable import kv

@@ -1,21 +1,20 @@
-import KVCore
+import KVModel
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOHTTP1
 import NIOPosix
-import XCTest
 
 /// A server that answers as a test tells it to, and remembers what it was asked.
-final class FakeNode: Sendable {
-    struct Request: Sendable {
-        var line: String
-        var headers: HTTPHeaders
-        var body: [UInt8]
+package final class FakeNode: Sendable {
+    package struct Request: Sendable {
+        package var line: String
+        package var headers: HTTPHeaders
+        package var body: [UInt8]
         /// Which of the node's connections it came on, from 1.
-        var connection: Int
+        package var connection: Int
     }
 
-    enum Reply: Sendable {
+    package enum Reply: Sendable {
         case status(Int, [String: String] = [:], String = "")
         /// Answer, then end the connection.
         case last(Int, [String: String] = [:], String = "")
@@ -26,25 +25,27 @@ final class FakeNode: Sendable {
         /// Once the gate is opened; those behind it wait too, as they would at a node.
         indirect case held(Gate, Reply)
 
-        static func error(_ status: Int, _ code: String, _ message: String) -> Reply {
+        package static func error(_ status: Int, _ code: String, _ message: String) -> Reply {
             .status(status, [:], #"{"error":"\#(code)","message":"\#(message)"}"#)
         }
     }
 
     /// Holds answers back until it is opened, which has to be done in the end.
-    final class Gate: Sendable {
+    package final class Gate: Sendable {
         private let promise = MultiThreadedEventLoopGroup.singleton.any().makePromise(of: Void.self)
 
-        func open() { promise.succeed() }
+        package init() {}
+
+        package func open() { promise.succeed() }
 
         fileprivate var opened: EventLoopFuture<Void> { promise.futureResult }
     }
 
-    let address: Address
+    package let address: Address
     private let channel: any Channel
     private let log: Log
 
-    init(_ answer: @escaping @Sendable (Request) -> Reply) async throws {
+    package init(_ answer: @escaping @Sendable (Request) -> Reply) async throws {
         let log = Log()
         self.log = log
         channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
@@ -61,13 +62,13 @@ final class FakeNode: Sendable {
         address = Address(host: "127.0.0.1", port: channel.localAddress?.port ?? 0)
     }
 
-    var requests: [Request] { log.requests }
+    package var requests: [Request] { log.requests }
     /// Those about keys.
-    var keyRequests: [Request] { requests.filter { $0.line.contains(" /v1/kv/") } }
+    package var keyRequests: [Request] { requests.filter { $0.line.contains(" /v1/kv/") } }
     /// The most requests that have waited for their answers on one connection.
-    var mostOnOneConnection: Int { log.most }
+    package var mostOnOneConnection: Int { log.most }
 
-    func stop() async throws {
+    package func stop() async throws {
         try await channel.close()
         for child in log.children { try? await child.close() }
     }
@@ -180,4 +181,8 @@ final class FakeNode: Sendable {
             return "HTTP/1.1 \(status) X\r\n\(lines)\(length)\r\n\(body)"
         }
     }
+}
+
+extension [UInt8] {
+    package var text: String { String(decoding: self, as: UTF8.self) }
 }

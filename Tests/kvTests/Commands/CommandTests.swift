@@ -1,5 +1,6 @@
 import Foundation
 import KVCore
+import KVFakes
 import XCTest
 
 /// The executable, against a node that answers as told.
@@ -75,76 +76,6 @@ final class CommandTests: XCTestCase {
         XCTAssertEqual(run.status, status, line: line)
         XCTAssertEqual(run.errors, errors, line: line)
         XCTAssertEqual(run.output, "", line: line)
-    }
-
-    func testUsage() throws {
-        let lines = [
-            "kv join", "kv join n4 n4 -y", "kv join n4 --weight 0 -y", "kv join n4 --weight x -y",
-            "kv join n4 n5 --replace n1 -y", "kv join --pause --resume", "kv join n4 --pause",
-            "kv join --cancel --dry-run",
-            "kv join --pause --zone a", "kv leave", "kv leave --cancel --force", "kv help nothing",
-            "kv nothing", "kv bench --workload z", "kv bench --rate 0", "kv bench --protocol carrier-pigeon", "kv get",
-            "kv get a b", "kv get a --wat",
-            "kv put a b --file f", "kv put a b --if-absent --if-version 1.1.1", "kv put a b --ttl 0s",
-            "kv put a b --if-version x", "kv del", "kv del a b --if-version 1.1.1", "kv ring -o xml",
-            "kv get a --endpoint nohost", "kv get a --endpoint a:1,", "kv get a --timeout 5", "kv get a --timeout 0s",
-            "kv serve --log-level loud", "kv serve --join", "kv serve --seed x --node n4", "kv serve --client x",
-            "kv serve extra", "kv serve --node ../x",
-        ]
-        for line in lines {
-            let run = try bash(line, input: "")
-            XCTAssertEqual(run.status, 64, line)
-            XCTAssertTrue(run.errors.hasPrefix("kv: ") && run.errors.hasSuffix("\n"), run.errors)
-            XCTAssertEqual(run.errors.filter { $0 == "\n" }.count, 1, run.errors)
-            XCTAssertEqual(run.output, "", line)
-        }
-        let version = try bash("kv --version")
-        XCTAssertEqual(version.status, 0)
-        XCTAssertNotNil(
-            version.output.wholeMatch(of: /kv \d+\.\d+\.\d+(-\w+)?( \([0-9a-f]{10}\+?\))?\n/), version.output)
-        for line in ["kv --help", "kv help put", "kv help join", "kv help bench", "kv ring --help"] {
-            let run = try bash(line)
-            XCTAssertEqual(run.status, 0, line)
-            XCTAssertTrue(run.output.contains("USAGE: kv"), run.output)
-        }
-    }
-
-    func testOptionsOfOtherToolsAreKnown() throws {
-        for (line, message) in [
-            ("kv bench --time 2s", "unknown option '--time': did you mean '--duration'?"),
-            ("kv bench --requests=10", "unknown option '--requests': did you mean '--operations'?"),
-            ("kv put k v --expire 2s", "unknown option '--expire': did you mean '--ttl'?"),
-        ] {
-            let run = try bash(line)
-            XCTAssertEqual(run.status, 64)
-            XCTAssertEqual(run.errors, "kv: \(message)\n")
-        }
-    }
-
-    func testReasonsAreTheRealOnes() throws {
-        let units = "(a number and ms, s, m, h or d, such as 90s or 7d)"
-        for (line, message) in [
-            ("kv put k v --ttl 1w", "--ttl: '1w' is not a length of time \(units)"),
-            ("kv put k v --ttl 0s", "--ttl: '0s' is not above zero; to delete the key use 'kv del' \(units)"),
-            ("kv put k v --ttl=-5s", "--ttl: '-5s' is not above zero; to delete the key use 'kv del' \(units)"),
-            (
-                "kv put k v --ttl 10000000d",
-                "--ttl: '10000000d' is longer than can be kept; leave --ttl out for good \(units)"
-            ),
-            (
-                "kv get k --endpoint https://a:1",
-                "--endpoint: 'https://a:1': nodes speak plain HTTP and Redis's protocol; write"
-                    + " http://HOST:PORT or HOST:PORT"
-            ),
-            (
-                "kv get k --endpoint http://a:1/v1",
-                "--endpoint: 'http://a:1/v1' names something at a node; write http://HOST:PORT or HOST:PORT"
-            ),
-        ] {
-            let run = try bash(line)
-            XCTAssertEqual(run.status, 64, line)
-            XCTAssertEqual(run.errors, "kv: \(message)\n")
-        }
     }
 
     func testEndpointsMayBeURLs() async throws {

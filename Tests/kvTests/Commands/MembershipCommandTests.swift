@@ -1,3 +1,4 @@
+import KVFakes
 import NIOConcurrencyHelpers
 import XCTest
 

@@ -1,6 +1,6 @@
 /// What nodes answer about membership, as they write it.
-enum MembershipFixtures {
-    static func plan(
+package enum MembershipFixtures {
+    package static func plan(
         id: Int = 9, joining: [String] = ["n4"], leaving: [String] = [], done: Int = 0, rate: Int = 0,
         paused: Bool = false, cancelling: Bool = false, obstacle: String? = nil
     ) -> String {
@@ -17,7 +17,7 @@ enum MembershipFixtures {
             """
     }
 
-    static func ring(
+    package static func ring(
         _ nodes: [(id: String, state: String, standing: String)], waiting: [String] = [], plan: String? = nil,
         client: String = "127.0.0.1:1"
     ) -> String {
