@@ -105,10 +105,10 @@ package enum Settings {
             "storage.sync", .choice, \.storage.sync, example: "interval",
             """
             When accepted writes are put on disk. always: before they are acknowledged. interval: every sync_interval. \
-            never: when the operating system pleases. The death of processes loses nothing in any mode, nor does power \
-            loss of a minority of a key's replicas. Power loss of a majority at once can lose the writes of about the \
-            last sync_interval with interval, of some 30 s with never, and nothing with always. docs/operations.md has \
-            the table.
+            never: when the operating system does it by itself. The death of processes loses nothing in any mode, nor \
+            does power loss of a minority of a key's replicas. Power loss of a majority at once can lose the writes of \
+            about the last sync_interval with interval, of some 30 s with never, and nothing with always. \
+            docs/operations.md has the table.
             """),
         field(
             "storage.sync_interval", .duration(.milliseconds(1) ... .milliseconds(60_000)), \.storage.syncInterval,
@@ -125,7 +125,7 @@ package enum Settings {
         field(
             "storage.scrub", .size(0...1 << 40), \.storage.scrub, example: "16MiB",
             """
-            Bytes a second of older files of the log that are read again, to find records that the disk has spoiled while \
+            Bytes a second of older files of the log that are read again, to find records that the disk has damaged while \
             other replicas still have them. 0: none.
             """),
         field(
@@ -259,7 +259,7 @@ package enum Settings {
                 "nodes[].zone", .label(isEmptyAllowed: true), \.zone, of: standard, flag: "--zone",
                 given: { $0.zone }, variable: "KV_ZONE", change: .creation, example: "a",
                 """
-                What fails together with the node: a rack, a room. Replicas of a key are put into different zones \
+                The node's failure domain, such as a rack or a room. Replicas of a key are put into different zones \
                 where there are enough.
                 """),
             SettingField(
