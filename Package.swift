@@ -200,7 +200,7 @@ let package = Package(
         .testTarget(
             name: "KVBenchTests",
             dependencies: [
-                "KVBench", "KVCore", "KVWire",
+                "KVBench", "KVCore", "KVFakes", "KVWire",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],

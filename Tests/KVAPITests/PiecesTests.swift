@@ -5,6 +5,16 @@ import XCTest
 @testable import KVAPI
 
 final class PiecesTests: XCTestCase {
+    func testPercentEncoding() throws {
+        let all = Array(UInt8.min...UInt8.max)
+        let encoded = PercentEncoding.encoded(all)
+        XCTAssertEqual(try encoded.withUnsafeBufferPointer { try PercentEncoding.decoded($0, plus: false) }, all)
+        let plain = Array("azAZ09-._~".utf8)
+        XCTAssertEqual(PercentEncoding.encoded(plain), plain)
+        XCTAssertEqual(String(decoding: PercentEncoding.encoded(Array("/ +é".utf8)), as: UTF8.self), "%2F%20%2B%C3%A9")
+        XCTAssertEqual(encoded.count, 3 * 256 - 2 * 66, "letters, digits and four signs are unreserved")
+    }
+
     func testBase64() {
         // RFC 4648, 10.
         let table = [

@@ -1,17 +1,18 @@
+import KVClient
 import KVCore
 import NIOCore
 
 /// The HTTP interface of `kv`.
 final class HTTPDialect: Dialect {
     /// The node at the other end, where its id is known.
-    private let id: [UInt8]?
+    private let id: String?
     private let starts: ScanStarts
     private let getTemplate: RequestTemplate
     private let putTemplate: RequestTemplate
     /// After a scan's query.
     private let fields: [UInt8]
     private var values: Values
-    private var reader = HTTPAnswerReader()
+    private var parser = AnswerParser()
     private var isMisrouted = false
 
     /// - Parameter limit: what the server may take; nil: what it takes by itself.
@@ -24,7 +25,7 @@ final class HTTPDialect: Dialect {
         putTemplate = RequestTemplate(
             beforeKey: Array("PUT /v1/kv/".utf8),
             afterKey: Array("\(query)\(fields)content-length: \(values.size)\r\n\r\n".utf8), afterValue: [])
-        self.id = id.map { Array($0.utf8) }
+        self.id = id
         self.values = values
         self.starts = starts
     }
@@ -46,11 +47,15 @@ final class HTTPDialect: Dialect {
         return 1
     }
 
-    func feed(_ bytes: inout ByteBuffer) { reader.feed(&bytes) }
+    func feed(_ bytes: inout ByteBuffer) {
+        parser.append(bytes)
+        // The parser has them alone, so that it can go on in the same memory.
+        bytes = ByteBuffer()
+    }
 
     func next() throws -> Verdict? {
-        guard let answer = try reader.next() else { return nil }
-        if let id, let node = answer.node, !node.readableBytesView.elementsEqual(id) { isMisrouted = true }
+        guard let answer = try parser.next() else { return nil }
+        if let id, !answer.node.isEmpty, answer.node != id { isMisrouted = true }
         switch answer.status {
         case 200, 204: return .done
         case 404: return .missing
@@ -65,7 +70,7 @@ final class HTTPDialect: Dialect {
         return isMisrouted
     }
 
-    private static func reason(_ answer: HTTPAnswerReader.Answer) -> String {
-        "\(answer.status) \(String(decoding: answer.body.readableBytesView.prefix(200), as: UTF8.self))"
+    private static func reason(_ answer: AnswerMessage) -> String {
+        "\(answer.status) \(String(decoding: answer.body.prefix(200), as: UTF8.self))"
     }
 }

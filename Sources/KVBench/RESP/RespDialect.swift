@@ -2,8 +2,6 @@ import KVCore
 import KVWire
 import NIOCore
 
-extension RespReplyReader: AnswerReader {}
-
 /// Redis's protocol: GET, SET (with WAIT where asked for), SCAN.
 final class RespDialect: Dialect {
     /// What a write waits for its replicas at the most, in milliseconds.

@@ -56,8 +56,6 @@ struct RespServer: Sendable {
     private func ask(_ endpoint: Address, _ words: String...) async throws -> RespReplyReader.Reply {
         var request = ByteBuffer()
         RespRequestWriter.write(words.map { Array($0.utf8) }, to: &request)
-        let replies = try await Inquiry.ask(
-            endpoint, request, count: 1, timeout: options.timeout, reader: RespReplyReader())
-        return replies.first ?? .null
+        return try await RespInquiry.ask(endpoint, request, timeout: options.timeout)
     }
 }

@@ -1,11 +1,11 @@
 import NIOCore
 
 /// Takes the bytes of a connection apart into answers (RFC 9112). Nothing but its own limits decides what it allocates.
-struct AnswerParser {
+package struct AnswerParser {
     /// Bytes of a head, or of what stands between two chunks.
-    static let maximumHead = 64 << 10
+    package static let maximumHead = 64 << 10
     /// The largest body that is taken: a value of the largest size, or the ring of the most partitions, fits.
-    static let maximumBody = 128 << 20
+    package static let maximumBody = 128 << 20
 
     private enum State {
         case head
@@ -17,13 +17,15 @@ struct AnswerParser {
         case trailer
     }
 
+    package init() {}
+
     private var buffer = ByteBuffer()
     private var state = State.head
     private var message = AnswerMessage()
     /// Bytes after the reader index that are known to hold no line break.
     private var searched = 0
 
-    mutating func append(_ bytes: ByteBuffer) {
+    package mutating func append(_ bytes: ByteBuffer) {
         if buffer.readableBytes == 0 {
             buffer = bytes
         } else {
@@ -33,7 +35,7 @@ struct AnswerParser {
     }
 
     /// The next answer that is complete; nil where more bytes are needed.
-    mutating func next() throws(AnswerFault) -> AnswerMessage? {
+    package mutating func next() throws(AnswerFault) -> AnswerMessage? {
         while true {
             switch state {
             case .head:

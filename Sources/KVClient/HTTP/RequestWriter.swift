@@ -57,5 +57,12 @@ extension ByteBuffer {
         }
     }
 
+    private mutating func writePercentEncoded(_ bytes: [UInt8]) {
+        writeWithUnsafeMutableBytes(minimumWritableBytes: 3 * bytes.count) { PercentEncoding.encode(bytes, into: $0) }
+    }
+
     private mutating func writeDecimal(_ number: UInt64) { writeString(String(number)) }
 }
+
+/// `bytes` as a part of a URL.
+func percentEncoded(_ bytes: [UInt8]) -> String { String(decoding: PercentEncoding.encoded(bytes), as: UTF8.self) }

@@ -1,39 +1,27 @@
 import Glibc
 import KVCore
+import KVWire
 import NIOCore
 import NIOPosix
 
-/// Takes answers out of bytes as they arrive.
-protocol AnswerReader: Sendable {
-    associatedtype Answer: Sendable
-    mutating func feed(_ bytes: inout ByteBuffer)
-    mutating func next() throws -> Answer?
-}
-
-/// Asks a node something on a connection of its own: for what happens seldom.
-enum Inquiry {
-    /// - Parameters:
-    ///   - requests: so many requests, written one after the other.
-    ///   - count: of answers that come.
-    /// - Throws: `BenchError.unreachable`, or what the reader does not understand.
-    static func ask<Reader: AnswerReader>(
-        _ address: Address, _ requests: ByteBuffer, count: Int, timeout: Span, reader: Reader
-    ) async throws -> [Reader.Answer] {
+/// Asks a server something by Redis's protocol, on a connection of its own: for what happens seldom.
+enum RespInquiry {
+    /// - Throws: `BenchError.unreachable`
+    static func ask(_ address: Address, _ request: ByteBuffer, timeout: Span) async throws -> RespReplyReader.Reply {
         let limit = TimeAmount.nanoseconds(Int64(clamping: timeout.nanoseconds))
         let loop = MultiThreadedEventLoopGroup.singleton.next()
-        let promise = loop.makePromise(of: [Reader.Answer].self)
+        let promise = loop.makePromise(of: RespReplyReader.Reply.self)
         do {
             let channel = try await ClientBootstrap(group: loop)
                 .connectTimeout(limit)
                 .channelInitializer { channel in
                     channel.eventLoop.makeCompletedFuture {
-                        try channel.pipeline.syncOperations.addHandler(
-                            InquiryHandler(reader, count: count, promise: promise))
+                        try channel.pipeline.syncOperations.addHandler(RespInquiryHandler(promise))
                     }
                 }
                 .connect(host: address.host, port: address.port).get()
             let alarm = loop.scheduleTask(in: limit) { promise.fail(BenchError.unreachable("no answer in time")) }
-            channel.writeAndFlush(requests, promise: nil)
+            channel.writeAndFlush(request, promise: nil)
             defer {
                 alarm.cancel()
                 channel.close(promise: nil)
@@ -58,26 +46,19 @@ func reason(of error: any Error) -> String {
     }
 }
 
-private final class InquiryHandler<Reader: AnswerReader>: ChannelInboundHandler {
+private final class RespInquiryHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
-    private var reader: Reader
-    private let count: Int
-    private let promise: EventLoopPromise<[Reader.Answer]>
-    private var answers: [Reader.Answer] = []
+    private var reader = RespReplyReader()
+    private let promise: EventLoopPromise<RespReplyReader.Reply>
 
-    init(_ reader: Reader, count: Int, promise: EventLoopPromise<[Reader.Answer]>) {
-        self.reader = reader
-        self.count = count
-        self.promise = promise
-    }
+    init(_ promise: EventLoopPromise<RespReplyReader.Reply>) { self.promise = promise }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var bytes = unwrapInboundIn(data)
         reader.feed(&bytes)
         do {
-            while answers.count < count, let answer = try reader.next() { answers.append(answer) }
-            if answers.count == count { promise.succeed(answers) }
+            if let reply = try reader.next() { promise.succeed(reply) }
         } catch {
             promise.fail(error)
         }
