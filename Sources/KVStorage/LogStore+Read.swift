@@ -20,24 +20,28 @@ extension LogStore {
     /// them would hold up the event loop.
     static let longestInline = 256 << 10
 
-    package func read(_ id: PartitionID, _ key: Key) -> StoredRead {
-        guard let partition = catalog.existing(id), let found = find(key, partition) else { return .absent }
+    package func read(_ id: PartitionID, _ key: Key) -> StoredRead { read(id, key, KeyHash(key)) }
+
+    package func read(_ id: PartitionID, _ key: Key, _ hash: KeyHash) -> StoredRead {
+        guard let partition = catalog.existing(id), let found = find(key, hash, partition) else { return .absent }
         return read(id, key, partition, found, isUrgent: true)
     }
 
-    package func readAtOnce(_ id: PartitionID, _ key: Key) -> StoredRead? {
-        guard let partition = catalog.existing(id), let found = find(key, partition) else { return .absent }
+    package func readAtOnce(_ id: PartitionID, _ key: Key) -> StoredRead? { readAtOnce(id, key, KeyHash(key)) }
+
+    package func readAtOnce(_ id: PartitionID, _ key: Key, _ hash: KeyHash) -> StoredRead? {
+        guard let partition = catalog.existing(id), let found = find(key, hash, partition) else { return .absent }
         return readAtOnce(id, partition, found, isUrgent: true)
     }
 
     package func readLater(_ id: PartitionID, _ key: Key) -> StoredRead {
-        guard let partition = catalog.existing(id), let found = find(key, partition) else { return .absent }
+        guard let partition = catalog.existing(id), let found = find(key, KeyHash(key), partition) else { return .absent }
         return read(id, key, partition, found, isUrgent: false)
     }
 
     /// About how many bytes would be read for a key whose value is not in memory; nil for all others.
     package func sizeOnDisk(_ id: PartitionID, _ key: Key) -> Int? {
-        guard let partition = catalog.existing(id), let found = find(key, partition) else { return nil }
+        guard let partition = catalog.existing(id), let found = find(key, KeyHash(key), partition) else { return nil }
         let entry = partition.index.pointer(found).pointee
         guard !entry.isTombstone, entry.cacheSlot == 0, entry.location < written else { return nil }
         return entry.length - RecordFormat.headerSize
@@ -47,8 +51,8 @@ extension LogStore {
     package var largestRecord: Int { catalog.largest }
 
     @inline(__always)
-    private func find(_ key: Key, _ partition: Partition) -> Int? {
-        key.bytes.withUnsafeBytes { partition.index.find($0, KeyHash($0)) }
+    private func find(_ key: Key, _ hash: KeyHash, _ partition: Partition) -> Int? {
+        key.bytes.withUnsafeBytes { partition.index.find($0, hash) }
     }
 
     @inline(__always)
@@ -114,7 +118,7 @@ extension LogStore {
         case .failure(let error): throw fail(error)
         }
         guard let pending, let partition = catalog.existing(pending.partition),
-            pending.location >= partition.state.wiped, let found = find(pending.key, partition)
+            pending.location >= partition.state.wiped, let found = find(pending.key, KeyHash(pending.key), partition)
         else { return .gone }
         let entry = partition.index.pointer(found).pointee
         guard let record else {

@@ -93,10 +93,11 @@ package final class LogStore: RecordStore {
     // MARK: Appends
 
     /// A record whose version is not above the one held is ignored. Of a tombstone, the content type is not kept.
-    package func put(_ id: PartitionID, _ key: Key, _ record: Record) {
+    package func put(_ id: PartitionID, _ key: Key, _ record: Record) { put(id, key, record, KeyHash(key)) }
+
+    package func put(_ id: PartitionID, _ key: Key, _ record: Record, _ hash: KeyHash) {
         guard failure == nil, fits(key, record) else { return }
         key.bytes.withUnsafeBytes { key in
-            let hash = KeyHash(key)
             let partition = catalog.partition(id)
             let found = partition.index.find(key, hash)
             if let found, partition.index.pointer(found).pointee.version >= record.version { return }
@@ -157,10 +158,12 @@ package final class LogStore: RecordStore {
 
     // MARK: What is there
 
-    package func head(_ id: PartitionID, _ key: Key) -> RecordHead? {
+    package func head(_ id: PartitionID, _ key: Key) -> RecordHead? { head(id, key, KeyHash(key)) }
+
+    package func head(_ id: PartitionID, _ key: Key, _ hash: KeyHash) -> RecordHead? {
         guard let partition = catalog.existing(id) else { return nil }
         return key.bytes.withUnsafeBytes { key in
-            partition.index.find(key, KeyHash(key)).map { partition.index.pointer($0).pointee.head }
+            partition.index.find(key, hash).map { partition.index.pointer($0).pointee.head }
         }
     }
 

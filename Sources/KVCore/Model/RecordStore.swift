@@ -71,6 +71,12 @@ package protocol RecordStore: AnyObject {
     /// The same as `read` for what no client waits for: without a look at the disk, nor at what the system may have in
     /// memory of it, for which clients' requests would wait.
     func readLater(_ partition: PartitionID, _ key: Key) -> StoredRead
+    // The same for who has the key's hash.
+    func head(_ partition: PartitionID, _ key: Key, _ hash: KeyHash) -> RecordHead?
+    func read(_ partition: PartitionID, _ key: Key, _ hash: KeyHash) -> StoredRead
+    func readAtOnce(_ partition: PartitionID, _ key: Key, _ hash: KeyHash) -> StoredRead?
+    func put(_ partition: PartitionID, _ key: Key, _ record: Record, _ hash: KeyHash)
+
     /// Replaces what is held of `key`, which the caller has checked to be of a lower version.
     func put(_ partition: PartitionID, _ key: Key, _ record: Record)
     /// Writes the record held of `key` again, with the value that another replica has under the same version: one
@@ -122,5 +128,17 @@ package struct PartitionUsage: Hashable, Sendable {
         self.keys = keys
         self.tombstones = tombstones
         self.bytes = bytes
+    }
+}
+
+/// A store that looks keys up in another way has no use for their hashes.
+extension RecordStore {
+    package func head(_ partition: PartitionID, _ key: Key, _ hash: KeyHash) -> RecordHead? { head(partition, key) }
+    package func read(_ partition: PartitionID, _ key: Key, _ hash: KeyHash) -> StoredRead { read(partition, key) }
+    package func readAtOnce(_ partition: PartitionID, _ key: Key, _ hash: KeyHash) -> StoredRead? {
+        readAtOnce(partition, key)
+    }
+    package func put(_ partition: PartitionID, _ key: Key, _ record: Record, _ hash: KeyHash) {
+        put(partition, key, record)
     }
 }

@@ -190,12 +190,12 @@ extension Replica {
 
     /// The answer to a read that has nothing to wait for, if it is in memory: that of the only replica, which is a
     /// majority, of a key that is not under change. Nil where there is no such answer.
-    func answerAtOnce(_ key: Key) -> Outcome? {
+    func answerAtOnce(_ request: Request) -> Outcome? {
         guard quorum.members.count == 1, let leader, leader.isSettled, leader.transfer == nil,
-            leader.inFlight.isEmpty || leader.inFlight[key] == nil,
+            leader.inFlight.isEmpty || leader.inFlight[request.key] == nil,
             leader.backlogs.isEmpty, leader.recoveries.isEmpty
         else { return nil }
-        switch context.store.readAtOnce(partition, key) {
+        switch context.store.readAtOnce(partition, request.key, request.hash) {
         case .absent: return .absent
         case .found(let record):
             if record.value == nil { return .absent }
@@ -207,7 +207,7 @@ extension Replica {
 
     /// A read of a key that is not under change, where this copy is the truth: in one look at the store.
     private func readChosen(_ request: Request, _ leader: Leader) {
-        switch context.store.read(partition, request.key) {
+        switch context.store.read(partition, request.key, request.hash) {
         case .absent: wait(request, .absent, base: 0, leader)
         case .found(let record):
             guard record.head.isPresent(at: context.now.wall) else {
@@ -215,7 +215,7 @@ extension Replica {
             }
             wait(request, .found(record), base: 0, leader)
         case .onDisk(let ticket):
-            let head = context.store.head(partition, request.key)
+            let head = context.store.head(partition, request.key, request.hash)
             guard let head, head.isPresent(at: context.now.wall) else {
                 return wait(request, .absent, base: bury(request.key, head, leader), leader)
             }
@@ -271,7 +271,7 @@ extension Replica {
             record = proposal.record
             latest = record?.head
         } else {
-            latest = context.store.head(partition, request.key)
+            latest = context.store.head(partition, request.key, request.hash)
             let isKnown = leader.isSettled || keyIsKnown || latest?.version.ballot == leader.ballot
             let mayGuess = !context.options.rules.answerOnlyChosen && request.command != .get
             // What the last leadership had under way comes first.
@@ -299,7 +299,7 @@ extension Replica {
                 wait(request, outcome, base: tombstone == 0 ? base : tombstone, leader)
             case .answerRecord: waitForRecord(request, base: base, leader)
             case .readValue:
-                switch context.store.read(partition, request.key) {
+                switch context.store.read(partition, request.key, request.hash) {
                 case .absent: latest = nil
                 case .found(let found): record = found
                 case .onDisk(let ticket): return .onDisk(ticket)
@@ -331,7 +331,7 @@ extension Replica {
         if let proposal = leader.proposal(base) {
             return wait(request, .found(proposal.record), base: base, leader)
         }
-        switch context.store.read(partition, request.key) {
+        switch context.store.read(partition, request.key, request.hash) {
         case .absent: wait(request, .absent, base: base, leader)
         case .found(let record): wait(request, .found(record), base: base, leader)
         case .onDisk(let ticket):

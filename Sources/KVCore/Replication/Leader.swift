@@ -102,6 +102,8 @@ final class Leader {
 /// anew.)
 final class Proposal {
     let key: Key
+    /// Of the key.
+    let hash: KeyHash
     let record: Record
     /// Asked for it; nil for a record that is proposed again.
     let request: Request?
@@ -128,6 +130,7 @@ final class Proposal {
 
     init(key: Key, record: Record, request: Request?, previous: UInt64, ground: Expiry, now: Instant) {
         self.key = key
+        hash = request?.hash ?? KeyHash(key)
         self.record = record
         self.request = request
         self.previous = previous

@@ -38,7 +38,7 @@ extension Replica {
             proposal.isSent = true
             proposal.sent = now
             proposal.resent = now
-            context.store.put(partition, proposal.key, proposal.record)
+            context.store.put(partition, proposal.key, proposal.record, proposal.hash)
             appendedRecord()
             whenDurable(.accepted(partition, leader.ballot, sequence: sequence))
             guard quorum.members.count > 1 else { continue }

@@ -208,11 +208,12 @@ extension Replica {
     func receiveAccept(_ header: PartitionHeader, key: Key, record: Record, from node: NodeNumber) {
         guard admits(header, from: node), record.version.ballot <= header.ballot, obeys(header, from: node)
         else { return }
-        let held = context.store.head(partition, key)?.version ?? .zero
+        let hash = KeyHash(key)
+        let held = context.store.head(partition, key, hash)?.version ?? .zero
         if record.version > held {
             // A replica whose disk is full, or does not keep up, stays silent: it is mended when there is room.
             guard record.value == nil || context.store.acceptsCopies else { return }
-            context.store.put(partition, key, record)
+            context.store.put(partition, key, record, hash)
             appendedRecord()
         } else {
             context.decide(.growVersions)
@@ -281,7 +282,7 @@ extension Replica {
     /// The same for a client of this node: the answer comes as a deferred or loaded `ownPeek`.
     func peekForClient(_ request: Request) {
         guard !isIncomplete else { return whenDurable(.noPeek(request)) }
-        switch context.store.read(partition, request.key) {
+        switch context.store.read(partition, request.key, request.hash) {
         case .absent: whenDurable(.ownPeek(request, nil))
         case .found(let record): whenDurable(.ownPeek(request, record))
         case .onDisk(let ticket): context.load(ticket, for: .ownPeek(request))

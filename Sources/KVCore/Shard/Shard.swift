@@ -128,7 +128,7 @@ package final class Shard {
         assert(request.stage == .begun, "a request is submitted once")
         context.now = now
         let replica = replica(request.partition)
-        if case .get = request.command, let outcome = replica?.answerAtOnce(request.key) {
+        if case .get = request.command, let outcome = replica?.answerAtOnce(request) {
             return request.end(outcome, by: me)
         }
         guard Int(request.partition.raw) < replicas.count else { return request.end(.refused(.noReplica), by: me) }
