@@ -100,22 +100,27 @@ package final class Caller: Sendable {
 }
 
 extension Request {
-    /// - Parameter partitions: into how many the keys are cut.
+    /// - Parameters:
+    ///   - hash: the key's, where it is known.
+    ///   - partitions: into how many the keys are cut.
     package convenience init(
-        _ command: Command, key: Key, partitions: Int, options: RequestOptions, caller: Caller, token: UInt64 = 0,
+        _ command: Command, key: Key, hash: KeyHash? = nil, partitions: Int, options: RequestOptions, caller: Caller,
+        token: UInt64 = 0,
         allowance: Int = .max
     ) {
         self.init(
-            command, key: key, partition: PartitionID(slot: key.slot, partitions: partitions), options: options,
-            caller: caller, token: token, allowance: allowance)
+            command, key: key, hash: hash, partition: PartitionID(slot: key.slot, partitions: partitions),
+            options: options, caller: caller, token: token, allowance: allowance)
     }
 
     package convenience init(
-        _ command: Command, key: Key, partition: PartitionID, options: RequestOptions, caller: Caller,
+        _ command: Command, key: Key, hash: KeyHash? = nil, partition: PartitionID, options: RequestOptions,
+        caller: Caller,
         token: UInt64 = 0, allowance: Int = .max
     ) {
         self.init(
-            command, key: key, partition: partition, consistency: options.consistency, timeout: options.timeout,
+            command, key: key, hash: hash, partition: partition, consistency: options.consistency,
+            timeout: options.timeout,
             redirects: options.redirects, allowance: allowance, caller: caller, token: token)
     }
 

@@ -23,7 +23,10 @@ struct OperationTable {
         var key: Key?
         /// Not to go with others.
         fileprivate var isSingle = false
-        fileprivate var hash: UInt64 = 0
+        /// Of the key.
+        fileprivate let hash: KeyHash
+        /// Its place among the keys under way: never 0.
+        fileprivate var place: UInt64 { max(hash.low, 1) }
         /// The next that waits for the same key, or that goes with this one.
         fileprivate var next = none
 
@@ -38,6 +41,7 @@ struct OperationTable {
             self.isStale = isStale
             self.counted = counted
             bytes = key.bytes.count + command.valueBytes
+            hash = KeyHash(key)
             self.key = isWrite ? nil : key
         }
     }
@@ -79,14 +83,12 @@ struct OperationTable {
 
     /// Takes a command in. It may go at once unless `hasToWait`; it comes out of `takeReleased` otherwise.
     mutating func begin(_ operation: Operation, key: Key, _ command: Command) -> (token: Int, hasToWait: Bool) {
-        var operation = operation
-        operation.hash = max(KeyHash(key).low, 1)
         let token = take(operation)
         count += 1
         bytes += operation.bytes
-        let index = place(of: operation.hash)
+        let index = place(of: operation.place)
         if places[index].hash == 0 {
-            places[index].hash = operation.hash
+            places[index].hash = operation.place
             used += 1
         }
         let isFree = places[index].first == Self.none && places[index].writes == 0
@@ -130,7 +132,7 @@ struct OperationTable {
 
     /// Lets additions go one by one that have not gone together: the first now, the others before all that waits.
     private mutating func separate(_ first: Int) {
-        let index = place(of: operations[first].hash)
+        let index = place(of: operations[first].place)
         var last = first
         while operations[last].next != Self.none {
             last = operations[last].next
@@ -150,6 +152,9 @@ struct OperationTable {
         return operations[token]
     }
 
+    /// Of the command's key.
+    func hash(of token: Int) -> KeyHash { operations[token].hash }
+
     /// What a read may bring that is not put aside at once; no limit where it may not be put aside. Bytes.
     func allowance(of token: Int) -> Int {
         operations[token].isWrite || !operations[token].expectation.bringsValue
@@ -166,7 +171,7 @@ struct OperationTable {
     mutating func end(_ token: Int) -> Operation? {
         guard operations.indices.contains(token), operations[token].sequence != .max else { return nil }
         let operation = release(token)
-        let index = place(of: operation.hash)
+        let index = place(of: operation.place)
         if operation.isWrite { places[index].writes -= 1 } else { places[index].reads -= 1 }
         if places[index].first != Self.none { letGo(index) }
         if places[index].reads == 0, places[index].writes == 0 { remove(index) }

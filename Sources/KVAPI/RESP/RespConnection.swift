@@ -11,7 +11,7 @@ import NIOCore
 struct RespConnection: ~Copyable {
     enum Effect {
         /// Carry it out, then call `replied` with the token.
-        case execute(token: Int, Key, Command, isStale: Bool, allowance: Int)
+        case execute(token: Int, Key, KeyHash, Command, isStale: Bool, allowance: Int)
         /// Do it, then call `finished`.
         case perform(RespTask)
         /// Close the sending half once everything is sent, and go on reading.
@@ -374,6 +374,8 @@ extension RespConnection {
     }
 
     private func execute(_ token: Int, _ key: Key, _ command: Command, isStale: Bool) -> Effect {
-        .execute(token: token, key, command, isStale: isStale, allowance: operations.allowance(of: token))
+        .execute(
+            token: token, key, operations.hash(of: token), command, isStale: isStale,
+            allowance: operations.allowance(of: token))
     }
 }

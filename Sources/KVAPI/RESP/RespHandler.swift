@@ -158,13 +158,14 @@ extension RespHandler {
     /// Takes the commands of a pipeline that may be begun, some at a time.
     private func gather(_ now: Instant) {
         guard let caller else { return }
+        let partitions = server.backend.partitions
         while requests.count < Self.together, let next = connection.next(now: now) {
             switch consume next {
-            case .execute(let token, let key, let command, let isStale, let allowance):
+            case .execute(let token, let key, let hash, let command, let isStale, let allowance):
                 let options = isStale ? stale : linearizable
                 requests.append(
                     Request(
-                        command, key: key, partitions: server.backend.partitions, options: options, caller: caller,
+                        command, key: key, hash: hash, partitions: partitions, options: options, caller: caller,
                         token: UInt64(token), allowance: allowance))
             case let other: return effect = other
             }

@@ -118,13 +118,15 @@ package final class Request: @unchecked Sendable {
         allowance = .max
     }
 
-    /// - Parameter timeout: counts from the submission.
+    /// - Parameters:
+    ///   - hash: the key's, where it is known.
+    ///   - timeout: counts from the submission.
     package init(
-        _ command: Command, key: Key, partition: PartitionID, consistency: Consistency, timeout: Span,
+        _ command: Command, key: Key, hash: KeyHash?, partition: PartitionID, consistency: Consistency, timeout: Span,
         redirects: Bool, allowance: Int, caller: AnyObject, token: UInt64
     ) {
         self.key = key
-        hash = KeyHash(key)
+        self.hash = hash ?? KeyHash(key)
         self.partition = partition
         self.command = command
         self.consistency = consistency
