@@ -29,7 +29,7 @@ package final class ReplyBudgets: Sendable {
 /// not sent, what reads under way may bring, and requests that wait for their clients to read.
 ///
 /// It is a budget rather than a wall. A connection that holds next to nothing may always begin one more command
-/// (`RespRoom.guaranteed`): so nobody is locked out by clients that do not read, and nothing waits for itself.
+/// (`RESPRoom.guaranteed`): so nobody is locked out by clients that do not read, and nothing waits for itself.
 ///
 /// Sendable because it is touched on `loop` only.
 final class ReplyBudget: @unchecked Sendable {

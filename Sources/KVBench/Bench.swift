@@ -51,9 +51,9 @@ package final class Bench: Sendable {
                 if hasScans { starts.set(try await server.cursors(limit: ScanStarts.limit)) }
             }
         case .resp:
-            let server = RespServer(options: options)
+            let server = RESPServer(options: options)
             let engine = try await WireEngine(options, routes: server.routes) { address, _, random in
-                RespDialect(address, wait: options.wait, values: values.reseeded(random), starts: starts)
+                RESPDialect(address, wait: options.wait, values: values.reseeded(random), starts: starts)
             }
             return Bench(options, engine) {
                 if hasScans { starts.set(try await server.cursors(limit: ScanStarts.limit)) }

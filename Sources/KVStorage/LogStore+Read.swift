@@ -35,7 +35,9 @@ extension LogStore {
     }
 
     package func readLater(_ id: PartitionID, _ key: Key) -> StoredRead {
-        guard let partition = catalog.existing(id), let found = find(key, KeyHash(key), partition) else { return .absent }
+        guard let partition = catalog.existing(id), let found = find(key, KeyHash(key), partition) else {
+            return .absent
+        }
         return read(id, key, partition, found, isUrgent: false)
     }
 

@@ -24,8 +24,8 @@ final class DialectTests: XCTestCase {
         return verdicts
     }
 
-    private func resp(wait: Int = 0, starts: ScanStarts = ScanStarts()) -> RespDialect {
-        RespDialect(address, wait: wait, values: Values(size: 3, seed: 1), starts: starts)
+    private func resp(wait: Int = 0, starts: ScanStarts = ScanStarts()) -> RESPDialect {
+        RESPDialect(address, wait: wait, values: Values(size: 3, seed: 1), starts: starts)
     }
 
     private func http(id: String? = nil, limit: Span? = nil, starts: ScanStarts = ScanStarts()) -> HTTPDialect {
@@ -34,7 +34,7 @@ final class DialectTests: XCTestCase {
 
     // MARK: RESP
 
-    func testRespRequests() {
+    func testRESPRequests() {
         XCTAssertEqual(written(resp(), .get(key: 7)).0, "*2\r\n$3\r\nGET\r\n$16\r\nuser000000000007\r\n")
         let (set, answers) = written(resp(), .set(key: 7))
         XCTAssertEqual(answers, 1)
@@ -47,7 +47,7 @@ final class DialectTests: XCTestCase {
             written(resp(), .scan(at: 5, count: 42)).0, "*4\r\n$4\r\nSCAN\r\n$1\r\n0\r\n$5\r\nCOUNT\r\n$2\r\n42\r\n")
     }
 
-    func testRespAnswers() throws {
+    func testRESPAnswers() throws {
         XCTAssertEqual(
             try verdicts(resp(), "+OK\r\n$1\r\na\r\n$-1\r\n>1\r\n+x\r\n*2\r\n$1\r\n0\r\n*0\r\n"),
             [.done, .done, .missing, .aside, .done])
@@ -148,14 +148,14 @@ final class DialectTests: XCTestCase {
     func testSlotsAsRedisTellsThem() throws {
         let text =
             "*1\r\n*4\r\n:0\r\n:16383\r\n*3\r\n$0\r\n\r\n:6379\r\n$2\r\nid\r\n*3\r\n$1\r\nb\r\n:1\r\n$2\r\nxx\r\n"
-        var reader = RespReplyReader()
+        var reader = RESPReplyReader()
         var bytes = ByteBuffer(string: text)
         reader.feed(&bytes)
         guard case .array(let entries)? = try reader.next() else { return XCTFail(text) }
-        let range = try XCTUnwrap(RespServer.range(entries[0], from: address))
+        let range = try XCTUnwrap(RESPServer.range(entries[0], from: address))
         XCTAssertEqual(range.first, 0)
         XCTAssertEqual(range.last, 16_383)
         XCTAssertEqual(range.leader, Address(host: "127.0.0.1", port: 6379), "no host is the one that was asked")
-        XCTAssertNil(RespServer.range(.array([.integer(1)]), from: address))
+        XCTAssertNil(RESPServer.range(.array([.integer(1)]), from: address))
     }
 }

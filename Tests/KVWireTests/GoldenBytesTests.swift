@@ -69,9 +69,9 @@ final class GoldenBytesTests: XCTestCase {
         try check(".completed", .replica(header, .completed), "21 ac02 05 0100020000000000")
         try check(".progress", .node(.progress(shard: 1, batch: 300)), "1d 01 ac02")
         try check(".clock", .node(.clock(wall: 1_700_000_000_000)), "22 80d095ffbc31")
-        try check(".canvass", .replica(header, .canvass), "16 ac02 05 0100020000000000")
+        try check(".preVote", .replica(header, .preVote), "16 ac02 05 0100020000000000")
         try check(
-            ".canvassed", .replica(header, .canvassed(granted: true, promised: version.ballot)),
+            ".preVoteResult", .replica(header, .preVoteResult(granted: true, promised: version.ballot)),
             "17 ac02 05 0100020000000000 01 0300010000000000")
         try check(
             ".purge", .replica(header, .purge(floor: version)), "18 ac02 05 0100020000000000 0300010000000000 c801")

@@ -180,8 +180,8 @@ struct SplitMix: RandomNumberGenerator {
                     PartitionUsage(keys: Int(number() >> 1), tombstones: Int(number() >> 1), bytes: Int(number() >> 1)))
             ),
             .node(.clock(wall: number())),
-            .replica(header(), .canvass),
-            .replica(header(), .canvassed(granted: flip(), promised: ballot())),
+            .replica(header(), .preVote),
+            .replica(header(), .preVoteResult(granted: flip(), promised: ballot())),
             .replica(header(), .purge(floor: version())),
             .replica(header(), .abstain), .replica(header(), .consult),
             .replica(header(), .complete), .replica(header(), .completed),

@@ -170,7 +170,7 @@ extension HTTPHandler {
 
     /// A large piece is counted until it has been sent; of the rest a channel holds little (its high-water mark).
     private func counting(_ bytes: Int) -> EventLoopPromise<Void>? {
-        guard bytes > RespRoom.small, context != nil else { return nil }
+        guard bytes > RESPRoom.small, context != nil else { return nil }
         charge(bytes)
         let sent = loop.makePromise(of: Void.self)
         let bound = NIOLoopBound(self, eventLoop: loop)
@@ -320,7 +320,7 @@ extension HTTPHandler {
         guard let frame = connection.answered(now: now) else { return }
         body(&answers, frame)
         // The rest of what one read brought is not answered for a client that does not take the answers.
-        if answers.pending.readableBytes > RespRoom.small { flush() }
+        if answers.pending.readableBytes > RESPRoom.small { flush() }
         perform()
     }
 }

@@ -68,7 +68,7 @@ struct ClusterMap {
     /// Some clients (redis-py) take a node for what it is in the range that names it first, or last, and ask no replica
     /// for its part of all keys. So where replicas are named each master's first and last slot come at the ends, and
     /// name nobody else.
-    var slots: RespAnswer {
+    var slots: RESPAnswer {
         guard namesReplicas else { return .array(ranges.map(entry)) }
         var (first, middle, last): ([Range], [Range], [Range]) = ([], ranges, [])
         var seen: Set<NodeNumber> = []
@@ -87,13 +87,13 @@ struct ClusterMap {
         return .array((first + middle + last).map(entry))
     }
 
-    private func entry(_ range: Range) -> RespAnswer {
+    private func entry(_ range: Range) -> RESPAnswer {
         .array(
             [.integer(Int64(range.slots.lowerBound.raw)), .integer(Int64(range.slots.upperBound.raw))]
                 + ([range.master] + range.replicas).compactMap(node))
     }
 
-    private func node(_ number: NodeNumber) -> RespAnswer? {
+    private func node(_ number: NodeNumber) -> RESPAnswer? {
         guard let member = view.topology.member(number) else { return nil }
         return .array([
             .text(member.client.host), .integer(Int64(member.client.port)), .text(id(number)), .array([]),
@@ -101,11 +101,11 @@ struct ClusterMap {
     }
 
     /// One shard for each set of a master and replicas, with all its slots.
-    var shards: RespAnswer {
-        var shards: [(key: [NodeNumber], slots: [RespAnswer])] = []
+    var shards: RESPAnswer {
+        var shards: [(key: [NodeNumber], slots: [RESPAnswer])] = []
         for range in ranges {
             let key = [range.master] + range.replicas
-            let bounds: [RespAnswer] = [
+            let bounds: [RESPAnswer] = [
                 .integer(Int64(range.slots.lowerBound.raw)), .integer(Int64(range.slots.upperBound.raw)),
             ]
             if let index = shards.firstIndex(where: { $0.key == key }) {
@@ -126,7 +126,7 @@ struct ClusterMap {
             })
     }
 
-    private func node(of number: NodeNumber, isMaster: Bool) -> RespAnswer? {
+    private func node(of number: NodeNumber, isMaster: Bool) -> RESPAnswer? {
         guard let member = view.topology.member(number) else { return nil }
         return .map([
             (.text("id"), .text(id(number))), (.text("port"), .integer(Int64(member.client.port))),

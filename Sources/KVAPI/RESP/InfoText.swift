@@ -4,9 +4,9 @@ import KVCore
 struct InfoText {
     private typealias Section = (name: String, lines: [(String, String)])
 
-    private let session: RespSession
+    private let session: RESPSession
 
-    init(_ session: RespSession) { self.session = session }
+    init(_ session: RESPSession) { self.session = session }
 
     /// - Parameter sections: as the client asks for them; none means all.
     func text(sections: [String]) -> String {

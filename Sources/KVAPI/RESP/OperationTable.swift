@@ -11,11 +11,11 @@ struct OperationTable {
         var sequence: UInt64
         /// The part of a command on several keys.
         var part: Int
-        var expectation: RespExpectation
+        var expectation: RESPExpectation
         var isWrite: Bool
         /// Whether it may be answered from any copy.
         var isStale: Bool
-        /// What its reply is expected to take, as `RespRoom` counts it. Bytes.
+        /// What its reply is expected to take, as `RESPRoom` counts it. Bytes.
         fileprivate(set) var counted: Int
         /// Of key and value.
         var bytes: Int
@@ -31,7 +31,7 @@ struct OperationTable {
         fileprivate var next = none
 
         init(
-            _ command: Command, _ key: Key, sequence: UInt64, part: Int, expectation: RespExpectation, isStale: Bool,
+            _ command: Command, _ key: Key, sequence: UInt64, part: Int, expectation: RESPExpectation, isStale: Bool,
             counted: Int
         ) {
             self.sequence = sequence
@@ -158,7 +158,7 @@ struct OperationTable {
     /// What a read may bring that is not put aside at once; no limit where it may not be put aside. Bytes.
     func allowance(of token: Int) -> Int {
         operations[token].isWrite || !operations[token].expectation.bringsValue
-            ? .max : max(operations[token].counted, RespRoom.small)
+            ? .max : max(operations[token].counted, RESPRoom.small)
     }
 
     /// A read is carried out again, and its reply is now known to take so much.

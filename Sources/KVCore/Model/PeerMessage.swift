@@ -90,10 +90,10 @@ package enum ReplicaMessage: Hashable, Sendable {
     // To lead.
     /// Would the receiver promise? Asked first, so that a node which merely missed its leader disturbs nobody (Raft's
     /// PreVote).
-    case canvass
+    case preVote
     /// `header` is that of the question; `promised` is the highest ballot known here, which names the leader if not
     /// granted.
-    case canvassed(granted: Bool, promised: Ballot)
+    case preVoteResult(granted: Bool, promised: Ballot)
     case prepare
     /// The promise is durable, and so is everything the root covers. Roots are comparable at one purge floor only.
     /// `contents` is that of the root, and nil in version 3 of the peer protocol.
@@ -148,9 +148,9 @@ package enum ReplicaMessage: Hashable, Sendable {
     /// Whether only the configuration that it is sent under may answer it.
     package var isBoundToEpoch: Bool {
         switch self {
-        case .canvass, .prepare, .transfer, .accept, .confirm, .read, .leaves, .entries, .purge, .consult, .complete:
+        case .preVote, .prepare, .transfer, .accept, .confirm, .read, .leaves, .entries, .purge, .consult, .complete:
             true
-        case .canvassed, .promise, .reject, .accepted, .confirmed, .readResult, .leavesResult, .entriesResult,
+        case .preVoteResult, .promise, .reject, .accepted, .confirmed, .readResult, .leavesResult, .entriesResult,
             .relinquish,
             .relinquished, .abstain, .completed:
             false

@@ -9,7 +9,7 @@ package struct ShardOptions: Sendable {
     /// For so long no confirmation is to rest on a replica that was late with one.
     package var distrust = Span.milliseconds(1000)
     /// A replica asked whether it sees a leader is asked again after this, if no majority has said that it sees none.
-    package var recanvass = Span.milliseconds(50)
+    package var preVoteRetry = Span.milliseconds(50)
     /// How often a leader tells the replicas that it leads, and every node all others that it runs.
     package var beacon = Span.milliseconds(300)
     /// A leader not heard of for so long is taken to be gone, whatever the failure detector says.

@@ -15,14 +15,14 @@ struct Unfinished {
 
 /// A node on its way to lead a partition.
 final class Candidate {
-    /// `canvassing`: nothing has been promised; `preparing`: its own promise is, or is becoming, durable.
-    enum Phase { case canvassing, preparing }
+    /// `preVoting`: nothing has been promised; `preparing`: its own promise is, or is becoming, durable.
+    enum Phase { case preVoting, preparing }
 
     var phase: Phase
     let ballot: Ballot
     let began: Instant
     var sent: Instant
-    /// Who has granted the canvass, or promised.
+    /// Who has granted the pre-vote, or promised.
     var supporters = ReplicaMask()
     /// Who has promised, and may lack records that it has acknowledged.
     var abstainers = ReplicaMask()
@@ -91,7 +91,7 @@ extension Replica {
             turn = Span(nanoseconds: turn.nanoseconds + context.options.leaderTimeout.nanoseconds)
         }
         guard now - since >= turn else { return }
-        canvass()
+        preVote()
     }
 
     /// Above all that was seen. Nil when the rounds are used up, by peers that tell of impossible ones: nothing may be
@@ -101,38 +101,39 @@ extension Replica {
         return round < Ballot.maximumRound ? Ballot(round: round + 1, node: context.me) : nil
     }
 
-    private func canvass() {
+    private func preVote() {
         guard let ballot = nextBallot() else { return }
-        let candidate = Candidate(phase: .canvassing, ballot: ballot, now: now)
+        let candidate = Candidate(phase: .preVoting, ballot: ballot, now: now)
         candidate.supporters.insert(ownIndex)
         self.candidate = candidate
-        // No ballot is both canvassed and led under: a late refusal of the one must not pass for a declined hand-over.
+        // No ballot is both pre-voted on and led under: a late refusal of the one must not pass for a declined
+        // hand-over.
         highestSeen = ballot
         if quorum.isMet(by: candidate.supporters) { return prepare(Unfinished()) }
-        sendCanvasses(candidate)
+        sendPreVotes(candidate)
     }
 
-    private func sendCanvasses(_ candidate: Candidate) {
+    private func sendPreVotes(_ candidate: Candidate) {
         candidate.sent = now
         candidate.refusers = ReplicaMask()
         for (index, member) in quorum.members.enumerated() where !candidate.supporters.contains(index) {
-            context.send(member, .replica(header(candidate.ballot), .canvass))
+            context.send(member, .replica(header(candidate.ballot), .preVote))
         }
     }
 
-    func receiveCanvass(_ header: PartitionHeader, from node: NodeNumber) {
+    func receivePreVote(_ header: PartitionHeader, from node: NodeNumber) {
         guard admits(header, from: node) else { return }
         // Changes that are being carried to this node's next ballot would be lost track of under another's.
         let isCarrying = candidate?.phase == .preparing && candidate?.unfinished.proposals.isEmpty == false
         let granted = leader == nil && !isCarrying && (!leaderSeemsAlive || leaderHint == node)
         if !granted { context.decide(.seeLeader) }
-        context.send(node, .replica(header, .canvassed(granted: granted, promised: max(promise, highestSeen))))
+        context.send(node, .replica(header, .preVoteResult(granted: granted, promised: max(promise, highestSeen))))
     }
 
-    func receiveCanvassed(_ header: PartitionHeader, granted: Bool, promised: Ballot, from node: NodeNumber) {
+    func receivePreVoteResult(_ header: PartitionHeader, granted: Bool, promised: Ballot, from node: NodeNumber) {
         highestSeen = max(highestSeen, promised)
         if !granted { receiveDeclined(header, from: node) }
-        guard let candidate, candidate.phase == .canvassing, candidate.ballot == header.ballot,
+        guard let candidate, candidate.phase == .preVoting, candidate.ballot == header.ballot,
             let index = quorum.index(of: node)
         else { return }
         guard granted else {
@@ -156,7 +157,7 @@ extension Replica {
         guard admits(header, from: node), header.ballot >= promise, leader == nil else { return }
         let isAble = majorityIsUp && (!context.disk.isResting(at: now) || quorum.members.count == 1)
         guard !context.isDraining, !isFull, !isIncomplete, isAble else {
-            return context.send(node, .replica(header, .canvassed(granted: false, promised: promise)))
+            return context.send(node, .replica(header, .preVoteResult(granted: false, promised: promise)))
         }
         highestSeen = max(highestSeen, header.ballot)
         if let candidate, candidate.phase == .preparing { return }
@@ -211,9 +212,9 @@ extension Replica {
         let patience = isCarrying ? context.options.carryingCandidacy : context.options.candidacy
         if now - candidate.began >= patience { return abandonCandidacy(hint: nil) }
         switch candidate.phase {
-        case .canvassing:
+        case .preVoting:
             // Who refused may have noticed a moment later that the leader it saw is gone.
-            if now - candidate.sent >= context.options.recanvass { sendCanvasses(candidate) }
+            if now - candidate.sent >= context.options.preVoteRetry { sendPreVotes(candidate) }
         case .preparing:
             guard candidate.promised.contains(ownIndex), now - candidate.sent >= context.options.retry else { return }
             sendPrepares(candidate)
@@ -224,8 +225,8 @@ extension Replica {
         guard let candidate else { return }
         self.candidate = nil
         if let hint, hint != context.me { sawLeader(hint) }
-        // A canvass has disturbed nobody and may be repeated sooner.
-        let longest = context.options.backoff.nanoseconds / (candidate.phase == .canvassing ? 4 : 1)
+        // A pre-vote has disturbed nobody and may be repeated sooner.
+        let longest = context.options.backoff.nanoseconds / (candidate.phase == .preVoting ? 4 : 1)
         let wait = context.random.next(upperBound: max(longest, 1))
         // It has had its turn.
         if isIncomplete { vacantSince = now }

@@ -58,7 +58,7 @@ extension Replica {
     func relieve() -> Unfinished? {
         if let candidate {
             self.candidate = nil
-            guard candidate.phase == .canvassing else { return candidate.unfinished }
+            guard candidate.phase == .preVoting else { return candidate.unfinished }
             // It has no claim yet.
             for request in candidate.unfinished.requests.takeAll() { context.turnAway(request, hint: nil) }
             return nil

@@ -143,7 +143,7 @@ final class Replica {
         hasHeardLeader = true
         vacantSince = nil
         // It asked whether anybody sees a leader, and here is one. (A ballot that is prepared is beyond recall.)
-        if candidate?.phase == .canvassing { abandonCandidacy(hint: nil) }
+        if candidate?.phase == .preVoting { abandonCandidacy(hint: nil) }
     }
 
     /// The leader is sending something long, and cannot show itself meanwhile.

@@ -4,7 +4,7 @@ protocol LocalReplica {
     var takesRequests: Bool { get }
     var leads: Bool { get }
     /// It asks whether it may lead, and may be told that another does whom it does not reach.
-    var isCanvassing: Bool { get }
+    var isPreVoting: Bool { get }
     /// Who else seems to lead.
     var leaderHint: NodeNumber? { get }
     func submit(_ request: Request)
@@ -78,7 +78,7 @@ struct Router<Local: LocalReplica> {
         request.stage = .waiting
         request.pursuit?.isRelayed = false
         request.pursuit?.alsoAsked = nil
-        if let replica, replica.takesRequests, !replica.isCanvassing || relayTarget(request) == nil {
+        if let replica, replica.takesRequests, !replica.isPreVoting || relayTarget(request) == nil {
             replica.submit(request)
             // A candidacy may come to nothing, again and again.
             if !replica.leads { startPeek(request, replica) }

@@ -81,9 +81,9 @@ extension Shard {
 extension Replica {
     fileprivate func receive(_ message: ReplicaMessage, _ header: PartitionHeader, from node: NodeNumber) {
         switch message {
-        case .canvass: receiveCanvass(header, from: node)
-        case .canvassed(let granted, let promised):
-            receiveCanvassed(header, granted: granted, promised: promised, from: node)
+        case .preVote: receivePreVote(header, from: node)
+        case .preVoteResult(let granted, let promised):
+            receivePreVoteResult(header, granted: granted, promised: promised, from: node)
         case .prepare: receivePrepare(header, from: node)
         case .promise(let root, let contents, let floor):
             let root = Candidate.Root(digest: root, contents: contents, floor: floor)

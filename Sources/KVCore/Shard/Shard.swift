@@ -341,5 +341,5 @@ extension Shard {
 extension Replica: LocalReplica {
     var takesRequests: Bool { leader != nil || candidate != nil }
     var leads: Bool { leader != nil }
-    var isCanvassing: Bool { candidate?.phase == .canvassing }
+    var isPreVoting: Bool { candidate?.phase == .preVoting }
 }

@@ -31,10 +31,10 @@ final class ClientDoor: Sendable {
         logger: Logger
     ) async throws -> ClientDoor {
         let connections = ClientConnections(limit: facts.maximumConnections, logger: logger)
-        var respOptions = RespOptions()
+        var respOptions = RESPOptions()
         respOptions.timeout = redis.timeout
         let budgets = ReplyBudgets(bytes: replies, loops: facts.threads)
-        let resp = RespDoor(
+        let resp = RESPDoor(
             backend: backend, facts: facts, options: respOptions, budgets: budgets, wallClock: wallClock)
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1024)

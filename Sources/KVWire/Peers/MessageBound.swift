@@ -19,7 +19,7 @@ extension PeerMessage {
 extension ReplicaMessage {
     fileprivate var variableSize: Int {
         switch self {
-        case .canvass, .canvassed, .prepare, .promise, .reject, .transfer, .accepted, .confirm, .confirmed, .leaves,
+        case .preVote, .preVoteResult, .prepare, .promise, .reject, .transfer, .accepted, .confirm, .confirmed, .leaves,
             .entries, .purge, .relinquish, .relinquished, .abstain, .consult, .complete, .completed:
             0
         case .accept(let key, let record): key.bytes.count + record.variableSize

@@ -17,10 +17,10 @@ extension ByteWriter {
 
     private mutating func body(_ message: ReplicaMessage, _ protocolVersion: UInt16) {
         switch message {
-        case .canvass, .prepare, .reject, .transfer, .relinquish, .relinquished, .abstain, .consult, .complete,
+        case .preVote, .prepare, .reject, .transfer, .relinquish, .relinquished, .abstain, .consult, .complete,
             .completed:
             break
-        case .canvassed(let granted, let promised):
+        case .preVoteResult(let granted, let promised):
             byte(granted ? 1 : 0)
             fixed(promised.raw)
         case .promise(let root, let contents, let floor):
@@ -143,8 +143,8 @@ extension ByteWriter {
 extension ReplicaMessage {
     fileprivate var type: MessageType {
         switch self {
-        case .canvass: .canvass
-        case .canvassed: .canvassed
+        case .preVote: .preVote
+        case .preVoteResult: .preVoteResult
         case .prepare: .prepare
         case .promise: .promise
         case .reject: .reject
@@ -176,9 +176,9 @@ extension ByteReader {
         let first = try byte()
         guard let type = MessageType(rawValue: first) else { throw .unknownType(first) }
         switch type {
-        case .canvass: return .replica(try header(), .canvass)
-        case .canvassed:
-            return .replica(try header(), .canvassed(granted: try boolean("grant"), promised: try ballot()))
+        case .preVote: return .replica(try header(), .preVote)
+        case .preVoteResult:
+            return .replica(try header(), .preVoteResult(granted: try boolean("grant"), promised: try ballot()))
         case .prepare: return .replica(try header(), .prepare)
         case .promise: return .replica(try header(), try promise(protocolVersion))
         case .reject: return .replica(try header(), .reject)

@@ -21,8 +21,8 @@ enum MessageType: UInt8 {
     case peeked = 19
     case outdated = 20
     case heartbeat = 21
-    case canvass = 22
-    case canvassed = 23
+    case preVote = 22
+    case preVoteResult = 23
     case purge = 24
     case relinquish = 25
     case relinquished = 26

@@ -3,7 +3,7 @@
 struct InlineWords {
     /// All words, one behind the other.
     private(set) var bytes: [UInt8] = []
-    private(set) var places: [RespArguments.Place] = []
+    private(set) var places: [RESPArguments.Place] = []
 
     private var start = 0
 
@@ -20,7 +20,7 @@ struct InlineWords {
             }
             start = bytes.count
             guard takeWord(line, &index) else { return nil }
-            places.append(RespArguments.Place(start: start, count: bytes.count - start))
+            places.append(RESPArguments.Place(start: start, count: bytes.count - start))
         }
     }
 

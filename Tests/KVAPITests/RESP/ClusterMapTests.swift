@@ -20,10 +20,10 @@ final class ClusterMapTests: XCTestCase {
             leaders: topology.assignments.map(\.replicas.first))
     }
 
-    private func door(_ view: ClusterView, namesReplicas: Bool = false) throws -> RespTestDoor {
+    private func door(_ view: ClusterView, namesReplicas: Bool = false) throws -> RESPTestDoor {
         let backend = FakeBackend()
         backend.cluster = view
-        return try RespTestDoor(backend, namesReplicas: namesReplicas)
+        return try RESPTestDoor(backend, namesReplicas: namesReplicas)
     }
 
     /// Clients of some languages ask for it at every request that they serve.

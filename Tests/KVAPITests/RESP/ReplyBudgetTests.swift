@@ -9,8 +9,8 @@ import XCTest
 final class ReplyBudgetTests: XCTestCase {
     /// Values are up to 100,000 bytes here; those of keys that begin with `s` have one.
     private func hold(
-        _ options: RespOptions = RespOptions(), replies: Int = 256 << 20, size: Int = 60_000
-    ) throws -> RespTestDoor {
+        _ options: RESPOptions = RESPOptions(), replies: Int = 256 << 20, size: Int = 60_000
+    ) throws -> RESPTestDoor {
         let backend = FakeBackend()
         backend.limits.value = 100_000
         backend.isHolding = true
@@ -18,20 +18,20 @@ final class ReplyBudgetTests: XCTestCase {
             guard command == .get else { return .written(version(1, 1, 1)) }
             return .found(.holding(String(repeating: "x", count: key.bytes.first == UInt8(ascii: "s") ? 1 : size)))
         }
-        return try RespTestDoor(backend, options: options, replies: replies)
+        return try RESPTestDoor(backend, options: options, replies: replies)
     }
 
-    private func another(_ door: RespTestDoor) throws -> RespTestDoor {
-        try RespTestDoor(door.door, door.backend, on: door.channel.embeddedEventLoop)
+    private func another(_ door: RESPTestDoor) throws -> RESPTestDoor {
+        try RESPTestDoor(door.door, door.backend, on: door.channel.embeddedEventLoop)
     }
 
-    private func releaseAll(_ door: RespTestDoor) {
+    private func releaseAll(_ door: RESPTestDoor) {
         while !door.backend.held.isEmpty { door.backend.release() }
     }
 
     /// Reads are counted as what came lately. Values that are much larger are dropped, and read again one by one.
     func testValuesLargerThanExpectedAreDroppedAndReadAgain() throws {
-        var options = RespOptions()
+        var options = RESPOptions()
         options.maximumPendingBytes = 200_000
         let door = try hold(options)
         door.send("get s\n")
@@ -88,7 +88,7 @@ final class ReplyBudgetTests: XCTestCase {
     }
 
     func testPartsLargerThanExpectedAreDroppedAndReadAgain() throws {
-        var options = RespOptions()
+        var options = RESPOptions()
         options.maximumPendingBytes = 200_000
         let door = try hold(options)
         door.send("get s\n")
@@ -177,7 +177,7 @@ final class ReplyBudgetTests: XCTestCase {
 
     // MARK: Clients that do not read
 
-    private func stop(_ door: RespTestDoor) throws -> ReadCounter {
+    private func stop(_ door: RESPTestDoor) throws -> ReadCounter {
         let counter = ReadCounter()
         try door.channel.pipeline.syncOperations.addHandler(counter, position: .first)
         door.channel.isWritable = false
@@ -201,7 +201,7 @@ final class ReplyBudgetTests: XCTestCase {
     }
 
     func testWhoSendsAndDoesNotReadIsToldAndCutOff() throws {
-        var options = RespOptions()
+        var options = RESPOptions()
         options.maximumUnreadBytes = 1000
         options.stallTimeout = .milliseconds(3000)
         let door = try hold(options)
@@ -226,7 +226,7 @@ final class ReplyBudgetTests: XCTestCase {
     }
 
     func testWhoReadsAgainIsNotCutOff() throws {
-        var options = RespOptions()
+        var options = RESPOptions()
         options.maximumUnreadBytes = 1000
         options.stallTimeout = .milliseconds(3000)
         let door = try hold(options)

@@ -2,15 +2,15 @@ import KVCore
 import XCTest
 
 final class ElectionTests: XCTestCase {
-    func testCanvassesThenPreparesWhenItsOwnPromiseIsDurable() {
+    func testAsksForPreVotesThenPreparesWhenItsOwnPromiseIsDurable() {
         let node = ManualNode(1)
         node.up(2, 3)
         node.pass(50)
-        let canvass = node.takeSent(to: 2, \.canvassed)
-        XCTAssertEqual(canvass.count, 1)
-        XCTAssertEqual(node.promise, .zero, "a canvass promises nothing")
+        let preVote = node.takeSent(to: 2, \.preVoteResult)
+        XCTAssertEqual(preVote.count, 1)
+        XCTAssertEqual(node.promise, .zero, "a pre-vote promises nothing")
 
-        node.receive(.replica(canvass[0], .canvassed(granted: true, promised: Ballot(7, 3))), from: 2)
+        node.receive(.replica(preVote[0], .preVoteResult(granted: true, promised: Ballot(7, 3))), from: 2)
         XCTAssertEqual(node.promise, Ballot(8, 1), "above all it has heard of")
         XCTAssertFalse(node.hasSent(\.prepared), "its own promise is not durable")
 
@@ -34,22 +34,22 @@ final class ElectionTests: XCTestCase {
         let node = ManualNode(1)
         node.up(2, 3)
         node.pass(50)
-        let header = node.takeSent(to: 2, \.canvassed)[0]
-        node.receive(.replica(header, .canvassed(granted: false, promised: Ballot(3, 2))), from: 2)
-        node.receive(.replica(header, .canvassed(granted: false, promised: Ballot(3, 2))), from: 3)
+        let header = node.takeSent(to: 2, \.preVoteResult)[0]
+        node.receive(.replica(header, .preVoteResult(granted: false, promised: Ballot(3, 2))), from: 2)
+        node.receive(.replica(header, .preVoteResult(granted: false, promised: Ballot(3, 2))), from: 3)
         node.sync()
         XCTAssertFalse(node.hasSent(\.prepared))
         XCTAssertEqual(node.promise, .zero)
     }
 
-    func testGivesUpACanvassWhenALeaderShowsItself() {
+    func testGivesUpAPreVoteWhenALeaderShowsItself() {
         let node = ManualNode(1)
         node.up(2, 3)
         node.pass(50)
-        let header = node.takeSent(to: 3, \.canvassed)[0]
+        let header = node.takeSent(to: 3, \.preVoteResult)[0]
         node.receive(
             .shards(.leading(epoch: 1, [Leadership(partition: ManualNode.partition, ballot: Ballot(3, 2))])), from: 2)
-        node.receive(.replica(header, .canvassed(granted: true, promised: .zero)), from: 3)
+        node.receive(.replica(header, .preVoteResult(granted: true, promised: .zero)), from: 3)
         node.sync()
         XCTAssertFalse(node.hasSent(\.prepared))
     }
@@ -65,26 +65,26 @@ final class ElectionTests: XCTestCase {
             node.give(.reading(from: NodeNumber(1)))
             node.give(.reading(from: NodeNumber(2)))
         }
-        XCTAssertFalse(node.hasSent(\.canvassed))
+        XCTAssertFalse(node.hasSent(\.preVoteResult))
         for _ in 0..<30 {
             node.pass(100)
             node.give(.reading(from: NodeNumber(2)))
         }
-        XCTAssertTrue(node.hasSent(\.canvassed), "another's says nothing of the leader")
+        XCTAssertTrue(node.hasSent(\.preVoteResult), "another's says nothing of the leader")
     }
 
     func testANewBallotIsAboveThePromiseOfAnEarlierProcess() {
         let node = ManualNode(1, store: ManualStore(promise: Ballot(41, 1)), boot: 2)
-        XCTAssertEqual(node.lead(), Ballot(43, 1), "one round for the canvass, one to lead under")
+        XCTAssertEqual(node.lead(), Ballot(43, 1), "one round for the pre-vote, one to lead under")
     }
 
     func testTheNextInLineWaitsForTheFirstInTouch() {
         let node = ManualNode(2)
         node.up(1, 3)
         node.pass(400)
-        XCTAssertFalse(node.hasSent(\.canvassed))
+        XCTAssertFalse(node.hasSent(\.preVoteResult))
         node.pass(200)
-        XCTAssert(node.hasSent(\.canvassed), "the first has had its turn")
+        XCTAssert(node.hasSent(\.preVoteResult), "the first has had its turn")
     }
 
     func testTheNextInLineDoesNotWaitForAFirstThatIsDown() {
@@ -93,13 +93,13 @@ final class ElectionTests: XCTestCase {
         node.pass(100)
         node.down(1)
         node.pass(50)
-        XCTAssert(node.hasSent(\.canvassed))
+        XCTAssert(node.hasSent(\.preVoteResult))
     }
 
-    func testNobodyIsCanvassedWithoutAMajority() {
+    func testNobodyIsAskedForPreVotesWithoutAMajority() {
         let node = ManualNode(1)
         node.pass(3000)
-        XCTAssertFalse(node.hasSent(\.canvassed))
+        XCTAssertFalse(node.hasSent(\.preVoteResult))
     }
 
     func testASingleReplicaLeadsWhenItsPromiseIsDurable() {
@@ -118,19 +118,19 @@ final class ElectionTests: XCTestCase {
         node.up(2, 3)
         node.pass(5000)
         XCTAssertEqual(node.promise, last, "the promise never goes down")
-        XCTAssertFalse(node.hasSent(\.canvassed))
+        XCTAssertFalse(node.hasSent(\.preVoteResult))
     }
 
-    func testALateRefusalOfTheCanvassIsNoDeclinedHandOver() {
+    func testALateRefusalOfThePreVoteIsNoDeclinedHandOver() {
         let node = ManualNode(2)
         node.up(1, 3)
         node.pass(600)
-        let canvass = node.takeSent(to: 3, \.canvassed)[0]
-        node.receive(.replica(canvass, .canvassed(granted: true, promised: .zero)), from: 3)
+        let preVote = node.takeSent(to: 3, \.preVoteResult)[0]
+        node.receive(.replica(preVote, .preVoteResult(granted: true, promised: .zero)), from: 3)
         node.sync()
         node.receive(
             .replica(node.takeSent(to: 3, \.prepared)[0], .promise(root: Digest(), contents: 0, floor: .zero)), from: 3)
-        node.receive(.replica(canvass, .canvassed(granted: false, promised: .zero)), from: 1)
+        node.receive(.replica(preVote, .preVoteResult(granted: false, promised: .zero)), from: 1)
         XCTAssert(node.leads)
 
         // Node 1 comes first: once it is level, the lead is offered to it.

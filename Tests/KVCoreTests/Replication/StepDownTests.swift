@@ -74,8 +74,8 @@ final class StepDownTests: XCTestCase {
         deposed()
         node.down(3)
         node.pass(50)
-        for canvass in node.takeSent(to: 2, \.canvassed) {
-            node.receive(.replica(canvass, .canvassed(granted: true, promised: .zero)), from: 2)
+        for preVote in node.takeSent(to: 2, \.preVoteResult) {
+            node.receive(.replica(preVote, .preVoteResult(granted: true, promised: .zero)), from: 2)
         }
         XCTAssertGreaterThan(node.promise, higher)
     }

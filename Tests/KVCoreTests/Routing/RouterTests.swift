@@ -175,7 +175,7 @@ final class LeaderlessReadTests: XCTestCase {
         let node = ManualNode(2, store: ManualStore(["k": new]))
         node.up(1, 3)
         node.pass(600)
-        XCTAssert(node.hasSent(\.canvassed))
+        XCTAssert(node.hasSent(\.preVoteResult))
         let read = node.request(.get)
         node.receive(.reply(read, .peeked(new)), from: 3)
         XCTAssertEqual(node.answers[read], .found(new), "its own copy counts")

@@ -225,8 +225,8 @@ final class ManualNode {
         up(2, 3)
         pass(50)
         for node in supporters {
-            for canvass in takeSent(to: node, \.canvassed) {
-                receive(.replica(canvass, .canvassed(granted: true, promised: .zero)), from: node)
+            for preVote in takeSent(to: node, \.preVoteResult) {
+                receive(.replica(preVote, .preVoteResult(granted: true, promised: .zero)), from: node)
             }
         }
         sync()

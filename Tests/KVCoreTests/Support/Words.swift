@@ -64,8 +64,8 @@ extension Outcome {
 
 /// What a message is about, where it is of that kind.
 extension PeerMessage {
-    var canvassed: PartitionHeader? {
-        guard case .replica(let header, .canvass) = self else { return nil }
+    var preVoteResult: PartitionHeader? {
+        guard case .replica(let header, .preVote) = self else { return nil }
         return header
     }
 

@@ -3,26 +3,26 @@ import KVWire
 
 /// CLIENT and its subcommands.
 enum ClientCommands {
-    private static let usual: RespCommand.Flags = [.noscript, .loading, .stale]
-    private static let administration: RespCommand.Flags = [.admin, .noscript, .loading, .stale]
+    private static let usual: RESPCommand.Flags = [.noscript, .loading, .stale]
+    private static let administration: RESPCommand.Flags = [.admin, .noscript, .loading, .stale]
 
-    static let container = RespCommand(
+    static let container = RESPCommand(
         "client", -2, [], .connection, since: "2.4.0", "Contains commands on connections.",
         subcommands: [
             subcommand("id", 2, usual, since: "5.0.0", "Gives the connection's number.") {
-                _, session throws(RespFailure) in .answer(.integer(Int64(clamping: session.client.id)))
+                _, session throws(RESPFailure) in .answer(.integer(Int64(clamping: session.client.id)))
             },
             subcommand("info", 2, usual, since: "6.2.0", "Tells of the connection.") {
-                _, session throws(RespFailure) in .answer(.verbatim(lines([session.client], session)))
+                _, session throws(RESPFailure) in .answer(.verbatim(lines([session.client], session)))
             },
             subcommand("list", -2, administration, since: "2.4.0", "Tells of the node's connections.", list),
             subcommand("setname", 3, usual, since: "2.6.9", "Names the connection.") {
-                arguments, session throws(RespFailure) in
+                arguments, session throws(RESPFailure) in
                 session.client.setName(try name(arguments, 2, "Client names"))
                 return .answer(.ok)
             },
             subcommand("getname", 2, usual, since: "2.6.9", "Gives the connection's name.") {
-                _, session throws(RespFailure) in
+                _, session throws(RESPFailure) in
                 let name = session.client.name
                 return .answer(name.isEmpty ? .null : .text(name))
             },
@@ -34,19 +34,19 @@ enum ClientCommands {
         ])
 
     private static func subcommand(
-        _ name: String, _ arity: Int, _ flags: RespCommand.Flags, since: String, _ summary: String,
-        _ run: @escaping RespCommand.Run
-    ) -> RespCommand {
-        RespCommand(name, arity, flags, .none, .connection, since: since, summary, of: "client", run)
+        _ name: String, _ arity: Int, _ flags: RESPCommand.Flags, since: String, _ summary: String,
+        _ run: @escaping RESPCommand.Run
+    ) -> RESPCommand {
+        RESPCommand(name, arity, flags, .none, .connection, since: since, summary, of: "client", run)
     }
 
     /// A name that fits the lines of CLIENT LIST.
-    static func name(_ arguments: RespArguments, _ index: Int, _ what: String) throws(RespFailure) -> String {
+    static func name(_ arguments: RESPArguments, _ index: Int, _ what: String) throws(RESPFailure) -> String {
         guard arguments[index].allSatisfy({ UInt8(ascii: "!")...UInt8(ascii: "~") ~= $0 }) else {
-            throw RespFailure("ERR \(what) cannot contain spaces, newlines or special characters.")
+            throw RESPFailure("ERR \(what) cannot contain spaces, newlines or special characters.")
         }
         guard arguments[index].count <= maximumName else {
-            throw RespFailure("ERR \(what) cannot have more than \(maximumName) bytes.")
+            throw RESPFailure("ERR \(what) cannot have more than \(maximumName) bytes.")
         }
         return arguments.text(index)
     }
@@ -55,40 +55,40 @@ enum ClientCommands {
     private static let maximumName = 1024
 
     private static func setInfo(
-        _ arguments: RespArguments, _ session: inout RespSession
-    ) throws(RespFailure) -> RespDecision {
+        _ arguments: RESPArguments, _ session: inout RESPSession
+    ) throws(RESPFailure) -> RESPDecision {
         if arguments.matches(2, "LIB-NAME") {
             session.client.setLibrary(name: try name(arguments, 3, "lib-name"))
         } else if arguments.matches(2, "LIB-VER") {
             session.client.setLibrary(version: try name(arguments, 3, "lib-ver"))
         } else {
-            throw RespFailure("ERR Unrecognized option '\(arguments.text(2))'")
+            throw RESPFailure("ERR Unrecognized option '\(arguments.text(2))'")
         }
         return .answer(.ok)
     }
 
     private static func flag(
-        _ arguments: RespArguments, _ session: inout RespSession
-    ) throws(RespFailure) -> RespDecision {
+        _ arguments: RESPArguments, _ session: inout RESPSession
+    ) throws(RESPFailure) -> RESPDecision {
         guard arguments.matches(2, "ON") || arguments.matches(2, "OFF") else { throw .syntax }
         return .answer(.ok)
     }
 
     private static func list(
-        _ arguments: RespArguments, _ session: inout RespSession
-    ) throws(RespFailure) -> RespDecision {
+        _ arguments: RESPArguments, _ session: inout RESPSession
+    ) throws(RESPFailure) -> RESPDecision {
         var clients = session.server.connected
         if arguments.count == 4, arguments.matches(2, "TYPE") {
             // All are normal: there are no others.
             if ["MASTER", "REPLICA", "SLAVE", "PUBSUB"].contains(where: { arguments.matches(3, $0) }) {
                 clients = []
             } else if !arguments.matches(3, "NORMAL") {
-                throw RespFailure("ERR Unknown client type '\(arguments.text(3))'")
+                throw RESPFailure("ERR Unknown client type '\(arguments.text(3))'")
             }
         } else if arguments.count > 3, arguments.matches(2, "ID") {
             var ids: Set<UInt64> = []
             for index in 3..<arguments.count {
-                guard let id = arguments.integer(index), id > 0 else { throw RespFailure("ERR Invalid client ID") }
+                guard let id = arguments.integer(index), id > 0 else { throw RESPFailure("ERR Invalid client ID") }
                 ids.insert(UInt64(id))
             }
             clients = clients.filter { ids.contains($0.id) }
@@ -98,7 +98,7 @@ enum ClientCommands {
         return .answer(.verbatim(lines(clients, session)))
     }
 
-    private static func lines(_ clients: [RespClient], _ session: RespSession) -> String {
+    private static func lines(_ clients: [RESPClient], _ session: RESPSession) -> String {
         let wall = session.wall
         session.client.touch(session.command, at: wall)
         return clients.map { $0.line(wall: wall) + "\n" }.joined()

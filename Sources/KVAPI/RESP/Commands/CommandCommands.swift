@@ -3,42 +3,42 @@ import KVWire
 
 /// COMMAND and its subcommands: what the commands are.
 enum CommandCommands {
-    private static let usual: RespCommand.Flags = [.loading, .stale]
+    private static let usual: RESPCommand.Flags = [.loading, .stale]
 
-    static let container = RespCommand(
+    static let container = RESPCommand(
         "command", -1, usual, .server, since: "2.8.13", "Tells of all commands.",
         subcommands: [
             subcommand("count", 2, since: "2.8.13", "Gives the number of commands.") {
-                _, _ throws(RespFailure) in .answer(.integer(Int64(offered.count)))
+                _, _ throws(RESPFailure) in .answer(.integer(Int64(offered.count)))
             },
             subcommand("info", -2, since: "2.8.13", "Tells of commands by name.") {
-                arguments, _ throws(RespFailure) in
+                arguments, _ throws(RESPFailure) in
                 guard arguments.count > 2 else { return .answer(.array(offered.map(\.information))) }
                 return .answer(
                     .array((2..<arguments.count).map { named(arguments, $0)?.information ?? .null }))
             },
-            subcommand("docs", -2, since: "7.0.0", "Says what commands do.") { arguments, _ throws(RespFailure) in
+            subcommand("docs", -2, since: "7.0.0", "Says what commands do.") { arguments, _ throws(RESPFailure) in
                 guard arguments.count > 2 else { return .answer(.map(offered.map(\.documented))) }
                 return .answer(.map((2..<arguments.count).compactMap { named(arguments, $0)?.documented }))
             },
             subcommand("getkeys", -4, since: "2.8.13", "Gives the keys of a command.", keys),
         ],
-        alone: { _, _ throws(RespFailure) in .answer(.array(offered.map(\.information))) })
+        alone: { _, _ throws(RESPFailure) in .answer(.array(offered.map(\.information))) })
 
-    private static var offered: [RespCommand] { RespCommandTable.standard.commands.filter(\.isOffered) }
+    private static var offered: [RESPCommand] { RESPCommandTable.standard.commands.filter(\.isOffered) }
 
     private static func subcommand(
-        _ name: String, _ arity: Int, since: String, _ summary: String, _ run: @escaping RespCommand.Run
-    ) -> RespCommand {
-        RespCommand(name, arity, usual, .none, .server, since: since, summary, of: "command", run)
+        _ name: String, _ arity: Int, since: String, _ summary: String, _ run: @escaping RESPCommand.Run
+    ) -> RESPCommand {
+        RESPCommand(name, arity, usual, .none, .server, since: since, summary, of: "command", run)
     }
 
     /// A command, or `container|subcommand`.
-    private static func named(_ arguments: RespArguments, _ index: Int) -> RespCommand? {
+    private static func named(_ arguments: RESPArguments, _ index: Int) -> RESPCommand? {
         let name = arguments[index]
         let parts = name.split(separator: UInt8(ascii: "|"), maxSplits: 1, omittingEmptySubsequences: false)
         guard let first = parts.first,
-            let command = RespCommandTable.standard.find(UnsafeRawBufferPointer(rebasing: first)), command.isOffered
+            let command = RESPCommandTable.standard.find(UnsafeRawBufferPointer(rebasing: first)), command.isOffered
         else { return nil }
         guard parts.count == 2 else { return command }
         let wanted = parts[1].map(lowercased)
@@ -46,18 +46,18 @@ enum CommandCommands {
     }
 
     private static func keys(
-        _ arguments: RespArguments, _ session: inout RespSession
-    ) throws(RespFailure) -> RespDecision {
+        _ arguments: RESPArguments, _ session: inout RESPSession
+    ) throws(RESPFailure) -> RESPDecision {
         let count = arguments.count - 2
-        let found = RespCommandTable.standard.find(arguments[2])
+        let found = RESPCommandTable.standard.find(arguments[2])
         let subcommand = found?.subcommands.first { subcommand in
             arguments[3].map(lowercased).elementsEqual(subcommand.name.utf8)
         }
         guard let found, found.isOffered, let command = found.subcommands.isEmpty ? found : subcommand else {
-            throw RespFailure("ERR Invalid command specified")
+            throw RESPFailure("ERR Invalid command specified")
         }
-        guard command.keys.step > 0 else { throw RespFailure("ERR The command has no key arguments") }
-        guard command.takes(count) else { throw RespFailure("ERR Invalid number of arguments specified for command") }
+        guard command.keys.step > 0 else { throw RESPFailure("ERR The command has no key arguments") }
+        guard command.takes(count) else { throw RESPFailure("ERR Invalid number of arguments specified for command") }
         let last = command.keys.last < 0 ? count + command.keys.last : command.keys.last
         return .answer(
             .array(
@@ -69,8 +69,8 @@ enum CommandCommands {
 
 // MARK: - What is told of a command
 
-extension RespCommand {
-    fileprivate var information: RespAnswer {
+extension RESPCommand {
+    fileprivate var information: RESPAnswer {
         .array([
             .text(fullName), .integer(Int64(arity)),
             .set(Flags.names.filter { flags.contains($0.0) }.map { .simple($0.1) }),
@@ -80,8 +80,8 @@ extension RespCommand {
         ])
     }
 
-    fileprivate var documented: (RespAnswer, RespAnswer) {
-        var fields: [(RespAnswer, RespAnswer)] = [
+    fileprivate var documented: (RESPAnswer, RESPAnswer) {
+        var fields: [(RESPAnswer, RESPAnswer)] = [
             (.text("summary"), .text(summary)), (.text("since"), .text(since)),
             (.text("group"), .text(group.rawValue)),
         ]
@@ -128,7 +128,7 @@ extension RespCommand {
         }
     }
 
-    private var keySpecifications: [RespAnswer] {
+    private var keySpecifications: [RESPAnswer] {
         guard keys.step > 0 else { return [] }
         let access: [StaticString] = flags.contains(.readonly) ? ["RO", "access"] : ["RW", "access", "update"]
         let last = keys.last < 0 ? keys.last : keys.last - keys.first

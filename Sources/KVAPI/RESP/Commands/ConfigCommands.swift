@@ -3,23 +3,23 @@ import KVWire
 
 /// CONFIG GET: what clients of Redis ask for, as far as it has a meaning here.
 enum ConfigCommands {
-    static let container = RespCommand(
+    static let container = RESPCommand(
         "config", -2, [], .server, since: "2.0.0", "Contains commands on the configuration.",
         subcommands: [
-            RespCommand(
+            RESPCommand(
                 "get", -3, [.admin, .noscript, .loading, .stale], .none, .server, since: "2.0.0",
                 "Gives settings by pattern.", of: "config", get)
         ])
 
     private static func get(
-        _ arguments: RespArguments, _ session: inout RespSession
-    ) throws(RespFailure) -> RespDecision {
+        _ arguments: RESPArguments, _ session: inout RESPSession
+    ) throws(RESPFailure) -> RESPDecision {
         let settings = settings(session)
         var found: [(name: String, value: String)] = []
         for index in 2..<arguments.count {
             let pattern = arguments[index].map(lowercased)
             let isGlob = pattern.contains { "*?[".utf8.contains($0) }
-            let glob = RespGlob(pattern)
+            let glob = RESPGlob(pattern)
             for (name, value) in settings where glob.matches(Array(name.utf8)) {
                 // Redis gives a name back as it was asked for.
                 let shown = isGlob ? name : arguments.text(index)
@@ -29,7 +29,7 @@ enum ConfigCommands {
         return .answer(.map(found.map { (.text($0.name), .text($0.value)) }))
     }
 
-    private static func settings(_ session: RespSession) -> [(String, String)] {
+    private static func settings(_ session: RESPSession) -> [(String, String)] {
         let facts = session.server.facts
         return [
             ("appendfsync", facts.appendfsync),

@@ -16,46 +16,46 @@ enum RefusedCommands {
 
     /// Clients that do not look at what `MULTI` was answered with send the commands of the transaction all the same,
     /// and `EXEC`.
-    private static let transaction: [RespCommand] = [
-        refused("multi") { session throws(RespFailure) in
+    private static let transaction: [RESPCommand] = [
+        refused("multi") { session throws(RESPFailure) in
             session.refuseTransaction(true)
-            throw RespFailure("ERR 'multi' is not supported: \(transactions)")
+            throw RESPFailure("ERR 'multi' is not supported: \(transactions)")
         },
-        refused("exec") { session throws(RespFailure) in
-            guard session.isTransactionRefused else { throw RespFailure("ERR EXEC without MULTI") }
+        refused("exec") { session throws(RESPFailure) in
+            guard session.isTransactionRefused else { throw RESPFailure("ERR EXEC without MULTI") }
             session.refuseTransaction(false)
-            throw RespFailure("EXECABORT Transaction discarded because of previous errors.")
+            throw RESPFailure("EXECABORT Transaction discarded because of previous errors.")
         },
-        refused("discard") { session throws(RespFailure) in
-            guard session.isTransactionRefused else { throw RespFailure("ERR DISCARD without MULTI") }
+        refused("discard") { session throws(RESPFailure) in
+            guard session.isTransactionRefused else { throw RESPFailure("ERR DISCARD without MULTI") }
             session.refuseTransaction(false)
             return .answer(.ok)
         },
     ]
 
     private static func refused(
-        _ name: String, _ run: @escaping @Sendable (inout RespSession) throws(RespFailure) -> RespDecision
-    ) -> RespCommand {
-        RespCommand(name, 1, [], .none, .generic, since: "", "") { _, session throws(RespFailure) in try run(&session) }
+        _ name: String, _ run: @escaping @Sendable (inout RESPSession) throws(RESPFailure) -> RESPDecision
+    ) -> RESPCommand {
+        RESPCommand(name, 1, [], .none, .generic, since: "", "") { _, session throws(RESPFailure) in try run(&session) }
     }
 
     /// Those that are carried out all the same.
-    static func endsTransaction(_ command: RespCommand) -> Bool {
+    static func endsTransaction(_ command: RESPCommand) -> Bool {
         ["exec", "discard", "multi", "reset", "quit"].contains(command.name)
     }
 
-    static let all: [RespCommand] =
+    static let all: [RESPCommand] =
         transaction
         + reasons.flatMap { reason, names in
             names.map { name in
-                RespCommand(name, -1, [], .none, .generic, since: "", "") { _, _ throws(RespFailure) in
-                    throw RespFailure("ERR '\(name)' is not supported: \(reason)")
+                RESPCommand(name, -1, [], .none, .generic, since: "", "") { _, _ throws(RESPFailure) in
+                    throw RESPFailure("ERR '\(name)' is not supported: \(reason)")
                 }
             }
         }
 }
 
-extension RespCommand {
+extension RESPCommand {
     /// Whether it does anything.
     var isOffered: Bool { !since.isEmpty }
 }

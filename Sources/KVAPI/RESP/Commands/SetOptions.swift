@@ -24,7 +24,7 @@ struct SetOptions {
     private var returnsPrevious = false
 
     /// As in Redis, what was said before may be said again, and the last time counts.
-    init(_ arguments: RespArguments, _ session: RespSession) throws(RespFailure) {
+    init(_ arguments: RESPArguments, _ session: RESPSession) throws(RESPFailure) {
         var time: TimeOption?
         var index = 3
         while index < arguments.count {
@@ -51,7 +51,7 @@ struct SetOptions {
     }
 
     /// A plain put where the answer does not depend on the value before.
-    func command(value: [UInt8], _ session: RespSession) throws(RespFailure) -> Command {
+    func command(value: [UInt8], _ session: RESPSession) throws(RESPFailure) -> Command {
         // It may have to be passed on, both values in one message.
         guard value.count + compared.count <= FrameLimits.values else {
             throw .valuesTooLong(value.count + compared.count, limit: FrameLimits.values)
@@ -71,17 +71,17 @@ struct SetOptions {
             lifetime: keepsLifetime ? .keep : .set(lifetime ?? .unlimited), returnsPrevious: returnsPrevious)
     }
 
-    var expectation: RespExpectation { returnsPrevious ? .previous : .done }
+    var expectation: RESPExpectation { returnsPrevious ? .previous : .done }
 }
 
 /// EX, PX, EXAT or PXAT with the place of its number.
 struct TimeOption {
     private let index: Int
-    private let unit: RespExpectation.TimeUnit
+    private let unit: RESPExpectation.TimeUnit
     private let isAbsolute: Bool
 
     /// Moves `index` to the number; nil where there is another option, or one of another kind than `earlier`.
-    init?(_ arguments: RespArguments, _ index: inout Int, after earlier: TimeOption?) {
+    init?(_ arguments: RESPArguments, _ index: inout Int, after earlier: TimeOption?) {
         if arguments.matches(index, "EX") {
             (unit, isAbsolute) = (.seconds, false)
         } else if arguments.matches(index, "PX") {
@@ -100,8 +100,8 @@ struct TimeOption {
     }
 
     func lifetime(
-        _ arguments: RespArguments, _ session: RespSession, in command: StaticString
-    ) throws(RespFailure) -> Lifetime {
+        _ arguments: RESPArguments, _ session: RESPSession, in command: StaticString
+    ) throws(RESPFailure) -> Lifetime {
         let time = GivenTime(value: try session.integer(arguments, index), unit: unit, isAbsolute: isAbsolute)
         return try time.lifetimeAhead(wall: session.wall, in: command)
     }
@@ -110,13 +110,13 @@ struct TimeOption {
 /// A time as clients give it.
 struct GivenTime {
     var value: Int64
-    var unit: RespExpectation.TimeUnit
+    var unit: RESPExpectation.TimeUnit
     /// Since 1970; otherwise from now on.
     var isAbsolute: Bool
 
     /// The lifetime that SET and its kind take: never one from now on that is not ahead.
     /// - Parameter wall: milliseconds since 1970.
-    func lifetimeAhead(wall: UInt64, in command: StaticString) throws(RespFailure) -> Lifetime {
+    func lifetimeAhead(wall: UInt64, in command: StaticString) throws(RESPFailure) -> Lifetime {
         guard value > 0, let lifetime = lifetime(wall: wall) else { throw .expireTime(in: command) }
         return lifetime
     }

@@ -3,50 +3,50 @@ import KVWire
 
 /// Commands on a string as a whole.
 enum StringCommands {
-    static let all: [RespCommand] = [
-        RespCommand("get", 2, [.readonly, .fast], .one, .string, since: "1.0.0", "Gives a key's value.", get),
-        RespCommand("set", -3, [.write, .denyoom], .one, .string, since: "1.0.0", "Puts a value under a key.", set),
-        RespCommand(
+    static let all: [RESPCommand] = [
+        RESPCommand("get", 2, [.readonly, .fast], .one, .string, since: "1.0.0", "Gives a key's value.", get),
+        RESPCommand("set", -3, [.write, .denyoom], .one, .string, since: "1.0.0", "Puts a value under a key.", set),
+        RESPCommand(
             "setnx", 3, [.write, .denyoom, .fast], .one, .string, since: "1.0.0",
             "Puts a value under a key that is absent.", setnx),
-        RespCommand(
+        RESPCommand(
             "setex", 4, [.write, .denyoom], .one, .string, since: "2.0.0", "Puts a value that expires after seconds."
-        ) { arguments, session throws(RespFailure) in try put(arguments, session, .seconds, "setex") },
-        RespCommand(
+        ) { arguments, session throws(RESPFailure) in try put(arguments, session, .seconds, "setex") },
+        RESPCommand(
             "psetex", 4, [.write, .denyoom], .one, .string, since: "2.6.0",
             "Puts a value that expires after milliseconds."
-        ) { arguments, session throws(RespFailure) in try put(arguments, session, .milliseconds, "psetex") },
-        RespCommand(
+        ) { arguments, session throws(RESPFailure) in try put(arguments, session, .milliseconds, "psetex") },
+        RESPCommand(
             "getset", 3, [.write, .denyoom, .fast], .one, .string, since: "1.0.0",
             "Puts a value and gives the one before.", getset),
-        RespCommand(
+        RESPCommand(
             "getdel", 2, [.write, .fast], .one, .string, since: "6.2.0", "Deletes a key and gives its value.", getdel),
-        RespCommand(
+        RESPCommand(
             "getex", -2, [.write, .fast], .one, .string, since: "6.2.0", "Gives a value and changes its expiry.", getex),
-        RespCommand(
+        RESPCommand(
             "mget", -2, [.readonly, .fast], .all, .string, since: "1.0.0",
             "Gives the values of several keys, each by itself.", mget),
-        RespCommand(
+        RESPCommand(
             "mset", -3, [.write, .denyoom], .pairs, .string, since: "1.0.1",
             "Puts values under several keys, each by itself.", mset),
-        RespCommand(
+        RESPCommand(
             "append", 3, [.write, .denyoom, .fast], .one, .string, since: "2.0.0", "Appends to a value.", append),
-        RespCommand(
+        RESPCommand(
             "strlen", 2, [.readonly, .fast], .one, .string, since: "2.2.0", "Gives the length of a value.", strlen),
-        RespCommand("getrange", 4, [.readonly], .one, .string, since: "2.4.0", "Gives a part of a value.", getrange),
-        RespCommand(
+        RESPCommand("getrange", 4, [.readonly], .one, .string, since: "2.4.0", "Gives a part of a value.", getrange),
+        RESPCommand(
             "setrange", 4, [.write, .denyoom], .one, .string, since: "2.2.0", "Overwrites a part of a value.", setrange),
     ]
 
     private static func get(
-        _ arguments: RespArguments, _ session: inout RespSession
-    ) throws(RespFailure) -> RespDecision {
+        _ arguments: RESPArguments, _ session: inout RESPSession
+    ) throws(RESPFailure) -> RESPDecision {
         .key(try session.key(arguments, 1), .get, .value)
     }
 
     private static func set(
-        _ arguments: RespArguments, _ session: inout RespSession
-    ) throws(RespFailure) -> RespDecision {
+        _ arguments: RESPArguments, _ session: inout RESPSession
+    ) throws(RESPFailure) -> RESPDecision {
         let key = try session.key(arguments, 1)
         if arguments.count == 3 { return .key(key, .put(Put(value: try session.value(arguments, 2))), .done) }
         let options = try SetOptions(arguments, session)
@@ -54,15 +54,15 @@ enum StringCommands {
     }
 
     private static func setnx(
-        _ arguments: RespArguments, _ session: inout RespSession
-    ) throws(RespFailure) -> RespDecision {
+        _ arguments: RESPArguments, _ session: inout RESPSession
+    ) throws(RESPFailure) -> RESPDecision {
         let put = Put(value: try session.value(arguments, 2), condition: .ifAbsent)
         return .key(try session.key(arguments, 1), .put(put), .changed)
     }
 
     private static func put(
-        _ arguments: RespArguments, _ session: RespSession, _ unit: RespExpectation.TimeUnit, _ command: StaticString
-    ) throws(RespFailure) -> RespDecision {
+        _ arguments: RESPArguments, _ session: RESPSession, _ unit: RESPExpectation.TimeUnit, _ command: StaticString
+    ) throws(RESPFailure) -> RESPDecision {
         let time = GivenTime(value: try session.integer(arguments, 2), unit: unit, isAbsolute: false)
         let lifetime = try time.lifetimeAhead(wall: session.wall, in: command)
         let put = Put(value: try session.value(arguments, 3), lifetime: lifetime)
@@ -70,22 +70,22 @@ enum StringCommands {
     }
 
     private static func getset(
-        _ arguments: RespArguments, _ session: inout RespSession
-    ) throws(RespFailure) -> RespDecision {
+        _ arguments: RESPArguments, _ session: inout RESPSession
+    ) throws(RESPFailure) -> RESPDecision {
         let value = try session.value(arguments, 2)
         let command = session.update(.set(value, contentType: ""), lifetime: .set(.unlimited), returnsPrevious: true)
         return .key(try session.key(arguments, 1), command, .previous)
     }
 
     private static func getdel(
-        _ arguments: RespArguments, _ session: inout RespSession
-    ) throws(RespFailure) -> RespDecision {
+        _ arguments: RESPArguments, _ session: inout RESPSession
+    ) throws(RESPFailure) -> RESPDecision {
         .key(try session.key(arguments, 1), session.update(.remove, returnsPrevious: true), .previous)
     }
 
     private static func getex(
-        _ arguments: RespArguments, _ session: inout RespSession
-    ) throws(RespFailure) -> RespDecision {
+        _ arguments: RESPArguments, _ session: inout RESPSession
+    ) throws(RESPFailure) -> RESPDecision {
         let key = try session.key(arguments, 1)
         guard arguments.count > 2 else { return .key(key, .get, .value) }
         var time: TimeOption?
@@ -102,7 +102,7 @@ enum StringCommands {
             index += 1
         }
         var lifetime = Lifetime.unlimited
-        do throws(RespFailure) {
+        do throws(RESPFailure) {
             lifetime = try time?.lifetime(arguments, session, in: "getex") ?? .unlimited
         } catch {
             return .key(key, .get, .refusal(error))
@@ -112,14 +112,14 @@ enum StringCommands {
     }
 
     private static func mget(
-        _ arguments: RespArguments, _ session: inout RespSession
-    ) throws(RespFailure) -> RespDecision {
+        _ arguments: RESPArguments, _ session: inout RESPSession
+    ) throws(RESPFailure) -> RESPDecision {
         try .keys(KeyCommands.each(arguments, session, .get, .value, .all))
     }
 
     private static func mset(
-        _ arguments: RespArguments, _ session: inout RespSession
-    ) throws(RespFailure) -> RespDecision {
+        _ arguments: RESPArguments, _ session: inout RESPSession
+    ) throws(RESPFailure) -> RESPDecision {
         guard arguments.count % 2 == 1 else { throw .arguments(of: "mset") }
         var parts: [(key: Key, command: Command)] = []
         parts.reserveCapacity(arguments.count / 2)
@@ -127,35 +127,35 @@ enum StringCommands {
             let value = try session.value(arguments, index + 1)
             parts.append((try session.key(arguments, index), .put(Put(value: value))))
         }
-        return .keys(RespGathering(parts, .written, .done, limit: session.gatheringLimit))
+        return .keys(RESPGathering(parts, .written, .done, limit: session.gatheringLimit))
     }
 
     // MARK: Parts of a value
 
     private static func append(
-        _ arguments: RespArguments, _ session: inout RespSession
-    ) throws(RespFailure) -> RespDecision {
+        _ arguments: RESPArguments, _ session: inout RESPSession
+    ) throws(RESPFailure) -> RESPDecision {
         guard arguments[2].count <= session.limits.value else { throw .tooLong }
         return .key(try session.key(arguments, 1), session.update(.append(arguments.array(2))), .result)
     }
 
     private static func strlen(
-        _ arguments: RespArguments, _ session: inout RespSession
-    ) throws(RespFailure) -> RespDecision {
+        _ arguments: RESPArguments, _ session: inout RESPSession
+    ) throws(RESPFailure) -> RESPDecision {
         .key(try session.key(arguments, 1), .get, .length)
     }
 
     private static func getrange(
-        _ arguments: RespArguments, _ session: inout RespSession
-    ) throws(RespFailure) -> RespDecision {
+        _ arguments: RESPArguments, _ session: inout RESPSession
+    ) throws(RESPFailure) -> RESPDecision {
         let start = try session.integer(arguments, 2)
         let end = try session.integer(arguments, 3)
         return .key(try session.key(arguments, 1), .get, .range(start: start, end: end))
     }
 
     private static func setrange(
-        _ arguments: RespArguments, _ session: inout RespSession
-    ) throws(RespFailure) -> RespDecision {
+        _ arguments: RESPArguments, _ session: inout RESPSession
+    ) throws(RESPFailure) -> RESPDecision {
         let key = try session.key(arguments, 1)
         let offset = try session.integer(arguments, 2)
         guard offset >= 0 else { throw .offset }

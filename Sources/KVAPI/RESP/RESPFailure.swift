@@ -1,0 +1,204 @@
+import KVCore
+import KVWire
+
+/// An error reply. What Redis has an error for is said in Redis's words; the first word is the kind, as clients go by
+/// it.
+struct RESPFailure: Error, Hashable {
+    /// UTF-8, but for what it repeats of a client's words.
+    let bytes: [UInt8]
+    /// Decides which of several failures a command of several keys is answered with.
+    let severity: Severity
+
+    enum Severity: Int, Comparable {
+        case plain
+        /// A change may have taken effect.
+        case inDoubt
+        /// Another node is to be asked.
+        case moved
+        /// Nothing else is told.
+        case abandoned
+
+        static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
+    }
+
+    init(_ text: String, _ severity: Severity = .plain) {
+        bytes = Array(text.utf8)
+        self.severity = severity
+    }
+
+    private init(_ before: String, _ repeated: some Sequence<UInt8>, _ after: String) {
+        severity = .plain
+        bytes = Array(before.utf8) + repeated + Array(after.utf8)
+    }
+
+    var text: String { String(decoding: bytes, as: UTF8.self) }
+
+    static let syntax = Self("ERR syntax error")
+    static let notAnInteger = Self("ERR value is not an integer or out of range")
+    static let notANumber = Self("ERR value is not a valid float")
+    static let notFinite = Self("ERR increment would produce NaN or Infinity")
+    static let overflow = Self("ERR increment or decrement would overflow")
+    static let decrementOverflow = Self("ERR decrement would overflow")
+    static let tooLong = Self("ERR string exceeds maximum allowed size (proto-max-bulk-len)")
+    static let offset = Self("ERR offset is out of range")
+    static let crossSlot = Self("CROSSSLOT Keys in request don't hash to the same slot")
+    static let wrongPassword = Self("WRONGPASS invalid username-password pair or user is disabled.")
+    static let noPassword = Self(
+        "ERR AUTH <password> called without any password configured for the default user. Are you sure your "
+            + "configuration is correct?")
+
+    static func arguments(of command: String) -> Self { Self("ERR wrong number of arguments for '\(command)' command") }
+
+    static func expireTime(in command: StaticString) -> Self { Self("ERR invalid expire time in '\(command)' command") }
+
+    static func unknownSubcommand(_ name: UnsafeRawBufferPointer, of command: String) -> Self {
+        Self("ERR unknown subcommand '", shown(name), "'. Try \(command.uppercased()) HELP.")
+    }
+
+    /// What no command is called, with the arguments it was given.
+    static func unknownCommand(_ arguments: RESPArguments) -> Self {
+        var given = Array("', with args beginning with: ".utf8)
+        let head = given.count
+        var index = 1
+        while index < arguments.count, given.count - head < shownBytes {
+            given.append(UInt8(ascii: "'"))
+            // What has been repeated already, without the quote that has just been opened.
+            given += shown(arguments[index], upTo: shownBytes - (given.count - head - 1))
+            given += Array("' ".utf8)
+            index += 1
+        }
+        return Self("ERR unknown command '", shown(arguments[0]) + given, "")
+    }
+
+    static func unsupportedOption(_ option: UnsafeRawBufferPointer) -> Self {
+        Self("ERR Unsupported option ", option.prefix { $0 != 0 }, "")
+    }
+
+    /// How much of a client's words is repeated to it.
+    private static let shownBytes = 128
+
+    private static func shown(_ bytes: UnsafeRawBufferPointer, upTo count: Int = shownBytes) -> [UInt8] {
+        Array(bytes.prefix(count).prefix { $0 != 0 })
+    }
+}
+
+// MARK: - Limits of the node
+
+extension RESPFailure {
+    static func keyTooLong(_ bytes: Int, limit: Int) -> Self {
+        Self("ERR the key has \(bytes) bytes, over this cluster's limit of \(limit) (limits.key)")
+    }
+
+    static func valueTooLong(_ bytes: Int, limit: Int) -> Self {
+        Self(
+            "ERR the value has \(bytes) bytes, over this cluster's limit of \(limit) (limits.value); split it over "
+                + "several keys")
+    }
+
+    static func valuesTooLong(_ bytes: Int, limit: Int) -> Self {
+        Self(
+            "ERR the value and the one that the key is to hold have \(bytes) bytes together, over the limit of "
+                + "\(limit); HTTP's If-Match compares versions instead")
+    }
+
+    static func tooManyMatches(limit: Int) -> Self {
+        Self("ERR the keys that match have more than \(limit) bytes; use SCAN")
+    }
+
+    static func afterRefusedTransaction(_ command: String) -> Self {
+        Self(
+            "ERR '\(command)' was not carried out: it is in a transaction, and MULTI was refused; "
+                + "EXEC or DISCARD ends it"
+        )
+    }
+
+    static func tooManyBytes(limit: Int) -> Self {
+        Self("ERR the values have more than \(limit) bytes together; ask for fewer keys at a time")
+    }
+
+    /// Other clients' replies take what this one would need.
+    static let noRoomForReplies = Self(
+        "BUSY nothing was changed: the node holds as many bytes of replies for its clients as it may (limits.replies); "
+            + "ask for fewer keys at a time, and read replies as they come")
+
+    static func unreadReplies(for time: Span) -> Self {
+        Self(
+            "ERR this connection ends here, and what was sent after the last reply was not carried out: its client "
+                + "has read nothing for \(time.milliseconds / 1000) s, and no more of its requests may wait; read "
+                + "replies while sending, or send fewer requests at a time")
+    }
+
+    init(_ excess: RESPRequestParser.Excess, limits: RequestLimits, request: Int) {
+        switch excess {
+        case .argument(let bytes) where bytes > limits.value: self = .valueTooLong(bytes, limit: limits.value)
+        case .argument(let bytes): self = .keyTooLong(bytes, limit: limits.key)
+        case .request:
+            self.init("ERR the request has more than \(request) bytes; split it over several")
+        }
+    }
+}
+
+// MARK: - What became of a command
+
+extension RESPFailure {
+    init(_ refusal: Refusal) {
+        switch refusal {
+        case .noLeader:
+            self.init(
+                "CLUSTERDOWN nothing was changed: no majority of the key's replicas could be reached in time; try again"
+            )
+        case .overloaded:
+            self.init(
+                "BUSY nothing was changed: the node has as many requests in flight as it may hold "
+                    + "(limits.in_flight); send fewer at once")
+        case .diskFull:
+            self.init(
+                "MISCONF nothing was changed: the disk of a replica is nearly full; free space there or delete keys "
+                    + "(deletes and reads still work)")
+        case .stopping: self.init("CLUSTERDOWN nothing was changed: the node is stopping; ask another node")
+        case .noReplica:
+            self.init(
+                "CLUSTERDOWN none of the key's replicas answered in time with a copy that its disk can read; try again")
+        case .notMember:
+            self.init(
+                "CLUSTERDOWN this node is not a member of a cluster: if it waits to be admitted, run kv join; ask "
+                    + "another node meanwhile")
+        }
+    }
+
+    init(_ uncertainty: Uncertainty) {
+        let cause =
+            switch uncertainty {
+            case .timedOut: "the replicas did not answer in time"
+            case .leaderLost: "the node that was carrying it out was lost"
+            }
+        self.init(
+            "OUTCOMEUNKNOWN \(cause): the change may have taken effect, or may yet; read the key before you try again",
+            .inDoubt)
+    }
+
+    init(_ misfit: Misfit) {
+        switch misfit {
+        case .notAnInteger: self = .notAnInteger
+        case .overflow: self = .overflow
+        case .notANumber: self = .notANumber
+        case .notFinite: self = .notFinite
+        case .tooLong: self = .tooLong
+        }
+    }
+
+    static func moved(_ slot: Slot, _ address: Address) -> Self {
+        Self("MOVED \(slot) \(address.host):\(address.port)", .moved)
+    }
+
+    static let unfitting = Self(
+        "ERR the node got an answer that does not fit the request; this is a fault in kv, please report it")
+
+    /// A command of several keys that was not carried out on all of them.
+    static func partly(_ failed: Int, of count: Int, _ first: RESPFailure) -> Self {
+        let words = first.text.split(separator: " ", maxSplits: 1)
+        guard words.count == 2 else { return first }
+        return Self(
+            "\(words[0]) \(failed) of \(count) keys failed, the others were served; the first failed so: \(words[1])")
+    }
+}

@@ -1,0 +1,273 @@
+import KVCore
+import KVWire
+import NIOCore
+
+/// Performs what a `RESPConnection` decides: the shell around it on a channel.
+///
+/// Replies that come in one turn of the event loop leave in one write at its end.
+final class RESPHandler: ChannelDuplexHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundIn = Never
+    typealias OutboundOut = ByteBuffer
+
+    private let server: RESPServer
+    private let client: RESPClient
+    private let budget: ReplyBudget
+    private var connection: RESPConnection
+    private let loop: any EventLoop
+    private var context: ChannelHandlerContext?
+
+    /// Set while effects are performed: one that is completed at once must not start the next within itself, or a long
+    /// pipeline would become a deep stack.
+    private var isPerforming = false
+    /// How many commands are begun together.
+    private static let together = 16
+    /// What is to be performed next: commands on keys, and then something else.
+    private var requests: [Request] = []
+    private var effect: RESPConnection.Effect?
+    private var isFlushScheduled = false
+    private var isReadHeld = false
+    /// It is called when other connections have given back of what they hold.
+    private var isAwaitingBudget = false
+    private let linearizable: RequestOptions
+    private let stale: RequestOptions
+    /// Given to the backend with every command. It holds this handler until `stop`.
+    private var caller: Caller?
+    private var scheduledFlush: (@Sendable () -> Void)?
+    private var onFreed: (@Sendable () -> Void)?
+    /// What takes more than one command on one key, and is under way.
+    private var task: RESPTaskRunner?
+    private let scanned = ScannedShare()
+    private var timer: Scheduled<Void>?
+    private var timerDeadline = Instant(nanoseconds: .max)
+
+    init(server: RESPServer, channel: any Channel) {
+        self.server = server
+        loop = channel.eventLoop
+        client = server.open(
+            address: Self.text(channel.remoteAddress), localAddress: Self.text(channel.localAddress))
+        budget = server.budgets.budget(of: channel.eventLoop)
+        connection = RESPConnection(server: server, client: client, budget: budget)
+        var options = RequestOptions(timeout: server.options.timeout)
+        options.redirects = server.facts.redirects
+        linearizable = options
+        options.consistency = .stale
+        stale = options
+    }
+
+    private static func text(_ address: SocketAddress?) -> String {
+        guard let address, let host = address.ipAddress, let port = address.port else { return "" }
+        return Address(host: host, port: port).description
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        caller = Caller(on: loop) { bound.value.ended($0) }
+        scheduledFlush = { bound.value.endTurn() }
+        onFreed = { bound.value.budgetFreed() }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) { stop() }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        stop()
+        context.fireChannelInactive()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        connection.received(unwrapInboundIn(data))
+        perform()
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        connection.writability(context.channel.isWritable)
+        perform()
+        context.fireChannelWritabilityChanged()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        switch event {
+        case ChannelEvent.inputClosed: connection.inputClosed()
+        case ChannelEvent.outputClosed: connection.outputClosed(now: now)
+        case is ChannelShouldQuiesceEvent:
+            connection.drain()
+            task?.cancel(RESPFailure(.stopping))
+        default: break
+        }
+        perform()
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    /// The socket's own error: nobody is left to tell.
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+
+    func read(context: ChannelHandlerContext) {
+        if connection.wantsInput() { context.read() } else { isReadHeld = true }
+    }
+
+    private func stop() {
+        guard context != nil else { return }
+        connection.closed()
+        // Nobody is left to be told.
+        task?.cancel(RESPFailure(.stopping))
+        task = nil
+        server.closed(client)
+        timer?.cancel()
+        timer = nil
+        context = nil
+        caller = nil
+        scheduledFlush = nil
+        onFreed = nil
+    }
+
+    private var now: Instant { Instant(nanoseconds: loop.now.uptimeNanoseconds) }
+}
+
+// MARK: - Effects
+
+extension RESPHandler {
+    private func ended(_ request: Request) {
+        connection.ended(request)
+        perform()
+    }
+
+    private func perform() {
+        guard !isPerforming, context != nil else { return }
+        isPerforming = true
+        let now = now
+        repeat { gather(now) } while performGathered()
+        isPerforming = false
+        if connection.hasOutput { scheduleFlush() }
+        if isReadHeld, connection.wantsInput() {
+            isReadHeld = false
+            context?.read()
+        }
+        if connection.settle(now: now), !isAwaitingBudget, let onFreed {
+            isAwaitingBudget = true
+            budget.whenFreed(onFreed)
+        }
+        if connection.deadline != nil { arm() }
+    }
+
+    private func budgetFreed() {
+        isAwaitingBudget = false
+        perform()
+    }
+
+    /// Takes the commands of a pipeline that may be begun, some at a time.
+    private func gather(_ now: Instant) {
+        guard let caller else { return }
+        let partitions = server.backend.partitions
+        while requests.count < Self.together, let next = connection.next(now: now) {
+            switch consume next {
+            case .execute(let token, let key, let hash, let command, let isStale, let allowance):
+                let options = isStale ? stale : linearizable
+                requests.append(
+                    Request(
+                        command, key: key, hash: hash, partitions: partitions, options: options, caller: caller,
+                        token: UInt64(token), allowance: allowance))
+            case let other: return effect = other
+            }
+        }
+    }
+
+    /// False where there was nothing to do.
+    private func performGathered() -> Bool {
+        let isIdle = requests.isEmpty && effect == nil
+        if !requests.isEmpty { server.backend.execute(requests) }
+        requests.removeAll(keepingCapacity: true)
+        if let effect = effect.take() { perform(effect) }
+        return !isIdle
+    }
+
+    private func perform(_ effect: RESPConnection.Effect) {
+        switch effect {
+        // They are gathered.
+        case .execute: break
+        case .perform(let task):
+            let bound = NIOLoopBound(self, eventLoop: loop)
+            let runner = RESPTaskRunner(
+                server: server, budget: budget, loop: loop, isAboutOwnShare: connection.session.isAboutOwnShare,
+                scanned: scanned
+            ) { bound.value.finished($0) }
+            self.task = runner
+            runner.run(task)
+        case .closeOutput:
+            flush()
+            context?.close(mode: .output, promise: nil)
+        case .finish: finish()
+        case .abort: context?.close(promise: nil)
+        }
+    }
+
+    private func finished(_ answer: RESPAnswer) {
+        task = nil
+        connection.finished(answer)
+        perform()
+    }
+
+    private func scheduleFlush() {
+        guard !isFlushScheduled, let scheduledFlush else { return }
+        isFlushScheduled = true
+        loop.execute(scheduledFlush)
+    }
+
+    /// Everything of this turn has been replied to that will be.
+    private func endTurn() {
+        isFlushScheduled = false
+        flush()
+        // There is room for more replies now.
+        perform()
+    }
+
+    private func flush() {
+        guard connection.hasOutput, let context else { return }
+        let bytes = connection.takeOutput()
+        let counts = connection.takeCounts()
+        server.statistics.add(
+            commands: counts.commands, bytesIn: counts.bytesIn, bytesOut: UInt64(bytes.readableBytes))
+        client.touch(connection.session.command, at: server.wallClock())
+        context.writeAndFlush(wrapOutboundOut(bytes), promise: counting(bytes.readableBytes))
+    }
+
+    /// Of a large piece it is counted until it has been sent; of the rest a channel holds little (its high-water mark).
+    private func counting(_ bytes: Int) -> EventLoopPromise<Void>? {
+        guard bytes > RESPRoom.small else { return nil }
+        connection.sending(bytes)
+        let sent = loop.makePromise(of: Void.self)
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        sent.futureResult.whenComplete { _ in bound.value.sent(bytes) }
+        return sent
+    }
+
+    private func sent(_ bytes: Int) {
+        connection.sent(bytes)
+        perform()
+    }
+
+    private func finish() {
+        guard let context else { return }
+        let sent = loop.makePromise(of: Void.self)
+        let channel = context.channel
+        sent.futureResult.whenComplete { _ in channel.close(promise: nil) }
+        context.writeAndFlush(wrapOutboundOut(connection.takeOutput()), promise: sent)
+    }
+
+    /// Sees to it that the timer fires at the connection's deadline or before.
+    private func arm() {
+        guard let deadline = connection.deadline, context != nil else { return }
+        if timer != nil {
+            guard deadline < timerDeadline else { return }
+            timer?.cancel()
+        }
+        timerDeadline = deadline
+        let moment = NIODeadline.uptimeNanoseconds(deadline.nanoseconds)
+        timer = loop.assumeIsolated().scheduleTask(deadline: moment) { [self] in
+            timer = nil
+            let unsent = try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)
+            if let effect = connection.timer(now: now, unsent: unsent ?? 0) { perform(effect) }
+            perform()
+        }
+    }
+}

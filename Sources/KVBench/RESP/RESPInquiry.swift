@@ -1,0 +1,72 @@
+import Glibc
+import KVCore
+import KVWire
+import NIOCore
+import NIOPosix
+
+/// Asks a server something by Redis's protocol, on a connection of its own: for what happens seldom.
+enum RESPInquiry {
+    /// - Throws: `BenchError.unreachable`
+    static func ask(_ address: Address, _ request: ByteBuffer, timeout: Span) async throws -> RESPReplyReader.Reply {
+        let limit = TimeAmount.nanoseconds(Int64(clamping: timeout.nanoseconds))
+        let loop = MultiThreadedEventLoopGroup.singleton.next()
+        let promise = loop.makePromise(of: RESPReplyReader.Reply.self)
+        do {
+            let channel = try await ClientBootstrap(group: loop)
+                .connectTimeout(limit)
+                .channelInitializer { channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        try channel.pipeline.syncOperations.addHandler(RESPInquiryHandler(promise))
+                    }
+                }
+                .connect(host: address.host, port: address.port).get()
+            let alarm = loop.scheduleTask(in: limit) { promise.fail(BenchError.unreachable("no answer in time")) }
+            channel.writeAndFlush(request, promise: nil)
+            defer {
+                alarm.cancel()
+                channel.close(promise: nil)
+            }
+            return try await promise.futureResult.get()
+        } catch {
+            promise.fail(error)
+            throw BenchError.unreachable("\(address): \(reason(of: error))")
+        }
+    }
+}
+
+/// What to say of an error of a connection.
+func reason(of error: any Error) -> String {
+    switch error {
+    case let error as NIOConnectionError:
+        if let first = error.connectionErrors.first { return reason(of: first.error) }
+        return "host not found"
+    case let error as IOError: return String(cString: strerror(error.errnoCode))
+    case ChannelError.connectTimeout: return "no connection in time"
+    default: return "\(error)"
+    }
+}
+
+private final class RESPInquiryHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    private var reader = RESPReplyReader()
+    private let promise: EventLoopPromise<RESPReplyReader.Reply>
+
+    init(_ promise: EventLoopPromise<RESPReplyReader.Reply>) { self.promise = promise }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        var bytes = unwrapInboundIn(data)
+        reader.feed(&bytes)
+        do {
+            if let reply = try reader.next() { promise.succeed(reply) }
+        } catch {
+            promise.fail(error)
+        }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        promise.fail(BenchError.unreachable("the connection was closed"))
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { promise.fail(error) }
+}
