@@ -2,12 +2,11 @@
 // ballot.
 
 extension Replica {
+    /// Begins the round that the answers of this turn wait for, if any does.
     func beginRound(_ leader: Leader) {
-        leader.wantsRound = false
-        leader.round += 1
+        guard let round = leader.confirmations.begin(at: now) else { return }
         if quorum.members.count > 1 { context.decide(.confirmReads) }
-        leader.roundSent = now
-        leader.answers.begin(round: leader.round)
+        leader.answers.begin(round: round)
         sendConfirms(leader)
         answerWhatMayBe(leader)
     }
@@ -17,26 +16,26 @@ extension Replica {
     /// asks the others where these are slow.
     private func sendConfirms(_ leader: Leader) {
         let needed = quorum.members.count / 2
-        var asked = ReplicaMask()
-        for index in confirmers where asked.count < needed && context.isPrompt(quorum.members[index]) {
-            asked.insert(index)
+        var few = ReplicaMask()
+        for index in confirmers where few.count < needed && context.isPrompt(quorum.members[index]) {
+            few.insert(index)
         }
-        guard !quorum.isJoint, asked.count == needed else { return confirmByAll(leader) }
-        if leader.asked == ReplicaMask() { (leader.timedRound, leader.timedSince) = (leader.round, now) }
-        leader.asked = asked
-        for index in confirmers where asked.contains(index) { sendConfirm(to: index, leader) }
+        guard !quorum.isJoint, few.count == needed else { return confirmByAll(leader) }
+        leader.confirmations.ask(few, at: now)
+        for index in confirmers where few.contains(index) { sendConfirm(to: index, leader) }
         guard !isHedged else { return }
         isHedged = true
         context.hedged.append(partition)
     }
 
     private func confirmByAll(_ leader: Leader) {
-        leader.asked = ReplicaMask()
+        leader.confirmations.askAll()
         for index in confirmers { sendConfirm(to: index, leader) }
     }
 
     private func sendConfirm(to index: Int, _ leader: Leader) {
-        context.send(quorum.members[index], .replica(header(leader.ballot), .confirm(round: leader.round)))
+        let confirm = ReplicaMessage.confirm(round: leader.confirmations.round)
+        context.send(quorum.members[index], .replica(header(leader.ballot), confirm))
     }
 
     /// False where nothing is to be looked after any more.
@@ -46,64 +45,45 @@ extension Replica {
     }
 
     private func isAwaitingFew() -> Bool {
-        guard let leader, leader.asked != ReplicaMask(), !leader.answers.isEmpty else {
-            leader?.asked = ReplicaMask()
+        guard let leader else { return false }
+        switch leader.confirmations.look(
+            quorum, own: ownIndex, isNeeded: !leader.answers.isEmpty, at: now, hedge: context.options.hedge)
+        {
+        case .over: return false
+        case .waiting: return true
+        case .lost(let late):
+            for index in confirmers where late.contains(index) { context.wasLate(quorum.members[index]) }
+            confirmByAll(leader)
             return false
         }
-        let confirmed = confirmedRound(leader)
-        guard leader.round > confirmed else {
-            leader.asked = ReplicaMask()
-            return false
-        }
-        // One of those that were asked may confirm every round at once, and another none: a round is confirmed by all.
-        if confirmed >= leader.timedRound { (leader.timedRound, leader.timedSince) = (leader.round, leader.roundSent) }
-        guard now - leader.timedSince >= context.options.hedge else { return true }
-        for index in confirmers where leader.asked.contains(index) && leader.confirmed[index] < leader.timedRound {
-            context.wasLate(quorum.members[index])
-        }
-        leader.roundSent = now
-        confirmByAll(leader)
-        return false
     }
 
     /// Nothing is to be expected of a peer that is out of touch.
     func hedge(without node: NodeNumber) {
-        guard let leader, let index = quorum.index(of: node), leader.asked.contains(index) else { return }
+        guard let leader, let index = quorum.index(of: node), leader.confirmations.hasAskedAmongFew(index)
+        else { return }
         confirmByAll(leader)
     }
 
     func resendConfirms(_ leader: Leader) {
-        guard !leader.answers.isEmpty, leader.round > confirmedRound(leader),
-            now - leader.roundSent >= context.options.retry
+        guard !leader.answers.isEmpty,
+            leader.confirmations.isOverdue(quorum, own: ownIndex, at: now, retry: context.options.retry)
         else { return }
-        leader.roundSent = now
         confirmByAll(leader)
     }
 
     func receiveConfirmed(_ header: PartitionHeader, round: UInt64, from node: NodeNumber) {
-        guard let leader, header.ballot == leader.ballot, round <= leader.round, let index = quorum.index(of: node)
+        guard let leader, header.ballot == leader.ballot, let index = quorum.index(of: node),
+            leader.confirmations.confirm(round, by: index)
         else { return }
-        leader.confirmed[index] = max(leader.confirmed[index], round)
         answerWhatMayBe(leader)
         if leader.transfer != nil { context.markDirty(self) }
-    }
-
-    /// The newest round that a majority has confirmed. A later confirmation serves earlier rounds as well.
-    private func confirmedRound(_ leader: Leader) -> UInt64 {
-        var best: UInt64 = 0
-        leader.confirmed[ownIndex] = leader.round
-        for round in leader.confirmed where round > best {
-            var mask = ReplicaMask()
-            for index in leader.confirmed.indices where leader.confirmed[index] >= round { mask.insert(index) }
-            if quorum.isMet(by: mask) { best = round }
-        }
-        return best
     }
 
     func answerWhatMayBe(_ leader: Leader) {
         guard !leader.answers.isEmpty else { return }
         let rules = context.options.rules
-        let confirmed = confirmedRound(leader)
+        let confirmed = leader.confirmations.newest(quorum, own: ownIndex)
         var lapsed: [Request] = []
         leader.answers.drop { answer in
             guard let outcome = answer.outcome else { return false }

@@ -350,7 +350,7 @@ extension Replica {
         let expiry = expiryInFlight(request, base: base, leader)
         let id = leader.answers.append(request, outcome, base: base, expiry: expiry)
         if let ticket { context.load(ticket, for: .answer(partition, leader.ballot, id: id)) }
-        leader.wantsRound = true
+        leader.confirmations.want()
         context.markDirty(self)
     }
 

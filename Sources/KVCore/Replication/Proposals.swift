@@ -47,7 +47,7 @@ extension Replica {
         }
         leader.unsent.removeAll(keepingCapacity: true)
         sendSkipped(leader)
-        if leader.wantsRound { beginRound(leader) }
+        beginRound(leader)
         advanceTransfer(leader)
     }
 
