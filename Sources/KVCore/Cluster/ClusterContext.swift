@@ -38,6 +38,14 @@ final class ClusterContext {
 
     func send(_ node: NodeNumber, _ message: ClusterMessage) { effects.append(.send(node, message)) }
 
+    /// Answers an operator's request to whoever passed it on.
+    func answer(_ ask: Ask, _ reply: ControlReply) {
+        switch ask.origin {
+        case .local(let id): effects.append(.answer(id, reply))
+        case .remote(let node, let id): send(node, .told(id, reply))
+        }
+    }
+
     func notice(_ notice: ClusterNotice) { effects.append(.notice(notice)) }
 
     /// A member that nothing was heard against is alive.

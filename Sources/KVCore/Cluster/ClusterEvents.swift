@@ -9,7 +9,8 @@ package enum ClusterInput: Sendable {
     case liveness(NodeNumber, Liveness)
     /// The data directory that a member runs with, as its handshake told.
     case storeSeen(NodeNumber, UUID128)
-    /// Whether this node leads the council's partition and knows its copy to be the truth.
+    /// Whether this node leads the council's partition and knows its copy to be the truth: to be given whenever the
+    /// shard says so (`ShardNotice.leadership`).
     case leading(Bool)
     /// How the partitions that this node leads are doing; to be given every `ClusterOptions.reportInterval` or so.
     case report(NodeReport)

@@ -118,11 +118,11 @@ package struct ClusterMachine {
     }
 
     private mutating func control(_ id: RequestID, _ request: ControlRequest, _ deadline: Instant) {
+        let ask = Ask(origin: .local(id), request: request, deadline: deadline)
         if coordinator.isLeading {
-            coordinator.take(Ask(origin: .local(id), request: request, deadline: deadline))
+            coordinator.take(ask)
         } else if inquiries.count >= context.options.maximumControls {
-            let message = "\(inquiries.count) requests wait for the coordinator already: ask again in a moment"
-            context.effects.append(.answer(id, .refused(.noCoordinator, message)))
+            context.answer(ask, ControlFailure.tooMany(inquiries.count).reply)
         } else {
             inquiries.begin(id, request, deadline: deadline)
         }
@@ -131,9 +131,7 @@ package struct ClusterMachine {
     private mutating func beginToLead() {
         guard !coordinator.isLeading else { return }
         coordinator.begin()
-        for (id, request, deadline) in inquiries.withdraw() {
-            coordinator.take(Ask(origin: .local(id), request: request, deadline: deadline))
-        }
+        for ask in inquiries.withdraw() { coordinator.take(ask) }
     }
 
     private mutating func stopLeading() {
@@ -142,7 +140,7 @@ package struct ClusterMachine {
         for ask in coordinator.stop() {
             switch ask.origin {
             case .local(let id): inquiries.begin(id, ask.request, deadline: ask.deadline)
-            case .remote(let node, let id): context.send(node, .told(id, .notCoordinator(hint: nil)))
+            case .remote: context.answer(ask, .notCoordinator(hint: nil))
             }
         }
     }

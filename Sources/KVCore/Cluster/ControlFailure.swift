@@ -9,5 +9,11 @@ struct ControlFailure: Error {
         self.message = message
     }
 
+    /// A limit of waiting requests is reached.
+    static func tooMany(_ waiting: Int) -> ControlFailure {
+        ControlFailure(
+            .noCoordinator, "\(waiting) requests wait for the coordinator already: ask again in a moment")
+    }
+
     var reply: ControlReply { .refused(refusal, message) }
 }

@@ -57,8 +57,7 @@ struct Coordinator {
     /// Takes a request, to be carried out in its turn.
     mutating func take(_ ask: Ask) {
         guard queue.count < context.options.maximumControls else {
-            let message = "\(queue.count) requests wait for the coordinator already: ask again in a moment"
-            return answer([ask], .refused(.noCoordinator, message))
+            return context.answer(ask, ControlFailure.tooMany(queue.count).reply)
         }
         queue.append(ask)
     }
@@ -260,11 +259,6 @@ struct Coordinator {
     }
 
     private func answer(_ asks: [Ask], _ reply: ControlReply) {
-        for ask in asks {
-            switch ask.origin {
-            case .local(let id): context.effects.append(.answer(id, reply))
-            case .remote(let node, let id): context.send(node, .told(id, reply))
-            }
-        }
+        for ask in asks { context.answer(ask, reply) }
     }
 }

@@ -31,12 +31,14 @@ struct Inquiries {
     }
 
     /// Takes back what nobody else can have carried out: this node has become the coordinator.
-    mutating func withdraw() -> [(RequestID, ControlRequest, Instant)] {
+    mutating func withdraw() -> [Ask] {
         coordinator = context.me
         let ids = pending.filter { !$0.value.mayHaveRun || $0.value.request.mayRunTwice }.keys.sorted {
             $0.raw < $1.raw
         }
-        return ids.compactMap { id in pending.removeValue(forKey: id).map { (id, $0.request, $0.deadline) } }
+        return ids.compactMap { id in
+            pending.removeValue(forKey: id).map { Ask(origin: .local(id), request: $0.request, deadline: $0.deadline) }
+        }
     }
 
     mutating func forgetCoordinator() { coordinator = nil }

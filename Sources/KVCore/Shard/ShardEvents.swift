@@ -59,4 +59,15 @@ package enum ShardNotice: Hashable, Sendable {
     case behind(Epoch, at: NodeNumber)
     /// What this node held of a partition that has left it is deleted.
     case relinquished(PartitionID)
+
+    /// The partition whose lead this is about, and whether this node leads it from now on and knows its copy to be the
+    /// truth. Nil for other notices.
+    package var leadership: (partition: PartitionID, isSettled: Bool)? {
+        switch self {
+        case .elected(let partition, _, let isSettled): (partition, isSettled)
+        case .settled(let partition): (partition, true)
+        case .steppedDown(let partition): (partition, false)
+        case .repaired, .conflict, .disk, .complete, .ready, .drained, .behind, .relinquished: nil
+        }
+    }
 }

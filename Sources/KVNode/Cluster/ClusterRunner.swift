@@ -134,7 +134,6 @@ final class ClusterRunner: @unchecked Sendable {
         performSwim()
         if now >= nextTimer {
             nextTimer = now + options.timer
-            askWhetherLeading()
             handle(.timer)
         }
         if now >= nextReport {
@@ -145,14 +144,6 @@ final class ClusterRunner: @unchecked Sendable {
         if now >= nextRefresh {
             nextRefresh = now + .milliseconds(1000)
             parts.socket.refresh(now: now)
-        }
-    }
-
-    private func askWhetherLeading() {
-        let council = councilRunner
-        let partition = machine.topology.councilPartition
-        council.loop.submit { council.isSettled(partition) }.hop(to: loop).whenSuccess { [self] in
-            handle(.leading($0))
         }
     }
 
@@ -177,6 +168,10 @@ final class ClusterRunner: @unchecked Sendable {
     func receive(_ message: ClusterMessage, from peer: NodeNumber) {
         onLoop { $0.handle(.message(from: peer, message)) }
     }
+
+    /// This node leads the metadata quorum from now on and its copy is known to be the truth, or not any more; on any
+    /// loop.
+    func lead(_ isLeading: Bool) { onLoop { $0.handle(.leading(isLeading)) } }
 
     /// A peer goes by a topology of this epoch; on any loop.
     func saw(_ epoch: Epoch, at peer: NodeNumber) { onLoop { $0.handle(.epochSeen(epoch, at: peer)) } }

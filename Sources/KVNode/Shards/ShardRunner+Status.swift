@@ -38,14 +38,9 @@ extension ShardRunner {
         return Standing(sizes: shard.ledSizes(), moves: shard.moveReports())
     }
 
-    /// Whether this node leads a partition, and its copy is known to be the truth.
-    func isSettled(_ partition: PartitionID) -> Bool {
-        loop.assertInEventLoop()
-        return !isStopped && shard.isSettled(partition)
-    }
-
     /// Tells who has to know of it.
     func report(_ notice: ShardNotice) {
+        if let (partition, isSettled) = notice.leadership, partition == councilPartition { cluster?.lead(isSettled) }
         switch notice {
         case .elected(let partition, let ballot, let settled):
             logger.debug(

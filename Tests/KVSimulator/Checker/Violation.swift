@@ -18,6 +18,7 @@ package struct Violation: Hashable, Sendable {
         case liveness
         case convergence
         case agreement = "an epoch has one topology"
+        case notices = "notices tell what a node leads"
         /// In a run without faults.
         case interruption = "moves cut off no request"
         /// A key could not be read or written for long although only one node was sick.

@@ -100,7 +100,8 @@ final class SimulatedProcess<Store: RecordStore> {
     var cluster: ClusterMachine?
     /// Requests of the cluster machine that the shard works on, and of operators that the machine works on.
     var controls: [RequestID: ControlCall] = [:]
-    var leadsCouncil = false
+    /// What the shard has said of its lead of the metadata quorum, which the cluster machine is yet to be told.
+    var councilNews: [Bool] = []
     /// It has learned that it is no member any more.
     var isLeaving = false
     /// What has reached the process since its last tick.

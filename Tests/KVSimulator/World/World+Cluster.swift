@@ -26,14 +26,22 @@ extension World {
 
     func performCluster(_ node: Node, _ process: Process, _ now: Now) {
         guard scenario.isSelfGoverned else { return }
-        let leads = process.shard.isSettled(process.topology.councilPartition)
-        if leads != process.leadsCouncil {
-            process.leadsCouncil = leads
-            process.cluster?.handle(.leading(leads), now: now)
-        }
+        let news = process.councilNews
+        process.councilNews = []
+        for leads in news { process.cluster?.handle(.leading(leads), now: now) }
+        checkNotices(of: process, node)
         let effects = process.cluster?.effects ?? []
         process.cluster?.effects = []
         for effect in effects { perform(effect, node, process) }
+    }
+
+    /// The cluster machine knows only what it is told: a notice that is missing would leave a coordinator in office, or
+    /// the cluster without one.
+    private func checkNotices(of process: Process, _ node: Node) {
+        let council = process.topology.councilPartition
+        let leads = process.shard.isSettled(council)
+        guard leads != (process.leaderships[council] ?? false) else { return }
+        history.add(Violation(.notices, "node \(node.number) \(leads ? "leads" : "does not lead") the metadata quorum"))
     }
 
     private func perform(_ effect: ClusterEffect, _ node: Node, _ process: Process) {

@@ -230,6 +230,9 @@ extension World {
     }
 
     private func note(_ notice: ShardNotice, _ node: Node, _ process: Process) {
+        if let (partition, isSettled) = notice.leadership, partition == process.topology.councilPartition {
+            process.councilNews.append(isSettled)
+        }
         switch notice {
         case .elected(let partition, _, let settled):
             statistics[.elections] += 1
