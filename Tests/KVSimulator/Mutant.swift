@@ -46,22 +46,22 @@ package enum Mutant: String, CaseIterable, Sendable {
 
     func breakRules(of options: inout ShardOptions) {
         switch self {
-        case .acknowledgeFirst: options.rules.majorityAcknowledges = false
-        case .skipConfirm: options.rules.confirmReads = false
-        case .answerUnchosen: options.rules.answerOnlyChosen = false
-        case .judgeExpiring: options.rules.awaitExpiring = false
-        case .tellExpired: options.rules.buryExpired = false
-        case .tellOwnExpired: options.rules.buryOwn = false
-        case .skipRoots: options.rules.compareRoots = false
-        case .switchEarly: options.rules.settleBeforeSwitch = false
-        case .purgeEarly: options.rules.purgeWhenAllHold = false
-        case .skipEpochs: options.rules.compareEpochs = false
-        case .keepLapsed: options.rules.wipeLapsed = false
-        case .keepStalled: options.rules.yieldWhenStalled = false
-        case .forgetDamaged: options.rules.rememberDamaged = false
-        case .voteIncomplete: options.rules.abstainWhenIncomplete = false
-        case .keepFull: options.rules.yieldWhenFull = false
-        case .keepLonely: options.rules.yieldWhenLonely = false
+        case .acknowledgeFirst: options.broken.insert(.majorityAcknowledges)
+        case .skipConfirm: options.broken.insert(.confirmReads)
+        case .answerUnchosen: options.broken.insert(.answerOnlyChosen)
+        case .judgeExpiring: options.broken.insert(.awaitExpiring)
+        case .tellExpired: options.broken.insert(.buryExpired)
+        case .tellOwnExpired: options.broken.insert(.buryOwn)
+        case .skipRoots: options.broken.insert(.compareRoots)
+        case .switchEarly: options.broken.insert(.settleBeforeSwitch)
+        case .purgeEarly: options.broken.insert(.purgeWhenAllHold)
+        case .skipEpochs: options.broken.insert(.compareEpochs)
+        case .keepLapsed: options.broken.insert(.wipeLapsed)
+        case .keepStalled: options.broken.insert(.yieldWhenStalled)
+        case .forgetDamaged: options.broken.insert(.rememberDamaged)
+        case .voteIncomplete: options.broken.insert(.abstainWhenIncomplete)
+        case .keepFull: options.broken.insert(.yieldWhenFull)
+        case .keepLonely: options.broken.insert(.yieldWhenLonely)
         case .forgetPromise, .acknowledgeUnsynced, .ignoreSilence, .followClock: break
         }
     }

@@ -49,6 +49,10 @@ class Environment {
         deadlines = Deadlines(now: now.monotonic)
     }
 
+    /// Whether a test has taken this rule away.
+    @inline(__always)
+    final func breaks(_ rule: BrokenRules) -> Bool { options.broken.contains(rule) }
+
     // MARK: Requests
 
     /// Ends a request, unless it has ended before: it is answered once.

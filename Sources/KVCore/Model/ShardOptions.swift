@@ -107,45 +107,49 @@ package struct ShardOptions: Sendable {
     package var maximumRequests = 100_000
 
     /// What the tests may switch off.
-    package var rules = ProtocolRules()
+    package var broken: BrokenRules = []
 
     package init() {}
 }
 
-/// The rules that the simulator's mutants break, one at a time, to prove that its checks would notice.
-/// Only tests can reach them.
-package struct ProtocolRules: Sendable {
-    /// A read at the leader waits until a majority has confirmed the ballot after it came.
-    package var confirmReads = true
-    /// A failed condition is answered only from a value known to be chosen.
-    package var answerOnlyChosen = true
-    /// A change is not judged on a record in flight that may have expired before it is chosen.
-    package var awaitExpiring = true
-    /// A record is found expired only above a tombstone: an earlier leader's, and the leader's own as well.
-    package var buryExpired = true
-    package var buryOwn = true
-    /// A write is acknowledged when a majority holds it, not at the first.
-    package var majorityAcknowledges = true
-    /// A partition is settled at once only if a majority has the leader's root.
-    package var compareRoots = true
-    /// A replica set is switched only when its records are on a majority of the next one.
-    package var settleBeforeSwitch = true
-    /// Tombstones are forgotten only when every replica has them, and has promised above them.
-    package var purgeWhenAllHold = true
-    /// Requests of another configuration than the replica's own are refused.
-    package var compareEpochs = true
-    /// A membership that lapsed begins again from nothing.
-    package var wipeLapsed = true
-    /// A leader whose disk has stalled gives up the lead.
-    package var yieldWhenStalled = true
-    /// A leader whose disk is full hands the lead over.
-    package var yieldWhenFull = true
-    /// A leader that hears no majority gives up the lead.
-    package var yieldWhenLonely = true
-    /// A record whose bytes on disk are bad is there, though its value must be had from elsewhere.
-    package var rememberDamaged = true
-    /// A copy that may lack records it has acknowledged does not prove that there is none.
-    package var abstainWhenIncomplete = true
+/// Rules of the protocol that a shard does not keep: none, but in tests that show what each is for.
+///
+/// A set rather than a flag for each: the shipping program asks it only where a rule is about to decide something, and
+/// then looks at one word.
+package struct BrokenRules: OptionSet, Sendable {
+    package let rawValue: UInt32
 
-    package init() {}
+    package init(rawValue: UInt32) { self.rawValue = rawValue }
+
+    /// A read at the leader waits until a majority has confirmed the ballot after it came.
+    package static let confirmReads = Self(rawValue: 1 << 0)
+    /// A failed condition is answered only from a value known to be chosen.
+    package static let answerOnlyChosen = Self(rawValue: 1 << 1)
+    /// A change is not judged on a record in flight that may have expired before it is chosen.
+    package static let awaitExpiring = Self(rawValue: 1 << 2)
+    /// A record is found expired only above a tombstone: an earlier leader's, and the leader's own as well.
+    package static let buryExpired = Self(rawValue: 1 << 3)
+    package static let buryOwn = Self(rawValue: 1 << 4)
+    /// A write is acknowledged when a majority holds it, not at the first.
+    package static let majorityAcknowledges = Self(rawValue: 1 << 5)
+    /// A partition is settled at once only if a majority has the leader's root.
+    package static let compareRoots = Self(rawValue: 1 << 6)
+    /// A replica set is switched only when its records are on a majority of the next one.
+    package static let settleBeforeSwitch = Self(rawValue: 1 << 7)
+    /// Tombstones are forgotten only when every replica has them, and has promised above them.
+    package static let purgeWhenAllHold = Self(rawValue: 1 << 8)
+    /// Requests of another configuration than the replica's own are refused.
+    package static let compareEpochs = Self(rawValue: 1 << 9)
+    /// A membership that lapsed begins again from nothing.
+    package static let wipeLapsed = Self(rawValue: 1 << 10)
+    /// A leader whose disk has stalled gives up the lead.
+    package static let yieldWhenStalled = Self(rawValue: 1 << 11)
+    /// A leader whose disk is full hands the lead over.
+    package static let yieldWhenFull = Self(rawValue: 1 << 12)
+    /// A leader that hears no majority gives up the lead.
+    package static let yieldWhenLonely = Self(rawValue: 1 << 13)
+    /// A record whose bytes on disk are bad is there, though its value must be had from elsewhere.
+    package static let rememberDamaged = Self(rawValue: 1 << 14)
+    /// A copy that may lack records it has acknowledged does not prove that there is none.
+    package static let abstainWhenIncomplete = Self(rawValue: 1 << 15)
 }

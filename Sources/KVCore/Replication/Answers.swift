@@ -82,13 +82,12 @@ extension Replica {
 
     func answerWhatMayBe(_ leader: Leader) {
         guard !leader.answers.isEmpty else { return }
-        let rules = context.options.rules
         let confirmed = leader.confirmations.newest(quorum, own: ownIndex)
         var lapsed: [Request] = []
         leader.answers.drop { answer in
             guard let outcome = answer.outcome else { return false }
-            guard answer.round != 0 && answer.round <= confirmed || !rules.confirmReads else { return false }
-            guard isChosen(answer, leader) || !rules.answerOnlyChosen else {
+            guard answer.round != 0 && answer.round <= confirmed || context.breaks(.confirmReads) else { return false }
+            guard isChosen(answer, leader) || context.breaks(.answerOnlyChosen) else {
                 context.decide(.showChosen)
                 return false
             }
@@ -117,7 +116,7 @@ extension Replica {
         let isWanted: Bool
         switch value {
         case .record(let record): isWanted = leader.answers.loaded(id, .found(record))
-        case .damaged where !context.options.rules.rememberDamaged: isWanted = leader.answers.loaded(id, .absent)
+        case .damaged where context.breaks(.rememberDamaged): isWanted = leader.answers.loaded(id, .absent)
         // It says nothing of what the key holds now. Until this copy can be read, there is no answer.
         case .gone:
             let request = leader.answers.remove(id)

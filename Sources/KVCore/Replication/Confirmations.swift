@@ -15,8 +15,8 @@ struct Confirmations {
     private var confirmed: [UInt64]
     /// Whom the newest was asked of; nobody where that was everybody.
     private var asked = ReplicaMask()
-    /// The round whose confirmations are waited for to tell whether those that were asked are slow, and since when. (One
-    /// at a time: when it is confirmed the newest takes its place.)
+    /// The round whose confirmations are waited for to tell whether those that were asked are slow, and since when.
+    /// (One at a time: when it is confirmed the newest takes its place.)
     private var timed: (round: UInt64, since: Instant)
 
     init(replicas: Int, now: Instant) {

@@ -71,7 +71,7 @@ extension Replica {
 
     /// Its disk has stalled, so it could not even promise itself; alone, it is nevertheless all there is.
     private var isDisabled: Bool {
-        context.disk.isStalled && quorum.members.count > 1 && context.options.rules.yieldWhenStalled
+        context.disk.isStalled && quorum.members.count > 1 && !context.breaks(.yieldWhenStalled)
     }
 
     func considerElection() {

@@ -12,7 +12,7 @@ extension Replica {
             equal.insert(index)
         }
         let isProved = hearsAll ? equal == quorum.all : prove(equal, strictly: mayHaveBeenReady)
-        let isSettled = isProved || !context.options.rules.compareRoots
+        let isSettled = isProved || context.breaks(.compareRoots)
         let leader = Leader(
             ballot: candidate.ballot, replicas: quorum.members.count, isSettled: isSettled, hearsAll: hearsAll,
             now: now, options: context.options)
@@ -237,8 +237,8 @@ extension Replica {
 
     func isUnburied(_ head: RecordHead, _ leader: Leader) -> Bool {
         guard !head.isTombstone, head.expiry.hasPassed(at: context.now.wall) else { return false }
-        let rules = context.options.rules
-        return head.version.ballot < leader.ballot ? rules.buryExpired : rules.buryExpired && rules.buryOwn
+        if context.breaks(.buryExpired) { return false }
+        return head.version.ballot < leader.ballot || !context.breaks(.buryOwn)
     }
 
     /// Puts tombstones above those of these records that have expired, in flight or not, but for keys of which a change
@@ -273,11 +273,10 @@ extension Replica {
         } else {
             latest = context.store.head(partition, request.key, request.hash)
             let isKnown = leader.isSettled || keyIsKnown || latest?.version.ballot == leader.ballot
-            let mayGuess = !context.options.rules.answerOnlyChosen && request.command != .get
             // What the last leadership had under way comes first.
             let isCarried =
                 leader.recoveries.isEmpty ? false : leader.recoveries[request.key]?.carried.isEmpty == false
-            guard !isCarried, isKnown || request.command.isBlind || mayGuess else {
+            guard !isCarried, isKnown || request.command.isBlind || mayGuess(request) else {
                 recover(request.key, for: request, leader)
                 return nil
             }
@@ -310,6 +309,10 @@ extension Replica {
         }
     }
 
+    private func mayGuess(_ request: Request) -> Bool {
+        context.breaks(.answerOnlyChosen) && request.command != .get
+    }
+
     /// Whether a request may be judged on a record in flight.
     ///
     /// If the record expires before it is chosen, it has never been there: until then, what it replaces may have been
@@ -319,7 +322,7 @@ extension Replica {
         if command == .get || command.isBlind { return true }
         let expiry = proposal.record.expiry
         return proposal.ground <= expiry || expiry.hasPassed(at: context.now.wall)
-            || !context.options.rules.awaitExpiring
+            || context.breaks(.awaitExpiring)
     }
 
     private func refusal(of draft: Draft) -> Refusal? {

@@ -70,14 +70,14 @@ extension Replica {
 extension Replica {
     /// There is no room here for values, and others may have some.
     var isFull: Bool {
-        !context.store.acceptsWrites && quorum.members.count > 1 && context.options.rules.yieldWhenFull
+        !context.store.acceptsWrites && quorum.members.count > 1 && !context.breaks(.yieldWhenFull)
     }
 
     /// A leader that hears no majority can have nothing chosen, and may be heard all the same: it would keep the others
     /// from electing another.
     private func considerCompany(_ leader: Leader) {
         if majorityIsUp { return leader.majoritySeen = now }
-        guard now - leader.majoritySeen >= context.options.lonely, context.options.rules.yieldWhenLonely else { return }
+        guard now - leader.majoritySeen >= context.options.lonely, !context.breaks(.yieldWhenLonely) else { return }
         context.decide(.yieldLonely)
         yield()
     }
@@ -105,7 +105,7 @@ extension Replica {
 extension Replica {
     /// To be called a few times in `ShardOptions.retry`.
     func timer() {
-        if context.disk.isStalled, context.options.rules.yieldWhenStalled {
+        if context.disk.isStalled, !context.breaks(.yieldWhenStalled) {
             if leader != nil, quorum.members.count > 1 { context.decide(.yieldStalled) }
             yield()
         }

@@ -24,7 +24,7 @@ extension Replica {
     /// they find the mark, which is chosen before the leader says that it is ready.
     func considerReadiness(_ leader: Leader) {
         guard quorum.isJoint, !leader.isReady, quorum.stays(ownIndex) else { return }
-        guard context.options.rules.settleBeforeSwitch else { return leader.isReady = true }
+        guard !context.breaks(.settleBeforeSwitch) else { return leader.isReady = true }
         guard leader.transfer == nil else { return }
         guard nextSetIsLevel(leader) else { return context.decide(.levelBeforeSwitch) }
         if leader.mark == 0 {

@@ -74,7 +74,7 @@ extension Replica {
         if !proposal.isChosen {
             // Its own copy counts among them always, so that a settled leader's copy holds all that is chosen.
             let isChosen = quorum.isMet(by: proposal.accepted) && proposal.accepted.contains(ownIndex)
-            guard isChosen || !context.options.rules.majorityAcknowledges else {
+            guard isChosen || context.breaks(.majorityAcknowledges) else {
                 return context.decide(.awaitMajority)
             }
             choose(proposal, leader)

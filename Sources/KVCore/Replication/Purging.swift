@@ -41,7 +41,7 @@ extension Replica {
     /// Whether every replica has been level for a while: what it holds is durable, and its promise is this leader's
     /// ballot.
     private func allHold(_ leader: Leader) -> Bool {
-        guard context.options.rules.purgeWhenAllHold else { return true }
+        guard !context.breaks(.purgeWhenAllHold) else { return true }
         return quorum.members.indices.allSatisfy { index in
             if index == ownIndex { return true }
             let progress = leader.progress[index]

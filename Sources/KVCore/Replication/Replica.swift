@@ -66,7 +66,7 @@ final class Replica {
         confirmers = quorum.indices(after: ownIndex)
         changed = assignment.changed
         syncsAlways = Int(partition.raw) == context.partitionCount
-        isIncomplete = context.mayLackRecords && !syncsAlways && context.options.rules.abstainWhenIncomplete
+        isIncomplete = context.mayLackRecords && !syncsAlways && !context.breaks(.abstainWhenIncomplete)
         if isIncomplete { context.incompletePartitions += 1 }
         promise = context.store.promise(partition)
         highestSeen = promise
@@ -81,7 +81,7 @@ final class Replica {
     /// have been deleted and purged by those who stayed.
     private func beginMembership(_ assignment: Assignment) {
         guard let since = assignment.since(context.me), since != context.store.membership(partition) else { return }
-        guard context.options.rules.wipeLapsed || context.store.membership(partition) == 0 else { return }
+        guard !context.breaks(.wipeLapsed) || context.store.membership(partition) == 0 else { return }
         if context.store.membership(partition) != 0 { context.decide(.wipeLapsed) }
         context.store.wipe(partition, membership: since)
         appendedState()
@@ -118,7 +118,7 @@ final class Replica {
 
     /// Whether a request may be acted on: it comes from a replica of this partition, under its present configuration.
     func admits(_ header: PartitionHeader, from node: NodeNumber) -> Bool {
-        guard header.epoch == changed || !context.options.rules.compareEpochs else {
+        guard header.epoch == changed || context.breaks(.compareEpochs) else {
             context.decide(.compareEpochs)
             // (A later configuration than this node's does not get here: the shard has it wait.)
             if header.epoch < changed { context.send(node, .shards(.outdated(epoch: context.epoch))) }
@@ -267,7 +267,7 @@ extension Replica {
     /// A read of this copy for anybody, under no ballot.
     func receivePeek(_ header: RequestHeader, from node: NodeNumber) {
         let (id, key, epoch) = (header.id, header.key, header.epoch)
-        guard epoch == changed || !context.options.rules.compareEpochs else {
+        guard epoch == changed || context.breaks(.compareEpochs) else {
             if epoch < changed { context.send(node, .shards(.outdated(epoch: context.epoch))) }
             return
         }

@@ -47,7 +47,7 @@ extension Shard {
 
     func isEarly(_ header: PartitionHeader) -> Bool {
         guard let assignment = topology.assignment(of: header.partition) else { return false }
-        return header.epoch > assignment.changed && context.options.rules.compareEpochs
+        return header.epoch > assignment.changed && !context.breaks(.compareEpochs)
     }
 
     func keep(_ message: ReplicaMessage, _ header: PartitionHeader, from node: NodeNumber) {

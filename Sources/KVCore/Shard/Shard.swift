@@ -232,7 +232,7 @@ extension Shard {
         case .record(let record): return .some(record)
         case .gone, .damaged:
             context.decide(.rememberDamaged)
-            return context.options.rules.rememberDamaged ? nil : .some(nil)
+            return context.breaks(.rememberDamaged) ? .some(nil) : nil
         }
     }
 
