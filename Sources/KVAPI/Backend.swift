@@ -105,8 +105,7 @@ extension Request {
     ///   - partitions: into how many the keys are cut.
     package convenience init(
         _ command: Command, key: Key, hash: KeyHash? = nil, partitions: Int, options: RequestOptions, caller: Caller,
-        token: UInt64 = 0,
-        allowance: Int = .max
+        token: UInt64 = 0, allowance: Int = .max
     ) {
         self.init(
             command, key: key, hash: hash, partition: PartitionID(slot: key.slot, partitions: partitions),
@@ -115,13 +114,11 @@ extension Request {
 
     package convenience init(
         _ command: Command, key: Key, hash: KeyHash? = nil, partition: PartitionID, options: RequestOptions,
-        caller: Caller,
-        token: UInt64 = 0, allowance: Int = .max
+        caller: Caller, token: UInt64 = 0, allowance: Int = .max
     ) {
         self.init(
             command, key: key, hash: hash, partition: partition, consistency: options.consistency,
-            timeout: options.timeout,
-            redirects: options.redirects, allowance: allowance, caller: caller, token: token)
+            timeout: options.timeout, redirects: options.redirects, allowance: allowance, caller: caller, token: token)
     }
 
     /// Of a request that doors or nodes have made.

@@ -15,8 +15,6 @@ struct RESPFailure: Error, Hashable {
         case inDoubt
         /// Another node is to be asked.
         case moved
-        /// Nothing else is told.
-        case abandoned
 
         static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
     }

@@ -27,7 +27,7 @@ final class RESPGathering {
     private var failed = 0
     /// Of the answers so far.
     private(set) var bytes = 0
-    private var failure: (severity: RESPFailure.Severity, RESPFailure)?
+    private var failure: RESPFailure?
 
     /// - Parameters:
     ///   - parts: one at least.
@@ -76,7 +76,7 @@ final class RESPGathering {
         isOverfull = true
         answers = []
         bytes = 0
-        failure = (.abandoned, reason)
+        failure = reason
     }
 
     /// A part that was begun will not be answered.
@@ -88,14 +88,15 @@ final class RESPGathering {
     private func failed(_ reason: RESPFailure) {
         failed += 1
         // Above all that others can be told to ask elsewhere, and that something is in doubt.
-        guard let before = failure else { return failure = (reason.severity, reason) }
-        if reason.severity > before.severity { failure = (reason.severity, reason) }
+        if let failure, reason.severity <= failure.severity { return }
+        failure = reason
     }
 
     /// To be asked for when the last answer has come.
     var answer: RESPAnswer {
-        if let (severity, reason) = failure {
-            return .failure(severity >= .moved || parts.count == 1 ? reason : .partly(failed, of: parts.count, reason))
+        if let failure {
+            let isWhole = isOverfull || failure.severity == .moved || parts.count == 1
+            return .failure(isWhole ? failure : .partly(failed, of: parts.count, failure))
         }
         switch sum {
         case .all: return .array(answers)

@@ -67,7 +67,7 @@ class Environment {
         case .peer(let asker, let id): send(asker, .reply(id, .forwarded(.outcome(outcome))))
         case .client:
             underWay -= 1
-            if let pursuit = request.pursuit { pursued.remove(pursuit.id) }
+            if let number = request.number { pursued.remove(number) }
             if request !== submitting { finished.append(request) }
         }
     }

@@ -76,7 +76,7 @@ package final class Request: @unchecked Sendable {
     package internal(set) var stage = Stage.begun
     /// Its place in the queue that `stage` names.
     var place = 0
-    /// Its place in the list of deadlines; -1 where it is in none.
+    /// Its slot in the list of deadlines, and its place there; the place is -1 where it is in none.
     var deadlineSlot = 0
     var deadlinePlace = -1
     /// The order in which the requests of one shard have come.

@@ -165,11 +165,11 @@ final class ShardRunner: @unchecked Sendable {
 
     /// Of what a client of this loop asks together, what this shard is to do, in this order.
     func take(_ requests: [Request], shards: Int) {
-        for request in requests where shards == 1 || request.partition.shard(among: shards) == index {
+        for request in requests where request.partition.shard(among: shards) == index {
             expected.append((request.partition, request.hash))
         }
         prefetch()
-        for request in requests where shards == 1 || request.partition.shard(among: shards) == index {
+        for request in requests where request.partition.shard(among: shards) == index {
             submit(request)
         }
     }
