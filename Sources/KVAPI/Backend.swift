@@ -21,7 +21,7 @@ package protocol Backend: AnyObject, Sendable {
 
     /// How many keys there are. `reply` runs on `loop`, exactly once.
     func count(
-        _ scope: KeyScope, timeout: Span, on loop: any EventLoop,
+        _ scope: KeyScope, timeout: Nanoseconds, on loop: any EventLoop,
         reply: @escaping @Sendable (Result<Int, ListFailure>) -> Void
     )
 
@@ -32,7 +32,7 @@ package protocol Backend: AnyObject, Sendable {
     /// Asks the coordinator, wherever it is; never answers `.notCoordinator`. `reply` runs on `loop`, exactly once, and
     /// within `timeout` or shortly after.
     func control(
-        _ request: ControlRequest, timeout: Span, on loop: any EventLoop,
+        _ request: ControlRequest, timeout: Nanoseconds, on loop: any EventLoop,
         reply: @escaping @Sendable (ControlReply) -> Void)
 
     /// This node's id; always the same.
@@ -68,11 +68,11 @@ package struct NodeUsage: Sendable {
     /// Bytes of memory that the process has in use.
     package var memory: Int
     /// Processor time since the start.
-    package var userTime: Span
-    package var systemTime: Span
+    package var userTime: Nanoseconds
+    package var systemTime: Nanoseconds
 
     package init(
-        keys: PartitionUsage, disk: DiskHealth = DiskHealth(), memory: Int, userTime: Span, systemTime: Span
+        keys: PartitionUsage, disk: DiskHealth = DiskHealth(), memory: Int, userTime: Nanoseconds, systemTime: Nanoseconds
     ) {
         self.keys = keys
         self.disk = disk
@@ -142,15 +142,15 @@ package enum KeyScope: Hashable, Sendable {
 
 package struct RequestOptions: Sendable {
     package var consistency: Consistency
-    package var timeout: Span
+    package var timeout: Nanoseconds
     /// As `Request.redirects`.
     package var redirects = false
 
-    package static let defaultTimeout = Span.milliseconds(5000)
+    package static let defaultTimeout = Nanoseconds.milliseconds(5000)
     /// The longest that may be asked for.
-    package static let maximumTimeout = Span.milliseconds(300_000)
+    package static let maximumTimeout = Nanoseconds.milliseconds(300_000)
 
-    package init(consistency: Consistency = .linearizable, timeout: Span = Self.defaultTimeout) {
+    package init(consistency: Consistency = .linearizable, timeout: Nanoseconds = Self.defaultTimeout) {
         self.consistency = consistency
         self.timeout = timeout
     }
@@ -176,13 +176,13 @@ package struct ListRequest: Sendable {
     package var limit: Int
     package var values: Bool
     package var scope: KeyScope
-    package var timeout: Span
+    package var timeout: Nanoseconds
 
     /// Bytes of keys and values after which a page with values ends, short of its limit.
     package static let pageBytes = 8 << 20
 
     package init(
-        prefix: [UInt8], cursor: ListCursor?, limit: Int, values: Bool, scope: KeyScope = .cluster, timeout: Span
+        prefix: [UInt8], cursor: ListCursor?, limit: Int, values: Bool, scope: KeyScope = .cluster, timeout: Nanoseconds
     ) {
         self.prefix = prefix
         self.cursor = cursor

@@ -22,7 +22,7 @@ package struct BenchOptions: Sendable {
     /// In order of preference.
     package var endpoints: [Address]
     /// An operation that takes longer has failed.
-    package var timeout: Span
+    package var timeout: Nanoseconds
     package var mix = WorkloadMix(readRatio: 0.5)
     /// Nil: as the mix has it.
     package var distribution: Distribution?
@@ -38,8 +38,8 @@ package struct BenchOptions: Sendable {
     /// Operations a second that begin, in an open loop; nil: the next begins when one ends.
     package var rate: Double?
     /// Not counted, before what is.
-    package var warmup = Span.zero
-    package var duration = Span.milliseconds(10_000)
+    package var warmup = Nanoseconds.zero
+    package var duration = Nanoseconds.milliseconds(10_000)
     /// Ends the run before its time, warm-up included.
     package var operations: Int?
     /// Of the generator: event loops.
@@ -50,7 +50,7 @@ package struct BenchOptions: Sendable {
     /// Requests go to the leader of their key.
     package var isRouted = true
 
-    package init(endpoints: [Address], timeout: Span) {
+    package init(endpoints: [Address], timeout: Nanoseconds) {
         self.endpoints = endpoints
         self.timeout = timeout
     }

@@ -13,7 +13,7 @@ extension KVClient {
     ///   - timeout: for this page, `1 ms ... maximumTimeout`; the client's where nil.
     /// - Throws: what `get` throws.
     public func page(
-        prefix: [UInt8] = [], cursor: String? = nil, limit: Int = 100, values: Bool = false, timeout: Span? = nil
+        prefix: [UInt8] = [], cursor: String? = nil, limit: Int = 100, values: Bool = false, timeout: Nanoseconds? = nil
     ) async throws(KVClientError) -> KeyPage {
         var parameters = "prefix=\(percentEncoded(prefix))&limit=\(min(max(limit, 1), Self.maximumPageSize))"
         if let cursor { parameters += "&cursor=\(percentEncoded(Array(cursor.utf8)))" }
@@ -34,14 +34,14 @@ extension KVClient {
     ///   - pageSize: keys of a page at most, `1 ... maximumPageSize`; brought into that range.
     ///   - timeout: for each page, `1 ms ... maximumTimeout`; the client's where nil.
     public func scan(
-        prefix: [UInt8] = [], values: Bool = false, pageSize: Int = 100, timeout: Span? = nil
+        prefix: [UInt8] = [], values: Bool = false, pageSize: Int = 100, timeout: Nanoseconds? = nil
     ) -> KeyScan {
         KeyScan(client: self, prefix: prefix, values: values, pageSize: pageSize, timeout: timeout)
     }
 
     /// All keys that begin with the UTF-8 of `prefix`.
     public func scan(
-        prefix: String, values: Bool = false, pageSize: Int = 100, timeout: Span? = nil
+        prefix: String, values: Bool = false, pageSize: Int = 100, timeout: Nanoseconds? = nil
     ) -> KeyScan {
         scan(prefix: Array(prefix.utf8), values: values, pageSize: pageSize, timeout: timeout)
     }
@@ -56,7 +56,7 @@ public struct KeyScan: AsyncSequence, Sendable {
     let prefix: [UInt8]
     let values: Bool
     let pageSize: Int
-    let timeout: Span?
+    let timeout: Nanoseconds?
 
     public func makeAsyncIterator() -> Iterator { Iterator(scan: self) }
 

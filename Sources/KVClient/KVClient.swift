@@ -15,9 +15,9 @@ import KVModel
 ///
 /// One client is enough for a program: it is safe to use from any number of tasks, which share its connections.
 public final class KVClient: Sendable {
-    public static let defaultTimeout = Span.milliseconds(5000)
+    public static let defaultTimeout = Nanoseconds.milliseconds(5000)
     /// What a server waits at the most.
-    public static let maximumTimeout = Span.milliseconds(300_000)
+    public static let maximumTimeout = Nanoseconds.milliseconds(300_000)
     /// Bytes of a content type.
     public static let maximumContentType = Record.maximumContentType
 
@@ -32,7 +32,7 @@ public final class KVClient: Sendable {
     /// - Parameters:
     ///   - endpoints: client addresses of nodes, in order of preference.
     ///   - timeout: for each operation in all, `1 ms ... maximumTimeout`; capped.
-    public convenience init(endpoints: [Address], timeout: Span) {
+    public convenience init(endpoints: [Address], timeout: Nanoseconds) {
         var options = KVClientOptions()
         options.timeout = timeout
         self.init(endpoints: endpoints, options: options)
@@ -53,7 +53,7 @@ public final class KVClient: Sendable {
     ///   - timeout: for this operation, `1 ms ... maximumTimeout`; the client's where nil.
     /// - Throws: `unreachable`, `refused`, `denied` or `badRequest`.
     public func get(
-        _ key: Key, consistency: Consistency = .linearizable, timeout: Span? = nil
+        _ key: Key, consistency: Consistency = .linearizable, timeout: Nanoseconds? = nil
     ) async throws(KVClientError) -> StoredValue? {
         var request = Request(.get, key)
         if consistency == .stale {
@@ -84,8 +84,8 @@ public final class KVClient: Sendable {
     /// - Throws: `conditionFailed` and whatever `get` throws, nothing having been changed; `unknown`.
     @discardableResult
     public func put(
-        _ key: Key, _ value: [UInt8], contentType: String = "", lifetime: Span? = nil, condition: Condition = .always,
-        timeout: Span? = nil
+        _ key: Key, _ value: [UInt8], contentType: String = "", lifetime: Nanoseconds? = nil, condition: Condition = .always,
+        timeout: Nanoseconds? = nil
     ) async throws(KVClientError) -> Version {
         // It is written into the request as it is.
         guard contentType.utf8.allSatisfy({ (0x20...0x7E).contains($0) }),
@@ -113,7 +113,7 @@ public final class KVClient: Sendable {
     /// - Throws: what `put` throws.
     @discardableResult
     public func delete(
-        _ key: Key, condition: Condition = .always, timeout: Span? = nil
+        _ key: Key, condition: Condition = .always, timeout: Nanoseconds? = nil
     ) async throws(KVClientError) -> Bool {
         guard condition != .ifAbsent else {
             throw .badRequest("nothing was changed: a key that is to be absent cannot be deleted")

@@ -15,7 +15,7 @@ public struct KVClientOptions: Hashable, Sendable {
     public var maximumWaiting = 10_000
     /// To open a connection, `1 ms ... KVClient.maximumTimeout`. A request does not spend more than its share of
     /// `timeout` on it.
-    public var connectTimeout = Span.milliseconds(2000)
+    public var connectTimeout = Nanoseconds.milliseconds(2000)
     /// Whether operations on keys go to the leaders of their partitions, at the addresses that the nodes advertise.
     /// False sends them to the endpoints alone, for where the nodes can be reached in no other way.
     public var followsLeaders = true

@@ -10,23 +10,24 @@ package struct Instant: Hashable, Comparable, Sendable {
 
     /// Saturates at both ends.
     @inlinable
-    package static func + (a: Self, span: Span) -> Self {
+    package static func + (a: Self, span: Nanoseconds) -> Self {
         let (sum, overflow) = a.nanoseconds.addingReportingOverflow(span.nanoseconds)
         return Self(nanoseconds: overflow ? .max : sum)
     }
 
     /// The time from `b` to `a`; zero where `b` is later.
     @inlinable
-    package static func - (a: Self, b: Self) -> Span {
-        Span(nanoseconds: a.nanoseconds > b.nanoseconds ? a.nanoseconds - b.nanoseconds : 0)
+    package static func - (a: Self, b: Self) -> Nanoseconds {
+        Nanoseconds(nanoseconds: a.nanoseconds > b.nanoseconds ? a.nanoseconds - b.nanoseconds : 0)
     }
 }
 
-/// A length of time, never negative. (`Duration` is 128 bits wide and slower to add.)
-public struct Span: Hashable, Comparable, Sendable {
+/// A length of time, never negative: the store's own, of 64 bits, as it is added and compared for every request.
+/// (Swift's `Duration` has 128 bits.)
+public struct Nanoseconds: Hashable, Comparable, Sendable {
     public var nanoseconds: UInt64
 
-    public static let zero = Span(nanoseconds: 0)
+    public static let zero = Nanoseconds(nanoseconds: 0)
 
     @inlinable
     public init(nanoseconds: UInt64) { self.nanoseconds = nanoseconds }

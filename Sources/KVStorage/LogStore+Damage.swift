@@ -239,7 +239,7 @@ extension LogStore {
         guard let cursor = scrub.cursor ?? nextToScrub() else { return nil }
         // Of the rate, whatever a step came to take.
         let step = Double(max(options.mergeStep, 1)) / Double(options.scrub) * 1e9
-        scrub.due = now + Span(nanoseconds: UInt64(min(step, 1e12)))
+        scrub.due = now + Nanoseconds(nanoseconds: UInt64(min(step, 1e12)))
         scrub.cursor = cursor
         scrub.isUnderWay = true
         return ScrubJob(cursor: cursor)

@@ -5,7 +5,7 @@ package enum SyncMode: Hashable, Sendable {
     /// After `fdatasync`: survives power loss.
     case always
     /// After the write: survives the process. Synced at least this often.
-    case interval(Span)
+    case interval(Nanoseconds)
     /// After the write; the operating system syncs when it likes.
     case never
 }

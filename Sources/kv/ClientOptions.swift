@@ -62,15 +62,15 @@ struct ClientOptions: ParsableArguments {
         return String(rest[..<end])
     }
 
-    func span() throws -> Span {
+    func span() throws -> Nanoseconds {
         if let timeout { return try Self.span(timeout, from: "--timeout", .usage) }
         if let timeout = environment("KV_TIMEOUT") { return try Self.span(timeout, from: "KV_TIMEOUT", .data) }
         return KVClient.defaultTimeout
     }
 
-    private static func span(_ text: String, from name: String, _ status: ExitStatus) throws -> Span {
-        let range: ClosedRange<Span> = .milliseconds(1)...KVClient.maximumTimeout
-        guard let span = try? Span(notation: text), range.contains(span) else {
+    private static func span(_ text: String, from name: String, _ status: ExitStatus) throws -> Nanoseconds {
+        let range: ClosedRange<Nanoseconds> = .milliseconds(1)...KVClient.maximumTimeout
+        guard let span = try? Nanoseconds(notation: text), range.contains(span) else {
             throw Failure(
                 status,
                 "\(name): '\(text)' is not a length of time from 1ms to \(range.upperBound.notation), such as 5s")

@@ -81,7 +81,7 @@ final class FakeBackend: Backend, @unchecked Sendable {
     struct Asked {
         var command: Command
         var key: Key
-        var timeout: Span
+        var timeout: Nanoseconds
         var consistency: Consistency
         var allowance: Int
     }
@@ -99,7 +99,7 @@ final class FakeBackend: Backend, @unchecked Sendable {
     var pages: [Result<ListReply, ListFailure>] = []
     /// Nil: not a member.
     var cluster: ClusterView? = FakeBackend.cluster(partitions: 4)
-    var controls: [(request: ControlRequest, timeout: Span)] = []
+    var controls: [(request: ControlRequest, timeout: Nanoseconds)] = []
     var verdict = ControlReply.plan(nil)
     var health = Health.ready
     var limits = RequestLimits(key: 64, value: 1000)
@@ -142,7 +142,7 @@ final class FakeBackend: Backend, @unchecked Sendable {
     }
 
     func count(
-        _ scope: KeyScope, timeout: Span, on loop: any EventLoop,
+        _ scope: KeyScope, timeout: Nanoseconds, on loop: any EventLoop,
         reply: @escaping @Sendable (Result<Int, ListFailure>) -> Void
     ) {
         counted.append(scope)
@@ -160,7 +160,7 @@ final class FakeBackend: Backend, @unchecked Sendable {
     func view(on loop: any EventLoop, reply: @escaping @Sendable (ClusterView?) -> Void) { reply(cluster) }
 
     func control(
-        _ request: ControlRequest, timeout: Span, on loop: any EventLoop,
+        _ request: ControlRequest, timeout: Nanoseconds, on loop: any EventLoop,
         reply: @escaping @Sendable (ControlReply) -> Void
     ) {
         controls.append((request, timeout))

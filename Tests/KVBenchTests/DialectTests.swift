@@ -28,7 +28,7 @@ final class DialectTests: XCTestCase {
         RESPDialect(address, wait: wait, values: Values(size: 3, seed: 1), starts: starts)
     }
 
-    private func http(id: String? = nil, limit: Span? = nil, starts: ScanStarts = ScanStarts()) -> HTTPDialect {
+    private func http(id: String? = nil, limit: Nanoseconds? = nil, starts: ScanStarts = ScanStarts()) -> HTTPDialect {
         HTTPDialect(address, id: id, limit: limit, values: Values(size: 3, seed: 1), starts: starts)
     }
 

@@ -6,16 +6,16 @@ import XCTest
 final class NotationTests: XCTestCase {
     func testSpans() throws {
         for (text, milliseconds) in [("1ms", 1), ("0s", 0), ("5s", 5000), ("10m", 600_000), ("2h", 7_200_000)] {
-            XCTAssertEqual(try Span(notation: text).milliseconds, UInt64(milliseconds), text)
+            XCTAssertEqual(try Nanoseconds(notation: text).milliseconds, UInt64(milliseconds), text)
         }
-        XCTAssertEqual(try Span(notation: "213503d").milliseconds, 213_503 * 86_400_000)
+        XCTAssertEqual(try Nanoseconds(notation: "213503d").milliseconds, 213_503 * 86_400_000)
         for text in [
             "", "5", "s", "-5s", "+5s", "5 s", "1.5s", "05s", "5S", "5sec", "99999999999999999999s", "213504d",
         ] {
-            XCTAssertThrowsError(try Span(notation: text), text)
+            XCTAssertThrowsError(try Nanoseconds(notation: text), text)
         }
         for text in ["0ms", "1ms", "90s", "1m", "25h", "1d"] {
-            XCTAssertEqual(try Span(notation: text).notation, text)
+            XCTAssertEqual(try Nanoseconds(notation: text).notation, text)
         }
     }
 

@@ -37,7 +37,7 @@ package struct RunReport: Sendable {
     /// The same for every run of a seed.
     package let digest: UInt64
     /// How much time passed in the world.
-    package let time: Span
+    package let time: Nanoseconds
 }
 
 extension World {
@@ -63,6 +63,6 @@ extension World {
             + (failure.map { [$0] } ?? [])
         return RunReport(
             seed: seed, scenario: scenario, violations: violations, statistics: statistics, digest: trace.digest,
-            time: Span(nanoseconds: time))
+            time: Nanoseconds(nanoseconds: time))
     }
 }

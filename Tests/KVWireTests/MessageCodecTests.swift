@@ -65,10 +65,10 @@ final class MessageCodecTests: XCTestCase {
         let longest: [PeerMessage] = [
             .request(
                 RequestHeader(RequestID(.max), epoch: .max, partition: PartitionID(.max), key: key),
-                .forward(timeout: Span(nanoseconds: .max), command: .update(update))),
+                .forward(timeout: Nanoseconds(nanoseconds: .max), command: .update(update))),
             .request(
                 RequestHeader(RequestID(.max), epoch: .max, partition: PartitionID(.max), key: key),
-                .forward(timeout: Span(nanoseconds: .max), command: .update(overwrite))),
+                .forward(timeout: Nanoseconds(nanoseconds: .max), command: .update(overwrite))),
             .reply(RequestID(.max), .forwarded(.outcome(.updated(version, .applied(.bytes(key.bytes)))))),
             .reply(RequestID(.max), .forwarded(.outcome(.updated(version, .notApplied(.bytes(key.bytes)))))),
             .reply(RequestID(.max), .forwarded(.outcome(.updated(version, .applied(.integer(.min)))))),
@@ -86,11 +86,11 @@ final class MessageCodecTests: XCTestCase {
                 )),
             .request(
                 RequestHeader(RequestID(.max), epoch: .max, partition: PartitionID(.max), key: key),
-                .forward(timeout: Span(nanoseconds: .max), command: .put(put))),
+                .forward(timeout: Nanoseconds(nanoseconds: .max), command: .put(put))),
             .request(
                 RequestHeader(RequestID(.max), epoch: .max, partition: PartitionID(.max), key: key),
                 .forward(
-                    timeout: Span(nanoseconds: .max),
+                    timeout: Nanoseconds(nanoseconds: .max),
                     command: .list(ListQuery(prefix: key.bytes, after: key, limit: .max)))),
             .reply(RequestID(.max), .forwarded(.outcome(.listed(keys: .init(repeating: key, count: 99), more: true)))),
             .reply(RequestID(.max), .forwarded(.outcome(.found(record)))),

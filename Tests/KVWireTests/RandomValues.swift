@@ -165,10 +165,10 @@ struct SplitMix: RandomNumberGenerator {
             .replica(header(), .transfer),
             .request(
                 RequestHeader(RequestID(next()), epoch: number(), partition: partition(), key: key()),
-                .forward(timeout: Span(nanoseconds: number()), command: command())),
+                .forward(timeout: Nanoseconds(nanoseconds: number()), command: command())),
             .request(
                 RequestHeader(RequestID(next()), epoch: number(), partition: partition(), key: key()),
-                .relay(timeout: Span(nanoseconds: number()), command: command())),
+                .relay(timeout: Nanoseconds(nanoseconds: number()), command: command())),
             .reply(
                 RequestID(next()), .forwarded(flip() ? .notLeader(hint: flip() ? nil : node()) : .outcome(outcome()))),
             .request(RequestHeader(RequestID(next()), epoch: number(), partition: partition(), key: key()), .peek),

@@ -170,7 +170,7 @@ extension HTTPConnection {
         }
     }
 
-    private static func timedOut(_ what: String, _ limit: Span) -> HTTPFailure {
+    private static func timedOut(_ what: String, _ limit: Nanoseconds) -> HTTPFailure {
         HTTPFailure(
             .requestTimeout, "request_timeout",
             "the request's \(what) did not arrive within \(limit.milliseconds / 1000)s; nothing was changed; send it again"

@@ -302,7 +302,7 @@ extension HTTPHandler {
         }
     }
 
-    private func control(_ request: ControlRequest, _ timeout: Span) {
+    private func control(_ request: ControlRequest, _ timeout: Nanoseconds) {
         let bound = NIOLoopBound(self, eventLoop: loop)
         backend.control(request, timeout: timeout, on: loop) { reply in
             guard case .plan(let plan?) = reply, !plan.underWay.isEmpty else {

@@ -13,9 +13,9 @@ enum HTTPRequest {
     case nodes
     case topology
     /// A change of membership, with its body still to come.
-    case change(ChangeRequest, hasParameters: Bool, timeout: Span)
+    case change(ChangeRequest, hasParameters: Bool, timeout: Nanoseconds)
     /// To the coordinator.
-    case control(ControlRequest, timeout: Span)
+    case control(ControlRequest, timeout: Nanoseconds)
     case ping
     case live
     case ready

@@ -75,7 +75,7 @@ struct QueryParameters {
         return options
     }
 
-    func timeout() throws(HTTPFailure) -> Span {
+    func timeout() throws(HTTPFailure) -> Nanoseconds {
         guard let text = self[.timeout] else { return RequestOptions.defaultTimeout }
         let longest = RequestOptions.maximumTimeout
         guard let count = milliseconds(ofDuration: text), count <= longest.milliseconds else {

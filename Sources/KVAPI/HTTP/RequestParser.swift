@@ -228,7 +228,7 @@ extension RequestParser {
     }
 
     /// Of a request that has no other parameter.
-    private func timeout(_ query: TargetBytes) throws(HTTPFailure) -> Span {
+    private func timeout(_ query: TargetBytes) throws(HTTPFailure) -> Nanoseconds {
         try QueryParameters(query, allowed: [.timeout]).timeout()
     }
 

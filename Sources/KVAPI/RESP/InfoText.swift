@@ -107,7 +107,7 @@ struct InfoText {
         return ("Keyspace", keys > 0 ? [("db0", "keys=\(keys)")] : [])
     }
 
-    private static func seconds(_ time: Span) -> String {
+    private static func seconds(_ time: Nanoseconds) -> String {
         let microseconds = String(time.nanoseconds / 1000 % 1_000_000)
         let zeros = String(repeating: "0", count: 6 - microseconds.utf8.count)
         return "\(time.nanoseconds / 1_000_000_000).\(zeros)\(microseconds)"

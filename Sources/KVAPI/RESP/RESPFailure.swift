@@ -119,7 +119,7 @@ extension RESPFailure {
         "BUSY nothing was changed: the node holds as many bytes of replies for its clients as it may (limits.replies); "
             + "ask for fewer keys at a time, and read replies as they come")
 
-    static func unreadReplies(for time: Span) -> Self {
+    static func unreadReplies(for time: Nanoseconds) -> Self {
         Self(
             "ERR this connection ends here, and what was sent after the last reply was not carried out: its client "
                 + "has read nothing for \(time.milliseconds / 1000) s, and no more of its requests may wait; read "

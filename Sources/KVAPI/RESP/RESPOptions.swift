@@ -14,7 +14,7 @@ package struct RESPOptions: Sendable {
     package var maximumUnreadBytes = 32 << 20
     /// A client that does not read replies, and of whose requests no more may wait, is cut off when this has passed
     /// without anything having been sent to it; at the latest when it has passed twice.
-    package var stallTimeout = Span.milliseconds(15_000)
+    package var stallTimeout = Nanoseconds.milliseconds(15_000)
     /// Bytes of the values that one command may answer with (`MGET`).
     package var maximumGatheredBytes = 64 << 20
     /// Bytes of one request; a larger one is refused. It is raised where one key and value would not fit twice.
@@ -28,11 +28,11 @@ package struct RESPOptions: Sendable {
     /// Cursors of `SCAN` whose last keys are remembered, on a node.
     package var rememberedCursors = 4096
     /// How long what a client still sends is discarded after the last reply, which a reset could cost it otherwise.
-    package var lingerTimeout = Span.milliseconds(5000)
+    package var lingerTimeout = Nanoseconds.milliseconds(5000)
     /// The same where the node is stopping: clients that keep idle connections must not hold that up.
-    package var drainingLingerTimeout = Span.milliseconds(500)
+    package var drainingLingerTimeout = Nanoseconds.milliseconds(500)
     /// How long the last replies may take to be sent.
-    package var writeTimeout = Span.milliseconds(60_000)
+    package var writeTimeout = Nanoseconds.milliseconds(60_000)
 
     package init() {}
 }

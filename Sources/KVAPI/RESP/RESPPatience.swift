@@ -11,14 +11,14 @@ struct RESPPatience {
         case endConnection
     }
 
-    private let gathering: Span
-    private let stall: Span
+    private let gathering: Nanoseconds
+    private let stall: Nanoseconds
     private var starvedUntil: Instant?
     private var stalledUntil: Instant?
     /// What the channel held when that began, or was last looked at.
     private var unsent: Int?
 
-    init(gathering: Span, stall: Span) {
+    init(gathering: Nanoseconds, stall: Nanoseconds) {
         self.gathering = gathering
         self.stall = stall
     }

@@ -65,7 +65,7 @@ final class RESPTaskRunner: @unchecked Sendable {
     }
 
     private var backend: any Backend { server.backend }
-    private var timeout: Span { server.options.timeout }
+    private var timeout: Nanoseconds { server.options.timeout }
 
     func run(_ task: RESPTask) {
         if case .cluster(let question) = task { return cluster(question) }

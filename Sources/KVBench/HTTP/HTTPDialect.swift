@@ -16,7 +16,7 @@ final class HTTPDialect: Dialect {
     private var isMisrouted = false
 
     /// - Parameter limit: what the server may take; nil: what it takes by itself.
-    init(_ address: Address, id: String?, limit: Span?, values: Values, starts: ScanStarts) {
+    init(_ address: Address, id: String?, limit: Nanoseconds?, values: Values, starts: ScanStarts) {
         let query = limit.map { "?timeout=\(max($0.milliseconds, 1))ms" } ?? ""
         let fields = " HTTP/1.1\r\nhost: \(address)\r\n"
         self.fields = Array("\(fields)\r\n".utf8)

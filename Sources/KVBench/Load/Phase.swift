@@ -12,9 +12,9 @@ struct Phase: Sendable {
     var inFlight: Int
     /// Operations a second, over all threads; nil: closed loop.
     var rate: Double?
-    var warmup: Span
+    var warmup: Nanoseconds
     /// Nil: until there are no more operations.
-    var duration: Span?
+    var duration: Nanoseconds?
     /// Somebody wants to know how it goes.
     var isWatched = false
 

@@ -9,7 +9,7 @@ final class Dispatcher: Sendable {
     /// Asking another node in less time would only leave its outcome in doubt.
     private static let leastTime = TimeAmount.milliseconds(50)
 
-    let timeout: Span
+    let timeout: Nanoseconds
     let routes: Routes
 
     init(_ endpoints: [Address], _ options: KVClientOptions) {
@@ -28,7 +28,7 @@ final class Dispatcher: Sendable {
     func close() async { for pool in routes.close() { await pool.closed() } }
 
     /// The answer of the first node that can be asked.
-    func perform(_ request: Request, timeout: Span? = nil) async throws(KVClientError) -> Answer {
+    func perform(_ request: Request, timeout: Nanoseconds? = nil) async throws(KVClientError) -> Answer {
         let limit = timeout.map { min(max($0, .milliseconds(1)), KVClient.maximumTimeout) } ?? self.timeout
         let deadline = NIODeadline.now() + TimeAmount(limit)
         var tried: [NodePool] = []
@@ -111,5 +111,5 @@ final class Dispatcher: Sendable {
 }
 
 extension TimeAmount {
-    init(_ span: Span) { self = .nanoseconds(Int64(clamping: span.nanoseconds)) }
+    init(_ span: Nanoseconds) { self = .nanoseconds(Int64(clamping: span.nanoseconds)) }
 }

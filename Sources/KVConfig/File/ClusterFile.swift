@@ -68,7 +68,7 @@ package struct ClusterFile: Hashable, Sendable {
 
         package var sync = Sync.always
         /// 1 ms to 1 minute; for `Sync.interval`.
-        package var syncInterval = Span.milliseconds(100)
+        package var syncInterval = Nanoseconds.milliseconds(100)
         /// Bytes of values kept in memory, 0 to 1 TiB.
         package var cache = 256 << 20
         /// Bytes of a segment of the log, 1 MiB to 1 GiB.
@@ -86,9 +86,9 @@ package struct ClusterFile: Hashable, Sendable {
 
     package struct Failure: Hashable, Sendable {
         /// How often peers are probed, 50 ms to 1 minute.
-        package var probeInterval = Span.milliseconds(1000)
+        package var probeInterval = Nanoseconds.milliseconds(1000)
         /// How long a member must have been dead before it is removed without being asked for, 10 s to 30 days.
-        package var evictAfter = Span.milliseconds(600_000)
+        package var evictAfter = Nanoseconds.milliseconds(600_000)
 
         package init() {}
     }
@@ -125,7 +125,7 @@ package struct ClusterFile: Hashable, Sendable {
         package var replicas = false
         package var keyspace = Keyspace.auto
         /// How long a command may wait for its leader and its answer, 50 ms to 1 minute.
-        package var timeout = Span.milliseconds(1000)
+        package var timeout = Nanoseconds.milliseconds(1000)
 
         package init() {}
     }

@@ -7,7 +7,7 @@ package struct NotationError: Error, Hashable, Sendable {
     package var wanted: String
 }
 
-extension Span {
+extension Nanoseconds {
     /// - Parameter notation: digits and a unit: `ms`, `s`, `m`, `h` or `d`.
     package init(notation: String) throws(NotationError) {
         let wanted = NotationError(wanted: "a length of time such as 100ms, 5s or 10m")

@@ -67,13 +67,13 @@ extension ValueFormat where Value == Int {
     }
 }
 
-extension ValueFormat where Value == Span {
-    static func duration(_ range: ClosedRange<Span>) -> Self {
+extension ValueFormat where Value == Nanoseconds {
+    static func duration(_ range: ClosedRange<Nanoseconds>) -> Self {
         let bounds = "\(range.lowerBound.notation) to \(range.upperBound.notation)"
         return ValueFormat(
             values: "time, \(bounds)", wanted: "from \(bounds)",
             parse: { (text) throws(ValueProblem) in
-                let span = try parsed(text) { (text) throws(NotationError) in try Span(notation: text) }
+                let span = try parsed(text) { (text) throws(NotationError) in try Nanoseconds(notation: text) }
                 guard range.contains(span) else { throw ValueProblem(text, isNot: "from \(bounds)") }
                 return span
             }, notation: { $0.notation })

@@ -1,28 +1,28 @@
 /// Times and limits of a cluster machine, all named here.
 package struct ClusterOptions: Sendable {
     /// How often `timer` is to be given.
-    package var timer = Span.milliseconds(100)
+    package var timer = Nanoseconds.milliseconds(100)
     /// How often a node reports to the council.
-    package var reportInterval = Span.milliseconds(250)
+    package var reportInterval = Nanoseconds.milliseconds(250)
     /// How long a member must have been dead before it is evicted: `failure.evict_after`.
-    package var evictAfter = Span.milliseconds(600_000)
+    package var evictAfter = Nanoseconds.milliseconds(600_000)
     /// Once a member has been dead for so long, a plan under way copies nothing more to it: what it was to get goes to
     /// others. (Where `evictAfter` is shorter, that counts.)
-    package var redirectAfter = Span.milliseconds(30_000)
+    package var redirectAfter = Nanoseconds.milliseconds(30_000)
     /// An applicant not heard of for so long is forgotten.
-    package var applicantTimeout = Span.milliseconds(5000)
+    package var applicantTimeout = Nanoseconds.milliseconds(5000)
     /// A request to a peer without an answer is sent again after this.
-    package var retry = Span.milliseconds(1000)
+    package var retry = Nanoseconds.milliseconds(1000)
     /// The topology is not changed more often than this on the coordinator's own account: what has become ready
     /// meanwhile makes one change.
-    package var changeInterval = Span.milliseconds(100)
+    package var changeInterval = Nanoseconds.milliseconds(100)
     /// What comes in close succession is waited for this long after the last of it, to make one change: applicants that
     /// admit themselves, and the first members' stores.
-    package var gather = Span.milliseconds(1000)
+    package var gather = Nanoseconds.milliseconds(1000)
     /// The coordinator reads the register again where it has not heard from it for so long.
-    package var reread = Span.milliseconds(5000)
+    package var reread = Nanoseconds.milliseconds(5000)
     /// How long the coordinator keeps another node's request that it has not begun to carry out.
-    package var askTimeout = Span.milliseconds(5000)
+    package var askTimeout = Nanoseconds.milliseconds(5000)
     /// Partitions that move at a time.
     package var maximumMoves = 64
     /// Bytes a second that a node sends to newcomers at most: `limits.move_rate`; 0 is no limit.
@@ -51,8 +51,8 @@ package struct ClusterOptions: Sendable {
 
     /// How often the coordinator looks for what to change. Every change is gone by at every node, in the midst of
     /// clients' requests: where a rate holds moves back, fewer do.
-    func interval(_ plan: ChangePlan?) -> Span {
+    func interval(_ plan: ChangePlan?) -> Nanoseconds {
         guard maximumSends(plan) < maximumMoves else { return changeInterval }
-        return Span(nanoseconds: changeInterval.nanoseconds * 4)
+        return Nanoseconds(nanoseconds: changeInterval.nanoseconds * 4)
     }
 }

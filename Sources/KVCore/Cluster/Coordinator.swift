@@ -89,7 +89,7 @@ struct Coordinator {
     private mutating func rest() {
         let span = context.options.retry.nanoseconds / 2
         let jitter = context.random.next(upperBound: max(span, 1))
-        phase = .resting(until: context.time + Span(nanoseconds: span + jitter))
+        phase = .resting(until: context.time + Nanoseconds(nanoseconds: span + jitter))
     }
 
     /// How a request ended; returns a topology that is now known to be chosen, if it may be news.

@@ -7,7 +7,7 @@
 package struct Founding: Sendable {
     /// For so long after the start those that have not answered are waited for, where a majority has: one that knows
     /// better answers within this if it runs.
-    package static let patience = Span.milliseconds(2000)
+    package static let patience = Nanoseconds.milliseconds(2000)
 
     private let others: Set<NodeNumber>
     private let began: Instant

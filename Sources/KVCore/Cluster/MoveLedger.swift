@@ -8,7 +8,7 @@ struct MoveLedger {
     /// Bytes a second that newcomers are sent, smoothed exponentially.
     private var smoothed: Double = 0
 
-    private static let sampleSpan = Span.milliseconds(1000)
+    private static let sampleSpan = Nanoseconds.milliseconds(1000)
     private static let weightOfNewest = 0.3
 
     init(partitions: Int) { sizes = Array(repeating: 0, count: partitions) }

@@ -25,7 +25,7 @@ struct StoreBook {
     }
 
     /// What the topology does not know yet, once all of it is there or nothing new has come for a while.
-    func unrecorded(in topology: Topology, now: Instant, gather: Span) -> [NodeNumber: UUID128] {
+    func unrecorded(in topology: Topology, now: Instant, gather: Nanoseconds) -> [NodeNumber: UUID128] {
         let nameless = topology.members.filter { $0.store == nil }
         guard !nameless.isEmpty else { return [:] }
         var found: [NodeNumber: UUID128] = [:]

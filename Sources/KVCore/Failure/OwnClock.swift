@@ -8,16 +8,16 @@ struct OwnClock: Sendable {
     private(set) var time: Instant
     private var last: Instant
     private var isLate = false
-    private let maximumStep: Span
+    private let maximumStep: Nanoseconds
 
-    init(now: Instant, maximumStep: Span) {
+    init(now: Instant, maximumStep: Nanoseconds) {
         time = now
         last = now
         self.maximumStep = maximumStep
     }
 
     /// Returns by how much this process was late; zero where it was not.
-    mutating func advance(to now: Instant, isTick: Bool) -> Span {
+    mutating func advance(to now: Instant, isTick: Bool) -> Nanoseconds {
         let step = now - last
         last = max(last, now)
         guard step > maximumStep else {

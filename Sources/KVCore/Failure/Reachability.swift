@@ -7,12 +7,12 @@
 /// version before) the failure detector tells.
 package struct Reachability: Sendable {
     /// A peer that sends heartbeats and has not been heard for so long is out of touch: five heartbeats.
-    package static let silence = Span.milliseconds(1500)
+    package static let silence = Nanoseconds.milliseconds(1500)
     /// Who was heard so lately is vouched for to the failure detector; to be told as often.
-    package static let lately = Span.milliseconds(500)
+    package static let lately = Nanoseconds.milliseconds(500)
     /// More time than this between two calls is this node's own lateness: what peers have sent meanwhile waits to be
     /// read.
-    static let maximumStep = Span.milliseconds(250)
+    static let maximumStep = Nanoseconds.milliseconds(250)
 
     /// What the caller is to perform, in order; it empties the array.
     package var effects: [ReachabilityEffect] = []
@@ -38,7 +38,7 @@ package struct Reachability: Sendable {
     package func isUp(_ node: NodeNumber) -> Bool { members[node]?.up != nil }
 
     /// Whether a heartbeat, or anything else, has come from `node` within `span` over a connection.
-    package func isHeard(_ node: NodeNumber, within span: Span) -> Bool {
+    package func isHeard(_ node: NodeNumber, within span: Nanoseconds) -> Bool {
         members[node].map { $0.beats && clock.time - $0.heard < span } ?? false
     }
 

@@ -4,27 +4,27 @@
 /// a probe of 0.7 s, ticks) and declared dead within 5.2 s.
 package struct SwimOptions: Hashable, Sendable {
     /// `failure.probe_interval`, at least `minimumInterval`: SWIM's protocol period. All other times derive from it.
-    package let probeInterval: Span
+    package let probeInterval: Nanoseconds
     /// How often `tick` is to be given: 50 ms, less for intervals below a second.
-    package var timer: Span
+    package var timer: Nanoseconds
     /// Members probed in an interval, evenly spread over it. So clusters of up to four probe everyone in each.
     package var probesPerInterval = 3
     /// A member that has not answered a ping by then is probed through others as well.
-    package var directTimeout: Span
+    package var directTimeout: Nanoseconds
     /// A helper says by then that the target has not answered it.
-    package var relayTimeout: Span
+    package var relayTimeout: Nanoseconds
     /// A probe without an answer has failed by then. Less than the interval, so that it is noticed within two.
-    package var probeTimeout: Span
+    package var probeTimeout: Nanoseconds
     /// Members asked to probe on this node's behalf.
     package var helpers = 3
     /// How often news are passed on beyond what probes carry, and to how many members each time.
-    package var gossipInterval: Span
+    package var gossipInterval: Nanoseconds
     package var gossipFanOut = 3
     /// A message of news goes out at most this number of times log2(members + 1) from each node.
     package var retransmissions = 2
     /// How long a suspicion waits for a refutation once confirmed, in clusters of up to ten members: it grows with
     /// log10 of the members.
-    package var suspicionTimeout: Span
+    package var suspicionTimeout: Nanoseconds
     /// An unconfirmed suspicion waits so many times longer.
     package var unconfirmedFactor: UInt64 = 6
     /// Suspicions by other members that make one confirmed; fewer where fewer others are alive.
@@ -32,19 +32,19 @@ package struct SwimOptions: Hashable, Sendable {
     /// The highest score of local health (0 is well): timeouts of probes are multiplied by the score plus one.
     package var maximumHealthScore = 8
     /// More time than this between two calls is this node's own lateness: it counts as so much, whatever it was.
-    package var maximumStep: Span
+    package var maximumStep: Nanoseconds
     /// Updates in a message.
     package var maximumUpdates = GossipMessage.maximumUpdates
     /// Probes on behalf of others at a time; what comes on top is ignored.
     package var maximumRelays = 256
     /// For so long a member counts as answering that has been heard over a connection.
-    package var vouchTime = Span.milliseconds(1000)
+    package var vouchTime = Nanoseconds.milliseconds(1000)
     /// Members told directly that they are accused, at most once in this time each.
-    package var tellingInterval: Span
+    package var tellingInterval: Nanoseconds
 
-    package static let minimumInterval = Span.milliseconds(20)
+    package static let minimumInterval = Nanoseconds.milliseconds(20)
 
-    package init(probeInterval: Span = .milliseconds(1000)) {
+    package init(probeInterval: Nanoseconds = .milliseconds(1000)) {
         let interval = max(probeInterval, Self.minimumInterval)
         self.probeInterval = interval
         timer = min(interval.scaled(1, over: 20), .milliseconds(50))
@@ -68,15 +68,15 @@ extension SwimOptions {
     /// - Parameters:
     ///   - confirmations: suspicions by other members than the first who suspected.
     ///   - others: members alive who could confirm it.
-    func suspicion(confirmations: Int, others: Int, members: Int) -> Span {
+    func suspicion(confirmations: Int, others: Int, members: Int) -> Nanoseconds {
         let shortest = suspicionTimeout.scaled(max(Logarithm.hundredths(members), 332), over: 332)
         let wanted = min(self.confirmations, others)
         guard confirmations < wanted else { return shortest }
         let longest = shortest.scaled(unconfirmedFactor, over: 1)
         let spread = longest.nanoseconds - shortest.nanoseconds
-        let shrunk = Span(nanoseconds: spread).scaled(
+        let shrunk = Nanoseconds(nanoseconds: spread).scaled(
             Logarithm.hundredths(confirmations + 1), over: Logarithm.hundredths(wanted + 1))
-        return Span(nanoseconds: longest.nanoseconds - shrunk.nanoseconds)
+        return Nanoseconds(nanoseconds: longest.nanoseconds - shrunk.nanoseconds)
     }
 }
 
@@ -97,11 +97,11 @@ enum Logarithm {
     }
 }
 
-extension Span {
+extension Nanoseconds {
     /// Saturates. The denominator is positive.
-    func scaled(_ numerator: UInt64, over denominator: UInt64) -> Span {
+    func scaled(_ numerator: UInt64, over denominator: UInt64) -> Nanoseconds {
         let product = nanoseconds.multipliedFullWidth(by: numerator)
-        guard product.high < denominator else { return Span(nanoseconds: .max) }
-        return Span(nanoseconds: denominator.dividingFullWidth(product).quotient)
+        guard product.high < denominator else { return Nanoseconds(nanoseconds: .max) }
+        return Nanoseconds(nanoseconds: denominator.dividingFullWidth(product).quotient)
     }
 }

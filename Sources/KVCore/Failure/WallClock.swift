@@ -11,7 +11,7 @@
 package struct WallClock: Sendable {
     /// How far from the majority's clocks a node's time may be. Well above what heartbeats are late, and what clocks
     /// that are kept differ by; below the lifetimes that people give to locks.
-    package static let limit = Span.milliseconds(10_000)
+    package static let limit = Nanoseconds.milliseconds(10_000)
     /// A clock that has been set back is waited for by running slower by one part in so many. Standing still would keep
     /// records for as long as the step was; running on would never be right again.
     static let slowing: Int64 = 10
@@ -33,7 +33,7 @@ package struct WallClock: Sendable {
     /// - Parameters:
     ///   - others: the other members.
     ///   - now: by the machine's clocks.
-    package init(others: some Sequence<NodeNumber>, limit: Span = WallClock.limit, now: Now) {
+    package init(others: some Sequence<NodeNumber>, limit: Nanoseconds = WallClock.limit, now: Now) {
         self.limit = Int64(clamping: limit.nanoseconds)
         self.others = Set(others)
         own = Self.offset(of: now.wall, at: now.monotonic)

@@ -9,7 +9,7 @@ struct DiskWatch {
     private var awaited: (position: LogPosition, since: Instant)?
     private(set) var isStalled = false
     private var lastStall: Instant?
-    private var rest: Span = .zero
+    private var rest: Nanoseconds = .zero
     private var restsUntil: Instant?
 
     /// To be called a few times in `ShardOptions.stall`.
@@ -29,7 +29,7 @@ struct DiskWatch {
 
     private mutating func begin(_ now: Instant, _ options: ShardOptions) {
         let isAnother = lastStall.map { now - $0 < options.steadiness } ?? false
-        rest = isAnother ? min(Span(nanoseconds: rest.nanoseconds * 2), options.maximumRest) : options.rest
+        rest = isAnother ? min(Nanoseconds(nanoseconds: rest.nanoseconds * 2), options.maximumRest) : options.rest
         lastStall = now
     }
 

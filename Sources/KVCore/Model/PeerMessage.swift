@@ -160,10 +160,10 @@ package enum ReplicaMessage: Hashable, Sendable {
 
 package enum RequestMessage: Hashable, Sendable {
     /// Execute a command as leader. Delivered at most once.
-    case forward(timeout: Span, command: Command)
+    case forward(timeout: Nanoseconds, command: Command)
     /// Have the leader execute a command, which the sender cannot reach. Delivered at most once, and passed on at most
     /// once. Answered by `forwarded`. Since version 4 of the peer protocol.
-    case relay(timeout: Span, command: Command)
+    case relay(timeout: Nanoseconds, command: Command)
     /// Read the receiver's own copy, chosen or not.
     case peek
 }

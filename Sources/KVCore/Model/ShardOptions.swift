@@ -1,59 +1,59 @@
 /// Times and limits of a shard, all named here.
 package struct ShardOptions: Sendable {
     /// How often `timer` is to be given.
-    package var timer = Span.milliseconds(10)
+    package var timer = Nanoseconds.milliseconds(10)
     /// A request to a peer without an answer is sent again after this.
-    package var retry = Span.milliseconds(200)
+    package var retry = Nanoseconds.milliseconds(200)
     /// A majority that was asked to confirm a leader and has not by then: the other replicas are asked as well.
-    package var hedge = Span.milliseconds(20)
+    package var hedge = Nanoseconds.milliseconds(20)
     /// For so long no confirmation is to rest on a replica that was late with one.
-    package var distrust = Span.milliseconds(1000)
+    package var distrust = Nanoseconds.milliseconds(1000)
     /// A replica asked whether it sees a leader is asked again after this, if no majority has said that it sees none.
-    package var preVoteRetry = Span.milliseconds(50)
+    package var preVoteRetry = Nanoseconds.milliseconds(50)
     /// How often a leader tells the replicas that it leads, and every node all others that it runs.
-    package var beacon = Span.milliseconds(300)
+    package var beacon = Nanoseconds.milliseconds(300)
     /// A leader not heard of for so long is taken to be gone, whatever the failure detector says.
-    package var leaderTimeout = Span.milliseconds(1500)
+    package var leaderTimeout = Nanoseconds.milliseconds(1500)
     /// A leader that has not been in touch with a majority for so long gives up the lead (etcd's CheckQuorum).
-    package var lonely = Span.milliseconds(500)
+    package var lonely = Nanoseconds.milliseconds(500)
     /// How long a candidate waits for its majority.
-    package var candidacy = Span.milliseconds(1000)
+    package var candidacy = Nanoseconds.milliseconds(1000)
     /// The same for one that carries on changes of its last leadership: giving up would leave their outcome unknown.
-    package var carryingCandidacy = Span.milliseconds(5000)
+    package var carryingCandidacy = Nanoseconds.milliseconds(5000)
     /// At most this long, at random, before a candidate that failed tries again (Raft's way out of duels).
-    package var backoff = Span.milliseconds(300)
+    package var backoff = Nanoseconds.milliseconds(300)
     /// A replica that is not the first in touch waits this long for each that is before it, then leads itself.
-    package var stagger = Span.milliseconds(500)
+    package var stagger = Nanoseconds.milliseconds(500)
     /// For so long after the start, peers not heard of yet are given their turn to lead.
-    package var startGrace = Span.milliseconds(1000)
+    package var startGrace = Nanoseconds.milliseconds(1000)
     /// An append that is not durable by then: the disk has stalled, and this node gives up what it leads. Well above
     /// what a disk takes that is only busy, and below `leaderTimeout`.
-    package var stall = Span.milliseconds(1000)
+    package var stall = Nanoseconds.milliseconds(1000)
     /// After a stall a node leads again what others can lead no sooner than this. Each stall within `steadiness` of the
     /// last doubles it, up to `maximumRest`.
-    package var rest = Span.milliseconds(2000)
-    package var maximumRest = Span.milliseconds(240_000)
-    package var steadiness = Span.milliseconds(600_000)
+    package var rest = Nanoseconds.milliseconds(2000)
+    package var maximumRest = Nanoseconds.milliseconds(240_000)
+    package var steadiness = Nanoseconds.milliseconds(600_000)
     /// For so long a peer that has declined a leadership is not offered one.
-    package var declined = Span.milliseconds(5000)
+    package var declined = Nanoseconds.milliseconds(5000)
     /// A peer back in touch gets its leaderships again after this.
-    package var handbackDelay = Span.milliseconds(1000)
+    package var handbackDelay = Nanoseconds.milliseconds(1000)
     /// A hand-over not finished by then is given up, and tried again after `handbackDelay`.
-    package var transferTimeout = Span.milliseconds(1000)
+    package var transferTimeout = Nanoseconds.milliseconds(1000)
     /// A read that its leader has not answered by then is tried at a majority of replicas as well.
-    package var leaderlessAfter = Span.milliseconds(50)
+    package var leaderlessAfter = Nanoseconds.milliseconds(50)
     /// A read sent to a leader is sent again after this, as nothing can be lost by it.
-    package var readRetry = Span.milliseconds(1000)
+    package var readRetry = Nanoseconds.milliseconds(1000)
     /// A replica known to be level is compared with its leader again after this.
-    package var recompare = Span.milliseconds(600_000)
+    package var recompare = Nanoseconds.milliseconds(600_000)
     /// How often a leader looks for tombstones that may go, and for how long its replicas must have been level before.
-    package var purge = Span.milliseconds(10_000)
+    package var purge = Nanoseconds.milliseconds(10_000)
     /// How often a leader looks for expired records in one leaf of a partition that has records with an expiry.
-    package var sweep = Span.milliseconds(250)
+    package var sweep = Nanoseconds.milliseconds(250)
     /// How often a node asks whether the copies of partitions it has lost may be deleted.
-    package var relinquish = Span.milliseconds(500)
+    package var relinquish = Nanoseconds.milliseconds(500)
     /// How long a chosen write waits for the slower replicas before they count as having missed it.
-    package var stragglers = Span.milliseconds(1000)
+    package var stragglers = Nanoseconds.milliseconds(1000)
 
     /// Leaderships handed over at a time.
     package var maximumTransfers = 64
@@ -93,7 +93,7 @@ package struct ShardOptions: Sendable {
     package var maximumDeferredBytes = 16 << 20
     /// Records that the disk has spoiled, asked of other replicas at a time, and how long each waits for an answer.
     package var maximumRepairs = 16
-    package var repairTimeout = Span.milliseconds(1000)
+    package var repairTimeout = Nanoseconds.milliseconds(1000)
     /// Keys that listings look at between two timers, over all partitions: other requests have their turns between.
     package var listingSlice = 16_384
     /// Keys of a partition, and their bytes, that its leader keeps in order while a listing goes through it; one is
@@ -102,7 +102,7 @@ package struct ShardOptions: Sendable {
     package var listingWindowBytes = 4 << 20
     /// Partitions whose leaders keep such keys, and for how long after they were last asked for.
     package var listedPartitions = 8
-    package var listingIdle = Span.milliseconds(10_000)
+    package var listingIdle = Nanoseconds.milliseconds(10_000)
     /// Requests that wait at a node for their answers; more are refused.
     package var maximumRequests = 100_000
 

@@ -83,7 +83,7 @@ struct Confirmations {
     /// Looks at those few that the newest round was asked of.
     ///
     /// - Parameter isNeeded: something waits for it.
-    mutating func look(_ quorum: Quorum, own: Int, isNeeded: Bool, at now: Instant, hedge: Span) -> Patience {
+    mutating func look(_ quorum: Quorum, own: Int, isNeeded: Bool, at now: Instant, hedge: Nanoseconds) -> Patience {
         guard asked != ReplicaMask() else { return .over }
         let newest = isNeeded ? newest(quorum, own: own) : round
         guard round > newest else {
@@ -103,7 +103,7 @@ struct Confirmations {
     }
 
     /// Whether the newest round is to be asked for once more, of everybody; it counts as sent then.
-    mutating func isOverdue(_ quorum: Quorum, own: Int, at now: Instant, retry: Span) -> Bool {
+    mutating func isOverdue(_ quorum: Quorum, own: Int, at now: Instant, retry: Nanoseconds) -> Bool {
         guard round > newest(quorum, own: own), now - sent >= retry else { return false }
         sent = now
         askAll()

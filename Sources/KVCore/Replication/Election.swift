@@ -85,10 +85,10 @@ extension Replica {
         let needsAll = isIncomplete && quorum.members.count > 1
         let isLast = context.disk.isResting(at: now) || isFull || needsAll
         let place = rank + (isLast ? quorum.members.count : 0)
-        var turn = Span(nanoseconds: context.options.stagger.nanoseconds * UInt64(place))
+        var turn = Nanoseconds(nanoseconds: context.options.stagger.nanoseconds * UInt64(place))
         // It needs all, and those it asks hold it for the leader for a while: they are to have their turns before.
         if needsAll {
-            turn = Span(nanoseconds: turn.nanoseconds + context.options.leaderTimeout.nanoseconds)
+            turn = Nanoseconds(nanoseconds: turn.nanoseconds + context.options.leaderTimeout.nanoseconds)
         }
         guard now - since >= turn else { return }
         preVote()
@@ -230,7 +230,7 @@ extension Replica {
         let wait = context.random.next(upperBound: max(longest, 1))
         // It has had its turn.
         if isIncomplete { vacantSince = now }
-        backoffUntil = now + Span(nanoseconds: wait)
+        backoffUntil = now + Nanoseconds(nanoseconds: wait)
         for request in candidate.unfinished.requests.takeAll() { context.turnAway(request, hint: leaderHint) }
         for case let request? in candidate.unfinished.proposals.map(\.request) {
             context.finish(request, .unknown(.leaderLost))

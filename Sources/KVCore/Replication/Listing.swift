@@ -212,7 +212,7 @@ struct Listings {
     mutating func drop(_ index: Int) { windows.remove(at: index) }
 
     /// Drops what nobody has used for so long.
-    mutating func dropUnused(for time: Span, now: Instant) { windows.removeAll { now - $0.used >= time } }
+    mutating func dropUnused(for time: Nanoseconds, now: Instant) { windows.removeAll { now - $0.used >= time } }
 
     mutating func dropWindows() { windows = [] }
 }

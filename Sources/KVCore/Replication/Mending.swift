@@ -305,7 +305,7 @@ extension Replica {
     private func resendMended(to index: Int, _ leader: Leader) {
         guard !leader.progress[index].sent.isEmpty else { return }
         let silence = leader.progress[index].silence
-        let pause = Span(nanoseconds: context.options.retry.nanoseconds << UInt64(min(silence, 4)))
+        let pause = Nanoseconds(nanoseconds: context.options.retry.nanoseconds << UInt64(min(silence, 4)))
         let underway = context.mending[quorum.members[index], default: 0]
         let patience = windows[index].patience(pause, more: underway, context.options)
         let late = leader.progress[index].sent.filter { now - $0.value.at >= patience }

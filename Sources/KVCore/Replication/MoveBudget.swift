@@ -12,10 +12,10 @@ struct MoveBudget {
     private var movedThisTurn = 0
 
     /// The bucket holds what comes in this time.
-    private static let burst = Span.milliseconds(50)
+    private static let burst = Nanoseconds.milliseconds(50)
     /// No turn sends more than what comes in this time, a little over a timer's: clients' requests wait for its end,
     /// here and at the newcomer.
-    private static let turn = Span.milliseconds(12)
+    private static let turn = Nanoseconds.milliseconds(12)
 
     init(rate: Int, now: Instant) {
         self.rate = max(rate, 0)
@@ -45,5 +45,5 @@ struct MoveBudget {
         tokens = min(tokens.addingReportingOverflow(gained).partialValue, bytes(in: Self.burst))
     }
 
-    private func bytes(in span: Span) -> Int { max(Int(clamping: UInt64(rate) / 1000 * span.milliseconds), 1) }
+    private func bytes(in span: Nanoseconds) -> Int { max(Int(clamping: UInt64(rate) / 1000 * span.milliseconds), 1) }
 }

@@ -21,9 +21,9 @@ final class PeerWindow {
 
     /// `least`, and as long as what is under way, and `more`, may take to arrive on a link that is as slow as one may
     /// be. Until then nothing is sent again: on a connection that stands it would only be sent twice.
-    func patience(_ least: Span, more: Int = 0, _ options: ShardOptions) -> Span {
+    func patience(_ least: Nanoseconds, more: Int = 0, _ options: ShardOptions) -> Nanoseconds {
         let milliseconds = UInt64(max(bytes + more, 0)) * 1000 / UInt64(max(options.slowestLink, 1))
-        return Span(nanoseconds: least.nanoseconds + milliseconds * 1_000_000)
+        return Nanoseconds(nanoseconds: least.nanoseconds + milliseconds * 1_000_000)
     }
 }
 

@@ -135,7 +135,7 @@ extension Replica {
         for proposal in leader.proposals {
             guard budget > 0 else { return }
             guard proposal.underway != ReplicaMask() else { continue }
-            let pause = Span(nanoseconds: context.options.retry.nanoseconds << UInt64(min(proposal.resends, 4)))
+            let pause = Nanoseconds(nanoseconds: context.options.retry.nanoseconds << UInt64(min(proposal.resends, 4)))
             guard proposal.isSent, now - proposal.resent >= pause else { continue }
             let late = quorum.members.enumerated().filter { replica, member in
                 proposal.underway.contains(replica) && context.isUp(member)

@@ -56,7 +56,7 @@ package final class Request: @unchecked Sendable {
     /// When it must be answered.
     package internal(set) var deadline: Instant
     /// What `deadline` is counted from the submission by, where it is not given.
-    package let timeout: Span
+    package let timeout: Nanoseconds
 
     // The caller's, at which nothing in this target looks.
     /// Whom to tell.
@@ -122,7 +122,7 @@ package final class Request: @unchecked Sendable {
     ///   - hash: the key's, where it is known.
     ///   - timeout: counts from the submission.
     package init(
-        _ command: Command, key: Key, hash: KeyHash?, partition: PartitionID, consistency: Consistency, timeout: Span,
+        _ command: Command, key: Key, hash: KeyHash?, partition: PartitionID, consistency: Consistency, timeout: Nanoseconds,
         redirects: Bool, allowance: Int, caller: AnyObject, token: UInt64
     ) {
         self.key = key

@@ -2,7 +2,7 @@
 struct RelayedRequest {
     let requester: NodeNumber
     let header: RequestHeader
-    let timeout: Span
+    let timeout: Nanoseconds
     let command: Command
 }
 
@@ -90,7 +90,7 @@ extension Router {
             relays.number < context.options.maximumRequests, relays.bytes < Relays.maximumBytes
         else { return context.send(request.requester, .reply(request.header.id, .forwarded(.notLeader(hint: hint)))) }
         // A little less than the requester waits, as with what is forwarded.
-        let timeout = Span(nanoseconds: request.timeout.nanoseconds - request.timeout.nanoseconds / 10)
+        let timeout = Nanoseconds(nanoseconds: request.timeout.nanoseconds - request.timeout.nanoseconds / 10)
         var header = request.header
         header.id = relays.add(
             Relays.Entry(

@@ -297,7 +297,7 @@ extension Router {
             return replica.peekForClient(request)
         }
         // A replica that does not answer is passed over for the next.
-        let wait = Span(nanoseconds: context.options.leaderlessAfter.nanoseconds * UInt64(pursuit.attempts))
+        let wait = Nanoseconds(nanoseconds: context.options.leaderlessAfter.nanoseconds * UInt64(pursuit.attempts))
         let members = quorums[Int(request.partition.raw)].members.filter { context.isUp($0) && $0 != context.me }
         guard !members.isEmpty, now - request.began >= wait else { return }
         pursuit.peek = [:]

@@ -38,7 +38,7 @@ extension Shard {
     }
 
     private func execute(
-        _ command: Command, _ header: RequestHeader, within timeout: Span, for node: NodeNumber
+        _ command: Command, _ header: RequestHeader, within timeout: Nanoseconds, for node: NodeNumber
     ) {
         guard let replica = replica(header.partition) else {
             let hint = router.hint(for: header.partition)
@@ -47,7 +47,7 @@ extension Shard {
         // Who leads may execute it, whatever the asker knows; but let it know more.
         if header.epoch < replica.changed { context.send(node, .shards(.outdated(epoch: context.epoch))) }
         // A little less than the asker waits, so that it hears of a refusal rather than wonders.
-        let deadline = context.now.monotonic + Span(nanoseconds: timeout.nanoseconds - timeout.nanoseconds / 10)
+        let deadline = context.now.monotonic + Nanoseconds(nanoseconds: timeout.nanoseconds - timeout.nanoseconds / 10)
         let request = Request(
             command, key: header.key, partition: header.partition, deadline: deadline, origin: .peer(node, header.id))
         begin(request)

@@ -52,6 +52,6 @@ extension ClusterRunner {
     /// The process must end, for what a peer has said. On any loop.
     func fence(_ reason: String) { parts.onDeparture(.fenced(printable(reason, limit: 1000))) }
 
-    private static let doubtCounts = Span.milliseconds(3000)
-    private static let doubtEnds = Span.milliseconds(60_000)
+    private static let doubtCounts = Nanoseconds.milliseconds(3000)
+    private static let doubtEnds = Nanoseconds.milliseconds(60_000)
 }

@@ -15,7 +15,7 @@ import NIOPosix
 /// Sendable because everything mutable is touched on `loop` only.
 final class ClusterRunner: @unchecked Sendable {
     /// For a command on the topology's register.
-    private static let registerTimeout = Span.milliseconds(3000)
+    private static let registerTimeout = Nanoseconds.milliseconds(3000)
 
     struct Parts {
         let configuration: Configuration
@@ -191,7 +191,7 @@ final class ClusterRunner: @unchecked Sendable {
     }
 
     func control(
-        _ request: ControlRequest, timeout: Span, on replyLoop: any EventLoop,
+        _ request: ControlRequest, timeout: Nanoseconds, on replyLoop: any EventLoop,
         reply: @escaping @Sendable (ControlReply) -> Void
     ) {
         loop.assertInEventLoop()

@@ -14,8 +14,8 @@ import NIOPosix
 /// Sendable because everything mutable is touched on `loop` only.
 final class GossipSocket: @unchecked Sendable {
     /// How long what a name stands for is believed, and the pause after it could not be resolved.
-    private static let resolveEvery = Span.milliseconds(30_000)
-    private static let resolveAgain = Span.milliseconds(3000)
+    private static let resolveEvery = Nanoseconds.milliseconds(30_000)
+    private static let resolveAgain = Nanoseconds.milliseconds(3000)
 
     /// The pause before a socket that closed by itself is opened again, for as often as it takes.
     private static let reopenAfter = TimeAmount.seconds(1)

@@ -4,15 +4,15 @@ import NIOCore
 /// Times and limits of connections between peers.
 package struct PeerLinkOptions: Sendable {
     /// For one address to answer.
-    package var connectTimeout = Span.milliseconds(2000)
+    package var connectTimeout = Nanoseconds.milliseconds(2000)
     /// For the other side's part of the handshake, from when the connection stands.
-    package var handshakeTimeout = Span.milliseconds(5000)
+    package var handshakeTimeout = Nanoseconds.milliseconds(5000)
     /// How long what was sent may stay unacknowledged by the other side's kernel before the connection counts as lost.
     /// Without it a connection would take minutes to notice that a cut network is whole again.
-    package var acknowledgeTimeout = Span.milliseconds(5000)
+    package var acknowledgeTimeout = Nanoseconds.milliseconds(5000)
     /// The pause before the second attempt to connect; each further one doubles it.
-    package var minimumBackoff = Span.milliseconds(50)
-    package var maximumBackoff = Span.milliseconds(2000)
+    package var minimumBackoff = Nanoseconds.milliseconds(50)
+    package var maximumBackoff = Nanoseconds.milliseconds(2000)
     /// Bytes that wait to be sent to one peer, at most, beside one message. At it the link is given up and begun anew.
     /// What leaders send is bounded by a window far below it, and what requests of this node's clients add by
     /// `limits.in_flight`.
@@ -38,14 +38,14 @@ package struct PeerLinkOptions: Sendable {
 
     /// The pause after `failures` attempts in a row: doubling from the minimum to the maximum, then shortened at
     /// random by up to half, so that nodes that lost each other together do not come back together.
-    func backoff(failures: Int, using random: inout some RandomNumberGenerator) -> Span {
+    func backoff(failures: Int, using random: inout some RandomNumberGenerator) -> Nanoseconds {
         let shift = min(max(failures - 1, 0), 32)
         let (product, overflow) = minimumBackoff.nanoseconds.multipliedReportingOverflow(by: 1 << UInt64(shift))
         let full = min(overflow ? .max : product, maximumBackoff.nanoseconds)
-        return Span(nanoseconds: UInt64.random(in: full / 2...full, using: &random))
+        return Nanoseconds(nanoseconds: UInt64.random(in: full / 2...full, using: &random))
     }
 }
 
 extension TimeAmount {
-    init(_ span: Span) { self = .nanoseconds(Int64(clamping: span.nanoseconds)) }
+    init(_ span: Nanoseconds) { self = .nanoseconds(Int64(clamping: span.nanoseconds)) }
 }

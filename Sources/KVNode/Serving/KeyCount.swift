@@ -21,7 +21,7 @@ final class KeyCount: @unchecked Sendable {
     private var failure: ListFailure?
 
     init(
-        _ partitions: [PartitionID], backend: NodeBackend, timeout: Span, loop: any EventLoop,
+        _ partitions: [PartitionID], backend: NodeBackend, timeout: Nanoseconds, loop: any EventLoop,
         reply: @escaping @Sendable (Result<Int, ListFailure>) -> Void
     ) {
         self.partitions = partitions

@@ -36,7 +36,7 @@ final class LobbyBackend: Backend {
     }
 
     func count(
-        _ scope: KeyScope, timeout: Span, on loop: any EventLoop,
+        _ scope: KeyScope, timeout: Nanoseconds, on loop: any EventLoop,
         reply: @escaping @Sendable (Result<Int, ListFailure>) -> Void
     ) {
         loop.execute { reply(.failure(ListFailure(refusal: .notMember))) }
@@ -47,7 +47,7 @@ final class LobbyBackend: Backend {
     }
 
     func control(
-        _ request: ControlRequest, timeout: Span, on loop: any EventLoop,
+        _ request: ControlRequest, timeout: Nanoseconds, on loop: any EventLoop,
         reply: @escaping @Sendable (ControlReply) -> Void
     ) {
         let reason = "\(nodeID) is no member itself: \(advice); ask a member"

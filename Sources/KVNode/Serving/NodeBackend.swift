@@ -69,7 +69,7 @@ final class NodeBackend: Backend {
     }
 
     func count(
-        _ scope: KeyScope, timeout: Span, on loop: any EventLoop,
+        _ scope: KeyScope, timeout: Nanoseconds, on loop: any EventLoop,
         reply: @escaping @Sendable (Result<Int, ListFailure>) -> Void
     ) {
         let count = KeyCount(partitions(of: scope), backend: self, timeout: timeout, loop: loop, reply: reply)
@@ -93,7 +93,7 @@ final class NodeBackend: Backend {
     }
 
     func control(
-        _ request: ControlRequest, timeout: Span, on loop: any EventLoop,
+        _ request: ControlRequest, timeout: Nanoseconds, on loop: any EventLoop,
         reply: @escaping @Sendable (ControlReply) -> Void
     ) {
         cluster.loop.execute { [cluster] in cluster.control(request, timeout: timeout, on: loop, reply: reply) }

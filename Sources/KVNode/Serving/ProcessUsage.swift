@@ -9,7 +9,7 @@ extension NodeUsage {
         let isKnown = getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &used) == 0
         self.init(
             keys: keys, disk: disk, memory: Self.residentBytes,
-            userTime: isKnown ? Span(used.ru_utime) : .zero, systemTime: isKnown ? Span(used.ru_stime) : .zero)
+            userTime: isKnown ? Nanoseconds(used.ru_utime) : .zero, systemTime: isKnown ? Nanoseconds(used.ru_stime) : .zero)
     }
 
     /// The second number of /proc/self/statm is in pages; 0 where it cannot be read.
@@ -26,7 +26,7 @@ extension NodeUsage {
     }
 }
 
-extension Span {
+extension Nanoseconds {
     fileprivate init(_ time: timeval) {
         self.init(nanoseconds: UInt64(max(time.tv_sec, 0)) * 1_000_000_000 + UInt64(max(time.tv_usec, 0)) * 1000)
     }

@@ -4,7 +4,7 @@ import Logging
 /// What was said of a machine's clock that is far from the others'.
 struct ClockReport {
     /// For so long it has to be, as what peers say of theirs may be late.
-    private static let patience = Span.milliseconds(5000)
+    private static let patience = Nanoseconds.milliseconds(5000)
 
     private var since: Instant?
     private var isSaid = false

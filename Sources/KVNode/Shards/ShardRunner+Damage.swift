@@ -16,8 +16,8 @@ struct DamageReport {
 /// Has records that this node's disk has spoiled fetched from other replicas, and says so.
 extension ShardRunner {
     /// How long a record may wait for another replica before somebody is told, and how often they are told.
-    private static let patience = Span.milliseconds(10_000)
-    private static let complainEvery = Span.milliseconds(60_000)
+    private static let patience = Nanoseconds.milliseconds(10_000)
+    private static let complainEvery = Nanoseconds.milliseconds(60_000)
 
     /// Asks for some of the records that cannot be read; to be called again for as long as there are any.
     func repair() {

@@ -81,7 +81,7 @@ extension ShardRunner {
     }
 
     /// Of the lines about conflicts: thousands may be found at once.
-    private static let conflictInterval = Span.milliseconds(1000)
+    private static let conflictInterval = Nanoseconds.milliseconds(1000)
 
     /// Hands leaderships over; `completion` runs on the loop when nothing is left that another could take.
     func drain(_ completion: @escaping @Sendable () -> Void) {

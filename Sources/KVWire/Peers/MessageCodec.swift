@@ -80,7 +80,7 @@ extension ByteWriter {
         }
     }
 
-    private mutating func request(_ type: MessageType, _ about: RequestHeader, _ timeout: Span, _ command: Command) {
+    private mutating func request(_ type: MessageType, _ about: RequestHeader, _ timeout: Nanoseconds, _ command: Command) {
         code(type)
         fixed(about.id.raw)
         varint(about.epoch)
@@ -219,8 +219,8 @@ extension ByteReader {
         }
     }
 
-    private mutating func request(_ make: (Span, Command) -> RequestMessage) throws(WireError) -> PeerMessage {
-        let (id, epoch, timeout) = (try requestID(), try varint(), Span(nanoseconds: try varint()))
+    private mutating func request(_ make: (Nanoseconds, Command) -> RequestMessage) throws(WireError) -> PeerMessage {
+        let (id, epoch, timeout) = (try requestID(), try varint(), Nanoseconds(nanoseconds: try varint()))
         let (key, partition) = (try key(), try partition())
         return .request(
             RequestHeader(id, epoch: epoch, partition: partition, key: key), make(timeout, try command()))

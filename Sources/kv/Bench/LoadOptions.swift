@@ -109,9 +109,9 @@ struct LoadOptions: ParsableArguments {
         }
     }
 
-    private func length(_ name: String, _ text: String, from least: UInt64) throws -> Span {
-        let most = Span.milliseconds(7 * 86_400_000)
-        guard let span = try? Span(notation: text), span.milliseconds >= least, span <= most else {
+    private func length(_ name: String, _ text: String, from least: UInt64) throws -> Nanoseconds {
+        let most = Nanoseconds.milliseconds(7 * 86_400_000)
+        guard let span = try? Nanoseconds(notation: text), span.milliseconds >= least, span <= most else {
             throw ValidationError("\(name): '\(text)' is not a length of time up to \(most.notation), such as 30s")
         }
         return span
@@ -130,7 +130,7 @@ struct LoadOptions: ParsableArguments {
         return WorkloadMix(ycsb: workload ?? "a") ?? WorkloadMix(readRatio: 0.5)
     }
 
-    func benchOptions(endpoints: [Address], timeout: Span) throws -> BenchOptions {
+    func benchOptions(endpoints: [Address], timeout: Nanoseconds) throws -> BenchOptions {
         var options = BenchOptions(endpoints: endpoints, timeout: timeout)
         options.transport = transport
         options.mix = mix

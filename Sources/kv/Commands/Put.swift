@@ -48,8 +48,8 @@ struct Put: AsyncParsableCommand {
     }
 
     /// A number and a unit, above zero.
-    private static func lifetime(_ text: String) throws -> Span {
-        if let span = try? Span(notation: text), span > .zero { return span }
+    private static func lifetime(_ text: String) throws -> Nanoseconds {
+        if let span = try? Nanoseconds(notation: text), span > .zero { return span }
         let digits = text.prefix { $0.isNumber }
         let isTime = !digits.isEmpty && ["ms", "s", "m", "h", "d"].contains(text.dropFirst(digits.count))
         let isZero = digits.allSatisfy { $0 == "0" }

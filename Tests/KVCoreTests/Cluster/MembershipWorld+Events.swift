@@ -2,11 +2,11 @@ import KVCore
 import XCTest
 
 extension MembershipWorld {
-    func after(_ span: Span, _ event: Event) { events.append((now.monotonic + span, event)) }
+    func after(_ span: Nanoseconds, _ event: Event) { events.append((now.monotonic + span, event)) }
 
     private func chance(_ part: Double) -> Bool { part > 0 && Double.random(in: 0..<1, using: &random) < part }
 
-    private var lag: Span { .milliseconds(10 * UInt64.random(in: delay, using: &random)) }
+    private var lag: Nanoseconds { .milliseconds(10 * UInt64.random(in: delay, using: &random)) }
 
     func give(_ number: NodeNumber, _ input: ClusterInput) {
         guard var node = nodes[number] else { return }
@@ -178,7 +178,7 @@ extension MembershipWorld {
         XCTAssertEqual(Set(council), Set(topology.council.replicas), file: file, line: line)
     }
 
-    func rest(limit: Span = .milliseconds(120_000), file: StaticString = #filePath, line: UInt = #line) {
+    func rest(limit: Nanoseconds = .milliseconds(120_000), file: StaticString = #filePath, line: UInt = #line) {
         run(until: { isAtRest }, limit: limit, file: file, line: line)
     }
 

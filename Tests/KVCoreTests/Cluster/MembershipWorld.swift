@@ -61,7 +61,7 @@ final class MembershipWorld {
     /// Moves do not get ready.
     var movesStandStill = false
 
-    static let tick = Span.milliseconds(20)
+    static let tick = Nanoseconds.milliseconds(20)
 
     init(
         _ count: Int, partitions: Int = 16, replicas: Int = 3, zones: Int = 0, seed: UInt64 = 1,
@@ -138,7 +138,7 @@ final class MembershipWorld {
 
     // MARK: - Asking
 
-    func ask(_ raw: Int, _ request: ControlRequest, within span: Span = .milliseconds(5000)) -> RequestID {
+    func ask(_ raw: Int, _ request: ControlRequest, within span: Nanoseconds = .milliseconds(5000)) -> RequestID {
         questions += 1
         let id = RequestID(questions)
         give(NodeNumber(UInt16(raw)), .control(id, request, deadline: now.monotonic + span))
@@ -147,7 +147,7 @@ final class MembershipWorld {
 
     /// Asks and waits for the answer.
     func reply(
-        _ raw: Int, _ request: ControlRequest, within span: Span = .milliseconds(5000), file: StaticString = #filePath,
+        _ raw: Int, _ request: ControlRequest, within span: Nanoseconds = .milliseconds(5000), file: StaticString = #filePath,
         line: UInt = #line
     ) -> ControlReply? {
         let id = ask(raw, request, within: span)
@@ -162,13 +162,13 @@ final class MembershipWorld {
 
     // MARK: - Time
 
-    func run(_ span: Span) {
+    func run(_ span: Nanoseconds) {
         let end = now.monotonic + span
         while now.monotonic < end { step() }
     }
 
     func run(
-        until isDone: () -> Bool, limit: Span = .milliseconds(60_000), file: StaticString = #filePath,
+        until isDone: () -> Bool, limit: Nanoseconds = .milliseconds(60_000), file: StaticString = #filePath,
         line: UInt = #line
     ) {
         let end = now.monotonic + limit

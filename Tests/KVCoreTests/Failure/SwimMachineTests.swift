@@ -317,7 +317,7 @@ final class SwimMachineTests: XCTestCase {
     func testTimesAtTheEdgeDoNotOverflow() {
         for interval in [0, 1, UInt64.max] {
             var swim = Swim(
-                me: me, incarnation: .max, options: SwimOptions(probeInterval: Span(nanoseconds: interval)), seed: 1,
+                me: me, incarnation: .max, options: SwimOptions(probeInterval: Nanoseconds(nanoseconds: interval)), seed: 1,
                 now: Instant(nanoseconds: .max - 1))
             swim.setMembers([a, b], now: Instant(nanoseconds: .max))
             for _ in 0..<100 { swim.tick(now: Instant(nanoseconds: .max)) }

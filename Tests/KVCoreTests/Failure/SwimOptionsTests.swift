@@ -40,8 +40,8 @@ final class SwimOptionsTests: XCTestCase {
     }
 
     func testSpansScaleWithoutOverflow() {
-        XCTAssertEqual(Span(nanoseconds: .max).scaled(3, over: 3), Span(nanoseconds: .max))
-        XCTAssertEqual(Span(nanoseconds: .max).scaled(3, over: 2), Span(nanoseconds: .max))
-        XCTAssertEqual(Span(nanoseconds: 10).scaled(2, over: 3), Span(nanoseconds: 6))
+        XCTAssertEqual(Nanoseconds(nanoseconds: .max).scaled(3, over: 3), Nanoseconds(nanoseconds: .max))
+        XCTAssertEqual(Nanoseconds(nanoseconds: .max).scaled(3, over: 2), Nanoseconds(nanoseconds: .max))
+        XCTAssertEqual(Nanoseconds(nanoseconds: 10).scaled(2, over: 3), Nanoseconds(nanoseconds: 6))
     }
 }

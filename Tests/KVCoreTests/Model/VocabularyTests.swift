@@ -102,6 +102,6 @@ final class TimeTests: XCTestCase {
     func testTimesSaturate() {
         XCTAssertEqual(Instant(nanoseconds: .max) + .milliseconds(1), Instant(nanoseconds: .max))
         XCTAssertEqual(Instant(nanoseconds: 1) - Instant(nanoseconds: 2), .zero)
-        XCTAssertEqual(Span.milliseconds(.max).nanoseconds, .max)
+        XCTAssertEqual(Nanoseconds.milliseconds(.max).nanoseconds, .max)
     }
 }

@@ -234,7 +234,7 @@ final class AcceptorTests: XCTestCase {
         node.receive(
             .request(
                 RequestHeader(RequestID(1), epoch: 1, partition: PartitionID(.max), key: "k"),
-                .forward(timeout: Span(nanoseconds: .max), command: .get)), from: 2)
+                .forward(timeout: Nanoseconds(nanoseconds: .max), command: .get)), from: 2)
         XCTAssertEqual(answers(), [.reply(RequestID(1), .forwarded(.notLeader(hint: nil)))])
     }
 }

@@ -142,7 +142,7 @@ final class DeadlinesTests: XCTestCase {
                 deadlines.remove(gone)
                 deadlines.remove(gone)
             }
-            now = now + Span(nanoseconds: random.next(upperBound: 20_000_000))
+            now = now + Nanoseconds(nanoseconds: random.next(upperBound: 20_000_000))
             // Now and then the process sleeps, for longer than a turn of the wheel too.
             if random.next(upperBound: 500 as UInt64) == 0 { now = now + .milliseconds(25_000) }
             let due = deadlines.takeDue(at: now)

@@ -79,7 +79,7 @@ extension PeerMessage {
         return (header, key, record)
     }
 
-    var relayed: (id: RequestID, timeout: Span, command: Command)? {
+    var relayed: (id: RequestID, timeout: Nanoseconds, command: Command)? {
         guard case .request(let header, .relay(let timeout, let command)) = self else { return nil }
         return (header.id, timeout, command)
     }
@@ -94,7 +94,7 @@ extension PeerMessage {
         return (header, id, key)
     }
 
-    var forwarded: (id: RequestID, timeout: Span, command: Command)? {
+    var forwarded: (id: RequestID, timeout: Nanoseconds, command: Command)? {
         guard case .request(let header, .forward(let timeout, let command)) = self else { return nil }
         return (header.id, timeout, command)
     }

@@ -17,7 +17,7 @@ struct Call {
     /// The number of its change; 0 where it makes none that could be told from others.
     let write: Int
     /// For how long the client waits, by the clock of the node.
-    let span: Span
+    let span: Nanoseconds
     let invoked: UInt64
     var completed: UInt64 = RegisterOperation.open
     var end = End.pending

@@ -113,7 +113,7 @@ struct ClockSlack {
     /// Whether a value may end later, or not at all.
     let mayBeLate: Bool
 
-    init(_ wrong: WrongClocks = .none, limit: Span = .zero, origin: UInt64) {
+    init(_ wrong: WrongClocks = .none, limit: Nanoseconds = .zero, origin: UInt64) {
         self.origin = origin
         switch wrong {
         case .none: (early, mayBeLate) = (0, false)

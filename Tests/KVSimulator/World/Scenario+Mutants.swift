@@ -16,7 +16,7 @@ extension Scenario {
         think = .milliseconds(10)
         deadline = .milliseconds(600)
         duration = .milliseconds(3000)
-        jitter = Span(nanoseconds: random.pick([300_000, 2_000_000]))
+        jitter = Nanoseconds(nanoseconds: random.pick([300_000, 2_000_000]))
         switch mutant {
         case .keepStalled, .keepFull, .keepLonely, .ignoreSilence: break  // They have worlds of their own.
         case .forgetPromise: faults = [.crash: .milliseconds(300), .isolation: .milliseconds(700)]
@@ -110,7 +110,7 @@ extension Scenario {
         var random = SeededRandom(seed: seed, stream: 1)
         self.init()
         partitions = random.pick([1, 2, 4])
-        jitter = Span(nanoseconds: random.pick([300_000, 2_000_000]))
+        jitter = Nanoseconds(nanoseconds: random.pick([300_000, 2_000_000]))
         losePower(&random)
         if loss == .all { faults[.powerLoss] = .milliseconds(2000) }
     }

@@ -11,23 +11,23 @@ package struct Scenario: Sendable {
     package var keys = 4
     package var clients = 4
     /// Between an answer and the client's next request, at most.
-    package var think = Span.milliseconds(40)
-    package var deadline = Span.milliseconds(1000)
+    package var think = Nanoseconds.milliseconds(40)
+    package var deadline = Nanoseconds.milliseconds(1000)
     /// How often each kind of request is made, relative to the others.
     package var mix = Mix()
-    package var duration = Span.milliseconds(4000)
+    package var duration = Nanoseconds.milliseconds(4000)
 
     // Time.
     /// Between a message's sending and its arrival.
-    package var delay = Span(nanoseconds: 200_000)
-    package var jitter = Span.milliseconds(1)
+    package var delay = Nanoseconds(nanoseconds: 200_000)
+    package var jitter = Nanoseconds.milliseconds(1)
     /// One message in so many is late by up to a hundred times the jitter; 0 for none.
     package var straggler = 0
-    package var sync = Span.milliseconds(1)
+    package var sync = Nanoseconds.milliseconds(1)
     /// Parts per million by which the nodes' monotonic clocks may run fast or slow.
     package var clockRate: UInt64 = 0
     /// By how much their wall clocks may be ahead of the earliest.
-    package var wallSkew = Span.zero
+    package var wallSkew = Nanoseconds.zero
 
     // What goes wrong.
     package var loss = 0.0
@@ -37,14 +37,14 @@ package struct Scenario: Sendable {
     /// How often a read of the store is put off, as one from disk.
     package var loads = 0.0
     /// How often each fault strikes; nil for never.
-    package var faults: [FaultKind: Span] = [:]
+    package var faults: [FaultKind: Nanoseconds] = [:]
     /// Whether values may carry a time to live; then no clock is skewed but for `wrongClocks`.
     package var expires = false
     package var wrongClocks = WrongClocks.none
     /// How far a node's time may be from what a majority of the clocks show.
     package var clockLimit = WallClock.limit
     /// The longest time to live; how many of the values that are put have one; and how many of those until a set time.
-    package var lifetime = Span.milliseconds(400)
+    package var lifetime = Nanoseconds.milliseconds(400)
     package var expiring = 0.4
     package var punctual = 0.5
     /// How many of the values that are set keep the expiry of the one before.
@@ -53,7 +53,7 @@ package struct Scenario: Sendable {
     /// Machines that may be admitted later.
     package var spares = 0
     /// How often the replica sets of some partitions are changed; nil for never.
-    package var moves: Span?
+    package var moves: Nanoseconds?
     /// The product's own cluster machines decide what moves, as operators ask; the world does otherwise.
     package var isSelfGoverned = false
     /// How many zones the nodes are of, by their number; 0 for none.
@@ -61,13 +61,13 @@ package struct Scenario: Sendable {
     /// In the end so many nodes are lost for good that majorities may be, and an operator goes on with the others.
     package var losesMajorities = false
     /// How often a node is lost for good; nil for never.
-    package var deaths: Span?
-    package var evictAfter = Span.milliseconds(600_000)
+    package var deaths: Nanoseconds?
+    package var evictAfter = Nanoseconds.milliseconds(600_000)
     package var maximumMoves = 64
     /// Timers of a shard between those of the cluster machine.
     package var clusterTimer = 3
     /// Of the product's own failure detector; nil for a simpler one.
-    package var probeInterval: Span?
+    package var probeInterval: Nanoseconds?
     /// How often each kind of change is made, relative to the others.
     package var moveMix = MoveMix()
     /// How often a node that hears a peer notices that it is behind.
@@ -77,21 +77,21 @@ package struct Scenario: Sendable {
     /// How often a node asks for a later topology when the protocol tells it that there is one.
     package var heed = 1.0
     /// From a leader's report that its partition is ready to the switch, at most.
-    package var councilDelay = Span.milliseconds(100)
+    package var councilDelay = Nanoseconds.milliseconds(100)
     /// Timers between a leader's reports of its moves.
     package var reportInterval = 10
     /// The shard's own times: of purges, of looking for expired records, of asking whether copies may go, of comparing
     /// once more; and the rate at which newcomers are filled, in bytes a second.
-    package var purge = Span.milliseconds(10_000)
-    package var sweep = Span.milliseconds(250)
-    package var relinquish = Span.milliseconds(500)
-    package var recompare = Span.milliseconds(2000)
+    package var purge = Nanoseconds.milliseconds(10_000)
+    package var sweep = Nanoseconds.milliseconds(250)
+    package var relinquish = Nanoseconds.milliseconds(500)
+    package var recompare = Nanoseconds.milliseconds(2000)
     package var moveRate = 0
     /// How often a leader shows itself, and how long it is believed to lead without.
-    package var beacon = Span.milliseconds(300)
-    package var leaderTimeout = Span.milliseconds(1500)
+    package var beacon = Nanoseconds.milliseconds(300)
+    package var leaderTimeout = Nanoseconds.milliseconds(1500)
     /// For how long a replica leaves it to each one before it to take the lead.
-    package var stagger = Span.milliseconds(500)
+    package var stagger = Nanoseconds.milliseconds(500)
     /// Bytes under way to one peer: some runs have room for few changes at a time.
     package var peerWindow = 8 << 20
     /// Writes are acknowledged before they are synced, and lost with a machine's power.
@@ -266,10 +266,10 @@ extension Scenario {
         duration = .milliseconds(random.within(1500...5000))
         if random.chance(0.2) { mix = Mix.contended }
 
-        delay = Span(nanoseconds: random.pick([50_000, 200_000, 1_000_000, 5_000_000]))
-        jitter = Span(nanoseconds: random.pick([20_000, 300_000, 2_000_000, 20_000_000]))
+        delay = Nanoseconds(nanoseconds: random.pick([50_000, 200_000, 1_000_000, 5_000_000]))
+        jitter = Nanoseconds(nanoseconds: random.pick([20_000, 300_000, 2_000_000, 20_000_000]))
         straggler = random.pick([0, 0, 50, 500])
-        sync = Span(nanoseconds: random.pick([100_000, 1_000_000, 5_000_000]))
+        sync = Nanoseconds(nanoseconds: random.pick([100_000, 1_000_000, 5_000_000]))
         loss = random.pick([0, 0, 0.005, 0.03, 0.1])
         duplication = random.pick([0, 0.01, 0.1])
         reorders = random.chance(0.5)
@@ -337,7 +337,7 @@ extension Scenario {
     /// The interval leaves time for answers.
     private mutating func addSwim(_ random: inout SeededRandom) {
         let least = max(50_000_000, 10 * (delay.nanoseconds + jitter.nanoseconds))
-        probeInterval = Span(nanoseconds: least * random.pick([1, 2]))
+        probeInterval = Nanoseconds(nanoseconds: least * random.pick([1, 2]))
     }
 
     private mutating func governItself(_ random: inout SeededRandom) {

@@ -139,6 +139,6 @@ final class SimulatedProcess<Store: RecordStore> {
 /// What an operator asked through a node.
 struct ControlCall {
     let request: ControlRequest
-    let span: Span
+    let span: Nanoseconds
     let invoked: UInt64
 }

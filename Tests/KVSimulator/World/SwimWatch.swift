@@ -10,7 +10,7 @@ struct SwimWatch {
     /// By machine: a link that was cut on purpose is not made again before then.
     private var deafUntil: [UInt64]
 
-    init(me: NodeNumber, boot: UInt64, interval: Span, machines: Int, seed: UInt64, now: Instant) {
+    init(me: NodeNumber, boot: UInt64, interval: Nanoseconds, machines: Int, seed: UInt64, now: Instant) {
         swim = Swim(
             me: me, incarnation: boot << 32, options: SwimOptions(probeInterval: interval), seed: seed, now: now)
         reachability = Reachability(now: now)

@@ -3,7 +3,7 @@ import KVCore
 /// The product's own cluster machines: they change the topology, and keep each other up to date.
 extension World {
     /// How long a request of the coordinator to its own replica may take.
-    static var registerPatience: Span { .milliseconds(2000) }
+    static var registerPatience: Nanoseconds { .milliseconds(2000) }
 
     func startCluster(_ node: Node, _ process: Process) {
         guard scenario.isSelfGoverned else { return }

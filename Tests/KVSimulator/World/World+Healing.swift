@@ -7,7 +7,7 @@ extension World {
     /// far less.
     static var healingLimit: UInt64 { 20_000_000_000 }
     static var healingStep: UInt64 { 50_000_000 }
-    static var probeDeadline: Span { .milliseconds(5000) }
+    static var probeDeadline: Nanoseconds { .milliseconds(5000) }
 
     func checkHealing() {
         // What a slow disk was busy with, and silences that began before, may bring on one more election.

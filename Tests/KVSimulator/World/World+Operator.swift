@@ -184,7 +184,7 @@ extension World {
         statistics[.controls] += 1
         process.lastRequest += 1
         let id = RequestID(node.boot << 32 | process.lastRequest)
-        let span = moveRandom.pick([Span.milliseconds(300), .milliseconds(3000)])
+        let span = moveRandom.pick([Nanoseconds.milliseconds(300), .milliseconds(3000)])
         process.controls[id] = ControlCall(request: request, span: span, invoked: time)
         trace.line(time, "\(node.number) is asked \(process.lastRequest): \(request)")
         give(.cluster(.control(id, request, deadline: node.clock.monotonic(time) + span)), to: node.index)

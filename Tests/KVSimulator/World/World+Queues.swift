@@ -13,7 +13,7 @@ extension Scenario {
         (nodes, replicas) = random.pick([(3, 3), (4, 3), (5, 3)])
         (partitions, keys, clients) = (2, 2000, 30)
         (think, deadline, duration) = (.milliseconds(2), .milliseconds(2000), .milliseconds(2500))
-        jitter = Span(nanoseconds: random.pick([300_000, 2_000_000]))
+        jitter = Nanoseconds(nanoseconds: random.pick([300_000, 2_000_000]))
         sync = .milliseconds(5)
         (store, loads) = (.log, 0.3)
         faults = [

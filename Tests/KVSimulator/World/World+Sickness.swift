@@ -39,9 +39,9 @@ extension Scenario {
         keys = 1 + random.below(6)
         clients = 1 + random.below(4)
         deadline = random.pick([.milliseconds(600), .milliseconds(2000), .milliseconds(5000)])
-        delay = Span(nanoseconds: random.pick([50_000, 200_000, 1_000_000]))
-        jitter = Span(nanoseconds: random.pick([20_000, 300_000, 2_000_000]))
-        sync = Span(nanoseconds: random.pick([100_000, 1_000_000, 5_000_000]))
+        delay = Nanoseconds(nanoseconds: random.pick([50_000, 200_000, 1_000_000]))
+        jitter = Nanoseconds(nanoseconds: random.pick([20_000, 300_000, 2_000_000]))
+        sync = Nanoseconds(nanoseconds: random.pick([100_000, 1_000_000, 5_000_000]))
         loads = random.pick([0, 0.1])
         if random.chance(0.25) { store = .log }
         if random.chance(0.3) { probeInterval = .milliseconds(random.pick([50, 200])) }
@@ -59,7 +59,7 @@ extension World {
     private static var readableWithin: UInt64 { 1_000_000_000 }
     private static var writableWithin: UInt64 { 3_000_000_000 }
     /// Of one try: with slow links one takes two turns to and fro.
-    private var patience: Span { .milliseconds(scenario.sickness == .slowLinks ? 2500 : 400) }
+    private var patience: Nanoseconds { .milliseconds(scenario.sickness == .slowLinks ? 2500 : 400) }
 
     func startSickness() {
         guard let sickness = scenario.sickness else { return }
