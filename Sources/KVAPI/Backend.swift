@@ -72,7 +72,8 @@ package struct NodeUsage: Sendable {
     package var systemTime: Nanoseconds
 
     package init(
-        keys: PartitionUsage, disk: DiskHealth = DiskHealth(), memory: Int, userTime: Nanoseconds, systemTime: Nanoseconds
+        keys: PartitionUsage, disk: DiskHealth = DiskHealth(), memory: Int, userTime: Nanoseconds,
+        systemTime: Nanoseconds
     ) {
         self.keys = keys
         self.disk = disk
@@ -237,20 +238,20 @@ package struct ClusterView: Sendable {
     /// By partition; nil where this node knows of no leader.
     package var leaders: [NodeNumber?]
     /// Nodes that wait to be admitted.
-    package var applicants: [Applicant]
+    package var pendingNodes: [PendingNode]
     /// The change under way, as far as this node knows of its progress.
     package var plan: PlanStatus?
-    /// Who leads the council, if this node knows.
+    /// Who leads the metadata quorum, if this node knows.
     package var coordinator: NodeNumber?
 
     package init(
-        topology: Topology, nodes: [NodeView], leaders: [NodeNumber?], applicants: [Applicant] = [],
+        topology: Topology, nodes: [NodeView], leaders: [NodeNumber?], pendingNodes: [PendingNode] = [],
         plan: PlanStatus? = nil, coordinator: NodeNumber? = nil
     ) {
         self.topology = topology
         self.nodes = nodes
         self.leaders = leaders
-        self.applicants = applicants
+        self.pendingNodes = pendingNodes
         self.plan = plan
         self.coordinator = coordinator
     }

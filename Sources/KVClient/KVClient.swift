@@ -84,7 +84,8 @@ public final class KVClient: Sendable {
     /// - Throws: `conditionFailed` and whatever `get` throws, nothing having been changed; `unknown`.
     @discardableResult
     public func put(
-        _ key: Key, _ value: [UInt8], contentType: String = "", lifetime: Nanoseconds? = nil, condition: Condition = .always,
+        _ key: Key, _ value: [UInt8], contentType: String = "", lifetime: Nanoseconds? = nil,
+        condition: Condition = .always,
         timeout: Nanoseconds? = nil
     ) async throws(KVClientError) -> Version {
         // It is written into the request as it is.

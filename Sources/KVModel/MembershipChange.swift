@@ -7,9 +7,9 @@ public struct MembershipChange: Hashable, Sendable {
     public var isForced: Bool
 
     public struct Join: Hashable, Sendable {
-        /// Of an applicant.
+        /// Of a pending node.
         public var id: String
-        /// Instead of what the applicant says.
+        /// Instead of what the pending node says.
         public var weight: Int?
         public var zone: String?
         /// The member whose place it takes; it may have the same id.

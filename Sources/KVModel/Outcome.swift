@@ -11,7 +11,7 @@ package enum Outcome: Hashable, Sendable {
     /// `list`: at most `limit` keys in ring order; `more` when others follow the last.
     case listed(keys: [Key], more: Bool)
     case counted(Int)
-    /// An update was judged. The version of the record it wrote, nil where it wrote none.
+    /// An update was evaluated. The version of the record it wrote, nil where it wrote none.
     case updated(Version?, UpdateResult)
     /// Nothing was changed.
     case refused(Refusal)

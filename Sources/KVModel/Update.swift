@@ -1,5 +1,5 @@
 /// A change of one key that depends on what the key holds: Redis's read-modify-write commands of a string. The leader
-/// judges it on the key's latest record, so it is as atomic as any other operation.
+/// evaluates it on the key's latest record, so it is as atomic as any other operation.
 package struct Update: Hashable, Sendable {
     package var change: Change
     /// What must hold for it to be carried out.

@@ -1,4 +1,4 @@
-/// What became of an update that was judged.
+/// What became of an update that was evaluated.
 package enum UpdateResult: Hashable, Sendable {
     /// It was carried out. The value before (where asked for; nil: there was none), or the result.
     case applied(UpdateValue)

@@ -45,7 +45,7 @@ extension LogStore {
     /// Notes a record that cannot be read.
     /// - Throws: the failure of the store, where too many cannot.
     func spoil(_ damaged: DamagedRecord, _ location: Location, _ error: StoreError) throws(StoreError) {
-        if let segment = catalog.segments[location.segment] { distrust(segment) }
+        if let segment = catalog.segments[location.segment] { hedgeTime(segment) }
         guard spoiled.updateValue(damaged, forKey: location) == nil else { return }
         counts.damagedRecords += 1
         lastDamage = error
@@ -55,7 +55,7 @@ extension LogStore {
     }
 
     /// Some bytes of a segment are not what was written. Nothing more goes to it, and its records go elsewhere.
-    func distrust(_ segment: Segment) {
+    func hedgeTime(_ segment: Segment) {
         guard !segment.isDamaged else { return }
         segment.isDamaged = true
         if !segment.isSealed { writer.endSegment() }
@@ -273,7 +273,7 @@ extension LogStore {
             if next == nil { scrub.last = number }
         case .failure(.damaged):
             (scrub.cursor, scrub.last) = (nil, number)
-            if let segment = catalog.segments[number] { distrust(segment) }
+            if let segment = catalog.segments[number] { hedgeTime(segment) }
         case .failure(let error): return fail(error)
         }
         return failure

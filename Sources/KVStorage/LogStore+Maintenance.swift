@@ -72,7 +72,7 @@ extension LogStore {
         nextMaintenanceCheck = 0
         switch result.outcome {
         case .failed(.damaged):
-            if let segment = segmentUnderWork { distrust(segment) }
+            if let segment = segmentUnderWork { hedgeTime(segment) }
             maintenance = .idle
         case .failed(let error): return fail(error)
         case .emptied(let job, let found, let next): return emptied(job, found, next)

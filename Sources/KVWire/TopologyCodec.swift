@@ -43,7 +43,7 @@ extension Topology {
         }
         for member in removed { bound += 40 + member.id.utf8.count }
         for assignment in assignments { bound += assignment.encodedBound }
-        bound += council.encodedBound
+        bound += metadataQuorum.encodedBound
         for target in plan?.targets ?? [] { bound += 16 + 3 * target.replicas.count }
         return bound
     }
@@ -74,7 +74,7 @@ extension ByteWriter {
         }
         // As many assignments as partitions, so their count is not repeated.
         for each in topology.assignments { assignment(each) }
-        assignment(topology.council)
+        assignment(topology.metadataQuorum)
         byte(topology.plan == nil ? 0 : 1)
         if let change = topology.plan { plan(change) }
     }
@@ -87,7 +87,7 @@ extension ByteWriter {
         string(member.zone)
         varint(count: member.weight)
         optionalUUID(member.store)
-        code(member.standing)
+        code(member.status)
     }
 
     private mutating func assignment(_ assignment: Assignment) {

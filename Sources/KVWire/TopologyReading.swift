@@ -45,12 +45,13 @@ extension ByteReader {
         var assignments: [Assignment] = []
         assignments.reserveCapacity(min(partitions, remaining / 5))
         for _ in 0..<partitions { assignments.append(try assignment(&roll, epoch, limit: members.count)) }
-        let council = try assignment(&roll, epoch, limit: min(members.count, Topology.maximumCouncil))
+        let metadataQuorum = try assignment(&roll, epoch, limit: min(members.count, Topology.maximumMetadataQuorum))
         let plan = try boolean("presence of a plan") ? try plan(&roll, epoch, partitions: partitions) : nil
         return Topology(
             clusterID: clusterID, epoch: epoch,
             settings: ClusterSettings(name: name, partitions: partitions, replicas: replicas), members: members,
-            lastNumber: lastNumber, removed: removed, assignments: assignments, council: council, plan: plan)
+            lastNumber: lastNumber, removed: removed, assignments: assignments, metadataQuorum: metadataQuorum,
+            plan: plan)
     }
 
     private mutating func members() throws(WireError) -> [Member] {
@@ -58,14 +59,14 @@ extension ByteReader {
         var members: [Member] = []
         members.reserveCapacity(count)
         for _ in 0..<count {
-            // 0 is an applicant's.
+            // 0 is a pending node's.
             let number = NodeNumber(try varint(in: 1...UInt16.max, "number of a member"))
             if let last = members.last, number <= last.number { throw .invalid("order of members") }
             members.append(
                 Member(
                     number: number, id: try name("node id"), client: try address(), peer: try address(),
                     zone: try name("zone"), weight: try varint(in: 1...Int.max, "weight"),
-                    store: try optionalUUID("a store"), standing: try code(Member.Standing.self, "standing")))
+                    store: try optionalUUID("a store"), status: try code(Member.Status.self, "standing")))
         }
         return members
     }

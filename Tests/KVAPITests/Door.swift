@@ -183,7 +183,7 @@ final class FakeBackend: Backend, @unchecked Sendable {
                 clusterID: UUID128(high: 1, low: 2), epoch: 7,
                 settings: ClusterSettings(name: "demo", partitions: partitions, replicas: 3), members: members,
                 assignments: Array(repeating: Assignment(replicas: numbers, changed: 1), count: partitions),
-                council: Assignment(replicas: numbers, changed: 1)),
+                metadataQuorum: Assignment(replicas: numbers, changed: 1)),
             nodes: numbers.map { number in
                 NodeView(
                     number: number, state: number.raw == 3 ? .suspect : .alive,

@@ -132,14 +132,14 @@ final class HTTPClusterTests: XCTestCase {
         XCTAssertEqual(bytes["encoding"] as? String, "base64")
     }
 
-    func testStatesAreLivenessAndStandingTogether() throws {
+    func testStatesAreLivenessAndMemberStatusTogether() throws {
         let door = try Door()
         for (liveness, standing, state) in [
             (.alive, .joining, "joining"), (.alive, .leaving, "leaving"), (.alive, .lost, "lost"),
             (.suspect, .joining, "suspect"), (.dead, .leaving, "dead"), (.dead, .active, "dead"),
-        ] as [(Liveness, Member.Standing, String)] {
+        ] as [(Liveness, Member.Status, String)] {
             door.backend.cluster?.nodes[0].state = liveness
-            door.backend.cluster?.topology.members[0].standing = standing
+            door.backend.cluster?.topology.members[0].status = standing
             let nodes = try XCTUnwrap(try json(door, "/v1/nodes")["nodes"] as? [NSDictionary])
             XCTAssertEqual(nodes[0]["state"] as? String, state)
             XCTAssertEqual(nodes[0]["standing"] as? String, "\(standing)")
@@ -149,8 +149,8 @@ final class HTTPClusterTests: XCTestCase {
     func testNodesThatWait() throws {
         let door = try Door()
         door.backend.cluster?.coordinator = NodeNumber(2)
-        door.backend.cluster?.applicants = [
-            Applicant(
+        door.backend.cluster?.pendingNodes = [
+            PendingNode(
                 id: "n4", client: Address(host: "h", port: 1), peer: Address(host: "h", port: 2), zone: "b", weight: 3,
                 store: UUID128(high: 0, low: 1), boot: 1, admitsItself: true)
         ]

@@ -62,7 +62,7 @@ final class ExplainedConfigurationTests: XCTestCase {
         XCTAssertEqual(explained.configuration.storage.cache, 2 << 30)
     }
 
-    func testAnApplicantIsShownWithWhatFlagsSayOfIt() throws {
+    func testAPendingNodeIsShownWithWhatFlagsSayOfIt() throws {
         let explained = try explain(
             "cluster: {name: demo}\nnodes: [{id: n1}]", .init(node: "n4", seeds: ["a:1"], client: "b:2", peer: "b:3"))
         XCTAssertEqual(value("nodes[n4].client", explained), "b:2 --client")

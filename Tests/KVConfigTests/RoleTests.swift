@@ -3,7 +3,7 @@ import XCTest
 
 @testable import KVConfig
 
-/// Who is a first member, who an applicant, and what each is told about itself.
+/// Who is a first member, who a pending node, and what each is told about itself.
 final class RoleTests: XCTestCase {
     private let two = """
         cluster: {name: demo, replicas: 3}
@@ -38,15 +38,15 @@ final class RoleTests: XCTestCase {
     }
 
     func testANodeThatIsNotListedAppliesToThoseThatAre() throws {
-        let applicant = try resolve(two, .init(node: "n3"))
-        XCTAssertEqual(applicant.role, .applicant(admitsItself: false))
-        XCTAssertEqual(applicant.seeds.map(\.description), ["10.0.0.1:7500", "example.org:7500"])
-        XCTAssertEqual(applicant.node.id, "n3")
-        XCTAssertEqual("\(applicant.node.client) \(applicant.node.peer)", "127.0.0.1:7400 127.0.0.1:7500")
-        XCTAssertEqual(applicant.nodes.map(\.id), ["n1", "n2"])
-        XCTAssertNil(applicant.clusterID)
+        let pendingNode = try resolve(two, .init(node: "n3"))
+        XCTAssertEqual(pendingNode.role, .pendingNode(admitsItself: false))
+        XCTAssertEqual(pendingNode.seeds.map(\.description), ["10.0.0.1:7500", "example.org:7500"])
+        XCTAssertEqual(pendingNode.node.id, "n3")
+        XCTAssertEqual("\(pendingNode.node.client) \(pendingNode.node.peer)", "127.0.0.1:7400 127.0.0.1:7500")
+        XCTAssertEqual(pendingNode.nodes.map(\.id), ["n1", "n2"])
+        XCTAssertNil(pendingNode.clusterID)
         XCTAssertEqual(
-            applicant.agreement.map { "\($0.path)=\($0.value)" }, ["cluster.name=demo", "cluster.replicas=3"],
+            pendingNode.agreement.map { "\($0.path)=\($0.value)" }, ["cluster.name=demo", "cluster.replicas=3"],
             "only of what its file says")
     }
 
@@ -66,9 +66,9 @@ final class RoleTests: XCTestCase {
     }
 
     func testAdmittingItself() throws {
-        XCTAssertEqual(try resolve(two, .init(node: "n3", join: true)).role, .applicant(admitsItself: true))
-        XCTAssertEqual(try resolve(two, .init(node: "n3"), ["KV_JOIN": "true"]).role, .applicant(admitsItself: true))
-        XCTAssertEqual(try resolve(two, .init(node: "n3"), ["KV_JOIN": "0"]).role, .applicant(admitsItself: false))
+        XCTAssertEqual(try resolve(two, .init(node: "n3", join: true)).role, .pendingNode(admitsItself: true))
+        XCTAssertEqual(try resolve(two, .init(node: "n3"), ["KV_JOIN": "true"]).role, .pendingNode(admitsItself: true))
+        XCTAssertEqual(try resolve(two, .init(node: "n3"), ["KV_JOIN": "0"]).role, .pendingNode(admitsItself: false))
         refused(
             two, .init(node: "n3"), ["KV_JOIN": "perhaps"], "KV_JOIN: must be true or false, not \"perhaps\"")
         refused(
@@ -80,11 +80,11 @@ final class RoleTests: XCTestCase {
 
     func testAListedNodeThatIsToldToJoinComesBackEmpty() throws {
         let back = try resolve(two, .init(node: "n2", join: true))
-        XCTAssertEqual(back.role, .applicant(admitsItself: true))
+        XCTAssertEqual(back.role, .pendingNode(admitsItself: true))
         XCTAssertEqual(back.seeds.map(\.description), ["10.0.0.1:7500"])
         XCTAssertEqual(back.node.advertisePeer?.description, "example.org:7500")
         XCTAssertEqual(
-            try resolve(two, .init(node: "n2", seeds: ["x:1"])).role, .applicant(admitsItself: false))
+            try resolve(two, .init(node: "n2", seeds: ["x:1"])).role, .pendingNode(admitsItself: false))
     }
 
     func testFlagsDescribeANodeThatIsNotListed() throws {

@@ -18,16 +18,16 @@ package enum MembershipFixtures {
     }
 
     package static func ring(
-        _ nodes: [(id: String, state: String, standing: String)], waiting: [String] = [], plan: String? = nil,
+        _ nodes: [(id: String, state: String, status: String)], waiting: [String] = [], plan: String? = nil,
         client: String = "127.0.0.1:1"
     ) -> String {
         let members = nodes.enumerated().map { index, node in
             """
             {"bytes":0,"client":"\(client)","id":"\(node.id)","keys":0,"leaders":1,"number":\(index + 1),"peer":"h:2",\
-            "replicas":1,"standing":"\(node.standing)","state":"\(node.state)","weight":1,"zone":"a"}
+            "replicas":1,"standing":"\(node.status)","state":"\(node.state)","weight":1,"zone":"a"}
             """
         }
-        let applicants = waiting.map {
+        let pendingNodes = waiting.map {
             """
             {"admits_itself":false,"client":"127.0.0.1:2","id":"\($0)","peer":"h:3","state":"waiting","weight":2,\
             "zone":"b"}
@@ -36,7 +36,7 @@ package enum MembershipFixtures {
         return """
             {"assignments":[{"first_slot":0,"last_slot":16383,"leader":"n1","partition":0,"replicas":["n1"]}],\
             "cluster":"demo","coordinator":"n1","epoch":4,"nodes":[\(members.joined(separator: ","))],"partitions":1,\
-            "plan":\(plan ?? "null"),"replicas":3,"waiting":[\(applicants.joined(separator: ","))]}
+            "plan":\(plan ?? "null"),"replicas":3,"waiting":[\(pendingNodes.joined(separator: ","))]}
             """
     }
 

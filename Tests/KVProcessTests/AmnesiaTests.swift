@@ -43,7 +43,7 @@ final class AmnesiaTests: XCTestCase {
         try cluster.assertHolds(names, at: "n3")
         // The way back that the message names.
         try cluster.eraseData(of: "n1")
-        try cluster.startApplicant("n1", seed: "n2")
+        try cluster.startPendingNode("n1", seed: "n2")
         try cluster.wait(for: "n1 to be admitted") {
             try cluster.kv("join", "n1", "--replace", "n1", "--yes", at: ["n2"]).status == 0
         }

@@ -68,7 +68,7 @@ final class ClusterRecoveryTests: XCTestCase {
 
         for id in ["n2", "n3"] {
             try cluster.eraseData(of: id)
-            try cluster.startApplicant(id, seed: "n1")
+            try cluster.startPendingNode(id, seed: "n1")
             try cluster.wait(for: "n1 to hear of \(id)") {
                 try cluster.ring("n1").waiting.contains { $0.id == id }
             }
@@ -111,7 +111,7 @@ final class ClusterRecoveryTests: XCTestCase {
         let third = try cluster.connect("n3")
         for sample in samples { try sample.assertThere(on: third) }
 
-        try cluster.startApplicant("n6")
+        try cluster.startPendingNode("n6")
         try cluster.wait(for: "n1 to hear of n6") { cluster.log("n1").contains("run `kv join n6`") }
         let join = try cluster.kv("join", "n6", "--yes", at: ["n1", "n2", "n3"])
         XCTAssertEqual(join.status, 0, join.errors)

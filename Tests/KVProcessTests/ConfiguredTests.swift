@@ -57,7 +57,7 @@ final class ConfiguredTests: XCTestCase {
     func testHangUpBeforeItServesIsNoEnd() throws {
         let cluster = try TestCluster(nodes: 1, spares: 1, replicas: 1)
         try cluster.startAndWait()
-        try cluster.startApplicant("n2")
+        try cluster.startPendingNode("n2")
         try cluster.wait(for: "n2 to wait") { cluster.log("n2").contains("waiting to be admitted") }
         cluster.signal(SIGHUP, "n2")
         try cluster.wait(for: "n2 to have read it") { cluster.log("n2").contains("the same as before") }

@@ -16,8 +16,8 @@ final class ElasticTests: XCTestCase {
         load.start(at: Self.stay)
         defer { load.stop() }
 
-        for id in Self.come { try cluster.startApplicant(id) }
-        try cluster.wait(for: "the newcomers to be heard of") {
+        for id in Self.come { try cluster.startPendingNode(id) }
+        try cluster.wait(for: "the joining nodes to be heard of") {
             try Self.come.allSatisfy { try cluster.state(of: $0, seenBy: "n1") == "waiting" }
         }
         XCTAssertEqual(try cluster.http("n4", "GET", "/health/ready").status, 503)
@@ -46,7 +46,7 @@ final class ElasticTests: XCTestCase {
         try Sample.assertThere(samples, on: cluster.connections(to: Self.stay), shift: 2)
     }
 
-    /// The newcomer has another number of shards than the members: nothing may rest on all having the same.
+    /// The joining node has another number of shards than the members: nothing may rest on all having the same.
     func testNodesOfSeveralShardsGrowAndLoseOne() throws {
         let cluster = try TestCluster(spares: 1, settings: "storage: {shards: 3, sync: never}\n")
         try cluster.startAndWait()
@@ -57,7 +57,7 @@ final class ElasticTests: XCTestCase {
         defer { load.stop() }
 
         try cluster.replaceSetting("shards: 3", with: "shards: 2")
-        try cluster.startApplicant("n4")
+        try cluster.startPendingNode("n4")
         try cluster.wait(for: "n4 to be heard of") { try cluster.state(of: "n4", seenBy: "n1") == "waiting" }
         let join = try cluster.kv("join", "n4", "--yes", at: Self.stay)
         XCTAssertEqual(join.status, 0, join.errors)
@@ -103,7 +103,7 @@ final class ElasticTests: XCTestCase {
         try cluster.eraseData(of: "n3")
 
         let killed = Time.now
-        try cluster.startApplicant("n4")
+        try cluster.startPendingNode("n4")
         try cluster.wait(for: "n4 to be heard of") { try cluster.state(of: "n4", seenBy: "n1") == "waiting" }
         let join = try cluster.kv("join", "n4", "--replace", "n3", "--yes", at: ["n1", "n2"])
         XCTAssertEqual(join.status, 0, join.errors)
@@ -126,7 +126,7 @@ final class ElasticTests: XCTestCase {
     func testADeadNodeIsEvicted() throws {
         let cluster = try TestCluster(spares: 1, settings: "failure: {evict_after: 10s}\n")
         try cluster.startAndWait()
-        try cluster.startApplicant("n4", admitsItself: true)
+        try cluster.startPendingNode("n4", admitsItself: true)
         try cluster.wait(for: "n4 to admit itself") { try cluster.state(of: "n4", seenBy: "n1") == "alive" }
         let load = Load(cluster, prefix: "evict-")
         load.start(at: Self.stay)
@@ -162,7 +162,7 @@ final class ElasticTests: XCTestCase {
         let load = Load(cluster, prefix: "interrupt-")
         load.start(at: ["n1"])
         defer { load.stop() }
-        try cluster.startApplicant("n4")
+        try cluster.startPendingNode("n4")
         try cluster.wait(for: "n4 to be heard of") { try cluster.state(of: "n4", seenBy: "n1") == "waiting" }
 
         // The command goes away; the plan does not.
@@ -172,7 +172,7 @@ final class ElasticTests: XCTestCase {
         cluster.killNow("n4")
         usleep(1_000_000)
         XCTAssert(try cluster.isMoving(seenBy: "n1"), "it waits for n4")
-        try cluster.startApplicant("n4")
+        try cluster.startPendingNode("n4")
         usleep(1_000_000)
         cluster.killNow("n2")
         try cluster.start("n2")
@@ -202,7 +202,7 @@ final class ElasticTests: XCTestCase {
         for index in 0..<300 {
             XCTAssertEqual(try connection.request("PUT", "/v1/kv/big-\(index)", body: value).status, 204)
         }
-        try cluster.startApplicant("n4")
+        try cluster.startPendingNode("n4")
         try cluster.wait(for: "n4 to be heard of") { try cluster.state(of: "n4", seenBy: "n1") == "waiting" }
         XCTAssertEqual(try cluster.kv("join", "n4", "--yes", "--no-wait", at: Self.stay).status, 0)
         try cluster.wait(for: "moves to be under way") { try cluster.isMoving(seenBy: "n1") }
@@ -234,7 +234,7 @@ final class ElasticTests: XCTestCase {
         let load = Load(cluster, prefix: "one-")
         load.start(at: ["n1"])
         defer { load.stop() }
-        for id in ["n2", "n3"] { try cluster.startApplicant(id, admitsItself: true) }
+        for id in ["n2", "n3"] { try cluster.startPendingNode(id, admitsItself: true) }
         try cluster.wait(for: "both to be in") {
             try ["n2", "n3"].allSatisfy { try cluster.state(of: $0, seenBy: "n1") == "alive" }
                 && !cluster.isMoving(seenBy: "n1")
@@ -330,7 +330,7 @@ extension TestCluster {
         try (0..<4).flatMap { _ in try ids.map { try connect($0) } }
     }
 
-    /// Members and applicants alike; nil for a node that is unknown.
+    /// Members and pending nodes alike; nil for a node that is unknown.
     func state(of id: String, seenBy observer: String) throws -> String? {
         let view = try nodeView(observer)
         return (view.nodes + view.waiting).first { $0.id == id }?.state

@@ -40,7 +40,7 @@ final class LengthTests: XCTestCase {
         try cluster.start("n1", "n2", "n3")
         try cluster.waitUntilReady("n1", "n2", "n3")
         try check("n2", "after all were killed")
-        try cluster.startApplicant("n4")
+        try cluster.startPendingNode("n4")
         try cluster.wait(for: "n4 to wait") { cluster.log("n4").contains("waiting to be admitted") }
         let join = try cluster.kv("join", "n4", "--yes", at: ["n1"])
         XCTAssertEqual(join.status, 0, join.errors)

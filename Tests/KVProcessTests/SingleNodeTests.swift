@@ -47,7 +47,7 @@ final class SingleNodeTests: XCTestCase {
         }
         XCTAssertEqual(try cluster.kv("get", "k").text, "v")
         // Whoever joins finds it there; from then on others look for it.
-        try cluster.startApplicant("n2")
+        try cluster.startPendingNode("n2")
         try cluster.wait(for: "n2 to wait") { try cluster.ring("n1").waiting.contains { $0.id == "n2" } }
         let join = try cluster.kv("join", "n2", "--yes", at: ["n1"])
         XCTAssertEqual(join.status, 0, join.errors)

@@ -25,7 +25,7 @@ final class TestCluster {
     private var commands = 0
 
     /// - Parameters:
-    ///   - spares: nodes that the configuration does not list; `startApplicant` starts them.
+    ///   - spares: nodes that the configuration does not list; `startPendingNode` starts them.
     ///   - hosts: the nodes' addresses; loopback unless they are elsewhere.
     ///   - settings: more lines of the configuration, as YAML.
     init(
@@ -100,7 +100,7 @@ final class TestCluster {
     /// Starts a node that is no member yet; from nothing, or as what its data directory says it is.
     /// - Parameter seed: one that the configuration lists needs to be told that it begins anew, and where its cluster
     ///   is.
-    func startApplicant(_ id: String, admitsItself: Bool = false, seed: String? = nil) throws {
+    func startPendingNode(_ id: String, admitsItself: Bool = false, seed: String? = nil) throws {
         var command = launcher(try node(id)) + [Self.executable, "serve", "--config", file.path, "--node", id]
         if spares.contains(id) { command += try addresses(id) }
         if admitsItself { command.append("--join") }

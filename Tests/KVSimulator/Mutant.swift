@@ -12,9 +12,9 @@ package enum Mutant: String, CaseIterable, Sendable {
     case skipConfirm = "skip-confirm"
     /// A failed condition is answered from a value that may never be chosen.
     case answerUnchosen = "answer-unchosen"
-    /// A change is judged on a record in flight that may expire before it is chosen.
-    case judgeExpiring = "judge-expiring"
-    /// Records are said to have expired without a tombstone, while changes judged on them may yet be found.
+    /// A change is evaluated on a record in flight that may expire before it is chosen.
+    case evaluateExpiring = "evaluate-expiring"
+    /// Records are said to have expired without a tombstone, while changes evaluated on them may yet be found.
     case tellExpired = "tell-expired"
     /// The same of a leader's own records only: the next leader's clock may be behind.
     case tellOwnExpired = "tell-own-expired"
@@ -49,9 +49,9 @@ package enum Mutant: String, CaseIterable, Sendable {
         case .acknowledgeFirst: options.broken.insert(.majorityAcknowledges)
         case .skipConfirm: options.broken.insert(.confirmReads)
         case .answerUnchosen: options.broken.insert(.answerOnlyChosen)
-        case .judgeExpiring: options.broken.insert(.awaitExpiring)
-        case .tellExpired: options.broken.insert(.buryExpired)
-        case .tellOwnExpired: options.broken.insert(.buryOwn)
+        case .evaluateExpiring: options.broken.insert(.awaitExpiring)
+        case .tellExpired: options.broken.insert(.tombstoneExpired)
+        case .tellOwnExpired: options.broken.insert(.tombstoneOwn)
         case .skipRoots: options.broken.insert(.compareRoots)
         case .switchEarly: options.broken.insert(.settleBeforeSwitch)
         case .purgeEarly: options.broken.insert(.purgeWhenAllHold)

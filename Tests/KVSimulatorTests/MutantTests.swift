@@ -20,7 +20,7 @@ final class MutantTests: XCTestCase {
     func testAcknowledgingTheFirstAcceptIsCaught() { assertCaught(.acknowledgeFirst) }
     func testReadingWithoutConfirmationIsCaught() { assertCaught(.skipConfirm) }
     func testAnsweringFromAnUnchosenValueIsCaught() { assertCaught(.answerUnchosen) }
-    func testJudgingOnARecordThatMayExpireIsCaught() { assertCaught(.judgeExpiring, from: 200) }
+    func testEvaluatingOnARecordThatMayExpireIsCaught() { assertCaught(.evaluateExpiring, from: 200) }
     func testTellingThatAnEarlierLeadersRecordHasExpiredIsCaught() { assertCaught(.tellExpired, from: 500) }
     func testTellingThatALeadersOwnRecordHasExpiredIsCaught() { assertCaught(.tellOwnExpired) }
     func testGoingByAClockThatIsFarAheadIsCaught() { assertCaught(.followClock) }

@@ -19,7 +19,7 @@ final class RuleTests: XCTestCase {
         // Worlds of the rules that seldom decide anything in others.
         add(1...3) { Scenario(seed: $0, losingPower: .all) }
         add(1...2) { Scenario(seed: $0, hunting: .forgetDamaged) }
-        add(1...2) { Scenario(seed: $0, hunting: .judgeExpiring) }
+        add(1...2) { Scenario(seed: $0, hunting: .evaluateExpiring) }
         add(1...2) { Scenario(seed: $0, sickness: .deaf) }
         add(1...2) { Scenario(seed: $0, sickness: .deafToStreams) }
         add(1...2) { Scenario(seed: $0, sickness: .fullDisk) }
@@ -32,8 +32,8 @@ final class RuleTests: XCTestCase {
     func testEachMutantsWorldTriesItsRule() {
         let rules: [Mutant: ProtocolRule] = [
             .forgetPromise: .awaitSync, .acknowledgeUnsynced: .awaitDurable, .acknowledgeFirst: .awaitMajority,
-            .skipConfirm: .confirmReads, .answerUnchosen: .showChosen, .judgeExpiring: .awaitExpiring,
-            .tellExpired: .buryExpired, .tellOwnExpired: .buryExpired, .skipRoots: .compareRoots,
+            .skipConfirm: .confirmReads, .answerUnchosen: .showChosen, .evaluateExpiring: .awaitExpiring,
+            .tellExpired: .tombstoneExpired, .tellOwnExpired: .tombstoneExpired, .skipRoots: .compareRoots,
             .switchEarly: .levelBeforeSwitch,
             .purgeEarly: .holdTombstones, .skipEpochs: .compareEpochs, .keepLapsed: .wipeLapsed,
             .keepStalled: .yieldStalled, .keepFull: .yieldFull, .keepLonely: .yieldLonely,

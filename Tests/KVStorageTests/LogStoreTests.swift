@@ -173,8 +173,8 @@ final class LogStoreTests: XCTestCase {
         XCTAssertEqual(fixture.store.purgeFloor(partitionZero), low, "a new membership begins from nothing")
     }
 
-    /// The council's partition comes after the last with slots.
-    func testTheCouncilsPartitionIsLikeAnyOther() throws {
+    /// The metadata quorum's partition comes after the last with slots.
+    func testTheMetadataPartitionIsLikeAnyOther() throws {
         let fixture = try StoreFixture()
         try fixture.open()
         fixture.store.setPromise(PartitionID(16384), ballot(2))

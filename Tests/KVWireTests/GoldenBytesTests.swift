@@ -53,16 +53,17 @@ final class GoldenBytesTests: XCTestCase {
             .replica(header, .entriesResult(leaf: 1, entries: [KeyVersion(key: key, version: version, checksum: 4)])),
             "0d ac02 05 0100020000000000 01 01 01 6b 0300010000000000 c801 04000000")
         try check(
-            ".leading", .shards(.leading(epoch: 5, [Leadership(partition: header.partition, ballot: header.ballot)])),
+            ".leaderHeartbeat",
+            .shards(.leaderHeartbeat(epoch: 5, [Leadership(partition: header.partition, ballot: header.ballot)])),
             "0e 05 01 ac02 0100020000000000")
         try check(".transfer", .replica(header, .transfer), "0f ac02 05 0100020000000000")
         try check(
-            ".peek", .request(RequestHeader(id, epoch: 5, partition: header.partition, key: key), .peek),
+            ".quorumRead", .request(RequestHeader(id, epoch: 5, partition: header.partition, key: key), .quorumRead),
             "12 0807060504030201 05 ac02 01 6b")
-        try check(".peeked", .reply(id, .peeked(nil)), "13 0807060504030201 00")
+        try check(".quorumReadReply", .reply(id, .quorumReadReply(nil)), "13 0807060504030201 00")
         try check(".outdated", .shards(.outdated(epoch: 5)), "14 05")
         try check(
-            ".heartbeat", .node(.heartbeat(PartitionUsage(keys: 1, tombstones: 2, bytes: 300))), "15 01 02 ac02")
+            ".usageReport", .node(.usageReport(PartitionUsage(keys: 1, tombstones: 2, bytes: 300))), "15 01 02 ac02")
         try check(".abstain", .replica(header, .abstain), "1e ac02 05 0100020000000000")
         try check(".consult", .replica(header, .consult), "1f ac02 05 0100020000000000")
         try check(".complete", .replica(header, .complete), "20 ac02 05 0100020000000000")
@@ -75,8 +76,8 @@ final class GoldenBytesTests: XCTestCase {
             "17 ac02 05 0100020000000000 01 0300010000000000")
         try check(
             ".purge", .replica(header, .purge(floor: version)), "18 ac02 05 0100020000000000 0300010000000000 c801")
-        try check(".relinquish", .replica(header, .relinquish), "19 ac02 05 0100020000000000")
-        try check(".relinquished", .replica(header, .relinquished), "1a ac02 05 0100020000000000")
+        try check(".dropReplica", .replica(header, .dropReplica), "19 ac02 05 0100020000000000")
+        try check(".replicaDropped", .replica(header, .replicaDropped), "1a ac02 05 0100020000000000")
     }
 
     func testMembership() throws {
@@ -102,7 +103,7 @@ final class GoldenBytesTests: XCTestCase {
             .node(
                 .cluster(
                     .announce(
-                        Applicant(
+                        PendingNode(
                             id: "n4", client: Address(host: "a", port: 7404), peer: Address(host: "::1", port: 7504),
                             zone: "z", weight: 1, store: UUID128(high: 3, low: 4), boot: 300, admitsItself: true)))),
             "1b 04 02 6e34 01 61 ec1c 03 3a3a31 501d 01 7a 01 0300000000000000 0400000000000000 ac02 01")
@@ -113,10 +114,10 @@ final class GoldenBytesTests: XCTestCase {
             joins: [.init(id: "n4", weight: 2, zone: "z", replaces: "n2"), .init(id: "n5")], leaves: ["n3"],
             isForced: true)
         try check(
-            "change", .node(.cluster(.ask(id, .change(change, isDryRun: true)))),
+            "change", .node(.cluster(.control(id, .change(change, isDryRun: true)))),
             "1b 05 0807060504030201 01 02 02 6e34 01 02 01 01 7a 01 02 6e32 02 6e35 00 00 00 01 02 6e33 01 01")
         for (code, request) in [(2, ControlRequest.pause), (3, .resume), (4, .cancel), (5, .status)] {
-            try check("\(request)", .node(.cluster(.ask(id, request))), "1b 05 0807060504030201 0\(code)")
+            try check("\(request)", .node(.cluster(.control(id, request))), "1b 05 0807060504030201 0\(code)")
         }
         let status = PlanStatus(
             id: 5, reason: .operatorAsked, joining: ["n4"], leaving: ["n2"], isPaused: true, isCancelling: false,
@@ -128,25 +129,25 @@ final class GoldenBytesTests: XCTestCase {
             ],
             shares: [ShareChange(id: "n4", replicasBefore: 0, replicasAfter: 300, leadersBefore: 1, leadersAfter: 2)])
         try check(
-            "plan", .node(.cluster(.told(id, .plan(status)))),
+            "plan", .node(.cluster(.controlReply(id, .plan(status)))),
             """
             1b 06 0807060504030201 01 01 05 01 01 02 6e34 01 02 6e32 01 00 08 02 03 07 ac02 c801 09 \
             01 ac02 02 01 02 02 01 04 01 c801 01 03 01 02 6e34 00 ac02 01 02
             """)
-        try check("no plan", .node(.cluster(.told(id, .plan(nil)))), "1b 06 0807060504030201 01 00")
+        try check("no plan", .node(.cluster(.controlReply(id, .plan(nil)))), "1b 06 0807060504030201 01 00")
         for (code, refusal) in [
             (1, ControlRefusal.noSuchNode), (2, .planUnderWay), (3, .noPlan), (4, .impossible), (5, .noCoordinator),
         ] {
             try check(
-                "\(refusal)", .node(.cluster(.told(id, .refused(refusal, "no")))),
+                "\(refusal)", .node(.cluster(.controlReply(id, .refused(refusal, "no")))),
                 "1b 06 0807060504030201 02 0\(code) 02 6e6f")
         }
-        try check("unknown", .node(.cluster(.told(id, .unknown))), "1b 06 0807060504030201 03")
+        try check("unknown", .node(.cluster(.controlReply(id, .unknown))), "1b 06 0807060504030201 03")
         try check(
-            "not coordinator", .node(.cluster(.told(id, .notCoordinator(hint: NodeNumber(300))))),
+            "not coordinator", .node(.cluster(.controlReply(id, .notCoordinator(hint: NodeNumber(300))))),
             "1b 06 0807060504030201 04 01 ac02")
         try check(
-            "not coordinator, no hint", .node(.cluster(.told(id, .notCoordinator(hint: nil)))),
+            "not coordinator, no hint", .node(.cluster(.controlReply(id, .notCoordinator(hint: nil)))),
             "1b 06 0807060504030201 04 00")
     }
 

@@ -63,11 +63,11 @@ final class HandshakeCodecTests: XCTestCase {
         }
     }
 
-    func testAnApplicantNeedNotKnowTheCluster() throws {
-        let applicant = Introduction(
+    func testAPendingNodeNeedNotKnowTheCluster() throws {
+        let pendingNode = Introduction(
             clusterID: UUID128(high: 0, low: 0), clusterName: "", node: NodeNumber(0), nodeID: "n4",
             store: UUID128(high: 1, low: 2), boot: 1, epoch: 0, agreement: [])
-        let hello = Handshake.hello(applicant, shard: ShardPosition(index: 0, count: 1))
+        let hello = Handshake.hello(pendingNode, shard: ShardPosition(index: 0, count: 1))
         XCTAssertEqual(try Handshake.decode(payload(hello)), hello)
     }
 

@@ -81,7 +81,7 @@ final class MessageCodecTests: XCTestCase {
                     leaf: .max, entries: .init(repeating: .init(key: key, version: version, checksum: .max), count: 99))
             ),
             .shards(
-                .leading(
+                .leaderHeartbeat(
                     epoch: .max, .init(repeating: .init(partition: PartitionID(.max), ballot: header.ballot), count: 99)
                 )),
             .request(
@@ -96,7 +96,7 @@ final class MessageCodecTests: XCTestCase {
             .reply(RequestID(.max), .forwarded(.outcome(.found(record)))),
             .node(.progress(shard: .max, batch: .max)),
             .node(.clock(wall: .max)),
-            .node(.heartbeat(PartitionUsage(keys: .max, tombstones: .max, bytes: .max))),
+            .node(.usageReport(PartitionUsage(keys: .max, tombstones: .max, bytes: .max))),
             .replica(header, .promise(root: Digest(high: .max, low: .max), contents: .max, floor: version)),
             .replica(
                 header,
@@ -105,10 +105,10 @@ final class MessageCodecTests: XCTestCase {
                     contents: .init(repeating: .max, count: 256))),
             .node(.cluster(.topology(longestTopology()))),
             .node(.cluster(.report(longestReport()))),
-            .node(.cluster(.announce(longestApplicant(type)))),
-            .node(.cluster(.ask(RequestID(.max), .change(longestChange(type), isDryRun: true)))),
-            .node(.cluster(.told(RequestID(.max), .plan(longestPlan(type))))),
-            .node(.cluster(.told(RequestID(.max), .refused(.impossible, String(repeating: "x", count: 9999))))),
+            .node(.cluster(.announce(longestPendingNode(type)))),
+            .node(.cluster(.control(RequestID(.max), .change(longestChange(type), isDryRun: true)))),
+            .node(.cluster(.controlReply(RequestID(.max), .plan(longestPlan(type))))),
+            .node(.cluster(.controlReply(RequestID(.max), .refused(.impossible, String(repeating: "x", count: 9999))))),
         ]
         for message in longest {
             XCTAssertLessThanOrEqual(encode([message]).readableBytes, message.encodedBound)
@@ -130,7 +130,7 @@ final class MessageCodecTests: XCTestCase {
             clusterID: store, epoch: .max, settings: ClusterSettings(name: "", partitions: 16, replicas: 500),
             members: members,
             removed: .init(repeating: RemovedMember(number: highest, id: "", store: store), count: 100),
-            assignments: .init(repeating: assignment, count: 16), council: assignment,
+            assignments: .init(repeating: assignment, count: 16), metadataQuorum: assignment,
             plan: ChangePlan(
                 id: .max, reason: .eviction,
                 targets: .init(repeating: .init(partition: PartitionID(.max), replicas: numbers), count: 16),
@@ -147,9 +147,9 @@ final class MessageCodecTests: XCTestCase {
             moves: .init(repeating: move, count: 99))
     }
 
-    private func longestApplicant(_ text: String) -> Applicant {
+    private func longestPendingNode(_ text: String) -> PendingNode {
         let address = Address(host: text, port: .max)
-        return Applicant(
+        return PendingNode(
             id: text, client: address, peer: address, zone: text, weight: .max, store: store, boot: .max,
             admitsItself: true)
     }
@@ -241,7 +241,7 @@ final class MessageCodecTests: XCTestCase {
         XCTAssertEqual(failure([27, 6] + .init(repeating: 0, count: 8) + [2, 6]), .invalid("refusal"))
     }
 
-    func testTheCouncilsPartitionIsTheLast() throws {
+    func testTheMetadataPartitionIsTheLast() throws {
         var decoded: [PeerMessage] = []
         let message = PeerMessage.replica(
             PartitionHeader(partition: PartitionID(16384), epoch: 1, ballot: Ballot(raw: 1)), .prepare)
@@ -255,8 +255,8 @@ final class MessageCodecTests: XCTestCase {
         let change = MembershipChange(
             joins: [.init(id: long, weight: -3, zone: long, replaces: long)], leaves: [long])
         let messages: [PeerMessage] = [
-            .node(.cluster(.ask(RequestID(1), .change(change, isDryRun: true)))),
-            .node(.cluster(.told(RequestID(1), .refused(.noSuchNode, long)))),
+            .node(.cluster(.control(RequestID(1), .change(change, isDryRun: true)))),
+            .node(.cluster(.controlReply(RequestID(1), .refused(.noSuchNode, long)))),
         ]
         var decoded: [PeerMessage] = []
         try FrameReader.decode(encode(messages), into: &decoded)
@@ -265,8 +265,9 @@ final class MessageCodecTests: XCTestCase {
         XCTAssertEqual(
             decoded,
             [
-                .node(.cluster(.ask(RequestID(1), .change(cut, isDryRun: true)))),
-                .node(.cluster(.told(RequestID(1), .refused(.noSuchNode, String(repeating: "é", count: 2048))))),
+                .node(.cluster(.control(RequestID(1), .change(cut, isDryRun: true)))),
+                .node(
+                    .cluster(.controlReply(RequestID(1), .refused(.noSuchNode, String(repeating: "é", count: 2048))))),
             ])
     }
 
@@ -280,9 +281,9 @@ final class MessageCodecTests: XCTestCase {
                     obstacle: nil)
             })
         var decoded: [PeerMessage] = []
-        try FrameReader.decode(encode([.node(.cluster(.told(RequestID(1), .plan(status))))]), into: &decoded)
+        try FrameReader.decode(encode([.node(.cluster(.controlReply(RequestID(1), .plan(status))))]), into: &decoded)
         status.underWay.removeLast(8)
-        XCTAssertEqual(decoded, [.node(.cluster(.told(RequestID(1), .plan(status))))])
+        XCTAssertEqual(decoded, [.node(.cluster(.controlReply(RequestID(1), .plan(status))))])
     }
 
     /// Partition, epoch, ballot.

@@ -23,8 +23,8 @@ extension SplitMix {
             })
     }
 
-    mutating func applicant() -> Applicant {
-        Applicant(
+    mutating func pendingNode() -> PendingNode {
+        PendingNode(
             id: text(), client: address(), peer: address(), zone: text(), weight: 1 + below(1000), store: uuid(),
             boot: number(), admitsItself: flip())
     }
@@ -100,7 +100,7 @@ extension SplitMix {
             settings: ClusterSettings(name: text(), partitions: partitions, replicas: 1 + below(5)), members: members,
             lastNumber: NodeNumber(UInt16(number + below(10))), removed: removed,
             assignments: (0..<partitions).map { _ in assignment(numbers, epoch) },
-            council: assignment(Array(numbers.prefix(Topology.maximumCouncil)), epoch),
+            metadataQuorum: assignment(Array(numbers.prefix(Topology.maximumMetadataQuorum)), epoch),
             plan: flip() ? nil : plan(numbers, epoch, partitions))
     }
 
@@ -108,7 +108,7 @@ extension SplitMix {
         Member(
             number: NodeNumber(UInt16(number)), id: text(), client: address(), peer: address(), zone: text(),
             weight: 1 + below(1000), store: flip() ? nil : uuid(),
-            standing: Member.Standing.allCases[below(Member.Standing.allCases.count)])
+            status: Member.Status.allCases[below(Member.Status.allCases.count)])
     }
 
     private mutating func assignment(_ numbers: [NodeNumber], _ epoch: Epoch) -> Assignment {

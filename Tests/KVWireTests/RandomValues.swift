@@ -160,7 +160,7 @@ struct SplitMix: RandomNumberGenerator {
                         KeyVersion(key: key(), version: version(), checksum: UInt32(truncatingIfNeeded: next()))
                     })),
             .shards(
-                .leading(
+                .leaderHeartbeat(
                     epoch: number(), (0..<below(20)).map { _ in Leadership(partition: partition(), ballot: ballot()) })),
             .replica(header(), .transfer),
             .request(
@@ -171,12 +171,13 @@ struct SplitMix: RandomNumberGenerator {
                 .relay(timeout: Nanoseconds(nanoseconds: number()), command: command())),
             .reply(
                 RequestID(next()), .forwarded(flip() ? .notLeader(hint: flip() ? nil : node()) : .outcome(outcome()))),
-            .request(RequestHeader(RequestID(next()), epoch: number(), partition: partition(), key: key()), .peek),
-            .reply(RequestID(next()), .peeked(flip() ? nil : record())),
+            .request(
+                RequestHeader(RequestID(next()), epoch: number(), partition: partition(), key: key()), .quorumRead),
+            .reply(RequestID(next()), .quorumReadReply(flip() ? nil : record())),
             .shards(.outdated(epoch: number())),
             .node(.progress(shard: UInt16(truncatingIfNeeded: number()), batch: number())),
             .node(
-                .heartbeat(
+                .usageReport(
                     PartitionUsage(keys: Int(number() >> 1), tombstones: Int(number() >> 1), bytes: Int(number() >> 1)))
             ),
             .node(.clock(wall: number())),
@@ -185,14 +186,14 @@ struct SplitMix: RandomNumberGenerator {
             .replica(header(), .purge(floor: version())),
             .replica(header(), .abstain), .replica(header(), .consult),
             .replica(header(), .complete), .replica(header(), .completed),
-            .replica(header(), .relinquish),
-            .replica(header(), .relinquished),
+            .replica(header(), .dropReplica),
+            .replica(header(), .replicaDropped),
             .node(.cluster(.topologyWanted(above: number()))),
             .node(.cluster(.topology(topology()))),
             .node(.cluster(.report(report()))),
-            .node(.cluster(.announce(applicant()))),
-            .node(.cluster(.ask(RequestID(next()), controlRequest()))),
-            .node(.cluster(.told(RequestID(next()), controlReply()))),
+            .node(.cluster(.announce(pendingNode()))),
+            .node(.cluster(.control(RequestID(next()), controlRequest()))),
+            .node(.cluster(.controlReply(RequestID(next()), controlReply()))),
         ]
     }
 

@@ -76,15 +76,15 @@ final class TopologyCodecTests: XCTestCase {
         }
         expect(.invalid("epoch of membership")) { $0.assignments[1].since = [1, 0] }
         expect(.invalid("epoch of membership")) { $0.assignments[1].since = [1, 7] }
-        expect(.invalid("replica set")) { $0.council.replicas = [] }
-        expect(.invalid("replica set")) { $0.council.replicas = [NodeNumber(5)] }
-        expect(.invalid("next replica set")) { $0.council.next = [NodeNumber(5)] }
+        expect(.invalid("replica set")) { $0.metadataQuorum.replicas = [] }
+        expect(.invalid("replica set")) { $0.metadataQuorum.replicas = [NodeNumber(5)] }
+        expect(.invalid("next replica set")) { $0.metadataQuorum.next = [NodeNumber(5)] }
         let members = (1...UInt16(7)).map { member($0) }
         expect(.tooMany("replica set", 6)) {
             $0.members = members
             $0.lastNumber = NodeNumber(7)
             $0.removed = []
-            $0.council = Assignment(replicas: members.prefix(6).map(\.number), changed: 1)
+            $0.metadataQuorum = Assignment(replicas: members.prefix(6).map(\.number), changed: 1)
         }
     }
 
@@ -116,7 +116,7 @@ final class TopologyCodecTests: XCTestCase {
         let topology = Topology(
             clusterID: UUID128(high: 1, low: 2), epoch: 1_000_000,
             settings: ClusterSettings(name: "demo", partitions: 16384, replicas: 5), members: members,
-            assignments: assignments, council: Assignment(replicas: Array(numbers.prefix(5)), changed: 1),
+            assignments: assignments, metadataQuorum: Assignment(replicas: Array(numbers.prefix(5)), changed: 1),
             plan: ChangePlan(
                 id: 1_000_000, reason: .operatorAsked, targets: targets, moves: 1, minimum: 1, bytes: 1))
         var writer = FrameWriter()
@@ -170,7 +170,7 @@ private func member(_ number: UInt16) -> Member {
 func topology() -> Topology {
     var members = [member(1), member(4)]
     members[1].store = UUID128(high: 3, low: 4)
-    members[1].standing = .joining
+    members[1].status = .joining
     return Topology(
         clusterID: UUID128(high: 0x0102_0304_0506_0708, low: 0x090a_0b0c_0d0e_0f10), epoch: 7,
         settings: ClusterSettings(name: "demo", partitions: 2, replicas: 3), members: members,
@@ -180,7 +180,7 @@ func topology() -> Topology {
             Assignment(replicas: [NodeNumber(1), NodeNumber(4)], changed: 6, since: [1, 6]),
             Assignment(replicas: [NodeNumber(1)], next: [NodeNumber(4), NodeNumber(1)], changed: 6, since: [1, 6]),
         ],
-        council: Assignment(replicas: [NodeNumber(1)], changed: 3, since: [1]),
+        metadataQuorum: Assignment(replicas: [NodeNumber(1)], changed: 3, since: [1]),
         plan: ChangePlan(
             id: 5, reason: .operatorAsked,
             targets: [ChangePlan.Target(partition: PartitionID(1), replicas: [NodeNumber(4), NodeNumber(1)])],

@@ -63,22 +63,22 @@ enum ChangeRequest {
 /// Names and numbers of nodes, as requests give them.
 enum NodeField {
     static func id(_ text: String, _ name: String) throws(HTTPFailure) -> String {
-        guard Applicant.isID(text) else {
+        guard PendingNode.isID(text) else {
             throw .bad("bad_node_id", "\(name) must be the id of a node: 1-64 characters of a-z 0-9 . - _")
         }
         return text
     }
 
     static func zone(_ text: String) throws(HTTPFailure) -> String {
-        guard Applicant.isZone(text) else {
+        guard PendingNode.isZone(text) else {
             throw .bad("bad_zone", "zone must be at most 64 characters of A-Z a-z 0-9 . - _")
         }
         return text
     }
 
     static func weight(_ number: Int?) throws(HTTPFailure) -> Int {
-        guard let number, (1...Applicant.maximumWeight).contains(number) else {
-            throw .bad("bad_weight", "weight must be a whole number from 1 to \(Applicant.maximumWeight)")
+        guard let number, (1...PendingNode.maximumWeight).contains(number) else {
+            throw .bad("bad_weight", "weight must be a whole number from 1 to \(PendingNode.maximumWeight)")
         }
         return number
     }

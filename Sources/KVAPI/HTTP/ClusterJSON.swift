@@ -46,7 +46,7 @@ extension JSONWriter {
                     json.object { json in
                         json.identity(member)
                         json.name("standing")
-                        json.standing(of: member)
+                        json.status(of: member)
                         json.name("store")
                         if let store = member.store { json.string(store.description) } else { json.null() }
                     }
@@ -65,9 +65,9 @@ extension JSONWriter {
             }
             json.name("council")
             json.object { json in
-                json.replicas(topology.council, names)
+                json.replicas(topology.metadataQuorum, names)
                 json.name("changed")
-                json.number(topology.council.changed)
+                json.number(topology.metadataQuorum.changed)
             }
             json.agreed(topology.plan, names)
             json.name("assignments")
@@ -146,14 +146,14 @@ extension JSONWriter {
         nodes(view)
         name("waiting")
         array { json in
-            for applicant in view.applicants {
+            for pendingNode in view.pendingNodes {
                 json.object { json in
                     json.name("id")
-                    json.string(applicant.id)
+                    json.string(pendingNode.id)
                     json.name("state")
                     json.string("waiting")
-                    json.place(zone: applicant.zone, applicant.weight, applicant.client, applicant.peer)
-                    json.flag("admits_itself", applicant.admitsItself)
+                    json.place(zone: pendingNode.zone, pendingNode.weight, pendingNode.client, pendingNode.peer)
+                    json.flag("admits_itself", pendingNode.admitsItself)
                 }
             }
         }
@@ -170,7 +170,7 @@ extension JSONWriter {
                     json.name("state")
                     json.state(of: member, node.state)
                     json.name("standing")
-                    json.standing(of: member)
+                    json.status(of: member)
                     json.name("replicas")
                     json.number(shares.replicas[node.number] ?? 0)
                     json.name("leaders")

@@ -241,8 +241,8 @@ extension RESPConnection {
         let isStuck = isServing && !isWritable && input.readableBytes > 0 && !wantsInput()
         let isShort = replies.room.takeShortOfBudget()
         // Nothing else is under way that would give back what it holds.
-        let isStarved = isShort && isWritable && replies.room.reads == 0 && replies.isGatheringOldest
-        patience.look(now: now, isStarved: isStarved, isStuck: isStuck)
+        let isThrottled = isShort && isWritable && replies.room.reads == 0 && replies.isGatheringOldest
+        patience.look(now: now, isThrottled: isThrottled, isStuck: isStuck)
         replies.room.settle(written: replies.written, waiting: input.readableBytes)
         return isShort && state != .closed
     }
@@ -286,7 +286,7 @@ extension RESPConnection {
             let decision = decide()
             guard let decision else { return nil }
             isRequestHeld = false
-            if let effect = carryOut(decision) { return effect }
+            if let effect = perform(decision) { return effect }
         }
     }
 
@@ -322,7 +322,7 @@ extension RESPConnection {
         return decision
     }
 
-    private mutating func carryOut(_ decision: RESPDecision) -> Effect? {
+    private mutating func perform(_ decision: RESPDecision) -> Effect? {
         switch decision {
         case .answer(let answer):
             replies.append(answer)

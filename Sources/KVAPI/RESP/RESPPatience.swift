@@ -13,7 +13,7 @@ struct RESPPatience {
 
     private let gathering: Nanoseconds
     private let stall: Nanoseconds
-    private var starvedUntil: Instant?
+    private var pausedUntil: Instant?
     private var stalledUntil: Instant?
     /// What the channel held when that began, or was last looked at.
     private var unsent: Int?
@@ -24,12 +24,12 @@ struct RESPPatience {
     }
 
     var deadline: Instant? {
-        guard let starvedUntil, let stalledUntil else { return starvedUntil ?? stalledUntil }
-        return min(starvedUntil, stalledUntil)
+        guard let pausedUntil, let stalledUntil else { return pausedUntil ?? stalledUntil }
+        return min(pausedUntil, stalledUntil)
     }
 
-    mutating func look(now: Instant, isStarved: Bool, isStuck: Bool) {
-        if !isStarved { starvedUntil = nil } else if starvedUntil == nil { starvedUntil = now + gathering }
+    mutating func look(now: Instant, isThrottled: Bool, isStuck: Bool) {
+        if !isThrottled { pausedUntil = nil } else if pausedUntil == nil { pausedUntil = now + gathering }
         if !isStuck {
             stalledUntil = nil
             unsent = nil
@@ -39,14 +39,14 @@ struct RESPPatience {
     }
 
     mutating func end() {
-        starvedUntil = nil
+        pausedUntil = nil
         stalledUntil = nil
     }
 
     /// - Parameter unsent: bytes that the channel holds now.
     mutating func timer(now: Instant, unsent: Int) -> Verdict {
-        if let starvedUntil, starvedUntil <= now {
-            self.starvedUntil = nil
+        if let pausedUntil, pausedUntil <= now {
+            self.pausedUntil = nil
             return .abandonGathering
         }
         guard let stalledUntil, stalledUntil <= now else { return .nothing }

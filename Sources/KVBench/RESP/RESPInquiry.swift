@@ -7,7 +7,9 @@ import NIOPosix
 /// Asks a server something by Redis's protocol, on a connection of its own: for what happens seldom.
 enum RESPInquiry {
     /// - Throws: `BenchError.unreachable`
-    static func ask(_ address: Address, _ request: ByteBuffer, timeout: Nanoseconds) async throws -> RESPReplyReader.Reply {
+    static func ask(_ address: Address, _ request: ByteBuffer, timeout: Nanoseconds) async throws
+        -> RESPReplyReader.Reply
+    {
         let limit = TimeAmount.nanoseconds(Int64(clamping: timeout.nanoseconds))
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         let promise = loop.makePromise(of: RESPReplyReader.Reply.self)

@@ -2,14 +2,14 @@ import KVCore
 
 extension Configuration {
     /// The name of the cluster that this node is to belong to. Nil where nothing says it and others have it: an
-    /// applicant that is told only where its cluster is takes the name that it finds there.
+    /// pending node that is told only where its cluster is takes the name that it finds there.
     package var clusterName: String? {
         role == .initial || origins["cluster.name"] != nil ? settings.name : nil
     }
 
     /// What the files of all nodes must agree on, in canonical order and spelling. Two first members whose files differ
-    /// compare these line by line, and name the first that does. An applicant has an opinion only of what its file says
-    /// of the cluster itself, so only the lines that it has are to be compared, by their paths.
+    /// compare these line by line, and name the first that does. A pending node has an opinion only of what its file
+    /// says of the cluster itself, so only the lines that it has are to be compared, by their paths.
     package var agreement: [(path: String, value: String)] {
         let cluster = [
             ("cluster.name", settings.name),
@@ -36,7 +36,7 @@ extension Configuration {
 
     /// Names the cluster: the same on all of several first members whose files agree, and forever. Nil where there is
     /// nobody to agree with: a cluster of one is named at random at its first start, and keeps the name in its data
-    /// directory; an applicant learns it from the cluster that admits it.
+    /// directory; a pending node learns it from the cluster that admits it.
     package var clusterID: UUID128? {
         guard role == .initial, nodes.count > 1 else { return nil }
         let text = agreement.map { "\($0.path)=\($0.value)\n" }.joined()

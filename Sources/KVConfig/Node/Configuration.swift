@@ -4,13 +4,13 @@ import KVCore
 /// change.
 package struct Configuration: Hashable, Sendable {
     package var settings: ClusterSettings
-    /// The first members, ascending by id. Empty for an applicant whose file lists none.
+    /// The first members, ascending by id. Empty for a pending node whose file lists none.
     package var nodes: [ClusterFile.Node]
-    /// This process: one of `nodes`, or an applicant.
+    /// This process: one of `nodes`, or a pending node.
     package var node: ClusterFile.Node
     package var role: Role
-    /// Peer addresses of members, for an applicant to find its cluster by: at least one then, and never its own. Empty
-    /// for an initial member.
+    /// Peer addresses of members, for a pending node to find its cluster by: at least one then, and never its own.
+    /// Empty for an initial member.
     package var seeds: [Address]
     /// This node's own directory.
     package var dataDirectory: String
@@ -30,7 +30,7 @@ package struct Configuration: Hashable, Sendable {
         case initial
         /// It waits to be admitted to the cluster that the seeds belong to.
         /// - Parameter admitsItself: without an operator.
-        case applicant(admitsItself: Bool)
+        case pendingNode(admitsItself: Bool)
     }
 }
 

@@ -40,8 +40,8 @@ struct NodeChoice {
         guard !file.nodesAreDefault || !seeds.isEmpty || join != nil || !file.seeds.isEmpty else {
             return try alone(node)
         }
-        try checkApplicant(node)
-        return try applicant(node)
+        try checkPendingNode(node)
+        return try pendingNode(node)
     }
 
     /// The node of the file that this process is; nil where it is none of them.
@@ -59,7 +59,7 @@ struct NodeChoice {
     private func member(_ node: ClusterFile.Node) throws(ConfigurationError) -> Identity {
         try description.checkAgreement(with: node, in: path)
         // A listed node that is told where its cluster is comes back to one that runs without it, on an empty disk.
-        guard seeds.isEmpty, join == nil else { return try applicant(node) }
+        guard seeds.isEmpty, join == nil else { return try pendingNode(node) }
         return Identity(nodes: file.nodes, node: node, role: .initial, seeds: [], origins: origins(of: node))
     }
 
@@ -84,9 +84,9 @@ struct NodeChoice {
         return Identity(nodes: [node], node: node, role: .initial, seeds: [], origins: origins(of: node))
     }
 
-    // MARK: Applicants
+    // MARK: Pending nodes
 
-    private func applicant(_ node: ClusterFile.Node) throws(ConfigurationError) -> Identity {
+    private func pendingNode(_ node: ClusterFile.Node) throws(ConfigurationError) -> Identity {
         let members = file.nodesAreDefault ? [] : file.nodes
         var found: [Address] = []
         for seed in seeds {
@@ -110,7 +110,7 @@ struct NodeChoice {
                 seeds.first?.place ?? .flag("--seed"), "at most \(ClusterFile.maximumSeeds) seeds, not \(found.count)")
         }
         return Identity(
-            nodes: members, node: node, role: .applicant(admitsItself: join != nil), seeds: found,
+            nodes: members, node: node, role: .pendingNode(admitsItself: join != nil), seeds: found,
             origins: origins(of: node))
     }
 
@@ -122,7 +122,7 @@ struct NodeChoice {
     }
 
     /// Others have to reach it, and not find somebody else there.
-    private func checkApplicant(_ node: ClusterFile.Node) throws(ConfigurationError) {
+    private func checkPendingNode(_ node: ClusterFile.Node) throws(ConfigurationError) {
         try description.checkDoors(of: node)
         for (door, address) in [("client", node.reachableClient), ("peer", node.reachablePeer)]
         where address.isWildcard {

@@ -25,7 +25,7 @@ struct ChangeReview {
         try Self.checkNamedOnce(change)
         for join in change.joins { try admit(join) }
         for id in change.leaves { try dismiss(id) }
-        try Self.checkProgress(members.filter { $0.standing == .lost }.map(\.number), context)
+        try Self.checkProgress(members.filter { $0.status == .lost }.map(\.number), context)
         guard members.contains(where: \.stays) else {
             throw ControlFailure(.impossible, "no member would be left: at least one must stay")
         }
@@ -45,13 +45,13 @@ struct ChangeReview {
     // MARK: - Joins
 
     private mutating func admit(_ join: MembershipChange.Join) throws(ControlFailure) {
-        let applicant = try applicant(join.id)
-        try checkStore(of: applicant)
+        let pendingNode = try pendingNode(join.id)
+        try checkStore(of: pendingNode)
         if let old = join.replaces {
             guard let index = topology.members.firstIndex(where: { $0.id == old }) else {
                 throw ControlFailure(.noSuchNode, "\(old), which \(join.id) is to replace, is not a member")
             }
-            members[index].standing = .lost
+            members[index].status = .lost
         }
         if join.id != join.replaces, topology.member(named: join.id) != nil {
             throw ControlFailure(
@@ -59,13 +59,13 @@ struct ChangeReview {
                 "\(join.id) is a member already: start the new node under another id, or let it take that member's "
                     + "place with --replace \(join.id)")
         }
-        let weight = join.weight ?? applicant.weight
-        guard (1...Applicant.maximumWeight).contains(weight) else {
+        let weight = join.weight ?? pendingNode.weight
+        guard (1...PendingNode.maximumWeight).contains(weight) else {
             throw ControlFailure(
-                .impossible, "the weight of \(join.id) must be 1-\(Applicant.maximumWeight), not \(weight)")
+                .impossible, "the weight of \(join.id) must be 1-\(PendingNode.maximumWeight), not \(weight)")
         }
-        let zone = join.zone ?? applicant.zone
-        guard Applicant.isZone(zone) else {
+        let zone = join.zone ?? pendingNode.zone
+        guard PendingNode.isZone(zone) else {
             throw ControlFailure(.impossible, "the zone of \(join.id) must be 1-64 characters of A-Z a-z 0-9 . - _")
         }
         guard lastNumber.raw < .max else {
@@ -74,18 +74,18 @@ struct ChangeReview {
         lastNumber = NodeNumber(lastNumber.raw + 1)
         members.append(
             Member(
-                number: lastNumber, id: join.id, client: applicant.client, peer: applicant.peer, zone: zone,
-                weight: weight, store: applicant.store, standing: .joining))
+                number: lastNumber, id: join.id, client: pendingNode.client, peer: pendingNode.peer, zone: zone,
+                weight: weight, store: pendingNode.store, status: .joining))
     }
 
-    private func applicant(_ id: String) throws(ControlFailure) -> Applicant {
-        let found = context.applicants.named(id)
+    private func pendingNode(_ id: String) throws(ControlFailure) -> PendingNode {
+        let found = context.pendingNodes.named(id)
         if found.count > 1 {
             let peers = found.map(\.peer.description).joined(separator: " and ")
             throw ControlFailure(
                 .impossible, "\(found.count) nodes wait under the id \(id), at \(peers): stop all but one")
         }
-        if let applicant = found.first { return applicant }
+        if let pendingNode = found.first { return pendingNode }
         if topology.member(named: id) != nil {
             throw ControlFailure(.impossible, "\(id) is a member already, and no other node waits under that id")
         }
@@ -95,11 +95,11 @@ struct ChangeReview {
         )
     }
 
-    private func checkStore(of applicant: Applicant) throws(ControlFailure) {
-        guard let former = topology.removed.first(where: { $0.store == applicant.store }) else { return }
+    private func checkStore(of pendingNode: PendingNode) throws(ControlFailure) {
+        guard let former = topology.removed.first(where: { $0.store == pendingNode.store }) else { return }
         throw ControlFailure(
             .impossible,
-            "\(applicant.id) runs with the data directory of \(former.id), which was removed: start it with an empty one"
+            "\(pendingNode.id) runs with the data directory of \(former.id), which was removed: start it with an empty one"
         )
     }
 
@@ -116,7 +116,7 @@ struct ChangeReview {
             throw ControlFailure(
                 .impossible, "\(id) is dead and cannot hand over what it holds: remove it without its help (--force)")
         }
-        members[index].standing = change.isForced ? .lost : .leaving
+        members[index].status = change.isForced ? .lost : .leaving
     }
 
     private static func checkIsAway(_ id: String, _ liveness: Liveness) throws(ControlFailure) {
@@ -131,7 +131,7 @@ struct ChangeReview {
         let topology = context.topology
         let gone = lost.filter { !context.isAlive($0) }
         for number in gone {
-            guard let member = topology.member(number), member.standing != .lost,
+            guard let member = topology.member(number), member.status != .lost,
                 topology.isStranded(number, isDead: { gone.contains($0) || context.isDead($0) })
             else { continue }
             throw ControlFailure(
@@ -157,7 +157,7 @@ struct ChangeReview {
             guard !named.isEmpty else {
                 throw ControlFailure(.noSuchNode, "\(id) is not a member (kv ring shows who is)")
             }
-            guard let member = named.first(where: { $0.standing != .lost }) else {
+            guard let member = named.first(where: { $0.status != .lost }) else {
                 throw ControlFailure(.impossible, "\(id) is being removed already (kv ring shows how far that is)")
             }
             try checkIsAway(id, context.liveness(of: member.number))

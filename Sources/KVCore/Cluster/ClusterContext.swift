@@ -11,9 +11,9 @@ final class ClusterContext {
     var effects: [ClusterEffect] = []
     /// Adopted: it is on disk here, and known to be chosen.
     var topology: Topology
-    var ledger: MoveLedger
-    var applicants: ApplicantList
-    var stores: StoreBook
+    var ledger: RebalanceProgress
+    var pendingNodes: PendingNodeList
+    var stores: StoreRegistry
     private var liveness: [NodeNumber: Liveness] = [:]
     /// Since when the dead are dead, by this node's observation.
     private var deadSince: [NodeNumber: Instant] = [:]
@@ -29,9 +29,9 @@ final class ClusterContext {
         self.now = now
         self.topology = topology
         random = SplitMix(seed: seed)
-        ledger = MoveLedger(partitions: topology.settings.partitions)
-        applicants = ApplicantList(options: options)
-        stores = StoreBook(me: me, store: store, now: now)
+        ledger = RebalanceProgress(partitions: topology.settings.partitions)
+        pendingNodes = PendingNodeList(options: options)
+        stores = StoreRegistry(me: me, store: store, now: now)
     }
 
     var time: Instant { now.monotonic }
@@ -39,10 +39,10 @@ final class ClusterContext {
     func send(_ node: NodeNumber, _ message: ClusterMessage) { effects.append(.send(node, message)) }
 
     /// Answers an operator's request to whoever passed it on.
-    func answer(_ ask: Ask, _ reply: ControlReply) {
+    func answer(_ ask: PendingControl, _ reply: ControlReply) {
         switch ask.origin {
         case .local(let id): effects.append(.answer(id, reply))
-        case .remote(let node, let id): send(node, .told(id, reply))
+        case .remote(let node, let id): send(node, .controlReply(id, reply))
         }
     }
 
@@ -61,10 +61,10 @@ final class ClusterContext {
         return time - since >= min(options.redirectAfter, options.evictAfter)
     }
 
-    func setLiveness(of node: NodeNumber, _ opinion: Liveness) {
+    func setLiveness(of node: NodeNumber, _ status: Liveness) {
         guard node != me, topology.member(node) != nil else { return }
-        liveness[node] = opinion
-        if opinion != .dead { deadSince[node] = nil } else if deadSince[node] == nil { deadSince[node] = time }
+        liveness[node] = status
+        if status != .dead { deadSince[node] = nil } else if deadSince[node] == nil { deadSince[node] = time }
     }
 
     /// Goes by `next` from now on, and forgets what was about those who are gone.
@@ -74,7 +74,7 @@ final class ClusterContext {
         liveness = liveness.filter { next.member($0.key) != nil }
         deadSince = deadSince.filter { next.member($0.key) != nil }
         stores.keepMembers(of: next)
-        applicants.dropMembers(of: next)
+        pendingNodes.dropMembers(of: next)
         ledger.turn(to: next)
         effects.append(.adopt(next))
         if before.plan?.id != next.plan?.id { ledger.resetRate() }

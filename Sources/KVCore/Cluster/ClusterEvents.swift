@@ -1,16 +1,16 @@
 /// What happens to a node's cluster machine.
 package enum ClusterInput: Sendable {
-    /// From a member, or from an applicant, whose number is 0.
+    /// From a member, or from a pending node, whose number is 0.
     case message(from: NodeNumber, ClusterMessage)
     /// A member goes by a topology of this epoch: its handshake, gossip or `outdated` said so. A lower one than here is
     /// sent this node's, a higher one asked for its own.
     case epochSeen(Epoch, at: NodeNumber)
-    /// The failure detector's opinion changed.
+    /// The failure detector's status changed.
     case liveness(NodeNumber, Liveness)
     /// The data directory that a member runs with, as its handshake told.
     case storeSeen(NodeNumber, UUID128)
-    /// Whether this node leads the council's partition and knows its copy to be the truth: to be given whenever the
-    /// shard says so (`ShardNotice.leadership`).
+    /// Whether this node leads the metadata quorum's partition and knows its copy to be the truth: to be given whenever
+    /// the shard says so (`ShardNotice.leadership`).
     case leading(Bool)
     /// How the partitions that this node leads are doing; to be given every `ClusterOptions.reportInterval` or so.
     case report(NodeReport)
@@ -45,8 +45,8 @@ package enum ClusterNotice: Hashable, Sendable {
     case evicting(NodeNumber)
     /// A dead member is due for eviction but cannot be evicted yet; the string says why.
     case evictionWaits(NodeNumber, String)
-    /// An applicant was heard of for the first time.
-    case applied(Applicant)
+    /// A pending node was heard of for the first time.
+    case applied(PendingNode)
     /// A member runs with another data directory than the one it is known by.
     case foreignStore(NodeNumber, UUID128)
     /// The coordinator can change nothing, as the register does not hold what it should; said once while it leads.

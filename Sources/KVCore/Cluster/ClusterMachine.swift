@@ -1,10 +1,10 @@
 /// A node's part in membership: it keeps the topology, remembers who waits to be admitted, reports on what it leads,
-/// and while it leads the council's partition it is the coordinator, which alone changes the topology.
+/// and while it leads the metadata quorum's partition it is the coordinator, which alone changes the topology.
 ///
 /// One a process. Inputs come through `handle`; what is to be done about them gathers in `effects`. Pure: it knows no
-/// clock, no disk, no network, and no bytes of a topology. Its parts, one a file: `Keeper` (adopting), `Coordinator`
-/// (changing), with `TopologyDraft`, `ChangeReview` and `EvictionWatch`; `Inquiries` (asking the coordinator);
-/// `MoveLedger`, `ApplicantList` and `StoreBook` (what it has heard).
+/// clock, no disk, no network, and no bytes of a topology. Its parts, one a file: `TopologyStore` (adopting),
+/// `Coordinator` (changing), with `TopologyDraft`, `ChangeReview` and `EvictionWatch`; `ForwardedControls` (asking the
+/// coordinator); `RebalanceProgress`, `PendingNodeList` and `StoreRegistry` (what it has heard).
 package struct ClusterMachine {
     package let me: NodeNumber
     /// What the caller is to perform, in order; it empties the array.
@@ -14,9 +14,9 @@ package struct ClusterMachine {
     }
 
     private let context: ClusterContext
-    private var keeper: Keeper
+    private var topologyStore: TopologyStore
     private var coordinator: Coordinator
-    private var inquiries: Inquiries
+    private var forwardedControls: ForwardedControls
 
     /// - Parameters:
     ///   - boot: this process's boot counter.
@@ -32,18 +32,18 @@ package struct ClusterMachine {
         context = ClusterContext(
             me: me, store: store, addresses: addresses, topology: topology, options: options, coding: coding,
             seed: seed, now: now)
-        keeper = Keeper(context: context)
+        topologyStore = TopologyStore(context: context)
         coordinator = Coordinator(context: context, boot: boot)
-        inquiries = Inquiries(context: context)
+        forwardedControls = ForwardedControls(context: context)
     }
 
     /// What this node goes by.
     package var topology: Topology { context.topology }
 
     /// Who waits to be admitted, as far as this node has heard, by id.
-    package var applicants: [Applicant] { context.applicants.all }
+    package var pendingNodes: [PendingNode] { context.pendingNodes.all }
 
-    /// The plan under way, as far as this node knows: only the council hears how its moves stand.
+    /// The plan under way, as far as this node knows: only the metadata quorum hears how its moves stand.
     package func planStatus() -> PlanStatus? {
         context.ledger.status(of: context.topology, isAlive: context.isAlive)
     }
@@ -55,19 +55,19 @@ package struct ClusterMachine {
         context.now = now
         switch input {
         case .message(let node, let message): receive(message, from: node)
-        case .epochSeen(let epoch, let node): keeper.see(epoch, at: node)
-        case .liveness(let node, let opinion):
-            context.setLiveness(of: node, opinion)
-            if opinion == .dead { inquiries.died(node) }
+        case .epochSeen(let epoch, let node): topologyStore.see(epoch, at: node)
+        case .liveness(let node, let status):
+            context.setLiveness(of: node, status)
+            if status == .dead { forwardedControls.died(node) }
         case .storeSeen(let node, let store): see(store, of: node)
         case .leading(let isLeading): if isLeading { beginToLead() } else { stopLeading() }
         case .report(let report): pass(report)
         case .outcome(let id, let outcome):
             if let topology = coordinator.end(id, outcome) {
-                keeper.broadcast(topology)
-                keeper.learn(topology)
+                topologyStore.broadcast(topology)
+                topologyStore.learn(topology)
             }
-        case .persisted(let epoch): keeper.persisted(epoch)
+        case .persisted(let epoch): topologyStore.persisted(epoch)
         case .control(let id, let request, let deadline): control(id, request, deadline)
         case .timer: timer()
         }
@@ -76,33 +76,35 @@ package struct ClusterMachine {
 
     private mutating func receive(_ message: ClusterMessage, from node: NodeNumber) {
         switch message {
-        case .announce(let applicant): hear(applicant, from: node)
-        // From here on, members only: an applicant knows no topology and asks nothing.
+        case .announce(let pendingNode): hear(pendingNode, from: node)
+        // From here on, members only: a pending node knows no topology and asks nothing.
         case _ where node.raw == 0: break
-        case .topologyWanted(let epoch): keeper.answer(node, above: epoch)
-        case .topology(let topology): keeper.learn(topology)
+        case .topologyWanted(let epoch): topologyStore.answer(node, above: epoch)
+        case .topology(let topology): topologyStore.learn(topology)
         case .report(let report):
             guard context.topology.member(node) != nil else { return }
             see(report.store, of: node)
             context.ledger.note(report, in: context.topology, now: context.time)
-        case .ask(let id, let request):
+        case .control(let id, let request):
             guard coordinator.isLeading else {
-                let hint = inquiries.coordinator
-                return context.send(node, .told(id, .notCoordinator(hint: hint == node ? nil : hint)))
+                let hint = forwardedControls.coordinator
+                return context.send(node, .controlReply(id, .notCoordinator(hint: hint == node ? nil : hint)))
             }
             let deadline = context.time + context.options.askTimeout
-            coordinator.take(Ask(origin: .remote(node, id), request: request, deadline: deadline))
-        case .told(let id, let reply): inquiries.told(id, reply, by: node)
+            coordinator.take(PendingControl(origin: .remote(node, id), request: request, deadline: deadline))
+        case .controlReply(let id, let reply): forwardedControls.receiveReply(id, reply, by: node)
         }
     }
 
-    /// An applicant speaks to some members only; they pass it on to the rest.
-    private func hear(_ applicant: Applicant, from node: NodeNumber) {
-        guard let isNew = context.applicants.hear(applicant, now: context.time, in: context.topology) else { return }
-        if isNew { context.notice(.applied(applicant)) }
+    /// A pending node speaks to some members only; they pass it on to the rest.
+    private func hear(_ pendingNode: PendingNode, from node: NodeNumber) {
+        guard let isNew = context.pendingNodes.hear(pendingNode, now: context.time, in: context.topology) else {
+            return
+        }
+        if isNew { context.notice(.applied(pendingNode)) }
         guard node.raw == 0 else { return }
         for member in context.topology.members where member.number != me {
-            context.send(member.number, .announce(applicant))
+            context.send(member.number, .announce(pendingNode))
         }
     }
 
@@ -114,42 +116,42 @@ package struct ClusterMachine {
 
     private func pass(_ report: NodeReport) {
         context.ledger.note(report, in: context.topology, now: context.time)
-        for node in context.topology.council.members where node != me { context.send(node, .report(report)) }
+        for node in context.topology.metadataQuorum.members where node != me { context.send(node, .report(report)) }
     }
 
     private mutating func control(_ id: RequestID, _ request: ControlRequest, _ deadline: Instant) {
-        let ask = Ask(origin: .local(id), request: request, deadline: deadline)
+        let ask = PendingControl(origin: .local(id), request: request, deadline: deadline)
         if coordinator.isLeading {
             coordinator.take(ask)
-        } else if inquiries.count >= context.options.maximumControls {
-            context.answer(ask, ControlFailure.tooMany(inquiries.count).reply)
+        } else if forwardedControls.count >= context.options.maximumControls {
+            context.answer(ask, ControlFailure.tooMany(forwardedControls.count).reply)
         } else {
-            inquiries.begin(id, request, deadline: deadline)
+            forwardedControls.begin(id, request, deadline: deadline)
         }
     }
 
     private mutating func beginToLead() {
         guard !coordinator.isLeading else { return }
         coordinator.begin()
-        for ask in inquiries.withdraw() { coordinator.take(ask) }
+        for ask in forwardedControls.withdraw() { coordinator.take(ask) }
     }
 
     private mutating func stopLeading() {
         guard coordinator.isLeading else { return }
-        inquiries.forgetCoordinator()
+        forwardedControls.forgetCoordinator()
         for ask in coordinator.stop() {
             switch ask.origin {
-            case .local(let id): inquiries.begin(id, ask.request, deadline: ask.deadline)
+            case .local(let id): forwardedControls.begin(id, ask.request, deadline: ask.deadline)
             case .remote: context.answer(ask, .notCoordinator(hint: nil))
             }
         }
     }
 
     private mutating func timer() {
-        keeper.timer()
-        inquiries.timer()
+        topologyStore.timer()
+        forwardedControls.timer()
         coordinator.timer()
-        context.applicants.dropSilent(now: context.time)
+        context.pendingNodes.dropSilent(now: context.time)
         context.ledger.sample(now: context.time)
     }
 }

@@ -12,7 +12,7 @@ extension Coordinator {
             draft.setPaused(isPaused)
         case .cancel:
             guard try !plan(to: "cancel").isCancelling else { return nil }
-            if let lost = context.topology.members.first(where: { $0.standing == .lost }) {
+            if let lost = context.topology.members.first(where: { $0.status == .lost }) {
                 throw ControlFailure(
                     .impossible,
                     "the plan removes \(lost.id), which was given up for dead and cannot come back: "
@@ -62,16 +62,16 @@ extension Coordinator {
         return plan
     }
 
-    /// Begins a plan for the applicants that ask for it themselves, once no other has come for a while.
-    func admitApplicants(_ draft: inout TopologyDraft) {
+    /// Begins a plan for the pending nodes that ask for it themselves, once no other has come for a while.
+    func admitPendingNodes(_ draft: inout TopologyDraft) {
         let topology = context.topology
-        let applicants = context.applicants.all
-        let willing = applicants.filter { applicant in
-            applicant.admitsItself && topology.member(named: applicant.id) == nil
-                && topology.removed.allSatisfy { $0.store != applicant.store }
-                && applicants.count { $0.id == applicant.id } == 1
+        let pendingNodes = context.pendingNodes.all
+        let willing = pendingNodes.filter { pendingNode in
+            pendingNode.admitsItself && topology.member(named: pendingNode.id) == nil
+                && topology.removed.allSatisfy { $0.store != pendingNode.store }
+                && pendingNodes.count { $0.id == pendingNode.id } == 1
         }
-        guard let latest = context.applicants.latestArrival(of: willing.map(\.store)),
+        guard let latest = context.pendingNodes.latestArrival(of: willing.map(\.store)),
             context.time - latest >= context.options.gather,
             let review = try? ChangeReview(MembershipChange(joins: willing.map { .init(id: $0.id) }), context)
         else { return }
@@ -85,7 +85,7 @@ extension Coordinator {
         }
         var members = context.topology.members
         for index in members.indices where numbers.contains(members[index].number) {
-            members[index].standing = .lost
+            members[index].status = .lost
         }
         begin(members, lastNumber: context.topology.lastNumber, reason: .eviction, &draft)
     }

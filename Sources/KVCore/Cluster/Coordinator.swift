@@ -1,6 +1,6 @@
-/// What the leader of the council's partition does: it reads the topology's register, and then changes it, one change
-/// at a time, each under the condition that the register is as it was read. So however many nodes believe that they
-/// lead, the topologies that are chosen form one line; and whoever loses the lead leaves nothing behind but the
+/// What the leader of the metadata quorum's partition does: it reads the topology's register, and then changes it, one
+/// change at a time, each under the condition that the register is as it was read. So however many nodes believe that
+/// they lead, the topologies that are chosen form one line; and whoever loses the lead leaves nothing behind but the
 /// register.
 struct Coordinator {
     /// What is known of the register.
@@ -16,7 +16,7 @@ struct Coordinator {
 
     let context: ClusterContext
     private var phase = Phase.notLeading
-    private var queue: [Ask] = []
+    private var queue: [PendingControl] = []
     /// A change whose outcome was not told: the next read may tell.
     private var doubt: TopologyChange?
     private var lastRequest: UInt64
@@ -46,16 +46,16 @@ struct Coordinator {
     }
 
     /// Gives the lead up. Answers what has not been begun, to be asked elsewhere.
-    mutating func stop() -> [Ask] {
+    mutating func stop() -> [PendingControl] {
         if case .writing(_, let proposal) = phase { answer(proposal.asks, .unknown) }
-        settleDoubt(by: nil)
+        resolveDoubt(by: nil)
         phase = .notLeading
         defer { queue = [] }
         return queue
     }
 
     /// Takes a request, to be carried out in its turn.
-    mutating func take(_ ask: Ask) {
+    mutating func take(_ ask: PendingControl) {
         guard queue.count < context.options.maximumControls else {
             return context.answer(ask, ControlFailure.tooMany(queue.count).reply)
         }
@@ -119,11 +119,11 @@ struct Coordinator {
                 // Read before what was adopted since: it must be read again.
                 break
             }
-            settleDoubt(by: topology)
+            resolveDoubt(by: topology)
             phase = .ready(record.version, epoch: topology.epoch)
             return topology.epoch > context.topology.epoch ? topology : nil
         case .absent where context.topology.epoch == 1:
-            settleDoubt(by: nil)
+            resolveDoubt(by: nil)
             phase = .ready(nil, epoch: 1)
             return nil
         case .absent where context.topology.isRecovery: return replace(nil)
@@ -139,7 +139,7 @@ struct Coordinator {
 
     /// Has the register hold the topology that this node goes by, in place of what was read of it.
     private mutating func replace(_ version: Version?) -> Topology? {
-        settleDoubt(by: nil)
+        resolveDoubt(by: nil)
         phase = .ready(version, epoch: context.topology.epoch)
         propose(context.topology)
         return nil
@@ -171,7 +171,7 @@ struct Coordinator {
         return nil
     }
 
-    private mutating func settleDoubt(by topology: Topology?) {
+    private mutating func resolveDoubt(by topology: Topology?) {
         guard let proposal = doubt else { return }
         doubt = nil
         if topology == proposal.topology { succeed(proposal) } else { answer(proposal.asks, .unknown) }
@@ -182,7 +182,7 @@ struct Coordinator {
         for node in proposal.evicted { context.notice(.evicting(node)) }
     }
 
-    private mutating func propose(_ topology: Topology, asks: [Ask] = [], evicted: [NodeNumber] = []) {
+    private mutating func propose(_ topology: Topology, asks: [PendingControl] = [], evicted: [NodeNumber] = []) {
         guard case .ready(let version, _) = phase else { return queue = asks + queue }
         if let flaw = topology.flaw {
             // What others would not take must not be chosen.
@@ -209,10 +209,10 @@ struct Coordinator {
                 return read()
             }
             // What was chosen is adopted first.
-            guard epoch == context.topology.epoch, context.topology.council.members.contains(context.me) else {
+            guard epoch == context.topology.epoch, context.topology.metadataQuorum.members.contains(context.me) else {
                 return
             }
-            while case .ready = phase, !queue.isEmpty { carryOut(queue.removeFirst()) }
+            while case .ready = phase, !queue.isEmpty { perform(queue.removeFirst()) }
             guard case .ready = phase, context.time - lastLook >= context.options.interval(context.topology.plan) else {
                 return
             }
@@ -221,7 +221,7 @@ struct Coordinator {
         }
     }
 
-    private mutating func carryOut(_ ask: Ask) {
+    private mutating func perform(_ ask: PendingControl) {
         do throws(ControlFailure) {
             guard let draft = try draft(for: ask.request) else {
                 return answer([ask], .plan(context.ledger.status(of: context.topology, isAlive: context.isAlive)))
@@ -235,7 +235,7 @@ struct Coordinator {
         }
     }
 
-    /// What needs no operator: stores, moves, the council, newcomers that admit themselves, the dead.
+    /// What needs no operator: stores, moves, the metadata quorum, joining nodes that admit themselves, the dead.
     private mutating func keepUp() {
         var draft = TopologyDraft(after: context.topology)
         draft.record(
@@ -245,12 +245,12 @@ struct Coordinator {
         draft.takeBack(isDead: context.isDead, isAway: context.isAway)
         draft.redirect(ledger: context.ledger, isAway: context.isAway)
         draft.start(options: context.options, isAlive: context.isAlive)
-        draft.moveCouncil(ledger: context.ledger, isDead: context.isDead)
+        draft.moveMetadataQuorum(ledger: context.ledger, isDead: context.isDead)
         let evicted = evictions.due(context)
         if !evicted.isEmpty {
             evict(evicted, &draft)
         } else if context.topology.plan == nil {
-            admitApplicants(&draft)
+            admitPendingNodes(&draft)
         } else {
             draft.finish(
                 maximumRemoved: context.options.maximumRemoved, ledger: context.ledger, isDead: context.isDead)
@@ -258,7 +258,7 @@ struct Coordinator {
         if draft.isChanged { propose(draft.topology, evicted: evicted) }
     }
 
-    private func answer(_ asks: [Ask], _ reply: ControlReply) {
+    private func answer(_ asks: [PendingControl], _ reply: ControlReply) {
         for ask in asks { context.answer(ask, reply) }
     }
 }

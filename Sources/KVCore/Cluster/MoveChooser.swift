@@ -45,7 +45,7 @@ struct MoveChooser {
     /// Those first that still count on a member given up for dead.
     mutating func choose() -> [ChangePlan.Target] {
         guard free > 0 else { return [] }
-        let lost = topology.members.filter { $0.standing == .lost }.map(\.number)
+        let lost = topology.members.filter { $0.status == .lost }.map(\.number)
         var urgent: [Candidate] = []
         var others: [Candidate] = []
         for target in plan.targets {
@@ -100,18 +100,18 @@ struct MoveChooser {
 
     /// Whether a move gets anywhere now: it needs majorities of both sets, and everyone it copies to.
     private func canProgress(_ assignment: Assignment, _ target: [NodeNumber]) -> Bool {
-        newcomers(assignment, target).allSatisfy(isAlive) && assignment.replicas.hasMajority(isAlive)
+        joiningNodes(assignment, target).allSatisfy(isAlive) && assignment.replicas.hasMajority(isAlive)
             && target.hasMajority(isAlive)
     }
 
-    private func newcomers(_ assignment: Assignment, _ target: [NodeNumber]) -> [NodeNumber] {
+    private func joiningNodes(_ assignment: Assignment, _ target: [NodeNumber]) -> [NodeNumber] {
         target.filter { !assignment.replicas.contains($0) }
     }
 
     /// Who would send and who would receive.
     private func burdened(_ assignment: Assignment, _ target: [NodeNumber]) -> Burdened {
         let sender = assignment.replicas.first(where: isAlive) ?? assignment.replicas.first
-        return Burdened(sender: sender, all: (sender.map { [$0] } ?? []) + newcomers(assignment, target))
+        return Burdened(sender: sender, all: (sender.map { [$0] } ?? []) + joiningNodes(assignment, target))
     }
 }
 

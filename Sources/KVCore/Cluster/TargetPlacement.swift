@@ -47,8 +47,8 @@ struct Substitutes {
     init(of members: [Member], isDead: (NodeNumber) -> Bool) {
         self.members = members.filter { $0.stays && !isDead($0.number) }
         avoided = Set(members.filter { $0.stays && isDead($0.number) }.map(\.number))
-        joining = Set(members.filter { $0.standing == .joining }.map(\.number))
-        lost = Set(members.filter { $0.standing == .lost }.map(\.number))
+        joining = Set(members.filter { $0.status == .joining }.map(\.number))
+        lost = Set(members.filter { $0.status == .lost }.map(\.number))
     }
 
     /// Takes a replica set that partitions are to have into account.
@@ -59,8 +59,8 @@ struct Substitutes {
 
     /// The target without members that are dead and do not hold the partition; what nobody else can take they keep.
     ///
-    /// Newcomers of the plan are waited for, so that one that is back in a while finds its share, unless the partition
-    /// has lost a replica.
+    /// Joining nodes of the plan are waited for, so that one that is back in a while finds its share, unless the
+    /// partition has lost a replica.
     mutating func replacing(_ target: [NodeNumber], from assignment: Assignment) -> [NodeNumber] {
         guard !avoided.isEmpty else { return target }
         let isUrgent = assignment.replicas.contains(where: lost.contains)

@@ -1,8 +1,8 @@
-// Moves: how partitions, and the council, get where they are to be.
+// Moves: how partitions, and the metadata quorum, get where they are to be.
 
 extension TopologyDraft {
     /// Makes the next replica set the present one, where that is ready.
-    mutating func complete(ledger: MoveLedger) {
+    mutating func complete(ledger: RebalanceProgress) {
         guard let plan = topology.plan else { return }
         let isReady = plan.targets.map { target in
             guard let assignment = base.assignment(of: target.partition), assignment.next != nil else { return false }
@@ -54,28 +54,31 @@ extension TopologyDraft {
         }
     }
 
-    /// Takes the council where it is to be, by one joint move at a time.
+    /// Takes the metadata quorum where it is to be, by one joint move at a time.
     ///
-    /// It moves when the partitions have: a newcomer has shown by then that it is up to it, and a plan whose newcomers
-    /// die can still be cancelled. Only whom the plan gives up for dead it loses first, as it has no vote to spare.
-    mutating func moveCouncil(ledger: MoveLedger, isDead: (NodeNumber) -> Bool) {
-        let council = base.council
-        let desired = Planner.council(
+    /// It moves when the partitions have: a joining node has shown by then that it is up to it, and a plan whose
+    /// joining nodes die can still be cancelled. Only whom the plan gives up for dead it loses first, as it has no vote
+    /// to spare.
+    mutating func moveMetadataQuorum(ledger: RebalanceProgress, isDead: (NodeNumber) -> Bool) {
+        let metadataQuorum = base.metadataQuorum
+        let desired = Planner.metadataQuorum(
             // A dead member keeps its seat but gets none.
-            of: topology.members.filter { council.replicas.contains($0.number) || !isDead($0.number) },
-            current: council.replicas)
-        if let next = council.next {
-            if ledger.report(on: base.councilPartition, council)?.isReady ?? false {
-                change { $0.council = council.changing(to: next, next: nil, at: $0.epoch) }
+            of: topology.members.filter { metadataQuorum.replicas.contains($0.number) || !isDead($0.number) },
+            current: metadataQuorum.replicas)
+        if let next = metadataQuorum.next {
+            if ledger.report(on: base.metadataPartition, metadataQuorum)?.isReady ?? false {
+                change { $0.metadataQuorum = metadataQuorum.changing(to: next, next: nil, at: $0.epoch) }
             } else if next != desired {
-                let other = desired.isPermutation(of: council.replicas) ? nil : desired
-                change { $0.council = council.changing(to: council.replicas, next: other, at: $0.epoch) }
+                let other = desired.isPermutation(of: metadataQuorum.replicas) ? nil : desired
+                change {
+                    $0.metadataQuorum = metadataQuorum.changing(to: metadataQuorum.replicas, next: other, at: $0.epoch)
+                }
             }
             return
         }
-        guard !desired.isPermutation(of: council.replicas), topology.plan?.isPaused != true else { return }
-        let hasLost = topology.members.contains { $0.standing == .lost && council.replicas.contains($0.number) }
+        guard !desired.isPermutation(of: metadataQuorum.replicas), topology.plan?.isPaused != true else { return }
+        let hasLost = topology.members.contains { $0.status == .lost && metadataQuorum.replicas.contains($0.number) }
         guard hasLost || topology.plan?.targets.isEmpty ?? true else { return }
-        change { $0.council = council.changing(to: council.replicas, next: desired, at: $0.epoch) }
+        change { $0.metadataQuorum = metadataQuorum.changing(to: metadataQuorum.replicas, next: desired, at: $0.epoch) }
     }
 }

@@ -3,7 +3,7 @@
 extension TopologyDraft {
     /// Begins a plan that gives the cluster these members.
     mutating func begin(
-        _ members: [Member], lastNumber: NodeNumber, reason: ChangePlan.Reason, ledger: MoveLedger,
+        _ members: [Member], lastNumber: NodeNumber, reason: ChangePlan.Reason, ledger: RebalanceProgress,
         isDead: (NodeNumber) -> Bool
     ) {
         let placement = Placement(of: members, in: topology, isDead: isDead)
@@ -18,13 +18,13 @@ extension TopologyDraft {
     }
 
     /// Makes the plan under way undo itself: who was to come goes, who was to go stays.
-    mutating func cancel(ledger: MoveLedger, isDead: (NodeNumber) -> Bool) {
+    mutating func cancel(ledger: RebalanceProgress, isDead: (NodeNumber) -> Bool) {
         guard var plan = topology.plan else { return }
         change { topology in
             for index in topology.members.indices {
-                switch topology.members[index].standing {
-                case .joining: topology.members[index].standing = .leaving
-                case .leaving: topology.members[index].standing = .active
+                switch topology.members[index].status {
+                case .joining: topology.members[index].status = .leaving
+                case .leaving: topology.members[index].status = .active
                 case .active, .lost: break
                 }
             }
@@ -42,11 +42,11 @@ extension TopologyDraft {
 
     /// Gives members up for dead while a plan is under way, and plans the rest of it anew. Partitions whose move is not
     /// touched by that go on with it.
-    mutating func giveUp(_ numbers: Set<NodeNumber>, ledger: MoveLedger, isDead: (NodeNumber) -> Bool) {
+    mutating func giveUp(_ numbers: Set<NodeNumber>, ledger: RebalanceProgress, isDead: (NodeNumber) -> Bool) {
         guard let before = ledger.status(of: topology, isAlive: { _ in true }) else { return }
         change { topology in
             for index in topology.members.indices where numbers.contains(topology.members[index].number) {
-                topology.members[index].standing = .lost
+                topology.members[index].status = .lost
             }
         }
         let placement = Placement(of: topology.members, in: topology, isDead: isDead)
@@ -54,7 +54,7 @@ extension TopologyDraft {
     }
 
     /// Gives partitions that were to be copied to members who are away other targets, while there are any.
-    mutating func redirect(ledger: MoveLedger, isAway: (NodeNumber) -> Bool) {
+    mutating func redirect(ledger: RebalanceProgress, isAway: (NodeNumber) -> Bool) {
         guard let plan = topology.plan, topology.members.contains(where: { $0.stays && isAway($0.number) }),
             let before = ledger.status(of: topology, isAlive: { _ in true })
         else { return }
@@ -75,7 +75,7 @@ extension TopologyDraft {
 
     /// What is left of a balanced placement when the targets are reached: where members were dead when those were made,
     /// or have died since, others hold what they were to get. Returns whether there is anything.
-    mutating func rebalance(ledger: MoveLedger, isDead: (NodeNumber) -> Bool) -> Bool {
+    mutating func rebalance(ledger: RebalanceProgress, isDead: (NodeNumber) -> Bool) -> Bool {
         guard !topology.members.contains(where: { $0.stays && isDead($0.number) }),
             let before = ledger.status(of: topology, isAlive: { _ in true })
         else { return false }
@@ -87,7 +87,7 @@ extension TopologyDraft {
 
     /// Changes what the plan is for to these, and takes back the moves that go elsewhere.
     private mutating func aim(
-        at targets: [ChangePlan.Target], minimum: Int, after before: PlanStatus, ledger: MoveLedger
+        at targets: [ChangePlan.Target], minimum: Int, after before: PlanStatus, ledger: RebalanceProgress
     ) {
         guard var plan = topology.plan else { return }
         let aims = Dictionary(uniqueKeysWithValues: targets.map { ($0.partition, $0.replicas) })

@@ -41,25 +41,26 @@ struct TopologyDraft {
         change { $0.plan?.isPaused = isPaused }
     }
 
-    /// Ends the plan, if everything it was for has come about: partitions and council are where they are to be since
-    /// the last epoch at the latest, so who is removed here has had no say any more.
+    /// Ends the plan, if everything it was for has come about: partitions and metadata quorum are where they are to be
+    /// since the last epoch at the latest, so who is removed here has had no say any more.
     ///
-    /// A newcomer that is dead is waited for: it has not got its share. Where others took what the dead were to get,
-    /// and nobody is dead any more, the plan goes on until the placement is balanced.
-    mutating func finish(maximumRemoved: Int, ledger: MoveLedger, isDead: (NodeNumber) -> Bool) {
-        guard let plan = topology.plan, plan.targets.isEmpty, base.council.next == nil,
-            topology.council == base.council
+    /// A joining node that is dead is waited for: it has not got its share. Where others took what the dead were to
+    /// get, and nobody is dead any more, the plan goes on until the placement is balanced.
+    mutating func finish(maximumRemoved: Int, ledger: RebalanceProgress, isDead: (NodeNumber) -> Bool) {
+        guard let plan = topology.plan, plan.targets.isEmpty, base.metadataQuorum.next == nil,
+            topology.metadataQuorum == base.metadataQuorum
         else { return }
-        if topology.members.contains(where: { $0.standing == .joining && isDead($0.number) }) { return }
+        if topology.members.contains(where: { $0.status == .joining && isDead($0.number) }) { return }
         if rebalance(ledger: ledger, isDead: isDead) { return }
         let gone = topology.members.filter { !$0.stays }
-        guard !topology.council.replicas.contains(where: { number in gone.contains { $0.number == number } }) else {
+        guard !topology.metadataQuorum.replicas.contains(where: { number in gone.contains { $0.number == number } })
+        else {
             return
         }
         change { topology in
             topology.plan = nil
             topology.members.removeAll { !$0.stays }
-            for index in topology.members.indices { topology.members[index].standing = .active }
+            for index in topology.members.indices { topology.members[index].status = .active }
             topology.removed += gone.map { RemovedMember(number: $0.number, id: $0.id, store: $0.store) }
             topology.removed.sort { $0.number < $1.number }
             topology.removed.removeFirst(max(topology.removed.count - max(maximumRemoved, 0), 0))

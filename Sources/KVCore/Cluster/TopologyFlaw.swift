@@ -43,8 +43,8 @@ extension Topology {
         for (partition, assignment) in assignments.enumerated() where !isSound(assignment, present) {
             return "partition \(partition) is out of order"
         }
-        guard isSound(council, present), council.replicas.count <= Self.maximumCouncil,
-            council.next?.count ?? 0 <= Self.maximumCouncil
+        guard isSound(metadataQuorum, present), metadataQuorum.replicas.count <= Self.maximumMetadataQuorum,
+            metadataQuorum.next?.count ?? 0 <= Self.maximumMetadataQuorum
         else { return "its council is out of order" }
         return nil
     }
@@ -57,7 +57,7 @@ extension Topology {
 
     private var flawOfPlan: String? {
         guard let plan else {
-            let isAtRest = members.allSatisfy { $0.standing == .active } && assignments.allSatisfy { $0.next == nil }
+            let isAtRest = members.allSatisfy { $0.status == .active } && assignments.allSatisfy { $0.next == nil }
             return isAtRest ? nil : "something moves without a plan"
         }
         guard (1...epoch).contains(plan.id), plan.moves >= 0, plan.minimum >= 0 else {

@@ -6,7 +6,7 @@
 /// - One that does not goes on with its last replicas alone. There are two at most of five, and of two each is needed
 ///   for a majority: whatever either holds is found. What only lost replicas held is lost.
 /// - The members that are lost count as given up for dead, and a plan gives every partition its replicas again.
-/// - The council is made of survivors. What its register holds is older, and is replaced (`Epoch.generation`).
+/// - The metadata quorum is made of survivors. What its register holds is older, and is replaced (`Epoch.generation`).
 ///
 /// The epoch begins a new generation, above whatever else may have been chosen, so whoever comes back learns that it is
 /// outdated. It follows from the topology and what is lost: survivors that compute it from the same come to the same,
@@ -63,9 +63,9 @@ package struct TopologyRecovery: Sendable {
         for index in next.members.indices {
             // Who was to leave is needed now; who was to join is a member all the more.
             if gone.contains(next.members[index].number) {
-                next.members[index].standing = .lost
-            } else if next.members[index].standing == .leaving {
-                next.members[index].standing = .active
+                next.members[index].status = .lost
+            } else if next.members[index].status == .leaving {
+                next.members[index].status = .active
             }
         }
         lost = next.members.filter { !$0.stays }
@@ -99,8 +99,9 @@ package struct TopologyRecovery: Sendable {
                     add --accept-loss
                     """)
         }
-        next.council = next.council.changing(
-            to: Planner.council(of: next.members, current: next.council.replicas.filter(survivors.contains)),
+        next.metadataQuorum = next.metadataQuorum.changing(
+            to: Planner.metadataQuorum(
+                of: next.members, current: next.metadataQuorum.replicas.filter(survivors.contains)),
             next: nil, at: next.epoch)
         next.plan = nil
         let placement = Placement(of: next.members, in: next, isDead: { _ in false })
@@ -114,7 +115,7 @@ package struct TopologyRecovery: Sendable {
     }
 
     private static func numbers(of ids: [String], in topology: Topology) throws(Refusal) -> Set<NodeNumber> {
-        var numbers = Set(topology.members.filter { $0.standing == .lost }.map(\.number))
+        var numbers = Set(topology.members.filter { $0.status == .lost }.map(\.number))
         guard !ids.isEmpty else { throw Refusal(description: "name the members that are lost for good (--lost)") }
         for id in ids {
             let named = topology.members.filter { $0.id == id }
@@ -131,10 +132,13 @@ package struct TopologyRecovery: Sendable {
     private static func fate(of assignment: Assignment, _ survivors: Set<NodeNumber>) -> Fate {
         var left = assignment.replicas.filter(survivors.contains)
         if left.count > assignment.replicas.count / 2 { return .kept }
-        let newcomers = (assignment.next ?? []).filter { survivors.contains($0) && !assignment.replicas.contains($0) }
-        if left.isEmpty { return newcomers.isEmpty ? .gone : .unfinished(newcomers) }
-        // What was chosen while it moved is at newcomers as well. Of two each is needed for a majority, of more not.
-        if left.count == 1, let newcomer = newcomers.first { left.append(newcomer) }
+        let joiningNodes = (assignment.next ?? []).filter {
+            survivors.contains($0) && !assignment.replicas.contains($0)
+        }
+        if left.isEmpty { return joiningNodes.isEmpty ? .gone : .unfinished(joiningNodes) }
+        // What was chosen while it moved is at joining nodes as well. Of two each is needed for a majority, of more
+        // not.
+        if left.count == 1, let joiningNode = joiningNodes.first { left.append(joiningNode) }
         return .reduced(left)
     }
 
@@ -192,5 +196,5 @@ extension Epoch {
 
 extension Topology {
     /// Whether it was made by a recovery and not changed since: its register need not hold anything yet.
-    var isRecovery: Bool { epoch.generation > 0 && plan?.id == epoch && council.changed == epoch }
+    var isRecovery: Bool { epoch.generation > 0 && plan?.id == epoch && metadataQuorum.changed == epoch }
 }

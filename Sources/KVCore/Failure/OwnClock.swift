@@ -1,4 +1,4 @@
-/// Time as a process lived it. While it was paused or starved it could not hear anybody, so that time counts for
+/// Time as a process lived it. While it was paused or throttled it could not hear anybody, so that time counts for
 /// little.
 ///
 /// A gap above `maximumStep` between two calls counts as nothing the first time, so that whatever came meanwhile is

@@ -1,4 +1,4 @@
-/// Holds an opinion on which members can be talked to, in both directions.
+/// Holds an status on which members can be talked to, in both directions.
 ///
 /// This node's own link to a peer must stand, so that what is sent arrives, and the peer must be heard, so that answers
 /// do. A link that is reset counts at once: a killed process is passed over long before a failure detector notices.
@@ -73,7 +73,7 @@ package struct Reachability: Sendable {
         if state.up == nil { change(node) { _ in } }
     }
 
-    /// The failure detector's opinion changed. One it has said nothing of counts as alive.
+    /// The failure detector's status changed. One it has said nothing of counts as alive.
     package mutating func liveness(_ node: NodeNumber, _ liveness: Liveness) { change(node) { $0.liveness = liveness } }
 
     /// Time has passed: to be given a few times in `silence`.

@@ -40,10 +40,10 @@ extension Swim {
     /// Different members by lot, fewer where not so many fit.
     mutating func draw(_ count: Int, where fits: (SwimPeer) -> Bool) -> [NodeNumber] {
         var drawn: [NodeNumber] = []
-        for place in urn.indices {
+        for place in shuffled.indices {
             guard drawn.count < count else { break }
-            urn.swapAt(place, Int.random(in: place..<urn.count, using: &random))
-            if let index = index(of: urn[place]), fits(peers[index]) { drawn.append(urn[place]) }
+            shuffled.swapAt(place, Int.random(in: place..<shuffled.count, using: &random))
+            if let index = index(of: shuffled[place]), fits(peers[index]) { drawn.append(shuffled[place]) }
         }
         return drawn
     }

@@ -1,10 +1,10 @@
 extension Swim {
     /// Pings the member whose turn it is. The dead are passed over, as are those being probed already.
     mutating func probeNext() {
-        for _ in 0..<turns.count {
-            if turn >= turns.count { turn = 0 }
-            let target = turns[turn]
-            turn += 1
+        for _ in 0..<probeOrder.count {
+            if nextInOrder >= probeOrder.count { nextInOrder = 0 }
+            let target = probeOrder[nextInOrder]
+            nextInOrder += 1
             guard let index = index(of: target), peers[index].liveness != .dead,
                 !probes.contains(where: { $0.target == target })
             else { continue }
@@ -48,11 +48,11 @@ extension Swim {
         guard !isVouched(probe.target) else { return effects.append(.unanswered(probe.target)) }
         if probe.helpers.isEmpty {
             // Nobody to tell whether it is the other's fault or one's own.
-            if probe.wasAlive { doubtSelf(1) }
+            if probe.wasAlive { worsenHealth(1) }
         } else {
-            doubtSelf(probe.silent.count)
+            worsenHealth(probe.silent.count)
         }
-        accuse(probe.target)
+        suspect(probe.target)
     }
 
     mutating func acknowledged(_ sequence: UInt32, by node: NodeNumber) {
@@ -100,12 +100,12 @@ extension Swim {
 
     /// Pings a dead member that may be well: told what is thought of it, it refutes that. So both sides of a healed
     /// partition find each other again. By lot, so that each dead member is pinged no oftener than a living one.
-    mutating func knockAtOneDead() {
+    mutating func probeOneDead() {
         guard !dead.isEmpty,
             Int.random(in: 0...aliveCount, using: &random) < options.probesPerInterval * dead.count
         else { return }
-        knock = (knock + 1) % dead.count
-        send(.ping(sequence: nextSequence()), to: dead[knock])
+        deadProbe = (deadProbe + 1) % dead.count
+        send(.ping(sequence: nextSequence()), to: dead[deadProbe])
     }
 
     private mutating func nextSequence() -> UInt32 {

@@ -1,4 +1,4 @@
-/// Holds an opinion on which members run: alive, suspect or dead.
+/// Holds an status on which members run: alive, suspect or dead.
 ///
 /// It is SWIM (Das, Gupta and Motivala, 2002) with Lifeguard (Dadgar, Phillips and Currey, 2017). Every node pings a
 /// few members in turn each interval; one that does not answer is pinged through others, then suspected, and, unless it
@@ -40,13 +40,13 @@ package struct Swim: Sendable {
     /// Ascending by number.
     var peers: [SwimPeer] = []
     /// The order in which members are probed. It stays, so that the time between two probes of one is bounded.
-    var turns: [NodeNumber] = []
-    var turn = 0
+    var probeOrder: [NodeNumber] = []
+    var nextInOrder = 0
     /// The same members, in the order in which they were last drawn.
-    var urn: [NodeNumber] = []
+    var shuffled: [NodeNumber] = []
     var suspects: [NodeNumber] = []
     var dead: [NodeNumber] = []
-    var knock = 0
+    var deadProbe = 0
     var probes: [SwimProbe] = []
     var relays: [SwimRelay] = []
     var rumors = Rumors()
@@ -55,7 +55,7 @@ package struct Swim: Sendable {
     var sequence: UInt32
     private var nextProbe: Instant
     private var nextGossip: Instant
-    private var nextKnock: Instant
+    private var nextDeadProbe: Instant
 
     /// - Parameters:
     ///   - incarnation: higher than any that this member had before: its boot counter shifted left by 32.
@@ -70,7 +70,7 @@ package struct Swim: Sendable {
         sequence = UInt32(truncatingIfNeeded: random.next())
         nextProbe = now + options.probeInterval.scaled(UInt64.random(in: 0..<1000, using: &random), over: 3000)
         nextGossip = now + options.gossipInterval
-        nextKnock = now + options.probeInterval
+        nextDeadProbe = now + options.probeInterval
         rumors.begin(me)
     }
 
@@ -82,14 +82,14 @@ package struct Swim: Sendable {
         for number in peers.map(\.number) where !wanted.contains(number) { forget(number) }
         for number in wanted.sorted() where index(of: number) == nil {
             peers.insert(SwimPeer(number: number, now: clock.time), at: position(of: number))
-            let place = Int.random(in: 0...turns.count, using: &random)
-            turns.insert(number, at: place)
-            if place <= turn { turn += 1 }
-            urn.append(number)
+            let place = Int.random(in: 0...probeOrder.count, using: &random)
+            probeOrder.insert(number, at: place)
+            if place <= nextInOrder { nextInOrder += 1 }
+            shuffled.append(number)
         }
     }
 
-    /// The opinion of a member; nil of a stranger.
+    /// The status of a member; nil of a stranger.
     package func liveness(of node: NodeNumber) -> Liveness? {
         node == me ? .alive : index(of: node).map { peers[$0].liveness }
     }
@@ -104,7 +104,7 @@ package struct Swim: Sendable {
         var reply = Reply()
         for update in message.updates { consider(update, from: from, &reply) }
         // Accused, it may be as alive as its message: it can say so once it knows.
-        let isAccused = peers[sender].liveness != .alive && peers[sender].incarnation == message.incarnation
+        let isSuspected = peers[sender].liveness != .alive && peers[sender].incarnation == message.incarnation
         switch message.kind {
         case .ping(let sequence):
             send(.ack(sequence: sequence), to: from, first: reply.corrections)
@@ -114,7 +114,7 @@ package struct Swim: Sendable {
         case .nack(let sequence): declined(sequence, by: from)
         case .gossip: break
         }
-        if isAccused || reply.isNeeded { tell(from, first: reply.corrections) }
+        if isSuspected || reply.isNeeded { tell(from, first: reply.corrections) }
     }
 
     /// `node` has just been heard over a connection (memberlist pings over TCP where UDP fails; here connections stand,
@@ -141,9 +141,9 @@ package struct Swim: Sendable {
             nextProbe = max(nextProbe + slot, time)
             probeNext()
         }
-        if time >= nextKnock {
-            nextKnock = time + options.probeInterval
-            knockAtOneDead()
+        if time >= nextDeadProbe {
+            nextDeadProbe = time + options.probeInterval
+            probeOneDead()
         }
         if time >= nextGossip {
             nextGossip = time + options.gossipInterval
@@ -160,18 +160,18 @@ package struct Swim: Sendable {
         let lateness = clock.advance(to: now, isTick: isTick)
         guard lateness > .zero else { return }
         let intervals = lateness.nanoseconds / options.probeInterval.nanoseconds
-        doubtSelf(1 + Int(clamping: min(intervals, UInt64(max(options.maximumHealthScore, 0)))))
+        worsenHealth(1 + Int(clamping: min(intervals, UInt64(max(options.maximumHealthScore, 0)))))
     }
 
-    mutating func doubtSelf(_ points: Int) { healthScore = min(healthScore + points, options.maximumHealthScore) }
+    mutating func worsenHealth(_ points: Int) { healthScore = min(healthScore + points, options.maximumHealthScore) }
 
     private mutating func forget(_ number: NodeNumber) {
         peers.removeAll { $0.number == number }
-        if let place = turns.firstIndex(of: number) {
-            turns.remove(at: place)
-            if place < turn { turn -= 1 }
+        if let place = probeOrder.firstIndex(of: number) {
+            probeOrder.remove(at: place)
+            if place < nextInOrder { nextInOrder -= 1 }
         }
-        urn.removeAll { $0 == number }
+        shuffled.removeAll { $0 == number }
         suspects.removeAll { $0 == number }
         dead.removeAll { $0 == number }
         probes.removeAll { $0.target == number }

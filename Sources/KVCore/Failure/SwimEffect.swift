@@ -2,7 +2,7 @@
 package enum SwimEffect: Hashable, Sendable {
     /// Send it as one datagram, once.
     case send(NodeNumber, GossipMessage)
-    /// The opinion of a member is another than before.
+    /// The status of a member is another than before.
     case changed(NodeNumber, Liveness)
     /// It has not answered a probe and is heard over a connection: datagrams do not pass.
     case unanswered(NodeNumber)

@@ -39,7 +39,7 @@ package struct SwimOptions: Hashable, Sendable {
     package var maximumRelays = 256
     /// For so long a member counts as answering that has been heard over a connection.
     package var vouchTime = Nanoseconds.milliseconds(1000)
-    /// Members told directly that they are accused, at most once in this time each.
+    /// Members told directly that they are suspected, at most once in this time each.
     package var tellingInterval: Nanoseconds
 
     package static let minimumInterval = Nanoseconds.milliseconds(20)

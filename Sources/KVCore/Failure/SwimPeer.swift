@@ -6,10 +6,10 @@ struct SwimPeer: Sendable {
     var liveness = Liveness.alive
     /// When a suspicion began, and who holds it, this node included: the first accuser and those who confirm.
     var suspectSince: Instant
-    var accusers: [NodeNumber] = []
-    /// Who formed the opinion held here; of a suspicion, the first.
+    var suspecting: [NodeNumber] = []
+    /// Who formed the status held here; of a suspicion, the first.
     var source: NodeNumber
-    /// Not told out of turn before that it is accused.
+    /// Not told out of turn before that it is suspected.
     var tellAfter: Instant
     /// It is heard over connections: a probe that fails until then says something of datagrams, and nothing of it.
     var vouchedUntil: Instant
@@ -22,16 +22,16 @@ struct SwimPeer: Sendable {
         vouchedUntil = now
     }
 
-    /// The opinion held here, as it is passed on: of a suspect once for each accuser, as they confirm each other.
+    /// The status held here, as it is passed on: of a suspect once for each accuser, as they confirm each other.
     var updates: [GossipUpdate] {
-        (accusers.isEmpty ? [source] : accusers).map {
+        (suspecting.isEmpty ? [source] : suspecting).map {
             GossipUpdate(node: number, incarnation: incarnation, liveness: liveness, source: $0)
         }
     }
 
     /// Whether `update` overrules what is held here.
     ///
-    /// A higher incarnation always does: only the member itself raises it. At the same one the graver opinion holds, or
+    /// A higher incarnation always does: only the member itself raises it. At the same one the graver status holds, or
     /// else two nodes would go on telling each other the opposite.
     func isOverruled(by update: GossipUpdate) -> Bool {
         update.incarnation > incarnation

@@ -1,4 +1,4 @@
-/// A change of membership under way, as the topology records it: whoever leads the council carries it on.
+/// A change of membership under way, as the topology records it: whoever leads the metadata quorum carries it on.
 package struct ChangePlan: Hashable, Sendable {
     /// The epoch in which it began.
     package var id: Epoch

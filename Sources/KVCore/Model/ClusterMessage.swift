@@ -4,17 +4,17 @@ package enum ClusterMessage: Hashable, Sendable {
     case topologyWanted(above: Epoch)
     /// A topology known to be chosen.
     case topology(Topology)
-    /// To the council: how the partitions that the sender leads are doing. Now and then.
+    /// To the metadata quorum: how the partitions that the sender leads are doing. Now and then.
     case report(NodeReport)
     /// From a node that is no member: it runs, and waits to be admitted. Now and then.
-    case announce(Applicant)
+    case announce(PendingNode)
     /// To the coordinator, on an operator's behalf. Delivered at most once.
-    case ask(RequestID, ControlRequest)
-    case told(RequestID, ControlReply)
+    case control(RequestID, ControlRequest)
+    case controlReply(RequestID, ControlReply)
 }
 
 /// A node that waits to be admitted.
-package struct Applicant: Hashable, Sendable {
+package struct PendingNode: Hashable, Sendable {
     package var id: String
     package var client: Address
     package var peer: Address
@@ -74,7 +74,7 @@ package struct MoveReport: Hashable, Sendable {
     package var partition: PartitionID
     /// The configuration it is about: `Assignment.changed`.
     package var changed: Epoch
-    /// Bytes sent to the newcomers so far, and what there is to send them.
+    /// Bytes sent to the joining nodes so far, and what there is to send them.
     package var sent: UInt64
     package var total: UInt64
     /// Every record is on majorities of both sets, and the leader belongs to the next: it may become the present one.

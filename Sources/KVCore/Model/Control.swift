@@ -15,12 +15,12 @@ package enum ControlReply: Hashable, Sendable {
     case refused(ControlRefusal, String)
     /// It may have begun, or may yet: look at the plan.
     case unknown
-    /// The receiver does not lead the council; who does, if known.
+    /// The receiver does not lead the metadata quorum; who does, if known.
     case notCoordinator(hint: NodeNumber?)
 }
 
 package enum ControlRefusal: UInt8, Hashable, Sendable, CaseIterable {
-    /// No such member, or no such applicant.
+    /// No such member, or no such pending node.
     case noSuchNode = 1
     /// Another plan is under way.
     case planUnderWay = 2

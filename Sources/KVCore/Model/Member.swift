@@ -12,10 +12,10 @@ package struct Member: Hashable, Sendable {
     package var weight: Int
     /// Names its data directory. Nil where a first member has not been heard of yet.
     package var store: UUID128?
-    package var standing: Standing
+    package var status: Status
 
     /// What is to become of a member.
-    package enum Standing: UInt8, Hashable, Sendable, CaseIterable {
+    package enum Status: UInt8, Hashable, Sendable, CaseIterable {
         case active = 1
         /// Admitted, and being given its share.
         case joining = 2
@@ -27,7 +27,7 @@ package struct Member: Hashable, Sendable {
 
     package init(
         number: NodeNumber, id: String, client: Address, peer: Address, zone: String, weight: Int,
-        store: UUID128? = nil, standing: Standing = .active
+        store: UUID128? = nil, status: Status = .active
     ) {
         self.number = number
         self.id = id
@@ -36,11 +36,11 @@ package struct Member: Hashable, Sendable {
         self.zone = zone
         self.weight = weight
         self.store = store
-        self.standing = standing
+        self.status = status
     }
 
     /// Whether it is to hold data when the plan under way is done.
-    package var stays: Bool { standing == .active || standing == .joining }
+    package var stays: Bool { status == .active || status == .joining }
 }
 
 package struct RemovedMember: Hashable, Sendable {

@@ -5,7 +5,7 @@ extension PeerMessage {
         switch self {
         case .replica(_, let message): message.heldBytes
         case .request(let header, _): 256 + header.key.bytes.count
-        case .reply(_, .peeked(let record)): 256 + (record?.value?.count ?? 0)
+        case .reply(_, .quorumReadReply(let record)): 256 + (record?.value?.count ?? 0)
         case .reply(_, .forwarded), .shards, .node: 256
         }
     }
@@ -20,7 +20,7 @@ extension ReplicaMessage {
         case .leavesResult(_, let leaves, let contents): 256 + 16 * leaves.count + 8 * contents.count
         case .entriesResult(_, let entries): entries.reduce(256) { $0 + $1.key.bytes.count + 64 }
         case .preVote, .preVoteResult, .prepare, .promise, .reject, .transfer, .accepted, .confirm, .confirmed, .leaves,
-            .entries, .purge, .relinquish, .relinquished, .abstain, .consult, .complete, .completed:
+            .entries, .purge, .dropReplica, .replicaDropped, .abstain, .consult, .complete, .completed:
             128
         }
     }

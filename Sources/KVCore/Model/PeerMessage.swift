@@ -103,7 +103,7 @@ package enum ReplicaMessage: Hashable, Sendable {
     /// The leader has come to rest and asks the receiver to prepare.
     case transfer
 
-    // To write, and to mend a replica that missed a write.
+    // To write, and to repair a replica that missed a write.
     case accept(key: Key, record: Record)
     /// The replica durably holds this version of the key or a later one. `sequence` is that of the accepted record's
     /// version; `version.ballot` differs from the header's when an old record was re-sent.
@@ -130,9 +130,9 @@ package enum ReplicaMessage: Hashable, Sendable {
     case purge(floor: Version)
     /// The sender is no replica of the partition since this configuration, and still holds its copy. (The ballot means
     /// nothing.)
-    case relinquish
+    case dropReplica
     /// From the leader, settled under that configuration or a later one: the receiver's copy is not needed any more.
-    case relinquished
+    case replicaDropped
 
     // To count with a copy that lost power and may lack what it has acknowledged. Since version 4 of the peer protocol;
     // a peer of the version before is not answered.
@@ -151,8 +151,8 @@ package enum ReplicaMessage: Hashable, Sendable {
         case .preVote, .prepare, .transfer, .accept, .confirm, .read, .leaves, .entries, .purge, .consult, .complete:
             true
         case .preVoteResult, .promise, .reject, .accepted, .confirmed, .readResult, .leavesResult, .entriesResult,
-            .relinquish,
-            .relinquished, .abstain, .completed:
+            .dropReplica,
+            .replicaDropped, .abstain, .completed:
             false
         }
     }
@@ -165,25 +165,25 @@ package enum RequestMessage: Hashable, Sendable {
     /// once. Answered by `forwarded`. Since version 4 of the peer protocol.
     case relay(timeout: Nanoseconds, command: Command)
     /// Read the receiver's own copy, chosen or not.
-    case peek
+    case quorumRead
 }
 
 package enum ReplyMessage: Hashable, Sendable {
     case forwarded(ForwardResult)
     /// The receiver's durable copy; nil where it holds nothing.
-    case peeked(Record?)
+    case quorumReadReply(Record?)
 }
 
 package enum ShardsMessage: Hashable, Sendable {
     /// The sender leads these partitions: a summary for the replicas of them, now and then.
-    case leading(epoch: Epoch, [Leadership])
+    case leaderHeartbeat(epoch: Epoch, [Leadership])
     /// The sender's topology is newer than that of the request it answers.
     case outdated(epoch: Epoch)
 }
 
 package enum NodeMessage: Hashable, Sendable {
     /// The sender holds this much.
-    case heartbeat(PartitionUsage)
+    case usageReport(PartitionUsage)
     /// This much of one of the sender's stores is on its disk: the number of a batch, which only grows. Since version 4
     /// of the peer protocol.
     case progress(shard: UInt16, batch: UInt64)

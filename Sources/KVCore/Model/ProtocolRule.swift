@@ -33,10 +33,10 @@ package enum ProtocolRule: Int, CaseIterable, Sendable {
     case showChosen
     /// An answer rested on a record that expired before it was chosen, so the operation was executed again.
     case reviewExpired
-    /// A change was not judged on a record in flight that may expire before it is chosen.
+    /// A change was not evaluated on a record in flight that may expire before it is chosen.
     case awaitExpiring
     /// A tombstone was put above an earlier leader's expired record before anybody was told of that.
-    case buryExpired
+    case tombstoneExpired
     /// Operations were held, as no majority was in touch.
     case holdAlone
     /// What another leader had overruled was reported as unknown.
@@ -54,7 +54,7 @@ package enum ProtocolRule: Int, CaseIterable, Sendable {
     /// Tombstones stayed, as not every replica was known to hold them.
     case holdTombstones
     /// Leaders gave up the lead: over a stalled disk, a full one, without a majority; and handed it over in good order.
-    case yieldStalled, yieldFull, yieldLonely, handOver
+    case yieldStalled, yieldFull, yieldLonely, transferLeadership
     /// A copy that could not be read told nobody that it is empty.
     case rememberDamaged
     /// A copy that may lack records abstained; and a leader was elected by all, as too few copies were whole.

@@ -4,7 +4,7 @@ struct Quorum {
     /// Everyone in either set, the current one first and in its order.
     let members: [NodeNumber]
     /// Indices of the members, the likeliest leader first: while the partition moves, those who stay before those who
-    /// leave, as they need not hand over again, and the newcomers, whose copies begin empty, last.
+    /// leave, as they need not hand over again, and the joining nodes, whose copies begin empty, last.
     let preference: [Int]
     /// Everyone in either set.
     let all: ReplicaMask
@@ -45,7 +45,7 @@ struct Quorum {
     var isJoint: Bool { next != nil }
 
     /// It comes with the move under way: its copy began empty.
-    func isNewcomer(_ index: Int) -> Bool { !current.contains(index) }
+    func isJoiningNode(_ index: Int) -> Bool { !current.contains(index) }
 
     /// Whether it is to hold the partition in the end.
     func stays(_ index: Int) -> Bool { next?.contains(index) ?? true }

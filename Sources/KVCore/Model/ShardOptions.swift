@@ -7,19 +7,19 @@ package struct ShardOptions: Sendable {
     /// A majority that was asked to confirm a leader and has not by then: the other replicas are asked as well.
     package var hedge = Nanoseconds.milliseconds(20)
     /// For so long no confirmation is to rest on a replica that was late with one.
-    package var distrust = Nanoseconds.milliseconds(1000)
+    package var hedgeTime = Nanoseconds.milliseconds(1000)
     /// A replica asked whether it sees a leader is asked again after this, if no majority has said that it sees none.
     package var preVoteRetry = Nanoseconds.milliseconds(50)
     /// How often a leader tells the replicas that it leads, and every node all others that it runs.
-    package var beacon = Nanoseconds.milliseconds(300)
+    package var leaderHeartbeat = Nanoseconds.milliseconds(300)
     /// A leader not heard of for so long is taken to be gone, whatever the failure detector says.
     package var leaderTimeout = Nanoseconds.milliseconds(1500)
     /// A leader that has not been in touch with a majority for so long gives up the lead (etcd's CheckQuorum).
     package var lonely = Nanoseconds.milliseconds(500)
     /// How long a candidate waits for its majority.
     package var candidacy = Nanoseconds.milliseconds(1000)
-    /// The same for one that carries on changes of its last leadership: giving up would leave their outcome unknown.
-    package var carryingCandidacy = Nanoseconds.milliseconds(5000)
+    /// The same for one that re-proposes changes of its last leadership: giving up would leave their outcome unknown.
+    package var reproposingCandidacy = Nanoseconds.milliseconds(5000)
     /// At most this long, at random, before a candidate that failed tries again (Raft's way out of duels).
     package var backoff = Nanoseconds.milliseconds(300)
     /// A replica that is not the first in touch waits this long for each that is before it, then leads itself.
@@ -38,7 +38,7 @@ package struct ShardOptions: Sendable {
     package var declined = Nanoseconds.milliseconds(5000)
     /// A peer back in touch gets its leaderships again after this.
     package var handbackDelay = Nanoseconds.milliseconds(1000)
-    /// A hand-over not finished by then is given up, and tried again after `handbackDelay`.
+    /// A leadership transfer not finished by then is given up, and tried again after `handbackDelay`.
     package var transferTimeout = Nanoseconds.milliseconds(1000)
     /// A read that its leader has not answered by then is tried at a majority of replicas as well.
     package var leaderlessAfter = Nanoseconds.milliseconds(50)
@@ -51,7 +51,7 @@ package struct ShardOptions: Sendable {
     /// How often a leader looks for expired records in one leaf of a partition that has records with an expiry.
     package var sweep = Nanoseconds.milliseconds(250)
     /// How often a node asks whether the copies of partitions it has lost may be deleted.
-    package var relinquish = Nanoseconds.milliseconds(500)
+    package var dropReplica = Nanoseconds.milliseconds(500)
     /// How long a chosen write waits for the slower replicas before they count as having missed it.
     package var stragglers = Nanoseconds.milliseconds(1000)
 
@@ -62,9 +62,9 @@ package struct ShardOptions: Sendable {
     /// Keys remembered for a peer that missed them, in one partition; past it, the hash trees find them.
     package var maximumMissed = 1024
     /// Records on their way to a lagging peer, in one partition.
-    package var mendWindow = 64
+    package var repairWindow = 64
     /// Bytes of such records, over all partitions, for one peer.
-    package var mendBytes = 8 << 20
+    package var repairBytes = 8 << 20
     /// Keys being recovered at a time while a partition settles.
     package var settleWindow = 64
     /// Bytes of records that were proposed and are not yet at every replica, over all partitions. At it, writes are
@@ -75,17 +75,17 @@ package struct ShardOptions: Sendable {
     package var peerWindow = 8 << 20
     /// Bytes a second of the slowest link that is waited for before anything is sent over it again.
     package var slowestLink = 4 << 20
-    /// Bytes a second sent to the newcomers of partitions that move, from one shard; 0 is no limit.
+    /// Bytes a second sent to the joining nodes of partitions that move, from one shard; 0 is no limit.
     package var moveRate = 0
     /// Messages of configurations that this node has yet to hear of, kept until then, and their bytes.
     package var maximumEarly = 4096
     package var maximumEarlyBytes = 32 << 20
     /// Copies deleted at a time after their partitions have left.
-    package var maximumRelinquished = 64
+    package var maximumDropped = 64
     /// Expired records turned into tombstones at a time, in one partition.
     package var maximumExpired = 64
     /// The same before a page of a listing, or a count, is told.
-    package var maximumBuried = 1024
+    package var maximumTombstoned = 1024
     /// Answers to other nodes that wait until what they tell of is durable; more are not given, and are asked for
     /// again.
     package var maximumDeferred = 100_000
@@ -125,11 +125,11 @@ package struct BrokenRules: OptionSet, Sendable {
     package static let confirmReads = Self(rawValue: 1 << 0)
     /// A failed condition is answered only from a value known to be chosen.
     package static let answerOnlyChosen = Self(rawValue: 1 << 1)
-    /// A change is not judged on a record in flight that may have expired before it is chosen.
+    /// A change is not evaluated on a record in flight that may have expired before it is chosen.
     package static let awaitExpiring = Self(rawValue: 1 << 2)
     /// A record is found expired only above a tombstone: an earlier leader's, and the leader's own as well.
-    package static let buryExpired = Self(rawValue: 1 << 3)
-    package static let buryOwn = Self(rawValue: 1 << 4)
+    package static let tombstoneExpired = Self(rawValue: 1 << 3)
+    package static let tombstoneOwn = Self(rawValue: 1 << 4)
     /// A write is acknowledged when a majority holds it, not at the first.
     package static let majorityAcknowledges = Self(rawValue: 1 << 5)
     /// A partition is settled at once only if a majority has the leader's root.

@@ -57,7 +57,8 @@ package struct Assignment: Hashable, Sendable {
 /// The epoched document that says who the members are and where each partition lives.
 ///
 /// It is itself a register of the store, under the same protocol: the key `Topology.key` of the partition
-/// `councilPartition`, whose replicas are the council. Nodes act on a topology only once it is known to be chosen.
+/// `metadataPartition`, whose replicas are the metadata quorum. Nodes act on a topology only once it is known to be
+/// chosen.
 package struct Topology: Hashable, Sendable {
     package var clusterID: UUID128
     package var epoch: Epoch
@@ -70,18 +71,18 @@ package struct Topology: Hashable, Sendable {
     package var removed: [RemovedMember]
     /// One for each partition, by its number.
     package var assignments: [Assignment]
-    /// Where the topology itself lives: an odd number of members, at most `maximumCouncil`.
-    package var council: Assignment
+    /// Where the topology itself lives: an odd number of members, at most `maximumMetadataQuorum`.
+    package var metadataQuorum: Assignment
     /// The change under way.
     package var plan: ChangePlan?
 
-    package static let maximumCouncil = 5
-    /// The register's key in the council's partition.
+    package static let maximumMetadataQuorum = 5
+    /// The register's key in the metadata quorum's partition.
     package static let key = Key("topology")
 
     package init(
         clusterID: UUID128, epoch: Epoch, settings: ClusterSettings, members: [Member], lastNumber: NodeNumber? = nil,
-        removed: [RemovedMember] = [], assignments: [Assignment], council: Assignment, plan: ChangePlan? = nil
+        removed: [RemovedMember] = [], assignments: [Assignment], metadataQuorum: Assignment, plan: ChangePlan? = nil
     ) {
         self.clusterID = clusterID
         self.epoch = epoch
@@ -90,17 +91,17 @@ package struct Topology: Hashable, Sendable {
         self.lastNumber = lastNumber ?? members.last?.number ?? NodeNumber(0)
         self.removed = removed
         self.assignments = assignments
-        self.council = council
+        self.metadataQuorum = metadataQuorum
         self.plan = plan
     }
 
     package func member(_ number: NodeNumber) -> Member? { members.first { $0.number == number } }
 
-    /// While one member replaces another of the same name, the newcomer.
+    /// While one member replaces another of the same name, the joining node.
     package func member(named id: String) -> Member? { members.last { $0.id == id } }
 
     package func member(withStore store: UUID128) -> Member? { members.first { $0.store == store } }
 
     /// The partition after the last: it holds the topology, and no slots.
-    package var councilPartition: PartitionID { PartitionID(UInt16(clamping: settings.partitions)) }
+    package var metadataPartition: PartitionID { PartitionID(UInt16(clamping: settings.partitions)) }
 }

@@ -3,11 +3,11 @@ extension Topology {
     @inlinable
     package func partition(of key: Key) -> PartitionID { PartitionID(slot: key.slot, partitions: settings.partitions) }
 
-    /// Where a partition lives, the council's among them; nil where there is no such partition.
+    /// Where a partition lives, the metadata quorum's among them; nil where there is no such partition.
     @inlinable
     package func assignment(of partition: PartitionID) -> Assignment? {
         if Int(partition.raw) < assignments.count { return assignments[Int(partition.raw)] }
-        return Int(partition.raw) == settings.partitions ? council : nil
+        return Int(partition.raw) == settings.partitions ? metadataQuorum : nil
     }
 
     /// The replica set of a partition, its preferred leader first; empty where the ring has no such partition.

@@ -1,5 +1,5 @@
-/// Requests of one key that cannot be judged yet, in the order in which they came: the first needs a value that is
-/// being read from disk, or must not be judged on the record in flight. Whatever comes for the key meanwhile queues
+/// Requests of one key that cannot be evaluated yet, in the order in which they came: the first needs a value that is
+/// being read from disk, or must not be evaluated on the record in flight. Whatever comes for the key meanwhile queues
 /// behind it.
 struct Backlog {
     var requests: RequestQueue
@@ -7,7 +7,7 @@ struct Backlog {
     var load: UInt64
 }
 
-/// Why a request cannot be judged yet.
+/// Why a request cannot be evaluated yet.
 enum Obstacle {
     /// The record in flight may have expired before it is chosen.
     case inFlight
@@ -18,18 +18,18 @@ enum Obstacle {
 extension Replica {
     func queue(_ request: Request, behind obstacle: Obstacle, _ leader: Leader) {
         leader.backlogs[request.key] = Backlog(
-            requests: RequestQueue(request, as: .judging), load: beginLoad(obstacle, request.key, leader))
+            requests: RequestQueue(request, as: .evaluating), load: beginLoad(obstacle, request.key, leader))
     }
 
     /// Returns the read's number; 0 where it takes none.
     private func beginLoad(_ obstacle: Obstacle, _ key: Key, _ leader: Leader) -> UInt64 {
         guard case .onDisk(let ticket) = obstacle else { return 0 }
         leader.lastLoadID += 1
-        context.load(ticket, for: .judge(partition, leader.ballot, key, id: leader.lastLoadID))
+        context.load(ticket, for: .evaluate(partition, leader.ballot, key, id: leader.lastLoadID))
         return leader.lastLoadID
     }
 
-    func loadedToJudge(_ ballot: Ballot, _ key: Key, id: UInt64, _ value: LoadedValue) {
+    func loadedToEvaluate(_ ballot: Ballot, _ key: Key, id: UInt64, _ value: LoadedValue) {
         guard let leader, leader.ballot == ballot, leader.backlogs[key]?.load == id else { return }
         switch value {
         case .record(let record): advanceBacklog(key, loaded: record, leader)
@@ -46,7 +46,7 @@ extension Replica {
         advanceBacklog(key, loaded: nil, leader)
     }
 
-    /// Nothing of what waits to be judged has been proposed, so it may as well be passed on.
+    /// Nothing of what waits to be evaluated has been proposed, so it may as well be passed on.
     func holdBacklogs(_ leader: Leader) {
         for key in leader.backlogs.keys.sorted() {
             leader.held.append(leader.backlogs[key]?.requests.takeAll() ?? [], as: .held)
@@ -65,8 +65,8 @@ extension Replica {
         for (index, request) in requests.enumerated() {
             // What the latest record is was known when the first of them came, and this leader has lost no track of it
             // since.
-            guard let obstacle = judge(request, loaded: loaded, keyIsKnown: true, leader) else { continue }
-            backlog.requests.append(Array(requests[index...]), as: .judging)
+            guard let obstacle = evaluate(request, loaded: loaded, keyIsKnown: true, leader) else { continue }
+            backlog.requests.append(Array(requests[index...]), as: .evaluating)
             backlog.load = beginLoad(obstacle, key, leader)
             leader.backlogs[key] = backlog
             return

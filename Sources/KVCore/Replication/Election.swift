@@ -3,9 +3,9 @@ struct Unfinished {
     /// Nothing of them has been proposed.
     var requests = RequestQueue()
     /// Proposed and sent, not known to be chosen.
-    var proposals: [Carried] = []
+    var proposals: [InFlight] = []
 
-    struct Carried {
+    struct InFlight {
         let key: Key
         let version: Version
         /// Nil for a record that was proposed again.
@@ -107,7 +107,7 @@ extension Replica {
         candidate.supporters.insert(ownIndex)
         self.candidate = candidate
         // No ballot is both pre-voted on and led under: a late refusal of the one must not pass for a declined
-        // hand-over.
+        // leadership transfer.
         highestSeen = ballot
         if quorum.isMet(by: candidate.supporters) { return prepare(Unfinished()) }
         sendPreVotes(candidate)
@@ -124,8 +124,8 @@ extension Replica {
     func receivePreVote(_ header: PartitionHeader, from node: NodeNumber) {
         guard admits(header, from: node) else { return }
         // Changes that are being carried to this node's next ballot would be lost track of under another's.
-        let isCarrying = candidate?.phase == .preparing && candidate?.unfinished.proposals.isEmpty == false
-        let granted = leader == nil && !isCarrying && (!leaderSeemsAlive || leaderHint == node)
+        let isReproposing = candidate?.phase == .preparing && candidate?.unfinished.proposals.isEmpty == false
+        let granted = leader == nil && !isReproposing && (!leaderSeemsAlive || leaderHint == node)
         if !granted { context.decide(.seeLeader) }
         context.send(node, .replica(header, .preVoteResult(granted: granted, promised: max(promise, highestSeen))))
     }
@@ -144,7 +144,7 @@ extension Replica {
             where !candidate.refusers.contains(other) && context.isUp(quorum.members[other]) {
                 others.insert(other)
             }
-            // The leader they see will show itself by its next beacon; if it does not, ask again.
+            // The leader they see will show itself by its next leader heartbeat; if it does not, ask again.
             if !quorum.isMet(by: others) { abandonCandidacy(hint: nil) }
             return
         }
@@ -208,8 +208,8 @@ extension Replica {
 
     func advanceCandidacy() {
         guard let candidate else { return }
-        let isCarrying = !candidate.unfinished.proposals.isEmpty
-        let patience = isCarrying ? context.options.carryingCandidacy : context.options.candidacy
+        let isReproposing = !candidate.unfinished.proposals.isEmpty
+        let patience = isReproposing ? context.options.reproposingCandidacy : context.options.candidacy
         if now - candidate.began >= patience { return abandonCandidacy(hint: nil) }
         switch candidate.phase {
         case .preVoting:

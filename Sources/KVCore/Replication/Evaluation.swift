@@ -34,7 +34,7 @@ enum Evaluation: Equatable {
                 self = .answer(.conditionFailed(present))
             }
         case .update(let update):
-            self = UpdateJudgement(update, present: head, record: record, wall: wall).evaluation
+            self = UpdateEvaluation(update, present: head, record: record, wall: wall).evaluation
         }
     }
 }

@@ -23,7 +23,7 @@ extension Replica {
             leader.progress[index].isVerified = true
             leader.progress[index].comparedSince = now
         }
-        // One that is to lose the partition need not wait before it hands over.
+        // One that is to lose the partition need not wait before it transfers leadership.
         if quorum.isJoint { leader.nextTransfer = now }
         self.leader = leader
         if hearsAll { context.decide(.hearAll) }
@@ -33,29 +33,30 @@ extension Replica {
         leaderHint = nil
         vacantSince = nil
         context.effects.append(.notice(.elected(partition, leader.ballot, settled: isSettled)))
-        sendBeacon()
+        sendHeartbeat()
         context.newlyLed.append(partition)
         for index in quorum.members.indices where candidate.abstainers.contains(index) && index != ownIndex {
             noteAbstention(of: index, leader)
         }
         if !isSettled { beginSettling() }
-        carryOn(candidate.unfinished.proposals, leader)
+        repropose(candidate.unfinished.proposals, leader)
         for request in candidate.unfinished.requests.takeAll() { submit(request) }
         if quorum.isJoint { mend(leader) }
     }
 
     /// Tells the replicas at once, rather than with the next summary.
-    private func sendBeacon() {
+    private func sendHeartbeat() {
         guard let leader else { return }
         for member in quorum.members where member != context.me {
             context.send(
                 member,
-                .shards(.leading(epoch: context.epoch, [Leadership(partition: partition, ballot: leader.ballot)])))
+                .shards(
+                    .leaderHeartbeat(epoch: context.epoch, [Leadership(partition: partition, ballot: leader.ballot)])))
         }
     }
 
     /// What this node was about as a leader or candidate, which it is no more; nil where it was neither.
-    func relieve() -> Unfinished? {
+    func endLeadership() -> Unfinished? {
         if let candidate {
             self.candidate = nil
             guard candidate.phase == .preVoting else { return candidate.unfinished }
@@ -149,7 +150,7 @@ extension Replica {
             guard let leader else { break }
             leader.held.remove(request)
             if leader.unreadable.contains(request.key) { return .noReplica }
-        case .judging:
+        case .evaluating:
             guard let leader else { break }
             leader.backlogs[request.key]?.requests.remove(request)
             if leader.backlogs[request.key]?.requests.isEmpty == true { leader.backlogs[request.key] = nil }
@@ -178,12 +179,12 @@ extension Replica {
         case .get, .put, .delete, .update: break
         }
         if !leader.backlogs.isEmpty, leader.backlogs[request.key] != nil {
-            leader.backlogs[request.key]?.requests.append(request, as: .judging)
+            leader.backlogs[request.key]?.requests.append(request, as: .evaluating)
         } else if case .get = request.command, leader.isSettled, leader.recoveries.isEmpty,
             leader.inFlight.isEmpty || leader.inFlight[request.key] == nil
         {
             readChosen(request, leader)
-        } else if let obstacle = judge(request, loaded: nil, keyIsKnown: keyIsKnown, leader) {
+        } else if let obstacle = evaluate(request, loaded: nil, keyIsKnown: keyIsKnown, leader) {
             queue(request, behind: obstacle, leader)
         }
     }
@@ -211,13 +212,13 @@ extension Replica {
         case .absent: wait(request, .absent, base: 0, leader)
         case .found(let record):
             guard record.head.isPresent(at: context.now.wall) else {
-                return wait(request, .absent, base: bury(request.key, record.head, leader), leader)
+                return wait(request, .absent, base: tombstone(request.key, record.head, leader), leader)
             }
             wait(request, .found(record), base: 0, leader)
         case .onDisk(let ticket):
             let head = context.store.head(partition, request.key, request.hash)
             guard let head, head.isPresent(at: context.now.wall) else {
-                return wait(request, .absent, base: bury(request.key, head, leader), leader)
+                return wait(request, .absent, base: tombstone(request.key, head, leader), leader)
             }
             wait(request, nil, loading: ticket, base: 0, leader)
         }
@@ -225,28 +226,28 @@ extension Replica {
 
     /// Puts a tombstone above a record that has expired, where that is not one already, before anybody is told: whoever
     /// leads next may have a clock that is behind this one, or may find a change that an earlier leader made of the
-    /// record in its time. (`head` is the key's latest, in flight or not, and nothing of the key is being carried on.)
+    /// record in its time. (`head` is the key's latest, in flight or not, and nothing of the key is being re-proposed.)
     ///
     /// - Returns: the proposal to wait for; 0 where there is none.
-    private func bury(_ key: Key, _ head: RecordHead?, _ leader: Leader) -> UInt64 {
-        guard let head, isUnburied(head, leader) else { return 0 }
-        context.decide(.buryExpired)
+    private func tombstone(_ key: Key, _ head: RecordHead?, _ leader: Leader) -> UInt64 {
+        guard let head, lacksTombstone(head, leader) else { return 0 }
+        context.decide(.tombstoneExpired)
         propose(key, .tombstone, leader)
         return leader.sequence
     }
 
-    func isUnburied(_ head: RecordHead, _ leader: Leader) -> Bool {
+    func lacksTombstone(_ head: RecordHead, _ leader: Leader) -> Bool {
         guard !head.isTombstone, head.expiry.hasPassed(at: context.now.wall) else { return false }
-        if context.breaks(.buryExpired) { return false }
-        return head.version.ballot < leader.ballot || !context.breaks(.buryOwn)
+        if context.breaks(.tombstoneExpired) { return false }
+        return head.version.ballot < leader.ballot || !context.breaks(.tombstoneOwn)
     }
 
     /// Puts tombstones above those of these records that have expired, in flight or not, but for keys of which a change
-    /// of the last leadership may be about to be carried on: above a tombstone its outcome would be unknown.
+    /// of the last leadership may be about to be re-proposed: above a tombstone its outcome would be unknown.
     ///
     /// - Returns: false where there are such keys. Nobody may be told yet that they have expired.
     @discardableResult
-    func bury(_ keys: some Sequence<Key>, _ leader: Leader) -> Bool {
+    func tombstone(_ keys: some Sequence<Key>, _ leader: Leader) -> Bool {
         var areAll = true
         for key in keys {
             guard let head = latestHead(key, leader), !head.isTombstone, head.expiry.hasPassed(at: context.now.wall)
@@ -258,13 +259,13 @@ extension Replica {
 
     /// Judges a request on its key's latest record, unless that must be recovered first; returns what it must wait
     /// for. `loaded` is a record of the key, read from disk some time ago.
-    func judge(_ request: Request, loaded: Record?, keyIsKnown: Bool, _ leader: Leader) -> Obstacle? {
+    func evaluate(_ request: Request, loaded: Record?, keyIsKnown: Bool, _ leader: Leader) -> Obstacle? {
         let base = leader.inFlight[request.key] ?? 0
         var latest: RecordHead?
         var record: Record?
         var ground = Expiry.never
         if let proposal = leader.proposal(base) {
-            guard mayJudge(request.command, on: proposal) else {
+            guard mayEvaluate(request.command, on: proposal) else {
                 context.decide(.awaitExpiring)
                 return .inFlight
             }
@@ -274,9 +275,9 @@ extension Replica {
             latest = context.store.head(partition, request.key, request.hash)
             let isKnown = leader.isSettled || keyIsKnown || latest?.version.ballot == leader.ballot
             // What the last leadership had under way comes first.
-            let isCarried =
+            let isReproposed =
                 leader.recoveries.isEmpty ? false : leader.recoveries[request.key]?.carried.isEmpty == false
-            guard !isCarried, isKnown || request.command.isBlind || mayGuess(request) else {
+            guard !isReproposed, isKnown || request.command.isBlind || mayGuess(request) else {
                 recover(request.key, for: request, leader)
                 return nil
             }
@@ -294,7 +295,7 @@ extension Replica {
                     propose(request.key, draft, for: request, over: ground, leader)
                 }
             case .answer(let outcome):
-                let tombstone = bury(request.key, latest, leader)
+                let tombstone = tombstone(request.key, latest, leader)
                 wait(request, outcome, base: tombstone == 0 ? base : tombstone, leader)
             case .answerRecord: waitForRecord(request, base: base, leader)
             case .readValue:
@@ -313,12 +314,12 @@ extension Replica {
         context.breaks(.answerOnlyChosen) && request.command != .get
     }
 
-    /// Whether a request may be judged on a record in flight.
+    /// Whether a request may be evaluated on a record in flight.
     ///
     /// If the record expires before it is chosen, it has never been there: until then, what it replaces may have been
-    /// seen. A change that was judged on it would have been judged on nothing. So it waits, unless what the record
-    /// replaces ends no later than it: then nobody can have seen anything once the record had expired.
-    private func mayJudge(_ command: Command, on proposal: Proposal) -> Bool {
+    /// seen. A change that was evaluated on it would have been evaluated on nothing. So it waits, unless what the
+    /// record replaces ends no later than it: then nobody can have seen anything once the record had expired.
+    private func mayEvaluate(_ command: Command, on proposal: Proposal) -> Bool {
         if command == .get || command.isBlind { return true }
         let expiry = proposal.record.expiry
         return proposal.ground <= expiry || expiry.hasPassed(at: context.now.wall)

@@ -28,14 +28,15 @@ final class Leader {
     /// When this node was last in touch with a majority.
     var majoritySeen: Instant
 
-    /// Requests that wait for a majority to be in touch, for a hand-over to end, or for the partition to settle.
+    /// Requests that wait for a majority to be in touch, for a leadership transfer to end, or for the partition to
+    /// settle.
     var held = RequestQueue()
     /// Keys whose values this node's disk has spoiled, as reads of them have shown: what is held of them waits for
     /// another replica's copy.
     var unreadable: Set<Key> = []
     /// What goes through the partition's keys.
     var listings = Listings()
-    /// By key, what waits to be judged on its latest record. Never empty.
+    /// By key, what waits to be evaluated on its latest record. Never empty.
     var backlogs: [Key: Backlog] = [:]
     var lastLoadID: UInt64 = 0
     /// Keys whose latest record is being read from a majority.
@@ -111,9 +112,9 @@ final class Proposal {
     /// Those to whom it is on its way, counted in their windows.
     var underway = ReplicaMask()
     var isChosen = false
-    /// Changes of an earlier leadership of this node that this record carries on, oldest first; the last is this very
+    /// Changes of an earlier leadership of this node that this record re-proposes, oldest first; the last is this very
     /// one.
-    var carried: [Unfinished.Carried] = []
+    var carried: [Unfinished.InFlight] = []
 
     init(key: Key, record: Record, request: Request?, previous: UInt64, ground: Expiry, now: Instant) {
         self.key = key
@@ -126,15 +127,15 @@ final class Proposal {
         resent = now
     }
 
-    /// What to carry on with under the next ballot.
-    var unfinished: [Unfinished.Carried] {
+    /// What to re-propose with under the next ballot.
+    var unfinished: [Unfinished.InFlight] {
         guard carried.isEmpty else {
             // It is the last of them, under another version.
             var changes = carried
             let last = changes.removeLast()
-            return changes + [Unfinished.Carried(key: key, version: record.version, request: last.request)]
+            return changes + [Unfinished.InFlight(key: key, version: record.version, request: last.request)]
         }
-        return [Unfinished.Carried(key: key, version: record.version, request: request)]
+        return [Unfinished.InFlight(key: key, version: record.version, request: request)]
     }
 
     /// What it holds in memory, about.

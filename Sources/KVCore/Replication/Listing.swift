@@ -41,7 +41,7 @@ extension Replica {
         var hasEnded = false
         while context.listingBudget > 0, let leaf = leader.listings.nextLeaf {
             var page = leader.listings.takePage()
-            // What has expired may have to be buried before it is left out.
+            // What has expired may have to be tombstoned before it is left out.
             let offer: (Key, RecordHead) -> Void = { key, head in
                 self.context.listingBudget -= 1
                 if !head.isTombstone { page.offer(key) }
@@ -75,12 +75,12 @@ extension Replica {
         let first = window.index(after: query.after)
         var place = first
         // One more than may be told: so that `more` is true.
-        while place < window.entries.count, keys.count <= limit, expired.count < context.options.maximumBuried {
+        while place < window.entries.count, keys.count <= limit, expired.count < context.options.maximumTombstoned {
             let key = window.entries[place].key
             let head = latestHead(key, leader)
             if let head, head.isPresent(at: context.now.wall) {
                 keys.append(key)
-            } else if let head, isUnburied(head, leader) {
+            } else if let head, lacksTombstone(head, leader) {
                 expired.append(key)
             } else {
                 gone.append(place)
@@ -88,9 +88,9 @@ extension Replica {
             place += 1
         }
         leader.listings.used(index, gone: gone, now: now)
-        guard bury(expired, leader) else { return leader.held.append(request, as: .held) }
+        guard tombstone(expired, leader) else { return leader.held.append(request, as: .held) }
         let more = keys.count > limit || window.end != nil
-        if more, keys.isEmpty || expired.count == context.options.maximumBuried {
+        if more, keys.isEmpty || expired.count == context.options.maximumTombstoned {
             // The rest of the window is gone, or going: what comes after it is looked for.
             if place == window.entries.count { leader.listings.drop(index) }
             return leader.held.append(request, as: .held)
@@ -104,7 +104,7 @@ extension Replica {
     func executeCount(_ request: Request, _ leader: Leader) {
         guard leader.isSettled else { return leader.held.append(request, as: .held) }
         // What has expired counts until there is a tombstone above it: nobody may be told of it before.
-        buryExpired(leader)
+        tombstoneExpired(leader)
         var count = context.store.usage(partition).keys
         // What was proposed in this tick the store does not hold yet. It may be more than changes under way: a record
         // that an earlier leader had acknowledged, and that this one has just found and proposed again.
@@ -116,17 +116,18 @@ extension Replica {
         wait(request, .counted(count), base: leader.sequence, leader)
     }
 
-    /// Puts tombstones above what has expired in the partition, up to `maximumBuried`; the rest is left to be swept.
-    private func buryExpired(_ leader: Leader) {
+    /// Puts tombstones above what has expired in the partition, up to `maximumTombstoned`; the rest is left to be
+    /// swept.
+    private func tombstoneExpired(_ leader: Leader) {
         var expired: [Key] = []
         if context.store.expiringRecords(partition) > 0 {
-            context.store.forEach(partition) { key, head in if isUnburied(head, leader) { expired.append(key) } }
+            context.store.forEach(partition) { key, head in if lacksTombstone(head, leader) { expired.append(key) } }
         }
         for sequence in leader.unsent {
             guard let proposal = leader.proposal(sequence), !proposal.isSuperseded else { continue }
-            if isUnburied(proposal.record.head, leader) { expired.append(proposal.key) }
+            if lacksTombstone(proposal.record.head, leader) { expired.append(proposal.key) }
         }
-        bury(expired.sorted().prefix(context.options.maximumBuried), leader)
+        tombstone(expired.sorted().prefix(context.options.maximumTombstoned), leader)
     }
 
     /// What a key's newest proposal has, or else the store.

@@ -1,4 +1,4 @@
-/// What may be sent to the newcomers of moving partitions now: a token bucket that lends one record at a time.
+/// What may be sent to the joining nodes of moving partitions now: a token bucket that lends one record at a time.
 ///
 /// It is filled by the shard's timer alone, so that what may be moved leaves in one batch a timer: records that follow
 /// each acknowledgement one by one cost both ends a turn of their event loop each.
@@ -14,7 +14,7 @@ struct MoveBudget {
     /// The bucket holds what comes in this time.
     private static let burst = Nanoseconds.milliseconds(50)
     /// No turn sends more than what comes in this time, a little over a timer's: clients' requests wait for its end,
-    /// here and at the newcomer.
+    /// here and at the joining node.
     private static let turn = Nanoseconds.milliseconds(12)
 
     init(rate: Int, now: Instant) {

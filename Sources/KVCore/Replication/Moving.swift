@@ -1,10 +1,10 @@
-// How a leader sees a move through: mending brings the newcomers level, and when they are, the next set may become
+// How a leader sees a move through: repair brings the joining nodes level, and when they are, the next set may become
 // current.
 
 extension Replica {
-    /// Whether everything that this settled leader's copy holds is on a majority of the next set: each newcomer holds
-    /// it, and each other replica in touch, proved by a comparison of its own, and they are a majority. (A newcomer
-    /// that is away is waited for: a partition is not to lose a copy before it has the new one.)
+    /// Whether everything that this settled leader's copy holds is on a majority of the next set: each joining node
+    /// holds it, and each other replica in touch, proved by a comparison of its own, and they are a majority. (A
+    /// joining node that is away is waited for: a partition is not to lose a copy before it has the new one.)
     func nextSetIsLevel(_ leader: Leader) -> Bool {
         guard leader.isSettled else { return false }
         var level = ReplicaMask()
@@ -12,7 +12,7 @@ extension Replica {
             let isLevel = index == ownIndex || leader.progress[index].isLevel && leader.progress[index].isVerified
             if isLevel {
                 level.insert(index)
-            } else if quorum.isNewcomer(index) || context.isUp(quorum.members[index]) {
+            } else if quorum.isJoiningNode(index) || context.isUp(quorum.members[index]) {
                 return false
             }
         }
@@ -67,10 +67,10 @@ extension Replica {
     /// Nil unless this node leads the partition and it moves.
     var moveReport: MoveReport? {
         guard let leader, quorum.isJoint else { return nil }
-        let newcomers = quorum.members.indices.filter(quorum.isNewcomer)
-        let sent = newcomers.reduce(UInt64(0)) { $0 &+ leader.progress[$1].bytesSent }
+        let joiningNodes = quorum.members.indices.filter(quorum.isJoiningNode)
+        let sent = joiningNodes.reduce(UInt64(0)) { $0 &+ leader.progress[$1].bytesSent }
         let usage = context.store.usage(partition)
-        let total = UInt64(max(usage.bytes, 0)) &* UInt64(newcomers.count)
+        let total = UInt64(max(usage.bytes, 0)) &* UInt64(joiningNodes.count)
         return MoveReport(
             partition: partition, changed: changed, sent: sent, total: max(total, sent), isReady: leader.isReady,
             obstacle: leader.isReady ? nil : obstacle(leader))
@@ -88,9 +88,9 @@ extension Replica {
     }
 
     /// A node that has lost this partition asks whether its copy may go.
-    func receiveRelinquish(_ header: PartitionHeader, from node: NodeNumber) {
+    func receiveDropReplica(_ header: PartitionHeader, from node: NodeNumber) {
         guard let leader, leader.isSettled, changed >= header.epoch, quorum.index(of: node) == nil else { return }
         let answer = PartitionHeader(partition: partition, epoch: header.epoch, ballot: leader.ballot)
-        context.send(node, .replica(answer, .relinquished))
+        context.send(node, .replica(answer, .replicaDropped))
     }
 }

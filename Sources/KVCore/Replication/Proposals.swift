@@ -92,7 +92,7 @@ extension Replica {
             if let request = proposal.request {
                 context.finish(request, request.written(as: proposal.record.version))
             }
-            if !proposal.carried.isEmpty { answerCarried(proposal) }
+            if !proposal.carried.isEmpty { answerReproposed(proposal) }
             next = leader.proposal(proposal.previous)
         }
         answerWhatMayBe(leader)
@@ -102,7 +102,7 @@ extension Replica {
         }
     }
 
-    private func answerCarried(_ proposal: Proposal) {
+    private func answerReproposed(_ proposal: Proposal) {
         for (index, change) in proposal.carried.enumerated() {
             guard let request = change.request else { continue }
             let isLast = index == proposal.carried.count - 1
@@ -110,7 +110,7 @@ extension Replica {
         }
     }
 
-    /// Lets go of proposals that every replica has, or that the slow ones must be mended with.
+    /// Lets go of proposals that every replica has, or that the slow ones must be repaired with.
     func retire(_ leader: Leader) {
         while let first = leader.proposals.first, first.isChosen {
             if first.isSent, first.accepted.count < quorum.members.count {
@@ -131,7 +131,7 @@ extension Replica {
     }
 
     func resendProposals(_ leader: Leader) {
-        var budget = context.options.mendWindow
+        var budget = context.options.repairWindow
         for proposal in leader.proposals {
             guard budget > 0 else { return }
             guard proposal.underway != ReplicaMask() else { continue }

@@ -53,10 +53,10 @@ extension Replica {
     }
 
     /// Leads on under a new ballot. What this tick has proposed is sent under the old one first: what was never sent
-    /// could not be carried on.
+    /// could not be re-proposed.
     private func renew() {
         flush()
-        guard let unfinished = relieve() else { return }
+        guard let unfinished = endLeadership() else { return }
         prepare(unfinished)
     }
 
@@ -73,7 +73,7 @@ extension Replica {
             if !head.isTombstone, head.expiry.hasPassed(at: wall) { expired.append(key) }
         }
         let isAll = expired.count <= context.options.maximumExpired
-        bury(expired.sorted().prefix(context.options.maximumExpired), leader)
+        tombstone(expired.sorted().prefix(context.options.maximumExpired), leader)
         if isAll { leader.sweepLeaf = (leader.sweepLeaf + 1) % HashTree.leafCount }
     }
 }

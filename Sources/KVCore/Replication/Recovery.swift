@@ -11,7 +11,7 @@ struct Recovery {
     /// What waits for it. Empty for a recovery that serves settling.
     var requests = RequestQueue()
     /// Changes of the key that this node's last leadership had under way, oldest first.
-    var carried: [Unfinished.Carried] = []
+    var carried: [Unfinished.InFlight] = []
 }
 
 // MARK: - Recovering a key
@@ -36,9 +36,9 @@ extension Replica {
     /// Where the latest record of a key is still the one proposed last, nobody has changed or overruled it: proposed
     /// again it is the same change, and answers those who asked for it. Where it is another, another leader has been
     /// there.
-    func carryOn(_ proposals: [Unfinished.Carried], _ leader: Leader) {
+    func repropose(_ proposals: [Unfinished.InFlight], _ leader: Leader) {
         var keys: [Key] = []
-        context.carriedChanges += proposals.count
+        context.reproposedChanges += proposals.count
         for proposal in proposals {
             guard leader.recoveries[proposal.key] == nil else {
                 leader.recoveries[proposal.key]?.carried.append(proposal)
@@ -110,19 +110,19 @@ extension Replica {
         // majorities of both sets will do.
         let isChosenAndHeld = holders.contains(ownIndex) && quorum.isMet(by: holders)
         if isChosenAndHeld {
-            endCarried(key, latest: best, isChosen: true, leader)
+            endReproposed(key, latest: best, isChosen: true, leader)
             return finishRecovery(key, leader)
         }
         context.decide(.proposeAgain)
         if let remote {
             proposeAgain(key, remote, leader)
-            endCarried(key, latest: best, isChosen: false, leader)
+            endReproposed(key, latest: best, isChosen: false, leader)
         } else {
             switch context.store.read(partition, key) {
             case .absent: break
             case .found(let record):
                 proposeAgain(key, record, leader)
-                endCarried(key, latest: best, isChosen: false, leader)
+                endReproposed(key, latest: best, isChosen: false, leader)
             case .onDisk(let ticket):
                 leader.recoveries[key]?.isLoading = true
                 context.load(ticket, for: .propose(partition, leader.ballot, key))
@@ -139,7 +139,7 @@ extension Replica {
         if case .damaged = value, !isSuperseded, !leader.isSettled { return restartRecovery(key, leader) }
         if case .record(let record) = value, !isSuperseded {
             proposeAgain(key, record, leader)
-            endCarried(key, latest: record.version, isChosen: false, leader)
+            endReproposed(key, latest: record.version, isChosen: false, leader)
         }
         finishRecovery(key, leader)
     }
@@ -157,7 +157,7 @@ extension Replica {
     }
 
     /// `latest` is the latest record of the key, chosen, or just proposed again.
-    func endCarried(_ key: Key, latest: Version, isChosen: Bool, _ leader: Leader) {
+    func endReproposed(_ key: Key, latest: Version, isChosen: Bool, _ leader: Leader) {
         guard let carried = leader.recoveries[key]?.carried, let last = carried.last else { return }
         leader.recoveries[key]?.carried = []
         guard last.version == latest else { return loseTrack(of: carried) }
@@ -171,7 +171,7 @@ extension Replica {
         }
     }
 
-    private func loseTrack(of carried: [Unfinished.Carried]) {
+    private func loseTrack(of carried: [Unfinished.InFlight]) {
         if !carried.isEmpty { context.decide(.loseTrack) }
         for case let request? in carried.map(\.request) { context.finish(request, .unknown(.leaderLost)) }
     }

@@ -53,7 +53,7 @@ final class Replica {
     /// Whether it is among the context's hedged partitions.
     var isHedged = false
     /// Whether it is among the context's partitions that wait to be allowed to move more.
-    var isStarved = false
+    var isThrottled = false
 
     /// Nil unless this node is in the partition's replica set.
     init?(partition: PartitionID, assignment: Assignment, context: ReplicaContext) {
@@ -89,14 +89,14 @@ final class Replica {
         becomeComplete()
     }
 
-    /// Goes by another assignment from now on. A leader prepares anew under it at once, and carries on with what it has
-    /// under way.
+    /// Goes by another assignment from now on. A leader prepares anew under it at once, and re-proposes with what it
+    /// has under way.
     ///
     /// - Parameter assignment: one that this node belongs to.
     func reconfigure(_ assignment: Assignment) {
         let quorum = Quorum(assignment)
         guard let ownIndex = quorum.index(of: context.me) else { return }
-        let unfinished = relieve()
+        let unfinished = endLeadership()
         self.quorum = quorum
         self.ownIndex = ownIndex
         confirmers = quorum.indices(after: ownIndex)
@@ -211,7 +211,7 @@ extension Replica {
         let hash = KeyHash(key)
         let held = context.store.head(partition, key, hash)?.version ?? .zero
         if record.version > held {
-            // A replica whose disk is full, or does not keep up, stays silent: it is mended when there is room.
+            // A replica whose disk is full, or does not keep up, stays silent: it is repaired when there is room.
             guard record.value == nil || context.store.acceptsCopies else { return }
             context.store.put(partition, key, record, hash)
             appendedRecord()
@@ -265,7 +265,7 @@ extension Replica {
     }
 
     /// A read of this copy for anybody, under no ballot.
-    func receivePeek(_ header: RequestHeader, from node: NodeNumber) {
+    func receiveQuorumRead(_ header: RequestHeader, from node: NodeNumber) {
         let (id, key, epoch) = (header.id, header.key, header.epoch)
         guard epoch == changed || context.breaks(.compareEpochs) else {
             if epoch < changed { context.send(node, .shards(.outdated(epoch: context.epoch))) }
@@ -273,19 +273,19 @@ extension Replica {
         }
         guard !isIncomplete else { return }
         switch context.store.read(partition, key) {
-        case .absent: answerWhenDurable(node, .reply(id, .peeked(nil)))
-        case .found(let record): answerWhenDurable(node, .reply(id, .peeked(record)))
-        case .onDisk(let ticket): context.load(ticket, for: .peeked(id, partition, to: node))
+        case .absent: answerWhenDurable(node, .reply(id, .quorumReadReply(nil)))
+        case .found(let record): answerWhenDurable(node, .reply(id, .quorumReadReply(record)))
+        case .onDisk(let ticket): context.load(ticket, for: .quorumReadReply(id, partition, to: node))
         }
     }
 
-    /// The same for a client of this node: the answer comes as a deferred or loaded `ownPeek`.
-    func peekForClient(_ request: Request) {
-        guard !isIncomplete else { return whenDurable(.noPeek(request)) }
+    /// The same for a client of this node: the answer comes as a deferred or loaded `ownQuorumRead`.
+    func quorumReadForClient(_ request: Request) {
+        guard !isIncomplete else { return whenDurable(.noQuorumRead(request)) }
         switch context.store.read(partition, request.key, request.hash) {
-        case .absent: whenDurable(.ownPeek(request, nil))
-        case .found(let record): whenDurable(.ownPeek(request, record))
-        case .onDisk(let ticket): context.load(ticket, for: .ownPeek(request))
+        case .absent: whenDurable(.ownQuorumRead(request, nil))
+        case .found(let record): whenDurable(.ownQuorumRead(request, record))
+        case .onDisk(let ticket): context.load(ticket, for: .ownQuorumRead(request))
         }
     }
 

@@ -14,13 +14,13 @@ final class ReplicaContext: Environment {
     /// Bytes of what leaders have proposed, until they let go of it: bounded by `ShardOptions`.
     var proposedBytes = 0
     /// Changes that new leaderships of this node took over from its old ones.
-    var carriedChanges = 0
+    var reproposedChanges = 0
     /// How often each rule has decided something: for the simulator to tell.
     private(set) var decided = RuleCounts()
     /// Bytes of records on their way to lagging peers.
-    var mending: [NodeNumber: Int] = [:]
+    var repairing: [NodeNumber: Int] = [:]
     /// Bytes of those that are being read for it, whoever leads when they have been.
-    var mendLoads: [NodeNumber: Int] = [:]
+    var repairLoads: [NodeNumber: Int] = [:]
     /// What leaders have under way to each peer.
     private var windows: [NodeNumber: PeerWindow] = [:]
     /// Whether the disk under the store answers.
@@ -35,7 +35,7 @@ final class ReplicaContext: Environment {
     var isMovingPaused = false
     private var moveBudget: MoveBudget
     /// Partitions with something to move when it is allowed, in the order they asked.
-    var starved: [PartitionID] = []
+    var throttled: [PartitionID] = []
 
     /// Partitions that this node has begun to lead, of which those who hold no replica have not been told.
     var newlyLed: [PartitionID] = []
@@ -98,15 +98,15 @@ final class ReplicaContext: Environment {
 
     func hasListed(_ partition: PartitionID) { listing.removeAll { $0 == partition } }
 
-    /// Whether newcomers of moving partitions may be sent more now.
+    /// Whether joining nodes of moving partitions may be sent more now.
     var mayMove: Bool { !isMovingPaused && moveBudget.mayMove }
 
     /// Allows what the time since the last call does; gives the partitions that have been waiting for it.
     func allowMoves() -> [PartitionID] {
         moveBudget.refill(at: now.monotonic)
-        guard mayMove, !starved.isEmpty else { return [] }
-        defer { starved.removeAll(keepingCapacity: true) }
-        return starved
+        guard mayMove, !throttled.isEmpty else { return [] }
+        defer { throttled.removeAll(keepingCapacity: true) }
+        return throttled
     }
 
     func moved(_ bytes: Int) { moveBudget.moved(bytes) }
@@ -122,7 +122,7 @@ final class ReplicaContext: Environment {
         return until <= now.monotonic
     }
 
-    func wasLate(_ node: NodeNumber) { late[node] = now.monotonic + options.distrust }
+    func wasLate(_ node: NodeNumber) { late[node] = now.monotonic + options.hedgeTime }
 
     /// Has a value read from disk; the completion finds its purpose by `takeLoad`.
     func load(_ ticket: ReadTicket, for purpose: LoadPurpose) {
@@ -194,15 +194,15 @@ enum DeferredAction {
     /// This leader's own accept.
     case accepted(PartitionID, Ballot, sequence: UInt64)
     /// This node's own copy, read on a client's behalf.
-    case ownPeek(Request, Record?)
+    case ownQuorumRead(Request, Record?)
     /// The same, where this node's own copy is not to be told of.
-    case noPeek(Request)
+    case noQuorumRead(Request)
 
     /// Bytes of an answer; of what is small by itself, none.
     var heldBytes: Int {
         switch self {
         case .send(_, let message): message.heldBytes
-        case .acknowledge, .promised, .accepted, .ownPeek, .noPeek: 0
+        case .acknowledge, .promised, .accepted, .ownQuorumRead, .noQuorumRead: 0
         }
     }
 
@@ -210,7 +210,7 @@ enum DeferredAction {
     var mayBeLost: Bool {
         switch self {
         case .acknowledge, .send: true
-        case .promised, .accepted, .ownPeek, .noPeek: false
+        case .promised, .accepted, .ownQuorumRead, .noQuorumRead: false
         }
     }
 }
@@ -219,14 +219,14 @@ enum DeferredAction {
 enum LoadPurpose {
     /// To answer a waiting read of this leader.
     case answer(PartitionID, Ballot, id: UInt64)
-    /// To judge the requests of a key that wait for its value.
-    case judge(PartitionID, Ballot, Key, id: UInt64)
+    /// To evaluate the requests of a key that wait for its value.
+    case evaluate(PartitionID, Ballot, Key, id: UInt64)
     /// To re-propose this leader's own copy under its ballot.
     case propose(PartitionID, Ballot, Key)
     /// To bring a replica level.
     case mend(PartitionID, Ballot, to: NodeNumber, Key, bytes: Int)
     case readResult(PartitionHeader, id: UInt64, key: Key, to: NodeNumber)
-    case peeked(RequestID, PartitionID, to: NodeNumber)
+    case quorumReadReply(RequestID, PartitionID, to: NodeNumber)
     /// A stale or leaderless read of this node's own copy.
-    case ownPeek(Request)
+    case ownQuorumRead(Request)
 }

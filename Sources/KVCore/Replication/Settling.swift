@@ -136,7 +136,7 @@ extension Replica {
         // from being overruled.
         for key in leader.recoveries.keys.sorted() where leader.recoveries[key]?.isLoading == false {
             if leader.inFlight[key] == nil, let held = context.store.head(partition, key)?.version {
-                endCarried(key, latest: held, isChosen: true, leader)
+                endReproposed(key, latest: held, isChosen: true, leader)
             }
             finishRecovery(key, leader)
         }

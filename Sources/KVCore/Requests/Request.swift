@@ -3,7 +3,7 @@
 /// It has one owner at a time: a door, a queue of a shard, or the event loop that it is handed to. What waits, waits
 /// with the object itself; only what comes back over the network is found by a number (`RequestTable`).
 ///
-///     door --submit--> begun --+--> held | electing | judging | recovering | confirming | proposed --+
+///     door --submit--> begun --+--> held | electing | evaluating | recovering | confirming | proposed --+
 ///                              |         (a replica of this node's has it)                           |
 ///                              +--> waiting <--> forwarded                                           |
 ///                                        (no leader is known; another node has it)                   |
@@ -31,10 +31,10 @@ package final class Request: @unchecked Sendable {
         case forwarded(NodeNumber)
         /// With this node's candidate, which may come to lead.
         case electing
-        /// With this node's leader: until a majority is in touch, a hand-over ends, or the partition settles.
+        /// With this node's leader: until a majority is in touch, a leadership transfer ends, or the partition settles.
         case held
         /// Until what its key holds can be told.
-        case judging
+        case evaluating
         /// Until the key's latest record has been read from a majority.
         case recovering
         /// Until a majority has confirmed the leader.
@@ -84,7 +84,7 @@ package final class Request: @unchecked Sendable {
     var began = Instant(nanoseconds: 0)
     /// How it is being pursued beyond this node's replica; nil as long as it need not be.
     var pursuit: Pursuit?
-    /// What its update, which is proposed, was judged to give.
+    /// What its update, which is proposed, was evaluated to give.
     var result: UpdateResult?
 
     /// How it ended; nil until then.
@@ -122,7 +122,8 @@ package final class Request: @unchecked Sendable {
     ///   - hash: the key's, where it is known.
     ///   - timeout: counts from the submission.
     package init(
-        _ command: Command, key: Key, hash: KeyHash?, partition: PartitionID, consistency: Consistency, timeout: Nanoseconds,
+        _ command: Command, key: Key, hash: KeyHash?, partition: PartitionID, consistency: Consistency,
+        timeout: Nanoseconds,
         redirects: Bool, allowance: Int, caller: AnyObject, token: UInt64
     ) {
         self.key = key
@@ -166,7 +167,7 @@ package final class Request: @unchecked Sendable {
     /// Whether this node's replica has it.
     var isHere: Bool {
         switch stage {
-        case .electing, .held, .judging, .recovering, .confirming, .proposed: true
+        case .electing, .held, .evaluating, .recovering, .confirming, .proposed: true
         case .begun, .waiting, .forwarded, .finished: false
         }
     }
@@ -190,7 +191,7 @@ final class Pursuit {
     /// How often it was sent to a node that turned out not to lead.
     var attempts = 0
     /// The copies read so far, by node, of a read of several; nil where none has been asked for.
-    var peek: [NodeNumber: Record?]?
+    var quorumRead: [NodeNumber: Record?]?
     /// It was given to a node that reaches the leader, or may; when last, and how often.
     var isRelayed = false
     var relayed: Instant?

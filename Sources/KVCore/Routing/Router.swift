@@ -10,8 +10,8 @@ protocol LocalReplica {
     func submit(_ request: Request)
     /// Takes a request back from the queue that it is in: why it was not carried out; nil where it has been proposed.
     func withdraw(_ request: Request) -> Refusal?
-    /// Reads this node's own copy; the answer comes through `Router.receivePeeked`.
-    func peekForClient(_ request: Request)
+    /// Reads this node's own copy; the answer comes through `Router.receiveQuorumReadReply`.
+    func quorumReadForClient(_ request: Request)
 }
 
 /// What a node does for its clients: it finds the leader of each key's partition, there or here, and sees every request
@@ -34,7 +34,7 @@ struct Router<Local: LocalReplica> {
 
     /// Requests under way stay where they are: who leads no more says so.
     mutating func adopt(_ topology: Topology) {
-        let assignments = topology.assignments + [topology.council]
+        let assignments = topology.assignments + [topology.metadataQuorum]
         quorums = assignments.map(Quorum.init)
         changed = assignments.map(\.changed)
         // Who has left a partition leads it no more.
@@ -81,12 +81,12 @@ struct Router<Local: LocalReplica> {
         if let replica, replica.takesRequests, !replica.isPreVoting || relayTarget(request) == nil {
             replica.submit(request)
             // A candidacy may come to nothing, again and again.
-            if !replica.leads { startPeek(request, replica) }
+            if !replica.leads { startQuorumRead(request, replica) }
         } else if let destination = destination(request, replica) {
             send(request, to: destination)
         } else {
             _ = pursue(request)
-            startPeek(request, replica)
+            startQuorumRead(request, replica)
         }
     }
 
@@ -220,7 +220,7 @@ struct Router<Local: LocalReplica> {
         relays.forget(before: now)
         for request in context.deadlines.takeDue(at: now) { expire(request, replica(request.partition)) }
         let due = context.pursued.filter { request in
-            request.stage == .waiting || wantsPeek(request) || wantsRelay(request) || wantsResending(request)
+            request.stage == .waiting || wantsQuorumRead(request) || wantsRelay(request) || wantsResending(request)
         }
         for request in due where !request.isFinished {
             let replica = replica(request.partition)
@@ -231,7 +231,7 @@ struct Router<Local: LocalReplica> {
             } else if request.stage == .waiting || wantsResending(request) {
                 route(request, replica)
             } else {
-                startPeek(request, replica)
+                startQuorumRead(request, replica)
             }
         }
     }
@@ -268,46 +268,46 @@ struct Router<Local: LocalReplica> {
 // MARK: - Reads without the leader
 
 extension Router {
-    private func wantsPeek(_ request: Request) -> Bool {
-        guard case .forwarded = request.stage, request.command == .get, request.pursuit?.peek == nil
+    private func wantsQuorumRead(_ request: Request) -> Bool {
+        guard case .forwarded = request.stage, request.command == .get, request.pursuit?.quorumRead == nil
         else { return false }
         return now - request.began >= context.options.leaderlessAfter
     }
 
     /// Asks all replicas for their copies: a majority that reports one version proves it chosen, and the latest when
     /// the read came, for any later one would be on a majority too.
-    private func startPeek(_ request: Request, _ replica: Local?) {
-        guard request.command == .get, request.pursuit?.peek == nil else { return }
-        pursue(request).peek = [:]
+    private func startQuorumRead(_ request: Request, _ replica: Local?) {
+        guard request.command == .get, request.pursuit?.quorumRead == nil else { return }
+        pursue(request).quorumRead = [:]
         for member in quorums[Int(request.partition.raw)].members where member != context.me {
-            sendPeek(request, to: member)
+            sendQuorumRead(request, to: member)
         }
-        replica?.peekForClient(request)
+        replica?.quorumReadForClient(request)
     }
 
-    private func sendPeek(_ request: Request, to node: NodeNumber) {
-        context.send(node, .request(header(request), .peek))
+    private func sendQuorumRead(_ request: Request, to node: NodeNumber) {
+        context.send(node, .request(header(request), .quorumRead))
     }
 
     private func startStaleRead(_ request: Request, _ pursuit: Pursuit, _ replica: Local?) {
         if let replica, !pursuit.isUnreadableHere {
             guard !pursuit.isReadingHere else { return }
-            pursuit.peek = [:]
+            pursuit.quorumRead = [:]
             pursuit.isReadingHere = true
-            return replica.peekForClient(request)
+            return replica.quorumReadForClient(request)
         }
         // A replica that does not answer is passed over for the next.
         let wait = Nanoseconds(nanoseconds: context.options.leaderlessAfter.nanoseconds * UInt64(pursuit.attempts))
         let members = quorums[Int(request.partition.raw)].members.filter { context.isUp($0) && $0 != context.me }
         guard !members.isEmpty, now - request.began >= wait else { return }
-        pursuit.peek = [:]
+        pursuit.quorumRead = [:]
         pursuit.isReadingHere = false
-        sendPeek(request, to: members[pursuit.attempts % members.count])
+        sendQuorumRead(request, to: members[pursuit.attempts % members.count])
         pursuit.attempts += 1
     }
 
     /// This node's own copy cannot be read: a stale read asks another's, any other waits for the others' answers.
-    mutating func cannotPeekHere(_ request: Request, _ replica: (PartitionID) -> Local?) {
+    mutating func cannotQuorumReadHere(_ request: Request, _ replica: (PartitionID) -> Local?) {
         guard !request.isFinished, request.isStaleRead, let pursuit = request.pursuit, !pursuit.isUnreadableHere
         else { return }
         pursuit.isUnreadableHere = true
@@ -315,24 +315,24 @@ extension Router {
     }
 
     /// The copy of another node's replica.
-    mutating func receivePeeked(
+    mutating func receiveQuorumReadReply(
         _ id: RequestID, _ record: Record?, from node: NodeNumber, _ replica: (PartitionID) -> Local?
     ) {
         // It comes late where there is none.
         guard let request = context.pursued[id] else { return }
-        receivePeeked(request, record, from: node, replica)
+        receiveQuorumReadReply(request, record, from: node, replica)
     }
 
     /// A replica's copy: this node's own, or that of `node`.
-    mutating func receivePeeked(
+    mutating func receiveQuorumReadReply(
         _ request: Request, _ record: Record?, from node: NodeNumber, _ replica: (PartitionID) -> Local?
     ) {
-        guard !request.isFinished, let pursuit = request.pursuit, pursuit.peek != nil else { return }
+        guard !request.isFinished, let pursuit = request.pursuit, pursuit.quorumRead != nil else { return }
         if request.isStaleRead { return context.finish(request, outcome(record), by: node) }
         let quorum = quorums[Int(request.partition.raw)]
-        pursuit.peek?.updateValue(record, forKey: node)
+        pursuit.quorumRead?.updateValue(record, forKey: node)
         var same = ReplicaMask()
-        for (other, held) in pursuit.peek ?? [:] where held?.version == record?.version {
+        for (other, held) in pursuit.quorumRead ?? [:] where held?.version == record?.version {
             if let index = quorum.index(of: other) { same.insert(index) }
         }
         // One that has expired proves nothing: a change that its leader made in time may still be on its way.

@@ -19,8 +19,8 @@ extension Shard {
             if replica(header.partition) == nil { return tellDeparted(header, to: node) }
         }
         // Who is told this has no replica any more.
-        if case .relinquished = message { return receiveRelinquished(header) }
-        if case .relinquish = message, isEarly(header) { tellBehind(header.epoch, at: node) }
+        if case .replicaDropped = message { return receiveReplicaDropped(header) }
+        if case .dropReplica = message, isEarly(header) { tellBehind(header.epoch, at: node) }
         replica(header.partition)?.receive(message, header, from: node)
     }
 
@@ -31,9 +31,9 @@ extension Shard {
             let replica = replica(header.partition)
             if replica?.leads == true { return execute(command, header, within: timeout, for: node) }
             router.relay(RelayedRequest(requester: node, header: header, timeout: timeout, command: command), replica)
-        case .peek:
+        case .quorumRead:
             tellBehind(header.epoch, at: node)
-            replica(header.partition)?.receivePeek(header, from: node)
+            replica(header.partition)?.receiveQuorumRead(header, from: node)
         }
     }
 
@@ -57,14 +57,14 @@ extension Shard {
     private func receive(_ message: ReplyMessage, to id: RequestID, from node: NodeNumber) {
         switch message {
         case .forwarded(let result): router.receiveForwarded(id, result, from: node, replicas)
-        case .peeked(let record):
-            if !receiveRepair(id, record) { router.receivePeeked(id, record, from: node, replica) }
+        case .quorumReadReply(let record):
+            if !receiveRepair(id, record) { router.receiveQuorumReadReply(id, record, from: node, replica) }
         }
     }
 
     private func receive(_ message: ShardsMessage, from node: NodeNumber) {
         switch message {
-        case .leading(let epoch, let led):
+        case .leaderHeartbeat(let epoch, let led):
             tellBehind(epoch, at: node)
             for leadership in led {
                 if let replica = replica(leadership.partition) {
@@ -108,9 +108,9 @@ extension Replica {
         case .consult: receiveConsult(header, from: node)
         case .complete: receiveComplete(header, from: node)
         case .completed: receiveCompleted(header, from: node)
-        case .relinquish: receiveRelinquish(header, from: node)
+        case .dropReplica: receiveDropReplica(header, from: node)
         // The shard's: there is no replica any more that it could be for.
-        case .relinquished: break
+        case .replicaDropped: break
         }
     }
 }

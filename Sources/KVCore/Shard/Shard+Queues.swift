@@ -7,9 +7,9 @@ package enum ShardQueue: Int, CaseIterable, Sendable {
     /// Bytes that leaders have proposed.
     case proposed
     /// Bytes of changes on their way to one peer, and of records sent to it again.
-    case window, mending
+    case window, repairing
     /// Keys that one peer has missed of one partition, and records of it that are on their way there.
-    case missed, mendWindow
+    case missed, repairWindow
     /// Comparisons of trees with one peer, leaderships being handed over, keys being recovered to settle.
     case comparisons, transfers, settling
     /// Answers to peers that wait for the disk.
@@ -41,12 +41,12 @@ extension Shard {
             level(.proposed, context.proposedBytes, options.maximumProposedBytes),
             level(.window, topology.members.map { context.window($0.number).bytes }.max(), options.peerWindow),
             level(
-                .mending,
+                .repairing,
                 topology.members.map(\.number)
-                    .map { context.mending[$0, default: 0] + context.mendLoads[$0, default: 0] }.max(),
-                options.mendBytes),
+                    .map { context.repairing[$0, default: 0] + context.repairLoads[$0, default: 0] }.max(),
+                options.repairBytes),
             level(.missed, progress.map(\.missed.count).max(), options.maximumMissed),
-            level(.mendWindow, progress.map { $0.sent.count + $0.loading }.max(), options.mendWindow),
+            level(.repairWindow, progress.map { $0.sent.count + $0.loading }.max(), options.repairWindow),
             level(.comparisons, context.comparisons.values.max(), options.maximumComparisons),
             level(.transfers, context.transfers, options.maximumTransfers),
             level(.settling, leaders.compactMap { $0.settling?.recovering.count }.max(), options.settleWindow),

@@ -49,14 +49,14 @@ extension Shard {
         repairs.begin(id, damaged, at: context.now.monotonic)
         let header = RequestHeader(
             id, epoch: replica.changed, partition: damaged.partition, key: damaged.key)
-        for member in others { context.send(member, .request(header, .peek)) }
+        for member in others { context.send(member, .request(header, .quorumRead)) }
     }
 
     /// False for an answer to something else.
     func receiveRepair(_ id: RequestID, _ record: Record?) -> Bool {
         guard let damaged = repairs.damaged(id) else { return false }
         // A replica with another version has nothing for this one: what it misses, or has too much, is its leader's to
-        // mend.
+        // repair.
         guard let record, record.version == damaged.version else { return true }
         repairs.end(id)
         context.pursued.remove(id)

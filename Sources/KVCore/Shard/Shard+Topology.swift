@@ -82,23 +82,23 @@ extension Shard {
 
     // MARK: Copies that are not needed any more
 
-    func relinquish() {
-        for partition in departed.sorted().prefix(context.options.maximumRelinquished) {
+    func dropReplica() {
+        for partition in departed.sorted().prefix(context.options.maximumDropped) {
             guard let assignment = topology.assignment(of: partition) else { continue }
             let header = PartitionHeader(partition: partition, epoch: assignment.changed, ballot: .zero)
             for member in assignment.members where context.isUp(member) {
-                context.send(member, .replica(header, .relinquish))
+                context.send(member, .replica(header, .dropReplica))
             }
         }
     }
 
-    func receiveRelinquished(_ header: PartitionHeader) {
+    func receiveReplicaDropped(_ header: PartitionHeader) {
         guard departed.contains(header.partition), replica(header.partition) == nil,
             topology.assignment(of: header.partition)?.changed == header.epoch
         else { return }
         departed.remove(header.partition)
         store.wipe(header.partition, membership: 0)
-        context.effects.append(.notice(.relinquished(header.partition)))
+        context.effects.append(.notice(.replicaDropped(header.partition)))
     }
 
     // MARK: How things stand
@@ -109,14 +109,14 @@ extension Shard {
     /// Of the partitions with slots that are led here.
     package func ledSizes() -> [PartitionSize] {
         owned.compactMap { replica in
-            guard replica.leader != nil, replica.partition != topology.councilPartition else { return nil }
+            guard replica.leader != nil, replica.partition != topology.metadataPartition else { return nil }
             let usage = store.usage(replica.partition)
             return PartitionSize(partition: replica.partition, bytes: UInt64(max(usage.bytes, 0)))
         }
     }
 
     /// How many changes this node carried from one of its leaderships to the next.
-    package var carriedChanges: Int { context.carriedChanges }
+    package var reproposedChanges: Int { context.reproposedChanges }
 
     /// How often each rule of the protocol has decided something here.
     package var ruleCounts: RuleCounts { context.decided }

@@ -25,7 +25,7 @@ package final class Shard {
     /// Of this shard, ascending: whether this node holds a replica of them or not.
     let partitions: [PartitionID]
     var topology: Topology
-    /// By partition, the council's last; nil where this node holds no replica, or another shard does.
+    /// By partition, the metadata quorum's last; nil where this node holds no replica, or another shard does.
     var replicas: [Replica?]
     var owned: [Replica]
     var router: Router<Replica>
@@ -35,19 +35,20 @@ package final class Shard {
     var repairs = Repairs()
     /// Partitions that have left this node, and whose copies are still here.
     var departed: Set<PartitionID> = []
-    var nextRelinquish: Instant
+    var nextDrop: Instant
     private var timers = 0
-    private var lastBeacon: Instant
-    private var beacons = 0
+    private var lastHeartbeat: Instant
+    private var heartbeats = 0
     private var hasDrained = false
 
     /// How many timers it takes to visit every replica: each is visited a few times within `ShardOptions.retry`.
     private static var rounds: Int { 4 }
-    /// Every so many beacons one goes to all members in touch.
-    private static var beaconsForAll: Int { 4 }
+    /// Every so many leader heartbeats one goes to all members in touch.
+    private static var heartbeatsForAll: Int { 4 }
 
     /// - Parameters: - boot: this process's boot counter, above that of every process before it on this store. -
-    ///   partitions: those this shard owns, the council's perhaps among them; it serves the ones whose replica set has
+    ///   partitions: those this shard owns, the metadata quorum's perhaps among them; it serves the ones whose replica
+    ///   set has
     ///     `me`, and routes for all.
     ///   - mayLackRecords: the store may have lost records that it had called durable, as power was lost: this node's
     ///     copies of clients' partitions abstain until each has been repaired. Promises, wipes and purge floors are all
@@ -77,8 +78,8 @@ package final class Shard {
         self.replicas = replicas
         owned = replicas.compactMap { $0 }
         router = Router(context: context, topology: topology, boot: boot, shard: shard)
-        lastBeacon = now.monotonic
-        nextRelinquish = now.monotonic
+        lastHeartbeat = now.monotonic
+        nextDrop = now.monotonic
     }
 
     func replica(_ partition: PartitionID) -> Replica? {
@@ -196,8 +197,9 @@ extension Shard {
             case .promised(let partition, let ballot): replica(partition)?.ownPromiseIsDurable(ballot)
             case .accepted(let partition, let ballot, let sequence):
                 replica(partition)?.ownAcceptIsDurable(ballot, sequence: sequence)
-            case .ownPeek(let request, let record): router.receivePeeked(request, record, from: me, replica)
-            case .noPeek(let request): router.cannotPeekHere(request, replica)
+            case .ownQuorumRead(let request, let record):
+                router.receiveQuorumReadReply(request, record, from: me, replica)
+            case .noQuorumRead(let request): router.cannotQuorumReadHere(request, replica)
             }
         }
     }
@@ -206,22 +208,22 @@ extension Shard {
         switch context.takeLoad(ticket) {
         case nil: break
         case .answer(let partition, let ballot, let id): replica(partition)?.loadedAnswer(ballot, id: id, value)
-        case .judge(let partition, let ballot, let key, let id):
-            replica(partition)?.loadedToJudge(ballot, key, id: id, value)
+        case .evaluate(let partition, let ballot, let key, let id):
+            replica(partition)?.loadedToEvaluate(ballot, key, id: id, value)
         case .propose(let partition, let ballot, let key): replica(partition)?.loadedToPropose(ballot, key, value)
         case .mend(let partition, let ballot, let node, let key, let bytes):
-            context.mendLoads[node, default: 0] -= bytes
+            context.repairLoads[node, default: 0] -= bytes
             replica(partition)?.loadedToMend(ballot, to: node, key, value)
         case .readResult(let header, let id, let key, let node):
             guard let record = tellable(value) else { return }
             replica(header.partition)?
                 .answerWhenDurable(node, .replica(header, .readResult(id: id, key: key, record: record)))
-        case .peeked(let id, let partition, let node):
+        case .quorumReadReply(let id, let partition, let node):
             guard let record = tellable(value) else { return }
-            replica(partition)?.answerWhenDurable(node, .reply(id, .peeked(record)))
-        case .ownPeek(let request):
-            guard let record = tellable(value) else { return router.cannotPeekHere(request, replica) }
-            replica(request.partition)?.whenDurable(.ownPeek(request, record))
+            replica(partition)?.answerWhenDurable(node, .reply(id, .quorumReadReply(record)))
+        case .ownQuorumRead(let request):
+            guard let record = tellable(value) else { return router.cannotQuorumReadHere(request, replica) }
+            replica(request.partition)?.whenDurable(.ownQuorumRead(request, record))
         }
     }
 
@@ -267,13 +269,13 @@ extension Shard {
         router.timer(replica)
         announceNewLeaders()
         for id in repairs.expire(at: context.now.monotonic, context.options) { context.pursued.remove(id) }
-        if context.now.monotonic - lastBeacon >= context.options.beacon {
-            lastBeacon = context.now.monotonic
-            sendBeacons()
+        if context.now.monotonic - lastHeartbeat >= context.options.leaderHeartbeat {
+            lastHeartbeat = context.now.monotonic
+            sendHeartbeats()
         }
-        if context.now.monotonic >= nextRelinquish {
-            nextRelinquish = context.now.monotonic + context.options.relinquish
-            relinquish()
+        if context.now.monotonic >= nextDrop {
+            nextDrop = context.now.monotonic + context.options.dropReplica
+            dropReplica()
         }
         reportDrained()
     }
@@ -287,7 +289,7 @@ extension Shard {
         context.newlyLed.removeAll()
         guard !led.isEmpty else { return }
         for member in topology.members where member.number != me && context.isUp(member.number) {
-            context.send(member.number, .shards(.leading(epoch: context.epoch, led)))
+            context.send(member.number, .shards(.leaderHeartbeat(epoch: context.epoch, led)))
         }
     }
 
@@ -308,10 +310,10 @@ extension Shard {
         }
     }
 
-    private func sendBeacons() {
-        beacons += 1
+    private func sendHeartbeats() {
+        heartbeats += 1
         // Who holds no replica routes by it, and shows it.
-        let isForAll = beacons % Self.beaconsForAll == 0
+        let isForAll = heartbeats % Self.heartbeatsForAll == 0
         let members = topology.members.map(\.number).filter { $0 != me }
         let others = isForAll ? members.filter { context.isUp($0) } : []
         var led: [NodeNumber: [Leadership]] = [:]
@@ -324,7 +326,9 @@ extension Shard {
         }
         // All are told, in touch or not, as those who do not hear each other must begin somewhere. One shard is enough.
         for node in isFirst ? members : [] where led[node] == nil { led[node] = [] }
-        for node in led.keys.sorted() { context.send(node, .shards(.leading(epoch: context.epoch, led[node] ?? []))) }
+        for node in led.keys.sorted() {
+            context.send(node, .shards(.leaderHeartbeat(epoch: context.epoch, led[node] ?? [])))
+        }
     }
 
     private func reportDrained() {

@@ -58,7 +58,7 @@ package enum ShardNotice: Hashable, Sendable {
     /// A peer goes by a later topology than this node's, of this epoch at least.
     case behind(Epoch, at: NodeNumber)
     /// What this node held of a partition that has left it is deleted.
-    case relinquished(PartitionID)
+    case replicaDropped(PartitionID)
 
     /// The partition whose lead this is about, and whether this node leads it from now on and knows its copy to be the
     /// truth. Nil for other notices.
@@ -67,7 +67,7 @@ package enum ShardNotice: Hashable, Sendable {
         case .elected(let partition, _, let isSettled): (partition, isSettled)
         case .settled(let partition): (partition, true)
         case .steppedDown(let partition): (partition, false)
-        case .repaired, .conflict, .disk, .complete, .ready, .drained, .behind, .relinquished: nil
+        case .repaired, .conflict, .disk, .complete, .ready, .drained, .behind, .replicaDropped: nil
         }
     }
 }

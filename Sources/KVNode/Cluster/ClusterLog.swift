@@ -24,12 +24,14 @@ struct ClusterLog {
         case .evictionWaits(let node, let reason):
             logger.warning(
                 "\(name(node)) has been dead for failure.evict_after, but is not removed: \(printable(reason))")
-        case .applied(let applicant):
-            let id = printable(applicant.id)
+        case .applied(let pendingNode):
+            let id = printable(pendingNode.id)
             logger.notice(
-                applicant.admitsItself
+                pendingNode.admitsItself
                     ? "\(id) asks to be admitted, and will be" : "\(id) waits to be admitted: run `kv join \(id)`",
-                metadata: ["client": "\(applicant.client)", "peer": "\(applicant.peer)", "store": "\(applicant.store)"])
+                metadata: [
+                    "client": "\(pendingNode.client)", "peer": "\(pendingNode.peer)", "store": "\(pendingNode.store)",
+                ])
         case .foreignStore(let node, let store):
             logger.warning(
                 """

@@ -6,7 +6,7 @@ import KVWire
 extension ClusterRunner {
     /// Of a handshake in which a member introduced itself; on any loop.
     func met(_ introduction: Introduction) {
-        guard !introduction.node.isApplicant else { return }
+        guard !introduction.node.isPending else { return }
         let subject = "storage.sync of \(introduction.node)"
         if let warning = parts.policy.current.syncWarning(about: introduction) {
             parts.reasons.say(warning, of: subject)
@@ -20,7 +20,7 @@ extension ClusterRunner {
     }
 
     /// The first shard's link to a member stands; on any loop. Whoever goes by an older topology is sent the present
-    /// one: so a newcomer learns that it has been admitted.
+    /// one: so a joining node learns that it has been admitted.
     func linked(to peer: NodeNumber, _ introduction: Introduction) {
         met(introduction)
         onLoop { cluster in

@@ -21,7 +21,7 @@ extension ClusterRunner {
     struct Snapshot: Sendable {
         var topology: Topology
         var liveness: [NodeNumber: Liveness]
-        var applicants: [Applicant]
+        var pendingNodes: [PendingNode]
         var plan: PlanStatus?
     }
 
@@ -33,6 +33,6 @@ extension ClusterRunner {
             liveness[member.number] = swim.liveness(of: member.number) ?? .alive
         }
         return Snapshot(
-            topology: topology, liveness: liveness, applicants: machine.applicants, plan: machine.planStatus())
+            topology: topology, liveness: liveness, pendingNodes: machine.pendingNodes, plan: machine.planStatus())
     }
 }

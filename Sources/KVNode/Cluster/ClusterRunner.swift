@@ -148,23 +148,23 @@ final class ClusterRunner: @unchecked Sendable {
     }
 
     private func gatherReport() {
-        let standings = parts.runners.map { runner in runner.loop.submit { runner.standing() } }
-        EventLoopFuture.whenAllSucceed(standings, on: loop).whenSuccess { [self] standings in
+        let reports = parts.runners.map { runner in runner.loop.submit { runner.partitionReport() } }
+        EventLoopFuture.whenAllSucceed(reports, on: loop).whenSuccess { [self] reports in
             handle(
                 .report(
                     NodeReport(
                         epoch: machine.topology.epoch, store: parts.node.store,
-                        partitions: standings.flatMap(\.sizes), moves: standings.flatMap(\.moves))))
+                        partitions: reports.flatMap(\.sizes), moves: reports.flatMap(\.moves))))
         }
     }
 
-    private var councilRunner: ShardRunner {
-        parts.runners[Int(machine.topology.councilPartition.raw) % parts.runners.count]
+    private var metadataRunner: ShardRunner {
+        parts.runners[Int(machine.topology.metadataPartition.raw) % parts.runners.count]
     }
 
     // MARK: Inputs
 
-    /// What a member says, or an applicant, whose number is 0; on any loop.
+    /// What a member says, or a pending node, whose number is 0; on any loop.
     func receive(_ message: ClusterMessage, from peer: NodeNumber) {
         onLoop { $0.handle(.message(from: peer, message)) }
     }
@@ -176,7 +176,7 @@ final class ClusterRunner: @unchecked Sendable {
     /// A peer goes by a topology of this epoch; on any loop.
     func saw(_ epoch: Epoch, at peer: NodeNumber) { onLoop { $0.handle(.epochSeen(epoch, at: peer)) } }
 
-    /// A move is ready: the council need not wait for the next report. On any loop.
+    /// A move is ready: the metadata quorum need not wait for the next report. On any loop.
     func reportSoon() { onLoop { $0.nextReport = Clock.monotonic } }
 
     /// A peer refused a link; on any loop.
@@ -258,15 +258,15 @@ final class ClusterRunner: @unchecked Sendable {
     }
 
     private func execute(_ command: Command, _ id: UInt64) {
-        let council = councilRunner
-        let partition = machine.topology.councilPartition
+        let metadataQuorum = metadataRunner
+        let partition = machine.topology.metadataPartition
         let options = RequestOptions(timeout: Self.registerTimeout)
         let caller = Caller(on: loop) { [self] request in
             if let outcome = request.outcome { handle(.outcome(request.token, outcome)) }
         }
         let request = Request(
             command, key: Topology.key, partition: partition, options: options, caller: caller, token: id)
-        council.loop.execute { council.submit(request, isOwn: true) }
+        metadataQuorum.loop.execute { metadataQuorum.submit(request, isOwn: true) }
     }
 
     private func persist(_ topology: Topology) {
@@ -309,7 +309,7 @@ final class ClusterRunner: @unchecked Sendable {
         guard !hasDeparted else { return }
         hasDeparted = true
         let last = before ?? machine.topology
-        parts.onDeparture(last.member(parts.node.number)?.standing == .leaving ? .left : .removed)
+        parts.onDeparture(last.member(parts.node.number)?.status == .leaving ? .left : .removed)
     }
 
     // MARK: The failure detector

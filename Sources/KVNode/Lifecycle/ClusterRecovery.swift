@@ -28,8 +28,9 @@ package struct ClusterRecovery: Sendable {
     ///   - acceptsLoss: go on where no whole replica of a partition is left.
     /// - Throws: `NodeError` where the directory holds no member's data, or what is left is not enough.
     package init(directory: String, node: String?, lost: [String], acceptsLoss: Bool) throws(NodeError) {
-        guard let id = IdentityFile.peek("node", directory: directory).map({ String(decoding: $0, as: UTF8.self) }),
-            let store = IdentityFile.peek("store", directory: directory).flatMap({
+        guard
+            let id = IdentityFile.quorumRead("node", directory: directory).map({ String(decoding: $0, as: UTF8.self) }),
+            let store = IdentityFile.quorumRead("store", directory: directory).flatMap({
                 UUID128(String(decoding: $0, as: UTF8.self))
             })
         else { throw NodeError(.badData, "\(directory) holds no node's data; name the directory with --data-dir") }

@@ -99,7 +99,7 @@ final class DataDirectory: Sendable {
         if let topology { _ = try member(in: topology, configuration) }
     }
 
-    /// The first start: every first member comes to the same topology. An applicant has none.
+    /// The first start: every first member comes to the same topology. A pending node has none.
     private static func begin(_ configuration: Configuration, _ file: IdentityFile) throws -> Topology? {
         guard configuration.role == .initial else { return nil }
         let cluster = configuration.clusterID ?? file.cluster ?? .random()
@@ -127,7 +127,7 @@ final class DataDirectory: Sendable {
 
     /// Whether the next start would find so. It may be another process's directory unless that is locked.
     static func mayLackRecords(_ path: String, _ kernel: KernelRun) -> Bool {
-        mayLackRecords(kernel) { IdentityFile.peek($0, directory: path) }
+        mayLackRecords(kernel) { IdentityFile.quorumRead($0, directory: path) }
     }
 
     private static func mayLackRecords(_ kernel: KernelRun, _ entry: (String) -> [UInt8]?) -> Bool {
@@ -179,14 +179,14 @@ final class DataDirectory: Sendable {
     /// The others know its store: durable when this returns. Blocks.
     func endFounding() throws(StoreError) { try file.setEntry(Entry.founding, Array("no".utf8)) }
 
-    /// What the next start goes by; nil for a directory that is new, or an applicant's.
+    /// What the next start goes by; nil for a directory that is new, or a pending node's.
     static func storedTopology(in path: String) throws(WireError) -> Topology? {
-        guard let bytes = IdentityFile.peek(Entry.topology, directory: path) else { return nil }
+        guard let bytes = IdentityFile.quorumRead(Entry.topology, directory: path) else { return nil }
         return try TopologyCodec.decode(bytes)
     }
 
     private static func agreement(of path: String) -> String? {
-        IdentityFile.peek(Entry.agreement, directory: path).map { String(decoding: $0, as: UTF8.self) }
+        IdentityFile.quorumRead(Entry.agreement, directory: path).map { String(decoding: $0, as: UTF8.self) }
     }
 
     /// Notes what the stores have on disk, for the next start to find again. All of them have stopped. Blocks.

@@ -13,7 +13,7 @@ import NIOPosix
 /// door.
 final class Node: Sendable {
     /// How long leaderships may take to be handed over at the end.
-    private static let handOverTime = TimeAmount.seconds(5)
+    private static let transferTime = TimeAmount.seconds(5)
 
     private let base: NodeBase
     private let status: NodeStatus
@@ -63,7 +63,7 @@ final class Node: Sendable {
         status.beginStopping()
         watch.stop()
         await door.stopAccepting()
-        await handOver()
+        await transferLeadership()
         await door.drain()
         await door.close()
         try? await cluster.loop.submit { [cluster] in cluster.stop() }.get()
@@ -72,7 +72,7 @@ final class Node: Sendable {
     }
 
     /// Returns when others lead what this node led, or when that takes too long.
-    private func handOver() async {
+    private func transferLeadership() async {
         let drained = runners.map { runner in
             let promise = runner.loop.makePromise(of: Void.self)
             runner.drain { promise.succeed() }
@@ -80,7 +80,7 @@ final class Node: Sendable {
         }
         let loop = base.group.next()
         let done = loop.makePromise(of: Void.self)
-        let timeout = loop.scheduleTask(in: Self.handOverTime) { done.succeed() }
+        let timeout = loop.scheduleTask(in: Self.transferTime) { done.succeed() }
         EventLoopFuture.andAllComplete(drained, on: loop).whenComplete { _ in done.succeed() }
         try? await done.futureResult.get()
         timeout.cancel()
@@ -129,7 +129,7 @@ private struct Assembly {
         runners = stores.indices.map { index in
             ShardRunner(
                 index: index, loop: loops[index % loops.count], node: identity, topology: topology,
-                // The council's partition, after the last, among them.
+                // The metadata quorum's partition, after the last, among them.
                 partitions: (0...topology.settings.partitions).map { PartitionID(UInt16($0)) }
                     .filter { $0.shard(among: stores.count) == index },
                 store: stores[index], mayLackRecords: base.directory.mayLackRecords, options: options,

@@ -115,7 +115,7 @@ struct NodeBase: Sendable {
             threads: directory.stores.count, processID: Int(getpid()))
     }
 
-    /// Whom this node talks to: as a member of `topology`, or, without one, as an applicant.
+    /// Whom this node talks to: as a member of `topology`, or, without one, as a pending node.
     func policy(_ member: Member?, _ topology: Topology?) -> PolicyBox {
         // Who was admitted later says of the cluster what that is, and nothing of its first members.
         let agreement =
@@ -129,7 +129,7 @@ struct NodeBase: Sendable {
         let introduction = Introduction(
             clusterID: topology?.clusterID ?? .unknown,
             clusterName: topology?.settings.name ?? configuration.clusterName ?? Introduction.anyCluster,
-            node: member?.number ?? .applicant, nodeID: configuration.node.id, store: directory.store,
+            node: member?.number ?? .pendingNode, nodeID: configuration.node.id, store: directory.store,
             boot: directory.boot, epoch: topology?.epoch ?? 0,
             agreement: lines, starts: directory.starts, progress: directory.progress)
         var policy = PeerPolicy(

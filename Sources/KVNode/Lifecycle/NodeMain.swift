@@ -29,7 +29,7 @@ package enum NodeMain {
         let signals = ProcessSignals(
             onStop: {
                 manager?.stopping()
-                turns.continuation.yield(.told)
+                turns.continuation.yield(.stopRequested)
             }, onReload: reload.run)
         defer { signals.cancel() }
         var next = turns.stream.makeAsyncIterator()
@@ -37,14 +37,14 @@ package enum NodeMain {
         do {
             var topology = base.directory.topology
             if topology == nil {
-                let lobby = try await Lobby.open(base, onStoreFailure: end) { turns.continuation.yield($0) }
-                manager?.ready(lobby.advice)
+                let waitingRoom = try await WaitingRoom.open(base, onStoreFailure: end) { turns.continuation.yield($0) }
+                manager?.ready(waitingRoom.advice)
                 let turn = await next.next()
-                await lobby.close()
+                await waitingRoom.close()
                 switch turn {
                 case .admitted(let first): topology = first
                 case .removed: throw removed(base)
-                case .told, .left, nil: break
+                case .stopRequested, .left, nil: break
                 }
             }
             if let topology {
@@ -64,7 +64,7 @@ package enum NodeMain {
     /// What becomes of a node next.
     enum Turn: Sendable {
         /// To stop.
-        case told
+        case stopRequested
         /// A member's topology names it, and is on disk.
         case admitted(Topology)
         /// It has left its cluster as was asked for.
@@ -99,7 +99,7 @@ package enum NodeMain {
                 by others, and \(base.directory.path) may be deleted
                 """)
         case .removed: throw removed(base)
-        case .told, .admitted, nil: break
+        case .stopRequested, .admitted, nil: break
         }
     }
 

@@ -15,7 +15,7 @@ final class ProcessSignals: Sendable {
         // One reload at a time, and none in the way of SIGTERM.
         let reload = Self.source(SIGHUP, DispatchQueue(label: "kv.reload"))
         sources = stops + [reload]
-        for stop in stops { stop.setEventHandler { [weak self] in self?.told() } }
+        for stop in stops { stop.setEventHandler { [weak self] in self?.stopRequested() } }
         reload.setEventHandler { onReload() }
         for source in sources { source.resume() }
     }
@@ -29,7 +29,7 @@ final class ProcessSignals: Sendable {
         for source in sources { source.cancel() }
     }
 
-    private func told() {
+    private func stopRequested() {
         let again = isTold.withLock { isTold in
             defer { isTold = true }
             return isTold

@@ -19,7 +19,7 @@ extension PeerMessage {
     fileprivate var askedValue: Record? {
         switch self {
         case .reply(_, .forwarded(.outcome(.found(let record)))): record
-        case .reply(_, .peeked(let record)): record
+        case .reply(_, .quorumReadReply(let record)): record
         case .replica(_, .readResult(_, _, let record)): record
         case .reply(_, .forwarded), .replica, .request, .shards, .node: nil
         }

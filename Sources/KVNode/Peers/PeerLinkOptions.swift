@@ -32,7 +32,7 @@ package struct PeerLinkOptions: Sendable {
     package init(largest: Int, inFlight: Int) {
         valueLimit += largest
         // At most: values up to their limit and the one that reached it; requests; and one change, one record that
-        // mends and one request of another node beside their windows.
+        // repairs and one request of another node beside their windows.
         queueLimit += valueLimit + inFlight + 4 * largest
     }
 

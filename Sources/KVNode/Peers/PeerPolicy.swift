@@ -69,7 +69,7 @@ package struct PeerPolicy: Sendable {
                 """
         }
         if let objection = syncObjection(to: other) { return objection }
-        let isStranger = other.node.isApplicant && other.clusterID == .unknown || introduction.node.isApplicant
+        let isStranger = other.node.isPending && other.clusterID == .unknown || introduction.node.isPending
         guard isStranger || other.clusterID == introduction.clusterID else {
             return """
                 \(them) is of the cluster with the id \(other.clusterID), \(me) of \(introduction.clusterID), both \
@@ -77,7 +77,7 @@ package struct PeerPolicy: Sendable {
                 """
         }
         guard let topology else {
-            guard other.node.isApplicant else { return nil }
+            guard other.node.isPending else { return nil }
             return "\(them) waits to be admitted itself, as \(me) does; give both the peer address of a member as seed"
         }
         return membershipObjection(to: other, them, topology)
@@ -85,7 +85,7 @@ package struct PeerPolicy: Sendable {
 
     /// Who waits to be admitted and was told no name.
     private func takesAny(_ one: Introduction) -> Bool {
-        one.node.isApplicant && one.clusterName == Introduction.anyCluster
+        one.node.isPending && one.clusterName == Introduction.anyCluster
     }
 
     private func membershipObjection(to other: Introduction, _ them: String, _ topology: Topology) -> Objection? {
@@ -99,7 +99,7 @@ package struct PeerPolicy: Sendable {
                 its data directory, start it with --seed and run `kv join \(them)`
                 """)
         }
-        if other.node.isApplicant { return nil }
+        if other.node.isPending { return nil }
         guard other.node != introduction.node else {
             return """
                 \(them) has the number of \(me) itself (\(introduction.node)): two processes run as the same node, or \
@@ -152,7 +152,7 @@ package struct PeerPolicy: Sendable {
             // A seed may be anyone's, but not of one who waits too.
             return nil
         }
-        if other.node.isApplicant, let member = topology?.member(number) {
+        if other.node.isPending, let member = topology?.member(number) {
             // It has been admitted, and does not know yet.
             guard member.store != other.store else { return nil }
             return """
@@ -207,13 +207,13 @@ package struct PeerPolicy: Sendable {
 
 extension Introduction {
     /// It is a first member's, or one's that could be.
-    fileprivate var listsNodes: Bool { !node.isApplicant && agreement.contains { $0.path == "nodes" } }
+    fileprivate var listsNodes: Bool { !node.isPending && agreement.contains { $0.path == "nodes" } }
 }
 
 extension NodeNumber {
     /// Of a node that waits to be admitted.
-    static let applicant = NodeNumber(0)
-    var isApplicant: Bool { self == .applicant }
+    static let pendingNode = NodeNumber(0)
+    var isPending: Bool { self == .pendingNode }
 }
 
 extension UUID128 {

@@ -46,7 +46,7 @@ package final class PeerServer: Sendable {
         let traffic: PeerTraffic
     }
 
-    /// By store: applicants have no numbers of their own.
+    /// By store: pending nodes have no numbers of their own.
     private struct LinkName: Hashable {
         var store: UUID128
         var shard: Int

@@ -84,7 +84,7 @@ final class PeerServerHandler: ChannelInboundHandler {
     func channelReadComplete(context: ChannelHandlerContext) {
         if !messages.isEmpty, case .open(let peer, _) = state {
             // Who waits to be admitted has a say in nothing but that.
-            if peer.node.isApplicant { messages.removeAll { !$0.isForApplicants } }
+            if peer.node.isPending { messages.removeAll { !$0.isForPendingNodes } }
             if !messages.isEmpty { server.deliver(peer.node, messages) }
             traffic.note()
             messages.removeAll(keepingCapacity: messages.count <= Self.keptMessages)
@@ -92,7 +92,7 @@ final class PeerServerHandler: ChannelInboundHandler {
             // A burst that ends no message: a long one is arriving, and everything else waits behind it.
             noted = .now()
             traffic.note()
-            if !peer.node.isApplicant { server.reading(peer.node) }
+            if !peer.node.isPending { server.reading(peer.node) }
         }
         context.fireChannelReadComplete()
     }
@@ -284,11 +284,11 @@ final class PeerServerHandler: ChannelInboundHandler {
 
 extension PeerMessage {
     /// Whether a node that is no member may say it.
-    fileprivate var isForApplicants: Bool {
+    fileprivate var isForPendingNodes: Bool {
         guard case .node(.cluster(let message)) = self else { return false }
         switch message {
         case .announce, .topologyWanted: return true
-        case .topology, .report, .ask, .told: return false
+        case .topology, .report, .control, .controlReply: return false
         }
     }
 }

@@ -3,7 +3,7 @@ import KVCore
 import NIOCore
 
 /// Answers the clients of a node that waits to be admitted: that it does.
-final class LobbyBackend: Backend {
+final class WaitingRoomBackend: Backend {
     let nodeID: String
     let limits: RequestLimits
     let health: Health

@@ -43,7 +43,7 @@ final class NodeBackend: Backend {
         if runner.loopID == caller.loopID {
             runner.submit(request)
         } else if let home = home(of: caller) {
-            home.handOver(request, to: runner)
+            home.transferLeadership(request, to: runner)
         } else {
             runner.loop.execute { runner.takeOver([request]) }
         }
@@ -57,7 +57,7 @@ final class NodeBackend: Backend {
         if runners.count > 1 {
             for request in requests {
                 let shard = shards.shard(of: request.partition)
-                if shard != home.index { home.handOver(request, to: runners[shard]) }
+                if shard != home.index { home.transferLeadership(request, to: runners[shard]) }
             }
         }
         home.take(requests, shards: runners.count)
@@ -110,7 +110,7 @@ final class NodeBackend: Backend {
         var leaders: [NodeNumber?] = Array(repeating: nil, count: topology.assignments.count)
         var coordinator: NodeNumber?
         for (partition, leader) in snapshots.lazy.flatMap(\.leaders) {
-            if partition == topology.councilPartition {
+            if partition == topology.metadataPartition {
                 coordinator = leader
             } else if Int(partition.raw) < leaders.count {
                 leaders[Int(partition.raw)] = leader
@@ -122,7 +122,7 @@ final class NodeBackend: Backend {
                 usage: member.number == node.number ? status.usage : snapshots.first?.usages[member.number])
         }
         return ClusterView(
-            topology: topology, nodes: nodes, leaders: leaders, applicants: cluster.applicants, plan: cluster.plan,
+            topology: topology, nodes: nodes, leaders: leaders, pendingNodes: cluster.pendingNodes, plan: cluster.plan,
             coordinator: coordinator)
     }
 }

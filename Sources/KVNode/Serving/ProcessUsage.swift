@@ -9,7 +9,8 @@ extension NodeUsage {
         let isKnown = getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &used) == 0
         self.init(
             keys: keys, disk: disk, memory: Self.residentBytes,
-            userTime: isKnown ? Nanoseconds(used.ru_utime) : .zero, systemTime: isKnown ? Nanoseconds(used.ru_stime) : .zero)
+            userTime: isKnown ? Nanoseconds(used.ru_utime) : .zero,
+            systemTime: isKnown ? Nanoseconds(used.ru_stime) : .zero)
     }
 
     /// The second number of /proc/self/statm is in pages; 0 where it cannot be read.

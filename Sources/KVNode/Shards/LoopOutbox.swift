@@ -24,7 +24,7 @@ struct LoopOutbox {
         loops[index(caller.loopID, caller.loop)].ended.append(request)
     }
 
-    mutating func handOver(_ request: Request, to runner: ShardRunner) {
+    mutating func transferLeadership(_ request: Request, to runner: ShardRunner) {
         isEmpty = false
         let index = index(runner.loopID, runner.loop)
         loops[index].runner = runner

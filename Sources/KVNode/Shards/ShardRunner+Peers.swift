@@ -138,7 +138,7 @@ extension ShardRunner {
 
     private func receive(_ message: NodeMessage, from peer: NodeNumber) {
         switch message {
-        case .heartbeat(let usage): usages[peer] = usage
+        case .usageReport(let usage): usages[peer] = usage
         case .progress(let shard, let batch): cluster?.advanced(peer, shard: Int(shard), to: batch)
         case .clock(let wall): clock.heard(peer, wall: wall)
         case .cluster(let message): cluster?.receive(message, from: peer)

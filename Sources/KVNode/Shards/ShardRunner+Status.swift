@@ -5,7 +5,7 @@ extension ShardRunner {
     /// Tells the node's status what this shard holds.
     func report() {
         var usage = PartitionUsage()
-        for partition in partitions where partition != councilPartition {
+        for partition in partitions where partition != metadataPartition {
             let held = store.usage(partition)
             usage.keys += held.keys
             usage.tombstones += held.tombstones
@@ -27,20 +27,20 @@ extension ShardRunner {
         return Snapshot(leaders: partitions.map { ($0, shard.leader(of: $0)) }, usages: usages)
     }
 
-    /// What the council is to know of the partitions led here.
-    struct Standing: Sendable {
+    /// What the metadata quorum is to know of the partitions led here.
+    struct PartitionReport: Sendable {
         var sizes: [PartitionSize]
         var moves: [MoveReport]
     }
 
-    func standing() -> Standing {
+    func partitionReport() -> PartitionReport {
         loop.assertInEventLoop()
-        return Standing(sizes: shard.ledSizes(), moves: shard.moveReports())
+        return PartitionReport(sizes: shard.ledSizes(), moves: shard.moveReports())
     }
 
     /// Tells who has to know of it.
     func report(_ notice: ShardNotice) {
-        if let (partition, isSettled) = notice.leadership, partition == councilPartition { cluster?.lead(isSettled) }
+        if let (partition, isSettled) = notice.leadership, partition == metadataPartition { cluster?.lead(isSettled) }
         switch notice {
         case .elected(let partition, let ballot, let settled):
             logger.debug(
@@ -51,7 +51,7 @@ extension ShardRunner {
         case .repaired(let damaged):
             logger.debug("written again", metadata: ["partition": "\(damaged.partition)"])
         case .conflict(let partition, let key, let peer): reportConflict(partition, key, with: peer)
-        case .relinquished(let partition):
+        case .replicaDropped(let partition):
             logger.debug("deleted what has left", metadata: ["partition": "\(partition)"])
         case .complete(let partition):
             logger.debug("complete again", metadata: ["partition": "\(partition)"])

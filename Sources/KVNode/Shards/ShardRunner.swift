@@ -43,7 +43,7 @@ final class ShardRunner: @unchecked Sendable {
     private let maximumBytesInFlight: Int
     let partitions: [PartitionID]
     /// It holds no client's data.
-    let councilPartition: PartitionID
+    let metadataPartition: PartitionID
     /// Those of them that this node has a replica of.
     private(set) var held: [PartitionID] = []
 
@@ -62,7 +62,7 @@ final class ShardRunner: @unchecked Sendable {
     var toldProgress: UInt64 = 0
     /// The newest accept that was sent, encoded once for all replicas.
     private var encodedAccept: (partition: PartitionID, version: Version)?
-    private var encoded = EncodedMessage(.node(.heartbeat(PartitionUsage())))
+    private var encoded = EncodedMessage(.node(.usageReport(PartitionUsage())))
     var damage = DamageReport()
     var clockReport = ClockReport()
     private var timer: RepeatedTask?
@@ -92,7 +92,7 @@ final class ShardRunner: @unchecked Sendable {
         self.node = node
         self.store = store
         self.partitions = partitions
-        councilPartition = topology.councilPartition
+        metadataPartition = topology.metadataPartition
         self.maximumBytesInFlight = maximumBytesInFlight
         self.status = status
         self.clock = clock
@@ -187,9 +187,9 @@ final class ShardRunner: @unchecked Sendable {
     }
 
     /// A client of this loop asks another shard. It is told at the end of the turn.
-    func handOver(_ request: Request, to other: ShardRunner) {
+    func transferLeadership(_ request: Request, to other: ShardRunner) {
         loop.assertInEventLoop()
-        outbox.handOver(request, to: other)
+        outbox.transferLeadership(request, to: other)
         scheduleTick()
     }
 
@@ -244,7 +244,7 @@ final class ShardRunner: @unchecked Sendable {
         if timers % 50 == 0, index == 0 { vouch() }
         if timers % Self.keptEvery == 0, index == 0 { cluster?.keepProgress() }
         // The reports of usage are a node's, so one shard sends them.
-        if timers % 100 == 0, index == 0, let usage = status.usage { links?.broadcast(.node(.heartbeat(usage))) }
+        if timers % 100 == 0, index == 0, let usage = status.usage { links?.broadcast(.node(.usageReport(usage))) }
         // Others may be filling the disk, or making room.
         if timers % 100 == 0 { measureSpace() }
         if timers % 100 == 0 { reviewDamage(now.monotonic) }

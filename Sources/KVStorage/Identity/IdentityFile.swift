@@ -208,7 +208,7 @@ package final class IdentityFile: Sendable {
     }
 
     /// What a directory says of itself; nil where it says nothing. It may be another process's unless it is locked.
-    package static func peek(
+    package static func quorumRead(
         _ name: String, directory: String, fileSystem: any FileSystem = SystemFileSystem()
     ) -> [UInt8]? {
         guard let entries = try? read("\(directory)/\(Self.name)", in: directory, fileSystem) else { return nil }

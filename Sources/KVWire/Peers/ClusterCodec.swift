@@ -16,27 +16,27 @@ extension ByteWriter {
             report(news)
         case .announce(let who):
             code(ClusterMessageType.announce)
-            applicant(who)
-        case .ask(let id, let request):
-            code(ClusterMessageType.ask)
+            pendingNode(who)
+        case .control(let id, let request):
+            code(ClusterMessageType.control)
             fixed(id.raw)
             control(request)
-        case .told(let id, let reply):
-            code(ClusterMessageType.told)
+        case .controlReply(let id, let reply):
+            code(ClusterMessageType.controlReply)
             fixed(id.raw)
             control(reply)
         }
     }
 
-    private mutating func applicant(_ applicant: Applicant) {
-        string(applicant.id)
-        address(applicant.client)
-        address(applicant.peer)
-        string(applicant.zone)
-        varint(count: applicant.weight)
-        uuid(applicant.store)
-        varint(applicant.boot)
-        byte(applicant.admitsItself ? 1 : 0)
+    private mutating func pendingNode(_ pendingNode: PendingNode) {
+        string(pendingNode.id)
+        address(pendingNode.client)
+        address(pendingNode.peer)
+        string(pendingNode.zone)
+        varint(count: pendingNode.weight)
+        uuid(pendingNode.store)
+        varint(pendingNode.boot)
+        byte(pendingNode.admitsItself ? 1 : 0)
     }
 
     private mutating func report(_ report: NodeReport) {
@@ -80,14 +80,14 @@ extension ByteReader {
         case .topologyWanted: return .topologyWanted(above: try varint())
         case .topology: return .topology(try topology())
         case .report: return .report(try report())
-        case .announce: return .announce(try applicant())
-        case .ask: return .ask(try requestID(), try controlRequest())
-        case .told: return .told(try requestID(), try controlReply())
+        case .announce: return .announce(try pendingNode())
+        case .control: return .control(try requestID(), try controlRequest())
+        case .controlReply: return .controlReply(try requestID(), try controlReply())
         }
     }
 
-    private mutating func applicant() throws(WireError) -> Applicant {
-        Applicant(
+    private mutating func pendingNode() throws(WireError) -> PendingNode {
+        PendingNode(
             id: try name("node id"), client: try address(), peer: try address(), zone: try name("zone"),
             weight: try varint(in: 1...Int.max, "weight"), store: try uuid(), boot: try varint(),
             admitsItself: try boolean("wish to be admitted"))

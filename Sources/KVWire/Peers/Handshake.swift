@@ -5,11 +5,11 @@ package struct Introduction: Hashable, Sendable {
     /// No cluster's name.
     package static let anyCluster = ""
 
-    /// `UUID128(high: 0, low: 0)` from an applicant that does not know it yet.
+    /// `UUID128(high: 0, low: 0)` from a pending node that does not know it yet.
     package var clusterID: UUID128
-    /// `anyCluster` of an applicant that takes the cluster as it is.
+    /// `anyCluster` of a pending node that takes the cluster as it is.
     package var clusterName: String
-    /// 0 from an applicant: a node that is no member.
+    /// 0 from a pending node: a node that is no member.
     package var node: NodeNumber
     /// The node's name, at most 255 bytes.
     package var nodeID: String

@@ -20,7 +20,7 @@ extension ReplicaMessage {
     fileprivate var variableSize: Int {
         switch self {
         case .preVote, .preVoteResult, .prepare, .promise, .reject, .transfer, .accepted, .confirm, .confirmed, .leaves,
-            .entries, .purge, .relinquish, .relinquished, .abstain, .consult, .complete, .completed:
+            .entries, .purge, .dropReplica, .replicaDropped, .abstain, .consult, .complete, .completed:
             0
         case .accept(let key, let record): key.bytes.count + record.variableSize
         case .read(_, let key): key.bytes.count
@@ -36,7 +36,7 @@ extension RequestMessage {
     fileprivate var variableSize: Int {
         switch self {
         case .forward(_, let command), .relay(_, let command): command.variableSize
-        case .peek: 0
+        case .quorumRead: 0
         }
     }
 }
@@ -45,7 +45,7 @@ extension ReplyMessage {
     fileprivate var variableSize: Int {
         switch self {
         case .forwarded(let result): result.variableSize
-        case .peeked(let record): record?.variableSize ?? 0
+        case .quorumReadReply(let record): record?.variableSize ?? 0
         }
     }
 }
@@ -53,7 +53,7 @@ extension ReplyMessage {
 extension ShardsMessage {
     fileprivate var variableSize: Int {
         switch self {
-        case .leading(_, let leaderships): (ByteWriter.varintBound + 8) * leaderships.count
+        case .leaderHeartbeat(_, let leaderships): (ByteWriter.varintBound + 8) * leaderships.count
         case .outdated: 0
         }
     }
@@ -62,7 +62,7 @@ extension ShardsMessage {
 extension NodeMessage {
     fileprivate var variableSize: Int {
         switch self {
-        case .heartbeat, .progress, .clock: 0
+        case .usageReport, .progress, .clock: 0
         case .cluster(let message): message.variableSize
         }
     }
@@ -112,21 +112,21 @@ extension ClusterMessage {
         case .topologyWanted: 0
         case .topology(let topology): topology.encodedBound
         case .report(let report): 16 * report.partitions.count + 64 * report.moves.count
-        case .announce(let applicant):
-            applicant.id.utf8.count + applicant.zone.utf8.count + applicant.client.host.utf8.count
-                + applicant.peer.host.utf8.count
-        case .ask(_, .change(let change, _)):
+        case .announce(let pendingNode):
+            pendingNode.id.utf8.count + pendingNode.zone.utf8.count + pendingNode.client.host.utf8.count
+                + pendingNode.peer.host.utf8.count
+        case .control(_, .change(let change, _)):
             change.joins.reduce(0) {
                 $0 + 64 + $1.id.utf8.count + ($1.zone?.utf8.count ?? 0) + ($1.replaces?.utf8.count ?? 0)
             } + bound(of: change.leaves)
-        case .ask: 0
-        case .told(_, .plan(let plan)):
+        case .control: 0
+        case .controlReply(_, .plan(let plan)):
             plan.map {
                 bound(of: $0.joining) + bound(of: $0.leaving) + $0.underWay.reduce(0) { $0 + $1.bound }
                     + $0.shares.reduce(0) { $0 + $1.id.utf8.count + 5 * ByteWriter.varintBound }
             } ?? 0
-        case .told(_, .refused(_, let text)): text.utf8.count
-        case .told: 0
+        case .controlReply(_, .refused(_, let text)): text.utf8.count
+        case .controlReply: 0
         }
     }
 

@@ -17,7 +17,7 @@ extension ByteWriter {
 
     private mutating func body(_ message: ReplicaMessage, _ protocolVersion: UInt16) {
         switch message {
-        case .preVote, .prepare, .reject, .transfer, .relinquish, .relinquished, .abstain, .consult, .complete,
+        case .preVote, .prepare, .reject, .transfer, .dropReplica, .replicaDropped, .abstain, .consult, .complete,
             .completed:
             break
         case .preVoteResult(let granted, let promised):
@@ -71,8 +71,8 @@ extension ByteWriter {
         switch message {
         case .forward(let timeout, let command): request(.forward, about, timeout, command)
         case .relay(let timeout, let command): request(.relay, about, timeout, command)
-        case .peek:
-            code(MessageType.peek)
+        case .quorumRead:
+            code(MessageType.quorumRead)
             fixed(about.id.raw)
             varint(about.epoch)
             partition(about.partition)
@@ -80,7 +80,9 @@ extension ByteWriter {
         }
     }
 
-    private mutating func request(_ type: MessageType, _ about: RequestHeader, _ timeout: Nanoseconds, _ command: Command) {
+    private mutating func request(
+        _ type: MessageType, _ about: RequestHeader, _ timeout: Nanoseconds, _ command: Command
+    ) {
         code(type)
         fixed(about.id.raw)
         varint(about.epoch)
@@ -96,8 +98,8 @@ extension ByteWriter {
             code(MessageType.forwarded)
             fixed(id.raw)
             forwardResult(result)
-        case .peeked(let found):
-            code(MessageType.peeked)
+        case .quorumReadReply(let found):
+            code(MessageType.quorumReadReply)
             fixed(id.raw)
             optionalRecord(found)
         }
@@ -105,8 +107,8 @@ extension ByteWriter {
 
     private mutating func shards(_ message: ShardsMessage) {
         switch message {
-        case .leading(let epoch, let leaderships):
-            code(MessageType.leading)
+        case .leaderHeartbeat(let epoch, let leaderships):
+            code(MessageType.leaderHeartbeat)
             varint(epoch)
             varint(count: leaderships.count)
             for leadership in leaderships {
@@ -121,8 +123,8 @@ extension ByteWriter {
 
     private mutating func node(_ message: NodeMessage) {
         switch message {
-        case .heartbeat(let usage):
-            code(MessageType.heartbeat)
+        case .usageReport(let usage):
+            code(MessageType.usageReport)
             varint(count: usage.keys)
             varint(count: usage.tombstones)
             varint(count: usage.bytes)
@@ -164,8 +166,8 @@ extension ReplicaMessage {
         case .consult: .consult
         case .complete: .complete
         case .completed: .completed
-        case .relinquish: .relinquish
-        case .relinquished: .relinquished
+        case .dropReplica: .dropReplica
+        case .replicaDropped: .replicaDropped
         }
     }
 }
@@ -200,18 +202,18 @@ extension ByteReader {
         case .consult: return .replica(try header(), .consult)
         case .complete: return .replica(try header(), .complete)
         case .completed: return .replica(try header(), .completed)
-        case .relinquish: return .replica(try header(), .relinquish)
-        case .relinquished: return .replica(try header(), .relinquished)
+        case .dropReplica: return .replica(try header(), .dropReplica)
+        case .replicaDropped: return .replica(try header(), .replicaDropped)
         case .forward: return try request { .forward(timeout: $0, command: $1) }
         case .relay: return try request { .relay(timeout: $0, command: $1) }
-        case .peek:
+        case .quorumRead:
             let (id, epoch, partition) = (try requestID(), try varint(), try partition())
-            return .request(RequestHeader(id, epoch: epoch, partition: partition, key: try key()), .peek)
+            return .request(RequestHeader(id, epoch: epoch, partition: partition, key: try key()), .quorumRead)
         case .forwarded: return .reply(try requestID(), .forwarded(try forwardResult()))
-        case .peeked: return .reply(try requestID(), .peeked(try optionalRecord()))
-        case .leading: return .shards(.leading(epoch: try varint(), try leaderships()))
+        case .quorumReadReply: return .reply(try requestID(), .quorumReadReply(try optionalRecord()))
+        case .leaderHeartbeat: return .shards(.leaderHeartbeat(epoch: try varint(), try leaderships()))
         case .outdated: return .shards(.outdated(epoch: try varint()))
-        case .heartbeat: return .node(.heartbeat(try usage()))
+        case .usageReport: return .node(.usageReport(try usage()))
         case .progress:
             return .node(.progress(shard: try varint(in: 0...UInt16.max, "shard"), batch: try varint()))
         case .clock: return .node(.clock(wall: try varint()))

@@ -13,19 +13,19 @@ enum MessageType: UInt8 {
     case leavesResult = 11
     case entries = 12
     case entriesResult = 13
-    case leading = 14
+    case leaderHeartbeat = 14
     case transfer = 15
     case forward = 16
     case forwarded = 17
-    case peek = 18
-    case peeked = 19
+    case quorumRead = 18
+    case quorumReadReply = 19
     case outdated = 20
-    case heartbeat = 21
+    case usageReport = 21
     case preVote = 22
     case preVoteResult = 23
     case purge = 24
-    case relinquish = 25
-    case relinquished = 26
+    case dropReplica = 25
+    case replicaDropped = 26
     case cluster = 27
     case relay = 28
     case progress = 29
@@ -115,8 +115,8 @@ enum ClusterMessageType: UInt8 {
     case topology = 2
     case report = 3
     case announce = 4
-    case ask = 5
-    case told = 6
+    case control = 5
+    case controlReply = 6
 }
 
 enum MoveObstacleType: UInt8 {

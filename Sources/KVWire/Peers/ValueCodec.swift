@@ -73,7 +73,7 @@ extension ByteWriter {
 }
 
 extension ByteReader {
-    /// The highest is the council's in a cluster of 16384.
+    /// The highest is the metadata quorum's in a cluster of 16384.
     mutating func partition() throws(WireError) -> PartitionID {
         PartitionID(try varint(in: 0...16384, "partition"))
     }

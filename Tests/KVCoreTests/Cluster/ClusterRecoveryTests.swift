@@ -31,8 +31,8 @@ final class ClusterRecoveryTests: XCTestCase {
         XCTAssertTrue(after.assignments.allSatisfy { $0.replicas == numbers([1]) && $0.next == nil })
         XCTAssertTrue(after.assignments.allSatisfy { $0.changed == after.epoch })
         XCTAssertTrue(after.assignments.allSatisfy { $0.since == [1] }, "what it holds is not begun anew")
-        XCTAssertEqual(after.council.replicas, numbers([1]))
-        XCTAssertEqual(after.members.map(\.standing), [.active, .lost, .lost])
+        XCTAssertEqual(after.metadataQuorum.replicas, numbers([1]))
+        XCTAssertEqual(after.members.map(\.status), [.active, .lost, .lost])
         XCTAssertEqual(after.plan?.targets, [])
         XCTAssertEqual(after.epoch.generation, 1)
         XCTAssertGreaterThan(after.lastNumber, before.lastNumber, "the lost may have admitted others")
@@ -49,8 +49,9 @@ final class ClusterRecoveryTests: XCTestCase {
             let target = recovery.topology.plan?.targets.first { Int($0.partition.raw) == index }?.replicas
             XCTAssertEqual(target.map { Set($0) }, left.count == 3 ? nil : Set(numbers([1, 2, 3])))
         }
-        XCTAssertEqual(Set(recovery.topology.council.replicas), Set(numbers([1, 2, 3])))
-        XCTAssertEqual(recovery.topology.council.changed, recovery.topology.epoch, "even with a majority of its own")
+        XCTAssertEqual(Set(recovery.topology.metadataQuorum.replicas), Set(numbers([1, 2, 3])))
+        XCTAssertEqual(
+            recovery.topology.metadataQuorum.changed, recovery.topology.epoch, "even with a majority of its own")
     }
 
     func testPartitionsWithNothingLeftNeedConsent() throws {
@@ -95,15 +96,15 @@ final class ClusterRecoveryTests: XCTestCase {
             targets: (0...2).map {
                 .init(partition: PartitionID(UInt16($0)), replicas: before.assignments[$0].next ?? [])
             }, moves: 5, minimum: 5, bytes: 0)
-        before.members[0].standing = .leaving
-        before.members[1].standing = .joining
-        before.members[0].standing = .active
+        before.members[0].status = .leaving
+        before.members[1].status = .joining
+        before.members[0].status = .active
         XCTAssertNil(before.flaw)
         let recovery = try recover(before, lost: ["n4", "n5"], acceptsLoss: true)
         XCTAssertEqual(recovery.fates[0], .kept)
         XCTAssertEqual(recovery.topology.assignments[0].replicas, numbers([1, 2, 3]))
         XCTAssertNil(recovery.topology.assignments[0].next)
-        // What was chosen meanwhile is at the newcomers too: one of them makes the majority of two.
+        // What was chosen meanwhile is at the joining nodes too: one of them makes the majority of two.
         XCTAssertEqual(recovery.fates[1], .reduced(numbers([1, 2])))
         XCTAssertEqual(recovery.topology.assignments[1].since, [1, 5])
         XCTAssertEqual(recovery.fates[2], .unfinished(numbers([1, 2])))
@@ -149,7 +150,7 @@ final class ClusterRecoveryTests: XCTestCase {
 
     // MARK: And how it goes on
 
-    func testACouncilThatIsLostBeginsAnew() throws {
+    func testAMetadataQuorumThatIsLostBeginsAnew() throws {
         let world = MembershipWorld(3)
         world.run(.milliseconds(2000))
         for raw in 1...3 { world.kill(raw) }
@@ -184,10 +185,10 @@ final class ClusterRecoveryTests: XCTestCase {
     }
 
     func testARegisterThatNobodyHoldsIsWrittenAnew() throws {
-        // The new council has no seat of the old one.
+        // The new metadata quorum has no seat of the old one.
         let world = MembershipWorld(7, partitions: 32)
         world.run(.milliseconds(2000))
-        XCTAssertTrue(world.history.last.council.replicas.allSatisfy { $0.raw <= 5 })
+        XCTAssertTrue(world.history.last.metadataQuorum.replicas.allSatisfy { $0.raw <= 5 })
         for raw in 1...7 { world.kill(raw) }
         world.run(.milliseconds(2000))
         world.register = nil

@@ -26,7 +26,7 @@ final class ControlLimitTests: XCTestCase {
         var lone = machine()
         for id in 1...3 as ClosedRange<UInt64> { XCTAssertEqual(ask(&lone, id).answers, []) }
         assertRefused(ask(&lone, 4))
-        XCTAssertEqual(lone.give(2, .told(RequestID(2), .plan(nil))).answers, [.plan(nil)])
+        XCTAssertEqual(lone.give(2, .controlReply(RequestID(2), .plan(nil))).answers, [.plan(nil)])
         XCTAssertEqual(ask(&lone, 5).answers, [])
         assertRefused(ask(&lone, 6))
     }
@@ -36,10 +36,11 @@ final class ControlLimitTests: XCTestCase {
         var lone = machine()
         _ = lone.give(.leading(true))
         for id in 1...2 as ClosedRange<UInt64> { XCTAssertEqual(ask(&lone, id).answers, []) }
-        XCTAssertEqual(lone.give(2, .ask(RequestID(3), .status)).sent, [])
+        XCTAssertEqual(lone.give(2, .control(RequestID(3), .status)).sent, [])
         assertRefused(ask(&lone, 4))
         guard
-            case .told(let id, .refused(.noCoordinator, _))? = lone.give(3, .ask(RequestID(5), .status)).sent.first?
+            case .controlReply(let id, .refused(.noCoordinator, _))? = lone.give(3, .control(RequestID(5), .status))
+                .sent.first?
                 .message
         else { return XCTFail("another node's is not refused") }
         XCTAssertEqual(id, RequestID(5))

@@ -21,7 +21,7 @@ final class EvictionTests: XCTestCase {
         XCTAssertNil(world.history.last.plan)
         world.run(until: { world.history.last.plan != nil })
         XCTAssertEqual(world.history.last.plan?.reason, .eviction)
-        XCTAssertEqual(world.history.last.member(NodeNumber(5))?.standing, .lost)
+        XCTAssertEqual(world.history.last.member(NodeNumber(5))?.status, .lost)
         world.rest()
         XCTAssertTrue(world.notices.contains { $0.notice == .evicting(NodeNumber(5)) })
         XCTAssertEqual(world.ids, ["n1", "n2", "n3", "n4"])
@@ -59,7 +59,7 @@ final class EvictionTests: XCTestCase {
     }
 
     func testNobodyIsEvictedWithoutAMajority() {
-        // The council of five has one, of seven members no more than three are left.
+        // The metadata quorum of five has one, of seven members no more than three are left.
         let world = world(7, replicas: 1)
         for node in [3, 5, 6, 7] { world.kill(node) }
         world.run(.milliseconds(20_000))
@@ -84,7 +84,7 @@ final class EvictionTests: XCTestCase {
         world.kill(5)
         world.run(.milliseconds(15_000))
         XCTAssertEqual(waits(world), [])
-        XCTAssertEqual(world.history.last.member(NodeNumber(5))?.standing, .lost)
+        XCTAssertEqual(world.history.last.member(NodeNumber(5))?.status, .lost)
         XCTAssertEqual(Set(world.history.all.compactMap { $0.plan?.id }).count, 1, "one plan at a time")
         world.movesStandStill = false
         world.run(until: { world.ids == ["n1", "n2", "n3"] && world.isAtRest })

@@ -52,7 +52,7 @@ final class JoinAndLeaveTests: XCTestCase {
         let world = MembershipWorld(3)
         world.apply("n4")
         world.run(.milliseconds(2000))
-        for node in world.nodes.values { XCTAssertEqual(node.machine.applicants.map(\.id), ["n4"]) }
+        for node in world.nodes.values { XCTAssertEqual(node.machine.pendingNodes.map(\.id), ["n4"]) }
         let preview = status(world.reply(2, .change(MembershipChange(joins: [.init(id: "n4")]), isDryRun: true)))
         XCTAssertEqual(preview?.moves, 12)
         XCTAssertEqual(preview?.minimum, 12)
@@ -75,7 +75,7 @@ final class JoinAndLeaveTests: XCTestCase {
         XCTAssertEqual(world.ids, ["n1", "n2", "n3", "n4"])
         XCTAssertEqual(world.history.last.assignments.count { $0.replicas.contains(NodeNumber(4)) }, 12)
         for node in world.nodes.values {
-            XCTAssertEqual(node.machine.applicants, [])
+            XCTAssertEqual(node.machine.pendingNodes, [])
             XCTAssertEqual(node.machine.lastMoves, [])
         }
         XCTAssertTrue(world.notices.contains { if case .planEnded(_, false) = $0.notice { true } else { false } })
@@ -105,7 +105,7 @@ final class JoinAndLeaveTests: XCTestCase {
         XCTAssertEqual(plan?.moves, plan?.minimum)
         world.run(until: { world.isAtRest && !world.isMember("n1") })
         XCTAssertEqual(world.ids, ["n3", "n4", "n5", "n6", "n7"])
-        XCTAssertEqual(world.history.last.council.replicas.count, 5)
+        XCTAssertEqual(world.history.last.metadataQuorum.replicas.count, 5)
         world.checkPlaced()
         let plans = Set(world.history.all.compactMap { $0.plan?.id })
         XCTAssertEqual(plans.count, 1)
@@ -119,11 +119,11 @@ final class JoinAndLeaveTests: XCTestCase {
         XCTAssertEqual(status(world.reply(1, world.change(joins: ["b", "c"])))?.moves, 32)
         world.run(until: { world.isAtRest && world.ids.count == 3 && world.history.last.plan == nil })
         world.checkPlaced()
-        XCTAssertEqual(world.history.last.council.replicas.count, 3)
+        XCTAssertEqual(world.history.last.metadataQuorum.replicas.count, 3)
         XCTAssertEqual(status(world.reply(1, world.change(leaves: ["n1", "c"])))?.moves, 0)
         world.run(until: { world.ids == ["b"] && world.isAtRest })
         XCTAssertTrue(world.history.last.assignments.allSatisfy { $0.replicas == [NodeNumber(2)] })
-        XCTAssertEqual(world.history.last.council.replicas, [NodeNumber(2)])
+        XCTAssertEqual(world.history.last.metadataQuorum.replicas, [NodeNumber(2)])
     }
 
     func testNodesThatAdmitThemselvesShareAPlan() {

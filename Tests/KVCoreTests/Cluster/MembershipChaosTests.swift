@@ -61,7 +61,7 @@ final class MembershipChaosTests: XCTestCase {
             world.run(.milliseconds(5000))
             world.rest()
             world.run(.milliseconds(5000))
-            // Applicants that admit themselves may still come in, each once.
+            // Pending nodes that admit themselves may still come in, each once.
             for _ in 10..<named where !world.isAtRest {
                 world.rest()
                 world.run(.milliseconds(5000))
@@ -97,7 +97,7 @@ final class MembershipChaosTests: XCTestCase {
                     zone: ["", "z0", "z1"].randomElement(using: &random) ?? "",
                     admitsItself: Bool.random(using: &random))
             case 2, 3:
-                let joins = world.newcomers.values.map(\.applicant.id).sorted()
+                let joins = world.joiningNodes.values.map(\.pendingNode.id).sorted()
                 let leaves = members.count > 2 && Bool.random(using: &random) ? [member?.id ?? ""] : []
                 ask(world.change(joins: joins, leaves: leaves))
             case 4: ask(world.change(leaves: [member?.id ?? ""], isForced: Bool.random(using: &random)))
@@ -126,7 +126,7 @@ final class MembershipChaosTests: XCTestCase {
             guard let member, world.nodes[member.number] != nil else { return }
             let topology = world.history.last
             let alive = Set(world.nodes.keys).subtracting([member.number])
-            let places = topology.assignments + [topology.council]
+            let places = topology.assignments + [topology.metadataQuorum]
             let sets =
                 places.map(\.replicas) + places.compactMap(\.next) + (topology.plan?.targets.map(\.replicas) ?? [])
             guard sets.allSatisfy({ set in set.count { alive.contains($0) } > set.count / 2 }) else { return }

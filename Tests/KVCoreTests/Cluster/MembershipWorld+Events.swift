@@ -24,7 +24,7 @@ extension MembershipWorld {
             if !chance(loss) { after(lag, .message(from: number, to: to, message)) }
             // All but questions and their answers may come twice.
             switch message {
-            case .ask, .told: break
+            case .control, .controlReply: break
             default: if chance(loss) { after(lag, .message(from: number, to: to, message)) }
             }
         case .request(let id, let command): after(lag, .execute(number, boot: boot, id, command))
@@ -71,7 +71,7 @@ extension MembershipWorld {
     }
 
     private func outcome(of command: Command, at number: NodeNumber) -> Outcome {
-        // Who goes by a topology of before a recovery asks a council that has no majority any more.
+        // Who goes by a topology of before a recovery asks a metadata quorum that has no majority any more.
         let generation = nodes[number]?.machine.topology.epoch.generation
         guard leader == number, generation == history.last.epoch.generation else {
             return command.isRead || chance(0.5) ? .refused(.noLeader) : .unknown(.leaderLost)
@@ -99,19 +99,19 @@ extension MembershipWorld {
         }
     }
 
-    /// Newcomers are heard by whoever they happen to reach; one that was admitted hears of it from a member.
+    /// Joining nodes are heard by whoever they happen to reach; one that was admitted hears of it from a member.
     func announce() {
-        for store in newcomers.keys.sorted(by: { $0.low < $1.low }) {
-            guard let newcomer = newcomers[store], now.monotonic >= newcomer.nextAnnouncement,
+        for store in joiningNodes.keys.sorted(by: { $0.low < $1.low }) {
+            guard let joiningNode = joiningNodes[store], now.monotonic >= joiningNode.nextAnnouncement,
                 let seed = nodes.keys.sorted().randomElement(using: &random)
             else { continue }
-            newcomers[store]?.nextAnnouncement = now.monotonic + .milliseconds(1000)
+            joiningNodes[store]?.nextAnnouncement = now.monotonic + .milliseconds(1000)
             let known = nodes.values.map(\.machine.topology).max { $0.epoch < $1.epoch }
             if let known, let member = known.member(withStore: store) {
-                newcomers[store] = nil
+                joiningNodes[store] = nil
                 boot(member.number, store: store, disk: known, boot: 1)
             } else if !chance(loss) {
-                give(seed, .message(from: NodeNumber(0), .announce(newcomer.applicant)))
+                give(seed, .message(from: NodeNumber(0), .announce(joiningNode.pendingNode)))
             }
         }
     }
@@ -121,8 +121,8 @@ extension MembershipWorld {
         let topology = node.machine.topology
         var report = NodeReport(epoch: topology.epoch, store: node.store, partitions: [], moves: [])
         let places = topology.assignments.enumerated().map { (PartitionID(UInt16($0.offset)), $0.element) }
-        for (partition, assignment) in places + [(topology.councilPartition, topology.council)] {
-            if assignment.replicas.first(where: { nodes[$0] != nil }) == number, partition != topology.councilPartition
+        for (partition, assignment) in places + [(topology.metadataPartition, topology.metadataQuorum)] {
+            if assignment.replicas.first(where: { nodes[$0] != nil }) == number, partition != topology.metadataPartition
             {
                 report.partitions.append(PartitionSize(partition: partition, bytes: 1000))
             }
@@ -135,7 +135,7 @@ extension MembershipWorld {
     private func move(_ partition: PartitionID, _ assignment: Assignment, _ next: [NodeNumber]) -> MoveReport {
         let key = TopologyHistory.Move(partition: partition, changed: assignment.changed)
         func isIn(_ node: NodeNumber) -> Bool { (nodes[node]?.machine.topology.epoch ?? 0) >= assignment.changed }
-        // Newcomers are waited for; of those who stay a majority will do.
+        // Joining nodes are waited for; of those who stay a majority will do.
         let absent = next.first { !isIn($0) && !assignment.replicas.contains($0) }
         let haveMajorities = [assignment.replicas, next].allSatisfy { set in set.count(where: isIn) > set.count / 2 }
         if absent == nil, haveMajorities, !movesStandStill { progress[key, default: 0] += 1 }
@@ -151,9 +151,10 @@ extension MembershipWorld {
     var state: String {
         let topology = history.last
         let members = topology.members.map {
-            "\($0.id)\($0.number) \($0.standing) \(nodes[$0.number] == nil ? "down" : "up")"
+            "\($0.id)\($0.number) \($0.status) \(nodes[$0.number] == nil ? "down" : "up")"
         }
-        return "epoch \(topology.epoch), leader \(leader.map(\.description) ?? "none"), council \(topology.council), "
+        return
+            "epoch \(topology.epoch), leader \(leader.map(\.description) ?? "none"), council \(topology.metadataQuorum), "
             + "targets \(topology.plan?.targets.count ?? -1), \(members), adopted "
             + "\(nodes.mapValues(\.machine.topology.epoch).sorted { $0.key < $1.key }.map { "\($0.key):\($0.value)" })"
     }
@@ -163,19 +164,19 @@ extension MembershipWorld {
     /// Nothing is under way, and everyone goes by the same topology.
     var isAtRest: Bool {
         let topology = history.last
-        guard topology.plan == nil, topology.council.next == nil else { return false }
+        guard topology.plan == nil, topology.metadataQuorum.next == nil else { return false }
         return nodes.values.allSatisfy { $0.machine.topology.epoch == topology.epoch }
     }
 
-    /// Whether partitions and council are where the planner wants them.
+    /// Whether partitions and metadata quorum are where the planner wants them.
     func checkPlaced(file: StaticString = #filePath, line: UInt = #line) {
         let topology = history.last
         let plan = Planner.plan(
             members: topology.members, partitions: topology.settings.partitions,
             replicas: topology.settings.replicas, current: topology.assignments.map(\.replicas))
         XCTAssertEqual(plan.target, topology.assignments.map(\.replicas), file: file, line: line)
-        let council = Planner.council(of: topology.members, current: topology.council.replicas)
-        XCTAssertEqual(Set(council), Set(topology.council.replicas), file: file, line: line)
+        let metadataQuorum = Planner.metadataQuorum(of: topology.members, current: topology.metadataQuorum.replicas)
+        XCTAssertEqual(Set(metadataQuorum), Set(topology.metadataQuorum.replicas), file: file, line: line)
     }
 
     func rest(limit: Nanoseconds = .milliseconds(120_000), file: StaticString = #filePath, line: UInt = #line) {

@@ -15,8 +15,8 @@ final class MembershipWorld {
         var nextReport: Instant
     }
 
-    struct Newcomer {
-        var applicant: Applicant
+    struct JoiningNode {
+        var pendingNode: PendingNode
         var nextAnnouncement: Instant
     }
 
@@ -40,7 +40,7 @@ final class MembershipWorld {
     var nodes: [NodeNumber: Node] = [:]
     /// Members whose process is not running.
     var down: [NodeNumber: (node: Node, since: Instant)] = [:]
-    var newcomers: [UUID128: Newcomer] = [:]
+    var joiningNodes: [UUID128: JoiningNode] = [:]
     var events: [(due: Instant, event: Event)] = []
     var register: (value: [UInt8], version: Version)?
     var leader: NodeNumber?
@@ -129,10 +129,10 @@ final class MembershipWorld {
         _ id: String, weight: Int = 1, zone: String = "", store: UUID128? = nil, admitsItself: Bool = false
     ) -> UUID128 {
         let store = store ?? newStore()
-        let applicant = Applicant(
+        let pendingNode = PendingNode(
             id: id, client: Address(host: "h-\(id)", port: 7400), peer: Address(host: "h-\(id)", port: 7500),
             zone: zone, weight: weight, store: store, boot: 1, admitsItself: admitsItself)
-        newcomers[store] = Newcomer(applicant: applicant, nextAnnouncement: now.monotonic)
+        joiningNodes[store] = JoiningNode(pendingNode: pendingNode, nextAnnouncement: now.monotonic)
         return store
     }
 
@@ -147,7 +147,8 @@ final class MembershipWorld {
 
     /// Asks and waits for the answer.
     func reply(
-        _ raw: Int, _ request: ControlRequest, within span: Nanoseconds = .milliseconds(5000), file: StaticString = #filePath,
+        _ raw: Int, _ request: ControlRequest, within span: Nanoseconds = .milliseconds(5000),
+        file: StaticString = #filePath,
         line: UInt = #line
     ) -> ControlReply? {
         let id = ask(raw, request, within: span)
@@ -204,18 +205,18 @@ final class MembershipWorld {
         }
     }
 
-    /// Who leads keeps the lead as long as it lives and belongs to the council.
+    /// Who leads keeps the lead as long as it lives and belongs to the metadata quorum.
     private func chooseLeader() {
-        let council = history.last.council
-        let sets = [council.replicas] + (council.next.map { [$0] } ?? [])
+        let metadataQuorum = history.last.metadataQuorum
+        let sets = [metadataQuorum.replicas] + (metadataQuorum.next.map { [$0] } ?? [])
         let hasMajorities = sets.allSatisfy { set in set.count { nodes[$0] != nil } > set.count / 2 }
-        if let leader, hasMajorities, council.members.contains(leader), nodes[leader] != nil {
+        if let leader, hasMajorities, metadataQuorum.members.contains(leader), nodes[leader] != nil {
             if nodes[leader]?.believesToLead == false { setLeading(leader, true) }
             return
         }
         depose()
         guard hasMajorities else { return }
-        leader = (council.next ?? council.replicas).first { nodes[$0] != nil }
+        leader = (metadataQuorum.next ?? metadataQuorum.replicas).first { nodes[$0] != nil }
     }
 
     func depose() {
@@ -226,9 +227,9 @@ final class MembershipWorld {
         }
     }
 
-    /// Another member of the council takes the lead. The old leader hears of it later.
+    /// Another member of the metadata quorum takes the lead. The old leader hears of it later.
     func switchLeader() {
-        let candidates = history.last.council.members.filter { nodes[$0] != nil && $0 != leader }
+        let candidates = history.last.metadataQuorum.members.filter { nodes[$0] != nil && $0 != leader }
         guard let next = candidates.randomElement(using: &random) else { return }
         depose()
         leader = next

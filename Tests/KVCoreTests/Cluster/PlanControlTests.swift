@@ -68,7 +68,7 @@ final class PlanControlTests: XCTestCase {
         XCTAssertTrue(world.isMember("n5"))
     }
 
-    func testAPausedPlanRemovesNobodyWhoHasASeatInTheCouncil() {
+    func testAPausedPlanRemovesNobodyOfTheMetadataQuorum() {
         let world = MembershipWorld(4)
         world.run(.milliseconds(2000))
         world.movesStandStill = true
@@ -79,12 +79,12 @@ final class PlanControlTests: XCTestCase {
         world.run(until: { world.history.last.plan?.targets.isEmpty ?? true })
         world.run(.milliseconds(2000))
         XCTAssertEqual(world.history.last.plan?.isPaused, true)
-        XCTAssertEqual(world.history.last.member(named: "n1")?.standing, .leaving)
+        XCTAssertEqual(world.history.last.member(named: "n1")?.status, .leaving)
         _ = world.reply(2, .resume)
         world.run(until: { world.isAtRest && !world.isMember("n1") })
     }
 
-    func testACancelledJoinUndoesItselfAndTheNewcomerIsGone() {
+    func testACancelledJoinUndoesItselfAndTheJoiningNodeIsGone() {
         let world = joining()
         world.movesStandStill = false
         world.run(until: { world.history.last.plan?.targets.count ?? 0 < 40 })
@@ -114,7 +114,7 @@ final class PlanControlTests: XCTestCase {
         XCTAssertEqual(world.history.last.assignments.count { $0.replicas.contains(NodeNumber(1)) }, 48)
     }
 
-    func testANewcomerThatDiesIsWaitedForAndMayBeGivenUp() {
+    func testAJoiningNodeThatDiesIsWaitedForAndMayBeGivenUp() {
         let world = joining()
         world.kill(5)
         world.movesStandStill = false
@@ -148,7 +148,7 @@ final class PlanControlTests: XCTestCase {
         XCTAssertEqual(world.ids, ["n2", "n3", "n4", "n5"])
     }
 
-    func testANewcomerThatComesBackGoesOn() {
+    func testAJoiningNodeThatComesBackGoesOn() {
         let world = joining()
         world.kill(5)
         world.movesStandStill = false

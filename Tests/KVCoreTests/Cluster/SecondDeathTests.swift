@@ -26,7 +26,7 @@ final class SecondDeathTests: XCTestCase {
     }
 
     /// Who is to be copied to by the plan under way.
-    private func newcomers(_ topology: Topology) -> Set<NodeNumber> {
+    private func joiningNodes(_ topology: Topology) -> Set<NodeNumber> {
         Set(
             (topology.plan?.targets ?? []).flatMap { target in
                 target.replicas.filter { !topology.replicas(of: target.partition).contains($0) }
@@ -44,7 +44,7 @@ final class SecondDeathTests: XCTestCase {
             XCTAssertTrue(Set(assignment.replicas).isDisjoint(with: [number(5), number(6)]))
         }
         for topology in world.history.all {
-            XCTAssertTrue(newcomers(topology).isDisjoint(with: [number(5), number(6)]))
+            XCTAssertTrue(joiningNodes(topology).isDisjoint(with: [number(5), number(6)]))
         }
         guard case .plan(let status?) = world.reply(1, .status) else { return XCTFail("no plan") }
         XCTAssertEqual(status.underWay.count, stuck.count)
@@ -69,11 +69,11 @@ final class SecondDeathTests: XCTestCase {
         let plan = world.history.last.plan?.id
         world.kill(5)
         world.run(.milliseconds(19_000))
-        XCTAssertEqual(world.history.last.member(number(5))?.standing, .active, "not evicted yet")
+        XCTAssertEqual(world.history.last.member(number(5))?.status, .active, "not evicted yet")
         world.movesStandStill = false
-        world.run(until: { world.history.last.member(number(5))?.standing == .lost })
+        world.run(until: { world.history.last.member(number(5))?.status == .lost })
         XCTAssertEqual(world.history.last.plan?.id, plan, "one plan at a time")
-        XCTAssertTrue(newcomers(world.history.last).isDisjoint(with: [number(5), number(6)]))
+        XCTAssertTrue(joiningNodes(world.history.last).isDisjoint(with: [number(5), number(6)]))
         let stuck = stranded(world, by: [5, 6])
         world.run(until: { world.history.last.plan?.targets.count == stuck.count })
         world.restart(5)
@@ -88,12 +88,12 @@ final class SecondDeathTests: XCTestCase {
         world.movesStandStill = true
         _ = world.reply(1, world.change(leaves: ["n1"]))
         world.run(.milliseconds(1000))
-        XCTAssertTrue(newcomers(world.history.last).contains(number(6)))
+        XCTAssertTrue(joiningNodes(world.history.last).contains(number(6)))
         world.kill(6)
         world.run(.milliseconds(25_000))
-        XCTAssertTrue(newcomers(world.history.last).contains(number(6)), "it may be back in a moment")
+        XCTAssertTrue(joiningNodes(world.history.last).contains(number(6)), "it may be back in a moment")
         world.run(.milliseconds(10_000))
-        XCTAssertFalse(newcomers(world.history.last).contains(number(6)))
+        XCTAssertFalse(joiningNodes(world.history.last).contains(number(6)))
         world.movesStandStill = false
         world.run(until: { world.history.last.plan == nil })
         XCTAssertEqual(world.ids, ["n2", "n3", "n4", "n5", "n6"])
@@ -107,7 +107,7 @@ final class SecondDeathTests: XCTestCase {
         world.movesStandStill = true
         _ = world.reply(1, world.change(leaves: ["n1"]))
         world.run(.milliseconds(1000))
-        XCTAssertFalse(newcomers(world.history.last).contains(number(6)), "the dead are no targets")
+        XCTAssertFalse(joiningNodes(world.history.last).contains(number(6)), "the dead are no targets")
         world.restart(6)
         world.movesStandStill = false
         world.rest()
@@ -139,7 +139,7 @@ final class SecondDeathTests: XCTestCase {
         world.checkPlaced()
     }
 
-    func testAPlanDoesNotEndWithoutANewcomerThatIsDead() {
+    func testAPlanDoesNotEndWithoutAJoiningNodeThatIsDead() {
         let world = world(4, evictAfter: 600_000)
         world.apply("n5")
         world.run(.milliseconds(2500))

@@ -49,8 +49,8 @@ final class TopologyHistory {
                 XCTAssertEqual(aims[partition], next.assignments[index].replicas, note())
             }
         }
-        check(next.councilPartition, before.council, next.council, at: next.epoch)
-        XCTAssertEqual(next.council.replicas.count % 2, 1, note())
+        check(next.metadataPartition, before.metadataQuorum, next.metadataQuorum, at: next.epoch)
+        XCTAssertEqual(next.metadataQuorum.replicas.count % 2, 1, note())
         all.append(next)
         byEpoch[next.epoch] = next
     }
@@ -60,7 +60,7 @@ final class TopologyHistory {
             if let old = before.member(member.number) {
                 if let store = old.store { XCTAssertEqual(member.store, store, note()) }
                 XCTAssertEqual(member.id, old.id, note())
-                if old.standing == .lost { XCTAssertEqual(member.standing, .lost, note()) }
+                if old.status == .lost { XCTAssertEqual(member.status, .lost, note()) }
             } else {
                 XCTAssertGreaterThan(member.number, before.lastNumber, note())
                 XCTAssertNotNil(member.store, note())
@@ -68,10 +68,10 @@ final class TopologyHistory {
         }
         for member in before.members where next.member(member.number) == nil {
             XCTAssertFalse(member.stays, note())
-            XCTAssertFalse(before.council.members.contains(member.number), "\(member.id) had a seat; \(note())")
+            XCTAssertFalse(before.metadataQuorum.members.contains(member.number), "\(member.id) had a seat; \(note())")
             XCTAssertTrue(next.removed.contains { $0.number == member.number }, note())
         }
-        if next.plan == nil { XCTAssertTrue(next.members.allSatisfy { $0.standing == .active }, note()) }
+        if next.plan == nil { XCTAssertTrue(next.members.allSatisfy { $0.status == .active }, note()) }
     }
 
     private func check(_ partition: PartitionID, _ old: Assignment, _ new: Assignment, at epoch: Epoch) {

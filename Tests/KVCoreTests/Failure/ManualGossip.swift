@@ -6,7 +6,7 @@ struct ManualGossip {
     static let step: UInt64 = 10
 
     var swims: [NodeNumber: Swim] = [:]
-    /// Every change of opinion: when, by whom, of whom.
+    /// Every change of status: when, by whom, of whom.
     private(set) var changes: [Change] = []
     /// How often a member that is vouched for has not answered.
     private(set) var unanswered: [NodeNumber: Int] = [:]
@@ -80,7 +80,7 @@ struct ManualGossip {
         }
     }
 
-    func opinion(of node: NodeNumber, by other: NodeNumber) -> Liveness? { swims[other]?.liveness(of: node) }
+    func status(of node: NodeNumber, by other: NodeNumber) -> Liveness? { swims[other]?.liveness(of: node) }
 
     /// When `other` first thought so of `node`, after `start`.
     func moment(_ liveness: Liveness, of node: NodeNumber, by other: NodeNumber, after start: UInt64) -> UInt64? {

@@ -53,21 +53,21 @@ final class SwimDetectionTests: XCTestCase {
         cluster.run(8000)
         let suspect = try XCTUnwrap(cluster.moment(.suspect, of: b, by: a, after: silent))
         XCTAssertLessThan(suspect - silent, 3000)
-        XCTAssertEqual(cluster.opinion(of: b, by: a), .dead)
+        XCTAssertEqual(cluster.status(of: b, by: a), .dead)
     }
 
     func testWhoWasHeldDeadIsAliveOnceItIsHeard() {
         var cluster = ManualGossip(3)
         cluster.kill(b)
         cluster.run(8000)
-        XCTAssertEqual(cluster.opinion(of: b, by: a), .dead)
+        XCTAssertEqual(cluster.status(of: b, by: a), .dead)
         for _ in 0..<10 {
             let now = cluster.now
             cluster.swims[a]?.vouch(for: b, now: now)
             cluster.run(300)
-            XCTAssertEqual(cluster.opinion(of: b, by: a), .alive, "whatever c says")
+            XCTAssertEqual(cluster.status(of: b, by: a), .alive, "whatever c says")
         }
-        XCTAssertEqual(cluster.opinion(of: b, by: c), .dead, "it does not hear it")
+        XCTAssertEqual(cluster.status(of: b, by: c), .dead, "it does not hear it")
     }
 
     func testAHelperAnswersForWhomItHears() {
@@ -89,17 +89,17 @@ final class SwimDetectionTests: XCTestCase {
             cluster.stop(b)
             cluster.stop(c)
             cluster.run(6000)
-            XCTAssertEqual(cluster.opinion(of: b, by: a), .dead, "seed \(seed)")
-            XCTAssertEqual(cluster.opinion(of: c, by: a), .dead, "seed \(seed)")
+            XCTAssertEqual(cluster.status(of: b, by: a), .dead, "seed \(seed)")
+            XCTAssertEqual(cluster.status(of: c, by: a), .dead, "seed \(seed)")
         }
     }
 
     func testAMemberThatNeverStartedIsDeadToo() {
         var cluster = ManualGossip(3)
         cluster.kill(c)
-        XCTAssertEqual(cluster.opinion(of: c, by: a), .alive)
+        XCTAssertEqual(cluster.status(of: c, by: a), .alive)
         cluster.run(6000)
-        XCTAssertEqual(cluster.opinion(of: c, by: a), .dead)
+        XCTAssertEqual(cluster.status(of: c, by: a), .dead)
     }
 
     func testNobodyDiesOfLoss() {
@@ -120,7 +120,7 @@ final class SwimDetectionTests: XCTestCase {
             cluster.kill(c)
             cluster.run(40_000)
             for node in cluster.numbers where node != c {
-                XCTAssertEqual(cluster.opinion(of: c, by: node), .dead, "\(node), seed \(seed)")
+                XCTAssertEqual(cluster.status(of: c, by: node), .dead, "\(node), seed \(seed)")
             }
         }
     }
@@ -145,16 +145,16 @@ final class SwimDetectionTests: XCTestCase {
             cluster.run(20_000)
             for one in few {
                 for other in many {
-                    XCTAssertEqual(cluster.opinion(of: other, by: one), .dead, "seed \(seed)")
-                    XCTAssertEqual(cluster.opinion(of: one, by: other), .dead, "seed \(seed)")
+                    XCTAssertEqual(cluster.status(of: other, by: one), .dead, "seed \(seed)")
+                    XCTAssertEqual(cluster.status(of: one, by: other), .dead, "seed \(seed)")
                 }
             }
-            XCTAssertEqual(cluster.opinion(of: few[1], by: few[0]), .alive)
+            XCTAssertEqual(cluster.status(of: few[1], by: few[0]), .alive)
             cluster.healAll()
             cluster.run(4000)
             for one in cluster.numbers {
                 for other in cluster.numbers {
-                    XCTAssertEqual(cluster.opinion(of: other, by: one), .alive, "\(other) by \(one), seed \(seed)")
+                    XCTAssertEqual(cluster.status(of: other, by: one), .alive, "\(other) by \(one), seed \(seed)")
                 }
             }
         }
@@ -168,7 +168,7 @@ final class SwimDetectionTests: XCTestCase {
             cluster.kill(c)
             cluster.run(10_000)
             for node in cluster.numbers where node != c {
-                XCTAssertEqual(cluster.opinion(of: c, by: node), .dead, "\(node), seed \(seed)")
+                XCTAssertEqual(cluster.status(of: c, by: node), .dead, "\(node), seed \(seed)")
             }
         }
     }

@@ -49,7 +49,7 @@ final class SwimMachineTests: XCTestCase {
         XCTAssertEqual(gossipIn(&swim, 5000), 0)
     }
 
-    func testOpinionsOverruleEachOtherByIncarnationThenByGravity() {
+    func testStatusesOverruleEachOtherByIncarnationThenByGravity() {
         let order: [(UInt64, Liveness)] = [
             (0, .alive), (0, .suspect), (0, .dead), (1, .alive), (1, .suspect), (1, .dead), (2, .alive),
         ]
@@ -74,7 +74,7 @@ final class SwimMachineTests: XCTestCase {
         XCTAssertEqual(changes, [.changed(b, .suspect), .changed(b, .dead), .changed(b, .alive)])
     }
 
-    func testAnAccusationIsRefutedAtOnceToWhoeverTells() {
+    func testASuspicionIsRefutedAtOnceToWhoeverTells() {
         for liveness in [Liveness.suspect, .dead] {
             var swim = swim([a, b])
             swim.receive(message(.gossip, [update(me, mine, liveness, by: b)]), from: a, now: now)
@@ -87,7 +87,7 @@ final class SwimMachineTests: XCTestCase {
         }
     }
 
-    func testAnAccusationOfAFormerProcessNeedsNoNewIncarnation() {
+    func testASuspicionOfAFormerProcessNeedsNoNewIncarnation() {
         var swim = swim([a])
         swim.receive(message(.gossip, [update(me, mine - 1, .dead, by: a)]), from: a, now: now)
         XCTAssertEqual(swim.incarnation, mine)
@@ -124,7 +124,7 @@ final class SwimMachineTests: XCTestCase {
         XCTAssertGreaterThan(pings, 1)
     }
 
-    func testWhoIsHeardThoughAccusedIsToldButNotAgainAndAgain() {
+    func testWhoIsHeardThoughSuspectedIsToldButNotAgainAndAgain() {
         var swim = swim([a, b])
         swim.receive(message(.gossip, [update(b, theirs, .dead)]), from: a, now: now)
         _ = sent(&swim)
@@ -223,7 +223,7 @@ final class SwimMachineTests: XCTestCase {
         XCTAssertEqual(swim.liveness(of: b), .suspect)
     }
 
-    func testConfirmationsShortenASuspicionAndTheSameAccuserTwiceDoesNot() {
+    func testConfirmationsShortenASuspicionAndTheSameSourceTwiceDoesNot() {
         func death(_ sources: [NodeNumber]) -> UInt64 {
             var swim = swim((2...40).map { NodeNumber($0) })
             let began = time
@@ -317,7 +317,8 @@ final class SwimMachineTests: XCTestCase {
     func testTimesAtTheEdgeDoNotOverflow() {
         for interval in [0, 1, UInt64.max] {
             var swim = Swim(
-                me: me, incarnation: .max, options: SwimOptions(probeInterval: Nanoseconds(nanoseconds: interval)), seed: 1,
+                me: me, incarnation: .max, options: SwimOptions(probeInterval: Nanoseconds(nanoseconds: interval)),
+                seed: 1,
                 now: Instant(nanoseconds: .max - 1))
             swim.setMembers([a, b], now: Instant(nanoseconds: .max))
             for _ in 0..<100 { swim.tick(now: Instant(nanoseconds: .max)) }

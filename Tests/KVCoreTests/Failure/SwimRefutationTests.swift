@@ -10,17 +10,17 @@ final class SwimRefutationTests: XCTestCase {
         cluster.run(3000)
         cluster.stop(b)
         cluster.run(2500)
-        XCTAssertEqual(cluster.opinion(of: b, by: a), .suspect)
+        XCTAssertEqual(cluster.status(of: b, by: a), .suspect)
         cluster.resume(b)
         cluster.run(500)
-        XCTAssertEqual(cluster.opinion(of: b, by: a), .alive)
-        XCTAssertEqual(cluster.opinion(of: b, by: c), .alive)
+        XCTAssertEqual(cluster.status(of: b, by: a), .alive)
+        XCTAssertEqual(cluster.status(of: b, by: c), .alive)
         XCTAssertEqual(cluster.swims[b]?.incarnation, (1 << 32) + 1)
         cluster.run(20_000)
         XCTAssertFalse(cluster.changes.contains { $0.liveness == .dead })
     }
 
-    func testWhoWasPausedDoubtsItselfBeforeOthers() {
+    func testWhoWasPausedSuspectsItselfBeforeOthers() {
         for pause in [300, 1000, 3000, 30_000] as [UInt64] {
             for seed in 0..<5 as Range<UInt64> {
                 var cluster = ManualGossip(3, seed: seed)
@@ -35,7 +35,7 @@ final class SwimRefutationTests: XCTestCase {
                 cluster.run(20_000)
                 XCTAssertFalse(cluster.changes.contains { $0.by == b }, "\(pause) ms, seed \(seed)")
                 XCTAssertEqual(cluster.swims[b]?.healthScore, 0)
-                XCTAssertEqual(cluster.opinion(of: b, by: a), .alive)
+                XCTAssertEqual(cluster.status(of: b, by: a), .alive)
             }
         }
     }
@@ -46,11 +46,11 @@ final class SwimRefutationTests: XCTestCase {
             cluster.run(3000)
             cluster.stop(b)
             cluster.run(60_000)
-            XCTAssertEqual(cluster.opinion(of: b, by: a), .dead)
+            XCTAssertEqual(cluster.status(of: b, by: a), .dead)
             cluster.resume(b)
             cluster.run(1000)
-            XCTAssertEqual(cluster.opinion(of: b, by: a), .alive)
-            XCTAssertEqual(cluster.opinion(of: b, by: c), .alive)
+            XCTAssertEqual(cluster.status(of: b, by: a), .alive)
+            XCTAssertEqual(cluster.status(of: b, by: c), .alive)
         }
     }
 
@@ -60,11 +60,11 @@ final class SwimRefutationTests: XCTestCase {
             cluster.run(3000)
             cluster.kill(b)
             cluster.run(seed % 2 == 0 ? 2500 : 10_000)
-            XCTAssertEqual(cluster.opinion(of: b, by: a), seed % 2 == 0 ? .suspect : .dead)
+            XCTAssertEqual(cluster.status(of: b, by: a), seed % 2 == 0 ? .suspect : .dead)
             cluster.restart(b, boot: 2)
             cluster.run(1000)
-            XCTAssertEqual(cluster.opinion(of: b, by: a), .alive)
-            XCTAssertEqual(cluster.opinion(of: b, by: c), .alive)
+            XCTAssertEqual(cluster.status(of: b, by: a), .alive)
+            XCTAssertEqual(cluster.status(of: b, by: c), .alive)
             XCTAssertEqual(cluster.swims[b]?.incarnation, 2 << 32)
         }
     }
@@ -91,27 +91,27 @@ final class SwimRefutationTests: XCTestCase {
         let began = cluster.time
         cluster.run(5000)
         for dead in [b, c] {
-            XCTAssertEqual(cluster.opinion(of: dead, by: a), .dead)
+            XCTAssertEqual(cluster.status(of: dead, by: a), .dead)
             // It has only to form the suspicion: others answer that with what they know.
             let suspect = try XCTUnwrap(cluster.moment(.suspect, of: dead, by: a, after: began))
             let told = try XCTUnwrap(cluster.moment(.dead, of: dead, by: a, after: began))
             XCTAssertLessThan(told - suspect, 1500)
         }
-        XCTAssertEqual(cluster.opinion(of: a, by: NodeNumber(4)), .alive)
+        XCTAssertEqual(cluster.status(of: a, by: NodeNumber(4)), .alive)
     }
 
     /// As on a machine whose processors are all taken: now this process does not run for a while, now that one.
-    func testStarvedProcessesKillNobodyInTenMinutes() {
+    func testPausedProcessesKillNobodyInTenMinutes() {
         var random = SplitMix(seed: 9)
         var cluster = ManualGossip(3)
         var pauses = 0
         cluster.loss = 2
         while cluster.time < 1_600_000 {
-            let starved = cluster.numbers.filter { _ in random.next() % 3 == 0 }
-            pauses += starved.count
-            for node in starved { cluster.stop(node) }
+            let throttled = cluster.numbers.filter { _ in random.next() % 3 == 0 }
+            pauses += throttled.count
+            for node in throttled { cluster.stop(node) }
             cluster.run(100 + random.next() % 1900)
-            for node in starved { cluster.resume(node) }
+            for node in throttled { cluster.resume(node) }
             cluster.run(random.next() % 300)
         }
         XCTAssertGreaterThan(pauses, 300)
@@ -119,7 +119,7 @@ final class SwimRefutationTests: XCTestCase {
         cluster.loss = 0
         cluster.run(5000)
         for one in cluster.numbers {
-            for other in cluster.numbers { XCTAssertEqual(cluster.opinion(of: other, by: one), .alive) }
+            for other in cluster.numbers { XCTAssertEqual(cluster.status(of: other, by: one), .alive) }
         }
     }
 }

@@ -45,8 +45,8 @@ final class PlannerRunTests: XCTestCase {
         XCTAssertEqual(task.plan, Plan(target: task.current, moves: 0, leaderChanges: 0))
     }
 
-    /// A newcomer takes over from leaders only what it is to lead itself.
-    func testANewcomerChangesNoMoreLeadersThanItGets() {
+    /// A joining node takes over from leaders only what it is to lead itself.
+    func testAJoiningNodeChangesNoMoreLeadersThanItGets() {
         for count in [3, 4, 5] {
             var task = Case(members: members(1...count), partitions: 1024, replicas: 3)
             task.current = task.plan.target

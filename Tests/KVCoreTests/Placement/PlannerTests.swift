@@ -129,7 +129,7 @@ final class PlannerTests: XCTestCase {
         XCTAssertEqual(plan.moves, (13...15).reduce(0) { $0 + plan.replicas(on: $1) })
     }
 
-    func testOnlyLeadersThatLeaveOrHandOverToANewcomerChange() {
+    func testOnlyLeadersThatLeaveOrTransferToAJoiningNodeChange() {
         var task = Case(members: (1...6).map { Member($0) }, partitions: 512, replicas: 3)
         let before = task.plan
         task.current = before.target

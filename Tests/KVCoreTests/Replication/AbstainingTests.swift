@@ -33,7 +33,7 @@ final class AbstainingTests: XCTestCase {
             node.receive(request, from: 1)
         }
         node.sync()
-        let sent = node.sent.filter { !$0.message.isBeacon }
+        let sent = node.sent.filter { !$0.message.isLeaderHeartbeat }
         XCTAssertEqual(sent, Array(repeating: .init(to: NodeNumber(1), message: abstention(header.ballot)), count: 4))
     }
 
@@ -49,16 +49,17 @@ final class AbstainingTests: XCTestCase {
         XCTAssertTrue(sent.contains(.replica(header, .confirmed(round: 7))))
     }
 
-    func testItAnswersNoPeekAndServesNoStaleRead() {
+    func testItAnswersNoQuorumReadAndServesNoStaleRead() {
         let node = incomplete(3, ["k": old])
         node.receive(
-            .request(RequestHeader(RequestID(1), epoch: 1, partition: ManualNode.partition, key: "k"), .peek), from: 1)
+            .request(RequestHeader(RequestID(1), epoch: 1, partition: ManualNode.partition, key: "k"), .quorumRead),
+            from: 1)
         node.sync()
-        XCTAssertEqual(node.sent.filter { !$0.message.isBeacon }, [])
+        XCTAssertEqual(node.sent.filter { !$0.message.isLeaderHeartbeat }, [])
         let read = node.request(.get, consistency: .stale)
         node.sync()
         XCTAssertNil(node.answers[read])
-        let asked = (1...2 as ClosedRange<UInt16>).flatMap { node.takeSent(to: $0, \.peeked) }
+        let asked = (1...2 as ClosedRange<UInt16>).flatMap { node.takeSent(to: $0, \.quorumReadReply) }
         XCTAssertEqual(asked, [read], "another replica")
     }
 
@@ -70,18 +71,18 @@ final class AbstainingTests: XCTestCase {
     }
 
     /// The topology is synced in every mode, so nothing of it is missing.
-    func testTheCouncilsCopyIsWholeAndSyncsItsRecords() {
+    func testTheMetadataPartitionsCopyIsWholeAndSyncsItsRecords() {
         let store = ManualStore()
         let topology = Topology(
             clusterID: UUID128(high: 1, low: 2), epoch: 1,
             settings: ClusterSettings(name: "test", partitions: 1, replicas: 3), members: [],
             assignments: [Assignment(replicas: [1, 2, 3].map(NodeNumber.init), changed: 1)],
-            council: Assignment(replicas: [1, 2, 3].map(NodeNumber.init), changed: 1))
+            metadataQuorum: Assignment(replicas: [1, 2, 3].map(NodeNumber.init), changed: 1))
         let shard = Shard(
-            me: NodeNumber(3), boot: 2, topology: topology, partitions: [topology.councilPartition], store: store,
+            me: NodeNumber(3), boot: 2, topology: topology, partitions: [topology.metadataPartition], store: store,
             mayLackRecords: true, options: ShardOptions(), seed: 1, now: ManualNode.start)
         XCTAssertEqual(shard.incompletePartitions, 0)
-        let header = PartitionHeader(partition: topology.councilPartition, epoch: 1, ballot: Ballot(5, 1))
+        let header = PartitionHeader(partition: topology.metadataPartition, epoch: 1, ballot: Ballot(5, 1))
         func hasAnswered() -> Bool {
             shard.flush(now: ManualNode.start)
             return shard.effects.contains { effect in

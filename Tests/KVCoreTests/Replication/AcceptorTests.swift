@@ -99,14 +99,15 @@ final class AcceptorTests: XCTestCase {
         XCTAssertEqual(node.promise, .zero)
     }
 
-    func testAPeekTellsOnlyWhatIsDurable() {
+    func testAQuorumReadTellsOnlyWhatIsDurable() {
         let record = Record(Version(5, 2, 1), "v")
         node.receive(.replica(node.header(Ballot(5, 2)), .accept(key: "k", record: record)), from: 2)
         node.receive(
-            .request(RequestHeader(RequestID(9), epoch: 1, partition: ManualNode.partition, key: "k"), .peek), from: 3)
+            .request(RequestHeader(RequestID(9), epoch: 1, partition: ManualNode.partition, key: "k"), .quorumRead),
+            from: 3)
         XCTAssertEqual(answers(), [])
         node.sync()
-        XCTAssert(answers().contains(.reply(RequestID(9), .peeked(record))))
+        XCTAssert(answers().contains(.reply(RequestID(9), .quorumReadReply(record))))
     }
 
     func testAReadFromDiskIsAnsweredWhenItIsLoaded() {
@@ -223,14 +224,15 @@ final class AcceptorTests: XCTestCase {
         let nowhere = PartitionHeader(partition: PartitionID(.max), epoch: 1, ballot: Ballot(5, 2))
         node.receive(.replica(nowhere, .prepare), from: 2)
         node.receive(
-            .shards(.leading(epoch: .max, [Leadership(partition: PartitionID(.max), ballot: Ballot(raw: .max))])),
+            .shards(
+                .leaderHeartbeat(epoch: .max, [Leadership(partition: PartitionID(.max), ballot: Ballot(raw: .max))])),
             from: 2)
         node.receive(.replica(node.header(Ballot(5, 2)), .entries(leaf: .max)), from: 2)
         node.receive(.replica(node.header(.zero), .leavesResult(floor: .zero, leaves: [], contents: [])), from: 2)
         node.receive(.replica(node.header(.zero), .confirmed(round: .max)), from: 2)
         node.receive(.replica(node.header(.zero), .accepted(version: Version(ballot: .zero, sequence: .max))), from: 2)
         node.receive(.reply(RequestID(1), .forwarded(.notLeader(hint: NodeNumber(.max)))), from: 2)
-        node.receive(.reply(RequestID(1), .peeked(nil)), from: 2)
+        node.receive(.reply(RequestID(1), .quorumReadReply(nil)), from: 2)
         node.receive(
             .request(
                 RequestHeader(RequestID(1), epoch: 1, partition: PartitionID(.max), key: "k"),

@@ -48,7 +48,8 @@ final class ElectionTests: XCTestCase {
         node.pass(50)
         let header = node.takeSent(to: 3, \.preVoteResult)[0]
         node.receive(
-            .shards(.leading(epoch: 1, [Leadership(partition: ManualNode.partition, ballot: Ballot(3, 2))])), from: 2)
+            .shards(.leaderHeartbeat(epoch: 1, [Leadership(partition: ManualNode.partition, ballot: Ballot(3, 2))])),
+            from: 2)
         node.receive(.replica(header, .preVoteResult(granted: true, promised: .zero)), from: 3)
         node.sync()
         XCTAssertFalse(node.hasSent(\.prepared))
@@ -58,7 +59,8 @@ final class ElectionTests: XCTestCase {
         let node = ManualNode(3)
         node.up(1, 2)
         node.receive(
-            .shards(.leading(epoch: 1, [Leadership(partition: ManualNode.partition, ballot: Ballot(3, 1))])), from: 1)
+            .shards(.leaderHeartbeat(epoch: 1, [Leadership(partition: ManualNode.partition, ballot: Ballot(3, 1))])),
+            from: 1)
         node.forgetSent()
         for _ in 0..<50 {
             node.pass(100)
@@ -121,7 +123,7 @@ final class ElectionTests: XCTestCase {
         XCTAssertFalse(node.hasSent(\.preVoteResult))
     }
 
-    func testALateRefusalOfThePreVoteIsNoDeclinedHandOver() {
+    func testALateRefusalOfThePreVoteIsNoDeclinedTransfer() {
         let node = ManualNode(2)
         node.up(1, 3)
         node.pass(600)
@@ -146,14 +148,14 @@ final class ElectionTests: XCTestCase {
             })
     }
 
-    func testALeaderWithoutAMajorityInTouchSendsNoBeacons() {
+    func testALeaderWithoutAMajorityInTouchSendsNoHeartbeats() {
         let node = ManualNode(1)
         node.lead()
         node.pass(400)
-        XCTAssertEqual(node.takeSent(to: 3) { $0.isBeacon ? true : nil }.isEmpty, false)
+        XCTAssertEqual(node.takeSent(to: 3) { $0.isLeaderHeartbeat ? true : nil }.isEmpty, false)
         node.down(2, 3)
         node.forgetSent()
         node.pass(2000)
-        XCTAssertFalse(node.hasSent { $0.isBeacon ? true : nil })
+        XCTAssertFalse(node.hasSent { $0.isLeaderHeartbeat ? true : nil })
     }
 }

@@ -53,7 +53,7 @@ final class ExpiryInFlightTests: XCTestCase {
         XCTAssertEqual(node.answers[read]?.text, "x")
     }
 
-    func testWhatWaitsIsJudgedOneByOneInOrder() {
+    func testWhatWaitsIsEvaluatedOneByOneInOrder() {
         _ = node.request(.put("1", lifetime: .milliseconds(1000)))
         let adds = (0..<3).map { _ in node.request(.add(1)) }
         let read = node.request(.get)
@@ -74,7 +74,7 @@ final class ExpiryInFlightTests: XCTestCase {
         let longer = node.request(.update(.keep, lifetime: .set(.milliseconds(5000))))
         let shorter = node.request(.update(.keep, lifetime: .set(.milliseconds(500))))
         let more = node.request(.add(1))
-        XCTAssertEqual(proposed(), 2, "the last waits: it might have been judged on what has gone before its time")
+        XCTAssertEqual(proposed(), 2, "the last waits: it might have been evaluated on what has gone before its time")
         node.choose()
         node.choose()
         XCTAssertEqual((adds + [more]).map { node.answers[$0]?.sum }, [2, 3, 4, 5])

@@ -16,7 +16,7 @@ final class MoveTests: XCTestCase {
         return id
     }
 
-    func testANewcomerIsBroughtLevelBeforeTheMoveIsReady() {
+    func testAJoiningNodeIsBroughtLevelBeforeTheMoveIsReady() {
         for index in 0..<300 { _ = put("v\(index)", Key("k\(index)")) }
         cluster.change(to: [1, 2, 3], next: [1, 2, 4])
         XCTAssertNil(cluster.move?.isReady == true ? "ready at once" : nil)
@@ -51,7 +51,7 @@ final class MoveTests: XCTestCase {
         XCTAssertEqual(cluster[1].answers[conditional], .conditionFailed(cluster[1].answers[change]?.version))
     }
 
-    func testAChangeCarriedOnAnswersItsNewVersion() {
+    func testAReproposedChangeAnswersItsNewVersion() {
         let change = cluster[1].request(.put("during"))
         cluster.change(to: [1, 2, 3], next: [1, 2, 4])
         cluster.run()

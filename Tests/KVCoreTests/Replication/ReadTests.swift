@@ -206,7 +206,7 @@ final class LoneReadTests: XCTestCase {
     }
 
     /// An earlier leader's: nobody is told before a tombstone is above it.
-    func testWhatHasExpiredIsBuriedFirst() {
+    func testWhatHasExpiredGetsATombstoneFirst() {
         let node = node(["k": Record(version: version, expiry: Expiry(milliseconds: 1), value: [1])])
         XCTAssertNil(answerAtOnce(node))
         let read = node.request(.get)

@@ -28,7 +28,7 @@ final class RepairTests: XCTestCase {
             let node = unreadable(isWiped: isWiped)
             let header = node.header(Ballot(5, 2))
             node.receive(
-                .request(RequestHeader(RequestID(1), epoch: 1, partition: ManualNode.partition, key: "k"), .peek),
+                .request(RequestHeader(RequestID(1), epoch: 1, partition: ManualNode.partition, key: "k"), .quorumRead),
                 from: 3)
             node.receive(.replica(header, .read(id: 1, key: "k")), from: 2)
             node.sync()
@@ -45,8 +45,8 @@ final class RepairTests: XCTestCase {
             let read = node.request(.get, consistency: .stale)
             node.completeLoads()
             XCTAssertNil(node.answers[read])
-            XCTAssertEqual(node.takeSent(to: 2, \.peeked).count, 1)
-            node.receive(.reply(read, .peeked(Record(version, "v"))), from: 2)
+            XCTAssertEqual(node.takeSent(to: 2, \.quorumReadReply).count, 1)
+            node.receive(.reply(read, .quorumReadReply(Record(version, "v"))), from: 2)
             XCTAssertEqual(node.answers[read].flatMap(\.text), "v")
         }
     }
@@ -64,13 +64,13 @@ final class RepairTests: XCTestCase {
         XCTAssertEqual(reads.count { node.answers[$0] != nil }, 0)
         node.forgetSent()
         node.repair()
-        let asked = node.takeSent(to: 3, \.peeked)
+        let asked = node.takeSent(to: 3, \.quorumReadReply)
         XCTAssertEqual(asked.count, 1)
         // Another version is not what was lost.
-        node.receive(.reply(asked[0], .peeked(Record(Version(1, 2, 2), "x"))), from: 2)
-        node.receive(.reply(asked[0], .peeked(nil)), from: 2)
+        node.receive(.reply(asked[0], .quorumReadReply(Record(Version(1, 2, 2), "x"))), from: 2)
+        node.receive(.reply(asked[0], .quorumReadReply(nil)), from: 2)
         XCTAssertEqual(node.store.spoiled, ["k"])
-        node.receive(.reply(asked[0], .peeked(Record(version, "v"))), from: 3)
+        node.receive(.reply(asked[0], .quorumReadReply(Record(version, "v"))), from: 3)
         XCTAssertEqual(node.store.spoiled, [])
         XCTAssertTrue(node.notices.contains { if case .repaired = $0 { true } else { false } })
         node.completeLoads()
@@ -197,12 +197,12 @@ final class RepairTests: XCTestCase {
         node.up(2)
         node.store.spoiled = Set(keys)
         node.repair()
-        XCTAssertEqual(node.takeSent(to: 2, \.peeked).count, ShardOptions().maximumRepairs)
+        XCTAssertEqual(node.takeSent(to: 2, \.quorumReadReply).count, ShardOptions().maximumRepairs)
         node.repair()
-        XCTAssertEqual(node.takeSent(to: 2, \.peeked).count, 0)
+        XCTAssertEqual(node.takeSent(to: 2, \.quorumReadReply).count, 0)
         node.pass(ShardOptions().repairTimeout.milliseconds + 50)
         node.forgetSent()
         node.repair()
-        XCTAssertEqual(node.takeSent(to: 2, \.peeked).count, ShardOptions().maximumRepairs)
+        XCTAssertEqual(node.takeSent(to: 2, \.quorumReadReply).count, ShardOptions().maximumRepairs)
     }
 }

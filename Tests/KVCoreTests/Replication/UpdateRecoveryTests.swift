@@ -22,7 +22,7 @@ final class UpdateRecoveryTests: XCTestCase {
         XCTAssertEqual(adds.map { node.answers[$0]?.sum }, [8, 9])
     }
 
-    func testAnUpdateCarriedOnAnswersWhatItCameTo() {
+    func testAReproposedUpdateAnswersWhatItCameTo() {
         let cluster = ManualCluster(nodes: 4)
         cluster.pass(200)
         _ = cluster[1].request(.put("7"))
@@ -36,7 +36,7 @@ final class UpdateRecoveryTests: XCTestCase {
         XCTAssertEqual(cluster[1].answers[adds[1]], .updated(version, .applied(.integer(9))))
     }
 
-    func testAnUpdateThatWaitsForItsValueIsCarriedOnToo() {
+    func testAnUpdateThatWaitsForItsValueIsReproposedToo() {
         let cluster = ManualCluster(nodes: 4)
         cluster.pass(200)
         _ = cluster[1].request(.put("7"))

@@ -118,7 +118,7 @@ final class UpdateTests: XCTestCase {
         XCTAssertEqual(node.answers[remove], .updated(version(1), .applied(.none)))
     }
 
-    func testAnUpdateIsJudgedOnWhatIsThereWhenItsValueHasCome() {
+    func testAnUpdateIsEvaluatedOnWhatIsThereWhenItsValueHasCome() {
         store.readsFromDisk = true
         let expire = node.request(.update(.keep, lifetime: .set(.milliseconds(200))))
         node.completeLoads()
@@ -149,7 +149,7 @@ final class UpdateTests: XCTestCase {
         XCTAssertEqual(node.answers[patient]?.sum, 17)
     }
 
-    func testALoadThatNobodyWaitsForAnyMoreJudgesNothing() {
+    func testALoadThatNobodyWaitsForAnyMoreEvaluatesNothing() {
         store.readsFromDisk = true
         let add = node.request(.add(1), timeout: 100)
         node.pass(150)

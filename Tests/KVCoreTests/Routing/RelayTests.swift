@@ -19,7 +19,8 @@ final class RelayTests: XCTestCase {
     /// Node 3 leads, as node 4 has heard.
     private func hearLeader() {
         node.receive(
-            .shards(.leading(epoch: 1, [Leadership(partition: ManualNode.partition, ballot: Ballot(1, 3))])), from: 3)
+            .shards(.leaderHeartbeat(epoch: 1, [Leadership(partition: ManualNode.partition, ballot: Ballot(1, 3))])),
+            from: 3)
     }
 
     // MARK: Who asks
@@ -119,7 +120,8 @@ final class RelayTests: XCTestCase {
         let node = ManualNode(4, options: options)
         node.up(3, 9)
         node.receive(
-            .shards(.leading(epoch: 1, [Leadership(partition: ManualNode.partition, ballot: Ballot(1, 3))])), from: 3)
+            .shards(.leaderHeartbeat(epoch: 1, [Leadership(partition: ManualNode.partition, ballot: Ballot(1, 3))])),
+            from: 3)
         func relay(_ id: UInt64) {
             node.receive(
                 .request(

@@ -111,61 +111,61 @@ final class LeaderlessReadTests: XCTestCase {
     private let old = Record(Version(1, 1, 1), "old")
     private let new = Record(Version(1, 1, 2), "new")
 
-    private func peekedAt() -> RequestID {
+    private func quorumReadAt() -> RequestID {
         node.up(1, 2, 3)
         let read = node.request(.get)
-        XCTAssertFalse(node.hasSent(\.peeked), "the leader is given a moment")
+        XCTAssertFalse(node.hasSent(\.quorumReadReply), "the leader is given a moment")
         node.pass(60)
-        XCTAssertEqual(Set(node.sent.filter { $0.message.peeked == read }.map(\.to.raw)), [1, 2, 3])
+        XCTAssertEqual(Set(node.sent.filter { $0.message.quorumReadReply == read }.map(\.to.raw)), [1, 2, 3])
         return read
     }
 
     func testAMajorityOfOneVersionIsTheAnswer() {
-        let read = peekedAt()
-        node.receive(.reply(read, .peeked(new)), from: 2)
+        let read = quorumReadAt()
+        node.receive(.reply(read, .quorumReadReply(new)), from: 2)
         XCTAssertNil(node.answers[read])
-        node.receive(.reply(read, .peeked(new)), from: 3)
+        node.receive(.reply(read, .quorumReadReply(new)), from: 3)
         XCTAssertEqual(node.answers[read], .found(new))
     }
 
     func testDifferentVersionsWaitForTheLeader() {
-        let read = peekedAt()
-        node.receive(.reply(read, .peeked(new)), from: 2)
-        node.receive(.reply(read, .peeked(old)), from: 3)
+        let read = quorumReadAt()
+        node.receive(.reply(read, .quorumReadReply(new)), from: 2)
+        node.receive(.reply(read, .quorumReadReply(old)), from: 3)
         XCTAssertNil(node.answers[read])
         node.receive(.reply(read, .forwarded(.outcome(.found(new)))), from: 1)
         XCTAssertEqual(node.answers[read], .found(new))
     }
 
     func testOneReplicaTwiceIsNoMajority() {
-        let read = peekedAt()
-        node.receive(.reply(read, .peeked(new)), from: 2)
-        node.receive(.reply(read, .peeked(new)), from: 2)
-        node.receive(.reply(read, .peeked(new)), from: 9)
+        let read = quorumReadAt()
+        node.receive(.reply(read, .quorumReadReply(new)), from: 2)
+        node.receive(.reply(read, .quorumReadReply(new)), from: 2)
+        node.receive(.reply(read, .quorumReadReply(new)), from: 9)
         XCTAssertNil(node.answers[read])
     }
 
     func testAMajorityWithoutTheKeyIsAnAnswerToo() {
-        let read = peekedAt()
-        node.receive(.reply(read, .peeked(nil)), from: 1)
-        node.receive(.reply(read, .peeked(nil)), from: 3)
+        let read = quorumReadAt()
+        node.receive(.reply(read, .quorumReadReply(nil)), from: 1)
+        node.receive(.reply(read, .quorumReadReply(nil)), from: 3)
         XCTAssertEqual(node.answers[read], .absent)
     }
 
     func testAMajorityOfOneTombstoneMeansAbsent() {
-        let read = peekedAt()
+        let read = quorumReadAt()
         let tombstone = Record(version: new.version, value: nil)
-        node.receive(.reply(read, .peeked(tombstone)), from: 1)
-        node.receive(.reply(read, .peeked(tombstone)), from: 3)
+        node.receive(.reply(read, .quorumReadReply(tombstone)), from: 1)
+        node.receive(.reply(read, .quorumReadReply(tombstone)), from: 3)
         XCTAssertEqual(node.answers[read], .absent)
     }
 
     /// The leader may have made a change while the record was there, which is still on its way.
     func testTheExpiredIsLeftToTheLeader() {
-        let read = peekedAt()
+        let read = quorumReadAt()
         let expired = Record(version: new.version, expiry: Expiry(milliseconds: node.now.wall), value: [1])
-        node.receive(.reply(read, .peeked(expired)), from: 1)
-        node.receive(.reply(read, .peeked(expired)), from: 3)
+        node.receive(.reply(read, .quorumReadReply(expired)), from: 1)
+        node.receive(.reply(read, .quorumReadReply(expired)), from: 3)
         XCTAssertNil(node.answers[read])
         node.receive(.reply(read, .forwarded(.outcome(.absent))), from: 1)
         XCTAssertEqual(node.answers[read], .absent)
@@ -177,7 +177,7 @@ final class LeaderlessReadTests: XCTestCase {
         node.pass(600)
         XCTAssert(node.hasSent(\.preVoteResult))
         let read = node.request(.get)
-        node.receive(.reply(read, .peeked(new)), from: 3)
+        node.receive(.reply(read, .quorumReadReply(new)), from: 3)
         XCTAssertEqual(node.answers[read], .found(new), "its own copy counts")
     }
 }
@@ -205,10 +205,10 @@ final class StaleReadTests: XCTestCase {
         let node = ManualNode(4)
         node.up(1, 2, 3)
         let read = node.request(.get, consistency: .stale)
-        XCTAssertEqual(node.sent.filter { $0.message.peeked == read }.map(\.to.raw), [1])
+        XCTAssertEqual(node.sent.filter { $0.message.quorumReadReply == read }.map(\.to.raw), [1])
         node.pass(60)
-        XCTAssertEqual(node.sent.filter { $0.message.peeked == read }.map(\.to.raw), [1, 2])
-        node.receive(.reply(read, .peeked(record)), from: 2)
+        XCTAssertEqual(node.sent.filter { $0.message.quorumReadReply == read }.map(\.to.raw), [1, 2])
+        node.receive(.reply(read, .quorumReadReply(record)), from: 2)
         XCTAssertEqual(node.answers[read], .found(record))
     }
 
@@ -226,7 +226,7 @@ final class StaleReadTests: XCTestCase {
         let put = node.request(.put("v"), consistency: .stale, timeout: 500)
         XCTAssertEqual(node.takeSent(to: 1, \.forwarded).map(\.id), [list, put])
         node.pass(500)
-        XCTAssertFalse(node.hasSent(\.peeked))
+        XCTAssertFalse(node.hasSent(\.quorumReadReply))
         XCTAssertEqual(node.answers[list], .refused(.noLeader))
         XCTAssertEqual(node.answers[put], .unknown(.timedOut), "it may have been carried out")
     }

@@ -1,7 +1,7 @@
 import KVCore
 import XCTest
 
-/// Three shards together: settling, mending and handing over.
+/// Three shards together: settling, repair and handing over.
 final class ThreeReplicasTests: XCTestCase {
     func testTheFirstLeadsAndServes() {
         let cluster = ManualCluster()
@@ -146,7 +146,7 @@ final class ThreeReplicasTests: XCTestCase {
         cluster.assertLevel()
     }
 
-    func testAReplicaWithAFullDiskIsMendedWhenThereIsRoom() {
+    func testAReplicaWithAFullDiskIsRepairedWhenThereIsRoom() {
         let cluster = ManualCluster()
         cluster.pass(2000)
         cluster[3].store.acceptsCopies = false

@@ -31,7 +31,7 @@ final class ManualNode {
         Topology(
             clusterID: UUID128(high: 1, low: 2), epoch: assignment.changed,
             settings: ClusterSettings(name: "test", partitions: 1, replicas: 3), members: [],
-            assignments: [assignment], council: Assignment(replicas: [NodeNumber(1)], changed: 1))
+            assignments: [assignment], metadataQuorum: Assignment(replicas: [NodeNumber(1)], changed: 1))
     }
 
     convenience init(

@@ -109,8 +109,8 @@ extension PeerMessage {
         return true
     }
 
-    var peeked: RequestID? {
-        guard case .request(let header, .peek) = self else { return nil }
+    var quorumReadReply: RequestID? {
+        guard case .request(let header, .quorumRead) = self else { return nil }
         return header.id
     }
 
@@ -119,8 +119,8 @@ extension PeerMessage {
         return true
     }
 
-    var isBeacon: Bool {
-        guard case .shards(.leading) = self else { return false }
+    var isLeaderHeartbeat: Bool {
+        guard case .shards(.leaderHeartbeat) = self else { return false }
         return true
     }
 }

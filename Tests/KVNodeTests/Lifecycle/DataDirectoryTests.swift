@@ -34,7 +34,7 @@ final class DataDirectoryTests: XCTestCase {
         XCTAssertNotEqual(first.store, second.store)
     }
 
-    func testAnApplicantBeginsWithNothingAndGoesByWhatIsPersisted() throws {
+    func testAPendingNodeBeginsWithNothingAndGoesByWhatIsPersisted() throws {
         let fixture = try DirectoryFixture()
         let configuration = try fixture.configuration {
             $0.node = "n4"
@@ -98,7 +98,7 @@ final class DataDirectoryTests: XCTestCase {
             topology.removed = [RemovedMember(number: NodeNumber(1), id: "n1", store: store)]
             let rest = topology.members.map(\.number)
             topology.assignments = topology.assignments.map { _ in Assignment(replicas: rest, changed: 7) }
-            topology.council = Assignment(replicas: [rest[0]], changed: 7)
+            topology.metadataQuorum = Assignment(replicas: [rest[0]], changed: 7)
         }
         assertRefused(
             try fixture.configuration(three) { $0.node = "n1" },
@@ -131,14 +131,14 @@ final class DataDirectoryTests: XCTestCase {
             return topology
         }()
         let other = try DirectoryFixture()
-        let applicant = try DataDirectory.open(
+        let pendingNode = try DataDirectory.open(
             other.configuration {
                 $0.node = "n4"
                 $0.seeds = ["127.0.0.1:7501"]
             })
-        XCTAssertFalse(applicant.tellsSync(in: topology), "its cluster may have been begun by one before")
+        XCTAssertFalse(pendingNode.tellsSync(in: topology), "its cluster may have been begun by one before")
         topology.epoch = 2
-        XCTAssertTrue(applicant.tellsSync(in: topology))
+        XCTAssertTrue(pendingNode.tellsSync(in: topology))
     }
 
     // MARK: Power

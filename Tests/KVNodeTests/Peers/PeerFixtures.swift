@@ -178,7 +178,7 @@ func policy(_ number: UInt16, change: (inout PeerPolicy) -> Void = { _ in }) -> 
 }
 
 /// What a node says that waits to be admitted to the cluster "demo" as `id`.
-func applicantPolicy(_ id: String, store: UInt64, change: (inout PeerPolicy) -> Void = { _ in }) -> PeerPolicy {
+func pendingNodePolicy(_ id: String, store: UInt64, change: (inout PeerPolicy) -> Void = { _ in }) -> PeerPolicy {
     policy(0) { policy in
         policy.introduction.clusterID = .unknown
         policy.introduction.nodeID = id
@@ -199,7 +199,7 @@ func topology(_ numbers: [UInt16] = [1, 2, 3], epoch: Epoch = 1, change: (inout 
         clusterID: UUID128(high: 0, low: 1), epoch: epoch,
         settings: ClusterSettings(name: "demo", partitions: 1, replicas: 3), members: members,
         assignments: [Assignment(replicas: members.map(\.number), changed: 1)],
-        council: Assignment(replicas: [members[0].number], changed: 1))
+        metadataQuorum: Assignment(replicas: [members[0].number], changed: 1))
     change(&topology)
     return topology
 }

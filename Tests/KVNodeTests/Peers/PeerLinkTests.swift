@@ -276,7 +276,7 @@ final class PeerLinkTests: XCTestCase {
         let record = Record(version: .zero, value: [UInt8](repeating: 1, count: 100_000))
         let header = PartitionHeader(partition: PartitionID(1), epoch: 1, ballot: .zero)
         let values: [PeerMessage] = [
-            .reply(RequestID(1), .forwarded(.outcome(.found(record)))), .reply(RequestID(2), .peeked(record)),
+            .reply(RequestID(1), .forwarded(.outcome(.found(record)))), .reply(RequestID(2), .quorumReadReply(record)),
             .replica(header, .readResult(id: 3, key: Key("k"), record: record)),
         ]
         try await link.on { link in

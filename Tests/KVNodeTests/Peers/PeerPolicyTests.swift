@@ -6,15 +6,15 @@ import XCTest
 
 final class PeerPolicyTests: XCTestCase {
     /// A node that was told only where its cluster is, and not what that is called.
-    func testAnApplicantWithoutANameTakesTheClusterAsItIs() {
-        var applicant = policy(9)
-        applicant.introduction.node = .applicant
-        applicant.introduction.clusterName = Introduction.anyCluster
-        applicant.introduction.clusterID = .unknown
-        applicant.introduction.agreement = []
-        applicant.topology = nil
-        XCTAssertNil(policy(1).objection(to: applicant.introduction))
-        XCTAssertNil(applicant.objection(to: policy(1).introduction))
+    func testAPendingNodeWithoutANameTakesTheClusterAsItIs() {
+        var pendingNode = policy(9)
+        pendingNode.introduction.node = .pendingNode
+        pendingNode.introduction.clusterName = Introduction.anyCluster
+        pendingNode.introduction.clusterID = .unknown
+        pendingNode.introduction.agreement = []
+        pendingNode.topology = nil
+        XCTAssertNil(policy(1).objection(to: pendingNode.introduction))
+        XCTAssertNil(pendingNode.objection(to: policy(1).introduction))
         XCTAssertNotNil(objection { $0.clusterName = Introduction.anyCluster }, "a member has a name")
     }
 
@@ -184,8 +184,8 @@ final class PeerPolicyTests: XCTestCase {
             """
         XCTAssertEqual(mine.objection(to: policy(2).introduction), Objection(.removed, message))
         XCTAssertEqual(
-            mine.objection(to: applicantPolicy("n2", store: 2).introduction), Objection(.removed, message))
-        XCTAssertNil(mine.objection(to: applicantPolicy("n2", store: 22).introduction), "a new one may apply")
+            mine.objection(to: pendingNodePolicy("n2", store: 2).introduction), Objection(.removed, message))
+        XCTAssertNil(mine.objection(to: pendingNodePolicy("n2", store: 22).introduction), "a new one may apply")
         XCTAssertTrue(message.contains(PeerPolicy.removal))
     }
 
@@ -199,16 +199,16 @@ final class PeerPolicyTests: XCTestCase {
         XCTAssertFalse(doubt.text.contains(PeerPolicy.removal), "who goes by a later topology may know better")
     }
 
-    // MARK: Applicants
+    // MARK: Pending nodes
 
-    func testAnApplicantIsLetInToApply() {
-        XCTAssertNil(policy(1).objection(to: applicantPolicy("n4", store: 4).introduction))
-        XCTAssertNil(applicantPolicy("n4", store: 4).objection(to: policy(1).introduction))
+    func testAPendingNodeIsLetInToApply() {
+        XCTAssertNil(policy(1).objection(to: pendingNodePolicy("n4", store: 4).introduction))
+        XCTAssertNil(pendingNodePolicy("n4", store: 4).objection(to: policy(1).introduction))
     }
 
-    func testAnApplicantOfAnotherClusterIsNot() throws {
+    func testAPendingNodeOfAnotherClusterIsNot() throws {
         func objection(_ change: @escaping (inout Introduction) -> Void) -> Objection? {
-            policy(1).objection(to: applicantPolicy("n4", store: 4) { change(&$0.introduction) }.introduction)
+            policy(1).objection(to: pendingNodePolicy("n4", store: 4) { change(&$0.introduction) }.introduction)
         }
         XCTAssertNotNil(objection { $0.clusterName = "prod" })
         XCTAssertNotNil(
@@ -220,14 +220,14 @@ final class PeerPolicyTests: XCTestCase {
             "a member knows its cluster")
     }
 
-    func testApplicantsDoNotAdmitEachOther() {
+    func testPendingNodesDoNotAdmitEachOther() {
         XCTAssertEqual(
-            applicantPolicy("n4", store: 4).objection(to: applicantPolicy("n5", store: 5).introduction),
+            pendingNodePolicy("n4", store: 4).objection(to: pendingNodePolicy("n5", store: 5).introduction),
             "n5 waits to be admitted itself, as n4 does; give both the peer address of a member as seed")
     }
 
     func testASeedThatLeadsBack() {
-        let mine = applicantPolicy("n4", store: 4)
+        let mine = pendingNodePolicy("n4", store: 4)
         XCTAssertEqual(
             mine.objection(to: mine.introduction),
             "n4 is this node itself: the address leads back; name the peer addresses of other nodes")
@@ -238,9 +238,9 @@ final class PeerPolicyTests: XCTestCase {
             $0.topology?.members[1].store = UUID128(high: 0, low: 22)
         }
         let target = PeerTarget(member(2))
-        XCTAssertNil(admitted.objection(to: applicantPolicy("n2", store: 22).introduction, at: target))
+        XCTAssertNil(admitted.objection(to: pendingNodePolicy("n2", store: 22).introduction, at: target))
         XCTAssertEqual(
-            admitted.objection(to: applicantPolicy("n2", store: 23).introduction, at: target),
+            admitted.objection(to: pendingNodePolicy("n2", store: 23).introduction, at: target),
             """
             the peer address of n2, 127.0.0.1:1, is answered by n2, which waits to be admitted with another data \
             directory; let it take the place of n2 with `kv join n2 --replace n2`

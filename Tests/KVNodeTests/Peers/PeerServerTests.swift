@@ -66,7 +66,7 @@ final class PeerServerTests: XCTestCase {
         _ = try await asked.next()
         gate.signal()
         _ = try await asked.next()
-        try await other.on { $0.send(.node(.heartbeat(PartitionUsage()))) }
+        try await other.on { $0.send(.node(.usageReport(PartitionUsage()))) }
         XCTAssertEqual(other.events.rest, [], "it is not up before that")
         gate.signal()
         let line = try await other.log.next()

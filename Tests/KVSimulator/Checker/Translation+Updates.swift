@@ -7,7 +7,7 @@ extension Translation {
         switch call.end {
         case .answered(.updated(let version, let result)):
             guard (version != nil) == call.mustWrite(result) else { return misfit(call) }
-            addJudged(call, update, version, result)
+            addEvaluated(call, update, version, result)
         case .answered(.unknown), .lost, .pending: addOpen(call, update)
         case .answered(.refused): return
         case .answered: misfit(call)
@@ -18,7 +18,7 @@ extension Translation {
         violations.append(Violation(.answers, "does not fit the request: \(call)"))
     }
 
-    private mutating func addJudged(_ call: Call, _ update: Update, _ version: Version?, _ result: UpdateResult) {
+    private mutating func addEvaluated(_ call: Call, _ update: Update, _ version: Version?, _ result: UpdateResult) {
         switch (update.change, result) {
         case (.set(let bytes, _), .applied):
             guard let content = Content(bytes), let version, let met = met(update, result) else { return misfit(call) }

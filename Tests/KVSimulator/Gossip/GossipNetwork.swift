@@ -8,7 +8,7 @@ package struct GossipNetwork {
     /// Since `resetTraffic`, of all nodes together.
     package private(set) var messages = 0
     package private(set) var bytes = 0
-    /// Changes of opinion about nodes that run, since the beginning.
+    /// Changes of status about nodes that run, since the beginning.
     package private(set) var falseSuspicions = 0
     package private(set) var falseDeaths = 0
 

@@ -27,7 +27,7 @@ struct Detector {
         peers[peer].isDead = false
     }
 
-    /// Whether the opinion of the peer changes to "up".
+    /// Whether the status of the peer changes to "up".
     mutating func heard(_ peer: Int, boot: UInt64, at time: UInt64) -> Bool {
         guard boot >= peers[peer].boot, time >= peers[peer].deafUntil else { return false }
         peers[peer].heard = time
@@ -38,7 +38,7 @@ struct Detector {
         return true
     }
 
-    /// Whether the opinion of the peer changes to "down".
+    /// Whether the status of the peer changes to "down".
     mutating func suspect(_ peer: Int, until time: UInt64) -> Bool {
         peers[peer].deafUntil = max(peers[peer].deafUntil, time)
         guard peers[peer].isUp else { return false }

@@ -39,7 +39,7 @@ extension Scenario {
             faults = [.split: .milliseconds(400), .crash: .milliseconds(400), .falseSuspicion: .milliseconds(400)]
         case .switchEarly:
             moveOften()
-            // What the newcomers miss they miss for long, and the leader is lost soon.
+            // What the joining nodes miss they miss for long, and the leader is lost soon.
             (keys, think) = (6, .milliseconds(60))
             (jitter, moveRate, stagger) = (.milliseconds(10), 20, .zero)
             faults = [.crash: .milliseconds(120), .isolation: .milliseconds(120)]
@@ -53,7 +53,7 @@ extension Scenario {
                 .pause: .milliseconds(700),
             ]
         case .voteIncomplete: losePower(&random)
-        case .judgeExpiring:
+        case .evaluateExpiring:
             // It takes longer to choose values than they live, and others read without the leader what was before.
             (expires, lifetime, expiring, punctual) = (true, .milliseconds(60), 0.6, 1)
             (keys, clients) = (1, 12)
@@ -61,7 +61,7 @@ extension Scenario {
             (jitter, reorders, duration) = (.milliseconds(250), true, .milliseconds(6000))
             deadline = .milliseconds(3000)
         case .tellExpired:
-            // Who has a change alone is cut off until what it was judged on has expired, and leads again.
+            // Who has a change alone is cut off until what it was evaluated on has expired, and leads again.
             (expires, lifetime, expiring, punctual) = (true, .milliseconds(200), 0.5, 1)
             // Writes are few, as each would overrule it.
             (keys, clients, think, loss) = (1, 8, .milliseconds(40), 0.1)
@@ -90,14 +90,14 @@ extension Scenario {
             moveOften()
             // Some hear late of what the others have agreed on, and are cut off with each other.
             (gossip, broadcast, heed, stagger) = (0, 0.2, 0.02, .zero)
-            (beacon, leaderTimeout) = (.milliseconds(50), .milliseconds(200))
+            (leaderHeartbeat, leaderTimeout) = (.milliseconds(50), .milliseconds(200))
             (moveMix.shrink, moveMix.grow, moveMix.cancel) = (6, 6, 0)
             faults = [.isolation: .milliseconds(250), .falseSuspicion: .milliseconds(50)]
         case .keepLapsed:
             moveOften()
             eraseOften()
             // Who comes back comes back with an old copy, and leads at once.
-            (nodes, replicas, relinquish, stagger) = (3, 1, .milliseconds(5000), .zero)
+            (nodes, replicas, dropReplica, stagger) = (3, 1, .milliseconds(5000), .zero)
             (keys, jitter, duration) = (6, .milliseconds(5), .milliseconds(5000))
             (moveMix.replace, moveMix.grow) = (20, 0)
             faults = [.crash: .milliseconds(200), .falseSuspicion: .milliseconds(60)]
@@ -134,7 +134,7 @@ extension Scenario {
         (nodes, replicas) = (5, 3)
         moves = .milliseconds(60)
         reportInterval = 1
-        relinquish = .milliseconds(500)
+        dropReplica = .milliseconds(500)
     }
 
     private mutating func eraseOften() {

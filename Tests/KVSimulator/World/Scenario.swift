@@ -77,18 +77,18 @@ package struct Scenario: Sendable {
     /// How often a node asks for a later topology when the protocol tells it that there is one.
     package var heed = 1.0
     /// From a leader's report that its partition is ready to the switch, at most.
-    package var councilDelay = Nanoseconds.milliseconds(100)
+    package var metadataDelay = Nanoseconds.milliseconds(100)
     /// Timers between a leader's reports of its moves.
     package var reportInterval = 10
     /// The shard's own times: of purges, of looking for expired records, of asking whether copies may go, of comparing
-    /// once more; and the rate at which newcomers are filled, in bytes a second.
+    /// once more; and the rate at which joining nodes are filled, in bytes a second.
     package var purge = Nanoseconds.milliseconds(10_000)
     package var sweep = Nanoseconds.milliseconds(250)
-    package var relinquish = Nanoseconds.milliseconds(500)
+    package var dropReplica = Nanoseconds.milliseconds(500)
     package var recompare = Nanoseconds.milliseconds(2000)
     package var moveRate = 0
     /// How often a leader shows itself, and how long it is believed to lead without.
-    package var beacon = Nanoseconds.milliseconds(300)
+    package var leaderHeartbeat = Nanoseconds.milliseconds(300)
     package var leaderTimeout = Nanoseconds.milliseconds(1500)
     /// For how long a replica leaves it to each one before it to take the lead.
     package var stagger = Nanoseconds.milliseconds(500)
@@ -115,14 +115,14 @@ package struct Scenario: Sendable {
         var options = ShardOptions()
         options.purge = purge
         options.sweep = sweep
-        options.relinquish = relinquish
+        options.dropReplica = dropReplica
         options.recompare = recompare
         options.moveRate = moveRate
         // Some partitions are listed at once, others over several timers; and pages come from windows that end.
         options.listingSlice = 40
         options.listingWindow = 3
         options.stagger = stagger
-        options.beacon = beacon
+        options.leaderHeartbeat = leaderHeartbeat
         options.leaderTimeout = leaderTimeout
         options.peerWindow = peerWindow
         if isCramped { options.cramp() }
@@ -139,7 +139,7 @@ extension Scenario {
         options.retry = .milliseconds(300)
         options.changeInterval = .milliseconds(30)
         options.gather = .milliseconds(100)
-        options.applicantTimeout = .milliseconds(2000)
+        options.pendingNodeTimeout = .milliseconds(2000)
         options.askTimeout = .milliseconds(2000)
         options.maximumMoves = maximumMoves
         return options
@@ -316,8 +316,8 @@ extension Scenario {
         broadcast = random.pick([1, 0.5, 0])
         heed = random.pick([1, 1, 0.3])
         reportInterval = random.pick([1, 10, 25])
-        councilDelay = .milliseconds(random.pick([20, 100, 1000]))
-        relinquish = .milliseconds(random.pick([30, 200, 500]))
+        metadataDelay = .milliseconds(random.pick([20, 100, 1000]))
+        dropReplica = .milliseconds(random.pick([30, 200, 500]))
         moveRate = random.pick([0, 0, 0, 60, 600])
         duration = .milliseconds(random.within(2000...6000))
     }

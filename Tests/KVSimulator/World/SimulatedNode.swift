@@ -9,7 +9,7 @@ final class SimulatedNode<Driver: StoreDriver> {
     /// Names its data directory.
     let storeID: UUID128
     /// It runs and waits to be admitted.
-    var isApplicant = false
+    var isPending = false
     /// It has died for good, or has left: it will not start again.
     var isGone = false
     /// Counts the processes.
@@ -101,7 +101,7 @@ final class SimulatedProcess<Store: RecordStore> {
     /// Requests of the cluster machine that the shard works on, and of operators that the machine works on.
     var controls: [RequestID: ControlCall] = [:]
     /// What the shard has said of its lead of the metadata quorum, which the cluster machine is yet to be told.
-    var councilNews: [Bool] = []
+    var metadataNews: [Bool] = []
     /// It has learned that it is no member any more.
     var isLeaving = false
     /// What has reached the process since its last tick.

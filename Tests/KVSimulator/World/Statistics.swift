@@ -14,7 +14,7 @@ package struct Statistics: Hashable, Sendable {
         case deaths, doubleDeaths, departures, recoveries
         case rots, repairedRecords
         case outages, blackouts, abstentions, completions
-        case carriedChanges, relinquished, wipes, purgedTombstones
+        case reproposedChanges, replicaDropped, wipes, purgedTombstones
     }
 
     /// How often each rule of the protocol decided something.

@@ -24,7 +24,7 @@ extension PeerMessage {
     var isAtMostOnce: Bool {
         switch self {
         case .request(_, .forward), .request(_, .relay), .reply(_, .forwarded): true
-        case .request(_, .peek), .reply(_, .peeked), .replica, .shards, .node: false
+        case .request(_, .quorumRead), .reply(_, .quorumReadReply), .replica, .shards, .node: false
         }
     }
 
@@ -41,7 +41,7 @@ extension PeerMessage {
         case .request(let header, .forward): UInt64(header.partition.raw) &* 19
         case .request(let header, .relay): UInt64(header.partition.raw) &* 43
         case .reply(_, .forwarded): 23
-        case .shards(.leading(_, let leaderships)): UInt64(leaderships.count) &* 29
+        case .shards(.leaderHeartbeat(_, let leaderships)): UInt64(leaderships.count) &* 29
         case .replica(let header, .purge(let floor)): header.ballot.raw &* 37 ^ floor.sequence
         case .node(.cluster(.topology(let topology))): topology.epoch &* 41
         default: 31

@@ -43,7 +43,8 @@ extension World {
     }
 
     /// - Parameter then: is given the call as it ended, with the answer; nil where the node died first.
-    func request(_ request: Request, at node: Node, within span: Nanoseconds, then: @escaping (Call, Outcome?) -> Void) {
+    func request(_ request: Request, at node: Node, within span: Nanoseconds, then: @escaping (Call, Outcome?) -> Void)
+    {
         guard let process = node.process else { return }
         process.lastRequest += 1
         let id = RequestID(node.boot << 32 | process.lastRequest)

@@ -16,7 +16,7 @@ extension World {
         if process.topology.member(node.number) == nil { depart(node, process) }
     }
 
-    /// Tells the council how the partitions led here are doing.
+    /// Tells the metadata quorum how the partitions led here are doing.
     func report(_ node: Node, _ process: Process) {
         let report = NodeReport(
             epoch: process.topology.epoch, store: node.storeID, partitions: process.shard.ledSizes(),
@@ -26,8 +26,8 @@ extension World {
 
     func performCluster(_ node: Node, _ process: Process, _ now: Now) {
         guard scenario.isSelfGoverned else { return }
-        let news = process.councilNews
-        process.councilNews = []
+        let news = process.metadataNews
+        process.metadataNews = []
         for leads in news { process.cluster?.handle(.leading(leads), now: now) }
         checkNotices(of: process, node)
         let effects = process.cluster?.effects ?? []
@@ -38,9 +38,9 @@ extension World {
     /// The cluster machine knows only what it is told: a notice that is missing would leave a coordinator in office, or
     /// the cluster without one.
     private func checkNotices(of process: Process, _ node: Node) {
-        let council = process.topology.councilPartition
-        let leads = process.shard.isSettled(council)
-        guard leads != (process.leaderships[council] ?? false) else { return }
+        let metadataQuorum = process.topology.metadataPartition
+        let leads = process.shard.isSettled(metadataQuorum)
+        guard leads != (process.leaderships[metadataQuorum] ?? false) else { return }
         history.add(Violation(.notices, "node \(node.number) \(leads ? "leads" : "does not lead") the metadata quorum"))
     }
 
@@ -69,7 +69,7 @@ extension World {
         give(
             .request(
                 KVCore.Request(
-                    command, key: Topology.key, partition: process.topology.councilPartition, deadline: deadline,
+                    command, key: Topology.key, partition: process.topology.metadataPartition, deadline: deadline,
                     caller: Asker(.cluster(id)), token: request.raw)),
             to: node.index)
     }
@@ -106,7 +106,7 @@ extension World {
     }
 
     private func countMoves(from before: Topology, to after: Topology) {
-        let pairs = zip(before.assignments + [before.council], after.assignments + [after.council])
+        let pairs = zip(before.assignments + [before.metadataQuorum], after.assignments + [after.metadataQuorum])
         for (old, new) in pairs where old != new {
             if new.next != nil {
                 statistics[.moves] += 1
@@ -138,12 +138,12 @@ extension ClusterMessage {
 
 extension Topology {
     var summary: String {
-        let members = members.map { $0.standing == .active ? "\($0.number)" : "\($0.number) \($0.standing)" }
+        let members = members.map { $0.status == .active ? "\($0.number)" : "\($0.number) \($0.status)" }
         let plan = plan.map { plan in
             ", plan \(plan.id) with \(plan.targets.count) to go" + (plan.isPaused ? ", paused" : "")
                 + (plan.isCancelling ? ", cancelling" : "")
         }
-        return "epoch \(epoch): " + members.joined(separator: ", ") + "; council \(council.summary); "
+        return "epoch \(epoch): " + members.joined(separator: ", ") + "; council \(metadataQuorum.summary); "
             + assignments.map(\.summary).joined(separator: " | ") + (plan ?? "")
     }
 }

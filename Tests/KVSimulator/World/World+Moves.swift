@@ -69,8 +69,8 @@ extension World {
         var target = shuffled(replicas)
         switch kind {
         case 0:
-            guard let newcomer = others.first else { return target }
-            target[moveRandom.below(target.count)] = newcomer
+            guard let joiningNode = others.first else { return target }
+            target[moveRandom.below(target.count)] = joiningNode
         case 1: target = Array(members.prefix(1 + moveRandom.below(min(members.count, 5))))
         case 2: if target.count > 1 { target.removeLast(1 + moveRandom.below(target.count - 1)) }
         default: target = Array((target + others).prefix(max(target.count, 1 + moveRandom.below(5))))
@@ -105,7 +105,7 @@ extension World {
         move([(partition, shuffled(topology.assignments[Int(partition.raw)].replicas))])
     }
 
-    /// The newcomers' membership lapses; the same nodes may be asked again soon.
+    /// The joining nodes' membership lapses; the same nodes may be asked again soon.
     private func cancel() {
         let moving = partitions { $0.next != nil && !scenario.isCalm }
         guard !moving.isEmpty else { return }
@@ -138,7 +138,7 @@ extension World {
 
     // MARK: - When the next set becomes the present one
 
-    /// What a leader says of its moves reaches the council late, if at all.
+    /// What a leader says of its moves reaches the metadata quorum late, if at all.
     func reportMoves(_ node: Node, _ process: Process) {
         for report in process.shard.moveReports() where report.isReady {
             if !isHealed, moveRandom.chance(scenario.loss) { continue }
@@ -151,8 +151,8 @@ extension World {
     private func heard(_ report: MoveReport) {
         let assignment = topology.assignments[Int(report.partition.raw)]
         guard assignment.next != nil, assignment.changed == report.changed else { return }
-        // A council may take its time: what was ready once must stay so.
-        if ready.isEmpty { after(moveRandom.below(scenario.councilDelay.nanoseconds)) { [self] in switchReady() } }
+        // A metadata quorum may take its time: what was ready once must stay so.
+        if ready.isEmpty { after(moveRandom.below(scenario.metadataDelay.nanoseconds)) { [self] in switchReady() } }
         ready[report.partition] = report.changed
     }
 
@@ -179,7 +179,7 @@ extension World {
 
     /// What a process has done in its life, which ends.
     func count(_ process: Process) {
-        statistics[.carriedChanges] += process.shard.carriedChanges
+        statistics[.reproposedChanges] += process.shard.reproposedChanges
         statistics.rules.add(process.shard.ruleCounts)
         statistics[.silences] += process.watch?.silences ?? 0
     }

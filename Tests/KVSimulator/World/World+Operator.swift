@@ -13,42 +13,42 @@ extension World {
 
     private func operatorRandom(_ bound: UInt64) -> UInt64 { moveRandom.below(bound) }
 
-    // MARK: - Newcomers
+    // MARK: - Joining nodes
 
     private func apply(_ node: Node) {
         guard !isHealed else { return }
         statistics[.applications] += 1
-        node.isApplicant = true
+        node.isPending = true
         announce(node, admitsItself: moveRandom.chance(0.3))
     }
 
     private func announce(_ node: Node, admitsItself: Bool) {
-        guard node.isApplicant else { return }
+        guard node.isPending else { return }
         let name = "m\(node.index + 1)"
-        let applicant = Applicant(
+        let pendingNode = PendingNode(
             id: name, client: Address(host: name, port: 1), peer: Address(host: name, port: 2),
             zone: scenario.zone(node.index),
             weight: 1 + node.index % 2, store: node.storeID, boot: 1, admitsItself: admitsItself)
         for seed in 0..<scenario.nodes where moveRandom.chance(0.6) {
-            send(from: node.index, to: seed, .node(.cluster(.announce(applicant))))
+            send(from: node.index, to: seed, .node(.cluster(.announce(pendingNode))))
         }
         after(300_000_000) { [self] in announce(node, admitsItself: admitsItself) }
     }
 
     /// A member links to those whom its topology names: one that does not know yet goes by no epoch.
-    func greetNewcomers(_ node: Node, _ process: Process) {
+    func greetJoiningNodes(_ node: Node, _ process: Process) {
         for member in process.topology.members {
-            guard let index = machines[member.number], nodes[index].isApplicant,
+            guard let index = machines[member.number], nodes[index].isPending,
                 !network.send(from: node.index, to: index, atMostOnce: true, now: time).isEmpty
             else { continue }
             process.inbox.append(.cluster(.epochSeen(0, at: member.number)))
         }
     }
 
-    /// An applicant is shown a topology: it may find itself a member.
+    /// A pending node is shown a topology: it may find itself a member.
     func admitted(_ node: Node, by topology: Topology) {
         guard let member = topology.members.first(where: { $0.store == node.storeID }) else { return }
-        node.isApplicant = false
+        node.isPending = false
         statistics[.admissions] += 1
         number(node.index, member.number)
         after(diskDelay(node)) { [self] in
@@ -105,12 +105,12 @@ extension World {
         }
     }
 
-    /// Whether every replica set, the council's among them, has a majority without these, and three members are left:
-    /// then no council is of one.
+    /// Whether every replica set, the metadata quorum's among them, has a majority without these, and three members are
+    /// left: then no metadata quorum is of one.
     private func canBeSpared(_ numbers: [NodeNumber], _ latest: [Topology]) -> Bool {
         latest.allSatisfy { topology in
             topology.members.count { $0.stays && !numbers.contains($0.number) } >= 3
-                && (topology.assignments + [topology.council]).allSatisfy { assignment in
+                && (topology.assignments + [topology.metadataQuorum]).allSatisfy { assignment in
                     [assignment.replicas, assignment.next ?? assignment.replicas].allSatisfy { set in
                         let gone = set.count(where: numbers.contains)
                         return gone == 0 || set.count - gone > set.count / 2
@@ -149,11 +149,11 @@ extension World {
         // Nobody else is taken away meanwhile.
         if hasDead(topology) { return repair(process) ?? .status }
         let members = process.topology.members
-        let applicants = process.cluster?.applicants ?? []
+        let pendingNodes = process.cluster?.pendingNodes ?? []
         let isDryRun = moveRandom.chance(0.15)
         switch moveRandom.weighted([6, 3, 2, 1, 1, 1, 2, 1]) {
-        case 0 where !applicants.isEmpty:
-            var change = MembershipChange(joins: [.init(id: moveRandom.pick(applicants).id)])
+        case 0 where !pendingNodes.isEmpty:
+            var change = MembershipChange(joins: [.init(id: moveRandom.pick(pendingNodes).id)])
             if moveRandom.chance(0.3) { change.leaves = [moveRandom.pick(members).id] }
             if moveRandom.chance(0.2) { change.joins[0].replaces = moveRandom.pick(members).id }
             return .change(change, isDryRun: isDryRun)
@@ -163,7 +163,7 @@ extension World {
         case 2: return repair(process)
         case 3: return .pause
         case 4, 5: return .resume
-        // A newcomer that leads already loses the lead by it, and with it what is in flight.
+        // A joining node that leads already loses the lead by it, and with it what is in flight.
         case 6: return scenario.isCalm ? .status : .cancel
         default: return .status
         }
@@ -174,7 +174,7 @@ extension World {
         let topology = process.topology
         if topology.plan?.isPaused == true { return .resume }
         let dead = topology.members.filter { member in
-            member.standing != .lost && machines[member.number].map { nodes[$0].isGone } ?? false
+            member.status != .lost && machines[member.number].map { nodes[$0].isGone } ?? false
         }
         guard let member = dead.first else { return nil }
         return .change(MembershipChange(leaves: [member.id], isForced: true), isDryRun: false)
@@ -224,7 +224,7 @@ extension World {
         for member in topology.members where machines[member.number].map({ nodes[$0].isGone }) ?? true {
             return "\(member.id) is dead and still a member"
         }
-        if topology.council.next != nil { return "the council moves" }
+        if topology.metadataQuorum.next != nil { return "the council moves" }
         for node in admitted {
             if topology.member(node.number) == nil {
                 guard isForgotten(node) else { return "node \(node.number) has not noticed that it was removed" }

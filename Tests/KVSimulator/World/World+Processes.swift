@@ -13,7 +13,7 @@ extension World {
             let base = try node.driver.start()
             let store = WatchedStore(base, ledger: ledger, mutant: mutant)
             store.isFull = node.fullness > 0 && !isHealed
-            // The council's as well, where there is one.
+            // The metadata quorum's as well, where there is one.
             let count = scenario.partitions + (scenario.isSelfGoverned ? 1 : 0)
             let partitions = (0..<count).map { PartitionID(UInt16($0)) }
             let wall = WallClock(
@@ -108,7 +108,7 @@ extension World {
     }
 
     private func ping(_ node: Node, _ process: Process) {
-        if process.cluster != nil { greetNewcomers(node, process) }
+        if process.cluster != nil { greetJoiningNodes(node, process) }
         for peer in nodes.indices where peer != node.index && nodes[peer].process != nil {
             for delivery in network.send(from: node.index, to: peer, atMostOnce: true, now: time) {
                 queue.push(
@@ -169,10 +169,10 @@ extension World {
             }
         case .input(.message(let peer, _)) where !mayLink(process, to: peer): break
         case .input(.topology(let topology)):
-            // A node adopts topologies in the order of their epochs (`Keeper`), however late one was persisted.
+            // A node adopts topologies in the order of their epochs (`TopologyStore`), however late one was persisted.
             guard topology.epoch > process.topology.epoch else { break }
             part(from: process.topology, to: topology, node)
-            expectNewcomers(from: process.topology, to: topology, process)
+            expectJoiningNodes(from: process.topology, to: topology, process)
             process.topology = topology
             process.wall.setOthers(others(than: node, in: topology))
             process.watch?.follow(topology, now: now.monotonic)
@@ -230,8 +230,8 @@ extension World {
     }
 
     private func note(_ notice: ShardNotice, _ node: Node, _ process: Process) {
-        if let (partition, isSettled) = notice.leadership, partition == process.topology.councilPartition {
-            process.councilNews.append(isSettled)
+        if let (partition, isSettled) = notice.leadership, partition == process.topology.metadataPartition {
+            process.metadataNews.append(isSettled)
         }
         switch notice {
         case .elected(let partition, _, let settled):
@@ -249,7 +249,7 @@ extension World {
             if isHealed || moveRandom.chance(scenario.heed) { pull(epoch, from: peer, node, process) }
         case .disk(let isStalled): if isStalled { statistics[.noticedStalls] += 1 }
         case .repaired: statistics[.repairedRecords] += 1
-        case .relinquished: statistics[.relinquished] += 1
+        case .replicaDropped: statistics[.replicaDropped] += 1
         case .conflict(_, let key, let peer):
             // No store of a run forgets what it has promised.
             history.add(

@@ -37,13 +37,13 @@ extension ShardOptions {
         maximumRequests = 12
         maximumProposedBytes = 16 << 10
         peerWindow = 4 << 10
-        mendBytes = 4 << 10
-        (mendWindow, maximumMissed, settleWindow) = (4, 16, 2)
+        repairBytes = 4 << 10
+        (repairWindow, maximumMissed, settleWindow) = (4, 16, 2)
         (maximumComparisons, maximumTransfers) = (1, 1)
         (maximumEarly, maximumEarlyBytes) = (3, 3 * 128)
         maximumDeferred = 12
         maximumRepairs = 1
-        maximumRelinquished = 1
+        maximumDropped = 1
     }
 }
 
@@ -64,12 +64,12 @@ extension World {
         let largest = 512 + Scenario.largestValue
         return switch queue {
         // One item, as long as there is some room.
-        case .window, .mending: largest
+        case .window, .repairing: largest
         // One item; those that were being recovered when it was full, in each of the partitions; and what a leadership
         // of before had under way, which the next one proposes again beside what has come meanwhile.
         case .proposed: largest * (1 + 2 * options.settleWindow) + options.maximumProposedBytes
         // What was on its way and is missed after all, and what a leaf of the trees held.
-        case .missed: options.mendWindow + 64
+        case .missed: options.repairWindow + 64
         default: 0
         }
     }

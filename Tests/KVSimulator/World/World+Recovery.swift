@@ -4,7 +4,7 @@ import KVCore
 extension World {
     /// When all replicas hold the same, nothing is lost with any of them: what clients are told afterwards has to
     /// follow from what they were told before. So of every partition one replica is left, but neither a majority of
-    /// them nor of the council need be.
+    /// them nor of the metadata quorum need be.
     ///
     /// - Returns: whether that happened; the cluster has to heal once more then.
     func loseMajorities() -> Bool {
@@ -16,7 +16,7 @@ extension World {
         for node in nodes { stop(node, noticed: 1) }
         for node in lost { node.isGone = true }
         do {
-            // On some of them: the others, of which no majority of the council is among, take it over.
+            // On some of them: the others, of which no majority of the metadata quorum is among, take it over.
             for (index, node) in left.enumerated() where index == 0 || isNeeded(node, left) || moveRandom.chance(0.5) {
                 guard let disk = node.topology else { continue }
                 node.topology = try TopologyRecovery(
@@ -32,10 +32,11 @@ extension World {
         return true
     }
 
-    /// Where members of the council might go on among themselves by what was before, each has to be told.
+    /// Where members of the metadata quorum might go on among themselves by what was before, each has to be told.
     private func isNeeded(_ node: Node, _ left: [Node]) -> Bool {
-        let council = topology.council.replicas
-        return council.contains(node.number) && left.count { council.contains($0.number) } > council.count / 2
+        let metadataQuorum = topology.metadataQuorum.replicas
+        return metadataQuorum.contains(node.number)
+            && left.count { metadataQuorum.contains($0.number) } > metadataQuorum.count / 2
     }
 
     /// Whom to lose: as many as can be, in a random order, while each partition keeps a replica.

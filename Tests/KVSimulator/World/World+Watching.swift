@@ -49,7 +49,7 @@ extension World {
         }
     }
 
-    func expectNewcomers(from before: Topology, to after: Topology, _ process: Process) {
+    func expectJoiningNodes(from before: Topology, to after: Topology, _ process: Process) {
         for member in after.members where before.member(member.number) == nil {
             if let index = machines[member.number] { process.detector.expect(index, at: time) }
         }

@@ -22,7 +22,7 @@ final class World<Driver: StoreDriver> {
     static var loopDelay: UInt64 { 100_000 }
 
     let scenario: Scenario
-    /// The newest that is chosen, where the world is the council; else the newest that a node goes by.
+    /// The newest that is chosen, where the world is the metadata quorum; else the newest that a node goes by.
     var topology: Topology
     let mutant: Mutant?
     let options: ShardOptions
@@ -110,7 +110,7 @@ final class World<Driver: StoreDriver> {
                         atMostOnce: message.isAtMostOnce || scenario.losesUnsynced) && knows(to, from)
             else { return statistics[.dropped] += 1 }
             trace.line(time, "  \(to + 1) <- \(from + 1) \(message)")
-            if nodes[to].isApplicant, case .node(.cluster(.topology(let topology))) = message {
+            if nodes[to].isPending, case .node(.cluster(.topology(let topology))) = message {
                 return admitted(nodes[to], by: topology)
             }
             give(.input(.message(from: nodes[from].number, message)), to: to)
@@ -193,7 +193,7 @@ extension Topology {
             clusterID: UUID128(high: 1, low: 1), epoch: 1,
             settings: ClusterSettings(name: "sim", partitions: scenario.partitions, replicas: scenario.replicas),
             members: members, assignments: assignments,
-            council: Assignment(replicas: Planner.council(of: members, current: []), changed: 1))
+            metadataQuorum: Assignment(replicas: Planner.metadataQuorum(of: members, current: []), changed: 1))
     }
 }
 

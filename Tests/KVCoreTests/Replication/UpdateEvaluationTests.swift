@@ -3,7 +3,7 @@ import XCTest
 @testable import KVCore
 
 /// What becomes of updates in view of a record: tables, row by row what Redis's commands do.
-final class UpdateJudgementTests: XCTestCase {
+final class UpdateEvaluationTests: XCTestCase {
     private let wall: UInt64 = 10_000
     private let version = Version(1, 1, 1)
     private let later = Expiry(milliseconds: 20_000)
@@ -183,7 +183,7 @@ final class UpdateJudgementTests: XCTestCase {
         XCTAssertEqual(evaluate(add("0.25", maximum: 3), record("1")), unchanged(.misfit(.tooLong)))
     }
 
-    // MARK: What it takes to judge
+    // MARK: What it takes to evaluate
 
     func testTheValueIsReadOnlyWhereItIsNeeded() {
         func needsValue(_ update: Update, _ head: Record) -> Bool {

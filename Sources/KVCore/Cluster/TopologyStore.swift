@@ -1,6 +1,6 @@
 /// Keeps this node's topology up to date: learns of later ones, has them persisted, then adopts them; and passes them
 /// on.
-struct Keeper {
+struct TopologyStore {
     private let context: ClusterContext
     /// On its way to the disk.
     private var persisting: Topology?

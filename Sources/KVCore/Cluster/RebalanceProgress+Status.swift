@@ -1,4 +1,4 @@
-extension MoveLedger {
+extension RebalanceProgress {
     /// How the plan of a topology stands; nil where it has none.
     func status(of topology: Topology, isAlive: (NodeNumber) -> Bool) -> PlanStatus? {
         guard let plan = topology.plan else { return nil }
@@ -8,18 +8,18 @@ extension MoveLedger {
         var waiting: [MoveStatus] = []
         for target in plan.targets {
             guard let assignment = topology.assignment(of: target.partition) else { continue }
-            let newcomers = target.replicas.filter { !assignment.replicas.contains($0) }
-            copiesLeft += newcomers.count
+            let joiningNodes = target.replicas.filter { !assignment.replicas.contains($0) }
+            copiesLeft += joiningNodes.count
             if assignment.next != nil {
                 let move = status(of: target.partition, assignment, to: target.replicas, isAlive: isAlive)
                 bytesLeft = saturatingSum(bytesLeft, move.total > move.sent ? move.total - move.sent : 0)
                 underWay.append(move)
                 continue
             }
-            let bytes = saturatingProduct(size(of: target.partition), UInt64(newcomers.count))
+            let bytes = saturatingProduct(size(of: target.partition), UInt64(joiningNodes.count))
             bytesLeft = saturatingSum(bytesLeft, bytes)
             if waiting.count < PlanStatus.maximumUnderWay,
-                let absent = newcomers.first(where: { !isAlive($0) })
+                let absent = joiningNodes.first(where: { !isAlive($0) })
                     ?? Self.missing(assignment, to: target.replicas, isAlive: isAlive)
             {
                 // It is not begun: a partition is not to depend on who is not there.
@@ -29,13 +29,13 @@ extension MoveLedger {
                         total: bytes, obstacle: .unreachable(absent)))
             }
         }
-        if let next = topology.council.next {
+        if let next = topology.metadataQuorum.next {
             underWay.append(
-                status(of: topology.councilPartition, topology.council, to: next, isAlive: isAlive))
+                status(of: topology.metadataPartition, topology.metadataQuorum, to: next, isAlive: isAlive))
         }
         let shown = underWay.filter { $0.obstacle != nil } + waiting + underWay.filter { $0.obstacle == nil }
         return PlanStatus(
-            id: plan.id, reason: plan.reason, joining: topology.members.filter { $0.standing == .joining }.map(\.id),
+            id: plan.id, reason: plan.reason, joining: topology.members.filter { $0.status == .joining }.map(\.id),
             leaving: topology.members.filter { !$0.stays }.map(\.id), isPaused: plan.isPaused,
             isCancelling: plan.isCancelling, moves: plan.moves, movesDone: max(plan.moves - copiesLeft, 0),
             partitionsLeft: plan.targets.count, minimum: plan.minimum, bytes: plan.bytes,
@@ -57,21 +57,21 @@ extension MoveLedger {
         of partition: PartitionID, _ assignment: Assignment, to next: [NodeNumber], isAlive: (NodeNumber) -> Bool
     ) -> MoveStatus {
         let report = report(on: partition, assignment)
-        let newcomers = next.count { !assignment.replicas.contains($0) }
+        let joiningNodes = next.count { !assignment.replicas.contains($0) }
         return MoveStatus(
             partition: partition, from: assignment.replicas, to: next, sent: report?.sent ?? 0,
-            total: report?.total ?? saturatingProduct(size(of: partition), UInt64(newcomers)),
+            total: report?.total ?? saturatingProduct(size(of: partition), UInt64(joiningNodes)),
             obstacle: report?.isReady == true
                 ? nil
                 : Self.missing(assignment, to: next, isAlive: isAlive).map { .unreachable($0) } ?? report?.obstacle)
     }
 
-    /// Bytes that newcomers are to be sent until the targets are reached.
+    /// Bytes that joining nodes are to be sent until the targets are reached.
     func bytes(toReach targets: [ChangePlan.Target], in topology: Topology) -> UInt64 {
         targets.reduce(0) { sum, target in
             let replicas = topology.replicas(of: target.partition)
-            let newcomers = target.replicas.count { !replicas.contains($0) }
-            return saturatingSum(sum, saturatingProduct(size(of: target.partition), UInt64(newcomers)))
+            let joiningNodes = target.replicas.count { !replicas.contains($0) }
+            return saturatingSum(sum, saturatingProduct(size(of: target.partition), UInt64(joiningNodes)))
         }
     }
 }

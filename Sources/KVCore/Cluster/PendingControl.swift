@@ -1,5 +1,5 @@
 /// An operator's request at the coordinator.
-struct Ask {
+struct PendingControl {
     enum Origin {
         /// Of this node's operator.
         case local(RequestID)

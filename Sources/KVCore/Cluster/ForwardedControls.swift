@@ -1,7 +1,7 @@
 /// Operators' requests that came to this node while it was not the coordinator: they are passed on to whoever is.
 ///
 /// A request that changes something is sent to one node; only if that says it did nothing, to another.
-struct Inquiries {
+struct ForwardedControls {
     private struct Inquiry {
         var request: ControlRequest
         var deadline: Instant
@@ -31,19 +31,21 @@ struct Inquiries {
     }
 
     /// Takes back what nobody else can have carried out: this node has become the coordinator.
-    mutating func withdraw() -> [Ask] {
+    mutating func withdraw() -> [PendingControl] {
         coordinator = context.me
         let ids = pending.filter { !$0.value.mayHaveRun || $0.value.request.mayRunTwice }.keys.sorted {
             $0.raw < $1.raw
         }
         return ids.compactMap { id in
-            pending.removeValue(forKey: id).map { Ask(origin: .local(id), request: $0.request, deadline: $0.deadline) }
+            pending.removeValue(forKey: id).map {
+                PendingControl(origin: .local(id), request: $0.request, deadline: $0.deadline)
+            }
         }
     }
 
     mutating func forgetCoordinator() { coordinator = nil }
 
-    mutating func told(_ id: RequestID, _ reply: ControlReply, by node: NodeNumber) {
+    mutating func receiveReply(_ id: RequestID, _ reply: ControlReply, by node: NodeNumber) {
         guard var inquiry = pending[id] else { return }
         guard case .notCoordinator(let hint) = reply else {
             coordinator = node
@@ -92,8 +94,9 @@ struct Inquiries {
 
     private mutating func expire(_ id: RequestID, _ inquiry: Inquiry) {
         if inquiry.mayHaveRun, !inquiry.request.onlyLooks { return answer(id, .unknown) }
-        let council = context.topology.council.members
-        let names = context.topology.members.filter { council.contains($0.number) }.map(\.id).joined(separator: ", ")
+        let metadataQuorum = context.topology.metadataQuorum.members
+        let names = context.topology.members.filter { metadataQuorum.contains($0.number) }.map(\.id).joined(
+            separator: ", ")
         answer(
             id,
             .refused(
@@ -107,19 +110,20 @@ struct Inquiries {
         context.effects.append(.answer(id, reply))
     }
 
-    /// Asks the next one: who was the coordinator last, else of the council whoever has not been asked in this round.
+    /// Asks the next one: who was the coordinator last, else of the metadata quorum whoever has not been asked in this
+    /// round.
     private mutating func ask(_ id: RequestID) {
         guard var inquiry = pending[id] else { return }
         inquiry.at = context.time
-        let council = context.topology.council.members
-        let candidates = (coordinator.map { [$0] } ?? []) + council
+        let metadataQuorum = context.topology.metadataQuorum.members
+        let candidates = (coordinator.map { [$0] } ?? []) + metadataQuorum
         // What must not run twice is sent to nobody who is likely to be dead: no answer would say nothing.
         let next = candidates.first { node in
             node != context.me && !inquiry.tried.contains(node) && context.isAlive(node)
         }
         inquiry.asked = next
         pending[id] = inquiry
-        if let next { context.send(next, .ask(id, inquiry.request)) }
+        if let next { context.send(next, .control(id, inquiry.request)) }
     }
 }
 

@@ -2,7 +2,7 @@ import KVCore
 import XCTest
 
 /// An operator's request at a node that is not the coordinator.
-final class InquiriesTests: XCTestCase {
+final class ForwardedControlsTests: XCTestCase {
     private let leave = ControlRequest.change(MembershipChange(leaves: ["n3"]), isDryRun: false)
     private let id = RequestID(77)
 
@@ -11,15 +11,15 @@ final class InquiriesTests: XCTestCase {
     }
 
     private func asks(_ request: ControlRequest, _ node: Int) -> [Sent] {
-        [Sent(to: node, message: .ask(id, request))]
+        [Sent(to: node, message: .control(id, request))]
     }
 
     func testFollowsHintsAndPassesTheAnswerOn() {
         var lone = LoneMachine()
         XCTAssertEqual(control(&lone, leave).sent, asks(leave, 2))
-        XCTAssertEqual(lone.give(2, .told(id, .notCoordinator(hint: NodeNumber(3)))).sent, asks(leave, 3))
-        XCTAssertEqual(lone.give(3, .told(id, .plan(nil))).answers, [.plan(nil)])
-        XCTAssertEqual(lone.give(3, .told(id, .plan(nil))).answers, [], "once only")
+        XCTAssertEqual(lone.give(2, .controlReply(id, .notCoordinator(hint: NodeNumber(3)))).sent, asks(leave, 3))
+        XCTAssertEqual(lone.give(3, .controlReply(id, .plan(nil))).answers, [.plan(nil)])
+        XCTAssertEqual(lone.give(3, .controlReply(id, .plan(nil))).answers, [], "once only")
         XCTAssertEqual(control(&lone, leave).sent, asks(leave, 3), "it is known now")
     }
 
@@ -53,18 +53,19 @@ final class InquiriesTests: XCTestCase {
         var lone = LoneMachine()
         _ = control(&lone, .pause)
         XCTAssertEqual(lone.wait(1000).sent, asks(.pause, 3))
-        XCTAssertEqual(lone.give(3, .told(id, .notCoordinator(hint: nil))).answers, [])
+        XCTAssertEqual(lone.give(3, .controlReply(id, .notCoordinator(hint: nil))).answers, [])
         XCTAssertEqual(lone.wait(4000).answers, [.unknown], "the first may have done it")
     }
 
     func testAsksAgainWhileNobodyLeads() {
         var lone = LoneMachine()
         _ = control(&lone, leave)
-        XCTAssertEqual(lone.give(2, .told(id, .notCoordinator(hint: nil))).sent, asks(leave, 3))
-        XCTAssertEqual(lone.give(3, .told(id, .notCoordinator(hint: NodeNumber(2)))).sent, [], "it has said no already")
+        XCTAssertEqual(lone.give(2, .controlReply(id, .notCoordinator(hint: nil))).sent, asks(leave, 3))
+        XCTAssertEqual(
+            lone.give(3, .controlReply(id, .notCoordinator(hint: NodeNumber(2)))).sent, [], "it has said no already")
         XCTAssertEqual(lone.wait(1000).sent, asks(leave, 2))
-        XCTAssertEqual(lone.give(2, .told(id, .notCoordinator(hint: nil))).sent, asks(leave, 3))
-        XCTAssertEqual(lone.give(3, .told(id, .notCoordinator(hint: nil))).sent, [])
+        XCTAssertEqual(lone.give(2, .controlReply(id, .notCoordinator(hint: nil))).sent, asks(leave, 3))
+        XCTAssertEqual(lone.give(3, .controlReply(id, .notCoordinator(hint: nil))).sent, [])
         guard case .refused(.noCoordinator, _)? = lone.wait(4000).answers.first else {
             return XCTFail("nothing was changed")
         }
@@ -88,14 +89,14 @@ final class InquiriesTests: XCTestCase {
 
     func testWhoDoesNotLeadSaysSo() {
         var lone = LoneMachine()
-        let told = lone.give(3, .ask(id, .status)).sent
-        XCTAssertEqual(told, [Sent(to: 3, message: .told(id, .notCoordinator(hint: nil)))])
+        let told = lone.give(3, .control(id, .status)).sent
+        XCTAssertEqual(told, [Sent(to: 3, message: .controlReply(id, .notCoordinator(hint: nil)))])
     }
 
     func testWhatHasNotBegunIsGivenBackWhenTheLeadIsLost() {
         var lone = LoneMachine()
         _ = lone.give(.leading(true))
-        XCTAssertEqual(lone.give(3, .ask(RequestID(5), leave)).sent, [])
+        XCTAssertEqual(lone.give(3, .control(RequestID(5), leave)).sent, [])
         XCTAssertEqual(control(&lone, leave).sent, [])
         XCTAssertEqual(
             Set(lone.give(.leading(false)).sent.map(\.to)), [2, 3], "its own goes elsewhere, the other's goes back")

@@ -1,5 +1,5 @@
 /// Decides what becomes of an update. The semantics are those of Redis's commands on strings.
-struct UpdateJudgement {
+struct UpdateEvaluation {
     private let update: Update
     /// Nil where the key is absent.
     private let present: RecordHead?

@@ -2,7 +2,7 @@ import KVCore
 import XCTest
 
 /// Nobody is told that a record has expired before a tombstone above it is chosen.
-final class BuryingTests: XCTestCase {
+final class ExpiryTombstoneTests: XCTestCase {
     private static let record = Record(
         version: Version(1, 2, 1), expiry: Expiry(milliseconds: ManualNode.start.wall + 500), value: [7])
     private let node = ManualNode(1, store: ManualStore(["k": record, "l": record]))
@@ -14,7 +14,7 @@ final class BuryingTests: XCTestCase {
     }
 
     private func proposed() -> [String] {
-        node.takeSent(to: 3, \.accepted).map { "\($0.key) \($0.record.value == nil ? "buried" : "written")" }
+        node.takeSent(to: 3, \.accepted).map { "\($0.key) \($0.record.value == nil ? "tombstoned" : "written")" }
     }
 
     private func answer(_ id: RequestID) -> Outcome? { node.answers[id] }
@@ -26,7 +26,7 @@ final class BuryingTests: XCTestCase {
         node.pass(600)
         node.forgetSent()
         let read = node.request(.get)
-        XCTAssertEqual(proposed(), ["k buried"])
+        XCTAssertEqual(proposed(), ["k tombstoned"])
         node.confirm()
         XCTAssertNil(answer(read))
         node.choose()
@@ -42,7 +42,7 @@ final class BuryingTests: XCTestCase {
         node.forgetSent()
         let change = node.request(.put("w", .ifVersion(Version(1, 2, 1))))
         let second = node.request(.put("w", .ifPresent))
-        XCTAssertEqual(proposed(), ["k buried"])
+        XCTAssertEqual(proposed(), ["k tombstoned"])
         node.confirm()
         XCTAssertNil(answer(change))
         node.choose()
@@ -54,7 +54,7 @@ final class BuryingTests: XCTestCase {
         node.pass(600)
         node.forgetSent()
         let count = node.request(.count)
-        XCTAssertEqual(proposed(), ["k buried", "l buried"])
+        XCTAssertEqual(proposed(), ["k tombstoned", "l tombstoned"])
         node.confirm()
         XCTAssertNil(answer(count))
         let list = node.request(.list(ListQuery(prefix: [], after: nil, limit: 10)))
@@ -81,7 +81,7 @@ final class BuryingTests: XCTestCase {
         node.forgetSent()
         let read = node.request(.get)
         let change = node.request(.update(.keep, lifetime: .set(.unlimited)))
-        XCTAssertEqual(proposed(), ["k buried"])
+        XCTAssertEqual(proposed(), ["k tombstoned"])
         node.confirm()
         XCTAssertNil(answer(read))
         node.choose()
@@ -95,7 +95,7 @@ final class BuryingTests: XCTestCase {
         node.pass(150)
         node.forgetSent()
         let read = node.request(.get)
-        XCTAssertEqual(proposed(), ["k buried"])
+        XCTAssertEqual(proposed(), ["k tombstoned"])
         let count = node.request(.count)
         let list = node.request(.list(ListQuery(prefix: [], after: nil, limit: 10)))
         node.choose()
@@ -106,14 +106,14 @@ final class BuryingTests: XCTestCase {
         XCTAssertEqual(answer(list), .listed(keys: ["l"], more: false))
     }
 
-    func testACountOrAListingBuriesWhatIsInFlight() {
+    func testACountOrAListingTombstonesWhatIsInFlight() {
         for command in [Command.count, .list(ListQuery(prefix: ["k"].flatMap { Key($0).bytes }, after: nil, limit: 9))]
         {
             _ = node.request(.put("w", lifetime: .milliseconds(100)))
             node.pass(110)
             node.forgetSent()
             let told = node.request(command)
-            XCTAssertEqual(proposed(), ["k buried"])
+            XCTAssertEqual(proposed(), ["k tombstoned"])
             node.confirm()
             XCTAssertNil(answer(told))
             node.choose()
@@ -123,7 +123,7 @@ final class BuryingTests: XCTestCase {
 
     func testACountLeavesTheRestToBeSwept() {
         var options = ShardOptions()
-        options.maximumBuried = 1
+        options.maximumTombstoned = 1
         let node = ManualNode(1, store: ManualStore(["k": Self.record, "l": Self.record]), options: options)
         node.lead()
         node.setClock(ahead: 1000)
@@ -132,7 +132,7 @@ final class BuryingTests: XCTestCase {
         XCTAssertEqual(node.takeSent(to: 3, \.accepted).count, 1)
         node.choose()
         node.confirm()
-        XCTAssertEqual(node.answers[count], .counted(1), "what has expired counts until it is buried")
+        XCTAssertEqual(node.answers[count], .counted(1), "what has expired counts until it is tombstoned")
     }
 }
 

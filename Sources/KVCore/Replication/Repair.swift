@@ -83,7 +83,7 @@ extension Replica {
                 forgetSent(to: index, leader)
                 continue
             }
-            resendMended(to: index, leader)
+            resendRepaired(to: index, leader)
             considerComparison(with: index, leader)
             sendMissed(to: index, leader)
             considerComplete(index, leader)
@@ -241,12 +241,12 @@ extension Replica {
     private func sendMissed(to index: Int, _ leader: Leader) {
         let peer = quorum.members[index]
         guard leader.isSettled, context.isUp(peer) else { return }
-        let isMoving = quorum.isNewcomer(index)
-        while leader.progress[index].sent.count + leader.progress[index].loading < context.options.mendWindow,
-            context.mending[peer, default: 0] + context.mendLoads[peer, default: 0] < context.options.mendBytes,
+        let isMoving = quorum.isJoiningNode(index)
+        while leader.progress[index].sent.count + leader.progress[index].loading < context.options.repairWindow,
+            context.repairing[peer, default: 0] + context.repairLoads[peer, default: 0] < context.options.repairBytes,
             !leader.progress[index].missed.isEmpty
         {
-            guard !isMoving || context.mayMove else { return starve() }
+            guard !isMoving || context.mayMove else { return throttle() }
             guard let key = leader.progress[index].missed.popFirst() else { return }
             guard leader.inFlight[key] == nil else { continue }
             switch context.store.readLater(partition, key) {
@@ -257,23 +257,23 @@ extension Replica {
             case .onDisk(let ticket):
                 if isMoving { context.moved(ticket.bytes) }
                 leader.progress[index].loading += 1
-                context.mendLoads[peer, default: 0] += ticket.bytes
+                context.repairLoads[peer, default: 0] += ticket.bytes
                 context.loadLater(
                     ticket, for: .mend(partition, leader.ballot, to: peer, key, bytes: ticket.bytes))
             }
         }
     }
 
-    private func starve() {
-        if !isStarved { context.starved.append(partition) }
-        isStarved = true
+    private func throttle() {
+        if !isThrottled { context.throttled.append(partition) }
+        isThrottled = true
     }
 
     /// It had to wait with what it moves.
     func goOnMoving() {
-        isStarved = false
+        isThrottled = false
         guard let leader else { return }
-        for index in quorum.members.indices where quorum.isNewcomer(index) { sendMissed(to: index, leader) }
+        for index in quorum.members.indices where quorum.isJoiningNode(index) { sendMissed(to: index, leader) }
     }
 
     /// Returns the bytes of the key and the value.
@@ -282,7 +282,7 @@ extension Replica {
         let bytes = key.bytes.count + (record.value?.count ?? 0)
         forgetSent(record.version, to: index, leader)
         leader.progress[index].sent[record.version] = Progress.Sent(key: key, at: now, bytes: bytes)
-        context.mending[quorum.members[index], default: 0] += bytes
+        context.repairing[quorum.members[index], default: 0] += bytes
         leader.progress[index].bytesSent &+= UInt64(bytes)
         context.send(quorum.members[index], .replica(header(leader.ballot), .accept(key: key, record: record)))
         return bytes
@@ -302,11 +302,11 @@ extension Replica {
     }
 
     /// What was sent again and not answered is missed still.
-    private func resendMended(to index: Int, _ leader: Leader) {
+    private func resendRepaired(to index: Int, _ leader: Leader) {
         guard !leader.progress[index].sent.isEmpty else { return }
         let silence = leader.progress[index].silence
         let pause = Nanoseconds(nanoseconds: context.options.retry.nanoseconds << UInt64(min(silence, 4)))
-        let underway = context.mending[quorum.members[index], default: 0]
+        let underway = context.repairing[quorum.members[index], default: 0]
         let patience = windows[index].patience(pause, more: underway, context.options)
         let late = leader.progress[index].sent.filter { now - $0.value.at >= patience }
         if !late.isEmpty { leader.progress[index].silence += 1 }
@@ -330,7 +330,7 @@ extension Replica {
         guard !leader.progress[index].sent.isEmpty,
             let sent = leader.progress[index].sent.removeValue(forKey: version)
         else { return false }
-        context.mending[quorum.members[index], default: 0] -= sent.bytes
+        context.repairing[quorum.members[index], default: 0] -= sent.bytes
         return true
     }
 

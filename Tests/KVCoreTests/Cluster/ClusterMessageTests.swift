@@ -1,59 +1,59 @@
 import KVCore
 import XCTest
 
-/// What a machine hears of others: applicants, stores, and how moves stand.
-final class HearsayTests: XCTestCase {
-    private func applicant(_ id: String, _ store: UInt64 = 50, boot: UInt64 = 1) -> Applicant {
-        Applicant(
+/// What a machine hears of others: pending nodes, stores, and how moves stand.
+final class ClusterMessageTests: XCTestCase {
+    private func pendingNode(_ id: String, _ store: UInt64 = 50, boot: UInt64 = 1) -> PendingNode {
+        PendingNode(
             id: id, client: Address(host: "h", port: 1), peer: Address(host: "h", port: 2), zone: "Z1", weight: 1,
             store: UUID128(high: 2, low: store), boot: boot, admitsItself: false)
     }
 
     func testAnnouncementsAreRelayedOnce() {
         var lone = LoneMachine()
-        let first = lone.give(0, .announce(applicant("a")))
+        let first = lone.give(0, .announce(pendingNode("a")))
         XCTAssertEqual(first.sent.map(\.to), [2, 3])
-        XCTAssertEqual(first.notices, [.applied(applicant("a"))])
-        XCTAssertEqual(lone.give(0, .announce(applicant("a"))).sent.map(\.to), [2, 3])
-        XCTAssertEqual(lone.give(2, .announce(applicant("a"))).count, 0, "a member has relayed it already")
-        XCTAssertEqual(lone.machine.applicants, [applicant("a")])
+        XCTAssertEqual(first.notices, [.applied(pendingNode("a"))])
+        XCTAssertEqual(lone.give(0, .announce(pendingNode("a"))).sent.map(\.to), [2, 3])
+        XCTAssertEqual(lone.give(2, .announce(pendingNode("a"))).count, 0, "a member has relayed it already")
+        XCTAssertEqual(lone.machine.pendingNodes, [pendingNode("a")])
     }
 
-    func testAnApplicantThatFallsSilentIsForgotten() {
+    func testAPendingNodeThatFallsSilentIsForgotten() {
         var lone = LoneMachine()
-        _ = lone.give(0, .announce(applicant("a")))
+        _ = lone.give(0, .announce(pendingNode("a")))
         _ = lone.wait(4000)
-        _ = lone.give(3, .announce(applicant("b", 51)))
+        _ = lone.give(3, .announce(pendingNode("b", 51)))
         _ = lone.wait(1000)
-        XCTAssertEqual(lone.machine.applicants.map(\.id), ["b"])
+        XCTAssertEqual(lone.machine.pendingNodes.map(\.id), ["b"])
     }
 
-    func testTheNewestProcessOfAnApplicantCounts() {
+    func testTheNewestProcessOfAPendingNodeCounts() {
         var lone = LoneMachine()
-        _ = lone.give(0, .announce(applicant("b", boot: 2)))
-        XCTAssertEqual(lone.give(0, .announce(applicant("a", boot: 1))).count, 0)
-        XCTAssertEqual(lone.machine.applicants.map(\.id), ["b"])
-        _ = lone.give(0, .announce(applicant("c", boot: 3)))
-        XCTAssertEqual(lone.machine.applicants.map(\.id), ["c"])
+        _ = lone.give(0, .announce(pendingNode("b", boot: 2)))
+        XCTAssertEqual(lone.give(0, .announce(pendingNode("a", boot: 1))).count, 0)
+        XCTAssertEqual(lone.machine.pendingNodes.map(\.id), ["b"])
+        _ = lone.give(0, .announce(pendingNode("c", boot: 3)))
+        XCTAssertEqual(lone.machine.pendingNodes.map(\.id), ["c"])
     }
 
     func testStrangersAreCheckedAndCounted() {
         var options = ClusterOptions()
-        options.maximumApplicants = 2
+        options.maximumPendingNodes = 2
         var lone = LoneMachine(options: options)
-        var wrong: [Applicant] = ["", "A", "..", "a b", String(repeating: "a", count: 65)].map { applicant($0) }
+        var wrong: [PendingNode] = ["", "A", "..", "a b", String(repeating: "a", count: 65)].map { pendingNode($0) }
         for change in [
             { $0.weight = 0 }, { $0.weight = 1001 }, { $0.zone = "a/b" }, { $0.peer.port = 0 },
             { $0.client.port = 65536 },
             { $0.peer.host = "" }, { $0.client.host = String(repeating: "h", count: 256) },
-        ] as [(inout Applicant) -> Void] {
-            var bad = applicant("a")
+        ] as [(inout PendingNode) -> Void] {
+            var bad = pendingNode("a")
             change(&bad)
             wrong.append(bad)
         }
         for bad in wrong { XCTAssertEqual(lone.give(0, .announce(bad)).count, 0, "\(bad)") }
-        for store in 1...3 as ClosedRange<UInt64> { _ = lone.give(0, .announce(applicant("a", store))) }
-        XCTAssertEqual(lone.machine.applicants.count, 2)
+        for store in 1...3 as ClosedRange<UInt64> { _ = lone.give(0, .announce(pendingNode("a", store))) }
+        XCTAssertEqual(lone.machine.pendingNodes.count, 2)
     }
 
     func testAForeignStoreIsSpokenOfOnceAndNotRecorded() {
@@ -121,7 +121,7 @@ final class HearsayTests: XCTestCase {
         XCTAssertEqual(lone.give(.outcome(again[0].id, .found(other))).persisted, [3], "what nobody was told of")
     }
 
-    func testReportsGoToTheCouncil() {
+    func testReportsGoToTheMetadataQuorum() {
         var lone = LoneMachine(members: 7, me: 7)
         let report = NodeReport(epoch: 1, store: UUID128(high: 1, low: 7), partitions: [], moves: [])
         XCTAssertEqual(

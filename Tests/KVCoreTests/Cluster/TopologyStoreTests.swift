@@ -2,7 +2,7 @@ import KVCore
 import XCTest
 
 /// How a node comes by topologies, and passes them on.
-final class KeeperTests: XCTestCase {
+final class TopologyStoreTests: XCTestCase {
     func testPersistsBeforeItAdopts() {
         var lone = LoneMachine()
         let effects = lone.give(2, .topology(lone.later(5)))
@@ -35,7 +35,7 @@ final class KeeperTests: XCTestCase {
         for topology in [foreign, resized, unsound, lone.later(1)] {
             XCTAssertTrue(lone.give(2, .topology(topology)).isEmpty)
         }
-        XCTAssertTrue(lone.give(0, .topology(lone.later(4))).isEmpty, "an applicant knows no topology")
+        XCTAssertTrue(lone.give(0, .topology(lone.later(4))).isEmpty, "a pending node knows no topology")
         XCTAssertEqual(lone.give(2, .topology(lone.later(4))).persisted, [4])
     }
 
@@ -103,15 +103,15 @@ final class KeeperTests: XCTestCase {
             ("partition 2", { $0.assignments[2].replicas = [NodeNumber(4)] }),
             ("partition 2", { $0.assignments[2].next = [] }), ("partition 2", { $0.assignments[2].since = [1] }),
             ("partition 2", { $0.assignments[2].changed = 10 }), ("partition 2", { $0.assignments[2].changed = 0 }),
-            ("partition 2", { $0.assignments[2].since[0] = 2 }), ("council", { $0.council.replicas = [] }),
-            ("without a plan", { $0.members[0].standing = .leaving }),
+            ("partition 2", { $0.assignments[2].since[0] = 2 }), ("council", { $0.metadataQuorum.replicas = [] }),
+            ("without a plan", { $0.members[0].status = .leaving }),
             ("without a plan", { $0.assignments[0].next = $0.assignments[0].replicas }),
             ("plan is out of order", { $0.plan = Self.plan(id: 10) }),
             ("targets", { $0.plan = Self.plan(16) }), ("targets", { $0.plan = Self.plan(3, 3) }),
             (
                 "targets",
                 { topology in
-                    topology.members[0].standing = .leaving
+                    topology.members[0].status = .leaving
                     topology.plan = Self.plan(3)
                 }
             ),

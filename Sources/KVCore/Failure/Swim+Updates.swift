@@ -1,7 +1,7 @@
 extension Swim {
     /// What the sender of a message is to be told.
     struct Reply {
-        /// It may not know of this process's incarnation, or has formed an opinion that is out of date.
+        /// It may not know of this process's incarnation, or has formed an status that is out of date.
         var isNeeded = false
         /// Members of whom this node knows better.
         var corrections: [NodeNumber] = []
@@ -63,7 +63,7 @@ extension Swim {
         if update.incarnation >= incarnation {
             guard update.incarnation + 1 < Self.incarnationLimit else { return }
             incarnation = update.incarnation + 1
-            doubtSelf(1)
+            worsenHealth(1)
             rumors.begin(me)
         } else if !rumors.contains(me) {
             // Refuted before, or said of a former process: not all have heard.
@@ -72,7 +72,7 @@ extension Swim {
     }
 
     /// A probe of this node's has failed.
-    mutating func accuse(_ target: NodeNumber) {
+    mutating func suspect(_ target: NodeNumber) {
         guard let index = index(of: target) else { return }
         switch peers[index].liveness {
         case .alive:
@@ -84,11 +84,11 @@ extension Swim {
     }
 
     private mutating func confirm(_ index: Int, by source: NodeNumber) {
-        guard peers[index].accusers.count <= options.confirmations, !peers[index].accusers.contains(source),
+        guard peers[index].suspecting.count <= options.confirmations, !peers[index].suspecting.contains(source),
             source == me || self.index(of: source) != nil
         else { return }
-        peers[index].accusers.append(source)
-        rumors.begin(peers[index].number, size: peers[index].accusers.count)
+        peers[index].suspecting.append(source)
+        rumors.begin(peers[index].number, size: peers[index].suspecting.count)
     }
 
     /// Suspicions that were not refuted in time become deaths.
@@ -96,12 +96,12 @@ extension Swim {
         for number in suspects {
             guard let index = index(of: number) else { continue }
             let patience = options.suspicion(
-                confirmations: peers[index].accusers.count - 1, others: aliveCount, members: peers.count + 1)
+                confirmations: peers[index].suspecting.count - 1, others: aliveCount, members: peers.count + 1)
             if time - peers[index].suspectSince >= patience { adopt(index, .dead, source: me) }
         }
     }
 
-    /// From now on this is the opinion of a member, and news, at the incarnation noted.
+    /// From now on this is the status of a member, and news, at the incarnation noted.
     private mutating func adopt(_ index: Int, _ liveness: Liveness, source: NodeNumber) {
         let number = peers[index].number
         let former = peers[index].liveness
@@ -115,7 +115,7 @@ extension Swim {
         peers[index].liveness = liveness
         peers[index].source = source
         peers[index].suspectSince = clock.time
-        peers[index].accusers = liveness == .suspect ? [source] : []
+        peers[index].suspecting = liveness == .suspect ? [source] : []
         rumors.begin(number)
     }
 }

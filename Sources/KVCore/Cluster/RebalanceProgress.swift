@@ -1,11 +1,11 @@
 /// What nodes have reported of the partitions they lead: how large they are, and how their moves stand.
-struct MoveLedger {
+struct RebalanceProgress {
     /// By partition.
     private var sizes: [UInt64]
     private var reports: [PartitionID: MoveReport] = [:]
     private var sentSinceSample: UInt64 = 0
     private var sampledAt: Instant?
-    /// Bytes a second that newcomers are sent, smoothed exponentially.
+    /// Bytes a second that joining nodes are sent, smoothed exponentially.
     private var smoothed: Double = 0
 
     private static let sampleSpan = Nanoseconds.milliseconds(1000)
@@ -84,8 +84,8 @@ struct MoveLedger {
 }
 
 extension Topology {
-    /// Where a partition lives, the council's included.
+    /// Where a partition lives, the metadata quorum's included.
     func place(of partition: PartitionID) -> Assignment? {
-        partition == councilPartition ? council : assignment(of: partition)
+        partition == metadataPartition ? metadataQuorum : assignment(of: partition)
     }
 }

@@ -22,14 +22,14 @@ extension Replica {
         }
     }
 
-    func considerHandOver(_ leader: Leader) {
+    func considerTransfer(_ leader: Leader) {
         guard leader.transfer == nil, leader.isSettled, context.isDraining || now >= leader.nextTransfer,
             context.transfers < context.options.maximumTransfers,
             let target = successor, let index = quorum.index(of: target), leader.progress[index].isLevel,
             !quorum.isJoint || context.isDraining || nextSetIsLevel(leader)
         else { return }
         context.transfers += 1
-        context.decide(isFull ? .yieldFull : .handOver)
+        context.decide(isFull ? .yieldFull : .transferLeadership)
         leader.transfer = Transfer(target: target, began: now)
         holdBacklogs(leader)
         context.markDirty(self)
@@ -126,7 +126,7 @@ extension Replica {
         retire(leader)
         considerReadiness(leader)
         considerPurge(leader)
-        considerHandOver(leader)
+        considerTransfer(leader)
         advanceTransfer(leader)
     }
 }

@@ -1,6 +1,6 @@
 /// Which data directory each member runs with, as far as this node has heard: a first member's is not in the topology
 /// until the coordinator has recorded it.
-struct StoreBook {
+struct StoreRegistry {
     private struct Pair: Hashable {
         var node: NodeNumber
         var store: UUID128

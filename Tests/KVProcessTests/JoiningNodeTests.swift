@@ -3,15 +3,15 @@ import KVCore
 import XCTest
 
 /// Nodes that come to a cluster and leave it, as processes.
-final class NewcomerTests: XCTestCase {
+final class JoiningNodeTests: XCTestCase {
     func testAClusterOfOneGrowsAndShrinksBackWithItsData() throws {
         let cluster = try TestCluster(nodes: 1, spares: 2)
         try cluster.startAndWait()
         let samples = Array(Sample.all.suffix(30))
         try Sample.put(samples, on: [try cluster.connect("n1")])
 
-        try cluster.startApplicant("n2")
-        try cluster.startApplicant("n3")
+        try cluster.startPendingNode("n2")
+        try cluster.startPendingNode("n3")
         for id in ["n2", "n3"] {
             try cluster.wait(for: "\(id) to listen") { (try? cluster.http(id, "GET", "/ping").status) == 200 }
             let ready = try cluster.http(id, "GET", "/health/ready")
@@ -68,7 +68,7 @@ final class NewcomerTests: XCTestCase {
     func testANodeAdmitsItselfAndIsFoundAgainByItsData() throws {
         let cluster = try TestCluster(nodes: 1, spares: 2)
         try cluster.startAndWait()
-        try cluster.startApplicant("n2", admitsItself: true)
+        try cluster.startPendingNode("n2", admitsItself: true)
         try cluster.wait(for: "n2 to be a member; its log:\n\(cluster.log("n2"))") {
             (try? cluster.ring("n2").nodes.map(\.id)) == ["n1", "n2"]
         }
@@ -104,7 +104,7 @@ final class NewcomerTests: XCTestCase {
         try Sample.put(samples, on: cluster.connectToAll())
         cluster.killNow("n3")
         try FileManager.default.removeItem(atPath: cluster.data("n3"))
-        try cluster.startApplicant("n3", seed: "n1")
+        try cluster.startPendingNode("n3", seed: "n1")
         try cluster.wait(for: "n1 to hear of it") { cluster.log("n1").contains("run `kv join n3`") }
         let join = try cluster.kv("join", "n3", "--replace", "n3", "--yes", at: ["n1", "n2"])
         XCTAssertEqual(join.status, 0, join.errors)

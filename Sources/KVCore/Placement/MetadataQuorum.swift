@@ -1,11 +1,11 @@
 extension Planner {
-    /// Who is to keep the topology: an odd number of the members that stay, at most `Topology.maximumCouncil`. Who is
-    /// of the present council remains, as long as it stays; newcomers come from zones that have the fewest seats, then
-    /// in the order of their numbers.
-    package static func council(of members: [Member], current: [NodeNumber]) -> [NodeNumber] {
+    /// Who is to keep the topology: an odd number of the members that stay, at most `Topology.maximumMetadataQuorum`.
+    /// Who is of the present metadata quorum remains, as long as it stays; joining nodes come from zones that have the
+    /// fewest seats, then in the order of their numbers.
+    package static func metadataQuorum(of members: [Member], current: [NodeNumber]) -> [NodeNumber] {
         let eligible = members.filter(\.stays).sorted { $0.number < $1.number }
         guard !eligible.isEmpty else { return current }
-        let seats = min((eligible.count - 1) / 2 * 2 + 1, Topology.maximumCouncil)
+        let seats = min((eligible.count - 1) / 2 * 2 + 1, Topology.maximumMetadataQuorum)
         var chosen = eligible.filter { current.contains($0.number) }
         chosen.sort { (current.firstIndex(of: $0.number) ?? 0) < (current.firstIndex(of: $1.number) ?? 0) }
         chosen = Array(chosen.prefix(seats))

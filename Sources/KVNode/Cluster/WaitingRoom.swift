@@ -11,7 +11,7 @@ import NIOPosix
 /// clients that it cannot serve yet, and listens for the topology that names it. It has no shards.
 ///
 /// Sendable because everything mutable is touched on `loop` only.
-final class Lobby: @unchecked Sendable {
+final class WaitingRoom: @unchecked Sendable {
     /// How often it says that it is there, and looks up what its seeds stand for.
     private static let interval = TimeAmount.seconds(1)
     /// Addresses announced to; what the seeds stand for beyond is left out.
@@ -20,7 +20,7 @@ final class Lobby: @unchecked Sendable {
     private let base: NodeBase
     private let loop: any EventLoop
     private let policy: PolicyBox
-    private let applicant: Applicant
+    private let pendingNode: PendingNode
     private let onStoreFailure: @Sendable (StoreError) -> Void
     private let onTurn: @Sendable (NodeMain.Turn) -> Void
     private var links: [Address: PeerLink] = [:]
@@ -37,30 +37,30 @@ final class Lobby: @unchecked Sendable {
     static func open(
         _ base: NodeBase, onStoreFailure: @escaping @Sendable (StoreError) -> Void,
         onTurn: @escaping @Sendable (NodeMain.Turn) -> Void
-    ) async throws -> Lobby {
-        let lobby = Lobby(base, onStoreFailure, onTurn)
+    ) async throws -> WaitingRoom {
+        let waitingRoom = WaitingRoom(base, onStoreFailure, onTurn)
         let peers: PeerServer
         do {
             peers = try await PeerServer.start(
-                on: base.configuration.node.peer, group: base.group, policy: lobby.policy, reasons: base.reasons,
-                logger: base.logger, deliver: { _, messages in lobby.deliver(messages) })
+                on: base.configuration.node.peer, group: base.group, policy: waitingRoom.policy, reasons: base.reasons,
+                logger: base.logger, deliver: { _, messages in waitingRoom.deliver(messages) })
         } catch {
             throw NodeError(.unavailable, "\(error)")
         }
         do {
             let door = try await ClientDoor.open(
                 base.configuration.node.client, group: base.group,
-                backend: LobbyBackend(
+                backend: WaitingRoomBackend(
                     nodeID: base.configuration.node.id,
-                    limits: RequestLimits(key: base.limits.key, value: base.limits.value), advice: lobby.advice),
+                    limits: RequestLimits(key: base.limits.key, value: base.limits.value), advice: waitingRoom.advice),
                 facts: base.facts, redis: base.configuration.redis, replies: base.configuration.limits.replies,
                 wallClock: { Clock.machineWall }, reasons: base.reasons, logger: base.logger)
-            try await lobby.loop.submit { lobby.start(peers, door) }.get()
+            try await waitingRoom.loop.submit { waitingRoom.start(peers, door) }.get()
         } catch {
             await peers.stop()
             throw error
         }
-        return lobby
+        return waitingRoom
     }
 
     private init(
@@ -73,29 +73,29 @@ final class Lobby: @unchecked Sendable {
         loop = base.group.next()
         policy = base.policy(nil, nil)
         let node = base.configuration.node
-        applicant = Applicant(
+        pendingNode = PendingNode(
             id: node.id, client: node.reachableClient, peer: node.reachablePeer, zone: node.zone, weight: node.weight,
             store: base.directory.store, boot: base.directory.boot,
-            admitsItself: base.configuration.role == .applicant(admitsItself: true))
+            admitsItself: base.configuration.role == .pendingNode(admitsItself: true))
     }
 
     /// What it waits for, and what to do.
     var advice: String {
         let cluster = base.configuration.clusterName ?? "the cluster of its seeds"
-        return applicant.admitsItself
+        return pendingNode.admitsItself
             ? "waiting to be admitted to \(cluster): it has asked, and the members will let it in"
-            : "waiting to be admitted to \(cluster): run `kv join \(applicant.id)`"
+            : "waiting to be admitted to \(cluster): run `kv join \(pendingNode.id)`"
     }
 
     private func start(_ peers: PeerServer, _ door: ClientDoor) {
         self.peers = peers
         self.door = door
         let listed = base.configuration.nodes.map(\.id)
-        let isListed = listed.isEmpty || listed.contains(applicant.id)
+        let isListed = listed.isEmpty || listed.contains(pendingNode.id)
         base.logger.notice(
             "\(isListed ? advice : "\(advice); if it is one of those that the file lists (\(listed.joined(separator: ", "))), correct --node")",
             metadata: [
-                "node": "\(applicant.id)", "client": "\(base.configuration.node.client)",
+                "node": "\(pendingNode.id)", "client": "\(base.configuration.node.client)",
                 "peer": "\(base.configuration.node.peer)",
                 "seeds": "\(base.configuration.seeds.map(\.description).joined(separator: ", "))",
                 "data": "\(base.directory.path)",
@@ -127,7 +127,7 @@ final class Lobby: @unchecked Sendable {
 
     private func onTimer() {
         for link in links.values {
-            link.send(.node(.cluster(.announce(applicant))))
+            link.send(.node(.cluster(.announce(pendingNode))))
             link.flush()
         }
         resolveSeeds()
@@ -199,8 +199,8 @@ final class Lobby: @unchecked Sendable {
         guard !isDone, topology.settings.name == base.configuration.clusterName ?? topology.settings.name else {
             return
         }
-        guard topology.member(withStore: applicant.store) != nil else {
-            if topology.removed.contains(where: { $0.store == applicant.store }) { end(.removed) }
+        guard topology.member(withStore: pendingNode.store) != nil else {
+            if topology.removed.contains(where: { $0.store == pendingNode.store }) { end(.removed) }
             return
         }
         isDone = true
@@ -210,7 +210,7 @@ final class Lobby: @unchecked Sendable {
                 try base.directory.persist(topology)
                 base.logger.notice(
                     "admitted to \(topology.settings.name)",
-                    metadata: ["node": "\(applicant.id)", "epoch": "\(topology.epoch)"])
+                    metadata: ["node": "\(pendingNode.id)", "epoch": "\(topology.epoch)"])
                 onTurn(.admitted(topology))
             } catch {
                 onStoreFailure(error)

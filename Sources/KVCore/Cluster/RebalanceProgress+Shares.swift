@@ -1,4 +1,4 @@
-extension MoveLedger {
+extension RebalanceProgress {
     /// What the rest of a plan makes of the members' shares, in the order of their numbers.
     static func shares(of topology: Topology, under plan: ChangePlan) -> [ShareChange] {
         let aims = Dictionary(plan.targets.map { ($0.partition, $0.replicas) }, uniquingKeysWith: { first, _ in first })

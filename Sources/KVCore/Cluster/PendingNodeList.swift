@@ -1,7 +1,7 @@
 /// The nodes that wait to be admitted, as far as this one has heard. They are strangers: what they say is checked.
-struct ApplicantList {
+struct PendingNodeList {
     private struct Entry {
-        var applicant: Applicant
+        var pendingNode: PendingNode
         var firstHeard: Instant
         var lastHeard: Instant
     }
@@ -12,27 +12,28 @@ struct ApplicantList {
     init(options: ClusterOptions) { self.options = options }
 
     /// By id; those of one id by their stores.
-    var all: [Applicant] {
-        entries.values.map(\.applicant)
+    var all: [PendingNode] {
+        entries.values.map(\.pendingNode)
             .sorted { $0.id == $1.id ? $0.store.description < $1.store.description : $0.id < $1.id }
     }
 
-    func named(_ id: String) -> [Applicant] { all.filter { $0.id == id } }
+    func named(_ id: String) -> [PendingNode] { all.filter { $0.id == id } }
 
     /// When the newest of these was first heard of.
     func latestArrival(of stores: [UUID128]) -> Instant? { stores.compactMap { entries[$0]?.firstHeard }.max() }
 
-    /// Takes an announcement; nil where it is not to be believed or passed on, else whether the applicant is new here.
-    mutating func hear(_ applicant: Applicant, now: Instant, in topology: Topology) -> Bool? {
-        guard applicant.isSound, topology.member(withStore: applicant.store) == nil else { return nil }
-        if let known = entries[applicant.store] {
+    /// Takes an announcement; nil where it is not to be believed or passed on, else whether the pending node is new
+    /// here.
+    mutating func hear(_ pendingNode: PendingNode, now: Instant, in topology: Topology) -> Bool? {
+        guard pendingNode.isSound, topology.member(withStore: pendingNode.store) == nil else { return nil }
+        if let known = entries[pendingNode.store] {
             // A late word of an earlier process.
-            guard applicant.boot >= known.applicant.boot else { return nil }
-            entries[applicant.store] = Entry(applicant: applicant, firstHeard: known.firstHeard, lastHeard: now)
+            guard pendingNode.boot >= known.pendingNode.boot else { return nil }
+            entries[pendingNode.store] = Entry(pendingNode: pendingNode, firstHeard: known.firstHeard, lastHeard: now)
             return false
         }
-        guard entries.count < options.maximumApplicants else { return nil }
-        entries[applicant.store] = Entry(applicant: applicant, firstHeard: now, lastHeard: now)
+        guard entries.count < options.maximumPendingNodes else { return nil }
+        entries[pendingNode.store] = Entry(pendingNode: pendingNode, firstHeard: now, lastHeard: now)
         return true
     }
 
@@ -41,11 +42,11 @@ struct ApplicantList {
     }
 
     mutating func dropSilent(now: Instant) {
-        entries = entries.filter { now - $0.value.lastHeard < options.applicantTimeout }
+        entries = entries.filter { now - $0.value.lastHeard < options.pendingNodeTimeout }
     }
 }
 
-extension Applicant {
+extension PendingNode {
     package static let maximumWeight = 1000
 
     /// Whether it may become a member as it describes itself.

@@ -8,25 +8,25 @@ import XCTest
 @testable import KVNode
 
 /// n4, which waits to be admitted to the cluster "default".
-final class LobbyTests: XCTestCase {
+final class WaitingRoomTests: XCTestCase {
     func testItAnnouncesItselfToItsSeeds() async throws {
         let member = try await TestServer(policy: memberPolicy())
-        let n4 = try await TestLobby(seeds: [try member.port()])
+        let n4 = try await TestWaitingRoom(seeds: [try member.port()])
         let delivery = try await member.deliveries.next()
         XCTAssertEqual(delivery.from, NodeNumber(0))
-        guard case .node(.cluster(.announce(let applicant))) = delivery.messages.first else {
+        guard case .node(.cluster(.announce(let pendingNode))) = delivery.messages.first else {
             return XCTFail("\(delivery.messages)")
         }
-        XCTAssertEqual(applicant.id, "n4")
-        XCTAssertEqual(applicant.store, n4.base.directory.store)
-        XCTAssertEqual(applicant.peer, n4.peer)
-        XCTAssertFalse(applicant.admitsItself)
+        XCTAssertEqual(pendingNode.id, "n4")
+        XCTAssertEqual(pendingNode.store, n4.base.directory.store)
+        XCTAssertEqual(pendingNode.peer, n4.peer)
+        XCTAssertFalse(pendingNode.admitsItself)
         await n4.close()
         await member.stop()
     }
 
     func testTheTopologyThatNamesItIsKeptAndEndsTheWait() async throws {
-        let n4 = try await TestLobby(seeds: [1])
+        let n4 = try await TestWaitingRoom(seeds: [1])
         let store = n4.base.directory.store
         let strangers = topology([1, 4], epoch: 4) { $0.settings.name = "default" }
         let admitting = topology([1, 4], epoch: 5) { topology in
@@ -55,7 +55,7 @@ final class LobbyTests: XCTestCase {
     }
 
     func testOneThatWasRemovedIsToldSo() async throws {
-        let n4 = try await TestLobby(seeds: [1])
+        let n4 = try await TestWaitingRoom(seeds: [1])
         let store = n4.base.directory.store
         let gone = topology([1], epoch: 9) { topology in
             topology.settings.name = "default"
@@ -80,7 +80,7 @@ final class LobbyTests: XCTestCase {
     }
 
     func testItsClientsAreToldWhatToDo() async throws {
-        let backend = LobbyBackend(
+        let backend = WaitingRoomBackend(
             nodeID: "n4", limits: RequestLimits(key: 1, value: 1), advice: "waiting to be admitted to default")
         guard case .notReady(let advice) = backend.health else { return XCTFail("ready") }
         XCTAssertEqual(advice, "waiting to be admitted to default")
@@ -103,9 +103,9 @@ private func memberPolicy(change: (inout PeerPolicy) -> Void = { _ in }) -> Peer
     }
 }
 
-private final class TestLobby {
+private final class TestWaitingRoom {
     let base: NodeBase
-    let lobby: Lobby
+    let waitingRoom: WaitingRoom
     let turns = Mailbox<NodeMain.Turn>()
     let peer: Address
     private let fixture: DirectoryFixture
@@ -123,11 +123,12 @@ private final class TestLobby {
         self.fixture = fixture
         peer = Address(host: "127.0.0.1", port: ports[1])
         base = try NodeBase.open(configuration, logger: LogOutput(configuration.log).logger)
-        lobby = try await Lobby.open(base, onStoreFailure: { XCTFail("\($0)") }) { [turns] in turns.put($0) }
+        waitingRoom = try await WaitingRoom.open(base, onStoreFailure: { XCTFail("\($0)") }) { [turns] in turns.put($0)
+        }
     }
 
     func close() async {
-        await lobby.close()
+        await waitingRoom.close()
         await base.close()
     }
 }
