@@ -1,6 +1,6 @@
 import KVCore
 
-// How appends reach the batch that gathers.
+// Appends to the open batch.
 
 extension LogStore {
     /// The longest key, in bytes.
@@ -9,7 +9,7 @@ extension LogStore {
     package static let maximumValue =
         RecordFormat.maximumLength - RecordFormat.headerSize - RecordFormat.maximumKey - Record.maximumContentType
 
-    /// Whether the format can hold it; otherwise the store fails, since an append cannot be refused.
+    /// True when the format can hold the record. Otherwise the store fails, since an append cannot be refused.
     func fits(_ key: Key, _ record: Record) -> Bool {
         let value = record.value?.count ?? 0
         if key.bytes.count <= Self.maximumKey, value <= Self.maximumValue,
@@ -24,7 +24,7 @@ extension LogStore {
         return false
     }
 
-    /// The batch to append to; nil where the store has failed.
+    /// The batch to append to; nil once the store has failed.
     @inline(__always)
     func openBatch() -> LogBuffer? {
         if writer.hasRoom { return writer.open }
@@ -54,7 +54,7 @@ extension LogStore {
         return (commit(size.length, to: buffer), size)
     }
 
-    /// A record's bytes once more, as merging does.
+    /// Appends a copy of a record's bytes, for merging.
     func append(_ view: RecordView, to buffer: LogBuffer) -> Location {
         if let base = view.bytes.baseAddress {
             buffer.room(view.length).copyMemory(from: base, byteCount: view.length)
@@ -97,7 +97,7 @@ extension LogStore {
         buffer.mustSync = true
     }
 
-    /// Begins a batch; one that begins a segment opens with the states of all partitions, so that no segment before it
+    /// Begins a batch. The first batch of a segment opens with the states of all partitions, so that no earlier segment
     /// is needed to know them.
     @discardableResult
     func beginBatch() -> LogBuffer? {

@@ -3,8 +3,8 @@ import KVCore
 // Commits and syncs.
 
 extension LogStore {
-    /// Everything that was appended since the last commit, to be written at once; nil while one is under way, or where
-    /// there is nothing to write. (A burst beyond `LogWriter.maximumBatch` takes several.)
+    /// Takes everything that was appended since the last commit, to be written at once. Nil while a commit is under
+    /// way, and when there is nothing to write. A burst beyond `LogWriter.maximumBatch` takes several commits.
     package func takeCommit() -> CommitJob? {
         guard failure == nil, let buffer = writer.take(synced: syncedBatch),
             let segment = catalog.segments[buffer.segment.number]
@@ -32,7 +32,8 @@ extension LogStore {
             measure: buffer.beginsSegment || writtenSinceMeasure > options.reserve(of: space) / 16)
     }
 
-    /// What is written ahead is synced with the next batch, which is not to take long.
+    /// Bytes by which the file grows ahead of its writes. In `SyncMode.always`, zeros written ahead are synced together
+    /// with the next batch, so there are fewer of them.
     private var preallocationStep: Int {
         options.sync == .always ? min(options.preallocation, Self.longestWrittenAhead) : options.preallocation
     }
@@ -56,7 +57,7 @@ extension LogStore {
         }
         written = Location(segment: buffer.segment.number, offset: buffer.end)
         if buffer.beginsSegment {
-            // The one before was synced before this one was created.
+            // The commit job synced the previous segment before it created this one.
             if let previous = catalog.segments[buffer.segment.number - 1] { previous.isSealed = true }
             nextMaintenanceCheck = 0
             synced(durable, buffer.number - 1)
@@ -73,12 +74,11 @@ extension LogStore {
         return nil
     }
 
-    /// A sync of what has been written, where a promise, a wipe or a purge floor waits for it, or under
-    /// `SyncMode.interval` when the interval has passed since the last one; nil otherwise, or while one is under way.
-    /// To be asked for by a timer, and after every commit and sync. (Others' writes go on meanwhile: a sync can take
-    /// long.)
+    /// Takes a sync of what has been written: when a promise, a wipe or a purge floor waits for one, or, in
+    /// `SyncMode.interval`, when the interval has passed since the last one. Nil otherwise, and while a sync is under
+    /// way. Call it on a timer, and after every commit and sync. Commits go on during a sync, which can take long.
     ///
-    /// - Parameter isLast: in any mode, as nothing is written after it.
+    /// - Parameter isLast: nothing is written afterwards, so what is not synced yet is synced in any mode.
     package func takeSync(now: Instant, isLast: Bool = false) -> SyncJob? {
         guard failure == nil, !syncUnderWay, syncedPosition < durable, isLast || isSyncDue(now),
             let file = catalog.segments[written.segment]?.file
@@ -95,10 +95,10 @@ extension LogStore {
         return now - lastSync >= interval
     }
 
-    /// Whether a `SyncJob` is being run: a write may have to wait for it.
+    /// True while a `SyncJob` runs: a write may have to wait for it.
     package var isSyncing: Bool { syncUnderWay }
 
-    /// Returns the failure, if it was one.
+    /// Returns the failure, if the sync failed.
     @discardableResult
     package func completed(_ result: SyncResult) -> StoreError? {
         syncUnderWay = false

@@ -1,25 +1,25 @@
 import KVCore
 
-// What the disk has spoiled.
+// Damage on disk.
 //
-// The index knows of every record its key, its version and where it lies, so one that cannot be read is not lost as
-// long as another replica has the same version: `damagedRecords` names it, and `restore` writes it again. The segment
-// that it lay in is not trusted any more. What can still be read of it is moved elsewhere, one record at a time, and
-// when nothing refers to it, it is removed.
+// The index has every record's key, version and location. So a record that cannot be read is not lost as long as
+// another replica has the same version: `damagedRecords` names it, and `restore` writes it again. The segment that it
+// lay in is no longer trusted. What can still be read of it is moved elsewhere, one record at a time, and the segment
+// is removed when nothing refers to it.
 
 extension LogStore {
-    /// The records that cannot be read, in no order; at most `StoreOptions.maximumDamage`. One that has been written
-    /// again, overwritten or deleted since is no longer among them.
+    /// The records that cannot be read, in no order; at most `StoreOptions.maximumDamage`. Records that have been
+    /// restored, overwritten or deleted since are left out.
     package func damagedRecords() -> [DamagedRecord] {
         guard !spoiled.isEmpty else { return [] }
         let known = spoiled.count
         spoiled = spoiled.filter { location, damaged in entry(of: damaged)?.pointee.location == location }
-        // Nothing may refer to where the others lay any more.
+        // A segment that nothing refers to any more can now be removed.
         if spoiled.count < known { nextMaintenanceCheck = 0 }
         return Array(spoiled.values)
     }
 
-    /// Records that were found to be spoiled since the store was opened, and those of them that were written again.
+    /// How many damaged records were found since the store was opened, and how many of them were restored.
     package var damageCounts: (found: Int, repaired: Int) { (counts.damagedRecords, counts.repairedRecords) }
 
     package func restore(_ id: PartitionID, _ key: Key, _ record: Record) -> Bool {
@@ -36,16 +36,16 @@ extension LogStore {
                 partition, found, key, hash, record.version, record.expiry, location, size,
                 isTombstone: false)
             if spoiled.removeValue(forKey: entry.location) != nil { counts.repairedRecords += 1 }
-            // Nothing may refer to where it lay any more.
+            // A segment that nothing refers to any more can now be removed.
             nextMaintenanceCheck = 0
             return true
         }
     }
 
     /// Notes a record that cannot be read.
-    /// - Throws: the failure of the store, where too many cannot.
+    /// - Throws: the failure of the store, when too many records cannot be read.
     func spoil(_ damaged: DamagedRecord, _ location: Location, _ error: StoreError) throws(StoreError) {
-        if let segment = catalog.segments[location.segment] { hedgeTime(segment) }
+        if let segment = catalog.segments[location.segment] { markDamaged(segment) }
         guard spoiled.updateValue(damaged, forKey: location) == nil else { return }
         counts.damagedRecords += 1
         lastDamage = error
@@ -54,8 +54,9 @@ extension LogStore {
         }
     }
 
-    /// Some bytes of a segment are not what was written. Nothing more goes to it, and its records go elsewhere.
-    func hedgeTime(_ segment: Segment) {
+    /// Marks a segment of which some bytes are not what was written. Nothing more is written to it, and its records are
+    /// moved to others.
+    func markDamaged(_ segment: Segment) {
         guard !segment.isDamaged else { return }
         segment.isDamaged = true
         if !segment.isSealed { writer.endSegment() }
@@ -71,19 +72,19 @@ extension LogStore {
 
 // MARK: - Emptying a segment
 
-/// How far the index has been searched for records of a segment that is not trusted any more.
+/// How far the index has been searched for records of a damaged segment.
 struct Emptying: Sendable {
     let segment: UInt32
-    /// The next entry to look at.
+    /// The next entry to look at, by partition and by its number in the partition's index.
     var partition = 0
     var entry = 0
 
-    /// Entries of the index that one step looks at, and records that it moves.
+    /// The most entries of the index that one step looks at, and the most records that it moves.
     static let maximumSearched = 16 << 10
     static let maximumMoved = 256
 }
 
-/// Reads records of a segment one by one, each by what the index knows of it.
+/// Reads records of a segment one by one, at the locations that the index has.
 struct RecordsJob: Sendable {
     struct Item: Sendable {
         let record: DamagedRecord
@@ -97,8 +98,8 @@ struct RecordsJob: Sendable {
     let path: String
     let items: [Item]
 
-    /// The bytes of each; nothing of a tombstone, whose index entry says all, and nil where they are not what was
-    /// written.
+    /// The bytes of each record. Empty for a tombstone, since its index entry has everything; nil for a record that is
+    /// not what was written.
     func run() throws(StoreError) -> [[UInt8]?] {
         var found: [[UInt8]?] = []
         for item in items {
@@ -127,8 +128,8 @@ struct RecordsJob: Sendable {
 }
 
 extension LogStore {
-    /// The next records of the segment that are to be moved, at most `mergeStep` bytes or one record; and how far that
-    /// goes. Nil for the second at the end of the index.
+    /// Returns the next records of the segment to move, at most `mergeStep` bytes or one record, and where to go on
+    /// afterwards. The latter is nil at the end of the index.
     func nextToMove(_ emptying: Emptying) -> ([RecordsJob.Item], Emptying?) {
         var (next, searched, bytes) = (emptying, 0, 0)
         var items: [RecordsJob.Item] = []
@@ -159,7 +160,7 @@ extension LogStore {
         return (items, nil)
     }
 
-    /// Appends again what could be read, and notes what could not.
+    /// Appends the records that could be read, and notes the others as damaged.
     func move(_ items: [RecordsJob.Item], _ found: [[UInt8]?]) throws(StoreError) {
         for (item, bytes) in zip(items, found) {
             guard let pointer = entry(of: item.record), pointer.pointee.location == item.location else { continue }
@@ -195,19 +196,19 @@ extension LogStore {
 
 // MARK: - Scrubbing
 
-/// Reads sealed segments again, slowly and one after another, so that what the disk has spoiled is found while other
-/// replicas still have it.
+/// The state of scrubbing: sealed segments are read again, slowly and one after another, so that damage is found while
+/// other replicas still have the records.
 struct Scrub {
-    /// Where in which segment it goes on; nil before it has begun with the next one.
+    /// Where to go on; nil before the next segment is begun.
     var cursor: SegmentCursor?
-    /// The segment that it has done last.
+    /// The segment that was scrubbed last.
     var last: UInt32 = 0
     var isUnderWay = false
     /// When the next step is due.
     var due: Instant?
 }
 
-/// One step of it. To be run on a storage thread; its result goes to `LogStore.completed`.
+/// One step of scrubbing. Run it on a storage thread and give its result to `LogStore.completed`.
 package struct ScrubJob: Sendable {
     let cursor: SegmentCursor
 
@@ -224,12 +225,13 @@ package struct ScrubJob: Sendable {
 
 package struct ScrubResult: Sendable {
     let cursor: SegmentCursor
-    /// Where it goes on; nil at the segment's end.
+    /// Where to go on; nil at the segment's end.
     let outcome: Result<SegmentCursor?, StoreError>
 }
 
 extension LogStore {
-    /// The next step of scrubbing; nil where it is not due, or one is under way, or there is nothing to read.
+    /// Takes the next step of scrubbing; nil when it is not due, when one is under way, and when there is nothing to
+    /// read.
     package func takeScrub(now: Instant) -> ScrubJob? {
         guard options.scrub > 0, failure == nil, !scrub.isUnderWay, scrub.due.map({ now >= $0 }) ?? true else {
             return nil
@@ -237,7 +239,7 @@ extension LogStore {
         if scrub.due == nil { beginScrub(now) }
         if let cursor = scrub.cursor, catalog.segments[cursor.segment.number]?.isDamaged != false { scrub.cursor = nil }
         guard let cursor = scrub.cursor ?? nextToScrub() else { return nil }
-        // Of the rate, whatever a step came to take.
+        // Steps are due at the rate of `options.scrub`, however long one takes.
         let step = Double(max(options.mergeStep, 1)) / Double(options.scrub) * 1e9
         scrub.due = now + Nanoseconds(nanoseconds: UInt64(min(step, 1e12)))
         scrub.cursor = cursor
@@ -245,13 +247,14 @@ extension LogStore {
         return ScrubJob(cursor: cursor)
     }
 
-    /// Not always with the oldest segment: a node that is restarted often would never come to the others.
+    /// Begins at a segment that depends on the clock: a node that is restarted often would never get beyond the oldest
+    /// ones.
     private func beginScrub(_ now: Instant) {
         guard let oldest = catalog.segments.oldest?.number, written.segment > oldest else { return }
         scrub.last = oldest + UInt32(truncatingIfNeeded: now.nanoseconds % UInt64(written.segment - oldest))
     }
 
-    /// Of the oldest segment after the last one; then from the beginning.
+    /// The beginning of the oldest segment after the last one; after the newest, of the oldest of all.
     private func nextToScrub() -> SegmentCursor? {
         var first: Segment?
         for segment in catalog.segments.all where segment.isSealed && !segment.isDamaged {
@@ -261,7 +264,7 @@ extension LogStore {
         return first.flatMap(cursor)
     }
 
-    /// Returns the failure, if it was one.
+    /// Returns the failure, if the step failed.
     @discardableResult
     package func completed(_ result: ScrubResult) -> StoreError? {
         scrub.isUnderWay = false
@@ -273,7 +276,7 @@ extension LogStore {
             if next == nil { scrub.last = number }
         case .failure(.damaged):
             (scrub.cursor, scrub.last) = (nil, number)
-            if let segment = catalog.segments[number] { hedgeTime(segment) }
+            if let segment = catalog.segments[number] { markDamaged(segment) }
         case .failure(let error): return fail(error)
         }
         return failure

@@ -2,29 +2,31 @@ import KVCore
 
 // Sidecars and merging, one small step at a time.
 
-/// What the store is doing for itself.
+/// What maintenance is doing.
 enum Maintenance {
     case idle
-    /// About to begin a new segment, so that the garbage in the newest can be removed.
+    /// The newest segment is about to end, so that its garbage can be removed.
     case sealing
     case indexing(SidecarWriter)
-    /// Appending again what is still needed of a segment. The next step waits until `written` is.
+    /// The records of a segment that are still needed are appended again. The next step waits until `written` is
+    /// durable.
     case merging(SegmentCursor, written: LogPosition)
-    /// Appending again what can still be read of a segment that is not trusted, record by record; the next step waits
-    /// until `written` is.
+    /// The records of a damaged segment that can still be read are appended again, one by one. The next step waits
+    /// until `written` is durable.
     case emptying(Emptying, written: LogPosition)
-    /// All that is needed of a segment has been appended again; when everything up to `barrier` is on disk, it can go.
-    /// The barrier covers what overwrote the rest as well: that may be younger than what was appended again.
+    /// All records of a segment that are needed have been appended again. It is removed when everything up to `barrier`
+    /// is durable. The barrier also covers the appends that overwrote the other records: they may be younger than the
+    /// copies.
     case removing(UInt32, barrier: LogPosition)
 }
 
 extension LogStore {
-    /// After how many appends to look again for something to merge. Looked for at once when a segment is sealed, and
-    /// with the disk nearly full after each.
+    /// The number of appends after which to look again for a segment to merge. The store also looks when a segment is
+    /// sealed and, when the disk is nearly full, after each append.
     static let maintenanceCheck: LogPosition = 1024
 
-    /// The next step of maintenance; nil where there is nothing to do, or one is under way, or the last one's appends
-    /// have yet to be committed (that is the throttle: at most `options.mergeStep` bytes with each commit).
+    /// Takes the next step of maintenance. Nil when there is nothing to do, when one is under way, and until the
+    /// appends of the last step are durable. This is the throttle: at most `options.mergeStep` bytes with each commit.
     package func takeMaintenance() -> MaintenanceJob? {
         guard failure == nil, !maintenanceUnderWay else { return nil }
         if case .idle = maintenance, appended >= nextMaintenanceCheck || maySealNewest {
@@ -65,14 +67,14 @@ extension LogStore {
         }
     }
 
-    /// Returns the failure, if it was one.
+    /// Returns the failure, if the step failed.
     @discardableResult
     package func completed(_ result: MaintenanceResult) -> StoreError? {
         maintenanceUnderWay = false
         nextMaintenanceCheck = 0
         switch result.outcome {
         case .failed(.damaged):
-            if let segment = segmentUnderWork { hedgeTime(segment) }
+            if let segment = segmentUnderWork { markDamaged(segment) }
             maintenance = .idle
         case .failed(let error): return fail(error)
         case .emptied(let job, let found, let next): return emptied(job, found, next)
@@ -88,13 +90,14 @@ extension LogStore {
         case .sealing:
             maintenance = .idle
             writer.endSegment()
-            // It holds the states of the partitions, if nothing else. It counts when it is committed.
+            // The new segment holds the partitions' states at least. The old one is sealed when this batch is
+            // committed.
             if !writer.hasPending { beginBatch() }
         }
         return nil
     }
 
-    /// The segment that is being read.
+    /// The segment that maintenance is reading.
     private var segmentUnderWork: Segment? {
         switch maintenance {
         case .indexing(let writer): catalog.segments[writer.cursor.segment.number]
@@ -136,7 +139,7 @@ extension LogStore {
         }
     }
 
-    /// Appends those records of a batch again that the index refers to, and purged tombstones that are still needed.
+    /// Appends again the records of a batch that the index refers to, and purged tombstones that are still needed.
     private func appendAgain(_ piece: SegmentCursor.Piece, _ segment: UInt32) {
         piece.bytes.withUnsafeBytes { bytes in
             var place = 0
@@ -189,14 +192,14 @@ extension LogStore {
             step: max(options.mergeStep, 1))
     }
 
-    /// Room was made in other ways than by appends: looks for it at the next occasion.
+    /// Makes the next `takeMaintenance` look for garbage: a wipe, a purge or damage has made some without appends.
     func roomMade() {
         nextMaintenanceCheck = 0
         maySealNewest = true
     }
 
-    /// Whether the newest segment holds so much garbage that a new one should begin: nobody might write for long, and
-    /// only a sealed segment is removed or merged. While somebody writes, it fills soon enough.
+    /// True when the newest segment holds so much garbage that a new one should begin: there may be no writes for long,
+    /// and only a sealed segment is removed or merged. While there are writes, it fills soon enough.
     private func newestShouldEnd() -> Bool {
         guard maySealNewest, !writer.hasPending, writer.inFlight == nil else { return false }
         maySealNewest = false
@@ -207,20 +210,21 @@ extension LogStore {
             && garbage * 100 >= newest.total * options.mergeGarbage
     }
 
-    /// Bytes of records that need not stay: purged tombstones must, unless the segment is the oldest.
+    /// Bytes of records that need not stay. Purged tombstones must stay unless the segment is the oldest.
     private func garbage(_ segment: Segment) -> Int {
         segment.total - segment.live - (isOldest(segment) ? 0 : segment.suppressors)
     }
 
-    /// Nothing of it is needed: it can go without being read.
+    /// True when nothing in the segment is needed, so that it can be removed without being read.
     private func isEmpty(_ segment: Segment) -> Bool {
         segment.live == 0 && (segment.suppressors == 0 || isOldest(segment))
     }
 
     private func isOldest(_ segment: Segment) -> Bool { catalog.segments.oldest === segment }
 
-    /// The oldest segment that is mostly garbage; with the disk nearly full, the one with the most. Where purged
-    /// tombstones have piled up, the oldest segment, since only there can they be dropped.
+    /// The segment to merge or remove: the oldest that is mostly garbage or, when the disk is nearly full, the one with
+    /// the most garbage. When many purged tombstones have piled up it is the oldest segment, since only there can they
+    /// be dropped.
     private func victim() -> Segment? {
         var total = 0
         var suppressors = 0

@@ -2,8 +2,8 @@ import CLinux
 import KVCore
 
 extension LogStore {
-    /// How many keys are looked up together: enough to keep the processor's line fill buffers busy.
-    private static let together = 16
+    /// The number of keys that are looked up together: enough to keep the processor's line fill buffers busy.
+    private static let lookupBatch = 16
 
     private struct Lookup {
         var partition: Unmanaged<Partition>?
@@ -11,15 +11,15 @@ extension LogStore {
         var entry: UnsafeMutablePointer<IndexEntry>?
     }
 
-    /// Has the memory fetched that reading or writing the keys of these hashes will touch. An index in memory is mostly
-    /// waiting for memory: some six lines a key, each found by the one before. Lookups that are made together wait
+    /// Prefetches the memory that reading or writing the keys with these hashes will touch. An index in memory mostly
+    /// waits for memory: about six cache lines a key, each found by the one before. Lookups made together wait
     /// together. (After Chen, Ailamaki, Gibbons and Mowry, "Improving Hash Join Performance through Prefetching".)
     package func prefetch(_ keys: [(partition: PartitionID, hash: KeyHash)]) {
-        withUnsafeTemporaryAllocation(of: Lookup.self, capacity: Self.together) { lookups in
+        withUnsafeTemporaryAllocation(of: Lookup.self, capacity: Self.lookupBatch) { lookups in
             guard let base = lookups.baseAddress else { return }
             var next = 0
             while next < keys.count {
-                let count = min(keys.count - next, Self.together)
+                let count = min(keys.count - next, Self.lookupBatch)
                 for index in 0..<count {
                     let (id, hash) = keys[next + index]
                     let partition = catalog.unretained(id)

@@ -1,23 +1,23 @@
 import KVCore
 
-// Reads: from the batches that are not written yet, from the cache, from the page cache, or by a storage thread.
+// Reads: from batches that are not written yet, from the cache, from the page cache, or by a storage thread.
 
-/// A read that a ticket stands for.
+/// The read that a ticket stands for.
 struct PendingRead {
     var partition: PartitionID
     var key: Key
     var version: Version
     var location: Location
     var length: Int
-    /// Kept open until the read is done, even if the segment is merged meanwhile.
+    /// The segment's file, kept open until the read is done even if the segment is merged meanwhile.
     var file: (any File)?
-    /// A client waits: it may be asked for again.
+    /// True when a client waits for the value: the value is cached, since it may be read again.
     var isUrgent: Bool
 }
 
 extension LogStore {
-    /// Records longer than this are left to the storage threads even if the page cache has them: copying and checking
-    /// them would hold up the event loop.
+    /// The longest record, in bytes, that is read from the page cache on the event loop. Copying and checking longer
+    /// ones would hold up the loop, so storage threads read them.
     static let longestInline = 256 << 10
 
     package func read(_ id: PartitionID, _ key: Key) -> StoredRead { read(id, key, KeyHash(key)) }
@@ -41,7 +41,7 @@ extension LogStore {
         return read(id, key, partition, found, isUrgent: false)
     }
 
-    /// About how many bytes would be read for a key whose value is not in memory; nil for all others.
+    /// The approximate number of bytes to read for a key whose value is not in memory; nil for all other keys.
     package func sizeOnDisk(_ id: PartitionID, _ key: Key) -> Int? {
         guard let partition = catalog.existing(id), let found = find(key, KeyHash(key), partition) else { return nil }
         let entry = partition.index.pointer(found).pointee
@@ -49,7 +49,7 @@ extension LogStore {
         return entry.length - RecordFormat.headerSize
     }
 
-    /// The largest record that has been held since the start, its key included. Bytes.
+    /// The size of the largest record held since the start, its key included. Bytes.
     package var largestRecord: Int { catalog.largest }
 
     @inline(__always)
@@ -91,13 +91,13 @@ extension LogStore {
         }
         guard isUrgent, let file = catalog.segments[entry.segment]?.file, let record = readInline(file, entry)
         else { return nil }
-        // What is not read here counts when it is asked for.
+        // Count a miss for a value that was read from the page cache. `read` counts one that needs a storage thread.
         if entry.cacheSlot == 0 { catalog.cache.missed() }
         catalog.keep(record, id, partition, found)
         return .found(record)
     }
 
-    /// The read that a ticket stands for. Nil where the store has failed, or the read is completed already.
+    /// Takes the read that a ticket stands for. Nil once the store has failed or the read has completed.
     package func takeRead(_ ticket: ReadTicket) -> ReadJob? {
         guard failure == nil, let pending = tickets[ticket], let file = pending.file else { return nil }
         return ReadJob(
@@ -105,8 +105,8 @@ extension LogStore {
             length: pending.length)
     }
 
-    /// To be called once for every `takeRead`. What it throws is also in `failure`: the machine is not to be told
-    /// anything then.
+    /// Completes a read; call it once for every `takeRead`. An error that it throws is also in `failure`, and the
+    /// machine must then not be told anything.
     package func completed(_ result: ReadResult) throws(StoreError) -> LoadedRead {
         LoadedRead(ticket: result.ticket, value: try value(of: result))
     }
@@ -137,7 +137,8 @@ extension LogStore {
         return .record(record)
     }
 
-    /// Nil where the value is not in memory, or does not check out: the storage thread will read it again and say so.
+    /// Reads a record from the page cache. Nil when it is not there or its checksum does not match: a storage thread
+    /// then reads it again and reports damage.
     private func readInline(_ file: any File, _ entry: IndexEntry) -> Record? {
         guard entry.length <= Self.longestInline else { return nil }
         if scratch.count < entry.length {

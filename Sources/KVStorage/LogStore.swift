@@ -1,21 +1,23 @@
 import KVCore
 
-/// One shard's records: an append-only log on disk with an index of it in memory, after Bitcask (Sheehy and Smith).
+/// The records of one shard: an append-only log on disk with an index of it in memory, after Bitcask (Sheehy and
+/// Smith).
 ///
-/// The store itself never blocks. What must go to the disk it hands out as jobs, which the caller runs on a storage
-/// thread (or, in the simulator, at some virtual time) and whose results it brings back with `completed`:
+/// The store itself never blocks. It hands out disk operations as jobs. The caller runs them on a storage thread (the
+/// simulator: at some virtual time) and brings the results back with `completed`:
 ///
 ///     put, setPromise, ...  gather in a batch       takeCommit -> CommitJob.run -> completed     `durable` advances
 ///     read -> .onDisk(ticket)                       takeRead -> ReadJob.run -> completed         the record
 ///     now and then                                  takeSync, takeMaintenance -> run -> completed
 ///
-/// At most one commit, one sync and one step of maintenance are under way at a time; any number of reads may be. After
-/// any of them completes, and at the end of a tick, ask for the next. Once `failure` is set nothing more is handed out:
+/// At most one commit, one sync and one step of maintenance are under way at a time, and any number of reads. Ask for
+/// the next one after each completion and at the end of a tick. Once `failure` is set no more jobs are handed out: the
+/// process must end, since what the disk holds is unknown.
 /// the process must end, since what the disk holds is unknown.
 package final class LogStore: RecordStore {
     package let options: StoreOptions
     let fileSystem: any FileSystem
-    /// Keeps the store's manifest; nil where nobody does.
+    /// Keeps the store's manifest; nil when nobody does.
     let identity: IdentityFile?
     let catalog: Catalog
     @exclusivity(unchecked) var writer: LogWriter
@@ -26,16 +28,16 @@ package final class LogStore: RecordStore {
     /// Why the store has stopped; never cleared.
     @exclusivity(unchecked) package internal(set) var failure: StoreError?
 
-    /// What has been synced: a position and the number of the batch that ends there.
+    /// The position up to which appends are synced. `syncedBatch` is the number of the batch that ends there.
     var syncedPosition: LogPosition = 0
-    /// The newest append that is written and to be synced in any mode.
+    /// The newest written append that must be synced in every mode.
     var syncWanted: LogPosition = 0
     package internal(set) var syncedBatch: UInt64
     var syncUnderWay = false
     var lastSync: Instant?
-    /// The end of the newest written batch: what lies before it is read from files.
+    /// The end of the newest written batch: records before it are read from files.
     @exclusivity(unchecked) var written: Location
-    /// How far the newest segment's file reaches.
+    /// The length of the newest segment's file.
     var preallocated: UInt64
 
     var space = VolumeSpace(free: .max, total: .max)
@@ -46,17 +48,18 @@ package final class LogStore: RecordStore {
     var lastTicket: UInt64 = 0
     @exclusivity(unchecked) var scratch: UnsafeMutableRawBufferPointer
 
-    /// Records whose bytes are not what was written, by where they lie.
+    /// Records whose bytes are not what was written, by their location.
     var spoiled: [Location: DamagedRecord] = [:]
-    /// What was wrong with the one found last.
+    /// The error of the damage that was found last.
     package internal(set) var lastDamage: StoreError?
     var scrub = Scrub()
 
     var maintenance = Maintenance.idle
     var maintenanceUnderWay = false
-    /// The append at which to look for something to merge.
+    /// The value of `appended` at which to look for a segment to merge.
     var nextMaintenanceCheck: LogPosition = 0
-    /// Whether the newest segment may be mostly garbage that only a wipe, a purge, or a process before this one made.
+    /// True when the newest segment may be mostly garbage that was made without appends: by a wipe, a purge, or a
+    /// previous process.
     var maySealNewest = true
 
     init(
@@ -79,11 +82,11 @@ package final class LogStore: RecordStore {
 
     package var acceptsWrites: Bool { failure == nil && free >= options.reserve(of: space) }
 
-    /// Half of the reserve is for copies: disks of one size that fill together then make their leaders refuse writes,
-    /// rather than leave them without a majority. The other half is for tombstones, promises and merging.
+    /// True while there is room for copies. Half of the reserve is for them: disks of one size that fill together then
+    /// make their leaders refuse writes, rather than leave them without a majority. The other half is for tombstones,
+    /// promises and merging.
     ///
-    /// Nor are there more copies than `StoreOptions.maximumPending` while the disk does not keep up: they would wait in
-    /// memory.
+    /// False also while `StoreOptions.maximumPending` bytes wait in memory because the disk does not keep up.
     package var acceptsCopies: Bool {
         failure == nil && free >= options.reserve(of: space) / 2 && writer.pendingBytes < options.maximumPending
     }
@@ -92,7 +95,7 @@ package final class LogStore: RecordStore {
 
     // MARK: Appends
 
-    /// A record whose version is not above the one held is ignored. Of a tombstone, the content type is not kept.
+    /// Ignores a record whose version is not above the one held. A tombstone's content type is not kept.
     package func put(_ id: PartitionID, _ key: Key, _ record: Record) { put(id, key, record, KeyHash(key)) }
 
     package func put(_ id: PartitionID, _ key: Key, _ record: Record, _ hash: KeyHash) {
@@ -127,11 +130,11 @@ package final class LogStore: RecordStore {
         append(partition.state, id, to: buffer)
     }
 
-    /// Up to which version tombstones of the partition are gone; `.zero` before the first purge.
+    /// The version up to which tombstones of the partition are gone; `.zero` before the first purge.
     package func purgeFloor(_ id: PartitionID) -> Version { catalog.existing(id)?.state.floor ?? .zero }
 
-    /// Forgets every tombstone of the partition of this version or a lower one, also of those still to come; synced
-    /// in every mode. Between two wipes, the floor only rises.
+    /// Forgets the partition's tombstones up to this version, and those that are still to come. Synced in every mode.
+    /// Between two wipes, the floor only rises.
     package func setPurgeFloor(_ id: PartitionID, _ floor: Version) {
         let partition = catalog.partition(id)
         guard failure == nil, floor > partition.state.floor, let buffer = openBatch() else { return }
@@ -143,7 +146,7 @@ package final class LogStore: RecordStore {
 
     package func membership(_ id: PartitionID) -> Epoch { catalog.existing(id)?.state.membership ?? 0 }
 
-    /// Synced in every mode.
+    /// Forgets the partition's records and purge floor. Synced in every mode.
     package func wipe(_ id: PartitionID, membership: Epoch) {
         let partition = catalog.partition(id)
         guard failure == nil, let buffer = openBatch() else { return }
@@ -173,7 +176,7 @@ package final class LogStore: RecordStore {
 
     package func expiringRecords(_ id: PartitionID) -> Int { catalog.existing(id)?.expiring ?? 0 }
 
-    /// Looks at one byte for each key of the partition, and at the entries of those in the leaf.
+    /// Looks at one byte for each key of the partition, and at the entries of the keys in the leaf.
     package func forEach(_ id: PartitionID, leaf: Int, _ body: (Key, RecordHead, _ checksum: UInt32) -> Void) {
         guard let partition = catalog.existing(id) else { return }
         partition.index.forEach(leaf: leaf) { entry in
@@ -205,8 +208,8 @@ package final class LogStore: RecordStore {
         return result
     }
 
-    /// Asks the volume for its free space; commits do so too, now and then. For a timer: others fill the disk, or make
-    /// room on it, and a store that refuses writes commits little.
+    /// Takes a measurement of the volume's free space, for a timer. Some commits measure it too, but a store that
+    /// refuses writes commits little, and other processes fill the disk or make room on it.
     package func takeMeasurement() -> SpaceJob {
         SpaceJob(fileSystem: fileSystem, directory: options.directory, writtenBefore: writtenSinceMeasure)
     }
@@ -222,7 +225,7 @@ package final class LogStore: RecordStore {
         space = measured
         writtenSinceMeasure = 0
         counts.freeBytes = measured.free
-        // Every deletion counts now.
+        // The disk is nearly full: look for garbage right away.
         if !acceptsWrites { nextMaintenanceCheck = 0 }
     }
 

@@ -1,10 +1,10 @@
 /// Why a store cannot be opened, or had to stop. `description` says what happened, to what, and what to do next.
 package enum StoreError: Error, Hashable, Sendable {
-    /// A call failed. It is never retried: after a failed write or sync, what the disk holds is unknown.
+    /// A system call failed. It is never retried: after a failed write or sync, what the disk holds is unknown.
     case io(FileError)
     /// Bytes that had been synced are not what was written.
     case damaged(file: String, offset: UInt64, detail: String)
-    /// Less is there than this store had written when it last ran.
+    /// The store holds less than it had written when it last ran.
     case incomplete(directory: String, detail: String)
     /// The identity file is older than the log beside it.
     case outdated(file: String, detail: String)
@@ -14,12 +14,12 @@ package enum StoreError: Error, Hashable, Sendable {
     case olderFormat(file: String, found: UInt32, supported: UInt32)
     case locked(directory: String)
     case notWritable(directory: String, FileError)
-    /// What was to be stored is beyond the format's limits.
+    /// The record is beyond the format's limits.
     case tooLarge(String)
 }
 
 extension StoreError: CustomStringConvertible {
-    /// What brings a node back whose own data cannot be used.
+    /// How to bring back a node whose own data cannot be used.
     private static let remedy =
         "Move this node's data directory away, start the node with --seed, and let it be rebuilt from its peers with "
         + "'kv join NODE --replace NODE'. (An older copy of the directory will not do: it has forgotten what this node "
@@ -64,14 +64,14 @@ extension StoreError: CustomStringConvertible {
 }
 
 extension StoreError {
-    /// What a failed read of a segment is. A sector that the disk cannot read any more (EIO) is damage like any other:
-    /// it concerns what lies there, and nothing else.
+    /// The error for a failed read of a segment. A sector that the disk cannot read any more (EIO) is damage: it
+    /// concerns the records that lie there, and nothing else.
     static func reading(_ error: FileError, _ file: String, _ offset: UInt64) -> Self {
         error.isUnreadable ? .damaged(file: file, offset: offset, detail: "\(error)") : .io(error)
     }
 }
 
-/// Runs a file operation; its error as the store's.
+/// Runs a file operation and turns its error into a `StoreError`.
 func storing<Result>(_ body: () throws(FileError) -> Result) throws(StoreError) -> Result {
     do { return try body() } catch { throw .io(error) }
 }

@@ -1,27 +1,27 @@
-/// Counts since the store was opened, and sizes now. Bytes, unless the name says otherwise.
+/// Counts since the store was opened, and present sizes. In bytes, unless the name says otherwise.
 package struct StoreStatistics: Hashable, Sendable {
     package var segments = 0
-    /// Of all written batches.
+    /// The size of all written batches.
     package var diskBytes: UInt64 = 0
-    /// Of the records that are still needed.
+    /// The size of the records that are still needed.
     package var liveBytes = 0
-    /// Appended and not written yet.
+    /// The size of appends that are not written yet.
     package var pendingBytes = 0
     package var commits = 0
-    /// Commits that ended with a sync, and syncs beside them.
+    /// Commits that ended with a sync, and separate syncs.
     package var syncs = 0
     package var writtenBytes: UInt64 = 0
-    /// Written again by merging.
+    /// Bytes that merging appended again.
     package var mergedBytes: UInt64 = 0
     package var mergedSegments = 0
-    /// Found to be not what was written, since the store was opened; and of those, written again.
+    /// Records that were found damaged since the store was opened, and how many of them were written again.
     package var damagedRecords = 0
     package var repairedRecords = 0
-    /// Read again by scrubbing.
+    /// Bytes that scrubbing read.
     package var scrubbedBytes: UInt64 = 0
     package var cacheBytes = 0
     package var cacheHits = 0
     package var cacheMisses = 0
-    /// As last measured.
+    /// The volume's free space when it was last measured.
     package var freeBytes: UInt64 = 0
 }

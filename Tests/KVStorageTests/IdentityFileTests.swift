@@ -47,7 +47,7 @@ final class IdentityFileTests: XCTestCase {
         try file?.setEntry("topology", [1, 2, 3])
         try file?.setEntry("empty", [])
         try file?.setEntry("topology", [4])
-        XCTAssertEqual(IdentityFile.quorumRead("topology", directory: "data", fileSystem: disk), [4])
+        XCTAssertEqual(IdentityFile.readEntry("topology", directory: "data", fileSystem: disk), [4])
         file = nil
         disk.losePower()
         let again = try open(disk)

@@ -29,8 +29,8 @@ package struct ClusterRecovery: Sendable {
     /// - Throws: `NodeError` where the directory holds no member's data, or what is left is not enough.
     package init(directory: String, node: String?, lost: [String], acceptsLoss: Bool) throws(NodeError) {
         guard
-            let id = IdentityFile.quorumRead("node", directory: directory).map({ String(decoding: $0, as: UTF8.self) }),
-            let store = IdentityFile.quorumRead("store", directory: directory).flatMap({
+            let id = IdentityFile.readEntry("node", directory: directory).map({ String(decoding: $0, as: UTF8.self) }),
+            let store = IdentityFile.readEntry("store", directory: directory).flatMap({
                 UUID128(String(decoding: $0, as: UTF8.self))
             })
         else { throw NodeError(.badData, "\(directory) holds no node's data; name the directory with --data-dir") }

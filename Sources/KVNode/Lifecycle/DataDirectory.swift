@@ -127,7 +127,7 @@ final class DataDirectory: Sendable {
 
     /// Whether the next start would find so. It may be another process's directory unless that is locked.
     static func mayLackRecords(_ path: String, _ kernel: KernelRun) -> Bool {
-        mayLackRecords(kernel) { IdentityFile.quorumRead($0, directory: path) }
+        mayLackRecords(kernel) { IdentityFile.readEntry($0, directory: path) }
     }
 
     private static func mayLackRecords(_ kernel: KernelRun, _ entry: (String) -> [UInt8]?) -> Bool {
@@ -181,12 +181,12 @@ final class DataDirectory: Sendable {
 
     /// What the next start goes by; nil for a directory that is new, or a pending node's.
     static func storedTopology(in path: String) throws(WireError) -> Topology? {
-        guard let bytes = IdentityFile.quorumRead(Entry.topology, directory: path) else { return nil }
+        guard let bytes = IdentityFile.readEntry(Entry.topology, directory: path) else { return nil }
         return try TopologyCodec.decode(bytes)
     }
 
     private static func agreement(of path: String) -> String? {
-        IdentityFile.quorumRead(Entry.agreement, directory: path).map { String(decoding: $0, as: UTF8.self) }
+        IdentityFile.readEntry(Entry.agreement, directory: path).map { String(decoding: $0, as: UTF8.self) }
     }
 
     /// Notes what the stores have on disk, for the next start to find again. All of them have stopped. Blocks.

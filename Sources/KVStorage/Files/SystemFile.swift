@@ -1,7 +1,7 @@
 import CLinux
 import Glibc
 
-/// A file by its descriptor. All reads and writes name their offset, so that threads can share it.
+/// A file by its descriptor. All reads and writes name their offset, so threads can share it.
 final class SystemFile: File {
     let path: String
     private let descriptor: Int32

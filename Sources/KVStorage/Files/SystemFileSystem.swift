@@ -85,7 +85,7 @@ private final class SystemFileLock: FileLock {
     var isInPlace: Bool {
         var (locked, found) = (stat(), stat())
         guard fstat(descriptor, &locked) == 0 else { return true }
-        // Any other error says nothing of the file.
+        // Any other error says nothing about the file.
         guard stat(path, &found) == 0 else { return errno != ENOENT && errno != ENOTDIR }
         return locked.st_dev == found.st_dev && locked.st_ino == found.st_ino
     }

@@ -10,7 +10,7 @@ extension UnsafeMutableRawPointer {
 }
 
 extension UnsafeRawBufferPointer {
-    /// The caller has checked that the bytes are there.
+    /// Reads an integer. The caller has checked that the bytes are there.
     @inline(__always)
     func get<T: FixedWidthInteger & BitwiseCopyable>(_ offset: Int, as type: T.Type = T.self) -> T {
         T(littleEndian: loadUnaligned(fromByteOffset: offset, as: T.self))

@@ -1,4 +1,4 @@
-/// Where a record begins: a segment and a byte in it. Ordered as the log is.
+/// Where a record begins: a segment and an offset in bytes. Ordered as the log is.
 struct Location: Hashable, Comparable, Sendable {
     var segment: UInt32
     var offset: UInt32

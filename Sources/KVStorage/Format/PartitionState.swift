@@ -1,19 +1,19 @@
 import KVCore
 
-/// What is remembered of a partition beside its records.
+/// What the log keeps of a partition beside its records.
 struct PartitionState: Hashable, Sendable {
-    /// Only rises, and outlives wipes.
+    /// The highest ballot promised. It only rises, and outlives wipes.
     var promise = Ballot.zero
-    /// Records before here are gone: where the newest wipe was written. Later wipes lie further on in the log.
+    /// Where the newest wipe was written; older records are gone. Later wipes lie further on in the log.
     var wiped = Location.zero
-    /// Given by the newest wipe; 0 before the first.
+    /// The epoch of membership that the newest wipe began; 0 before the first.
     var membership: Epoch = 0
-    /// Tombstones up to here are gone; only rises from one wipe to the next.
+    /// The purge floor: tombstones up to this version are gone. It only rises between two wipes.
     var floor = Version.zero
 
     static let encodedSize = 32
 
-    /// Of two states of a partition, found in either order, what holds after both.
+    /// Combines two states of a partition, found in either order, into the state that holds after both.
     mutating func merge(_ other: Self) {
         promise = max(promise, other.promise)
         if other.wiped > wiped {
@@ -25,7 +25,7 @@ struct PartitionState: Hashable, Sendable {
         }
     }
 
-    /// The value of a state record; the promise stands where other records have their ballot.
+    /// Encodes the value of a state record. The promise is stored where other records have their ballot.
     func withEncoded<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
         withUnsafeTemporaryAllocation(byteCount: Self.encodedSize, alignment: 8) { buffer in
             guard let base = buffer.baseAddress else { return body(UnsafeRawBufferPointer(buffer)) }

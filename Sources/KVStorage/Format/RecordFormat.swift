@@ -1,10 +1,10 @@
 import KVCore
 
-/// What a record of the log says. The numbers are on disk and never change.
+/// The kind of a record in the log. The numbers are on disk and never change.
 enum RecordKind: UInt8 {
     case value = 1
     case tombstone = 2
-    /// A partition's promise, purge floor, wipe and membership, all of them, whichever of them changed.
+    /// A partition's promise, purge floor, wipe and membership: all of them, even when only one has changed.
     case state = 3
 }
 
@@ -15,7 +15,7 @@ enum RecordKind: UInt8 {
 enum RecordFormat {
     static let headerSize = 40
     static let maximumKey = Key.maximumBytes
-    /// Of a whole record. Keeps every offset in a segment within 32 bits.
+    /// The most bytes of a whole record. It keeps every offset in a segment within 32 bits.
     static let maximumLength = 1 << 29
 
     /// Writes a record. The caller has checked the limits and that there is room.
@@ -54,8 +54,8 @@ enum RecordFormat {
         return RecordSize(length: end, checksum: contentChecksum(of: contents, contentTypeLength, expiry))
     }
 
-    /// What replicas compare of what they hold under one version: the checksum of content type and value, which begins
-    /// with the expiry and the length of the content type. It is kept in sidecars, so it never changes.
+    /// The checksum by which replicas compare what they hold under one version: of content type and value, seeded with
+    /// the expiry and the length of the content type. Sidecars contain it, so it never changes.
     @inline(__always)
     static func contentChecksum(
         of contents: UnsafeRawBufferPointer, _ contentTypeLength: Int, _ expiry: Expiry
@@ -65,20 +65,20 @@ enum RecordFormat {
     }
 }
 
-/// What the index notes of a record beside where it lies.
+/// The parts of an index entry that follow from a record's encoding.
 struct RecordSize {
     let length: Int
-    /// Of what is held under the version; 0 of a tombstone.
+    /// The content checksum; 0 for a tombstone.
     let checksum: UInt32
 }
 
-/// A record in memory, valid as long as the bytes it lies in.
+/// A record in memory; valid as long as the bytes that it lies in.
 struct RecordView {
-    /// Exactly the record.
+    /// Exactly the bytes of the record.
     let bytes: UnsafeRawBufferPointer
     let kind: RecordKind
 
-    /// The record at `offset` of `region`; nil if what is there is none that could have been written.
+    /// The record at `offset` of `region`; nil if the bytes there are no valid record.
     /// - Parameter verify: whether to compare the checksum as well.
     init?(_ region: UnsafeRawBufferPointer, at offset: Int, verify: Bool) {
         guard offset >= 0, region.count - offset >= RecordFormat.headerSize else { return nil }
@@ -109,14 +109,14 @@ struct RecordView {
         return bytes.slice(start, length - start)
     }
 
-    /// Of content type, value and expiry; 0 of what is no value.
+    /// The checksum of content type, value and expiry; 0 for a record that is not a value.
     var contentChecksum: UInt32 {
         guard kind == .value else { return 0 }
         let start = RecordFormat.headerSize + keyLength
         return RecordFormat.contentChecksum(of: bytes.slice(start, length - start), contentTypeLength, expiry)
     }
 
-    /// A copy; only of a value or a tombstone.
+    /// Copies the record, which is a value or a tombstone.
     func record() -> Record {
         Record(
             version: version, expiry: expiry, value: kind == .value ? Array(value) : nil, contentType: contentType)

@@ -1,13 +1,13 @@
 import KVCore
 
-/// Which file a piece of the log belongs in: mixed into the checksums of headers, so that bytes that were copied
-/// from elsewhere (or stored as a value) never pass for them.
+/// The file that a piece of the log belongs to. It is mixed into the checksums of batch headers and sidecar blocks, so
+/// that bytes copied from elsewhere, or stored as a value, never pass for one.
 struct SegmentIdentity: Hashable, Sendable {
     var store: UUID128
     var shard: UInt16
     var number: UInt32
 
-    /// A checksum to continue from.
+    /// A checksum of the identity and an offset, to continue from.
     func salt(_ offset: UInt64) -> UInt32 {
         withUnsafeTemporaryAllocation(byteCount: 32, alignment: 8) { buffer in
             guard let base = buffer.baseAddress else { return 0 }
@@ -21,8 +21,8 @@ struct SegmentIdentity: Hashable, Sendable {
     }
 }
 
-/// The first bytes of a segment. The layout is frozen for all formats, so that any version can tell what it has before
-/// it.
+/// The first bytes of a segment. The layout is frozen for all formats, so that any version can tell which format a file
+/// has.
 ///
 ///     0 magic   8 format   12 number   16 store   32 shard   36 zero   40 number of the first batch
 ///     48 length of the segment before   56 checksum   60 mark
@@ -52,7 +52,7 @@ struct SegmentHeader: Hashable, Sendable {
         target.put(BatchHeader.mark, at: 60)
     }
 
-    /// Nil where the bytes are damaged. `format` and the identity are still to be compared.
+    /// Nil when the bytes are damaged. The caller still has to compare `format` and the identity.
     init?(_ bytes: UnsafeRawBufferPointer, magic: UInt64 = Self.magic) {
         guard bytes.count >= Self.size, bytes.get(0) == magic, bytes.get(60) == BatchHeader.mark,
             checksum(bytes.slice(0, 56)) == bytes.get(56, as: UInt32.self)
@@ -72,22 +72,22 @@ struct SegmentHeader: Hashable, Sendable {
     }
 }
 
-/// What one commit writes begins with this, at a multiple of 8; then come the records, `trailer`, and zeros up to the
-/// next multiple of 8.
+/// The header of a batch, which is what one commit writes. It begins at a multiple of 8. The records, a trailer of
+/// `trailerSize` bytes, and zeros up to the next multiple of 8 follow.
 ///
 ///     0 magic   4 bytes of records   8 number   16 synced   24 checksum (salted with file and offset)   28 mark
 struct BatchHeader: Hashable, Sendable {
-    /// Bytes of records.
+    /// The length of the records in bytes.
     var length: UInt32
-    /// Counts the store's batches, over all segments.
+    /// The number of the batch, counted over all of the store's segments.
     var number: UInt64
-    /// Every batch up to this one was synced before this one was written: if one of them is bad, that is damage, not
-    /// the trace of a crash.
+    /// The number of a batch: it and all before it were synced before this one was written. If one of them is bad, that
+    /// is damage and not the trace of a crash.
     var synced: UInt64
 
     static let size = 32
     static let magic: UInt32 = 0xb47c_9e11
-    /// Without a zero byte: that its last byte is zero tells a write that was cut short.
+    /// Contains no zero byte: if the last byte of a mark on disk is zero, the write was cut short.
     static let mark: UInt32 = 0xa5c3_96e1
     static let trailerSize = 4
 
@@ -117,7 +117,7 @@ struct BatchHeader: Hashable, Sendable {
         synced = bytes.get(16)
     }
 
-    /// Bytes from the header to the next one.
+    /// The number of bytes from this header to the next one.
     var extent: Int { Self.extent(of: Int(length)) }
 
     static func extent(of length: Int) -> Int { (size + length + trailerSize + 7) & ~7 }

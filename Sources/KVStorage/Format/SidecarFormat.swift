@@ -23,7 +23,7 @@ struct SidecarEntry {
     }
 
     var partition: PartitionID { PartitionID(bytes.get(4)) }
-    /// Of the record.
+    /// The length of the record.
     var length: Int { Int(bytes.get(8, as: UInt32.self)) }
     var offset: UInt32 { bytes.get(12) }
     var version: Version { Version(ballot: Ballot(raw: bytes.get(16)), sequence: bytes.get(24)) }
@@ -56,18 +56,18 @@ struct SidecarEntry {
     }
 }
 
-/// A sidecar is a segment header of its own magic, then blocks, then the last block, which is empty but for its totals.
+/// The layout of a sidecar: a segment header with its own magic, then blocks, then a last block that has only totals.
 ///
 ///     block: 0 bytes of entries   4 checksum (salted with file and offset)   8 entries
 ///     last:  0 zero   4 checksum   8 end of the segment   16 number of the last batch   24 entries
 enum SidecarFormat {
     static let magic: UInt64 = 0x7864_692d_766b_0a89  // 89 0A "kv-idx"
-    /// Of sidecars. One of another format is passed over, as if it were not there, and written anew: format 2, which
-    /// was that of version 0.2, had no checksums.
+    /// The format of sidecars. A sidecar of another format is ignored and written anew: format 2, which version 0.2
+    /// wrote, had no checksums.
     static let format: UInt32 = 3
     static let blockHeaderSize = 8
     static let lastBlockSize = 32
-    /// A block is closed once it has this many bytes, and a key's more.
+    /// Bytes after which a block is closed. One more entry may exceed it.
     static let blockSize = 256 << 10
     static let maximumBlock = blockSize + RecordFormat.maximumKey + SidecarEntry.headerSize
 
@@ -75,7 +75,7 @@ enum SidecarFormat {
         ~segment.salt(offset)
     }
 
-    /// Turns entries into a block.
+    /// Encodes entries as a block.
     static func block(_ entries: [UInt8], _ segment: SegmentIdentity, at offset: UInt64) -> [UInt8] {
         var block = [UInt8](repeating: 0, count: blockHeaderSize)
         block.append(contentsOf: entries)

@@ -2,10 +2,12 @@ import CChecksum
 import KVCore
 import Synchronization
 
-/// Who a data directory belongs to, and what its node must not forget: one small file above the shards' directories,
-/// replaced as a whole at every change (written beside, synced, renamed, directory synced).
+/// The identity of a data directory and what its node must not forget: one small file above the shards' directories.
+/// Every change replaces it as a whole: a new file is written beside it, synced and renamed, and the directory is
+/// synced.
 ///
-/// Opening it takes an exclusive lock on the directory, held until the object goes, and counts the start: `boot`.
+/// Opening it counts the start (`boot`) and takes an exclusive lock on the directory, held until the object is
+/// deinitialized.
 package final class IdentityFile: Sendable {
     package static let format: UInt32 = 1
     static let name = "identity"
@@ -14,16 +16,16 @@ package final class IdentityFile: Sendable {
     /// Magic, format, length of the payload, checksum of the payload.
     private static let headerSize = 20
 
-    /// Names this store among all that a node of this id ever had: random, made with the directory.
+    /// The store's id: random, made with the directory, different for each store that a node of this id has ever had.
     package let store: UUID128
-    /// Starts of this store, this one included.
+    /// The number of starts of this store, this one included.
     package let boot: UInt64
-    /// The latest starts of this store, this one the last; at most `ProcessStart.maximumRemembered`.
+    /// The latest starts of this store, this one last; at most `ProcessStart.maximumRemembered`.
     package let starts: [ProcessStart]
-    /// Into how many shards the data is divided, each in a directory of its own.
+    /// The number of shards that the data is divided into, each in its own directory.
     package let shards: Int
 
-    /// Of the file itself.
+    /// The path of the file itself.
     package let path: String
     private let directory: String
     private let fileSystem: any FileSystem
@@ -37,16 +39,16 @@ package final class IdentityFile: Sendable {
         static let boot = "boot"
         static let starts = "starts"
         static let shards = "shards"
-        /// The start up to which the manifests have been kept: where another start is the newest, a version ran that
-        /// did not keep them, and they say nothing.
+        /// The start up to which the manifests have been kept. If another start is the newest, a version that does not
+        /// keep them has run since, and they are ignored.
         static let manifestBoot = "manifest.boot"
         static func manifest(_ shard: UInt16) -> String { "manifest.\(shard)" }
         static let reserved: Set = [node, cluster, store, boot, starts, shards]
         static func isReserved(_ name: String) -> Bool { reserved.contains(name) || name.hasPrefix("manifest.") }
     }
 
-    /// Makes the directories above a data directory where they are not there, and puts them on disk: also what an
-    /// earlier start made and did not come to sync. Blocks.
+    /// Creates the missing directories above a data directory, and makes them durable, including those that an earlier
+    /// start created but did not sync. Blocks.
     /// - Throws: `notWritable`
     package static func makeParents(
         of directory: String, fileSystem: any FileSystem = SystemFileSystem()
@@ -56,7 +58,7 @@ package final class IdentityFile: Sendable {
             let made = parent == "." ? String(part) : parent == "/" ? "/\(part)" : "\(parent)/\(part)"
             do throws(FileError) {
                 let isNew = try fileSystem.createDirectory(made)
-                // A directory of the system's may be none of this user's to read, and was on disk long ago.
+                // This user may not be allowed to read a system directory, but that was on disk long ago.
                 do throws(FileError) { try fileSystem.syncDirectory(parent) } catch { if isNew { throw error } }
             } catch {
                 throw .notWritable(directory: directory, error)
@@ -65,8 +67,8 @@ package final class IdentityFile: Sendable {
         }
     }
 
-    /// Takes the exclusive lock on a node's data directory, and makes the directory where it is not there; its parent
-    /// must be. What is read under the lock stays true as long as it is held.
+    /// Takes the exclusive lock on a node's data directory, which is created if needed; its parent must exist. What is
+    /// read under the lock stays true while it is held.
     /// - Throws: `locked`, `notWritable`
     package static func lock(
         _ directory: String, fileSystem: any FileSystem = SystemFileSystem()
@@ -83,14 +85,14 @@ package final class IdentityFile: Sendable {
         return lock
     }
 
-    /// Opens a node's data directory, or makes it; its parent must be there.
+    /// Opens a node's data directory, or creates it; its parent must exist.
     ///
     /// - Parameters:
-    ///   - lock: the directory's, if the caller has taken it.
-    ///   - cluster: the one that it must be of, or of none yet; nil takes whatever it says.
-    ///   - newStore: the store's name if this makes the directory; random.
-    ///   - newShards: the shards if this makes the directory.
-    ///   - nonce: tells this start from all others, those of copies of the directory included; random.
+    ///   - lock: the lock on the directory, if the caller has taken it.
+    ///   - cluster: the cluster that the directory must belong to, unless it belongs to none yet; nil accepts any.
+    ///   - newStore: the id of the store if this creates the directory; random.
+    ///   - newShards: the number of shards if this creates the directory.
+    ///   - nonce: a random number that tells this start from all others, also from those of copies of the directory.
     /// - Throws: `locked`, `notWritable`, `foreign` (another node's or cluster's), `newerFormat`, `damaged`, `io`.
     package init(
         directory: String, fileSystem: any FileSystem = SystemFileSystem(), lock: (any FileLock)? = nil, node: String,
@@ -149,7 +151,7 @@ package final class IdentityFile: Sendable {
 
     static let maximumShards = 64
 
-    /// Stores of earlier versions have none.
+    /// Parses the list of starts. Stores of earlier versions have none.
     private static func starts(_ entry: [UInt8], file: String) throws(StoreError) -> [ProcessStart] {
         var starts: [ProcessStart] = []
         for word in String(decoding: entry, as: UTF8.self).split(separator: " ") {
@@ -162,25 +164,25 @@ package final class IdentityFile: Sendable {
         return starts
     }
 
-    /// Whether the directory is still where it was opened, and this file in it: false once it was deleted, moved or
+    /// True while the directory is where it was opened and this file is in it; false once it was deleted, moved or
     /// replaced under the process. Blocks.
     package var isInPlace: Bool {
         lock.isInPlace && (try? fileSystem.list(directory))?.contains(Self.name) ?? true
     }
 
-    /// What was kept under a name; nil for nothing.
+    /// The bytes kept under a name; nil if there are none.
     package func entry(_ name: String) -> [UInt8]? { entries.withLock { $0[name] } }
 
-    /// The cluster that the directory is of; nil before its node has been admitted to one.
+    /// The cluster that the directory belongs to; nil before its node has been admitted to one.
     package var cluster: UUID128? { entry(Entry.cluster).flatMap { UUID128(String(decoding: $0, as: UTF8.self)) } }
 
-    /// Notes the cluster that the node has been admitted to, durably when this returns. Blocks.
+    /// Keeps the cluster that the node has been admitted to; durable when this returns. Blocks.
     package func setCluster(_ cluster: UUID128) throws(StoreError) {
         guard self.cluster != cluster else { return }
         try set(Entry.cluster, Array("\(cluster)".utf8))
     }
 
-    /// Keeps bytes under a name, durably when this returns. Blocks.
+    /// Keeps bytes under a name; durable when this returns. Blocks.
     package func setEntry(_ name: String, _ bytes: [UInt8]) throws(StoreError) {
         precondition(!Entry.isReserved(name), "the entry \(name) is the file's own")
         try set(name, bytes)
@@ -190,7 +192,7 @@ package final class IdentityFile: Sendable {
         try storing { () throws(FileError) in try update { $0[name] = bytes } }
     }
 
-    /// Changes entries together, durably when this returns. Nothing is written where nothing changes. Blocks.
+    /// Changes several entries at once; durable when this returns. Writes nothing when nothing changes. Blocks.
     func update(_ change: (inout [String: [UInt8]]) -> Void) throws(FileError) {
         let error = entries.withLock { entries -> FileError? in
             var changed = entries
@@ -207,8 +209,9 @@ package final class IdentityFile: Sendable {
         if let error { throw error }
     }
 
-    /// What a directory says of itself; nil where it says nothing. It may be another process's unless it is locked.
-    package static func quorumRead(
+    /// Reads an entry of a directory's identity file without opening it; nil if there is none. Unless the caller holds
+    /// the lock, another process may be using the directory.
+    package static func readEntry(
         _ name: String, directory: String, fileSystem: any FileSystem = SystemFileSystem()
     ) -> [UInt8]? {
         guard let entries = try? read("\(directory)/\(Self.name)", in: directory, fileSystem) else { return nil }

@@ -1,11 +1,10 @@
 import KVCore
 
-/// What a shard's store is known to have on disk. It is kept in the identity file, outside of the store's own
-/// directory, so that a store that has lost a part of itself does not pass for a smaller one, or for a new one.
+/// What a shard's store is known to have on disk. It is kept in the identity file, outside the store's own directory,
+/// so that a store that has lost a part of itself does not pass for a smaller or a new one.
 ///
-/// It is a lower bound: a segment is noted once its header is on disk and before its first batch is written, and is
-/// struck out before it is unlinked. Batches are noted when a segment begins, at each start, and at a stop in good
-/// order.
+/// It is a lower bound. A segment is added once its header is on disk and before its first batch is written, and is
+/// removed before its file is unlinked. Batches are noted when a segment begins, at each start, and at an orderly stop.
 package struct Manifest: Hashable, Sendable {
     /// The numbers of the segments that must be there.
     private(set) var segments = RangeSet<UInt32>()
@@ -17,7 +16,7 @@ package struct Manifest: Hashable, Sendable {
 
     func contains(_ segment: UInt32) -> Bool { segments.contains(segment) }
 
-    /// The first segment that should be there and is not among these.
+    /// The first segment that should exist and is not in `found`.
     func firstMissing(_ found: [UInt32]) -> UInt32? {
         var missing = segments
         for number in found where number < .max { missing.remove(contentsOf: number..<number + 1) }
@@ -38,7 +37,7 @@ package struct Manifest: Hashable, Sendable {
 }
 
 extension Manifest: CustomStringConvertible {
-    /// As it is kept: the batch, then the segments as ranges, like `1042 3-5 9`.
+    /// The encoding in the identity file: the batch, then the segments as ranges, like `1042 3-5 9`.
     package var description: String {
         segments.ranges.reduce(into: "\(batch)") { text, range in
             let last = range.upperBound - 1
@@ -46,7 +45,7 @@ extension Manifest: CustomStringConvertible {
         }
     }
 
-    /// Nil for what `description` does not make.
+    /// Nil for text that `description` does not produce.
     init?(_ text: String) {
         let words = text.split(separator: " ", omittingEmptySubsequences: false)
         guard let first = words.first, let batch = UInt64(first) else { return nil }
@@ -63,7 +62,8 @@ extension Manifest: CustomStringConvertible {
 // MARK: - Where it is kept
 
 extension IdentityFile {
-    /// Nil where none was kept: by a version that did not know them, or one that ran in between.
+    /// The manifest of a shard; nil when none was kept: a version that does not keep them wrote the directory, or ran
+    /// in between.
     /// - Throws: `damaged`
     func manifest(ofShard shard: UInt16) throws(StoreError) -> Manifest? {
         guard entry(Entry.manifestBoot) != nil else { return nil }
@@ -74,13 +74,13 @@ extension IdentityFile {
         return manifest
     }
 
-    /// Changes what is kept of a store, durably when this returns. Blocks.
+    /// Changes the manifest of a shard; durable when this returns. Blocks.
     func changeManifest(ofShard shard: UInt16, _ change: (inout Manifest) -> Void) throws(FileError) {
         try update { entries in Self.change(shard, &entries, change) }
     }
 
-    /// Notes all that stores have on disk, durably when this returns: for when all have been opened, or have stopped.
-    /// No job of theirs is under way. Blocks.
+    /// Notes everything that the stores have on disk; durable when this returns. Called when all stores have been
+    /// opened, or have stopped; none of their jobs is under way. Blocks.
     package func note(_ stores: [LogStore]) throws(StoreError) {
         try storing { () throws(FileError) in
             try update { entries in
@@ -94,7 +94,7 @@ extension IdentityFile {
         _ shard: UInt16, _ entries: inout [String: [UInt8]], _ change: (inout Manifest) -> Void
     ) {
         let name = Entry.manifest(shard)
-        // Whether it can be read was seen when the store was opened.
+        // `manifest(ofShard:)` has checked that it can be read when the store was opened.
         var manifest = entries[name].flatMap { Manifest(String(decoding: $0, as: UTF8.self)) } ?? Manifest()
         change(&manifest)
         if manifest != Manifest() { entries[name] = Array("\(manifest)".utf8) }
@@ -102,7 +102,7 @@ extension IdentityFile {
 }
 
 extension LogStore {
-    /// The newest membership that any partition's wipe has begun.
+    /// The highest epoch of membership that a wipe of any partition has begun.
     package var newestMembership: Epoch {
         var newest: Epoch = 0
         catalog.forEachPartition { _, partition in newest = max(newest, partition.state.membership) }
@@ -110,7 +110,7 @@ extension LogStore {
     }
 
     fileprivate func note(in manifest: inout Manifest) {
-        // Those whose file is there: one that has been begun and has no batch yet is noted with its first.
+        // Only segments with a file: a segment that has begun and has no batch yet is noted with its first.
         for segment in catalog.segments.all where segment.file != nil { manifest.add(segment.number) }
         manifest.synced(syncedBatch)
     }

@@ -1,13 +1,13 @@
 import KVCore
 
-/// All that the store keeps in memory about the log: the keys of each partition, the segments and what is worth
-/// keeping in them, and the cache. The same code runs for appends and for recovery. (Unchecked for the reason that
-/// `Partition` gives.)
+/// Everything that the store keeps in memory about the log: the keys of each partition, the segments with the sizes of
+/// what is needed in them, and the cache. Appends and recovery run the same code. (`Partition` says why exclusivity is
+/// not checked.)
 final class Catalog {
     @exclusivity(unchecked) private var partitions: [Partition?] = []
     @exclusivity(unchecked) var segments = SegmentTable()
     @exclusivity(unchecked) var cache: ValueCache
-    /// Bytes of the largest record there has been, without its header.
+    /// The size in bytes of the largest record so far, without its header.
     @exclusivity(unchecked) private(set) var largest = 0
 
     init(cache: Int) { self.cache = ValueCache(limit: cache) }
@@ -17,7 +17,7 @@ final class Catalog {
         Int(id.raw) < partitions.count ? partitions[Int(id.raw)] : nil
     }
 
-    /// The same without counting a reference, which would wait for the partition's memory.
+    /// Like `existing`, but without counting a reference, which would wait for the partition's memory.
     @inline(__always)
     func unretained(_ id: PartitionID) -> Unmanaged<Partition>? {
         partitions.withUnsafeBytes { bytes in
@@ -27,7 +27,7 @@ final class Catalog {
         }
     }
 
-    /// Above the numbers of all partitions that there are.
+    /// A number above those of all partitions that exist.
     var partitionLimit: Int { partitions.count }
 
     func partition(_ id: PartitionID) -> Partition {
@@ -44,7 +44,7 @@ final class Catalog {
         }
     }
 
-    /// Makes a record the one that is held of its key.
+    /// Makes a record the one that the index holds of its key.
     /// - Parameter found: the key's entry, if it has one.
     @inline(__always)
     func hold(
@@ -80,7 +80,7 @@ final class Catalog {
         partition.index.remove(entry)
     }
 
-    /// Forgets a partition's tombstones up to its floor. On disk they go on hiding older records.
+    /// Forgets a partition's tombstones up to its floor. On disk they still hide older records.
     func purge(_ partition: Partition) {
         guard partition.usage.tombstones > 0, partition.state.floor > .zero else { return }
         partition.suppressors = partition.suppressors.filter { segments[$0.key] != nil }
@@ -90,17 +90,17 @@ final class Catalog {
             suppress(partition, pointer.pointee.segment, pointer.pointee.length)
             drop(partition, entry)
         }
-        // Gives back the memory, too.
+        // Free the memory as well.
         if partition.index.count == 0 { partition.clear() }
     }
 
-    /// Counts a purged tombstone: nobody refers to it, and it must stay where it is.
+    /// Counts a purged tombstone: nothing refers to it, but it must stay where it is.
     func suppress(_ partition: Partition, _ segment: UInt32, _ length: Int) {
         segments[segment]?.suppressors += length
         partition.suppressors[segment, default: 0] += length
     }
 
-    /// Forgets what a partition holds from before its wipe, and what hid still older records.
+    /// Forgets what a partition holds from before its wipe, and its purged tombstones.
     func wipe(_ partition: Partition) {
         for (segment, bytes) in partition.suppressors { segments[segment]?.suppressors -= bytes }
         partition.suppressors = [:]
@@ -136,7 +136,7 @@ final class Catalog {
         partition.index.pointer(entry).pointee.cacheSlot = slot
     }
 
-    /// Takes in what a start finds in the log, in any order of segments.
+    /// Adds an entry that recovery found in the log, in any order of segments.
     func recover(_ entry: SidecarEntry, _ segment: Segment) {
         let partition = partition(entry.partition)
         if entry.kind == .state {
@@ -157,8 +157,8 @@ final class Catalog {
             RecordSize(length: entry.length, checksum: entry.checksum), isTombstone: entry.kind == .tombstone)
     }
 
-    /// Whether a record that the index does not refer to must stay on disk all the same: a purged tombstone,
-    /// while a segment before it may hold what it hides.
+    /// True when a record that the index does not refer to must stay on disk all the same: it is a purged tombstone,
+    /// and an older segment may have records that it hides.
     func isSuppressor(_ view: RecordView, _ location: Location, _ partition: Partition) -> Bool {
         view.kind == .tombstone && location >= partition.state.wiped
             && segments.oldest.map { $0.number < location.segment } ?? false

@@ -1,17 +1,17 @@
 import KVCore
 
-/// What the index holds of one key: 48 bytes.
+/// The index entry of one key: 48 bytes.
 struct IndexEntry {
     var ballot: UInt64
     var sequence: UInt64
     var expiry: UInt64
     var segment: UInt32
     var offset: UInt32
-    /// Of the record: below 2^30; the top bit says tombstone, the one below it that the entry is in use.
+    /// The record's length, below 2^30. The top bit marks a tombstone, the next one an entry in use.
     private var lengthAndFlags: UInt32
-    /// The value's place in the cache, from 1; 0 where it has none.
+    /// The value's slot in the cache, from 1; 0 if it has none.
     var cacheSlot: UInt32
-    /// Where the key lies in the arena: 40 bits.
+    /// The key's address in the arena: 40 bits.
     private var addressLow: UInt32
     private var addressHigh: UInt8
     let keyLength: UInt16

@@ -1,13 +1,13 @@
 /// The bytes of one partition's keys, in blocks: a key never moves, and nothing is copied when the arena grows.
 ///
-/// An address is a block's number times `blockSize`, plus the byte in it. A key too long for a block has one of its
-/// own.
+/// An address is a block's number times `blockSize`, plus the offset in it. A key that is long for a block has its own.
 struct KeyArena: ~Copyable {
     static let blockSize = 4096
     private static let smallestBlock = 256
 
     private var blocks: [UnsafeMutableRawPointer] = []
-    /// The block being filled, how far it is, and how large: the first ones are small, for partitions of few keys.
+    /// The block being filled, the bytes used of it, and its size. The first blocks are small, for partitions with few
+    /// keys.
     private var current = 0
     private var filled = 0
     private var capacity = 0
@@ -23,7 +23,7 @@ struct KeyArena: ~Copyable {
     }
 
     mutating func add(_ key: UnsafeRawBufferPointer) -> UInt64 {
-        // Of a key without bytes there is nothing to keep, and there may be no block yet.
+        // An empty key has no bytes to store, and there may be no block yet.
         guard key.count > 0 else { return 0 }
         live += key.count
         if key.count > Self.blockSize / 4 {
@@ -54,7 +54,7 @@ struct KeyArena: ~Copyable {
         dead += length
     }
 
-    /// Whether copying the keys in use to a new arena is worth it.
+    /// True when copying the keys in use to a new arena is worth it.
     var isWasteful: Bool { dead > live && dead > 16 * Self.blockSize }
 
     private func store(_ key: UnsafeRawBufferPointer, _ block: Int, _ offset: Int) {

@@ -5,16 +5,16 @@ import KVCore
 /// The keys of one partition: an open-addressing hash table of 32-bit slots over entries that never move.
 ///
 ///     slots     [ .  e7|f  .  e2|f  e9|f  . ]      entry number from 1, and as much fingerprint as fits beside it
-///     entries   [ 48 bytes ] x 64 a chunk          version, expiry, location, where the key is
-///     checksums [ 4 bytes ] x 64 behind them       of what is held under that version
-///     leaves    [ 1 byte ] an entry                which leaf of the hash tree the key belongs to
+///     entries   [ 48 bytes ] x 64 a chunk          version, expiry, location, the key's address
+///     checksums [ 4 bytes ] x 64 behind them       content checksum of that version
+///     leaves    [ 1 byte ] an entry                the leaf of the hash tree that the key belongs to
 ///     keys      arena
 ///
-/// The table has 2^k slots, at most three quarters of them used, so that entry numbers take at most k bits and 32 - k
-/// remain for bits of the key's hash: a probe looks at an entry only when they agree. Chunks rather than one growing
-/// array, because growing would copy, and leave half of the memory unused on average. The leaves are apart from the
-/// entries, so that to find those of one leaf takes a look at one byte of each. Costs 59 to 66 bytes a key beyond its
-/// own bytes, once a partition has a few hundred keys.
+/// The table has 2^k slots, at most three quarters of them used. So entry numbers take at most k bits, and 32 - k
+/// remain for bits of the key's hash: a probe looks at an entry only when these agree. Entries are in chunks because
+/// one growing array would be copied, and would leave half of its memory unused on average. Leaves are stored apart
+/// from the entries, so that finding the entries of one leaf looks at one byte of each. The index takes 59 to 66 bytes
+/// a key beyond the key's own bytes, once a partition has a few hundred keys.
 struct KeyIndex: ~Copyable {
     /// Room for entries, then for as many checksums.
     private typealias Chunk = UnsafeMutableRawPointer
@@ -28,7 +28,7 @@ struct KeyIndex: ~Copyable {
     private var bits = 0
     private var chunks: [Chunk] = []
     private var leaves: [UInt8] = []
-    /// Entries ever handed out, free ones included.
+    /// The number of entries ever handed out, free ones included.
     private var extent = 0
     /// Free entries below `extent`.
     private var free: [UInt32] = []
@@ -45,7 +45,7 @@ struct KeyIndex: ~Copyable {
     /// The number of the key's entry, from 0.
     func find(_ key: UnsafeRawBufferPointer, _ hash: KeyHash) -> Int? { probe(hash) { matches($0, key) } }
 
-    /// The first of the entries with the hash's fingerprint, in the order of probing, that is accepted.
+    /// The first entry in probing order that has the hash's fingerprint and that `accepts` accepts.
     @inline(__always)
     private func probe(_ hash: KeyHash, _ accepts: (Int) -> Bool) -> Int? {
         guard let slots else { return nil }
@@ -64,7 +64,7 @@ struct KeyIndex: ~Copyable {
         }
     }
 
-    // Looking a key up, in steps that each have the memory of the next fetched: so that the lookups of many keys wait
+    // Lookups in steps, each of which prefetches the memory that the next one needs: the lookups of many keys then wait
     // for memory together rather than one after another.
 
     @inline(__always)
@@ -72,7 +72,7 @@ struct KeyIndex: ~Copyable {
         if let slots { kv_prefetch(slots + Self.place(hash, 1 << bits - 1)) }
     }
 
-    /// The entry that the key has, or another key of the same fingerprint.
+    /// The entry of the key, or of another key with the same fingerprint.
     @inline(__always)
     func prefetchEntry(_ hash: KeyHash) -> UnsafeMutablePointer<IndexEntry>? {
         guard let number = probe(hash, { _ in true }) else { return nil }
@@ -87,7 +87,7 @@ struct KeyIndex: ~Copyable {
         kv_prefetch(arena.key(entry.pointee.address, Int(entry.pointee.keyLength)).baseAddress)
     }
 
-    /// Adds a key that is not there; its entry's fields are still to be set.
+    /// Adds a key that is not in the index; the caller sets its entry's fields.
     mutating func insert(_ key: UnsafeRawBufferPointer, _ hash: KeyHash) -> Int {
         if slots == nil || (count + 1) * 4 > (1 << bits) * 3 { grow() }
         let entry: Int
@@ -115,7 +115,7 @@ struct KeyIndex: ~Copyable {
         var hole = Self.place(hash(entry), mask)
         let numbers = UInt32(truncatingIfNeeded: mask)
         while slots[hole] & numbers != UInt32(truncatingIfNeeded: entry + 1) { hole = (hole + 1) & mask }
-        // Moves what follows back, so that no probe ends early (Knuth's algorithm R).
+        // Move back the slots that follow, so that no probe ends early (Knuth's algorithm R).
         var next = hole
         while true {
             next = (next + 1) & mask
@@ -149,7 +149,7 @@ struct KeyIndex: ~Copyable {
         chunks[entry / Self.chunkSize].assumingMemoryBound(to: IndexEntry.self) + entry % Self.chunkSize
     }
 
-    /// The checksum of what is held, apart from the entry: only changes and comparisons of replicas look at it.
+    /// The content checksum. It lies apart from the entry because only changes and comparisons of replicas look at it.
     @inline(__always)
     func checksum(_ entry: Int) -> UnsafeMutablePointer<UInt32> {
         (chunks[entry / Self.chunkSize] + Self.checksums).assumingMemoryBound(to: UInt32.self)
@@ -164,7 +164,7 @@ struct KeyIndex: ~Copyable {
 
     func hash(_ entry: Int) -> KeyHash { KeyHash(key(entry)) }
 
-    /// All entries in use. `body` may remove the entry that it is given.
+    /// The numbers of all entries, including free ones. A loop over them may remove the entry that it is at.
     var entries: Range<Int> { 0..<extent }
     func isUsed(_ entry: Int) -> Bool { pointer(entry).pointee.isUsed }
 

@@ -3,21 +3,21 @@ import KVCore
 
 /// One partition's part of the store, in memory.
 ///
-/// What every operation touches is exempt from the checks for overlapping access, which cost a fifth of a put. Nothing
-/// overlaps: the store is confined to one event loop, and no access here calls back into it.
+/// The fields that every operation touches are exempt from the checks for overlapping access, which cost a fifth of a
+/// put. No accesses overlap: the store is confined to one event loop, and none here calls back into it.
 final class Partition {
     @exclusivity(unchecked) var index = KeyIndex()
     @exclusivity(unchecked) var state = PartitionState()
     @exclusivity(unchecked) var usage = PartitionUsage()
-    /// Records with a value that have an expiry.
+    /// The number of records with a value that have an expiry.
     @exclusivity(unchecked) var expiring = 0
-    /// Bytes of its purged tombstones, by segment; what was merged may still be named.
+    /// Bytes of the partition's purged tombstones, by segment. Merged segments may still be in it.
     var suppressors: [UInt32: Int] = [:]
     @exclusivity(unchecked) private var built: HashTree?
 
     private static let emptyTree = HashTree()
 
-    /// An empty partition has no tree of its own: one takes 6 KiB.
+    /// The hash tree. An empty partition has none of its own, since one takes 6 KiB.
     var tree: HashTree { built ?? Self.emptyTree }
 
     @inline(__always)
@@ -26,7 +26,7 @@ final class Partition {
         built?.toggle(hash, version, checksum)
     }
 
-    /// The first that a lookup needs, and the leaf that a change of the key changes.
+    /// Prefetches the first slot that a lookup needs, and the leaf that a change of the key changes.
     @inline(__always)
     func prefetchSlot(_ hash: KeyHash) {
         index.prefetchSlot(hash)

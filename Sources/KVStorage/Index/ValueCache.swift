@@ -1,16 +1,16 @@
 import CLinux
 import KVCore
 
-/// Values that were read lately, in a bounded number of bytes.
+/// A cache of recently read values, bounded in bytes.
 ///
-/// CLOCK, the second-chance approximation of LRU (Corbató): a hand goes round the slots and takes the first value that
-/// was not used since it last came by, so that a hit costs one flag and no list. A value enters when it is read,
-/// not when it is written: two of three writes are those of a follower that nobody reads from.
+/// It is CLOCK, the second-chance approximation of LRU (Corbató): a hand goes round the slots and evicts the first
+/// value that was not used since it last came by, so a hit sets one flag and maintains no list. A value enters when it
+/// is read, not when it is written: two of three writes are those of followers, which nobody reads from.
 struct ValueCache {
     struct Value {
         var value: [UInt8]
         var contentType: String
-        /// Where the index refers to this slot.
+        /// The index entry that refers to this slot.
         var partition: PartitionID
         var entry: Int
 
@@ -35,7 +35,7 @@ struct ValueCache {
 
     init(limit: Int) { self.limit = limit }
 
-    /// - Parameter slot: as `insert` gave it.
+    /// - Parameter slot: a slot that `insert` returned.
     mutating func value(_ slot: UInt32) -> Value? {
         let place = Int(slot) - 1
         guard slots.indices.contains(place), let value = slots[place].value else {
@@ -49,7 +49,7 @@ struct ValueCache {
 
     mutating func missed() { misses += 1 }
 
-    /// Has memory fetched that lookups are about to touch.
+    /// Prefetches the memory that lookups are about to touch.
     struct Prefetch {
         fileprivate let slots: UnsafeBufferPointer<Slot>
 
@@ -59,11 +59,12 @@ struct ValueCache {
             kv_prefetch(base + Int(slot) - 1)
         }
 
-        /// The first bytes of the slot's value, and what counts its owners.
+        /// Prefetches the first bytes of the slot's value, and its reference count.
         @inline(__always)
         func value(_ slot: UInt32) {
             guard let base = slots.baseAddress, slot > 0, slot <= slots.count else { return }
-            // An array is one pointer to its storage. It is not dereferenced here: wherever it points, this is a hint.
+            // An array is one pointer to its storage. It is not dereferenced here, so it may point anywhere: this is a
+            // hint.
             let value = UnsafeRawPointer(base + Int(slot) - 1).load(as: UnsafeRawPointer?.self)
             guard let value else { return }
             kv_prefetch(value)
@@ -75,8 +76,8 @@ struct ValueCache {
     @inline(__always)
     func prefetch(_ body: (Prefetch) -> Void) { slots.withUnsafeBufferPointer { body(Prefetch(slots: $0)) } }
 
-    /// - Returns: the slot, from 1; 0 where the value is too large to keep.
-    /// - Parameter evicted: told which values had to go.
+    /// - Returns: the slot, from 1; 0 when the value is too large to keep.
+    /// - Parameter evicted: called with each value that is evicted.
     mutating func insert(_ value: Value, evicted: (Value) -> Void) -> UInt32 {
         let size = value.size
         guard size <= limit / 8 else { return 0 }
@@ -98,7 +99,7 @@ struct ValueCache {
         free.append(UInt32(place))
     }
 
-    /// Something is in the cache.
+    /// Evicts one value; the cache is not empty.
     private mutating func evict(_ evicted: (Value) -> Void) {
         while true {
             if hand >= slots.count { hand = 0 }

@@ -1,9 +1,9 @@
 import KVCore
 
-/// One write of everything that was appended since the last one, and a sync where the mode asks for it.
-/// To be run on a storage thread; its result goes to `LogStore.completed`.
+/// One write of everything that was appended since the last one, and a sync if the mode asks for it. Run it on a
+/// storage thread and give its result to `LogStore.completed`.
 package struct CommitJob: Sendable {
-    /// The first batch of a segment creates it, after the one before it is sealed.
+    /// The segment that the first batch of a segment creates, after the previous one is sealed.
     struct NewSegment: Sendable {
         var identity: IdentityFile?
         var previous: (any File)?
@@ -14,30 +14,32 @@ package struct CommitJob: Sendable {
     let directory: String
     let buffer: LogBuffer
     let path: String
-    /// Nil where `newSegment` is to make it.
+    /// The segment's file; nil when `newSegment` creates it.
     let file: (any File)?
     let newSegment: NewSegment?
-    /// How far the file should reach; nil where it does.
+    /// The length that the file should have; nil when it has it.
     let preallocation: UInt64?
     let sync: Bool
     let measure: Bool
 
-    /// Bytes of the batch.
+    /// The size of the batch.
     package var bytes: Int { buffer.closed.count }
 
-    /// Whether it only copies some bytes to the page cache, which takes less time than to hand it to another thread.
+    /// True when the job only copies a few bytes to the page cache, which takes less time than handing it to another
+    /// thread.
     package var isQuick: Bool {
         !sync && !measure && file != nil && newSegment == nil && preallocation == nil && bytes <= Self.quickBytes
     }
 
-    /// Bytes, at most, of a batch that is written where it was gathered.
+    /// The most bytes of a batch that is written on the event loop.
     private static let quickBytes = 256 << 10
 
     /// Blocks.
     package func run() -> CommitResult {
         do throws(FileError) {
             let file = try openFile()
-            // Where every batch is synced, the file system would note each time that reserved blocks are in use now.
+            // With a sync for every batch, unwritten blocks would make the file system record each time that they are
+            // in use now.
             if let preallocation { file.preallocate(to: preallocation, written: sync) }
             try file.write(buffer.closed, at: UInt64(buffer.offset))
             if sync { try file.sync() }
@@ -56,7 +58,7 @@ package struct CommitJob: Sendable {
             }
             let file = try fileSystem.open(path, .create)
             try writeHeader(newSegment.header, file)
-            // From here on a bad header is damage: no batch is written before it is on disk.
+            // No batch is written before the header is on disk. From here on a bad header is damage.
             try file.sync()
             try fileSystem.syncDirectory(directory)
             // From here on a missing segment is damage, too.
@@ -83,7 +85,7 @@ package struct CommitResult: Sendable {
     let space: VolumeSpace?
 }
 
-/// A sync of what has been written, where commits do not sync. May run beside a commit.
+/// A sync of what has been written, when commits do not sync. It may run beside a commit.
 package struct SyncJob: Sendable {
     let file: any File
     let position: LogPosition

@@ -1,23 +1,23 @@
 import KVCore
 
-/// One batch on its way to the disk. Where it will lie is fixed when it is begun, so that the index can name a record's
-/// place as soon as it is appended, and reads find it here until it is written.
+/// One batch on its way to the disk. Its place is fixed when it is begun, so the index can hold a record's location as
+/// soon as it is appended, and reads find the record here until it is written.
 ///
-/// The event loop fills it and closes it; from then on nobody changes it, and the storage thread reads it too.
+/// The event loop fills and closes it. After that nobody changes it, and the storage thread reads it too.
 final class LogBuffer: @unchecked Sendable {
     let segment: SegmentIdentity
     /// Where the batch begins in the segment.
     let offset: UInt32
-    /// Whether it is the first of a segment that is still to be created.
+    /// True for the first batch of a segment that does not exist yet.
     let beginsSegment: Bool
     @exclusivity(unchecked) private(set) var bytes: UnsafeMutableRawPointer
     @exclusivity(unchecked) private(set) var capacity: Int
     @exclusivity(unchecked) private(set) var count = BatchHeader.size
-    /// Holds something that is synced in every mode.
+    /// True when the batch has something that is synced in every mode.
     var mustSync = false
-    /// The last append in it.
+    /// The position of the last append in the batch.
     @exclusivity(unchecked) var lastPosition: LogPosition = 0
-    /// Assigned when it is closed.
+    /// The batch's number, assigned when it is closed.
     private(set) var number: UInt64 = 0
 
     init(segment: SegmentIdentity, offset: UInt32, beginsSegment: Bool) {
@@ -34,7 +34,7 @@ final class LogBuffer: @unchecked Sendable {
     /// Where the next batch will begin.
     var end: UInt32 { offset + UInt32(BatchHeader.extent(of: records)) }
 
-    /// Room for a record of this length; the caller writes it there and then calls `commit`.
+    /// Returns room for a record of this length. The caller writes the record there and then calls `commit`.
     @inline(__always)
     func room(_ length: Int) -> UnsafeMutableRawPointer {
         if capacity - count < length + BatchHeader.trailerSize + 8 { grow(length) }
@@ -49,7 +49,7 @@ final class LogBuffer: @unchecked Sendable {
         return location
     }
 
-    /// Writes the header and the trailer; nothing is added from here on.
+    /// Writes the header and the trailer; nothing is added afterwards.
     /// - Parameter synced: the last batch known to be on disk.
     func close(number: UInt64, synced: UInt64) {
         self.number = number
@@ -61,7 +61,7 @@ final class LogBuffer: @unchecked Sendable {
         (bytes + padding).initializeMemory(as: UInt8.self, repeating: 0, count: extent - padding)
     }
 
-    /// All that is to be written; only of a closed batch.
+    /// The bytes to write, of a closed batch.
     var closed: UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(start: bytes, count: BatchHeader.extent(of: records))
     }

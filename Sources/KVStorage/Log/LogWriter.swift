@@ -1,23 +1,24 @@
 import DequeModule
 import KVCore
 
-/// Where appends gather until a commit takes them: which batch they fall into, and where it will lie.
+/// The batches that appends gather in until a commit takes them, and their places in the log.
 struct LogWriter {
     /// Bytes of records after which a batch is closed and the next begun.
     static let maximumBatch = 4 << 20
 
-    /// Begun and still open, if anything was appended since the last was closed.
+    /// The open batch, if there was an append since the last one was closed.
     private(set) var open: LogBuffer?
-    /// Full, waiting for a commit.
+    /// The full batches that wait for a commit.
     private var full: Deque<LogBuffer> = []
     private(set) var inFlight: LogBuffer?
     /// Where the next batch begins; segment 0 before the first.
     private(set) var tail: Location
-    /// Where the tail's segment begins to count against its limit: after its header and the partitions' states.
+    /// Where the data of the tail's segment begins: after its header and the partitions' states. Only data counts
+    /// against the limit.
     private var dataStart: UInt32
-    /// Whether the tail's segment still lacks the states of the partitions.
+    /// True while the tail's segment lacks the states of the partitions.
     private(set) var needsStates: Bool
-    /// Whether the next batch begins a segment however short the tail's is.
+    /// True when the next batch begins a segment, however short the tail's is.
     private var endsSegment = false
     private let limit: UInt32
     private let store: UUID128
@@ -37,7 +38,7 @@ struct LogWriter {
         self.nextBatch = nextBatch
     }
 
-    /// Whether a batch is open that appends can go to.
+    /// True when there is an open batch with room for appends.
     @inline(__always)
     var hasRoom: Bool {
         guard let open else { return false }
@@ -47,8 +48,8 @@ struct LogWriter {
     var pendingBytes: Int { (open?.records ?? 0) + full.reduce(inFlight?.records ?? 0) { $0 + $1.records } }
     var hasPending: Bool { open != nil || !full.isEmpty }
 
-    /// Begins a batch where there is no room in the open one. Where `needsStates` holds after it, the states of the
-    /// partitions come first, and then `statesAppended`.
+    /// Begins a batch. When `needsStates` is true afterwards, the caller appends the states of the partitions first,
+    /// and then calls `statesAppended`.
     mutating func begin() {
         if let open {
             full.append(open)
@@ -65,7 +66,7 @@ struct LogWriter {
         open = LogBuffer(segment: identity(tail.segment), offset: tail.offset, beginsSegment: begins)
     }
 
-    /// The next batch begins a segment.
+    /// Makes the next batch begin a segment.
     mutating func endSegment() { endsSegment = true }
 
     mutating func statesAppended() {
@@ -75,7 +76,7 @@ struct LogWriter {
 
     func identity(_ number: UInt32) -> SegmentIdentity { SegmentIdentity(store: store, shard: shard, number: number) }
 
-    /// The batch that the next commit writes; nil where there is none, or one is under way.
+    /// Takes the batch that the next commit writes; nil when there is none or a commit is under way.
     mutating func take(synced: UInt64) -> LogBuffer? {
         guard inFlight == nil else { return nil }
         guard let next = full.popFirst() ?? closeOpen() else { return nil }
@@ -85,10 +86,10 @@ struct LogWriter {
         return next
     }
 
-    /// The commit is done: the batch is on disk and no longer here.
+    /// Removes the batch of the commit that has completed: it is on disk.
     mutating func landed() { inFlight = nil }
 
-    /// A batch that is not on disk yet and holds this location.
+    /// The batch that holds this location and is not on disk yet.
     func pending(_ location: Location) -> LogBuffer? {
         if let open, holds(open, location) { return open }
         if let inFlight, holds(inFlight, location) { return inFlight }

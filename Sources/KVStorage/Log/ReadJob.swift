@@ -1,6 +1,6 @@
 import KVCore
 
-/// A read that would have blocked the event loop. To be run on a storage thread; its result goes to
+/// A read that would have blocked the event loop. Run it on a storage thread and give its result to
 /// `LogStore.completed`.
 package struct ReadJob: Sendable {
     package let ticket: ReadTicket
@@ -34,7 +34,7 @@ package struct ReadResult: Sendable {
     let outcome: Result<Record, StoreError>
 }
 
-/// A read that has come back from the disk, to be given to the machine.
+/// A read that has completed, to be given to the machine.
 package struct LoadedRead: Sendable {
     package let ticket: ReadTicket
     package let value: LoadedValue

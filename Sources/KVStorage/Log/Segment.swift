@@ -1,28 +1,28 @@
-/// One file of the log, and what is worth knowing about its contents without reading them.
+/// One file of the log, and what the store knows about its contents without reading them.
 final class Segment {
     let number: UInt32
-    /// Nil until its first batch is written.
+    /// Nil until the segment's first batch is written.
     var file: (any File)?
-    /// Where the written batches end; final once it is sealed.
+    /// Where the written batches end; final once the segment is sealed.
     var end: UInt64 = 0
-    /// Nothing more will be written to it.
+    /// True when nothing more will be written to the segment.
     var isSealed = false
     var hasSidecar = false
-    /// Some of its bytes are not what was written: it is emptied record by record, and never read as a whole.
+    /// True when some of its bytes are not what was written: it is emptied record by record and never read as a whole.
     var isDamaged = false
-    /// All of its records that could be read lie elsewhere now.
+    /// True when all of its records that could be read lie elsewhere now.
     var isEmptied = false
-    /// Bytes of all its records of keys.
+    /// Bytes of all its values and tombstones.
     @exclusivity(unchecked) var total = 0
-    /// Bytes of those that the index refers to.
+    /// Bytes of the records that the index refers to.
     @exclusivity(unchecked) var live = 0
-    /// Bytes of purged tombstones: nobody refers to them, but they may hide older records in older segments.
+    /// Bytes of purged tombstones: nothing refers to them, but they may hide older records in older segments.
     var suppressors = 0
 
     init(number: UInt32) { self.number = number }
 }
 
-/// The segments by number. Numbers only grow; merged ones leave holes.
+/// The segments by number. Numbers only grow; removed segments leave holes.
 struct SegmentTable {
     private var base: UInt32 = 0
     private var segments: [Segment?] = []

@@ -1,8 +1,8 @@
-/// One look at how full the volume is. To be run on a storage thread; its result goes to `LogStore.completed`.
+/// A measurement of the volume's free space. Run it on a storage thread and give its result to `LogStore.completed`.
 package struct SpaceJob: Sendable {
     let fileSystem: any FileSystem
     let directory: String
-    /// What had been written since the measurement before, when this one was begun.
+    /// The bytes written between the previous measurement and the start of this one.
     let writtenBefore: UInt64
 
     /// Blocks.
@@ -12,7 +12,7 @@ package struct SpaceJob: Sendable {
 }
 
 package struct SpaceResult: Sendable {
-    /// Nil where the volume did not say.
+    /// Nil when the measurement failed.
     let space: VolumeSpace?
     let writtenBefore: UInt64
 }

@@ -1,14 +1,14 @@
 import KVCore
 
-/// A small step of what the store does for itself: writing a sidecar, merging a segment, removing one. To be run on a
-/// storage thread; its result goes to `LogStore.completed`.
+/// A small step of the store's maintenance: writing a sidecar, merging a segment, removing one. Run it on a storage
+/// thread and give its result to `LogStore.completed`.
 package struct MaintenanceJob: Sendable {
     enum Task: Sendable {
         case merge(SegmentCursor)
         case index(SidecarWriter)
         case empty(RecordsJob, next: Emptying?)
         case remove(SegmentRemoval)
-        /// Nothing is to be done on a storage thread.
+        /// Ends the newest segment. There is nothing to do on a storage thread.
         case seal
     }
 
@@ -36,9 +36,9 @@ package struct MaintenanceJob: Sendable {
 package struct MaintenanceResult: Sendable {
     enum Outcome: Sendable {
         case merged(SegmentCursor.Progress)
-        /// Nil when the sidecar is complete.
+        /// The writer to go on with; nil when the sidecar is complete.
         case indexed(SidecarWriter?)
-        /// What was found of each record, and how far that goes.
+        /// The bytes of each record, and where to go on.
         case emptied(RecordsJob, [[UInt8]?], next: Emptying?)
         case removed
         /// The next batch may begin a segment.

@@ -5,7 +5,7 @@ struct SegmentCursor: Sendable {
     /// The records of one batch.
     struct Piece: Sendable {
         var bytes: [UInt8]
-        /// Where they begin in the segment.
+        /// Where the records begin in the segment.
         var offset: UInt32
     }
 
@@ -19,10 +19,10 @@ struct SegmentCursor: Sendable {
     let path: String
     let segment: SegmentIdentity
     let end: UInt64
-    /// Bytes to read in one step; at least one batch.
+    /// The bytes to read in one step; at least one batch is read.
     let step: Int
     var offset = UInt64(SegmentHeader.size)
-    /// The number of the batch there; nil before the first.
+    /// The number of the batch at `offset`; nil before the first.
     var batch: UInt64?
 
     func records() throws(StoreError) -> Progress {
@@ -33,7 +33,7 @@ struct SegmentCursor: Sendable {
         return Progress(pieces: pieces, next: next)
     }
 
-    /// Reads on, and gives `body` each batch; nil at the end.
+    /// Reads a step, calls `body` with each batch, and returns where to go on; nil at the end.
     func read(_ body: (BatchReader.Batch) -> Void) throws(StoreError) -> SegmentCursor? {
         var reader = BatchReader(file, segment, from: offset, to: end, expected: try firstBatch(), window: step)
         while reader.offset - offset < UInt64(step) {

@@ -1,6 +1,6 @@
 import KVCore
 
-/// Removes a segment that nothing refers to any more. What took its place is synced first.
+/// Removes a segment that nothing refers to any more. The records that replaced its own are synced first.
 struct SegmentRemoval: Sendable {
     let fileSystem: any FileSystem
     let directory: String
@@ -8,8 +8,7 @@ struct SegmentRemoval: Sendable {
     let shard: UInt16
     let number: UInt32
     let hasSidecar: Bool
-    /// The newest segment, where it holds something that is written but not synced and that this segment's records
-    /// gave way to.
+    /// The newest segment, if it has written but unsynced records that replaced this segment's.
     let unsynced: (any File)?
 
     func run() throws(StoreError) {

@@ -1,8 +1,8 @@
 import KVCore
 
-/// Writes the sidecar of a sealed segment, a step at a time, under a temporary name until it is complete.
+/// Writes the sidecar of a sealed segment, step by step, under a temporary name until it is complete.
 ///
-/// It may be lost in a crash at any point: then the next start reads the segment itself.
+/// A crash may lose it at any point: the next start then reads the segment itself.
 struct SidecarWriter: Sendable {
     var cursor: SegmentCursor
     let fileSystem: any FileSystem
@@ -19,7 +19,7 @@ struct SidecarWriter: Sendable {
         self.directory = directory
     }
 
-    /// Nil when the sidecar is complete.
+    /// Writes a step, and returns the writer to go on with; nil when the sidecar is complete.
     func step() throws(StoreError) -> SidecarWriter? {
         var next = self
         return try next.advance() ? next : nil

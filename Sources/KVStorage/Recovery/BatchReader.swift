@@ -6,7 +6,7 @@ struct BatchReader {
         var header: BatchHeader
         /// Where the header is.
         var offset: UInt64
-        /// All records, checked, one after another; valid until the next call.
+        /// All records, checked, one after another; valid until the next call of `next`.
         var records: UnsafeRawBufferPointer
 
         /// Calls `body` with each record and where it begins in the segment.
@@ -24,7 +24,7 @@ struct BatchReader {
         case batch(Batch)
         /// Nothing is left before the limit.
         case end
-        /// What follows is not the batch that is expected: the end of what was written, or damage.
+        /// What follows is not the expected batch: the end of what was written, or damage.
         case stop(String)
     }
 
@@ -34,7 +34,7 @@ struct BatchReader {
     let limit: UInt64
     /// Where the next batch begins.
     private(set) var offset: UInt64
-    /// The number that it must have.
+    /// The number that the next batch must have.
     private(set) var expected: UInt64
     private let window: ReadWindow
 
@@ -77,7 +77,7 @@ struct BatchReader {
         return .batch(Batch(header: header, offset: offset, records: records))
     }
 
-    /// Where the first record begins that is not what was written; nil if all are.
+    /// The offset of the first record that is not what was written; nil if all are good.
     static func firstBad(_ records: UnsafeRawBufferPointer) -> Int? {
         var place = 0
         while place < records.count {
@@ -104,8 +104,8 @@ final class ReadWindow {
 
     deinit { buffer.deallocate() }
 
-    /// `length` bytes from `offset`, or as many as the file has; valid until the next call. The caller bounds `length`
-    /// by the file's own.
+    /// Returns `length` bytes from `offset`, or as many as the file has; valid until the next call. The caller makes
+    /// sure that `length` is at most the file's size.
     func bytes(_ offset: UInt64, _ length: Int) throws(FileError) -> UnsafeRawBufferPointer {
         if offset < start || offset + UInt64(length) > start + UInt64(count) {
             if length > buffer.count {

@@ -1,11 +1,12 @@
 import KVCore
 
-/// Entries of one segment on their way into the catalog, handed on partition by partition.
+/// Entries of one segment on their way into the catalog, grouped by partition.
 ///
-/// In the order of the log each one would find another partition's index, and wait for memory at every step. Grouped,
-/// an index stays in the processor's cache for hundreds of them: that is what a start with many keys consists of.
+/// In the order of the log, each entry would belong to another partition's index and wait for memory at every step.
+/// Grouped, an index stays in the processor's cache for hundreds of entries. Most of a start with many keys is spent
+/// here.
 struct EntryGroup {
-    /// Bytes of entries after which they are handed on.
+    /// Bytes of entries after which the group is full.
     private static let limit = 16 << 20
 
     private var bytes: [UInt8] = []
@@ -24,7 +25,7 @@ struct EntryGroup {
         bytes.append(contentsOf: entry.bytes)
     }
 
-    /// Calls `body` with every entry, and is empty then.
+    /// Calls `body` with every entry, and empties the group.
     mutating func drain(_ body: (SidecarEntry) -> Void) {
         bytes.withUnsafeBytes { bytes in
             for number in sorted() {
@@ -41,7 +42,7 @@ struct EntryGroup {
         partitions.append(partition.raw)
     }
 
-    /// The entries' numbers, by partition, in their order within each: a counting sort.
+    /// The entries' numbers in order of their partitions, stable within each: a counting sort.
     private func sorted() -> [UInt32] {
         guard let last = partitions.max() else { return [] }
         var starts = [Int](repeating: 0, count: Int(last) + 2)

@@ -1,15 +1,15 @@
 import KVCore
 
 extension LogStore {
-    /// Opens a store, or begins one where the directory is empty.
+    /// Opens a store, or creates one when the directory is empty.
     ///
-    /// Reads the newest segment and the sidecars of the others, from the newest to the oldest: then most records that
-    /// have been overwritten meet their successor already, and cost only a look-up. Cuts off what a crash left
-    /// unfinished at the end of the newest segment. Everything found is synced before the store is handed out: what a
-    /// process wrote and a power loss could still take must not be served as durable.
+    /// Reads the newest segment, and the sidecars of the others from the newest to the oldest: an overwritten record
+    /// then mostly meets its successor in the index already, and costs only a lookup. Cuts off what a crash left
+    /// unfinished at the end of the newest segment. Syncs everything found before the store is returned: what a process
+    /// wrote and a power loss could still take must not be served as durable.
     ///
-    /// Blocks. The caller holds the lock on the data directory, and then calls `IdentityFile.note`.
-    /// - Parameter identity: keeps the store's manifest, what it must find again. Nil: nothing is expected.
+    /// Blocks. The caller holds the lock on the data directory, and calls `IdentityFile.note` afterwards.
+    /// - Parameter identity: keeps the store's manifest, which says what must be found. Nil: nothing is expected.
     package static func open(
         _ options: StoreOptions, fileSystem: any FileSystem = SystemFileSystem(), identity: IdentityFile? = nil
     ) throws(StoreError) -> LogStore {
@@ -24,7 +24,7 @@ struct Recovery {
     let fileSystem: any FileSystem
     let identity: IdentityFile?
     let catalog: Catalog
-    /// Nil where nothing is known.
+    /// Nil when nothing is known.
     private var manifest: Manifest?
     private var numbers: [UInt32] = []
     private var sidecars: Set<UInt32> = []
@@ -101,7 +101,7 @@ struct Recovery {
         SegmentIdentity(store: options.store, shard: options.shard, number: number)
     }
 
-    /// Nil where the header is damaged; throws where it is that of something else.
+    /// The segment's header; nil when it is damaged. Throws when it is another segment's or format's.
     private func header(_ number: UInt32, _ file: any File) throws(StoreError) -> SegmentHeader? {
         let window = ReadWindow(file: file, size: 4096)
         let bytes = try storing { () throws(FileError) in try window.bytes(0, SegmentHeader.size) }
@@ -136,7 +136,7 @@ struct Recovery {
             if hasBatches || manifest?.contains(number) ?? false {
                 throw .damaged(file: name, offset: 0, detail: "the segment's header is not what was written")
             }
-            // The crash came while it was being created: it never held anything.
+            // The crash came while the segment was being created: it never held anything.
             let (fileSystem, directory) = (fileSystem, options.directory)
             try storing { () throws(FileError) in
                 try fileSystem.unlink(name)
@@ -164,7 +164,7 @@ struct Recovery {
                 let check = TailCheck(file: file, segment: segmentIdentity(number), size: size)
                 verdict = try check.verdict(reader.offset, expected: reader.expected)
             }
-            // No crash takes back what is known to have been on disk.
+            // A crash cannot take back what is known to have been on disk.
             if let manifest, reader.expected <= manifest.batch { verdict = .damaged }
             if verdict == .torn {
                 try file.truncate(to: reader.offset)
@@ -186,7 +186,7 @@ struct Recovery {
         return newest
     }
 
-    /// A segment is noted in the identity file before its first batch is written, so that file is never behind the log.
+    /// Checks that the identity file is not behind the log: a segment is noted in it before its first batch is written.
     private func checkIdentity(_ number: UInt32, isEmpty: Bool) throws(StoreError) {
         guard let identity, let manifest, number > manifest.newest, !isEmpty || number > manifest.newest + 1
         else { return }
@@ -195,7 +195,7 @@ struct Recovery {
             detail: "it knows nothing of \(path(FileName.segment(number))), which was written after it")
     }
 
-    /// Why it stopped, unless it was at the end.
+    /// Reads all batches and returns why it stopped; nil if it reached the end.
     private func readBatches(_ reader: inout BatchReader, into segment: Segment) throws(FileError) -> String? {
         var group = EntryGroup()
         defer { recover(&group, into: segment) }
@@ -220,7 +220,7 @@ struct Recovery {
 
     // MARK: Sealed segments
 
-    /// - Parameter following: the header of the next segment that is there.
+    /// - Parameter following: the header of the next segment that exists.
     private func readSealed(_ number: UInt32, _ following: SegmentHeader) throws(StoreError) -> SegmentHeader {
         let file = try open(number, .readWrite)
         let size = try storing { () throws(FileError) in try file.size() }
@@ -244,7 +244,7 @@ struct Recovery {
         return header
     }
 
-    /// Nil where there is none, or it is damaged.
+    /// Reads the sidecar; nil when there is none or it is damaged.
     private func readSidecar(_ number: UInt32, _ segment: Segment) throws(StoreError) -> SidecarTotals? {
         guard sidecars.contains(number) else { return nil }
         let (fileSystem, path) = (fileSystem, path(FileName.sidecar(number)))
@@ -256,7 +256,7 @@ struct Recovery {
                 if group.isFull { recover(&group, into: segment) }
             }
             recover(&group, into: segment)
-            // A new one is written in its place, under a temporary name and then renamed.
+            // A new one will be written under a temporary name and then renamed to this one.
             if totals == nil { try fileSystem.unlink(path) }
             return totals
         } catch {

@@ -1,12 +1,12 @@
 import KVCore
 
-/// Reads a sidecar. It is only a copy: whatever is wrong with it, the segment itself is read instead.
+/// Reads a sidecar. It is only a copy: if anything is wrong with it, the segment itself is read instead.
 struct SidecarReader {
     let file: any File
     let segment: SegmentIdentity
 
-    /// Calls `body` with every entry, block by block as each is found good.
-    /// - Returns: nil where the sidecar is damaged; what `body` was given is right all the same, but not all there is.
+    /// Calls `body` with every entry, block by block, as each is found good.
+    /// - Returns: nil when the sidecar is damaged. The entries that `body` was given are right, but there may be more.
     func read(_ body: (SidecarEntry) -> Void) throws(FileError) -> SidecarTotals? {
         let size = try file.size()
         let window = ReadWindow(file: file, size: ReadWindow.defaultSize)

@@ -1,16 +1,16 @@
 /// Tells what a crash leaves at the end of the newest segment from damage.
 ///
-/// What was never synced may be there whole, in part, or not at all, and is cut off: nobody was told that it is
-/// durable. What had been synced and is bad is damage. Three observations tell them apart, where the log stops making
-/// sense:
+/// Batches that were never synced may be there whole, in part, or not at all, and are cut off: no client was told that
+/// they are durable. A bad batch that had been synced is damage. Three observations tell the two apart at the point
+/// where the log stops making sense:
 ///
 /// 1. A later batch says that the bad one had been synced before it: damage.
-/// 2. Sectors that were never written read as zeros, because the file was extended by zeros: if a part of the bad batch
-///    that lies in one sector is all zero, or its last byte is, it was never written completely: a crash.
+/// 2. Sectors that were never written read as zeros, because the file was extended by zeros. If a part of the bad batch
+///    that lies in one sector is all zero, or its last byte is, the batch was never written completely: a crash.
 /// 3. Otherwise every sector was written, and something changed afterwards: damage.
 struct TailCheck {
     enum Verdict: Equatable {
-        /// Nothing but zeros follow.
+        /// Only zeros follow.
         case clean
         case torn
         case damaged
@@ -23,7 +23,7 @@ struct TailCheck {
     let size: UInt64
 
     /// - Parameters:
-    ///   - offset: where the batch `expected` should begin and does not, or is bad.
+    /// - offset: where the batch `expected` should begin; it is missing or bad.
     func verdict(_ offset: UInt64, expected: UInt64) throws(FileError) -> Verdict {
         let scan = try scan(from: offset, expected: expected)
         if scan.laterSynced { return .damaged }
@@ -31,7 +31,7 @@ struct TailCheck {
         return try looksTorn(offset) ? .torn : .damaged
     }
 
-    /// Whether any batch of this segment can be made out at all.
+    /// True when any batch of this segment can be found at all.
     func hasBatches() throws(FileError) -> Bool {
         try scan(from: 0, expected: 0).laterSynced
     }
@@ -85,7 +85,8 @@ struct TailCheck {
         return hasEmptySector(written, at: offset, from: BatchHeader.size + bad)
     }
 
-    /// Whether what some sector holds of `bytes` (which begin at `offset` in the file) is all zero, from `place` on.
+    /// True when, from `place` on, the part of `bytes` in some sector is all zero. `bytes` begin at `offset` in the
+    /// file.
     private func hasEmptySector(_ bytes: UnsafeRawBufferPointer, at offset: UInt64, from place: Int) -> Bool {
         var place = place - Int((offset + UInt64(place)) % Self.sector)
         while place < bytes.count {
