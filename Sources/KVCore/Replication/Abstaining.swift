@@ -55,42 +55,26 @@ extension Replica {
     }
 
     func noteAbstention(of index: Int, _ leader: Leader) {
-        if !leader.progress[index].abstains {
-            leader.progress[index].abstains = true
-            leader.progress[index].isVerified = false
-            leader.progress[index].levelAt = nil
-            if leader.progress[index].comparison == nil { leader.progress[index].isCompared = false }
-        }
+        leader.progress[index].noteAbstention()
         // Of a leader that is not settled yet, and has a majority of whole copies, it is not to be counted.
         guard leader.isSettled || leader.hearsAll else { return }
         context.send(quorum.members[index], .replica(header(leader.ballot), .consult))
     }
 
-    /// A comparison has found nothing that the replica misses: it lacks nothing but what is on its way. Once that has
-    /// arrived it may be told that it is complete.
-    func comparedIncomplete(_ index: Int, _ leader: Leader) {
-        guard leader.progress[index].abstains else { return }
-        leader.progress[index].levelAt = leader.progress[index].isVerified ? leader.sequence : nil
-        leader.progress[index].toldComplete = nil
-    }
-
-    /// Tells a replica whose copy has been found level that it is complete, until it has heard it.
+    /// Tells a replica whose copy has been found level that it is complete, until it has heard it. It lacks nothing but
+    /// what was on its way then; once that has arrived it may be told.
     func considerComplete(_ index: Int, _ leader: Leader) {
-        let progress = leader.progress[index]
-        guard progress.abstains, let level = progress.levelAt, progress.isLevel,
-            progress.toldComplete.map({ now - $0 >= context.options.retry }) ?? true
-        else { return }
-        let isHere = leader.proposals.allSatisfy { proposal in
-            proposal.record.version.sequence > level || !proposal.isSent || proposal.accepted.contains(index)
+        guard let level = leader.progress[index].completeThrough(at: now, retry: context.options.retry) else { return }
+        let isHere = leader.log.proposals.allSatisfy { proposal in
+            proposal.sequence > level || !proposal.isSent || proposal.accepted.contains(index)
         }
         guard isHere else { return }
-        leader.progress[index].toldComplete = now
+        leader.progress[index].noteToldComplete(at: now)
         context.send(quorum.members[index], .replica(header(leader.ballot), .complete))
     }
 
     func receiveCompleted(_ header: PartitionHeader, from node: NodeNumber) {
         guard let leader, header.ballot == leader.ballot, let index = quorum.index(of: node) else { return }
-        leader.progress[index].abstains = false
-        leader.progress[index].levelAt = nil
+        leader.progress[index].noteComplete()
     }
 }

@@ -105,10 +105,8 @@ extension Replica {
     }
 
     private func isChosen(_ answer: WaitingAnswer, _ leader: Leader) -> Bool {
-        guard answer.request.command.isOfPartition else { return answer.base == 0 || leader.isChosen(answer.base) }
-        guard answer.base >= leader.base else { return true }
-        let count = min(answer.base - leader.base + 1, UInt64(leader.proposals.count))
-        return leader.proposals.prefix(Int(count)).allSatisfy(\.isChosen)
+        guard answer.request.command.isOfPartition else { return answer.base == 0 || leader.log.isChosen(answer.base) }
+        return leader.log.areChosen(through: answer.base)
     }
 
     func loadedAnswer(_ ballot: Ballot, id: UInt64, _ value: LoadedValue) {

@@ -19,9 +19,7 @@ extension Replica {
         for index in quorum.members.indices where equal.contains(index) {
             // Of one that holds something else under the same versions the leaves are compared as well.
             if let contents = candidate.roots[index]?.contents, contents != own.contents { continue }
-            leader.progress[index].isCompared = true
-            leader.progress[index].isVerified = true
-            leader.progress[index].comparedSince = now
+            leader.progress[index].equalsLeader(at: now)
         }
         // One that is to lose the partition need not wait before it transfers leadership.
         if quorum.isJoint { leader.nextTransfer = now }
@@ -41,7 +39,7 @@ extension Replica {
         if !isSettled { beginSettling() }
         repropose(candidate.unfinished.proposals, leader)
         for request in candidate.unfinished.requests.takeAll() { submit(request) }
-        if quorum.isJoint { mend(leader) }
+        if quorum.isJoint { repair(leader) }
     }
 
     /// Tells the replicas at once, rather than with the next summary.
@@ -68,7 +66,7 @@ extension Replica {
         endLeadership(leader)
         var unfinished = Unfinished()
         unfinished.requests.append(leader.held.takeAll(), as: .electing)
-        for proposal in leader.proposals where !proposal.isChosen { unfinished.proposals += proposal.unfinished }
+        for proposal in leader.log.proposals where !proposal.isChosen { unfinished.proposals += proposal.unfinished }
         unfinished.requests.append(leader.answers.takeAll(), as: .electing)
         for key in leader.backlogs.keys.sorted() {
             unfinished.requests.append(leader.backlogs[key]?.requests.takeAll() ?? [], as: .electing)
@@ -86,9 +84,9 @@ extension Replica {
         if leader.transfer != nil { context.transfers -= 1 }
         for index in leader.progress.indices {
             endComparison(with: index, leader)
-            forgetSent(to: index, leader)
+            giveUpRepairs(to: index, leader)
         }
-        for proposal in leader.proposals {
+        for proposal in leader.log.proposals {
             context.proposedBytes -= proposal.bytes
             leaveWindows(proposal)
         }
@@ -101,13 +99,13 @@ extension Replica {
         guard let leader else { return }
         endLeadership(leader)
         if let hint, hint != context.me { sawLeader(hint) }
-        let firstUnsent = leader.unsent.first ?? .max
-        for proposal in leader.proposals where !proposal.isChosen {
-            for case let request? in proposal.carried.map(\.request) {
+        let firstUnsent = leader.log.firstUnsent ?? .max
+        for proposal in leader.log.proposals where !proposal.isChosen {
+            for case let request? in proposal.reproposed.map(\.request) {
                 context.finish(request, .unknown(.leaderLost))
             }
             guard let request = proposal.request else { continue }
-            if proposal.record.version.sequence < firstUnsent {
+            if proposal.sequence < firstUnsent {
                 context.finish(request, .unknown(.leaderLost))
             } else {
                 context.turnAway(request, hint: hint)
@@ -181,7 +179,7 @@ extension Replica {
         if !leader.backlogs.isEmpty, leader.backlogs[request.key] != nil {
             leader.backlogs[request.key]?.requests.append(request, as: .evaluating)
         } else if case .get = request.command, leader.isSettled, leader.recoveries.isEmpty,
-            leader.inFlight.isEmpty || leader.inFlight[request.key] == nil
+            !leader.log.isInFlight(request.key)
         {
             readChosen(request, leader)
         } else if let obstacle = evaluate(request, loaded: nil, keyIsKnown: keyIsKnown, leader) {
@@ -193,7 +191,7 @@ extension Replica {
     /// majority, of a key that is not under change. Nil where there is no such answer.
     func answerAtOnce(_ request: Request) -> Outcome? {
         guard quorum.members.count == 1, let leader, leader.isSettled, leader.transfer == nil,
-            leader.inFlight.isEmpty || leader.inFlight[request.key] == nil,
+            !leader.log.isInFlight(request.key),
             leader.backlogs.isEmpty, leader.recoveries.isEmpty
         else { return nil }
         switch context.store.readAtOnce(partition, request.key, request.hash) {
@@ -233,7 +231,7 @@ extension Replica {
         guard let head, lacksTombstone(head, leader) else { return 0 }
         context.decide(.tombstoneExpired)
         propose(key, .tombstone, leader)
-        return leader.sequence
+        return leader.log.last
     }
 
     func lacksTombstone(_ head: RecordHead, _ leader: Leader) -> Bool {
@@ -260,11 +258,11 @@ extension Replica {
     /// Judges a request on its key's latest record, unless that must be recovered first; returns what it must wait
     /// for. `loaded` is a record of the key, read from disk some time ago.
     func evaluate(_ request: Request, loaded: Record?, keyIsKnown: Bool, _ leader: Leader) -> Obstacle? {
-        let base = leader.inFlight[request.key] ?? 0
+        let base = leader.log.inFlight(request.key) ?? 0
         var latest: RecordHead?
         var record: Record?
         var ground = Expiry.never
-        if let proposal = leader.proposal(base) {
+        if let proposal = leader.log[base] {
             guard mayEvaluate(request.command, on: proposal) else {
                 context.decide(.awaitExpiring)
                 return .inFlight
@@ -332,7 +330,7 @@ extension Replica {
     }
 
     private func waitForRecord(_ request: Request, base: UInt64, _ leader: Leader) {
-        if let proposal = leader.proposal(base) {
+        if let proposal = leader.log[base] {
             return wait(request, .found(proposal.record), base: base, leader)
         }
         switch context.store.read(partition, request.key, request.hash) {
@@ -361,7 +359,7 @@ extension Replica {
     /// When the proposal that an answer is based on stops being there; never where it is not, or is a whole
     /// partition's.
     private func expiryInFlight(_ request: Request, base: UInt64, _ leader: Leader) -> Expiry {
-        guard !request.command.isOfPartition, let head = leader.proposal(base)?.record.head else { return .never }
+        guard !request.command.isOfPartition, let head = leader.log[base]?.record.head else { return .never }
         return head.isPresent(at: context.now.wall) ? head.expiry : .never
     }
 }

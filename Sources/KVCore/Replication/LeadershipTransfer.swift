@@ -41,7 +41,7 @@ extension Replica {
             return giveUpTransfer(leader)
         }
         guard leader.isAtRest, let index = quorum.index(of: transfer.target),
-            leader.proposals.allSatisfy({ !$0.isSent || $0.accepted.contains(index) }),
+            leader.log.proposals.allSatisfy({ !$0.isSent || $0.accepted.contains(index) }),
             transfer.sent.map({ now - $0 >= context.options.retry }) ?? true
         else { return }
         leader.transfer?.sent = now
@@ -122,7 +122,7 @@ extension Replica {
         sendSkipped(leader)
         resendProposals(leader)
         resendSettling(leader)
-        mend(leader)
+        repair(leader)
         retire(leader)
         considerReadiness(leader)
         considerPurge(leader)

@@ -19,9 +19,7 @@ extension Replica {
             prefix: query.prefix, after: query.after, limit: max(limits.listingWindow, query.limit + 1),
             bytes: limits.listingWindowBytes)
         // The store does not hold them yet.
-        for sequence in leader.unsent {
-            if let proposal = leader.proposal(sequence) { page.offer(proposal.key) }
-        }
+        leader.log.forEachUnsentKey { page.offer($0) }
         leader.listings.begin(KeyWalk(page: page))
         context.isListing(partition)
     }
@@ -98,7 +96,7 @@ extension Replica {
         if keys.count > limit { keys.removeLast() }
         if !more, first == 0 { leader.listings.drop(index) }
         // A key under change is listed or not as the change will have it, once that is chosen.
-        wait(request, .listed(keys: keys, more: more), base: leader.sequence, leader)
+        wait(request, .listed(keys: keys, more: more), base: leader.log.last, leader)
     }
 
     func executeCount(_ request: Request, _ leader: Leader) {
@@ -108,12 +106,11 @@ extension Replica {
         var count = context.store.usage(partition).keys
         // What was proposed in this tick the store does not hold yet. It may be more than changes under way: a record
         // that an earlier leader had acknowledged, and that this one has just found and proposed again.
-        for sequence in leader.unsent {
-            guard let proposal = leader.proposal(sequence), !proposal.isSuperseded else { continue }
+        leader.log.forEachUnsent { proposal in
             if context.store.head(partition, proposal.key)?.isTombstone == false { count -= 1 }
             if proposal.record.value != nil { count += 1 }
         }
-        wait(request, .counted(count), base: leader.sequence, leader)
+        wait(request, .counted(count), base: leader.log.last, leader)
     }
 
     /// Puts tombstones above what has expired in the partition, up to `maximumTombstoned`; the rest is left to be
@@ -123,8 +120,7 @@ extension Replica {
         if context.store.expiringRecords(partition) > 0 {
             context.store.forEach(partition) { key, head in if lacksTombstone(head, leader) { expired.append(key) } }
         }
-        for sequence in leader.unsent {
-            guard let proposal = leader.proposal(sequence), !proposal.isSuperseded else { continue }
+        leader.log.forEachUnsent { proposal in
             if lacksTombstone(proposal.record.head, leader) { expired.append(proposal.key) }
         }
         tombstone(expired.sorted().prefix(context.options.maximumTombstoned), leader)
@@ -132,7 +128,7 @@ extension Replica {
 
     /// What a key's newest proposal has, or else the store.
     func latestHead(_ key: Key, _ leader: Leader) -> RecordHead? {
-        guard let sequence = leader.inFlight[key], let proposal = leader.proposal(sequence) else {
+        guard let sequence = leader.log.inFlight(key), let proposal = leader.log[sequence] else {
             return context.store.head(partition, key)
         }
         return proposal.record.head

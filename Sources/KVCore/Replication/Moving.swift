@@ -1,6 +1,23 @@
 // How a leader sees a move through: repair brings the joining nodes level, and when they are, the next set may become
 // current.
 
+/// How far a leader has come in preparing the switch to the next replica set.
+struct MoveProgress {
+    /// Every record is on majorities of both sets, and this node is of the next.
+    private(set) var isReady = false
+    /// The proposal that marks readiness for later leaders; 0 before.
+    private(set) var mark: UInt64 = 0
+
+    var isMarked: Bool { mark != 0 }
+
+    mutating func noteMark(_ sequence: UInt64) {
+        assert(mark == 0, "readiness is marked once")
+        mark = sequence
+    }
+
+    mutating func becomeReady() { isReady = true }
+}
+
 extension Replica {
     /// Whether everything that this settled leader's copy holds is on a majority of the next set: each joining node
     /// holds it, and each other replica in touch, proved by a comparison of its own, and they are a majority. (A
@@ -23,16 +40,17 @@ extension Replica {
     /// both, and nothing less counts as chosen from then on. That holds for later leaders under this configuration too:
     /// they find the mark, which is chosen before the leader says that it is ready.
     func considerReadiness(_ leader: Leader) {
-        guard quorum.isJoint, !leader.isReady, quorum.stays(ownIndex) else { return }
-        guard !context.breaks(.settleBeforeSwitch) else { return leader.isReady = true }
+        guard quorum.isJoint, !leader.move.isReady, quorum.stays(ownIndex) else { return }
+        guard !context.breaks(.settleBeforeSwitch) else { return leader.move.becomeReady() }
         guard leader.transfer == nil else { return }
         guard nextSetIsLevel(leader) else { return context.decide(.levelBeforeSwitch) }
-        if leader.mark == 0 {
+        if !leader.move.isMarked {
             propose(readinessMark, .tombstone, leader)
-            leader.mark = leader.sequence
+            leader.move.noteMark(leader.log.last)
         }
-        guard leader.isChosen(leader.mark) else { return }
-        leader.isReady = true
+        guard leader.log.isChosen(leader.move.mark) else { return }
+        // Invariant 11: the mark is chosen only now that majorities of both sets hold the whole copy.
+        leader.move.becomeReady()
         context.effects.append(.notice(.ready(partition)))
     }
 
@@ -72,8 +90,8 @@ extension Replica {
         let usage = context.store.usage(partition)
         let total = UInt64(max(usage.bytes, 0)) &* UInt64(joiningNodes.count)
         return MoveReport(
-            partition: partition, changed: changed, sent: sent, total: max(total, sent), isReady: leader.isReady,
-            obstacle: leader.isReady ? nil : obstacle(leader))
+            partition: partition, changed: changed, sent: sent, total: max(total, sent), isReady: leader.move.isReady,
+            obstacle: leader.move.isReady ? nil : obstacle(leader))
     }
 
     private func obstacle(_ leader: Leader) -> MoveObstacle? {

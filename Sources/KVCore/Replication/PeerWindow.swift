@@ -36,29 +36,26 @@ extension Replica {
 
     /// Sends a proposal to the replica at `index`, or leaves it for when there is room.
     func send(_ proposal: Proposal, _ accept: PeerMessage, to index: Int, _ leader: Leader) {
-        guard leader.firstSkipped[index] == .max, windows[index].hasRoom(context.options) else {
+        guard leader.progress[index].firstSkipped == .max, windows[index].hasRoom(context.options) else {
             skip(proposal, index, leader)
             return
         }
         windows[index].add(proposal.bytes)
-        proposal.underway.insert(index)
+        proposal.enterWindow(of: index)
         context.send(quorum.members[index], accept)
     }
 
     private func skip(_ proposal: Proposal, _ index: Int, _ leader: Leader) {
         context.decide(.awaitWindow)
         // The room may be another partition's to free.
-        if leader.firstSkipped[index] == .max { windows[index].blocked.append(self) }
-        leader.firstSkipped[index] = min(leader.firstSkipped[index], proposal.record.version.sequence)
+        if leader.progress[index].skip(proposal.sequence) { windows[index].blocked.append(self) }
     }
 
     /// Sends the replica at `index` what did not fit, as far as it does now.
     func sendSkipped(to index: Int, _ leader: Leader) {
-        var sequence = leader.firstSkipped[index]
-        guard sequence != .max, context.isUp(quorum.members[index]) else { return }
-        sequence = max(sequence, leader.base)
-        leader.firstSkipped[index] = .max
-        while leader.firstSkipped[index] == .max, let proposal = leader.proposal(sequence) {
+        guard leader.progress[index].firstSkipped != .max, context.isUp(quorum.members[index]) else { return }
+        var sequence = max(leader.progress[index].takeSkipped(), leader.log.first)
+        while leader.progress[index].firstSkipped == .max, let proposal = leader.log[sequence] {
             sequence += 1
             guard proposal.isSent, !proposal.accepted.contains(index), !proposal.underway.contains(index) else {
                 continue
@@ -74,8 +71,7 @@ extension Replica {
 
     /// It is answered, or is not waited for any more.
     func leaveWindow(_ proposal: Proposal, _ index: Int) {
-        guard proposal.underway.contains(index) else { return }
-        proposal.underway.remove(index)
+        guard proposal.leaveWindow(of: index) else { return }
         let window = windows[index]
         window.remove(proposal.bytes)
         guard !window.blocked.isEmpty, window.hasRoom(context.options) else { return }
@@ -91,9 +87,9 @@ extension Replica {
 
     /// The connection that carried them is no more: they are sent over the next one.
     func leaveWindows(of index: Int, _ leader: Leader) {
-        for proposal in leader.proposals where proposal.isSent && !proposal.accepted.contains(index) {
+        for proposal in leader.log.proposals where proposal.isSent && !proposal.accepted.contains(index) {
             leaveWindow(proposal, index)
-            leader.firstSkipped[index] = min(leader.firstSkipped[index], proposal.record.version.sequence)
+            _ = leader.progress[index].skip(proposal.sequence)
         }
     }
 }

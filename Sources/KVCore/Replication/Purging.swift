@@ -5,6 +5,36 @@
 // at every replica, whatever becomes of the leader. Trees are compared at one floor only, and the lower one is raised
 // first.
 
+/// When a leader looks next for tombstones that may go, and for expired records.
+struct PurgeSchedule {
+    private var nextPurge: Instant
+    private var nextSweep: Instant
+    /// The leaf of the hash tree that the next sweep looks at.
+    private(set) var leaf = 0
+
+    init(now: Instant, options: ShardOptions) {
+        nextPurge = now + options.purge
+        nextSweep = now + options.sweep
+    }
+
+    /// Whether a purge is due; the next one is due after `interval`.
+    mutating func takePurge(at now: Instant, every interval: Nanoseconds) -> Bool {
+        guard now >= nextPurge else { return false }
+        nextPurge = now + interval
+        return true
+    }
+
+    /// Whether a sweep is due; the next one is due after `interval`.
+    mutating func takeSweep(at now: Instant, every interval: Nanoseconds) -> Bool {
+        guard now >= nextSweep else { return false }
+        nextSweep = now + interval
+        return true
+    }
+
+    /// Nothing that has expired is left in `leaf`: the next sweep looks at the next one.
+    mutating func endLeaf() { leaf = (leaf + 1) % HashTree.leafCount }
+}
+
 extension Replica {
     /// Everything up to `floor` was at every replica once, by the word of the leader that chose it.
     func raiseFloor(to floor: Version) {
@@ -20,8 +50,7 @@ extension Replica {
 
     func considerPurge(_ leader: Leader) {
         sweepExpired(leader)
-        guard now >= leader.nextPurge else { return }
-        leader.nextPurge = now + context.options.purge
+        guard leader.purge.takePurge(at: now, every: context.options.purge) else { return }
         guard context.store.usage(partition).tombstones > 0, leader.isSettled, !quorum.isJoint, leader.transfer == nil
         else { return }
         guard allHold(leader) else { return context.decide(.holdTombstones) }
@@ -62,18 +91,17 @@ extension Replica {
 
     /// Turns expired records into tombstones, some at a time, whether anybody asks for them or not.
     private func sweepExpired(_ leader: Leader) {
-        guard now >= leader.nextSweep else { return }
-        leader.nextSweep = now + context.options.sweep
+        guard leader.purge.takeSweep(at: now, every: context.options.sweep) else { return }
         guard leader.isSettled, leader.transfer == nil, majorityIsUp,
             context.store.expiringRecords(partition) > 0
         else { return }
         var expired: [Key] = []
         let wall = context.now.wall
-        context.store.forEach(partition, leaf: leader.sweepLeaf) { key, head, _ in
+        context.store.forEach(partition, leaf: leader.purge.leaf) { key, head, _ in
             if !head.isTombstone, head.expiry.hasPassed(at: wall) { expired.append(key) }
         }
         let isAll = expired.count <= context.options.maximumExpired
         tombstone(expired.sorted().prefix(context.options.maximumExpired), leader)
-        if isAll { leader.sweepLeaf = (leader.sweepLeaf + 1) % HashTree.leafCount }
+        if isAll { leader.purge.endLeaf() }
     }
 }

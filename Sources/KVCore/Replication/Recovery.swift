@@ -95,7 +95,7 @@ extension Replica {
     /// leader and a majority with it hold just that, it is chosen; where not, it is proposed again, under this ballot.
     private func resolve(_ key: Key, _ recovery: Recovery, _ leader: Leader) {
         let own = context.store.head(partition, key)
-        guard leader.inFlight[key] == nil, own?.version.ballot != leader.ballot else {
+        guard !leader.log.isInFlight(key), own?.version.ballot != leader.ballot else {
             return finishRecovery(key, leader)
         }
         var best = own?.version ?? .zero
@@ -134,7 +134,7 @@ extension Replica {
 
     func loadedToPropose(_ ballot: Ballot, _ key: Key, _ value: LoadedValue) {
         guard let leader, leader.ballot == ballot, leader.recoveries[key]?.isLoading == true else { return }
-        let isSuperseded = leader.inFlight[key] != nil || context.store.head(partition, key)?.version.ballot == ballot
+        let isSuperseded = leader.log.isInFlight(key) || context.store.head(partition, key)?.version.ballot == ballot
         // (A settled leader's copy is the truth, and no answer may take its place: it tries again when it can be read.)
         if case .damaged = value, !isSuperseded, !leader.isSettled { return restartRecovery(key, leader) }
         if case .record(let record) = value, !isSuperseded {
@@ -167,7 +167,7 @@ extension Replica {
                 context.finish(request, request.written(as: change.version))
             }
         } else {
-            leader.proposal(leader.sequence)?.carried = carried
+            leader.log.newest?.repropose(carried)
         }
     }
 

@@ -1,86 +1,20 @@
-import DequeModule
-
-/// How far behind its leader a replica is. (etcd's `tracker.Progress` is the model; without a log, what is missed is a
-/// set of keys, and past a bound the hash trees find them.)
-struct Progress {
-    /// Its tree has been compared with the leader's: what it misses is in `missed`, on its way, or in flight.
-    var isCompared = false
-    /// Since when.
-    var comparedSince: Instant?
-    /// A comparison has found nothing that it missed, but for what was changed meanwhile.
-    var isVerified = false
-    /// Keys it missed, at most `ShardOptions.maximumMissed` and those of one leaf.
-    var missed: Deque<Key> = []
-    /// Records sent to it again, by version.
-    var sent: [Version: Sent] = [:]
-    /// Records being read for it.
-    var loading = 0
-    var comparison: Comparison?
-    /// Bytes of keys and values sent to it again under this leader.
-    var bytesSent: UInt64 = 0
-    /// How many times in a row what was sent again found no answer: its disk may be full. Each doubles the pause.
-    var silence = 0
-
-    /// Its copy may lack records that it has acknowledged: see Abstaining.swift.
-    var abstains = false
-    /// It then lacks nothing but what is on its way, up to this proposal; and when it was told so.
-    var levelAt: UInt64?
-    var toldComplete: Instant?
-
-    /// As far as the leader knows it holds everything that is not in flight.
-    var isLevel: Bool { isCompared && missed.isEmpty && sent.isEmpty && loading == 0 && comparison == nil }
-
-    struct Sent {
-        let key: Key
-        let at: Instant
-        let bytes: Int
-    }
-
-    /// It may have lost what it had.
-    mutating func restart() {
-        isCompared = false
-        isVerified = false
-        abstains = false
-        levelAt = nil
-    }
-}
-
-/// One tree against another.
-struct Comparison {
-    var sent: Instant
-    /// The newest proposal when it began: what is newer may differ for being on its way.
-    let sequence: UInt64
-    /// Leaves still to be compared key by key; nil until the others' leaves have come.
-    var leaves: Deque<Int>?
-    /// Those of which the peer holds nothing at all, so that there is nothing to ask.
-    var empty: Set<Int> = []
-    /// It has found something that the peer missed.
-    var foundMissing = false
-    /// The next leaf waits until much of what the last ones showed is on its way.
-    var isPaused = false
-}
+// Repair: how a leader brings the other replicas level, by the keys that it knows they missed and by comparing hash
+// trees (Dynamo's anti-entropy).
 
 extension Replica {
+    /// The replica at `index` has not acknowledged the newest record of `key`, and is not waited for any more.
     func missed(_ key: Key, by index: Int, _ leader: Leader) {
-        guard leader.progress[index].isCompared || leader.progress[index].comparison != nil else { return }
-        if leader.progress[index].missed.count < context.options.maximumMissed {
-            leader.progress[index].missed.append(key)
-        } else {
-            // Too many to remember: find them by comparing, from the beginning.
-            endComparison(with: index, leader)
-            leader.progress[index].isCompared = false
-            leader.progress[index].isVerified = false
-            leader.progress[index].missed.removeAll()
-        }
+        guard !leader.progress[index].miss(key, limit: context.options.maximumMissed) else { return }
+        endComparison(with: index, leader)
     }
 
     /// One step towards level replicas: for every peer in touch, start a comparison or send some of what it missed.
-    func mend(_ leader: Leader) {
+    func repair(_ leader: Leader) {
         guard leader.isSettled else { return }
         for (index, member) in quorum.members.enumerated() where index != ownIndex {
             guard context.isUp(member) else {
                 endComparison(with: index, leader)
-                forgetSent(to: index, leader)
+                giveUpRepairs(to: index, leader)
                 continue
             }
             resendRepaired(to: index, leader)
@@ -91,39 +25,37 @@ extension Replica {
     }
 
     private func considerComparison(with index: Int, _ leader: Leader) {
-        if leader.progress[index].isLevel, wantsComparison(index, leader) { leader.progress[index].isCompared = false }
-        if !leader.progress[index].isCompared { compare(with: index, leader) }
-    }
-
-    /// Once more: to prove a copy level before anything rests on it, and now and then in case a disk has forgotten.
-    private func wantsComparison(_ index: Int, _ leader: Leader) -> Bool {
-        let isVerified = leader.progress[index].isVerified
-        guard let since = leader.progress[index].comparedSince, isVerified else { return !isVerified }
-        return now - since >= context.options.recompare
-    }
-
-    private func compare(with index: Int, _ leader: Leader) {
-        let peer = quorum.members[index]
-        if let comparison = leader.progress[index].comparison {
-            if comparison.isPaused { return compareNextLeaf(with: index, leader) }
-            guard now - comparison.sent >= context.options.retry else { return }
-        } else {
+        guard leader.progress[index].wantsComparison(at: now, every: context.options.recompare) else { return }
+        guard let comparison = leader.progress[index].comparison else {
+            let peer = quorum.members[index]
             guard context.comparisons[peer, default: 0] < context.options.maximumComparisons else { return }
             context.comparisons[peer, default: 0] += 1
-            leader.progress[index].comparison = Comparison(sent: now, sequence: leader.sequence)
+            leader.progress[index].beginComparison(at: now, newest: leader.log.last)
+            return request(.leaves, of: index, leader)
         }
-        leader.progress[index].comparison?.sent = now
-        if let leaf = leader.progress[index].comparison?.leaves?.first {
-            context.send(peer, .replica(header(leader.ballot), .entries(leaf: UInt16(leaf))))
-        } else {
-            context.send(peer, .replica(header(leader.ballot), .leaves(floor: context.store.purgeFloor(partition))))
-        }
+        if comparison.isPaused { return compareNextLeaf(with: index, leader) }
+        guard let again = leader.progress[index].requestAgain(at: now, after: context.options.retry) else { return }
+        request(again, of: index, leader)
+    }
+
+    private func request(_ request: Comparison.Request, of index: Int, _ leader: Leader) {
+        let message: ReplicaMessage =
+            switch request {
+            case .leaves: .leaves(floor: context.store.purgeFloor(partition))
+            case .entries(let leaf): .entries(leaf: UInt16(leaf))
+            }
+        context.send(quorum.members[index], .replica(header(leader.ballot), message))
     }
 
     func endComparison(with index: Int, _ leader: Leader) {
-        guard leader.progress[index].comparison != nil else { return }
-        leader.progress[index].comparison = nil
-        context.comparisons[quorum.members[index], default: 0] -= 1
+        if leader.progress[index].endComparison() { comparisonEnded(with: index) }
+    }
+
+    /// Makes room for the comparison of another partition with this peer.
+    private func comparisonEnded(with index: Int) {
+        let count = context.comparisons[quorum.members[index], default: 0]
+        assert(count > 0, "a comparison that ends was counted")
+        context.comparisons[quorum.members[index]] = count - 1
     }
 
     func receiveLeavesResult(
@@ -137,32 +69,23 @@ extension Replica {
         guard let comparison = leader.progress[index].comparison, comparison.leaves == nil,
             let differing = context.store.tree(partition).differing(from: leaves, contents)
         else { return }
-        leader.progress[index].comparison?.leaves = Deque(differing)
-        leader.progress[index].comparison?.empty = Set(differing.filter { leaves[$0] == Digest() })
+        leader.progress[index].takeLeaves(differing, empty: Set(differing.filter { leaves[$0] == Digest() }))
         compareNextLeaf(with: index, leader)
     }
 
     private func compareNextLeaf(with index: Int, _ leader: Leader) {
-        while let comparison = leader.progress[index].comparison {
-            guard let leaf = comparison.leaves?.first else {
-                endComparison(with: index, leader)
-                leader.progress[index].isCompared = true
-                leader.progress[index].isVerified = !comparison.foundMissing
-                if comparison.foundMissing { context.decide(.compareAgain) }
-                leader.progress[index].comparedSince = now
-                comparedIncomplete(index, leader)
+        let limit = context.options.maximumMissed / 2
+        while let step = leader.progress[index].nextStep(at: now, newest: leader.log.last, limit: limit) {
+            switch step {
+            case .done(let foundMissing):
+                comparisonEnded(with: index)
+                if foundMissing { context.decide(.compareAgain) }
                 return considerReadiness(leader)
+            case .ask(let leaf): return request(.entries(leaf: leaf), of: index, leader)
+            case .empty(let leaf):
+                takeDifferences(leaf: leaf, theirs: [:], with: index, leader)
+                sendMissed(to: index, leader)
             }
-            let isFull = leader.progress[index].missed.count >= context.options.maximumMissed / 2
-            leader.progress[index].comparison?.isPaused = isFull
-            guard !isFull else { return }
-            leader.progress[index].comparison?.sent = now
-            guard comparison.empty.contains(leaf) else {
-                return context.send(
-                    quorum.members[index], .replica(header(leader.ballot), .entries(leaf: UInt16(leaf))))
-            }
-            takeDifferences(leaf: leaf, theirs: [:], with: index, leader)
-            sendMissed(to: index, leader)
         }
     }
 
@@ -180,7 +103,7 @@ extension Replica {
     /// The first leaf of the comparison is done: what the peer misses of it is to be sent, what it has too much to be
     /// overruled.
     private func takeDifferences(leaf: Int, theirs: [Key: KeyVersion], with index: Int, _ leader: Leader) {
-        let newest = Version(ballot: leader.ballot, sequence: leader.progress[index].comparison?.sequence ?? 0)
+        let newest = Version(ballot: leader.ballot, sequence: leader.progress[index].comparison?.newest ?? 0)
         var foundMissing = false
         var behind: [Key] = []
         var orphans: [Key] = theirs.keys.filter { context.store.head(partition, $0) == nil }
@@ -194,13 +117,11 @@ extension Replica {
             if their > head.version { orphans.append(key) }
             if their == head.version, let other = theirs[key]?.checksum, other != checksum { conflicts.append(key) }
         }
-        for key in behind.sorted() where leader.inFlight[key] == nil { leader.progress[index].missed.append(key) }
-        for key in orphans.sorted() where leader.inFlight[key] == nil { overrule(key, theirs[key]?.version, leader) }
-        for key in conflicts.sorted() where leader.inFlight[key] == nil { end(conflictOver: key, with: index, leader) }
-        if foundMissing || !orphans.isEmpty || !conflicts.isEmpty {
-            leader.progress[index].comparison?.foundMissing = true
-        }
-        leader.progress[index].comparison?.leaves?.removeFirst()
+        let missed = behind.sorted().filter { !leader.log.isInFlight($0) }
+        for key in orphans.sorted() where !leader.log.isInFlight(key) { overrule(key, theirs[key]?.version, leader) }
+        for key in conflicts.sorted() where !leader.log.isInFlight(key) { end(conflictOver: key, with: index, leader) }
+        leader.progress[index].finishLeaf(
+            behind: missed, foundMissing: foundMissing || !orphans.isEmpty || !conflicts.isEmpty)
     }
 
     /// A replica holds a record that was proposed by an earlier leader and never chosen: this leader's own copy is the
@@ -242,13 +163,12 @@ extension Replica {
         let peer = quorum.members[index]
         guard leader.isSettled, context.isUp(peer) else { return }
         let isMoving = quorum.isJoiningNode(index)
-        while leader.progress[index].sent.count + leader.progress[index].loading < context.options.repairWindow,
-            context.repairing[peer, default: 0] + context.repairLoads[peer, default: 0] < context.options.repairBytes,
-            !leader.progress[index].missed.isEmpty
+        while leader.progress[index].hasMissed(window: context.options.repairWindow),
+            context.repairing[peer, default: 0] + context.repairLoads[peer, default: 0] < context.options.repairBytes
         {
             guard !isMoving || context.mayMove else { return throttle() }
-            guard let key = leader.progress[index].missed.popFirst() else { return }
-            guard leader.inFlight[key] == nil else { continue }
+            guard let key = leader.progress[index].nextMissed() else { return }
+            guard !leader.log.isInFlight(key) else { continue }
             switch context.store.readLater(partition, key) {
             case .absent: continue
             case .found(let record):
@@ -256,10 +176,10 @@ extension Replica {
                 if isMoving { context.moved(bytes) }
             case .onDisk(let ticket):
                 if isMoving { context.moved(ticket.bytes) }
-                leader.progress[index].loading += 1
+                leader.progress[index].beginLoading()
                 context.repairLoads[peer, default: 0] += ticket.bytes
                 context.loadLater(
-                    ticket, for: .mend(partition, leader.ballot, to: peer, key, bytes: ticket.bytes))
+                    ticket, for: .repair(partition, leader.ballot, to: peer, key, bytes: ticket.bytes))
             }
         }
     }
@@ -280,67 +200,55 @@ extension Replica {
     @discardableResult
     private func sendAgain(_ key: Key, _ record: Record, to index: Int, _ leader: Leader) -> Int {
         let bytes = key.bytes.count + (record.value?.count ?? 0)
-        forgetSent(record.version, to: index, leader)
-        leader.progress[index].sent[record.version] = Progress.Sent(key: key, at: now, bytes: bytes)
-        context.repairing[quorum.members[index], default: 0] += bytes
-        leader.progress[index].bytesSent &+= UInt64(bytes)
+        let more = leader.progress[index].noteSent(record.version, key, bytes: bytes, at: now)
+        context.repairing[quorum.members[index], default: 0] += more
         context.send(quorum.members[index], .replica(header(leader.ballot), .accept(key: key, record: record)))
         return bytes
     }
 
-    func loadedToMend(_ ballot: Ballot, to node: NodeNumber, _ key: Key, _ value: LoadedValue) {
+    func loadedToRepair(_ ballot: Ballot, to node: NodeNumber, _ key: Key, _ value: LoadedValue) {
         guard let leader, leader.ballot == ballot, let index = quorum.index(of: node) else { return }
-        leader.progress[index].loading -= 1
+        leader.progress[index].endLoading()
         // A key in flight goes to every replica anyway, and this record may not be the latest chosen.
-        guard leader.inFlight[key] == nil else { return }
+        guard !leader.log.isInFlight(key) else { return }
         switch value {
         case .record(let record): sendAgain(key, record, to: index, leader)
         case .gone: break
         // It is missed until this copy has been repaired.
-        case .damaged: leader.progress[index].missed.append(key)
+        case .damaged: leader.progress[index].missAgain(key)
         }
     }
 
     /// What was sent again and not answered is missed still.
     private func resendRepaired(to index: Int, _ leader: Leader) {
-        guard !leader.progress[index].sent.isEmpty else { return }
-        let silence = leader.progress[index].silence
-        let pause = Nanoseconds(nanoseconds: context.options.retry.nanoseconds << UInt64(min(silence, 4)))
+        guard leader.progress[index].awaitsAcknowledgements else { return }
+        let doublings = UInt64(min(leader.progress[index].silence, 4))
+        let pause = Nanoseconds(nanoseconds: context.options.retry.nanoseconds << doublings)
         let underway = context.repairing[quorum.members[index], default: 0]
         let patience = windows[index].patience(pause, more: underway, context.options)
-        let late = leader.progress[index].sent.filter { now - $0.value.at >= patience }
-        if !late.isEmpty { leader.progress[index].silence += 1 }
-        for (version, sent) in late.sorted(by: { $0.key < $1.key }) {
-            forgetSent(version, to: index, leader)
-            leader.progress[index].missed.append(sent.key)
-        }
+        leaveRepair(leader.progress[index].giveUp(after: patience, at: now), of: index)
     }
 
-    func mended(_ version: Version, at index: Int, _ leader: Leader) {
-        guard forgetSent(version, to: index, leader) else { return }
-        leader.progress[index].silence = 0
+    /// The replica at `index` has acknowledged a version, which may have been sent to it again.
+    func acknowledged(_ version: Version, by index: Int, _ leader: Leader) {
+        guard let bytes = leader.progress[index].noteAcknowledged(version) else { return }
+        leaveRepair(bytes, of: index)
         sendMissed(to: index, leader)
         if leader.progress[index].comparison?.isPaused == true { compareNextLeaf(with: index, leader) }
         // A partition that moves is not to wait for the next timer at each step.
         if quorum.isJoint, leader.progress[index].isLevel { considerComparison(with: index, leader) }
     }
 
-    @discardableResult
-    private func forgetSent(_ version: Version, to index: Int, _ leader: Leader) -> Bool {
-        guard !leader.progress[index].sent.isEmpty,
-            let sent = leader.progress[index].sent.removeValue(forKey: version)
-        else { return false }
-        context.repairing[quorum.members[index], default: 0] -= sent.bytes
-        return true
+    /// The peer is out of touch, or this leader is no more: what was on its way is missed.
+    func giveUpRepairs(to index: Int, _ leader: Leader) {
+        leaveRepair(leader.progress[index].giveUpAll(), of: index)
     }
 
-    /// The peer is out of touch, or this leader is no more: what was on its way is missed.
-    func forgetSent(to index: Int, _ leader: Leader) {
-        leader.progress[index].silence = 0
-        for version in leader.progress[index].sent.keys.sorted() {
-            guard let key = leader.progress[index].sent[version]?.key else { continue }
-            forgetSent(version, to: index, leader)
-            leader.progress[index].missed.append(key)
-        }
+    /// So many bytes are not on their way to the peer any more.
+    private func leaveRepair(_ bytes: Int, of index: Int) {
+        guard bytes > 0 else { return }
+        let underway = context.repairing[quorum.members[index], default: 0]
+        assert(underway >= bytes, "what arrived was counted when it was sent")
+        context.repairing[quorum.members[index]] = underway - bytes
     }
 }

@@ -224,7 +224,7 @@ enum LoadPurpose {
     /// To re-propose this leader's own copy under its ballot.
     case propose(PartitionID, Ballot, Key)
     /// To bring a replica level.
-    case mend(PartitionID, Ballot, to: NodeNumber, Key, bytes: Int)
+    case repair(PartitionID, Ballot, to: NodeNumber, Key, bytes: Int)
     case readResult(PartitionHeader, id: UInt64, key: Key, to: NodeNumber)
     case quorumReadReply(RequestID, PartitionID, to: NodeNumber)
     /// A stale or leaderless read of this node's own copy.

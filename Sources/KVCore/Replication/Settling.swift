@@ -135,12 +135,12 @@ extension Replica {
         // Its own copy tells now. Left alone, one that nobody waits for any more would keep a replica's unchosen record
         // from being overruled.
         for key in leader.recoveries.keys.sorted() where leader.recoveries[key]?.isLoading == false {
-            if leader.inFlight[key] == nil, let held = context.store.head(partition, key)?.version {
+            if !leader.log.isInFlight(key), let held = context.store.head(partition, key)?.version {
                 endReproposed(key, latest: held, isChosen: true, leader)
             }
             finishRecovery(key, leader)
         }
         releaseHeld()
-        if quorum.isJoint { mend(leader) }
+        if quorum.isJoint { repair(leader) }
     }
 }

@@ -45,8 +45,8 @@ extension Shard {
                 topology.members.map(\.number)
                     .map { context.repairing[$0, default: 0] + context.repairLoads[$0, default: 0] }.max(),
                 options.repairBytes),
-            level(.missed, progress.map(\.missed.count).max(), options.maximumMissed),
-            level(.repairWindow, progress.map { $0.sent.count + $0.loading }.max(), options.repairWindow),
+            level(.missed, progress.map(\.missedKeys).max(), options.maximumMissed),
+            level(.repairWindow, progress.map(\.recordsUnderway).max(), options.repairWindow),
             level(.comparisons, context.comparisons.values.max(), options.maximumComparisons),
             level(.transfers, context.transfers, options.maximumTransfers),
             level(.settling, leaders.compactMap { $0.settling?.recovering.count }.max(), options.settleWindow),

@@ -211,9 +211,9 @@ extension Shard {
         case .evaluate(let partition, let ballot, let key, let id):
             replica(partition)?.loadedToEvaluate(ballot, key, id: id, value)
         case .propose(let partition, let ballot, let key): replica(partition)?.loadedToPropose(ballot, key, value)
-        case .mend(let partition, let ballot, let node, let key, let bytes):
+        case .repair(let partition, let ballot, let node, let key, let bytes):
             context.repairLoads[node, default: 0] -= bytes
-            replica(partition)?.loadedToMend(ballot, to: node, key, value)
+            replica(partition)?.loadedToRepair(ballot, to: node, key, value)
         case .readResult(let header, let id, let key, let node):
             guard let record = tellable(value) else { return }
             replica(header.partition)?

@@ -7,23 +7,9 @@ extension Replica {
     func propose(
         _ key: Key, _ draft: Draft, for request: Request? = nil, over ground: Expiry = .never, _ leader: Leader
     ) {
-        leader.sequence += 1
-        let sequence = leader.sequence
-        let previous = leader.inFlight.updateValue(sequence, forKey: key) ?? 0
-        var ground = ground
-        if let proposal = leader.proposal(previous) {
-            proposal.isSuperseded = true
-            ground = max(proposal.ground, proposal.record.expiry)
-        }
-        let record = Record(
-            version: Version(ballot: leader.ballot, sequence: sequence), expiry: draft.expiry, value: draft.value,
-            contentType: draft.contentType)
-        let proposal = Proposal(
-            key: key, record: record, request: request, previous: previous, ground: ground, now: now)
+        let proposal = leader.log.append(key, draft, under: leader.ballot, for: request, over: ground, at: now)
         request?.stage = .proposed
-        leader.proposals.append(proposal)
         context.proposedBytes += proposal.bytes
-        leader.unsent.append(sequence)
         if !leader.unreadable.isEmpty { leader.unreadable.remove(key) }
         if !leader.listings.isEmpty { listProposed(key, leader) }
         context.markDirty(self)
@@ -33,19 +19,16 @@ extension Replica {
     /// reads.
     func flush() {
         guard let leader else { return }
-        for sequence in leader.unsent {
-            guard let proposal = leader.proposal(sequence), !proposal.isSuperseded else { continue }
-            proposal.isSent = true
-            proposal.sent = now
-            proposal.resent = now
+        leader.log.forEachUnsent { proposal in
+            proposal.noteSent(at: now)
             context.store.put(partition, proposal.key, proposal.record, proposal.hash)
             appendedRecord()
-            whenDurable(.accepted(partition, leader.ballot, sequence: sequence))
-            guard quorum.members.count > 1 else { continue }
+            whenDurable(.accepted(partition, leader.ballot, sequence: proposal.sequence))
+            guard quorum.members.count > 1 else { return }
             let message = accept(proposal, leader)
             for index in quorum.members.indices where index != ownIndex { send(proposal, message, to: index, leader) }
         }
-        leader.unsent.removeAll(keepingCapacity: true)
+        leader.log.endTick()
         sendSkipped(leader)
         beginRound(leader)
         advanceTransfer(leader)
@@ -56,7 +39,7 @@ extension Replica {
         if version.ballot == leader.ballot {
             accepted(version.sequence, by: index, leader)
         }
-        mended(version, at: index, leader)
+        acknowledged(version, by: index, leader)
         if leader.transfer != nil { context.markDirty(self) }
     }
 
@@ -67,10 +50,10 @@ extension Replica {
     }
 
     private func accepted(_ sequence: UInt64, by replica: Int, _ leader: Leader) {
-        guard let proposal = leader.proposal(sequence) else { return }
-        proposal.accepted.insert(replica)
+        guard let proposal = leader.log[sequence] else { return }
+        proposal.accept(by: replica)
         leaveWindow(proposal, replica)
-        if leader.firstSkipped[replica] != .max { context.markDirty(self) }
+        if leader.progress[replica].firstSkipped != .max { context.markDirty(self) }
         if !proposal.isChosen {
             // Its own copy counts among them always, so that a settled leader's copy holds all that is chosen.
             let isChosen = quorum.isMet(by: proposal.accepted) && proposal.accepted.contains(ownIndex)
@@ -84,66 +67,61 @@ extension Replica {
 
     /// A proposal is chosen, and with it the earlier ones of its key.
     private func choose(_ newest: Proposal, _ leader: Leader) {
-        // Otherwise a later one is in flight still.
-        if !newest.isSuperseded { leader.inFlight[newest.key] = nil }
         var next: Proposal? = newest
-        while let proposal = next, !proposal.isChosen {
-            proposal.isChosen = true
+        while let proposal = next {
+            next = leader.log.choose(proposal)
             if let request = proposal.request {
                 context.finish(request, request.written(as: proposal.record.version))
             }
-            if !proposal.carried.isEmpty { answerReproposed(proposal) }
-            next = leader.proposal(proposal.previous)
+            if !proposal.reproposed.isEmpty { answerReproposed(proposal) }
         }
         answerWhatMayBe(leader)
-        if leader.mark != 0 { considerReadiness(leader) }
-        if !leader.backlogs.isEmpty, leader.inFlight[newest.key] == nil {
+        if leader.move.isMarked { considerReadiness(leader) }
+        if !leader.backlogs.isEmpty, !leader.log.isInFlight(newest.key) {
             advanceBacklogAfterChoice(newest.key, leader)
         }
     }
 
     private func answerReproposed(_ proposal: Proposal) {
-        for (index, change) in proposal.carried.enumerated() {
+        for (index, change) in proposal.reproposed.enumerated() {
             guard let request = change.request else { continue }
-            let isLast = index == proposal.carried.count - 1
+            let isLast = index == proposal.reproposed.count - 1
             context.finish(request, request.written(as: isLast ? proposal.record.version : change.version))
         }
     }
 
     /// Lets go of proposals that every replica has, or that the slow ones must be repaired with.
     func retire(_ leader: Leader) {
-        while let first = leader.proposals.first, first.isChosen {
-            if first.isSent, first.accepted.count < quorum.members.count {
+        while let first = leader.log.proposals.first, first.isChosen {
+            if let sent = first.sent, first.accepted.count < quorum.members.count {
                 let mayWait = context.proposedBytes < context.options.maximumProposedBytes / 2
                 for (index, member) in quorum.members.enumerated() where !first.accepted.contains(index) {
                     let patience = windows[index].patience(context.options.stragglers, context.options)
-                    if mayWait, context.isUp(member), now - first.sent < patience { return }
+                    if mayWait, context.isUp(member), now - sent < patience { return }
                 }
                 for index in quorum.members.indices where !first.accepted.contains(index) {
                     missed(first.key, by: index, leader)
                 }
             }
             leaveWindows(first)
-            leader.proposals.removeFirst()
-            leader.base += 1
             context.proposedBytes -= first.bytes
+            _ = leader.log.retireFirst()
         }
     }
 
     func resendProposals(_ leader: Leader) {
         var budget = context.options.repairWindow
-        for proposal in leader.proposals {
+        for proposal in leader.log.proposals {
             guard budget > 0 else { return }
-            guard proposal.underway != ReplicaMask() else { continue }
-            let pause = Nanoseconds(nanoseconds: context.options.retry.nanoseconds << UInt64(min(proposal.resends, 4)))
-            guard proposal.isSent, now - proposal.resent >= pause else { continue }
+            guard proposal.isSent, proposal.underway != ReplicaMask() else { continue }
+            let (pause, waited) = (proposal.pause(context.options.retry), proposal.wait(until: now))
+            guard waited >= pause else { continue }
             let late = quorum.members.enumerated().filter { replica, member in
                 proposal.underway.contains(replica) && context.isUp(member)
-                    && now - proposal.resent >= windows[replica].patience(pause, context.options)
+                    && waited >= windows[replica].patience(pause, context.options)
             }
             guard !late.isEmpty else { continue }
-            proposal.resent = now
-            proposal.resends += 1
+            proposal.noteResent(at: now)
             budget -= 1
             let message = accept(proposal, leader)
             for (_, member) in late { context.send(member, message) }
