@@ -3,7 +3,7 @@ import KVModel
 /// One operation of a batch.
 public enum BatchOperation: Hashable, Sendable {
     case get(Key, consistency: Consistency = .linearizable)
-    case put(Key, [UInt8], contentType: String = "", lifetime: Nanoseconds? = nil, condition: Condition = .always)
+    case put(Key, [UInt8], contentType: String = "", lifetime: Duration? = nil, condition: Condition = .always)
     case delete(Key, condition: Condition = .always)
 }
 
@@ -30,7 +30,7 @@ extension KVClient {
     ///   where nil.
     /// - Returns: what each came to, in the order of `operations`.
     public func batch(
-        _ operations: [BatchOperation], timeout: Nanoseconds? = nil
+        _ operations: [BatchOperation], timeout: Duration? = nil
     ) async -> [Result<BatchOutcome, KVClientError>] {
         var results = [Result<BatchOutcome, KVClientError>](
             repeating: .failure(.cancelled), count: operations.count)
@@ -45,7 +45,7 @@ extension KVClient {
     }
 
     private func result(
-        of operation: BatchOperation, _ timeout: Nanoseconds?
+        of operation: BatchOperation, _ timeout: Duration?
     ) async -> Result<BatchOutcome, KVClientError> {
         do throws(KVClientError) {
             switch operation {

@@ -10,10 +10,10 @@ extension KVClient {
     ///   - limit: keys at most, `1 ... maximumPageSize`; brought into that range. There may be fewer, even none, with
     ///     more to come.
     ///   - values: whether to get the values and versions too.
-    ///   - timeout: for this page, `1 ms ... maximumTimeout`; the client's where nil.
+    ///   - timeout: for this page, as for `get`.
     /// - Throws: what `get` throws.
     public func page(
-        prefix: [UInt8] = [], cursor: String? = nil, limit: Int = 100, values: Bool = false, timeout: Nanoseconds? = nil
+        prefix: [UInt8] = [], cursor: String? = nil, limit: Int = 100, values: Bool = false, timeout: Duration? = nil
     ) async throws(KVClientError) -> KeyPage {
         var parameters = "prefix=\(percentEncoded(prefix))&limit=\(min(max(limit, 1), Self.maximumPageSize))"
         if let cursor { parameters += "&cursor=\(percentEncoded(Array(cursor.utf8)))" }
@@ -32,16 +32,16 @@ extension KVClient {
     /// - Parameters:
     ///   - values: whether to get the values and versions too.
     ///   - pageSize: keys of a page at most, `1 ... maximumPageSize`; brought into that range.
-    ///   - timeout: for each page, `1 ms ... maximumTimeout`; the client's where nil.
+    ///   - timeout: for each page, as for `get`.
     public func scan(
-        prefix: [UInt8] = [], values: Bool = false, pageSize: Int = 100, timeout: Nanoseconds? = nil
+        prefix: [UInt8] = [], values: Bool = false, pageSize: Int = 100, timeout: Duration? = nil
     ) -> KeyScan {
         KeyScan(client: self, prefix: prefix, values: values, pageSize: pageSize, timeout: timeout)
     }
 
     /// All keys that begin with the UTF-8 of `prefix`.
     public func scan(
-        prefix: String, values: Bool = false, pageSize: Int = 100, timeout: Nanoseconds? = nil
+        prefix: String, values: Bool = false, pageSize: Int = 100, timeout: Duration? = nil
     ) -> KeyScan {
         scan(prefix: Array(prefix.utf8), values: values, pageSize: pageSize, timeout: timeout)
     }
@@ -56,7 +56,7 @@ public struct KeyScan: AsyncSequence, Sendable {
     let prefix: [UInt8]
     let values: Bool
     let pageSize: Int
-    let timeout: Nanoseconds?
+    let timeout: Duration?
 
     public func makeAsyncIterator() -> Iterator { Iterator(scan: self) }
 

@@ -15,9 +15,11 @@ import KVModel
 ///
 /// One client is enough for a program: it is safe to use from any number of tasks, which share its connections.
 public final class KVClient: Sendable {
-    public static let defaultTimeout = Nanoseconds.milliseconds(5000)
+    public static let defaultTimeout = Duration.seconds(5)
+    /// What a server waits at the least.
+    public static let minimumTimeout = Duration.milliseconds(1)
     /// What a server waits at the most.
-    public static let maximumTimeout = Nanoseconds.milliseconds(300_000)
+    public static let maximumTimeout = Duration.seconds(300)
     /// Bytes of a content type.
     public static let maximumContentType = Record.maximumContentType
 
@@ -31,8 +33,8 @@ public final class KVClient: Sendable {
 
     /// - Parameters:
     ///   - endpoints: client addresses of nodes, in order of preference.
-    ///   - timeout: for each operation in all, `1 ms ... maximumTimeout`; capped.
-    public convenience init(endpoints: [Address], timeout: Nanoseconds) {
+    ///   - timeout: for each operation in all; brought into `minimumTimeout ... maximumTimeout`.
+    public convenience init(endpoints: [Address], timeout: Duration) {
         var options = KVClientOptions()
         options.timeout = timeout
         self.init(endpoints: endpoints, options: options)
@@ -50,10 +52,10 @@ public final class KVClient: Sendable {
     /// The value of a key; nil where there is none.
     /// - Parameters:
     ///   - consistency: `stale` takes whatever a replica holds: it may lag, and needs no majority.
-    ///   - timeout: for this operation, `1 ms ... maximumTimeout`; the client's where nil.
+    ///   - timeout: for this operation; brought into `minimumTimeout ... maximumTimeout`. The client's where nil.
     /// - Throws: `unreachable`, `refused`, `denied` or `badRequest`.
     public func get(
-        _ key: Key, consistency: Consistency = .linearizable, timeout: Nanoseconds? = nil
+        _ key: Key, consistency: Consistency = .linearizable, timeout: Duration? = nil
     ) async throws(KVClientError) -> StoredValue? {
         var request = Request(.get, key)
         if consistency == .stale {
@@ -66,7 +68,7 @@ public final class KVClient: Sendable {
             guard let version = answer.version else { throw answer.notUnderstood(request) }
             return StoredValue(
                 bytes: answer.message.body, version: version, contentType: answer.message.contentType,
-                secondsToLive: answer.message.secondsToLive)
+                timeToLive: answer.message.secondsToLive.map(Duration.init(wholeSeconds:)))
         case 404 where answer.isOfNode: return nil
         case 404: throw answer.notUnderstood(request)
         default: throw answer.failure(of: request)
@@ -77,16 +79,16 @@ public final class KVClient: Sendable {
     /// - Parameters:
     ///   - contentType: media type, at most `maximumContentType` bytes of printable ASCII; empty means
     ///     `application/octet-stream`.
-    ///   - lifetime: after which it is absent again; at least 1 ms. For good where nil.
+    ///   - lifetime: after which it is absent again; for good where nil. One that is not above zero is a `badRequest`.
+    ///     Others are rounded down to whole milliseconds, but not below 1, and those above 584 years count as that.
     ///   - condition: what must hold of the key; check and change are one step.
-    ///   - timeout: for this operation, `1 ms ... maximumTimeout`; the client's where nil.
+    ///   - timeout: for this operation, as for `get`.
     /// - Returns: the version it has from now on.
     /// - Throws: `conditionFailed` and whatever `get` throws, nothing having been changed; `unknown`.
     @discardableResult
     public func put(
-        _ key: Key, _ value: [UInt8], contentType: String = "", lifetime: Nanoseconds? = nil,
-        condition: Condition = .always,
-        timeout: Nanoseconds? = nil
+        _ key: Key, _ value: [UInt8], contentType: String = "", lifetime: Duration? = nil,
+        condition: Condition = .always, timeout: Duration? = nil
     ) async throws(KVClientError) -> Version {
         // It is written into the request as it is.
         guard contentType.utf8.allSatisfy({ (0x20...0x7E).contains($0) }),
@@ -97,7 +99,12 @@ public final class KVClient: Sendable {
         }
         var request = Request(.put, key)
         request.body = value
-        if let lifetime { request.parameters = "ttl=\(max(lifetime.milliseconds, 1))ms" }
+        if let lifetime {
+            guard lifetime > .zero else {
+                throw .badRequest("nothing was changed: a lifetime is above zero; to delete the key, use delete")
+            }
+            request.parameters = "ttl=\(max(Nanoseconds(lifetime).milliseconds, 1))ms"
+        }
         request.contentType = contentType
         request.condition = condition
         let answer = try await dispatcher.perform(request, timeout: timeout)
@@ -109,12 +116,12 @@ public final class KVClient: Sendable {
     /// Deletes a key.
     /// - Parameters:
     ///   - condition: what must hold of the key, `ifAbsent` excepted; check and change are one step.
-    ///   - timeout: for this operation, `1 ms ... maximumTimeout`; the client's where nil.
+    ///   - timeout: for this operation, as for `get`.
     /// - Returns: whether there was one.
     /// - Throws: what `put` throws.
     @discardableResult
     public func delete(
-        _ key: Key, condition: Condition = .always, timeout: Nanoseconds? = nil
+        _ key: Key, condition: Condition = .always, timeout: Duration? = nil
     ) async throws(KVClientError) -> Bool {
         guard condition != .ifAbsent else {
             throw .badRequest("nothing was changed: a key that is to be absent cannot be deleted")

@@ -1,3 +1,5 @@
+import KVModel
+
 /// A change of membership and how far it is: `GET /v1/plan`.
 public struct PlanProgress: Codable, Hashable, Sendable {
     /// The topology's epoch in which it began; nothing else has the same.
@@ -23,8 +25,12 @@ public struct PlanProgress: Codable, Hashable, Sendable {
     public var bytesDone: UInt64
     /// Bytes a second lately.
     public var rate: UInt64
-    /// Until it is done at that rate; nil where nothing moves.
-    public var secondsLeft: UInt64?
+    /// Until it is done at that rate, in whole seconds; nil where nothing moves.
+    public var timeLeft: Duration? {
+        get { secondsLeft.map(Duration.init(wholeSeconds:)) }
+        set { secondsLeft = newValue.map { Nanoseconds($0).milliseconds / 1000 } }
+    }
+    private var secondsLeft: UInt64?
     /// Some of the partitions that move now, those with obstacles first.
     public var underWay: [Move]
     /// What becomes of each node's share from now on; those that come and go included.

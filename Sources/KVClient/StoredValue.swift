@@ -6,16 +6,16 @@ public struct StoredValue: Hashable, Sendable {
     public var version: Version
     /// Media type.
     public var contentType: String
-    /// Seconds until it expires, as the server counts them; nil where it does not.
-    public var secondsToLive: UInt64?
+    /// The time until it expires, in whole seconds, as the server counts them; nil where it does not.
+    public var timeToLive: Duration?
 
     /// The bytes as UTF-8; nil where they are not.
     public var text: String? { String(validating: bytes, as: UTF8.self) }
 
-    public init(bytes: [UInt8], version: Version, contentType: String, secondsToLive: UInt64?) {
+    public init(bytes: [UInt8], version: Version, contentType: String, timeToLive: Duration?) {
         self.bytes = bytes
         self.version = version
         self.contentType = contentType
-        self.secondsToLive = secondsToLive
+        self.timeToLive = timeToLive
     }
 }

@@ -44,7 +44,7 @@ package struct Put: Hashable, Sendable {
 }
 
 /// How long a record lives. The leader's clock turns it into an `Expiry`.
-public enum Lifetime: Hashable, Sendable {
+package enum Lifetime: Hashable, Sendable {
     case unlimited
     case milliseconds(UInt64)
     /// Until a time, in milliseconds since 1970.

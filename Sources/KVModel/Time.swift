@@ -23,27 +23,40 @@ package struct Instant: Hashable, Comparable, Sendable {
 }
 
 /// A length of time, never negative: the store's own, of 64 bits, as it is added and compared for every request.
-/// (Swift's `Duration` has 128 bits.)
-public struct Nanoseconds: Hashable, Comparable, Sendable {
-    public var nanoseconds: UInt64
+/// (Swift's `Duration` has 128 bits. The client library's users see only that one.)
+package struct Nanoseconds: Hashable, Comparable, Sendable {
+    package var nanoseconds: UInt64
 
-    public static let zero = Nanoseconds(nanoseconds: 0)
+    package static let zero = Nanoseconds(nanoseconds: 0)
 
     @inlinable
-    public init(nanoseconds: UInt64) { self.nanoseconds = nanoseconds }
+    package init(nanoseconds: UInt64) { self.nanoseconds = nanoseconds }
 
     /// Saturates.
     @inlinable
-    public static func milliseconds(_ count: UInt64) -> Self {
+    package static func milliseconds(_ count: UInt64) -> Self {
         let (product, overflow) = count.multipliedReportingOverflow(by: 1_000_000)
         return Self(nanoseconds: overflow ? .max : product)
     }
 
     @inlinable
-    public var milliseconds: UInt64 { nanoseconds / 1_000_000 }
+    package var milliseconds: UInt64 { nanoseconds / 1_000_000 }
 
     @inlinable
-    public static func < (a: Self, b: Self) -> Bool { a.nanoseconds < b.nanoseconds }
+    package static func < (a: Self, b: Self) -> Bool { a.nanoseconds < b.nanoseconds }
+}
+
+// The only conversions between the two. Neither traps, however long the time is.
+extension Nanoseconds {
+    /// Rounds down to a whole nanosecond, and saturates: zero for a negative time, 584 years for a longer one.
+    package init(_ duration: Duration) {
+        // `Duration.components` would trap for a time that no 64 bits of seconds hold.
+        self.init(nanoseconds: UInt64(clamping: duration.attoseconds / 1_000_000_000))
+    }
+}
+
+extension Duration {
+    package init(_ time: Nanoseconds) { self = .nanoseconds(time.nanoseconds) }
 }
 
 /// What time it is, by both clocks. Timeouts go by the first, expiry of records by the second.

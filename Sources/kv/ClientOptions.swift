@@ -18,7 +18,7 @@ struct ClientOptions: ParsableArguments {
     @Option(help: ArgumentHelp("How long to wait, such as 500ms or 5s (KV_TIMEOUT; default 5s).", valueName: "time"))
     var timeout: String?
 
-    func client() throws -> KVClient { KVClient(endpoints: try endpoints(), timeout: try span()) }
+    func client() throws -> KVClient { KVClient(endpoints: try endpoints(), timeout: Duration(try span())) }
 
     /// A flag goes before any variable, and addresses before a file that has them.
     func endpoints() throws -> [Address] {
@@ -65,11 +65,11 @@ struct ClientOptions: ParsableArguments {
     func span() throws -> Nanoseconds {
         if let timeout { return try Self.span(timeout, from: "--timeout", .usage) }
         if let timeout = environment("KV_TIMEOUT") { return try Self.span(timeout, from: "KV_TIMEOUT", .data) }
-        return KVClient.defaultTimeout
+        return Nanoseconds(KVClient.defaultTimeout)
     }
 
     private static func span(_ text: String, from name: String, _ status: ExitStatus) throws -> Nanoseconds {
-        let range: ClosedRange<Nanoseconds> = .milliseconds(1)...KVClient.maximumTimeout
+        let range = Nanoseconds(KVClient.minimumTimeout)...Nanoseconds(KVClient.maximumTimeout)
         guard let span = try? Nanoseconds(notation: text), range.contains(span) else {
             throw Failure(
                 status,

@@ -21,7 +21,7 @@ final class ConnectionTests: XCTestCase {
 
     /// Begins a put of a key, and waits until the node has it.
     private func begin(
-        _ client: KVClient, _ name: String, at node: FakeNode, timeout: Nanoseconds? = nil
+        _ client: KVClient, _ name: String, at node: FakeNode, timeout: Duration? = nil
     ) async throws -> Task<Version, any Error> {
         let task = Task { try await client.put(Key(name), Array(name.utf8), timeout: timeout) as Version }
         try await eventually("\(name) to arrive") { node.requests.contains { $0.body.text == name } }

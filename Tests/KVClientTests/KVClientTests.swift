@@ -18,7 +18,7 @@ final class KVClientTests: XCTestCase {
         let value = try await client.get(key)
         XCTAssertEqual(value?.bytes, Array("hello".utf8))
         XCTAssertEqual(value?.version, Version("3.1.42"))
-        XCTAssertEqual(value?.secondsToLive, 7)
+        XCTAssertEqual(value?.timeToLive, .seconds(7))
         XCTAssertEqual(value?.contentType, "text/plain")
         let absent = try await client.get(Key("none"), consistency: .stale)
         XCTAssertNil(absent)

@@ -22,7 +22,7 @@ do {
     if let value = try await client.get(Key("greeting")) { print("greeting is", value.text ?? "not text") }
 
     // Gone after a minute.
-    try await client.put(Key("session/42"), Array("alice".utf8), lifetime: .milliseconds(60_000))
+    try await client.put(Key("session/42"), Array("alice".utf8), lifetime: .seconds(60))
 
     // Many tasks may count at once, and none is lost.
     try await withThrowingTaskGroup(of: Void.self) { group in

@@ -8,7 +8,7 @@ struct HTTPServer: Sendable {
 
     init(_ options: BenchOptions) {
         self.options = options
-        client = KVClient(endpoints: options.endpoints, timeout: options.timeout)
+        client = KVClient(endpoints: options.endpoints, timeout: Duration(options.timeout))
     }
 
     /// Who leads what. Where the server has no `/v1/ring`, the endpoints take turns.

@@ -28,7 +28,7 @@ final class LibraryEngine: LoadEngine {
         self.options = options
         values = Values(size: options.valueSize, seed: options.seed)
         var clientOptions = KVClientOptions()
-        clientOptions.timeout = options.timeout
+        clientOptions.timeout = Duration(options.timeout)
         clientOptions.followsLeaders = options.isRouted
         // The generator holds back by itself.
         clientOptions.maximumWaiting = max(clientOptions.maximumWaiting, options.clients * max(options.pipeline, 16))
@@ -49,10 +49,10 @@ final class LibraryEngine: LoadEngine {
         let timers = Task {
             guard let duration = phase.duration else { return }
             if phase.warmup > .zero {
-                try await Task.sleep(for: .nanoseconds(phase.warmup.nanoseconds))
+                try await Task.sleep(for: Duration(phase.warmup))
                 state.withLock { $0.run?.warmed(now: Clock.now) }
             }
-            try await Task.sleep(for: .nanoseconds(duration.nanoseconds))
+            try await Task.sleep(for: Duration(duration))
             stop()
         }
         await withDiscardingTaskGroup { group in

@@ -9,7 +9,7 @@ final class Dispatcher: Sendable {
     /// Asking another node in less time would only leave its outcome in doubt.
     private static let leastTime = TimeAmount.milliseconds(50)
 
-    let timeout: Nanoseconds
+    let timeout: Duration
     let routes: Routes
 
     init(_ endpoints: [Address], _ options: KVClientOptions) {
@@ -28,9 +28,8 @@ final class Dispatcher: Sendable {
     func close() async { for pool in routes.close() { await pool.closed() } }
 
     /// The answer of the first node that can be asked.
-    func perform(_ request: Request, timeout: Nanoseconds? = nil) async throws(KVClientError) -> Answer {
-        let limit = timeout.map { min(max($0, .milliseconds(1)), KVClient.maximumTimeout) } ?? self.timeout
-        let deadline = NIODeadline.now() + TimeAmount(limit)
+    func perform(_ request: Request, timeout: Duration? = nil) async throws(KVClientError) -> Answer {
+        let deadline = NIODeadline.now() + TimeAmount(timeout?.clampedTimeout ?? self.timeout)
         var tried: [NodePool] = []
         var failures: [String] = []
         // Of a node that can do nothing now: what it says is better than nothing.
@@ -108,8 +107,4 @@ final class Dispatcher: Sendable {
             routes.adopt(ring, from: answer.endpoint)
         }
     }
-}
-
-extension TimeAmount {
-    init(_ span: Nanoseconds) { self = .nanoseconds(Int64(clamping: span.nanoseconds)) }
 }

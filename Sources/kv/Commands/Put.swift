@@ -40,7 +40,7 @@ struct Put: AsyncParsableCommand {
 
     func run() async throws {
         let key = Key(key)
-        let lifetime = try ttl.map { try Self.lifetime($0) }
+        let lifetime = try ttl.map { Duration(try Self.lifetime($0)) }
         let condition = ifAbsent ? .ifAbsent : try condition.parsed()
         let client = try options.client()
         let version = try await client.put(key, try content(), lifetime: lifetime, condition: condition)

@@ -39,7 +39,7 @@ struct PlanFollower {
         }
         // A plan that is being cancelled tells what it undoes: who was to join leaves.
         let change = PlanText.change(first.isCancelling ? plan : first)
-        let took = PlanText.duration(UInt64(clamping: (ContinuousClock.now - begin).components.seconds))
+        let took = PlanText.duration(ContinuousClock.now - begin)
         try display.clear()
         if try await isAchieved(plan) {
             return try display.finish(

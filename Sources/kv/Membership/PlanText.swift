@@ -1,4 +1,5 @@
 import KVClient
+import KVCore
 
 /// Plans in words.
 enum PlanText {
@@ -27,7 +28,7 @@ enum PlanText {
             parts.append("paused")
         } else {
             if plan.rate > 0 { parts.append("\(RingTable.size(plan.rate))/s") }
-            if let seconds = plan.secondsLeft { parts.append("\(duration(seconds)) left") }
+            if let time = plan.timeLeft { parts.append("\(duration(time)) left") }
         }
         if plan.isCancelling { parts.append("cancelling") }
         let percent = String(Int(fraction(plan) * 100))
@@ -54,7 +55,8 @@ enum PlanText {
     }
 
     /// In the two largest units: `12s`, `3m05s`, `2h10m`, `4d03h`.
-    static func duration(_ seconds: UInt64) -> String {
+    static func duration(_ time: Duration) -> String {
+        let seconds = Nanoseconds(time).milliseconds / 1000
         func two(_ number: UInt64) -> String { number < 10 ? "0\(number)" : "\(number)" }
         switch seconds {
         case ..<60: return "\(seconds)s"

@@ -106,7 +106,7 @@ final class ArgumentTests: XCTestCase {
             try options.endpoints(),
             [Address(host: "a", port: 1), Address(host: "b", port: 2), Address(host: "::1", port: 3)])
         XCTAssertEqual(try options.span(), .milliseconds(250))
-        XCTAssertEqual(try ClientOptions.parse([]).span(), KVClient.defaultTimeout)
+        XCTAssertEqual(try ClientOptions.parse([]).span(), Nanoseconds(KVClient.defaultTimeout))
     }
 
     // MARK: Bytes

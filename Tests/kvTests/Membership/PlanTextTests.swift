@@ -25,7 +25,7 @@ final class PlanTextTests: XCTestCase {
             PlanText.progress(
                 try plan {
                     $0.rate = 98 << 20
-                    $0.secondsLeft = 75
+                    $0.timeLeft = .seconds(75)
                 }), " 50%  512 B of 1.0 KiB, 2 of 8 replicas, 98.0 MiB/s, 1m15s left")
         XCTAssertEqual(
             PlanText.progress(
@@ -83,9 +83,10 @@ final class PlanTextTests: XCTestCase {
     }
 
     func testDurations() {
-        let expected: [(UInt64, String)] = [
+        let expected: [(Int64, String)] = [
             (0, "0s"), (59, "59s"), (60, "1m00s"), (3599, "59m59s"), (3600, "1h00m"), (90_000, "1d01h"),
         ]
-        for (seconds, text) in expected { XCTAssertEqual(PlanText.duration(seconds), text) }
+        for (seconds, text) in expected { XCTAssertEqual(PlanText.duration(.seconds(seconds)), text) }
+        XCTAssertEqual(PlanText.duration(.milliseconds(59_999)), "59s")
     }
 }
