@@ -203,7 +203,7 @@ final class HTTPConnectionTests: XCTestCase {
         XCTAssertEqual(connection.keptBytes, 0)
         connection.received(.body(ByteBuffer(repeating: 1, count: 1_000_000)))
         XCTAssertEqual(connection.keptBytes, 0)
-        guard case .closeOutput? = connection.next(now: .start) else { return XCTFail("not closed") }
+        guard case .end(.closeOutput)? = connection.next(now: .start) else { return XCTFail("not closed") }
     }
 
     func testBodyOfARefusedRequestIsNotKept() throws {

@@ -14,14 +14,10 @@ struct HTTPConnection {
         case execute(HTTPRequest)
         /// Answer so.
         case refuse(HTTPFailure, AnswerFrame)
-        /// Close the sending half once everything is sent, and go on reading.
-        case closeOutput
-        /// Close once everything is sent.
-        case finish
-        /// Close now.
-        case abort
+        case end(ConnectionEnd)
     }
 
+    /// The request under way, while the connection is open.
     private enum State {
         /// No request is under way. A head may have come in part.
         case waiting
@@ -30,11 +26,19 @@ struct HTTPConnection {
         /// The body of a request that will be refused is coming: answering at its end keeps the connection usable.
         case discarding(HTTPFailure)
         case executing
-        /// The last answer is given, the output is to be closed.
-        case ending
-        /// The output closes; input is discarded until the client closes too.
-        case lingering
-        case closed
+    }
+
+    /// How far the reading of requests has come.
+    private enum Intake {
+        /// Nothing has been read since the last read was complete.
+        case idle
+        /// Parts of requests have been read since.
+        case parts
+        /// A head has come in part: bytes were read between requests that made no part. (The beginning of a head behind
+        /// the end of a request is not noticed before the next read; until then the connection counts as idle.)
+        case headUnderway
+        /// Nothing more is taken in: after a failure to parse, or too much.
+        case ended
     }
 
     private enum Input {
@@ -45,7 +49,9 @@ struct HTTPConnection {
 
     private let parser: RequestParser
     private let options: HTTPOptions
+    private var life: ConnectionLifecycle
     private var state = State.waiting
+    private var intake = Intake.idle
     private var queue = CircularBuffer<Input>(initialCapacity: 4)
     /// Heads in `queue`.
     private var queuedRequests = 0
@@ -55,33 +61,25 @@ struct HTTPConnection {
     private var body: [UInt8] = []
     /// Of the request under way: bytes that came, kept or not.
     private var bodyCount = 0
-    /// The client asked for another protocol: what it sends next is not HTTP.
-    private var isForeign = false
-    /// A head has come in part: bytes were read between requests that made no part. (The beginning of a head behind the
-    /// end of a request is not noticed before the next read; until then the connection counts as idle.)
-    private var isHeadUnderway = false
-    /// Since the last read was complete.
-    private var hasReadPart = false
-    /// Nothing more is taken in: after a failure to parse, or too much.
-    private var isDeaf = false
-    private var isInputClosed = false
-    private var isDraining = false
-    private var isWritable = true
-
-    /// When `timer` is to be called; nil where nothing is waited for that has a limit here.
-    private(set) var deadline: Instant?
+    /// When the client must have sent more, or read.
+    private var requestDeadline: Instant?
 
     init(parser: RequestParser, options: HTTPOptions, now: Instant) {
         self.parser = parser
         self.options = options
-        deadline = now + options.idleTimeout
+        life = ConnectionLifecycle(options.times)
+        requestDeadline = now + options.idleTimeout
     }
+
+    /// When `timer` is to be called; nil where nothing is waited for that has a limit here.
+    var deadline: Instant? { life.deadline ?? requestDeadline }
 
     /// Whether more should be read. Reading goes on while a request is carried out, until another one waits behind it.
     var wantsInput: Bool {
-        if case .lingering = state { return true }
-        return queue.isEmpty && isWritable && !isForeign && !isDeaf
+        life.discardsInput || queue.isEmpty && life.isWritable && !life.isInputForeign && intake != .ended
     }
+
+    private var isWaiting: Bool { if case .waiting = state { true } else { false } }
 }
 
 extension HTTPConnection {
@@ -95,9 +93,8 @@ extension HTTPConnection {
 
 extension HTTPConnection {
     mutating func received(_ part: HTTPServerRequestPart) {
-        guard !isDeaf, !isOver else { return }
-        isHeadUnderway = false
-        hasReadPart = true
+        guard intake != .ended, life.isOpen else { return }
+        intake = .parts
         if case .head = part {
             guard queuedRequests < options.maximumPipelined else {
                 return failed(
@@ -112,60 +109,68 @@ extension HTTPConnection {
 
     /// The input cannot be understood from here on.
     mutating func failed(_ failure: HTTPFailure) {
-        guard !isDeaf, !isOver else { return }
-        isDeaf = true
+        guard intake != .ended, life.isOpen else { return }
+        intake = .ended
         queue.append(.failure(failure))
     }
 
     /// All that one read brought has been `received`.
     mutating func readCompleted(now: Instant) {
-        defer { hasReadPart = false }
-        guard case .waiting = state, !hasReadPart, !isHeadUnderway, !isDeaf else { return }
-        isHeadUnderway = true
-        deadline = now + options.headTimeout
-    }
-
-    /// The client will send nothing more.
-    mutating func inputClosed() { isInputClosed = true }
-
-    /// Everything is sent and the sending half is closed.
-    mutating func outputClosed(now: Instant) {
-        guard case .lingering = state else { return }
-        deadline = now + (isDraining ? options.drainingLingerTimeout : options.lingerTimeout)
-    }
-
-    /// The node is stopping: the request under way is answered, then the connection closes.
-    mutating func drain() { isDraining = true }
-
-    mutating func writability(_ isWritable: Bool, now: Instant) {
-        self.isWritable = isWritable
-        switch state {
-        case .waiting where isWritable: deadline = now + options.idleTimeout
-        case .waiting: deadline = now + options.writeTimeout
-        default: break
+        switch intake {
+        case .parts: intake = .idle
+        case .idle where isWaiting && life.isOpen:
+            intake = .headUnderway
+            requestDeadline = now + options.headTimeout
+        case .idle, .headUnderway, .ended: break
         }
     }
 
+    /// The client will send nothing more.
+    mutating func inputClosed() { life.inputClosed() }
+
+    /// Everything is sent and the sending half is closed.
+    mutating func outputClosed(now: Instant) { life.outputClosed(now: now) }
+
+    /// The node is stopping: the request under way is answered, then the connection closes.
+    mutating func drain() { life.drain() }
+
+    mutating func writability(_ isWritable: Bool, now: Instant) {
+        life.isWritable = isWritable
+        guard isWaiting, life.isOpen else { return }
+        requestDeadline = now + (isWritable ? options.idleTimeout : options.times.write)
+    }
+
     mutating func closed() {
-        state = .closed
-        deadline = nil
+        life.closed()
+        forget()
+    }
+
+    /// No request is under way or waits any more.
+    private mutating func forget() {
+        state = .waiting
+        requestDeadline = nil
         queue.removeAll()
+        queuedRequests = 0
         body = []
     }
 
     /// The deadline has passed, perhaps.
     mutating func timer(now: Instant) -> Effect? {
-        guard let deadline, deadline <= now else { return nil }
-        self.deadline = nil
+        if let end = life.timer(now: now) {
+            forget()
+            return .end(end)
+        }
+        guard let requestDeadline, requestDeadline <= now else { return nil }
+        self.requestDeadline = nil
         switch state {
-        case .waiting where isHeadUnderway && isWritable:
+        case .waiting where life.isOpen && intake == .headUnderway && life.isWritable:
             return refuseLast(Self.timedOut("head", options.headTimeout))
         case .receiving, .discarding:
             return refuseLast(Self.timedOut("body", options.bodyTimeout))
-        case .waiting, .lingering, .ending:
+        case .waiting:
             closed()
-            return .abort
-        case .executing, .closed:
+            return .end(.abort)
+        case .executing:
             return nil
         }
     }
@@ -176,13 +181,6 @@ extension HTTPConnection {
             "the request's \(what) did not arrive within \(limit.milliseconds / 1000)s; nothing was changed; send it again"
         )
     }
-
-    private var isOver: Bool {
-        switch state {
-        case .ending, .lingering, .closed: true
-        case .waiting, .receiving, .discarding, .executing: false
-        }
-    }
 }
 
 // MARK: - Decisions
@@ -190,39 +188,34 @@ extension HTTPConnection {
 extension HTTPConnection {
     /// What to do next; nil when that depends on inputs to come.
     mutating func next(now: Instant) -> Effect? {
-        while true {
-            switch state {
-            case .executing, .lingering, .closed: return nil
-            case .ending:
-                queue.removeAll()
-                state = .lingering
-                deadline = now + options.writeTimeout
-                return isInputClosed || isForeign ? .finish : .closeOutput
-            case .waiting, .receiving, .discarding:
-                guard isWritable else { return nil }
-                if let input = queue.popFirst() {
-                    if let effect = take(input, now: now) { return effect }
-                } else if isInputClosed || isDraining, !isAwaitingRest {
-                    state = .ending
-                } else {
-                    return nil
-                }
+        while life.isOpen {
+            if case .executing = state { return nil }
+            guard life.isWritable else { return nil }
+            if let input = queue.popFirst() {
+                if let effect = take(input, now: now) { return effect }
+            } else if life.isInputClosed || life.isDraining, !isAwaitingRest {
+                end()
+            } else {
+                return nil
             }
         }
+        guard life.isEnding else { return nil }
+        forget()
+        return .end(life.closeOutput(now: now))
     }
 
     /// The request under way is carried out and its answer, in this frame, about to be written; nil where the
     /// connection is gone.
     mutating func answered(now: Instant) -> AnswerFrame? {
         guard case .executing = state else { return nil }
+        assert(life.isOpen, "a request under way keeps its connection open")
         return endAnswer(now: now)
     }
 
     /// Whether a request has begun whose rest may yet come.
     private var isAwaitingRest: Bool {
-        if isInputClosed { return false }
-        if case .waiting = state { return isHeadUnderway }
-        return true
+        if life.isInputClosed { return false }
+        return isWaiting ? intake == .headUnderway : true
     }
 
     private mutating func take(_ input: Input, now: Instant) -> Effect? {
@@ -241,10 +234,10 @@ extension HTTPConnection {
         do throws(HTTPFailure) {
             let fields = try RequestFields(head)
             if fields.asksUpgrade {
-                isForeign = true
+                life.inputIsForeign()
                 frame.connection = .close
             }
-            deadline = now + options.bodyTimeout
+            requestDeadline = now + options.bodyTimeout
             return try expect(fields, head)
         } catch {
             return refuseLast(error)
@@ -292,7 +285,7 @@ extension HTTPConnection {
             return execute(request, now: now)
         case .discarding(let failure):
             return .refuse(failure, endAnswer(now: now))
-        case .waiting, .executing, .ending, .lingering, .closed:
+        case .waiting, .executing:
             return nil
         }
     }
@@ -316,7 +309,7 @@ extension HTTPConnection {
         default: break
         }
         state = .executing
-        deadline = nil
+        requestDeadline = nil
         return .execute(request)
     }
 
@@ -324,20 +317,26 @@ extension HTTPConnection {
     private mutating func refuseLast(_ failure: HTTPFailure) -> Effect {
         body = []
         frame.connection = .close
-        state = .ending
+        end()
         return .refuse(failure, frame)
     }
 
     private mutating func endAnswer(now: Instant) -> AnswerFrame {
-        if isDraining { frame.connection = .close }
+        if life.isDraining { frame.connection = .close }
         defer { frame = AnswerFrame() }
         if frame.connection == .close {
-            state = .ending
+            end()
         } else {
             state = .waiting
-            deadline = now + options.idleTimeout
+            requestDeadline = now + options.idleTimeout
         }
         return frame
+    }
+
+    /// The last answer is about to be written.
+    private mutating func end() {
+        state = .waiting
+        life.end()
     }
 }
 

@@ -14,8 +14,7 @@ final class HTTPHandler: ChannelDuplexHandler {
     private var charged = 0
     private var connection: HTTPConnection
     private var answers: AnswerWriter
-    private let loop: any EventLoop
-    private var context: ChannelHandlerContext?
+    private let shell: ConnectionShell
 
     /// Set while effects are performed: one that is completed at once must not start the next within itself, or a long
     /// pipeline would become a deep stack.
@@ -24,14 +23,11 @@ final class HTTPHandler: ChannelDuplexHandler {
     private var isReading = false
     /// When the read began, which is what time it is until its end: a request should not cost several looks at a clock.
     private var readTime = Instant(nanoseconds: 0)
-    private var isReadHeld = false
     /// What the backend is carrying out; at most one thing at a time, so its reply needs no number.
     private var asked: Asked?
     private var waitingPage = WaitingPage()
     /// Given to the backend with every key operation. It holds this handler until `stop`.
     private var caller: Caller?
-    private var timer: Scheduled<Void>?
-    private var timerDeadline = Instant(nanoseconds: .max)
 
     init(
         backend: any Backend, options: HTTPOptions, budget: ReplyBudget, channel: any Channel,
@@ -39,18 +35,18 @@ final class HTTPHandler: ChannelDuplexHandler {
     ) {
         self.backend = backend
         self.budget = budget
-        loop = channel.eventLoop
+        shell = ConnectionShell(loop: channel.eventLoop)
         connection = HTTPConnection(
             parser: RequestParser(settings: { backend.settings }, limits: backend.limits), options: options,
-            now: Self.now(of: loop))
+            now: shell.now)
         answers = AnswerWriter(allocator: channel.allocator, node: backend.nodeID, wallClock: wallClock)
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
-        self.context = context
         let bound = NIOLoopBound(self, eventLoop: loop)
         caller = Caller(on: loop) { bound.value.ended($0) }
-        arm()
+        shell.attach(context, timer: { [self] in timer() }, sent: { [self] in uncharge($0) })
+        shell.arm(connection.deadline)
     }
 
     func handlerRemoved(context: ChannelHandlerContext) { stop() }
@@ -62,7 +58,7 @@ final class HTTPHandler: ChannelDuplexHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         if !isReading {
-            readTime = Self.now(of: loop)
+            readTime = shell.now
             isReading = true
         }
         connection.received(unwrapInboundIn(data))
@@ -106,14 +102,12 @@ final class HTTPHandler: ChannelDuplexHandler {
     }
 
     func read(context: ChannelHandlerContext) {
-        if connection.wantsInput { context.read() } else { isReadHeld = true }
+        shell.read(if: connection.wantsInput)
     }
 
     private func stop() {
         connection.closed()
-        timer?.cancel()
-        timer = nil
-        context = nil
+        shell.detach()
         caller = nil
         asked = nil
         waitingPage.end()
@@ -125,9 +119,9 @@ final class HTTPHandler: ChannelDuplexHandler {
         budget.charge(bytes)
     }
 
-    private static func now(of loop: any EventLoop) -> Instant { Instant(nanoseconds: loop.now.uptimeNanoseconds) }
+    private var loop: any EventLoop { shell.loop }
 
-    private var now: Instant { isReading ? readTime : Self.now(of: loop) }
+    private var now: Instant { isReading ? readTime : shell.now }
 }
 
 // MARK: - Effects
@@ -140,11 +134,8 @@ extension HTTPHandler {
         while let effect = connection.next(now: now) { perform(effect) }
         isPerforming = false
         if !isReading { flush() }
-        arm()
-        if isReadHeld, connection.wantsInput {
-            isReadHeld = false
-            context?.read()
-        }
+        shell.arm(connection.deadline)
+        shell.readIfHeld(connection.wantsInput)
     }
 
     private func perform(_ effect: HTTPConnection.Effect) {
@@ -154,58 +145,25 @@ extension HTTPHandler {
             flush()
         case .execute(let request): execute(request)
         case .refuse(let failure, let frame): answers.failure(failure, frame)
-        case .closeOutput:
-            flush()
-            context?.close(mode: .output, promise: nil)
-        case .finish: finish()
-        case .abort: context?.close(promise: nil)
+        case .end(let end):
+            if end == .closeOutput { flush() }
+            shell.end(end, answers.take())
         }
     }
 
     private func flush() {
         guard answers.pending.readableBytes > 0 else { return }
-        let bytes = answers.take()
-        context?.writeAndFlush(wrapOutboundOut(bytes), promise: counting(bytes.readableBytes))
-    }
-
-    /// A large piece is counted until it has been sent; of the rest a channel holds little (its high-water mark).
-    private func counting(_ bytes: Int) -> EventLoopPromise<Void>? {
-        guard bytes > RESPRoom.small, context != nil else { return nil }
-        charge(bytes)
-        let sent = loop.makePromise(of: Void.self)
-        let bound = NIOLoopBound(self, eventLoop: loop)
-        sent.futureResult.whenComplete { _ in bound.value.uncharge(bytes) }
-        return sent
+        shell.write(answers.take()) { charge($0) }
     }
 
     private func uncharge(_ bytes: Int) {
         // All is given back where the connection is gone.
-        if context != nil { charge(-bytes) }
+        if shell.isAttached { charge(-bytes) }
     }
 
-    private func finish() {
-        guard let context else { return }
-        let sent = loop.makePromise(of: Void.self)
-        let channel = context.channel
-        sent.futureResult.whenComplete { _ in channel.close(promise: nil) }
-        context.writeAndFlush(wrapOutboundOut(answers.take()), promise: sent)
-    }
-
-    /// Sees to it that the timer fires at the connection's deadline or before. A deadline that moves back costs nothing
-    /// until the timer finds that it has moved.
-    private func arm() {
-        guard let deadline = connection.deadline, context != nil else { return }
-        if timer != nil {
-            guard deadline < timerDeadline else { return }
-            timer?.cancel()
-        }
-        timerDeadline = deadline
-        let moment = NIODeadline.uptimeNanoseconds(deadline.nanoseconds)
-        timer = loop.assumeIsolated().scheduleTask(deadline: moment) { [self] in
-            timer = nil
-            if let effect = connection.timer(now: now) { perform(effect) }
-            perform()
-        }
+    private func timer() {
+        if let effect = connection.timer(now: now) { perform(effect) }
+        perform()
     }
 }
 

@@ -8,12 +8,7 @@ package struct HTTPOptions: Sendable {
     package var headTimeout = Nanoseconds.milliseconds(10_000)
     /// How long a request's body may take to arrive: 408.
     package var bodyTimeout = Nanoseconds.milliseconds(60_000)
-    /// How long a client may take to read what is waiting for it.
-    package var writeTimeout = Nanoseconds.milliseconds(60_000)
-    /// How long what a client still sends is discarded after the last answer, which a reset could cost it otherwise.
-    package var lingerTimeout = Nanoseconds.milliseconds(5000)
-    /// The same where the node is stopping: clients that keep idle connections must not hold that up.
-    package var drainingLingerTimeout = Nanoseconds.milliseconds(500)
+    package var times = ConnectionTimes()
     /// Requests that may wait behind the one under way; the one after them is refused, and the connection closed.
     package var maximumPipelined = 1024
     /// Names and values of all header fields and the request line, in bytes: 431.

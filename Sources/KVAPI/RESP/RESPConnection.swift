@@ -14,45 +14,32 @@ struct RESPConnection: ~Copyable {
         case execute(token: Int, Key, KeyHash, Command, isStale: Bool, allowance: Int)
         /// Do it, then call `finished`.
         case perform(RESPTask)
-        /// Close the sending half once everything is sent, and go on reading.
-        case closeOutput
-        /// Close once everything is sent.
-        case finish
-        /// Close now.
-        case abort
+        case end(ConnectionEnd)
     }
 
-    private enum State {
-        case serving
-        /// No request is begun any more; the replies under way are waited for.
-        case ending
-        /// The output closes; input is discarded until the client closes too.
-        case lingering
-        case closed
+    /// The request that keeps later ones from being taken.
+    private enum Pending {
+        case none
+        /// Told by the parser; it waits until what came before it has been answered.
+        case request
+        /// A command on several keys that has not been begun on all of them.
+        case gathering(RESPGathering)
+        /// Under way, and nothing else begins.
+        case task
     }
 
     private(set) var session: RESPSession
     private let options: RESPOptions
     private let table: RESPCommandTable
-    private var state = State.serving
+    private var life: ConnectionLifecycle
     private var parser: RESPRequestParser
     private var input = ByteBuffer()
     private var replies: RESPReplies
     private var operations = OperationTable()
-    /// A command on several keys that has not been begun on all of them.
-    private var gathering: RESPGathering?
-    /// A request is told by the parser and waits until what came before it has been answered.
-    private var isRequestHeld = false
-    /// A task is under way: nothing else begins.
-    private var isTaskUnderWay = false
-    private var isInputClosed = false
-    private var isDraining = false
-    private var isWritable = true
+    private var pending = Pending.none
     /// Since they were last taken.
     private var counted = (commands: 0 as UInt64, bytesIn: 0 as UInt64)
 
-    /// When the end of the connection is not waited for any more.
-    private var endDeadline: Instant?
     private var patience: RESPPatience
 
     init(
@@ -60,6 +47,7 @@ struct RESPConnection: ~Copyable {
     ) {
         session = RESPSession(server: server, client: client)
         options = server.options
+        life = ConnectionLifecycle(server.options.times)
         self.table = table
         let limits = server.limits
         let room = RESPRoom(
@@ -73,21 +61,19 @@ struct RESPConnection: ~Copyable {
     }
 
     /// When `timer` is to be called; nil where nothing is waited for that has a limit here.
-    var deadline: Instant? { endDeadline ?? patience.deadline }
+    var deadline: Instant? { life.deadline ?? patience.deadline }
 
     /// Whether more should be read: not while what has come cannot be begun. A client that does not read replies may be
     /// sending more requests before it does, and is read ahead of.
     mutating func wantsInput() -> Bool {
-        switch state {
-        case .serving where isDraining: false
-        case .serving where isWritable: hasRoom() && !isRequestHeld && !isTaskUnderWay && gathering == nil
-        case .serving:
-            input.readableBytes < options.maximumUnreadBytes
-                && replies.room.mayWait(input.readableBytes, written: replies.written)
-        case .ending, .closed: false
-        case .lingering: true
-        }
+        guard life.isOpen, !life.isDraining else { return life.discardsInput }
+        if life.isWritable { return hasRoom() && isReadyForRequest }
+        return input.readableBytes < options.maximumUnreadBytes
+            && replies.room.mayWait(input.readableBytes, written: replies.written)
     }
+
+    /// Whether no request keeps a later one from being taken.
+    private var isReadyForRequest: Bool { if case .none = pending { true } else { false } }
 
     /// Whether there is something to be sent.
     var hasOutput: Bool { replies.written > 0 }
@@ -96,7 +82,9 @@ struct RESPConnection: ~Copyable {
     /// so nothing but its end makes room, and what it has gathered is bounded by itself. Its parts under way are
     /// bounded as ever.
     private mutating func isGatheringOldest() -> Bool {
-        guard gathering != nil, replies.count == 1, isWritable, replies.areAsExpected else { return false }
+        guard case .gathering = pending, replies.count == 1, life.isWritable, replies.areAsExpected else {
+            return false
+        }
         let isWithinLimits =
             operations.count == 0
             || operations.count < options.maximumInFlight && operations.bytes < options.maximumBytesInFlight
@@ -105,7 +93,7 @@ struct RESPConnection: ~Copyable {
 
     /// Whether another command may be begun.
     private mutating func hasRoom() -> Bool {
-        guard isWritable, replies.areAsExpected, replies.count < options.maximumInFlight,
+        guard life.isWritable, replies.areAsExpected, replies.count < options.maximumInFlight,
             operations.count < options.maximumInFlight, operations.bytes < options.maximumBytesInFlight
         else { return false }
         return replies.room.mayBegin(written: replies.written)
@@ -116,7 +104,7 @@ struct RESPConnection: ~Copyable {
 
 extension RESPConnection {
     mutating func received(_ bytes: ByteBuffer) {
-        guard state == .serving else { return }
+        guard life.isOpen else { return }
         counted.bytesIn &+= UInt64(bytes.readableBytes)
         if input.readableBytes == 0 {
             input = bytes
@@ -130,7 +118,7 @@ extension RESPConnection {
 
     /// A request has ended; its token is the command's.
     mutating func ended(_ request: Request) {
-        guard state != .closed, let outcome = request.outcome else { return }
+        guard !life.isClosed, let outcome = request.outcome else { return }
         let token = Int(truncatingIfNeeded: request.token)
         let size = request.needs > 0 ? request.needs : outcome.valueSize
         if size > RESPRoom.small, let operation = operations.underWay(token),
@@ -154,8 +142,12 @@ extension RESPConnection {
         _ operation: OperationTable.Operation, _ request: Request, _ outcome: Outcome, sum: Int64?
     ) {
         let answer = sum.map(RESPAnswer.integer) ?? answer(request, outcome, to: operation)
-        let ended = replies.received(answer, to: operation)
-        if let ended, ended === gathering { gathering = nil }
+        if let gathering = replies.received(answer, to: operation) { gatheringEnded(gathering) }
+    }
+
+    /// A command on several keys needs nothing more to be begun.
+    private mutating func gatheringEnded(_ gathering: RESPGathering) {
+        if case .gathering(let current) = pending, current === gathering { pending = .none }
     }
 
     private func answer(
@@ -167,28 +159,24 @@ extension RESPConnection {
 
     /// The task under way has ended so.
     mutating func finished(_ answer: RESPAnswer) {
-        guard isTaskUnderWay else { return }
-        isTaskUnderWay = false
+        guard case .task = pending else { return }
+        pending = .none
         replies.completeOldest(answer)
     }
 
     /// The client will send nothing more.
-    mutating func inputClosed() { isInputClosed = true }
+    mutating func inputClosed() { life.inputClosed() }
 
     /// Everything is sent and the sending half is closed.
-    mutating func outputClosed(now: Instant) {
-        guard state == .lingering else { return }
-        endDeadline = now + (isDraining ? options.drainingLingerTimeout : options.lingerTimeout)
-    }
+    mutating func outputClosed(now: Instant) { life.outputClosed(now: now) }
 
     /// The node is stopping: what has come whole is answered, then the connection closes.
-    mutating func drain() { isDraining = true }
+    mutating func drain() { life.drain() }
 
-    mutating func writability(_ isWritable: Bool) { self.isWritable = isWritable }
+    mutating func writability(_ isWritable: Bool) { life.isWritable = isWritable }
 
     mutating func closed() {
-        state = .closed
-        endDeadline = nil
+        life.closed()
         patience.end()
         forget()
         replies.room.close()
@@ -198,8 +186,7 @@ extension RESPConnection {
     private mutating func forget() {
         input = ByteBuffer()
         replies.forget()
-        gathering = nil
-        isTaskUnderWay = false
+        pending = .none
     }
 
     /// The channel has taken so many bytes, and has not sent them.
@@ -207,27 +194,27 @@ extension RESPConnection {
 
     /// It has sent them.
     mutating func sent(_ bytes: Int) {
-        guard state != .closed else { return }
+        guard !life.isClosed else { return }
         replies.room.sending -= bytes
     }
 
     /// The deadline has passed, perhaps.
     /// - Parameter unsent: bytes that the channel holds.
     mutating func timer(now: Instant, unsent: Int) -> Effect? {
-        if let endDeadline, endDeadline <= now, state == .lingering {
+        if let end = life.timer(now: now) {
             closed()
-            return .abort
+            return .end(end)
         }
         switch patience.timer(now: now, unsent: unsent) {
         case .nothing: break
         case .abandonGathering:
             guard let (abandoned, tokens) = replies.abandonOldest() else { break }
             for token in tokens { _ = operations.end(token) }
-            if abandoned === gathering { gathering = nil }
+            gatheringEnded(abandoned)
         case .endConnection:
             forget()
             replies.append(.failure(.unreadReplies(for: options.stallTimeout)))
-            state = .ending
+            life.end()
         }
         return nil
     }
@@ -237,14 +224,14 @@ extension RESPConnection {
     /// - Returns: whether to go on when others have given back of what they hold.
     mutating func settle(now: Instant) -> Bool {
         if input.readableBytes == 0, input.capacity > RESPRoom.guaranteed { input = ByteBuffer() }
-        let isServing = state == .serving && !isDraining
-        let isStuck = isServing && !isWritable && input.readableBytes > 0 && !wantsInput()
+        let isServing = life.isOpen && !life.isDraining
+        let isStuck = isServing && !life.isWritable && input.readableBytes > 0 && !wantsInput()
         let isShort = replies.room.takeShortOfBudget()
         // Nothing else is under way that would give back what it holds.
-        let isThrottled = isShort && isWritable && replies.room.reads == 0 && replies.isGatheringOldest
+        let isThrottled = isShort && life.isWritable && replies.room.reads == 0 && replies.isGatheringOldest
         patience.look(now: now, isThrottled: isThrottled, isStuck: isStuck)
         replies.room.settle(written: replies.written, waiting: input.readableBytes)
-        return isShort && state != .closed
+        return isShort && !life.isClosed
     }
 
     /// All that is to be sent; and what has been done, to be counted.
@@ -265,51 +252,43 @@ extension RESPConnection {
             if let held = operations.takeReleased() {
                 return execute(held.token, held.key, held.command, isStale: held.isStale)
             }
-            if isWritable, let read = replies.takeAside() {
+            if life.isWritable, let read = replies.takeAside() {
                 operations.count(read.token, as: replies.room.beganAgain(read.bytes))
                 return execute(read.token, read.key, .get, isStale: read.isStale)
             }
-            switch state {
-            case .serving: break
-            case .ending:
-                guard replies.isEmpty else { return nil }
-                return end(now: now)
-            case .lingering, .closed: return nil
-            }
-            guard !isTaskUnderWay, hasRoom() || isGatheringOldest() else { return nil }
-            if gathering != nil {
-                if let effect = beginPart() { return effect }
+            guard life.isOpen else { return life.isEnding && replies.isEmpty ? end(now: now) : nil }
+            if case .task = pending { return nil }
+            guard hasRoom() || isGatheringOldest() else { return nil }
+            if case .gathering(let gathering) = pending {
+                if let effect = beginPart(of: gathering) { return effect }
                 continue
             }
-            if !isRequestHeld, !takeRequest() { return nil }
-            guard state == .serving, isRequestHeld else { continue }
-            let decision = decide()
-            guard let decision else { return nil }
-            isRequestHeld = false
+            if isReadyForRequest, !takeRequest() { return nil }
+            guard life.isOpen, case .request = pending else { continue }
+            guard let decision = decide() else { return nil }
+            pending = .none
             if let effect = perform(decision) { return effect }
         }
     }
 
     private mutating func end(now: Instant) -> Effect {
-        state = .lingering
         input = ByteBuffer()
         patience.end()
-        endDeadline = now + options.writeTimeout
-        return isInputClosed ? .finish : .closeOutput
+        return .end(life.closeOutput(now: now))
     }
 
     /// Looks for the next request; false where more has to come first.
     private mutating func takeRequest() -> Bool {
         switch parser.next(&input) {
-        case .request: isRequestHeld = true
+        case .request: pending = .request
         case .incomplete:
-            guard isInputClosed || isDraining else { return false }
-            state = .ending
+            guard life.isInputClosed || life.isDraining else { return false }
+            life.end()
         case .oversized(let excess):
             replies.append(.failure(RESPFailure(excess, limits: session.limits, request: options.maximumRequestBytes)))
         case .failed(let error):
             replies.append(.failure(RESPFailure("ERR Protocol error: \(error.message)")))
-            state = .ending
+            life.end()
         }
         return true
     }
@@ -335,25 +314,24 @@ extension RESPConnection {
                 replies.append(.failure(.crossSlot))
                 return nil
             }
-            self.gathering = gathering
+            pending = .gathering(gathering)
             replies.append(gathering)
             return nil
         case .task(let task):
             replies.appendWaiting()
-            isTaskUnderWay = true
+            pending = .task
             return .perform(task)
         case .close(let answer):
             if let answer { replies.append(answer) }
-            state = .ending
+            life.end()
             return nil
         }
     }
 
     /// Begins the next part of the command on several keys that was read last.
-    private mutating func beginPart() -> Effect? {
-        guard let gathering else { return nil }
+    private mutating func beginPart(of gathering: RESPGathering) -> Effect? {
         guard let part = gathering.takeNext() else {
-            self.gathering = nil
+            pending = .none
             return nil
         }
         let (key, command) = gathering.parts[part]

@@ -14,8 +14,7 @@ final class RESPHandler: ChannelDuplexHandler {
     private let client: RESPClient
     private let budget: ReplyBudget
     private var connection: RESPConnection
-    private let loop: any EventLoop
-    private var context: ChannelHandlerContext?
+    private let shell: ConnectionShell
 
     /// Set while effects are performed: one that is completed at once must not start the next within itself, or a long
     /// pipeline would become a deep stack.
@@ -26,7 +25,6 @@ final class RESPHandler: ChannelDuplexHandler {
     private var requests: [Request] = []
     private var effect: RESPConnection.Effect?
     private var isFlushScheduled = false
-    private var isReadHeld = false
     /// It is called when other connections have given back of what they hold.
     private var isAwaitingBudget = false
     private let linearizable: RequestOptions
@@ -38,12 +36,10 @@ final class RESPHandler: ChannelDuplexHandler {
     /// What takes more than one command on one key, and is under way.
     private var task: RESPTaskRunner?
     private let scanned = ScannedShare()
-    private var timer: Scheduled<Void>?
-    private var timerDeadline = Instant(nanoseconds: .max)
 
     init(server: RESPServer, channel: any Channel) {
         self.server = server
-        loop = channel.eventLoop
+        shell = ConnectionShell(loop: channel.eventLoop)
         client = server.open(
             address: Self.text(channel.remoteAddress), localAddress: Self.text(channel.localAddress))
         budget = server.budgets.budget(of: channel.eventLoop)
@@ -61,11 +57,11 @@ final class RESPHandler: ChannelDuplexHandler {
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
-        self.context = context
         let bound = NIOLoopBound(self, eventLoop: loop)
         caller = Caller(on: loop) { bound.value.ended($0) }
         scheduledFlush = { bound.value.endTurn() }
         onFreed = { bound.value.budgetFreed() }
+        shell.attach(context, timer: { [self] in timer() }, sent: { [self] in sent($0) })
     }
 
     func handlerRemoved(context: ChannelHandlerContext) { stop() }
@@ -103,25 +99,25 @@ final class RESPHandler: ChannelDuplexHandler {
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 
     func read(context: ChannelHandlerContext) {
-        if connection.wantsInput() { context.read() } else { isReadHeld = true }
+        shell.read(if: connection.wantsInput())
     }
 
     private func stop() {
-        guard context != nil else { return }
+        guard shell.isAttached else { return }
         connection.closed()
         // Nobody is left to be told.
         task?.cancel(RESPFailure(.stopping))
         task = nil
         server.closed(client)
-        timer?.cancel()
-        timer = nil
-        context = nil
+        shell.detach()
         caller = nil
         scheduledFlush = nil
         onFreed = nil
     }
 
-    private var now: Instant { Instant(nanoseconds: loop.now.uptimeNanoseconds) }
+    private var loop: any EventLoop { shell.loop }
+
+    private var now: Instant { shell.now }
 }
 
 // MARK: - Effects
@@ -133,21 +129,18 @@ extension RESPHandler {
     }
 
     private func perform() {
-        guard !isPerforming, context != nil else { return }
+        guard !isPerforming, shell.isAttached else { return }
         isPerforming = true
         let now = now
         repeat { gather(now) } while performGathered()
         isPerforming = false
         if connection.hasOutput { scheduleFlush() }
-        if isReadHeld, connection.wantsInput() {
-            isReadHeld = false
-            context?.read()
-        }
+        shell.readIfHeld(connection.wantsInput())
         if connection.settle(now: now), !isAwaitingBudget, let onFreed {
             isAwaitingBudget = true
             budget.whenFreed(onFreed)
         }
-        if connection.deadline != nil { arm() }
+        shell.arm(connection.deadline)
     }
 
     private func budgetFreed() {
@@ -193,11 +186,9 @@ extension RESPHandler {
             ) { bound.value.finished($0) }
             self.task = runner
             runner.run(task)
-        case .closeOutput:
-            flush()
-            context?.close(mode: .output, promise: nil)
-        case .finish: finish()
-        case .abort: context?.close(promise: nil)
+        case .end(let end):
+            if end == .closeOutput { flush() }
+            shell.end(end, connection.takeOutput())
         }
     }
 
@@ -222,23 +213,13 @@ extension RESPHandler {
     }
 
     private func flush() {
-        guard connection.hasOutput, let context else { return }
+        guard connection.hasOutput, shell.isAttached else { return }
         let bytes = connection.takeOutput()
         let counts = connection.takeCounts()
         server.statistics.add(
             commands: counts.commands, bytesIn: counts.bytesIn, bytesOut: UInt64(bytes.readableBytes))
         client.touch(connection.session.command, at: server.wallClock())
-        context.writeAndFlush(wrapOutboundOut(bytes), promise: counting(bytes.readableBytes))
-    }
-
-    /// Of a large piece it is counted until it has been sent; of the rest a channel holds little (its high-water mark).
-    private func counting(_ bytes: Int) -> EventLoopPromise<Void>? {
-        guard bytes > RESPRoom.small else { return nil }
-        connection.sending(bytes)
-        let sent = loop.makePromise(of: Void.self)
-        let bound = NIOLoopBound(self, eventLoop: loop)
-        sent.futureResult.whenComplete { _ in bound.value.sent(bytes) }
-        return sent
+        shell.write(bytes) { connection.sending($0) }
     }
 
     private func sent(_ bytes: Int) {
@@ -246,28 +227,8 @@ extension RESPHandler {
         perform()
     }
 
-    private func finish() {
-        guard let context else { return }
-        let sent = loop.makePromise(of: Void.self)
-        let channel = context.channel
-        sent.futureResult.whenComplete { _ in channel.close(promise: nil) }
-        context.writeAndFlush(wrapOutboundOut(connection.takeOutput()), promise: sent)
-    }
-
-    /// Sees to it that the timer fires at the connection's deadline or before.
-    private func arm() {
-        guard let deadline = connection.deadline, context != nil else { return }
-        if timer != nil {
-            guard deadline < timerDeadline else { return }
-            timer?.cancel()
-        }
-        timerDeadline = deadline
-        let moment = NIODeadline.uptimeNanoseconds(deadline.nanoseconds)
-        timer = loop.assumeIsolated().scheduleTask(deadline: moment) { [self] in
-            timer = nil
-            let unsent = try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)
-            if let effect = connection.timer(now: now, unsent: unsent ?? 0) { perform(effect) }
-            perform()
-        }
+    private func timer() {
+        if let effect = connection.timer(now: now, unsent: shell.unsent) { perform(effect) }
+        perform()
     }
 }

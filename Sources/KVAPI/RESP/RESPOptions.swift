@@ -27,12 +27,7 @@ package struct RESPOptions: Sendable {
     package var flushWidth = 256
     /// Cursors of `SCAN` whose last keys are remembered, on a node.
     package var rememberedCursors = 4096
-    /// How long what a client still sends is discarded after the last reply, which a reset could cost it otherwise.
-    package var lingerTimeout = Nanoseconds.milliseconds(5000)
-    /// The same where the node is stopping: clients that keep idle connections must not hold that up.
-    package var drainingLingerTimeout = Nanoseconds.milliseconds(500)
-    /// How long the last replies may take to be sent.
-    package var writeTimeout = Nanoseconds.milliseconds(60_000)
+    package var times = ConnectionTimes()
 
     package init() {}
 }

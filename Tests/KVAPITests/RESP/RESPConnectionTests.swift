@@ -217,6 +217,21 @@ final class RESPConnectionTests: XCTestCase {
         XCTAssertEqual(door.received(), "+OK\r\n:7\r\n$2\r\nvb\r\n")
     }
 
+    /// A task takes the place of the command on several keys before it, so it must not begin before that has ended.
+    func testCommandsOnAllKeysWaitForACommandOnSeveralKeys() throws {
+        var options = RESPOptions()
+        options.maximumInFlight = 4
+        let door = try hold(options)
+        door.backend.keys = .success(7)
+        door.send("mget " + (0..<10).map { "k\($0)" }.joined(separator: " ") + "\ndbsize\n")
+        for _ in 0..<10 {
+            XCTAssertTrue(door.backend.counted.isEmpty)
+            door.backend.release()
+        }
+        XCTAssertEqual(door.backend.counted, [.cluster])
+        XCTAssertTrue(door.received().hasSuffix("vk9\r\n:7\r\n"))
+    }
+
     func testAChangeOfVersionIsOfLaterRepliesOnly() throws {
         let door = try hold()
         door.backend.outcome = { _, _ in .absent }
@@ -455,6 +470,19 @@ final class RESPConnectionTests: XCTestCase {
         XCTAssertEqual(door.received(), "$2\r\nva\r\n$2\r\nvb\r\n")
         door.wait(.seconds(70))
         XCTAssertFalse(door.isOpen)
+    }
+
+    func testHandlerIsReleasedWithItsConnection() throws {
+        weak var released: FakeBackend?
+        do {
+            let door = try hold()
+            released = door.backend
+            door.send("get a\nset a 1\nincr a\nincr a\nmget b c\n")
+            try door.channel.close().wait()
+            door.backend.held = []
+            door.channel.embeddedEventLoop.run()
+        }
+        XCTAssertNil(released)
     }
 
     func testRepliesAfterTheEndAreForNobody() throws {
