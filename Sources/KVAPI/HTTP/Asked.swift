@@ -50,11 +50,3 @@ extension AnswerWriter {
         }
     }
 }
-
-extension HTTPFailure {
-    static var unfitting: Self {
-        Self(
-            .internalError, "internal_error",
-            "the node got an answer that does not fit the request; this is a fault in kv, please report it")
-    }
-}

@@ -92,33 +92,32 @@ extension HTTPFailure {
         case .noLeader:
             self.init(
                 .unavailable, "no_leader",
-                "nothing was changed: no majority of the key's replicas could be reached in time; "
-                    + "see /v1/nodes for the nodes that are down, and try again")
-        case .overloaded:
+                FailureText.of(refusal, advice: "see /v1/nodes for the nodes that are down, and try again"))
+        case .overloaded: self.init(.tooManyRequests, "overloaded", FailureText.of(refusal))
+        case .diskFull: self.init(.unavailable, "disk_full", FailureText.of(refusal))
+        case .stopping: self.init(.unavailable, "stopping", FailureText.of(refusal))
+        case .notMember:
             self.init(
-                .tooManyRequests, "overloaded",
-                "nothing was changed: the node has as many requests in flight as it may hold; send fewer at once")
-        case .diskFull:
-            self.init(
-                .unavailable, "disk_full",
-                "nothing was changed: the disk of a replica is nearly full; free space there or delete keys "
-                    + "(deletes and reads still work)")
-        case .stopping:
-            self.init(.unavailable, "stopping", "nothing was changed: the node is stopping; ask another node")
-        case .notMember: self = .notMember
+                .unavailable, "not_member",
+                FailureText.of(
+                    refusal,
+                    advice:
+                        "if it waits to be admitted, run kv join, or POST /v1/nodes/ID/join to a member; ask another "
+                        + "node meanwhile"))
         case .noReplica:
             self.init(
                 .unavailable, "no_replica",
-                "none of the key's replicas answered in time with a copy that its disk can read; see /v1/nodes for the "
-                    + "nodes that are down, and the nodes' logs for what their disks have spoiled, and try again")
+                FailureText.of(
+                    refusal,
+                    advice: "see /v1/nodes for the nodes that are down, and the nodes' logs for what their disks have "
+                        + "spoiled, and try again"))
         }
     }
 
     static var noRoomForAnswers: Self {
         Self(
             .tooManyRequests, "overloaded",
-            "nothing was changed: the node holds as many bytes of answers for its clients as it may (limits.replies); "
-                + "read answers as they come, and try again")
+            FailureText.noRoomForReplies(advice: "read replies as they come, and try again"))
     }
 
     static var foreignOrigin: Self {
@@ -153,23 +152,13 @@ extension HTTPFailure {
                 + "the nodes that are down, and try again")
     }
 
-    static var notMember: Self {
-        Self(
-            .unavailable, "not_member",
-            "this node is not a member of a cluster: if it waits to be admitted, ask a member to (kv join, or "
-                + "POST /v1/nodes/ID/join); ask another node meanwhile")
-    }
+    static var notMember: Self { Self(Refusal.notMember) }
 
     init(_ uncertainty: Uncertainty) {
-        let cause =
-            switch uncertainty {
-            case .timedOut: "the replicas did not answer in time"
-            case .leaderLost: "the node that was carrying it out was lost"
-            }
-        self.init(
-            .gatewayTimeout, "outcome_unknown",
-            "\(cause): the change may have taken effect, or may yet; read the key before you try again")
+        self.init(.gatewayTimeout, "outcome_unknown", FailureText.of(uncertainty))
     }
+
+    static var unfitting: Self { Self(.internalError, "internal_error", FailureText.unfitting) }
 }
 
 /// A key as messages show it: shortened, and without bytes that are not text.

@@ -125,8 +125,7 @@ struct RequestParser {
     private func key(_ bytes: [UInt8]) throws(HTTPFailure) -> Key {
         guard bytes.count <= limits.key else {
             throw HTTPFailure(
-                .targetTooLong, "key_too_long",
-                "the key has \(bytes.count) bytes, over this cluster's limit of \(limits.key) (limits.key)")
+                .targetTooLong, "key_too_long", FailureText.keyTooLong(bytes.count, limit: limits.key))
         }
         return Key(bytes)
     }

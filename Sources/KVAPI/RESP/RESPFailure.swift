@@ -84,7 +84,7 @@ struct RESPFailure: Error, Hashable {
 
 extension RESPFailure {
     static func keyTooLong(_ bytes: Int, limit: Int) -> Self {
-        Self("ERR the key has \(bytes) bytes, over this cluster's limit of \(limit) (limits.key)")
+        Self("ERR " + FailureText.keyTooLong(bytes, limit: limit))
     }
 
     static func valueTooLong(_ bytes: Int, limit: Int) -> Self {
@@ -116,8 +116,8 @@ extension RESPFailure {
 
     /// Other clients' replies take what this one would need.
     static let noRoomForReplies = Self(
-        "BUSY nothing was changed: the node holds as many bytes of replies for its clients as it may (limits.replies); "
-            + "ask for fewer keys at a time, and read replies as they come")
+        "BUSY "
+            + FailureText.noRoomForReplies(advice: "ask for fewer keys at a time, and read replies as they come"))
 
     static func unreadReplies(for time: Nanoseconds) -> Self {
         Self(
@@ -140,40 +140,16 @@ extension RESPFailure {
 
 extension RESPFailure {
     init(_ refusal: Refusal) {
-        switch refusal {
-        case .noLeader:
-            self.init(
-                "CLUSTERDOWN nothing was changed: no majority of the key's replicas could be reached in time; try again"
-            )
-        case .overloaded:
-            self.init(
-                "BUSY nothing was changed: the node has as many requests in flight as it may hold "
-                    + "(limits.in_flight); send fewer at once")
-        case .diskFull:
-            self.init(
-                "MISCONF nothing was changed: the disk of a replica is nearly full; free space there or delete keys "
-                    + "(deletes and reads still work)")
-        case .stopping: self.init("CLUSTERDOWN nothing was changed: the node is stopping; ask another node")
-        case .noReplica:
-            self.init(
-                "CLUSTERDOWN none of the key's replicas answered in time with a copy that its disk can read; try again")
-        case .notMember:
-            self.init(
-                "CLUSTERDOWN this node is not a member of a cluster: if it waits to be admitted, run kv join; ask "
-                    + "another node meanwhile")
-        }
+        let kind =
+            switch refusal {
+            case .noLeader, .stopping, .noReplica, .notMember: "CLUSTERDOWN"
+            case .overloaded: "BUSY"
+            case .diskFull: "MISCONF"
+            }
+        self.init("\(kind) \(FailureText.of(refusal))")
     }
 
-    init(_ uncertainty: Uncertainty) {
-        let cause =
-            switch uncertainty {
-            case .timedOut: "the replicas did not answer in time"
-            case .leaderLost: "the node that was carrying it out was lost"
-            }
-        self.init(
-            "OUTCOMEUNKNOWN \(cause): the change may have taken effect, or may yet; read the key before you try again",
-            .inDoubt)
-    }
+    init(_ uncertainty: Uncertainty) { self.init("OUTCOMEUNKNOWN \(FailureText.of(uncertainty))", .inDoubt) }
 
     init(_ misfit: Misfit) {
         switch misfit {
@@ -189,8 +165,7 @@ extension RESPFailure {
         Self("MOVED \(slot) \(address.host):\(address.port)", .moved)
     }
 
-    static let unfitting = Self(
-        "ERR the node got an answer that does not fit the request; this is a fault in kv, please report it")
+    static let unfitting = Self("ERR \(FailureText.unfitting)")
 
     /// A command of several keys that was not carried out on all of them.
     static func partly(_ failed: Int, of count: Int, _ first: RESPFailure) -> Self {
