@@ -1,14 +1,16 @@
-/// What a client asks of one key, or (`list`, `count`) of one partition. Each is atomic and linearizable.
+/// A client's operation on one key, or (`list`, `count`) on one partition. Each is atomic and linearizable.
 package enum Command: Hashable, Sendable {
     case get
     case put(Put)
     case delete(Condition)
+    /// Asks for one page of the partition's keys.
     case list(ListQuery)
-    /// How many keys the partition has. Those that have expired and were not yet swept may count.
+    /// Asks for the number of the partition's keys. Expired records that have no tombstone yet may be counted.
     case count
+    /// Changes a value depending on the present one. It is indirect to keep the frequent commands small.
     indirect case update(Update)
 
-    /// Whether executing it twice, or not knowing whether it ran, can be noticed.
+    /// True if the command changes nothing, so that it may be executed twice.
     @inlinable
     package var isRead: Bool {
         switch self {
@@ -17,7 +19,7 @@ package enum Command: Hashable, Sendable {
         }
     }
 
-    /// Whether it is about a partition rather than a key.
+    /// True if the command is about a partition rather than a key.
     @inlinable
     package var isOfPartition: Bool {
         switch self {
@@ -27,8 +29,10 @@ package enum Command: Hashable, Sendable {
     }
 }
 
+/// Stores a value if the condition holds.
 package struct Put: Hashable, Sendable {
     package var value: [UInt8]
+    /// A media type: see `Record.contentType`.
     package var contentType: String
     package var lifetime: Lifetime
     package var condition: Condition
@@ -43,14 +47,16 @@ package struct Put: Hashable, Sendable {
     }
 }
 
-/// How long a record lives. The leader's clock turns it into an `Expiry`.
+/// How long a record lives. The leader of the key's partition decides when it has expired, by its own clock.
 package enum Lifetime: Hashable, Sendable {
     case unlimited
+    /// Milliseconds from the moment at which the leader executes the change. A record with 0 has expired at once.
     case milliseconds(UInt64)
-    /// Until a time, in milliseconds since 1970.
+    /// A point in time, in milliseconds since 1970, UTC. It may be in the past.
     case until(UInt64)
 
-    /// Saturates. A lifetime that has already passed gives an expiry that has passed, never `.never`.
+    /// The time at which a record that is written at `wall` expires. Saturates. The result is `.never` for `unlimited`
+    /// only.
     package func expiry(at wall: UInt64) -> Expiry {
         switch self {
         case .unlimited: return .never
@@ -62,14 +68,16 @@ package enum Lifetime: Hashable, Sendable {
     }
 }
 
-/// What must hold of a key's present record for a change to be made. An expired record and a tombstone count as absent.
+/// A condition on a key's present record, without which a change is not made. Deleted and expired records count as
+/// absent.
 public enum Condition: Hashable, Sendable {
     case always
+    /// The record is present and has this version.
     case ifVersion(Version)
     case ifAbsent
     case ifPresent
 
-    /// Whether the condition holds of `head` (nil: absent) as a client sees it.
+    /// True if the condition holds for a record of the version `present`, or for an absent one if that is nil.
     package func holds(of present: Version?) -> Bool {
         switch self {
         case .always: true
@@ -80,12 +88,13 @@ public enum Condition: Hashable, Sendable {
     }
 }
 
-/// One page of a partition's keys, in ring order: by slot, then bytewise.
+/// Asks for one page of a partition's keys in ring order: by slot, then by the bytes of the key.
 package struct ListQuery: Hashable, Sendable {
+    /// Only keys that begin with these bytes are listed.
     package var prefix: [UInt8]
-    /// Keys after this one in ring order; nil starts at the partition's first.
+    /// Only keys after this one in ring order are listed. Nil begins at the partition's first key.
     package var after: Key?
-    /// `1 ... maximumLimit`.
+    /// The largest number of keys to list: `1 ... maximumLimit`.
     package var limit: Int
 
     package static let maximumLimit = 1000
@@ -98,7 +107,7 @@ package struct ListQuery: Hashable, Sendable {
 }
 
 extension Command {
-    /// Bytes of the values it brings.
+    /// The number of bytes of the values that the command carries.
     package var valueBytes: Int {
         switch self {
         case .get, .list, .count, .delete: return 0

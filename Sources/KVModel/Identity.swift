@@ -1,4 +1,5 @@
-/// A member's number in the topology: given once, never reused. Ballots are ordered by it.
+/// A member's number in the topology. It is given once and never reused. Of two ballots of one round, the higher
+/// number's is the higher.
 package struct NodeNumber: Hashable, Comparable, Sendable {
     package var raw: UInt16
 
@@ -12,7 +13,7 @@ package struct NodeNumber: Hashable, Comparable, Sendable {
     package func _rawHashValue(seed: Int) -> Int { spread(UInt64(raw), seed) }
 }
 
-/// A hash for numbers that no stranger chooses: Fibonacci hashing (Knuth), seeded as the standard library wants it.
+/// Hashes a number that nobody outside the cluster chooses: Fibonacci hashing (Knuth) with the standard library's seed.
 @inlinable
 package func spread(_ number: UInt64, _ seed: Int) -> Int {
     let product = (number ^ UInt64(truncatingIfNeeded: seed)) &* 0x9e37_79b9_7f4a_7c15
@@ -23,7 +24,8 @@ extension NodeNumber: CustomStringConvertible {
     package var description: String { "#\(raw)" }
 }
 
-/// A virtual node of the ring: `16384 / P` consecutive slots, `0 ..< P`.
+/// The number of a partition, `0 ..< P`: of `16384 / P` consecutive slots of the ring. `P` itself is the metadata
+/// partition.
 package struct PartitionID: Hashable, Comparable, Sendable {
     package var raw: UInt16
 
@@ -38,16 +40,17 @@ extension PartitionID: CustomStringConvertible {
     package var description: String { "\(raw)" }
 }
 
-/// The topology's version: grows by one with every change of it.
+/// The topology's number. Each change of the topology takes the next one; only `kv recover` skips many.
 package typealias Epoch = UInt64
 
-/// One start of a store's node: a process.
+/// One start of a node on its store, which is one process.
 ///
-/// Boot counters alone do not tell a store from a copy of it: both count on from the same number. The nonce does.
+/// The boot counter alone does not distinguish a store from a copy of it, because both continue from the same number.
+/// The nonce does.
 package struct ProcessStart: Hashable, Sendable {
     /// Counts the starts of the store, from 1.
     package var boot: UInt64
-    /// Drawn at random at the start.
+    /// A random number, drawn at the start.
     package var nonce: UInt64
 
     package init(boot: UInt64, nonce: UInt64) {
@@ -55,11 +58,11 @@ package struct ProcessStart: Hashable, Sendable {
         self.nonce = nonce
     }
 
-    /// How many of its starts a store remembers, the newest ones.
+    /// The number of its newest starts that a store remembers.
     package static let maximumRemembered = 64
 }
 
-/// 128 bits that name a cluster or a store.
+/// A random number of 128 bits that names a cluster or a store.
 package struct UUID128: Hashable, Sendable {
     package var high: UInt64
     package var low: UInt64
@@ -74,7 +77,7 @@ extension UUID128: CustomStringConvertible {
     /// 32 hexadecimal digits.
     package var description: String { hexadecimal(high) + hexadecimal(low) }
 
-    /// Nil unless `text` is 32 hexadecimal digits.
+    /// Reads 32 hexadecimal digits. Nil for any other text.
     package init?(_ text: String) {
         let digits = Array(text.utf8)
         guard digits.count == 32, digits.allSatisfy({ $0 != UInt8(ascii: "+") && $0 != UInt8(ascii: "-") }),

@@ -1,6 +1,6 @@
-/// A key: any bytes, ordered bytewise.
+/// A key: any bytes, also none. Keys are ordered byte by byte.
 public struct Key: Hashable, Comparable, Sendable {
-    /// The longest key that the store and the wire hold, in bytes; `limits.key` is at most this. The shortest has none.
+    /// The length of the longest key, in bytes. The setting `limits.key` may be lower.
     public static let maximumBytes = Int(UInt16.max)
 
     public let bytes: [UInt8]
@@ -8,16 +8,18 @@ public struct Key: Hashable, Comparable, Sendable {
     @inlinable
     public init(_ bytes: [UInt8]) { self.bytes = bytes }
 
+    /// The key whose bytes are the UTF-8 of `text`.
     public init(_ text: String) { bytes = Array(text.utf8) }
 
     @inlinable
     public static func < (a: Self, b: Self) -> Bool { a.bytes.lexicographicallyPrecedes(b.bytes) }
 
-    /// All bytes at once: an array hashes itself byte by byte.
+    /// Hashes all bytes at once, because an array would hash them one by one.
     @inlinable
     public func hash(into hasher: inout Hasher) { bytes.withUnsafeBytes { hasher.combine(bytes: $0) } }
 }
 
 extension Key: CustomStringConvertible {
+    /// The bytes as UTF-8, with U+FFFD in the place of what is not.
     public var description: String { String(decoding: bytes, as: UTF8.self) }
 }

@@ -1,18 +1,19 @@
-/// Percent-encoding (RFC 3986, 2.1) of bytes, which need not be text: Foundation's takes and gives Strings.
+/// Percent-encoding (RFC 3986, section 2.1) of bytes. Foundation's works on Strings, and keys need not be text.
 package enum PercentEncoding {
+    /// The reason why a text could not be decoded.
     package enum Fault: Error {
-        /// A `%` without two hexadecimal digits behind it.
+        /// A `%` is not followed by two hexadecimal digits.
         case digits
-        /// A bare `+` where it is ambiguous.
+        /// There is a bare `+`, which is ambiguous.
         case plus
     }
 
     // MARK: Encoding
 
-    /// Writes `bytes` with all but the unreserved characters encoded.
+    /// Encodes all bytes but the unreserved characters.
     ///
-    /// - Parameter output: has room for three times as many bytes.
-    /// - Returns: how many were written.
+    /// - Parameter output: Has room for three times as many bytes.
+    /// - Returns: The number of bytes written.
     package static func encode(_ bytes: [UInt8], into output: UnsafeMutableRawBufferPointer) -> Int {
         var count = 0
         for byte in bytes {
@@ -53,8 +54,8 @@ package enum PercentEncoding {
 
     /// The bytes that `text` stands for.
     ///
-    /// - Parameter plus: whether a bare `+` may stand for itself. It may in a path; in a query it may not, because
-    ///   forms mean a space by it and everyone else a plus, and taking the wrong one would name another key.
+    /// - Parameter plus: True if a bare `+` stands for itself, as in a path. In a query it is an error: forms mean a
+    ///   space by it and everyone else a plus, and the wrong one would name another key.
     package static func decoded(_ text: UnsafeBufferPointer<UInt8>, plus: Bool) throws(Fault) -> [UInt8] {
         var fault: Fault?
         let decoded = [UInt8](unsafeUninitializedCapacity: text.count) { output, count in

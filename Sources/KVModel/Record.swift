@@ -1,5 +1,6 @@
-/// When a record expires: milliseconds since 1970, UTC; `never` is 0, and later than any other.
+/// The time at which a record expires. `never` compares as later than any other.
 package struct Expiry: Hashable, Comparable, Sendable {
+    /// Milliseconds since 1970, UTC; 0 is `never`.
     package var milliseconds: UInt64
 
     package static let never = Expiry(milliseconds: 0)
@@ -7,7 +8,7 @@ package struct Expiry: Hashable, Comparable, Sendable {
     @inlinable
     package init(milliseconds: UInt64) { self.milliseconds = milliseconds }
 
-    /// Whether a record with this expiry is absent at `wall` (milliseconds since 1970).
+    /// True if a record with this expiry has expired at `wall` (milliseconds since 1970).
     @inlinable
     package func hasPassed(at wall: UInt64) -> Bool { milliseconds != 0 && milliseconds <= wall }
 
@@ -15,7 +16,7 @@ package struct Expiry: Hashable, Comparable, Sendable {
     package static func < (a: Self, b: Self) -> Bool { a.milliseconds &- 1 < b.milliseconds &- 1 }
 }
 
-/// What a replica knows of a key without its value.
+/// A record without its value, as a replica has it in memory for each key.
 package struct RecordHead: Hashable, Sendable {
     package var version: Version
     package var expiry: Expiry
@@ -28,7 +29,7 @@ package struct RecordHead: Hashable, Sendable {
         self.isTombstone = isTombstone
     }
 
-    /// Whether a client sees a value here at `wall`.
+    /// True if a client sees a value at `wall` (milliseconds since 1970).
     @inlinable
     package func isPresent(at wall: UInt64) -> Bool { !isTombstone && !expiry.hasPassed(at: wall) }
 }
@@ -37,11 +38,12 @@ package struct RecordHead: Hashable, Sendable {
 package struct Record: Hashable, Sendable {
     package var version: Version
     package var expiry: Expiry
-    /// Nil in a tombstone.
+    /// Nil for a tombstone.
     package var value: [UInt8]?
-    /// Media type, at most 255 bytes of UTF-8; empty means `application/octet-stream`.
+    /// A media type, at most `maximumContentType` bytes of UTF-8. Empty means `application/octet-stream`.
     package var contentType: String
 
+    /// The length of the longest media type, in bytes.
     package static let maximumContentType = 255
 
     @inlinable

@@ -1,7 +1,7 @@
 /// A place on the ring: `CRC16(key) mod 16384`, exactly as Redis Cluster's clients compute it.
 ///
-/// Where a key holds a hash tag, a non-empty text between its first `{` and the first `}` after it, the tag alone is
-/// hashed, so that keys with one tag share a slot.
+/// If a key has a hash tag, a non-empty text between its first `{` and the first `}` after it, only the tag is hashed.
+/// So keys with the same tag share a slot.
 package struct Slot: Hashable, Comparable, Sendable {
     /// `0 ..< count`.
     package let raw: UInt16
@@ -35,13 +35,13 @@ extension Key {
 }
 
 extension PartitionID {
-    /// The partition that holds a slot, of a ring cut into `partitions`: a power of two, `1 ... Slot.count`.
+    /// The partition that has a slot, in a ring of `partitions`: a power of two, `1 ... Slot.count`.
     @inlinable
     package init(slot: Slot, partitions: Int) {
         self.init(UInt16(truncatingIfNeeded: Int(slot.raw) * partitions / Slot.count))
     }
 
-    /// The slots that this partition holds, of a ring cut into `partitions`: a power of two, `1 ... Slot.count`.
+    /// The slots that this partition has, in a ring of `partitions`: a power of two, `1 ... Slot.count`.
     package func slots(partitions: Int) -> ClosedRange<Slot> {
         let width = Slot.count / partitions
         let first = Int(raw) % partitions * width
@@ -56,7 +56,7 @@ private func crc16(_ bytes: UnsafeBufferPointer<UInt8>) -> UInt16 {
     }
 }
 
-/// What each value of the byte that is shifted out contributes.
+/// For each value of the byte that is shifted out, what it contributes to the sum.
 private let crcTable: [UInt16] = (0..<256).map { byte in
     (0..<8).reduce(UInt16(byte) << 8) { crc, _ in crc & 0x8000 == 0 ? crc << 1 : crc << 1 ^ 0x1021 }
 }

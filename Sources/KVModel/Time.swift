@@ -1,4 +1,4 @@
-/// Nanoseconds of a monotonic clock whose zero means nothing.
+/// A point in time of a monotonic clock, in nanoseconds. Its zero has no meaning.
 package struct Instant: Hashable, Comparable, Sendable {
     package var nanoseconds: UInt64
 
@@ -8,22 +8,22 @@ package struct Instant: Hashable, Comparable, Sendable {
     @inlinable
     package static func < (a: Self, b: Self) -> Bool { a.nanoseconds < b.nanoseconds }
 
-    /// Saturates at both ends.
+    /// Saturates at the latest instant.
     @inlinable
-    package static func + (a: Self, span: Nanoseconds) -> Self {
-        let (sum, overflow) = a.nanoseconds.addingReportingOverflow(span.nanoseconds)
+    package static func + (a: Self, duration: Nanoseconds) -> Self {
+        let (sum, overflow) = a.nanoseconds.addingReportingOverflow(duration.nanoseconds)
         return Self(nanoseconds: overflow ? .max : sum)
     }
 
-    /// The time from `b` to `a`; zero where `b` is later.
+    /// The time from `b` to `a`. Zero if `b` is later.
     @inlinable
     package static func - (a: Self, b: Self) -> Nanoseconds {
         Nanoseconds(nanoseconds: a.nanoseconds > b.nanoseconds ? a.nanoseconds - b.nanoseconds : 0)
     }
 }
 
-/// A length of time, never negative: the store's own, of 64 bits, as it is added and compared for every request.
-/// (Swift's `Duration` has 128 bits. The client library's users see only that one.)
+/// A length of time in nanoseconds, never negative. It has 64 bits, because it is added and compared for every request;
+/// Swift's `Duration` has 128. Users of the client library see `Duration` only.
 package struct Nanoseconds: Hashable, Comparable, Sendable {
     package var nanoseconds: UInt64
 
@@ -32,13 +32,14 @@ package struct Nanoseconds: Hashable, Comparable, Sendable {
     @inlinable
     package init(nanoseconds: UInt64) { self.nanoseconds = nanoseconds }
 
-    /// Saturates.
+    /// A length of `count` milliseconds. Saturates at `UInt64.max` nanoseconds, which is 584 years.
     @inlinable
     package static func milliseconds(_ count: UInt64) -> Self {
         let (product, overflow) = count.multipliedReportingOverflow(by: 1_000_000)
         return Self(nanoseconds: overflow ? .max : product)
     }
 
+    /// Whole milliseconds, rounded down.
     @inlinable
     package var milliseconds: UInt64 { nanoseconds / 1_000_000 }
 
@@ -59,10 +60,11 @@ extension Duration {
     package init(_ time: Nanoseconds) { self = .nanoseconds(time.nanoseconds) }
 }
 
-/// What time it is, by both clocks. Timeouts go by the first, expiry of records by the second.
+/// The present time by both clocks.
 package struct Now: Sendable {
+    /// The time that timeouts are measured by.
     package var monotonic: Instant
-    /// Milliseconds since 1970, UTC.
+    /// The time of day that records expire by, in milliseconds since 1970, UTC.
     package var wall: UInt64
 
     @inlinable

@@ -1,55 +1,60 @@
-/// A change of one key that depends on what the key holds: Redis's read-modify-write commands of a string. The leader
+/// A change of one key that depends on the key's present value, as Redis's commands for strings do. The leader
 /// evaluates it on the key's latest record, so it is as atomic as any other operation.
 package struct Update: Hashable, Sendable {
     package var change: Change
-    /// What must hold for it to be carried out.
+    /// A condition on the present record, without which the change is not made.
     package var requirement: Requirement
-    /// What becomes of the expiry.
+    /// The change of the expiry.
     package var lifetime: LifetimeChange
-    /// Whether the answer brings the value that was there before. Only for `set`, `remove` and `keep`; the others
-    /// answer with their result.
+    /// True if the answer has the previous value. Only for `set`, `remove` and `keep`; the others answer with their
+    /// result.
     package var returnsPrevious: Bool
-    /// A longer value is a `Misfit.tooLong`. Bytes.
+    /// The length of the longest value, in bytes. If the new value is longer, the update fails with `Misfit.tooLong`.
     package var maximumLength: Int
 
+    /// The change of the value.
     package enum Change: Hashable, Sendable {
-        /// Replaces the value; creates it where it is absent.
+        /// Replaces the value, or creates it if it is absent.
         case set([UInt8], contentType: String)
-        /// Deletes it. Not carried out where there is nothing.
+        /// Deletes the value. Not applied if it is absent.
         case remove
-        /// Leaves the value; only the expiry changes. Not carried out where there is nothing.
+        /// Leaves the value, so that only the expiry changes. Not applied if the value is absent.
         case keep
         /// Appends to the value, or creates it. Answers with the new length.
         case append([UInt8])
-        /// Overwrites from an offset (0 or more) on, filling a gap with zeros; creates it. Answers with the new length.
-        /// With no bytes it changes nothing (and creates nothing).
+        /// Overwrites the value from an offset (0 or more) on, or creates it. A gap is filled with zeros. Answers with
+        /// the new length. Without bytes it changes nothing and creates nothing.
         case overwrite(offset: Int, [UInt8])
-        /// Adds to a decimal integer of 64 bits; an absent value is 0. Answers with the sum.
+        /// Adds to a decimal integer of 64 bits. An absent value counts as 0. Answers with the sum.
         case add(Int64)
-        /// Adds to a decimal number, as Redis's INCRBYFLOAT does; an absent value is 0. Answers with the new value's
-        /// bytes.
+        /// Adds to a decimal number, as Redis's INCRBYFLOAT does. An absent value counts as 0. Answers with the bytes
+        /// of the new value.
         case addNumber([UInt8])
     }
 
+    /// A condition on the present record. A deleted or expired record counts as absent.
     package enum Requirement: Hashable, Sendable {
         case always
         case absent
         case present
-        /// It is present, and holds just this.
+        /// The record is present, and its value has exactly these bytes.
         case equals([UInt8])
-        /// It is present and has no expiry (EXPIRE NX).
+        /// The record is present and has no expiry (EXPIRE NX).
         case lasting
-        /// It is present and has an expiry (EXPIRE XX, PERSIST).
+        /// The record is present and has an expiry (EXPIRE XX, PERSIST).
         case expiring
-        /// It is present, and the new expiry is later than its own; no expiry is the latest (EXPIRE GT).
+        /// The record is present, and the new expiry is later than its own. No expiry counts as the latest (EXPIRE GT).
         case laterExpiry
-        /// It is present, and the new expiry is earlier than its own; no expiry is the latest (EXPIRE LT).
+        /// The record is present, and the new expiry is earlier than its own. No expiry counts as the latest (EXPIRE
+        /// LT).
         case earlierExpiry
-        /// `expiring` and `earlierExpiry` (EXPIRE XX LT).
+        /// Both `expiring` and `earlierExpiry` (EXPIRE XX LT).
         case expiringAndEarlier
     }
 
+    /// The change of the expiry.
     package enum LifetimeChange: Hashable, Sendable {
+        /// The record keeps its expiry.
         case keep
         case set(Lifetime)
     }

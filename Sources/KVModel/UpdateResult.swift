@@ -1,28 +1,30 @@
-/// What became of an update that was evaluated.
+/// The result of an update that was evaluated.
 package enum UpdateResult: Hashable, Sendable {
-    /// It was carried out. The value before (where asked for; nil: there was none), or the result.
+    /// The update was applied. The value is the update's result, or the previous value if the update asked for it.
     case applied(UpdateValue)
-    /// The requirement did not hold, or there was nothing to change. The value before, where asked for.
+    /// The requirement did not hold, or there was nothing to change. The value is the present one, if the update asked
+    /// for it.
     case notApplied(UpdateValue)
-    /// What the key holds does not take this update. Nothing was changed.
+    /// The present value does not allow this update. Nothing was changed.
     case misfit(Misfit)
 }
 
+/// The value that an update answers with. `none` also stands for a value that is absent or was not asked for.
 package enum UpdateValue: Hashable, Sendable {
     case none
     case bytes([UInt8])
     case integer(Int64)
 }
 
-/// Why a value does not take an update.
+/// The reason why a value does not allow an update.
 package enum Misfit: UInt8, Hashable, Sendable, CaseIterable {
-    /// It is no decimal integer of 64 bits.
+    /// The value is not a decimal integer of 64 bits.
     case notAnInteger = 1
-    /// The sum would not fit 64 bits.
+    /// The sum does not fit in 64 bits.
     case overflow = 2
-    /// It is no number.
+    /// The value is not a number.
     case notANumber = 3
-    /// The sum would not be finite.
+    /// The sum is not finite.
     case notFinite = 4
     /// The new value would be longer than `maximumLength`.
     case tooLong = 5

@@ -1,19 +1,22 @@
-/// A change of membership under way, as the topology records it: whoever leads the metadata quorum carries it on.
+/// A change of membership that is under way, as the topology records it. Each leader of the metadata quorum continues
+/// it.
 package struct ChangePlan: Hashable, Sendable {
-    /// The epoch in which it began.
+    /// The epoch in which the plan began.
     package var id: Epoch
     package var reason: Reason
-    /// What it is made of; who joins and leaves is told by the members' standing.
+    /// While this is true, no move begins, and joining nodes are sent no records. (Who joins and who leaves is not in
+    /// the plan: `Member.status` says it.)
     package var isPaused: Bool
-    /// It undoes what it had done.
+    /// The plan was cancelled, and the moves that it has made are being undone.
     package var isCancelling: Bool
-    /// Partitions not yet where they are to be, ascending; those under way have `Assignment.next` set to the same.
+    /// The partitions that have not reached their replica sets yet, ascending. While one moves, its `Assignment.next`
+    /// is the same set.
     package var targets: [Target]
-    /// Replicas to be copied in all, from its beginning.
+    /// Replicas to copy from the beginning of the plan to its end.
     package var moves: Int
-    /// Fewest copies that any balanced placement of the same members would take.
+    /// The fewest copies that any balanced placement of the same members takes.
     package var minimum: Int
-    /// Bytes to be copied in all, as estimated at its beginning.
+    /// Bytes to copy from the beginning of the plan to its end, as estimated at the beginning.
     package var bytes: UInt64
 
     package enum Reason: UInt8, Hashable, Sendable, CaseIterable {
@@ -22,6 +25,7 @@ package struct ChangePlan: Hashable, Sendable {
         case eviction = 2
     }
 
+    /// The replica set that the plan gives to a partition.
     package struct Target: Hashable, Sendable {
         package var partition: PartitionID
         package var replicas: [NodeNumber]

@@ -1,29 +1,31 @@
-/// What nodes say to each other about membership, over the same links as the rest.
+/// A message about membership. It travels over the same connections as all other messages of peers.
 package enum ClusterMessage: Hashable, Sendable {
-    /// The sender's topology is of `above`, and it has heard of a later one.
+    /// The sender's topology has the epoch `above`, and the sender has heard of a later one: it asks for that.
     case topologyWanted(above: Epoch)
-    /// A topology known to be chosen.
+    /// A topology that is known to be chosen.
     case topology(Topology)
-    /// To the metadata quorum: how the partitions that the sender leads are doing. Now and then.
+    /// Tells the metadata quorum about the partitions that the sender leads. Sent periodically.
     case report(NodeReport)
-    /// From a node that is no member: it runs, and waits to be admitted. Now and then.
+    /// Says that the sender runs, is not a member, and waits to be admitted. Sent periodically.
     case announce(PendingNode)
-    /// To the coordinator, on an operator's behalf. Delivered at most once.
+    /// Asks the coordinator to carry out an operator's request. Delivered at most once.
     case control(RequestID, ControlRequest)
+    /// Answers `control`.
     case controlReply(RequestID, ControlReply)
 }
 
-/// A node that waits to be admitted.
+/// A node that waits to be admitted, as it describes itself.
 package struct PendingNode: Hashable, Sendable {
     package var id: String
     package var client: Address
     package var peer: Address
     package var zone: String
     package var weight: Int
+    /// Names the node's data directory.
     package var store: UUID128
-    /// Of the process.
+    /// The boot counter of the node's process.
     package var boot: UInt64
-    /// It asks to be admitted without an operator (`kv serve --join`).
+    /// The node asks to be admitted without an operator (`kv serve --join`).
     package var admitsItself: Bool
 
     package init(
@@ -41,11 +43,11 @@ package struct PendingNode: Hashable, Sendable {
     }
 }
 
-/// What a node knows of the partitions it leads.
+/// The sizes of the partitions that a node leads, and the progress of their moves.
 package struct NodeReport: Hashable, Sendable {
-    /// The sender's topology.
+    /// The epoch of the sender's topology.
     package var epoch: Epoch
-    /// Of the sender's data directory.
+    /// Names the sender's data directory.
     package var store: UUID128
     package var partitions: [PartitionSize]
     package var moves: [MoveReport]
@@ -58,9 +60,10 @@ package struct NodeReport: Hashable, Sendable {
     }
 }
 
+/// How much data a partition holds.
 package struct PartitionSize: Hashable, Sendable {
     package var partition: PartitionID
-    /// Of keys and values.
+    /// Bytes of keys and values.
     package var bytes: UInt64
 
     package init(partition: PartitionID, bytes: UInt64) {
@@ -69,16 +72,17 @@ package struct PartitionSize: Hashable, Sendable {
     }
 }
 
-/// How the move of a partition stands, by its leader.
+/// The progress of a partition's move, as its leader reports it.
 package struct MoveReport: Hashable, Sendable {
     package var partition: PartitionID
-    /// The configuration it is about: `Assignment.changed`.
+    /// The configuration that the report is about: `Assignment.changed`.
     package var changed: Epoch
-    /// Bytes sent to the joining nodes so far, and what there is to send them.
+    /// Bytes that have been sent to the joining nodes.
     package var sent: UInt64
+    /// Bytes to send to the joining nodes, the sent ones included.
     package var total: UInt64
-    /// Every record is on majorities of both sets, and the leader belongs to the next: it may become the present one.
-    /// True once, it stays true under this configuration.
+    /// The next set may become the present one: every record is on majorities of both sets, and the leader belongs to
+    /// the next set. Once true, this stays true under this configuration.
     package var isReady: Bool
     package var obstacle: MoveObstacle?
 
@@ -94,13 +98,13 @@ package struct MoveReport: Hashable, Sendable {
     }
 }
 
-/// What holds a move up.
+/// The reason why a move makes no progress.
 package enum MoveObstacle: Hashable, Sendable {
     /// A replica of the next set is not in touch.
     case unreachable(NodeNumber)
-    /// A replica does not take what it is sent: its disk may be full.
+    /// A replica is in touch and does not accept the records that it is sent; its disk may be full.
     case silent(NodeNumber)
-    /// The leader does not yet know that its copy is the truth.
+    /// The partition is not settled: its leader does not know yet that its copy holds every chosen record.
     case settling
     /// The plan is paused.
     case paused

@@ -1,38 +1,41 @@
-/// What an operator asks of the coordinator.
+/// An operator's request to the coordinator.
 package enum ControlRequest: Hashable, Sendable {
-    /// Begin a plan; `isDryRun` only computes it.
+    /// Begins a plan, or only computes it if `isDryRun`.
     case change(MembershipChange, isDryRun: Bool)
     case pause
     case resume
     case cancel
+    /// Asks for the plan that is under way.
     case status
 }
 
+/// The answer to an operator's request.
 package enum ControlReply: Hashable, Sendable {
-    /// The plan under way, or computed for a dry run; nil where there is none.
+    /// The plan that is under way, or the one that a dry run has computed. Nil if there is none.
     case plan(PlanStatus?)
-    /// Nothing was changed.
+    /// Nothing was changed, for this reason. The text explains it to the operator.
     case refused(ControlRefusal, String)
-    /// It may have begun, or may yet: look at the plan.
+    /// The change may have begun, or may begin later. The plan's status will tell.
     case unknown
-    /// The receiver does not lead the metadata quorum; who does, if known.
+    /// The receiver does not lead the metadata quorum. `hint` is the node that does, if the receiver knows it.
     case notCoordinator(hint: NodeNumber?)
 }
 
+/// The reason why an operator's request was refused.
 package enum ControlRefusal: UInt8, Hashable, Sendable, CaseIterable {
-    /// No such member, or no such pending node.
+    /// There is no such member, or no such pending node.
     case noSuchNode = 1
     /// Another plan is under way.
     case planUnderWay = 2
     /// There is no plan to pause, resume or cancel.
     case noPlan = 3
-    /// It cannot be done as asked: the message says why.
+    /// The request cannot be carried out; the message says why.
     case impossible = 4
     /// No coordinator could be reached in time.
     case noCoordinator = 5
 }
 
-/// A plan and how far it is.
+/// A plan and its progress.
 package struct PlanStatus: Hashable, Sendable {
     package var id: Epoch
     package var reason: ChangePlan.Reason
@@ -40,21 +43,24 @@ package struct PlanStatus: Hashable, Sendable {
     package var leaving: [String]
     package var isPaused: Bool
     package var isCancelling: Bool
-    /// Replicas to copy in all, and those done.
+    /// Replicas to copy from the beginning of the plan to its end.
     package var moves: Int
+    /// Replicas that have been copied.
     package var movesDone: Int
-    /// Partitions not yet where they are to be, over all that the plan changes.
+    /// Partitions that have not reached their replica sets yet.
     package var partitionsLeft: Int
-    /// Fewest copies that any balanced placement of the same members would take.
+    /// The fewest copies that any balanced placement of the same members takes.
     package var minimum: Int
-    /// Bytes to copy in all, as estimated, and those done.
+    /// Bytes to copy from the beginning of the plan to its end, as estimated.
     package var bytes: UInt64
+    /// Bytes that have been copied, of `bytes`.
     package var bytesDone: UInt64
-    /// Bytes a second lately.
+    /// Bytes copied per second, smoothed over the last reports.
     package var rate: UInt64
-    /// At most `maximumUnderWay`, those with obstacles first.
+    /// Moves under way, and moves that cannot begin. At most `maximumUnderWay`, those with obstacles first.
     package var underWay: [MoveStatus]
-    /// What becomes of the members' shares from now on, in the order of their numbers; those that come and go included.
+    /// How the members' shares will change, in the order of the members' numbers. Joining and leaving members are
+    /// included.
     package var shares: [ShareChange]
 
     package static let maximumUnderWay = 32
@@ -82,8 +88,8 @@ package struct PlanStatus: Hashable, Sendable {
     }
 }
 
-/// What the rest of a plan makes of a node's share: how many partitions it holds a replica of, and how many it is the
-/// preferred leader of, now and when the plan is done. Of a plan that begins, now is before it.
+/// How the rest of a plan changes a node's share: the partitions of which it holds a replica, and the partitions of
+/// which it is the preferred leader. "Before" is now, "after" is when the plan is done.
 package struct ShareChange: Hashable, Sendable {
     package var id: String
     package var replicasBefore: Int
@@ -100,11 +106,16 @@ package struct ShareChange: Hashable, Sendable {
     }
 }
 
+/// The progress of one partition's move.
 package struct MoveStatus: Hashable, Sendable {
     package var partition: PartitionID
+    /// The present replica set.
     package var from: [NodeNumber]
+    /// The next replica set.
     package var to: [NodeNumber]
+    /// Bytes that have been sent to the joining nodes.
     package var sent: UInt64
+    /// Bytes to send to the joining nodes, the sent ones included.
     package var total: UInt64
     package var obstacle: MoveObstacle?
 

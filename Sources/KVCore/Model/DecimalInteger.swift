@@ -1,6 +1,7 @@
-/// Decimal integers of 64 bits in a value, in the one notation that counts.
+/// Reads values that are decimal integers of 64 bits, in the only notation that Redis accepts for INCR.
 enum DecimalInteger {
-    /// Nil unless `text` is just what printing the result gives: no leading zeros, plus sign or spaces.
+    /// The integer that `text` stands for. Nil unless `text` is exactly how the integer is printed: leading zeros, a
+    /// plus sign and spaces are not accepted.
     static func value(of text: [UInt8]) -> Int64? {
         // "-9223372036854775808" is the longest.
         guard let first = text.first, text.count <= 20 else { return nil }

@@ -1,4 +1,4 @@
-/// Numbers with a fraction in a value, as Redis reads and prints them: in the widest floating-point format of the
+/// Reads and prints values that are numbers with a fraction, as Redis does: in the widest floating-point format of the
 /// machine, with 17 digits after the point.
 enum DecimalNumber {
     #if arch(x86_64)
@@ -7,13 +7,14 @@ enum DecimalNumber {
     typealias Number = Double
     #endif
 
-    /// Longer texts are no numbers. The longest that is printed has 4933 digits before the point.
+    /// A longer text is not a number. The longest text that is printed has 4933 digits before the point.
     static let maximumLength = 5119
 
     private static let digitsAfterPoint = 17
 
-    /// What C's `strtold` takes: decimal or hexadecimal, with or without point and exponent, or an infinity. Nil for
-    /// whatever else, for no number, and for what is too large or too small to be told from infinity or zero.
+    /// The number that `text` stands for, in a notation that C's `strtold` accepts: decimal or hexadecimal, with or
+    /// without point and exponent, or an infinity. Nil for any other text, for "nan", and for a number so large or so
+    /// small that it would be rounded to infinity or to zero.
     static func value(of text: [UInt8]) -> Number? {
         guard text.count <= maximumLength, text.allSatisfy({ (0x21...0x7e).contains($0) }),
             let number = Number(String(decoding: text, as: UTF8.self)), !number.isNaN
@@ -32,7 +33,7 @@ enum DecimalNumber {
         unsigned(text).first.map { $0 | 0x20 } == UInt8(ascii: "i")
     }
 
-    /// Whether all digits before an exponent are zeros.
+    /// True if all digits before the exponent are zeros.
     private static func isZero(_ text: [UInt8]) -> Bool {
         let digits = unsigned(text)
         let isHexadecimal = digits.dropFirst().first.map { $0 | 0x20 } == UInt8(ascii: "x")
@@ -41,7 +42,7 @@ enum DecimalNumber {
         return mantissa.allSatisfy { $0 == UInt8(ascii: "0") || $0 == UInt8(ascii: ".") }
     }
 
-    /// A finite number in decimal, rounded to 17 digits after the point (half to even), without zeros at the end.
+    /// Prints a finite number in decimal, rounded to 17 digits after the point (half to even), without trailing zeros.
     static func text(of number: Number) -> [UInt8] {
         let digits = scaledDigits(of: number.magnitude)
         let point = max(digits.count - digitsAfterPoint, 0)

@@ -1,19 +1,19 @@
-/// Tells whether the disk under a store has stalled, by the age of the oldest append that is not durable, and for how
-/// long a node that was so rests before it leads again what others can lead.
+/// Decides whether the disk under a store has stalled, by the age of the oldest append that is not durable. After a
+/// stall, also decides for how long the node rests: a resting node leads only what no other node can lead.
 ///
-/// A leader whose disk hangs can have nothing chosen, as its own copy counts among every majority, while its messages
-/// keep the others from electing another: such a leader has to say so itself ("gray failure", Huang et al., HotOS
-/// 2017).
+/// A leader whose disk hangs cannot have anything chosen, because its own copy is part of every majority. Its messages,
+/// however, keep the others from electing another leader. So the leader itself has to notice ("gray failure", Huang et
+/// al., HotOS 2017).
 struct DiskWatch {
-    /// What was the newest append at some time, not durable yet, and since when that has been waited for.
+    /// An append that is not durable yet, and when it was first waited for. It was the newest append at that time.
     private var awaited: (position: LogPosition, since: Instant)?
     private(set) var isStalled = false
     private var lastStall: Instant?
     private var rest: Nanoseconds = .zero
     private var restsUntil: Instant?
 
-    /// To be called a few times in `ShardOptions.stall`.
-    /// - Returns: whether `isStalled` is another than before.
+    /// Looks at how far the disk is. To be called several times within `ShardOptions.stall`.
+    /// - Returns: true if `isStalled` has changed.
     mutating func look(appended: LogPosition, durable: LogPosition, now: Instant, _ options: ShardOptions) -> Bool {
         let wasStalled = isStalled
         if durable >= appended {
@@ -33,6 +33,7 @@ struct DiskWatch {
         lastStall = now
     }
 
-    /// It takes no lead that it is offered, and leaves it to others where nobody leads.
+    /// True while the disk is stalled, and for a while after. The node then refuses leaderships that it is offered, and
+    /// lets others be elected first.
     func isResting(at now: Instant) -> Bool { isStalled || restsUntil.map { now < $0 } ?? false }
 }

@@ -1,4 +1,5 @@
-/// What the parts of a shard share: who and when this is, who is in touch, and where decisions go.
+/// The state that all parts of a shard share: the node's number, the time, the peers in touch, the requests, and the
+/// effects that have been decided.
 class Environment {
     let me: NodeNumber
     let options: ShardOptions
@@ -8,29 +9,30 @@ class Environment {
     var isDraining = false
     var effects: [ShardEffect] = []
 
-    /// Requests of this node's clients that have ended, for the caller of the shard.
+    /// Requests of this node's clients that have ended. The shard's caller takes them at the end of the turn.
     var finished: [Request] = []
-    /// Those that this node's replicas have turned away, for the router.
+    /// Requests of this node's clients that its replicas have turned away. The router takes them.
     var turnedAway: [(Request, hint: NodeNumber?)] = []
-    /// Those that are with other nodes, or wait for a leader.
+    /// Requests of this node's clients that other nodes have, or that wait for a leader.
     var pursued: RequestTable
-    /// All that must be answered in time.
+    /// All requests that have not ended, by the time at which they must be answered.
     var deadlines: Deadlines
-    /// Requests of this node's clients that have not ended.
+    /// The number of requests of this node's clients that have not ended.
     var underWay = 0
-    /// The one that is being submitted: whoever submits it sees whether it has ended.
+    /// The request that is being submitted. If it ends at once, it is not added to `finished`: the caller of `submit`
+    /// sees it.
     var submitting: Request?
-    /// Peers in touch: their boot counters, since when, and whether they pass requests on.
+    /// The peers in touch: the boot counter of each, since when it has been in touch, and whether it relays requests.
     private(set) var up: [NodeNumber: (boot: UInt64, since: Instant, relays: Bool)] = [:]
 
-    /// Grows whenever somebody comes or goes.
+    /// Grows whenever a peer comes in touch or goes out of touch.
     private(set) var touch: UInt64 = 1
 
-    /// Peers that have declined a leadership, as they are stopping or their disks have stalled, and until when that
-    /// counts.
+    /// Peers that have declined a leadership, because they are stopping or their disks have stalled, and until when
+    /// that counts.
     private var declined: [NodeNumber: Instant] = [:]
 
-    /// When this process began: peers not yet heard of are given their turn for a while after.
+    /// When this process began. For a while after, peers that have not been heard of yet are given their turn to lead.
     private let started: Instant
     private var everHeard: Set<NodeNumber> = []
     /// The boot counter that each peer had when it was last in touch.
@@ -49,16 +51,17 @@ class Environment {
         deadlines = Deadlines(now: now.monotonic)
     }
 
-    /// Whether a test has taken this rule away.
+    /// True if a test has switched this rule off.
     @inline(__always)
     final func breaks(_ rule: BrokenRules) -> Bool { options.broken.contains(rule) }
 
     // MARK: Requests
 
-    /// Ends a request, unless it has ended before: it is answered once.
+    /// Ends a request that this node has executed. A request ends once: later calls do nothing.
     func finish(_ request: Request, _ outcome: Outcome) { finish(request, outcome, by: me) }
 
-    /// - Parameter node: executed it.
+    /// Ends a request. A request ends once: later calls do nothing.
+    /// - Parameter node: The node that has executed the request.
     func finish(_ request: Request, _ outcome: Outcome, by node: NodeNumber) {
         guard !request.isFinished else { return }
         request.end(outcome, by: node)
@@ -72,13 +75,14 @@ class Environment {
         }
     }
 
-    /// This node's replica does not lead, and does not know better than `hint` who does.
+    /// Returns a request that this node's replica cannot execute, because it does not lead. `hint` is the leader, if
+    /// the replica knows it.
     func turnAway(_ request: Request, hint: NodeNumber?) {
         guard !request.isFinished else { return }
         request.stage = .begun
         switch request.origin {
         case .peer(let asker, let id):
-            // It is that node's to find another.
+            // The node that has sent the request looks for another leader.
             request.stage = .finished
             deadlines.remove(request)
             send(asker, .reply(id, .forwarded(.notLeader(hint: hint))))
@@ -92,13 +96,14 @@ class Environment {
 
     func isUp(_ node: NodeNumber) -> Bool { node == me || up[node] != nil }
 
-    /// Whether to leave a partition to `node` where it comes first: it is in touch, or this node has only just begun to
-    /// listen.
+    /// True if `node`, where it is preferred as a leader, is to be given time to lead: it is in touch, or it has not
+    /// been heard of and this process has only just started.
     func isInTurn(_ node: NodeNumber) -> Bool {
         isUp(node) || !everHeard.contains(node) && now.monotonic - started < options.startGrace
     }
 
-    /// Returns the boot counter of the process that was last in touch; nil where none ever was.
+    /// Notes that a peer is in touch.
+    /// - Returns: The boot counter that the peer had when it was last in touch; nil if it never was.
     func setUp(_ node: NodeNumber, boot: UInt64, relays: Bool) -> UInt64? {
         everHeard.insert(node)
         declined[node] = nil
@@ -114,6 +119,7 @@ class Environment {
         declined[node] = nil
     }
 
+    /// Notes that a peer has declined a leadership.
     func setDeclining(_ node: NodeNumber) { declined[node] = now.monotonic + options.declined }
 
     func isDeclining(_ node: NodeNumber) -> Bool { declined[node].map { now.monotonic < $0 } ?? false }

@@ -1,2 +1,2 @@
-// KVCore is made of these types: whoever imports it sees both.
+// KVCore's interface uses KVModel's types, so a module that imports KVCore sees both.
 @_exported import KVModel

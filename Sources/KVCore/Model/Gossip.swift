@@ -1,9 +1,9 @@
-/// What failure detectors say to each other, each message a datagram: it may be lost, doubled and overtaken.
+/// A message between failure detectors. Each is one datagram, which may be lost, duplicated or reordered.
 package struct GossipMessage: Hashable, Sendable {
     package var kind: Kind
-    /// The sender's own.
+    /// The sender's incarnation.
     package var incarnation: UInt64
-    /// Of the topology that the sender goes by.
+    /// The epoch of the sender's topology.
     package var epoch: Epoch
     /// News about members, in no order.
     package var updates: [GossipUpdate]
@@ -11,12 +11,14 @@ package struct GossipMessage: Hashable, Sendable {
     package enum Kind: Hashable, Sendable {
         /// Asks for an `ack` of the same sequence.
         case ping(sequence: UInt32)
-        /// Asks to `ping` the target on the sender's behalf and to pass its answer on, or else to send a `nack`.
+        /// Asks the receiver to `ping` the target on the sender's behalf. The receiver passes the target's `ack` on, or
+        /// sends a `nack` if none has come.
         case pingRequest(sequence: UInt32, target: NodeNumber)
+        /// Answers a `ping` or a `pingRequest`: the member that was asked about is alive.
         case ack(sequence: UInt32)
-        /// The target of a `pingRequest` has not answered so far; whoever says so is itself well.
+        /// Answers a `pingRequest`: the target has not answered so far. It shows that the sender itself is in touch.
         case nack(sequence: UInt32)
-        /// Asks for nothing.
+        /// Carries updates and asks for no answer.
         case gossip
     }
 
@@ -28,13 +30,14 @@ package struct GossipMessage: Hashable, Sendable {
     }
 }
 
-/// An opinion of a member.
+/// News about a member: its liveness as the source sees it.
 package struct GossipUpdate: Hashable, Sendable {
+    /// The member that the news is about.
     package var node: NodeNumber
-    /// The incarnation of `node` that this is about: of two opinions, that of the higher one holds.
+    /// The incarnation of `node` that this is about. Of two updates, the one about the higher incarnation holds.
     package var incarnation: UInt64
     package var liveness: Liveness
-    /// Who formed it. Suspicions by different nodes confirm each other.
+    /// The node that the news comes from originally. Suspicions by different nodes confirm each other.
     package var source: NodeNumber
 
     package init(node: NodeNumber, incarnation: UInt64, liveness: Liveness, source: NodeNumber) {
@@ -46,15 +49,16 @@ package struct GossipUpdate: Hashable, Sendable {
 }
 
 extension GossipMessage {
-    /// What a datagram may have, so that it is never cut up on its way: the path's least MTU, less IP's and UDP's
-    /// headers.
+    /// The largest datagram, in bytes, that is not fragmented on its way: it fits the smallest MTU of a usual path with
+    /// the headers of IP and UDP.
     package static let maximumSize = 1400
-    /// Of a message without updates and of each update, in bytes, authenticated: docs/wire-format.md.
+    /// The size of a message without updates, in bytes, its authentication included (docs/wire-format.md).
     package static let emptySize = 64
+    /// The size of one update, in bytes.
     package static let updateSize = 13
-    /// What fits.
+    /// The number of updates that fit into a datagram.
     package static let maximumUpdates = (maximumSize - emptySize) / updateSize
 
-    /// Bytes of its datagram.
+    /// The size of the message's datagram, in bytes.
     package var size: Int { Self.emptySize + updates.count * Self.updateSize }
 }

@@ -1,18 +1,19 @@
 /// A digest of a set of records: 256 leaves under one root. Two replicas with equal roots hold the same records.
 ///
-/// Merkle's tree as Dynamo compares replicas with it, but incremental: a leaf is the exclusive or of its records'
-/// hashes, so a change costs two hashes, and no order of changes matters. The root is the exclusive or of the leaves.
+/// Dynamo compares replicas by Merkle trees. This tree is one that can be updated in place: a leaf is the exclusive or
+/// of the hashes of its records, and the root is the exclusive or of the leaves. So a change costs two hashes, and the
+/// order of changes does not matter.
 ///
-/// Each leaf is two sums. The first is of keys and versions: it tells which replica lacks what, and the protocol rests
-/// on it. The second is of what is held under these versions. Where only the second differs, one version names two
-/// values, which can only be where a store has forgotten a ballot and used it again.
+/// Each leaf has two sums. The first covers keys and versions: it shows which replica lacks which record, and the
+/// protocol rests on it. The second also covers the checksums of the values. If only the second differs, one version
+/// names two values; that can happen only if a store has forgotten a ballot and used it again.
 package struct HashTree: Sendable {
     package static let leafCount = 256
 
     package struct Leaf: Hashable, Sendable {
-        /// Of keys and versions.
+        /// The sum of the records' keys and versions.
         package var digest = Digest()
-        /// Of the records' checksums as well.
+        /// The sum of the records' keys, versions and checksums.
         package var contents: UInt64 = 0
 
         static func ^= (a: inout Self, b: Self) {
@@ -21,7 +22,7 @@ package struct HashTree: Sendable {
         }
     }
 
-    /// `leafCount` of them.
+    /// Always `leafCount` leaves.
     package private(set) var leaves: [Leaf]
     package private(set) var root = Leaf()
 
@@ -31,8 +32,9 @@ package struct HashTree: Sendable {
     @inlinable
     package static func leaf(of key: KeyHash) -> Int { Int(truncatingIfNeeded: key.low & UInt64(leafCount - 1)) }
 
-    /// Takes a record in, or out again: the operation is its own inverse.
-    /// - Parameter checksum: of what is held under the version; the same on all replicas, and 0 of a tombstone.
+    /// Adds a record, or removes one that was added: the operation is its own inverse.
+    /// - Parameter checksum: The checksum of the record's contents. It is the same on all replicas, and 0 for a
+    ///   tombstone.
     package mutating func toggle(_ key: KeyHash, _ version: Version, _ checksum: UInt32) {
         let digest = Digest(key, version)
         let contents = mix(digest.high ^ UInt64(checksum), digest.low ^ 0xa076_1d64_78bd_642f)
@@ -44,15 +46,17 @@ package struct HashTree: Sendable {
     package var digests: [Digest] { leaves.map(\.digest) }
     package var contents: [UInt64] { leaves.map(\.contents) }
 
-    /// The leaves whose keys and versions differ from those of another tree; nil unless `others` has `leafCount` of
-    /// them.
+    /// The leaves whose keys and versions differ from those of another tree. Nil if `others` does not have `leafCount`
+    /// elements.
     package func differing(from others: [Digest]) -> [Int]? {
         guard others.count == leaves.count else { return nil }
         return leaves.indices.filter { leaves[$0].digest != others[$0] }
     }
 
-    /// The same, and those whose contents differ.
-    /// - Parameter contents: empty where they are not known.
+    /// The leaves whose keys, versions or contents differ from those of another tree. Nil if `others` does not have
+    /// `leafCount` elements.
+    /// - Parameter contents: The other tree's contents. If there are not `leafCount` of them, because the peer does not
+    ///   tell them, only keys and versions are compared.
     package func differing(from others: [Digest], _ contents: [UInt64]) -> [Int]? {
         guard contents.count == leaves.count else { return differing(from: others) }
         guard others.count == leaves.count else { return nil }
@@ -60,7 +64,7 @@ package struct HashTree: Sendable {
     }
 }
 
-/// 128 bits of hash.
+/// A hash of 128 bits.
 package struct Digest: Hashable, Sendable {
     package var high: UInt64
     package var low: UInt64
@@ -84,14 +88,15 @@ package struct Digest: Hashable, Sendable {
     }
 }
 
-/// A 128-bit hash of a key's bytes: the same on every node and forever, for the hash tree and the store's index.
+/// A hash of 128 bits of a key's bytes, for the hash tree and the store's index. It is the same on every node and in
+/// every version of the program.
 package struct KeyHash: Hashable, Sendable {
     package var high: UInt64
     package var low: UInt64
 
     package init(_ key: Key) { self = key.bytes.withUnsafeBytes { KeyHash($0) } }
 
-    /// Multiply-and-fold in two independent lanes, after wyhash (Wang Yi). The last word is padded with zeros.
+    /// Multiplies and folds in two independent lanes, after wyhash (Wang Yi). The last word is padded with zeros.
     package init(_ bytes: UnsafeRawBufferPointer) {
         var a: UInt64 = 0xa076_1d64_78bd_642f ^ UInt64(bytes.count)
         var b: UInt64 = 0x1d8e_4e27_c47d_124f &+ UInt64(bytes.count)
@@ -112,6 +117,7 @@ package struct KeyHash: Hashable, Sendable {
     }
 }
 
+/// The two halves of the 128-bit product of `a` and `b`, each combined with a constant, folded into one.
 @inlinable
 func mix(_ a: UInt64, _ b: UInt64) -> UInt64 {
     let product = (a ^ 0x2d35_8dcc_aa6c_78a5).multipliedFullWidth(by: b ^ 0x8bb8_4b93_962e_acc9)

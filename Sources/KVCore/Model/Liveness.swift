@@ -1,7 +1,7 @@
-/// The failure detector's opinion of a member. It only informs: it never changes who owns what.
+/// Whether a member seems alive to the failure detector. It only informs: no promise of the store depends on it.
 package enum Liveness: UInt8, Hashable, Sendable, CaseIterable {
     case alive = 1
-    /// It has not answered; it may refute that.
+    /// The member has not answered, and may still refute the suspicion.
     case suspect = 2
     case dead = 3
 }

@@ -1,27 +1,29 @@
 /// A node that takes part in the cluster.
 package struct Member: Hashable, Sendable {
     package var number: NodeNumber
-    /// The name users know it by: 1-64 of `a-z 0-9 . - _`.
+    /// The name that users know the member by: 1 to 64 characters of `a-z 0-9 . - _`.
     package var id: String
-    /// Where others reach it.
+    /// The address for clients.
     package var client: Address
+    /// The address for other nodes.
     package var peer: Address
-    /// Failure domain; empty where none is named.
+    /// The failure domain. Empty if none is named.
     package var zone: String
-    /// Share of the data relative to other members; positive.
+    /// The share of the data relative to other members; positive.
     package var weight: Int
-    /// Names its data directory. Nil where a first member has not been heard of yet.
+    /// Names the member's data directory. Nil for a first member that has not been heard of yet.
     package var store: UUID128?
     package var status: Status
 
-    /// What is to become of a member.
+    /// What a plan does with a member.
     package enum Status: UInt8, Hashable, Sendable, CaseIterable {
+        /// The member stays.
         case active = 1
-        /// Admitted, and being given its share.
+        /// The member is admitted and is being given its share.
         case joining = 2
-        /// Being drained; then removed.
+        /// The member is drained, and then removed.
         case leaving = 3
-        /// Given up for dead: removed without its help. It may own nothing in the end.
+        /// The member is given up for dead and removed without its help.
         case lost = 4
     }
 
@@ -39,14 +41,15 @@ package struct Member: Hashable, Sendable {
         self.status = status
     }
 
-    /// Whether it is to hold data when the plan under way is done.
+    /// True if the member is to hold data when the plan under way is done.
     package var stays: Bool { status == .active || status == .joining }
 }
 
+/// A node that was a member. Neither its number nor its store is admitted again.
 package struct RemovedMember: Hashable, Sendable {
     package var number: NodeNumber
     package var id: String
-    /// Nil where it was never heard of.
+    /// Names the data directory that the member had. Nil if the member was never heard of.
     package var store: UUID128?
 
     package init(number: NodeNumber, id: String, store: UUID128?) {

@@ -1,6 +1,7 @@
-// What messages take in memory while they wait: about, and never much less.
+// The memory that waiting messages take, for the limits of queues.
 
 extension PeerMessage {
+    /// About how many bytes the message takes in memory, and never much less than it does.
     var heldBytes: Int {
         switch self {
         case .replica(_, let message): message.heldBytes
@@ -12,6 +13,7 @@ extension PeerMessage {
 }
 
 extension ReplicaMessage {
+    /// About how many bytes the message takes in memory, and never much less than it does.
     var heldBytes: Int {
         switch self {
         case .accept(let key, let record): 256 + key.bytes.count + (record.value?.count ?? 0)

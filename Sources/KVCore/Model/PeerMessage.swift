@@ -1,9 +1,9 @@
-/// Which partition a message is about, under which topology and ballot.
+/// The partition, the configuration and the ballot that a message between replicas is about.
 package struct PartitionHeader: Hashable, Sendable {
     package var partition: PartitionID
-    /// The configuration that the sender goes by: the epoch that last changed this partition in its topology.
+    /// The sender's configuration of the partition: the epoch that last changed it in the sender's topology.
     package var epoch: Epoch
-    /// The leader's (or candidate's) ballot: its own in its requests, and repeated in the answers to them.
+    /// The ballot of the leader or candidate. Answers repeat the ballot of the request.
     package var ballot: Ballot
 
     @inlinable
@@ -14,23 +14,23 @@ package struct PartitionHeader: Hashable, Sendable {
     }
 }
 
-/// Names one request among those of the node that sent it, over all its restarts.
+/// Names a request among all those that a node has sent, in this process and earlier ones.
 package struct RequestID: Hashable, Sendable {
     package var raw: UInt64
 
     @inlinable
     package init(_ raw: UInt64) { self.raw = raw }
 
-    /// Nobody outside the cluster chooses these: spreading them takes no keyed hash, and every request looks several
-    /// up.
+    /// A cheap hash is safe here, because nobody outside the cluster chooses these numbers.
     @inlinable
     package func _rawHashValue(seed: Int) -> Int { spread(raw, seed) }
 }
 
+/// A record of a replica as it is compared with another replica's: its key, version and checksum.
 package struct KeyVersion: Hashable, Sendable {
     package var key: Key
     package var version: Version
-    /// Of what is held under the version; nil where it is not known.
+    /// The checksum of the record's contents. Nil if the peer does not tell it.
     package var checksum: UInt32?
 
     @inlinable
@@ -41,6 +41,7 @@ package struct KeyVersion: Hashable, Sendable {
     }
 }
 
+/// Says that the sender leads a partition under this ballot.
 package struct Leadership: Hashable, Sendable {
     package var partition: PartitionID
     package var ballot: Ballot
@@ -52,28 +53,29 @@ package struct Leadership: Hashable, Sendable {
     }
 }
 
-/// What nodes say to each other. Its shape says where it goes: see the cases.
+/// A message from one node to another. The case says which part of the receiving node it goes to.
 ///
-/// Every message may be lost; all but requests and replies may also arrive twice or late.
+/// Every message may be lost. All but requests and replies may also arrive twice or late.
 package enum PeerMessage: Hashable, Sendable {
-    /// Between the replicas of one partition: to the shard that has it.
+    /// A message between the replicas of one partition. It goes to the shard that has the partition.
     case replica(PartitionHeader, ReplicaMessage)
-    /// For a client of the sender: to the shard that has the key's partition.
+    /// A request on behalf of a client of the sender. It goes to the shard that has the key's partition.
     case request(RequestHeader, RequestMessage)
-    /// What came of such a request: to the shard that asked.
+    /// The reply to such a request. It goes to the shard that has sent the request.
     case reply(RequestID, ReplyMessage)
-    /// About many partitions: to every shard.
+    /// A message about many partitions. It goes to every shard.
     case shards(ShardsMessage)
-    /// About the node as a whole: to whoever keeps that.
+    /// A message about the node as a whole. It goes to the parts of the node that are outside the shards.
     case node(NodeMessage)
 }
 
-/// Which request of which node a message is about, and where its key is.
+/// The id of a request, and the place of its key.
 package struct RequestHeader: Hashable, Sendable {
     package var id: RequestID
-    /// The configuration that the sender goes by: the epoch that last changed this partition in its topology.
+    /// The sender's configuration of the partition: the epoch that last changed it in the sender's topology.
     package var epoch: Epoch
     package var partition: PartitionID
+    /// The command's key. For a command about a partition, any key of it.
     package var key: Key
 
     @inlinable
@@ -85,116 +87,142 @@ package struct RequestHeader: Hashable, Sendable {
     }
 }
 
-/// What replicas of one partition say to each other, under the header's configuration and ballot.
+/// A message between replicas of one partition, under the header's configuration and ballot.
 package enum ReplicaMessage: Hashable, Sendable {
-    // To lead.
-    /// Would the receiver promise? Asked first, so that a node which merely missed its leader disturbs nobody (Raft's
-    /// PreVote).
+    // MARK: Elections
+
+    /// Asks whether the receiver would promise the ballot. It is sent before `prepare`, so that a node that has merely
+    /// missed its leader disturbs nobody (Raft's PreVote).
     case preVote
-    /// `header` is that of the question; `promised` is the highest ballot known here, which names the leader if not
-    /// granted.
+    /// Answers `preVote`. `promised` is the highest ballot that the sender knows; if the vote is not granted, it names
+    /// the leader.
     case preVoteResult(granted: Bool, promised: Ballot)
+    /// Asks the receiver to promise the ballot.
     case prepare
-    /// The promise is durable, and so is everything the root covers. Roots are comparable at one purge floor only.
-    /// `contents` is that of the root, and nil in version 3 of the peer protocol.
+    /// Answers `prepare`. The promise is durable, and so is everything that the root covers. Roots are comparable only
+    /// at equal purge floors. `contents` belongs to the root; it is nil from a peer of version 3 of the protocol.
     case promise(root: Digest, contents: UInt64?, floor: Version)
-    /// A request under a ballot below the one promised, which `header.ballot` names.
+    /// Refuses a request because its ballot is below the promise. The header has the promised ballot.
     case reject
-    /// The leader has come to rest and asks the receiver to prepare.
+    /// Asks the receiver to prepare and become the leader. The sender leads and has nothing in flight.
     case transfer
 
-    // To write, and to repair a replica that missed a write.
+    // MARK: Writes, and the repair of a replica that has missed some
+
+    /// Asks the receiver to store a record.
     case accept(key: Key, record: Record)
-    /// The replica durably holds this version of the key or a later one. `sequence` is that of the accepted record's
-    /// version; `version.ballot` differs from the header's when an old record was re-sent.
+    /// Answers `accept`: the replica durably holds this version of the key or a later one. `version.ballot` differs
+    /// from the header's if a record of an earlier leader was sent again.
     case accepted(version: Version)
 
-    // To read at the leader.
+    // MARK: Reads at the leader
+
+    /// Asks whether the receiver has promised no higher ballot.
     case confirm(round: UInt64)
+    /// Answers `confirm`: the ballot still holds.
     case confirmed(round: UInt64)
 
-    // To learn the latest record of a key under a ballot.
+    // MARK: Recovery of a key under a ballot
+
+    /// Asks for the receiver's record of a key.
     case read(id: UInt64, key: Key)
+    /// Answers `read`. `record` is nil if the replica has none.
     case readResult(id: UInt64, key: Key, record: Record?)
 
-    // To compare hash trees.
-    /// The receiver raises its purge floor to the leader's first.
+    // MARK: Comparison of hash trees
+
+    /// Asks for the leaves of the receiver's tree. The receiver first raises its purge floor to `floor`, the leader's.
     case leaves(floor: Version)
-    /// `contents` are those of the leaves, and empty in version 3 of the peer protocol.
+    /// Answers `leaves`. `contents` has the same number of elements as `leaves`; from a peer of version 3 of the
+    /// protocol it is empty.
     case leavesResult(floor: Version, leaves: [Digest], contents: [UInt64])
+    /// Asks for the keys and versions of one leaf.
     case entries(leaf: UInt16)
+    /// Answers `entries`.
     case entriesResult(leaf: UInt16, entries: [KeyVersion])
 
-    // To let go of what nobody needs.
-    /// Every replica held everything up to `floor`: tombstones up to there may be forgotten.
+    // MARK: Removal of tombstones and of copies that are not needed
+
+    /// Allows the receiver to remove tombstones up to `floor`: every replica held everything up to there.
     case purge(floor: Version)
-    /// The sender is no replica of the partition since this configuration, and still holds its copy. (The ballot means
-    /// nothing.)
+    /// Asks whether the sender may delete its copy, because it is not a replica under this configuration any more. The
+    /// ballot means nothing.
     case dropReplica
-    /// From the leader, settled under that configuration or a later one: the receiver's copy is not needed any more.
+    /// Answers `dropReplica`: the receiver's copy is not needed any more. The sender leads, and is settled under that
+    /// configuration or a later one.
     case replicaDropped
 
-    // To count with a copy that lost power and may lack what it has acknowledged. Since version 4 of the peer protocol;
-    // a peer of the version before is not answered.
-    /// In the place of an answer: the ballot is promised, and what is asked for is not told, as there may have been
-    /// more.
+    // MARK: Copies that have lost power, and may lack records that they have acknowledged
+
+    // Version 4 of the peer protocol has added these. A peer of version 3 gets no answer instead of `abstain`.
+
+    /// Answers a request that asks what the copy holds: the ballot is promised, but the copy may lack records, so its
+    /// contents are not told.
     case abstain
-    /// From the leader, which counts with what may be lacking: tell under this ballot what is there.
+    /// Asks the copy to tell what it holds under this ballot. The leader takes into account that records may be
+    /// missing.
     case consult
-    /// From the leader: the copy holds everything that it may have acknowledged.
+    /// Says that the copy holds every record again that it may have acknowledged.
     case complete
+    /// Answers `complete`.
     case completed
 
-    /// Whether only the configuration that it is sent under may answer it.
+    /// True for a request that only a replica of the same configuration may answer.
     package var isBoundToEpoch: Bool {
         switch self {
         case .preVote, .prepare, .transfer, .accept, .confirm, .read, .leaves, .entries, .purge, .consult, .complete:
             true
         case .preVoteResult, .promise, .reject, .accepted, .confirmed, .readResult, .leavesResult, .entriesResult,
-            .dropReplica,
-            .replicaDropped, .abstain, .completed:
+            .dropReplica, .replicaDropped, .abstain, .completed:
             false
         }
     }
 }
 
+/// A request on behalf of another node's client.
 package enum RequestMessage: Hashable, Sendable {
-    /// Execute a command as leader. Delivered at most once.
+    /// Asks the receiver to execute a command as leader. Delivered at most once.
     case forward(timeout: Nanoseconds, command: Command)
-    /// Have the leader execute a command, which the sender cannot reach. Delivered at most once, and passed on at most
-    /// once. Answered by `forwarded`. Since version 4 of the peer protocol.
+    /// Asks the receiver to pass a command on to the leader, which the sender cannot reach. Delivered at most once, and
+    /// passed on at most once. Answered by `forwarded`. Version 4 of the peer protocol has added it.
     case relay(timeout: Nanoseconds, command: Command)
-    /// Read the receiver's own copy, chosen or not.
+    /// Asks for the receiver's own copy of a key, chosen or not.
     case quorumRead
 }
 
+/// The reply to a `RequestMessage`.
 package enum ReplyMessage: Hashable, Sendable {
+    /// Answers `forward` and `relay`.
     case forwarded(ForwardResult)
-    /// The receiver's durable copy; nil where it holds nothing.
+    /// Answers `quorumRead` with the sender's durable record. Nil if it holds none.
     case quorumReadReply(Record?)
 }
 
+/// A message about many partitions.
 package enum ShardsMessage: Hashable, Sendable {
-    /// The sender leads these partitions: a summary for the replicas of them, now and then.
+    /// Tells the replicas of these partitions that the sender leads them. Sent periodically.
     case leaderHeartbeat(epoch: Epoch, [Leadership])
-    /// The sender's topology is newer than that of the request it answers.
+    /// Says that the sender's topology is newer than the one that a request of the receiver came under.
     case outdated(epoch: Epoch)
 }
 
+/// A message about the node as a whole.
 package enum NodeMessage: Hashable, Sendable {
-    /// The sender holds this much.
+    /// How much data the sender holds.
     case usageReport(PartitionUsage)
-    /// This much of one of the sender's stores is on its disk: the number of a batch, which only grows. Since version 4
-    /// of the peer protocol.
+    /// How much of one of the sender's stores is on its disk: the number of a batch, which only grows. Version 4 of the
+    /// peer protocol has added it.
     case progress(shard: UInt16, batch: UInt64)
-    /// What the clock of the sender's machine shows, in milliseconds since 1970. Since version 4 of the peer protocol.
+    /// The time of the sender's machine, in milliseconds since 1970. Version 4 of the peer protocol has added it.
     case clock(wall: UInt64)
-    /// (Indirect: it is the largest and the rarest, and every message would be as large.)
+    /// A message about membership. It is indirect because it is the largest and the rarest message, and would make
+    /// every other one as large.
     indirect case cluster(ClusterMessage)
 }
 
+/// How a forwarded request ended.
 package enum ForwardResult: Hashable, Sendable {
     case outcome(Outcome)
-    /// Nothing was done; the node to ask instead, if known.
+    /// The receiver does not lead the partition, and nothing was done. `hint` is the leader, if the receiver knows it.
     case notLeader(hint: NodeNumber?)
 }

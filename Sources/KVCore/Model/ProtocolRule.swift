@@ -1,67 +1,75 @@
-/// A rule of the replication protocol (docs/protocol.md), to count how often it has decided something: what would have
-/// been done without it was not done, was done later, or was done otherwise.
+/// A rule of the replication protocol (docs/protocol.md). Each case is counted when the rule decides something, that
+/// is, when a node would have acted otherwise, or earlier, without the rule.
 ///
-/// The simulator prints these counts, so that no rule is silently never tried.
+/// The simulator prints the counts, so that a rule that no run ever tries is noticed.
 package enum ProtocolRule: Int, CaseIterable, Sendable {
-    /// What rests on a promise, a wipe or a floor waited for a sync.
+    /// An action that rests on a promise, a wipe or a purge floor waited for a sync.
     case awaitSync
-    /// What rests on records waited until these were durable.
+    /// An action that rests on records waited until these were durable.
     case awaitDurable
-    /// A request under a ballot below the promise was refused.
+    /// A request was refused because its ballot was below the promise.
     case keepPromise
-    /// A record of no higher version than the one held was not put in its place.
+    /// A record was not replaced, because the new one's version was not higher.
     case growVersions
     /// A request of another configuration was refused.
     case compareEpochs
-    /// One of a configuration not heard of yet waited for it.
+    /// A request of a configuration that the node did not know yet was kept until it did.
     case awaitTopology
-    /// A membership that had lapsed began again from nothing.
+    /// A copy whose membership had lapsed was deleted, and begun again from nothing.
     case wipeLapsed
-    /// A candidate was told that there is a leader (pre-vote).
+    /// A candidate was told by pre-vote that there is a leader.
     case seeLeader
-    /// A new leader's copy was not taken for complete, as no majority had its root.
+    /// A new leader's copy was not taken for complete, because no majority had the same root.
     case compareRoots
-    /// Such a leader had to compare with majorities of both sets.
+    /// A new leader had to compare its copy with majorities of both replica sets.
     case proveStrictly
     /// A record that was on no majority was proposed again under the new ballot.
     case proposeAgain
     /// A write waited for a majority.
     case awaitMajority
-    /// Reads waited for a majority to confirm the ballot.
+    /// Reads waited until a majority had confirmed the ballot.
     case confirmReads
-    /// An answer waited until what it rests on was chosen.
+    /// An answer waited until the record that it rests on was chosen.
     case showChosen
-    /// An answer rested on a record that expired before it was chosen, so the operation was executed again.
+    /// An operation was executed again, because its answer rested on a record that expired before it was chosen.
     case reviewExpired
-    /// A change was not evaluated on a record in flight that may expire before it is chosen.
+    /// A change was not evaluated on a record in flight, because that might have expired before it was chosen.
     case awaitExpiring
-    /// A tombstone was put above an earlier leader's expired record before anybody was told of that.
+    /// A tombstone was put above an expired record before anybody was told that the record has expired.
     case tombstoneExpired
-    /// Operations were held, as no majority was in touch.
+    /// Operations were held because no majority was in touch.
     case holdAlone
-    /// What another leader had overruled was reported as unknown.
+    /// A change that another leader had overruled was reported as unknown.
     case loseTrack
     /// A change waited for room in its peer's window.
     case awaitWindow
     /// A record that only a lagging replica had was overruled.
     case overruleUnchosen
-    /// A comparison that found something was not taken for the proof that a copy is level.
+    /// A comparison found a difference, so the copy was compared again before it counted as level.
     case compareAgain
-    /// Trees at unequal purge floors were not compared.
+    /// Trees were not compared because their purge floors differed.
     case levelFloors
-    /// A partition that moves was not ready, as its next set did not hold everything.
+    /// A partition was not ready to switch to its next replica set, because that set did not hold every record.
     case levelBeforeSwitch
-    /// Tombstones stayed, as not every replica was known to hold them.
+    /// Tombstones were kept because not every replica was known to hold them.
     case holdTombstones
-    /// Leaders gave up the lead: over a stalled disk, a full one, without a majority; and handed it over in good order.
-    case yieldStalled, yieldFull, yieldLonely, transferLeadership
-    /// A copy that could not be read told nobody that it is empty.
+    /// A leader gave up the lead because its disk had stalled.
+    case yieldStalled
+    /// A leader gave up the lead because its disk was full.
+    case yieldFull
+    /// A leader gave up the lead because no majority was in touch.
+    case yieldLonely
+    /// A leader transferred the lead to another replica.
+    case transferLeadership
+    /// A replica did not report a key as absent whose record it could not read from its disk.
     case rememberDamaged
-    /// A copy that may lack records abstained; and a leader was elected by all, as too few copies were whole.
-    case abstain, hearAll
+    /// A copy that may lack records did not tell what it holds.
+    case abstain
+    /// A leader was elected by all replicas, because too few of them had complete copies.
+    case hearAll
 }
 
-/// How often each rule has decided something.
+/// The number of times that each rule has decided something.
 package struct RuleCounts: Hashable, Sendable {
     private var counts = Array(repeating: 0, count: ProtocolRule.allCases.count)
 

@@ -1,12 +1,13 @@
-/// Which replicas make a majority. While a partition moves, a majority of both its replica sets (Raft's joint
-/// consensus).
+/// The replicas of a partition, and which of them make a majority. While the partition moves, a majority is one of both
+/// replica sets (Raft's joint consensus).
 struct Quorum {
-    /// Everyone in either set, the current one first and in its order.
+    /// The nodes of either set: the current set in its order, then the other nodes of the next set in theirs.
     let members: [NodeNumber]
-    /// Indices of the members, the likeliest leader first: while the partition moves, those who stay before those who
-    /// leave, as they need not hand over again, and the joining nodes, whose copies begin empty, last.
+    /// Indices of the members, in order of preference to lead. While the partition moves, members that stay come before
+    /// members that leave, because a leader that leaves has to transfer the lead later. Joining nodes come last,
+    /// because their copies begin empty.
     let preference: [Int]
-    /// Everyone in either set.
+    /// All members.
     let all: ReplicaMask
     let current: ReplicaMask
     let next: ReplicaMask?
@@ -35,7 +36,8 @@ struct Quorum {
 
     func index(of node: NodeNumber) -> Int? { members.firstIndex(of: node) }
 
-    /// All others than `own`, by their numbers: first those above its member's.
+    /// The indices of all members but `own`, ordered by node number, beginning after the number of `own` and wrapping
+    /// around.
     func indices(after own: Int) -> [Int] {
         let me = members[own]
         return members.indices.filter { $0 != own }
@@ -44,28 +46,27 @@ struct Quorum {
 
     var isJoint: Bool { next != nil }
 
-    /// It comes with the move under way: its copy began empty.
+    /// True if the member joins with the move under way. Its copy began empty.
     func isJoiningNode(_ index: Int) -> Bool { !current.contains(index) }
 
-    /// Whether it is to hold the partition in the end.
+    /// True if the member holds the partition after the move under way.
     func stays(_ index: Int) -> Bool { next?.contains(index) ?? true }
 
-    /// Whether the replicas in `mask` are a majority: to choose, to promise, to confirm.
+    /// True if the replicas in `mask` are a majority, as is needed to choose, to promise and to confirm.
     func isMet(by mask: ReplicaMask) -> Bool {
         guard currentIsMet(by: mask) else { return false }
         guard let next else { return true }
         return mask.intersection(next).count > next.count / 2
     }
 
-    /// Whether they are a majority of the set that the partition is to have in the end.
+    /// True if the replicas in `mask` are a majority of the set that holds the partition after the move under way.
     func nextIsMet(by mask: ReplicaMask) -> Bool {
         let set = next ?? current
         return mask.intersection(set).count > set.count / 2
     }
 
-    /// Whether they are a majority of the current set: enough to see whatever was chosen. While a partition moves,
-    /// records from before are on such a majority only; whoever is elected sees them, as nobody is without one, until
-    /// the settled leader has brought them to a majority of the next set as well.
+    /// True if the replicas in `mask` are a majority of the current set, which is enough to see every chosen record:
+    /// those chosen before the move are on such a majority, and those chosen since are on majorities of both sets.
     func currentIsMet(by mask: ReplicaMask) -> Bool { mask.intersection(current).count > current.count / 2 }
 }
 
@@ -76,7 +77,7 @@ struct ReplicaMask: Equatable {
     init() {}
     init(_ index: Int) { insert(index) }
 
-    /// Members past these cannot be counted; a topology with so many replicas of one partition is refused.
+    /// The largest number of members. A topology in which a partition has more is refused.
     static let capacity = 64
 
     var count: Int { bits.nonzeroBitCount }

@@ -1,10 +1,11 @@
-/// A position in a store's sequence of appends: 1 is the first since it was opened. Durable in order.
+/// The position of an append in a store's log: 1 is the first append since the store was opened. Appends become durable
+/// in this order.
 package typealias LogPosition = UInt64
 
-/// A read that would block: hand it to the storage threads, and its completion to the machine.
+/// A read that would block. The shell has a storage thread perform it, and gives the value to the machine.
 package struct ReadTicket: Hashable, Sendable {
     package var raw: UInt64
-    /// Of the key and the value to be read, or a few more.
+    /// Bytes of the key and the value, or a few more.
     package var bytes: Int
 
     @inlinable
@@ -14,22 +15,24 @@ package struct ReadTicket: Hashable, Sendable {
     }
 }
 
+/// The result of a read from a store.
 package enum StoredRead: Sendable {
+    /// The store holds no record of the key.
     case absent
     case found(Record)
-    /// The value is on disk and not in memory. The ticket stays good until its read is completed, whatever is appended
+    /// The value is on disk and not in memory. The ticket stays valid until its read is completed, whatever is appended
     /// meanwhile.
     case onDisk(ReadTicket)
 }
 
-/// What came of a read from disk.
+/// The result of a read from disk.
 package enum LoadedValue: Hashable, Sendable {
     /// The record as it was when the ticket was given, even if the key has been overwritten since.
     case record(Record)
-    /// It was wiped or purged meanwhile: this says nothing of what the key holds, or held.
+    /// The record was wiped or purged meanwhile. This does not say that the key is absent, or was.
     case gone
-    /// The bytes on disk are not what was written. The version stands, as `head` tells it, and the value may be had
-    /// from another replica: see `restore`. (Where the key has been overwritten meanwhile, another read may succeed.)
+    /// The bytes on disk are not those that were written. The store still knows the version (`head`), and another
+    /// replica may have the value (`restore`). If the key has been overwritten meanwhile, another read may succeed.
     case damaged
 }
 
@@ -46,79 +49,82 @@ package struct DamagedRecord: Hashable, Sendable {
     }
 }
 
-/// What the replication machine needs of a store. Appends are visible to reads at once; they are durable
-/// when `durable` has reached the position they were given.
+/// The store as the replication machine uses it. An append is visible to reads at once. It is durable when `durable`
+/// has reached its position.
 ///
-/// One store serves the partitions of one shard and is confined to that shard's event loop.
+/// A store serves the partitions of one shard, and is used on that shard's event loop only.
 package protocol RecordStore: AnyObject {
     /// The position of the newest append; 0 before the first.
     var appended: LogPosition { get }
-    /// Everything up to here survives what the sync mode promises.
+    /// All appends up to this position are durable in the sense of the sync mode.
     var durable: LogPosition { get }
-    /// Everything up to here survives power loss, in every mode. Never beyond `durable`, and soon level with it where
-    /// promises, wipes or purge floors wait for it.
+    /// All appends up to this position survive power loss, in every sync mode. Never beyond `durable`. It follows
+    /// `durable` soon if promises, wipes or purge floors wait for it.
     var synced: LogPosition { get }
-    /// False near a full disk: clients may add nothing but tombstones then.
+    /// False if the disk is nearly full. A leader then proposes nothing but tombstones.
     var acceptsWrites: Bool { get }
-    /// False still nearer to a full disk, and while too much waits to be written: what other leaders have written may
-    /// be appended until then, as they cannot know.
+    /// False if the disk is even fuller, or if too much waits to be written. A replica then takes no values from other
+    /// leaders. The reserve between the two limits is for such values, because their leaders do not know that this disk
+    /// is full.
     var acceptsCopies: Bool { get }
 
+    /// The version and expiry of the record that the store holds. Nil if it holds none.
     func head(_ partition: PartitionID, _ key: Key) -> RecordHead?
+    /// Reads a record. If its value is not in memory, the result is a ticket.
     func read(_ partition: PartitionID, _ key: Key) -> StoredRead
-    /// The same where the value is in memory; nil where it is not, and nothing has been asked for.
+    /// Reads a record if that takes no ticket. Nil if its value is not in memory.
     func readAtOnce(_ partition: PartitionID, _ key: Key) -> StoredRead?
-    /// The same as `read` for what no client waits for: without a look at the disk, nor at what the system may have in
-    /// memory of it, for which clients' requests would wait.
+    /// Like `read`, for background work: never touches the disk or the page cache on the event loop, where clients'
+    /// requests would wait for it.
     func readLater(_ partition: PartitionID, _ key: Key) -> StoredRead
-    // The same for who has the key's hash.
+    // The same for callers that know the key's hash.
     func head(_ partition: PartitionID, _ key: Key, _ hash: KeyHash) -> RecordHead?
     func read(_ partition: PartitionID, _ key: Key, _ hash: KeyHash) -> StoredRead
     func readAtOnce(_ partition: PartitionID, _ key: Key, _ hash: KeyHash) -> StoredRead?
     func put(_ partition: PartitionID, _ key: Key, _ record: Record, _ hash: KeyHash)
 
-    /// Replaces what is held of `key`, which the caller has checked to be of a lower version.
+    /// Replaces the record of `key`. The caller has checked that the new version is higher.
     func put(_ partition: PartitionID, _ key: Key, _ record: Record)
-    /// Writes the record held of `key` again, with the value that another replica has under the same version: one
-    /// version names one value, so nothing changes but the place on disk.
-    /// - Returns: false where another version is held, or none, or there is no room.
+    /// Writes the record of `key` again, with the value that another replica has under the same version. One version
+    /// names one value, so only the place on disk changes.
+    /// - Returns: False if the store does not hold this version, or has no room.
     func restore(_ partition: PartitionID, _ key: Key, _ record: Record) -> Bool
 
-    /// What has been appended is to be synced soon, in every mode.
+    /// Asks that the present appends be synced soon, in every sync mode.
     func requireSync()
 
     /// The highest ballot promised for the partition; `.zero` before the first.
     func promise(_ partition: PartitionID) -> Ballot
-    /// Synced in every mode, after everything appended before it.
+    /// Appends a promise. It is synced in every sync mode, with everything appended before it.
     func setPromise(_ partition: PartitionID, _ ballot: Ballot)
 
     func tree(_ partition: PartitionID) -> HashTree
-    /// The records of one leaf of the partition's hash tree, in no order, tombstones included, each with the checksum
-    /// of what is held under its version: of content type, value and expiry, the same on all replicas; 0 of a
-    /// tombstone.
+    /// Visits the records of one leaf of the partition's hash tree, in no order, tombstones included. The checksum
+    /// covers content type, value and expiry. It is the same on all replicas, and 0 for a tombstone.
     func forEach(_ partition: PartitionID, leaf: Int, _ body: (Key, RecordHead, _ checksum: UInt32) -> Void)
-    /// All records of a partition, in no order, tombstones included.
+    /// Visits all records of a partition, in no order, tombstones included.
     func forEach(_ partition: PartitionID, _ body: (Key, RecordHead) -> Void)
     func usage(_ partition: PartitionID) -> PartitionUsage
-    /// How many of the partition's records with a value have an expiry, passed or not.
+    /// The number of the partition's records with a value and an expiry, passed or not.
     func expiringRecords(_ partition: PartitionID) -> Int
 
-    /// The epoch of membership that the partition's records are of; 0 where it holds none.
+    /// The epoch since which the node has belonged to the partition whose records these are. 0 if the store holds none.
     func membership(_ partition: PartitionID) -> Epoch
-    /// Forgets every record of a partition, and its purge floor, durably and in order with other appends; the promise
-    /// stays. What is appended from now on is of `membership`, which is above the present one, or 0: no member any
-    /// more.
+    /// Deletes every record of a partition, and its purge floor, durably and in order with other appends. The promise
+    /// stays. Records appended from now on belong to `membership`, which is above the present one, or 0 if the node is
+    /// not a member any more.
     func wipe(_ partition: PartitionID, membership: Epoch)
 
-    /// Tombstones up to this version are gone. `.zero` before the first purge.
+    /// The version up to which tombstones have been removed; `.zero` before the first purge.
     func purgeFloor(_ partition: PartitionID) -> Version
-    /// Forgets the tombstones up to `floor`, from the hash tree as well. Synced in every mode, after everything
-    /// appended before it. One that is not above the present floor changes nothing.
+    /// Removes the tombstones up to `floor`, also from the hash tree. It is synced in every sync mode, with everything
+    /// appended before it. A floor that is not above the present one changes nothing.
     func setPurgeFloor(_ partition: PartitionID, _ floor: Version)
 }
 
+/// How much a partition, or several, hold.
 package struct PartitionUsage: Hashable, Sendable {
-    /// Records with a value.
+    /// Records with a value, expired ones included.
     package var keys: Int
     package var tombstones: Int
     /// Bytes of keys and values.
@@ -131,7 +137,7 @@ package struct PartitionUsage: Hashable, Sendable {
     }
 }
 
-/// A store that looks keys up in another way has no use for their hashes.
+/// The methods with a hash, for a store that does not look keys up by their hashes.
 extension RecordStore {
     package func head(_ partition: PartitionID, _ key: Key, _ hash: KeyHash) -> RecordHead? { head(partition, key) }
     package func read(_ partition: PartitionID, _ key: Key, _ hash: KeyHash) -> StoredRead { read(partition, key) }

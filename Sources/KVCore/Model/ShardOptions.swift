@@ -1,155 +1,175 @@
-/// Times and limits of a shard, all named here.
+/// The time limits and size limits of a shard.
 package struct ShardOptions: Sendable {
-    /// How often `timer` is to be given.
+    // MARK: Elections and leaders
+
+    /// How often the shell calls `timer`.
     package var timer = Nanoseconds.milliseconds(10)
-    /// A request to a peer without an answer is sent again after this.
+    /// A request to a peer that has not been answered is sent again after this.
     package var retry = Nanoseconds.milliseconds(200)
-    /// A majority that was asked to confirm a leader and has not by then: the other replicas are asked as well.
+    /// A leader waits this long for the smallest majority to confirm it. Then it also asks the other replicas.
     package var hedge = Nanoseconds.milliseconds(20)
-    /// For so long no confirmation is to rest on a replica that was late with one.
+    /// A replica that was late with a confirmation is not counted on for confirmations for this long.
     package var hedgeTime = Nanoseconds.milliseconds(1000)
-    /// A replica asked whether it sees a leader is asked again after this, if no majority has said that it sees none.
+    /// A candidate repeats its pre-vote after this, if no majority has said that it sees no leader.
     package var preVoteRetry = Nanoseconds.milliseconds(50)
-    /// How often a leader tells the replicas that it leads, and every node all others that it runs.
+    /// How often a leader tells the replicas that it leads. A node also tells all others this often that it runs.
     package var leaderHeartbeat = Nanoseconds.milliseconds(300)
-    /// A leader not heard of for so long is taken to be gone, whatever the failure detector says.
+    /// A leader that has not been heard of for this long counts as gone, whatever the failure detector says.
     package var leaderTimeout = Nanoseconds.milliseconds(1500)
-    /// A leader that has not been in touch with a majority for so long gives up the lead (etcd's CheckQuorum).
+    /// A leader that has not been in touch with a majority for this long gives up the lead (etcd's CheckQuorum).
     package var lonely = Nanoseconds.milliseconds(500)
-    /// How long a candidate waits for its majority.
+    /// How long a candidate waits for a majority of promises.
     package var candidacy = Nanoseconds.milliseconds(1000)
-    /// The same for one that re-proposes changes of its last leadership: giving up would leave their outcome unknown.
+    /// How long a candidate waits that re-proposes the changes in flight of its last leadership. It waits longer than
+    /// others, because giving up makes the outcome of these changes unknown.
     package var reproposingCandidacy = Nanoseconds.milliseconds(5000)
-    /// At most this long, at random, before a candidate that failed tries again (Raft's way out of duels).
+    /// The longest time before a candidate that has failed tries again. The time is random, so that two candidates do
+    /// not disturb each other for ever (Raft does the same).
     package var backoff = Nanoseconds.milliseconds(300)
-    /// A replica that is not the first in touch waits this long for each that is before it, then leads itself.
+    /// A replica that could be elected waits this long for each replica in touch that is preferred to it.
     package var stagger = Nanoseconds.milliseconds(500)
-    /// For so long after the start, peers not heard of yet are given their turn to lead.
+    /// For this long after the start, peers that have not been heard of yet are given their turn to lead.
     package var startGrace = Nanoseconds.milliseconds(1000)
-    /// An append that is not durable by then: the disk has stalled, and this node gives up what it leads. Well above
-    /// what a disk takes that is only busy, and below `leaderTimeout`.
+    /// The disk has stalled if an append is not durable after this; the node then gives up what it leads. It is far
+    /// above what a busy disk takes, and below `leaderTimeout`.
     package var stall = Nanoseconds.milliseconds(1000)
-    /// After a stall a node leads again what others can lead no sooner than this. Each stall within `steadiness` of the
-    /// last doubles it, up to `maximumRest`.
+    /// How long after a stall a node leaves the lead to others that can lead. Each stall within `steadiness` of the
+    /// last one doubles the time, up to `maximumRest`.
     package var rest = Nanoseconds.milliseconds(2000)
+    /// The longest rest after a stall.
     package var maximumRest = Nanoseconds.milliseconds(240_000)
+    /// A stall that begins this long after the last one, or later, makes the node rest no longer than `rest`.
     package var steadiness = Nanoseconds.milliseconds(600_000)
-    /// For so long a peer that has declined a leadership is not offered one.
+    /// A peer that has declined a leadership is not offered one for this long.
     package var declined = Nanoseconds.milliseconds(5000)
-    /// A peer back in touch gets its leaderships again after this.
+    /// A peer that is back in touch gets its leaderships back after this.
     package var handbackDelay = Nanoseconds.milliseconds(1000)
-    /// A leadership transfer not finished by then is given up, and tried again after `handbackDelay`.
+    /// A leadership transfer that has not ended after this is given up, and tried again after `handbackDelay`.
     package var transferTimeout = Nanoseconds.milliseconds(1000)
-    /// A read that its leader has not answered by then is tried at a majority of replicas as well.
+
+    // MARK: Requests and upkeep
+
+    /// A read that its leader has not answered after this is also tried at all replicas (a quorum read).
     package var leaderlessAfter = Nanoseconds.milliseconds(50)
-    /// A read sent to a leader is sent again after this, as nothing can be lost by it.
+    /// A read that a leader has not answered after this is sent again. Reads change nothing, so repeating one is safe.
     package var readRetry = Nanoseconds.milliseconds(1000)
-    /// A replica known to be level is compared with its leader again after this.
+    /// A replica that is level is compared with its leader again after this.
     package var recompare = Nanoseconds.milliseconds(600_000)
-    /// How often a leader looks for tombstones that may go, and for how long its replicas must have been level before.
+    /// How often a leader looks for tombstones to remove, and for how long its replicas must have been level before.
     package var purge = Nanoseconds.milliseconds(10_000)
     /// How often a leader looks for expired records in one leaf of a partition that has records with an expiry.
     package var sweep = Nanoseconds.milliseconds(250)
-    /// How often a node asks whether the copies of partitions it has lost may be deleted.
+    /// How often a node asks whether it may delete its copies of partitions that it does not belong to any more.
     package var dropReplica = Nanoseconds.milliseconds(500)
-    /// How long a chosen write waits for the slower replicas before they count as having missed it.
+    /// How long a leader keeps a chosen write for slow replicas. Then they count as having missed it.
     package var stragglers = Nanoseconds.milliseconds(1000)
 
-    /// Leaderships handed over at a time.
+    // MARK: Limits
+
+    /// Leaderships that are being transferred at a time, over all partitions.
     package var maximumTransfers = 64
-    /// Hash trees compared at a time with one peer, over all partitions.
+    /// Hash trees that are being compared with one peer at a time, over all partitions.
     package var maximumComparisons = 32
-    /// Keys remembered for a peer that missed them, in one partition; past it, the hash trees find them.
+    /// Keys that a leader remembers for a replica that has missed them, per partition. If there are more, hash trees
+    /// find them.
     package var maximumMissed = 1024
-    /// Records on their way to a lagging peer, in one partition.
+    /// Repaired records on their way to a lagging peer, per partition.
     package var repairWindow = 64
-    /// Bytes of such records, over all partitions, for one peer.
+    /// Bytes of repaired records on their way to a lagging peer, over all partitions.
     package var repairBytes = 8 << 20
-    /// Keys being recovered at a time while a partition settles.
+    /// Keys that are being recovered at a time while a partition settles.
     package var settleWindow = 64
-    /// Bytes of records that were proposed and are not yet at every replica, over all partitions. At it, writes are
-    /// refused and settling pauses; at half of it, slow replicas count as having missed what is chosen.
+    /// Bytes of proposed records that some replica may still need, over all partitions. At this limit, writes are
+    /// refused and settling pauses. At half of it, leaders stop waiting for slow replicas.
     package var maximumProposedBytes = 256 << 20
-    /// Bytes of changes sent to one peer, over all partitions, that it has not answered; what is more waits. One change
-    /// may be larger.
+    /// Bytes of changes that were sent to one peer and that it has not answered, over all partitions. Further changes
+    /// wait. One change may be larger than the limit.
     package var peerWindow = 8 << 20
-    /// Bytes a second of the slowest link that is waited for before anything is sent over it again.
-    package var slowestLink = 4 << 20
-    /// Bytes a second sent to the joining nodes of partitions that move, from one shard; 0 is no limit.
-    package var moveRate = 0
-    /// Messages of configurations that this node has yet to hear of, kept until then, and their bytes.
-    package var maximumEarly = 4096
-    package var maximumEarlyBytes = 32 << 20
-    /// Copies deleted at a time after their partitions have left.
-    package var maximumDropped = 64
-    /// Expired records turned into tombstones at a time, in one partition.
-    package var maximumExpired = 64
-    /// The same before a page of a listing, or a count, is told.
-    package var maximumTombstoned = 1024
-    /// Answers to other nodes that wait until what they tell of is durable; more are not given, and are asked for
+    /// Bytes per second of the slowest link that is reckoned with: messages that it may still be carrying are not sent
     /// again.
+    package var slowestLink = 4 << 20
+    /// Bytes per second that a shard sends to joining nodes of partitions that move; 0 is no limit.
+    package var moveRate = 0
+    /// Messages that are kept because they belong to a configuration that this node does not know yet.
+    package var maximumEarly = 4096
+    /// Bytes of these messages.
+    package var maximumEarlyBytes = 32 << 20
+    /// Copies that a node asks to delete at a time.
+    package var maximumDropped = 64
+    /// Expired records that one look for them replaces by tombstones, per partition.
+    package var maximumExpired = 64
+    /// Expired records that one page of a listing, or one count, replaces by tombstones.
+    package var maximumTombstoned = 1024
+    /// Answers to other nodes that wait until the records they rest on are durable. Further answers are dropped, and
+    /// the other nodes ask again.
     package var maximumDeferred = 100_000
-    /// Bytes that these may take, beside one of them: where a disk hangs, others go on asking for leaves and values.
+    /// Bytes of these answers, not counting one of them. It matters where a disk hangs and other nodes go on asking for
+    /// leaves and values.
     package var maximumDeferredBytes = 16 << 20
-    /// Records that the disk has spoiled, asked of other replicas at a time, and how long each waits for an answer.
+    /// Damaged records that are being fetched from other replicas at a time.
     package var maximumRepairs = 16
+    /// How long a damaged record waits for other replicas' answers.
     package var repairTimeout = Nanoseconds.milliseconds(1000)
-    /// Keys that listings look at between two timers, over all partitions: other requests have their turns between.
+    /// Keys that listings look at between two timers, over all partitions, so that other requests are served in
+    /// between.
     package var listingSlice = 16_384
-    /// Keys of a partition, and their bytes, that its leader keeps in order while a listing goes through it; one is
-    /// kept in any case. Those that come after are looked for when the listing gets there.
+    /// Keys of a partition that its leader keeps in order while a listing goes through the partition.
     package var listingWindow = 16_384
+    /// Bytes of these keys. At least one key is kept.
     package var listingWindowBytes = 4 << 20
-    /// Partitions whose leaders keep such keys, and for how long after they were last asked for.
+    /// Partitions whose leaders keep such keys.
     package var listedPartitions = 8
+    /// How long a leader keeps such keys after a listing has last used them.
     package var listingIdle = Nanoseconds.milliseconds(10_000)
-    /// Requests that wait at a node for their answers; more are refused.
+    /// Requests of clients that a shard has not answered. Further requests are refused.
     package var maximumRequests = 100_000
 
-    /// What the tests may switch off.
+    /// The rules that a test has switched off.
     package var broken: BrokenRules = []
 
     package init() {}
 }
 
-/// Rules of the protocol that a shard does not keep: none, but in tests that show what each is for.
+/// The rules of the protocol that a shard does not keep. Tests switch rules off to show what each is for; otherwise the
+/// set is empty. Each element's comment states the rule.
 ///
-/// A set rather than a flag for each: the shipping program asks it only where a rule is about to decide something, and
-/// then looks at one word.
+/// One set of bits rather than a flag for each rule: the shipping program asks it only where a rule is about to decide
+/// something, and then reads one word.
 package struct BrokenRules: OptionSet, Sendable {
     package let rawValue: UInt32
 
     package init(rawValue: UInt32) { self.rawValue = rawValue }
 
-    /// A read at the leader waits until a majority has confirmed the ballot after it came.
+    /// A read at the leader waits until a majority has confirmed the ballot after the read arrived.
     package static let confirmReads = Self(rawValue: 1 << 0)
-    /// A failed condition is answered only from a value known to be chosen.
+    /// A failed condition is answered only from a record that is known to be chosen.
     package static let answerOnlyChosen = Self(rawValue: 1 << 1)
     /// A change is not evaluated on a record in flight that may have expired before it is chosen.
     package static let awaitExpiring = Self(rawValue: 1 << 2)
-    /// A record is found expired only above a tombstone: an earlier leader's, and the leader's own as well.
+    /// A record is reported as expired only after a tombstone was chosen above it.
     package static let tombstoneExpired = Self(rawValue: 1 << 3)
+    /// The rule `tombstoneExpired` also holds for records of the leader's own ballot.
     package static let tombstoneOwn = Self(rawValue: 1 << 4)
-    /// A write is acknowledged when a majority holds it, not at the first.
+    /// A write is acknowledged only when a majority holds it.
     package static let majorityAcknowledges = Self(rawValue: 1 << 5)
-    /// A partition is settled at once only if a majority has the leader's root.
+    /// A new leader's partition is settled at once only if a majority has the leader's root.
     package static let compareRoots = Self(rawValue: 1 << 6)
-    /// A replica set is switched only when its records are on a majority of the next one.
+    /// A partition switches to its next replica set only when every record is on a majority of that set.
     package static let settleBeforeSwitch = Self(rawValue: 1 << 7)
-    /// Tombstones are forgotten only when every replica has them, and has promised above them.
+    /// Tombstones are removed only when every replica has them and has promised a ballot above theirs.
     package static let purgeWhenAllHold = Self(rawValue: 1 << 8)
     /// Requests of another configuration than the replica's own are refused.
     package static let compareEpochs = Self(rawValue: 1 << 9)
-    /// A membership that lapsed begins again from nothing.
+    /// A replica whose membership has lapsed deletes its copy and begins again from nothing.
     package static let wipeLapsed = Self(rawValue: 1 << 10)
     /// A leader whose disk has stalled gives up the lead.
     package static let yieldWhenStalled = Self(rawValue: 1 << 11)
-    /// A leader whose disk is full hands the lead over.
+    /// A leader whose disk is full transfers the lead.
     package static let yieldWhenFull = Self(rawValue: 1 << 12)
-    /// A leader that hears no majority gives up the lead.
+    /// A leader that is in touch with no majority gives up the lead.
     package static let yieldWhenLonely = Self(rawValue: 1 << 13)
-    /// A record whose bytes on disk are bad is there, though its value must be had from elsewhere.
+    /// A record whose value cannot be read from the disk does not count as absent.
     package static let rememberDamaged = Self(rawValue: 1 << 14)
-    /// A copy that may lack records it has acknowledged does not prove that there is none.
+    /// A copy that may lack records that it has acknowledged does not tell what it holds.
     package static let abstainWhenIncomplete = Self(rawValue: 1 << 15)
 }

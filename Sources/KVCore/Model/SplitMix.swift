@@ -1,5 +1,5 @@
-/// A small seeded generator (Steele, Lea and Flood, "Fast splittable pseudorandom number generators"): jitter that
-/// replays.
+/// A small seeded random generator (Steele, Lea and Flood, "Fast splittable pseudorandom number generators"). The same
+/// seed gives the same numbers, so a simulated run can be repeated.
 package struct SplitMix: RandomNumberGenerator, Sendable {
     private var state: UInt64
 

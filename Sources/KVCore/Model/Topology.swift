@@ -1,9 +1,9 @@
-/// What a cluster agrees on when it is created.
+/// The settings that a cluster agrees on when it is created. They never change.
 package struct ClusterSettings: Hashable, Sendable {
     package var name: String
-    /// P: a power of two, `1 ... 16384`.
+    /// P, the number of partitions: a power of two, `1 ... 16384`.
     package var partitions: Int
-    /// N: how many replicas a partition has, where the cluster has that many nodes.
+    /// N, the number of replicas of a partition. A cluster of fewer nodes has one on each.
     package var replicas: Int
 
     package init(name: String, partitions: Int, replicas: Int) {
@@ -13,19 +13,19 @@ package struct ClusterSettings: Hashable, Sendable {
     }
 }
 
-/// Where one partition lives.
+/// The nodes that hold one partition.
 package struct Assignment: Hashable, Sendable {
-    /// The replica set, in order of preference to lead.
+    /// The present replica set. The first member is preferred as the leader, then the second, and so on.
     package var replicas: [NodeNumber]
-    /// The replica set it is moving to, while it moves: majorities of both are needed then.
+    /// The next replica set, while the partition moves. Majorities of both sets are needed then.
     package var next: [NodeNumber]?
     /// The epoch that last changed this assignment. It names the configuration in requests between replicas.
     package var changed: Epoch
-    /// For everyone in either set, in the order of `members`: the epoch since which it has belonged without a gap. A
-    /// replica whose data is of another epoch begins again from nothing.
+    /// For each of `members`, in their order: the epoch since which the node has belonged to the partition without a
+    /// gap. A replica whose data is of another epoch deletes it and begins again from nothing.
     package var since: [Epoch]
 
-    /// - Parameter since: everyone's is `changed` where it is left out.
+    /// - Parameter since: If nil, `changed` for every member.
     package init(replicas: [NodeNumber], next: [NodeNumber]? = nil, changed: Epoch, since: [Epoch]? = nil) {
         self.replicas = replicas
         self.next = next
@@ -34,19 +34,19 @@ package struct Assignment: Hashable, Sendable {
         self.since = since ?? members.map { _ in changed }
     }
 
-    /// Everyone in either set: the present one first, each in its order.
+    /// The nodes of either set: the present set in its order, then the other nodes of the next set in theirs.
     package var members: [NodeNumber] {
         guard let next else { return replicas }
         return replicas + next.filter { !replicas.contains($0) }
     }
 
-    /// Nil for a node in neither set.
+    /// The epoch since which a node has belonged to the partition without a gap. Nil for a node in neither set.
     package func since(_ node: NodeNumber) -> Epoch? {
         guard let index = members.firstIndex(of: node), index < since.count else { return nil }
         return since[index]
     }
 
-    /// The same place under another configuration: who stays keeps its epoch, who comes begins with this one.
+    /// The partition's next configuration. Nodes that stay keep their `since`; it is `epoch` for nodes that come.
     package func changing(to replicas: [NodeNumber], next: [NodeNumber]?, at epoch: Epoch) -> Assignment {
         var changed = Assignment(replicas: replicas, next: next, changed: epoch)
         changed.since = changed.members.map { since($0) ?? epoch }
@@ -65,15 +65,15 @@ package struct Topology: Hashable, Sendable {
     package var settings: ClusterSettings
     /// Ascending by number.
     package var members: [Member]
-    /// The highest number given to a member so far: numbers are never used again.
+    /// The highest number that was given to a member so far. Numbers are never used again.
     package var lastNumber: NodeNumber
-    /// Who was a member: neither they nor their stores return under the same number. Ascending by number.
+    /// The nodes that were members, ascending by number.
     package var removed: [RemovedMember]
-    /// One for each partition, by its number.
+    /// The assignment of each partition; the index is the partition's number.
     package var assignments: [Assignment]
-    /// Where the topology itself lives: an odd number of members, at most `maximumMetadataQuorum`.
+    /// The replicas of the topology itself: an odd number of members, at most `maximumMetadataQuorum`.
     package var metadataQuorum: Assignment
-    /// The change under way.
+    /// The change of membership under way. Nil if there is none.
     package var plan: ChangePlan?
 
     package static let maximumMetadataQuorum = 5
@@ -97,11 +97,11 @@ package struct Topology: Hashable, Sendable {
 
     package func member(_ number: NodeNumber) -> Member? { members.first { $0.number == number } }
 
-    /// While one member replaces another of the same name, the joining node.
+    /// The member of this name. While one member replaces another of the same name, the joining one.
     package func member(named id: String) -> Member? { members.last { $0.id == id } }
 
     package func member(withStore store: UUID128) -> Member? { members.first { $0.store == store } }
 
-    /// The partition after the last: it holds the topology, and no slots.
+    /// The additional partition that holds the topology. Its number follows that of the last partition with slots.
     package var metadataPartition: PartitionID { PartitionID(UInt16(clamping: settings.partitions)) }
 }
