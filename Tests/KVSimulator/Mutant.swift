@@ -1,6 +1,6 @@
 import KVCore
 
-/// A rule of the protocol that can be broken on purpose, to prove that the checks would notice.
+/// A deliberate mistake in the protocol, which the checks must catch.
 package enum Mutant: String, CaseIterable, Sendable {
     /// A replica forgets its promises when it crashes.
     case forgetPromise = "forget-promise"
@@ -8,26 +8,28 @@ package enum Mutant: String, CaseIterable, Sendable {
     case acknowledgeUnsynced = "acknowledge-unsynced"
     /// A write is acknowledged by its first accept.
     case acknowledgeFirst = "acknowledge-first"
-    /// The leader reads without asking whether it still leads.
+    /// A leader answers reads without asking whether it still leads.
     case skipConfirm = "skip-confirm"
-    /// A failed condition is answered from a value that may never be chosen.
+    /// A failed condition is answered from a record that may never be chosen.
     case answerUnchosen = "answer-unchosen"
     /// A change is evaluated on a record in flight that may expire before it is chosen.
     case evaluateExpiring = "evaluate-expiring"
-    /// Records are said to have expired without a tombstone, while changes evaluated on them may yet be found.
+    /// Records are reported as expired without a tombstone, although a change that was evaluated on them may still be
+    /// found.
     case tellExpired = "tell-expired"
-    /// The same of a leader's own records only: the next leader's clock may be behind.
+    /// Records of the leader's own ballot are reported as expired without a tombstone, although the next leader's clock
+    /// may be behind.
     case tellOwnExpired = "tell-own-expired"
-    /// A node goes by its machine's clock, wherever that is set to.
+    /// A node uses the time of its machine's clock, even if it is far from the other nodes' clocks.
     case followClock = "follow-clock"
-    /// A new leader takes its own copy to be complete.
+    /// A new leader takes its own copy for complete.
     case skipRoots = "skip-roots"
 
-    /// A replica set is switched before the next one holds everything.
+    /// A partition switches to its next replica set before that holds every record.
     case switchEarly = "switch-early"
-    /// Tombstones are forgotten while a replica lacks them.
+    /// Tombstones are removed while a replica lacks them.
     case purgeEarly = "purge-early"
-    /// Requests of any configuration are acted on.
+    /// Replicas obey requests of any configuration.
     case skipEpochs = "skip-epochs"
     /// A replica that comes back keeps the records of its lapsed membership.
     case keepLapsed = "keep-lapsed"
@@ -35,13 +37,13 @@ package enum Mutant: String, CaseIterable, Sendable {
     case keepStalled = "keep-stalled"
     /// A leader whose disk is full goes on leading.
     case keepFull = "keep-full"
-    /// A leader that hears no majority goes on leading.
+    /// A leader that is in touch with no majority goes on leading.
     case keepLonely = "keep-lonely"
-    /// Silence counts for nothing where the failure detector finds all well.
+    /// A connection that carries nothing counts as up while the failure detector holds the peer alive.
     case ignoreSilence = "ignore-silence"
-    /// A record that the disk has spoiled is taken to be absent.
+    /// A record that cannot be read from the disk counts as absent.
     case forgetDamaged = "forget-damaged"
-    /// A copy that may lack records it has acknowledged, as power was lost, votes with what it has left.
+    /// A copy that may lack acknowledged records after a power loss answers as if it were complete.
     case voteIncomplete = "vote-incomplete"
 
     func breakRules(of options: inout ShardOptions) {

@@ -1,8 +1,8 @@
-/// xoshiro256** (Blackman and Vigna), seeded through splitmix64: the only source of chance in a simulated run.
+/// The random generator of simulated runs: xoshiro256** (Blackman and Vigna), seeded by splitmix64.
 package struct SeededRandom: RandomNumberGenerator, Sendable {
     private var state: (UInt64, UInt64, UInt64, UInt64)
 
-    /// - Parameter stream: tells apart the independent sequences of one seed.
+    /// - Parameter stream: The number of an independent sequence of this seed.
     package init(seed: UInt64, stream: UInt64 = 0) {
         var counter = seed ^ (stream &* 0xd6e8_feb8_6659_fd93)
         func splitmix() -> UInt64 {
@@ -29,7 +29,7 @@ package struct SeededRandom: RandomNumberGenerator, Sendable {
 
     private func rotated(_ x: UInt64, by bits: UInt64) -> UInt64 { x << bits | x >> (64 - bits) }
 
-    /// Uniform in `0 ..< bound`; 0 where the bound is 0.
+    /// A number that is uniform in `0 ..< bound`, or 0 if the bound is 0.
     package mutating func below(_ bound: UInt64) -> UInt64 {
         bound == 0 ? 0 : next().multipliedFullWidth(by: bound).high
     }
@@ -47,7 +47,7 @@ package struct SeededRandom: RandomNumberGenerator, Sendable {
     /// - Precondition: `choices` is not empty.
     package mutating func pick<T>(_ choices: [T]) -> T { choices[below(choices.count)] }
 
-    /// An index into `weights`, as often as its weight has it. At least one weight is positive.
+    /// An index into `weights`, with a probability in proportion to its weight. At least one weight is positive.
     package mutating func weighted(_ weights: [Int]) -> Int {
         var rest = below(weights.reduce(0, +))
         for (index, weight) in weights.enumerated() {

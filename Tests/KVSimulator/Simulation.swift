@@ -1,11 +1,11 @@
 import KVCore
 
-/// One run of the simulator: a cluster of the product's own machines, under a workload and faults that follow from a
-/// seed.
+/// Runs the simulator: a cluster of the shipping machines, under a workload and faults that follow from a seed.
 package enum Simulation {
+    /// Runs one seed from the start to the end of its checks.
     /// - Parameters:
-    ///   - scenario: nil for the one that follows from the seed.
-    ///   - sink: is given every event in words.
+    ///   - scenario: If nil, the scenario that follows from the seed.
+    ///   - sink: Is called with each event as a line of text.
     package static func run(
         seed: UInt64, scenario: Scenario? = nil, mutant: Mutant? = nil, sink: ((String) -> Void)? = nil
     ) -> RunReport {
@@ -27,16 +27,16 @@ package enum Simulation {
     }
 }
 
-/// What came of a run.
+/// The result of a run.
 package struct RunReport: Sendable {
     package let seed: UInt64
     package let scenario: Scenario
-    /// None: all checks held.
+    /// The checks that failed. Empty if all held.
     package let violations: [Violation]
     package let statistics: Statistics
-    /// The same for every run of a seed.
+    /// A digest of all events. Two runs of one seed have the same.
     package let digest: UInt64
-    /// How much time passed in the world.
+    /// The length of the run in virtual time.
     package let time: Nanoseconds
 }
 
@@ -52,7 +52,7 @@ extension World {
         heal()
         checkHealing()
         countWork()
-        // Both hold closures that hold this world.
+        // These hold closures that hold this world: a cycle of references.
         queue = EventQueue()
         waiting = [:]
         let violations =

@@ -1,4 +1,4 @@
-/// What is to happen when, earliest first; at one time, in the order in which it was scheduled.
+/// Scheduled events, the earliest first. Events of one time come in the order in which they were scheduled.
 struct EventQueue<Event> {
     private struct Entry {
         let time: UInt64
@@ -9,7 +9,7 @@ struct EventQueue<Event> {
     }
 
     private var heap: [Entry] = []
-    /// Events stay put while the small entries move through the heap.
+    /// The events by slot. They stay where they are, and only the small entries move in the heap.
     private var events: [Event?] = []
     private var free: [Int] = []
     private var order: UInt64 = 0

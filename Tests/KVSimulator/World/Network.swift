@@ -1,41 +1,43 @@
 import KVCore
 
-/// The links between the nodes: which of them carry, how long they take, what they lose.
+/// The network between the nodes. It delays, loses, duplicates and reorders messages, and links can be blocked.
 ///
-/// `forward` and `forwarded` travel at most once and not past a broken connection, as over the product's own links.
-/// Every other message may also come twice, late, or out of order.
+/// Requests and their replies (`forward`, `forwarded`) arrive at most once, and not after their connection has broken,
+/// as with the product's connections. Every other message may also arrive twice, late, or out of order.
 struct Network {
     struct Delivery {
         let time: UInt64
         let generation: UInt32
     }
 
-    /// What a slow link adds to the time that a message takes.
+    /// Nanoseconds that a slow link adds to the delay of a message.
     private static let slowness: UInt64 = 400_000_000
 
     private let count: Int
     private let scenario: Scenario
     private var random: SeededRandom
-    /// How many faults block each directed link.
+    /// The number of faults that block each directed link.
     private var blocks: [UInt16]
-    /// Counts the connections that each directed link has had.
+    /// The number of connections that each directed link has had.
     private var generations: [UInt32]
+    /// When the last message of each directed link arrives.
     private var lastArrival: [UInt64]
-    /// How many storms rage.
+    /// The number of storms at present. In a storm, the whole network loses and delays many messages.
     var storms = 0
-    /// What becomes of datagrams.
     var datagrams = Datagrams.asStreams
-    /// All that goes to it and comes from it takes long.
+    /// A node whose links are slow in both directions.
     var slowNode: Int?
 
+    /// How the network treats datagrams.
     enum Datagrams {
-        /// The same as of all else.
+        /// As it treats all other messages.
         case asStreams
-        /// They pass where a link is blocked.
+        /// Datagrams pass even where a link is blocked.
         case pass
+        /// All datagrams are lost.
         case lost
     }
-    /// Nothing is lost, doubled or late any more.
+    /// No message is lost, duplicated or late any more.
     private(set) var isHealed = false
 
     init(scenario: Scenario, random: SeededRandom) {
@@ -55,13 +57,13 @@ struct Network {
         if blocks[link(from, to)] > 0 { blocks[link(from, to)] -= 1 }
     }
 
-    /// All links are made anew: they carry, and what was still on its way is lost.
+    /// Replaces all links by new ones that work. Messages that are still on their way are lost.
     mutating func heal() {
         isHealed = true
         storms = 0
         datagrams = .asStreams
         slowNode = nil
-        // Nothing was wrong with them.
+        // In a calm run nothing was wrong with the links.
         guard !scenario.isCalm else { return }
         for link in blocks.indices {
             blocks[link] = 0
@@ -70,13 +72,14 @@ struct Network {
         }
     }
 
-    /// The connection between two nodes breaks, both ways.
+    /// Breaks the connection between two nodes, in both directions.
     mutating func reset(_ a: Int, _ b: Int) {
         generations[link(a, b)] &+= 1
         generations[link(b, a)] &+= 1
     }
 
-    /// A message sent now arrives at these times: none, one or two of them.
+    /// Sends a message.
+    /// - Returns: When it will arrive: never, once or twice.
     mutating func send(
         from: Int, to: Int, atMostOnce: Bool, isDatagram: Bool = false, now: UInt64
     ) -> [Delivery] {
@@ -112,7 +115,8 @@ struct Network {
         return Delivery(time: time, generation: generations[link])
     }
 
-    /// Whether what was sent over an earlier connection, or into a cut, still arrives.
+    /// True if a message whose time has come arrives. It is lost if the link is blocked now, and may be lost if its
+    /// connection has broken since.
     mutating func arrives(
         from: Int, to: Int, generation: UInt32, atMostOnce: Bool, isDatagram: Bool = false
     ) -> Bool {

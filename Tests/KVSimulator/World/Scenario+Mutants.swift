@@ -1,7 +1,7 @@
 import KVCore
 
 extension Scenario {
-    /// A small, busy cluster with the faults under which a mutant shows soonest.
+    /// A small, busy cluster with the faults under which a mutant is noticed soonest.
     package init(seed: UInt64, hunting mutant: Mutant) {
         if let sickness = mutant.sickness {
             self.init(seed: seed, sickness: sickness)
@@ -18,7 +18,7 @@ extension Scenario {
         duration = .milliseconds(3000)
         jitter = Nanoseconds(nanoseconds: random.pick([300_000, 2_000_000]))
         switch mutant {
-        case .keepStalled, .keepFull, .keepLonely, .ignoreSilence: break  // They have worlds of their own.
+        case .keepStalled, .keepFull, .keepLonely, .ignoreSilence: break  // Their scenarios are those of a sickness.
         case .forgetPromise: faults = [.crash: .milliseconds(300), .isolation: .milliseconds(700)]
         case .acknowledgeUnsynced:
             sync = .milliseconds(5)
@@ -27,7 +27,7 @@ extension Scenario {
             loss = 0.03
             faults = [.isolation: .milliseconds(400), .crash: .milliseconds(400)]
         case .skipConfirm:
-            // The deposed leader must miss its successor's messages while it still holds a majority to be up.
+            // A deposed leader must miss its successor's messages while a majority still seems up to it.
             mix.get = 100
             faults = [
                 .oneWay: .milliseconds(300), .isolation: .milliseconds(500),
@@ -39,12 +39,12 @@ extension Scenario {
             faults = [.split: .milliseconds(400), .crash: .milliseconds(400), .falseSuspicion: .milliseconds(400)]
         case .switchEarly:
             moveOften()
-            // What the joining nodes miss they miss for long, and the leader is lost soon.
+            // Joining nodes stay behind for long, and leaders are lost soon.
             (keys, think) = (6, .milliseconds(60))
             (jitter, moveRate, stagger) = (.milliseconds(10), 20, .zero)
             faults = [.crash: .milliseconds(120), .isolation: .milliseconds(120)]
         case .forgetDamaged:
-            // Written seldom and read often, so that what is spoiled is found by reads.
+            // Keys are written seldom and read often, so that damaged records are found by reads.
             (store, loads, keys, clients, think) = (.log, 0.7, 40, 10, .milliseconds(2))
             (mix.get, mix.put) = (120, 30)
             deadline = .milliseconds(2000)
@@ -54,23 +54,24 @@ extension Scenario {
             ]
         case .voteIncomplete: losePower(&random)
         case .evaluateExpiring:
-            // It takes longer to choose values than they live, and others read without the leader what was before.
+            // Values expire before they are chosen, and other clients read the earlier value without the leader.
             (expires, lifetime, expiring, punctual) = (true, .milliseconds(60), 0.6, 1)
             (keys, clients) = (1, 12)
             mix = Mix(get: 40, getAndSet: 60)
             (jitter, reorders, duration) = (.milliseconds(250), true, .milliseconds(6000))
             deadline = .milliseconds(3000)
         case .tellExpired:
-            // Who has a change alone is cut off until what it was evaluated on has expired, and leads again.
+            // A node that alone has a change is cut off until the record that the change was evaluated on has expired.
+            // Then it leads again.
             (expires, lifetime, expiring, punctual) = (true, .milliseconds(200), 0.5, 1)
-            // Writes are few, as each would overrule it.
+            // Writes are few, because each would overrule that change.
             (keys, clients, think, loss) = (1, 8, .milliseconds(40), 0.1)
             (stagger, duration) = (.zero, .milliseconds(8000))
             mix = Mix(get: 70, getAndSet: 0)
             (mix.putIfVersion, mix.putIfPresent, mix.put) = (20, 5, 5)
             faults = [.isolation: .milliseconds(150)]
         case .tellOwnExpired:
-            // The lead goes to and fro between nodes whose clocks differ.
+            // The lead changes often between nodes whose clocks differ.
             (expires, lifetime, expiring, wrongClocks) = (true, .milliseconds(400), 0.7, .all)
             (mix.get, mix.put, mix.putIfVersion, mix.delete) = (80, 15, 0, 0)
             (stagger, clockLimit, think, clients) = (.zero, .milliseconds(200), .milliseconds(30), 4)
@@ -88,7 +89,7 @@ extension Scenario {
             faults = [.isolation: .milliseconds(300), .crash: .milliseconds(400), .falseSuspicion: .milliseconds(400)]
         case .skipEpochs:
             moveOften()
-            // Some hear late of what the others have agreed on, and are cut off with each other.
+            // Some nodes hear of a new configuration late, and are cut off from the others together.
             (gossip, broadcast, heed, stagger) = (0, 0.2, 0.02, .zero)
             (leaderHeartbeat, leaderTimeout) = (.milliseconds(50), .milliseconds(200))
             (moveMix.shrink, moveMix.grow, moveMix.cancel) = (6, 6, 0)
@@ -96,7 +97,7 @@ extension Scenario {
         case .keepLapsed:
             moveOften()
             eraseOften()
-            // Who comes back comes back with an old copy, and leads at once.
+            // A replica that is added again has its old copy, and leads at once.
             (nodes, replicas, dropReplica, stagger) = (3, 1, .milliseconds(5000), .zero)
             (keys, jitter, duration) = (6, .milliseconds(5), .milliseconds(5000))
             (moveMix.replace, moveMix.grow) = (20, 0)
@@ -104,8 +105,8 @@ extension Scenario {
         }
     }
 
-    /// Writes are acknowledged before they are synced, and machines lose power.
-    /// - Parameter loss: of one machine after another, and nothing may be missed for it; or of all at once.
+    /// A cluster that acknowledges writes before they are synced, and whose machines lose power.
+    /// - Parameter loss: One machine at a time, so that nothing may be lost, or all at once.
     package init(seed: UInt64, losingPower loss: PowerLoss) {
         var random = SeededRandom(seed: seed, stream: 1)
         self.init()
@@ -145,7 +146,7 @@ extension Scenario {
 }
 
 extension Mutant {
-    /// What one node suffers from in the world that it shows in.
+    /// The sickness in whose scenarios the mutant is noticed. Nil if it has a scenario of its own.
     var sickness: Sickness? {
         switch self {
         case .keepStalled: .stalledDisk

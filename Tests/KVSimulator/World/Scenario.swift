@@ -1,110 +1,125 @@
 import KVCore
 
-/// What one run is like: the cluster, the workload, and how much goes wrong. All of it follows from the seed.
+/// The parameters of a run: the cluster, the workload and the faults. They follow from the seed.
 package struct Scenario: Sendable {
-    // The cluster.
+    // MARK: The cluster
+
     package var nodes = 3
     package var replicas = 3
     package var partitions = 4
 
-    // The workload.
+    // MARK: The workload
+
     package var keys = 4
     package var clients = 4
-    /// Between an answer and the client's next request, at most.
+    /// The longest time between an answer and the client's next request.
     package var think = Nanoseconds.milliseconds(40)
+    /// How long clients wait for an answer.
     package var deadline = Nanoseconds.milliseconds(1000)
     /// How often each kind of request is made, relative to the others.
     package var mix = Mix()
+    /// How long clients make requests and faults strike.
     package var duration = Nanoseconds.milliseconds(4000)
 
-    // Time.
-    /// Between a message's sending and its arrival.
+    // MARK: Time
+
+    /// The shortest time between the sending of a message and its arrival.
     package var delay = Nanoseconds(nanoseconds: 200_000)
+    /// The longest time that a message takes in addition to `delay`.
     package var jitter = Nanoseconds.milliseconds(1)
-    /// One message in so many is late by up to a hundred times the jitter; 0 for none.
+    /// One message in this many is late by up to a hundred times the jitter; 0 for none.
     package var straggler = 0
+    /// The average time of a commit or a read of the disk.
     package var sync = Nanoseconds.milliseconds(1)
     /// Parts per million by which the nodes' monotonic clocks may run fast or slow.
     package var clockRate: UInt64 = 0
-    /// By how much their wall clocks may be ahead of the earliest.
+    /// The largest difference between the nodes' wall clocks.
     package var wallSkew = Nanoseconds.zero
 
-    // What goes wrong.
+    // MARK: Faults
+
+    /// The probability that a message is lost.
     package var loss = 0.0
+    /// The probability that a message arrives twice.
     package var duplication = 0.0
-    /// Whether messages of one link may overtake each other.
+    /// Messages of one link may overtake each other.
     package var reorders = false
-    /// How often a read of the store is put off, as one from disk.
+    /// The probability that a read of the store has to go to the disk.
     package var loads = 0.0
     /// How often each fault strikes; nil for never.
     package var faults: [FaultKind: Nanoseconds] = [:]
-    /// Whether values may carry a time to live; then no clock is skewed but for `wrongClocks`.
+    /// Values may have a lifetime. Then no clock is skewed, except as `wrongClocks` says.
     package var expires = false
     package var wrongClocks = WrongClocks.none
-    /// How far a node's time may be from what a majority of the clocks show.
+    /// The largest difference between a node's time and what a majority of the clocks show.
     package var clockLimit = WallClock.limit
-    /// The longest time to live; how many of the values that are put have one; and how many of those until a set time.
+    /// The longest lifetime of a value.
     package var lifetime = Nanoseconds.milliseconds(400)
+    /// The share of the values with a lifetime.
     package var expiring = 0.4
+    /// The share of the lifetimes that are given as a point in time.
     package var punctual = 0.5
-    /// How many of the values that are set keep the expiry of the one before.
+    /// The share of the values that keep the expiry of the value before.
     package var keeping = 0.0
-    // What moves.
+
+    // MARK: Members and moves
+
     /// Machines that may be admitted later.
     package var spares = 0
     /// How often the replica sets of some partitions are changed; nil for never.
     package var moves: Nanoseconds?
-    /// The product's own cluster machines decide what moves, as operators ask; the world does otherwise.
+    /// The product's cluster machines decide what moves, as operators ask. Otherwise the world decides.
     package var isSelfGoverned = false
-    /// How many zones the nodes are of, by their number; 0 for none.
+    /// The number of zones. Nodes are given to them in turn. 0 for none.
     package var zones = 0
-    /// In the end so many nodes are lost for good that majorities may be, and an operator goes on with the others.
+    /// In the end so many nodes are lost for good that majorities may be lost. An operator then recovers the cluster.
     package var losesMajorities = false
     /// How often a node is lost for good; nil for never.
     package var deaths: Nanoseconds?
     package var evictAfter = Nanoseconds.milliseconds(600_000)
     package var maximumMoves = 64
-    /// Timers of a shard between those of the cluster machine.
+    /// Timers of the shard between two timers of the cluster machine.
     package var clusterTimer = 3
-    /// Of the product's own failure detector; nil for a simpler one.
+    /// The probe interval of the product's failure detector. Nil for the simple `Detector`.
     package var probeInterval: Nanoseconds?
     /// How often each kind of change is made, relative to the others.
     package var moveMix = MoveMix()
-    /// How often a node that hears a peer notices that it is behind.
+    /// The probability that a node notices by a peer's ping that its own topology is outdated.
     package var gossip = 1.0
-    /// How often a new topology is sent to a member, rather than left for it to notice.
+    /// The probability that a new topology is sent to a member.
     package var broadcast = 1.0
-    /// How often a node asks for a later topology when the protocol tells it that there is one.
+    /// The probability that a node asks for a later topology when the protocol tells it that there is one.
     package var heed = 1.0
-    /// From a leader's report that its partition is ready to the switch, at most.
+    /// The longest time between a leader's report that its partition is ready and the switch.
     package var metadataDelay = Nanoseconds.milliseconds(100)
-    /// Timers between a leader's reports of its moves.
+    /// Timers between two of a leader's reports of its moves.
     package var reportInterval = 10
-    /// The shard's own times: of purges, of looking for expired records, of asking whether copies may go, of comparing
-    /// once more; and the rate at which joining nodes are filled, in bytes a second.
+
+    // MARK: The shards' options (`ShardOptions`)
+
     package var purge = Nanoseconds.milliseconds(10_000)
     package var sweep = Nanoseconds.milliseconds(250)
     package var dropReplica = Nanoseconds.milliseconds(500)
     package var recompare = Nanoseconds.milliseconds(2000)
     package var moveRate = 0
-    /// How often a leader shows itself, and how long it is believed to lead without.
     package var leaderHeartbeat = Nanoseconds.milliseconds(300)
     package var leaderTimeout = Nanoseconds.milliseconds(1500)
-    /// For how long a replica leaves it to each one before it to take the lead.
     package var stagger = Nanoseconds.milliseconds(500)
-    /// Bytes under way to one peer: some runs have room for few changes at a time.
     package var peerWindow = 8 << 20
-    /// Writes are acknowledged before they are synced, and lost with a machine's power.
+
+    // MARK: Special runs
+
+    /// Writes are acknowledged before they are synced, and are lost with a machine's power.
     package var losesUnsynced = false
-    /// Power is lost by all machines at once as well, so that what was acknowledged may be gone.
+    /// All machines lose power at once as well, so that acknowledged writes may be lost.
     package var losesMajorityOfCopies: Bool { losesUnsynced && faults[.powerLoss] != nil }
-    /// There is little room everywhere, so that every window and limit is reached; and values are of all sizes.
+    /// Every window and limit is small, so that all are reached, and values are of all sizes.
     package var isCramped = false
-    /// What one node suffers from for long; nil for nothing.
+    /// What one node suffers from for a long time; nil for nothing.
     package var sickness: Sickness?
-    /// Nothing goes wrong: every request must be served.
+    /// There are no faults, so every request must be served.
     package var isCalm = false
-    /// What the nodes keep their records in.
+    /// The store in which the nodes keep their records.
     package var store = StoreKind.memory
 
     package init() {}
@@ -118,7 +133,7 @@ package struct Scenario: Sendable {
         options.dropReplica = dropReplica
         options.recompare = recompare
         options.moveRate = moveRate
-        // Some partitions are listed at once, others over several timers; and pages come from windows that end.
+        // Small, so that some listings take several timers, and pages reach the ends of their windows.
         options.listingSlice = 40
         options.listingWindow = 3
         options.stagger = stagger
@@ -147,17 +162,18 @@ extension Scenario {
 }
 
 package enum StoreKind: String, Sendable, CaseIterable {
-    /// Dictionaries: quick.
+    /// Dictionaries, which are fast.
     case memory
-    /// The product's own store, on a simulated disk that tears and loses what was not synced.
+    /// The product's log store, on a simulated disk that tears writes and loses what was not synced.
     case log
 }
 
-/// Which machines lose power at once.
+/// The machines that lose power at one time.
 package enum PowerLoss: String, Sendable, CaseIterable {
     case one, all
 }
 
+/// How often clients make each kind of request, relative to the others.
 package struct Mix: Sendable {
     package var get = 30
     package var staleGet = 4
@@ -189,15 +205,23 @@ package struct Mix: Sendable {
     }
 }
 
+/// How often the world makes each kind of change of the topology, relative to the others.
 package struct MoveMix: Sendable {
+    /// Admits a spare machine.
     package var admit = 2
+    /// Cancels a move.
     package var cancel = 1
+    /// Pauses or resumes all moves.
     package var pause = 1
+    /// Changes the order of a replica set, and with it the preferred leader.
     package var reorder = 1
-    /// One node for another, any other set, fewer nodes, more nodes.
+    /// Replaces one node of a replica set by another.
     package var replace = 3
+    /// Replaces a replica set by any other.
     package var any = 1
+    /// Takes nodes from a replica set.
     package var shrink = 1
+    /// Adds nodes to a replica set.
     package var grow = 2
 
     package init() {}
@@ -205,50 +229,55 @@ package struct MoveMix: Sendable {
     var weights: [Int] { [admit, cancel, pause, reorder, replace, any, shrink, grow] }
 }
 
+/// A kind of fault.
 package enum FaultKind: Int, CaseIterable, Hashable, Sendable {
     /// One node is cut off from all others.
     case isolation
-    /// The nodes fall into two groups that do not hear each other.
+    /// The nodes are split into two groups that do not hear each other.
     case split
     /// Some links carry nothing in one direction.
     case oneWay
     /// A connection breaks and is made again.
     case reset
+    /// A process is killed, and starts again after a while.
     case crash
-    /// Every node crashes at once: the power fails.
+    /// All nodes crash at once. In runs with `losesUnsynced`, their machines lose power.
     case powerLoss
-    /// A node is stopped in order and started again.
+    /// A node is stopped in an orderly way and started again.
     case restart
     /// A process does not run for a while.
     case pause
-    /// The failure detector errs.
+    /// A failure detector suspects a node that runs.
     case falseSuspicion
+    /// A disk takes a hundred times as long for a while.
     case slowDisk
+    /// A disk is full for a while.
     case fullDisk
-    /// The whole network loses and delays for a while.
+    /// The whole network loses and delays messages for a while.
     case storm
     /// Nothing that a node appends becomes durable for a while.
     case stalledDisk
-    /// The first node's disk spoils a bit of what had been written some time ago. (Where all copies of a record are
-    /// spoiled nobody can serve it, so it is always the same node's.)
+    /// A bit flips on the first node's disk, in data that was written some time ago. It is always the same node,
+    /// because a record of which all copies are damaged cannot be served.
     case rot
-    /// One machine loses power, with what it has not synced; only while so many whole copies are left that nothing is
-    /// lost.
+    /// A machine loses power, and with it everything that was not synced. It happens only while so many complete copies
+    /// are left that nothing is lost.
     case outage
-    /// Somebody sets a machine's wall clock, forward or back.
+    /// A machine's wall clock is set forward or back.
     case clockStep
 }
 
-/// Whose wall clocks may be wrong while values with a time to live are there.
+/// The machines whose wall clocks may be wrong in a run with lifetimes.
 package enum WrongClocks: Sendable {
     case none
-    /// The first machine's, which may be ahead: no value may end sooner than the others' clocks allow.
+    /// The first machine's clock may be ahead. No value may expire sooner than the other clocks allow.
     case one
-    /// Any, and they run at different rates: when a value ends nobody can say, but once it has it stays away.
+    /// All clocks may be wrong, and run at different rates. A value may expire at any time, but then stays absent.
     case all
 }
 
 extension Scenario {
+    /// The scenario that follows from a seed.
     package init(seed: UInt64) {
         var random = SeededRandom(seed: seed, stream: 1)
         self.init()
@@ -297,7 +326,7 @@ extension Scenario {
         if random.chance(0.3) { addSwim(&random) }
         // Members that do not know each other yet do not answer each other's probes.
         if isCalm, probeInterval != nil { (gossip, broadcast) = (1, 1) }
-        // Drawn last, so that what a seed has meant otherwise it goes on to mean.
+        // These are drawn last, so that earlier seeds keep the rest of their scenarios.
         if !isCalm, random.chance(0.3) {
             faults[.stalledDisk] = .milliseconds(random.pick([700, 1500, 3000]))
         }
@@ -327,15 +356,16 @@ extension Scenario {
         wrongClocks = mayBeOne && random.chance(0.5) ? .one : .all
         clockLimit = .milliseconds(random.pick([50, 200, 10_000]))
         faults[.clockStep] = .milliseconds(random.pick([50, 200, 1000]))
-        // A kept expiry is all that shows of the change it came from, and nobody can say when it was.
+        // An expiry that was kept is the only trace of the change that it came from. If it may pass at any time, it
+        // explains too much.
         if wrongClocks == .all { keeping = 0 }
-        // An end that may come at any time fits between any two operations of its key, and the search for an order of
-        // several hundred of those comes to no end. So they are spread over some keys.
+        // An expiry that may pass at any time fits between any two operations of its key. The search for an order of
+        // several hundred such operations does not end, so they are spread over several keys.
         if wrongClocks == .all { keys = max(keys, 3) }
     }
 
-    /// The interval leaves time for answers.
     private mutating func addSwim(_ random: inout SeededRandom) {
+        // An answer must be able to arrive within the interval.
         let least = max(50_000_000, 10 * (delay.nanoseconds + jitter.nanoseconds))
         probeInterval = Nanoseconds(nanoseconds: least * random.pick([1, 2]))
     }
@@ -345,7 +375,7 @@ extension Scenario {
         moves = .milliseconds(random.pick([100, 200, 400]))
         spares = 1 + random.below(4)
         duration = .milliseconds(random.within(3000...9000))
-        // Longer runs of fewer requests a second: histories that can be searched.
+        // Long runs make fewer requests per second, so that their histories can be searched.
         think = max(think, .milliseconds(40))
         heed = 1
         evictAfter = .milliseconds(random.pick([400, 1500, 600_000]))
@@ -356,7 +386,7 @@ extension Scenario {
         if !isCalm, random.chance(0.2) { evict(&random) }
     }
 
-    /// The dead are left to the coordinator: the operator asks for little.
+    /// Leaves dead nodes to the coordinator: the operator asks for little.
     private mutating func evict(_ random: inout SeededRandom) {
         (nodes, replicas) = (5 + random.below(2), 3)
         moves = .milliseconds(4000)
@@ -376,7 +406,7 @@ extension Scenario {
         deadline = .milliseconds(5000)
     }
 
-    /// What the run is like, in a line.
+    /// The scenario in one line of text.
     package var summary: String {
         let names = FaultKind.allCases.filter { faults[$0] != nil }.map { "\($0)" }.joined(separator: " ")
         return "\(nodes) nodes, N=\(replicas), P=\(partitions), \(keys) keys, \(clients) clients, "
@@ -399,7 +429,7 @@ extension Mix {
         return mix
     }()
 
-    /// Nothing else.
+    /// A mix of `get` and `getAndSet` only.
     init(get: Int, getAndSet: Int) {
         (staleGet, put, putIfAbsent, putIfPresent, putIfVersion) = (0, 0, 0, 0, 0)
         (delete, deleteIfVersion, list, count, setIfEqual, setIfAbsent) = (0, 0, 0, 0, 0, 0)
@@ -407,7 +437,7 @@ extension Mix {
         (self.get, self.getAndSet) = (get, getAndSet)
     }
 
-    /// Conditional changes above all.
+    /// A mix of mostly conditional changes.
     static let contended = {
         var mix = Mix()
         mix.put = 5

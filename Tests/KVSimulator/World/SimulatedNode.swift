@@ -1,32 +1,35 @@
 import KVCore
 
-/// A machine of the simulated cluster: a disk that outlives its processes, clocks, and the process, while one runs.
+/// A machine of the simulated cluster: its disk, which outlives processes, its clocks, and its process while one runs.
 final class SimulatedNode<Driver: StoreDriver> {
     let index: Int
-    /// As a member; 0 before the node is one.
+    /// The node's number as a member; 0 before it is one.
     var number: NodeNumber
     let driver: Driver
-    /// Names its data directory.
+    /// Names the node's data directory.
     let storeID: UUID128
-    /// It runs and waits to be admitted.
+    /// The node runs and waits to be admitted.
     var isPending = false
-    /// It has died for good, or has left: it will not start again.
+    /// The node has died for good, or has left. It does not start again.
     var isGone = false
-    /// Counts the processes.
+    /// The number of processes that have run.
     var boot: UInt64 = 0
     var process: SimulatedProcess<Driver.Store>?
-    /// How many faults hold it up, slow its disk, or fill it.
+    /// The number of faults that pause the process.
     var pauses = 0
+    /// The number of faults that slow the disk down.
     var slowness = 0
-    /// Nothing becomes durable.
+    /// The number of faults that keep appends from becoming durable.
     var stalls = 0
+    /// The number of faults that fill the disk.
     var fullness = 0
-    /// When it last ran again after a pause.
+    /// When the process last ran again after a pause.
     var resumed: UInt64 = 0
     var clock: NodeClock
-    /// It has lost power without having synced, and not all of its copies have been repaired since: noted on its disk.
+    /// The machine has lost power before it had synced, and not all of its copies have been repaired since. This is
+    /// noted on its disk.
     var mayLackRecords = false
-    /// On its disk; nil before the node is admitted.
+    /// The topology on the disk. Nil before the node is admitted.
     var topology: Topology?
 
     init(index: Int, driver: Driver, clock: NodeClock) {
@@ -38,17 +41,18 @@ final class SimulatedNode<Driver: StoreDriver> {
     }
 }
 
-/// How a node's clocks read at a time of the run.
+/// The clocks of a machine, as functions of the time of the run.
 struct NodeClock {
-    /// What the monotonic clock read at time 0.
+    /// Nanoseconds of the monotonic clock at time 0.
     var origin: UInt64
-    /// Millionths by which it is fast.
+    /// Millionths by which the monotonic clock is fast.
     var rate: Int64
-    /// Milliseconds since 1970 at time 0, had nobody set it since; and millionths by which it is fast.
+    /// Milliseconds of the wall clock since 1970 at time 0, computed back from its present setting.
     var wall: UInt64
+    /// Millionths by which the wall clock is fast.
     var drift: Int64 = 0
 
-    /// By the machine's clocks. What a process goes by is made of these: see `SimulatedProcess.now`.
+    /// The time by the machine's clocks. A process goes by its `WallClock`, which is adjusted by them.
     func now(_ time: UInt64) -> Now {
         let drifted = Int64(time / 1_000_000) * drift / 1_000_000
         return Now(monotonic: monotonic(time), wall: wall + time / 1_000_000 &+ UInt64(bitPattern: drifted))
@@ -59,11 +63,11 @@ struct NodeClock {
     }
 }
 
-/// Who has asked something of a node.
+/// The caller of a request (`Request.caller`).
 final class Asker {
     enum Kind {
         case client
-        /// The node's own machine for membership, under its number for it.
+        /// The node's own cluster machine, and its number for the request.
         case cluster(UInt64)
     }
 
@@ -72,14 +76,15 @@ final class Asker {
     init(_ kind: Kind) { self.kind = kind }
 }
 
-/// One life of a node.
+/// A process of a node.
 final class SimulatedProcess<Store: RecordStore> {
+    /// An item of the inbox.
     enum Item {
         case input(ShardInput)
         case request(KVCore.Request)
-        /// A sign of life of a peer, for the failure detector.
+        /// A heartbeat or handshake of a peer.
         case ping(from: Int, boot: UInt64, epoch: Epoch, wall: UInt64)
-        /// The failure detector is made to suspect a peer, and not to hear it until then.
+        /// Makes the failure detector suspect a peer, and not hear it until a time.
         case suspicion(Int, until: UInt64)
         case cluster(ClusterInput)
         case gossip(from: Int, GossipMessage)
@@ -87,41 +92,47 @@ final class SimulatedProcess<Store: RecordStore> {
 
     let boot: UInt64
     let store: WatchedStore<Store>
-    /// What it goes by; one on its way to the disk; and the newest that waits for that.
+    /// The topology that the process acts on.
     var topology: Topology
+    /// A later topology that is being written to the disk.
     var persisting: Topology?
+    /// The newest topology that waits until the disk is free.
     var wanted: Topology?
-    /// When it last asked for a later one.
+    /// When the process last asked for a later topology.
     var lastPull: UInt64 = 0
     let shard: Shard
-    /// The time that it goes by.
+    /// The time of day of the process.
     var wall: WallClock
-    /// Where the world does not decide itself what moves.
+    /// The cluster machine. Nil if the world decides what moves.
     var cluster: ClusterMachine?
-    /// Requests of the cluster machine that the shard works on, and of operators that the machine works on.
+    /// Requests of operators that the cluster machine works on.
     var controls: [RequestID: ControlCall] = [:]
-    /// What the shard has said of its lead of the metadata quorum, which the cluster machine is yet to be told.
+    /// The shard's notices about its lead of the metadata quorum that the cluster machine has not been given yet: true
+    /// if the shard leads and has settled, otherwise false.
     var metadataNews: [Bool] = []
-    /// It has learned that it is no member any more.
+    /// The process has learned that its node is not a member any more.
     var isLeaving = false
-    /// What has reached the process since its last tick.
+    /// The items that have reached the process since its last tick.
     var inbox: [Item] = []
     var tickIsScheduled = false
     var detector: Detector
-    /// In the place of `detector`, in some runs.
+    /// The product's failure detector, which takes the place of `detector` in some runs.
     var watch: SwimWatch?
-    /// By machine, the process that was last greeted.
+    /// By machine, the boot counter of the process whose store the cluster machine was last told.
     var greeted: [Int: UInt64] = [:]
-    /// By machine, the process that was last heard of.
+    /// By machine, the highest boot counter that was heard of.
     var known: [Int: UInt64] = [:]
+    /// The number of timers so far.
     var timers = 0
+    /// The number of the last request.
     var lastRequest: UInt64 = 0
-    /// The positions announced as durable and as synced.
+    /// The positions that the shard has been told are durable and synced.
     var announced: (durable: LogPosition, synced: LogPosition) = (0, 0)
-    /// Partitions it leads by its own account, and whether they are settled.
+    /// The partitions that the process leads by its own account, and whether they are settled.
     var leaderships: [PartitionID: Bool] = [:]
-    /// Told to hand its leaderships over, and done with it.
+    /// The shard has been told to transfer its leaderships.
     var isDraining = false
+    /// The shard has transferred its leaderships.
     var isDrained = false
 
     init(
@@ -136,7 +147,7 @@ final class SimulatedProcess<Store: RecordStore> {
     }
 }
 
-/// What an operator asked through a node.
+/// An operator's request at a node.
 struct ControlCall {
     let request: ControlRequest
     let span: Nanoseconds

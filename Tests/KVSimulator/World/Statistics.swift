@@ -1,6 +1,6 @@
 import KVCore
 
-/// What happened in a run, or in many: to see that they exercise what they are meant to.
+/// Counts of what happened in a run, or in many. They show whether the runs try what they are meant to try.
 package struct Statistics: Hashable, Sendable {
     package enum Counter: Int, CaseIterable, Sendable {
         case requests, found, absent, written, conditionFailed, listed, counted, updated, notUpdated, refused, unknown,
@@ -17,9 +17,9 @@ package struct Statistics: Hashable, Sendable {
         case reproposedChanges, replicaDropped, wipes, purgedTombstones
     }
 
-    /// How often each rule of the protocol decided something.
+    /// The number of times that each rule of the protocol decided something.
     package var rules = RuleCounts()
-    /// How often a queue was found to be full, in worlds where that is looked for.
+    /// The number of times that each queue was found full. Counted in cramped runs only.
     package var reached: [ShardQueue: Int] = [:]
     private var counts = Array(repeating: 0, count: Counter.allCases.count)
 
@@ -36,7 +36,7 @@ package struct Statistics: Hashable, Sendable {
         reached.merge(other.reached, uniquingKeysWith: +)
     }
 
-    /// Operations with a definite outcome.
+    /// The number of operations with a definite outcome.
     package var completed: Int {
         self[.found] + self[.absent] + self[.written] + self[.conditionFailed] + self[.listed] + self[.counted]
             + self[.updated] + self[.notUpdated]

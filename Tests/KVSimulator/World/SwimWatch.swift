@@ -1,13 +1,13 @@
 import KVCore
 
-/// The product's own failure detector, with what a node knows of its links.
+/// The product's failure detector together with its `Reachability`.
 struct SwimWatch {
     var swim: Swim
     var reachability: Reachability
-    /// How often a peer whose link stood was held for out of touch, as nothing came from it.
+    /// The number of times that a peer went out of touch at a tick, that is, because nothing had come from it.
     private(set) var silences = 0
     private var members: [NodeNumber] = []
-    /// By machine: a link that was cut on purpose is not made again before then.
+    /// By machine: when a connection that was cut on purpose may be made again.
     private var deafUntil: [UInt64]
 
     init(me: NodeNumber, boot: UInt64, interval: Nanoseconds, machines: Int, seed: UInt64, now: Instant) {
@@ -23,12 +23,12 @@ struct SwimWatch {
         swim.epoch = topology.epoch
     }
 
-    /// The other end of a link has shown itself.
+    /// Notes that a peer's process has been heard, so a connection to it stands.
     mutating func heard(_ node: NodeNumber, machine: Int, boot: UInt64, beats: Bool, at time: UInt64, now: Instant) {
         if time >= deafUntil[machine] { reachability.linkUp(node, boot: boot, beats: beats, now: now) }
     }
 
-    /// Time has passed.
+    /// Has both look at the time. To be called with each timer of the shard.
     mutating func tick(now: Instant) {
         let before = reachability.effects.count
         reachability.tick(now: now)
@@ -39,11 +39,13 @@ struct SwimWatch {
         swim.tick(now: now)
     }
 
+    /// Cuts the connection to a peer. It is not made again before `time`.
     mutating func cut(_ node: NodeNumber, machine: Int, until time: UInt64) {
         deafUntil[machine] = max(deafUntil[machine], time)
         reachability.linkDown(node)
     }
 
+    /// Allows all connections to be made again.
     mutating func hearAgain() {
         for index in deafUntil.indices { deafUntil[index] = 0 }
     }

@@ -1,9 +1,9 @@
 import KVCore
 
-/// Stands for the bytes of topologies: each is its number in this table. Remembers what was adopted, to see that an
-/// epoch has one topology only.
+/// Encodes topologies for the register: an encoded topology is its number in this table. The table also checks that no
+/// two topologies of one epoch are adopted.
 final class TopologyTable: @unchecked Sendable {
-    // One run is one thread.
+    // A run has one thread.
     private var encoded: [Topology] = []
     private var adopted: [Epoch: Topology] = [:]
 
@@ -20,10 +20,10 @@ final class TopologyTable: @unchecked Sendable {
         Int(String(decoding: bytes, as: UTF8.self)).flatMap { encoded.indices.contains($0) ? encoded[$0] : nil }
     }
 
-    /// What may have been chosen and not been adopted by anybody.
+    /// The topologies of later epochs that were proposed. They may have been chosen without being adopted yet.
     func proposed(after epoch: Epoch) -> [Topology] { encoded.filter { $0.epoch > epoch } }
 
-    /// False where another topology of the same epoch is known.
+    /// Notes that a topology was adopted. False if another one of the same epoch was adopted before.
     func isOnly(_ topology: Topology) -> Bool {
         let known = adopted[topology.epoch] ?? topology
         adopted[topology.epoch] = known

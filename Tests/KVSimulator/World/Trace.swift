@@ -1,12 +1,13 @@
 import KVCore
 
-/// A digest of everything that happened, to compare runs by; and, where asked for, what happened in words.
+/// A digest of the events of a run, by which runs are compared. On request, also the events as lines of text.
 final class Trace {
     private(set) var digest: UInt64 = 0xcbf2_9ce4_8422_2325
     private let sink: ((String) -> Void)?
 
     init(sink: ((String) -> Void)?) { self.sink = sink }
 
+    /// Adds numbers to the digest.
     func fold(_ values: UInt64...) {
         for value in values {
             digest = (digest ^ value) &* 0x9e37_79b9_7f4a_7c15
@@ -14,13 +15,14 @@ final class Trace {
         }
     }
 
+    /// Writes an event as text, if that was asked for.
     func line(_ time: UInt64, _ text: @autoclosure () -> String) {
         if let sink { sink("\(milliseconds(time)) \(text().split(separator: "KVCore.").joined())") }
     }
 }
 
 extension PeerMessage {
-    /// Delivered at most once by the links.
+    /// True if the network delivers the message at most once.
     var isAtMostOnce: Bool {
         switch self {
         case .request(_, .forward), .request(_, .relay), .reply(_, .forwarded): true
@@ -28,7 +30,7 @@ extension PeerMessage {
         }
     }
 
-    /// Enough of the message to tell runs apart.
+    /// A number made of the parts of the message by which runs are most likely to differ.
     var fingerprint: UInt64 {
         switch self {
         case .replica(let header, .prepare): header.ballot.raw &* 3

@@ -1,6 +1,7 @@
 import KVCore
 
-/// The clients: each asks, waits for its answer, thinks, and asks again.
+// The clients. Each makes a request, waits for the answer, thinks, and makes the next one.
+
 extension World {
     func startClients() {
         if scenario.isCalm, !everyPartitionIsLed {
@@ -42,7 +43,8 @@ extension World {
         var write = 0
     }
 
-    /// - Parameter then: is given the call as it ended, with the answer; nil where the node died first.
+    /// Makes a request at a node.
+    /// - Parameter then: Is called with the call as it ended and its outcome, which is nil if the node died first.
     func request(_ request: Request, at node: Node, within span: Nanoseconds, then: @escaping (Call, Outcome?) -> Void)
     {
         guard let process = node.process else { return }
@@ -77,7 +79,7 @@ extension World {
         waiting.removeValue(forKey: id)?(call, outcome)
     }
 
-    /// An answer may be late by a few timers, by the node's own clock, and not by more; unless the node stood still.
+    /// Checks that an answer is late by no more than a few timers of the node's own clock, unless the node was paused.
     private func checkPunctual(_ call: Call, _ node: Node) {
         guard node.resumed <= call.invoked else { return }
         let taken = node.clock.monotonic(time) - node.clock.monotonic(call.invoked)
@@ -86,7 +88,7 @@ extension World {
         history.add(Violation(.lateAnswer, "\(call)"))
     }
 
-    /// Where nothing goes wrong, whatever moves, every request is served.
+    /// Checks that every request is served in a calm run, whatever moves.
     private func checkUninterrupted(_ call: Call, _ outcome: Outcome) {
         guard scenario.isCalm else { return }
         switch outcome {
@@ -112,7 +114,7 @@ extension World {
         if let version { shown[key, default: []].append(version) }
     }
 
-    // MARK: - What they ask
+    // MARK: - Random requests
 
     private func randomRequest() -> Request {
         let key = clientRandom.pick(keys)
@@ -145,7 +147,7 @@ extension World {
         }
         let set = Update.Change.set(someValue(write), contentType: "")
         switch kind {
-        // What they met where they failed must be told, or too much would explain it.
+        // A failed comparison asks for the present value: without it, too many histories would explain the failure.
         case 10: return request(set, .equals(likelyValue(key)), lifetimeChange(), tellsPrevious: true)
         case 11: return request(set, .always, lifetimeChange(), tellsPrevious: true)
         case 12: return request(set, .absent, lifetimeChange(), tellsPrevious: isCurious)
@@ -154,7 +156,7 @@ extension World {
         case 15: return request(.append(Content.tail(write)))
         case 16: return request(.add(Int64(Content.amount(write))))
         case 17:
-            // Where values do not expire it is a read.
+            // If values do not expire, this is a read.
             let lifetime = scenario.expires && !isHealed ? Update.LifetimeChange.set(someLifetime()) : .keep
             return request(.keep, .always, lifetime, tellsPrevious: isCurious)
         default: return request(.keep, .expiring, .set(.unlimited))
@@ -166,12 +168,12 @@ extension World {
         return Content.word(write, length: scenario.isCramped ? clientRandom.below(Scenario.largestValue) : 0)
     }
 
-    /// Nobody writes `none`.
+    /// The value that a client was shown last, or one that nobody writes.
     private func likelyValue(_ key: Key) -> [UInt8] { lastValues[key] ?? Array("none".utf8) }
 
     private func lifetimeChange() -> Update.LifetimeChange {
-        // A kept expiry is all that shows of the change it came from: with many unknown outcomes it would explain too
-        // much.
+        // An expiry that was kept is the only trace of the change that it came from. If many outcomes are unknown, it
+        // explains too much, so few values keep theirs.
         if clientRandom.chance(scenario.expires ? scenario.keeping : 0.3) { return .keep }
         return .set(
             scenario.expires && clientRandom.chance(scenario.expiring) && !isHealed ? someLifetime() : .unlimited)
@@ -191,7 +193,7 @@ extension World {
         return Request(key: key, command: .put(put), write: write)
     }
 
-    /// Mostly the one last shown, at times an older one, rarely one that never was.
+    /// A version for a condition: mostly the one shown last, at times an older one, rarely one that never existed.
     private func someVersion(_ key: Key) -> Version {
         guard let versions = shown[key], let newest = versions.last, !clientRandom.chance(0.05) else {
             return Version(ballot: Ballot(round: 1, node: NodeNumber(1)), sequence: 1_000_000)
@@ -209,7 +211,7 @@ extension World {
 }
 
 extension Statistics {
-    /// Counts an answer; gives a number that tells its kind.
+    /// Counts an answer, and returns the number of its kind.
     fileprivate mutating func count(_ outcome: Outcome) -> Int {
         let counter: Counter =
             switch outcome {

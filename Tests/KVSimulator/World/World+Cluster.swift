@@ -1,8 +1,9 @@
 import KVCore
 
-/// The product's own cluster machines: they change the topology, and keep each other up to date.
+// The product's cluster machines, which change the topology and tell each other of it, in runs that govern themselves.
+
 extension World {
-    /// How long a request of the coordinator to its own replica may take.
+    /// The timeout of a request of the coordinator to the topology's register.
     static var registerPatience: Nanoseconds { .milliseconds(2000) }
 
     func startCluster(_ node: Node, _ process: Process) {
@@ -11,12 +12,12 @@ extension World {
             me: node.number, boot: process.boot, store: node.storeID, topology: process.topology,
             options: scenario.clusterOptions, coding: topologies.coding, seed: loopRandom.next(),
             now: node.clock.now(time))
-        // It may have died with it on disk, before anybody else heard.
+        // An earlier process may have written this topology to the disk and died before any node adopted it.
         witness(process.topology, node)
         if process.topology.member(node.number) == nil { depart(node, process) }
     }
 
-    /// Tells the metadata quorum how the partitions led here are doing.
+    /// Has the cluster machine report the sizes and moves of the partitions that are led here.
     func report(_ node: Node, _ process: Process) {
         let report = NodeReport(
             epoch: process.topology.epoch, store: node.storeID, partitions: process.shard.ledSizes(),
@@ -35,8 +36,9 @@ extension World {
         for effect in effects { perform(effect, node, process) }
     }
 
-    /// The cluster machine knows only what it is told: a notice that is missing would leave a coordinator in office, or
-    /// the cluster without one.
+    /// Checks that the shard has given notice of each change of its lead of the metadata quorum. The cluster machine
+    /// knows no more than these notices: without one, a deposed coordinator would go on, or the cluster would have
+    /// none.
     private func checkNotices(of process: Process, _ node: Node) {
         let metadataQuorum = process.topology.metadataPartition
         let leads = process.shard.isSettled(metadataQuorum)
@@ -83,13 +85,13 @@ extension World {
         if next.member(node.number) == nil { depart(node, process) }
     }
 
-    /// A node goes by this topology.
+    /// Notes that a node acts on this topology, and checks that no other one has the same epoch.
     private func witness(_ next: Topology, _ node: Node) {
         if !topologies.isOnly(next) {
             history.add(Violation(.agreement, "node \(node.number) goes by another epoch \(next.epoch) than others"))
         }
         if next.epoch > topology.epoch {
-            // After a recovery the epochs go on elsewhere.
+            // A recovery skips many epochs.
             let isRecovery = next.epoch.generation > topology.epoch.generation
             statistics[.topologies] += isRecovery ? 1 : Int(next.epoch - topology.epoch)
             countMoves(from: topology, to: next)
@@ -97,7 +99,7 @@ extension World {
         }
     }
 
-    /// Learns on which machines a topology's members run.
+    /// Finds the machines on which a topology's members run.
     func meet(_ topology: Topology) {
         for member in topology.members where machines[member.number] == nil {
             guard let store = member.store, let node = nodes.first(where: { $0.storeID == store }) else { continue }

@@ -1,6 +1,7 @@
 import KVCore
 
-/// What goes wrong, until the world heals.
+// The faults of a run, and their end.
+
 extension World {
     func startFaults() {
         for kind in FaultKind.allCases {
@@ -16,7 +17,7 @@ extension World {
         }
     }
 
-    /// How long a fault lasts: mostly short, at times longer than every timeout.
+    /// The duration of a fault: mostly short, at times longer than every timeout.
     private func length() -> UInt64 {
         faultRandom.chance(0.2)
             ? faultRandom.within(500_000_000...2_500_000_000) : faultRandom.within(5_000_000...500_000_000)
@@ -66,6 +67,7 @@ extension World {
         }
     }
 
+    /// Begins a fault, and ends it after `span` nanoseconds.
     private func last(_ span: UInt64, begin: () -> Void, end: @escaping () -> Void) {
         begin()
         after(span) { [self] in
@@ -74,14 +76,14 @@ extension World {
         }
     }
 
-    /// Somebody sets a machine's clock, by little or by an hour: the first one's forward, where only that is ever
-    /// wrong.
+    /// Sets a machine's wall clock by up to an hour. If only one clock may be wrong, it is the first machine's, and it
+    /// is set forward.
     private func stepClock(_ node: Node) {
         let node = scenario.wrongClocks == .one ? nodes[0] : node
         statistics[.clockSteps] += 1
         let limits: [UInt64] = [50, 500, 5000, 3_600_000]
         let step = 1 + faultRandom.below(faultRandom.pick(limits))
-        // Most are taken back.
+        // Half of the steps begin at the right time again.
         if faultRandom.chance(0.5) { node.clock.wall = Self.wallOrigin }
         let isForward = scenario.wrongClocks == .one || faultRandom.chance(0.5)
         node.clock.wall = isForward ? node.clock.wall + step : node.clock.wall - step
@@ -121,7 +123,7 @@ extension World {
         if let boot = a.process?.boot { suspect(a.index, at: b, for: 0, boot: boot) }
     }
 
-    /// Whether a majority of whole copies of each partition is left without this machine's.
+    /// True if each partition has a majority of complete copies on the other machines.
     private func isSpare(_ node: Node) -> Bool {
         topology.assignments.allSatisfy { assignment in
             let whole = assignment.replicas.count { replica in
@@ -139,7 +141,7 @@ extension World {
         after(span) { [self] in start(node) }
     }
 
-    /// Lets the process hand its leaderships over first, for a while.
+    /// Stops a node and starts it again. The process has some time to transfer its leaderships before.
     private func restart(_ node: Node) {
         guard let process = node.process else { return }
         statistics[.restarts] += 1
@@ -159,7 +161,7 @@ extension World {
         }
     }
 
-    /// All faults end, and everything that is down starts.
+    /// Ends all faults, and starts everything that is down.
     func heal() {
         trace.line(time, "all faults end")
         isHealed = true

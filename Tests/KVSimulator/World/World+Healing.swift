@@ -1,16 +1,18 @@
 import KVCore
 
-/// After the faults: within a bounded time the cluster must serve again, know its leaders, and hold the same
-/// everywhere.
+// The checks after the end of all faults: within a bounded time the cluster must serve every request, agree on its
+// leaders, and hold equal copies.
+
 extension World {
-    /// By then every partition has a settled leader and equal replicas. Generous: the product's own timeouts add up to
-    /// far less.
+    /// By then every partition must have a settled leader and equal replicas. The product's timeouts add up to far
+    /// less.
     static var healingLimit: UInt64 { 20_000_000_000 }
+    /// The time between two looks at whether the cluster has healed.
     static var healingStep: UInt64 { 50_000_000 }
     static var probeDeadline: Nanoseconds { .milliseconds(5000) }
 
     func checkHealing() {
-        // What a slow disk was busy with, and silences that began before, may bring on one more election.
+        // Work of a slow disk that is still under way, and silences that began before, may cause one more election.
         let slowest = scenario.faults[.slowDisk] == nil ? 0 : 200 * scenario.sync.nanoseconds
         let probing = 5 * (scenario.probeInterval?.nanoseconds ?? 0)
         run(until: time + max(slowest, Detector.patience * 3 / 2, probing))
@@ -21,7 +23,7 @@ extension World {
         _ = eventually(.convergence, unhealed)
     }
 
-    /// Runs until `lacking` says that nothing is; false, with a violation, where the time for that runs out.
+    /// Runs until `lacking` returns nil. False, with a violation, if that takes longer than `healingLimit`.
     private func eventually(_ check: Violation.Check, _ lacking: () -> String?) -> Bool {
         let limit = time + Self.healingLimit
         while failure == nil, let missing = lacking() {
@@ -34,6 +36,7 @@ extension World {
         return failure == nil
     }
 
+    /// The first thing that has not healed yet; nil if the cluster has healed.
     private func unhealed() -> String? {
         if let call = history.pendingCalls().first { return "unanswered: \(call)" }
         if let ungoverned = ungoverned() { return ungoverned }
@@ -76,7 +79,7 @@ extension World {
         return nil
     }
 
-    /// What a replica holds, to compare with others.
+    /// The state of a replica that must be equal on all replicas of a partition.
     private struct Copy: Equatable {
         let root: HashTree.Leaf
         let floor: Version
@@ -89,11 +92,11 @@ extension World {
         }
     }
 
-    /// Every node must read every key and write to every partition. False where one of them could not.
+    /// Reads and writes at every node. False, with a violation, if a request failed.
     private func probe() -> Bool {
         var failed: [Call] = []
         for node in admitted {
-            // (Of thousands of keys it takes some, of all partitions.)
+            // A cramped run has thousands of keys; twenty of them cover all partitions.
             for key in keys.prefix(20) {
                 for request in [Request(key: key, command: .get), put(key, .always), Request(key: key, command: .get)] {
                     self.request(request, at: node, within: Self.probeDeadline) { call, outcome in

@@ -1,6 +1,7 @@
 import KVCore
 
-/// Where the partitions live is changed now and then: the world decides, as a coordinator that nothing can fail would.
+// Changes of replica sets in runs that do not govern themselves: the world decides, as a coordinator that cannot fail.
+
 extension World {
     func startMoves() {
         guard let gap = scenario.moves, !scenario.isSelfGoverned else { return }
@@ -16,7 +17,7 @@ extension World {
         }
     }
 
-    /// Whoever was told of the last topology may have died with it.
+    /// Tells the newest topology again and again, because the processes that were told of it may have died.
     private func scheduleReminder() {
         after(300_000_000) { [self] in
             tellSomebody()
@@ -49,7 +50,7 @@ extension World {
         return next
     }
 
-    // MARK: - What is changed
+    // MARK: - Changes
 
     private func admit() {
         guard let node = nodes.first(where: { $0.topology == nil }) else { return }
@@ -62,7 +63,7 @@ extension World {
         publish(next)
     }
 
-    /// Other nodes for a partition: one other, any others, fewer, more.
+    /// The next replica set of a partition: with one node replaced, any nodes, fewer nodes, or more nodes.
     private func target(_ kind: Int, instead replicas: [NodeNumber]) -> [NodeNumber] {
         let members = shuffled(admitted.map(\.number))
         let others = members.filter { !replicas.contains($0) }
@@ -105,7 +106,7 @@ extension World {
         move([(partition, shuffled(topology.assignments[Int(partition.raw)].replicas))])
     }
 
-    /// The joining nodes' membership lapses; the same nodes may be asked again soon.
+    /// Cancels a move. The membership of its joining nodes lapses, and the same nodes may be chosen again soon.
     private func cancel() {
         let moving = partitions { $0.next != nil && !scenario.isCalm }
         guard !moving.isEmpty else { return }
@@ -127,6 +128,7 @@ extension World {
         publish(next)
     }
 
+    /// Moves a partition after a while, in one of two cases, to nodes that have just lost their membership of it.
     private func moveLater(_ partition: PartitionID, to target: [NodeNumber]) {
         guard moveRandom.chance(0.5) else { return }
         after(moveRandom.below(moveRandom.pick([20_000_000, 300_000_000, 2_000_000_000]))) { [self] in
@@ -136,9 +138,9 @@ extension World {
         }
     }
 
-    // MARK: - When the next set becomes the present one
+    // MARK: - Switches to the next replica set
 
-    /// What a leader says of its moves reaches the metadata quorum late, if at all.
+    /// Sends a leader's reports of its ready moves to the world, which get them late, or not at all.
     func reportMoves(_ node: Node, _ process: Process) {
         for report in process.shard.moveReports() where report.isReady {
             if !isHealed, moveRandom.chance(scenario.loss) { continue }
@@ -151,7 +153,7 @@ extension World {
     private func heard(_ report: MoveReport) {
         let assignment = topology.assignments[Int(report.partition.raw)]
         guard assignment.next != nil, assignment.changed == report.changed else { return }
-        // A metadata quorum may take its time: what was ready once must stay so.
+        // A metadata quorum may be slow to switch, and a partition that was ready must stay ready.
         if ready.isEmpty { after(moveRandom.below(scenario.metadataDelay.nanoseconds)) { [self] in switchReady() } }
         ready[report.partition] = report.changed
     }
@@ -169,7 +171,7 @@ extension World {
         if next.assignments != topology.assignments { publish(next) }
     }
 
-    /// From now on moves only end.
+    /// Resumes moves that are paused, so that all moves end.
     func endMoves() {
         guard topology.plan != nil, !scenario.isSelfGoverned else { return }
         var next = succeeding()
@@ -177,7 +179,7 @@ extension World {
         publish(next)
     }
 
-    /// What a process has done in its life, which ends.
+    /// Adds up what a process has counted, when it ends.
     func count(_ process: Process) {
         statistics[.reproposedChanges] += process.shard.reproposedChanges
         statistics.rules.add(process.shard.ruleCounts)

@@ -1,6 +1,7 @@
 import KVCore
 
-/// Who comes, who goes, who dies, and the operator who asks for it.
+// Nodes that join, leave and die for good, and the operator's requests, in runs that govern themselves.
+
 extension World {
     func startOperator() {
         guard scenario.isSelfGoverned, let gap = scenario.moves else { return }
@@ -35,7 +36,8 @@ extension World {
         after(300_000_000) { [self] in announce(node, admitsItself: admitsItself) }
     }
 
-    /// A member links to those whom its topology names: one that does not know yet goes by no epoch.
+    /// Has the cluster machine see that pending nodes of its topology have no topology yet. A member connects to all
+    /// nodes that its topology names.
     func greetJoiningNodes(_ node: Node, _ process: Process) {
         for member in process.topology.members {
             guard let index = machines[member.number], nodes[index].isPending,
@@ -45,7 +47,7 @@ extension World {
         }
     }
 
-    /// A pending node is shown a topology: it may find itself a member.
+    /// Gives a pending node a topology. If that names the node's store, the node is a member, and starts.
     func admitted(_ node: Node, by topology: Topology) {
         guard let member = topology.members.first(where: { $0.store == node.storeID }) else { return }
         node.isPending = false
@@ -58,9 +60,9 @@ extension World {
         }
     }
 
-    // MARK: - Those who go
+    // MARK: - Leaving and dying nodes
 
-    /// A process has learned that it is no member any more: it ends what it has begun, and stops.
+    /// Stops a process that has learned that its node is not a member any more, once it has ended its requests.
     func depart(_ node: Node, _ process: Process) {
         guard !process.isLeaving else { return }
         process.isLeaving = true
@@ -83,7 +85,7 @@ extension World {
         }
     }
 
-    /// Only where nothing is lost by it, one after the other or two at once.
+    /// Kills one node or two for good, if nothing is lost by that.
     private func dieForGood() {
         let latest = [topology] + topologies.proposed(after: topology.epoch)
         guard !latest.contains(where: hasDead) else { return }
@@ -95,7 +97,7 @@ extension World {
         guard !others.isEmpty, moveRandom.chance(0.5) else { return }
         let other = moveRandom.pick(others)
         statistics[.doubleDeaths] += 1
-        // At once, or within the plan that removes the first.
+        // The second dies at once, or while the plan that removes the first may be under way.
         if moveRandom.chance(0.5) { return die(other) }
         after(moveRandom.below(2_000_000_000)) { [self] in
             let latest = [topology] + topologies.proposed(after: topology.epoch)
@@ -105,8 +107,8 @@ extension World {
         }
     }
 
-    /// Whether every replica set, the metadata quorum's among them, has a majority without these, and three members are
-    /// left: then no metadata quorum is of one.
+    /// True if every replica set that has one of these nodes, the metadata quorum included, has a majority without
+    /// them, and three members are left. (With fewer members the metadata quorum would have one member.)
     private func canBeSpared(_ numbers: [NodeNumber], _ latest: [Topology]) -> Bool {
         latest.allSatisfy { topology in
             topology.members.count { $0.stays && !numbers.contains($0.number) } >= 3
@@ -145,8 +147,9 @@ extension World {
         topology.members.contains { machines[$0.number].map { nodes[$0].isGone } ?? false }
     }
 
+    /// A random request of the operator; nil if there is none this time.
     private func wish(_ process: Process) -> ControlRequest? {
-        // Nobody else is taken away meanwhile.
+        // While a dead node is a member, no other node is removed.
         if hasDead(topology) { return repair(process) ?? .status }
         let members = process.topology.members
         let pendingNodes = process.cluster?.pendingNodes ?? []
@@ -163,13 +166,14 @@ extension World {
         case 2: return repair(process)
         case 3: return .pause
         case 4, 5: return .resume
-        // A joining node that leads already loses the lead by it, and with it what is in flight.
+        // In a calm run no plan is cancelled: a joining node that leads already would lose the lead, and what is in
+        // flight with it.
         case 6: return scenario.isCalm ? .status : .cancel
         default: return .status
         }
     }
 
-    /// Gets the dead out of the way, and what was paused going.
+    /// A request that resumes a paused plan or removes a dead member; nil if there is nothing to repair.
     private func repair(_ process: Process) -> ControlRequest? {
         let topology = process.topology
         if topology.plan?.isPaused == true { return .resume }
@@ -203,21 +207,22 @@ extension World {
             history.add(Violation(.answers, "node \(node.number) left an operator to find the coordinator"))
         }
         let taken = node.clock.monotonic(time) - node.clock.monotonic(call.invoked)
-        // What has begun is waited for: the write, and a read if that does not tell.
+        // The coordinator waits for a write to the register that it has begun, and for a read if the write's outcome is
+        // unknown.
         let grace = 2 * World.registerPatience.nanoseconds + 500_000_000
         if node.resumed <= call.invoked, taken.nanoseconds > call.span.nanoseconds + grace {
             history.add(Violation(.lateAnswer, "node \(node.number) to an operator: \(call.request)"))
         }
     }
 
-    /// It was removed, and everybody it knows is gone: nobody is left to tell it.
+    /// True if all other members that the node knows are gone, so that nobody can tell it that it was removed.
     private func isForgotten(_ node: Node) -> Bool {
         node.process?.topology.members.allSatisfy { member in
             member.number == node.number || machines[member.number].map { nodes[$0].isGone } ?? true
         } ?? true
     }
 
-    /// What is not yet as the operator would have it, after all faults.
+    /// The first thing that keeps the membership from being final after the end of all faults; nil if there is none.
     func ungoverned() -> String? {
         guard scenario.isSelfGoverned else { return nil }
         if let plan = topology.plan { return "a plan is under way: \(plan.summary); \(topology.summary)" }

@@ -1,6 +1,7 @@
 import KVCore
 
-/// Starting, running and ending processes: what the shell does in the product.
+// The start, the ticks and the end of processes. This does what the shell does in the product.
+
 extension World {
     typealias Node = SimulatedNode<Driver>
     typealias Process = SimulatedProcess<Driver.Store>
@@ -13,7 +14,7 @@ extension World {
             let base = try node.driver.start()
             let store = WatchedStore(base, ledger: ledger, mutant: mutant)
             store.isFull = node.fullness > 0 && !isHealed
-            // The metadata quorum's as well, where there is one.
+            // With the metadata partition, if the run has one.
             let count = scenario.partitions + (scenario.isSelfGoverned ? 1 : 0)
             let partitions = (0..<count).map { PartitionID(UInt16($0)) }
             let wall = WallClock(
@@ -36,9 +37,10 @@ extension World {
         }
     }
 
+    /// Ends a node's process.
     /// - Parameters:
-    ///   - noticed: how many of its peers see their connections break.
-    ///   - outage: the machine loses power.
+    ///   - noticed: The probability that a peer notices at once, by its broken connection.
+    ///   - outage: True if the machine loses power.
     func stop(_ node: Node, noticed: Double = 0.7, outage: Bool = false) {
         guard let process = node.process else { return }
         trace.line(time, "\(node.number) dies")
@@ -52,13 +54,13 @@ extension World {
         let orphans = history.lose(node.number)
         statistics[.lost] += orphans.count
         for (id, call) in orphans { waiting.removeValue(forKey: id)?(call, nil) }
-        // Most peers notice their connections break; the rest learn it by the silence.
+        // Most peers notice that their connections have broken. The others notice the silence.
         for other in nodes where other.process != nil && other.index != node.index && faultRandom.chance(noticed) {
             after(scenario.delay.nanoseconds) { [self] in suspect(node.index, at: other, for: 0, boot: process.boot) }
         }
     }
 
-    /// `observer` holds `peer` for down, unless it has heard of a later process of it.
+    /// Makes `observer` hold `peer` for down, unless a later process of `peer` runs.
     func suspect(_ peer: Int, at observer: Node, for span: UInt64, boot: UInt64) {
         guard observer.process != nil, nodes[peer].boot == boot else { return }
         give(.suspicion(peer, until: time + span), to: observer.index)
@@ -97,7 +99,7 @@ extension World {
         wake(node, process)
     }
 
-    /// Timers between two attempts to repair what a disk has spoiled.
+    /// Timers between two attempts to repair damaged records.
     private static var repairInterval: Int { 20 }
 
     private func repair(_ node: Node, _ process: Process) {
@@ -140,7 +142,7 @@ extension World {
         beginCommit(node, process)
     }
 
-    /// What time it is for a process, by both clocks.
+    /// The present time of a process, by both clocks.
     private func look(_ node: Node, _ process: Process) -> Now {
         let machine = node.clock.now(time)
         guard mutant != .followClock else { return machine }
@@ -169,7 +171,7 @@ extension World {
             }
         case .input(.message(let peer, _)) where !mayLink(process, to: peer): break
         case .input(.topology(let topology)):
-            // A node adopts topologies in the order of their epochs (`TopologyStore`), however late one was persisted.
+            // A node adopts topologies in the order of their epochs (`TopologyStore`), even if one is persisted late.
             guard topology.epoch > process.topology.epoch else { break }
             part(from: process.topology, to: topology, node)
             expectJoiningNodes(from: process.topology, to: topology, process)
@@ -192,8 +194,8 @@ extension World {
         }
     }
 
-    /// There are no links but to members, and for a while to those who have left: they see what they have begun
-    /// through.
+    /// True if the process has connections to the peer: it is a member, or was removed. Connections to removed nodes
+    /// stay for a while, so that requests of theirs can end.
     private func mayLink(_ process: Process, to peer: NodeNumber) -> Bool {
         !scenario.isSelfGoverned || process.topology.member(peer) != nil
             || process.topology.removed.contains { $0.number == peer }
@@ -251,13 +253,13 @@ extension World {
         case .repaired: statistics[.repairedRecords] += 1
         case .replicaDropped: statistics[.replicaDropped] += 1
         case .conflict(_, let key, let peer):
-            // No store of a run forgets what it has promised.
+            // Versions are never used twice, because no store of a run forgets what it has promised.
             history.add(
                 Violation(.versions, "\(key): nodes \(node.number) and \(peer) hold two values under one version"))
         case .complete:
             statistics[.completions] += 1
             if process.shard.incompletePartitions == 0 { node.mayLackRecords = false }
-        case .ready: break  // The next report tells.
+        case .ready: break  // The next report of moves says so.
         }
     }
 

@@ -1,9 +1,10 @@
 import KVCore
 
-/// A world of many keys, values of all sizes and little room: every window and limit of a shard is reached, and none is
-/// exceeded.
+// Runs with many keys, values of all sizes and small limits: every window and limit of a shard is reached, and none is
+// exceeded.
+
 extension Scenario {
-    /// Bytes of the largest value.
+    /// The largest value in bytes.
     static let largestValue = 2048
 
     package init(cramped seed: UInt64) {
@@ -20,7 +21,8 @@ extension Scenario {
             .isolation: .milliseconds(500), .pause: .milliseconds(700), .falseSuspicion: .milliseconds(500),
             .slowDisk: .milliseconds(1000),
         ]
-        // A start on a spoiled disk is refused, and a set that has shrunk to it could not be served.
+        // Bits flip only in runs without crashes and moves: a node does not start on a damaged disk, and a replica set
+        // that has shrunk to that node could not be served.
         if seed % 2 == 0 {
             faults[.rot] = .milliseconds(20)
         } else {
@@ -48,7 +50,7 @@ extension ShardOptions {
 }
 
 extension World {
-    /// Holds each queue of a shard against its limit.
+    /// Checks each queue of a shard against its limit.
     func checkQueues(_ node: Node, _ process: Process) {
         guard scenario.isCramped else { return }
         for queue in process.shard.queueLevels {
@@ -59,16 +61,16 @@ extension World {
         }
     }
 
-    /// By how much a queue may exceed what the options say, and why.
+    /// The number or bytes by which a queue may exceed its limit.
     private static func excess(_ queue: ShardQueue, _ options: ShardOptions) -> Int {
         let largest = 512 + Scenario.largestValue
         return switch queue {
-        // One item, as long as there is some room.
+        // One item is accepted as long as there is some room.
         case .window, .repairing: largest
-        // One item; those that were being recovered when it was full, in each of the partitions; and what a leadership
-        // of before had under way, which the next one proposes again beside what has come meanwhile.
+        // One item; the records that each of the two partitions was recovering when the limit was reached; and the
+        // changes in flight of an earlier leadership, which the next one proposes again in addition to its own.
         case .proposed: largest * (1 + 2 * options.settleWindow) + options.maximumProposedBytes
-        // What was on its way and is missed after all, and what a leaf of the trees held.
+        // Repaired records on their way that are missed after all, and the records of one leaf of the tree.
         case .missed: options.repairWindow + 64
         default: 0
         }

@@ -1,12 +1,16 @@
 import KVCore
 
-/// The end of a run in which majorities are lost for good, and an operator goes on with what is left.
+// The end of a run in which majorities are lost for good, and an operator recovers the cluster from the nodes that are
+// left.
+
 extension World {
-    /// When all replicas hold the same, nothing is lost with any of them: what clients are told afterwards has to
-    /// follow from what they were told before. So of every partition one replica is left, but neither a majority of
-    /// them nor of the metadata quorum need be.
+    /// Loses nodes for good and recovers the cluster, if the scenario says so.
     ///
-    /// - Returns: whether that happened; the cluster has to heal once more then.
+    /// All replicas are equal at this time, so nothing is lost with any of them, and later answers must follow from
+    /// earlier ones. Of every partition at least one replica is left, but not necessarily a majority of the partition's
+    /// replicas or of the metadata quorum.
+    ///
+    /// - Returns: True if nodes were lost. The cluster has to heal once more then.
     func loseMajorities() -> Bool {
         guard scenario.losesMajorities, let lost = pickLost() else { return false }
         statistics[.recoveries] += 1
@@ -16,7 +20,7 @@ extension World {
         for node in nodes { stop(node, noticed: 1) }
         for node in lost { node.isGone = true }
         do {
-            // On some of them: the others, of which no majority of the metadata quorum is among, take it over.
+            // The recovery runs on some of the nodes. The others learn the recovered topology from these.
             for (index, node) in left.enumerated() where index == 0 || isNeeded(node, left) || moveRandom.chance(0.5) {
                 guard let disk = node.topology else { continue }
                 node.topology = try TopologyRecovery(
@@ -32,14 +36,15 @@ extension World {
         return true
     }
 
-    /// Where members of the metadata quorum might go on among themselves by what was before, each has to be told.
+    /// True if the recovery has to run on this node: if a majority of the metadata quorum is left, its members could
+    /// continue with the old topology, so each of them needs the new one.
     private func isNeeded(_ node: Node, _ left: [Node]) -> Bool {
         let metadataQuorum = topology.metadataQuorum.replicas
         return metadataQuorum.contains(node.number)
             && left.count { metadataQuorum.contains($0.number) } > metadataQuorum.count / 2
     }
 
-    /// Whom to lose: as many as can be, in a random order, while each partition keeps a replica.
+    /// The nodes to lose, chosen in a random order: as many as possible while each partition keeps a replica.
     private func pickLost() -> [Node]? {
         var candidates = admitted
         var lost: [Node] = []

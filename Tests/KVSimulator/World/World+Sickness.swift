@@ -1,36 +1,36 @@
 import KVCore
 
-/// What a node suffers from for longer than every timeout, while it runs.
+/// A condition from which one node suffers for longer than every timeout.
 package enum Sickness: String, CaseIterable, Sendable {
-    /// It is killed, and does not come back.
+    /// The process is killed, and does not come back.
     case dead
-    /// Its process does not run, and its connections stand.
+    /// The process does not run, but its connections stand.
     case hung
-    /// Nothing that is appended becomes durable.
+    /// Nothing that the node appends becomes durable.
     case stalledDisk = "stalled-disk"
-    /// There is no room for values.
+    /// The disk has no room for values.
     case fullDisk = "full-disk"
-    /// Nothing reaches it, and what it sends arrives.
+    /// No message reaches the node, but its own messages arrive.
     case deaf
-    /// The same, but for datagrams: its failure detector finds all well.
+    /// No message but datagrams reaches the node, so failure detectors hold it alive.
     case deafToStreams = "deaf-to-streams"
-    /// Nothing that it sends arrives.
+    /// No message of the node arrives.
     case mute
-    /// Datagrams are lost between all nodes, and all else is well.
+    /// Datagrams between all nodes are lost, and nothing else is wrong.
     case noDatagrams = "no-datagrams"
-    /// What goes to it and comes from it takes long.
+    /// Messages to and from the node take long.
     case slowLinks = "slow-links"
-    /// It is cut off for a while, again and again.
+    /// The node is cut off for a while, again and again.
     case flapping
-    /// It and one other node do not hear each other, and all others hear both: nobody is sick, and every node is to
+    /// The node and one other do not hear each other, but all others hear both. So no node is sick, and each must
     /// serve.
     case halfCut = "half-cut"
-    /// Its wall clock jumps by an hour, to and fro.
+    /// The node's wall clock jumps an hour ahead and an hour behind in turn.
     case wrongClock = "wrong-clock"
 }
 
 extension Scenario {
-    /// A cluster in which one node falls ill and stays so for a while; nothing else goes wrong.
+    /// A cluster in which one node falls ill for a while and nothing else goes wrong.
     package init(seed: UInt64, sickness: Sickness) {
         var random = SeededRandom(seed: seed, stream: 1)
         self.init()
@@ -52,19 +52,24 @@ extension Scenario {
     }
 }
 
-/// The promise that a minority of sick nodes, however sick they are, stops their keys for no longer than this.
+// Checks that one sick node, whatever it suffers from, keeps the others from serving a key for a short time only.
+
 extension World {
+    /// When the node falls ill.
     private static var onset: UInt64 { 3_000_000_000 }
+    /// How long it is ill.
     private static var length: UInt64 { 7_000_000_000 }
+    /// Every key must be readable within this time after the onset.
     private static var readableWithin: UInt64 { 1_000_000_000 }
+    /// Every key must be writable within this time after the onset.
     private static var writableWithin: UInt64 { 3_000_000_000 }
-    /// Of one try: with slow links one takes two turns to and fro.
+    /// The timeout of one try. Over slow links, a request takes two round trips.
     private var patience: Nanoseconds { .milliseconds(scenario.sickness == .slowLinks ? 2500 : 400) }
 
     func startSickness() {
         guard let sickness = scenario.sickness else { return }
         after(Self.onset) { [self] in
-            // Who leads is missed most.
+            // A leader falls ill, because a leader is missed most.
             let leaders = nodes.filter { $0.process?.leaderships.isEmpty == false }
             guard let node = leaders.isEmpty ? nil : leaders[faultRandom.below(leaders.count)] else {
                 return history.add(Violation(.sickness, "nobody leads when a node is to fall ill"))
@@ -145,8 +150,8 @@ extension World {
         expect(request, of: request.key, at: node, since: onset, within: limit)
     }
 
-    /// Tries until it is done, from the onset on; too late is a violation.
-    /// - Parameter request: nil for a put, which is another one each time.
+    /// Repeats a request until it succeeds. It is a violation if that takes longer than `limit` from the onset.
+    /// - Parameter request: If nil, a put of a new value each time.
     private func expect(
         _ request: Request?, of key: Key, at node: SimulatedNode<Driver>, since onset: UInt64, within limit: UInt64
     ) {

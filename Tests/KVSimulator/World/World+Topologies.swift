@@ -1,12 +1,13 @@
 import KVCore
 
-/// How topologies reach the nodes: over the same network as everything else, late, skipping some, and onto a disk
-/// before they count.
+// The way of topologies to the nodes: over the same network as all messages, so that some come late or never, and to
+// the disk before a node acts on them.
+
 extension World {
-    /// The machines that are members, as far as they know.
+    /// The nodes that have a topology, and are not gone.
     var admitted: [Node] { nodes.filter { $0.topology != nil && !$0.isGone } }
 
-    /// Makes a topology the chosen one, and lets somebody know.
+    /// Makes a topology the chosen one, and tells a process of it.
     func publish(_ next: Topology) {
         topology = next
         statistics[.topologies] += 1
@@ -15,7 +16,7 @@ extension World {
         tellSomebody()
     }
 
-    /// A process learns of the newest topology, and tells the others, or some of them.
+    /// Gives the newest topology to a process, which sends it to some or all of the others.
     func tellSomebody() {
         let running = admitted.filter { $0.process != nil }
         guard !running.isEmpty else { return }
@@ -63,7 +64,7 @@ extension World {
         persistNext(node, process)
     }
 
-    /// Asks a peer that goes by a later topology for it, now and then.
+    /// Asks a peer for its later topology, unless the process has just asked.
     func pull(_ epoch: Epoch, from peer: NodeNumber, _ node: Node, _ process: Process) {
         guard process.cluster == nil else {
             process.inbox.append(.cluster(.epochSeen(epoch, at: peer)))

@@ -1,6 +1,7 @@
 import KVCore
 
-/// How the processes know of each other: by the handshakes of their links, and by failure detectors.
+// The way in which processes know of each other: by the handshakes of their connections, and by failure detectors.
+
 extension World {
     func startWatch(_ node: Node, _ process: Process) {
         guard let interval = scenario.probeInterval else { return }
@@ -12,14 +13,14 @@ extension World {
         process.watch = watch
     }
 
-    /// A peer has shown itself, and by what topology it goes.
+    /// Notes a peer's ping, and the epoch of its topology.
     func greet(_ peer: Int, _ boot: UInt64, _ epoch: Epoch, _ node: Node, _ process: Process, _ now: Now) {
         let number = nodes[peer].number
         process.known[peer] = max(process.known[peer] ?? 0, boot)
         if process.cluster == nil, isHealed || moveRandom.chance(scenario.gossip) {
             pull(epoch, from: number, node, process)
         }
-        // There are no links but to members.
+        // A process has connections to members only.
         guard process.topology.member(number) != nil else { return }
         if process.cluster != nil {
             if isHealed || moveRandom.chance(scenario.gossip) {
@@ -38,7 +39,7 @@ extension World {
         }
     }
 
-    /// A connection to a peer was reset, or the detector is made to err.
+    /// Makes the failure detector suspect a peer: a connection was reset, or a fault wants it.
     func doubt(_ peer: Int, _ until: UInt64, _ node: Node, _ process: Process, _ now: Now) {
         let until = isHealed ? 0 : until
         if process.watch != nil {
@@ -55,7 +56,7 @@ extension World {
         }
     }
 
-    /// Links to those who are no members any more stay for a while, so that what they have begun may end.
+    /// Cuts the connections to nodes that are not members any more. They stay for a while, so that requests may end.
     func part(from before: Topology, to after: Topology, _ node: Node) {
         for member in before.members where after.member(member.number) == nil {
             guard let index = machines[member.number] else { continue }
@@ -63,9 +64,9 @@ extension World {
         }
     }
 
-    /// A timer of the process is due.
+    /// Has the failure detector look at the time. To be called with each timer of the process.
     func look(around node: Node, _ process: Process, _ now: Now) {
-        // Those whom it has left do not answer it.
+        // The members do not answer a node that has left.
         guard !process.isLeaving else { return }
         if process.watch != nil {
             process.watch?.tick(now: now.monotonic)

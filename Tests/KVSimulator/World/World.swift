@@ -1,9 +1,9 @@
 import KVCore
 
-/// A cluster in virtual time: real machines of the product, joined by a network, disks, clocks and clients that are
-/// made up.
+/// A cluster in virtual time: the product's machines with a simulated network, disks, clocks and clients.
 ///
-/// Everything that happens follows from the seed. One thread runs a world; many worlds may run beside each other.
+/// Everything that happens follows from the seed. A world is run by one thread; many worlds may run at the same time.
+/// Times are nanoseconds since the beginning of the run.
 final class World<Driver: StoreDriver> {
     enum Event {
         case arrival(from: Int, to: Int, generation: UInt32, PeerMessage)
@@ -17,12 +17,15 @@ final class World<Driver: StoreDriver> {
         case action(() -> Void)
     }
 
+    /// What a wall clock that is right shows at time 0, in milliseconds since 1970.
     static var wallOrigin: UInt64 { 1_800_000_000_000 }
-    /// From an input's arrival to the tick that takes it, at most: so inputs gather, as on an event loop.
+    /// The longest time between an input's arrival and the tick that handles it. Inputs gather meanwhile, as on an
+    /// event loop.
     static var loopDelay: UInt64 { 100_000 }
 
     let scenario: Scenario
-    /// The newest that is chosen, where the world is the metadata quorum; else the newest that a node goes by.
+    /// The newest topology: the one that the world has chosen or, in a run that governs itself, the newest that a node
+    /// acts on.
     var topology: Topology
     let mutant: Mutant?
     let options: ShardOptions
@@ -41,18 +44,18 @@ final class World<Driver: StoreDriver> {
     var faultRandom: SeededRandom
     var clientRandom: SeededRandom
     var moveRandom: SeededRandom
-    /// Moves that may be switched, by the configuration in which their leaders said so.
+    /// The partitions that may switch to their next replica set, each with the configuration that its leader reported.
     var ready: [PartitionID: Epoch] = [:]
-    /// Which machine a member runs on.
+    /// By member, the index of its machine.
     var machines: [NodeNumber: Int] = [:]
     let topologies = TopologyTable()
-    /// By request, what its client does next.
+    /// By request, the closure that its client has given for the outcome.
     var waiting: [CallID: (Call, Outcome?) -> Void] = [:]
-    /// By key, versions that clients have been shown, newest last.
+    /// By key, the versions that clients have been shown, the newest last.
     var shown: [Key: [Version]] = [:]
     /// By key, the value that a client was shown last.
     var lastValues: [Key: [UInt8]] = [:]
-    /// Broken beyond going on.
+    /// A failure after which the run cannot go on.
     var failure: Violation?
 
     init(
@@ -91,7 +94,7 @@ final class World<Driver: StoreDriver> {
 
     func after(_ span: UInt64, _ action: @escaping () -> Void) { queue.push(.action(action), at: time + span) }
 
-    /// Runs everything due until then.
+    /// Performs all events up to a time.
     func run(until end: UInt64) {
         while failure == nil, let next = queue.nextTime, next <= end, let event = queue.pop() {
             time = next
@@ -131,7 +134,7 @@ final class World<Driver: StoreDriver> {
         }
     }
 
-    /// Puts something into a process's inbox; lost where none runs.
+    /// Puts an item into the inbox of a node's process. It is lost if none runs.
     func give(_ item: SimulatedProcess<Driver.Store>.Item, to index: Int) {
         let node = nodes[index]
         guard let process = node.process else { return }
@@ -165,9 +168,9 @@ final class World<Driver: StoreDriver> {
         }
     }
 
-    /// Whether a message may go over the connection between the two. Where what was told may be forgotten, the product
-    /// rests on this: processes meet before they talk, and nothing that one says, or was sent, goes on to be heard once
-    /// the next of the same machine has been met.
+    /// True if a message may pass between the present processes of two machines. The product rests on this where a
+    /// power loss may take what a process has said: two processes shake hands before they exchange messages, and after
+    /// the handshake with a machine's next process, messages to and from the earlier one do not arrive any more.
     private func knows(_ observer: Int, _ peer: Int) -> Bool {
         guard scenario.losesUnsynced else { return true }
         guard let process = nodes[observer].process else { return false }
@@ -180,7 +183,7 @@ final class World<Driver: StoreDriver> {
 }
 
 extension Topology {
-    /// Replicas go around the ring of nodes.
+    /// The first topology. Each partition's replicas follow each other on the ring of nodes.
     fileprivate static func simulated(_ scenario: Scenario) -> Topology {
         let members = (1...scenario.nodes).map {
             Member.simulated(NodeNumber(UInt16($0)), zone: scenario.zone($0 - 1))
@@ -206,6 +209,6 @@ extension Member {
 }
 
 extension Scenario {
-    /// Of a machine, by its index.
+    /// The zone of a machine.
     func zone(_ index: Int) -> String { zones > 0 ? "z\(index % zones)" : "" }
 }
