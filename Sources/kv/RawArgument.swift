@@ -49,13 +49,4 @@ struct RawArgument: ExpressibleByArgument {
 extension Key {
     /// A key from the command line.
     init(_ argument: RawArgument) { self.init(argument.bytes) }
-
-    /// As messages show it: the beginning of a long one.
-    var shown: String {
-        let text = "\(self)"
-        return text.count <= Self.shownLength
-            ? "'\(text)'" : "'\(text.prefix(Self.shownLength))...' (\(bytes.count) bytes)"
-    }
-
-    private static let shownLength = 60
 }

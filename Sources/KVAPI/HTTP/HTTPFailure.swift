@@ -76,7 +76,7 @@ struct HTTPFailure: Error {
 
 extension HTTPFailure {
     static func absent(_ key: Key) -> Self {
-        Self(.notFound, "not_found", "there is no key \(quoted(key)); PUT it first")
+        Self(.notFound, "not_found", "there is no key \(key.quoted); PUT it first")
     }
 
     static func conditionFailed(_ version: Version?) -> Self {
@@ -159,11 +159,4 @@ extension HTTPFailure {
     }
 
     static var unfitting: Self { Self(.internalError, "internal_error", FailureText.unfitting) }
-}
-
-/// A key as messages show it: shortened, and without bytes that are not text.
-func quoted(_ key: Key) -> String {
-    let shown = 64
-    let text = String(decoding: key.bytes.prefix(shown), as: UTF8.self)
-    return "'\(text)\(key.bytes.count > shown ? "..." : "")'"
 }

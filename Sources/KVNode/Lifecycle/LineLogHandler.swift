@@ -34,8 +34,8 @@ struct LineLogHandler: LogHandler {
 
     private func json(_ event: LogEvent, _ fields: [(key: String, value: Logger.MetadataValue)]) -> String {
         var line = "{\"time\":\"\(timestamp)\",\"level\":\"\(event.level.rawValue)\",\"message\":"
-        line += Self.quoted("\(event.message)")
-        for (key, value) in fields { line += ",\(Self.quoted(key)):\(Self.quoted("\(value)"))" }
+        line += Self.jsonString("\(event.message)")
+        for (key, value) in fields { line += ",\(Self.jsonString(key)):\(Self.jsonString("\(value)"))" }
         return line + "}\n"
     }
 
@@ -52,7 +52,7 @@ struct LineLogHandler: LogHandler {
         return text + "." + String(repeating: "0", count: 3 - milliseconds.count) + milliseconds + "Z"
     }
 
-    private static func quoted(_ text: String) -> String {
+    private static func jsonString(_ text: String) -> String {
         var quoted = "\""
         for scalar in text.unicodeScalars {
             switch scalar {

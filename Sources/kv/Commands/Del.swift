@@ -36,13 +36,13 @@ struct Del: AsyncParsableCommand {
                 var failure = Failure(error)
                 if keys.count > 1 {
                     failure.message =
-                        "\(key.shown): \(failure.message) (\(index) of \(keys.count) keys were done before)"
+                        "\(key.quoted): \(failure.message) (\(index) of \(keys.count) keys were done before)"
                 }
                 throw failure
             }
         }
         if !absent.isEmpty {
-            throw Failure(.noSuchKey, "no such key: \(absent.map(\.shown).joined(separator: ", "))")
+            throw Failure(.noSuchKey, "no such key: \(absent.map(\.quoted).joined(separator: ", "))")
         }
     }
 }

@@ -20,7 +20,7 @@ struct Get: AsyncParsableCommand {
         let key = Key(key)
         let client = try options.client()
         guard let value = try await client.get(key, consistency: stale ? .stale : .linearizable) else {
-            throw Failure(.noSuchKey, "no such key: \(key.shown)")
+            throw Failure(.noSuchKey, "no such key: \(key.quoted)")
         }
         try Output.write(value.bytes + (Output.isTerminal ? [UInt8(ascii: "\n")] : []))
     }
