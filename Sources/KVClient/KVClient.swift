@@ -41,7 +41,7 @@ public final class KVClient: Sendable {
     }
 
     /// Asks these as well from now on, after those that are known.
-    public func addEndpoints(_ addresses: [Address]) { dispatcher.routes.addEndpoints(addresses) }
+    public func addEndpoints(_ addresses: [Address]) { dispatcher.router.addEndpoints(addresses) }
 
     /// Closes the connections, for good. What is under way fails: changes that were sent as `unknown`. A client that is
     /// no longer used does the same by itself.

@@ -20,7 +20,7 @@ final class RoutingTests: XCTestCase {
         let cluster = try await FakeCluster(2, leaders: [1, 2])
         let client = KVClient(endpoints: [cluster[1].address])
         let key = cluster.key(in: 1)
-        for _ in 0..<Routes.operationsBeforeMap { try await client.put(key, []) }
+        for _ in 0..<RequestRouter.operationsBeforeMap { try await client.put(key, []) }
         XCTAssertEqual(cluster.ringRequests, 0, "who makes a few requests does not pay for the map")
         XCTAssertEqual(cluster[2].requests.count, 0)
         try await learn(client, key, at: cluster[2])
@@ -81,7 +81,7 @@ final class RoutingTests: XCTestCase {
         let key = cluster.key(in: 1)
         let begin = ContinuousClock.now
         for _ in 0..<200 { try await client.put(key, []) }
-        let most = Int((ContinuousClock.now - begin) / .nanoseconds(Routes.refreshInterval.nanoseconds)) + 1
+        let most = Int((ContinuousClock.now - begin) / .nanoseconds(RequestRouter.refreshInterval.nanoseconds)) + 1
         XCTAssertLessThanOrEqual(cluster.ringRequests, most)
         XCTAssertEqual(cluster[1].keyRequests.count, 200, "without a map, the endpoint does")
         XCTAssertEqual(cluster[2].requests.count, 0)
@@ -137,8 +137,8 @@ final class RoutingTests: XCTestCase {
 
     // MARK: The map
 
-    private func routes(_ endpoint: Address) -> Routes {
-        Routes(
+    private func routes(_ endpoint: Address) -> RequestRouter {
+        RequestRouter(
             [endpoint],
             limits: ConnectionLimits(connections: 1, depth: 1, waiting: 1, connectTimeout: .seconds(1)),
             followsLeaders: true, group: MultiThreadedEventLoopGroup.singleton)

@@ -53,7 +53,7 @@ final class ClientLibraryTests: XCTestCase {
             writers.flatMap(\.keys).allSatisfy { key in
                 let partition = PartitionID(slot: key.slot, partitions: assignments.count)
                 let leader = assignments[Int(partition.raw)].leader
-                return client.dispatcher.routes.route(Request(.get, key), after: [])?.expected == leader
+                return client.dispatcher.router.route(Request(.get, key), after: [])?.expected == leader
             }
         }
     }

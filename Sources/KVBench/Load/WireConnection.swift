@@ -1,3 +1,4 @@
+import KVClient
 import KVCore
 import NIOCore
 
@@ -8,10 +9,10 @@ final class WireConnection: ChannelInboundHandler {
 
     private let worker: Worker
     let pool: ConnectionPool
-    private let dialect: any Dialect
-    private var pending = CircularBuffer<Pending>(initialCapacity: 16)
+    private let adapter: any ProtocolAdapter
+    private var pending = CircularBuffer<PendingOperation>(initialCapacity: 16)
     /// What became of the first of them, where that is bad and more answers are to come.
-    private var failure: Verdict?
+    private var failure: WireResult?
     private var output = ByteBuffer()
     private var context: ChannelHandlerContext?
     /// Why it was closed, where it was closed by this side.
@@ -20,19 +21,19 @@ final class WireConnection: ChannelInboundHandler {
     /// The worker knows that there is something to flush.
     var isDirty = false
 
-    init(_ worker: Worker, _ pool: ConnectionPool, _ dialect: any Dialect) {
+    init(_ worker: Worker, _ pool: ConnectionPool, _ adapter: any ProtocolAdapter) {
         self.worker = worker
         self.pool = pool
-        self.dialect = dialect
+        self.adapter = adapter
     }
 
     /// Operations that wait for answers.
     var inFlight: Int { pending.count }
 
-    func send(_ operation: Pending, _ exchange: Exchange, now: UInt64) {
+    func send(_ operation: PendingOperation, _ request: WireRequest, now: UInt64) {
         var operation = operation
         operation.sent = now
-        operation.missing = dialect.write(exchange, to: &output)
+        operation.missing = adapter.write(request, to: &output)
         pending.append(operation)
     }
 
@@ -64,34 +65,34 @@ final class WireConnection: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var bytes = unwrapInboundIn(data)
-        dialect.feed(&bytes)
+        adapter.feed(&bytes)
         let now = Clock.now
         do {
-            while let verdict = try dialect.next() {
-                if case .aside = verdict { continue }
+            while let result = try adapter.next() {
+                if case .unrelated = result { continue }
                 guard !pending.isEmpty else { return close("an answer to nothing") }
-                take(verdict, now)
+                take(result, now)
             }
         } catch {
             close("\(error)")
         }
     }
 
-    private func take(_ verdict: Verdict, _ now: UInt64) {
+    private func take(_ result: WireResult, _ now: UInt64) {
         let first = pending.startIndex
         if pending[first].missing > 1 {
             pending[first].missing -= 1
-            if case .failed = verdict { failure = failure ?? verdict }
+            if case .failed = result { failure = failure ?? result }
             return
         }
         // The first failure says more than what follows from it.
-        let whole = failure ?? verdict
+        let whole = failure ?? result
         failure = nil
         worker.answered(pending.removeFirst(), whole, on: self, now: now)
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
-        if dialect.takeMisrouted() { worker.misrouted() }
+        if adapter.takeMisrouted() { worker.misrouted() }
         worker.flush()
     }
 
@@ -104,7 +105,7 @@ final class WireConnection: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        reason = reason ?? KVBench.reason(of: error)
+        reason = reason ?? failureReason(error)
         context.close(promise: nil)
     }
 }

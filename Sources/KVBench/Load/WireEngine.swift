@@ -15,18 +15,18 @@ final class WireEngine: LoadEngine {
     private let followers: [Task<Void, Never>]
 
     /// Connects to all nodes.
-    /// - Parameter routes: looks who leads what.
+    /// - Parameter slotMap: looks who leads what.
     /// - Throws: `BenchError` where no node can be reached.
     init(
-        _ options: BenchOptions, routes look: @escaping @Sendable () async throws -> Routes,
-        makeDialect: @escaping Worker.DialectMaker
+        _ options: BenchOptions, slotMap look: @escaping @Sendable () async throws -> SlotMap,
+        makeAdapter: @escaping Worker.AdapterMaker
     ) async throws {
         let first = try await look()
         let (stream, wakes) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         let group = MultiThreadedEventLoopGroup(numberOfThreads: options.threads)
         let workers = Array(group.makeIterator()).prefix(options.threads).enumerated().map { thread, loop in
             Worker(
-                loop: loop, options: options, thread: thread, onMisrouted: { wakes.yield() }, makeDialect: makeDialect)
+                loop: loop, options: options, thread: thread, onMisrouted: { wakes.yield() }, makeAdapter: makeAdapter)
         }
         self.group = group
         self.workers = workers
@@ -36,8 +36,8 @@ final class WireEngine: LoadEngine {
             Task {
                 for await _ in stream {
                     // Where nobody can tell, what was known is as good as any.
-                    if let routes = try? await look() {
-                        for worker in workers { worker.loop.execute { _ = worker.follow(routes) } }
+                    if let slotMap = try? await look() {
+                        for worker in workers { worker.loop.execute { _ = worker.follow(slotMap) } }
                     }
                     try? await Task.sleep(for: Self.shortestInterval)
                 }

@@ -1,3 +1,4 @@
+import KVClient
 import KVCore
 import NIOCore
 import NIOPosix
@@ -10,7 +11,7 @@ import NIOPosix
 /// Sendable because it is touched on `loop` only.
 final class Worker: @unchecked Sendable {
     /// Of a connection to a node, whose id is told where it is known.
-    typealias DialectMaker = @Sendable (Address, _ id: String?, SplitMix) -> any Dialect
+    typealias AdapterMaker = @Sendable (Address, _ id: String?, SplitMix) -> any ProtocolAdapter
 
     /// After a connection was lost or refused.
     private static let reconnectDelay = TimeAmount.milliseconds(100)
@@ -25,15 +26,15 @@ final class Worker: @unchecked Sendable {
     private let options: BenchOptions
     /// `0 ..< options.threads`
     private let thread: Int
-    private let makeDialect: DialectMaker
+    private let makeAdapter: AdapterMaker
     private let onMisrouted: @Sendable () -> Void
     private var random: SplitMix
     private var isOpen = true
     private var expiry: RepeatedTask?
 
-    private var routes = Routes(anyOf: [])
+    private var slotMap = SlotMap(anyOf: [])
     private var pools: [Address: ConnectionPool] = [:]
-    /// In the order of `routes.nodes`.
+    /// In the order of `slotMap.nodes`.
     private var poolOfNode: [ConnectionPool] = []
     private var turn = 0
     /// Connections with requests that are to be flushed.
@@ -46,13 +47,13 @@ final class Worker: @unchecked Sendable {
 
     init(
         loop: any EventLoop, options: BenchOptions, thread: Int, onMisrouted: @escaping @Sendable () -> Void,
-        makeDialect: @escaping DialectMaker
+        makeAdapter: @escaping AdapterMaker
     ) {
         self.loop = loop
         self.options = options
         self.thread = thread
         self.onMisrouted = onMisrouted
-        self.makeDialect = makeDialect
+        self.makeAdapter = makeAdapter
         random = SplitMix(seed: options.seed &* 31 &+ UInt64(thread))
     }
 
@@ -60,14 +61,14 @@ final class Worker: @unchecked Sendable {
 
     /// Connects to nodes that are new in it.
     /// - Returns: when each attempt has succeeded or failed.
-    func follow(_ routes: Routes) -> EventLoopFuture<Void> {
+    func follow(_ slotMap: SlotMap) -> EventLoopFuture<Void> {
         guard isOpen else { return loop.makeSucceededVoidFuture() }
         var attempts: [EventLoopFuture<Void>] = []
-        self.routes = routes
+        self.slotMap = slotMap
         let mine = max(share(options.clients, thread: thread, of: options.threads), 1)
-        poolOfNode = routes.nodes.enumerated().map { index, address in
+        poolOfNode = slotMap.nodes.enumerated().map { index, address in
             if let pool = pools[address] { return pool }
-            let size = max(share(mine, thread: index, of: routes.nodes.count), 1)
+            let size = max(share(mine, thread: index, of: slotMap.nodes.count), 1)
             let pool = ConnectionPool(address, size: size)
             pools[address] = pool
             for _ in 0..<size { attempts.append(connect(pool)) }
@@ -94,14 +95,14 @@ final class Worker: @unchecked Sendable {
             .channelInitializer { [self] channel in
                 channel.eventLoop.makeCompletedFuture {
                     guard let pool = pools[address] else { return }
-                    let dialect = makeDialect(address, routes.ids[address], SplitMix(seed: random.next()))
-                    try channel.pipeline.syncOperations.addHandler(WireConnection(self, pool, dialect))
+                    let adapter = makeAdapter(address, slotMap.ids[address], SplitMix(seed: random.next()))
+                    try channel.pipeline.syncOperations.addHandler(WireConnection(self, pool, adapter))
                 }
             }
             .connect(host: address.host, port: address.port)
         // Where it failed, it is tried again: whoever waits for this waits for the attempt.
         return opened.map { _ in }.flatMapErrorThrowing { [self] error in
-            connectFailure = "\(address): \(reason(of: error))"
+            connectFailure = "\(address): \(failureReason(error))"
             reconnect(address)
         }
     }
@@ -120,7 +121,7 @@ final class Worker: @unchecked Sendable {
     }
 
     func closed(
-        _ connection: WireConnection, in pool: ConnectionPool, lost: CircularBuffer<Pending>, _ reason: String
+        _ connection: WireConnection, in pool: ConnectionPool, lost: CircularBuffer<PendingOperation>, _ reason: String
     ) {
         pool.remove(connection)
         reconnect(pool.address)
@@ -242,22 +243,22 @@ final class Worker: @unchecked Sendable {
             return finishIfIdle()
         }
         run.inFlight += 1
-        let pending = Pending(operation, start: start)
+        let pending = PendingOperation(operation, start: start)
         if !send(pending, after: connection, now: now) { unsent(pending) }
     }
 
     /// - Returns: whether there was anybody to send it to.
-    private func send(_ pending: Pending, after connection: WireConnection?, now: UInt64) -> Bool {
-        let exchange = pending.exchange(random.next())
+    private func send(_ pending: PendingOperation, after connection: WireConnection?, now: UInt64) -> Bool {
+        let request = pending.request(random.next())
         guard let chosen = choose(pending.operation, after: connection) else { return false }
-        chosen.send(pending, exchange, now: now)
+        chosen.send(pending, request, now: now)
         markDirty(chosen)
         return true
     }
 
     private func choose(_ operation: Operation, after connection: WireConnection?) -> WireConnection? {
         guard poolOfNode.count > 1 else { return connection ?? poolOfNode.first?.choose(depth: options.pipeline) }
-        if operation.kind != .scan, let leader = routes.leader(ofKey: operation.key), leader < poolOfNode.count {
+        if operation.kind != .scan, let leader = slotMap.leader(ofKey: operation.key), leader < poolOfNode.count {
             let pool = poolOfNode[leader]
             if let connection, connection.pool === pool { return connection }
             if let chosen = pool.choose(depth: options.pipeline) { return chosen }
@@ -282,7 +283,7 @@ final class Worker: @unchecked Sendable {
     }
 
     /// An operation for which there was no connection.
-    private func unsent(_ pending: Pending) {
+    private func unsent(_ pending: PendingOperation) {
         guard let run else { return }
         if run.isLoad { return retry(pending) }
         run.inFlight -= 1
@@ -298,17 +299,17 @@ final class Worker: @unchecked Sendable {
 
     /// All answers of an operation's request have come, or none will.
     /// - Parameter connection: nil where it was lost.
-    func answered(_ pending: Pending, _ verdict: Verdict, on connection: WireConnection?, now: UInt64) {
+    func answered(_ pending: PendingOperation, _ result: WireResult, on connection: WireConnection?, now: UInt64) {
         guard let run else { return }
-        switch verdict {
-        case .done, .missing, .aside:
+        switch result {
+        case .done, .missing, .unrelated:
             if pending.operation.kind == .readModifyWrite, !pending.isSecond {
                 var second = pending
                 second.isSecond = true
                 if send(second, after: connection, now: now) { return }
                 fail(.refused, obstacle)
             } else {
-                done(pending, isMissing: verdict == .missing, now)
+                done(pending, isMissing: result == .missing, now)
             }
         case .moved(let address):
             onMisrouted()
@@ -324,7 +325,7 @@ final class Worker: @unchecked Sendable {
         next(after: connection, now: now)
     }
 
-    private func done(_ pending: Pending, isMissing: Bool, _ now: UInt64) {
+    private func done(_ pending: PendingOperation, isMissing: Bool, _ now: UInt64) {
         guard let run else { return }
         let latency = now > pending.start ? now - pending.start : 0
         run.recorder.done(pending.operation.kind, nanoseconds: latency, isMissing: isMissing)
@@ -336,17 +337,17 @@ final class Worker: @unchecked Sendable {
         interval.failed += 1
     }
 
-    private func redirect(_ pending: Pending, to address: Address, _ now: UInt64) -> Bool {
+    private func redirect(_ pending: PendingOperation, to address: Address, _ now: UInt64) -> Bool {
         var pending = pending
         pending.redirects += 1
         guard let connection = pools[address]?.choose(depth: options.pipeline) else { return false }
-        connection.send(pending, pending.exchange(random.next()), now: now)
+        connection.send(pending, pending.request(random.next()), now: now)
         markDirty(connection)
         return true
     }
 
     /// Puts a key to be loaded again: what was unknown is known then.
-    private func retry(_ pending: Pending, _ reason: String? = nil) {
+    private func retry(_ pending: PendingOperation, _ reason: String? = nil) {
         var pending = pending
         pending.failures += 1
         guard pending.failures < Self.mostFailures else {

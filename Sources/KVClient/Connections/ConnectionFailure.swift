@@ -2,11 +2,11 @@ import Glibc
 import NIOCore
 import NIOPosix
 
-/// What went wrong with a connection, in a few words.
-func reason(_ error: any Error) -> String {
+/// Says in a few words what went wrong with a connection.
+package func failureReason(_ error: any Error) -> String {
     switch error {
     case let error as NIOConnectionError:
-        if let failure = error.connectionErrors.first { return reason(failure.error) }
+        if let failure = error.connectionErrors.first { return failureReason(failure.error) }
         return "its name is not known"
     case let error as IOError: return String(cString: strerror(error.errnoCode)).lowercased()
     case ChannelError.connectTimeout: return "no connection in time"

@@ -2,9 +2,9 @@ import KVModel
 import NIOCore
 import NIOPosix
 
-/// Decides which connection to a node carries a call, and when to open one. Belongs to an event loop.
+/// Decides which connection to a node carries a request, and when to open one. Belongs to an event loop.
 ///
-/// A node carries out the requests of one connection one after the other. So calls go to an idle connection first;
+/// A node carries out the requests of one connection one after the other. So requests go to an idle connection first;
 /// where there is none, another is opened, up to the limit; only then do they queue behind others on a connection,
 /// where there are fewest; and beyond `depth` they wait here.
 final class Connections {
@@ -12,19 +12,19 @@ final class Connections {
     private let loop: any EventLoop
     private let limits: ConnectionLimits
     private let availability: Availability
-    /// Those that take calls.
-    private var lanes: [Lane] = []
-    /// Those that take no further calls and wait for answers.
-    private var draining: [Lane] = []
+    /// Those that take requests.
+    private var active: [Connection] = []
+    /// Those that take no further requests and wait for answers.
+    private var draining: [Connection] = []
     private var opening = 0
     /// Until then, what is open has to do.
     private var openAgain = NIODeadline.now()
-    private var waiting = CircularBuffer<Call>()
-    /// Looks after calls that have waited too long.
+    private var waiting = CircularBuffer<PendingRequest>()
+    /// Looks after requests that have waited too long.
     private var timer: Scheduled<Void>?
     private var timerDeadline = NIODeadline.distantFuture
     private var isClosed = false
-    /// Set while calls are given out, which can break a connection and so come back here.
+    /// Set while requests are given out, which can break a connection and so come back here.
     private var isPlacing = false
 
     init(_ address: Address, limits: ConnectionLimits, _ availability: Availability, loop: any EventLoop) {
@@ -34,18 +34,18 @@ final class Connections {
         self.loop = loop
     }
 
-    func take(_ calls: [Call]) {
+    func take(_ requests: [PendingRequest]) {
         var earliest = NIODeadline.distantFuture
-        for call in calls {
+        for pending in requests {
             if isClosed {
-                call.end(.notSent(Self.closedReason))
+                pending.end(.notSent(Self.closedReason))
             } else {
-                waiting.append(call)
-                earliest = min(earliest, call.sendBy)
+                waiting.append(pending)
+                earliest = min(earliest, pending.sendBy)
             }
         }
         place()
-        while waiting.count > limits.waiting, let call = waiting.popLast() { call.end(.turnedAway) }
+        while waiting.count > limits.waiting, let pending = waiting.popLast() { pending.end(.turnedAway) }
         if !waiting.isEmpty { arm(earliest) }
     }
 
@@ -54,9 +54,9 @@ final class Connections {
         timer?.cancel()
         timer = nil
         let reason = Self.closedReason
-        while let call = waiting.popFirst() { call.end(.notSent(reason)) }
-        for lane in lanes { isAbrupt ? lane.close(reason) : lane.drain() }
-        if isAbrupt { for lane in draining { lane.close(reason) } }
+        while let pending = waiting.popFirst() { pending.end(.notSent(reason)) }
+        for connection in active { isAbrupt ? connection.close(reason) : connection.drain() }
+        if isAbrupt { for connection in draining { connection.close(reason) } }
     }
 
     private static let closedReason = "its connections were closed"
@@ -68,26 +68,28 @@ final class Connections {
         isPlacing = true
         defer { isPlacing = false }
         let now = NIODeadline.now()
-        var used: [Lane] = []
-        send(to: { $0.idleLane(now) }, untilWaiting: 0, now, &used)
+        var used: [Connection] = []
+        send(to: { $0.idleConnection(now) }, untilWaiting: 0, now, &used)
         while opening < waiting.count, mayOpen(now) { open() }
         // Those for which a connection is on its way wait for it.
-        send(to: { $0.leastLoadedLane }, untilWaiting: opening, now, &used)
-        for lane in used { lane.flush() }
+        send(to: { $0.leastLoadedConnection }, untilWaiting: opening, now, &used)
+        for connection in used { connection.flush() }
     }
 
     private func send(
-        to choice: (Connections) -> Lane?, untilWaiting rest: Int, _ now: NIODeadline, _ used: inout [Lane]
+        to choice: (Connections) -> Connection?, untilWaiting rest: Int, _ now: NIODeadline, _ used: inout [Connection]
     ) {
-        while waiting.count > rest, let call = waiting.first {
-            if call.sendBy <= now {
+        while waiting.count > rest, let pending = waiting.first {
+            if pending.sendBy <= now {
                 waiting.removeFirst()
-                call.end(.notSent(lateReason))
-            } else if call.isOver {
+                pending.end(.notSent(lateReason))
+            } else if pending.isOver {
                 waiting.removeFirst()
-            } else if let lane = choice(self) {
+            } else if let connection = choice(self) {
                 waiting.removeFirst()
-                if lane.send(call), lane.load == 1 || used.last !== lane { used.append(lane) }
+                if connection.send(pending), connection.load == 1 || used.last !== connection {
+                    used.append(connection)
+                }
             } else {
                 return
             }
@@ -95,24 +97,24 @@ final class Connections {
     }
 
     private func mayOpen(_ now: NIODeadline) -> Bool {
-        !isClosed && lanes.count + opening < limits.connections && (lanes.isEmpty || now >= openAgain)
+        !isClosed && active.count + opening < limits.connections && (active.isEmpty || now >= openAgain)
     }
 
-    private func idleLane(_ now: NIODeadline) -> Lane? {
-        for lane in lanes where lane.load == 0 {
-            if now - lane.lastUsed <= limits.idleTime { return lane }
-            lane.drain()
+    private func idleConnection(_ now: NIODeadline) -> Connection? {
+        for connection in active where connection.load == 0 {
+            if now - connection.lastUsed <= limits.idleTime { return connection }
+            connection.drain()
         }
         return nil
     }
 
-    private var leastLoadedLane: Lane? {
-        var best: Lane?
-        for lane in lanes where lane.load < best?.load ?? limits.depth { best = lane }
+    private var leastLoadedConnection: Connection? {
+        var best: Connection?
+        for connection in active where connection.load < best?.load ?? limits.depth { best = connection }
         return best
     }
 
-    private var lateReason: String { lanes.isEmpty ? "no connection in time" : "all connections were in use" }
+    private var lateReason: String { active.isEmpty ? "no connection in time" : "all connections were in use" }
 
     /// Least time between two looks at all that wait.
     private static let sweepInterval = TimeAmount.milliseconds(5)
@@ -130,13 +132,13 @@ final class Connections {
     private func sweep() {
         let now = NIODeadline.now()
         let reason = lateReason
-        waiting.removeAll { call in
-            guard call.sendBy <= now else { return call.isOver }
-            call.end(.notSent(reason))
+        waiting.removeAll { pending in
+            guard pending.sendBy <= now else { return pending.isOver }
+            pending.end(.notSent(reason))
             return true
         }
         let next = now + Self.sweepInterval
-        for call in waiting { arm(max(call.sendBy, next)) }
+        for pending in waiting { arm(max(pending.sendBy, next)) }
     }
 
     // MARK: Connections
@@ -146,13 +148,13 @@ final class Connections {
         // Who has a choice meanwhile does not wait for the outcome.
         if availability.hasFailed { availability.down(for: limits.connectTimeout) }
         connect()
-            .flatMapThrowing { try $0.pipeline.syncOperations.handler(type: Lane.self) }
+            .flatMapThrowing { try $0.pipeline.syncOperations.handler(type: Connection.self) }
             .assumeIsolated()
             .whenComplete { [self] result in
                 opening -= 1
                 switch result {
-                case .success(let lane): opened(lane)
-                case .failure(let error): failedToOpen(reason(error))
+                case .success(let connection): opened(connection)
+                case .failure(let error): failedToOpen(failureReason(error))
                 }
             }
     }
@@ -168,43 +170,43 @@ final class Connections {
             .channelOption(.socketOption(.tcp_nodelay), value: 1)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(Lane(bound.value))
+                    try channel.pipeline.syncOperations.addHandler(Connection(bound.value))
                 }
             }
             .connect(host: address.host, port: address.port)
     }
 
-    private func opened(_ lane: Lane) {
+    private func opened(_ connection: Connection) {
         availability.up()
-        guard lane.isUsable else { return place() }
-        lanes.append(lane)
-        if isClosed { lane.drain() } else { place() }
+        guard connection.isUsable else { return place() }
+        active.append(connection)
+        if isClosed { connection.drain() } else { place() }
     }
 
     private func failedToOpen(_ reason: String) {
         guard !isClosed else { return }
         openAgain = .now() + limits.downTime
-        guard lanes.isEmpty else { return place() }
+        guard active.isEmpty else { return place() }
         availability.down(for: limits.downTime)
         guard opening == 0 else { return }
-        while let call = waiting.popFirst() { call.end(.notSent(reason)) }
+        while let pending = waiting.popFirst() { pending.end(.notSent(reason)) }
     }
 
-    /// Some of a connection's calls have been answered.
+    /// Some of a connection's requests have been answered.
     func advanced() { if !waiting.isEmpty { place() } }
 
-    /// A connection is to take no further calls.
+    /// A connection is to take no further requests.
     /// - Returns: false where too many are so: it is to be closed.
-    func retire(_ lane: Lane) -> Bool {
-        lanes.removeAll { $0 === lane }
+    func retire(_ connection: Connection) -> Bool {
+        active.removeAll { $0 === connection }
         guard draining.count < limits.connections else { return false }
-        draining.append(lane)
+        draining.append(connection)
         return true
     }
 
-    func closed(_ lane: Lane) {
-        lanes.removeAll { $0 === lane }
-        draining.removeAll { $0 === lane }
+    func closed(_ connection: Connection) {
+        active.removeAll { $0 === connection }
+        draining.removeAll { $0 === connection }
         place()
     }
 }

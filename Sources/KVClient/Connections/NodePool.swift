@@ -3,11 +3,11 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// The connections to one node. All of them are on one event loop, which owns everything about them; calls come in by a
-/// mailbox, so that those of one turn of the loop leave in one write a connection.
+/// The connections to one node, for any thread. All of them are on one event loop, which owns everything about them.
+/// Requests come in by a mailbox, so that those of one turn of the loop leave in one write a connection.
 final class NodePool: Sendable {
     private struct Mailbox {
-        var calls: [Call] = []
+        var requests: [PendingRequest] = []
         /// The loop has been told and has not looked yet.
         var isAnnounced = false
     }
@@ -28,24 +28,24 @@ final class NodePool: Sendable {
     /// No connection could be opened lately: others are to be asked first.
     var isDown: Bool { availability.isDown }
 
-    func submit(_ call: Call) {
+    func submit(_ pending: PendingRequest) {
         let isFirst = mailbox.withLock { mailbox in
-            mailbox.calls.append(call)
+            mailbox.requests.append(pending)
             defer { mailbox.isAnnounced = true }
             return !mailbox.isAnnounced
         }
         guard isFirst else { return }
         loop.execute { [self] in
-            let calls = mailbox.withLock { mailbox in
+            let requests = mailbox.withLock { mailbox in
                 mailbox.isAnnounced = false
-                defer { mailbox.calls.removeAll(keepingCapacity: mailbox.calls.capacity <= 1024) }
-                return mailbox.calls
+                defer { mailbox.requests.removeAll(keepingCapacity: mailbox.requests.capacity <= 1024) }
+                return mailbox.requests
             }
-            connections.value.take(calls)
+            connections.value.take(requests)
         }
     }
 
-    /// Takes no further calls; ends when those that were sent have been answered, or with `isAbrupt` at once.
+    /// Takes no further requests; ends when those that were sent have been answered, or with `isAbrupt` at once.
     func close(isAbrupt: Bool) {
         loop.execute { [connections] in connections.value.close(isAbrupt: isAbrupt) }
     }

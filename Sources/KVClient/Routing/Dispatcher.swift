@@ -10,7 +10,7 @@ final class Dispatcher: Sendable {
     private static let leastTime = TimeAmount.milliseconds(50)
 
     let timeout: Duration
-    let routes: Routes
+    let router: RequestRouter
 
     init(_ endpoints: [Address], _ options: KVClientOptions) {
         let options = options.capped
@@ -18,14 +18,14 @@ final class Dispatcher: Sendable {
         let limits = ConnectionLimits(
             connections: options.connectionsPerNode, depth: options.pipelineDepth, waiting: options.maximumWaiting,
             connectTimeout: TimeAmount(options.connectTimeout))
-        routes = Routes(
+        router = RequestRouter(
             endpoints, limits: limits, followsLeaders: options.followsLeaders,
             group: MultiThreadedEventLoopGroup.singleton)
     }
 
-    deinit { for pool in routes.close() { pool.close(isAbrupt: true) } }
+    deinit { for pool in router.close() { pool.close(isAbrupt: true) } }
 
-    func close() async { for pool in routes.close() { await pool.closed() } }
+    func close() async { for pool in router.close() { await pool.closed() } }
 
     /// The answer of the first node that can be asked.
     func perform(_ request: Request, timeout: Duration? = nil) async throws(KVClientError) -> Answer {
@@ -34,7 +34,7 @@ final class Dispatcher: Sendable {
         var failures: [String] = []
         // Of a node that can do nothing now: what it says is better than nothing.
         var lastResort: Answer?
-        while let route = routes.route(request, after: tried) {
+        while let route = router.route(request, after: tried) {
             if route.wantsMap { refresh() }
             let remaining = deadline - .now()
             if let lastResort, remaining < Self.leastTime { return lastResort }
@@ -42,9 +42,9 @@ final class Dispatcher: Sendable {
             let share = TimeAmount.nanoseconds(remaining.nanoseconds / Int64(min(route.others + 1, Self.leastShare)))
             // A node that hangs must not use up the time of those that would know; but whoever may have begun a change
             // is the only one to tell of it.
-            let call = Call(
+            let pending = PendingRequest(
                 request, sendBy: .now() + share, deadline: request.mayRepeat ? .now() + share : deadline)
-            switch await call.result(submit: route.pool.submit) {
+            switch await pending.result(submit: route.pool.submit) {
             case .answer(let answer):
                 guard answer.sendsElsewhere(request), route.others > 0 else {
                     notice(answer, request, route)
@@ -70,7 +70,7 @@ final class Dispatcher: Sendable {
         throw .unreachable(failures.isEmpty ? "there is no endpoint to ask" : failures.joined(separator: "; "))
     }
 
-    private static func unknown(_ request: Request, _ route: Routes.Route, _ reason: String) -> KVClientError {
+    private static func unknown(_ request: Request, _ route: RequestRouter.Route, _ reason: String) -> KVClientError {
         .unknown(
             "\(route.pool.address): \(reason); the change may have taken effect, or may yet: \(request.advice) before"
                 + " you try again")
@@ -78,33 +78,33 @@ final class Dispatcher: Sendable {
 
     // MARK: The map
 
-    private func notice(_ answer: Answer, _ request: Request, _ route: Routes.Route) {
+    private func notice(_ answer: Answer, _ request: Request, _ route: RequestRouter.Route) {
         guard let expected = route.expected, let slot = request.slot else {
-            return routes.answered(route.pool)
+            return router.answered(route.pool)
         }
         guard answer.message.node != expected, answer.isOfLeader else { return }
-        routes.heard(answer.message.node, leads: slot)
+        router.heard(answer.message.node, leads: slot)
         outdated()
     }
 
     private func outdated() {
-        routes.outdate()
+        router.outdate()
         refresh()
     }
 
     /// Fetches the map in the background, if it is outdated: at once, or with an operation some time after the last
     /// fetch.
     private func refresh() {
-        guard routes.beginRefresh() else { return }
+        guard router.beginRefresh() else { return }
         Task { [self] in
             var request = Request(.get, path: "/v1/ring")
             request.waits = false
             request.isAboutCluster = true
             let answer = try? await perform(request)
             guard let answer, answer.status == 200, let ring = answer.decoded(as: RingDocument.self) else {
-                return routes.couldNotRefresh()
+                return router.couldNotRefresh()
             }
-            routes.adopt(ring, from: answer.endpoint)
+            router.adopt(ring, from: answer.endpoint)
         }
     }
 }

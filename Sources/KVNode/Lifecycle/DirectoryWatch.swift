@@ -9,7 +9,10 @@ struct DirectoryWatch {
     private let task: RepeatedTask
 
     /// - Parameter pool: where it looks, as that may block; at most one look is under way.
-    init(_ directory: DataDirectory, status: NodeStatus, loop: any EventLoop, pool: NIOThreadPool, reasons: ReasonLog) {
+    init(
+        _ directory: DataDirectory, status: NodeStatusBoard, loop: any EventLoop, pool: NIOThreadPool,
+        reasons: ReasonLog
+    ) {
         let subject = "the data directory"
         let obstacle = """
             \(directory.path) was deleted or replaced under the running node, and what this holds ends with it; put it \

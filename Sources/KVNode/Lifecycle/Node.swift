@@ -16,7 +16,7 @@ final class Node: Sendable {
     private static let transferTime = TimeAmount.seconds(5)
 
     private let base: NodeBase
-    private let status: NodeStatus
+    private let status: NodeStatusBoard
     private let runners: [ShardRunner]
     private let cluster: ClusterRunner
     private let peers: PeerServer
@@ -40,7 +40,7 @@ final class Node: Sendable {
     }
 
     fileprivate init(
-        _ base: NodeBase, status: NodeStatus, runners: [ShardRunner], cluster: ClusterRunner, peers: PeerServer,
+        _ base: NodeBase, status: NodeStatusBoard, runners: [ShardRunner], cluster: ClusterRunner, peers: PeerServer,
         door: ClientDoor
     ) {
         self.base = base
@@ -92,7 +92,7 @@ private struct Assembly {
     let base: NodeBase
     let topology: Topology
     let identity: NodeIdentity
-    let status: NodeStatus
+    let status: NodeStatusBoard
     let clock: NodeClock
     let runners: [ShardRunner]
     let linkOptions: PeerLinkOptions
@@ -113,7 +113,7 @@ private struct Assembly {
             number: member.number, id: member.id, store: base.directory.store, boot: base.directory.boot)
         let limits = base.configuration.limits
         let stores = base.directory.stores
-        let status = NodeStatus(shards: stores.count)
+        let status = NodeStatusBoard(shards: stores.count)
         let clock = NodeClock(others: topology.members.map(\.number).filter { $0 != member.number })
         let loops = Array(base.group.makeIterator())
         var options = ShardOptions()

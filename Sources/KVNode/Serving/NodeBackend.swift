@@ -13,11 +13,11 @@ final class NodeBackend: Backend {
     private let runners: [ShardRunner]
     private let shards: ShardMap
     private let cluster: ClusterRunner
-    private let status: NodeStatus
+    private let status: NodeStatusBoard
 
     init(
         node: NodeIdentity, settings: ClusterSettings, limits: RequestLimits, runners: [ShardRunner],
-        cluster: ClusterRunner, status: NodeStatus
+        cluster: ClusterRunner, status: NodeStatusBoard
     ) {
         nodeID = node.id
         self.settings = settings

@@ -18,7 +18,7 @@ final class ShardRunner: @unchecked Sendable {
     let loopID: ObjectIdentifier
     let node: NodeIdentity
     let logger: Logger
-    let status: NodeStatus
+    let status: NodeStatusBoard
     let clock: NodeClock
     /// Commits, and nothing else.
     let commitPool: NIOThreadPool
@@ -82,7 +82,8 @@ final class ShardRunner: @unchecked Sendable {
     /// - Parameter mayLackRecords: power was lost with writes that were acknowledged and not synced.
     init(
         index: Int, loop: any EventLoop, node: NodeIdentity, topology: Topology, partitions: [PartitionID],
-        store: LogStore, mayLackRecords: Bool, options: ShardOptions, maximumBytesInFlight: Int, status: NodeStatus,
+        store: LogStore, mayLackRecords: Bool, options: ShardOptions, maximumBytesInFlight: Int,
+        status: NodeStatusBoard,
         clock: NodeClock, commitPool: NIOThreadPool, readPool: NIOThreadPool, upkeepPool: NIOThreadPool,
         logger: Logger, onStoreFailure: @escaping @Sendable (StoreError) -> Void
     ) {

@@ -8,12 +8,12 @@ final class LiveLine: Sendable {
     private let isWanted = isatty(STDERR_FILENO) == 1 && environment("TERM") != "dumb"
 
     /// Nil where nobody looks.
-    var listener: (@Sendable (KVBench.Bench.Progress) -> Void)? {
+    var listener: (@Sendable (LoadGenerator.Progress) -> Void)? {
         guard isWanted else { return nil }
         return { [self] progress in show(progress) }
     }
 
-    private func show(_ progress: KVBench.Bench.Progress) {
+    private func show(_ progress: LoadGenerator.Progress) {
         isDrawn.withLock { $0 = true }
         Output.prompt("\r\u{1B}[K" + Self.text(progress))
     }
@@ -27,7 +27,7 @@ final class LiveLine: Sendable {
         if wasDrawn { Output.prompt("\r\u{1B}[K") }
     }
 
-    static func text(_ progress: KVBench.Bench.Progress) -> String {
+    static func text(_ progress: LoadGenerator.Progress) -> String {
         let latencies = progress.interval.latencies
         let rate = progress.intervalSeconds > 0 ? Double(latencies.totalCount) / progress.intervalSeconds : 0
         func shown(_ percentile: Double) -> String {

@@ -44,7 +44,7 @@ struct Bench: AsyncParsableCommand {
         let interrupt = Interrupt()
         defer { interrupt.cancel() }
         do {
-            let bench = try await KVBench.Bench.connect(options)
+            let bench = try await LoadGenerator.connect(options)
             interrupt.onInterrupt { bench.stop() }
             let display = LiveLine()
             let result: BenchResult

@@ -6,7 +6,7 @@ import Synchronization
 ///
 /// In a closed loop an operation begins when one ends. In an open loop they begin at a fixed rate whatever becomes of
 /// those before, and latencies count from when each was to begin.
-package final class Bench: Sendable {
+package final class LoadGenerator: Sendable {
     package let options: BenchOptions
     private let engine: any LoadEngine
     private let prepareScans: @Sendable () async throws -> Void
@@ -34,29 +34,29 @@ package final class Bench: Sendable {
 
     /// Connects, and changes nothing.
     /// - Throws: `BenchError`
-    package static func connect(_ options: BenchOptions) async throws -> Bench {
+    package static func connect(_ options: BenchOptions) async throws -> LoadGenerator {
         let values = Values(size: options.valueSize, seed: options.seed)
         let starts = ScanStarts()
         let hasScans = options.mix.share(of: .scan) > 0
         switch options.transport {
-        case .kv: return Bench(options, try await LibraryEngine(options))
+        case .kv: return LoadGenerator(options, try await LibraryEngine(options))
         case .http:
-            let server = HTTPServer(options)
+            let discovery = HTTPDiscovery(options)
             // The server's own default need not be said.
             let limit = options.timeout == .milliseconds(5000) ? nil : options.timeout
-            let engine = try await WireEngine(options, routes: server.routes) { address, id, random in
-                HTTPDialect(address, id: id, limit: limit, values: values.reseeded(random), starts: starts)
+            let engine = try await WireEngine(options, slotMap: discovery.slotMap) { address, id, random in
+                HTTPAdapter(address, id: id, limit: limit, values: values.reseeded(random), starts: starts)
             }
-            return Bench(options, engine) {
-                if hasScans { starts.set(try await server.cursors(limit: ScanStarts.limit)) }
+            return LoadGenerator(options, engine) {
+                if hasScans { starts.set(try await discovery.cursors(limit: ScanStarts.limit)) }
             }
         case .resp:
-            let server = RESPServer(options: options)
-            let engine = try await WireEngine(options, routes: server.routes) { address, _, random in
-                RESPDialect(address, wait: options.wait, values: values.reseeded(random), starts: starts)
+            let discovery = RESPDiscovery(options: options)
+            let engine = try await WireEngine(options, slotMap: discovery.slotMap) { address, _, random in
+                RESPAdapter(address, wait: options.wait, values: values.reseeded(random), starts: starts)
             }
-            return Bench(options, engine) {
-                if hasScans { starts.set(try await server.cursors(limit: ScanStarts.limit)) }
+            return LoadGenerator(options, engine) {
+                if hasScans { starts.set(try await discovery.cursors(limit: ScanStarts.limit)) }
             }
         }
     }

@@ -5,31 +5,31 @@ import XCTest
 
 @testable import KVBench
 
-final class DialectTests: XCTestCase {
+final class AdapterTests: XCTestCase {
     private let address = Address(host: "127.0.0.1", port: 7400)
 
-    private func written(_ dialect: any Dialect, _ exchange: Exchange) -> (String, Int) {
+    private func written(_ adapter: any ProtocolAdapter, _ request: WireRequest) -> (String, Int) {
         var buffer = ByteBuffer()
-        let answers = dialect.write(exchange, to: &buffer)
+        let answers = adapter.write(request, to: &buffer)
         return (String(buffer: buffer), answers)
     }
 
-    private func verdicts(_ dialect: any Dialect, _ text: String) throws -> [Verdict] {
-        var verdicts: [Verdict] = []
+    private func results(_ adapter: any ProtocolAdapter, _ text: String) throws -> [WireResult] {
+        var results: [WireResult] = []
         for byte in text.utf8 {
             var bytes = ByteBuffer(bytes: [byte])
-            dialect.feed(&bytes)
-            while let verdict = try dialect.next() { verdicts.append(verdict) }
+            adapter.feed(&bytes)
+            while let result = try adapter.next() { results.append(result) }
         }
-        return verdicts
+        return results
     }
 
-    private func resp(wait: Int = 0, starts: ScanStarts = ScanStarts()) -> RESPDialect {
-        RESPDialect(address, wait: wait, values: Values(size: 3, seed: 1), starts: starts)
+    private func resp(wait: Int = 0, starts: ScanStarts = ScanStarts()) -> RESPAdapter {
+        RESPAdapter(address, wait: wait, values: Values(size: 3, seed: 1), starts: starts)
     }
 
-    private func http(id: String? = nil, limit: Nanoseconds? = nil, starts: ScanStarts = ScanStarts()) -> HTTPDialect {
-        HTTPDialect(address, id: id, limit: limit, values: Values(size: 3, seed: 1), starts: starts)
+    private func http(id: String? = nil, limit: Nanoseconds? = nil, starts: ScanStarts = ScanStarts()) -> HTTPAdapter {
+        HTTPAdapter(address, id: id, limit: limit, values: Values(size: 3, seed: 1), starts: starts)
     }
 
     // MARK: RESP
@@ -49,25 +49,25 @@ final class DialectTests: XCTestCase {
 
     func testRESPAnswers() throws {
         XCTAssertEqual(
-            try verdicts(resp(), "+OK\r\n$1\r\na\r\n$-1\r\n>1\r\n+x\r\n*2\r\n$1\r\n0\r\n*0\r\n"),
-            [.done, .done, .missing, .aside, .done])
+            try results(resp(), "+OK\r\n$1\r\na\r\n$-1\r\n>1\r\n+x\r\n*2\r\n$1\r\n0\r\n*0\r\n"),
+            [.done, .done, .missing, .unrelated, .done])
         let cases: [(String, FailureKind)] = [
             ("CLUSTERDOWN x", .refused), ("LOADING x", .refused), ("OUTCOMEUNKNOWN x", .unknown), ("ERR x", .other),
             ("MOVED 1", .other),
         ]
         for (text, kind) in cases {
-            XCTAssertEqual(try verdicts(resp(), "-\(text)\r\n"), [.failed(kind, text)])
+            XCTAssertEqual(try results(resp(), "-\(text)\r\n"), [.failed(kind, text)])
         }
-        XCTAssertEqual(try verdicts(resp(wait: 1), ":1\r\n"), [.done])
-        guard case .failed(.unknown, _)? = try verdicts(resp(wait: 2), ":1\r\n").first else {
+        XCTAssertEqual(try results(resp(wait: 1), ":1\r\n"), [.done])
+        guard case .failed(.unknown, _)? = try results(resp(wait: 2), ":1\r\n").first else {
             return XCTFail("a write that too few confirmed is in doubt")
         }
     }
 
     func testMovedNamesANode() throws {
         XCTAssertEqual(
-            try verdicts(resp(), "-MOVED 3999 10.0.0.1:6381\r\n"), [.moved(Address(host: "10.0.0.1", port: 6381))])
-        XCTAssertEqual(try verdicts(resp(), "-MOVED 3999 :6381\r\n"), [.moved(Address(host: "127.0.0.1", port: 6381))])
+            try results(resp(), "-MOVED 3999 10.0.0.1:6381\r\n"), [.moved(Address(host: "10.0.0.1", port: 6381))])
+        XCTAssertEqual(try results(resp(), "-MOVED 3999 :6381\r\n"), [.moved(Address(host: "127.0.0.1", port: 6381))])
         XCTAssertEqual(Address(redirection: "::1:6381", from: address), Address(host: "::1", port: 6381))
         XCTAssertEqual(Address(redirection: "[::1]:6381", from: address), Address(host: "::1", port: 6381))
         for bad in ["", "x", "x:", "x:0", "x:65536", "x:y"] {
@@ -87,11 +87,11 @@ final class DialectTests: XCTestCase {
             ), put)
         let starts = ScanStarts()
         starts.set([[], Array("a%2F".utf8)])
-        let dialect = http(starts: starts)
+        let adapter = http(starts: starts)
         XCTAssertTrue(
-            written(dialect, .scan(at: 0, count: 9)).0.hasPrefix("GET /v1/kv?values=true&limit=9 HTTP/1.1\r\n"))
+            written(adapter, .scan(at: 0, count: 9)).0.hasPrefix("GET /v1/kv?values=true&limit=9 HTTP/1.1\r\n"))
         XCTAssertTrue(
-            written(dialect, .scan(at: 1, count: 9)).0.hasPrefix(
+            written(adapter, .scan(at: 1, count: 9)).0.hasPrefix(
                 "GET /v1/kv?values=true&limit=9&cursor=a%2F HTTP/1.1\r\n"))
     }
 
@@ -102,10 +102,10 @@ final class DialectTests: XCTestCase {
             HTTP/1.1 404 Not Found\r\ncontent-length:0\r\n\r\n\
             HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\nT: v\r\n\r\n
             """
-        XCTAssertEqual(try verdicts(http(), text), [.done, .done, .missing, .done])
+        XCTAssertEqual(try results(http(), text), [.done, .done, .missing, .done])
         for (status, kind) in [(503, FailureKind.refused), (429, .refused), (504, .unknown), (500, .other)] {
             XCTAssertEqual(
-                try verdicts(http(), "HTTP/1.1 \(status) X\r\ncontent-length: 2\r\n\r\nno"),
+                try results(http(), "HTTP/1.1 \(status) X\r\ncontent-length: 2\r\n\r\nno"),
                 [.failed(kind, "\(status) no")])
         }
     }
@@ -120,29 +120,29 @@ final class DialectTests: XCTestCase {
             "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nfffffff0\r\n",
             "HTTP/1.1 200 OK\r\nx: " + String(repeating: "y", count: 70_000),
         ] {
-            XCTAssertThrowsError(try verdicts(http(), text), text)
+            XCTAssertThrowsError(try results(http(), text), text)
         }
     }
 
     func testAnotherNodesNameSaysThatTheRequestWasHandedOn() throws {
         let answer = "HTTP/1.1 204 No Content\r\nKV-Node: n2\r\n\r\n"
         let (here, there) = (http(id: "n2"), http(id: "n1"))
-        _ = try (verdicts(here, answer), verdicts(there, answer))
+        _ = try (results(here, answer), results(there, answer))
         XCTAssertFalse(here.takeMisrouted())
         XCTAssertTrue(there.takeMisrouted())
         XCTAssertFalse(there.takeMisrouted())
     }
 
-    // MARK: Routes
+    // MARK: SlotMap
 
     func testSlotsGoToTheirLeaders() {
         let (a, b) = (Address(host: "a", port: 1), Address(host: "b", port: 2))
-        let routes = Routes([(0, 8191, a), (8192, 16_383, b), (-1, 5, a), (9, 16_384, a), (7, 3, a)])
-        XCTAssertEqual(routes.nodes, [a, b])
+        let slotMap = SlotMap([(0, 8191, a), (8192, 16_383, b), (-1, 5, a), (9, 16_384, a), (7, 3, a)])
+        XCTAssertEqual(slotMap.nodes, [a, b])
         for key in 0..<100 {
-            XCTAssertEqual(routes.leader(ofKey: key), KeyName.slot(key).raw < 8192 ? 0 : 1)
+            XCTAssertEqual(slotMap.leader(ofKey: key), KeyName.slot(key).raw < 8192 ? 0 : 1)
         }
-        XCTAssertNil(Routes(anyOf: [a, b]).leader(ofKey: 1))
+        XCTAssertNil(SlotMap(anyOf: [a, b]).leader(ofKey: 1))
     }
 
     func testSlotsAsRedisTellsThem() throws {
@@ -152,10 +152,10 @@ final class DialectTests: XCTestCase {
         var bytes = ByteBuffer(string: text)
         reader.feed(&bytes)
         guard case .array(let entries)? = try reader.next() else { return XCTFail(text) }
-        let range = try XCTUnwrap(RESPServer.range(entries[0], from: address))
+        let range = try XCTUnwrap(RESPDiscovery.range(entries[0], from: address))
         XCTAssertEqual(range.first, 0)
         XCTAssertEqual(range.last, 16_383)
         XCTAssertEqual(range.leader, Address(host: "127.0.0.1", port: 6379), "no host is the one that was asked")
-        XCTAssertNil(RESPServer.range(.array([.integer(1)]), from: address))
+        XCTAssertNil(RESPDiscovery.range(.array([.integer(1)]), from: address))
     }
 }

@@ -3,7 +3,7 @@ import KVWire
 import NIOCore
 
 /// Redis's protocol: GET, SET (with WAIT where asked for), SCAN.
-final class RESPDialect: Dialect {
+final class RESPAdapter: ProtocolAdapter {
     /// What a write waits for its replicas at the most, in milliseconds.
     private static let waitLimit = 1000
 
@@ -27,8 +27,8 @@ final class RESPDialect: Dialect {
             afterValue: Self.afterValue(wait: wait))
     }
 
-    func write(_ exchange: Exchange, to buffer: inout ByteBuffer) -> Int {
-        switch exchange {
+    func write(_ request: WireRequest, to buffer: inout ByteBuffer) -> Int {
+        switch request {
         case .get(let key):
             getTemplate.write(key: key, &values, to: &buffer)
             return 1
@@ -71,17 +71,17 @@ final class RESPDialect: Dialect {
 
     func feed(_ bytes: inout ByteBuffer) { reader.feed(&bytes) }
 
-    func next() throws -> Verdict? {
+    func next() throws -> WireResult? {
         guard let reply = try reader.next() else { return nil }
         switch reply {
         case .simple, .bulk, .array: return .done
         case .null: return .missing
-        case .push: return .aside
+        case .push: return .unrelated
         case .integer(let confirmed):
             // Only WAIT is answered so.
             if confirmed >= wait { return .done }
             return .failed(.unknown, "\(confirmed) of \(wait) replicas confirmed a write in time")
-        case .error(let text): return Self.verdict(ofError: String(buffer: text), from: address)
+        case .error(let text): return Self.result(ofError: String(buffer: text), from: address)
         default: return .failed(.other, "an answer of another type than was asked for")
         }
     }
@@ -89,7 +89,7 @@ final class RESPDialect: Dialect {
     func takeMisrouted() -> Bool { false }
 
     /// The first word of an error says what it is.
-    static func verdict(ofError text: String, from address: Address) -> Verdict {
+    static func result(ofError text: String, from address: Address) -> WireResult {
         let words = text.split(separator: " ", maxSplits: 3)
         switch words.first {
         case "MOVED":

@@ -3,7 +3,7 @@ import KVCore
 import NIOCore
 
 /// The HTTP interface of `kv`.
-final class HTTPDialect: Dialect {
+final class HTTPAdapter: ProtocolAdapter {
     /// The node at the other end, where its id is known.
     private let id: String?
     private let starts: ScanStarts
@@ -30,8 +30,8 @@ final class HTTPDialect: Dialect {
         self.starts = starts
     }
 
-    func write(_ exchange: Exchange, to buffer: inout ByteBuffer) -> Int {
-        switch exchange {
+    func write(_ request: WireRequest, to buffer: inout ByteBuffer) -> Int {
+        switch request {
         case .get(let key): getTemplate.write(key: key, &values, to: &buffer)
         case .set(let key): putTemplate.write(key: key, &values, to: &buffer)
         case .scan(let at, let count):
@@ -53,7 +53,7 @@ final class HTTPDialect: Dialect {
         bytes = ByteBuffer()
     }
 
-    func next() throws -> Verdict? {
+    func next() throws -> WireResult? {
         guard let answer = try parser.next() else { return nil }
         if let id, !answer.node.isEmpty, answer.node != id { isMisrouted = true }
         switch answer.status {

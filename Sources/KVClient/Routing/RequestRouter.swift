@@ -3,7 +3,7 @@ import NIOCore
 import Synchronization
 
 /// Which node each request goes to. Shared by all tasks; what the lock guards is looked at briefly.
-final class Routes: Sendable {
+final class RequestRouter: Sendable {
     /// How many operations on keys go by the endpoints alone, before the map is asked for: who makes only a few does
     /// not pay for it.
     static let operationsBeforeMap = 4

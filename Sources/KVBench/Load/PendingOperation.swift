@@ -1,5 +1,5 @@
 /// An operation under way.
-struct Pending: Sendable {
+struct PendingOperation: Sendable {
     var operation: Operation
     /// From when its latency counts, in nanoseconds: when it was to begin.
     var start: UInt64
@@ -29,7 +29,7 @@ struct Pending: Sendable {
     }
 
     /// - Parameter random: chooses where a scan begins.
-    func exchange(_ random: @autoclosure () -> UInt64) -> Exchange {
+    func request(_ random: @autoclosure () -> UInt64) -> WireRequest {
         if operation.kind == .scan { return .scan(at: random(), count: operation.count) }
         return isChange ? .set(key: operation.key) : .get(key: operation.key)
     }

@@ -1,7 +1,7 @@
 import KVCore
 
 /// Which node is sent what.
-struct Routes: Sendable {
+struct SlotMap: Sendable {
     var nodes: [Address]
     /// The nodes' ids, where they are known.
     var ids: [Address: String] = [:]

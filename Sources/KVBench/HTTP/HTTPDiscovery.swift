@@ -2,7 +2,7 @@ import KVClient
 import KVCore
 
 /// What is to be known of an HTTP server before it is put under load.
-struct HTTPServer: Sendable {
+struct HTTPDiscovery: Sendable {
     let options: BenchOptions
     let client: KVClient
 
@@ -12,27 +12,27 @@ struct HTTPServer: Sendable {
     }
 
     /// Who leads what. Where the server has no `/v1/ring`, the endpoints take turns.
-    func routes() async throws -> Routes {
+    func slotMap() async throws -> SlotMap {
         do throws(KVClientError) {
             let ring = try await client.ring()
-            return Self.routes(ring, isRouted: options.isRouted, endpoints: options.endpoints)
+            return Self.slotMap(ring, isRouted: options.isRouted, endpoints: options.endpoints)
         } catch .unreachable(let reasons) {
             throw BenchError.unreachable(reasons)
         } catch {
-            return Routes(anyOf: options.endpoints)
+            return SlotMap(anyOf: options.endpoints)
         }
     }
 
-    static func routes(_ ring: RingStatus, isRouted: Bool, endpoints: [Address]) -> Routes {
+    static func slotMap(_ ring: RingStatus, isRouted: Bool, endpoints: [Address]) -> SlotMap {
         var addresses: [String: Address] = [:]
         for node in ring.nodes { addresses[node.id] = Address(redirection: node.client[...], from: endpoints[0]) }
         let ranges = ring.assignments.compactMap { assignment in
             assignment.leader.flatMap { addresses[$0] }.map { (assignment.firstSlot, assignment.lastSlot, $0) }
         }
-        guard isRouted, !ranges.isEmpty else { return Routes(anyOf: endpoints) }
-        var routes = Routes(ranges)
-        for (id, address) in addresses { routes.ids[address] = id }
-        return routes
+        guard isRouted, !ranges.isEmpty else { return SlotMap(anyOf: endpoints) }
+        var slotMap = SlotMap(ranges)
+        for (id, address) in addresses { slotMap.ids[address] = id }
+        return slotMap
     }
 
     /// Places from which scans may begin, percent-encoded: so many of the first, or all.

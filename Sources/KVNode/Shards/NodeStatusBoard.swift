@@ -3,7 +3,7 @@ import KVCore
 import Synchronization
 
 /// What the shards of a node tell of themselves now and then, for any thread to read.
-final class NodeStatus: Sendable {
+final class NodeStatusBoard: Sendable {
     private struct State {
         var usages: [PartitionUsage]
         var disks: [DiskHealth]

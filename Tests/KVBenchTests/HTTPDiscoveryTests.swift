@@ -5,13 +5,13 @@ import XCTest
 @testable import KVBench
 
 /// What the load generator asks of a server by HTTP before it begins.
-final class HTTPServerTests: XCTestCase {
+final class HTTPDiscoveryTests: XCTestCase {
     private func cursors(limit: Int, _ answer: @escaping @Sendable (String) -> FakeNode.Reply) async throws -> [String]
     {
         let node = try await FakeNode { answer($0.line) }
-        let server = HTTPServer(BenchOptions(endpoints: [node.address], timeout: .milliseconds(5000)))
-        let cursors = try await server.cursors(limit: limit)
-        await server.client.close()
+        let discovery = HTTPDiscovery(BenchOptions(endpoints: [node.address], timeout: .milliseconds(5000)))
+        let cursors = try await discovery.cursors(limit: limit)
+        await discovery.client.close()
         try await node.stop()
         return cursors.map { String(decoding: $0, as: UTF8.self) }
     }

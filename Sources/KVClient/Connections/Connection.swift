@@ -1,13 +1,13 @@
 import NIOCore
 
 /// One connection: HTTP/1.1 with pipelining, so requests are answered in the order in which they were sent.
-final class Lane: ChannelInboundHandler {
+final class Connection: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
     private enum State {
         case open
-        /// Takes no further calls; closes when nobody waits for an answer any more.
+        /// Takes no further requests; closes when nobody waits for an answer any more.
         case draining
         case closed
     }
@@ -17,10 +17,10 @@ final class Lane: ChannelInboundHandler {
     private var context: ChannelHandlerContext?
     private var state = State.open
     /// Sent and not answered, the oldest first. Those that have ended keep their place.
-    private var pending = CircularBuffer<Call>()
+    private var unanswered = CircularBuffer<PendingRequest>()
     private var outgoing = ByteBuffer()
     private var parser = AnswerParser()
-    /// Fires at the earliest deadline of what is pending, or before.
+    /// Fires at the earliest deadline of what is unanswered, or before.
     private var timer: Scheduled<Void>?
     private var timerDeadline = NIODeadline.distantFuture
     /// When it was opened or last answered.
@@ -35,7 +35,7 @@ final class Lane: ChannelInboundHandler {
     }
 
     /// Requests that are not answered yet.
-    var load: Int { pending.count }
+    var load: Int { unanswered.count }
 
     var isUsable: Bool { if case .open = state { context?.channel.isActive == true } else { false } }
 
@@ -43,12 +43,12 @@ final class Lane: ChannelInboundHandler {
 
     /// Writes it, to be sent by `flush`.
     /// - Returns: false where it has ended before it was sent.
-    func send(_ call: Call) -> Bool {
-        guard call.beginSending() else { return false }
-        let remaining = call.deadline - .now()
-        outgoing.write(call.request, host: host, remaining: remaining)
-        pending.append(call)
-        arm(call.deadline)
+    func send(_ pending: PendingRequest) -> Bool {
+        guard pending.beginSending() else { return false }
+        let remaining = pending.deadline - .now()
+        outgoing.write(pending.request, host: host, remaining: remaining)
+        unanswered.append(pending)
+        arm(pending.deadline)
         return true
     }
 
@@ -58,7 +58,7 @@ final class Lane: ChannelInboundHandler {
         if outgoing.capacity > Self.keptCapacity { outgoing = ByteBuffer() } else { outgoing.clear() }
     }
 
-    /// Takes no further calls, and closes when none is waited for.
+    /// Takes no further requests, and closes when none is waited for.
     func drain() {
         guard case .open = state else { return }
         state = .draining
@@ -67,7 +67,7 @@ final class Lane: ChannelInboundHandler {
     }
 
     private func closeIfDrained() {
-        if case .draining = state, pending.allSatisfy(\.isOver) { close("the connection was closed") }
+        if case .draining = state, unanswered.allSatisfy(\.isOver) { close("the connection was closed") }
     }
 
     func close(_ reason: String) {
@@ -75,13 +75,13 @@ final class Lane: ChannelInboundHandler {
         context?.close(promise: nil)
     }
 
-    /// - Parameter isTaken: whether the node may have taken what is pending.
+    /// - Parameter isTaken: whether the node may have taken what is unanswered.
     private func fail(_ reason: String, isTaken: Bool = true) {
         if case .closed = state { return }
         state = .closed
         timer?.cancel()
         timer = nil
-        while let call = pending.popFirst() { call.end(isTaken ? .lost(reason) : .notSent(reason)) }
+        while let pending = unanswered.popFirst() { pending.end(isTaken ? .lost(reason) : .notSent(reason)) }
         connections.closed(self)
     }
 
@@ -102,12 +102,12 @@ final class Lane: ChannelInboundHandler {
         let now = NIODeadline.now()
         var next: NIODeadline?
         var isLate = false
-        for call in pending {
-            if call.deadline <= now {
-                call.end(.lost("no answer in time"))
+        for pending in unanswered {
+            if pending.deadline <= now {
+                pending.end(.lost("no answer in time"))
                 isLate = true
             } else {
-                next = min(call.deadline, next ?? .distantFuture)
+                next = min(pending.deadline, next ?? .distantFuture)
             }
         }
         if let next { arm(next) }
@@ -124,13 +124,13 @@ final class Lane: ChannelInboundHandler {
             parser.append(unwrapInboundIn(data))
             while let answer = try parser.next() { take(answer) }
         } catch {
-            close(reason(error))
+            close(failureReason(error))
         }
     }
 
     private func take(_ message: AnswerMessage) {
-        guard let call = pending.popFirst() else { return close("it answered what it was not asked") }
-        call.end(.answer(Answer(endpoint: connections.address, message)))
+        guard let pending = unanswered.popFirst() else { return close("it answered what it was not asked") }
+        pending.end(.answer(Answer(endpoint: connections.address, message)))
         if message.isLast {
             // What was sent behind it is not carried out: RFC 9112, 9.6.
             fail("the node closed the connection", isTaken: false)
@@ -148,7 +148,7 @@ final class Lane: ChannelInboundHandler {
         context.fireChannelInactive()
     }
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) { close(reason(error)) }
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { close(failureReason(error)) }
 
     func handlerRemoved(context: ChannelHandlerContext) {
         fail("the connection was closed before the answer")

@@ -2,7 +2,7 @@ import KVCore
 import NIOCore
 
 /// One request.
-enum Exchange: Hashable, Sendable {
+enum WireRequest: Hashable, Sendable {
     case get(key: Int)
     case set(key: Int)
     /// - Parameter at: chooses one of the places from which scans may begin.
@@ -10,7 +10,7 @@ enum Exchange: Hashable, Sendable {
 }
 
 /// What an answer says.
-enum Verdict: Hashable, Sendable {
+enum WireResult: Hashable, Sendable {
     case done
     /// Done, and there is no such key.
     case missing
@@ -18,23 +18,23 @@ enum Verdict: Hashable, Sendable {
     /// Nothing was done here; the key is led there.
     case moved(Address)
     /// Not the answer of a request, or not of interest.
-    case aside
+    case unrelated
 }
 
 /// A protocol as the generator speaks it on one connection.
 ///
 /// A class, so that what drives it need not be generic: the runtime would look its types up for each operation.
-protocol Dialect: AnyObject {
+protocol ProtocolAdapter: AnyObject {
     /// Appends a request.
     /// - Returns: how many answers will come for it.
-    func write(_ exchange: Exchange, to buffer: inout ByteBuffer) -> Int
+    func write(_ request: WireRequest, to buffer: inout ByteBuffer) -> Int
 
     /// Takes bytes that have arrived.
     func feed(_ bytes: inout ByteBuffer)
 
     /// The next answer; nil until it has arrived whole.
     /// - Throws: what follows cannot be understood.
-    func next() throws -> Verdict?
+    func next() throws -> WireResult?
 
     /// Another node than this connection's seems to lead what it was asked; cleared by asking.
     func takeMisrouted() -> Bool

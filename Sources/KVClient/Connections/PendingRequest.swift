@@ -6,7 +6,7 @@ import Synchronization
 /// Whoever ends it first decides: its answer, a deadline, a lost connection, or the cancellation of the task that
 /// waits. One that has ended after it was sent keeps its place in its connection's queue, for its answer must not be
 /// taken for that of the next.
-final class Call: Sendable {
+final class PendingRequest: Sendable {
     enum Result: Sendable {
         case answer(Answer)
         /// The node has carried out nothing of it.
@@ -41,7 +41,7 @@ final class Call: Sendable {
     }
 
     /// What comes of it once `submit` has been called. Cancelling the task ends the wait at once.
-    func result(submit: (Call) -> Void) async -> Result {
+    func result(submit: (PendingRequest) -> Void) async -> Result {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let early = state.withLock { state in

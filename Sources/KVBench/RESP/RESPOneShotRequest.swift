@@ -1,11 +1,11 @@
-import Glibc
+import KVClient
 import KVCore
 import KVWire
 import NIOCore
 import NIOPosix
 
 /// Asks a server something by Redis's protocol, on a connection of its own: for what happens seldom.
-enum RESPInquiry {
+enum RESPOneShotRequest {
     /// - Throws: `BenchError.unreachable`
     static func ask(_ address: Address, _ request: ByteBuffer, timeout: Nanoseconds) async throws
         -> RESPReplyReader.Reply
@@ -18,7 +18,7 @@ enum RESPInquiry {
                 .connectTimeout(limit)
                 .channelInitializer { channel in
                     channel.eventLoop.makeCompletedFuture {
-                        try channel.pipeline.syncOperations.addHandler(RESPInquiryHandler(promise))
+                        try channel.pipeline.syncOperations.addHandler(RESPOneShotHandler(promise))
                     }
                 }
                 .connect(host: address.host, port: address.port).get()
@@ -31,24 +31,12 @@ enum RESPInquiry {
             return try await promise.futureResult.get()
         } catch {
             promise.fail(error)
-            throw BenchError.unreachable("\(address): \(reason(of: error))")
+            throw BenchError.unreachable("\(address): \(failureReason(error))")
         }
     }
 }
 
-/// What to say of an error of a connection.
-func reason(of error: any Error) -> String {
-    switch error {
-    case let error as NIOConnectionError:
-        if let first = error.connectionErrors.first { return reason(of: first.error) }
-        return "host not found"
-    case let error as IOError: return String(cString: strerror(error.errnoCode))
-    case ChannelError.connectTimeout: return "no connection in time"
-    default: return "\(error)"
-    }
-}
-
-private final class RESPInquiryHandler: ChannelInboundHandler {
+private final class RESPOneShotHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
     private var reader = RESPReplyReader()

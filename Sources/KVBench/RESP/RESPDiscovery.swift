@@ -3,21 +3,21 @@ import KVWire
 import NIOCore
 
 /// What is to be known of a server that speaks Redis's protocol before it is put under load.
-struct RESPServer: Sendable {
+struct RESPDiscovery: Sendable {
     let options: BenchOptions
 
     /// Who leads what. One that is no cluster is sent everything: the first endpoint that answers, as others may be
     /// replicas of it.
-    func routes() async throws -> Routes {
-        guard options.isRouted else { return Routes(anyOf: options.endpoints) }
+    func slotMap() async throws -> SlotMap {
+        guard options.isRouted else { return SlotMap(anyOf: options.endpoints) }
         var failures: [String] = []
         for endpoint in options.endpoints {
             do {
                 let reply = try await ask(endpoint, "CLUSTER", "SLOTS")
                 if case .array(let entries) = reply, !entries.isEmpty {
-                    return Routes(entries.compactMap { Self.range($0, from: endpoint) })
+                    return SlotMap(entries.compactMap { Self.range($0, from: endpoint) })
                 }
-                return Routes(anyOf: [endpoint])
+                return SlotMap(anyOf: [endpoint])
             } catch {
                 failures.append("\(error)")
             }
@@ -40,7 +40,7 @@ struct RESPServer: Sendable {
 
     /// Places from which scans may begin: so many of the first, or all.
     func cursors(limit: Int) async throws -> [[UInt8]] {
-        guard let endpoint = try await routes().nodes.first else { return [] }
+        guard let endpoint = try await slotMap().nodes.first else { return [] }
         var cursors = [[UInt8(ascii: "0")]]
         while cursors.count < limit {
             let reply = try await ask(
@@ -56,6 +56,6 @@ struct RESPServer: Sendable {
     private func ask(_ endpoint: Address, _ words: String...) async throws -> RESPReplyReader.Reply {
         var request = ByteBuffer()
         RESPRequestWriter.write(words.map { Array($0.utf8) }, to: &request)
-        return try await RESPInquiry.ask(endpoint, request, timeout: options.timeout)
+        return try await RESPOneShotRequest.ask(endpoint, request, timeout: options.timeout)
     }
 }
