@@ -61,14 +61,20 @@ simulate: deps
 	for loss in one all; do .build/release/simulate --seeds $$(($(SEEDS) / 10 + 1)) --power $$loss || exit 1; done
 	.build/release/simulate --seeds $$(($(SEEDS) / 10 + 1)) --cramped
 
-## kv beside Redis, etcd and a bare NIOHTTP1; ten minutes, best on a machine that does nothing else: make bench
-## ROWS=get-etcd
+## What kv does on this machine, best one that does nothing else. By default its speed beside Redis, etcd and a bare
+## NIOHTTP1, held against Benchmarks/thresholds.json: ten minutes. Or another suite of Benchmarks/run, with its options:
+## make bench BENCH="speed --check get-etcd"; make bench BENCH="failure --rounds 3"; make bench BENCH=--help
+BENCH ?= speed --check
+
 bench: build
-	$(SWIFT) build $(RELEASE) --product barehttp
-	SWIFT="$(SWIFT)" Benchmarks/run $(ROWS)
+	$(if $(filter speed,$(BENCH)),SWIFT="$(SWIFT)" .ci/deps python3 redis-server etcd-server wrk)
+	$(if $(filter speed,$(BENCH)),$(SWIFT) build $(RELEASE) --package-path Benchmarks --product barehttp)
+	$(if $(filter scale,$(BENCH)),SWIFT="$(SWIFT)" .ci/deps python3 redis-server)
+	$(if $(filter store,$(BENCH)),$(SWIFT) build $(RELEASE) --product storebench)
+	Benchmarks/run $(BENCH)
 
 format:
-	$(SWIFT) format -i -r Package.swift Sources Tests examples
+	$(SWIFT) format -i -r Package.swift Sources Tests examples $(addprefix Benchmarks/,Package.swift BareHTTP StoreBench)
 
 ## What no compiler sees: form, layers, sizes, dead code, links, scripts
 lint:
@@ -78,6 +84,7 @@ lint:
 ## Leaves the data of `make run` (kv-data) alone
 clean:
 	$(SWIFT) package clean
+	$(SWIFT) package --package-path Benchmarks clean
 
 deps:
 	@SWIFT="$(SWIFT)" .ci/deps

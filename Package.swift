@@ -128,20 +128,12 @@ let package = Package(
             path: "Tests/Simulate",
             swiftSettings: settings
         ),
+        // What else is measured has a package of its own, Benchmarks/Package.swift. This is here because it measures
+        // the store from the inside, by declarations that have `package` access.
         .executableTarget(
             name: "storebench",
             dependencies: ["KVCore", "KVStorage"],
             path: "Benchmarks/StoreBench",
-            swiftSettings: settings
-        ),
-        .executableTarget(
-            name: "barehttp",
-            dependencies: [
-                .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOPosix", package: "swift-nio"),
-                .product(name: "NIOHTTP1", package: "swift-nio"),
-            ],
-            path: "Benchmarks/BareHTTP",
             swiftSettings: settings
         ),
         .testTarget(name: "KVCoreTests", dependencies: ["KVCore"], swiftSettings: settings),

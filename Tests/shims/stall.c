@@ -1,5 +1,5 @@
 // Loaded before the C library: syncs hang for as long as the file that KV_TEST_STALL names is there.
-// StalledDiskTests and Benchmarks/memory use it.
+// StalledDiskTests and Benchmarks/run memory use it.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdlib.h>
