@@ -119,7 +119,8 @@ extension Request {
     ) {
         self.init(
             command, key: key, hash: hash, partition: partition, consistency: options.consistency,
-            timeout: options.timeout, redirects: options.redirects, allowance: allowance, caller: caller, token: token)
+            limit: .within(options.timeout), redirects: options.redirects, allowance: allowance, caller: caller,
+            token: token)
     }
 
     /// Of a request that doors or nodes have made.

@@ -14,6 +14,7 @@ extension Replica {
     /// Answers a request that asks what this copy holds by abstaining.
     /// - Returns: false where this copy may be told of.
     func abstains(from header: PartitionHeader, asked node: NodeNumber) -> Bool {
+        // Invariant 14: who may have forgotten does not vote.
         guard isIncomplete, toldBallot != header.ballot else { return false }
         context.decide(.abstain)
         if context.relays(node) { answerWhenDurable(node, .replica(header, .abstain)) }
@@ -74,7 +75,7 @@ extension Replica {
     }
 
     func receiveCompleted(_ header: PartitionHeader, from node: NodeNumber) {
-        guard let leader, header.ballot == leader.ballot, let index = quorum.index(of: node) else { return }
+        guard let (leader, index) = leader(answered: header, by: node) else { return }
         leader.progress[index].noteComplete()
     }
 }

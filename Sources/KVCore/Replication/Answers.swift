@@ -73,8 +73,7 @@ extension Replica {
     }
 
     func receiveConfirmed(_ header: PartitionHeader, round: UInt64, from node: NodeNumber) {
-        guard let leader, header.ballot == leader.ballot, let index = quorum.index(of: node),
-            leader.confirmations.confirm(round, by: index)
+        guard let (leader, index) = leader(answered: header, by: node), leader.confirmations.confirm(round, by: index)
         else { return }
         answerWhatMayBe(leader)
         if leader.transfer != nil { context.markDirty(self) }
@@ -86,7 +85,9 @@ extension Replica {
         var lapsed: [Request] = []
         leader.answers.drop { answer in
             guard let outcome = answer.outcome else { return false }
+            // Invariant 8: reads are fresh.
             guard answer.round != 0 && answer.round <= confirmed || context.breaks(.confirmReads) else { return false }
+            // Invariant 6: only the chosen is shown.
             guard isChosen(answer, leader) || context.breaks(.answerOnlyChosen) else {
                 context.decide(.showChosen)
                 return false
@@ -110,6 +111,7 @@ extension Replica {
     }
 
     func loadedAnswer(_ ballot: Ballot, id: UInt64, _ value: LoadedValue) {
+        // Late: the leader that asked for it is no more.
         guard let leader, leader.ballot == ballot else { return }
         let isWanted: Bool
         switch value {

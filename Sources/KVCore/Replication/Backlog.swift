@@ -30,13 +30,14 @@ extension Replica {
     }
 
     func loadedToEvaluate(_ ballot: Ballot, _ key: Key, id: UInt64, _ value: LoadedValue) {
+        // Late: of an earlier leadership, or what waited has been withdrawn.
         guard let leader, leader.ballot == ballot, leader.backlogs[key]?.load == id else { return }
         switch value {
         case .record(let record): advanceBacklog(key, loaded: record, leader)
         case .gone: advanceBacklog(key, loaded: nil, leader)
         case .damaged:
-            guard var backlog = leader.backlogs.removeValue(forKey: key) else { return }
-            holdUnreadable(backlog.requests.takeAll(), leader)
+            var backlog = leader.backlogs.removeValue(forKey: key)
+            holdUnreadable(backlog?.requests.takeAll() ?? [], leader)
         }
     }
 
@@ -54,9 +55,11 @@ extension Replica {
         leader.backlogs = [:]
     }
 
-    /// Judges what has waited, as far as that can be done now. `loaded` may have been replaced meanwhile.
+    /// Evaluates what has waited, as far as that can be done now. `loaded` may have been replaced meanwhile.
     private func advanceBacklog(_ key: Key, loaded: Record?, _ leader: Leader) {
-        guard var backlog = leader.backlogs.removeValue(forKey: key) else { return }
+        guard var backlog = leader.backlogs.removeValue(forKey: key) else {
+            return assertionFailure("what goes on has waited")
+        }
         guard leader.transfer == nil, majorityIsUp else {
             leader.held.append(backlog.requests.takeAll(), as: .held)
             return context.markDirty(self)

@@ -133,6 +133,7 @@ extension Replica {
     func receivePreVoteResult(_ header: PartitionHeader, granted: Bool, promised: Ballot, from node: NodeNumber) {
         highestSeen = max(highestSeen, promised)
         if !granted { receiveDeclined(header, from: node) }
+        // Late: it does not ask any more, or for another ballot.
         guard let candidate, candidate.phase == .preVoting, candidate.ballot == header.ballot,
             let index = quorum.index(of: node)
         else { return }
@@ -167,14 +168,18 @@ extension Replica {
     func prepare(_ unfinished: Unfinished) {
         let ballot = nextBallot()
         let candidate = Candidate(phase: .preparing, ballot: ballot ?? promise, unfinished: unfinished, now: now)
+        assert(leader == nil, "a leader gives up what it has before it prepares anew")
         self.candidate = candidate
         guard ballot != nil else { return abandonCandidacy(hint: nil) }
+        // Invariant 2: a ballot is of one process of one node.
+        assert(candidate.ballot.node == context.me && candidate.ballot > promise, "a ballot is prepared once")
         // Its own promise first, and durable before anybody hears of the ballot: so no ballot is ever used twice.
         raisePromise(to: candidate.ballot)
         whenDurable(.promised(partition, candidate.ballot))
     }
 
     func ownPromiseIsDurable(_ ballot: Ballot) {
+        // Late: another ballot has been promised since.
         guard let candidate, candidate.ballot == ballot else { return }
         if isIncomplete { candidate.abstainers.insert(ownIndex) } else { candidate.supporters.insert(ownIndex) }
         sendPrepares(candidate)
@@ -189,6 +194,7 @@ extension Replica {
     }
 
     func receivePromise(_ header: PartitionHeader, root: Candidate.Root, from node: NodeNumber) {
+        // Late: of an earlier ballot, or it has been elected.
         guard let candidate, candidate.phase == .preparing, candidate.ballot == header.ballot,
             let index = quorum.index(of: node)
         else { return }

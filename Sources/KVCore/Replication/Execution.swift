@@ -31,20 +31,19 @@ extension Replica {
         leaderHint = nil
         vacantSince = nil
         context.effects.append(.notice(.elected(partition, leader.ballot, settled: isSettled)))
-        sendHeartbeat()
+        sendHeartbeat(leader)
         context.newlyLed.append(partition)
         for index in quorum.members.indices where candidate.abstainers.contains(index) && index != ownIndex {
             noteAbstention(of: index, leader)
         }
-        if !isSettled { beginSettling() }
+        if !isSettled { beginSettling(leader) }
         repropose(candidate.unfinished.proposals, leader)
         for request in candidate.unfinished.requests.takeAll() { submit(request) }
         if quorum.isJoint { repair(leader) }
     }
 
     /// Tells the replicas at once, rather than with the next summary.
-    private func sendHeartbeat() {
-        guard let leader else { return }
+    private func sendHeartbeat(_ leader: Leader) {
         for member in quorum.members where member != context.me {
             context.send(
                 member,
@@ -71,8 +70,7 @@ extension Replica {
         for key in leader.backlogs.keys.sorted() {
             unfinished.requests.append(leader.backlogs[key]?.requests.takeAll() ?? [], as: .electing)
         }
-        for key in leader.recoveries.keys.sorted() {
-            guard var recovery = leader.recoveries.removeValue(forKey: key) else { continue }
+        for var recovery in leader.takeRecoveries() {
             unfinished.requests.append(recovery.requests.takeAll(), as: .electing)
             unfinished.proposals += recovery.carried
         }
@@ -116,8 +114,7 @@ extension Replica {
             for request in leader.backlogs[key]?.requests.takeAll() ?? [] { context.turnAway(request, hint: hint) }
         }
         for request in leader.held.takeAll() { context.turnAway(request, hint: hint) }
-        for key in leader.recoveries.keys.sorted() {
-            guard var recovery = leader.recoveries.removeValue(forKey: key) else { continue }
+        for var recovery in leader.takeRecoveries() {
             for request in recovery.requests.takeAll() { context.turnAway(request, hint: hint) }
             for case let request? in recovery.carried.map(\.request) {
                 context.finish(request, .unknown(.leaderLost))
@@ -255,7 +252,7 @@ extension Replica {
         return areAll
     }
 
-    /// Judges a request on its key's latest record, unless that must be recovered first; returns what it must wait
+    /// Evaluates a request on its key's latest record, unless that must be recovered first; returns what it must wait
     /// for. `loaded` is a record of the key, read from disk some time ago.
     func evaluate(_ request: Request, loaded: Record?, keyIsKnown: Bool, _ leader: Leader) -> Obstacle? {
         let base = leader.log.inFlight(request.key) ?? 0

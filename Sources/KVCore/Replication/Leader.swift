@@ -53,6 +53,12 @@ final class Leader {
         purge = PurgeSchedule(now: now, options: options)
     }
 
+    /// Takes out what is being recovered, in the order of its keys.
+    func takeRecoveries() -> [Recovery] {
+        defer { recoveries = [:] }
+        return recoveries.sorted { $0.key < $1.key }.map(\.value)
+    }
+
     /// Nothing of this leader's is under way, so that another may take over and no request is cut off.
     var isAtRest: Bool {
         log.isAtRest && answers.isEmpty && recoveries.isEmpty && backlogs.isEmpty

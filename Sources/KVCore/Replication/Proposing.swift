@@ -8,6 +8,8 @@ extension Replica {
         _ key: Key, _ draft: Draft, for request: Request? = nil, over ground: Expiry = .never, _ leader: Leader
     ) {
         let proposal = leader.log.append(key, draft, under: leader.ballot, for: request, over: ground, at: now)
+        // Invariant 9: at most once.
+        assert(request?.stage != .proposed, "a change is proposed once")
         request?.stage = .proposed
         context.proposedBytes += proposal.bytes
         if !leader.unreadable.isEmpty { leader.unreadable.remove(key) }
@@ -18,6 +20,9 @@ extension Replica {
     /// Ends a tick: the changes made in it go out, those to one key as one record, and one confirmation for all its
     /// reads.
     func flush() {
+        assert(leader == nil || candidate == nil, "a replica leads or stands for election")
+        assert(leader.map { $0.ballot == promise } ?? true, "a leader goes by its own promise")
+        // It has given up the lead in this tick.
         guard let leader else { return }
         leader.log.forEachUnsent { proposal in
             proposal.noteSent(at: now)
@@ -35,7 +40,7 @@ extension Replica {
     }
 
     func receiveAccepted(_ header: PartitionHeader, version: Version, from node: NodeNumber) {
-        guard let leader, header.ballot == leader.ballot, let index = quorum.index(of: node) else { return }
+        guard let (leader, index) = leader(answered: header, by: node) else { return }
         if version.ballot == leader.ballot {
             accepted(version.sequence, by: index, leader)
         }
@@ -44,18 +49,21 @@ extension Replica {
     }
 
     func ownAcceptIsDurable(_ ballot: Ballot, sequence: UInt64) {
+        // Late: it was proposed by an earlier leadership.
         guard let leader, leader.ballot == ballot else { return }
         accepted(sequence, by: ownIndex, leader)
         if leader.transfer != nil { context.markDirty(self) }
     }
 
     private func accepted(_ sequence: UInt64, by replica: Int, _ leader: Leader) {
+        // Nobody waits for the answers to one that has been retired.
         guard let proposal = leader.log[sequence] else { return }
         proposal.accept(by: replica)
         leaveWindow(proposal, replica)
         if leader.progress[replica].firstSkipped != .max { context.markDirty(self) }
         if !proposal.isChosen {
-            // Its own copy counts among them always, so that a settled leader's copy holds all that is chosen.
+            // Invariant 5: its own copy counts among them always, so that a settled leader's copy holds all that is
+            // chosen.
             let isChosen = quorum.isMet(by: proposal.accepted) && proposal.accepted.contains(ownIndex)
             guard isChosen || context.breaks(.majorityAcknowledges) else {
                 return context.decide(.awaitMajority)

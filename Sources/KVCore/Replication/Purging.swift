@@ -37,6 +37,8 @@ struct PurgeSchedule {
 
 extension Replica {
     /// Everything up to `floor` was at every replica once, by the word of the leader that chose it.
+    ///
+    /// Invariant 12: what is purged is nowhere.
     func raiseFloor(to floor: Version) {
         guard floor > context.store.purgeFloor(partition) else { return }
         context.store.setPurgeFloor(partition, floor)
@@ -85,7 +87,7 @@ extension Replica {
     /// could not be re-proposed.
     private func renew() {
         flush()
-        guard let unfinished = endLeadership() else { return }
+        guard let unfinished = endLeadership() else { return assertionFailure("a leader leads on") }
         prepare(unfinished)
     }
 

@@ -82,8 +82,8 @@ extension Replica {
     }
 
     func receiveReadResult(_ header: PartitionHeader, id: UInt64, record: Record?, key: Key, from node: NodeNumber) {
-        guard let leader, header.ballot == leader.ballot, let index = quorum.index(of: node),
-            var recovery = leader.recoveries[key], recovery.id == id, !recovery.answered.contains(index)
+        guard let (leader, index) = leader(answered: header, by: node), var recovery = leader.recoveries[key],
+            recovery.id == id, !recovery.answered.contains(index)
         else { return }
         recovery.answered.insert(index)
         recovery.records[index] = record
@@ -94,6 +94,8 @@ extension Replica {
     /// A majority has told what it holds: the highest version is the latest that can have been chosen. Where this
     /// leader and a majority with it hold just that, it is chosen; where not, it is proposed again, under this ballot.
     private func resolve(_ key: Key, _ recovery: Recovery, _ leader: Leader) {
+        // Invariant 4: a record that is chosen is on a majority, and one that has been heard shares a replica with it.
+        assert(prove(recovery.answered, strictly: false), "a key is resolved once a majority has told of it")
         let own = context.store.head(partition, key)
         guard !leader.log.isInFlight(key), own?.version.ballot != leader.ballot else {
             return finishRecovery(key, leader)
@@ -133,6 +135,7 @@ extension Replica {
     }
 
     func loadedToPropose(_ ballot: Ballot, _ key: Key, _ value: LoadedValue) {
+        // Late: of an earlier leadership, or the key has been changed meanwhile.
         guard let leader, leader.ballot == ballot, leader.recoveries[key]?.isLoading == true else { return }
         let isSuperseded = leader.log.isInFlight(key) || context.store.head(partition, key)?.version.ballot == ballot
         // (A settled leader's copy is the truth, and no answer may take its place: it tries again when it can be read.)
@@ -148,7 +151,9 @@ extension Replica {
     /// said of the key, and nothing proposed, until the value has been had from another replica: here, as this copy is
     /// repaired, or among the answers, which are asked for once more.
     private func restartRecovery(_ key: Key, _ leader: Leader) {
-        guard let recovery = leader.recoveries[key] else { return }
+        guard let recovery = leader.recoveries[key] else {
+            return assertionFailure("what is tried again has been under way")
+        }
         leader.lastRecoveryID += 1
         leader.recoveries[key] = Recovery(
             id: leader.lastRecoveryID, sent: now, answered: ReplicaMask(ownIndex), requests: recovery.requests,
@@ -189,7 +194,9 @@ extension Replica {
     }
 
     func finishRecovery(_ key: Key, _ leader: Leader) {
-        guard var recovery = leader.recoveries.removeValue(forKey: key) else { return }
+        guard var recovery = leader.recoveries.removeValue(forKey: key) else {
+            return assertionFailure("a recovery ends once")
+        }
         // Those that have come to an end are no longer among them.
         loseTrack(of: recovery.carried)
         for request in recovery.requests.takeAll() { execute(request, leader, keyIsKnown: true) }

@@ -61,7 +61,7 @@ extension Replica {
     func receiveLeavesResult(
         _ header: PartitionHeader, floor: Version, leaves: [Digest], contents: [UInt64], from node: NodeNumber
     ) {
-        guard let leader, header.ballot == leader.ballot, let index = quorum.index(of: node) else { return }
+        guard let (leader, index) = leader(answered: header, by: node) else { return }
         raiseFloor(to: floor)
         // Of another floor than this copy's they do not compare; they are asked for again.
         guard floor == context.store.purgeFloor(partition) else { return context.decide(.levelFloors) }
@@ -90,7 +90,7 @@ extension Replica {
     }
 
     func receiveEntriesResult(_ header: PartitionHeader, leaf: Int, entries: [KeyVersion], from node: NodeNumber) {
-        guard let leader, header.ballot == leader.ballot, let index = quorum.index(of: node) else { return }
+        guard let (leader, index) = leader(answered: header, by: node) else { return }
         guard leader.isSettled else { return settleWithEntries(entries, leaf: leaf, of: index, leader) }
         guard leader.progress[index].comparison?.leaves?.first == leaf else { return }
         var theirs: [Key: KeyVersion] = [:]
@@ -167,7 +167,7 @@ extension Replica {
             context.repairing[peer, default: 0] + context.repairLoads[peer, default: 0] < context.options.repairBytes
         {
             guard !isMoving || context.mayMove else { return throttle() }
-            guard let key = leader.progress[index].nextMissed() else { return }
+            guard let key = leader.progress[index].nextMissed() else { return assertionFailure("it has missed one") }
             guard !leader.log.isInFlight(key) else { continue }
             switch context.store.readLater(partition, key) {
             case .absent: continue
@@ -207,6 +207,7 @@ extension Replica {
     }
 
     func loadedToRepair(_ ballot: Ballot, to node: NodeNumber, _ key: Key, _ value: LoadedValue) {
+        // Late: the leader that asked for it is no more.
         guard let leader, leader.ballot == ballot, let index = quorum.index(of: node) else { return }
         leader.progress[index].endLoading()
         // A key in flight goes to every replica anyway, and this record may not be the latest chosen.

@@ -85,7 +85,8 @@ final class Replica {
         if context.store.membership(partition) != 0 { context.decide(.wipeLapsed) }
         context.store.wipe(partition, membership: since)
         appendedState()
-        // Under this membership it has acknowledged nothing.
+        // Invariant 13: a copy is of one membership. Under this one it has acknowledged nothing.
+        assert(context.store.membership(partition) == since, "what is wiped is of the new membership")
         becomeComplete()
     }
 
@@ -95,7 +96,11 @@ final class Replica {
     /// - Parameter assignment: one that this node belongs to.
     func reconfigure(_ assignment: Assignment) {
         let quorum = Quorum(assignment)
-        guard let ownIndex = quorum.index(of: context.me) else { return }
+        guard let ownIndex = quorum.index(of: context.me) else {
+            return assertionFailure("a replica goes by assignments that its node belongs to")
+        }
+        // Invariant 10: it never falls back from a configuration.
+        assert(assignment.changed >= changed, "a replica goes by newer assignments only")
         let unfinished = endLeadership()
         self.quorum = quorum
         self.ownIndex = ownIndex
@@ -118,6 +123,7 @@ final class Replica {
 
     /// Whether a request may be acted on: it comes from a replica of this partition, under its present configuration.
     func admits(_ header: PartitionHeader, from node: NodeNumber) -> Bool {
+        // Invariant 10: one configuration at a time.
         guard header.epoch == changed || context.breaks(.compareEpochs) else {
             context.decide(.compareEpochs)
             // (A later configuration than this node's does not get here: the shard has it wait.)
@@ -127,8 +133,19 @@ final class Replica {
         return header.ballot.node == node && quorum.index(of: node) != nil
     }
 
+    /// Finds what an answer is for.
+    ///
+    /// - Returns: the leader and the answering replica's index; nil for a late answer, to an earlier leadership or
+    ///   configuration.
+    func leader(answered header: PartitionHeader, by node: NodeNumber) -> (Leader, Int)? {
+        guard let leader, leader.ballot == header.ballot, let index = quorum.index(of: node) else { return nil }
+        return (leader, index)
+    }
+
     /// Promises `ballot`, which must be higher than the promise held, and gives up whatever rested on a lower one.
     func raisePromise(to ballot: Ballot) {
+        // Invariant 1: promises hold. What tells of this one waits until it is synced (`answerWhenDurable`).
+        assert(ballot > promise, "a promise is only ever raised")
         promise = ballot
         highestSeen = max(highestSeen, ballot)
         context.store.setPromise(partition, ballot)
@@ -170,6 +187,8 @@ final class Replica {
     func whenDurable(_ action: DeferredAction) { context.after(lastAppend, synced: lastState, action) }
 
     /// Answers once all that this partition's copy holds is durable.
+    ///
+    /// Invariant 7: only what is durable is told.
     func answerWhenDurable(_ node: NodeNumber, _ message: PeerMessage) {
         if isDurable { context.send(node, message) } else { whenDurable(.send(node, message)) }
     }
@@ -177,12 +196,14 @@ final class Replica {
     /// False, with a rejection sent, when a higher ballot has been promised. A higher ballot than the promise raises
     /// it: its owner has been promised by a majority already.
     func obeys(_ header: PartitionHeader, from node: NodeNumber) -> Bool {
+        // Invariant 1: a replica never acts for a ballot below its promise.
         guard header.ballot >= promise else {
             context.decide(.keepPromise)
             context.send(node, .replica(self.header(promise), .reject))
             return false
         }
         if header.ballot > promise { raisePromise(to: header.ballot) }
+        assert(promise == header.ballot, "whom it obeys has its promise")
         sawLeader(node)
         return true
     }
@@ -210,6 +231,7 @@ extension Replica {
         else { return }
         let hash = KeyHash(key)
         let held = context.store.head(partition, key, hash)?.version ?? .zero
+        // Invariant 3: versions only grow.
         if record.version > held {
             // A replica whose disk is full, or does not keep up, stays silent: it is repaired when there is room.
             guard record.value == nil || context.store.acceptsCopies else { return }

@@ -24,8 +24,7 @@ final class Settling {
 }
 
 extension Replica {
-    func beginSettling() {
-        guard let leader else { return }
+    func beginSettling(_ leader: Leader) {
         if mayHaveBeenReady { context.decide(.proveStrictly) }
         leader.settling = Settling(sent: now, isStrict: mayHaveBeenReady)
         sendLeavesRequests(leader)
@@ -39,6 +38,7 @@ extension Replica {
     }
 
     private func sendEntriesRequests(_ leader: Leader) {
+        // No leaf is being compared while the keys of the last one are recovered.
         guard let settling = leader.settling, let leaf = settling.leaf else { return }
         for (index, member) in quorum.members.enumerated() where index != ownIndex && settling.entries[index] == nil {
             context.send(member, .replica(header(leader.ballot), .entries(leaf: UInt16(leaf))))
@@ -126,9 +126,11 @@ extension Replica {
     }
 
     private func finishSettling(_ leader: Leader) {
+        assert(!leader.isSettled, "a leader settles once")
         // The mark may have come to light only now.
-        guard mayHaveBeenReady == leader.settling?.isStrict else { return beginSettling() }
+        guard mayHaveBeenReady == leader.settling?.isStrict else { return beginSettling(leader) }
         leader.settling = nil
+        // Invariant 5: from now on its copy is the truth.
         leader.isSettled = true
         becomeComplete()
         context.effects.append(.notice(.settled(partition)))

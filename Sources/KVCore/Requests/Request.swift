@@ -99,45 +99,34 @@ package final class Request: @unchecked Sendable {
     /// otherwise.
     package var needs = 0
 
-    /// - Parameter deadline: on the clock of the shard that it will be submitted to.
-    package init(
-        _ command: Command, key: Key, partition: PartitionID, consistency: Consistency = .linearizable,
-        deadline: Instant, origin: Origin = .client, caller: AnyObject? = nil, token: UInt64 = 0
-    ) {
-        self.key = key
-        hash = KeyHash(key)
-        self.partition = partition
-        self.command = command
-        self.consistency = consistency
-        self.origin = origin
-        self.deadline = deadline
-        timeout = .zero
-        self.caller = caller
-        self.token = token
-        redirects = false
-        allowance = .max
+    /// How long a request may take.
+    package enum TimeLimit: Sendable {
+        /// On the clock of the shard that it will be submitted to.
+        case until(Instant)
+        /// From the submission on.
+        case within(Nanoseconds)
     }
 
-    /// - Parameters:
-    ///   - hash: the key's, where it is known.
-    ///   - timeout: counts from the submission.
+    /// - Parameter hash: the key's, where it is known.
     package init(
-        _ command: Command, key: Key, hash: KeyHash?, partition: PartitionID, consistency: Consistency,
-        timeout: Nanoseconds,
-        redirects: Bool, allowance: Int, caller: AnyObject, token: UInt64
+        _ command: Command, key: Key, hash: KeyHash? = nil, partition: PartitionID,
+        consistency: Consistency = .linearizable, limit: TimeLimit, origin: Origin = .client,
+        redirects: Bool = false, allowance: Int = .max, caller: AnyObject? = nil, token: UInt64 = 0
     ) {
         self.key = key
         self.hash = hash ?? KeyHash(key)
         self.partition = partition
         self.command = command
         self.consistency = consistency
-        origin = .client
-        deadline = Self.notCounted
-        self.timeout = timeout
-        self.caller = caller
-        self.token = token
+        self.origin = origin
+        switch limit {
+        case .until(let instant): (deadline, timeout) = (instant, .zero)
+        case .within(let time): (deadline, timeout) = (Self.notCounted, time)
+        }
         self.redirects = redirects
         self.allowance = allowance
+        self.caller = caller
+        self.token = token
     }
 
     private static let notCounted = Instant(nanoseconds: .max)

@@ -49,7 +49,8 @@ extension Shard {
         // A little less than the asker waits, so that it hears of a refusal rather than wonders.
         let deadline = context.now.monotonic + Nanoseconds(nanoseconds: timeout.nanoseconds - timeout.nanoseconds / 10)
         let request = Request(
-            command, key: header.key, partition: header.partition, deadline: deadline, origin: .peer(node, header.id))
+            command, key: header.key, partition: header.partition, limit: .until(deadline),
+            origin: .peer(node, header.id))
         begin(request)
         replica.submit(request)
     }

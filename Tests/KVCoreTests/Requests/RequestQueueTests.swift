@@ -4,7 +4,7 @@ import XCTest
 
 final class RequestQueueTests: XCTestCase {
     private func request(_ token: UInt64) -> Request {
-        Request(.get, key: "k", partition: PartitionID(0), deadline: Instant(nanoseconds: 1), token: token)
+        Request(.get, key: "k", partition: PartitionID(0), limit: .until(Instant(nanoseconds: 1)), token: token)
     }
 
     /// Random appends, removals and takings, held against an array.
@@ -53,7 +53,7 @@ final class RequestQueueTests: XCTestCase {
 
 final class RequestTableTests: XCTestCase {
     private func request(_ serial: UInt64) -> Request {
-        let request = Request(.get, key: "k", partition: PartitionID(0), deadline: Instant(nanoseconds: 1))
+        let request = Request(.get, key: "k", partition: PartitionID(0), limit: .until(Instant(nanoseconds: 1)))
         request.serial = serial
         return request
     }
@@ -132,8 +132,9 @@ final class DeadlinesTests: XCTestCase {
             let isOverdue = random.next(upperBound: 20 as UInt64) == 0
             let request = Request(
                 .get, key: "k", partition: PartitionID(0),
-                deadline: Instant(
-                    nanoseconds: isOverdue ? now.nanoseconds - offset % 1_000_000_000 : now.nanoseconds + offset))
+                limit: .until(
+                    Instant(
+                        nanoseconds: isOverdue ? now.nanoseconds - offset % 1_000_000_000 : now.nanoseconds + offset)))
             request.serial = serial
             deadlines.insert(request)
             model.append(request)

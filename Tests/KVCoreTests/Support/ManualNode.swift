@@ -136,7 +136,7 @@ final class ManualNode {
         let id = RequestID(UInt64(number.raw) << 48 | lastRequest)
         let request = Request(
             command, key: key, partition: Self.partition, consistency: consistency,
-            deadline: now.monotonic + .milliseconds(timeout))
+            limit: .until(now.monotonic + .milliseconds(timeout)))
         asked[ObjectIdentifier(request)] = (request, id)
         shard.submit(request, now: now)
         if request.isFinished { note(request) }

@@ -71,7 +71,7 @@ extension World {
         give(
             .request(
                 KVCore.Request(
-                    command, key: Topology.key, partition: process.topology.metadataPartition, deadline: deadline,
+                    command, key: Topology.key, partition: process.topology.metadataPartition, limit: .until(deadline),
                     caller: Asker(.cluster(id)), token: request.raw)),
             to: node.index)
     }
