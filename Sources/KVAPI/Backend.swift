@@ -100,6 +100,13 @@ package final class Caller: Sendable {
     }
 }
 
+/// What the requests have in common that are begun together on a connection.
+struct RequestSource {
+    let caller: Caller
+    /// Into how many the keys are cut.
+    let partitions: Int
+}
+
 extension Request {
     /// - Parameters:
     ///   - hash: the key's, where it is known.
@@ -121,6 +128,17 @@ extension Request {
             command, key: key, hash: hash, partition: partition, consistency: options.consistency,
             limit: .within(options.timeout), redirects: options.redirects, allowance: allowance, caller: caller,
             token: token)
+    }
+
+    /// Another request for the same, as each is carried out once.
+    /// - Parameters:
+    ///   - command: in place of this one's.
+    ///   - allowance: in place of this one's. Bytes.
+    func again(_ command: Command? = nil, allowance: Int? = nil) -> Request {
+        Request(
+            command ?? self.command, key: key, hash: hash, partition: partition, consistency: consistency,
+            limit: .within(timeout), redirects: redirects, allowance: allowance ?? self.allowance,
+            caller: doorCaller, token: token)
     }
 
     /// Of a request that doors or nodes have made.

@@ -41,7 +41,7 @@ struct AnswerWriter {
 
     // MARK: - Whole answers
 
-    mutating func found(_ record: Record, by node: String, _ frame: AnswerFrame) {
+    mutating func found(_ record: Record, by node: String, _ response: PendingResponse) {
         let value = record.value ?? []
         let wall = begin(.ok, length: value.count)
         contentType(record.contentType)
@@ -53,35 +53,35 @@ struct AnswerWriter {
             pending.writeDecimal(left / 1000 + (left % 1000 == 0 ? 0 : 1))
             pending.writeStaticString("\r\n")
         }
-        endHead(by: node, frame)
-        if !frame.omitsBody { pending.writeBytes(value) }
+        endHead(by: node, response)
+        if !response.omitsBody { pending.writeBytes(value) }
     }
 
     /// An answer without a body; `version` becomes its ETag.
-    mutating func empty(_ status: HTTPStatus, version: Version?, by node: String, _ frame: AnswerFrame) {
+    mutating func empty(_ status: HTTPStatus, version: Version?, by node: String, _ response: PendingResponse) {
         begin(status, length: nil)
         if let version { tag(version) }
-        endHead(by: node, frame)
+        endHead(by: node, response)
     }
 
-    mutating func text(_ text: String, _ frame: AnswerFrame) {
+    mutating func text(_ text: String, _ response: PendingResponse) {
         begin(.ok, length: text.utf8.count)
         pending.writeStaticString("Content-Type: text/plain\r\n")
-        endHead(by: node, frame)
-        if !frame.omitsBody { pending.writeString(text) }
+        endHead(by: node, response)
+        if !response.omitsBody { pending.writeString(text) }
     }
 
-    mutating func json(_ body: (inout JSONWriter) -> Void, _ frame: AnswerFrame) {
+    mutating func json(_ body: (inout JSONWriter) -> Void, _ response: PendingResponse) {
         var json = JSONWriter(capacity: 1024, allocator: allocator)
         body(&json)
         begin(.ok, length: json.buffer.readableBytes)
         pending.writeStaticString("Content-Type: application/json\r\n")
-        endHead(by: node, frame)
-        if !frame.omitsBody { pending.writeImmutableBuffer(json.buffer) }
+        endHead(by: node, response)
+        if !response.omitsBody { pending.writeImmutableBuffer(json.buffer) }
     }
 
     /// - Parameter by: the node that refused; nil means this one.
-    mutating func failure(_ failure: HTTPFailure, by node: String? = nil, _ frame: AnswerFrame) {
+    mutating func failure(_ failure: HTTPFailure, by node: String? = nil, _ response: PendingResponse) {
         var json = JSONWriter(capacity: 256, allocator: allocator)
         json.object { json in
             json.name("error")
@@ -98,8 +98,8 @@ struct AnswerWriter {
         }
         if failure.status.invitesRetry { pending.writeStaticString("Retry-After: 1\r\n") }
         if let version = failure.version { tag(version) }
-        endHead(by: node ?? self.node, frame)
-        if !frame.omitsBody { pending.writeImmutableBuffer(json.buffer) }
+        endHead(by: node ?? self.node, response)
+        if !response.omitsBody { pending.writeImmutableBuffer(json.buffer) }
     }
 
     // MARK: - Parts
@@ -141,10 +141,10 @@ struct AnswerWriter {
         pending.writeStaticString("\"\r\n")
     }
 
-    private mutating func endHead(by node: String, _ frame: AnswerFrame) {
+    private mutating func endHead(by node: String, _ response: PendingResponse) {
         pending.writeStaticString("KV-Node: ")
         pending.writeString(node)
-        switch frame.connection {
+        switch response.connection {
         case .implicit: pending.writeStaticString("\r\n\r\n")
         case .keepAlive: pending.writeStaticString("\r\nConnection: keep-alive\r\n\r\n")
         case .close: pending.writeStaticString("\r\nConnection: close\r\n\r\n")

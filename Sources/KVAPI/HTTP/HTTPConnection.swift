@@ -13,7 +13,7 @@ struct HTTPConnection {
         /// Carry it out, then call `answered`.
         case execute(HTTPRequest)
         /// Answer so.
-        case refuse(HTTPFailure, AnswerFrame)
+        case refuse(HTTPFailure, PendingResponse)
         case end(ConnectionEnd)
     }
 
@@ -56,7 +56,7 @@ struct HTTPConnection {
     /// Heads in `queue`.
     private var queuedRequests = 0
     /// How the request under way is to be answered.
-    private var frame = AnswerFrame()
+    private var response = PendingResponse()
     /// Of the request under way: what has come of it, within the limit on values.
     private var body: [UInt8] = []
     /// Of the request under way: bytes that came, kept or not.
@@ -204,9 +204,9 @@ extension HTTPConnection {
         return .end(life.closeOutput(now: now))
     }
 
-    /// The request under way is carried out and its answer, in this frame, about to be written; nil where the
+    /// The request under way is carried out and its answer, in this response, about to be written; nil where the
     /// connection is gone.
-    mutating func answered(now: Instant) -> AnswerFrame? {
+    mutating func answered(now: Instant) -> PendingResponse? {
         guard case .executing = state else { return nil }
         assert(life.isOpen, "a request under way keeps its connection open")
         return endAnswer(now: now)
@@ -230,12 +230,12 @@ extension HTTPConnection {
     private mutating func begin(_ head: HTTPRequestHead, now: Instant) -> Effect? {
         queuedRequests -= 1
         bodyCount = 0
-        frame = AnswerFrame(head)
+        response = PendingResponse(head)
         do throws(HTTPFailure) {
             let fields = try RequestFields(head)
             if fields.asksUpgrade {
                 life.inputIsForeign()
-                frame.connection = .close
+                response.connection = .close
             }
             requestDeadline = now + options.bodyTimeout
             return try expect(fields, head)
@@ -247,7 +247,9 @@ extension HTTPConnection {
     /// Decides about a body before any of it is taken. What is thrown ends the connection.
     private mutating func expect(_ fields: RequestFields, _ head: HTTPRequestHead) throws(HTTPFailure) -> Effect? {
         do throws(HTTPFailure) {
-            state = .receiving(try parser.parse(head, fields))
+            let request = try parser.parse(head, fields)
+            if case .key(let key) = request { response.unless = key.unless }
+            state = .receiving(request)
         } catch {
             // The client waits to hear whether to send the body: not sending it would leave the connection in doubt.
             if fields.expectsContinue, fields.framing != .none { throw error }
@@ -296,9 +298,9 @@ extension HTTPConnection {
         self.body = []
         var request = request
         switch request {
-        case .put(let key, let options, var put):
-            put.value = body
-            request = .put(key, options, put)
+        case .key(var key):
+            key.take(body)
+            request = .key(key)
         case .change(let change, let hasParameters, let timeout):
             do throws(HTTPFailure) {
                 let asked = try change.request(body: body, hasParameters: hasParameters)
@@ -316,48 +318,26 @@ extension HTTPConnection {
     /// Refuses where the connection cannot be used any more.
     private mutating func refuseLast(_ failure: HTTPFailure) -> Effect {
         body = []
-        frame.connection = .close
+        response.connection = .close
         end()
-        return .refuse(failure, frame)
+        return .refuse(failure, response)
     }
 
-    private mutating func endAnswer(now: Instant) -> AnswerFrame {
-        if life.isDraining { frame.connection = .close }
-        defer { frame = AnswerFrame() }
-        if frame.connection == .close {
+    private mutating func endAnswer(now: Instant) -> PendingResponse {
+        if life.isDraining { response.connection = .close }
+        defer { response = PendingResponse() }
+        if response.connection == .close {
             end()
         } else {
             state = .waiting
             requestDeadline = now + options.idleTimeout
         }
-        return frame
+        return response
     }
 
     /// The last answer is about to be written.
     private mutating func end() {
         state = .waiting
         life.end()
-    }
-}
-
-/// What an answer owes to the request rather than to its outcome.
-struct AnswerFrame: Equatable {
-    enum Connection {
-        /// Stays open, as is usual in HTTP/1.1.
-        case implicit
-        /// Stays open, which a client of HTTP/1.0 must be told.
-        case keepAlive
-        case close
-    }
-
-    /// The answer to a HEAD.
-    var omitsBody = false
-    var connection = Connection.implicit
-
-    init() {}
-
-    init(_ head: HTTPRequestHead) {
-        omitsBody = head.method == .HEAD
-        connection = !head.isKeepAlive ? .close : head.version.minor == 0 ? .keepAlive : .implicit
     }
 }

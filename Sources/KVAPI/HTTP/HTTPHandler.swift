@@ -23,8 +23,6 @@ final class HTTPHandler: ChannelDuplexHandler {
     private var isReading = false
     /// When the read began, which is what time it is until its end: a request should not cost several looks at a clock.
     private var readTime = Instant(nanoseconds: 0)
-    /// What the backend is carrying out; at most one thing at a time, so its reply needs no number.
-    private var asked: Asked?
     private var waitingPage = WaitingPage()
     /// Given to the backend with every key operation. It holds this handler until `stop`.
     private var caller: Caller?
@@ -109,7 +107,6 @@ final class HTTPHandler: ChannelDuplexHandler {
         connection.closed()
         shell.detach()
         caller = nil
-        asked = nil
         waitingPage.end()
         charge(-charged)
     }
@@ -144,7 +141,7 @@ extension HTTPHandler {
             answers.proceed()
             flush()
         case .execute(let request): execute(request)
-        case .refuse(let failure, let frame): answers.failure(failure, frame)
+        case .refuse(let failure, let response): answers.failure(failure, response)
         case .end(let end):
             if end == .closeOutput { flush() }
             shell.end(end, answers.take())
@@ -172,10 +169,7 @@ extension HTTPHandler {
 extension HTTPHandler {
     private func execute(_ request: HTTPRequest) {
         switch request {
-        case .get(let key, let options, let unless): execute(.get, key, options, .value(unless))
-        case .put(let key, let options, let put): execute(.put(put), key, options, .put)
-        case .delete(let key, let options, let condition):
-            execute(.delete(condition), key, options, .delete)
+        case .key(let request): execute(request)
         case .list(let query): list(query)
         case .ring: view { json, view in json.ring(view) }
         case .place(let key): view { json, view in json.place(of: key, in: view) }
@@ -183,27 +177,26 @@ extension HTTPHandler {
         case .topology: view { json, view in json.topology(view.topology) }
         case .control(let request, let timeout): control(request, timeout)
         // The connection has made a control request of it.
-        case .change: answer { answers, frame in answers.failure(.unfitting, frame) }
-        case .ping: answer { answers, frame in answers.text("pong", frame) }
-        case .live: answer { answers, frame in answers.text("ok", frame) }
+        case .change: answer { answers, response in answers.failure(.unfitting, response) }
+        case .ping: answer { answers, response in answers.text("pong", response) }
+        case .live: answer { answers, response in answers.text("ok", response) }
         case .ready:
             let health = backend.health
-            answer { answers, frame in answers.readiness(health, frame) }
+            answer { answers, response in answers.readiness(health, response) }
         }
     }
 
-    private func execute(_ command: Command, _ key: Key, _ options: RequestOptions, _ asked: Asked) {
+    private func execute(_ request: KeyRequest) {
         guard let caller else { return }
-        self.asked = asked
         backend.execute(
-            Request(command, key: key, partitions: backend.partitions, options: options, caller: caller))
+            Request(
+                request.command, key: request.key, partitions: backend.partitions, options: request.options,
+                caller: caller))
     }
 
-    /// The request on a key that was under way has ended.
+    /// The command on a key has ended. At most one thing is under way at a time, so its reply needs no number.
     private func ended(_ request: Request) {
-        guard let asked else { return }
-        self.asked = nil
-        answer { answers, frame in answers.answer(request, to: asked, frame) }
+        answer { answers, response in answers.answer(request, response) }
     }
 
     private func list(_ query: ListRequest) {
@@ -233,7 +226,7 @@ extension HTTPHandler {
     private func refusePage() {
         guard waitingPage.waiting != nil else { return }
         waitingPage.end()
-        answer { answers, frame in answers.failure(.noRoomForAnswers, frame) }
+        answer { answers, response in answers.failure(.noRoomForAnswers, response) }
     }
 
     private func list(_ query: ListRequest, reserving bytes: Int) {
@@ -241,10 +234,10 @@ extension HTTPHandler {
         charge(bytes)
         backend.list(query, on: loop) { result in
             bound.value.uncharge(bytes)
-            bound.value.answer { answers, frame in
+            bound.value.answer { answers, response in
                 switch result {
-                case .success(let page): answers.json({ $0.page(page) }, frame)
-                case .failure(let failure): answers.failure(HTTPFailure(failure.refusal), frame)
+                case .success(let page): answers.json({ $0.page(page) }, response)
+                case .failure(let failure): answers.failure(HTTPFailure(failure.refusal), response)
                 }
             }
         }
@@ -253,9 +246,9 @@ extension HTTPHandler {
     private func view(_ body: @escaping @Sendable (inout JSONWriter, ClusterView) -> Void) {
         let bound = NIOLoopBound(self, eventLoop: loop)
         backend.view(on: loop) { view in
-            bound.value.answer { answers, frame in
-                guard let view else { return answers.failure(.notMember, frame) }
-                answers.json({ body(&$0, view) }, frame)
+            bound.value.answer { answers, response in
+                guard let view else { return answers.failure(.notMember, response) }
+                answers.json({ body(&$0, view) }, response)
             }
         }
     }
@@ -264,19 +257,19 @@ extension HTTPHandler {
         let bound = NIOLoopBound(self, eventLoop: loop)
         backend.control(request, timeout: timeout, on: loop) { reply in
             guard case .plan(let plan?) = reply, !plan.underWay.isEmpty else {
-                return bound.value.answer { answers, frame in answers.control(reply, nil, frame) }
+                return bound.value.answer { answers, response in answers.control(reply, nil, response) }
             }
             // Its moves name nodes by number.
             bound.value.backend.view(on: bound.value.loop) { view in
-                bound.value.answer { answers, frame in answers.control(reply, view?.topology, frame) }
+                bound.value.answer { answers, response in answers.control(reply, view?.topology, response) }
             }
         }
     }
 
     /// Ends the request under way with the answer that `body` writes, and goes on with the next.
-    private func answer(_ body: (inout AnswerWriter, AnswerFrame) -> Void) {
-        guard let frame = connection.answered(now: now) else { return }
-        body(&answers, frame)
+    private func answer(_ body: (inout AnswerWriter, PendingResponse) -> Void) {
+        guard let response = connection.answered(now: now) else { return }
+        body(&answers, response)
         // The rest of what one read brought is not answered for a client that does not take the answers.
         if answers.pending.readableBytes > RESPRoom.small { flush() }
         perform()

@@ -1,11 +1,8 @@
 import KVCore
 
-/// What a request asks for. The value of a `put` and the rest of a `change` are its body, which comes later.
+/// What a request asks for. The value of a put and the rest of a `change` are its body, which comes later.
 enum HTTPRequest {
-    /// `unless`: versions the client has already.
-    case get(Key, RequestOptions, unless: EntityTags?)
-    case put(Key, RequestOptions, Put)
-    case delete(Key, RequestOptions, Condition)
+    case key(KeyRequest)
     case list(ListRequest)
     case ring
     /// Where a key lives.
@@ -31,6 +28,29 @@ extension HTTPRequest {
     func bodyTooLarge(_ limits: RequestLimits) -> HTTPFailure {
         if case .change = self { return ChangeRequest.bodyTooLarge }
         return .valueTooLarge(limit: limits.value)
+    }
+}
+
+/// A command on one key, of which a `Request` is made once the body has come.
+struct KeyRequest {
+    let key: Key
+    private(set) var command: Command
+    let options: RequestOptions
+    /// Versions of the value that the client has already.
+    var unless: EntityTags?
+
+    init(_ command: Command, key: Key, options: RequestOptions, unless: EntityTags? = nil) {
+        self.command = command
+        self.key = key
+        self.options = options
+        self.unless = unless
+    }
+
+    /// The body is the value of a put; nothing else has one.
+    mutating func take(_ body: [UInt8]) {
+        guard case .put(var put) = command else { return }
+        put.value = body
+        command = .put(put)
     }
 }
 

@@ -148,7 +148,7 @@ extension RequestParser {
             unless = EntityTags(text)
             guard unless != nil else { throw Self.badTag("If-None-Match") }
         }
-        return .get(key, try parameters.options(), unless: unless)
+        return .key(KeyRequest(.get, key: key, options: try parameters.options(), unless: unless))
     }
 
     private func put(_ key: Key, _ query: TargetBytes, _ fields: RequestFields) throws(HTTPFailure) -> HTTPRequest {
@@ -174,11 +174,10 @@ extension RequestParser {
             }
             condition = .ifAbsent
         }
-        return .put(
-            key, try parameters.options(),
-            Put(
-                value: [], contentType: try contentType(fields), lifetime: try parameters.lifetime(),
-                condition: condition))
+        let options = try parameters.options()
+        let put = Put(
+            value: [], contentType: try contentType(fields), lifetime: try parameters.lifetime(), condition: condition)
+        return .key(KeyRequest(.put(put), key: key, options: options))
     }
 
     private func delete(_ key: Key, _ query: TargetBytes, _ fields: RequestFields) throws(HTTPFailure) -> HTTPRequest {
@@ -186,7 +185,7 @@ extension RequestParser {
         guard fields.ifNoneMatch == nil else {
             throw .bad("bad_condition", "a DELETE knows only If-Match")
         }
-        return .delete(key, try parameters.options(), try change(fields))
+        return .key(KeyRequest(.delete(try change(fields)), key: key, options: try parameters.options()))
     }
 
     private func read(_ target: Target, _ query: TargetBytes) throws(HTTPFailure) -> HTTPRequest {

@@ -1,57 +1,41 @@
 import KVCore
 
-/// The commands on keys that a connection has under way. Those on different keys go on side by side; of those on one
+/// The requests on keys that a connection has under way. Those on different keys go on side by side; of those on one
 /// key, a later waits for an earlier where one of them changes it: a client's commands take effect in its order, and a
 /// change of leaders could reorder what is on its way. Plain writes of a key that have waited together go as the last
 /// of them, and additions as their sum: it is what is left when they take effect one after another with nothing
 /// between.
+///
+/// A request has the token of its slot. What waits, waits in the slots: each has the number of the next.
 struct OperationTable {
     struct Operation {
+        /// As the client sent it.
+        fileprivate(set) var request: Request
+        /// What the request's command is; asked several times.
+        let isWrite: Bool
         /// The place of the reply among the connection's.
-        var sequence: UInt64
+        let sequence: UInt64
         /// The part of a command on several keys.
-        var part: Int
-        var expectation: RESPExpectation
-        var isWrite: Bool
-        /// Whether it may be answered from any copy.
-        var isStale: Bool
+        let part: Int
+        let expectation: RESPExpectation
         /// What its reply is expected to take, as `RESPRoom` counts it. Bytes.
         fileprivate(set) var counted: Int
-        /// Of key and value.
-        var bytes: Int
-        /// Of a read, which may have to be carried out again.
-        var key: Key?
         /// Not to go with others.
         fileprivate var isSingle = false
-        /// Of the key.
-        fileprivate let hash: KeyHash
-        /// Its place among the keys under way: never 0.
-        fileprivate var place: UInt64 { max(hash.low, 1) }
         /// The next that waits for the same key, or that goes with this one.
         fileprivate var next = none
 
-        init(
-            _ command: Command, _ key: Key, sequence: UInt64, part: Int, expectation: RESPExpectation, isStale: Bool,
-            counted: Int
-        ) {
+        init(_ request: Request, sequence: UInt64, part: Int, expectation: RESPExpectation, counted: Int) {
+            self.request = request
+            isWrite = !request.command.isRead
             self.sequence = sequence
             self.part = part
             self.expectation = expectation
-            isWrite = !command.isRead
-            self.isStale = isStale
             self.counted = counted
-            bytes = key.bytes.count + command.valueBytes
-            hash = KeyHash(key)
-            self.key = isWrite ? nil : key
         }
-    }
 
-    /// What waits for others on its key.
-    struct Held {
-        var token: Int
-        var key: Key
-        var command: Command
-        var isStale: Bool
+        /// Its place among the keys under way: never 0.
+        fileprivate var place: UInt64 { max(request.hash.low, 1) }
     }
 
     /// One key, by its hash: two of one hash only wait for each other without need.
@@ -67,25 +51,27 @@ struct OperationTable {
 
     private static let none = -1
 
-    /// By token.
-    private var operations: [Operation] = []
+    /// By token; nil where a slot is free.
+    private var operations: [Operation?] = []
     private var free: [Int] = []
     /// Open addressing, at most half full; a power of two.
     private var places = Array(repeating: Place(), count: 32)
     private var used = 0
-    /// What waits, by token; and additions that go together, which may have to go one by one after all.
-    private var held: [Int: (key: Key, command: Command)] = [:]
-    private var released: [Held] = []
+    private var released: [Request] = []
 
     private(set) var count = 0
     /// Bytes of their keys and values.
     private(set) var bytes = 0
 
-    /// Takes a command in. It may go at once unless `hasToWait`; it comes out of `takeReleased` otherwise.
-    mutating func begin(_ operation: Operation, key: Key, _ command: Command) -> (token: Int, hasToWait: Bool) {
+    /// The token that the next request to `begin` must have.
+    var nextToken: Int { free.last ?? operations.count }
+
+    /// Takes a request in, which has `nextToken`.
+    /// - Returns: false where it has to wait; it comes out of `takeReleased` then.
+    mutating func begin(_ operation: Operation) -> Bool {
         let token = take(operation)
         count += 1
-        bytes += operation.bytes
+        bytes += operation.request.bytes
         let index = place(of: operation.place)
         if places[index].hash == 0 {
             places[index].hash = operation.place
@@ -95,34 +81,35 @@ struct OperationTable {
         if isFree, !operation.isWrite || places[index].reads == 0 {
             enter(index, operation.isWrite)
             if used * 2 > places.count { grow() }
-            return (token, false)
+            return true
         }
-        held[token] = (key, command)
         if places[index].last == Self.none {
             places[index].first = token
         } else {
-            operations[places[index].last].next = token
+            operations[places[index].last]?.next = token
         }
         places[index].last = token
-        return (token, true)
+        return false
     }
 
     /// What additions that went together have come to, one after another; nothing where they go one by one now, and nil
     /// of a token that stands for no others, or for what has ended alike.
     mutating func sums(of token: Int, _ outcome: Outcome) -> [Int64]? {
-        guard !held.isEmpty, held[token] != nil else { return nil }
+        guard standsForOthers(token), let first = underWay(token), first.request.command.addition != nil else {
+            return nil
+        }
         if case .updated(_, .misfit(.overflow)) = outcome {
             // None of them has been carried out, and the first may fit.
-            separate(token)
+            separate(first, token)
             return []
         }
+        guard case .updated(_, .applied(.integer(var value))) = outcome else { return nil }
         var addends: [Int64] = []
         var next = token
-        while next != Self.none {
-            addends.append(held.removeValue(forKey: next)?.command.addition?.addend ?? 0)
-            next = operations[next].next
+        while let operation = underWay(next) {
+            addends.append(operation.request.command.addition?.addend ?? 0)
+            next = operation.next
         }
-        guard case .updated(_, .applied(.integer(var value))) = outcome else { return nil }
         for addend in addends { value &-= addend }
         return addends.map { addend in
             value &+= addend
@@ -130,80 +117,70 @@ struct OperationTable {
         }
     }
 
+    private func standsForOthers(_ token: Int) -> Bool {
+        guard operations.indices.contains(token), let next = operations[token]?.next else { return false }
+        return next != Self.none
+    }
+
     /// Lets additions go one by one that have not gone together: the first now, the others before all that waits.
-    private mutating func separate(_ first: Int) {
-        let index = place(of: operations[first].place)
-        var last = first
-        while operations[last].next != Self.none {
-            last = operations[last].next
-            operations[last].isSingle = true
+    private mutating func separate(_ first: Operation, _ token: Int) {
+        let index = place(of: first.place)
+        var last = first.next
+        operations[last]?.isSingle = true
+        while let next = operations[last]?.next, next != Self.none {
+            last = next
+            operations[last]?.isSingle = true
         }
-        guard last != first, let (key, command) = held.removeValue(forKey: first) else { return }
-        operations[last].next = places[index].first
+        operations[last]?.next = places[index].first
         if places[index].first == Self.none { places[index].last = last }
-        places[index].first = operations[first].next
-        operations[first].next = Self.none
-        released.append(Held(token: first, key: key, command: command, isStale: operations[first].isStale))
+        places[index].first = first.next
+        operations[token]?.next = Self.none
+        released.append(first.request)
     }
 
-    /// The command of a token. Nil for a token that is not under way.
-    func underWay(_ token: Int) -> Operation? {
-        guard operations.indices.contains(token), operations[token].sequence != .max else { return nil }
-        return operations[token]
-    }
+    /// The operation of a token. Nil for a token that is not under way.
+    func underWay(_ token: Int) -> Operation? { operations.indices.contains(token) ? operations[token] : nil }
 
-    /// Of the command's key.
-    func hash(of token: Int) -> KeyHash { operations[token].hash }
-
-    /// What a read may bring that is not put aside at once; no limit where it may not be put aside. Bytes.
-    func allowance(of token: Int) -> Int {
-        operations[token].isWrite || !operations[token].expectation.bringsValue
-            ? .max : max(operations[token].counted, RESPRoom.small)
-    }
-
-    /// A read is carried out again, and its reply is now known to take so much.
-    mutating func count(_ token: Int, as bytes: Int) {
-        guard operations.indices.contains(token) else { return }
-        operations[token].counted = bytes
+    /// A read that has ended is to be carried out again when there is room, and its reply is now known to take so many
+    /// bytes. What it has brought is dropped.
+    mutating func putAside(_ token: Int, counted: Int) {
+        guard let operation = underWay(token) else { return }
+        operations[token]?.request = operation.request.again(allowance: RESPRoom.allowance(counted: counted))
+        operations[token]?.counted = counted
     }
 
     /// The command of a token has been answered. Nil for a token that is not under way.
     mutating func end(_ token: Int) -> Operation? {
-        guard operations.indices.contains(token), operations[token].sequence != .max else { return nil }
-        let operation = release(token)
+        guard let operation = release(token) else { return nil }
         let index = place(of: operation.place)
         if operation.isWrite { places[index].writes -= 1 } else { places[index].reads -= 1 }
+        assert(places[index].reads >= 0 && places[index].writes >= 0, "what ends has been begun")
         if places[index].first != Self.none { letGo(index) }
         if places[index].reads == 0, places[index].writes == 0 { remove(index) }
         return operation
     }
 
     /// The next of those that went with one that has ended. Nil after the last.
-    mutating func endNext(after operation: Operation) -> Operation? {
-        operation.next == Self.none ? nil : release(operation.next)
-    }
+    mutating func endNext(after operation: Operation) -> Operation? { release(operation.next) }
 
     /// Its token may be used again.
-    private mutating func release(_ token: Int) -> Operation {
-        let operation = operations[token]
-        operations[token].sequence = .max
-        operations[token].key = nil
+    private mutating func release(_ token: Int) -> Operation? {
+        guard let operation = underWay(token) else { return nil }
+        operations[token] = nil
         free.append(token)
         count -= 1
-        bytes -= operation.bytes
+        bytes -= operation.request.bytes
         return operation
     }
 
     /// What may go now.
-    mutating func takeReleased() -> Held? { released.isEmpty ? nil : released.removeLast() }
+    mutating func takeReleased() -> Request? { released.popLast() }
 
     private mutating func take(_ operation: Operation) -> Int {
-        if let token = free.popLast() {
-            operations[token] = operation
-            return token
-        }
-        operations.append(operation)
-        return operations.count - 1
+        let token = nextToken
+        assert(operation.request.token == UInt64(token), "a request is found by its token")
+        if free.popLast() != nil { operations[token] = operation } else { operations.append(operation) }
+        return token
     }
 
     private mutating func enter(_ index: Int, _ isWrite: Bool) {
@@ -212,61 +189,56 @@ struct OperationTable {
 
     /// Lets go what waits at a place, as far as it may.
     private mutating func letGo(_ index: Int) {
-        while case let token = places[index].first, token != Self.none {
-            let isWrite = operations[token].isWrite
-            guard places[index].writes == 0, !isWrite || places[index].reads == 0 else { return }
+        while case let token = places[index].first, let operation = underWay(token) {
+            guard places[index].writes == 0, !operation.isWrite || places[index].reads == 0 else { return }
             dequeue(token, at: index)
-            enter(index, isWrite)
-            guard let (key, command) = held.removeValue(forKey: token) else { continue }
-            let last = join(token, key, command, at: index)
-            released.append(Held(token: token, key: key, command: last, isStale: operations[token].isStale))
+            enter(index, operation.isWrite)
+            released.append(join(token, operation, at: index))
         }
     }
 
-    /// Takes from the queue what goes with a command, and comes right after it; gives what stands for all.
-    private mutating func join(_ token: Int, _ key: Key, _ command: Command, at index: Int) -> Command {
-        if command.addition != nil, !operations[token].isSingle { return add(token, key, command, at: index) }
-        guard command.isPlainWrite else { return command }
-        var result = command
-        var last = token
-        while let (next, other) = first(at: index, of: key), other.isPlainWrite {
-            held[next] = nil
+    /// Takes from the queue what goes with a request, and comes right after it; gives what stands for all.
+    private mutating func join(_ token: Int, _ operation: Operation, at index: Int) -> Request {
+        let request = operation.request
+        if request.command.addition != nil, !operation.isSingle { return add(token, request, at: index) }
+        guard request.command.isPlainWrite else { return request }
+        var (last, result) = (token, request)
+        while let (next, other) = first(at: index, of: request.key), other.request.command.isPlainWrite {
             dequeue(next, at: index)
-            operations[last].next = next
-            (last, result) = (next, other)
+            // The last one stands for all, so the others go behind it.
+            operations[next]?.next = last
+            (last, result) = (next, other.request)
         }
         return result
     }
 
     /// The same of additions, of one sign: where their sum is within bounds, so is every sum on the way to it.
-    private mutating func add(_ token: Int, _ key: Key, _ command: Command, at index: Int) -> Command {
-        var result = command
+    private mutating func add(_ token: Int, _ request: Request, at index: Int) -> Request {
+        var sum = request.command
         var last = token
-        while let (next, other) = first(at: index, of: key), !operations[next].isSingle,
-            let sum = result.adding(other)
+        while let (next, other) = first(at: index, of: request.key), !other.isSingle,
+            let longer = sum.adding(other.request.command)
         {
             dequeue(next, at: index)
-            operations[last].next = next
-            (last, result) = (next, sum)
+            operations[last]?.next = next
+            (last, sum) = (next, longer)
         }
-        if last != token { held[token] = (key, command) }
-        return result
+        return last == token ? request : request.again(sum)
     }
 
     /// The first that waits at a place, if it is of this key.
-    private func first(at index: Int, of key: Key) -> (token: Int, command: Command)? {
+    private func first(at index: Int, of key: Key) -> (token: Int, operation: Operation)? {
         let token = places[index].first
-        guard token != Self.none, let waiting = held[token], waiting.key == key else { return nil }
-        return (token, waiting.command)
+        guard let waiting = underWay(token), waiting.request.key == key else { return nil }
+        return (token, waiting)
     }
 
     /// Takes the first of a queue out of it.
     private mutating func dequeue(_ token: Int, at index: Int) {
-        places[index].first = operations[token].next
+        places[index].first = operations[token]?.next ?? Self.none
         if places[index].first == Self.none { places[index].last = Self.none }
-        operations[token].next = Self.none
+        operations[token]?.next = Self.none
     }
-
     // MARK: Places
 
     /// Where a hash is, or would be.

@@ -10,8 +10,8 @@ import NIOCore
 /// until it gives nil. What is to be sent gathers in `output`. Not copyable, as its parser is not.
 struct RESPConnection: ~Copyable {
     enum Effect {
-        /// Carry it out, then call `replied` with the token.
-        case execute(token: Int, Key, KeyHash, Command, isStale: Bool, allowance: Int)
+        /// Carry it out, then call `ended`.
+        case execute(Request)
         /// Do it, then call `finished`.
         case perform(RESPTask)
         case end(ConnectionEnd)
@@ -31,6 +31,8 @@ struct RESPConnection: ~Copyable {
     private(set) var session: RESPSession
     private let options: RESPOptions
     private let table: RESPCommandTable
+    private let linearizable: RequestOptions
+    private let stale: RequestOptions
     private var life: ConnectionLifecycle
     private var parser: RESPRequestParser
     private var input = ByteBuffer()
@@ -49,6 +51,11 @@ struct RESPConnection: ~Copyable {
         options = server.options
         life = ConnectionLifecycle(server.options.times)
         self.table = table
+        var requests = RequestOptions(timeout: options.timeout)
+        requests.redirects = server.facts.redirects
+        linearizable = requests
+        requests.consistency = .stale
+        stale = requests
         let limits = server.limits
         let room = RESPRoom(
             budget: budget, limit: server.options.maximumPendingBytes, largestValue: server.limits.value)
@@ -124,7 +131,7 @@ extension RESPConnection {
         if size > RESPRoom.small, let operation = operations.underWay(token),
             replies.putAside(operation, token: token, size, isMissing: request.needs > 0)
         {
-            return
+            return operations.putAside(token, counted: size)
         }
         let sums = operations.sums(of: token, outcome)
         guard sums?.isEmpty != true, var operation = operations.end(token) else { return }
@@ -179,6 +186,8 @@ extension RESPConnection {
         life.closed()
         patience.end()
         forget()
+        // Requests hold their caller, who holds the connection.
+        operations = OperationTable()
         replies.room.close()
     }
 
@@ -247,27 +256,31 @@ extension RESPConnection {
 
 extension RESPConnection {
     /// What to do next; nil when that depends on inputs to come.
-    mutating func next(now: Instant) -> Effect? {
+    ///
+    /// - Parameter source: of the requests that are begun.
+    mutating func next(now: Instant, _ source: RequestSource) -> Effect? {
         while true {
-            if let held = operations.takeReleased() {
-                return execute(held.token, held.key, held.command, isStale: held.isStale)
-            }
+            if let request = operations.takeReleased() { return .execute(request) }
             if life.isWritable, let read = replies.takeAside() {
-                operations.count(read.token, as: replies.room.beganAgain(read.bytes))
-                return execute(read.token, read.key, .get, isStale: read.isStale)
+                replies.room.beganAgain(read.bytes)
+                guard let request = operations.underWay(read.token)?.request else {
+                    assertionFailure("a read that was put aside stays under way")
+                    continue
+                }
+                return .execute(request)
             }
             guard life.isOpen else { return life.isEnding && replies.isEmpty ? end(now: now) : nil }
             if case .task = pending { return nil }
             guard hasRoom() || isGatheringOldest() else { return nil }
             if case .gathering(let gathering) = pending {
-                if let effect = beginPart(of: gathering) { return effect }
+                if let effect = beginPart(of: gathering, source) { return effect }
                 continue
             }
             if isReadyForRequest, !takeRequest() { return nil }
             guard life.isOpen, case .request = pending else { continue }
             guard let decision = decide() else { return nil }
             pending = .none
-            if let effect = perform(decision) { return effect }
+            if let effect = perform(decision, source) { return effect }
         }
     }
 
@@ -301,14 +314,14 @@ extension RESPConnection {
         return decision
     }
 
-    private mutating func perform(_ decision: RESPDecision) -> Effect? {
+    private mutating func perform(_ decision: RESPDecision, _ source: RequestSource) -> Effect? {
         switch decision {
         case .answer(let answer):
             replies.append(answer)
             return nil
         case .key(let key, let command, let expectation):
             replies.appendWaiting()
-            return begin(key, command, expectation, part: 0)
+            return begin(key, command, expectation, part: 0, source)
         case .keys(let gathering):
             if session.server.facts.redirects, !gathering.isOfOneSlot {
                 replies.append(.failure(.crossSlot))
@@ -329,31 +342,28 @@ extension RESPConnection {
     }
 
     /// Begins the next part of the command on several keys that was read last.
-    private mutating func beginPart(of gathering: RESPGathering) -> Effect? {
+    private mutating func beginPart(of gathering: RESPGathering, _ source: RequestSource) -> Effect? {
         guard let part = gathering.takeNext() else {
             pending = .none
             return nil
         }
         let (key, command) = gathering.parts[part]
-        return begin(key, command, gathering.expectation, part: part)
+        return begin(key, command, gathering.expectation, part: part, source)
     }
 
     /// Of the request that was taken last: nothing is taken before all parts of one on several keys have been begun.
     private mutating func begin(
-        _ key: Key, _ command: Command, _ expectation: RESPExpectation, part: Int
+        _ key: Key, _ command: Command, _ expectation: RESPExpectation, part: Int, _ source: RequestSource
     ) -> Effect? {
         let isRead = command.isRead
-        let isStale = session.isReadOnly && isRead
+        let counted = replies.room.began(command)
+        let request = Request(
+            command, key: key, partitions: source.partitions,
+            options: session.isReadOnly && isRead ? stale : linearizable, caller: source.caller,
+            token: UInt64(operations.nextToken),
+            allowance: isRead && expectation.bringsValue ? RESPRoom.allowance(counted: counted) : .max)
         let operation = OperationTable.Operation(
-            command, key, sequence: replies.lastSequence, part: part, expectation: expectation, isStale: isStale,
-            counted: replies.room.began(command))
-        let (token, hasToWait) = operations.begin(operation, key: key, command)
-        return hasToWait ? nil : execute(token, key, command, isStale: isStale)
-    }
-
-    private func execute(_ token: Int, _ key: Key, _ command: Command, isStale: Bool) -> Effect {
-        .execute(
-            token: token, key, operations.hash(of: token), command, isStale: isStale,
-            allowance: operations.allowance(of: token))
+            request, sequence: replies.lastSequence, part: part, expectation: expectation, counted: counted)
+        return operations.begin(operation) ? .execute(request) : nil
     }
 }

@@ -19,16 +19,14 @@ final class RESPHandler: ChannelDuplexHandler {
     /// Set while effects are performed: one that is completed at once must not start the next within itself, or a long
     /// pipeline would become a deep stack.
     private var isPerforming = false
-    /// How many commands are begun together.
-    private static let together = 16
+    /// How many commands are begun at a time.
+    private static let batch = 16
     /// What is to be performed next: commands on keys, and then something else.
     private var requests: [Request] = []
     private var effect: RESPConnection.Effect?
     private var isFlushScheduled = false
     /// It is called when other connections have given back of what they hold.
     private var isAwaitingBudget = false
-    private let linearizable: RequestOptions
-    private let stale: RequestOptions
     /// Given to the backend with every command. It holds this handler until `stop`.
     private var caller: Caller?
     private var scheduledFlush: (@Sendable () -> Void)?
@@ -44,11 +42,6 @@ final class RESPHandler: ChannelDuplexHandler {
             address: Self.text(channel.remoteAddress), localAddress: Self.text(channel.localAddress))
         budget = server.budgets.budget(of: channel.eventLoop)
         connection = RESPConnection(server: server, client: client, budget: budget)
-        var options = RequestOptions(timeout: server.options.timeout)
-        options.redirects = server.facts.redirects
-        linearizable = options
-        options.consistency = .stale
-        stale = options
     }
 
     private static func text(_ address: SocketAddress?) -> String {
@@ -151,15 +144,10 @@ extension RESPHandler {
     /// Takes the commands of a pipeline that may be begun, some at a time.
     private func gather(_ now: Instant) {
         guard let caller else { return }
-        let partitions = server.backend.partitions
-        while requests.count < Self.together, let next = connection.next(now: now) {
+        let source = RequestSource(caller: caller, partitions: server.backend.partitions)
+        while requests.count < Self.batch, let next = connection.next(now: now, source) {
             switch consume next {
-            case .execute(let token, let key, let hash, let command, let isStale, let allowance):
-                let options = isStale ? stale : linearizable
-                requests.append(
-                    Request(
-                        command, key: key, hash: hash, partitions: partitions, options: options, caller: caller,
-                        token: UInt64(token), allowance: allowance))
+            case .execute(let request): requests.append(request)
             case let other: return effect = other
             }
         }

@@ -116,8 +116,6 @@ struct ReadAside {
     /// The number of its request.
     let sequence: UInt64
     let token: Int
-    let key: Key
-    let isStale: Bool
     /// What it brought.
     let bytes: Int
 }
@@ -130,7 +128,7 @@ extension RESPReplies {
     mutating func putAside(
         _ operation: OperationTable.Operation, token: Int, _ bytes: Int, isMissing: Bool
     ) -> Bool {
-        guard operation.counted < bytes, operation.expectation.bringsValue, let key = operation.key,
+        guard operation.counted < bytes, !operation.isWrite, operation.expectation.bringsValue,
             let index = index(of: operation.sequence)
         else { return false }
         let gathering = gathering(at: index)
@@ -145,10 +143,7 @@ extension RESPReplies {
         // Replies come in about the order of requests.
         var place = aside.count
         while place > 0, aside[place - 1].sequence > operation.sequence { place -= 1 }
-        aside.insert(
-            ReadAside(
-                sequence: operation.sequence, token: token, key: key, isStale: operation.isStale, bytes: bytes),
-            at: place)
+        aside.insert(ReadAside(sequence: operation.sequence, token: token, bytes: bytes), at: place)
         return true
     }
 

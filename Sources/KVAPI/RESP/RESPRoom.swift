@@ -48,10 +48,11 @@ struct RESPRoom {
         return reserve(expected ?? largest)
     }
 
-    /// A read that was put aside, and brings so much.
-    mutating func beganAgain(_ bytes: Int) -> Int {
+    /// A read that was put aside is carried out again.
+    /// - Parameter bytes: what it brings, as it is to be given to `ended`.
+    mutating func beganAgain(_ bytes: Int) {
         reads += 1
-        return reserve(bytes)
+        reserved += bytes
     }
 
     private mutating func reserve(_ bytes: Int) -> Int {
@@ -67,6 +68,9 @@ struct RESPRoom {
         let previous = expected ?? 0
         expected = max(bytes, previous - previous / 16)
     }
+
+    /// The value that a read may bring at once, which is counted as so much: a larger one is put aside. Bytes.
+    static func allowance(counted: Int) -> Int { max(counted, small) }
 
     // MARK: Decisions
 

@@ -10,6 +10,8 @@ import XCTest
 final class ConnectionEndTests: XCTestCase {
     private static let start = Instant(nanoseconds: 0)
 
+    private let source = RequestSource(caller: Caller(on: EmbeddedEventLoop()) { _ in }, partitions: 1)
+
     private func times() -> ConnectionTimes {
         var times = ConnectionTimes()
         times.write = .milliseconds(700)
@@ -62,7 +64,7 @@ final class ConnectionEndTests: XCTestCase {
         var connection = resp()
         connection.received(ByteBuffer(string: "quit\r\n"))
         if isStopping { connection.drain() }
-        guard case .end(.closeOutput)? = connection.next(now: Self.start) else {
+        guard case .end(.closeOutput)? = connection.next(now: Self.start, source) else {
             XCTFail("not ended")
             return connection
         }
@@ -114,16 +116,16 @@ final class ConnectionEndTests: XCTestCase {
         XCTAssertTrue(http.wantsInput)
         http.received(.body(ByteBuffer(string: "abc")))
         http.received(.end(nil))
-        guard case .execute(.put(_, _, let put))? = http.next(now: Self.start) else { return XCTFail("not begun") }
-        XCTAssertEqual(put.value, Array("abc".utf8))
+        guard case .execute(.key(let request))? = http.next(now: Self.start) else { return XCTFail("not begun") }
+        XCTAssertEqual(request.command, .put(Put(value: Array("abc".utf8))))
 
         var resp = resp()
         resp.received(ByteBuffer(string: "*2\r\n$3\r\nGET\r\n"))
-        XCTAssertNil(resp.next(now: Self.start))
+        XCTAssertNil(resp.next(now: Self.start, source))
         XCTAssertTrue(resp.wantsInput())
         resp.drain()
         XCTAssertFalse(resp.wantsInput())
-        guard case .end(.closeOutput)? = resp.next(now: Self.start) else { return XCTFail("not ended") }
+        guard case .end(.closeOutput)? = resp.next(now: Self.start, source) else { return XCTFail("not ended") }
     }
 
     /// There is nothing to wait for where the client has closed its half, or speaks another protocol from here on.
@@ -138,7 +140,7 @@ final class ConnectionEndTests: XCTestCase {
 
         var resp = resp()
         resp.inputClosed()
-        guard case .end(.finish)? = resp.next(now: Self.start) else { return XCTFail("not ended") }
+        guard case .end(.finish)? = resp.next(now: Self.start, source) else { return XCTFail("not ended") }
         XCTAssertEqual(resp.deadline, Self.start + .milliseconds(700), "the last replies are waited for")
     }
 
@@ -146,18 +148,13 @@ final class ConnectionEndTests: XCTestCase {
     func testARESPConnectionWaitsForItsRepliesAtTheEnd() {
         var resp = resp()
         resp.received(ByteBuffer(string: "get a\r\nquit\r\n"))
-        guard case .execute(let token, let key, _, _, _, _)? = resp.next(now: Self.start) else {
-            return XCTFail("not begun")
-        }
-        XCTAssertNil(resp.next(now: Self.start))
+        guard case .execute(let request)? = resp.next(now: Self.start, source) else { return XCTFail("not begun") }
+        XCTAssertNil(resp.next(now: Self.start, source))
         XCTAssertNil(resp.deadline)
         XCTAssertNil(resp.timer(now: Self.start + .milliseconds(1 << 30), unsent: 0))
-        let caller = Caller(on: EmbeddedEventLoop()) { _ in }
-        let request = Request(
-            .get, key: key, partitions: 1, options: RequestOptions(), caller: caller, token: UInt64(token))
         request.end(.absent, by: NodeNumber(1))
         resp.ended(request)
-        guard case .end(.closeOutput)? = resp.next(now: Self.start) else { return XCTFail("not ended") }
+        guard case .end(.closeOutput)? = resp.next(now: Self.start, source) else { return XCTFail("not ended") }
         var output = resp.takeOutput()
         XCTAssertEqual(output.readString(length: output.readableBytes), "$-1\r\n+OK\r\n")
     }
