@@ -1,36 +1,39 @@
-/// What a leadership that ends leaves to the next one of the same node.
+/// The requests and writes in flight that an ended leadership or candidacy leaves to the next leadership of the same
+/// node.
 struct Unfinished {
-    /// Nothing of them has been proposed.
+    /// Requests that have not been proposed.
     var requests = RequestQueue()
-    /// Proposed and sent, not known to be chosen.
+    /// Writes that were proposed and are not known to be chosen.
     var proposals: [InFlight] = []
 
     struct InFlight {
         let key: Key
         let version: Version
-        /// Nil for a record that was proposed again.
+        /// The request that asked for the write; nil if the leader proposed it by itself.
         let request: Request?
     }
 }
 
-/// A node on its way to lead a partition.
+/// The state of a node that stands for election in one partition.
 final class Candidate {
-    /// `preVoting`: nothing has been promised; `preparing`: its own promise is, or is becoming, durable.
+    /// `preVoting`: nothing has been promised. `preparing`: the node has promised its own ballot, durably or about to
+    /// be.
     enum Phase { case preVoting, preparing }
 
     var phase: Phase
     let ballot: Ballot
     let began: Instant
     var sent: Instant
-    /// Who has granted the pre-vote, or promised.
+    /// The replicas that have granted the pre-vote, or have promised.
     var supporters = ReplicaMask()
-    /// Who has promised, and may lack records that it has acknowledged.
+    /// The replicas that have promised and abstain: they may lack records that they have acknowledged.
     var abstainers = ReplicaMask()
-    /// Who has said that it sees a leader.
+    /// The replicas that have refused the pre-vote.
     var refusers = ReplicaMask()
-    /// The roots that promises came with, each at its purge floor, by replica; the candidate's own is taken in the end.
+    /// The root of each replica's hash tree, as its promise reported it, with its purge floor. The candidate's own is
+    /// taken when it is elected.
     var roots: [Int: Root] = [:]
-    /// What came for the leader-to-be meanwhile, and what its last leadership left it to finish.
+    /// The requests that arrived meanwhile, and what the last leadership of this node has left.
     var unfinished: Unfinished
 
     struct Root {
@@ -39,7 +42,7 @@ final class Candidate {
         var floor: Version
     }
 
-    /// Who has promised, whether it counts for a majority or not.
+    /// The replicas that have promised, abstaining ones included.
     var promised: ReplicaMask { supporters.union(abstainers) }
 
     init(phase: Phase, ballot: Ballot, unfinished: Unfinished = Unfinished(), now: Instant) {
@@ -51,7 +54,7 @@ final class Candidate {
     }
 }
 
-// MARK: - Who leads: the first of the replica set that is in touch
+// MARK: - Standing for election: the leader should be the first of the replica set that is in touch
 
 extension Replica {
     private var leaderSeemsAlive: Bool {
@@ -59,7 +62,7 @@ extension Replica {
         return context.isInTurn(leaderHint) && now - leaderHeard < context.options.leaderTimeout
     }
 
-    /// Whether this node and the peers it is in touch with are a majority.
+    /// True if this node and the peers that it is in touch with are a majority.
     var majorityIsUp: Bool {
         if majorityTouch == context.touch { return majorityInTouch }
         var mask = ReplicaMask()
@@ -69,7 +72,8 @@ extension Replica {
         return majorityInTouch
     }
 
-    /// Its disk has stalled, so it could not even promise itself; alone, it is nevertheless all there is.
+    /// True if this node cannot lead because its disk has stalled: not even its own promise would become durable. The
+    /// only replica of a partition stands for election nevertheless, since nobody else can.
     private var isDisabled: Bool {
         context.disk.isStalled && quorum.members.count > 1 && !context.breaks(.yieldWhenStalled)
     }
@@ -81,12 +85,14 @@ extension Replica {
         let since = vacantSince ?? now
         vacantSince = since
         let rank = quorum.preference.prefix { $0 != ownIndex }.count { context.isInTurn(quorum.members[$0]) }
-        // One that rests comes after all others, and still before nobody.
+        // A replica whose disk rests after a stall or is full, or whose copy is incomplete, comes after all others. It
+        // may still be elected if none of them is.
         let needsAll = isIncomplete && quorum.members.count > 1
         let isLast = context.disk.isResting(at: now) || isFull || needsAll
         let place = rank + (isLast ? quorum.members.count : 0)
         var turn = Nanoseconds(nanoseconds: context.options.stagger.nanoseconds * UInt64(place))
-        // It needs all, and those it asks hold it for the leader for a while: they are to have their turns before.
+        // An incomplete replica needs the promises of all replicas. They take it for their leader once they have
+        // promised, and elect nobody for `leaderTimeout`, so whole replicas have their turns first.
         if needsAll {
             turn = Nanoseconds(nanoseconds: turn.nanoseconds + context.options.leaderTimeout.nanoseconds)
         }
@@ -94,8 +100,10 @@ extension Replica {
         preVote()
     }
 
-    /// Above all that was seen. Nil when the rounds are used up, by peers that tell of impossible ones: nothing may be
-    /// reused.
+    /// Makes a ballot above all that this node has seen.
+    ///
+    /// - Returns: Nil if no higher round exists, because a peer has reported an impossibly high one: a ballot must
+    ///   never be used twice.
     private func nextBallot() -> Ballot? {
         let round = max(highestSeen, promise).round
         return round < Ballot.maximumRound ? Ballot(round: round + 1, node: context.me) : nil
@@ -106,8 +114,8 @@ extension Replica {
         let candidate = Candidate(phase: .preVoting, ballot: ballot, now: now)
         candidate.supporters.insert(ownIndex)
         self.candidate = candidate
-        // No ballot is both pre-voted on and led under: a late refusal of the one must not pass for a declined
-        // leadership transfer.
+        // A later `prepare` takes a higher ballot than this pre-vote. Otherwise a late refusal of the pre-vote could be
+        // mistaken for a refused leadership transfer.
         highestSeen = ballot
         if quorum.isMet(by: candidate.supporters) { return prepare(Unfinished()) }
         sendPreVotes(candidate)
@@ -123,7 +131,8 @@ extension Replica {
 
     func receivePreVote(_ header: PartitionHeader, from node: NodeNumber) {
         guard admits(header, from: node) else { return }
-        // Changes that are being carried to this node's next ballot would be lost track of under another's.
+        // If another node became leader now, the outcome of the changes that this node is about to re-propose would be
+        // unknown.
         let isReproposing = candidate?.phase == .preparing && candidate?.unfinished.proposals.isEmpty == false
         let granted = leader == nil && !isReproposing && (!leaderSeemsAlive || leaderHint == node)
         if !granted { context.decide(.seeLeader) }
@@ -133,19 +142,19 @@ extension Replica {
     func receivePreVoteResult(_ header: PartitionHeader, granted: Bool, promised: Ballot, from node: NodeNumber) {
         highestSeen = max(highestSeen, promised)
         if !granted { receiveDeclined(header, from: node) }
-        // Late: it does not ask any more, or for another ballot.
+        // Late: this node does not ask any more, or it asks for another ballot.
         guard let candidate, candidate.phase == .preVoting, candidate.ballot == header.ballot,
             let index = quorum.index(of: node)
         else { return }
         guard granted else {
             candidate.refusers.insert(index)
             var others = ReplicaMask()
-            // Nothing is to be expected of those that are out of touch.
+            // Replicas that are out of touch cannot be counted on to grant it.
             for other in quorum.members.indices
             where !candidate.refusers.contains(other) && context.isUp(quorum.members[other]) {
                 others.insert(other)
             }
-            // The leader they see will show itself by its next leader heartbeat; if it does not, ask again.
+            // The leader that they see will send a heartbeat. If none comes, this node asks again.
             if !quorum.isMet(by: others) { abandonCandidacy(hint: nil) }
             return
         }
@@ -153,7 +162,7 @@ extension Replica {
         if quorum.isMet(by: candidate.supporters) { prepare(candidate.unfinished) }
     }
 
-    /// Takes the lead at once, on the leader's own request.
+    /// Handles a leadership transfer from the leader: prepares at once, or declines.
     func receiveTransfer(_ header: PartitionHeader, from node: NodeNumber) {
         guard admits(header, from: node), header.ballot >= promise, leader == nil else { return }
         let isAble = majorityIsUp && (!context.disk.isResting(at: now) || quorum.members.count == 1)
@@ -171,9 +180,10 @@ extension Replica {
         assert(leader == nil, "a leader gives up what it has before it prepares anew")
         self.candidate = candidate
         guard ballot != nil else { return abandonCandidacy(hint: nil) }
-        // Invariant 2: a ballot is of one process of one node.
+        // Invariant 2: a ballot belongs to one process of one node.
         assert(candidate.ballot.node == context.me && candidate.ballot > promise, "a ballot is prepared once")
-        // Its own promise first, and durable before anybody hears of the ballot: so no ballot is ever used twice.
+        // Its own promise comes first, and is durable before any other node hears of the ballot. So no ballot is used
+        // twice.
         raisePromise(to: candidate.ballot)
         whenDurable(.promised(partition, candidate.ballot))
     }
@@ -194,7 +204,7 @@ extension Replica {
     }
 
     func receivePromise(_ header: PartitionHeader, root: Candidate.Root, from node: NodeNumber) {
-        // Late: of an earlier ballot, or it has been elected.
+        // Late: the promise is for an earlier ballot, or this node has been elected.
         guard let candidate, candidate.phase == .preparing, candidate.ballot == header.ballot,
             let index = quorum.index(of: node)
         else { return }
@@ -203,7 +213,8 @@ extension Replica {
         electIfPromised(candidate)
     }
 
-    /// By a majority of whole copies, its own among them; or by all there are.
+    /// Becomes the leader if a majority of whole copies has promised, its own among them, or if all replicas have
+    /// promised.
     func electIfPromised(_ candidate: Candidate) {
         guard candidate.promised.contains(ownIndex) else { return }
         let isByMajority = !isIncomplete && quorum.isMet(by: candidate.supporters)
@@ -219,7 +230,7 @@ extension Replica {
         if now - candidate.began >= patience { return abandonCandidacy(hint: nil) }
         switch candidate.phase {
         case .preVoting:
-            // Who refused may have noticed a moment later that the leader it saw is gone.
+            // A replica that refused may have noticed since that the leader it saw is gone.
             if now - candidate.sent >= context.options.preVoteRetry { sendPreVotes(candidate) }
         case .preparing:
             guard candidate.promised.contains(ownIndex), now - candidate.sent >= context.options.retry else { return }
@@ -231,10 +242,10 @@ extension Replica {
         guard let candidate else { return }
         self.candidate = nil
         if let hint, hint != context.me { sawLeader(hint) }
-        // A pre-vote has disturbed nobody and may be repeated sooner.
+        // A pre-vote disturbs nobody, so it may be repeated sooner.
         let longest = context.options.backoff.nanoseconds / (candidate.phase == .preVoting ? 4 : 1)
         let wait = context.random.next(upperBound: max(longest, 1))
-        // It has had its turn.
+        // An incomplete replica waits for its whole turn again, so that whole replicas come first.
         if isIncomplete { vacantSince = now }
         backoffUntil = now + Nanoseconds(nanoseconds: wait)
         for request in candidate.unfinished.requests.takeAll() { context.turnAway(request, hint: leaderHint) }
@@ -243,7 +254,7 @@ extension Replica {
         }
     }
 
-    /// A peer's connection was reset, or it is silent.
+    /// Handles the loss of a peer: its connection was reset, or it is silent.
     func peerWentDown(_ node: NodeNumber) {
         if leaderHint == node {
             leaderHint = nil
@@ -254,14 +265,16 @@ extension Replica {
         considerElection()
     }
 
-    /// A peer is in touch; `last` is the process of it that was before, if any.
+    /// Handles a peer that has come in touch. `boot` is the boot counter of its process; `last` is the one that it had
+    /// when it was last in touch, nil if it never was.
     func peerCameUp(_ node: NodeNumber, boot: UInt64, last: UInt64?) {
-        // Another process does not lead any more. One heard to lead before it was in touch at all does.
+        // A new process of the leader does not lead. At the first contact with a peer, the hint stays only if this
+        // process has learned it from a message.
         let isAnother = last.map { $0 != boot } ?? !hasHeardLeader
         if isAnother, leaderHint == node { leaderHint = nil }
         guard let leader, let index = quorum.index(of: node) else { return }
         sendSkipped(to: index, leader)
-        // A new process may have lost what it had accepted without syncing.
+        // A new process may have lost records that it had accepted and not synced.
         if last != boot {
             endComparison(with: index, leader)
             leader.progress[index].restart()

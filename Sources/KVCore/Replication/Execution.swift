@@ -1,9 +1,11 @@
-// What a leader does with a request: propose a change, answer from what it knows, or find out first.
+// How a leader executes a request: it proposes a change, answers from its copy, or recovers the key first.
 
 extension Replica {
-    /// - Parameter hearsAll: all replicas have promised, and those whose copies are whole are no majority.
+    /// Begins this node's leadership.
+    ///
+    /// - Parameter hearsAll: All replicas have promised, but those with whole copies are no majority.
     func become(leaderAfter candidate: Candidate, hearsAll: Bool) {
-        // Below the highest floor everything was at every replica once.
+        // Every replica once held everything up to the highest of these floors.
         for root in candidate.roots.values { raiseFloor(to: root.floor) }
         let own = context.store.tree(partition).root
         let floor = context.store.purgeFloor(partition)
@@ -17,11 +19,11 @@ extension Replica {
             ballot: candidate.ballot, replicas: quorum.members.count, isSettled: isSettled, hearsAll: hearsAll,
             now: now, options: context.options)
         for index in quorum.members.indices where equal.contains(index) {
-            // Of one that holds something else under the same versions the leaves are compared as well.
+            // A replica whose contents differ under the same versions must be compared.
             if let contents = candidate.roots[index]?.contents, contents != own.contents { continue }
             leader.progress[index].equalsLeader(at: now)
         }
-        // One that is to lose the partition need not wait before it transfers leadership.
+        // A leader that leaves the replica set with the move may transfer the lead at once.
         if quorum.isJoint { leader.nextTransfer = now }
         self.leader = leader
         if hearsAll { context.decide(.hearAll) }
@@ -42,7 +44,7 @@ extension Replica {
         if quorum.isJoint { repair(leader) }
     }
 
-    /// Tells the replicas at once, rather than with the next summary.
+    /// Tells the replicas at once that this node leads, without waiting for the next heartbeat of all leaderships.
     private func sendHeartbeat(_ leader: Leader) {
         for member in quorum.members where member != context.me {
             context.send(
@@ -52,12 +54,14 @@ extension Replica {
         }
     }
 
-    /// What this node was about as a leader or candidate, which it is no more; nil where it was neither.
+    /// Ends a leadership or candidacy of this node. Its requests are not ended: the next leadership takes them over.
+    ///
+    /// - Returns: What the next leadership takes over; nil if this node was neither leading nor preparing.
     func endLeadership() -> Unfinished? {
         if let candidate {
             self.candidate = nil
             guard candidate.phase == .preVoting else { return candidate.unfinished }
-            // It has no claim yet.
+            // A pre-vote gives no claim to the lead, so its requests look for another leader.
             for request in candidate.unfinished.requests.takeAll() { context.turnAway(request, hint: nil) }
             return nil
         }
@@ -91,8 +95,9 @@ extension Replica {
         context.effects.append(.notice(.steppedDown(partition)))
     }
 
-    /// Gives the lead up. What was proposed may yet be chosen; what was not has changed nothing and may be tried
-    /// elsewhere.
+    /// Gives up the lead. A change that was sent, by this leadership or the one before, ends as unknown, because it may
+    /// yet be chosen. Every other request has changed nothing, and is turned away so that another leader can execute
+    /// it.
     func stepDown(hint: NodeNumber?) {
         guard let leader else { return }
         endLeadership(leader)
@@ -137,7 +142,10 @@ extension Replica {
         }
     }
 
-    /// Takes a request back from the queue that it is in: why it was not carried out; nil where it has been proposed.
+    /// Takes a request out of the queue that it is in.
+    ///
+    /// - Returns: The reason why the request was not executed; nil if it has been proposed, or is not with this
+    ///   replica.
     func withdraw(_ request: Request) -> Refusal? {
         switch request.stage {
         case .electing: candidate?.unfinished.requests.remove(request)
@@ -160,13 +168,15 @@ extension Replica {
         return .noLeader
     }
 
-    /// Tries again what was held, as far as it can go now.
+    /// Submits the held requests again, if a majority is in touch.
     func releaseHeld() {
         guard let leader, leader.transfer == nil, !leader.held.isEmpty, majorityIsUp else { return }
         for request in leader.held.takeAll() { submit(request) }
     }
 
-    /// `keyIsKnown`: a majority has just told the latest record of the key, and this copy holds it.
+    /// Executes a request.
+    ///
+    /// - Parameter keyIsKnown: This copy holds the latest record of the key, as a majority has just reported.
     func execute(_ request: Request, _ leader: Leader, keyIsKnown: Bool) {
         switch request.command {
         case .list(let query): return executeList(request, query, leader)
@@ -184,8 +194,10 @@ extension Replica {
         }
     }
 
-    /// The answer to a read that has nothing to wait for, if it is in memory: that of the only replica, which is a
-    /// majority, of a key that is not under change. Nil where there is no such answer.
+    /// Answers a read of the partition's only replica, which is a majority by itself, if the value is in memory and the
+    /// key is not under change.
+    ///
+    /// - Returns: Nil if the read cannot be answered at once.
     func answerAtOnce(_ request: Request) -> Outcome? {
         guard quorum.members.count == 1, let leader, leader.isSettled, leader.transfer == nil,
             !leader.log.isInFlight(request.key),
@@ -195,13 +207,13 @@ extension Replica {
         case .absent: return .absent
         case .found(let record):
             if record.value == nil { return .absent }
-            // That one has expired may have to be written down before anybody is told.
+            // An expired record may need a tombstone above it before the answer.
             return record.head.isPresent(at: context.now.wall) ? .found(record) : nil
         case .onDisk, nil: return nil
         }
     }
 
-    /// A read of a key that is not under change, where this copy is the truth: in one look at the store.
+    /// Reads a key that is not under change from a settled leader's copy, with one look-up in the store.
     private func readChosen(_ request: Request, _ leader: Leader) {
         switch context.store.read(partition, request.key, request.hash) {
         case .absent: wait(request, .absent, base: 0, leader)
@@ -219,11 +231,13 @@ extension Replica {
         }
     }
 
-    /// Puts a tombstone above a record that has expired, where that is not one already, before anybody is told: whoever
-    /// leads next may have a clock that is behind this one, or may find a change that an earlier leader made of the
-    /// record in its time. (`head` is the key's latest, in flight or not, and nothing of the key is being re-proposed.)
+    /// Proposes a tombstone above the key's latest record if that has expired, before an answer says that it has. The
+    /// next leader's clock may be behind this one; or it may find a change that an earlier leader made while the record
+    /// was there.
     ///
-    /// - Returns: the proposal to wait for; 0 where there is none.
+    /// - Parameter head: The key's latest record, in flight or not. No change of the key may be waiting to be
+    ///   re-proposed.
+    /// - Returns: The proposal to wait for; 0 if none is needed.
     private func tombstone(_ key: Key, _ head: RecordHead?, _ leader: Leader) -> UInt64 {
         guard let head, lacksTombstone(head, leader) else { return 0 }
         context.decide(.tombstoneExpired)
@@ -237,10 +251,11 @@ extension Replica {
         return head.version.ballot < leader.ballot || !context.breaks(.tombstoneOwn)
     }
 
-    /// Puts tombstones above those of these records that have expired, in flight or not, but for keys of which a change
-    /// of the last leadership may be about to be re-proposed: above a tombstone its outcome would be unknown.
+    /// Proposes tombstones above the latest records of these keys that have expired, in flight or not. A key that is
+    /// being recovered is left out: if a change of the last leadership is yet to be re-proposed, a tombstone would make
+    /// its outcome unknown.
     ///
-    /// - Returns: false where there are such keys. Nobody may be told yet that they have expired.
+    /// - Returns: False if keys were left out. Nobody may be told yet that their records have expired.
     @discardableResult
     func tombstone(_ keys: some Sequence<Key>, _ leader: Leader) -> Bool {
         var areAll = true
@@ -252,8 +267,11 @@ extension Replica {
         return areAll
     }
 
-    /// Evaluates a request on its key's latest record, unless that must be recovered first; returns what it must wait
-    /// for. `loaded` is a record of the key, read from disk some time ago.
+    /// Evaluates a request on its key's latest record. If that record is not known, the request waits for its recovery.
+    ///
+    /// - Parameter loaded: A record of the key that was read from disk some time ago.
+    /// - Returns: The reason why the request cannot be evaluated yet; nil if it has been evaluated, or waits for a
+    ///   recovery.
     func evaluate(_ request: Request, loaded: Record?, keyIsKnown: Bool, _ leader: Leader) -> Obstacle? {
         let base = leader.log.inFlight(request.key) ?? 0
         var latest: RecordHead?
@@ -269,7 +287,7 @@ extension Replica {
         } else {
             latest = context.store.head(partition, request.key, request.hash)
             let isKnown = leader.isSettled || keyIsKnown || latest?.version.ballot == leader.ballot
-            // What the last leadership had under way comes first.
+            // Changes of the last leadership are re-proposed first.
             let isReproposed =
                 leader.recoveries.isEmpty ? false : leader.recoveries[request.key]?.carried.isEmpty == false
             guard !isReproposed, isKnown || request.command.isBlind || mayGuess(request) else {
@@ -309,11 +327,12 @@ extension Replica {
         context.breaks(.answerOnlyChosen) && request.command != .get
     }
 
-    /// Whether a request may be evaluated on a record in flight.
+    /// True if a request may be evaluated on a record in flight.
     ///
-    /// If the record expires before it is chosen, it has never been there: until then, what it replaces may have been
-    /// seen. A change that was evaluated on it would have been evaluated on nothing. So it waits, unless what the
-    /// record replaces ends no later than it: then nobody can have seen anything once the record had expired.
+    /// If the record expires before it is chosen, it counts as never having been there, because until then a read
+    /// without the leader may have found the record that it replaces. A change evaluated on it would then rest on
+    /// nothing. So the change waits, unless everything that the record replaces expires no later than the record
+    /// itself: then nobody can have found any of it once the record has expired.
     private func mayEvaluate(_ command: Command, on proposal: Proposal) -> Bool {
         if command == .get || command.isBlind { return true }
         let expiry = proposal.record.expiry
@@ -338,13 +357,17 @@ extension Replica {
         }
     }
 
+    /// Has an answer that changes nothing wait until the record that it rests on is chosen and a majority has confirmed
+    /// the ballot.
+    ///
     /// - Parameters:
-    ///   - outcome: nil where its value is read by `ticket`.
-    ///   - base: the proposal that it is based on; 0 where that is a record known to be chosen.
+    ///   - outcome: Nil if the value is being read from disk (`ticket`).
+    ///   - base: The sequence of the proposal that the answer rests on; 0 if it rests on a chosen record.
     func wait(
         _ request: Request, _ outcome: Outcome?, loading ticket: ReadTicket? = nil, base: UInt64, _ leader: Leader
     ) {
-        // The only replica is a majority, and what it rests on is chosen: there is nothing to wait for.
+        // The only replica is a majority, and the record that the answer rests on is chosen, so there is nothing to
+        // wait for.
         if base == 0, quorum.members.count == 1, let outcome { return context.finish(request, outcome) }
         let expiry = expiryInFlight(request, base: base, leader)
         let id = leader.answers.append(request, outcome, base: base, expiry: expiry)
@@ -353,8 +376,8 @@ extension Replica {
         context.markDirty(self)
     }
 
-    /// When the proposal that an answer is based on stops being there; never where it is not, or is a whole
-    /// partition's.
+    /// When the record in flight that an answer rests on expires. It is `never` if that record is absent already or is
+    /// not in flight, or if the answer is about a whole partition.
     private func expiryInFlight(_ request: Request, base: UInt64, _ leader: Leader) -> Expiry {
         guard !request.command.isOfPartition, let head = leader.log[base]?.record.head else { return .never }
         return head.isPresent(at: context.now.wall) ? head.expiry : .never

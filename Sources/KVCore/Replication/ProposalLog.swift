@@ -2,29 +2,28 @@ import DequeModule
 
 /// The proposals of one leader, by sequence: those in flight, and those that are chosen but not yet at every replica.
 ///
-/// It is no log that anything is recovered from. It is what etcd-io/raft's `unstable` and `Inflights` are together:
-/// what the leader has to send, wait for and let go of.
+/// It is not a log that anything is recovered from. It plays the part of etcd-io/raft's `unstable` and `Inflights`
+/// together: what the leader has to send, to wait for and to let go of.
 struct ProposalLog {
     /// The sequence of the newest proposal; 0 before the first.
     private(set) var last: UInt64 = 0
-    /// The sequence of the oldest proposal that is kept, or the next one's.
+    /// The sequence of the oldest proposal that is kept; of the next one if none is.
     ///
     /// Invariant: `first + proposals.count == last + 1`.
     private(set) var first: UInt64 = 1
-    /// Ascending by sequence, without a gap.
+    /// The proposals that are kept, ascending by sequence without a gap.
     private(set) var proposals: Deque<Proposal> = []
-    /// The newest proposal of each key that is not chosen yet: later changes of the key build on it.
+    /// The sequence of the newest proposal of each key that is not chosen yet. Later changes of the key build on it.
     ///
-    /// Invariant: each is kept, neither chosen nor superseded.
+    /// Invariant: each is kept, and neither chosen nor superseded.
     private var inFlight: [Key: UInt64] = [:]
-    /// Made in this tick and not sent yet, ascending: the newest there are.
+    /// The sequences of the proposals made in this tick and not sent yet, ascending. They are the newest ones.
     private var unsent: [UInt64] = []
 
-    /// Adds a proposal of `key`, which supersedes the one of the key that is in flight.
+    /// Adds a proposal of `key`. It supersedes the key's proposal in flight.
     ///
-    /// - Parameters:
-    ///   - ground: when the latest record of the key expires, where that is known to be chosen; else never. Where a
-    ///     proposal of the key is in flight, what is known of that takes its place.
+    /// - Parameter ground: When the key's latest record expires, if that record is known to be chosen; else
+    ///   `never`. It is not used if a proposal of the key is in flight, which knows more.
     mutating func append(
         _ key: Key, _ draft: Draft, under ballot: Ballot, for request: Request?, over ground: Expiry, at now: Instant
     ) -> Proposal {
@@ -38,7 +37,7 @@ struct ProposalLog {
         } else {
             assert(previous == 0, "what is in flight is kept")
         }
-        // Invariant 2: the ballot is this process's alone, and each proposal takes the next sequence.
+        // Invariant 2: the ballot belongs to this process alone, and each proposal takes the next sequence.
         let record = Record(
             version: Version(ballot: ballot, sequence: last), expiry: draft.expiry, value: draft.value,
             contentType: draft.contentType)
@@ -50,7 +49,7 @@ struct ProposalLog {
         return proposal
     }
 
-    /// Nil once it has been retired, and for 0, which no proposal has.
+    /// Returns nil for a proposal that has been retired, and for 0.
     subscript(sequence: UInt64) -> Proposal? {
         guard sequence >= first, sequence - first < UInt64(proposals.count) else { return nil }
         return proposals[Int(sequence - first)]
@@ -60,12 +59,12 @@ struct ProposalLog {
 
     // MARK: In flight
 
-    /// The sequence of the key's newest proposal that is not chosen yet; nil where there is none.
+    /// The sequence of the key's newest proposal that is not chosen yet; nil if there is none.
     func inFlight(_ key: Key) -> UInt64? { inFlight.isEmpty ? nil : inFlight[key] }
 
     func isInFlight(_ key: Key) -> Bool { inFlight(key) != nil }
 
-    /// Nothing is waiting to be chosen.
+    /// True if no proposal waits to be chosen.
     var isAtRest: Bool {
         assert(!inFlight.isEmpty || unsent.isEmpty, "what was not sent is not chosen")
         return inFlight.isEmpty
@@ -73,11 +72,11 @@ struct ProposalLog {
 
     // MARK: Sent
 
-    /// The oldest proposal that was made in this tick and not sent; nil where there is none.
+    /// The sequence of the oldest proposal that was made in this tick and not sent; nil if there is none.
     var firstUnsent: UInt64? { unsent.first }
 
-    /// Hands over what was made in this tick and is not superseded, oldest first: a later change of a key travels for
-    /// the earlier ones.
+    /// Calls `body` with each proposal that was made in this tick and is not superseded, oldest first. A later change
+    /// of a key is sent for the earlier ones as well.
     func forEachUnsent(_ body: (Proposal) -> Void) {
         for sequence in unsent {
             guard let proposal = self[sequence], !proposal.isSuperseded else { continue }
@@ -85,20 +84,20 @@ struct ProposalLog {
         }
     }
 
-    /// The keys of what was made in this tick, once for each proposal.
+    /// Calls `body` with the key of each proposal that was made in this tick. A key may come more than once.
     func forEachUnsentKey(_ body: (Key) -> Void) {
         for sequence in unsent { if let proposal = self[sequence] { body(proposal.key) } }
     }
 
-    /// The tick is over: what was made in it has been sent.
+    /// Ends the tick: what was made in it has been sent.
     mutating func endTick() { unsent.removeAll(keepingCapacity: true) }
 
     // MARK: Chosen
 
-    /// True of what has been retired as well, and of 0.
+    /// True if the proposal is chosen, has been retired, or is 0.
     func isChosen(_ sequence: UInt64) -> Bool { self[sequence]?.isChosen ?? true }
 
-    /// Whether all proposals up to this one are chosen.
+    /// True if all proposals up to this one are chosen.
     func areChosen(through sequence: UInt64) -> Bool {
         guard sequence >= first else { return true }
         return proposals.prefix(Int(min(sequence - first + 1, UInt64(proposals.count)))).allSatisfy(\.isChosen)
@@ -106,18 +105,18 @@ struct ProposalLog {
 
     /// Marks a proposal as chosen.
     ///
-    /// - Returns: the earlier proposal of its key that is chosen with it, to be marked next; nil where that is marked
-    ///   already, or there is none.
+    /// - Returns: The earlier proposal of its key that is chosen with it, which the caller has to mark next; nil if
+    ///   there is none, or it is marked already.
     mutating func choose(_ proposal: Proposal) -> Proposal? {
         assert(!proposal.isChosen, "a proposal is chosen once")
         proposal.isChosen = true
-        // A superseded one leaves the later one in flight.
+        // If it is superseded, the later proposal of the key stays in flight.
         if !proposal.isSuperseded { inFlight[proposal.key] = nil }
         guard let previous = self[proposal.previous], !previous.isChosen else { return nil }
         return previous
     }
 
-    /// Lets go of the oldest proposal, which must be chosen.
+    /// Removes the oldest proposal, which must be chosen.
     mutating func retireFirst() -> Proposal? {
         guard let proposal = proposals.popFirst() else { return nil }
         assert(proposal.isChosen, "a proposal is kept until it is chosen")
@@ -126,33 +125,35 @@ struct ProposalLog {
     }
 }
 
-/// One record under this leader's ballot. (A class: it is looked at for every answer, and a copy would count its parts
-/// anew.)
+/// A record proposed under the leader's ballot. (A class, because it is looked up for every answer, and each copy of a
+/// struct would count its references anew.)
 final class Proposal {
     let key: Key
-    /// The key's.
+    /// The hash of `key`.
     let hash: KeyHash
     let record: Record
-    /// The request that asked for it; nil for a record that is proposed again.
+    /// The request that asked for it; nil for a record that the leader proposes by itself.
     let request: Request?
-    /// The proposal of the same key that was in flight when this was made, 0 for none: it is chosen when this is.
+    /// The key's proposal that was in flight when this one was made, 0 if there was none. It is chosen when this one
+    /// is.
     let previous: UInt64
-    /// Until when something that this replaces may be seen before this is chosen: the latest expiry among the record
-    /// known to be chosen when it was made, and those in flight. `never` where there was none, or none was known.
+    /// Until when a record that this one replaces may be visible before this one is chosen: the latest expiry among the
+    /// key's chosen record, as known when this proposal was made, and the records in flight since. `never` if the
+    /// chosen record does not expire or is not known.
     let ground: Expiry
-    /// A later proposal of the key was made while this one was in flight.
+    /// True if a later proposal of the key was made while this one was in flight.
     fileprivate(set) var isSuperseded = false
     fileprivate(set) var isChosen = false
-    /// When it was sent; nil before, and where a later change of the key in the same tick travels for both.
+    /// When it was sent. Nil before that, and if a later change of the key in the same tick is sent for both.
     private(set) var sent: Instant?
-    /// When it was last sent again to those who had not answered, and how often.
+    /// When it was last sent, and how often it has been sent again to replicas that had not answered.
     private var resent = Instant(nanoseconds: 0)
     private var resends = 0
     private(set) var accepted = ReplicaMask()
-    /// Those to whom it is on its way, counted in their windows.
+    /// The replicas that it is on its way to. It counts in their windows.
     private(set) var underway = ReplicaMask()
-    /// Changes of an earlier leadership of this node that this record re-proposes, oldest first; the last is this very
-    /// one.
+    /// Changes of an earlier leadership of this node that this record re-proposes, oldest first. The last one is this
+    /// record under another version.
     private(set) var reproposed: [Unfinished.InFlight] = []
 
     init(key: Key, record: Record, request: Request?, previous: UInt64, ground: Expiry, now: Instant) {
@@ -177,7 +178,7 @@ final class Proposal {
         Nanoseconds(nanoseconds: retry.nanoseconds << UInt64(min(resends, 4)))
     }
 
-    /// Since when it has been waiting for answers.
+    /// How long it has been waiting for answers since it was last sent.
     func wait(until now: Instant) -> Nanoseconds { now - resent }
 
     func noteResent(at now: Instant) {
@@ -192,25 +193,27 @@ final class Proposal {
         underway.insert(replica)
     }
 
-    /// - Returns: false where it was not on its way to that replica.
+    /// Takes it out of a replica's window.
+    ///
+    /// - Returns: False if it was not on its way to that replica.
     func leaveWindow(of replica: Int) -> Bool {
         guard underway.contains(replica) else { return false }
         underway.remove(replica)
         return true
     }
 
-    /// It is the same change as these, of which the last is the record that it proposes again.
+    /// Notes the changes that this proposal re-proposes. The last of them is this record under another version.
     func repropose(_ changes: [Unfinished.InFlight]) { reproposed = changes }
 
-    /// The changes to re-propose under the next ballot, if this is not chosen.
+    /// The changes that the next leadership has to re-propose if this proposal is not chosen.
     var unfinished: [Unfinished.InFlight] {
         guard let last = reproposed.last else {
             return [Unfinished.InFlight(key: key, version: record.version, request: request)]
         }
-        // The last is this very record, under another version.
+        // The last one is this record, now under this proposal's version.
         return reproposed.dropLast() + [Unfinished.InFlight(key: key, version: record.version, request: last.request)]
     }
 
-    /// Its size in memory, about.
+    /// Its approximate size in memory, in bytes.
     var bytes: Int { 256 + key.bytes.count + (record.value?.count ?? 0) }
 }

@@ -1,9 +1,11 @@
-// Changes on their way: proposed, sent, accepted, chosen, and let go when every replica has them.
+// How a change is proposed, sent, accepted and chosen, and let go once every replica has it.
 
 extension Replica {
+    /// Proposes a record. It is sent at the end of the tick.
+    ///
     /// - Parameters:
-    ///   - request: nil for a record that nobody asked for.
-    ///   - ground: of the latest record where that is known to be chosen, when it expires; else never.
+    ///   - request: Nil for a record that no request asked for.
+    ///   - ground: When the key's latest record expires, if that record is known to be chosen; else `never`.
     func propose(
         _ key: Key, _ draft: Draft, for request: Request? = nil, over ground: Expiry = .never, _ leader: Leader
     ) {
@@ -17,12 +19,12 @@ extension Replica {
         context.markDirty(self)
     }
 
-    /// Ends a tick: the changes made in it go out, those to one key as one record, and one confirmation for all its
-    /// reads.
+    /// Ends a tick: sends the changes made in it, those to one key as one record, and begins one confirmation round for
+    /// all its reads.
     func flush() {
         assert(leader == nil || candidate == nil, "a replica leads or stands for election")
         assert(leader.map { $0.ballot == promise } ?? true, "a leader goes by its own promise")
-        // It has given up the lead in this tick.
+        // The lead may have been given up in this tick.
         guard let leader else { return }
         leader.log.forEachUnsent { proposal in
             proposal.noteSent(at: now)
@@ -49,21 +51,20 @@ extension Replica {
     }
 
     func ownAcceptIsDurable(_ ballot: Ballot, sequence: UInt64) {
-        // Late: it was proposed by an earlier leadership.
+        // Late: an earlier leadership proposed it.
         guard let leader, leader.ballot == ballot else { return }
         accepted(sequence, by: ownIndex, leader)
         if leader.transfer != nil { context.markDirty(self) }
     }
 
     private func accepted(_ sequence: UInt64, by replica: Int, _ leader: Leader) {
-        // Nobody waits for the answers to one that has been retired.
+        // A proposal that has been retired needs no more answers.
         guard let proposal = leader.log[sequence] else { return }
         proposal.accept(by: replica)
         leaveWindow(proposal, replica)
         if leader.progress[replica].firstSkipped != .max { context.markDirty(self) }
         if !proposal.isChosen {
-            // Invariant 5: its own copy counts among them always, so that a settled leader's copy holds all that is
-            // chosen.
+            // Invariant 5: its own accept always counts, so that a settled leader's copy holds every chosen record.
             let isChosen = quorum.isMet(by: proposal.accepted) && proposal.accepted.contains(ownIndex)
             guard isChosen || context.breaks(.majorityAcknowledges) else {
                 return context.decide(.awaitMajority)
@@ -73,7 +74,7 @@ extension Replica {
         retire(leader)
     }
 
-    /// A proposal is chosen, and with it the earlier ones of its key.
+    /// Marks a proposal as chosen, and with it the earlier ones of its key, and ends their requests.
     private func choose(_ newest: Proposal, _ leader: Leader) {
         var next: Proposal? = newest
         while let proposal = next {
@@ -98,7 +99,8 @@ extension Replica {
         }
     }
 
-    /// Lets go of proposals that every replica has, or that the slow ones must be repaired with.
+    /// Lets go of the oldest proposals: those that every replica has, and chosen ones that slow replicas have had time
+    /// to accept or are not waited for. These replicas count as having missed them, and are repaired.
     func retire(_ leader: Leader) {
         while let first = leader.log.proposals.first, first.isChosen {
             if let sent = first.sent, first.accepted.count < quorum.members.count {

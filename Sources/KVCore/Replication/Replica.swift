@@ -1,4 +1,4 @@
-/// One node's part in one partition: an acceptor always, a candidate or the leader at times.
+/// One node's part in one partition. It is always an acceptor, and at times a candidate or the leader.
 ///
 /// The protocol is CASPaxos (Rystsov, "CASPaxos: Replicated State Machines without logs"): a Paxos register per key,
 /// with the prepare phase done once for the whole partition, as Multi-Paxos does. docs/protocol.md states the
@@ -7,55 +7,61 @@ final class Replica {
     let partition: PartitionID
     let context: ReplicaContext
     private(set) var quorum: Quorum
-    /// The epoch that last changed this partition: requests of another configuration are not for this one.
+    /// The epoch that last changed this partition. Requests of another configuration are refused.
     private(set) var changed: Epoch
     /// This node's index in the quorum.
     private(set) var ownIndex: Int
-    /// The other members' indices, in the order in which they are asked to confirm: by number, from this node's on.
+    /// The other members' indices, in the order in which they are asked to confirm: by node number, beginning after
+    /// this node.
     private(set) var confirmers: [Int]
-    /// What this node's leaders have under way to each member, by index.
+    /// The window of each member, by index: the changes that leaders of this node have sent it and that it has not
+    /// answered.
     private(set) var windows: [PeerWindow] = []
 
     /// The highest ballot promised.
     var promise: Ballot
-    /// At least `promise`: rounds of new ballots go above it.
+    /// The highest ballot that this node knows of, at least `promise`. A new ballot takes a higher round.
     var highestSeen: Ballot
-    /// Where this partition's newest change is in the store's log. What tells of its records waits until this is
-    /// durable.
+    /// The position of this partition's newest change in the store's log. An answer that tells of its records waits
+    /// until this position is durable.
     var lastAppend: LogPosition = 0
-    /// Where its newest promise, wipe or purge floor is. What tells of it, or rests on it, waits until this is synced.
+    /// The position of its newest promise, wipe or purge floor. An action that tells of one of them, or rests on it,
+    /// waits until this position is synced.
     private var lastState: LogPosition = 0
 
-    /// This copy may lack records that this node has acknowledged: see Abstaining.swift.
+    /// True if this copy may lack records that this node has acknowledged (Abstaining.swift).
     var isIncomplete = false
-    /// The ballot whose leader counts with that, and is told what is here nevertheless.
+    /// The ballot whose leader has sent `consult`: it allows for what this copy may lack, so this copy answers it
+    /// although it is incomplete.
     var toldBallot = Ballot.zero
-    /// Its records are synced in every mode: the topology is to survive what clients' data does not.
+    /// True if records are synced in every sync mode: those of the metadata quorum's partition, because the topology
+    /// must survive failures that may cost clients' data.
     private let syncsAlways: Bool
 
-    /// Who leads, to the best of this node's knowledge, and when it last showed.
+    /// The leader, as far as this node knows.
     var leaderHint: NodeNumber?
-    /// That is by what this process has heard, not by what a former one had promised.
+    /// True if this process has learned `leaderHint` from a message. Otherwise the hint comes from the promise of an
+    /// earlier process.
     var hasHeardLeader = false
     var leaderHeard: Instant
-    /// Since when nobody has seemed to lead.
+    /// Since when this node has seen no leader.
     var vacantSince: Instant?
-    /// No candidacy before then.
+    /// This node does not stand for election before this time.
     var backoffUntil: Instant
 
     var candidate: Candidate?
     var leader: Leader?
-    /// What `majorityIsUp` found, as of the context's `touch`.
+    /// The value of the context's `touch` for which `majorityInTouch` was computed.
     var majorityTouch: UInt64 = 0
     var majorityInTouch = false
-    /// Whether it is among the context's dirty partitions.
+    /// True if it is among the context's dirty partitions.
     var isDirty = false
-    /// Whether it is among the context's hedged partitions.
+    /// True if it is among the context's hedged partitions.
     var isHedged = false
-    /// Whether it is among the context's partitions that wait to be allowed to move more.
+    /// True if it is among the context's throttled partitions.
     var isThrottled = false
 
-    /// Nil unless this node is in the partition's replica set.
+    /// Returns nil if this node is not in the partition's replica set.
     init?(partition: PartitionID, assignment: Assignment, context: ReplicaContext) {
         let quorum = Quorum(assignment)
         guard let ownIndex = quorum.index(of: context.me) else { return nil }
@@ -77,23 +83,23 @@ final class Replica {
         beginMembership(assignment)
     }
 
-    /// A membership that lapsed begins again from nothing, however briefly it lapsed: what was kept from before may
-    /// have been deleted and purged by those who stayed.
+    /// Begins a new membership with an empty copy. A membership that has lapsed, however briefly, begins anew: the copy
+    /// from before may hold records that those who stayed have deleted, and whose tombstones they have purged.
     private func beginMembership(_ assignment: Assignment) {
         guard let since = assignment.since(context.me), since != context.store.membership(partition) else { return }
         guard !context.breaks(.wipeLapsed) || context.store.membership(partition) == 0 else { return }
         if context.store.membership(partition) != 0 { context.decide(.wipeLapsed) }
         context.store.wipe(partition, membership: since)
         appendedState()
-        // Invariant 13: a copy is of one membership. Under this one it has acknowledged nothing.
+        // Invariant 13: a copy is of one membership. Under the new one this node has acknowledged nothing, so the copy
+        // lacks nothing.
         assert(context.store.membership(partition) == since, "what is wiped is of the new membership")
         becomeComplete()
     }
 
-    /// Goes by another assignment from now on. A leader prepares anew under it at once, and re-proposes with what it
-    /// has under way.
+    /// Takes on another assignment. A leader prepares anew under it at once, and then re-proposes its writes in flight.
     ///
-    /// - Parameter assignment: one that this node belongs to.
+    /// - Parameter assignment: An assignment that this node belongs to.
     func reconfigure(_ assignment: Assignment) {
         let quorum = Quorum(assignment)
         guard let ownIndex = quorum.index(of: context.me) else {
@@ -109,7 +115,7 @@ final class Replica {
         majorityTouch = 0
         changed = assignment.changed
         vacantSince = nil
-        // Who has left it will not lead it again, however alive.
+        // A node that has left the partition will not lead it again, even if it is alive.
         if let hint = leaderHint, quorum.index(of: hint) == nil { leaderHint = nil }
         beginMembership(assignment)
         if let unfinished { prepare(unfinished) }
@@ -121,30 +127,32 @@ final class Replica {
         PartitionHeader(partition: partition, epoch: changed, ballot: ballot)
     }
 
-    /// Whether a request may be acted on: it comes from a replica of this partition, under its present configuration.
+    /// True if a request may be acted on: it comes from a replica of this partition, under the present configuration.
+    /// Answers `outdated` to a request of an earlier configuration.
     func admits(_ header: PartitionHeader, from node: NodeNumber) -> Bool {
         // Invariant 10: one configuration at a time.
         guard header.epoch == changed || context.breaks(.compareEpochs) else {
             context.decide(.compareEpochs)
-            // (A later configuration than this node's does not get here: the shard has it wait.)
+            // (The shard keeps requests of a later configuration until the node knows it.)
             if header.epoch < changed { context.send(node, .shards(.outdated(epoch: context.epoch))) }
             return false
         }
         return header.ballot.node == node && quorum.index(of: node) != nil
     }
 
-    /// Finds what an answer is for.
+    /// Finds the leader that an answer is for.
     ///
-    /// - Returns: the leader and the answering replica's index; nil for a late answer, to an earlier leadership or
+    /// - Returns: The leader and the answering replica's index; nil for a late answer, to an earlier leadership or
     ///   configuration.
     func leader(answered header: PartitionHeader, by node: NodeNumber) -> (Leader, Int)? {
         guard let leader, leader.ballot == header.ballot, let index = quorum.index(of: node) else { return nil }
         return (leader, index)
     }
 
-    /// Promises `ballot`, which must be higher than the promise held, and gives up whatever rested on a lower one.
+    /// Promises `ballot`, which must be higher than the present promise. A leadership or candidacy under a lower ballot
+    /// ends.
     func raisePromise(to ballot: Ballot) {
-        // Invariant 1: promises hold. What tells of this one waits until it is synced (`answerWhenDurable`).
+        // Invariant 1: promises hold. An answer that tells of this one waits until it is synced (`answerWhenDurable`).
         assert(ballot > promise, "a promise is only ever raised")
         promise = ballot
         highestSeen = max(highestSeen, ballot)
@@ -159,16 +167,18 @@ final class Replica {
         leaderHeard = now
         hasHeardLeader = true
         vacantSince = nil
-        // It asked whether anybody sees a leader, and here is one. (A ballot that is prepared is beyond recall.)
+        // A pre-vote asks whether anybody sees a leader, and this node now does. (A ballot that has been prepared
+        // cannot be taken back.)
         if candidate?.phase == .preVoting { abandonCandidacy(hint: nil) }
     }
 
-    /// The leader is sending something long, and cannot show itself meanwhile.
+    /// Notes that a long message from `node` is arriving. A leader counts as heard meanwhile, because its heartbeats
+    /// wait behind the message.
     func isReading(from node: NodeNumber) {
         if leaderHint == node, hasHeardLeader { leaderHeard = now }
     }
 
-    /// A record has been put into the store.
+    /// Notes the log position of a record that has just been put into the store.
     func appendedRecord() {
         guard syncsAlways else { return lastAppend = context.store.appended }
         context.store.requireSync()
@@ -182,19 +192,21 @@ final class Replica {
 
     private var isDurable: Bool { lastAppend <= context.store.durable && lastState <= context.store.synced }
 
-    /// Performs `action` once all that this partition's copy holds is durable: at the end of this tick, where it is
-    /// already.
+    /// Performs `action` once everything that this partition's copy holds is durable. If it is durable already, the
+    /// action is performed at the end of this tick.
     func whenDurable(_ action: DeferredAction) { context.after(lastAppend, synced: lastState, action) }
 
-    /// Answers once all that this partition's copy holds is durable.
+    /// Sends an answer once everything that this partition's copy holds is durable.
     ///
     /// Invariant 7: only what is durable is told.
     func answerWhenDurable(_ node: NodeNumber, _ message: PeerMessage) {
         if isDurable { context.send(node, message) } else { whenDurable(.send(node, message)) }
     }
 
-    /// False, with a rejection sent, when a higher ballot has been promised. A higher ballot than the promise raises
-    /// it: its owner has been promised by a majority already.
+    /// Decides whether a request's ballot may be obeyed. A ballot below the promise is rejected. A ballot above it
+    /// raises the promise: a majority has promised that ballot already.
+    ///
+    /// - Returns: False if a higher ballot has been promised; a `reject` has then been sent.
     func obeys(_ header: PartitionHeader, from node: NodeNumber) -> Bool {
         // Invariant 1: a replica never acts for a ballot below its promise.
         guard header.ballot >= promise else {
@@ -216,7 +228,7 @@ extension Replica {
         guard admits(header, from: node), obeys(header, from: node), !abstains(from: header, asked: node) else {
             return
         }
-        // The root is of what is held now: nothing below this ballot can be accepted any more.
+        // The root covers the records held now. From here on this replica accepts nothing below this ballot.
         let root = context.store.tree(partition).root
         answerWhenDurable(
             node,
@@ -233,7 +245,7 @@ extension Replica {
         let held = context.store.head(partition, key, hash)?.version ?? .zero
         // Invariant 3: versions only grow.
         if record.version > held {
-            // A replica whose disk is full, or does not keep up, stays silent: it is repaired when there is room.
+            // A replica whose disk is full, or does not keep up, stays silent. It is repaired when there is room.
             guard record.value == nil || context.store.acceptsCopies else { return }
             context.store.put(partition, key, record, hash)
             appendedRecord()
@@ -286,7 +298,7 @@ extension Replica {
         answerWhenDurable(node, .replica(header, .entriesResult(leaf: leaf, entries: entries)))
     }
 
-    /// A read of this copy for anybody, under no ballot.
+    /// Answers a quorum read with this copy's record, under no ballot.
     func receiveQuorumRead(_ header: RequestHeader, from node: NodeNumber) {
         let (id, key, epoch) = (header.id, header.key, header.epoch)
         guard epoch == changed || context.breaks(.compareEpochs) else {
@@ -301,7 +313,8 @@ extension Replica {
         }
     }
 
-    /// The same for a client of this node: the answer comes as a deferred or loaded `ownQuorumRead`.
+    /// Reads this copy for a quorum read of this node's own client. The record arrives as a deferred or loaded
+    /// `ownQuorumRead`.
     func quorumReadForClient(_ request: Request) {
         guard !isIncomplete else { return whenDurable(.noQuorumRead(request)) }
         switch context.store.read(partition, request.key, request.hash) {
@@ -322,7 +335,8 @@ extension Replica {
         }
     }
 
-    /// A higher ballot than ours is promised somewhere; or the sender abstains.
+    /// Handles a `reject`: the sender has promised a higher ballot, which ends a leadership or candidacy under a lower
+    /// one.
     func receiveReject(_ header: PartitionHeader) {
         highestSeen = max(highestSeen, header.ballot)
         if let leader, leader.ballot < header.ballot { stepDown(hint: header.ballot.node) }

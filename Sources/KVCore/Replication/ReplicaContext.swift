@@ -1,62 +1,69 @@
 import DequeModule
 
-/// What the replicas of a shard share besides: the store, and what waits for it.
+/// The state that the replicas of one shard share in addition to `Environment`: the store, the actions that wait for
+/// it, and the counters that limits apply to.
 final class ReplicaContext: Environment {
     let store: any RecordStore
     /// Partitions with something to send at the end of this tick.
     var dirty: [PartitionID] = []
-    /// Reads under way, and what each is for.
+    /// The purpose of each read from disk under way.
     private var loads: [ReadTicket: LoadPurpose] = [:]
-    /// Leaderships being handed over, and comparisons of hash trees under way with each peer: bounded by
-    /// `ShardOptions`.
+    /// Leadership transfers under way, and comparisons of hash trees under way with each peer. `ShardOptions` limits
+    /// both.
     var transfers = 0
     var comparisons: [NodeNumber: Int] = [:]
-    /// Bytes of what leaders have proposed, until they let go of it: bounded by `ShardOptions`.
+    /// Bytes of the proposals that leaders keep; limited by `ShardOptions.maximumProposedBytes`.
     var proposedBytes = 0
-    /// Changes that new leaderships of this node took over from its old ones.
+    /// The number of changes that this node's leaders have taken over from its earlier leaderships.
     var reproposedChanges = 0
-    /// How often each rule has decided something: for the simulator to tell.
+    /// How often each rule has decided something. The simulator prints it.
     private(set) var decided = RuleCounts()
-    /// Bytes of records on their way to lagging peers.
+    /// Bytes of repaired records on their way to each lagging peer.
     var repairing: [NodeNumber: Int] = [:]
-    /// Bytes of those that are being read for it, whoever leads when they have been.
+    /// Bytes of records that are being read from disk to repair each peer. They count until they have been read, even
+    /// if the leader that asked for them has stepped down.
     var repairLoads: [NodeNumber: Int] = [:]
-    /// What leaders have under way to each peer.
+    /// The window of each peer.
     private var windows: [NodeNumber: PeerWindow] = [:]
-    /// Whether the disk under the store answers.
+    /// The state of the store's disk: whether it answers.
     private(set) var disk = DiskWatch()
-    /// P.
+    /// P, the number of partitions of clients' keys.
     let partitionCount: Int
-    /// The store may have lost records that it had called durable.
+    /// True if the store may have lost records that it had reported as durable.
     let mayLackRecords: Bool
-    /// Copies of which that is so still.
+    /// The number of incomplete copies.
     var incompletePartitions = 0
-    /// The plan that moves partitions is paused.
+    /// True if the plan that moves partitions is paused.
     var isMovingPaused = false
     private var moveBudget: MoveBudget
-    /// Partitions with something to move when it is allowed, in the order they asked.
+    /// Partitions with records to send to joining nodes once `mayMove` is true again, in the order in which they were
+    /// added.
     var throttled: [PartitionID] = []
 
-    /// Partitions that this node has begun to lead, of which those who hold no replica have not been told.
+    /// Partitions that this node has begun to lead, and whose new leader the nodes without a replica have not been told
+    /// of.
     var newlyLed: [PartitionID] = []
 
-    /// Partitions whose leaders have listings under way, or keep windows of them; the last that began is last.
+    /// Partitions whose leaders have listings under way or keep windows of them. The last one that began a walk comes
+    /// last.
     private(set) var listing: [PartitionID] = []
-    /// Keys that listings may look at until the next timer.
+    /// The number of keys that listings may still look at before the next timer.
     var listingBudget: Int
 
-    /// Partitions whose leaders, of this node, have asked no more replicas to confirm them than they need.
+    /// Partitions led here that wait for a confirmation from the smallest majority only. If it does not come in time,
+    /// the other replicas are asked as well.
     var hedged: [PartitionID] = []
-    /// Peers that were late with a confirmation, and until when none is to rest on them.
+    /// Peers that were late with a confirmation, and until when they are not counted on for one.
     private var late: [NodeNumber: Instant] = [:]
 
-    /// What rests on nothing but durable records, in the order it came.
+    /// Actions that rest on durable records only, in the order in which they were added.
     private var ready: Deque<DeferredAction> = []
-    /// What waits for the store, in the order of its log.
+    /// Actions that wait for records to be durable, in the order of the store's log.
     private var deferred: Deque<(position: LogPosition, action: DeferredAction)> = []
-    /// What waits for a sync as well, which can take long: the other partitions' changes do not wait behind it.
+    /// Actions that also wait for a sync. They have a queue of their own because a sync can take long, and actions of
+    /// other partitions must not wait behind them.
     private var unsynced: Deque<(position: LogPosition, synced: LogPosition, action: DeferredAction)> = []
-    /// What `deferred` and `unsynced` hold of answers.
+    /// Bytes of the answers in `deferred` and `unsynced`.
     private var deferredBytes = 0
 
     init(
@@ -98,10 +105,12 @@ final class ReplicaContext: Environment {
 
     func hasListed(_ partition: PartitionID) { listing.removeAll { $0 == partition } }
 
-    /// Whether joining nodes of moving partitions may be sent more now.
+    /// True if more may be sent to joining nodes of moving partitions now.
     var mayMove: Bool { !isMovingPaused && moveBudget.mayMove }
 
-    /// Allows what the time since the last call does; gives the partitions that have been waiting for it.
+    /// Refills the budget for moves by the time since the last call.
+    ///
+    /// - Returns: The throttled partitions, if more may be sent now.
     func allowMoves() -> [PartitionID] {
         moveBudget.refill(at: now.monotonic)
         guard mayMove, !throttled.isEmpty else { return [] }
@@ -111,10 +120,10 @@ final class ReplicaContext: Environment {
 
     func moved(_ bytes: Int) { moveBudget.moved(bytes) }
 
-    /// What is sent from now on counts for the next turn of the event loop.
+    /// Ends a turn of the event loop for the limit on what one turn may send to joining nodes.
     func endMovingTurn() { moveBudget.endTurn() }
 
-    /// Whether a confirmation may be expected of `node` at once.
+    /// True if `node` can be expected to confirm at once: it is in touch, and has not been late recently.
     func isPrompt(_ node: NodeNumber) -> Bool {
         guard isUp(node) else { return false }
         guard !late.isEmpty, let until = late[node] else { return true }
@@ -124,24 +133,25 @@ final class ReplicaContext: Environment {
 
     func wasLate(_ node: NodeNumber) { late[node] = now.monotonic + options.hedgeTime }
 
-    /// Has a value read from disk; the completion finds its purpose by `takeLoad`.
+    /// Reads a value from disk. `takeLoad` finds the purpose when the read has completed.
     func load(_ ticket: ReadTicket, for purpose: LoadPurpose) {
         loads[ticket] = purpose
         effects.append(.load(ticket))
     }
 
-    /// The same for what no client waits for.
+    /// Like `load`, for background work that no client waits for.
     func loadLater(_ ticket: ReadTicket, for purpose: LoadPurpose) {
         loads[ticket] = purpose
         effects.append(.loadLater(ticket))
     }
 
-    /// Nil for a read that nobody waits for.
+    /// Takes the purpose of a read that has completed; nil if the read is not known.
     func takeLoad(_ ticket: ReadTicket) -> LoadPurpose? { loads.removeValue(forKey: ticket) }
 
-    /// Performs `action` once everything up to `position` is durable, and up to `synced` is synced: at the end of this
-    /// tick, where it is already. Positions of one partition never decrease; those of different partitions owe each
-    /// other no order.
+    /// Performs `action` once the log is durable up to `position` and synced up to `synced`. If it is already, the
+    /// action is performed at the end of this tick. For one partition, positions must not decrease from call to call;
+    /// actions of different partitions may be performed in any order. An answer is dropped if too many are waiting
+    /// (`mayBeLost`).
     func after(_ position: LogPosition, synced: LogPosition, _ action: DeferredAction) {
         let isLate = synced > store.synced || position > store.durable
         if isLate {
@@ -162,12 +172,12 @@ final class ReplicaContext: Environment {
         }
     }
 
-    /// Answers to peers that wait for the store, which their number bounds.
+    /// The number of answers to peers that wait for the store; limited by `ShardOptions.maximumDeferred`.
     var deferredAnswers: Int {
         deferred.count { $0.action.mayBeLost } + unsynced.count { $0.action.mayBeLost }
     }
 
-    /// The next action whose time has come.
+    /// Takes the next action that need not wait any longer.
     func nextDurable() -> DeferredAction? {
         if let action = ready.popFirst() { return action }
         if let first = unsynced.first, first.synced <= store.synced, first.position <= store.durable {
@@ -183,22 +193,22 @@ final class ReplicaContext: Environment {
     }
 }
 
-/// What is done when the store says that what it rests on is durable.
+/// An action that waits until the records it rests on are durable.
 enum DeferredAction {
-    /// Tells a leader that a record is held.
+    /// Tells a leader that this replica holds a record.
     case acknowledge(NodeNumber, PartitionHeader, Version)
-    /// (Indirect: it is the largest and not the most frequent.)
+    /// Sends a message. (Indirect, because it is the largest case and not the most frequent one.)
     indirect case send(NodeNumber, PeerMessage)
-    /// This candidate's own promise.
+    /// Counts a candidate's own promise.
     case promised(PartitionID, Ballot)
-    /// This leader's own accept.
+    /// Counts a leader's own accept.
     case accepted(PartitionID, Ballot, sequence: UInt64)
-    /// This node's own copy, read on a client's behalf.
+    /// Gives this node's own copy to a quorum read of its client.
     case ownQuorumRead(Request, Record?)
-    /// The same, where this node's own copy is not to be told of.
+    /// Tells a quorum read of this node's client that the node's own copy does not answer, because it is incomplete.
     case noQuorumRead(Request)
 
-    /// Bytes of an answer; of what is small by itself, none.
+    /// Bytes of the answer; 0 for actions that are small.
     var heldBytes: Int {
         switch self {
         case .send(_, let message): message.heldBytes
@@ -206,7 +216,7 @@ enum DeferredAction {
         }
     }
 
-    /// Whoever waits for it asks again.
+    /// True if the action may be dropped, because the peer that waits for it asks again.
     var mayBeLost: Bool {
         switch self {
         case .acknowledge, .send: true
@@ -215,18 +225,18 @@ enum DeferredAction {
     }
 }
 
-/// What a value is being read from disk for.
+/// The purpose of a read from disk.
 enum LoadPurpose {
-    /// To answer a waiting read of this leader.
+    /// Answers a waiting read of this leader.
     case answer(PartitionID, Ballot, id: UInt64)
-    /// To evaluate the requests of a key that wait for its value.
+    /// Evaluates the requests of a key that wait for its value.
     case evaluate(PartitionID, Ballot, Key, id: UInt64)
-    /// To re-propose this leader's own copy under its ballot.
+    /// Re-proposes this leader's own copy under its ballot.
     case propose(PartitionID, Ballot, Key)
-    /// To bring a replica level.
+    /// Repairs a replica.
     case repair(PartitionID, Ballot, to: NodeNumber, Key, bytes: Int)
     case readResult(PartitionHeader, id: UInt64, key: Key, to: NodeNumber)
     case quorumReadReply(RequestID, PartitionID, to: NodeNumber)
-    /// A stale or leaderless read of this node's own copy.
+    /// Answers a stale read or a quorum read of this node's client from its own copy.
     case ownQuorumRead(Request)
 }
