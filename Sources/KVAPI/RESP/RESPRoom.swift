@@ -75,8 +75,10 @@ struct RESPRoom {
     // MARK: Decisions
 
     /// Whether another command may be begun.
-    /// - Parameters: - written: bytes of replies that the channel has yet to be given. - isOldest: it is a part of the
-    ///   oldest command, whose gathered answers nothing but its end makes room for; they
+    ///
+    /// - Parameters:
+    ///   - written: bytes of replies that the channel has yet to be given.
+    ///   - isOldest: it is a part of the oldest command, whose gathered answers nothing but its end makes room for; they
     ///     are bounded by themselves (`RESPOptions.maximumGatheredBytes`).
     mutating func mayBegin(written: Int, isOldest: Bool = false) -> Bool {
         guard (isOldest ? max(written, reserved) : written + ready + reserved) < limit else { return false }

@@ -46,10 +46,10 @@ package final class Shard {
     /// Every so many leader heartbeats one goes to all members in touch.
     private static var heartbeatsForAll: Int { 4 }
 
-    /// - Parameters: - boot: this process's boot counter, above that of every process before it on this store. -
-    ///   partitions: those this shard owns, the metadata quorum's perhaps among them; it serves the ones whose replica
-    ///   set has
-    ///     `me`, and routes for all.
+    /// - Parameters:
+    ///   - boot: this process's boot counter, above that of every process before it on this store.
+    ///   - partitions: those this shard owns, the metadata quorum's perhaps among them. It serves the ones whose replica
+    ///     set has `me`, and routes for all.
     ///   - mayLackRecords: the store may have lost records that it had called durable, as power was lost: this node's
     ///     copies of clients' partitions abstain until each has been repaired. Promises, wipes and purge floors are all
     ///     there.
