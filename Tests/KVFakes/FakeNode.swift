@@ -4,25 +4,28 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 
-/// A server that answers as a test tells it to, and remembers what it was asked.
+/// An HTTP server that answers as a test tells it to, and remembers the requests.
 package final class FakeNode: Sendable {
     package struct Request: Sendable {
+        /// Method and URI, such as `GET /v1/kv/a`.
         package var line: String
         package var headers: HTTPHeaders
         package var body: [UInt8]
-        /// Which of the node's connections it came on, from 1.
+        /// The number of the connection that it came on, from 1.
         package var connection: Int
     }
 
     package enum Reply: Sendable {
         case status(Int, [String: String] = [:], String = "")
-        /// Answer, then end the connection.
+        /// Answers, and then closes the connection.
         case last(Int, [String: String] = [:], String = "")
-        /// Whatever these bytes are, in place of an answer.
+        /// Sends these bytes in place of an answer.
         case raw(String)
+        /// Closes the connection without an answer.
         case close
+        /// Sends nothing.
         case silence
-        /// Once the gate is opened; those behind it wait too, as they would at a node.
+        /// Answers when the gate is open. Later answers on the connection wait behind this one, as at a real node.
         indirect case held(Gate, Reply)
 
         package static func error(_ status: Int, _ code: String, _ message: String) -> Reply {
@@ -30,7 +33,7 @@ package final class FakeNode: Sendable {
         }
     }
 
-    /// Holds answers back until it is opened, which has to be done in the end.
+    /// Holds answers back until it is opened. Every gate has to be opened in the end.
     package final class Gate: Sendable {
         private let promise = MultiThreadedEventLoopGroup.singleton.any().makePromise(of: Void.self)
 
@@ -63,9 +66,9 @@ package final class FakeNode: Sendable {
     }
 
     package var requests: [Request] { log.requests }
-    /// Those about keys.
+    /// The requests about keys.
     package var keyRequests: [Request] { requests.filter { $0.line.contains(" /v1/kv/") } }
-    /// The most requests that have waited for their answers on one connection.
+    /// The largest number of requests that have waited for their answers on one connection.
     package var mostOnOneConnection: Int { log.most }
 
     package func stop() async throws {
@@ -82,7 +85,8 @@ package final class FakeNode: Sendable {
 
         private let state = NIOLockedValueBox(State())
 
-        /// - Returns: the connection's number, from 1.
+        /// Notes a connection.
+        /// - Returns: Its number, from 1.
         func connected(_ child: any Channel) -> Int {
             state.withLockedValue {
                 $0.children.append(child)
@@ -111,7 +115,7 @@ package final class FakeNode: Sendable {
         private var head: HTTPRequestHead?
         private var body: [UInt8] = []
         private var replies = CircularBuffer<Reply>()
-        /// The first of the replies waits for its gate.
+        /// The first reply waits for its gate.
         private var isHeld = false
 
         init(_ connection: Int, _ log: Log, _ answer: @escaping @Sendable (Request) -> Reply) {

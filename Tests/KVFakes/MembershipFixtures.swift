@@ -1,4 +1,4 @@
-/// What nodes answer about membership, as they write it.
+/// Answers of nodes about membership, as JSON in the form in which nodes write it.
 package enum MembershipFixtures {
     package static func plan(
         id: Int = 9, joining: [String] = ["n4"], leaving: [String] = [], done: Int = 0, rate: Int = 0,

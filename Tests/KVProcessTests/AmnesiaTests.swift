@@ -27,7 +27,7 @@ final class AmnesiaTests: XCTestCase {
     func testAnOlderCopyOfADataDirectoryIsRefusedAtEveryStart() throws {
         let cluster = try TestCluster()
         try cluster.startAndWait()
-        _ = try cluster.putLines("before", at: "n1")
+        _ = try cluster.putSmallValues("before", at: "n1")
         XCTAssertEqual(try cluster.stop("n1"), .exited(0))
         let backup = cluster.directory.appendingPathComponent("backup").path
         try copy(cluster, "n1", to: backup)
@@ -35,12 +35,12 @@ final class AmnesiaTests: XCTestCase {
         try cluster.waitUntilReady()
         // Acknowledged by n1 and n2 alone.
         cluster.killNow("n3")
-        let names = try cluster.putLines("after", at: "n2")
+        let names = try cluster.putSmallValues("after", at: "n2")
         cluster.killNow("n1")
         try assertRefused(backup, cluster, starts: 3, saying: "kv: the data directory of n1 is a copy of an older one")
         try cluster.start("n3")
         try cluster.waitUntilReady("n2", "n3")
-        try cluster.assertHolds(names, at: "n3")
+        try cluster.assertHasSmallValues(names, at: "n3")
         // The way back that the message names.
         try cluster.eraseData(of: "n1")
         try cluster.startPendingNode("n1", seed: "n2")
@@ -48,19 +48,19 @@ final class AmnesiaTests: XCTestCase {
             try cluster.kv("join", "n1", "--replace", "n1", "--yes", at: ["n2"]).status == 0
         }
         try cluster.waitUntilReady("n1")
-        try cluster.assertHolds(names, at: "n1")
+        try cluster.assertHasSmallValues(names, at: "n1")
     }
 
     /// A snapshot of the volume: its starts are those of the node itself.
     func testACopyMadeWhileTheNodeRanIsRefused() throws {
         let cluster = try TestCluster()
         try cluster.startAndWait()
-        _ = try cluster.putLines("before", at: "n1")
+        _ = try cluster.putSmallValues("before", at: "n1")
         let backup = cluster.directory.appendingPathComponent("backup").path
         try copy(cluster, "n1", to: backup)
         // Acknowledged by n1 and n2 alone.
         cluster.killNow("n3")
-        let names = try cluster.putLines("after", at: "n2")
+        let names = try cluster.putSmallValues("after", at: "n2")
         cluster.killNow("n1")
         // What was seen of n1 is on n2's disk when n2 has noticed.
         try cluster.wait(for: "n2 to miss n1") { cluster.log("n2").contains("out of touch") }
@@ -71,7 +71,7 @@ final class AmnesiaTests: XCTestCase {
             saying: "kv: the data directory of n1 is an older copy, made while n1 ran: it has ")
         try cluster.start("n3")
         try cluster.waitUntilReady("n2", "n3")
-        try cluster.assertHolds(names, at: "n3")
+        try cluster.assertHasSmallValues(names, at: "n3")
     }
 
     /// The second process ends, and says why; the first one is not disturbed.
@@ -103,14 +103,14 @@ final class AmnesiaTests: XCTestCase {
         XCTAssertEqual(result.status, 65, result.errors)
         XCTAssertTrue(result.errors.contains(text), result.errors, line: line)
         XCTAssertTrue(cluster.isRunning("n1"))
-        let names = try cluster.putLines("k", at: "n1")
-        try cluster.assertHolds(names, at: "n2")
+        let names = try cluster.putSmallValues("k", at: "n1")
+        try cluster.assertHasSmallValues(names, at: "n2")
     }
 
     func testFirstMembersThatLostTheirDataDoNotFoundTheClusterAnew() throws {
         let cluster = try TestCluster()
         try cluster.startAndWait()
-        let names = try cluster.putLines("k", at: "n1")
+        let names = try cluster.putSmallValues("k", at: "n1")
         cluster.killNow("n2", "n3")
         try cluster.eraseData(of: "n2")
         try cluster.eraseData(of: "n3")

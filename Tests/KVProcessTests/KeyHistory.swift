@@ -66,14 +66,14 @@ struct KeyHistory {
         let stamp = event.outcome.version.flatMap { ranks[$0] } ?? 0
         switch event.outcome {
         case .refused: return nil
-        case .found(let write, _): return .read(Sight(write, stamp: stamp))
+        case .found(let write, _): return .read(SeenValue(write, stamp: stamp))
         case .absent: return .read(nil)
         case .deleted: return .erase(.present)
         case .conditionFailed(let met): return .mismatch(required: requirement(event.action), met: met.map(sight))
-        case .written: return event.action.write.map { .write(Sight($0, stamp: stamp), requirement(event.action)) }
+        case .written: return event.action.write.map { .write(SeenValue($0, stamp: stamp), requirement(event.action)) }
         case .unknown:
             guard let write = event.action.write else { return .erase(.nothing) }
-            return .write(Sight(write), requirement(event.action))
+            return .write(SeenValue(write), requirement(event.action))
         }
     }
 
@@ -86,7 +86,7 @@ struct KeyHistory {
     }
 
     /// A version whose value nobody saw, as it was soon overwritten, may be anybody's.
-    private func sight(_ version: Version) -> Sight {
-        Sight(writers[version] ?? Sight.unidentified, stamp: ranks[version] ?? 0)
+    private func sight(_ version: Version) -> SeenValue {
+        SeenValue(writers[version] ?? SeenValue.unidentified, stamp: ranks[version] ?? 0)
     }
 }

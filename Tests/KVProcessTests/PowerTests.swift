@@ -28,14 +28,14 @@ final class PowerTests: XCTestCase {
     func testOneIsRepairedThenAllAtOnceGoOnWithWhatIsLeft() throws {
         let cluster = try TestCluster(settings: "storage: {sync: interval, sync_interval: 1s}\n")
         try cluster.startAndWait()
-        var names = try cluster.putLines("first", at: "n1")
+        var names = try cluster.putSmallValues("first", at: "n1")
         try losePower(cluster, "n3")
-        names += try cluster.putLines("second", at: "n1")
+        names += try cluster.putSmallValues("second", at: "n1")
         try cluster.start("n3")
         try waitUntilComplete(cluster, "n3")
         XCTAssertTrue(cluster.log("n3").contains("each copy abstains until its leader has repaired it"))
         try cluster.waitUntilReady()
-        try cluster.assertHolds(names, at: "n3")
+        try cluster.assertHasSmallValues(names, at: "n3")
 
         // Two of three are not enough where all have lost power.
         try losePower(cluster, "n1", "n2", "n3")
@@ -49,7 +49,7 @@ final class PowerTests: XCTestCase {
         try cluster.start("n3")
         try cluster.waitUntilReady()
         try waitUntilComplete(cluster, "n1", "n2", "n3")
-        try cluster.assertHolds(names, at: "n2")
+        try cluster.assertHasSmallValues(names, at: "n2")
         // Nothing of that is left to the next start.
         cluster.killNow("n2")
         try cluster.start("n2")
@@ -89,7 +89,7 @@ final class PowerTests: XCTestCase {
     func testRecoverTakesWhatIsLeftForComplete() throws {
         let cluster = try TestCluster(settings: "storage: {sync: never}\n")
         try cluster.startAndWait()
-        let names = try cluster.putLines("k", at: "n1")
+        let names = try cluster.putSmallValues("k", at: "n1")
         try losePower(cluster, "n1", "n2")
         cluster.killNow("n3")
         for id in ["n1", "n2"] {
@@ -100,6 +100,6 @@ final class PowerTests: XCTestCase {
         }
         try cluster.start("n1", "n2")
         try cluster.waitUntilReady("n1", "n2")
-        try cluster.assertHolds(names, at: "n2")
+        try cluster.assertHasSmallValues(names, at: "n2")
     }
 }

@@ -6,10 +6,10 @@ final class LinearizabilityCheckerTests: XCTestCase {
     private let open = RegisterOperation.open
 
     private func put(_ write: Int, stamp: Int = 0, _ requirement: Requirement = .nothing) -> Step {
-        .write(Sight(write, stamp: stamp), requirement)
+        .write(SeenValue(write, stamp: stamp), requirement)
     }
 
-    private func get(_ write: Int, stamp: Int = 0) -> Step { .read(Sight(write, stamp: stamp)) }
+    private func get(_ write: Int, stamp: Int = 0) -> Step { .read(SeenValue(write, stamp: stamp)) }
 
     private func assertLinearizable(_ history: [RegisterOperation], line: UInt = #line) {
         XCTAssertEqual(LinearizabilityChecker.check(history), .linearizable, line: line)
@@ -32,7 +32,7 @@ final class LinearizabilityCheckerTests: XCTestCase {
         let number = 5 << 40
         let history = [
             RegisterOperation(1, open, put(number)), RegisterOperation(2, open, .add(Content.amount(6))),
-            RegisterOperation(3, open, .rewrite(Sight(7), .exactly(Sight(number + Content.amount(6))))),
+            RegisterOperation(3, open, .rewrite(SeenValue(7), .exactly(SeenValue(number + Content.amount(6))))),
             RegisterOperation(10, 11, get(7)),
         ]
         assertLinearizable(history)
@@ -90,13 +90,13 @@ final class LinearizabilityCheckerTests: XCTestCase {
     func testAnUnknownErasureMayNeedAnUnknownWrite() {
         assertLinearizable([
             RegisterOperation(1, 2, put(1, stamp: 1)), RegisterOperation(3, open, put(2, stamp: 2, .present)),
-            RegisterOperation(4, open, .erase(.exactly(Sight(2, stamp: 2)))), RegisterOperation(5, 6, .read(nil)),
+            RegisterOperation(4, open, .erase(.exactly(SeenValue(2, stamp: 2)))), RegisterOperation(5, 6, .read(nil)),
         ])
     }
 
     func testConditions() {
         let first = RegisterOperation(1, 2, put(1, stamp: 1))
-        let match = Requirement.exactly(Sight(1, stamp: 1))
+        let match = Requirement.exactly(SeenValue(1, stamp: 1))
         assertLinearizable([
             first, RegisterOperation(3, 4, put(2, stamp: 2, match)), RegisterOperation(5, 6, get(2, stamp: 2)),
         ])
@@ -105,12 +105,12 @@ final class LinearizabilityCheckerTests: XCTestCase {
         ])
         assertLinearizable([
             first, RegisterOperation(3, 4, put(2, stamp: 2, match)),
-            RegisterOperation(3, 4, .mismatch(required: match, met: Sight(2, stamp: 2))),
+            RegisterOperation(3, 4, .mismatch(required: match, met: SeenValue(2, stamp: 2))),
         ])
-        assertViolation([first, RegisterOperation(3, 4, .mismatch(required: match, met: Sight(1, stamp: 1)))])
+        assertViolation([first, RegisterOperation(3, 4, .mismatch(required: match, met: SeenValue(1, stamp: 1)))])
         assertViolation([first, RegisterOperation(3, 4, .mismatch(required: match, met: nil))])
         assertViolation([first, RegisterOperation(3, 4, put(2, stamp: 2, .absent))])
-        assertLinearizable([first, RegisterOperation(3, 4, .mismatch(required: .absent, met: Sight(1, stamp: 1)))])
+        assertLinearizable([first, RegisterOperation(3, 4, .mismatch(required: .absent, met: SeenValue(1, stamp: 1)))])
         assertViolation([RegisterOperation(1, 2, put(1, .present))])
     }
 
@@ -121,11 +121,12 @@ final class LinearizabilityCheckerTests: XCTestCase {
         ])
         assertViolation([first, RegisterOperation(3, 4, get(1, stamp: 2)), RegisterOperation(5, 6, get(1, stamp: 1))])
         assertLinearizable([
-            first, RegisterOperation(3, 4, .mismatch(required: .exactly(Sight(1, stamp: 1)), met: Sight(1, stamp: 2))),
+            first,
+            RegisterOperation(3, 4, .mismatch(required: .exactly(SeenValue(1, stamp: 1)), met: SeenValue(1, stamp: 2))),
         ])
         assertViolation([
             first, RegisterOperation(3, 4, get(1, stamp: 2)),
-            RegisterOperation(5, 6, put(2, stamp: 3, .exactly(Sight(1, stamp: 1)))),
+            RegisterOperation(5, 6, put(2, stamp: 3, .exactly(SeenValue(1, stamp: 1)))),
         ])
     }
 
@@ -181,10 +182,10 @@ final class LinearizabilityCheckerTests: XCTestCase {
 
     func testSumsAreTold() {
         let first = RegisterOperation(1, 2, put(base))
-        let add = RegisterOperation(3, 4, .rewrite(Sight(base + amounts[0]), .exactly(Sight(base))))
+        let add = RegisterOperation(3, 4, .rewrite(SeenValue(base + amounts[0]), .exactly(SeenValue(base))))
         assertLinearizable([first, add, RegisterOperation(5, 6, get(base + amounts[0]))])
         assertViolation([first, add, RegisterOperation(5, 6, get(base))])
-        assertViolation([first, RegisterOperation(3, 4, .rewrite(Sight(amounts[0]), .absent))])
+        assertViolation([first, RegisterOperation(3, 4, .rewrite(SeenValue(amounts[0]), .absent))])
     }
 
     func testAnUnknownAdditionIsMadeOnceOrNever() {
@@ -221,7 +222,7 @@ final class LinearizabilityCheckerTests: XCTestCase {
 
     func testARewrittenValueKeepsItsEndAndAScheduledOneGetsAnother() {
         let first = [RegisterOperation(1, 2, put(1)), RegisterOperation(10, 10, .expire(1))]
-        let append = RegisterOperation(3, 4, .rewrite(Sight(2), .exactly(Sight(1))))
+        let append = RegisterOperation(3, 4, .rewrite(SeenValue(2), .exactly(SeenValue(1))))
         assertLinearizable(first + [append, RegisterOperation(11, 12, .read(nil))])
         assertViolation(first + [append, RegisterOperation(11, 12, get(2))])
         let later = RegisterOperation(20, 20, .expire(3))
@@ -263,7 +264,7 @@ final class LinearizabilityCheckerTests: XCTestCase {
     /// Puts of a word and of a number, changes of each, and observations of what may come of them.
     private func randomUpdates(_ random: inout SeededRandom) -> [RegisterOperation] {
         let sums = [amounts[0], amounts[1], base + amounts[0], base + amounts[1], base + amounts[0] + amounts[1]]
-        func value(_ random: inout SeededRandom) -> Sight { Sight(random.pick([1, 2, base] + sums)) }
+        func value(_ random: inout SeededRandom) -> SeenValue { SeenValue(random.pick([1, 2, base] + sums)) }
         func requirement(_ random: inout SeededRandom) -> Requirement {
             random.pick([.nothing, .absent, .present, .expiring, .number, .exactly(value(&random))])
         }
@@ -273,17 +274,17 @@ final class LinearizabilityCheckerTests: XCTestCase {
             history.append(RegisterOperation(start, random.chance(chance) ? open : end, step))
         }
         for write in [1, base] where random.chance(0.8) {
-            add(.write(Sight(write), random.chance(0.7) ? .nothing : requirement(&random)), open: 0.3, &random)
+            add(.write(SeenValue(write), random.chance(0.7) ? .nothing : requirement(&random)), open: 0.3, &random)
         }
-        if random.chance(0.5) { add(.rewrite(Sight(2), requirement(&random)), open: 0.4, &random) }
+        if random.chance(0.5) { add(.rewrite(SeenValue(2), requirement(&random)), open: 0.4, &random) }
         if random.chance(0.5) { add(.schedule(3, requirement(&random)), open: 0.4, &random) }
         for amount in amounts where random.chance(0.5) {
             if random.chance(0.5) {
                 add(.add(amount), open: 1, &random)
             } else {
                 let before = random.pick([0, base])
-                let met = before == 0 ? Requirement.absent : .exactly(Sight(before))
-                add(.rewrite(Sight(before + amount), met), open: 0, &random)
+                let met = before == 0 ? Requirement.absent : .exactly(SeenValue(before))
+                add(.rewrite(SeenValue(before + amount), met), open: 0, &random)
             }
         }
         for end in [1, base, 3] where random.chance(0.3) {
@@ -306,14 +307,16 @@ final class LinearizabilityCheckerTests: XCTestCase {
 
     private func randomHistory(_ random: inout SeededRandom) -> [RegisterOperation] {
         let writes = 1 + random.below(3)
-        func sight(_ random: inout SeededRandom) -> Sight { Sight(1 + random.below(writes), stamp: random.below(4)) }
+        func sight(_ random: inout SeededRandom) -> SeenValue {
+            SeenValue(1 + random.below(writes), stamp: random.below(4))
+        }
         func requirement(_ random: inout SeededRandom) -> Requirement {
             [.nothing, .nothing, .absent, .present, .exactly(sight(&random))][random.below(5)]
         }
         var history: [RegisterOperation] = []
         for write in 1...writes {
             let (start, end) = interval(&random)
-            let step = Step.write(Sight(write, stamp: random.below(3)), requirement(&random))
+            let step = Step.write(SeenValue(write, stamp: random.below(3)), requirement(&random))
             history.append(RegisterOperation(start, random.chance(0.3) ? open : end, step))
             guard random.chance(0.3) else { continue }
             let expiry = start + random.below(UInt64(16))
@@ -348,11 +351,11 @@ final class LinearizabilityCheckerTests: XCTestCase {
     }
 
     private func naive(_ history: [RegisterOperation], _ index: Int, done: Int, _ register: Naive) -> Naive? {
-        func matches(_ sight: Sight?) -> Bool {
+        func matches(_ sight: SeenValue?) -> Bool {
             guard let sight else { return register.write == 0 }
             return sight.write == register.write && (sight.stamp == 0 || sight.stamp >= register.stamp)
         }
-        func after(_ sight: Sight?) -> Naive {
+        func after(_ sight: SeenValue?) -> Naive {
             Naive(write: register.write, stamp: max(register.stamp, sight?.stamp ?? 0), end: register.end)
         }
         func meets(_ requirement: Requirement) -> Bool {

@@ -1,6 +1,6 @@
 import KVSimulator
 
-/// What many runs add up to.
+/// The results of many runs.
 struct Campaign {
     let total: UInt64
     private(set) var runs: UInt64 = 0

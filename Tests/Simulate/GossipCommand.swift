@@ -2,9 +2,10 @@ import Foundation
 import KVCore
 import KVSimulator
 
-/// `simulate --gossip N`: how news spread among failure detectors, beside what theory predicts.
+/// The command `simulate --gossip N`: measures how fast news spread among failure detectors, and prints the prediction
+/// of theory beside it.
 enum GossipCommand {
-    /// Clusters of 3, 10, 100... up to `nodes`, which comes last.
+    /// Measures clusters of 3, 10, 100... nodes, and of `nodes` last.
     static func run(upTo nodes: Int, seed: UInt64) {
         var sizes = [3, 10, 100, 1000, 10_000].filter { $0 < nodes }
         sizes.append(nodes)

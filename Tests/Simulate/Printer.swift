@@ -2,7 +2,7 @@ import Foundation
 import KVCore
 import KVSimulator
 
-/// Everything that the command says.
+/// Prints the output of the command.
 enum Printer {
     static var processors: Int { ProcessInfo.processInfo.activeProcessorCount }
 

@@ -120,7 +120,8 @@ struct Simulate: AsyncParsableCommand {
         return command + " --trace"
     }
 
-    /// Runs all seeds on all processors; returns how many failed.
+    /// Runs all seeds on all processors.
+    /// - Returns: The number of seeds that have failed.
     private func campaign() async -> Int {
         var campaign = Campaign(total: seeds)
         let (mutant, whole, sickness, power, cramped, store) = (mutant, whole, sickness, power, cramped, store)

@@ -221,14 +221,14 @@ final class JoinAndLeaveTests: XCTestCase {
 
     // MARK: - A cluster of one
 
-    /// What a lone coordinator of so many members writes to its register at first.
+    /// What a single coordinator of so many members writes to its register at first.
     private func firstChange(members: Int, addresses: NodeAddresses) -> Topology? {
-        var lone = LoneMachine(members: members, addresses: addresses)
-        var effects = lone.give(.leading(true))
+        var single = SingleMachine(members: members, addresses: addresses)
+        var effects = single.give(.leading(true))
         guard let read = effects.requests.first else { return nil }
-        effects = lone.give(.outcome(read.id, .absent)) + lone.wait(2000)
+        effects = single.give(.outcome(read.id, .absent)) + single.wait(2000)
         guard case .put(let put)? = effects.requests.last?.command else { return nil }
-        return lone.table.coding.decode(put.value)
+        return single.table.coding.decode(put.value)
     }
 
     func testTheOnlyMemberMovesToWhereItSaysThatItIs() {

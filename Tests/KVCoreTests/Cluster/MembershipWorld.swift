@@ -1,15 +1,16 @@
 import KVCore
 import XCTest
 
-/// Several cluster machines, what lies between them, and a register, by hand: a node's shards are played by what this
-/// makes of the topologies they adopted. Time passes only in `step`.
+/// Several cluster machines with a network between them, and the topology's register. There are no shards: the world
+/// itself reports the moves of the topologies that nodes have adopted. Time passes only in `step`.
 final class MembershipWorld {
     struct Node {
         var machine: ClusterMachine
         var store: UUID128
+        /// The topology on the node's disk.
         var disk: Topology
         var boot: UInt64
-        /// It reads and writes the register, as far as it knows.
+        /// The machine has been told that it leads the metadata quorum.
         var believesToLead = false
         var nextTimer: Instant
         var nextReport: Instant
@@ -26,7 +27,7 @@ final class MembershipWorld {
         case persisted(NodeNumber, boot: UInt64, Topology)
         case execute(NodeNumber, boot: UInt64, UInt64, Command)
         case outcome(NodeNumber, boot: UInt64, UInt64, Outcome)
-        /// A change whose outcome was told to be unknown takes effect after all, if it still can.
+        /// A change whose outcome was reported as unknown takes effect late, if its condition still holds.
         case late(Put)
         case liveness(NodeNumber, Liveness, since: Instant)
         case leading(NodeNumber, boot: UInt64, Bool)
@@ -52,13 +53,14 @@ final class MembershipWorld {
     private var writes: UInt64 = 0
     private var stores: UInt64 = 0
 
-    /// Chances, out of one.
+    /// The probability that a message is lost.
     var loss = 0.0
+    /// The probability that the outcome of a put is reported as unknown.
     var doubt = 0.0
     var delay = 1...3 as ClosedRange<UInt64>
-    /// Reports until a move is ready.
+    /// The number of reports until a move is ready.
     var movePace = 2
-    /// Moves do not get ready.
+    /// Moves never become ready.
     var movesStandStill = false
 
     static let tick = Nanoseconds.milliseconds(20)
@@ -110,7 +112,7 @@ final class MembershipWorld {
         boot(NodeNumber(UInt16(raw)), store: node.store, disk: node.disk, boot: node.boot + 1)
     }
 
-    /// Recovers the cluster by what these have on disk, which are stopped, as an operator would.
+    /// Recovers the cluster on stopped nodes from the topologies on their disks, as an operator would.
     func recover(on survivors: [Int], lost: [Int], acceptsLoss: Bool = false) throws {
         for raw in survivors {
             let number = NodeNumber(UInt16(raw))
@@ -136,7 +138,7 @@ final class MembershipWorld {
         return store
     }
 
-    // MARK: - Asking
+    // MARK: - Operators' requests
 
     func ask(_ raw: Int, _ request: ControlRequest, within span: Nanoseconds = .milliseconds(5000)) -> RequestID {
         questions += 1
@@ -145,7 +147,7 @@ final class MembershipWorld {
         return id
     }
 
-    /// Asks and waits for the answer.
+    /// Makes a request and waits for the answer.
     func reply(
         _ raw: Int, _ request: ControlRequest, within span: Nanoseconds = .milliseconds(5000),
         file: StaticString = #filePath,
@@ -205,7 +207,7 @@ final class MembershipWorld {
         }
     }
 
-    /// Who leads keeps the lead as long as it lives and belongs to the metadata quorum.
+    /// Chooses a leader of the metadata quorum. The present one stays as long as it lives and belongs to the quorum.
     private func chooseLeader() {
         let metadataQuorum = history.last.metadataQuorum
         let sets = [metadataQuorum.replicas] + (metadataQuorum.next.map { [$0] } ?? [])
@@ -227,7 +229,7 @@ final class MembershipWorld {
         }
     }
 
-    /// Another member of the metadata quorum takes the lead. The old leader hears of it later.
+    /// Gives the lead to another member of the metadata quorum. The old leader hears of it later.
     func switchLeader() {
         let candidates = history.last.metadataQuorum.members.filter { nodes[$0] != nil && $0 != leader }
         guard let next = candidates.randomElement(using: &random) else { return }
@@ -253,7 +255,7 @@ final class MembershipWorld {
             writes += 1
             let version = Version(ballot: Ballot(round: 1, node: NodeNumber(1)), sequence: writes)
             register = (put.value, version)
-            // After a recovery the register is made to hold what that came to.
+            // After a recovery, the recovered topology is written to the register. It is in the history already.
             if let topology = table.coding.decode(put.value), topology != history.last { history.append(topology) }
             return .written(version)
         case .delete, .list, .count, .update:
@@ -263,7 +265,7 @@ final class MembershipWorld {
     }
 }
 
-/// Stands for the bytes of topologies: a number each.
+/// Encodes topologies for the register: an encoded topology is its number in this table.
 final class TopologyTable: @unchecked Sendable {
     private var all: [Topology] = []
 

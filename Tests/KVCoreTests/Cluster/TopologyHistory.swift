@@ -1,11 +1,11 @@
 import KVCore
 import XCTest
 
-/// Every topology that was ever chosen, in order; each is held against the one before.
+/// All topologies that were chosen, in order. Each is checked against the one before.
 final class TopologyHistory {
     private(set) var all: [Topology]
     private var byEpoch: [Epoch: Topology]
-    /// Moves that were reported to be ready, by partition and configuration.
+    /// The moves that were reported as ready.
     var ready: Set<Move> = []
     var note: () -> String = { "" }
 
@@ -23,7 +23,7 @@ final class TopologyHistory {
 
     func contains(_ topology: Topology) -> Bool { byEpoch[topology.epoch] == topology }
 
-    /// What an operator has decreed: it follows from the last one, but was not agreed.
+    /// Adds a topology that an operator's recovery has made. It follows from the last one, but no quorum has chosen it.
     func decree(_ next: Topology) {
         XCTAssertNil(next.flaw, note())
         XCTAssertTrue(next.isSound(after: last), note())
@@ -79,7 +79,7 @@ final class TopologyHistory {
         XCTAssertEqual(new.changed, epoch, note())
         for node in new.members { XCTAssertEqual(new.since(node), old.since(node) ?? epoch, note()) }
         if Set(new.replicas) != Set(old.replicas) {
-            // The set changes only to what it was moving to, and only when that was ready.
+            // The set changes only to its next set, and only after that was reported as ready.
             XCTAssertEqual(new.replicas, old.next, note())
             XCTAssertNil(new.next, note())
             XCTAssertTrue(ready.contains(Move(partition: partition, changed: old.changed)), note())

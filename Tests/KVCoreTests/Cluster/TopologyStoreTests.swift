@@ -4,79 +4,80 @@ import XCTest
 /// How a node comes by topologies, and passes them on.
 final class TopologyStoreTests: XCTestCase {
     func testPersistsBeforeItAdopts() {
-        var lone = LoneMachine()
-        let effects = lone.give(2, .topology(lone.later(5)))
+        var single = SingleMachine()
+        let effects = single.give(2, .topology(single.later(5)))
         XCTAssertEqual(effects.persisted, [5])
         XCTAssertEqual(effects.adopted, [])
-        XCTAssertEqual(lone.machine.topology.epoch, 1)
-        XCTAssertEqual(lone.give(.persisted(5)).adopted, [5])
-        XCTAssertEqual(lone.machine.topology.epoch, 5)
+        XCTAssertEqual(single.machine.topology.epoch, 1)
+        XCTAssertEqual(single.give(.persisted(5)).adopted, [5])
+        XCTAssertEqual(single.machine.topology.epoch, 5)
     }
 
     func testPersistsOneAtATimeAndThenTheLatest() {
-        var lone = LoneMachine()
-        XCTAssertEqual(lone.give(2, .topology(lone.later(2))).persisted, [2])
-        for epoch in [3, 7, 5] as [Epoch] { XCTAssertTrue(lone.give(3, .topology(lone.later(epoch))).isEmpty) }
-        let effects = lone.give(.persisted(2))
+        var single = SingleMachine()
+        XCTAssertEqual(single.give(2, .topology(single.later(2))).persisted, [2])
+        for epoch in [3, 7, 5] as [Epoch] { XCTAssertTrue(single.give(3, .topology(single.later(epoch))).isEmpty) }
+        let effects = single.give(.persisted(2))
         XCTAssertEqual(effects.adopted, [2])
         XCTAssertEqual(effects.persisted, [7])
-        XCTAssertEqual(lone.give(.persisted(2)).count, 0, "said twice")
-        XCTAssertEqual(lone.give(.persisted(7)).adopted, [7])
+        XCTAssertEqual(single.give(.persisted(2)).count, 0, "said twice")
+        XCTAssertEqual(single.give(.persisted(7)).adopted, [7])
     }
 
     func testTakesNoTopologyOfAnotherClusterOrUnsoundOrOld() {
-        var lone = LoneMachine()
-        var foreign = lone.later(4)
+        var single = SingleMachine()
+        var foreign = single.later(4)
         foreign.clusterID.low += 1
-        var resized = lone.later(4)
+        var resized = single.later(4)
         resized.settings.replicas = 2
-        var unsound = lone.later(4)
+        var unsound = single.later(4)
         unsound.assignments[3].replicas = [NodeNumber(9)]
-        for topology in [foreign, resized, unsound, lone.later(1)] {
-            XCTAssertTrue(lone.give(2, .topology(topology)).isEmpty)
+        for topology in [foreign, resized, unsound, single.later(1)] {
+            XCTAssertTrue(single.give(2, .topology(topology)).isEmpty)
         }
-        XCTAssertTrue(lone.give(0, .topology(lone.later(4))).isEmpty, "a pending node knows no topology")
-        XCTAssertEqual(lone.give(2, .topology(lone.later(4))).persisted, [4])
+        XCTAssertTrue(single.give(0, .topology(single.later(4))).isEmpty, "a pending node knows no topology")
+        XCTAssertEqual(single.give(2, .topology(single.later(4))).persisted, [4])
     }
 
     func testAsksOneNodeAtATimeForALaterTopologyAndThenTheNext() {
-        var lone = LoneMachine()
+        var single = SingleMachine()
         let wanted = ClusterMessage.topologyWanted(above: 1)
-        XCTAssertEqual(lone.give(.epochSeen(4, at: NodeNumber(2))).sent, [Sent(to: 2, message: wanted)])
-        XCTAssertEqual(lone.give(.epochSeen(4, at: NodeNumber(2))).sent, [])
-        XCTAssertEqual(lone.give(.epochSeen(5, at: NodeNumber(3))).sent, [])
-        XCTAssertEqual(lone.wait(900).sent, [])
-        XCTAssertEqual(lone.wait(100).sent, [Sent(to: 3, message: wanted)])
-        XCTAssertEqual(lone.wait(1000).sent, [Sent(to: 2, message: wanted)])
-        _ = lone.give(2, .topology(lone.later(4)))
-        _ = lone.give(.persisted(4))
+        XCTAssertEqual(single.give(.epochSeen(4, at: NodeNumber(2))).sent, [Sent(to: 2, message: wanted)])
+        XCTAssertEqual(single.give(.epochSeen(4, at: NodeNumber(2))).sent, [])
+        XCTAssertEqual(single.give(.epochSeen(5, at: NodeNumber(3))).sent, [])
+        XCTAssertEqual(single.wait(900).sent, [])
+        XCTAssertEqual(single.wait(100).sent, [Sent(to: 3, message: wanted)])
+        XCTAssertEqual(single.wait(1000).sent, [Sent(to: 2, message: wanted)])
+        _ = single.give(2, .topology(single.later(4)))
+        _ = single.give(.persisted(4))
         XCTAssertEqual(
-            lone.wait(1000).sent, [Sent(to: 3, message: .topologyWanted(above: 4))], "the other has a later one still")
-        _ = lone.give(3, .topology(lone.later(5)))
-        XCTAssertEqual(lone.wait(5000).sent, [])
+            single.wait(1000).sent, [Sent(to: 3, message: .topologyWanted(above: 4))], "the other has a later one still"
+        )
+        _ = single.give(3, .topology(single.later(5)))
+        XCTAssertEqual(single.wait(5000).sent, [])
     }
 
     func testTellsThoseWhoAskAndThoseWhoAreBehind() {
-        var lone = LoneMachine()
-        _ = lone.give(2, .topology(lone.later(6)))
-        _ = lone.give(.persisted(6))
-        let topology = lone.machine.topology
+        var single = SingleMachine()
+        _ = single.give(2, .topology(single.later(6)))
+        _ = single.give(.persisted(6))
+        let topology = single.machine.topology
         XCTAssertEqual(
-            lone.give(3, .topologyWanted(above: 5)).sent, [Sent(to: 3, message: .topology(topology))])
-        XCTAssertEqual(lone.give(3, .topologyWanted(above: 6)).sent, [])
-        XCTAssertEqual(lone.give(.epochSeen(6, at: NodeNumber(3))).sent, [])
-        XCTAssertEqual(lone.give(.epochSeen(5, at: NodeNumber(3))).sent, [], "it is on its way to everyone")
-        for _ in 0..<2 { _ = lone.wait(1000) }
+            single.give(3, .topologyWanted(above: 5)).sent, [Sent(to: 3, message: .topology(topology))])
+        XCTAssertEqual(single.give(3, .topologyWanted(above: 6)).sent, [])
+        XCTAssertEqual(single.give(.epochSeen(6, at: NodeNumber(3))).sent, [])
+        XCTAssertEqual(single.give(.epochSeen(5, at: NodeNumber(3))).sent, [], "it is on its way to everyone")
+        for _ in 0..<2 { _ = single.wait(1000) }
         XCTAssertEqual(
-            lone.give(.epochSeen(5, at: NodeNumber(3))).sent, [Sent(to: 3, message: .topology(topology))])
-        XCTAssertEqual(lone.give(.epochSeen(5, at: NodeNumber(3))).sent, [], "not at every word of it")
-        XCTAssertEqual(lone.give(.epochSeen(5, at: NodeNumber(9))).sent, [], "a stranger is not told unasked")
-        _ = lone.wait(1000)
-        XCTAssertEqual(lone.give(.epochSeen(5, at: NodeNumber(3))).sent.count, 1)
+            single.give(.epochSeen(5, at: NodeNumber(3))).sent, [Sent(to: 3, message: .topology(topology))])
+        XCTAssertEqual(single.give(.epochSeen(5, at: NodeNumber(3))).sent, [], "not at every word of it")
+        XCTAssertEqual(single.give(.epochSeen(5, at: NodeNumber(9))).sent, [], "a stranger is not told unasked")
+        _ = single.wait(1000)
+        XCTAssertEqual(single.give(.epochSeen(5, at: NodeNumber(3))).sent.count, 1)
     }
 
     func testWhatIsUnsoundIsNamed() {
-        let sound = LoneMachine().later(9)
+        let sound = SingleMachine().later(9)
         XCTAssertNil(sound.flaw)
         let spoil: [(String, (inout Topology) -> Void)] = [
             ("epoch", { $0.epoch = 0 }), ("epoch", { $0.epoch = .max }),

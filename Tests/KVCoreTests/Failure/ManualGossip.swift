@@ -1,18 +1,20 @@
 import KVCore
 
-/// Failure detectors numbered from 1 on a network of datagrams, in time that the test moves.
+/// A few failure detectors, numbered from 1, on a network of datagrams. Time passes when the test says so.
 struct ManualGossip {
-    /// Messages take one step.
+    /// The delay of a message, in milliseconds.
     static let step: UInt64 = 10
 
     var swims: [NodeNumber: Swim] = [:]
-    /// Every change of status: when, by whom, of whom.
+    /// All changes of status, in order.
     private(set) var changes: [Change] = []
-    /// How often a member that is vouched for has not answered.
+    /// By member: the number of times that it was vouched for and has not answered a probe.
     private(set) var unanswered: [NodeNumber: Int] = [:]
+    /// By node: the later epochs that it has seen.
     private(set) var epochsSeen: [NodeNumber: Set<Epoch>] = [:]
+    /// The time in milliseconds.
     private(set) var time: UInt64 = 1_000_000
-    /// Of a hundred messages so many are lost.
+    /// The percentage of messages that are lost.
     var loss: UInt64 = 0
     private(set) var lost = 0
 
@@ -23,6 +25,7 @@ struct ManualGossip {
     private var random: SplitMix
     private let options: SwimOptions
 
+    /// A change of a member's status: `by` has changed what it holds `of` a member.
     struct Change: Equatable {
         let at: UInt64
         let by: NodeNumber
@@ -51,7 +54,7 @@ struct ManualGossip {
         swims[node] = swim
     }
 
-    /// SIGSTOP: it does nothing, and what comes waits in its socket.
+    /// Stops a process like SIGSTOP: it does nothing, and messages to it wait in its socket.
     mutating func stop(_ node: NodeNumber) { stopped.insert(node) }
     mutating func resume(_ node: NodeNumber) { stopped.remove(node) }
     mutating func kill(_ node: NodeNumber) { killed.insert(node) }
@@ -61,7 +64,7 @@ struct ManualGossip {
         start(node, boot: boot, members: swims.count)
     }
 
-    /// Nothing passes between the two, in either direction.
+    /// Blocks all messages between two nodes, in both directions.
     mutating func cut(_ a: NodeNumber, _ b: NodeNumber) { cut.formUnion([[a, b], [b, a]]) }
     mutating func healAll() { cut = [] }
 
@@ -82,7 +85,7 @@ struct ManualGossip {
 
     func status(of node: NodeNumber, by other: NodeNumber) -> Liveness? { swims[other]?.liveness(of: node) }
 
-    /// When `other` first thought so of `node`, after `start`.
+    /// When, after `start`, `other` first held `node` for this.
     func moment(_ liveness: Liveness, of node: NodeNumber, by other: NodeNumber, after start: UInt64) -> UInt64? {
         changes.first { $0.at >= start && $0.by == other && $0.of == node && $0.liveness == liveness }?.at
     }

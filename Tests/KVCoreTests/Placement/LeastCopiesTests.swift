@@ -3,7 +3,7 @@ import XCTest
 
 /// The bound of how many copies a plan takes, and plans over long histories.
 final class LeastCopiesTests: XCTestCase {
-    private func bound(_ task: Case) -> Int {
+    private func bound(_ task: PlannerCase) -> Int {
         Planner.leastCopies(
             members: task.members, partitions: task.partitions, replicas: task.replicas, current: task.current)
     }
@@ -12,7 +12,7 @@ final class LeastCopiesTests: XCTestCase {
         var isTight = 0
         for seed in 1...400 as ClosedRange<UInt64> {
             var random = SplitMix(seed: seed &* 31)
-            let task = Case.random(using: &random, partitions: 1...7, nodes: 1...5)
+            let task = PlannerCase.random(using: &random, partitions: 1...7, nodes: 1...5)
             let fewest = try XCTUnwrap(NaivePlanner(task).fewestMoves())
             XCTAssertLessThanOrEqual(bound(task), fewest, "seed \(seed): \(task)")
             isTight += bound(task) == fewest ? 1 : 0
@@ -21,7 +21,7 @@ final class LeastCopiesTests: XCTestCase {
     }
 
     func testCountsWhatAJoinAndALeaveMustCopy() {
-        var task = Case(members: (1...4).map { Member($0) }, partitions: 64, replicas: 3)
+        var task = PlannerCase(members: (1...4).map { Member($0) }, partitions: 64, replicas: 3)
         task.current = task.plan.target
         XCTAssertEqual(bound(task), 0)
         task.members.append(Member(5))
@@ -42,7 +42,7 @@ final class LeastCopiesTests: XCTestCase {
             var random = SplitMix(seed: seed &* 104_729)
             let zones = (0..<Int.random(in: 1...5, using: &random)).map { "z\($0)" }
             let weights = [[1], [1, 2, 4], [3, 5, 100]].randomElement(using: &random) ?? [1]
-            var task = Case(
+            var task = PlannerCase(
                 members: [], partitions: 1 << Int.random(in: 5...8, using: &random),
                 replicas: Int.random(in: 1...5, using: &random))
             var last = 0
@@ -70,7 +70,7 @@ final class LeastCopiesTests: XCTestCase {
         XCTAssertGreaterThan(exact, plans * 9 / 10, "of \(plans) plans, \(exact) meet the bound")
     }
 
-    private func check(_ plan: Plan, _ task: Case, _ note: String) {
+    private func check(_ plan: Plan, _ task: PlannerCase, _ note: String) {
         let width = min(task.replicas, task.members.count)
         let spread = Self.spread(task.members, width)
         for set in plan.target {

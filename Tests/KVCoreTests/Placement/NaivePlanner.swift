@@ -1,14 +1,14 @@
 import KVCore
 
-/// The planner's rules in the plainest words, by trying everything. Only for few nodes and partitions.
+/// The planner's rules, implemented by trying everything. Fast enough only for few nodes and partitions.
 struct NaivePlanner {
-    let task: Case
-    /// Sets of indices in `task.members` that spread over zones as evenly as any.
+    let task: PlannerCase
+    /// The sets of indices in `task.members` that are spread over zones as evenly as possible.
     let subsets: [[Int]]
-    /// By member, from the weights; see `fairShares`.
+    /// The fair share of each member, by the weights (`fairShares`).
     let shares: [Double]
 
-    init(_ task: Case) {
+    init(_ task: PlannerCase) {
         self.task = task
         let width = min(task.replicas, task.members.count)
         let all = (0..<1 << task.members.count).map { bits in task.members.indices.filter { bits >> $0 & 1 == 1 } }
@@ -19,15 +19,17 @@ struct NaivePlanner {
         shares = Self.fairShares(task, subsets: subsets, width: width)
     }
 
-    /// Most replicas in one zone, then in the next: the smaller in this order, the more even.
+    /// The numbers of replicas per zone, the largest first. Of two sets, the one whose numbers come first in
+    /// lexicographic order is spread more evenly.
     static func zoneCounts(of subset: [Int], in members: [Member]) -> [Int] {
         var counts: [String: Int] = [:]
         for index in subset { counts[members[index].zone, default: 0] += 1 }
         return counts.values.sorted(by: >)
     }
 
-    /// Raises the common level until the shares add up, by bisection.
-    static func fairShares(_ task: Case, subsets: [[Int]], width: Int) -> [Double] {
+    /// The fair shares of the members. Each is its weight times a common level, within the bounds of its zone; the
+    /// level at which the shares add up is found by bisection.
+    static func fairShares(_ task: PlannerCase, subsets: [[Int]], width: Int) -> [Double] {
         let partitions = Double(task.partitions)
         let zones = Set(task.members.map(\.zone)).sorted()
         func shares(in zone: String, level: Double) -> [(Int, Double)] {
@@ -65,7 +67,7 @@ struct NaivePlanner {
             && abs(Double(count) - share) < 1 - 1e-7
     }
 
-    /// The fewest copies any placement within the rules needs; nil where there is none.
+    /// The fewest copies that a placement within the rules needs. Nil if there is no such placement.
     func fewestMoves() -> Int? {
         let best = cheapest(choices: { _ in subsets }) { partition, subset in
             let current = partition < task.current.count ? task.current[partition] : []
@@ -86,7 +88,7 @@ struct NaivePlanner {
         return best { counts in zip(counts, fair).allSatisfy { isFair($0, share: $1) } }
     }
 
-    /// Tries all choices for all partitions, remembering the cheapest way to each tuple of counts by node.
+    /// Tries all choices for all partitions, and remembers the cheapest way to each tuple of counts per node.
     private func cheapest(
         choices: (Int) -> [[Int]], cost: (Int, [Int]) -> Int
     ) -> (_ accept: ([Int]) -> Bool) -> Int? {

@@ -6,7 +6,7 @@ final class PlannerAgainstNaiveTests: XCTestCase {
     func testIsWithinTheRulesAndCheapest() throws {
         for seed in 1...400 as ClosedRange<UInt64> {
             var random = SplitMix(seed: seed)
-            let task = Case.random(using: &random, partitions: 1...7, nodes: 1...5)
+            let task = PlannerCase.random(using: &random, partitions: 1...7, nodes: 1...5)
             let naive = NaivePlanner(task)
             let plan = task.plan
             let note = "seed \(seed): \(task) -> \(plan)"

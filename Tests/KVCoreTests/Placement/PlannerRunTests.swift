@@ -16,7 +16,7 @@ final class PlannerRunTests: XCTestCase {
             (3, 3, 1024, 4), (3, 3, 16384, 4), (5, 5, 1024, 10), (5, 3, 1024, 60), (5, 3, 16384, 60),
             (10, 3, 16384, 120), (50, 3, 16384, 600),
         ] {
-            let plan = Case(members: members(1...nodes), partitions: partitions, replicas: replicas).plan
+            let plan = PlannerCase(members: members(1...nodes), partitions: partitions, replicas: replicas).plan
             let note = "\(nodes) nodes, \(replicas) replicas, \(partitions) partitions"
             XCTAssertLessThanOrEqual(runs(plan.target), most, note)
             XCTAssertLessThanOrEqual(runs(plan.target, without: 1), most + 40, "\(note), and n1 died")
@@ -24,7 +24,7 @@ final class PlannerRunTests: XCTestCase {
     }
 
     func testTheyStayFewWhileAClusterGrowsAndShrinks() {
-        var task = Case(members: members(1...1), partitions: 1024, replicas: 3)
+        var task = PlannerCase(members: members(1...1), partitions: 1024, replicas: 3)
         task.current = task.plan.target
         for count in Array(2...10) + [9, 8, 7, 6, 5, 4, 3] {
             task.members = members(1...count)
@@ -37,7 +37,7 @@ final class PlannerRunTests: XCTestCase {
     func testNothingMovesForTheSakeOfRuns() {
         var random = SplitMix(seed: 3)
         let nodes = (1...3).map { NodeNumber(UInt16($0)) }
-        var task = Case(members: members(1...3), partitions: 1023, replicas: 3)
+        var task = PlannerCase(members: members(1...3), partitions: 1023, replicas: 3)
         task.current = (0..<1023).map { partition in
             let leader = nodes[partition % 3]
             return [leader] + nodes.filter { $0 != leader }.shuffled(using: &random)
@@ -48,7 +48,7 @@ final class PlannerRunTests: XCTestCase {
     /// A joining node takes over from leaders only what it is to lead itself.
     func testAJoiningNodeChangesNoMoreLeadersThanItGets() {
         for count in [3, 4, 5] {
-            var task = Case(members: members(1...count), partitions: 1024, replicas: 3)
+            var task = PlannerCase(members: members(1...count), partitions: 1024, replicas: 3)
             task.current = task.plan.target
             task.members = members(1...(count + 1))
             let plan = task.plan
@@ -59,7 +59,7 @@ final class PlannerRunTests: XCTestCase {
     /// A shard has every so many-th partition: it must lead its part of what its node leads.
     func testEveryShardLeadsItsPart() {
         for (nodes, replicas, partitions) in [(3, 3, 1024), (5, 3, 1024), (3, 3, 128), (7, 3, 16384)] {
-            let plan = Case(members: members(1...nodes), partitions: partitions, replicas: replicas).plan
+            let plan = PlannerCase(members: members(1...nodes), partitions: partitions, replicas: replicas).plan
             for (node, shards) in (1...nodes).flatMap({ node in [2, 3, 4, 8].map { (node, $0) } }) {
                 let led = (0..<shards).map { shard in
                     stride(from: shard, to: partitions, by: shards).count {
@@ -76,7 +76,7 @@ final class PlannerRunTests: XCTestCase {
 
     func testADeadLeadersPartitionsGoToAllInEqualParts() {
         for (nodes, replicas) in [(3, 3), (5, 5), (5, 3)] {
-            let plan = Case(members: members(1...nodes), partitions: 1024, replicas: replicas).plan
+            let plan = PlannerCase(members: members(1...nodes), partitions: 1024, replicas: replicas).plan
             for dead in 1...nodes {
                 let heirs = plan.target.filter { $0[0].raw == dead }.map { $0[1] }
                 let fair = Double(heirs.count) / Double(nodes - 1)

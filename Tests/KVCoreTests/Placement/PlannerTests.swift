@@ -3,7 +3,7 @@ import XCTest
 
 final class PlannerTests: XCTestCase {
     func testThreeNodesHoldEverythingAndLeadAThirdEach() {
-        let plan = Case(members: [Member(1), Member(2), Member(3)], partitions: 1024, replicas: 3).plan
+        let plan = PlannerCase(members: [Member(1), Member(2), Member(3)], partitions: 1024, replicas: 3).plan
         for node in 1...3 {
             XCTAssertEqual(plan.replicas(on: node), 1024)
             XCTAssertTrue((341...342).contains(plan.leaders(on: node)))
@@ -13,7 +13,7 @@ final class PlannerTests: XCTestCase {
     }
 
     func testADeadLeadersPartitionsGoToAllWhoShareThem() {
-        let plan = Case(members: (1...3).map { Member($0) }, partitions: 1024, replicas: 3).plan
+        let plan = PlannerCase(members: (1...3).map { Member($0) }, partitions: 1024, replicas: 3).plan
         let heirs = plan.target.filter { $0[0] == NodeNumber(1) }.map { $0[1] }
         for node in [NodeNumber(2), NodeNumber(3)] {
             XCTAssertTrue((120...221).contains(heirs.count { $0 == node }), "\(heirs.count { $0 == node })")
@@ -21,26 +21,26 @@ final class PlannerTests: XCTestCase {
     }
 
     func testNodesShareTheirPartitionsWithManyOthers() {
-        let plan = Case(members: (1...10).map { Member($0) }, partitions: 1024, replicas: 3).plan
+        let plan = PlannerCase(members: (1...10).map { Member($0) }, partitions: 1024, replicas: 3).plan
         let partners = Set(plan.target.filter { $0.contains(NodeNumber(1)) }.joined())
         XCTAssertEqual(partners.count, 10)
     }
 
     func testFewerNodesThanReplicas() {
-        let plan = Case(members: [Member(1), Member(2)], partitions: 8, replicas: 3).plan
+        let plan = PlannerCase(members: [Member(1), Member(2)], partitions: 8, replicas: 3).plan
         for set in plan.target { XCTAssertEqual(set.sorted(), [NodeNumber(1), NodeNumber(2)]) }
     }
 
     func testNothingToPlace() {
-        XCTAssertEqual(Case(members: [], partitions: 4, replicas: 3).plan.target, [[], [], [], []])
-        XCTAssertEqual(Case(members: [Member(1)], partitions: 2, replicas: 0).plan.target, [[], []])
-        XCTAssertEqual(Case(members: [Member(1)], partitions: 0, replicas: 3).plan.target, [])
+        XCTAssertEqual(PlannerCase(members: [], partitions: 4, replicas: 3).plan.target, [[], [], [], []])
+        XCTAssertEqual(PlannerCase(members: [Member(1)], partitions: 2, replicas: 0).plan.target, [[], []])
+        XCTAssertEqual(PlannerCase(members: [Member(1)], partitions: 0, replicas: 3).plan.target, [])
     }
 
     func testDoesNotDependOnTheOrderOfMembers() {
         var random = SplitMix(seed: 1)
         for _ in 0..<20 {
-            var task = Case.random(using: &random, partitions: 16...64, nodes: 3...12)
+            var task = PlannerCase.random(using: &random, partitions: 16...64, nodes: 3...12)
             let plan = task.plan
             task.members.shuffle(using: &random)
             XCTAssertEqual(task.plan, plan)
@@ -48,7 +48,7 @@ final class PlannerTests: XCTestCase {
     }
 
     func testSharesFollowWeights() {
-        let plan = Case(
+        let plan = PlannerCase(
             members: [Member(1, weight: 1), Member(2, weight: 2), Member(3, weight: 3), Member(4, weight: 4)],
             partitions: 100, replicas: 2
         ).plan
@@ -57,7 +57,7 @@ final class PlannerTests: XCTestCase {
     }
 
     func testANodeHoldsAPartitionOnceHoweverMuchItWeighs() {
-        let plan = Case(
+        let plan = PlannerCase(
             members: [Member(1, weight: 1000), Member(2), Member(3), Member(4)], partitions: 96, replicas: 2
         ).plan
         XCTAssertEqual((1...4).map { plan.replicas(on: $0) }, [96, 32, 32, 32])
@@ -68,13 +68,13 @@ final class PlannerTests: XCTestCase {
             Member(1, zone: "a", weight: 10), Member(2, zone: "a", weight: 10), Member(3, zone: "b"),
             Member(4, zone: "c"),
         ]
-        let plan = Case(members: members, partitions: 64, replicas: 3).plan
+        let plan = PlannerCase(members: members, partitions: 64, replicas: 3).plan
         XCTAssertEqual((1...4).map { plan.replicas(on: $0) }, [32, 32, 64, 64])
     }
 
     func testMoreReplicasThanZonesAreSpreadEvenly() {
         let members = (1...4).map { Member($0, zone: "a") } + [Member(5, zone: "b"), Member(6, zone: "b")]
-        for set in Case(members: members, partitions: 64, replicas: 3).plan.target {
+        for set in PlannerCase(members: members, partitions: 64, replicas: 3).plan.target {
             let inA = set.count { $0.raw <= 4 }
             XCTAssertTrue(inA == 1 || inA == 2)
         }
@@ -82,7 +82,7 @@ final class PlannerTests: XCTestCase {
 
     func testMembersWithoutAZoneShareOne() {
         let members = [Member(1, zone: "a"), Member(2), Member(3), Member(4)]
-        for set in Case(members: members, partitions: 30, replicas: 2).plan.target {
+        for set in PlannerCase(members: members, partitions: 30, replicas: 2).plan.target {
             XCTAssertTrue(set.contains(NodeNumber(1)))
         }
     }
@@ -90,7 +90,7 @@ final class PlannerTests: XCTestCase {
     func testNothingMovesWhenNothingChanged() {
         var random = SplitMix(seed: 2)
         for _ in 0..<30 {
-            var task = Case.random(using: &random, partitions: 16...128, nodes: 1...12)
+            var task = PlannerCase.random(using: &random, partitions: 16...128, nodes: 1...12)
             let plan = task.plan
             task.current = plan.target
             XCTAssertEqual(task.plan, Plan(target: plan.target, moves: 0, leaderChanges: 0), "\(task)")
@@ -99,7 +99,7 @@ final class PlannerTests: XCTestCase {
 
     func testANodeThatJoinsTakesItsShareAndNothingElseMoves() {
         for count in [3, 4, 9, 20] {
-            var task = Case(members: (1...count).map { Member($0) }, partitions: 256, replicas: 3)
+            var task = PlannerCase(members: (1...count).map { Member($0) }, partitions: 256, replicas: 3)
             task.current = task.plan.target
             task.members.append(Member(count + 1))
             let plan = task.plan
@@ -110,7 +110,7 @@ final class PlannerTests: XCTestCase {
 
     func testANodeThatLeavesMovesOnlyWhatItHeld() {
         for count in [4, 5, 10, 20] {
-            var task = Case(members: (1...count).map { Member($0) }, partitions: 256, replicas: 3)
+            var task = PlannerCase(members: (1...count).map { Member($0) }, partitions: 256, replicas: 3)
             let before = task.plan
             task.current = before.target
             task.members.removeFirst()
@@ -119,7 +119,7 @@ final class PlannerTests: XCTestCase {
     }
 
     func testOnePlanMayJoinAndLeaveSeveral() {
-        var task = Case(members: (1...12).map { Member($0, zone: "z\($0 % 3)") }, partitions: 512, replicas: 3)
+        var task = PlannerCase(members: (1...12).map { Member($0, zone: "z\($0 % 3)") }, partitions: 512, replicas: 3)
         let before = task.plan
         task.current = before.target
         task.members.removeAll { $0.number.raw <= 3 }
@@ -130,7 +130,7 @@ final class PlannerTests: XCTestCase {
     }
 
     func testOnlyLeadersThatLeaveOrTransferToAJoiningNodeChange() {
-        var task = Case(members: (1...6).map { Member($0) }, partitions: 512, replicas: 3)
+        var task = PlannerCase(members: (1...6).map { Member($0) }, partitions: 512, replicas: 3)
         let before = task.plan
         task.current = before.target
         task.members.append(Member(7))

@@ -22,7 +22,7 @@ final class SharesTests: XCTestCase {
     func testAgainstNaive() {
         for seed in 1...500 as ClosedRange<UInt64> {
             var random = SplitMix(seed: seed)
-            let task = Case.random(using: &random, partitions: 1...64, nodes: 1...8)
+            let task = PlannerCase.random(using: &random, partitions: 1...64, nodes: 1...8)
             let naive = NaivePlanner(task)
             let width = min(task.replicas, task.members.count)
             let shares = Shares(

@@ -59,7 +59,7 @@ final class AbstainingTests: XCTestCase {
         let read = node.request(.get, consistency: .stale)
         node.sync()
         XCTAssertNil(node.answers[read])
-        let asked = (1...2 as ClosedRange<UInt16>).flatMap { node.takeSent(to: $0, \.quorumReadReply) }
+        let asked = (1...2 as ClosedRange<UInt16>).flatMap { node.takeSent(to: $0, \.quorumRead) }
         XCTAssertEqual(asked, [read], "another replica")
     }
 
@@ -67,7 +67,7 @@ final class AbstainingTests: XCTestCase {
         let node = incomplete()
         node.receive(.replica(node.header(Ballot(5, 1)), .transfer), from: 1)
         node.sync()
-        XCTAssertFalse(node.hasSent(\.prepared))
+        XCTAssertFalse(node.hasSent(\.prepare))
     }
 
     /// The topology is synced in every mode, so nothing of it is missing.
@@ -193,7 +193,7 @@ final class AbstainingTests: XCTestCase {
         node.pass(500)
         node.forgetSent()
         node.receive(.replica(node.header(ballot), .reject), from: 2)
-        XCTAssertFalse(node.hasSent(\.confirmed))
+        XCTAssertFalse(node.hasSent(\.confirm))
         node.receive(abstention(ballot), from: 2)
         XCTAssertTrue(node.sent.contains(.init(to: NodeNumber(2), message: .replica(node.header(ballot), .consult))))
     }

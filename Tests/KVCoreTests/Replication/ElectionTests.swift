@@ -6,16 +6,16 @@ final class ElectionTests: XCTestCase {
         let node = ManualNode(1)
         node.up(2, 3)
         node.pass(50)
-        let preVote = node.takeSent(to: 2, \.preVoteResult)
+        let preVote = node.takeSent(to: 2, \.preVote)
         XCTAssertEqual(preVote.count, 1)
         XCTAssertEqual(node.promise, .zero, "a pre-vote promises nothing")
 
         node.receive(.replica(preVote[0], .preVoteResult(granted: true, promised: Ballot(7, 3))), from: 2)
         XCTAssertEqual(node.promise, Ballot(8, 1), "above all it has heard of")
-        XCTAssertFalse(node.hasSent(\.prepared), "its own promise is not durable")
+        XCTAssertFalse(node.hasSent(\.prepare), "its own promise is not durable")
 
         node.sync()
-        let prepares = node.takeSent(to: 2, \.prepared)
+        let prepares = node.takeSent(to: 2, \.prepare)
         XCTAssertEqual(prepares.map(\.ballot), [Ballot(8, 1)])
         XCTAssertFalse(node.leads)
 
@@ -34,11 +34,11 @@ final class ElectionTests: XCTestCase {
         let node = ManualNode(1)
         node.up(2, 3)
         node.pass(50)
-        let header = node.takeSent(to: 2, \.preVoteResult)[0]
+        let header = node.takeSent(to: 2, \.preVote)[0]
         node.receive(.replica(header, .preVoteResult(granted: false, promised: Ballot(3, 2))), from: 2)
         node.receive(.replica(header, .preVoteResult(granted: false, promised: Ballot(3, 2))), from: 3)
         node.sync()
-        XCTAssertFalse(node.hasSent(\.prepared))
+        XCTAssertFalse(node.hasSent(\.prepare))
         XCTAssertEqual(node.promise, .zero)
     }
 
@@ -46,13 +46,13 @@ final class ElectionTests: XCTestCase {
         let node = ManualNode(1)
         node.up(2, 3)
         node.pass(50)
-        let header = node.takeSent(to: 3, \.preVoteResult)[0]
+        let header = node.takeSent(to: 3, \.preVote)[0]
         node.receive(
             .shards(.leaderHeartbeat(epoch: 1, [Leadership(partition: ManualNode.partition, ballot: Ballot(3, 2))])),
             from: 2)
         node.receive(.replica(header, .preVoteResult(granted: true, promised: .zero)), from: 3)
         node.sync()
-        XCTAssertFalse(node.hasSent(\.prepared))
+        XCTAssertFalse(node.hasSent(\.prepare))
     }
 
     func testALeaderIsNotGivenUpWhileSomethingLongOfItArrives() {
@@ -67,12 +67,12 @@ final class ElectionTests: XCTestCase {
             node.give(.reading(from: NodeNumber(1)))
             node.give(.reading(from: NodeNumber(2)))
         }
-        XCTAssertFalse(node.hasSent(\.preVoteResult))
+        XCTAssertFalse(node.hasSent(\.preVote))
         for _ in 0..<30 {
             node.pass(100)
             node.give(.reading(from: NodeNumber(2)))
         }
-        XCTAssertTrue(node.hasSent(\.preVoteResult), "another's says nothing of the leader")
+        XCTAssertTrue(node.hasSent(\.preVote), "another's says nothing of the leader")
     }
 
     func testANewBallotIsAboveThePromiseOfAnEarlierProcess() {
@@ -84,9 +84,9 @@ final class ElectionTests: XCTestCase {
         let node = ManualNode(2)
         node.up(1, 3)
         node.pass(400)
-        XCTAssertFalse(node.hasSent(\.preVoteResult))
+        XCTAssertFalse(node.hasSent(\.preVote))
         node.pass(200)
-        XCTAssert(node.hasSent(\.preVoteResult), "the first has had its turn")
+        XCTAssert(node.hasSent(\.preVote), "the first has had its turn")
     }
 
     func testTheNextInLineDoesNotWaitForAFirstThatIsDown() {
@@ -95,13 +95,13 @@ final class ElectionTests: XCTestCase {
         node.pass(100)
         node.down(1)
         node.pass(50)
-        XCTAssert(node.hasSent(\.preVoteResult))
+        XCTAssert(node.hasSent(\.preVote))
     }
 
     func testNobodyIsAskedForPreVotesWithoutAMajority() {
         let node = ManualNode(1)
         node.pass(3000)
-        XCTAssertFalse(node.hasSent(\.preVoteResult))
+        XCTAssertFalse(node.hasSent(\.preVote))
     }
 
     func testASingleReplicaLeadsWhenItsPromiseIsDurable() {
@@ -120,18 +120,18 @@ final class ElectionTests: XCTestCase {
         node.up(2, 3)
         node.pass(5000)
         XCTAssertEqual(node.promise, last, "the promise never goes down")
-        XCTAssertFalse(node.hasSent(\.preVoteResult))
+        XCTAssertFalse(node.hasSent(\.preVote))
     }
 
     func testALateRefusalOfThePreVoteIsNoDeclinedTransfer() {
         let node = ManualNode(2)
         node.up(1, 3)
         node.pass(600)
-        let preVote = node.takeSent(to: 3, \.preVoteResult)[0]
+        let preVote = node.takeSent(to: 3, \.preVote)[0]
         node.receive(.replica(preVote, .preVoteResult(granted: true, promised: .zero)), from: 3)
         node.sync()
         node.receive(
-            .replica(node.takeSent(to: 3, \.prepared)[0], .promise(root: Digest(), contents: 0, floor: .zero)), from: 3)
+            .replica(node.takeSent(to: 3, \.prepare)[0], .promise(root: Digest(), contents: 0, floor: .zero)), from: 3)
         node.receive(.replica(preVote, .preVoteResult(granted: false, promised: .zero)), from: 1)
         XCTAssert(node.leads)
 

@@ -14,7 +14,7 @@ final class ExpiryInFlightTests: XCTestCase {
 
     private func version(_ sequence: UInt64) -> Version { Version(ballot: ballot, sequence: sequence) }
 
-    private func proposed() -> Int { node.takeSent(to: 3, \.accepted).count }
+    private func proposed() -> Int { node.takeSent(to: 3, \.accept).count }
 
     func testAConditionWaitsUntilTheRecordIsChosen() {
         _ = node.request(.put("v", lifetime: .milliseconds(1000)))
@@ -112,6 +112,6 @@ final class ExpiryInFlightTests: XCTestCase {
         node.pass(150)
         XCTAssertEqual(node.answers[late], .refused(.noLeader))
         node.receive(.replica(node.header(Ballot(90, 3)), .prepare), from: 3)
-        XCTAssertEqual(node.takeSent(to: 3, \.forwarded).map(\.id), [waiting])
+        XCTAssertEqual(node.takeSent(to: 3, \.forward).map(\.id), [waiting])
     }
 }

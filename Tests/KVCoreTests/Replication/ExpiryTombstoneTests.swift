@@ -14,7 +14,7 @@ final class ExpiryTombstoneTests: XCTestCase {
     }
 
     private func proposed() -> [String] {
-        node.takeSent(to: 3, \.accepted).map { "\($0.key) \($0.record.value == nil ? "tombstoned" : "written")" }
+        node.takeSent(to: 3, \.accept).map { "\($0.key) \($0.record.value == nil ? "tombstoned" : "written")" }
     }
 
     private func answer(_ id: RequestID) -> Outcome? { node.answers[id] }
@@ -129,7 +129,7 @@ final class ExpiryTombstoneTests: XCTestCase {
         node.setClock(ahead: 1000)
         node.forgetSent()
         let count = node.request(.count)
-        XCTAssertEqual(node.takeSent(to: 3, \.accepted).count, 1)
+        XCTAssertEqual(node.takeSent(to: 3, \.accept).count, 1)
         node.choose()
         node.confirm()
         XCTAssertEqual(node.answers[count], .counted(1), "what has expired counts until it is tombstoned")

@@ -19,7 +19,7 @@ final class PeerWindowTests: XCTestCase {
 
     /// Sequences of the changes that were sent to a node.
     private func sent(to peer: UInt16) -> [UInt64] {
-        node.takeSent(to: peer, \.accepted).map(\.record.version.sequence)
+        node.takeSent(to: peer, \.accept).map(\.record.version.sequence)
     }
 
     private func put(_ count: Int) -> [RequestID] {
@@ -91,6 +91,6 @@ final class PeerWindowTests: XCTestCase {
         ballot = node.lead()
         node.forgetSent()
         _ = node.request(.put(value), "new")
-        XCTAssertEqual(node.takeSent(to: 2, \.accepted).count, 1)
+        XCTAssertEqual(node.takeSent(to: 2, \.accept).count, 1)
     }
 }

@@ -14,7 +14,7 @@ final class ReadTests: XCTestCase {
     func testAReadWaitsForAConfirmationAskedForAfterItCame() {
         let first = node.request(.get)
         let second = node.request(.get)
-        XCTAssertEqual(node.takeSent(to: 2, \.confirmed).map(\.round), [1, 2])
+        XCTAssertEqual(node.takeSent(to: 2, \.confirm).map(\.round), [1, 2])
         node.receive(.replica(node.header(ballot), .confirmed(round: 1)), from: 2)
         XCTAssertEqual(node.answers[first].flatMap(\.text), "v")
         XCTAssertNil(node.answers[second])
@@ -25,7 +25,7 @@ final class ReadTests: XCTestCase {
     func testReadsOfOneTickShareAConfirmation() {
         let reads = (0..<3).map { _ in node.ask(.get) }
         node.tick()
-        XCTAssertEqual(node.takeSent(to: 2, \.confirmed).map(\.round), [1])
+        XCTAssertEqual(node.takeSent(to: 2, \.confirm).map(\.round), [1])
         node.receive(.replica(node.header(ballot), .confirmed(round: 1)), from: 3)
         XCTAssertEqual(reads.compactMap { node.answers[$0]?.text }, ["v", "v", "v"])
     }
@@ -57,37 +57,37 @@ final class ReadTests: XCTestCase {
         node.pass(100)
         node.forgetSent()
         node.pass(250)
-        XCTAssertEqual(node.takeSent(to: 3, \.confirmed).map(\.round), [1])
+        XCTAssertEqual(node.takeSent(to: 3, \.confirm).map(\.round), [1])
     }
 
     func testNoMoreAreAskedToConfirmThanAreNeeded() {
         let read = node.request(.get)
-        XCTAssertEqual(node.takeSent(to: 2, \.confirmed).map(\.round), [1])
-        XCTAssertEqual(node.takeSent(to: 3, \.confirmed).map(\.round), [])
+        XCTAssertEqual(node.takeSent(to: 2, \.confirm).map(\.round), [1])
+        XCTAssertEqual(node.takeSent(to: 3, \.confirm).map(\.round), [])
         node.receive(.replica(node.header(ballot), .confirmed(round: 1)), from: 2)
         XCTAssertEqual(node.answers[read].flatMap(\.text), "v")
         node.pass(100)
-        XCTAssertEqual(node.takeSent(to: 3, \.confirmed).map(\.round), [])
+        XCTAssertEqual(node.takeSent(to: 3, \.confirm).map(\.round), [])
     }
 
     func testWhoIsLateWithAConfirmationIsNotReliedOnForAWhile() {
         let read = node.request(.get)
         node.pass(10)
-        XCTAssertEqual(node.takeSent(to: 3, \.confirmed).map(\.round), [], "it may yet come")
+        XCTAssertEqual(node.takeSent(to: 3, \.confirm).map(\.round), [], "it may yet come")
         node.pass(20)
-        XCTAssertEqual(node.takeSent(to: 3, \.confirmed).map(\.round), [1])
+        XCTAssertEqual(node.takeSent(to: 3, \.confirm).map(\.round), [1])
         node.receive(.replica(node.header(ballot), .confirmed(round: 1)), from: 3)
         XCTAssertEqual(node.answers[read].flatMap(\.text), "v")
         node.forgetSent()
         let next = node.request(.get)
-        XCTAssertEqual(node.takeSent(to: 3, \.confirmed).map(\.round), [2], "asked at once")
+        XCTAssertEqual(node.takeSent(to: 3, \.confirm).map(\.round), [2], "asked at once")
         node.receive(.replica(node.header(ballot), .confirmed(round: 2)), from: 3)
         XCTAssertEqual(node.answers[next].flatMap(\.text), "v")
         node.pass(1000)
         node.forgetSent()
         _ = node.request(.get)
-        XCTAssertEqual(node.takeSent(to: 2, \.confirmed).map(\.round), [3], "it is tried again")
-        XCTAssertEqual(node.takeSent(to: 3, \.confirmed).map(\.round), [])
+        XCTAssertEqual(node.takeSent(to: 2, \.confirm).map(\.round), [3], "it is tried again")
+        XCTAssertEqual(node.takeSent(to: 3, \.confirm).map(\.round), [])
     }
 
     /// Of the two that are asked, one confirms every round and one none: the rounds wait for both.
@@ -100,25 +100,25 @@ final class ReadTests: XCTestCase {
         for _ in 0..<4 {
             let read = five.request(.get)
             first = first ?? read
-            for confirm in five.takeSent(to: 2, \.confirmed) {
+            for confirm in five.takeSent(to: 2, \.confirm) {
                 five.receive(.replica(five.header(ballot), .confirmed(round: confirm.round)), from: 2)
             }
             five.pass(10)
         }
-        let asked = five.takeSent(to: 4, \.confirmed).map(\.round)
+        let asked = five.takeSent(to: 4, \.confirm).map(\.round)
         XCTAssertEqual(asked.isEmpty, false, "the others are asked within two or three timers")
         five.receive(.replica(five.header(ballot), .confirmed(round: asked.first ?? 0)), from: 4)
         XCTAssertEqual(first.flatMap { five.answers[$0] }, .absent)
         five.forgetSent()
         _ = five.request(.get)
-        XCTAssertEqual(five.takeSent(to: 3, \.confirmed).count, 0, "nothing rests on it for a while")
+        XCTAssertEqual(five.takeSent(to: 3, \.confirm).count, 0, "nothing rests on it for a while")
     }
 
     func testWhenThatReplicaGoesTheOthersAreAskedAtOnce() {
         _ = node.request(.get)
         node.forgetSent()
         node.down(2)
-        XCTAssertEqual(node.takeSent(to: 3, \.confirmed).map(\.round), [1])
+        XCTAssertEqual(node.takeSent(to: 3, \.confirm).map(\.round), [1])
     }
 
     func testAValueOnDiskIsLoaded() {

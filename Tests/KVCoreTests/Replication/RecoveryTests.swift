@@ -15,7 +15,7 @@ final class RecoveryTests: XCTestCase {
 
     /// Node 2 tells what it holds of the key asked for.
     private func tell(_ record: Record?, to node: ManualNode) {
-        let reads = node.takeSent(to: 2, \.asked)
+        let reads = node.takeSent(to: 2, \.read)
         XCTAssertEqual(reads.count, 1)
         for read in reads {
             node.receive(.replica(read.header, .readResult(id: read.id, key: read.key, record: record)), from: 2)
@@ -25,9 +25,9 @@ final class RecoveryTests: XCTestCase {
     func testWhatAMajorityHoldsIsChosenAndStaysAsItIs() {
         let node = unsettled(["k": own])
         let read = node.request(.get)
-        XCTAssertFalse(node.hasSent(\.confirmed))
+        XCTAssertFalse(node.hasSent(\.confirm))
         tell(own, to: node)
-        XCTAssertFalse(node.hasSent(\.accepted), "nothing is proposed again")
+        XCTAssertFalse(node.hasSent(\.accept), "nothing is proposed again")
         node.confirm()
         XCTAssertEqual(node.answers[read], .found(own))
     }
@@ -56,7 +56,7 @@ final class RecoveryTests: XCTestCase {
     func testWhatNobodyOfAMajorityHoldsIsAbsent() {
         let node = unsettled([:])
         let put = node.request(.put("v", .ifAbsent))
-        XCTAssertFalse(node.hasSent(\.accepted))
+        XCTAssertFalse(node.hasSent(\.accept))
         tell(nil, to: node)
         node.choose()
         XCTAssertNotNil(node.answers[put]?.version)
@@ -73,7 +73,7 @@ final class RecoveryTests: XCTestCase {
     func testABlindPutNeedsNoRead() {
         let node = unsettled(["k": own])
         let put = node.request(.put("v"))
-        XCTAssertFalse(node.hasSent(\.asked))
+        XCTAssertFalse(node.hasSent(\.read))
         node.choose()
         XCTAssertNotNil(node.answers[put]?.version)
     }
@@ -83,7 +83,7 @@ final class RecoveryTests: XCTestCase {
         node.store.readsFromDisk = true
         let put = node.request(.put("v", .ifPresent))
         tell(nil, to: node)
-        XCTAssertFalse(node.hasSent(\.accepted))
+        XCTAssertFalse(node.hasSent(\.accept))
         node.completeLoads()
         node.choose()
         XCTAssertNotNil(node.answers[put]?.version)
@@ -105,22 +105,22 @@ final class RecoveryTests: XCTestCase {
         let put = node.request(.put("v", .ifPresent), timeout: 1000)
         node.forgetSent()
         node.pass(300)
-        XCTAssertFalse(node.takeSent(to: 3, \.asked).isEmpty)
+        XCTAssertFalse(node.takeSent(to: 3, \.read).isEmpty)
         node.pass(800)
         XCTAssertEqual(node.answers[put], .refused(.noLeader))
         node.forgetSent()
         node.pass(1000)
-        XCTAssertFalse(node.hasSent(\.asked))
+        XCTAssertFalse(node.hasSent(\.read))
     }
 
     func testAnAnswerUnderAnotherBallotOrOfAnotherReadIsIgnored() {
         let node = unsettled(["k": own])
         let read = node.request(.get)
-        let asked = node.takeSent(to: 2, \.asked)[0]
+        let asked = node.takeSent(to: 2, \.read)[0]
         node.receive(.replica(node.header(Ballot(1, 1)), .readResult(id: asked.id, key: "k", record: own)), from: 2)
         node.receive(.replica(asked.header, .readResult(id: asked.id + 1, key: "k", record: own)), from: 2)
         node.receive(.replica(asked.header, .readResult(id: asked.id, key: "k", record: own)), from: 4)
-        XCTAssertFalse(node.hasSent(\.confirmed))
+        XCTAssertFalse(node.hasSent(\.confirm))
         XCTAssertNil(node.answers[read])
     }
 }

@@ -45,7 +45,7 @@ final class RepairTests: XCTestCase {
             let read = node.request(.get, consistency: .stale)
             node.completeLoads()
             XCTAssertNil(node.answers[read])
-            XCTAssertEqual(node.takeSent(to: 2, \.quorumReadReply).count, 1)
+            XCTAssertEqual(node.takeSent(to: 2, \.quorumRead).count, 1)
             node.receive(.reply(read, .quorumReadReply(Record(version, "v"))), from: 2)
             XCTAssertEqual(node.answers[read].flatMap(\.text), "v")
         }
@@ -64,7 +64,7 @@ final class RepairTests: XCTestCase {
         XCTAssertEqual(reads.count { node.answers[$0] != nil }, 0)
         node.forgetSent()
         node.repair()
-        let asked = node.takeSent(to: 3, \.quorumReadReply)
+        let asked = node.takeSent(to: 3, \.quorumRead)
         XCTAssertEqual(asked.count, 1)
         // Another version is not what was lost.
         node.receive(.reply(asked[0], .quorumReadReply(Record(Version(1, 2, 2), "x"))), from: 2)
@@ -197,12 +197,12 @@ final class RepairTests: XCTestCase {
         node.up(2)
         node.store.spoiled = Set(keys)
         node.repair()
-        XCTAssertEqual(node.takeSent(to: 2, \.quorumReadReply).count, ShardOptions().maximumRepairs)
+        XCTAssertEqual(node.takeSent(to: 2, \.quorumRead).count, ShardOptions().maximumRepairs)
         node.repair()
-        XCTAssertEqual(node.takeSent(to: 2, \.quorumReadReply).count, 0)
+        XCTAssertEqual(node.takeSent(to: 2, \.quorumRead).count, 0)
         node.pass(ShardOptions().repairTimeout.milliseconds + 50)
         node.forgetSent()
         node.repair()
-        XCTAssertEqual(node.takeSent(to: 2, \.quorumReadReply).count, ShardOptions().maximumRepairs)
+        XCTAssertEqual(node.takeSent(to: 2, \.quorumRead).count, ShardOptions().maximumRepairs)
     }
 }

@@ -17,14 +17,14 @@ final class StepDownTests: XCTestCase {
         let put = node.request(.put("v"))
         deposed()
         XCTAssertEqual(node.answers[put], .unknown(.leaderLost))
-        XCTAssertFalse(node.hasSent(\.forwarded), "and is never tried again")
+        XCTAssertFalse(node.hasSent(\.forward), "and is never tried again")
     }
 
     func testWhatWasNotSentYetGoesToTheNewLeader() {
         let put = node.ask(.put("v"))
         deposed()
         XCTAssertNil(node.answers[put])
-        XCTAssertEqual(node.takeSent(to: 3, \.forwarded).map(\.id), [put])
+        XCTAssertEqual(node.takeSent(to: 3, \.forward).map(\.id), [put])
         node.sync()
         XCTAssertNil(node.value(), "it left nothing here")
     }
@@ -34,7 +34,7 @@ final class StepDownTests: XCTestCase {
         let read = node.request(.get)
         let failing = node.request(.put("w", .ifAbsent))
         deposed()
-        XCTAssertEqual(Set(node.takeSent(to: 3, \.forwarded).map(\.id)), [read, failing])
+        XCTAssertEqual(Set(node.takeSent(to: 3, \.forward).map(\.id)), [read, failing])
     }
 
     func testWhatWasHeldGoesToTheNewLeader() {
@@ -43,7 +43,7 @@ final class StepDownTests: XCTestCase {
         node.give(.message(from: NodeNumber(3), .replica(node.header(higher), .prepare)))
         node.up(3)
         node.pass(10)
-        XCTAssertEqual(node.takeSent(to: 3, \.forwarded).map(\.id), [put])
+        XCTAssertEqual(node.takeSent(to: 3, \.forward).map(\.id), [put])
     }
 
     func testARejectionDeposesToo() {
@@ -74,7 +74,7 @@ final class StepDownTests: XCTestCase {
         deposed()
         node.down(3)
         node.pass(50)
-        for preVote in node.takeSent(to: 2, \.preVoteResult) {
+        for preVote in node.takeSent(to: 2, \.preVote) {
             node.receive(.replica(preVote, .preVoteResult(granted: true, promised: .zero)), from: 2)
         }
         XCTAssertGreaterThan(node.promise, higher)

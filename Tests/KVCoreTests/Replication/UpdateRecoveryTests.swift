@@ -11,13 +11,13 @@ final class UpdateRecoveryTests: XCTestCase {
         node.forgetSent()
         store.readsFromDisk = true
         let adds = [node.request(.add(1)), node.request(.add(1))]
-        for read in node.takeSent(to: 2, \.asked) {
+        for read in node.takeSent(to: 2, \.read) {
             node.receive(.replica(read.header, .readResult(id: read.id, key: read.key, record: own)), from: 2)
         }
-        XCTAssertFalse(node.hasSent(\.accepted))
+        XCTAssertFalse(node.hasSent(\.accept))
         node.forgetSent()
         node.completeLoads()
-        XCTAssertFalse(node.hasSent(\.asked), "a majority need not be asked again")
+        XCTAssertFalse(node.hasSent(\.read), "a majority need not be asked again")
         node.choose()
         XCTAssertEqual(adds.map { node.answers[$0]?.sum }, [8, 9])
     }

@@ -21,7 +21,7 @@ final class UpdateTests: XCTestCase {
     func testChangesOfOneTickBuildOnEachOtherAndTravelAsOneRecord() {
         let adds = (0..<3).map { _ in node.ask(.add(1)) }
         node.tick()
-        XCTAssertEqual(node.takeSent(to: 3, \.accepted).map(\.record), [Record(version(3), "10")])
+        XCTAssertEqual(node.takeSent(to: 3, \.accept).map(\.record), [Record(version(3), "10")])
         XCTAssertEqual(node.answers, [:])
         node.choose()
         XCTAssertEqual(
@@ -45,7 +45,7 @@ final class UpdateTests: XCTestCase {
         XCTAssertNil(node.answers[get], "another may lead meanwhile")
         node.confirm()
         XCTAssertEqual(node.answers[get], .updated(nil, .applied(.bytes(Array("text".utf8)))))
-        XCTAssertFalse(node.hasSent(\.accepted))
+        XCTAssertFalse(node.hasSent(\.accept))
     }
 
     func testNearAFullDiskWhatAddsAValueIsRefused() {
@@ -62,7 +62,7 @@ final class UpdateTests: XCTestCase {
         let add = node.request(.add(1))
         deposed()
         XCTAssertEqual(node.answers[add], .unknown(.leaderLost))
-        XCTAssertFalse(node.hasSent(\.forwarded), "and is never tried again")
+        XCTAssertFalse(node.hasSent(\.forward), "and is never tried again")
     }
 
     func testKeysAreCounted() {
@@ -81,9 +81,9 @@ final class UpdateTests: XCTestCase {
     func testAnUpdateWaitsForItsValue() {
         store.readsFromDisk = true
         let add = node.request(.add(1))
-        XCTAssertFalse(node.hasSent(\.accepted))
+        XCTAssertFalse(node.hasSent(\.accept))
         node.completeLoads()
-        XCTAssertEqual(node.takeSent(to: 3, \.accepted).map(\.record), [Record(version(1), "8")])
+        XCTAssertEqual(node.takeSent(to: 3, \.accept).map(\.record), [Record(version(1), "8")])
         node.choose()
         XCTAssertEqual(node.answers[add], .updated(version(1), .applied(.integer(8))))
     }
@@ -143,7 +143,7 @@ final class UpdateTests: XCTestCase {
                 .forward(timeout: .milliseconds(50), command: .add(100))), from: 2)
         node.pass(150)
         XCTAssertEqual(node.answers[add], .refused(.noLeader))
-        XCTAssertEqual(node.takeSent(to: 2, \.result), [.outcome(.refused(.noLeader))])
+        XCTAssertEqual(node.takeSent(to: 2, \.forwardResult), [.outcome(.refused(.noLeader))])
         node.completeLoads()
         node.choose()
         XCTAssertEqual(node.answers[patient]?.sum, 17)
@@ -164,7 +164,7 @@ final class UpdateTests: XCTestCase {
         store.readsFromDisk = true
         let updates = [node.request(.add(1)), node.request(.append("0"))]
         deposed()
-        XCTAssertEqual(node.takeSent(to: 3, \.forwarded).map(\.id), updates)
+        XCTAssertEqual(node.takeSent(to: 3, \.forward).map(\.id), updates)
         node.completeLoads()
         node.sync()
         XCTAssertEqual(node.value(), "7", "nothing was changed here")
@@ -180,9 +180,9 @@ final class UpdateTests: XCTestCase {
         XCTAssert(
             node.sent.contains { $0.to == NodeNumber(2) && $0.message.isTransfer }, "it need not wait for its disk")
         node.completeLoads()
-        XCTAssertFalse(node.hasSent(\.accepted))
+        XCTAssertFalse(node.hasSent(\.accept))
         node.receive(.replica(node.header(Ballot(90, 2)), .prepare), from: 2)
-        XCTAssertEqual(node.takeSent(to: 2, \.forwarded).map(\.id), [waiting, late])
+        XCTAssertEqual(node.takeSent(to: 2, \.forward).map(\.id), [waiting, late])
     }
 
     func testWithoutAMajorityInTouchAnUpdateIsNotProposedWhenItsValueComes() {
@@ -190,7 +190,7 @@ final class UpdateTests: XCTestCase {
         let add = node.request(.add(1))
         node.down(2, 3)
         node.completeLoads()
-        XCTAssertFalse(node.hasSent(\.accepted))
+        XCTAssertFalse(node.hasSent(\.accept))
         node.up(2)
         node.completeLoads()
         node.choose()

@@ -18,7 +18,7 @@ final class WriteTests: XCTestCase {
 
     func testAPutIsAcknowledgedWhenTheLeaderAndOneMoreHoldIt() {
         let put = node.request(.put("v"))
-        XCTAssertEqual(node.takeSent(to: 3, \.accepted).map(\.record), [Record(version(1), "v")])
+        XCTAssertEqual(node.takeSent(to: 3, \.accept).map(\.record), [Record(version(1), "v")])
         accept(1, by: 2)
         XCTAssertNil(node.answers[put], "the leader's own copy is not durable")
         node.sync()
@@ -49,7 +49,7 @@ final class WriteTests: XCTestCase {
         let second = node.ask(.put("2"))
         node.tick()
         XCTAssertEqual(
-            node.takeSent(to: 2, \.accepted).map(\.record), [Record(version(2), "x"), Record(version(3), "2")])
+            node.takeSent(to: 2, \.accept).map(\.record), [Record(version(2), "x"), Record(version(3), "2")])
         node.sync()
         accept(3, by: 2)
         XCTAssertEqual(node.answers, [first: .written(version(1)), second: .written(version(3))])
@@ -61,7 +61,7 @@ final class WriteTests: XCTestCase {
         let first = node.request(.put("1", .ifAbsent))
         let second = node.request(.put("2", .ifVersion(version(1))))
         let third = node.request(.delete(.ifVersion(version(2))))
-        XCTAssertEqual(node.takeSent(to: 2, \.accepted).map(\.record.version), [version(1), version(2), version(3)])
+        XCTAssertEqual(node.takeSent(to: 2, \.accept).map(\.record.version), [version(1), version(2), version(3)])
         node.sync()
         accept(3, by: 3)
         XCTAssertEqual(
@@ -92,7 +92,7 @@ final class WriteTests: XCTestCase {
         _ = node.request(.put("v"))
         node.choose()
         let delete = node.request(.delete(.always))
-        XCTAssertEqual(node.takeSent(to: 3, \.accepted).last?.record, Record(version(2), nil))
+        XCTAssertEqual(node.takeSent(to: 3, \.accept).last?.record, Record(version(2), nil))
         node.choose()
         XCTAssertEqual(node.answers[delete], .written(version(2)))
 
@@ -142,13 +142,13 @@ final class WriteTests: XCTestCase {
         accept(1, by: 2)
         node.forgetSent()
         node.pass(250)
-        XCTAssertEqual(node.sent.filter { $0.message.accepted != nil }.map(\.to), [NodeNumber(3)])
+        XCTAssertEqual(node.sent.filter { $0.message.accept != nil }.map(\.to), [NodeNumber(3)])
     }
 
     func testWithoutAMajorityInTouchNothingIsProposed() {
         node.down(2, 3)
         let put = node.request(.put("v"))
-        XCTAssertFalse(node.hasSent(\.accepted))
+        XCTAssertFalse(node.hasSent(\.accept))
         node.pass(4900)
         XCTAssertNil(node.answers[put])
         node.pass(200)
@@ -161,7 +161,7 @@ final class WriteTests: XCTestCase {
         node.down(2, 3)
         let put = node.request(.put("v"))
         node.up(3)
-        XCTAssert(node.hasSent(\.accepted))
+        XCTAssert(node.hasSent(\.accept))
         node.sync()
         accept(1, by: 3)
         XCTAssertEqual(node.answers[put], .written(version(1)))

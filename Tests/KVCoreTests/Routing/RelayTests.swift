@@ -14,7 +14,7 @@ final class RelayTests: XCTestCase {
     }
 
     /// What was said to the node that asked.
-    private var results: [ForwardResult] { node.takeSent(to: 9, \.result) }
+    private var results: [ForwardResult] { node.takeSent(to: 9, \.forwardResult) }
 
     /// Node 3 leads, as node 4 has heard.
     private func hearLeader() {
@@ -37,14 +37,14 @@ final class RelayTests: XCTestCase {
             for peer in [1, 2] as [UInt16] {
                 node.receive(.reply(put, .forwarded(.notLeader(hint: NodeNumber(3)))), from: peer)
             }
-            XCTAssertFalse(node.sent.contains { $0.message.relayed != nil }, "it may just be about to be known")
+            XCTAssertFalse(node.sent.contains { $0.message.relay != nil }, "it may just be about to be known")
             node.pass(10)
         }
         for peer in [1, 2] as [UInt16] {
             node.receive(.reply(put, .forwarded(.notLeader(hint: NodeNumber(3)))), from: peer)
         }
         node.pass(20)
-        let asked = node.sent.filter { $0.message.relayed?.id == put }
+        let asked = node.sent.filter { $0.message.relay?.id == put }
         XCTAssertEqual(asked.count, 1)
         let helper = asked.first?.to ?? NodeNumber(0)
         node.receive(.reply(put, .forwarded(.outcome(.written(Version(1, 3, 2))))), from: helper.raw)
@@ -60,17 +60,17 @@ final class RelayTests: XCTestCase {
             }
             node.pass(20)
         }
-        XCTAssertFalse(node.sent.contains { $0.message.relayed != nil })
+        XCTAssertFalse(node.sent.contains { $0.message.relay != nil })
     }
 
     func testAReadThatItsLeaderDoesNotAnswerGoesThroughAnotherOnce() {
         node.up(1, 2, 3)
         let read = node.request(.get)
         node.pass(190)
-        XCTAssertFalse(node.sent.contains { $0.message.relayed != nil })
+        XCTAssertFalse(node.sent.contains { $0.message.relay != nil })
         node.pass(300)
         XCTAssertEqual(
-            node.sent.filter { $0.message.relayed != nil }.map(\.to), [NodeNumber(2)], "not the leader itself")
+            node.sent.filter { $0.message.relay != nil }.map(\.to), [NodeNumber(2)], "not the leader itself")
         node.receive(.reply(read, .forwarded(.outcome(.absent))), from: 2)
         XCTAssertEqual(node.answers[read], .absent)
     }
@@ -82,7 +82,7 @@ final class RelayTests: XCTestCase {
         hearLeader()
         node.forgetSent()
         relay()
-        let passed = node.takeSent(to: 3, \.forwarded)
+        let passed = node.takeSent(to: 3, \.forward)
         XCTAssertEqual(passed.map(\.timeout), [.milliseconds(900)])
         let id = try XCTUnwrap(passed.first?.id)
         XCTAssertNotEqual(id, RequestID(77), "another node's numbers are not this one's")
@@ -129,11 +129,11 @@ final class RelayTests: XCTestCase {
                     .relay(timeout: .milliseconds(1000), command: .get)), from: 9)
         }
         for id in 1...3 as ClosedRange<UInt64> { relay(id) }
-        XCTAssertEqual(node.takeSent(to: 3, \.forwarded).count, 2)
-        XCTAssertEqual(node.takeSent(to: 9, \.result), [.notLeader(hint: NodeNumber(3))])
+        XCTAssertEqual(node.takeSent(to: 3, \.forward).count, 2)
+        XCTAssertEqual(node.takeSent(to: 9, \.forwardResult), [.notLeader(hint: NodeNumber(3))])
         node.pass(1100)
         relay(4)
-        XCTAssertEqual(node.takeSent(to: 3, \.forwarded).count, 1, "nobody waits for the others any more")
+        XCTAssertEqual(node.takeSent(to: 3, \.forward).count, 1, "nobody waits for the others any more")
     }
 
     func testTheLeaderItselfExecutesIt() {
@@ -146,7 +146,7 @@ final class RelayTests: XCTestCase {
                 RequestHeader(RequestID(5), epoch: 1, partition: ManualNode.partition, key: "k"),
                 .relay(timeout: .milliseconds(1000), command: .put("v"))), from: 9)
         leader.choose()
-        XCTAssertEqual(leader.takeSent(to: 9, \.result).count, 1)
+        XCTAssertEqual(leader.takeSent(to: 9, \.forwardResult).count, 1)
         XCTAssertEqual(leader.value(), "v")
     }
 }

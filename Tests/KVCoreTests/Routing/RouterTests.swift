@@ -13,7 +13,7 @@ final class RouterTests: XCTestCase {
 
     func testARequestGoesToAReplicaAndItsAnswerComesBack() {
         let put = node.request(.put("v"), timeout: 2000)
-        let sent = node.takeSent(to: 1, \.forwarded)
+        let sent = node.takeSent(to: 1, \.forward)
         XCTAssertEqual(sent.map(\.id), [put])
         XCTAssertEqual(sent.map(\.timeout), [.milliseconds(2000)])
         tell(put, .outcome(.written(Version(1, 1, 1))), from: 1)
@@ -24,10 +24,10 @@ final class RouterTests: XCTestCase {
     func testTheLeaderIsRemembered() {
         let first = node.request(.put("v"))
         tell(first, .notLeader(hint: NodeNumber(3)), from: 1)
-        XCTAssertEqual(node.takeSent(to: 3, \.forwarded).map(\.id), [first])
+        XCTAssertEqual(node.takeSent(to: 3, \.forward).map(\.id), [first])
         tell(first, .outcome(.written(Version(1, 3, 1))), from: 3)
         let second = node.request(.put("w"))
-        XCTAssertEqual(node.takeSent(to: 3, \.forwarded).map(\.id), [second])
+        XCTAssertEqual(node.takeSent(to: 3, \.forward).map(\.id), [second])
     }
 
     func testWithoutAHintTheNextReplicaIsAskedAtTheNextTimer() {
@@ -35,7 +35,7 @@ final class RouterTests: XCTestCase {
         tell(put, .notLeader(hint: nil), from: 1)
         XCTAssertFalse(node.sent.contains { $0.to != NodeNumber(1) })
         node.pass(10)
-        XCTAssertEqual(node.takeSent(to: 2, \.forwarded).map(\.id), [put])
+        XCTAssertEqual(node.takeSent(to: 2, \.forward).map(\.id), [put])
     }
 
     func testHintsThatLeadInACircleAreNotFollowedForEver() {
@@ -44,21 +44,21 @@ final class RouterTests: XCTestCase {
             tell(put, .notLeader(hint: NodeNumber(2)), from: 1)
             tell(put, .notLeader(hint: NodeNumber(1)), from: 2)
         }
-        XCTAssertLessThan(node.sent.count { $0.message.forwarded != nil }, 6)
+        XCTAssertLessThan(node.sent.count { $0.message.forward != nil }, 6)
     }
 
     func testOfAPeerThatWentDownNobodyKnowsWhatBecameOfAWrite() {
         let put = node.request(.put("v"))
         node.down(1)
         XCTAssertEqual(node.answers[put], .unknown(.leaderLost))
-        XCTAssertTrue(node.takeSent(to: 2, \.forwarded).isEmpty)
+        XCTAssertTrue(node.takeSent(to: 2, \.forward).isEmpty)
     }
 
     func testAReadIsTriedElsewhere() {
         let read = node.request(.get)
         node.down(1)
         XCTAssertNil(node.answers[read])
-        XCTAssertEqual(node.takeSent(to: 2, \.forwarded).map(\.id), [read])
+        XCTAssertEqual(node.takeSent(to: 2, \.forward).map(\.id), [read])
     }
 
     func testAPeerThatIsAnotherProcessNowHasLostWhatItWasSent() {
@@ -114,9 +114,9 @@ final class LeaderlessReadTests: XCTestCase {
     private func quorumReadAt() -> RequestID {
         node.up(1, 2, 3)
         let read = node.request(.get)
-        XCTAssertFalse(node.hasSent(\.quorumReadReply), "the leader is given a moment")
+        XCTAssertFalse(node.hasSent(\.quorumRead), "the leader is given a moment")
         node.pass(60)
-        XCTAssertEqual(Set(node.sent.filter { $0.message.quorumReadReply == read }.map(\.to.raw)), [1, 2, 3])
+        XCTAssertEqual(Set(node.sent.filter { $0.message.quorumRead == read }.map(\.to.raw)), [1, 2, 3])
         return read
     }
 
@@ -175,7 +175,7 @@ final class LeaderlessReadTests: XCTestCase {
         let node = ManualNode(2, store: ManualStore(["k": new]))
         node.up(1, 3)
         node.pass(600)
-        XCTAssert(node.hasSent(\.preVoteResult))
+        XCTAssert(node.hasSent(\.preVote))
         let read = node.request(.get)
         node.receive(.reply(read, .quorumReadReply(new)), from: 3)
         XCTAssertEqual(node.answers[read], .found(new), "its own copy counts")
@@ -205,9 +205,9 @@ final class StaleReadTests: XCTestCase {
         let node = ManualNode(4)
         node.up(1, 2, 3)
         let read = node.request(.get, consistency: .stale)
-        XCTAssertEqual(node.sent.filter { $0.message.quorumReadReply == read }.map(\.to.raw), [1])
+        XCTAssertEqual(node.sent.filter { $0.message.quorumRead == read }.map(\.to.raw), [1])
         node.pass(60)
-        XCTAssertEqual(node.sent.filter { $0.message.quorumReadReply == read }.map(\.to.raw), [1, 2])
+        XCTAssertEqual(node.sent.filter { $0.message.quorumRead == read }.map(\.to.raw), [1, 2])
         node.receive(.reply(read, .quorumReadReply(record)), from: 2)
         XCTAssertEqual(node.answers[read], .found(record))
     }
@@ -224,9 +224,9 @@ final class StaleReadTests: XCTestCase {
         node.up(1, 2, 3)
         let list = node.request(.list, consistency: .stale, timeout: 500)
         let put = node.request(.put("v"), consistency: .stale, timeout: 500)
-        XCTAssertEqual(node.takeSent(to: 1, \.forwarded).map(\.id), [list, put])
+        XCTAssertEqual(node.takeSent(to: 1, \.forward).map(\.id), [list, put])
         node.pass(500)
-        XCTAssertFalse(node.hasSent(\.quorumReadReply))
+        XCTAssertFalse(node.hasSent(\.quorumRead))
         XCTAssertEqual(node.answers[list], .refused(.noLeader))
         XCTAssertEqual(node.answers[put], .unknown(.timedOut), "it may have been carried out")
     }

@@ -156,7 +156,7 @@ final class ThreeReplicasTests: XCTestCase {
         XCTAssertNil(cluster[3].value())
         cluster.delivered = []
         cluster.pass(5000)
-        XCTAssertLessThan(cluster.delivered.count { $0.accepted != nil }, 4, "it is asked ever more rarely")
+        XCTAssertLessThan(cluster.delivered.count { $0.accept != nil }, 4, "it is asked ever more rarely")
         cluster[3].store.acceptsCopies = true
         cluster.pass(4000)
         cluster.assertLevel()

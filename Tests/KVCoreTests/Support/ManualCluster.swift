@@ -1,17 +1,18 @@
 import KVCore
 import XCTest
 
-/// A few nodes, the first three of which are replicas at first, whose messages are delivered in the order they were
-/// sent, at once but for what the test cuts off. Everything is durable before the next message.
+/// Several nodes with one partition, whose replicas are the nodes 1 to 3 at first. Messages are delivered at once and
+/// in the order in which they were sent, except to and from isolated nodes. Appends become durable before the next
+/// message.
 final class ManualCluster {
     private(set) var nodes: [UInt16: ManualNode] = [:]
     private let options: ShardOptions
-    /// Nodes that nothing reaches or leaves.
+    /// The nodes that no message reaches or leaves.
     private(set) var isolated: Set<UInt16> = []
-    /// Everything delivered since the test last cleared it.
+    /// The messages that were delivered since the test last cleared this.
     var delivered: [PeerMessage] = []
 
-    /// What decides where the partition lives from now on, whether all have heard of it or not.
+    /// The partition's newest configuration. Some nodes may not have heard of it.
     private(set) var assignment = Assignment(replicas: [1, 2, 3].map(NodeNumber.init), changed: 1)
 
     init(
@@ -36,7 +37,7 @@ final class ManualCluster {
 
     private var inOrder: [ManualNode] { nodes.keys.sorted().map { self[$0] } }
 
-    /// Delivers until there is nothing left to deliver.
+    /// Delivers messages until there are none left.
     func run() {
         var steps = 0
         while true {
@@ -59,7 +60,7 @@ final class ManualCluster {
         }
     }
 
-    /// Changes where the partition lives; who is not told has to hear of it from others.
+    /// Changes the partition's configuration. Nodes that are not told have to hear of it from others.
     func change(to replicas: [UInt16], next: [UInt16]? = nil, telling: [UInt16]? = nil) {
         assignment = assignment.changing(
             to: replicas.map(NodeNumber.init), next: next?.map(NodeNumber.init), at: assignment.changed + 1)
@@ -68,9 +69,10 @@ final class ManualCluster {
 
     func tell(_ number: UInt16) { self[number].give(.topology(ManualNode.topology(assignment))) }
 
-    /// How the move stands, by the leader.
+    /// The leader's report of the partition's move; nil if it does not move.
     var move: MoveReport? { inOrder.flatMap { $0.shard.moveReports() }.first }
 
+    /// Lets time pass on all nodes, a timer at a time, and delivers messages after each.
     func pass(_ milliseconds: UInt64) {
         for _ in 0..<(milliseconds + 9) / 10 {
             for node in inOrder { node.pass(10) }
@@ -78,7 +80,7 @@ final class ManualCluster {
         }
     }
 
-    /// Cuts a node off; everybody notices.
+    /// Isolates a node. All nodes notice at once.
     func isolate(_ number: UInt16) {
         isolated.insert(number)
         for other in inOrder where other.number.raw != number {
@@ -87,7 +89,7 @@ final class ManualCluster {
         }
     }
 
-    /// The node's machine has lost power, and what its store holds now is all that was synced.
+    /// Lets a node's machine lose power and start again with `store`, which has the records that were synced.
     func losePower(_ number: UInt16, leaving store: ManualStore, boot: UInt64 = 2) {
         isolate(number)
         nodes[number] = ManualNode(
@@ -95,7 +97,7 @@ final class ManualCluster {
         rejoin(number, boot: boot, isNew: true)
     }
 
-    /// Joins it again; with another boot counter, as a process that has restarted with what its store holds.
+    /// Ends a node's isolation. With another boot counter, its process restarts with the same store.
     func rejoin(_ number: UInt16, boot: UInt64 = 1, isNew: Bool = false) {
         isolated.remove(number)
         if boot != 1, !isNew {

@@ -1,8 +1,8 @@
 import KVCore
 import XCTest
 
-/// One node's shard of a cluster with one partition, by hand: time stands still, nothing becomes durable and no message
-/// comes unless the test says so. Replicas are the nodes 1 to 3; `node(4)` holds none.
+/// One node's shard in a cluster of one partition, driven by the test: no time passes, nothing becomes durable and no
+/// message arrives unless the test says so. Unless the test says otherwise, the replicas are the nodes 1 to 3.
 final class ManualNode {
     struct Sent: Equatable {
         let to: NodeNumber
@@ -13,9 +13,9 @@ final class ManualNode {
     let store: ManualStore
     private(set) var now: Now
     let shard: Shard
-    /// What it has sent since the test last took it.
+    /// The messages that the node has sent and the test has not taken.
     private(set) var sent: [Sent] = []
-    /// What has been asked here, and the test's numbers for it.
+    /// The requests that were made here, and the test's numbers for them.
     private var asked: [ObjectIdentifier: (request: Request, id: RequestID)] = [:]
     private(set) var answers: [RequestID: Outcome] = [:]
     private(set) var answeredBy: [RequestID: NodeNumber] = [:]
@@ -57,9 +57,9 @@ final class ManualNode {
             mayLackRecords: mayLackRecords, options: options, seed: UInt64(number), now: now)
     }
 
-    // MARK: What happens to it
+    // MARK: Inputs
 
-    /// Gives an input without ending the tick.
+    /// Gives the shard an input without ending the tick.
     func give(_ input: ShardInput) {
         shard.handle(input, now: now)
         collect()
@@ -85,21 +85,21 @@ final class ManualNode {
         tick()
     }
 
-    /// Makes durable what it has appended, as under a mode that does not sync each write.
+    /// Makes all appends durable without syncing them, as in a mode that does not sync each write.
     func write() {
         store.write()
         give(.durable)
         tick()
     }
 
-    /// Makes durable what it has appended, and syncs it.
+    /// Makes all appends durable and syncs them.
     func sync() {
         store.sync()
         give(.durable)
         tick()
     }
 
-    /// Moves both clocks on, a timer at a time.
+    /// Lets time pass by both clocks, a timer at a time.
     func pass(_ milliseconds: UInt64) {
         for _ in 0..<(milliseconds + 9) / 10 {
             now = Now(monotonic: now.monotonic + .milliseconds(10), wall: now.wall + 10)
@@ -108,7 +108,7 @@ final class ManualNode {
         }
     }
 
-    /// Somebody sets its wall clock.
+    /// Sets the node's wall clock to so many milliseconds ahead of the right time.
     func setClock(ahead milliseconds: Int64) {
         now.wall = UInt64(Int64(Self.start.wall + (now.monotonic - Self.start.monotonic).milliseconds) + milliseconds)
     }
@@ -120,7 +120,7 @@ final class ManualNode {
         tick()
     }
 
-    /// Has what its disk has spoiled fetched from others.
+    /// Has the shard fetch damaged records from other replicas.
     func repair() {
         for record in store.damagedRecords {
             give(.repair(record))
@@ -128,7 +128,7 @@ final class ManualNode {
         tick()
     }
 
-    /// Asks, without ending the tick.
+    /// Makes a request without ending the tick.
     func ask(
         _ command: Command, _ key: Key = "k", consistency: Consistency = .linearizable, timeout: UInt64 = 5000
     ) -> RequestID {
@@ -143,10 +143,10 @@ final class ManualNode {
         return id
     }
 
-    /// The answer to what is answered without the end of a tick; nil where it is not.
+    /// Makes a request and returns its outcome. Nil if it has none before the end of the tick.
     func answer(atOnce command: Command, _ key: Key = "k") -> Outcome? { answers[ask(command, key)] }
 
-    /// Asks, and ends the tick.
+    /// Makes a request and ends the tick.
     func request(
         _ command: Command, _ key: Key = "k", consistency: Consistency = .linearizable, timeout: UInt64 = 5000
     ) -> RequestID {
@@ -194,11 +194,11 @@ final class ManualNode {
         answeredBy[id] = request.executor
     }
 
-    // MARK: What it did
+    // MARK: Effects
 
     func forgetSent() { sent = [] }
 
-    /// Takes out of `sent` what goes to one node and is of the kind that `pick` reads.
+    /// Takes the messages out of `sent` that went to one node and for which `pick` is not nil.
     func takeSent<Picked>(to node: UInt16, _ pick: (PeerMessage) -> Picked?) -> [Picked] {
         var picked: [Picked] = []
         sent.removeAll { sent in
@@ -217,21 +217,22 @@ final class ManualNode {
     var isSettled: Bool { shard.isSettled(Self.partition) }
     var promise: Ballot { store.promise(Self.partition) }
 
-    // MARK: Common scenes
+    // MARK: Common steps
 
-    /// Elected by itself and node 2, which has the same records unless another root is given. Returns the ballot.
+    /// Lets the node be elected by itself and node 2, whose root is the same unless another one is given.
+    /// - Returns: The ballot.
     @discardableResult
     func lead(rootOfOther root: Digest? = nil, with supporters: [UInt16] = [2]) -> Ballot {
         up(2, 3)
         pass(50)
         for node in supporters {
-            for preVote in takeSent(to: node, \.preVoteResult) {
+            for preVote in takeSent(to: node, \.preVote) {
                 receive(.replica(preVote, .preVoteResult(granted: true, promised: .zero)), from: node)
             }
         }
         sync()
         for node in supporters {
-            for header in takeSent(to: node, \.prepared) {
+            for header in takeSent(to: node, \.prepare) {
                 let own = store.tree(Self.partition).root
                 receive(
                     .replica(header, .promise(root: root ?? own.digest, contents: own.contents, floor: .zero)),
@@ -243,17 +244,17 @@ final class ManualNode {
         return promise
     }
 
-    /// Node 2 accepts what it is sent, and this node's own copy becomes durable: all proposed so far is chosen.
+    /// Lets node 2 accept what it was sent, and this node's copy become durable. So all proposals are chosen.
     func choose() {
-        for accept in takeSent(to: 2, \.accepted) {
+        for accept in takeSent(to: 2, \.accept) {
             receive(.replica(accept.header, .accepted(version: accept.record.version)), from: 2)
         }
         sync()
     }
 
-    /// Node 2 confirms the newest round asked for.
+    /// Lets node 2 confirm the newest round.
     func confirm() {
-        guard let last = takeSent(to: 2, \.confirmed).last else { return XCTFail("no confirmation is asked for") }
+        guard let last = takeSent(to: 2, \.confirm).last else { return XCTFail("no confirmation is asked for") }
         receive(.replica(last.header, .confirmed(round: last.round)), from: 2)
     }
 

@@ -1,17 +1,17 @@
 import KVCore
 
-/// A store whose records are in memory, durable when the test says so, and read from disk when it says so.
+/// A store in memory. Appends become durable when the test says so, and reads go to the disk if it says so.
 final class ManualStore: RecordStore {
     private(set) var appended: LogPosition = 0
     private(set) var durable: LogPosition = 0
     private(set) var synced: LogPosition = 0
     var acceptsWrites = true
     var acceptsCopies = true
-    /// Whether values are to be asked for with a load.
+    /// Reads get tickets, as if no value were in memory.
     var readsFromDisk = false
 
     private(set) var records: [Key: Record] = [:]
-    /// Of epoch 1 from the start, as one that has been in use.
+    /// The epoch of membership.
     private var member: Epoch
     private var floor = Version.zero
     private(set) var wipes = 0
@@ -19,12 +19,12 @@ final class ManualStore: RecordStore {
     private var hashes = HashTree()
     private var lastTicket: UInt64 = 0
     private var tickets: [ReadTicket: (key: Key, record: Record)] = [:]
-    /// Keys whose values cannot be read from disk; to be used with `readsFromDisk`.
+    /// Keys whose values cannot be read from the disk. Used together with `readsFromDisk`.
     var spoiled: Set<Key> = []
-    /// Reads from now on come to nothing, as where the copy is wiped meanwhile.
+    /// All reads from now on return `gone`, as if the copy had been wiped meanwhile.
     var losesReads = false
 
-    /// Holds `records` durably from the start. Who accepted them has promised their ballots.
+    /// A store that holds `records` durably from the start, and has promised their ballots.
     init(_ records: [Key: Record] = [:], promise: Ballot = .zero, membership: Epoch = 1) {
         member = membership
         for (key, record) in records { put(PartitionID(0), key, record) }
@@ -57,7 +57,7 @@ final class ManualStore: RecordStore {
         return true
     }
 
-    /// How often what was appended had to be synced.
+    /// The number of calls of `requireSync`.
     private(set) var requiredSyncs = 0
     func requireSync() { requiredSyncs += 1 }
 
@@ -90,7 +90,7 @@ final class ManualStore: RecordStore {
         hashes.toggle(KeyHash(key), record.version, record.checksum)
     }
 
-    /// Another value under a version that is held: no protocol does that.
+    /// Puts another value under a version that the store holds. The protocol never does this.
     func forge(_ key: Key, _ record: Record) { put(PartitionID(0), key, record) }
 
     func promise(_ partition: PartitionID) -> Ballot { promised }
@@ -102,7 +102,7 @@ final class ManualStore: RecordStore {
 
     func tree(_ partition: PartitionID) -> HashTree { hashes }
 
-    /// Records that were shown by `forEach`.
+    /// The number of records that `forEach` has visited.
     private(set) var visits = 0
 
     func forEach(_ partition: PartitionID, leaf: Int, _ body: (Key, RecordHead, _ checksum: UInt32) -> Void) {
@@ -152,7 +152,7 @@ final class ManualStore: RecordStore {
 }
 
 extension Record {
-    /// Of what it holds, as a store keeps it.
+    /// The checksum of content type, value and expiry; 0 for a tombstone.
     var checksum: UInt32 {
         guard let value else { return 0 }
         let hash = KeyHash(Key(Array(contentType.utf8) + [0] + value))

@@ -1,4 +1,4 @@
-/// A set of small numbers, of a size fixed when it is made.
+/// A set of the numbers below a count that is fixed when the set is made.
 struct BitSet: Hashable {
     private var words: [UInt64]
 
@@ -12,13 +12,13 @@ struct BitSet: Hashable {
         for index in words.indices { words[index] |= other.words[index] }
     }
 
-    /// Whether all of `other`, of the same size, is in here.
+    /// True if the set contains all numbers of `other`, which has the same size.
     func contains(_ other: BitSet) -> Bool {
         for index in words.indices where other.words[index] & ~words[index] != 0 { return false }
         return true
     }
 
-    /// The lowest of `other`'s numbers that is not in here; past the end where there is none.
+    /// The lowest number of `other` that the set does not contain. Past the end if there is none.
     func firstMissing(of other: BitSet) -> Int {
         for index in words.indices {
             let missing = other.words[index] & ~words[index]

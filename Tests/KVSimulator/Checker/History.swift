@@ -1,11 +1,11 @@
 import KVCore
 
-/// One request of a client and what came of it.
+/// A client's request and how it ended.
 struct Call {
     enum End: Hashable {
         case pending
         case answered(Outcome)
-        /// The node that was asked died first.
+        /// The node that was asked died before it answered.
         case lost
     }
 
@@ -14,22 +14,22 @@ struct Call {
     let partition: PartitionID
     let command: Command
     let consistency: Consistency
-    /// The number of its change; 0 where it makes none that could be told from others.
+    /// The number of the write. 0 for a request that writes nothing that could be recognized.
     let write: Int
-    /// For how long the client waits, by the clock of the node.
+    /// How long the client waits, by the clock of the node.
     let span: Nanoseconds
     let invoked: UInt64
     var completed: UInt64 = RegisterOperation.open
     var end = End.pending
 }
 
-/// Requests are numbered by each node for itself: two nodes use the same numbers.
+/// The name of a call. Each node numbers its requests by itself, so two nodes use the same numbers.
 struct CallID: Hashable {
     let node: NodeNumber
     let request: RequestID
 }
 
-/// Every request of a run, in the order in which they were made.
+/// All requests of a run, in the order in which they were made.
 final class History {
     private(set) var calls: [Call] = []
     private(set) var violations: [Violation] = []
@@ -46,7 +46,8 @@ final class History {
         calls.append(call)
     }
 
-    /// The call that was answered; nil, and a violation, where none was waiting.
+    /// Notes an answer.
+    /// - Returns: The call that was answered. Nil, with a violation, if no call was waiting for it.
     func answer(_ id: CallID, _ outcome: Outcome, at time: UInt64) -> Call? {
         guard let index = pending.removeValue(forKey: id) else {
             violations.append(
@@ -58,7 +59,8 @@ final class History {
         return calls[index]
     }
 
-    /// A node died: none of its requests will be answered. Gives them in the order in which they were made.
+    /// Ends the requests of a node that has died, because they will not be answered.
+    /// - Returns: These requests, in the order in which they were made.
     func lose(_ node: NodeNumber) -> [(CallID, Call)] {
         let lost = pending.filter { calls[$0.value].node == node }.sorted { $0.value < $1.value }
         for (id, index) in lost {

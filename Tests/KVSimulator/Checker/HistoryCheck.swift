@@ -1,15 +1,17 @@
 import KVCore
 
-/// Holds a history against what was promised: linearizable for each key, refused without effect, listings in order.
+/// Checks a history: each key is linearizable, refused requests have no effect, listings are in order.
 struct HistoryCheck {
     private let calls: [Call]
     private let ledger: Ledger
-    /// When the run ended, in nanoseconds of real time: a later expiry is no part of the history.
+    /// When the run ended, in nanoseconds. A later expiry is not part of the history.
     private let end: UInt64
     private let clocks: ClockSlack
     private var violations: [Violation] = []
 
-    /// - Parameter permitsLoss: acknowledged writes may have been lost, so no order explains what clients were told.
+    /// All violations of a history.
+    /// - Parameter permitsLoss: True if acknowledged writes may have been lost. Then no order need explain the history,
+    ///   and only some checks are made.
     static func violations(
         in history: History, ledger: Ledger, end: UInt64, clocks: ClockSlack, permitsLoss: Bool = false
     ) -> [Violation] {
@@ -30,7 +32,7 @@ struct HistoryCheck {
         self.clocks = clocks
     }
 
-    /// What clients were told of versions must agree among them and with what the stores saw.
+    /// Checks that clients and stores have seen the same value under each version.
     private func learnVersions() {
         for call in calls {
             switch call.end {
@@ -104,27 +106,31 @@ struct HistoryCheck {
     }
 }
 
-/// What the nodes' wall clocks tell of when a value ends.
+/// The difference between the times at which values should expire and those at which they may, because wall clocks are
+/// wrong.
 struct ClockSlack {
-    /// Milliseconds since 1970 at time 0, by clocks that are right.
+    /// What a clock that is right shows at time 0, in milliseconds since 1970.
     let origin: UInt64
-    /// Milliseconds by which a value may end sooner than it should; nil for any.
+    /// Milliseconds by which a value may expire too early; nil if there is no limit.
     let early: UInt64?
-    /// Whether a value may end later, or not at all.
+    /// A value may expire late, or never.
     let mayBeLate: Bool
 
     init(_ wrong: WrongClocks = .none, limit: Nanoseconds = .zero, origin: UInt64) {
         self.origin = origin
         switch wrong {
         case .none: (early, mayBeLate) = (0, false)
-        // The millisecond is what rounding takes.
+        // One more millisecond allows for rounding.
         case .one: (early, mayBeLate) = (limit.milliseconds + 1, true)
         case .all: (early, mayBeLate) = (nil, true)
         }
     }
 
-    /// A value ends within `range` by the clock, in milliseconds of the run; a change that was asked for at `invoked`
-    /// brought it about. When can it have ended?
+    /// Extends the time within which a value expires, by the errors of the clocks. All times are milliseconds of the
+    /// run.
+    /// - Parameters:
+    ///   - range: When the value expires by clocks that are right.
+    ///   - invoked: When the change was requested that has set the expiry.
     func loosen(_ range: (from: UInt64, until: UInt64), invoked: UInt64) -> (from: UInt64, until: UInt64) {
         let from = early.map { range.from > $0 ? range.from - $0 : 0 } ?? min(invoked, range.from)
         return (from, mayBeLate ? .max : range.until)
@@ -134,7 +140,7 @@ struct ClockSlack {
 extension Call {
     var isListing: Bool { command.isOfPartition }
 
-    /// Whether what came of the call says something of the key's register.
+    /// True if the outcome of the call depends on the key's register.
     fileprivate func concerns(_ key: Key) -> Bool {
         guard command != .count else { return false }
         guard case .list(let query) = command else { return self.key == key && consistency == .linearizable }
@@ -155,7 +161,7 @@ extension Call: CustomStringConvertible {
     }
 }
 
-/// For people: a time of the run in milliseconds.
+/// A time of the run as text, in milliseconds.
 func milliseconds(_ time: UInt64) -> String {
     if time == RegisterOperation.open { return "open" }
     let micro = String(time / 1000 % 1000)

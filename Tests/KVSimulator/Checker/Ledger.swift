@@ -1,21 +1,24 @@
 import KVCore
 
-/// What any replica of a run ever stored: it says which write a version names, and notices what no store may see.
+/// All records that any replica of a run has stored. It tells which write a version names, and notices what no store
+/// may be asked to do.
 final class Ledger {
-    /// The value that each version names, 0 for a tombstone.
+    /// The value that each version names; 0 for a tombstone.
     private var values: [KeyVersion: Int] = [:]
     /// Writes whose effect is in a value that some store has had.
     private var stored: Set<Int> = []
     /// The expiries that records have had, in milliseconds since 1970.
     private var expiries: [Key: Set<UInt64>] = [:]
-    /// By what was last appended, what came of it.
+    /// By the last write that has appended: the content after it.
     private var appended: [Int: Content] = [:]
     private(set) var violations: [Violation] = []
-    /// How often a copy with records was deleted, and how many tombstones were let go.
+    /// The number of copies with records that were deleted.
     private(set) var wipes = 0
+    /// The number of tombstones that were removed.
     private(set) var purgedTombstones = 0
 
-    /// - Parameter isClients: false for the record of the topology.
+    /// Notes that a store has put a record in the place of the version `old`.
+    /// - Parameter isClients: False for the record of the topology.
     func stored(_ key: Key, _ record: Record, over old: Version?, isClients: Bool) {
         if let old, record.version <= old {
             add(Violation(.regression, "\(key): a record \(old) was replaced by \(record.version)"))
@@ -38,7 +41,7 @@ final class Ledger {
         }
     }
 
-    /// A value that was in the register, and all those that it was made of.
+    /// Notes a content that was in the register, and those to which its writes have appended.
     func learn(_ content: Content) {
         var next: Content? = content
         while let content = next, content.isAppended {
@@ -52,7 +55,7 @@ final class Ledger {
         }
     }
 
-    /// What the register held after a write had appended to it; nil where nobody has seen that.
+    /// The content of the register after a write had appended to it. Nil if nobody has seen it.
     func content(appendedBy write: Int) -> Content? { appended[write] }
 
     func promised(_ partition: PartitionID, _ ballot: Ballot, over old: Ballot) {
@@ -73,17 +76,17 @@ final class Ledger {
         if keys != 0 { add(Violation(.regression, "partition \(partition): a purge took \(keys) values with it")) }
     }
 
-    /// The value that a version names, 0 for a tombstone; nil where no replica ever stored it.
+    /// The value that a version names; 0 for a tombstone. Nil if no replica has stored the version.
     func value(_ key: Key, _ version: Version) -> Int? { values[KeyVersion(key: key, version: version)] }
 
     func hasStored(_ write: Int) -> Bool { stored.contains(write) }
 
-    /// Whether some store has had a record of the key with such an expiry.
+    /// True if some store has had a record of the key with such an expiry.
     func hasStored(_ key: Key, expiring range: ClosedRange<UInt64>) -> Bool {
         expiries[key]?.contains(where: range.contains) ?? false
     }
 
-    /// Keeps the first few: one fault tends to show many times.
+    /// Keeps the first few violations, because one fault often causes many.
     private func add(_ violation: Violation) {
         if violations.count < 5 { violations.append(violation) }
     }

@@ -1,14 +1,17 @@
-/// Decides whether some order of a register's operations, agreeing with real time, explains what each of them saw.
+/// Decides whether there is an order of a register's operations that agrees with real time and explains what each of
+/// them saw.
 ///
-/// Wing and Gong's search ("Testing and Verifying Concurrent Objects") with Lowe's memo of visited states, as in
-/// Porcupine. Since every write has its own number, three cuts keep it short: a value must not be overwritten while an
-/// operation that saw it is still to be ordered; an operation that changes nothing is ordered as soon as it can be;
-/// open operations that nobody saw the effect of are interchangeable, so the earliest of a kind stands for all.
+/// This is Wing and Gong's search ("Testing and Verifying Concurrent Objects") with Lowe's memory of visited states, as
+/// in Porcupine. Every write has its own number, which allows three cuts:
+///
+/// - A value is not overwritten while an operation that saw it has not been ordered.
+/// - An operation that changes nothing is ordered as soon as possible.
+/// - Open operations whose effect nobody saw are interchangeable, so only the earliest of each kind is tried.
 package struct LinearizabilityChecker {
     package enum Verdict: Hashable, Sendable {
         case linearizable
         case violation
-        /// The search was given up after `stateLimit` states. To be treated as a failure.
+        /// The search was given up after `stateLimit` states. Callers treat this as a failure.
         case undecided
     }
 
@@ -17,7 +20,7 @@ package struct LinearizabilityChecker {
     package static func check(_ operations: [RegisterOperation]) -> Verdict {
         guard !operations.isEmpty else { return .linearizable }
         let checker = LinearizabilityChecker(operations)
-        // Nearly all are decided at once, the newest first.
+        // Trying the newest state first decides nearly all histories quickly.
         let verdict = checker.search(Frontier(isByCost: false), limit: stateLimit / 2)
         return verdict == .undecided ? checker.search(Frontier(isByCost: true), limit: stateLimit) : verdict
     }
@@ -25,7 +28,7 @@ package struct LinearizabilityChecker {
     private struct Register: Hashable {
         var write = 0
         var stamp = 0
-        /// The number of the `expire` that ends it; 0 for none.
+        /// The number of the `expire` that ends the value; 0 for none.
         var end = 0
     }
 
@@ -34,25 +37,26 @@ package struct LinearizabilityChecker {
         var register: Register
     }
 
-    /// Ascending by invocation.
+    /// All operations, by the time of their invocation. The sets and lists below hold indices into this array.
     private let operations: [RegisterOperation]
+    /// The operations that must be in the order: those that have completed.
     private let required: BitSet
-    /// Changes whose rank is known, by that.
+    /// Changes with a rank, in the order of their ranks.
     private let ranked: [Int]
-    /// By value: those among `required` that saw it.
+    /// By value: the required operations that saw it.
     private var observers: [Int: BitSet] = [:]
-    /// The value that each one comes of by changes that required just what they met.
+    /// By value: the value from which it was derived by a chain of changes that each required exactly the value before.
     private var origins: [Int: Int] = [:]
-    /// By origin: those among `required` that saw a value that comes of it.
+    /// By origin: the required operations that saw a value derived from it.
     private var heirs: [Int: BitSet] = [:]
-    /// By write: the index of its expiry.
+    /// By write: its expiry.
     private var expiries: [Int: Int] = [:]
-    /// By value: those among `required` that saw that it was another.
+    /// By value: the required operations that saw a different value.
     private var avoiders: [Int: BitSet] = [:]
-    /// Those among `required` that saw a value that is no number.
+    /// The required operations that saw a value that is not a number.
     private var wordSeekers: BitSet
     /// Open operations whose place in the order can matter.
-    private var optional = Relevant()
+    private var optional = RelevantOperations()
 
     private init(_ unsorted: [RegisterOperation]) {
         let operations = Self.closingSeen(unsorted).sorted { ($0.invoked, $0.completed) < ($1.invoked, $1.completed) }
@@ -78,11 +82,11 @@ package struct LinearizabilityChecker {
             (operations[$0].rank, $0) < (operations[$1].rank, $1)
         }
         traceOrigins()
-        optional = Relevant(operations, expiries: expiries)
+        optional = RelevantOperations(operations, expiries: expiries)
     }
 
-    /// An open change whose value was seen by one that must be ordered must be ordered as well, and before that one was
-    /// done.
+    /// Closes open changes whose value was seen by a required operation: they took effect before that one completed, so
+    /// they are required as well.
     private static func closingSeen(_ unclosed: [RegisterOperation]) -> [RegisterOperation] {
         var operations = unclosed
         var writers: [Int: Int] = [:]
@@ -111,13 +115,15 @@ package struct LinearizabilityChecker {
         return operations
     }
 
-    /// States to go on from, the newest first. By cost, those that need the fewest unlikely steps come before: the
-    /// newest first would try all combinations of these at one place before it looks at another.
+    /// The states that the search has still to visit. The newest comes first or, by cost, the newest of those with the
+    /// fewest unlikely steps. Without costs, the search tries all combinations of unlikely steps at one place before it
+    /// tries another place.
     private struct Frontier {
         let isByCost: Bool
+        /// The states by their costs.
         private var stacks: [[State]] = [[]]
         private var lowest = 0
-        /// Of the state that was taken last.
+        /// The cost of the state that was taken last.
         private(set) var cost = 0
 
         init(isByCost: Bool) { self.isByCost = isByCost }
@@ -152,7 +158,7 @@ package struct LinearizabilityChecker {
                 stack.append(next, cost: stack.cost)
                 continue
             }
-            // The last pushed is tried first: open operations only when nothing else fits.
+            // The state pushed last is tried first, so open operations are tried only if nothing else fits.
             pushOpen(&stack, from: state, until: limit)
             for index in byRank(candidates).reversed() { push(index, &stack, from: state) }
             if let index = openInTurn(state.done), operations[index].invoked <= limit {
@@ -162,7 +168,10 @@ package struct LinearizabilityChecker {
         return .violation
     }
 
-    /// The required operations that may come next: those invoked before any other undone one completed.
+    /// Collects the required operations that may come next, that is, those invoked before any other undone one
+    /// completed.
+    /// - Returns: The earliest completion of an undone required operation: an operation that is invoked later cannot
+    ///   come next.
     private func fill(_ candidates: inout [Int], after done: BitSet) -> UInt64 {
         candidates.removeAll(keepingCapacity: true)
         var limit = UInt64.max
@@ -178,7 +187,7 @@ package struct LinearizabilityChecker {
         return limit
     }
 
-    /// Those whose rank is known in the order of that, in the places that they have among the others.
+    /// Sorts the candidates with ranks by these, and leaves the others in their places.
     private func byRank(_ candidates: [Int]) -> [Int] {
         let places = candidates.indices.filter { operations[candidates[$0]].rank > 0 }
         guard places.count > 1 else { return candidates }
@@ -188,7 +197,7 @@ package struct LinearizabilityChecker {
         return result
     }
 
-    /// The open change that comes next by rank, if an open one does.
+    /// The next change by rank, if that is open.
     private func openInTurn(_ done: BitSet) -> Int? {
         guard let place = ranked.firstIndex(where: { !done.contains($0) }), operations[ranked[place]].isOpen,
             place + 1 == ranked.count || !done.contains(ranked[place + 1])
@@ -196,7 +205,8 @@ package struct LinearizabilityChecker {
         return ranked[place]
     }
 
-    /// A candidate that leaves the register as it is: ordering it now closes no possibility.
+    /// The state after a candidate that leaves the register as it is, if there is one. Ordering it now excludes
+    /// nothing.
     private func harmless(_ candidates: [Int], from state: State) -> State? {
         for index in candidates where !operations[index].step.changes && apply(index, to: state) == state.register {
             var next = state
@@ -215,8 +225,8 @@ package struct LinearizabilityChecker {
         }
         let isAvoided = avoiders[register.write].map { !state.done.contains($0) } ?? false
         let anotherHelps = optional.anotherMatters || isAvoided
-        // A value that nobody names is of use only where there is none, where the one that is there will end, or where
-        // it is not what was seen.
+        // A value that nobody saw helps only if the register is empty, if its value will end, or if another value is
+        // needed.
         let isWanting = register.write == 0 || register.end != 0 || anotherHelps
         let wordHelps = Content.isNumber(register.write) && !state.done.contains(wordSeekers)
         if isWanting || wordHelps { push(optional.overwrites) }
@@ -224,10 +234,10 @@ package struct LinearizabilityChecker {
             guard let index = group.indices.first(where: { !state.done.contains($0) }) else { continue }
             push([index])
         }
-        // Tried before those, as what somebody saw.
+        // Pushed later, so tried before: operations whose values somebody saw.
         push(optional.named)
-        // An end that may come at any time, or never, need only be tried while what it ends is there. (Before that it
-        // does what it would do just after.)
+        // An expiry that may come at any time, or never, need be tried only while its value is in the register. (If it
+        // came earlier, it would have the same effect as right after the value.)
         if let index = openExpiry(of: register) { push([index]) }
         push(
             optional.adds.filter { index in
@@ -247,14 +257,14 @@ package struct LinearizabilityChecker {
         var next = state
         next.done.insert(index)
         next.register = register
-        // What is gone cannot end any more, so whether it did makes no difference.
+        // The replaced value cannot end any more. So its expiry counts as done, and fewer states differ.
         if register.end != state.register.end, let ended = openExpiry(of: state.register) { next.done.insert(ended) }
         guard mayReplace(state.register.write, by: register.write, next.done) else { return }
         let isCostly = stack.isByCost && isUnlikely(index, after: state.done)
         stack.append(next, cost: stack.cost + (isCostly ? 1 : 0))
     }
 
-    /// Whether it is an open operation that nobody saw the effect of, or a change before one of a lower rank.
+    /// True for an open operation without a rank, and for a change that comes before one of a lower rank.
     private func isUnlikely(_ index: Int, after done: BitSet) -> Bool {
         let rank = operations[index].rank
         guard rank > 0 else { return operations[index].isOpen }
@@ -262,7 +272,8 @@ package struct LinearizabilityChecker {
         return operations[least].rank < rank
     }
 
-    /// A value that can come only once must not go before all that saw it, or what comes of it, are ordered.
+    /// False if a value that can be in the register only once would be replaced before all operations are ordered that
+    /// saw it, or saw a value derived from it.
     private func mayReplace(_ old: Int, by new: Int, _ done: BitSet) -> Bool {
         guard old != new, Content.isUnique(old) else { return true }
         if let observers = observers[old], !done.contains(observers) { return false }
@@ -273,7 +284,7 @@ package struct LinearizabilityChecker {
 
     private func origin(of value: Int) -> Int {
         if let origin = origins[value] { return origin }
-        // Sums come of the number that was put.
+        // A sum is derived from the number that was put.
         guard Content.isNumber(value), Content.isUnique(value), Content.base(of: value) != 0 else { return value }
         let base = Content.base(of: value)
         return origins[base] ?? base
@@ -294,7 +305,7 @@ package struct LinearizabilityChecker {
         }
         for value in parents.keys {
             var origin = value
-            // (No value comes of itself, but for histories that are wrong.)
+            // Only in a wrong history is a value derived from itself. The bound ends the loop there.
             for _ in 0...2 * parents.count {
                 if let parent = parents[origin] {
                     origin = parent
@@ -311,7 +322,7 @@ package struct LinearizabilityChecker {
         }
     }
 
-    /// The register after the operation; nil where it cannot have come next.
+    /// The register after the operation. Nil if the operation cannot come next.
     private func apply(_ index: Int, to state: State) -> Register? {
         let register = state.register
         switch operations[index].step {
@@ -347,9 +358,9 @@ package struct LinearizabilityChecker {
         return state.done.contains(expiry) ? Register() : register
     }
 
-    private func see(_ sight: Sight?, _ register: Register) -> Register? {
+    private func see(_ sight: SeenValue?, _ register: Register) -> Register? {
         guard let sight else { return register.write == 0 ? register : nil }
-        if sight.write == Sight.unidentified { return register.write == 0 ? nil : register }
+        if sight.write == SeenValue.unidentified { return register.write == 0 ? nil : register }
         guard sight.write == register.write else { return nil }
         if sight.stamp == 0 { return register }
         guard sight.stamp >= register.stamp else { return nil }
@@ -369,7 +380,7 @@ package struct LinearizabilityChecker {
 }
 
 extension Step {
-    /// Can set the register, if not from every state.
+    /// True if the step changes the register from some states.
     var changes: Bool {
         switch self {
         case .write, .rewrite, .add, .schedule, .erase, .expire: true
@@ -378,7 +389,7 @@ extension Step {
     }
 
     /// The write whose value the step saw in the register.
-    var observed: Int? { seen == Sight.unidentified ? nil : seen }
+    var observed: Int? { seen == SeenValue.unidentified ? nil : seen }
 
     private var seen: Int? {
         switch self {
@@ -391,16 +402,18 @@ extension Step {
         }
     }
 
+    /// True if the step needs a value in the register, or one may explain it.
     var needsSomeValue: Bool {
         switch self {
         case .presence(true), .erase, .schedule, .write(_, .present), .rewrite(_, .present), .write(_, .expiring),
             .rewrite(_, .expiring):
             true
         case .unmet(.absent), .unmet(.number), .unmet(.expiring), .unmet(.exactly): true
-        default: seen == Sight.unidentified
+        default: seen == SeenValue.unidentified
         }
     }
 
+    /// True if the step needs an empty register, or that may explain it.
     var needsNoValue: Bool {
         switch self {
         case .read(nil), .presence(false), .write(_, .absent), .rewrite(_, .absent), .mismatch(_, met: nil): true
@@ -409,12 +422,13 @@ extension Step {
         }
     }
 
-    /// Whether any change of the value may have made the difference to it.
+    /// True if any value but a certain one explains the step.
     var needsAnotherValue: Bool {
         if case .unmet(.exactly) = self { return true }
         return false
     }
 
+    /// True if the step needs a number in the register.
     var needsNumber: Bool {
         switch self {
         case .write(_, .number), .rewrite(_, .number), .schedule(_, .number), .erase(.number): true

@@ -1,15 +1,15 @@
-/// One operation on a register (one key) with what came of it, as the linearizability checker takes it.
+/// An operation on a register (one key) and its outcome, as the linearizability checker uses it.
 ///
-/// Every value of a history has a number of its own, from 1: that of the write that made it, or the number that it is
-/// (see `Content`). Stamps order the versions under which a register's values were seen: a new leader may give the
-/// value it found a new version, so a value has one or more stamps, each above the last. 0 is "not seen".
+/// Every value of a history has a number, from 1: that of the write that made it or, for a number, the number itself
+/// (see `Content`). Stamps order the versions under which values were seen. A new leader may give a value that it finds
+/// a new version, so a value has one or more stamps, in ascending order. A stamp of 0 means that no version was seen.
 package struct RegisterOperation: Hashable, Sendable {
     package var invoked: UInt64
-    /// `open` where no outcome is known: it may take effect at any time after `invoked`, or never.
+    /// `open` if the outcome is unknown: the operation may take effect at any time after `invoked`, or never.
     package var completed: UInt64
     package var step: Step
-    /// Of a change, where the version that it was told or seen under comes among all versions; 0 where there is none.
-    /// The search tries changes in this order first: it is a hint, and proves nothing.
+    /// The place of a change's version among all versions of the key; 0 if its version is unknown. The search tries
+    /// changes in this order first. It is a hint and proves nothing.
     package var rank = 0
 
     package static let open = UInt64.max
@@ -20,16 +20,16 @@ package struct RegisterOperation: Hashable, Sendable {
         self.step = step
     }
 
-    /// May be left out of the order.
+    /// True if the operation may be left out of the order.
     var isOpen: Bool { completed == Self.open }
 }
 
-/// A value as it was seen.
-package struct Sight: Hashable, Sendable {
+/// A value as an operation saw it.
+package struct SeenValue: Hashable, Sendable {
     package var write: Int
     package var stamp: Int
 
-    /// In the place of a write's number: some value was seen, and it cannot be told whose.
+    /// In place of `write`: some value was seen, but it is unknown which.
     package static let unidentified = Int.max
 
     package init(_ write: Int, stamp: Int = 0) {
@@ -38,38 +38,39 @@ package struct Sight: Hashable, Sendable {
     }
 }
 
-/// What an operation that took effect required of the register.
+/// A condition of an operation on the register.
 package enum Requirement: Hashable, Sendable {
     case nothing
     case absent
     case present
-    case exactly(Sight)
-    /// A value that will end by itself.
+    case exactly(SeenValue)
+    /// A value with an expiry.
     case expiring
     /// A number, or no value.
     case number
 }
 
+/// The effect of an operation on the register, or what it saw there.
 package enum Step: Hashable, Sendable {
-    /// Saw a value; nil: saw that there is none. Changes nothing.
-    case read(Sight?)
-    /// Saw whether there is some value, as a listing does.
+    /// Saw a value, or nil for none. Changes nothing.
+    case read(SeenValue?)
+    /// Saw whether there is a value, as a listing does. Changes nothing.
     case presence(Bool)
-    /// Set the value, the requirement being met. It ends by itself if there is an `expire` of its number.
-    case write(Sight, Requirement)
-    /// The same, but it ends when the value before it would have, if there was one.
-    case rewrite(Sight, Requirement)
-    /// Added to the number that was there, or to nothing. The sum ends when the number would have.
+    /// Set the value, because the requirement was met. The value ends if there is an `expire` of its number.
+    case write(SeenValue, Requirement)
+    /// Like `write`, but the new value keeps the end of the value before it.
+    case rewrite(SeenValue, Requirement)
+    /// Added to the present number, or to an empty register. The sum keeps the end of the number.
     case add(Int)
-    /// Gave the value that was there another end: the `expire` of this number, or none where there is no such.
+    /// Gave the present value another end: the `expire` of this number or, if there is no such step, none.
     case schedule(Int, Requirement)
-    /// Removed a value that was there, the requirement being met.
+    /// Removed the present value, because the requirement was met.
     case erase(Requirement)
-    /// Refused to change the value that it met (nil: none), because it is not the one required.
-    case mismatch(required: Requirement, met: Sight?)
-    /// Changed nothing, because the requirement was not met.
+    /// Changed nothing, because the present value (nil for none) did not meet the requirement.
+    case mismatch(required: Requirement, met: SeenValue?)
+    /// Changed nothing, because the requirement was not met by a value that was not told.
     case unmet(Requirement)
-    /// The value that was written or scheduled under this number ends. What is ordered after its own end leaves
-    /// nothing.
+    /// Ends the value that was written or scheduled under this number. A value that is ordered after its own end is
+    /// absent at once.
     case expire(Int)
 }

@@ -1,6 +1,7 @@
 import KVCore
 
-/// The order of a listing, by slot and then bytewise, computed the plain way to hold the product's against.
+/// The order of a listing: by slot, then by the bytes of the key. It is computed in the simplest way, and the product's
+/// order is checked against it.
 enum RingOrder {
     static let slots = 16384
 

@@ -1,8 +1,9 @@
-/// Makes a history that breaks linearizability smaller, for people to read, and no less broken: what is left could not
-/// be explained by what was taken away.
+/// Makes a history that is not linearizable smaller, for people to read. The operations that are removed could not
+/// explain the rest.
 ///
-/// It is cut off after the earliest time that shows the fault, and before the latest write that nothing overlaps and
-/// that it still shows after; of what lies between, what changes nothing goes if the fault remains.
+/// The history ends at the earliest time that shows the fault. It begins with the latest write that no other operation
+/// overlaps and after which the fault still shows. In between, operations that change nothing are removed if the fault
+/// remains.
 enum Shrinker {
     static func shrink(_ operations: [RegisterOperation]) -> [RegisterOperation] {
         let sorted = operations.sorted { ($0.invoked, $0.completed) < ($1.invoked, $1.completed) }
@@ -23,8 +24,8 @@ enum Shrinker {
         }
     }
 
-    /// A write that no other operation overlaps sets the register whatever came before: only open operations, and
-    /// writes that a later operation has seen, matter from before it.
+    /// Removes what comes before a write that no other operation overlaps, because the write sets the register anyway.
+    /// Open operations are kept, and so are writes that a later operation has seen.
     private static func cutBefore(_ operations: [RegisterOperation]) -> [RegisterOperation] {
         for operation in operations.reversed() {
             guard case .write(let sight, _) = operation.step, !operation.isOpen else { continue }
@@ -38,7 +39,7 @@ enum Shrinker {
                 guard other.invoked < operation.invoked, !other.isOpen else {
                     return other.invoked < operation.invoked ? other : nil
                 }
-                // What it saw itself has been left out.
+                // The operations that this one saw are left out, so its requirement is dropped.
                 guard case .write(let sight, _) = other.step, later.contains(where: { $0.saw(sight.write) })
                 else { return nil }
                 return RegisterOperation(other.invoked, other.completed, .write(sight, .nothing))
@@ -49,7 +50,7 @@ enum Shrinker {
         return operations
     }
 
-    /// Without the ends of values that are not there.
+    /// Removes the expiries of values that are not in the history.
     private static func withoutIdleExpiries(_ operations: [RegisterOperation]) -> [RegisterOperation] {
         operations.filter { operation in
             guard case .expire(let end) = operation.step else { return true }
@@ -61,7 +62,7 @@ enum Shrinker {
         LinearizabilityChecker.check(operations) == .violation
     }
 
-    /// What had been seen by the earliest completion at which the history is already broken.
+    /// The history up to the earliest completion at which it is not linearizable any more.
     private static func cutAfter(_ operations: [RegisterOperation]) -> [RegisterOperation] {
         let times = Set(operations.map(\.completed)).subtracting([RegisterOperation.open]).sorted()
         var low = 0
@@ -84,7 +85,7 @@ enum Shrinker {
 }
 
 extension RegisterOperation {
-    /// The number of the end that this gives the value, if there is one.
+    /// The number of the expiry that this operation gives its value, if there is such an expiry.
     fileprivate var end: Int? {
         switch step {
         case .write(let sight, _): sight.write
@@ -93,7 +94,7 @@ extension RegisterOperation {
         }
     }
 
-    /// Whether the value of a write was in the register when this came.
+    /// True if the operation saw the value of a write in the register.
     fileprivate func saw(_ write: Int) -> Bool {
         switch step {
         case .read(let sight): sight?.write == write

@@ -1,6 +1,6 @@
 import KVCore
 
-// Updates as operations on a register.
+// The translation of updates to operations on a register.
 
 extension Translation {
     mutating func addUpdate(_ call: Call, _ update: Update) {
@@ -22,7 +22,7 @@ extension Translation {
         switch (update.change, result) {
         case (.set(let bytes, _), .applied):
             guard let content = Content(bytes), let version, let met = met(update, result) else { return misfit(call) }
-            let sight = Sight(content.value, stamp: stamp(content.value, version))
+            let sight = SeenValue(content.value, stamp: stamp(content.value, version))
             add(call, update.lifetime == .keep ? .rewrite(sight, met) : .write(sight, met))
             if case .set(let lifetime) = update.lifetime { addExpiry(call, lifetime, end: content.value) }
         case (.remove, .applied):
@@ -31,26 +31,27 @@ extension Translation {
         case (.keep, .applied): addKept(call, update, result)
         case (.append(let tail), .applied(.integer(let length))):
             guard let version, let write = Content(tail)?.value else { return misfit(call) }
-            let sight = Sight(write, stamp: stamp(write, version))
+            let sight = SeenValue(write, stamp: stamp(write, version))
             guard let content = ledger.content(appendedBy: write) else { return add(call, .rewrite(sight, .nothing)) }
             guard content.bytes.count == length else { return misfit(call) }
-            add(call, .rewrite(sight, content.appendedTo.map { .exactly(Sight($0.value)) } ?? .absent))
+            add(call, .rewrite(sight, content.appendedTo.map { .exactly(SeenValue($0.value)) } ?? .absent))
         case (.add(let amount), .applied(.integer(let sum))):
             guard let version else { return misfit(call) }
             let before = Int(sum - amount)
-            let sight = Sight(Int(sum), stamp: stamp(Int(sum), version))
-            add(call, .rewrite(sight, before == 0 ? .absent : .exactly(Sight(before))))
+            let sight = SeenValue(Int(sum), stamp: stamp(Int(sum), version))
+            add(call, .rewrite(sight, before == 0 ? .absent : .exactly(SeenValue(before))))
         case (.add, .misfit(.notAnInteger)): add(call, .unmet(.number))
         case (.set, .notApplied), (.remove, .notApplied), (.keep, .notApplied): addUnmet(call, update, result)
         default: misfit(call)
         }
     }
 
-    /// What an update that was carried out met; nil where it should not have been.
+    /// The value that an applied update met, as far as its answer tells. Nil if the update should not have been applied
+    /// to that value.
     private func met(_ update: Update, _ result: UpdateResult) -> Requirement? {
         let required = requirement(update.requirement)
         guard update.returnsPrevious else { return required }
-        let met: Requirement = result.previous.map { .exactly(Sight($0.value)) } ?? .absent
+        let met: Requirement = result.previous.map { .exactly(SeenValue($0.value)) } ?? .absent
         switch required {
         case .exactly, .absent: return met == required ? met : nil
         case .present, .expiring: return met == .absent ? nil : met
@@ -60,7 +61,7 @@ extension Translation {
 
     private mutating func addKept(_ call: Call, _ update: Update, _ result: UpdateResult) {
         guard case .set(let lifetime) = update.lifetime else {
-            return add(call, result.previous.map { .read(Sight($0.value)) } ?? .presence(true))
+            return add(call, result.previous.map { .read(SeenValue($0.value)) } ?? .presence(true))
         }
         guard let met = met(update, result) else { return misfit(call) }
         add(call, .schedule(call.write, met))
@@ -75,7 +76,7 @@ extension Translation {
             return result.previous == nil ? add(call, .read(nil)) : misfit(call)
         }
         guard update.returnsPrevious, required != .expiring else { return add(call, .unmet(required)) }
-        add(call, .mismatch(required: required, met: result.previous.map { Sight($0.value) }))
+        add(call, .mismatch(required: required, met: result.previous.map { SeenValue($0.value) }))
     }
 
     private mutating func addOpen(_ call: Call, _ update: Update) {
@@ -83,7 +84,7 @@ extension Translation {
         switch update.change {
         case .set(let bytes, _):
             guard let content = Content(bytes) else { return }
-            let sight = Sight(content.value)
+            let sight = SeenValue(content.value)
             addOpen(call, update.lifetime == .keep ? .rewrite(sight, required) : .write(sight, required))
             if case .set(let lifetime) = update.lifetime { addExpiry(call, lifetime, end: content.value) }
         case .remove: addOpen(call, .erase(required))
@@ -94,9 +95,9 @@ extension Translation {
         case .append(let tail):
             guard let write = Content(tail)?.value else { return }
             let before = ledger.content(appendedBy: write).map { content -> Requirement in
-                content.appendedTo.map { .exactly(Sight($0.value)) } ?? .absent
+                content.appendedTo.map { .exactly(SeenValue($0.value)) } ?? .absent
             }
-            addOpen(call, .rewrite(Sight(write), before ?? .nothing))
+            addOpen(call, .rewrite(SeenValue(write), before ?? .nothing))
         case .add(let amount): addOpen(call, .add(Int(amount)))
         case .overwrite, .addNumber: misfit(call)
         }
@@ -106,7 +107,7 @@ extension Translation {
         switch requirement {
         case .absent: .absent
         case .present: .present
-        case .equals(let bytes): .exactly(Sight(Content(bytes)?.value ?? -1))
+        case .equals(let bytes): .exactly(SeenValue(Content(bytes)?.value ?? -1))
         case .expiring: .expiring
         case .always, .lasting, .laterExpiry, .earlierExpiry, .expiringAndEarlier: .nothing
         }
@@ -114,7 +115,7 @@ extension Translation {
 }
 
 extension Call {
-    /// The value that it would put or set; 0 where it sets none that is known before.
+    /// The value that the call would put or set; 0 if it sets none, or one that depends on the present value.
     var value: Int {
         switch command {
         case .put(let put): Content(put.value)?.value ?? 0
@@ -124,11 +125,11 @@ extension Call {
         }
     }
 
-    /// The value that an update made, where that is known.
+    /// The value that an update has made; 0 for a tombstone. Nil if it is unknown.
     func value(after result: UpdateResult) -> Int? {
         guard case .update(let update) = command, case .applied(let told) = result else { return nil }
         switch (update.change, told) {
-        // One that has passed leaves a tombstone.
+        // With an expiry in the past, the update leaves a tombstone.
         case (.set, _): if case .set(.until) = update.lifetime { return nil } else { return value }
         case (.append(let tail), _): return Content(tail)?.value
         case (.add, .integer(let sum)): return Int(sum)
@@ -137,7 +138,7 @@ extension Call {
         }
     }
 
-    /// Whether an update with this result has written a record.
+    /// True if an update with this result has written a record.
     fileprivate func mustWrite(_ result: UpdateResult) -> Bool {
         guard case .update(let update) = command, case .applied = result else { return false }
         return update.change != .keep || update.lifetime != .keep
@@ -148,13 +149,14 @@ extension Call {
         return false
     }
 
-    /// Whether it has changed a value that would end.
+    /// True if the call is an update that was applied because the value had an expiry.
     var requiredEnd: Bool {
         guard case .update(let update) = command, case .answered(.updated(_, .applied)) = end else { return false }
         return update.requirement == .expiring
     }
 
-    /// Whether it sets a value that tells nothing of the one before, but may end when that would have.
+    /// True if the call sets a new value that keeps the expiry of the value before. The new value does not show which
+    /// value that was.
     var keepsEnd: Bool {
         guard case .update(let update) = command, case .set = update.change else { return false }
         return update.lifetime == .keep
@@ -162,7 +164,7 @@ extension Call {
 }
 
 extension UpdateResult {
-    /// The value before, where that was asked for and there was one.
+    /// The previous value. Nil if it was absent or was not asked for.
     var previous: Content? {
         switch self {
         case .applied(.bytes(let bytes)), .notApplied(.bytes(let bytes)): Content(bytes)

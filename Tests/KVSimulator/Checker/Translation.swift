@@ -15,16 +15,16 @@ struct Translation {
     private let end: UInt64
     private let clocks: ClockSlack
     private let ranks: [Version: Int]
-    /// Whether some values end when those before them would have.
+    /// Some call sets a value that keeps the expiry of the value before.
     private let keepsEnds: Bool
-    /// Whether some change was made of a value because it would end.
+    /// Some update was applied because the value had an expiry.
     private let requiresEnds: Bool
     /// The lowest rank under which each value was seen.
     private let firstRanks: [Int: Int]
-    /// What each operation came from, by what stays the same in a history cut short.
+    /// The source of each operation. The key is the operation as `Shrinker` may leave it.
     private var sources: [RegisterOperation: Source] = [:]
 
-    /// - Parameter calls: all that concern the key.
+    /// - Parameter calls: All calls that concern the key.
     init(key: Key, calls: [Call], ledger: Ledger, end: UInt64, clocks: ClockSlack) {
         self.key = key
         self.ledger = ledger
@@ -61,7 +61,7 @@ struct Translation {
         case .list:
             if case .answered(.listed(let keys, _)) = call.end { add(call, .presence(keys.contains(key))) }
         case .put(let put):
-            guard addChange(call, put.condition, effect: { .write(Sight(call.value, stamp: $0), $1) })
+            guard addChange(call, put.condition, effect: { .write(SeenValue(call.value, stamp: $0), $1) })
             else { return }
             addExpiry(call, put.lifetime, end: call.value)
         case .count: return
@@ -77,13 +77,14 @@ struct Translation {
             guard let content = record.value.flatMap(Content.init) else {
                 return violations.append(Violation(.versions, "nobody wrote what was found: \(call)"))
             }
-            add(call, .read(Sight(content.value, stamp: ranks[record.version] ?? 0)))
+            add(call, .read(SeenValue(content.value, stamp: ranks[record.version] ?? 0)))
         case .answered(.absent): add(call, .read(nil))
         default: return
         }
     }
 
-    /// Whether the change took effect, or may have.
+    /// Adds a put or a delete.
+    /// - Returns: True if the change took effect, or may have.
     private mutating func addChange(
         _ call: Call, _ condition: Condition, effect: (Int, Requirement) -> Step
     ) -> Bool {
@@ -104,7 +105,8 @@ struct Translation {
         }
     }
 
-    /// Who has been told a version of the own write is not shown the same value under an earlier one.
+    /// Checks that no read shows the value of a write under an earlier version than its client was told before the
+    /// read.
     private mutating func checkVersions(_ calls: [Call]) {
         var told: [Int: (version: Version, time: UInt64)] = [:]
         for call in calls {
@@ -129,12 +131,13 @@ struct Translation {
         record(RegisterOperation(call.invoked, call.completed, step), call)
     }
 
-    /// It may have taken effect, or may yet.
+    /// Adds an operation that may have taken effect, or may take effect later.
     mutating func addOpen(_ call: Call, _ step: Step) {
         record(RegisterOperation(call.invoked, RegisterOperation.open, step), call)
     }
 
-    /// A leader that carries a change from one ballot to the next tells the version that it has in the end.
+    /// The stamp of a value. The first version under which the value was seen counts, because a leader that re-proposes
+    /// a change under its next ballot answers with the last version.
     func stamp(_ value: Int, _ version: Version) -> Int { firstRanks[value] ?? ranks[version] ?? 0 }
 
     private mutating func record(_ operation: RegisterOperation, _ call: Call) {
@@ -154,7 +157,7 @@ struct Translation {
         return seen ?? told ?? 0
     }
 
-    /// The value's end lies between the earliest and the latest time that its leader can have stamped it with.
+    /// Adds the expiry of a value. It lies between the earliest and the latest time that the leader can have computed.
     mutating func addExpiry(_ call: Call, _ lifetime: Lifetime, end: Int) {
         var from: UInt64
         var until: UInt64
@@ -167,7 +170,7 @@ struct Translation {
             } else {
                 guard mayShow(call, from: clocks.early == nil ? 0 : clocks.loosen((from, from), invoked: 0).from)
                 else { return }
-                // The change may yet be made.
+                // The change may take effect at any time until the end of the run.
                 until = self.end
             }
         case .until(let wall):
@@ -182,10 +185,11 @@ struct Translation {
         sources[operation.cutShort] = .expiry(from: from, until: until, end: end)
     }
 
-    /// Whether anybody can have noticed the expiry, not before `from`, of a change whose outcome is unknown.
+    /// True if somebody may have noticed the expiry of a change whose outcome is unknown. The expiry is at `from` or
+    /// later.
     private func mayShow(_ call: Call, from: UInt64) -> Bool {
-        // A record that no store has seen was overwritten, if it ever was, in the tick that it was proposed in: by one
-        // that may have kept its expiry, or after a change that required it to have one.
+        // If no store has had the record, it was not proposed, or was overwritten within the same tick. Then its expiry
+        // shows only if the next record kept it, or if the change in between required a record with an expiry.
         if call.value != 0 { return keepsEnds || ledger.hasStored(call.write) }
         return requiresEnds
             || ledger.hasStored(key, expiring: (clocks.early == nil ? 0 : clocks.origin + from)...UInt64.max)
@@ -197,23 +201,24 @@ struct Translation {
         case .ifAbsent: .absent
         case .ifPresent: .present
         // A version that no replica ever stored matches nothing.
-        case .ifVersion(let version): .exactly(known(version) ?? Sight(-1))
+        case .ifVersion(let version): .exactly(known(version) ?? SeenValue(-1))
         }
     }
 
-    private func known(_ version: Version) -> Sight? {
+    private func known(_ version: Version) -> SeenValue? {
         guard let value = ledger.value(key, version), value != 0 else { return nil }
-        return Sight(value, stamp: ranks[version] ?? 0)
+        return SeenValue(value, stamp: ranks[version] ?? 0)
     }
 
-    /// A change that travelled with a later one of its key leaves a version that no store has seen. If its own client
-    /// was not answered either, nobody can tell whose it is.
-    private func sight(_ version: Version) -> Sight {
-        known(version) ?? Sight(Sight.unidentified, stamp: ranks[version] ?? 0)
+    /// The value that a version names. If a change and a later one of the same key were proposed in one tick, no store
+    /// has had the first one's version. If the first one's client was not answered either, the value is unidentified.
+    private func sight(_ version: Version) -> SeenValue {
+        known(version) ?? SeenValue(SeenValue.unidentified, stamp: ranks[version] ?? 0)
     }
 }
 
 extension RegisterOperation {
+    /// The operation without the parts that `Shrinker` may change: its completion, and the requirement of a write.
     fileprivate var cutShort: RegisterOperation {
         if case .write(let sight, _) = step { return RegisterOperation(invoked, Self.open, .write(sight, .nothing)) }
         return RegisterOperation(invoked, Self.open, step)
@@ -221,7 +226,7 @@ extension RegisterOperation {
 }
 
 extension Call {
-    /// Every version that the call names.
+    /// All versions in the call and its outcome.
     fileprivate var versions: [Version] {
         var versions: [Version] = []
         switch command {
@@ -241,7 +246,7 @@ extension Call {
 }
 
 extension Outcome {
-    /// The version that the register was seen under.
+    /// The version of the register that the call saw.
     fileprivate var seen: Version? {
         switch self {
         case .found(let record): record.version

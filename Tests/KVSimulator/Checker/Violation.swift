@@ -1,15 +1,15 @@
-/// What a check found wrong in a run.
+/// A check that failed in a run.
 package struct Violation: Hashable, Sendable {
     package enum Check: String, Hashable, Sendable {
         case linearizability
-        /// A run whose history could not be searched to the end counts as failed.
+        /// The search for an order was given up. The run counts as failed.
         case undecided
-        /// A refused or failed change left a record behind.
+        /// A change that was refused, or whose condition failed, was stored.
         case refusedTookEffect = "refused change took effect"
-        /// A request was answered twice, or without having been asked.
+        /// A node answered a request twice, or one that it was not asked, or with an outcome that does not fit.
         case answers = "one answer to each request"
         case lateAnswer = "answer within the deadline"
-        /// One version of a key names two values, or none.
+        /// One version of a key names two values, or a value that nobody wrote.
         case versions = "a version names one value"
         /// A store was asked to replace a record by an older one, or to lower a promise.
         case regression = "versions and promises only grow"
@@ -19,15 +19,15 @@ package struct Violation: Hashable, Sendable {
         case convergence
         case agreement = "an epoch has one topology"
         case notices = "notices tell what a node leads"
-        /// In a run without faults.
+        /// A request was not served in a run without faults.
         case interruption = "moves cut off no request"
-        /// A key could not be read or written for long although only one node was sick.
+        /// A key could not be read or written for a long time, although only one node was sick.
         case sickness = "a sick minority stops no key for long"
-        /// The disk under a store lost or damaged what it must not, by the store's own account.
+        /// A store failed, or could not be opened.
         case storage
         case queues = "no queue exceeds its limit"
 
-        /// Whether it must hold although acknowledged writes were lost.
+        /// True if the check must hold even if acknowledged writes may have been lost.
         var standsLoss: Bool {
             switch self {
             case .liveness, .convergence, .agreement, .answers, .lateAnswer, .storage, .sickness, .listing: true
@@ -38,7 +38,7 @@ package struct Violation: Hashable, Sendable {
 
     package var check: Check
     package var detail: String
-    /// The smallest history found that shows it, a line for each operation.
+    /// The smallest history found that shows the violation, one line per operation.
     package var history: [String]
 
     package init(_ check: Check, _ detail: String, history: [String] = []) {

@@ -1,40 +1,39 @@
 import KVCore
 import KVStorage
 
-/// A disk in memory that does what disks are allowed to do and rarely do.
+/// A disk in memory that does everything that real disks may do, but do rarely.
 ///
-/// - A power loss takes what was not synced: of each unsynced write all, some sectors, a beginning or nothing survives,
-///   independently of the others; the same goes for changes of a file's size. Names that were created, renamed or
-///   unlinked since the directory was last synced may be there, or not.
-/// - It stops at a chosen operation, fails a chosen operation, fills up, and flips bits on request.
+/// - A power loss takes changes that were not synced. Of each unsynced write, all, some sectors, a beginning or nothing
+///   survives, independently of the others. A change of a file's size survives or not. Names that were created, renamed
+///   or removed since the last sync of their directory may be there or not.
+/// - The disk stops at a chosen operation, fails a chosen operation, fills up, and flips bits on request.
 ///
-/// All of it follows from the seed. Confined to one thread, which is what makes it `Sendable`.
+/// Everything follows from the seed. The disk is `Sendable` because it is used by one thread only.
 package final class SimulatedDisk: FileSystem, @unchecked Sendable {
-    /// How often something that may wait does not find its data in memory, of 1000 times.
+    /// Of 1000 reads that must not block, how many do not find their data in memory.
     package var blockedReads = 0
-    /// Bytes of file contents that fit.
+    /// The number of bytes of file contents that fit.
     package var capacity: UInt64 = 1 << 40
-    /// The operation that is the last one: it may still happen, but does not return. Then everything fails until
-    /// `losePower` or `killProcess`.
+    /// The number of the operation at which the disk stops. The operation may still take effect, but fails. Then
+    /// everything fails until `losePower` or `killProcess`.
     package var stopAt: Int?
-    /// The operation that fails, and with what `errno`.
+    /// The number of an operation that fails, and its `errno`.
     package var failAt: (operation: Int, code: Int32)?
-    /// Operations so far that change something or make it durable. Reads do not count.
+    /// The number of operations so far that have changed something or made it durable. Reads do not count.
     package private(set) var operations = 0
-    /// Whether it has come to a stop.
     package private(set) var isStopped = false
 
     let root = SimulatedDirectory()
     private var random: SplitMix
     private var locks: Set<String> = []
-    /// Counts crashes: handles from before one are void.
+    /// The number of crashes. File handles from before the last one are invalid.
     private(set) var generation = 0
 
     package init(seed: UInt64) { random = SplitMix(seed: seed) }
 
     // MARK: Faults
 
-    /// Everything stops, and what was not synced is at risk. The disk works again afterwards.
+    /// The machine loses power, and with it some of the changes that were not synced. The disk works again afterwards.
     package func losePower() {
         let fate: SimulatedInode.Fate =
             switch random.below(4) {
@@ -46,10 +45,10 @@ package final class SimulatedDisk: FileSystem, @unchecked Sendable {
         restart()
     }
 
-    /// The process ends, and with it its locks; what it has written stays, synced or not.
+    /// The process ends, and its locks with it. All that it has written stays, synced or not.
     package func killProcess() { restart() }
 
-    /// Flips one bit of what is in a file, synced or not.
+    /// Flips one bit of a file, synced or not.
     package func flipBit(_ path: String, byte: Int, bit: Int) {
         guard let inode = inode(path), inode.content.indices.contains(byte) else { return }
         inode.flip(byte, UInt8(1 << (bit & 7)))
@@ -57,13 +56,13 @@ package final class SimulatedDisk: FileSystem, @unchecked Sendable {
 
     package func contents(_ path: String) -> [UInt8]? { inode(path)?.content }
 
-    /// Replaces a file, as if it had always been so.
+    /// Replaces the contents of a file, durably.
     package func restore(_ path: String, _ bytes: [UInt8]) {
         guard let inode = inode(path) else { return }
         inode.reset(bytes)
     }
 
-    /// Names in a directory, sorted; empty where there is none.
+    /// The names in a directory, sorted. Empty if there is no such directory.
     package func names(_ directory: String) -> [String] {
         (self.directory(directory)?.entries.keys).map { $0.sorted() } ?? []
     }
@@ -143,7 +142,7 @@ package final class SimulatedDisk: FileSystem, @unchecked Sendable {
 
     // MARK: For files
 
-    /// Counts an operation and does it, unless it is the one to fail or stop at.
+    /// Counts an operation and performs it, unless it is the one that fails or stops the disk.
     func perform(_ operation: String, _ path: String, _ body: () -> Void) throws(FileError) {
         try checkRunning(operation, path)
         operations += 1
@@ -226,6 +225,6 @@ private final class SimulatedLock: FileLock, @unchecked Sendable {
 }
 
 extension SplitMix {
-    /// `0 ..< bound`; 0 for a bound of 0.
+    /// A number in `0 ..< bound`, or 0 if the bound is 0.
     mutating func below(_ bound: UInt64) -> UInt64 { bound == 0 ? 0 : next() % bound }
 }

@@ -1,6 +1,6 @@
 import KVStorage
 
-/// A handle on a file of a `SimulatedDisk`; void once the disk has crashed.
+/// A handle of a file on a `SimulatedDisk`. It is invalid after a crash of the disk.
 final class SimulatedFile: File, @unchecked Sendable {
     private let disk: SimulatedDisk
     private let inode: SimulatedInode

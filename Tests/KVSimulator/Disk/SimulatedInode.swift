@@ -2,8 +2,9 @@ import Glibc
 import KVCore
 import KVStorage
 
-/// A file's bytes: what programs see, and what a power loss leaves of it.
+/// A file: its present contents, the durable contents, and the changes in between.
 final class SimulatedInode {
+    /// What a power loss does to the changes since the last sync: all are lost, all survive, or each survives in part.
     enum Fate { case lost, whole, mixed }
 
     private enum Change {
@@ -15,7 +16,7 @@ final class SimulatedInode {
 
     private(set) var content: [UInt8] = []
     private var durable: [UInt8] = []
-    /// Since the last sync.
+    /// The changes since the last sync.
     private var changes: [Change] = []
 
     func write(_ bytes: [UInt8], at offset: Int) {
@@ -96,7 +97,7 @@ final class SimulatedInode {
             target.removeLast(target.count - size)
         } else {
             let more = size - target.count
-            // By memset: a build without optimization appends repeated zeros one by one.
+            // memset is used because a debug build appends repeated zeros one by one.
             target += [UInt8](unsafeUninitializedCapacity: more) { buffer, count in
                 if let base = buffer.baseAddress { memset(base, 0, more) }
                 count = more
@@ -105,7 +106,7 @@ final class SimulatedInode {
     }
 }
 
-/// A directory's names, likewise.
+/// A directory: its present names, the durable names, and the changes in between.
 final class SimulatedDirectory {
     enum Node {
         case file(SimulatedInode)
@@ -114,7 +115,7 @@ final class SimulatedDirectory {
 
     private(set) var entries: [String: Node] = [:]
     private var durable: [String: Node] = [:]
-    /// Since the last sync; what belongs together happens together.
+    /// The changes since the last sync. The names of one change survive together.
     private var changes: [[(name: String, node: Node?)]] = []
 
     func change(_ names: [(name: String, node: Node?)]) {
@@ -147,7 +148,7 @@ final class SimulatedDirectory {
         }
     }
 
-    /// Bytes of the files below.
+    /// The bytes of all files below.
     var size: UInt64 {
         entries.values.reduce(0) { sum, node in
             switch node {

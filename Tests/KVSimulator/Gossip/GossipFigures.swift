@@ -1,27 +1,30 @@
 import Foundation
 import KVCore
 
-/// How news spread in one simulated network, in protocol periods.
+/// How fast news spread in one simulated network. Times are in protocol periods, and nil if the event did not happen.
 package struct GossipFigures: Sendable {
     package let nodes: Int
     /// From a change of the topology until all members have it.
     package let epoch: Double?
-    /// From a node's death until the first suspects it, and from there until all do.
+    /// From a node's death until the first member suspects it.
     package let detection: Double?
+    /// From the first suspicion until all members suspect the node.
     package let suspicion: Double?
-    /// From a node's death until the first holds it dead, and from there until all do.
+    /// From a node's death until the first member holds it dead.
     package let verdict: Double?
+    /// From then until all members hold it dead.
     package let death: Double?
-    /// Sent by one node in a period, with nothing to tell and from the death until all know.
+    /// Bytes that a node sends per period when there is no news.
     package let quietBytes: Double
+    /// Bytes that a node sends per period from a node's death until all members know of it.
     package let busyBytes: Double
     package let falseSuspicions: Int
     package let falseDeaths: Int
 
-    /// Periods in which news reach all of so many nodes, by the theory of epidemics that SWIM rests on.
+    /// The number of periods in which news reach all nodes, by the theory of epidemics on which SWIM rests.
     ///
-    /// Where each one who knows makes b contacts a period, `n / (1 + n exp(-b t))` know after t periods: `ln n / b` to
-    /// the half, and as long again to the last one.
+    /// If each informed node makes b contacts per period, then `n / (1 + n exp(-b t))` nodes are informed after t
+    /// periods. Half of them are informed after `ln n / b`, and the last one after twice that.
     package static func predicted(nodes: Int, options: SwimOptions) -> Double {
         let period = Double(options.probeInterval.nanoseconds)
         let gossip = Double(options.gossipFanOut) * period / Double(max(options.gossipInterval.nanoseconds, 1))
@@ -30,7 +33,7 @@ package struct GossipFigures: Sendable {
         return 2 * log(Double(nodes)) / contacts
     }
 
-    /// Half a minute for the start to be told, then the two changes, one after the other.
+    /// Measures a scenario: lets the network settle for 30 periods, then changes the topology, then kills a node.
     package static func measure(_ scenario: GossipScenario) -> GossipFigures {
         var network = GossipNetwork(scenario)
         let period = Double(max(scenario.options.probeInterval.milliseconds, 1))
@@ -51,10 +54,10 @@ package struct GossipFigures: Sendable {
         let killed = network.time
         network.kill(victim)
         network.resetTraffic()
-        let suspected = network.run(atMost: limit) { $0.doubters(of: victim) > 0 }
-        let doubted = network.run(atMost: limit) { $0.doubters(of: victim) == $0.running }
-        let died = network.run(atMost: limit) { $0.mourners(of: victim) > 0 }
-        let mourned = network.run(atMost: limit) { $0.mourners(of: victim) == $0.running }
+        let suspected = network.run(atMost: limit) { $0.suspecting(of: victim) > 0 }
+        let doubted = network.run(atMost: limit) { $0.suspecting(of: victim) == $0.running }
+        let died = network.run(atMost: limit) { $0.holdingDead(of: victim) > 0 }
+        let mourned = network.run(atMost: limit) { $0.holdingDead(of: victim) == $0.running }
         let busy = bytesPerNode(network, since: killed, period)
         func periods(_ from: UInt64?, _ to: UInt64?) -> Double? {
             guard let from, let to else { return nil }

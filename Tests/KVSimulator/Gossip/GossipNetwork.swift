@@ -1,27 +1,32 @@
 import KVCore
 
-/// Failure detectors of many nodes on one network, in virtual time of whole milliseconds.
+/// The failure detectors of many nodes on one network, in virtual time of whole milliseconds.
 package struct GossipNetwork {
     package let scenario: GossipScenario
     /// Milliseconds since the beginning.
     package private(set) var time: UInt64 = 0
-    /// Since `resetTraffic`, of all nodes together.
+    /// Messages that all nodes together have sent since `resetTraffic`.
     package private(set) var messages = 0
+    /// Bytes of these messages.
     package private(set) var bytes = 0
-    /// Changes of status about nodes that run, since the beginning.
+    /// The number of times that some node began to suspect a node that runs.
     package private(set) var falseSuspicions = 0
+    /// The number of times that some node took a node that runs for dead.
     package private(set) var falseDeaths = 0
 
-    /// Node number `n` is at `n - 1`.
+    /// The detector of node `n` is at `n - 1`.
     private var swims: [Swim] = []
     private var isDown: [Bool]
     private var random: SeededRandom
-    /// What arrives at a time, at that time modulo their number.
+    /// The arrivals by their time, modulo the number of elements.
     private var calendar: [[Arrival]]
-    /// Of each node, who do not hold it alive, and who hold it dead.
-    private var doubters: [Set<NodeNumber>]
-    private var mourners: [Set<NodeNumber>]
+    /// For each node, the nodes that hold it suspect or dead.
+    private var suspecting: [Set<NodeNumber>]
+    /// For each node, the nodes that hold it dead.
+    private var holdingDead: [Set<NodeNumber>]
+    /// The epoch of the newest topology.
     private var latest: Epoch = 1
+    /// The number of nodes that have the newest topology.
     private var upToDate = 0
 
     private enum Arrival {
@@ -33,12 +38,12 @@ package struct GossipNetwork {
         self.scenario = scenario
         random = SeededRandom(seed: scenario.seed)
         isDown = Array(repeating: false, count: scenario.nodes)
-        doubters = Array(repeating: [], count: scenario.nodes)
-        mourners = doubters
+        suspecting = Array(repeating: [], count: scenario.nodes)
+        holdingDead = suspecting
         calendar = Array(repeating: [], count: Int(max(scenario.delay.upperBound, scenario.fetch)) + 1)
         let members = (1...scenario.nodes).map { NodeNumber(UInt16($0)) }
         for member in members {
-            // The lowest incarnation is the one that others presume.
+            // Nodes presume the lowest incarnation of each other, so nothing need be told of a node that has it.
             var swim = Swim(
                 me: member, incarnation: scenario.isEstablished ? 0 : 1 << 32, options: scenario.options,
                 seed: random.next(), now: now)
@@ -49,19 +54,20 @@ package struct GossipNetwork {
         upToDate = scenario.nodes
     }
 
-    /// Nodes that run.
+    /// The number of nodes that run.
     package var running: Int { isDown.count { !$0 } }
 
-    /// How many hold `node` suspect or dead, and how many dead.
-    package func doubters(of node: NodeNumber) -> Int { doubters[Int(node.raw) - 1].count }
-    package func mourners(of node: NodeNumber) -> Int { mourners[Int(node.raw) - 1].count }
+    /// The number of nodes that hold `node` suspect or dead.
+    package func suspecting(of node: NodeNumber) -> Int { suspecting[Int(node.raw) - 1].count }
+    /// The number of nodes that hold `node` dead.
+    package func holdingDead(of node: NodeNumber) -> Int { holdingDead[Int(node.raw) - 1].count }
 
-    /// Of those that run, how many go by the latest topology.
+    /// The number of nodes that have the newest topology.
     package var informed: Int { upToDate }
 
     package mutating func kill(_ node: NodeNumber) { isDown[Int(node.raw) - 1] = true }
 
-    /// A later topology, which at first `node` alone has.
+    /// Makes a new topology that at first only `node` has.
     package mutating func changeTopology(at node: NodeNumber) {
         latest += 1
         upToDate = 1
@@ -77,7 +83,7 @@ package struct GossipNetwork {
         for _ in 0..<milliseconds { step() }
     }
 
-    /// Returns when `condition` first held, or nil if it did not within `limit` milliseconds.
+    /// Runs until `condition` holds, and returns the time then. Nil if it does not hold within `limit` milliseconds.
     package mutating func run(atMost limit: UInt64, until condition: (GossipNetwork) -> Bool) -> UInt64? {
         let end = time + limit
         while time < end {
@@ -132,7 +138,7 @@ package struct GossipNetwork {
                 schedule(.message(message, from: me, to: to), after: delay)
             case .changed(let node, let liveness):
                 note(node, liveness, by: me)
-            case .unanswered: break  // Nobody vouches for anybody here.
+            case .unanswered: break  // There are no connections here by which a node could vouch for another.
             case .epochSeen(let epoch, _):
                 schedule(.topology(epoch, at: me), after: scenario.fetch)
             }
@@ -141,8 +147,8 @@ package struct GossipNetwork {
 
     private mutating func note(_ node: NodeNumber, _ liveness: Liveness, by observer: NodeNumber) {
         let index = Int(node.raw) - 1
-        if liveness == .alive { doubters[index].remove(observer) } else { doubters[index].insert(observer) }
-        if liveness == .dead { mourners[index].insert(observer) } else { mourners[index].remove(observer) }
+        if liveness == .alive { suspecting[index].remove(observer) } else { suspecting[index].insert(observer) }
+        if liveness == .dead { holdingDead[index].insert(observer) } else { holdingDead[index].remove(observer) }
         guard !isDown[index] else { return }
         if liveness == .suspect { falseSuspicions += 1 }
         if liveness == .dead { falseDeaths += 1 }

@@ -1,7 +1,7 @@
 import KVCore
 import KVStorage
 
-/// The product's log store on a simulated disk. A crash may come in the middle of a commit, and of a start.
+/// The product's log store on a simulated disk. A crash may happen in the middle of a commit or of a start.
 package final class LogDriver: StoreDriver {
     private static let directory = "data"
 
@@ -18,20 +18,21 @@ package final class LogDriver: StoreDriver {
     private var commits: UInt64 = 0
     private var random: SeededRandom
 
-    /// - Parameter sync: nil for one that loses nothing that was durable.
+    /// - Parameter sync: If nil, a random mode in which a crash loses nothing that was durable.
     package init(random: SeededRandom, loadChance: Double, sync: SyncMode? = nil) {
         self.random = random
         disk = SimulatedDisk(seed: self.random.next())
         disk.blockedReads = Int(loadChance * 1000)
         var options = StoreOptions(directory: Self.directory + "/shard-0", store: UUID128(high: 1, low: 2))
-        // Small, so that segments are sealed and merged within a run.
+        // Segments are small, so that they are sealed and merged within a run.
         options.segment = self.random.pick([1 << 10, 4 << 10, 32 << 10])
         options.preallocation = 1 << 10
         options.mergeStep = 512
         options.reserve = 0
         options.scrub = options.mergeStep
         options.cache = self.random.pick([0, 64, 4096])
-        // Then syncs lag behind writes, and power is not lost: it would take acknowledged writes with it.
+        // With this mode syncs lag behind writes. Then only processes are killed, because a power loss would take
+        // acknowledged writes.
         if self.random.chance(0.25) { options.sync = .interval(.milliseconds(100)) }
         if let sync { options.sync = sync }
         self.options = options
@@ -45,7 +46,7 @@ package final class LogDriver: StoreDriver {
         return store
     }
 
-    /// As a node starts: the identity file, the store, and what is on disk noted for the next start.
+    /// Opens the identity file and the store as a node does, and notes in the file how much of the store is on disk.
     private func open() throws -> (LogStore, IdentityFile) {
         let identity = try IdentityFile(
             directory: Self.directory, fileSystem: disk, node: "n1", cluster: nil, newStore: options.store,
@@ -59,7 +60,7 @@ package final class LogDriver: StoreDriver {
 
     private func dieStarting() {
         stopSoon()
-        // It fails where the disk stops, and succeeds where it had fewer operations to do.
+        // This fails where the disk stops. It succeeds if it needs fewer operations than that.
         _ = try? open()
         if options.sync == .always { disk.losePower() } else { disk.killProcess() }
     }
@@ -88,7 +89,7 @@ package final class LogDriver: StoreDriver {
             }
         if let failure { throw failure }
         if let job = store.takeMaintenance(), let error = store.completed(job.run()) { throw error }
-        // A step of it with every commit.
+        // Each commit is followed by one step of the scrub.
         commits += 1
         let now = Instant(nanoseconds: commits * 1_000_000_000)
         if let job = store.takeScrub(now: now), let error = store.completed(job.run()) { throw error }
@@ -99,7 +100,7 @@ package final class LogDriver: StoreDriver {
         return try store.completed(job.run()).value
     }
 
-    /// In a sealed segment that has its sidecar: without one, a start would read the segment, and be refused.
+    /// Flips a bit in a sealed segment that has a sidecar. Without a sidecar, a start would read the segment and fail.
     package func rot() -> Bool {
         let names = disk.names(options.directory)
         let sealed = names.filter { $0.hasSuffix(".log") && names.contains($0.dropLast(4) + ".index") }

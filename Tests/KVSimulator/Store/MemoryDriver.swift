@@ -1,6 +1,6 @@
 import KVCore
 
-/// The disk under a `MemoryStore`. At a crash, some prefix of what was appended and not synced survives.
+/// The disk under a `MemoryStore`. After a crash, the appends that were not synced are gone from some point on.
 package final class MemoryDriver: StoreDriver {
     private var image: [PartitionID: MemoryStore.Contents] = [:]
     private var store: MemoryStore?

@@ -1,14 +1,14 @@
 import DequeModule
 import KVCore
 
-/// The plain store of the simulator: dictionaries, and a queue of what is not durable yet.
+/// The simple store of the simulator: dictionaries, and a queue of the appends that are not durable yet.
 package final class MemoryStore: RecordStore {
-    /// What one partition holds.
+    /// The state of one partition.
     struct Contents {
         var records: [Key: Record] = [:]
         var promise = Ballot.zero
         var membership: Epoch = 0
-        /// No tombstone up to here is among the records.
+        /// The purge floor: there are no tombstones up to this version.
         var floor = Version.zero
 
         mutating func apply(_ append: Append) {
@@ -56,7 +56,7 @@ package final class MemoryStore: RecordStore {
     private var random: SeededRandom
     private let loadChance: Double
 
-    /// - Parameter loadChance: how often a read is put off, as one from disk.
+    /// - Parameter loadChance: The probability that a read gets a ticket, like one from disk.
     init(contents: [PartitionID: Contents], random: SeededRandom, loadChance: Double) {
         self.contents = contents
         self.random = random
@@ -90,7 +90,7 @@ package final class MemoryStore: RecordStore {
 
     package func readLater(_ partition: PartitionID, _ key: Key) -> StoredRead { read(partition, key) }
 
-    /// What a ticket stands for; nil for one that was not given out, or was used.
+    /// The record of a ticket, which can be used once. Nil for any other ticket.
     func redeem(_ ticket: ReadTicket) -> Record? { tickets.removeValue(forKey: ticket) }
 
     package func put(_ partition: PartitionID, _ key: Key, _ record: Record) {
@@ -110,7 +110,7 @@ package final class MemoryStore: RecordStore {
         return true
     }
 
-    /// It syncs everything.
+    /// Does nothing, because every commit is synced.
     package func requireSync() {}
 
     package func promise(_ partition: PartitionID) -> Ballot { contents[partition]?.promise ?? .zero }
@@ -130,7 +130,7 @@ package final class MemoryStore: RecordStore {
         }
     }
 
-    /// In order of keys, so that a run depends on nothing but its seed.
+    /// Visits the records in the order of their keys, so that a run depends on its seed only.
     package func forEach(_ partition: PartitionID, _ body: (Key, RecordHead) -> Void) {
         guard let records = contents[partition]?.records else { return }
         for key in records.keys.sorted() {
@@ -177,7 +177,7 @@ package final class MemoryStore: RecordStore {
         contents[append.partition, default: Contents()].apply(append)
     }
 
-    /// Everything up to `position` is durable: gives what that newly covers.
+    /// Makes the appends up to `position` durable, and returns those that were not durable before.
     func synced(to position: LogPosition) -> [Append] {
         var covered: [Append] = []
         while durable < position, let next = unsynced.popFirst() {
@@ -189,7 +189,7 @@ package final class MemoryStore: RecordStore {
 }
 
 extension Record {
-    /// Of what it holds, as a store keeps it.
+    /// The checksum of content type, value and expiry; 0 for a tombstone.
     var checksum: UInt32 {
         guard let value else { return 0 }
         let hash = KeyHash(Key(Array(contentType.utf8) + [0] + value))

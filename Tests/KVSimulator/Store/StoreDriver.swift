@@ -1,26 +1,26 @@
 import KVCore
 
-/// A node's disk as the simulated world sees it: it outlives the process, and decides when appends become durable.
+/// A node's disk as the simulated world uses it. It outlives processes, and appends become durable by its commits.
 ///
-/// A commit makes durable everything that was appended when it began; one is under way at a time, as in a store that
-/// groups commits.
+/// A commit makes everything durable that was appended when it began. One commit is under way at a time.
 package protocol StoreDriver: AnyObject {
     associatedtype Store: RecordStore
 
-    /// Starts a process on what has survived.
+    /// Opens a store for a new process, with everything that has survived.
     func start() throws -> Store
-    /// False where there is nothing to make durable, or a commit is under way.
+    /// Begins a commit. False if there is nothing to commit, or if a commit is under way.
     func beginCommit() -> Bool
-    /// The commit that was begun is done: `durable` advances.
+    /// Completes the commit, so that `durable` advances.
     func finishCommit() throws
-    /// Performs a read that the store has put off.
+    /// Performs the read of a ticket.
     func read(_ ticket: ReadTicket) throws -> LoadedValue
-    /// The disk spoils some bit of what had been written some time ago; false where there is nothing such.
+    /// Flips a bit of data that was written some time ago. False if there is no such data.
     func rot() -> Bool
-    /// What the store knows to be spoiled.
+    /// The records that the store knows to be damaged.
     func damagedRecords() -> [DamagedRecord]
-    /// The process dies. Of what is not durable, chance decides what survives.
-    /// - Parameter outage: the machine loses power, and with it what was durable and not synced.
+    /// Ends the process. Appends that are not durable may survive or not.
+    /// - Parameter outage: True if the machine loses power. Appends that are durable and not synced may then be lost
+    ///   too.
     func crash(outage: Bool)
 }
 

@@ -1,12 +1,12 @@
 import KVCore
 
-/// A store with everything that goes into it written down in the run's ledger, and with the faults that any store can
-/// have: a disk near full, and, in mutants, one that calls durable what is not, or forgets promises.
+/// A store that notes in the run's ledger what is put into it. It can be made full. With some mutants, it calls appends
+/// durable that are not, or forgets promises.
 package final class WatchedStore<Base: RecordStore>: RecordStore {
     let base: Base
     private let ledger: Ledger
     private let mutant: Mutant?
-    /// Those made by this process: all that one mutant knows of.
+    /// The promises of this process. The mutant `forgetPromise` knows no others.
     private var promises: [PartitionID: Ballot] = [:]
     var isFull = false
 
@@ -36,7 +36,7 @@ package final class WatchedStore<Base: RecordStore>: RecordStore {
 
     package func restore(_ partition: PartitionID, _ key: Key, _ record: Record) -> Bool {
         guard base.restore(partition, key, record) else { return false }
-        // That a version names one value is checked there.
+        // The ledger checks that the version names the same value.
         ledger.stored(key, record, over: nil, isClients: key != Topology.key)
         return true
     }

@@ -64,7 +64,7 @@ struct NodeClock {
 }
 
 /// The caller of a request (`Request.caller`).
-final class Asker {
+final class RequestCaller {
     enum Kind {
         case client
         /// The node's own cluster machine, and its number for the request.

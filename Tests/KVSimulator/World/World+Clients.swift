@@ -65,7 +65,7 @@ extension World {
             .request(
                 KVCore.Request(
                     request.command, key: request.key, partition: partition, consistency: request.consistency,
-                    limit: .until(deadline), caller: Asker(.client), token: id.raw)),
+                    limit: .until(deadline), caller: RequestCaller(.client), token: id.raw)),
             to: node.index)
     }
 

@@ -72,7 +72,7 @@ extension World {
             .request(
                 KVCore.Request(
                     command, key: Topology.key, partition: process.topology.metadataPartition, limit: .until(deadline),
-                    caller: Asker(.cluster(id)), token: request.raw)),
+                    caller: RequestCaller(.cluster(id)), token: request.raw)),
             to: node.index)
     }
 

@@ -135,7 +135,7 @@ extension World {
             let running = admitted.filter { $0.process.map { !$0.isLeaving } ?? false }
             if !running.isEmpty {
                 let node = moveRandom.pick(running)
-                if let process = node.process, let request = isHealed ? repair(process) : wish(process) {
+                if let process = node.process, let request = isHealed ? repair(process) : randomControl(process) {
                     ask(request, node, process)
                 }
             }
@@ -148,7 +148,7 @@ extension World {
     }
 
     /// A random request of the operator; nil if there is none this time.
-    private func wish(_ process: Process) -> ControlRequest? {
+    private func randomControl(_ process: Process) -> ControlRequest? {
         // While a dead node is a member, no other node is removed.
         if hasDead(topology) { return repair(process) ?? .status }
         let members = process.topology.members

@@ -202,7 +202,7 @@ extension World {
     }
 
     private func ended(_ request: KVCore.Request, _ node: Node, _ process: Process) {
-        guard let asker = request.caller as? Asker, let outcome = request.outcome else {
+        guard let asker = request.caller as? RequestCaller, let outcome = request.outcome else {
             preconditionFailure("a shard ends what it was given, with an outcome")
         }
         trace.line(time, "\(node.number) answers \(request.token & 0xffff_ffff) \(outcome) by \(request.executor)")

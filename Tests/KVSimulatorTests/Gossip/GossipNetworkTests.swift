@@ -33,8 +33,8 @@ final class GossipNetworkTests: XCTestCase {
 
         let victim = NodeNumber(1000)
         network.kill(victim)
-        XCTAssertNotNil(network.run(atMost: 2 * period) { $0.doubters(of: victim) > 0 })
-        XCTAssertNotNil(network.run(atMost: bound) { $0.doubters(of: victim) == $0.running })
+        XCTAssertNotNil(network.run(atMost: 2 * period) { $0.suspecting(of: victim) > 0 })
+        XCTAssertNotNil(network.run(atMost: bound) { $0.suspecting(of: victim) == $0.running })
         XCTAssertEqual(network.falseSuspicions, 0)
     }
 

@@ -3,7 +3,7 @@ import XCTest
 /// Two hundred small values, each its key's name.
 extension TestCluster {
     /// - Returns: the keys. All have been acknowledged.
-    func putLines(_ prefix: String, at id: String) throws -> [String] {
+    func putSmallValues(_ prefix: String, at id: String) throws -> [String] {
         let connection = try connect(id)
         return try (0..<200).map { number in
             let name = "\(prefix)-\(number)"
@@ -13,7 +13,7 @@ extension TestCluster {
         }
     }
 
-    func assertHolds(_ names: [String], at id: String, line: UInt = #line) throws {
+    func assertHasSmallValues(_ names: [String], at id: String, line: UInt = #line) throws {
         let connection = try connect(id)
         let lost = try names.filter { try connection.request("GET", "/v1/kv/\($0)").text != $0 }
         XCTAssertEqual(lost, [], line: line)

@@ -1,9 +1,9 @@
-/// Which open operations of a history can help to explain it. An open operation may be left out of the order; it is put
-/// in only for what another one saw: its value, some value, or none.
-struct Relevant {
-    /// Operations that can stand for each other: the earliest is as good as any.
+/// The open operations of a history that can help to explain it. An open operation may be left out of the order. It
+/// helps only if another operation saw its effect: its value, some value, or none.
+struct RelevantOperations {
+    /// Operations of which each has the same effect on the search, so that only the earliest is tried.
     struct Alike {
-        /// What they have in common.
+        /// The properties that these operations have in common.
         struct Kind: Hashable {
             var erases = false
             var keepsEnd = false
@@ -16,28 +16,30 @@ struct Relevant {
         var erases: Bool { kind.erases }
     }
 
-    /// Those whose own value somebody saw, those that give a value its end, and whatever else is not like another.
+    /// Operations that cannot stand for each other: those whose own value somebody saw, and those that give a value an
+    /// end.
     private(set) var named: [Int] = []
     /// Additions to numbers.
     private(set) var adds: [Int] = []
-    /// Writes over a value that is there, by which a later operation may find some value in spite of an expiry.
+    /// Writes that require a present value. A later operation may find their value although the one before would have
+    /// expired.
     private(set) var overwrites: [Int] = []
-    /// Writes of values that nobody saw, where there is none. And erasures.
+    /// Writes of values that nobody saw and that do not require a present value, and erasures.
     private(set) var alike: [Alike] = []
-    /// Another value than the one that is there may be of use at any time.
+    /// Some operation needs a number, so any change of the value may help at any time.
     private(set) var anotherMatters = false
-    /// Some value is needed somewhere.
+    /// Some operation needs a value, whichever it is.
     private(set) var presenceMatters = false
-    /// The highest number that was seen of those made by adding to one base, by that.
+    /// By base: the highest number seen that was made by adding to it.
     private var highest: [Int: Int] = [:]
     private var seenNumbers: Set<Int> = []
 
     init() {}
 
-    /// - Parameter expiries: by number, the index of its expiry.
+    /// - Parameter expiries: By number of a value, the index of its expiry.
     init(_ operations: [RegisterOperation], expiries: [Int: Int]) {
         let needs = Needs(operations, expiries: expiries)
-        anotherMatters = needs.kind
+        anotherMatters = needs.number
         presenceMatters = needs.presence
         for number in needs.seen where Content.isNumber(number) {
             let base = Content.base(of: number)
@@ -58,7 +60,7 @@ struct Relevant {
                 case .present, .exactly, .expiring: overwrites.append(index)
                 }
             case .add(let amount):
-                if highest.contains(where: { $0.value - $0.key >= amount }) || needs.another || needs.kind {
+                if highest.contains(where: { $0.value - $0.key >= amount }) || needs.another || needs.number {
                     adds.append(index)
                 } else if needs.presence {
                     add(index, Alike.Kind(keepsEnd: true, isNumber: true, requirement: .number))
@@ -66,7 +68,7 @@ struct Relevant {
             case .erase(.nothing): if needs.absence { add(index, Alike.Kind(erases: true)) }
             case .erase: if needs.absence { named.append(index) }
             case .schedule: named.append(index)
-            // The checker knows when to try these.
+            // The checker itself decides when to try these.
             case .expire: continue
             case .read, .presence, .mismatch, .unmet: continue
             }
@@ -81,35 +83,39 @@ struct Relevant {
         }
     }
 
-    /// Whether `number` was seen, or further additions to it may come to one that was.
+    /// True if `number` was seen, or if further additions to it may give a number that was.
     func isOnTheWay(_ number: Int) -> Bool {
         let rest = (highest[Content.base(of: number)] ?? 0) - number
         return rest >= Content.firstNumber || rest >= 0 && seenNumbers.contains(number)
     }
 }
 
-/// What has to be seen by the operations that must be ordered, and by open writes that serve those.
+/// The states of the register that explain what the required operations saw, and what is needed by open operations that
+/// lead to such states.
 private struct Needs {
-    /// Values.
+    /// Certain values.
     var seen: Set<Int> = []
+    /// Some value.
     var presence = false
+    /// An empty register.
     var absence = false
-    /// Some other value than the one that is there.
+    /// Any value but a certain one.
     var another = false
-    /// A value that is no number; a number.
+    /// A value that is not a number.
     var word = false
-    var kind = false
+    /// A number.
+    var number = false
 
     init(_ operations: [RegisterOperation], expiries: [Int: Int]) {
         for operation in operations where !operation.isOpen { add(operation.step) }
-        // What serves a need may have needs itself. Needs only grow, so this ends.
+        // An operation that serves a need may have needs itself. Needs only grow, so this ends.
         var before: Needs?
         while before != self {
             before = self
             for operation in operations where operation.isOpen {
                 switch operation.step {
                 case .write, .rewrite: if want(operation.step, expiries: expiries) { add(operation.step) }
-                // It needs a value only in order to take it away, so only if it needs a certain one.
+                // An erasure without a requirement needs no value: on an empty register it can be left out.
                 case .erase(.exactly(let sight)): if absence { see(sight.write) }
                 case .schedule: add(operation.step)
                 default: continue
@@ -124,10 +130,10 @@ private struct Needs {
         absence = absence || step.needsNoValue
         another = another || step.needsAnotherValue
         word = word || step == .unmet(.number)
-        kind = kind || step.needsNumber
+        number = number || step.needsNumber
     }
 
-    /// A sum needs the number that it began with, or nothing.
+    /// Adds a value to the needs. A sum also needs the number that it began with, or an empty register.
     private mutating func see(_ write: Int) {
         seen.insert(write)
         guard Content.isNumber(write) else { return }
@@ -135,16 +141,16 @@ private struct Needs {
         if base == 0 { absence = true } else { seen.insert(base) }
     }
 
-    /// Whether an open write serves a need.
+    /// True if an open write serves a need.
     func want(_ step: Step, expiries: [Int: Int]) -> Bool {
         switch step {
         case .write(let sight, let requirement):
-            if seen.contains(sight.write) || another || kind || word && !Content.isNumber(sight.write) { return true }
-            // What ends by itself can leave a value as well as none.
+            if seen.contains(sight.write) || another || number || word && !Content.isNumber(sight.write) { return true }
+            // A value with an expiry can explain presence as well as absence.
             if expiries[sight.write] != nil { return presence || absence }
             return serves(requirement, expiries: expiries)
         case .rewrite(let sight, let requirement):
-            let isOther = another || kind || word && !Content.isNumber(sight.write)
+            let isOther = another || number || word && !Content.isNumber(sight.write)
             return seen.contains(sight.write) || isOther || serves(requirement, expiries: expiries)
         default: return false
         }

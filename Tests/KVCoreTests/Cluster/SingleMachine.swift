@@ -1,14 +1,14 @@
 import KVCore
 import XCTest
 
-/// One cluster machine, driven by hand: its neighbours are the test.
-struct LoneMachine {
+/// One cluster machine that the test drives. The test plays its neighbours.
+struct SingleMachine {
     var machine: ClusterMachine
     var now = Now(monotonic: Instant(nanoseconds: 1_000_000_000), wall: 0)
     let table = TopologyTable()
     let first: Topology
 
-    /// Member 1 of three, unless said otherwise.
+    /// A machine of member `me` in a cluster of so many members.
     init(
         members: Int = 3, me: Int = 1, addresses: NodeAddresses? = nil, options: ClusterOptions = ClusterOptions()
     ) {
@@ -21,7 +21,8 @@ struct LoneMachine {
             addresses: addresses, topology: first, options: options, coding: table.coding, seed: 1, now: now)
     }
 
-    /// What the machine wants done about an input.
+    /// Gives the machine an input.
+    /// - Returns: The effects that it asks for.
     mutating func give(_ input: ClusterInput) -> [ClusterEffect] {
         machine.handle(input, now: now)
         defer { machine.effects = [] }
@@ -46,7 +47,7 @@ struct LoneMachine {
 }
 
 extension [ClusterEffect] {
-    /// Messages, by receiver.
+    /// The messages that are sent, with their receivers.
     var sent: [Sent] {
         compactMap { if case .send(let to, let message) = $0 { Sent(to: Int(to.raw), message: message) } else { nil } }
     }

@@ -14,8 +14,8 @@ extension Plan {
     func leaders(on number: Int) -> Int { target.count { $0.first == NodeNumber(UInt16(number)) } }
 }
 
-/// A question to the planner.
-struct Case: CustomStringConvertible {
+/// A cluster and its placement, for which the planner computes a plan.
+struct PlannerCase: CustomStringConvertible {
     var members: [Member]
     var partitions: Int
     var replicas: Int
@@ -30,10 +30,10 @@ struct Case: CustomStringConvertible {
         return "P=\(partitions) N=\(replicas) [\(nodes)] current \(current)"
     }
 
-    /// A cluster and a placement that may come from anywhere: another plan, a plan with holes, or chance.
+    /// A random cluster. Its placement is a plan for other nodes, a random one, or a plan for fewer nodes.
     static func random(
         using random: inout SplitMix, partitions: ClosedRange<Int>, nodes: ClosedRange<Int>
-    ) -> Case {
+    ) -> PlannerCase {
         let partitions = Int.random(in: partitions, using: &random)
         let zones = ["", "a", "b", "c", "d"].prefix(Int.random(in: 1...5, using: &random))
         let weights = [[1], [1, 2], [1, 2, 3, 7], [1, 100]].randomElement(using: &random) ?? [1]
@@ -46,7 +46,7 @@ struct Case: CustomStringConvertible {
         }
         let count = Int.random(in: nodes, using: &random)
         let replicas = Int.random(in: 1...4, using: &random)
-        var result = Case(
+        var result = PlannerCase(
             members: pick((1...(count + 2)).shuffled(using: &random).prefix(count).map { $0 }, using: &random),
             partitions: partitions, replicas: replicas)
         switch Int.random(in: 0..<3, using: &random) {
