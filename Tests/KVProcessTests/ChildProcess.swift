@@ -2,7 +2,7 @@ import Foundation
 import Synchronization
 import XCTest
 
-/// A process that a test starts and ends by its number, and no other.
+/// A process that a test starts. It is ended by its number, so that no other process is hit.
 final class ChildProcess: Sendable {
     enum End: Hashable, Sendable {
         case exited(Int32)
@@ -12,8 +12,8 @@ final class ChildProcess: Sendable {
     let pid: pid_t
     private let end = Mutex<End?>(nil)
 
-    /// Standard input comes from `input`, or is empty; output is appended to files.
-    /// - Parameter command: the executable's path and its arguments, which need not be text.
+    /// Starts a process. Its standard input is the file `input`, or empty. Its output is appended to files.
+    /// - Parameter command: The executable's path and its arguments, as bytes.
     init(
         _ command: [[UInt8]], environment: [String: String] = [:], directory: String, input: String = "/dev/null",
         output: String, errors: String
@@ -46,7 +46,7 @@ final class ChildProcess: Sendable {
         return body(&pointers)
     }
 
-    /// Nil while it runs.
+    /// How the process has ended; nil while it runs.
     func poll() -> End? {
         end.withLock { end in
             var status: Int32 = 0
@@ -56,12 +56,13 @@ final class ChildProcess: Sendable {
         }
     }
 
-    /// Does nothing to a process that has ended, whose number another may have by now.
+    /// Sends a signal. Does nothing if the process has ended, because another one may have its number by now.
     func signal(_ number: Int32) {
         if poll() == nil { kill(pid, number) }
     }
 
-    /// SIGSTOP, and stopped when this returns: on a busy machine threads go on until one of them has taken the signal.
+    /// Sends SIGSTOP, and waits until all threads are stopped. On a busy machine they run on until one of them has
+    /// taken the signal.
     func stopNow() throws {
         signal(SIGSTOP)
         for _ in 0..<10_000 {
@@ -77,13 +78,14 @@ final class ChildProcess: Sendable {
         throw Unexpected("process \(pid) did not stop")
     }
 
-    /// SIGKILL, and gone when this returns.
+    /// Sends SIGKILL, and waits until the process has ended.
     func killNow() {
         signal(SIGKILL)
         while poll() == nil { usleep(1000) }
     }
 
-    /// - Throws: after `limit` seconds; the process has then been killed.
+    /// Waits for the end of the process.
+    /// - Throws: `Unexpected` after `limit` seconds. The process has been killed then.
     func wait(limit: Double = 30) throws -> End {
         let deadline = Time.now + limit
         while true {
@@ -97,7 +99,7 @@ final class ChildProcess: Sendable {
     }
 }
 
-/// What a test did not expect of the world around it.
+/// Something outside the test has failed, such as a process that does not start.
 struct Unexpected: Error, CustomStringConvertible {
     let description: String
     init(_ description: String) { self.description = description }

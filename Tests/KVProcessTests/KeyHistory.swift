@@ -1,12 +1,12 @@
 import KVCore
 import KVSimulator
 
-/// What all clients were told of one key, held against a register.
+/// The history of one key, which is checked against a register.
 struct KeyHistory {
     private let events: [Load.Event]
-    /// Versions seen, from 1 in their order.
+    /// The versions that were seen, numbered from 1 in their order.
     private let ranks: [Version: Int]
-    /// The write that made a version.
+    /// By version: the write that made it.
     private var writers: [Version: Int] = [:]
 
     init(_ events: [Load.Event]) {
@@ -24,7 +24,7 @@ struct KeyHistory {
         ranks = Dictionary(uniqueKeysWithValues: zip(versions.sorted(), 1...))
     }
 
-    /// Nothing where all is well.
+    /// All problems found. Empty if there are none.
     func problems() -> [String] {
         var refused: Set<Int> = []
         var written: Set<Int> = []
@@ -85,7 +85,7 @@ struct KeyHistory {
         }
     }
 
-    /// A version whose value nobody saw, as it was soon overwritten, may be anybody's.
+    /// The value of a version. If the value was overwritten before any client saw it, it is unidentified.
     private func sight(_ version: Version) -> SeenValue {
         SeenValue(writers[version] ?? SeenValue.unidentified, stamp: ranks[version] ?? 0)
     }

@@ -3,10 +3,10 @@ import KVCore
 import Synchronization
 import XCTest
 
-/// Clients that put, read, change on condition and delete a few keys through all nodes, each on a thread and a
-/// connection of its own, and write down what they were told. `check` then holds it against what was promised.
+/// Clients that put, read, conditionally change and delete a few keys through all nodes. Each has a thread and a
+/// connection of its own, and records the answers. `check` then checks that the history of each key is linearizable.
 final class Load: Sendable {
-    /// Between two requests of a client, in microseconds: the machine has other work to do.
+    /// Microseconds between two requests of a client, so that the machine has time for the nodes.
     private static let pause: UInt32 = 2000
 
     let prefix: String
@@ -17,7 +17,7 @@ final class Load: Sendable {
     private let events = Mutex<[Event]>([])
     private let running = DispatchGroup()
 
-    /// - Parameter prefix: of the keys, which nobody else uses.
+    /// - Parameter prefix: The beginning of the keys. Nobody else may use such keys.
     init(_ cluster: TestCluster, prefix: String, keys: Int = 40) {
         self.prefix = prefix
         self.keys = keys
@@ -31,7 +31,7 @@ final class Load: Sendable {
 
     // MARK: Running
 
-    /// - Parameter clients: at each node.
+    /// - Parameter clients: The number of clients at each node.
     func start(clients: Int = 2, at ids: [String]? = nil) {
         let chosen = nodes.filter { ids?.contains($0.id) ?? true }
         let workers = chosen.flatMap { node in (0..<clients).map { _ in node } }
@@ -45,7 +45,7 @@ final class Load: Sendable {
         }
     }
 
-    /// Ends the clients, when they have their answers.
+    /// Stops the clients, and waits until they have their answers.
     func stop() {
         isStopped.store(true, ordering: .relaxed)
         running.wait()
@@ -84,17 +84,16 @@ final class Load: Sendable {
         }
     }
 
-    // MARK: What came of it
+    // MARK: The history
 
     var all: [Event] { events.withLock { $0 }.sorted { $0.invoked < $1.invoked } }
 
-    /// Those asked for between two times.
+    /// The requests that were made between two times.
     func events(from begin: Double, to end: Double = .infinity) -> [Event] {
         all.filter { $0.invoked >= begin && $0.invoked < end }
     }
 
-    /// Every key's history has an order that agrees with real time and explains all that was seen; what was refused has
-    /// left no trace.
+    /// Checks that the history of every key is linearizable, and that refused writes have left no trace.
     func check(file: StaticString = #filePath, line: UInt = #line) {
         let events = all
         XCTAssertGreaterThan(events.filter(\.outcome.isDone).count, 100, "too little to tell", file: file, line: line)
@@ -115,7 +114,7 @@ extension Load {
         case change(Int, from: Version)
         case delete
 
-        /// The number of what it would write.
+        /// The number of the write; nil if the action writes nothing.
         var write: Int? {
             switch self {
             case .get, .delete: nil
@@ -150,7 +149,7 @@ extension Load {
         }
     }
 
-    /// A request, and what the client was told. Times are seconds of `Time`.
+    /// A request and its outcome. Times are seconds of `Time`.
     struct Event: Sendable, CustomStringConvertible {
         var node: String
         var key: Int
@@ -167,7 +166,7 @@ extension Load {
         }
     }
 
-    /// One client: a connection to one node, made anew when it breaks.
+    /// A client. Its connection to one node is made again when it breaks.
     private final class Client {
         let node: TestCluster.Node
         let prefix: String
@@ -187,7 +186,7 @@ extension Load {
             self.number = number
         }
 
-        /// Different for every write of every client.
+        /// The next number of a write. No two writes of any clients have the same.
         func nextWrite() -> Int {
             writes += 1
             return number * 1_000_000 + writes
@@ -234,7 +233,7 @@ extension Load {
             }
         }
 
-        /// A value that tells who wrote it, of a length that tells too.
+        /// A value that names its write, with a length that depends on it.
         private static func value(_ write: Int) -> [UInt8] {
             Array("\(write) ".utf8) + [UInt8](repeating: UInt8(write % 251), count: write * 37 % 1500)
         }
@@ -254,7 +253,7 @@ extension Load {
             case (412, .some): return .conditionFailed(version)
             case (503, _), (429, _): return .refused("\(answer.status) \(answer.error)")
             default:
-                // A read changes nothing, whatever comes of it.
+                // A read changes nothing, however it ends.
                 if case .get = action { return .refused("\(answer.status) \(answer.error)") }
                 return .unknown("\(answer.status) \(answer.error)")
             }

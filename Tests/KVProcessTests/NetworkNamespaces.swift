@@ -2,15 +2,15 @@ import Foundation
 import KVCore
 import XCTest
 
-/// Nodes in network namespaces of their own, on a bridge in another: links that a test can cut. Needs root and
+/// A network namespace for each node, and one with a bridge between them, so that a test can cut links. Needs root and
 /// iproute2.
 final class NetworkNamespaces: Sendable {
-    /// Of each node, in a network that nothing outside these namespaces knows.
+    /// The addresses of the nodes, in a network that exists in these namespaces only.
     let hosts: [String]
     private let names: [String]
     private let bridge: String
 
-    /// - Throws: `XCTSkip` where this machine does not allow it.
+    /// - Throws: `XCTSkip` if this machine does not allow network namespaces.
     init(_ count: Int) throws {
         let name = "kv\(getpid() % 100_000)"
         bridge = "\(name)-bridge"
@@ -37,7 +37,7 @@ final class NetworkNamespaces: Sendable {
 
     deinit { for name in names + [bridge] { try? Self.run("netns", "delete", name) } }
 
-    /// What runs a command in the namespace of a node.
+    /// The beginning of a command that runs in the namespace of a node.
     func launcher(_ node: TestCluster.Node) -> [String] {
         ["/usr/bin/nsenter", "--net=/run/netns/\(name(of: node))", "--"]
     }
@@ -46,12 +46,12 @@ final class NetworkNamespaces: Sendable {
         hosts.firstIndex(of: node.client.host).map { names[$0] } ?? bridge
     }
 
-    /// Frames are lost from now on, in both directions, and nobody is told.
+    /// Cuts a node's link. Frames are lost in both directions, and connections do not notice.
     func cut(_ index: Int) throws { try Self.run("-n", bridge, "link", "set", "port\(index)", "down") }
     func heal(_ index: Int) throws { try Self.run("-n", bridge, "link", "set", "port\(index)", "up") }
 
-    /// Drops what comes to a node and meets one of these conditions (nftables'), until `lift`.
-    /// - Throws: `XCTSkip` where this machine has no nftables.
+    /// Drops packets to a node that meet one of these conditions of nftables, until `lift`.
+    /// - Throws: `XCTSkip` if this machine has no nftables.
     func drop(_ conditions: String..., at index: Int) throws {
         guard FileManager.default.isExecutableFile(atPath: Self.nft) else {
             throw XCTSkip("firewalls need nftables (\(Self.nft))")
@@ -78,10 +78,10 @@ final class NetworkNamespaces: Sendable {
     }
 }
 
-/// Runs `body` with this thread in another network namespace: sockets made there stay there.
+/// Runs `body` with this thread in another network namespace. Sockets that it opens stay in that namespace.
 func inNamespace<R>(_ name: String, _ body: () throws -> R) throws -> R {
     typealias SetNamespace = @convention(c) (Int32, Int32) -> Int32
-    // The C library has it; Swift's view of its headers does not.
+    // The C library has `setns`, but Swift does not import its declaration.
     guard let symbol = dlsym(nil, "setns") else { throw Unexpected("there is no setns") }
     let setNamespace = unsafeBitCast(symbol, to: SetNamespace.self)
     let here = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)

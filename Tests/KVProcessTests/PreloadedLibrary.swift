@@ -1,11 +1,11 @@
 import Foundation
 import XCTest
 
-/// A library that is loaded before the C library's own, so that a test decides what a call of it does.
+/// A library that is loaded before the C library, so that a test can replace functions of the C library.
 struct PreloadedLibrary: Sendable {
     private let path: String
 
-    /// - Throws: `XCTSkip` where there is no C compiler.
+    /// - Throws: `XCTSkip` if there is no C compiler.
     init(_ source: String, named name: String, in cluster: TestCluster) throws {
         let base = cluster.directory.path + "/" + name
         try source.write(toFile: base + ".c", atomically: true, encoding: .utf8)
@@ -19,7 +19,7 @@ struct PreloadedLibrary: Sendable {
         path = base + ".so"
     }
 
-    /// What a node is started with to use it.
+    /// The beginning of a command that runs with the library.
     func launcher(_ environment: [String: String]) -> [String] {
         ["/usr/bin/env", "LD_PRELOAD=\(path)"] + environment.map { "\($0.key)=\($0.value)" }
     }

@@ -1,8 +1,8 @@
 import Foundation
 import KVCore
 
-/// A TCP connection that sends what it is told, well-formed or not, and reads HTTP answers. Blocks, for `limit` seconds
-/// at the most.
+/// A TCP connection that sends any bytes, well-formed or not, and reads HTTP answers. Its calls block for up to `limit`
+/// seconds.
 final class RawConnection {
     struct Answer: Sendable {
         var status: Int
@@ -35,14 +35,14 @@ final class RawConnection {
             }
         }
         if result != 0 {
-            // What has been initialized is deinitialized, which closes it: once more would close another thread's.
+            // `deinit` runs after this and closes the descriptor. Closing it here as well might close another thread's.
             throw Unexpected("cannot connect to \(address): \(String(cString: strerror(errno)))")
         }
     }
 
     deinit { close(descriptor) }
 
-    /// False: the other end has closed.
+    /// Sends bytes. False if the other end has closed.
     @discardableResult
     func send(_ bytes: [UInt8]) -> Bool {
         var rest = bytes[...]
@@ -59,7 +59,7 @@ final class RawConnection {
     @discardableResult
     func send(_ text: String) -> Bool { send(Array(text.utf8)) }
 
-    /// Nil at the end of the stream, or when the time is up.
+    /// Receives some bytes. False at the end of the stream, or when the time is up.
     private func receive() -> Bool {
         var buffer = [UInt8](repeating: 0, count: 64 << 10)
         let count = recv(descriptor, &buffer, buffer.count, 0)
@@ -68,7 +68,7 @@ final class RawConnection {
         return true
     }
 
-    /// Reads so many bytes and keeps none; false where fewer come.
+    /// Reads `count` bytes and drops them. False if fewer come.
     func discard(_ count: Int) -> Bool {
         var rest = count
         while rest > 0 {
@@ -80,14 +80,14 @@ final class RawConnection {
         return true
     }
 
-    /// What comes until the other end closes.
+    /// Reads all bytes until the other end closes.
     func readToEnd() -> [UInt8] {
         while receive() {}
         defer { unread = [] }
         return unread
     }
 
-    /// The next answer; those of 1xx are passed over.
+    /// Reads the next answer, and skips those of the class 1xx.
     func answer(hasBody: Bool = true) throws -> Answer {
         while true {
             let head = try readHead()
@@ -126,7 +126,7 @@ final class RawConnection {
         }
     }
 
-    /// One request, and its answer.
+    /// Sends a request and reads its answer.
     func request(
         _ method: String, _ target: String, headers: [String: String] = [:], body: [UInt8]? = nil
     ) throws -> Answer {
@@ -134,12 +134,13 @@ final class RawConnection {
         return try answer(hasBody: method != "HEAD")
     }
 
-    /// One request, whose `answer` is to be taken in its turn.
+    /// Sends a request. Its answer is read by `answer`, after those of earlier requests.
     func sendRequest(_ method: String, _ target: String, headers: [String: String] = [:], body: [UInt8]? = nil) {
         var head = "\(method) \(target) HTTP/1.1\r\nHost: kv\r\n"
         for (name, value) in headers { head += "\(name): \(value)\r\n" }
         if let body { head += "Content-Length: \(body.count)\r\n" }
-        // The answer tells more than a failure to send, which a server that refuses early causes.
+        // A failure to send is ignored. It means that the server has refused the request early, and its answer says
+        // why.
         send(Array((head + "\r\n").utf8) + (body ?? []))
     }
 }

@@ -2,19 +2,19 @@ import Foundation
 import KVCore
 import XCTest
 
-/// Redis's own programs, and the scripts of `Tests/redis` that compare and tour by them.
+/// Runs Redis's own programs, and the scripts of `Tests/redis` that use them.
 enum RedisTools {
     static let scripts = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .appendingPathComponent("redis")
 
-    /// - Throws: `XCTSkip` where a program is missing.
+    /// - Throws: `XCTSkip` if a program is missing.
     static func require(_ programs: String...) throws {
         for program in programs where path(of: program) == nil {
             throw XCTSkip("there is no \(program) here. Debian: apt-get install redis-server redis-tools python3")
         }
     }
 
-    /// The interpreters that have the package `redis`: the first on the PATH, and the system's.
+    /// The Python interpreters that have the package `redis`: the first one on the PATH, and the system's.
     static func pythons() throws -> [String] {
         let candidates = Set(["python3", "/usr/bin/python3"].compactMap { path(of: $0) }).sorted()
         let found = candidates.filter { (try? run([$0, "-c", "import redis"], limit: 20).end) == .exited(0) }
@@ -32,11 +32,12 @@ enum RedisTools {
 
     struct Result {
         let end: ChildProcess.End
-        /// Standard output and standard error, as they came.
+        /// Standard output and standard error, in the order in which they were written.
         let output: String
     }
 
-    /// Starts a program that a test goes on beside; the result waits for its end, for `limit` seconds at the most.
+    /// Starts a program that runs while the test goes on.
+    /// - Returns: A closure that waits up to `limit` seconds for the program's end.
     static func begin(_ command: [String], limit: Double) throws -> () throws -> Result {
         let file = FileManager.default.temporaryDirectory.appendingPathComponent("kv-redis-\(UUID().uuidString)")
         let process = try ChildProcess(
@@ -52,7 +53,7 @@ enum RedisTools {
 
     static func run(_ command: [String], limit: Double) throws -> Result { try begin(command, limit: limit)() }
 
-    /// Runs a script that is to end well, and prints its last line: what it did.
+    /// Runs a script, checks that it succeeds, and prints its last line, which says what it did.
     static func pass(_ command: String..., limit: Double = 120) throws {
         assertPassed(command, try run(command, limit: limit))
     }
@@ -63,14 +64,14 @@ enum RedisTools {
     }
 }
 
-/// A Redis that a test starts, to compare with.
+/// A Redis that a test starts for comparison.
 final class RedisServer {
     let address: Address
     let isCluster: Bool
     private let directory: URL
     private let process: ChildProcess
 
-    /// - Parameter isCluster: in cluster mode, with all slots.
+    /// - Parameter isCluster: True for a Redis in cluster mode that has all slots.
     init(isCluster: Bool) throws {
         self.isCluster = isCluster
         try RedisTools.require("redis-server", "redis-cli", "python3")
@@ -81,7 +82,7 @@ final class RedisServer {
         var command = [
             "redis-server", "--bind", "127.0.0.1", "--port", "\(ports[0])", "--save", "", "--appendonly", "no",
         ]
-        // Its values are held to what kv's are.
+        // The same limit of values as kv's.
         command += ["--proto-max-bulk-len", "1mb"]
         if isCluster { command += ["--cluster-enabled", "yes", "--cluster-port", "\(ports[1])"] }
         let log = directory.appendingPathComponent("log").path

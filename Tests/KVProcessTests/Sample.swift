@@ -1,7 +1,7 @@
 import KVCore
 import XCTest
 
-/// A key and a value that are hard to carry, and are to come back byte for byte.
+/// A key and a value with awkward bytes or lengths, which must come back byte for byte.
 struct Sample {
     let key: [UInt8]
     let value: [UInt8]
@@ -16,7 +16,7 @@ struct Sample {
         return samples
     }()
 
-    /// Bytes without a period that a buffer's size divides.
+    /// Bytes whose period does not fit the size of any buffer, so that misplaced blocks are noticed.
     private static func pattern(_ count: Int) -> [UInt8] {
         (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 / 251) }
     }
@@ -31,10 +31,10 @@ struct Sample {
         XCTAssertTrue(answer.body == value, "\(name) came back as \(answer.body.count) other bytes")
     }
 
-    // MARK: Many at once
+    // MARK: Many samples at a time
 
-    // A connection's requests are carried out one after the other, those of several side by side: so the disk is waited
-    // for less often.
+    // A node executes the requests of one connection one after the other, and those of several connections at the same
+    // time. So with several connections the test waits for the disk less often.
 
     static func put(_ samples: [Sample], on connections: [RawConnection]) throws {
         let answers = try exchange(samples, connections) { $1.sendRequest("PUT", $0.target, body: $0.value) }
@@ -46,7 +46,7 @@ struct Sample {
         for (sample, answer) in answers { XCTAssertEqual(answer.status, 204, "\(sample.name): \(answer.text)") }
     }
 
-    /// - Parameter shift: turns which connection takes which.
+    /// - Parameter shift: Another number gives each sample to another connection.
     static func assertThere(_ samples: [Sample], on connections: [RawConnection], shift: Int = 0) throws {
         let answers = try exchange(samples, connections, shift) { $1.sendRequest("GET", $0.target) }
         for (sample, answer) in answers { sample.assertIsAnswer(answer) }

@@ -1,8 +1,8 @@
 import XCTest
 
-/// Two hundred small values, each its key's name.
 extension TestCluster {
-    /// - Returns: the keys. All have been acknowledged.
+    /// Puts 200 keys whose values are their own names.
+    /// - Returns: The keys. All have been acknowledged.
     func putSmallValues(_ prefix: String, at id: String) throws -> [String] {
         let connection = try connect(id)
         return try (0..<200).map { number in

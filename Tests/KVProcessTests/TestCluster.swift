@@ -3,7 +3,7 @@ import KVClient
 import KVCore
 import XCTest
 
-/// Real `kv serve` processes on loopback, with real files: started, killed and looked at by a test.
+/// Real `kv serve` processes with real files, which a test starts, stops, kills and asks.
 final class TestCluster {
     struct Node: Sendable {
         let id: String
@@ -12,12 +12,12 @@ final class TestCluster {
     }
 
     let directory: URL
-    /// Members from the beginning, then those that may come.
+    /// The first members, and then the nodes that may join.
     let nodes: [Node]
-    /// The ids of those that may come.
+    /// The ids of the nodes that may join.
     let spares: [String]
     let file: URL
-    /// Put before the command of a node's process: what runs it elsewhere.
+    /// The words before the command of a node's process, which run it in another environment.
     var launcher: (Node) -> [String] = { _ in [] }
     /// Makes a client's connection to a node.
     var connector: @Sendable (Node) throws -> RawConnection = { try RawConnection($0.client) }
@@ -25,9 +25,9 @@ final class TestCluster {
     private var commands = 0
 
     /// - Parameters:
-    ///   - spares: nodes that the configuration does not list; `startPendingNode` starts them.
-    ///   - hosts: the nodes' addresses; loopback unless they are elsewhere.
-    ///   - settings: more lines of the configuration, as YAML.
+    ///   - spares: Nodes that the configuration does not list. `startPendingNode` starts them.
+    ///   - hosts: The nodes' addresses; if nil, loopback.
+    ///   - settings: More lines of the configuration, as YAML.
     init(
         nodes listed: Int = 3, spares unlisted: Int = 0, partitions: Int = 64, replicas: Int = 3,
         hosts: [String]? = nil, settings: String = ""
@@ -62,8 +62,8 @@ final class TestCluster {
         URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().appendingPathComponent("kv").path
     }
 
-    /// Ports that nobody listens on now, from below those that the system gives to connections that leave: a node that
-    /// is down finds its own still free.
+    /// Ports on which nobody listens. They are lower than those that the system gives to outgoing connections, so they
+    /// stay free while a node is down.
     static func freePorts(_ count: Int) throws -> [Int] {
         var ports: Set<Int> = []
         for _ in 0..<1000 where ports.count < count {
@@ -97,9 +97,9 @@ final class TestCluster {
         }
     }
 
-    /// Starts a node that is no member yet; from nothing, or as what its data directory says it is.
-    /// - Parameter seed: one that the configuration lists needs to be told that it begins anew, and where its cluster
-    ///   is.
+    /// Starts a node that is not a member yet, or one whose data directory says that it is.
+    /// - Parameter seed: A member's id. It is needed for a node that the configuration lists and that begins with an
+    ///   empty data directory, to tell it where its cluster is.
     func startPendingNode(_ id: String, admitsItself: Bool = false, seed: String? = nil) throws {
         var command = launcher(try node(id)) + [Self.executable, "serve", "--config", file.path, "--node", id]
         if spares.contains(id) { command += try addresses(id) }
@@ -108,7 +108,8 @@ final class TestCluster {
         try launch(id, command)
     }
 
-    /// Starts a node that is told nothing but where a member is: no file, and no name of the cluster.
+    /// Starts a node that gets the address of a member and nothing else: no configuration file, and no name of the
+    /// cluster.
     func startWithoutFile(_ id: String, seed: String) throws {
         let data = ["--data-dir", "\(directory.path)/data", "--seed", "\(try node(seed).peer)"]
         try launch(id, [Self.executable, "serve", "--node", id] + data + (try addresses(id)))
@@ -127,13 +128,13 @@ final class TestCluster {
             command.map { Array($0.utf8) }, directory: directory.path, output: log, errors: log)
     }
 
-    /// Those with a process that has not ended.
+    /// The ids of the nodes whose processes run.
     var running: [String] { nodes.map(\.id).filter(isRunning) }
 
-    /// How a node's process ended that ended by itself.
+    /// Waits for a node's process to end by itself, and returns how it ended.
     func end(of id: String) throws -> ChildProcess.End? { try processes.removeValue(forKey: id)?.wait() }
 
-    /// Its disk is lost.
+    /// Removes a node's data directory.
     func eraseData(of id: String) throws { try FileManager.default.removeItem(atPath: data(id)) }
 
     func startAndWait() throws {
@@ -143,17 +144,17 @@ final class TestCluster {
 
     func signal(_ number: Int32, _ id: String) { processes[id]?.signal(number) }
 
-    /// SIGSTOP, and stopped when this returns.
+    /// Sends SIGSTOP, and waits until the process is stopped.
     func stopNow(_ id: String) throws { try processes[id]?.stopNow() }
 
-    /// SIGKILL to all of them at once, and gone when this returns.
+    /// Sends SIGKILL to all of these nodes at once, and waits until they have ended.
     func killNow(_ ids: String...) {
         let ids = ids.isEmpty ? nodes.map(\.id) : ids
         for id in ids { signal(SIGKILL, id) }
         for id in ids { processes.removeValue(forKey: id)?.killNow() }
     }
 
-    /// SIGTERM, and how it ended.
+    /// Sends SIGTERM, waits for the end of the process, and returns how it ended.
     func stop(_ id: String) throws -> ChildProcess.End? {
         signal(SIGTERM, id)
         return try processes.removeValue(forKey: id)?.wait()
@@ -166,7 +167,7 @@ final class TestCluster {
         return process.pid
     }
 
-    /// Bytes of memory that a node's process has in use.
+    /// The memory that a node's process uses, in bytes.
     func memory(_ id: String) throws -> Int {
         let pages = try String(contentsOfFile: "/proc/\(try pid(of: id))/statm", encoding: .utf8).split(separator: " ")
         guard pages.count > 1, let resident = Int(pages[1]) else { throw Unexpected("statm cannot be read") }
@@ -177,7 +178,7 @@ final class TestCluster {
         (try? String(contentsOf: directory.appendingPathComponent("\(id).log"), encoding: .utf8)) ?? ""
     }
 
-    /// Where a node keeps its data.
+    /// The path of a node's data directory.
     func data(_ id: String) -> String { "\(directory.path)/data/\(id)" }
 
     // MARK: Clients
@@ -189,12 +190,12 @@ final class TestCluster {
 
     func connect(_ id: String) throws -> RawConnection { try connector(try node(id)) }
 
-    /// Some connections to each, node after node.
+    /// Several connections to each node, node after node.
     func connectToAll() throws -> [RawConnection] {
         try (0..<4).flatMap { _ in try nodes.map { try connector($0) } }
     }
 
-    /// One request over a connection of its own.
+    /// Makes one request over a new connection.
     func http(
         _ id: String, _ method: String, _ target: String, headers: [String: String] = [:], body: [UInt8]? = nil
     ) throws -> RawConnection.Answer {
@@ -205,7 +206,7 @@ final class TestCluster {
         try JSONDecoder().decode(RingStatus.self, from: Data(try http(id, "GET", "/v1/ring").body))
     }
 
-    /// The partitions that `id` leads, as `observer` sees it.
+    /// The number of partitions that `id` leads, as `observer` sees it.
     func leads(_ id: String, seenBy observer: String) throws -> Int {
         try ring(observer).nodes.first { $0.id == id }?.leaders ?? 0
     }
@@ -215,7 +216,7 @@ final class TestCluster {
         return try JSONDecoder().decode(KeyPlacement.self, from: Data(answer.body)).leader
     }
 
-    /// Keys whose partitions `id` leads.
+    /// Keys of partitions that `id` leads.
     func keys(ledBy id: String, count: Int, prefix: String = "key-") throws -> [String] {
         let assignments = try ring(id).assignments
         let found = (0..<10_000).lazy.map { "\(prefix)\($0)" }.filter { name in
@@ -228,7 +229,7 @@ final class TestCluster {
 
     // MARK: Waiting
 
-    /// Until the nodes say that they can serve.
+    /// Waits until the nodes say that they can serve.
     func waitUntilReady(_ ids: String...) throws {
         for id in ids.isEmpty ? initial : ids {
             try wait(for: "\(id) to be ready; its log:\n\(log(id))") {
@@ -238,7 +239,7 @@ final class TestCluster {
         }
     }
 
-    /// Until every node leads what it leads when all is well, in the eyes of all.
+    /// Waits until all nodes agree that each of them leads its preferred partitions.
     func waitUntilBalanced() throws {
         try wait(for: "all leaderships to be back") {
             try running.allSatisfy { observer in
@@ -247,7 +248,7 @@ final class TestCluster {
         }
     }
 
-    /// Polls what other processes bring about.
+    /// Polls a condition that other processes bring about.
     func wait(
         limit: Double = 30, for what: @autoclosure () -> String, _ condition: () throws -> Bool
     ) throws {
@@ -269,7 +270,7 @@ final class TestCluster {
         var text: String { String(decoding: output, as: UTF8.self) }
     }
 
-    /// Runs `kv` with these arguments against all nodes, or those named.
+    /// Runs `kv` with these arguments and the addresses of all nodes, or of those named.
     func kv(_ arguments: String..., at ids: [String] = [], input: [UInt8]? = nil) throws -> CommandResult {
         try kv(arguments.map { Array($0.utf8) }, at: ids, input: input)
     }
@@ -280,7 +281,7 @@ final class TestCluster {
         return try run([Array(Self.executable.utf8)] + arguments, ["KV_ENDPOINT": endpoints], input: input)
     }
 
-    /// Starts a command that a test goes on beside; `finish` waits for it.
+    /// Starts a command that runs while the test goes on. `finish` waits for its end.
     func begin(
         _ command: [[UInt8]], _ environment: [String: String] = [:], input: [UInt8]? = nil
     ) throws -> () throws -> CommandResult {
@@ -304,7 +305,7 @@ final class TestCluster {
         try begin(command, environment, input: input)()
     }
 
-    /// Runs `kv serve` where it is to be refused, with a configuration made from the cluster's own.
+    /// Runs `kv serve` with a changed configuration that the node must refuse.
     func serve(_ id: String, changing change: (String) -> String = { $0 }) throws -> CommandResult {
         let text = change(try String(contentsOf: file, encoding: .utf8))
         let path = directory.appendingPathComponent("other.yaml").path
@@ -313,7 +314,7 @@ final class TestCluster {
     }
 }
 
-/// A key as a part of a URL.
+/// A key in percent-encoding, for a URL.
 func encoded(_ key: [UInt8]) -> String {
     key.map { "%" + ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
 }

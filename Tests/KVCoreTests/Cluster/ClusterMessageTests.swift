@@ -1,7 +1,7 @@
 import KVCore
 import XCTest
 
-/// What a machine hears of others: pending nodes, stores, and how moves stand.
+/// Tests what a cluster machine learns of other nodes by messages: pending nodes, stores and the progress of moves.
 final class ClusterMessageTests: XCTestCase {
     private func pendingNode(_ id: String, _ store: UInt64 = 50, boot: UInt64 = 1) -> PendingNode {
         PendingNode(

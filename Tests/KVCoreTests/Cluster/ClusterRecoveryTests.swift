@@ -1,7 +1,7 @@
 import KVCore
 import XCTest
 
-/// Majorities that are lost for good, and what an operator makes of what is left.
+/// Tests an operator's recovery of clusters that have lost majorities for good.
 final class ClusterRecoveryTests: XCTestCase {
     private func topology(_ members: Int, partitions: Int = 32, replicas: Int = 3) -> Topology {
         .initial(

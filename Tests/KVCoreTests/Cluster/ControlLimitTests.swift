@@ -1,7 +1,7 @@
 import KVCore
 import XCTest
 
-/// More operators' requests than may wait.
+/// Tests the limit on operators' requests that wait.
 final class ControlLimitTests: XCTestCase {
     private func machine() -> SingleMachine {
         var options = ClusterOptions()

@@ -1,7 +1,7 @@
 import KVCore
 import XCTest
 
-/// An operator's request at a node that is not the coordinator.
+/// Tests operators' requests at a node that is not the coordinator.
 final class ForwardedControlsTests: XCTestCase {
     private let leave = ControlRequest.change(MembershipChange(leaves: ["n3"]), isDryRun: false)
     private let id = RequestID(77)

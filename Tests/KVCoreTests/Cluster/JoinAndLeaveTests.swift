@@ -1,7 +1,7 @@
 import KVCore
 import XCTest
 
-/// Plans from their beginning to their end.
+/// Tests plans from their beginning to their end.
 final class JoinAndLeaveTests: XCTestCase {
     private func status(_ reply: ControlReply?, file: StaticString = #filePath, line: UInt = #line) -> PlanStatus? {
         guard case .plan(let status?) = reply else {

@@ -2,9 +2,9 @@ import Foundation
 import KVCore
 import XCTest
 
-/// Random schedules: leaders that change at any time, nodes that die and come back, lost and doubled messages, outcomes
-/// that nobody is told. Every epoch is held against the one before (`TopologyHistory`); in the end everyone goes by the
-/// same topology, and that is a balanced one.
+/// Tests random schedules: leaders change at any time, nodes die and come back, messages are lost and duplicated, and
+/// outcomes stay unknown. Every epoch is checked against the one before (`TopologyHistory`). In the end all nodes have
+/// the same topology, and it is balanced.
 final class MembershipChaosTests: XCTestCase {
     func testEveryScheduleEndsWithOneTopology() {
         var (epochs, plans, cancelled, unknown) = (0, 0, 0, 0)

@@ -1,7 +1,7 @@
 import KVCore
 import XCTest
 
-/// What an operator may do to a plan under way, and what happens to one when nodes die.
+/// Tests operators' requests to a plan under way, and plans during which nodes die.
 final class PlanControlTests: XCTestCase {
     /// Four nodes wait for nothing; a fifth is being given its share, and moves stand still.
     private func joining(partitions: Int = 64) -> MembershipWorld {

@@ -1,7 +1,7 @@
 import KVCore
 import XCTest
 
-/// Members that die while a plan is under way, or while others are dead.
+/// Tests members that die while a plan is under way, or while other members are dead.
 final class SecondDeathTests: XCTestCase {
     private func world(
         _ count: Int, partitions: Int = 32, zones: Int = 0, evictAfter: UInt64 = 10_000, maximumMoves: Int = 64

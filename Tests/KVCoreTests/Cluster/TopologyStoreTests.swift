@@ -1,7 +1,7 @@
 import KVCore
 import XCTest
 
-/// How a node comes by topologies, and passes them on.
+/// Tests how a node gets topologies and passes them on.
 final class TopologyStoreTests: XCTestCase {
     func testPersistsBeforeItAdopts() {
         var single = SingleMachine()

@@ -1,7 +1,7 @@
 import KVCore
 import XCTest
 
-/// Who stops is noticed in time, and nobody else is.
+/// Tests that a process that stops is noticed in time, and that no other one is suspected for long.
 final class SwimDetectionTests: XCTestCase {
     private let (a, b, c) = (NodeNumber(1), NodeNumber(2), NodeNumber(3))
 

@@ -1,7 +1,7 @@
 import KVCore
 import XCTest
 
-/// One machine, message by message.
+/// Tests one failure detector, message by message.
 final class SwimMachineTests: XCTestCase {
     private let (me, a, b, c, stranger) = (NodeNumber(1), NodeNumber(2), NodeNumber(3), NodeNumber(4), NodeNumber(9))
     private let mine: UInt64 = 7 << 32

@@ -1,7 +1,8 @@
 import KVCore
 import XCTest
 
-/// Whoever is wrongly thought of comes back at once, and whoever was absent doubts itself first.
+/// Tests that a member that is suspected wrongly refutes it at once, and that a process that was paused suspects itself
+/// before others.
 final class SwimRefutationTests: XCTestCase {
     private let (a, b, c) = (NodeNumber(1), NodeNumber(2), NodeNumber(3))
 

@@ -1,7 +1,7 @@
 import KVCore
 import XCTest
 
-/// The bound of how many copies a plan takes, and plans over long histories.
+/// Tests the lower bound of the copies that a plan takes, and plans over long histories.
 final class LeastCopiesTests: XCTestCase {
     private func bound(_ task: PlannerCase) -> Int {
         Planner.leastCopies(

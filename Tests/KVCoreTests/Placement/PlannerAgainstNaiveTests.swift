@@ -1,7 +1,7 @@
 import KVCore
 import XCTest
 
-/// The planner's answers to small questions against those of the planner that tries everything.
+/// Compares the planner's plans for small clusters with those of `NaivePlanner`, which tries everything.
 final class PlannerAgainstNaiveTests: XCTestCase {
     func testIsWithinTheRulesAndCheapest() throws {
         for seed in 1...400 as ClosedRange<UInt64> {

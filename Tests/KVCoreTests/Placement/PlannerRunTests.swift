@@ -1,7 +1,7 @@
 import KVCore
 import XCTest
 
-/// Neighbours on the ring share their leaders, so that clients are told of few ranges.
+/// Tests that neighbouring partitions share their leaders, so that few ranges of slots describe all leaders.
 final class PlannerRunTests: XCTestCase {
     private func members(_ numbers: ClosedRange<Int>) -> [Member] { numbers.map { Member($0) } }
 

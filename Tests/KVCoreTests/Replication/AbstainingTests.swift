@@ -1,7 +1,7 @@
 import KVCore
 import XCTest
 
-/// A copy that may lack records which it has acknowledged, as its machine lost power.
+/// Tests a copy that may lack acknowledged records because its machine has lost power.
 final class AbstainingTests: XCTestCase {
     private let old = Record(Version(1, 2, 1), "old")
     private let new = Record(Version(1, 2, 2), "new")

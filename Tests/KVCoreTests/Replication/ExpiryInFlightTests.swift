@@ -1,7 +1,7 @@
 import KVCore
 import XCTest
 
-/// Changes of a key whose record in flight may have expired before it is chosen.
+/// Tests changes of a key whose record in flight may have expired before it is chosen.
 final class ExpiryInFlightTests: XCTestCase {
     private let store = ManualStore(["lasting": Record(Version(1, 2, 1), "7")])
     private lazy var node = ManualNode(1, store: store)

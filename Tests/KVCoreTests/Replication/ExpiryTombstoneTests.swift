@@ -1,7 +1,7 @@
 import KVCore
 import XCTest
 
-/// Nobody is told that a record has expired before a tombstone above it is chosen.
+/// Tests that a record is not reported as expired before a tombstone above it is chosen.
 final class ExpiryTombstoneTests: XCTestCase {
     private static let record = Record(
         version: Version(1, 2, 1), expiry: Expiry(milliseconds: ManualNode.start.wall + 500), value: [7])
@@ -136,7 +136,7 @@ final class ExpiryTombstoneTests: XCTestCase {
     }
 }
 
-/// What was told as expired stays so, whatever the clocks of those who lead later.
+/// Tests that a record that was reported as expired stays absent, whatever the clocks of later leaders show.
 final class ExpiryAcrossLeadersTests: XCTestCase {
     private let cluster = ManualCluster()
 

@@ -2,7 +2,7 @@ import XCTest
 
 @testable import KVCore
 
-/// What a listing costs its leader, and that its pages are of the moment all the same.
+/// Tests that a listing costs its leader little at a time, and that each page shows the partition as of its own moment.
 final class ListingTests: XCTestCase {
     private func options(slice: Int, window: Int) -> ShardOptions {
         var options = ShardOptions()

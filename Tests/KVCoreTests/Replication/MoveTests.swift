@@ -1,7 +1,7 @@
 import KVCore
 import XCTest
 
-/// A partition's way from one replica set to another.
+/// Tests moves of a partition from one replica set to another.
 final class MoveTests: XCTestCase {
     private let cluster = ManualCluster(nodes: 5)
 

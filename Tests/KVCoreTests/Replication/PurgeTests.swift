@@ -1,7 +1,7 @@
 import KVCore
 import XCTest
 
-/// Tombstones go when every replica has them, and only then.
+/// Tests that tombstones are purged when every replica has them, and only then.
 final class PurgeTests: XCTestCase {
     private func cluster() -> ManualCluster {
         var options = ShardOptions()

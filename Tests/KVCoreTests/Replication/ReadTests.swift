@@ -1,7 +1,7 @@
 import KVCore
 import XCTest
 
-/// Reads at the leader.
+/// Tests reads at the leader.
 final class ReadTests: XCTestCase {
     private let node = ManualNode(1, store: ManualStore(["k": Record(Version(1, 2, 1), "v")]))
     private var ballot = Ballot.zero
@@ -155,7 +155,7 @@ final class ReadTests: XCTestCase {
     }
 }
 
-/// Reads at the only replica, which is a majority.
+/// Tests reads at a leader that is the only replica, and so a majority by itself.
 final class LoneReadTests: XCTestCase {
     private let version = Version(1, 1, 1)
 

@@ -1,7 +1,7 @@
 import KVCore
 import XCTest
 
-/// Operations at a leader whose partition is not settled.
+/// Tests operations at a leader whose partition is not settled.
 final class RecoveryTests: XCTestCase {
     private let own = Record(Version(1, 1, 5), "own")
     private let later = Record(Version(2, 3, 1), "later")

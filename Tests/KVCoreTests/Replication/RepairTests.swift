@@ -1,7 +1,7 @@
 import KVCore
 import XCTest
 
-/// Records whose values this node's disk has spoiled, and reads that come to nothing.
+/// Tests records whose values cannot be read from this node's disk.
 final class RepairTests: XCTestCase {
     private let version = Version(1, 2, 1)
 

@@ -1,7 +1,7 @@
 import KVCore
 import XCTest
 
-/// What becomes of operations when another takes the lead.
+/// Tests the outcomes of operations when another node takes the lead.
 final class StepDownTests: XCTestCase {
     private let node = ManualNode(1)
     private let higher = Ballot(90, 3)

@@ -2,7 +2,7 @@ import XCTest
 
 @testable import KVCore
 
-/// What becomes of updates in view of a record: tables, row by row what Redis's commands do.
+/// Tests the evaluation of updates on a record, by tables of what Redis's commands do.
 final class UpdateEvaluationTests: XCTestCase {
     private let wall: UInt64 = 10_000
     private let version = Version(1, 1, 1)

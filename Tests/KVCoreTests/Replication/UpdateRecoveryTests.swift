@@ -1,7 +1,7 @@
 import KVCore
 import XCTest
 
-/// Updates at a leader that has to find out what there is, or goes on under another configuration.
+/// Tests updates at a leader that has to recover the key, or whose configuration changes.
 final class UpdateRecoveryTests: XCTestCase {
     func testAKeyIsRecoveredBeforeItsValueIsReadFromDisk() {
         let own = Record(Version(1, 1, 5), "7")

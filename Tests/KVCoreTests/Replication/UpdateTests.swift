@@ -1,7 +1,7 @@
 import KVCore
 import XCTest
 
-/// Updates at a settled leader.
+/// Tests updates at a settled leader.
 final class UpdateTests: XCTestCase {
     private let store = ManualStore(["k": Record(Version(1, 2, 1), "7")])
     private lazy var node = ManualNode(1, store: store)

@@ -1,7 +1,7 @@
 import KVCore
 import XCTest
 
-/// Two nodes do not reach each other, and a third reaches both.
+/// Tests requests between two nodes that do not reach each other, by way of a third that reaches both.
 final class RelayTests: XCTestCase {
     private let node = ManualNode(4)
 

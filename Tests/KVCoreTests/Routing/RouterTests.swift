@@ -1,7 +1,7 @@
 import KVCore
 import XCTest
 
-/// What a node that holds no replica does for its clients.
+/// Tests how a node without a replica of the partition serves its clients.
 final class RouterTests: XCTestCase {
     private let node = ManualNode(4)
 

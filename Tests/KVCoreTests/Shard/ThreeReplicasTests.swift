@@ -1,7 +1,7 @@
 import KVCore
 import XCTest
 
-/// Three shards together: settling, repair and handing over.
+/// Tests three shards together: settling, repair and leadership transfers.
 final class ThreeReplicasTests: XCTestCase {
     func testTheFirstLeadsAndServes() {
         let cluster = ManualCluster()

@@ -6,7 +6,7 @@ import XCTest
 
 @testable import KVNode
 
-/// Datagrams between n1 and n2, over loopback.
+/// Tests datagrams between n1 and n2, over loopback.
 final class GossipSocketTests: XCTestCase {
     private let loop = MultiThreadedEventLoopGroup.singleton.next()
     private let message = GossipMessage(kind: .ping(sequence: 7), incarnation: 3, epoch: 2)
@@ -85,7 +85,7 @@ final class GossipSocketTests: XCTestCase {
             XCTAssertEqual(obstacle?.contains("has closed; it is being opened again"), true, obstacle ?? "none")
             let line = try await two.log.next()
             XCTAssertTrue(line.hasPrefix("warning: the socket of failure detection on "), line)
-            // What is sent meanwhile is lost, and harms nothing.
+            // A datagram that is sent meanwhile is lost, and does no harm.
             try await two.send(message, to: 1)
             let over = try await two.obstacles.next()
             XCTAssertNil(over)
@@ -190,7 +190,7 @@ private final class TestSocket: Sendable {
         try await loop.submit { [socket] in socket.send(message, to: NodeNumber(number)) }.get()
     }
 
-    /// As the system would close it.
+    /// Closes the socket as the system would.
     func breakDown() async throws {
         try await loop.flatSubmit { [socket, loop] in socket.socket?.channel.close() ?? loop.makeSucceededVoidFuture() }
             .get()

@@ -7,7 +7,7 @@ import XCTest
 
 @testable import KVNode
 
-/// n4, which waits to be admitted to the cluster "default".
+/// Tests the node n4, which waits to be admitted to the cluster "default".
 final class WaitingRoomTests: XCTestCase {
     func testItAnnouncesItselfToItsSeeds() async throws {
         let member = try await TestServer(policy: memberPolicy())
@@ -33,7 +33,7 @@ final class WaitingRoomTests: XCTestCase {
             topology.settings.name = "default"
             topology.members[1].store = store
         }
-        // As a member does that links to it.
+        // A member that connects to the pending node sends this.
         let policy = memberPolicy { $0.topology = admitting }
         let link = try await TestLink(to: member(4, port: n4.peer.port), policy: policy)
         let up = try await link.events.next()
@@ -93,7 +93,7 @@ final class WaitingRoomTests: XCTestCase {
     }
 }
 
-/// n1 of the cluster "default", which nobody's configuration says anything of.
+/// The policy of n1, a member of the cluster "default" that no configuration file mentions.
 private func memberPolicy(change: (inout PeerPolicy) -> Void = { _ in }) -> PeerPolicy {
     policy(1) { policy in
         policy.introduction.clusterName = "default"

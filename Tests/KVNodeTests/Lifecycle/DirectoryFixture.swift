@@ -6,7 +6,7 @@ import XCTest
 
 @testable import KVNode
 
-/// A place for data directories, gone with the test.
+/// A temporary folder for a data directory. It is removed with the fixture.
 final class DirectoryFixture {
     let path: String
 
@@ -18,7 +18,7 @@ final class DirectoryFixture {
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
-    /// Of `kv serve` with these flags, or with this `cluster.yaml`.
+    /// The configuration of `kv serve` with these flags and, unless nil, this `cluster.yaml`.
     func configuration(_ yaml: String? = nil, change: (inout Configuration.Flags) -> Void = { _ in }) throws
         -> Configuration
     {

@@ -6,7 +6,7 @@ import XCTest
 
 @testable import KVNode
 
-/// What the service manager is told, by the datagrams that it would receive.
+/// Tests what a node tells the service manager, by the datagrams that it sends.
 final class ServiceManagerTests: XCTestCase {
     func testNothingIsToldWhereNobodyAsks() {
         XCTAssertNil(ServiceManager(socket: nil))
@@ -158,7 +158,7 @@ private final class NotifySocket {
     }
 }
 
-/// Keeps what is logged.
+/// A logger that keeps its lines.
 private final class LogLines: Sendable {
     private let lines = Mutex<[String]>([])
 

@@ -6,9 +6,9 @@ import XCTest
 
 @testable import KVNode
 
-/// Three first members whose directories are wiped, put back, copied and cut off from power in any order, held against
-/// a naive model that knows every start there ever was: nobody lets in a store that has forgotten a start which it has
-/// seen.
+/// Tests three first members whose directories are wiped, restored, copied and hit by power losses in any order. A
+/// naive model knows every start there ever was. No node may let in a store that has forgotten a start that the node
+/// has seen.
 final class ForgettingTests: XCTestCase {
     func testNobodyLetsInWhatHasForgottenAStartThatItHasSeen() {
         var figures = ForgettingRun.Figures()
@@ -34,14 +34,14 @@ final class ForgettingTests: XCTestCase {
     }
 }
 
-/// One run of it.
+/// One random run.
 private final class ForgettingRun {
     enum Mutant: CaseIterable {
-        /// Starts are told apart by their number only.
+        /// Starts are distinguished by their boot counter only.
         case countOnly
-        /// What was seen is forgotten with the process.
+        /// A node forgets with its process what it has seen of others.
         case keepNothing
-        /// Any store passes for a node's.
+        /// Any store is accepted as a node's.
         case takeAnyStore
     }
 
@@ -71,13 +71,14 @@ private final class ForgettingRun {
 
     enum Refusal { case store, start }
 
-    /// What a data directory is in truth.
+    /// The true history of a data directory.
     struct Truth {
         var store: UInt64
-        /// Every start of it, by the random number.
+        /// The nonces of all its starts.
         var history: [UInt64] = []
-        /// Of each other member, the first store seen and the newest start.
+        /// For each other member, the first store seen.
         var stores: [Int: UInt64] = [:]
+        /// For each other member, the newest start seen.
         var starts: [Int: UInt64] = [:]
 
         /// The naive rule.

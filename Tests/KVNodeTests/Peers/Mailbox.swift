@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Hands what happens on other threads to a test, in order.
+/// Passes items from other threads to a test, in order.
 final class Mailbox<Item: Sendable>: Sendable {
     struct NothingCame: Error {}
 
@@ -24,7 +24,8 @@ final class Mailbox<Item: Sendable>: Sendable {
         continuation?.resume(returning: item)
     }
 
-    /// The oldest item not taken. Only one caller may wait at a time; it waits ten seconds before it gives up.
+    /// Takes the oldest item. Waits up to ten seconds for one, and then throws `NothingCame`. Only one caller may wait
+    /// at a time.
     func next() async throws -> Item {
         let wait = state.withLock { state in
             state.waits += 1
@@ -56,6 +57,6 @@ final class Mailbox<Item: Sendable>: Sendable {
         late?.resume(throwing: NothingCame())
     }
 
-    /// What has come and was not taken.
+    /// The items that have not been taken.
     var rest: [Item] { state.withLock { $0.items } }
 }

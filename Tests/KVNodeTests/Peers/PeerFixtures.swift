@@ -7,7 +7,7 @@ import XCTest
 
 @testable import KVNode
 
-/// Keeps what is logged.
+/// A log handler that keeps its lines.
 struct CapturedLog: LogHandler {
     let lines: Mailbox<String>
     var logLevel = Logger.Level.info
@@ -31,7 +31,7 @@ enum LinkEvent: Hashable, Sendable {
     case down(String)
 }
 
-/// A link on its event loop, for a test that is not on it.
+/// A `PeerLink` on its event loop, for a test that runs on another thread.
 final class TestLink: Sendable {
     let events = Mailbox<LinkEvent>()
     let log: Mailbox<String>
@@ -65,7 +65,7 @@ final class TestLink: Sendable {
     func stop() async throws { try await on { $0.stop() } }
 }
 
-/// A server, and what it hears and logs.
+/// A `PeerServer`, with the messages that it receives and the lines that it logs.
 final class TestServer: Sendable {
     struct Delivery: Hashable, Sendable {
         var from: NodeNumber
@@ -74,7 +74,7 @@ final class TestServer: Sendable {
 
     let deliveries = Mailbox<Delivery>()
     let peers = Mailbox<NodeNumber>()
-    /// From whom long messages are arriving.
+    /// The peers from which part of a long message has arrived.
     let readings = Mailbox<NodeNumber>()
     let log: Mailbox<String>
     let server: PeerServer
@@ -93,7 +93,7 @@ final class TestServer: Sendable {
         }
     }
 
-    /// Messages of as many deliveries as it takes.
+    /// Waits for at least `count` messages.
     func messages(_ count: Int) async throws -> [PeerMessage] {
         var messages: [PeerMessage] = []
         while messages.count < count { messages += try await deliveries.next().messages }
@@ -104,9 +104,9 @@ final class TestServer: Sendable {
     func stop() async { await server.stop() }
 }
 
-/// A connection that speaks whatever a test wants.
+/// A connection that sends whatever bytes a test wants.
 final class RawConnection: Sendable {
-    /// What came; nil at the end.
+    /// The bytes that have come; nil at the end.
     let received = Mailbox<ByteBuffer?>()
     let channel: any Channel
 
@@ -129,7 +129,7 @@ final class RawConnection: Sendable {
 
     func send(_ bytes: ByteBuffer) async throws { try await channel.writeAndFlush(bytes) }
 
-    /// The frame that answers a handshake.
+    /// Waits for the frame that answers a handshake. Nil if the other side closes.
     func answer() async throws -> Handshake? {
         var reader = FrameReader(maximumPayload: FrameLimits.handshake)
         while let bytes = try await received.next() {
@@ -146,7 +146,7 @@ final class RawConnection: Sendable {
 }
 
 extension PeerLinkOptions {
-    /// As the default, but impatient between attempts.
+    /// The default options, with shorter pauses between attempts to connect.
     static func forTests() -> Self {
         var options = Self()
         options.minimumBackoff = .milliseconds(2)
@@ -155,8 +155,8 @@ extension PeerLinkOptions {
     }
 }
 
-/// Nodes n1, n2 and n3 of the cluster "demo", at epoch 1; the store of node N is N, its boot counter 10 N, and the
-/// topology names nobody's store.
+/// The policy of one of the nodes n1, n2 and n3 of the cluster "demo" at epoch 1. The store of node N is N, and its
+/// boot counter is 10 N. The topology names no stores.
 func policy(_ number: UInt16, change: (inout PeerPolicy) -> Void = { _ in }) -> PeerPolicy {
     var policy = PeerPolicy(
         introduction: Introduction(
@@ -177,7 +177,7 @@ func policy(_ number: UInt16, change: (inout PeerPolicy) -> Void = { _ in }) -> 
     return policy
 }
 
-/// What a node says that waits to be admitted to the cluster "demo" as `id`.
+/// The policy of a node that waits to be admitted to the cluster "demo" as `id`.
 func pendingNodePolicy(_ id: String, store: UInt64, change: (inout PeerPolicy) -> Void = { _ in }) -> PeerPolicy {
     policy(0) { policy in
         policy.introduction.clusterID = .unknown
@@ -210,7 +210,7 @@ func member(_ number: UInt16, host: String = "127.0.0.1", port: Int = 1) -> Memb
         peer: Address(host: host, port: port), zone: "", weight: 1)
 }
 
-/// A frame of messages.
+/// A frame with these messages.
 func frame(_ messages: PeerMessage...) throws -> ByteBuffer {
     var writer = FrameWriter()
     for message in messages { writer.append(message) }
