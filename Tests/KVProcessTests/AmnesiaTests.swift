@@ -3,8 +3,8 @@ import KVCore
 import KVStorage
 import XCTest
 
-/// Stores that have forgotten what they promised: put back from an older copy, copied beside themselves, or lost. None
-/// may take part with what is left, and all is there without it.
+/// Tests stores that have forgotten promises: they were restored from an older copy, copied, or lost. None may take
+/// part with what it has left, and nothing is lost without it.
 final class AmnesiaTests: XCTestCase {
     private func copy(_ cluster: TestCluster, _ id: String, to path: String) throws {
         try FileManager.default.copyItem(atPath: cluster.data(id), toPath: path)
@@ -62,7 +62,7 @@ final class AmnesiaTests: XCTestCase {
         cluster.killNow("n3")
         let names = try cluster.putSmallValues("after", at: "n2")
         cluster.killNow("n1")
-        // What was seen of n1 is on n2's disk when n2 has noticed.
+        // When n2 has noticed the death of n1, what n2 has seen of n1 is on its disk.
         try cluster.wait(for: "n2 to miss n1") { cluster.log("n2").contains("out of touch") }
         XCTAssertEqual(try cluster.stop("n2"), .exited(0))
         try cluster.start("n2")
@@ -124,7 +124,7 @@ final class AmnesiaTests: XCTestCase {
         XCTAssertEqual(try cluster.http("n1", "GET", "/v1/kv/\(names[0])?consistency=stale").text, names[0])
     }
 
-    /// What a store has done that used a ballot twice: another value under a version that the others hold.
+    /// A store that has used a ballot twice holds another value under a version that the other replicas hold.
     func testAnotherValueUnderTheSameVersionIsFoundAndTheLeadersIsKept() throws {
         let cluster = try TestCluster(partitions: 1, settings: "storage: {shards: 1}\n")
         try cluster.startAndWait()

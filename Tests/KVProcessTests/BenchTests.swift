@@ -1,7 +1,7 @@
 import Foundation
 import XCTest
 
-/// `kv bench` against real servers.
+/// Tests `kv bench` against real servers.
 final class BenchTests: XCTestCase {
     private struct Report: Decodable {
         struct Latencies: Decodable { var count: Int }

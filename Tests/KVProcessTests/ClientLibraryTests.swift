@@ -4,7 +4,7 @@ import XCTest
 
 @testable import KVClient
 
-/// The library against real nodes, one of which dies while it is at work.
+/// Tests the client library against real nodes, one of which dies meanwhile.
 final class ClientLibraryTests: XCTestCase {
     func testTheLeaderOfManyKeysIsKilled() async throws {
         let cluster = try TestCluster()
@@ -67,7 +67,7 @@ final class ClientLibraryTests: XCTestCase {
     }
 }
 
-/// Puts and reads keys of its own, one after the other, and holds what it reads against what it was told.
+/// A client that puts and reads its own keys, one after the other, and checks what it reads.
 private final class Writer: Sendable {
     private struct State {
         var isStopped = false
@@ -88,7 +88,7 @@ private final class Writer: Sendable {
     }
 
     var done: Int { state.withLock { $0.done } }
-    /// What was refused, or left in doubt.
+    /// The operations that were refused, or whose outcome is unknown.
     var failures: [String] { state.withLock { $0.failures } }
     var problems: [String] { state.withLock { $0.problems } }
 

@@ -2,7 +2,7 @@ import Foundation
 import KVCore
 import XCTest
 
-/// Nodes on machines whose wall clocks somebody sets.
+/// Tests nodes on machines whose wall clocks are set.
 final class ClockTests: XCTestCase {
     private static let shim = """
         #define _GNU_SOURCE

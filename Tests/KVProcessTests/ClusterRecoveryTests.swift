@@ -3,7 +3,7 @@ import KVClient
 import KVCore
 import XCTest
 
-/// Clusters that have lost majorities for good, as processes.
+/// Tests the recovery of clusters of real processes that have lost majorities for good.
 final class ClusterRecoveryTests: XCTestCase {
     private static let quick = "failure: {probe_interval: 100ms}\n"
 
@@ -56,7 +56,7 @@ final class ClusterRecoveryTests: XCTestCase {
         for sample in samples { try sample.assertThere(on: first) }
         XCTAssertEqual(try cluster.kv("put", "new", "value", at: ["n1"]).status, 0)
 
-        // What was lost comes back: it is outdated, alone and together.
+        // The lost nodes come back. Their topology is outdated, for each of them and for both together.
         for id in ["n2", "n3"] {
             try FileManager.default.moveItem(atPath: cluster.data(id) + ".old", toPath: cluster.data(id))
         }

@@ -2,7 +2,7 @@ import Foundation
 import KVCore
 import XCTest
 
-/// Nodes run by a configuration that sets every key, and one that is changed while they run.
+/// Tests nodes with a configuration that sets every key, and with one that changes while they run.
 final class ConfiguredTests: XCTestCase {
     func testEveryKeySetCheckedShownAndServed() throws {
         let cluster = try TestCluster()

@@ -2,8 +2,9 @@ import KVCore
 import Synchronization
 import XCTest
 
-/// Clients that count together by reading and `If-Match`, each through a node of its own. A value names the client and
-/// its own count besides the sum, so that a client whose change was cut off can tell by reading whether it was made.
+/// Tests clients that increment a counter by reads and conditional writes (`If-Match`), each through another node. A
+/// value has the sum, the client's name and the client's own count. So a client whose write was cut off can find out by
+/// a read whether it was made.
 final class CounterTests: XCTestCase {
     func testTwoClientsCountWhileTheLeaderIsKilledAndComesBack() throws {
         // A killed process loses nothing of what it wrote, synced or not; waiting for the disk 4,000 times would take
@@ -42,7 +43,7 @@ final class CounterTests: XCTestCase {
     }
 }
 
-/// One client: adds 1 `goal` times.
+/// A client that adds 1 to the counter `goal` times.
 private final class Counter: Sendable {
     /// `SUM 1:COUNT 2:COUNT`: the sum, and how much of it is each client's.
     private struct Tally {

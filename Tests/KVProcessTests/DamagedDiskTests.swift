@@ -2,7 +2,7 @@ import Foundation
 import KVCore
 import XCTest
 
-/// Disks that spoil what they hold, under whole nodes.
+/// Tests real nodes whose disks damage data.
 final class DamagedDiskTests: XCTestCase {
     private static let settings = "storage: {segment: 4MiB, shards: 1, cache: 0}\n"
     private static let keys = 0..<40

@@ -1,7 +1,7 @@
 import KVCore
 import XCTest
 
-/// Keys and values of any bytes, through every node, by HTTP and by the command.
+/// Tests keys and values of any bytes, through every node, over HTTP and with the command line.
 final class DataTests: XCTestCase {
     func testAnyBytesThroughEveryNodeAndDoor() throws {
         let cluster = try TestCluster()

@@ -2,7 +2,7 @@ import Foundation
 import KVCore
 import XCTest
 
-/// Nodes come and go while clients are at work.
+/// Tests nodes that join and leave while clients are at work.
 final class ElasticTests: XCTestCase {
     private static let stay = ["n1", "n2", "n3"]
     private static let come = ["n4", "n5", "n6"]
@@ -33,7 +33,7 @@ final class ElasticTests: XCTestCase {
 
         let leave = try cluster.kv("leave", "n4", "n5", "n6", "--yes", at: Self.stay)
         XCTAssertEqual(leave.status, 0, leave.errors)
-        // Who has left ends by itself: only then are those that run those that answer.
+        // A node that has left ends by itself. The checks that follow ask all nodes that run.
         for id in Self.come { XCTAssertEqual(try cluster.end(of: id), .exited(0), cluster.log(id)) }
         try assertBalanced(cluster, nodes: 3)
         usleep(300_000)
@@ -218,7 +218,7 @@ final class ElasticTests: XCTestCase {
         XCTAssertNotEqual(other.status, 0, "one plan at a time")
         XCTAssertEqual(try cluster.kv("join", "--cancel", "--no-wait", at: Self.stay).status, 0)
         try cluster.wait(limit: 60, for: "n4 to be out again") { try cluster.state(of: "n4", seenBy: "n1") == nil }
-        // It ends by itself: only then are those that run those that answer.
+        // The node ends by itself. The checks that follow ask all nodes that run.
         XCTAssertEqual(try cluster.end(of: "n4"), .exited(0), cluster.log("n4"))
         try assertBalanced(cluster, nodes: 3)
         for index in 0..<300 {

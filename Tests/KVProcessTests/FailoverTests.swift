@@ -1,9 +1,9 @@
 import KVCore
 import XCTest
 
-/// A node dies, or all of them, while clients are at work at every node.
+/// Tests the death of one node or of all nodes, while clients are at work at every node.
 final class FailoverTests: XCTestCase {
-    /// What the issue promises of writes to the partitions of a node that died, in seconds from its detection.
+    /// Seconds after the detection of a node's death within which its partitions must be writable again.
     private static let promisedSeconds = 1.0
 
     func testOneOfThreeIsKilledAndComesBack() throws {

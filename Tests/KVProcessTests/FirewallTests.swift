@@ -2,7 +2,7 @@ import Foundation
 import KVCore
 import XCTest
 
-/// A firewall comes up between nodes that are all well.
+/// Tests firewalls that come up between healthy nodes.
 final class FirewallTests: XCTestCase {
     private func make(_ network: NetworkNamespaces) throws -> TestCluster {
         let cluster = try TestCluster(hosts: network.hosts, settings: "failure: {probe_interval: 200ms}\n")
@@ -33,7 +33,7 @@ final class FirewallTests: XCTestCase {
                 cluster.log(id).contains("does not answer datagrams: let UDP as well as TCP pass"), cluster.log(id))
             XCTAssertEqual(try cluster.http(id, "GET", "/health/ready").status, 200)
         }
-        // Who dies is noticed all the same.
+        // The death of a node is still noticed.
         cluster.killNow("n1")
         let killed = Time.now
         for number in 0..<20 {

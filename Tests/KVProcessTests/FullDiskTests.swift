@@ -1,7 +1,7 @@
 import KVCore
 import XCTest
 
-/// A small disk fills up. Needs root, to mount one.
+/// Tests small disks that fill up. Needs root, to mount them.
 final class FullDiskTests: XCTestCase {
     /// Mounts a tmpfs of so many MiB for a node's data; unmounted when the test has ended.
     private func mount(_ size: Int, for id: String, of cluster: TestCluster) throws {
@@ -58,7 +58,7 @@ final class FullDiskTests: XCTestCase {
         for key in keys.prefix(keys.count - 5) {
             XCTAssertEqual(try cluster.http("n1", "DELETE", "/v1/kv/\(key)").status, 204, key)
         }
-        // What was deleted is merged away in time, and there is room again.
+        // Merging makes room after the deletions.
         try cluster.wait(for: "room to be made; its log:\n\(cluster.log("n1"))") {
             try cluster.http("n1", "PUT", "/v1/kv/again", body: value).status == 204
         }
@@ -69,7 +69,7 @@ final class FullDiskTests: XCTestCase {
         XCTAssertEqual(try cluster.http("n1", "GET", "/v1/kv/\(keys[0])").status, 404)
     }
 
-    /// What filled it is not the node's: there is no room to start in, and the node says so.
+    /// The disk is full of data that is not the node's, so the node has no room to start, and says so.
     func testAStartOnAFullDiskSaysSo() throws {
         let cluster = try TestCluster(nodes: 1, replicas: 1, settings: "storage: {segment: 4MiB}\n")
         try mount(64, for: "n1", of: cluster)

@@ -1,7 +1,7 @@
 import KVCore
 import XCTest
 
-/// What strangers send, to the client port and to the peer port. A cluster of three stays well through all of it.
+/// Tests hostile input at the client port and at the peer port. A cluster of three nodes must stay healthy.
 final class HostileInputTests: XCTestCase {
     func testRequestsThatAreRefused() throws {
         let cluster = try TestCluster()

@@ -2,7 +2,7 @@ import KVClient
 import KVCore
 import XCTest
 
-/// Nodes that come to a cluster and leave it, as processes.
+/// Tests real processes that join a cluster and leave it.
 final class JoiningNodeTests: XCTestCase {
     func testAClusterOfOneGrowsAndShrinksBackWithItsData() throws {
         let cluster = try TestCluster(nodes: 1, spares: 2)

@@ -2,7 +2,8 @@ import Foundation
 import KVCore
 import XCTest
 
-/// Keys and values of length 0, 1 and the limits, by every door, through restarts and moves.
+/// Tests keys and values of length 0, of length 1 and of the largest lengths, over every protocol, through restarts and
+/// moves.
 final class LengthTests: XCTestCase {
     private static let limit = Key.maximumBytes
     private static let keyLengths = [0, 1, limit - 1, limit]

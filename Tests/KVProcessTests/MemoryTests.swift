@@ -1,14 +1,14 @@
 import KVCore
 import XCTest
 
-/// What clients that do not read make a node hold, as `docs/operations.md` bounds it.
+/// Tests that clients that do not read their replies make a node use no more memory than `docs/operations.md` says.
 final class MemoryTests: XCTestCase {
     private static let connections = 40
     private static let value = 1_000_000
     private static let replies = 32 << 20
 
-    /// Of `limits.replies`, of a command on several keys for each event loop and what is being read from its disk, and
-    /// of 64 KiB and two values for each connection.
+    /// The sum of `limits.replies`, for each event loop a command on several keys and the values that are being read
+    /// from disk, and for each connection 64 KiB and two values. In bytes.
     private static let bound = replies + 2 * (16 << 20) + 2 * (32 << 20) + connections * (2 * value + (64 << 10))
 
     private func cluster() throws -> (TestCluster, before: Int) {
@@ -56,7 +56,7 @@ final class MemoryTests: XCTestCase {
         XCTAssertLessThan(try growth { $0.send(pipeline) }, Self.bound)
     }
 
-    /// What is small at first says nothing of what follows.
+    /// Small replies at first must not make the node expect that later ones are small.
     func testUnreadReadsOfLargeValuesAfterSmallOnes() throws {
         let growth = try growth { connection in
             connection.send(command("GET", "small"))

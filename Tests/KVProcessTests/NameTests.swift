@@ -2,7 +2,7 @@ import Foundation
 import KVCore
 import XCTest
 
-/// Name servers that do not answer, under a node that has names to look up.
+/// Tests nodes that look up names while the name servers do not answer.
 final class NameTests: XCTestCase {
     /// Looking up anything but a numeric address hangs, and says so by a file for each.
     private static let shim = """

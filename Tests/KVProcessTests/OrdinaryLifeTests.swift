@@ -2,7 +2,8 @@ import Foundation
 import KVCore
 import XCTest
 
-/// What happens to every process sooner or later, and must end none: too few descriptors, a log that nobody reads.
+/// Tests conditions that every process meets sooner or later and must survive, such as too few file descriptors or a
+/// log that nobody reads.
 final class OrdinaryLifeTests: XCTestCase {
     private func launched(by script: String) -> [String] { ["/bin/bash", "-c", script + "; exec \"$@\"", "bash"] }
 

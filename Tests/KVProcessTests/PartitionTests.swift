@@ -1,7 +1,7 @@
 import KVCore
 import XCTest
 
-/// The network between nodes is cut, and repaired.
+/// Tests cuts of the network between nodes.
 final class PartitionTests: XCTestCase {
     func testOneNodeIsCutOff() throws {
         let network = try NetworkNamespaces(3)

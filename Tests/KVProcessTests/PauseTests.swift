@@ -1,7 +1,7 @@
 import KVCore
 import XCTest
 
-/// A node that stands still for a while, and one that is asked to stop.
+/// Tests a node that is paused for a while, and one that is asked to stop.
 final class PauseTests: XCTestCase {
     func testPausedNodeIsRoutedAroundAndReadsNothingOld() throws {
         let cluster = try TestCluster(settings: "failure: {probe_interval: 200ms}\n")

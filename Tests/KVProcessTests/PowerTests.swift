@@ -3,8 +3,8 @@ import KVCore
 import KVStorage
 import XCTest
 
-/// Nodes whose machines have lost power under `sync: interval` or `never`, as far as they can tell: their directories
-/// name another run of the kernel.
+/// Tests nodes whose machines seem to have lost power under `sync: interval` or `never`: the nodes' directories name
+/// another run of the kernel.
 final class PowerTests: XCTestCase {
     private func losePower(_ cluster: TestCluster, _ ids: String...) throws {
         for id in ids {

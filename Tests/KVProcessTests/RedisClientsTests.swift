@@ -2,9 +2,9 @@ import Foundation
 import KVCore
 import XCTest
 
-/// Unmodified Redis clients, and a Redis beside the nodes that must answer the same.
+/// Tests unmodified Redis clients, and compares the nodes' answers with those of a Redis.
 final class RedisClientsTests: XCTestCase {
-    /// What is shown here is how replies look; waiting for the disk would only take time.
+    /// Starts a cluster that does not wait for the disk, because these tests are about the form of replies.
     private func startedCluster(nodes: Int, shards: Int = 1, settings: String = "") throws -> TestCluster {
         let storage = "storage: {sync: never, shards: \(shards)}\n"
         let cluster = try TestCluster(nodes: nodes, replicas: min(nodes, 3), settings: storage + settings)

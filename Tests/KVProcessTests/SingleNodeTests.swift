@@ -2,7 +2,7 @@ import Foundation
 import KVCore
 import XCTest
 
-/// A cluster of one: with nothing to hide behind, what its disk says is what there is.
+/// Tests a cluster of one node. No replica can help, so everything must be on its disk.
 final class SingleNodeTests: XCTestCase {
     func testKeepsItsDataWithoutAConfiguration() throws {
         let cluster = try TestCluster(nodes: 1, replicas: 1)
@@ -88,7 +88,7 @@ final class SingleNodeTests: XCTestCase {
         for number in 0..<20 {
             XCTAssertEqual(try connection.request("PUT", "/v1/kv/\(number)", body: value).status, 204)
         }
-        // What is on disk is known before the process ends.
+        // The node has noted how much is on its disk before it is killed.
         cluster.killNow()
         let shard = cluster.data("n1") + "/shard-0"
         let (manager, aside) = (FileManager.default, cluster.directory.path + "/aside")

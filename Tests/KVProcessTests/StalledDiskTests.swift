@@ -2,7 +2,7 @@ import Foundation
 import KVCore
 import XCTest
 
-/// A disk that does not answer, under a process that does: its syncs hang for as long as a file is there.
+/// Tests a node that runs while its disk does not answer: syncs hang for as long as a certain file exists.
 final class StalledDiskTests: XCTestCase {
     private static let shim = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
         .deletingLastPathComponent().appendingPathComponent("shims/stall.c")
@@ -33,7 +33,7 @@ final class StalledDiskTests: XCTestCase {
         let onset = Time.now
         for (index, key) in keys.enumerated() {
             let node = ["n2", "n3"][index % 2]
-            // What was under way when the disk hung may end in doubt; then it is written.
+            // A write that was under way when the disk hung may end as unknown. Later ones succeed.
             while true {
                 let answer = try cluster.http(node, "PUT", "/v1/kv/\(key)?timeout=1s", body: [2])
                 if answer.status == 204 { break }
@@ -79,7 +79,7 @@ final class StalledDiskTests: XCTestCase {
         }
         let grown = try cluster.memory("n1") - before
         print("\(count) MiB written, the follower's memory grew by \(grown >> 20) MiB")
-        // What waits for the disk (64 MiB), the cache, and what is on its way.
+        // The limit allows for appends that wait for the disk (64 MiB), the cache, and changes on their way.
         XCTAssertLessThan(grown, 200 << 20)
         for id in ["n2", "n3"] { XCTAssertLessThan(try cluster.memory(id), 600 << 20, id) }
         try FileManager.default.removeItem(atPath: stall)
@@ -93,7 +93,7 @@ final class StalledDiskTests: XCTestCase {
     }
 }
 
-/// Values as large as they may be, between nodes whose links are well.
+/// Tests values of the largest size between nodes with healthy connections.
 final class LargeValueTests: XCTestCase {
     /// Each is larger than a window, and as large as a link's queue was: no link may be given up for that.
     func testTheLargestValuesTravelOverLinksThatStand() throws {

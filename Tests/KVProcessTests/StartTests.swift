@@ -1,7 +1,7 @@
 import KVCore
 import XCTest
 
-/// `kv serve` where it cannot start, or must not. The exit code and the words are what a user meets.
+/// Tests `kv serve` where it cannot start, or must not: the exit code, and the message that the user sees.
 final class StartTests: XCTestCase {
     private func assert(
         _ result: TestCluster.CommandResult, _ status: Int32, _ words: String..., line: UInt = #line

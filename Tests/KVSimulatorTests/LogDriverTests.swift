@@ -6,7 +6,7 @@ import XCTest
 final class LogDriverTests: XCTestCase {
     private let partition = PartitionID(0)
 
-    /// What was committed survives every crash, whatever the disk makes of the rest.
+    /// Records that were committed survive every crash, whatever happens to the others.
     func testWhatIsCommittedSurvivesCrashes() throws {
         for seed in 1...60 as ClosedRange<UInt64> {
             let driver = LogDriver(random: SeededRandom(seed: seed), loadChance: 0.2)

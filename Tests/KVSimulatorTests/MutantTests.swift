@@ -39,7 +39,7 @@ final class MutantTests: XCTestCase {
 
     func testVotingWithWhatALossOfPowerHasLeftIsCaught() { assertCaught(.voteIncomplete) }
 
-    /// What the mutants are caught under must not fail by itself.
+    /// The scenarios in which mutants are caught must not fail without the mutants.
     func testTheirScenariosHoldWithoutThem() {
         for mutant in Mutant.allCases {
             for seed in 1...3 as ClosedRange<UInt64> {

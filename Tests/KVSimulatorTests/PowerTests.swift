@@ -22,7 +22,7 @@ final class PowerTests: XCTestCase {
         XCTAssertGreaterThan(run(.one, 1...15)[.outages], 0)
     }
 
-    /// What all have forgotten is gone. The rest is served again, and is the same at all replicas.
+    /// Records that all replicas have forgotten are lost. The rest is served again, and is equal on all replicas.
     func testWhatIsLeftIsServedWhereAllLosePowerAtOnce() {
         XCTAssertGreaterThan(run(.all, 1...15)[.blackouts], 0)
     }

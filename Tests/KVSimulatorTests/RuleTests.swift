@@ -39,7 +39,7 @@ final class RuleTests: XCTestCase {
             .keepStalled: .yieldStalled, .keepFull: .yieldFull, .keepLonely: .yieldLonely,
             .forgetDamaged: .rememberDamaged, .voteIncomplete: .abstain,
         ]
-        // Those of what is decided beside shards: who is in touch, and what time it is.
+        // These break decisions that are not made in shards: which peers are in touch, and what time it is.
         let elsewhere: Set<Mutant> = [.ignoreSilence, .followClock]
         for mutant in Mutant.allCases where !elsewhere.contains(mutant) {
             guard let rule = rules[mutant] else { return XCTFail("\(mutant.rawValue) breaks a rule that is not named") }

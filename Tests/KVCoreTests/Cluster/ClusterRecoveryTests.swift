@@ -104,7 +104,8 @@ final class ClusterRecoveryTests: XCTestCase {
         XCTAssertEqual(recovery.fates[0], .kept)
         XCTAssertEqual(recovery.topology.assignments[0].replicas, numbers([1, 2, 3]))
         XCTAssertNil(recovery.topology.assignments[0].next)
-        // What was chosen meanwhile is at the joining nodes too: one of them makes the majority of two.
+        // Records chosen during the move are on joining nodes too, so one of these joins the set, and the majority is
+        // two.
         XCTAssertEqual(recovery.fates[1], .reduced(numbers([1, 2])))
         XCTAssertEqual(recovery.topology.assignments[1].since, [1, 5])
         XCTAssertEqual(recovery.fates[2], .unfinished(numbers([1, 2])))
@@ -218,7 +219,7 @@ final class ClusterRecoveryTests: XCTestCase {
             let left = Array(members.shuffled(using: &random).prefix(Int.random(in: 1...members.count, using: &random)))
             let lost = members.filter { !left.contains($0) }
             guard !lost.isEmpty else { continue }
-            // Of those with the latest topology, some or all.
+            // The recovery runs on some or all of the nodes with the latest topology.
             let latest = left.compactMap { world.down[NodeNumber(UInt16($0))]?.node.disk.epoch }.max() ?? 0
             let able = left.filter { world.down[NodeNumber(UInt16($0))]?.node.disk.epoch == latest }
             try world.recover(
@@ -235,7 +236,7 @@ final class ClusterRecoveryTests: XCTestCase {
     // MARK: What is found of the data
 
     func testOfTwoSurvivorsBothAreRead() {
-        // Of five; the third stands for those that are lost.
+        // Two of five replicas are left. Node 3 stands for those that are lost.
         let cluster = ManualCluster(
             [
                 1: ManualStore(["a": Record(Version(1, 3, 1), "one"), "c": Record(Version(1, 3, 3), "old")]),

@@ -221,7 +221,7 @@ final class JoinAndLeaveTests: XCTestCase {
 
     // MARK: - A cluster of one
 
-    /// What a single coordinator of so many members writes to its register at first.
+    /// The first topology that the coordinator of a cluster of so many members writes to its register.
     private func firstChange(members: Int, addresses: NodeAddresses) -> Topology? {
         var single = SingleMachine(members: members, addresses: addresses)
         var effects = single.give(.leading(true))

@@ -22,7 +22,7 @@ extension MembershipWorld {
         case .send(let to, let message):
             XCTAssertNotEqual(to, number)
             if !chance(loss) { after(lag, .message(from: number, to: to, message)) }
-            // All but questions and their answers may come twice.
+            // All messages but requests and their replies may come twice.
             switch message {
             case .control, .controlReply: break
             default: if chance(loss) { after(lag, .message(from: number, to: to, message)) }
@@ -57,7 +57,7 @@ extension MembershipWorld {
             give(number, .outcome(id, outcome))
         case .late(let put): _ = execute(.put(put))
         case .liveness(let number, let liveness, let since):
-            // Only what is still so.
+            // The news counts only if nothing has changed since.
             if let state = down[number] {
                 guard liveness != .alive, state.since == since else { return }
             } else {
@@ -71,7 +71,7 @@ extension MembershipWorld {
     }
 
     private func outcome(of command: Command, at number: NodeNumber) -> Outcome {
-        // Who goes by a topology of before a recovery asks a metadata quorum that has no majority any more.
+        // A node with a topology from before a recovery asks a metadata quorum that has lost its majority.
         let generation = nodes[number]?.machine.topology.epoch.generation
         guard leader == number, generation == history.last.epoch.generation else {
             return command.isRead || chance(0.5) ? .refused(.noLeader) : .unknown(.leaderLost)
@@ -99,7 +99,7 @@ extension MembershipWorld {
         }
     }
 
-    /// Joining nodes are heard by whoever they happen to reach; one that was admitted hears of it from a member.
+    /// Sends the joining nodes' announcements to random members. A node that was admitted hears of it from a member.
     func announce() {
         for store in joiningNodes.keys.sorted(by: { $0.low < $1.low }) {
             guard let joiningNode = joiningNodes[store], now.monotonic >= joiningNode.nextAnnouncement,
@@ -116,7 +116,7 @@ extension MembershipWorld {
         }
     }
 
-    /// The moves that a node leads advance by one step with each report, if all who take part are there.
+    /// A node's report. Each of its moves advances by one step with each report, if all nodes of the move run.
     func report(of number: NodeNumber, _ node: Node) -> NodeReport {
         let topology = node.machine.topology
         var report = NodeReport(epoch: topology.epoch, store: node.store, partitions: [], moves: [])
@@ -135,7 +135,7 @@ extension MembershipWorld {
     private func move(_ partition: PartitionID, _ assignment: Assignment, _ next: [NodeNumber]) -> MoveReport {
         let key = TopologyHistory.Move(partition: partition, changed: assignment.changed)
         func isIn(_ node: NodeNumber) -> Bool { (nodes[node]?.machine.topology.epoch ?? 0) >= assignment.changed }
-        // Joining nodes are waited for; of those who stay a majority will do.
+        // A move waits for all joining nodes, and for a majority of the others.
         let absent = next.first { !isIn($0) && !assignment.replicas.contains($0) }
         let haveMajorities = [assignment.replicas, next].allSatisfy { set in set.count(where: isIn) > set.count / 2 }
         if absent == nil, haveMajorities, !movesStandStill { progress[key, default: 0] += 1 }
@@ -146,7 +146,7 @@ extension MembershipWorld {
             isReady: done == movePace, obstacle: absent.map { .unreachable($0) })
     }
 
-    // MARK: - What is seen
+    // MARK: - Checks
 
     var state: String {
         let topology = history.last
@@ -161,14 +161,14 @@ extension MembershipWorld {
 
     var ids: [String] { history.last.members.map(\.id) }
 
-    /// Nothing is under way, and everyone goes by the same topology.
+    /// True if nothing is under way and all nodes have the same topology.
     var isAtRest: Bool {
         let topology = history.last
         guard topology.plan == nil, topology.metadataQuorum.next == nil else { return false }
         return nodes.values.allSatisfy { $0.machine.topology.epoch == topology.epoch }
     }
 
-    /// Whether partitions and metadata quorum are where the planner wants them.
+    /// Checks that partitions and metadata quorum are where the planner wants them.
     func checkPlaced(file: StaticString = #filePath, line: UInt = #line) {
         let topology = history.last
         let plan = Planner.plan(

@@ -25,7 +25,7 @@ final class SecondDeathTests: XCTestCase {
         }
     }
 
-    /// Who is to be copied to by the plan under way.
+    /// The nodes to which the plan under way copies replicas.
     private func joiningNodes(_ topology: Topology) -> Set<NodeNumber> {
         Set(
             (topology.plan?.targets ?? []).flatMap { target in

@@ -22,7 +22,7 @@ final class OwnClockTests: XCTestCase {
     func testAlwaysBeingLateDoesInTheEnd() {
         for tick in 1...5 as ClosedRange<UInt64> {
             _ = clock.advance(to: at(tick * 1000), isTick: true)
-            // What came meanwhile does not make the next tick the first late one again.
+            // A call between two ticks does not make the next tick count as the first late one again.
             _ = clock.advance(to: at(tick * 1000 + 1), isTick: false)
         }
         XCTAssertEqual(clock.time.nanoseconds, at(1000 + 5).nanoseconds)

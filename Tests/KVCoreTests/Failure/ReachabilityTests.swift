@@ -97,7 +97,7 @@ final class ReachabilityTests: XCTestCase {
         XCTAssertFalse(reachability.isHeard(a, within: .milliseconds(100_000)))
     }
 
-    /// What came meanwhile has not been read yet.
+    /// Messages that came while the node was late have not been read yet, so silence does not count.
     func testItsOwnLatenessIsNotHeldAgainstOthers() {
         linkUp(a, 7, beats: true)
         pass(100)

@@ -51,7 +51,7 @@ final class DecimalTests: XCTestCase {
         }
     }
 
-    /// What a power of two is in decimal is known exactly, whichever format the machine has.
+    /// The decimal digits of a power of two are the same in each floating-point format.
     func testVeryLargeAndVerySmallNumbersArePrintedExactly() {
         let large = DecimalNumber.Number(sign: .plus, exponent: 200, significand: 1)
         XCTAssertEqual(

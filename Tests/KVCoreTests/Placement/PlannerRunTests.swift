@@ -33,7 +33,7 @@ final class PlannerRunTests: XCTestCase {
         }
     }
 
-    /// What was planned otherwise, as by an earlier version, is left alone, followers and all.
+    /// A placement without runs, as an earlier version planned it, is left as it is.
     func testNothingMovesForTheSakeOfRuns() {
         var random = SplitMix(seed: 3)
         let nodes = (1...3).map { NodeNumber(UInt16($0)) }

@@ -37,7 +37,8 @@ final class AbstainingTests: XCTestCase {
         XCTAssertEqual(sent, Array(repeating: .init(to: NodeNumber(1), message: abstention(header.ballot)), count: 4))
     }
 
-    /// What it is given from now on it holds, and its promise is on disk.
+    /// An incomplete copy accepts and confirms, because it holds all that comes from now on, and its promise is on
+    /// disk.
     func testItAcceptsAndConfirms() {
         let node = incomplete()
         let header = node.header(Ballot(5, 1))

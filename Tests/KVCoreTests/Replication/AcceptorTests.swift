@@ -155,7 +155,7 @@ final class AcceptorTests: XCTestCase {
         XCTAssertEqual(node.sent.count, 1, "asked again, it answers")
     }
 
-    /// What is asked for again and again may be large: leaves, keys, values.
+    /// Answers that peers ask for again and again may be large: leaves, keys, values. So their bytes are limited too.
     func testNoMoreBytesOfAnswersWaitForTheDiskThanMay() {
         let record = Record(Version(5, 2, 1), String(repeating: "v", count: 6000))
         for request in [.leaves(floor: .zero), .read(id: 1, key: "k")] as [ReplicaMessage] {
@@ -182,7 +182,7 @@ final class AcceptorTests: XCTestCase {
         }
     }
 
-    /// What it promises once it hears of the configuration of epoch 9.
+    /// The number of promises that the node sends once it hears of the configuration of epoch 9.
     private func promisesAfterChange(of node: ManualNode) -> Int {
         node.forgetSent()
         let later = Assignment(replicas: [1, 2, 3].map { NodeNumber($0) }, changed: 9)

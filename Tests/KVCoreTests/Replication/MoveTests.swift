@@ -148,8 +148,8 @@ final class MoveTests: XCTestCase {
         XCTAssertEqual(cluster[3].store.membership(ManualNode.partition), 3)
     }
 
-    /// What the present set alone has accepted is not chosen, and once a leader has been ready the set may be done with
-    /// at any time: no later leader may take it for the truth.
+    /// A record that only the present set has accepted is not chosen. Once a leader has been ready, the set may be
+    /// switched at any time, so no later leader may take such a record for chosen.
     func testWhatALeaderReadsAfterAMoveWasReadySurvivesTheSwitch() {
         _ = put("old")
         cluster.change(to: [1, 2, 3], next: [1, 4, 5])

@@ -3,7 +3,7 @@ import XCTest
 
 @testable import KVCore
 
-/// What a leader knows of one replica: each event in the states in which it can come.
+/// Tests what a leader knows of one replica: each event in each state in which it can come.
 final class PeerProgressTests: XCTestCase {
     private var progress = PeerProgress()
     private let key = Key("k")

@@ -1,7 +1,7 @@
 import KVCore
 import XCTest
 
-/// What a leader has under way to one replica is bounded, and is not sent twice over one connection.
+/// Tests that the changes on their way to one replica are bounded, and are not sent twice over one connection.
 final class PeerWindowTests: XCTestCase {
     private let node: ManualNode = {
         var options = ShardOptions()

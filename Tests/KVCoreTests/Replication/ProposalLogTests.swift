@@ -3,7 +3,7 @@ import XCTest
 
 @testable import KVCore
 
-/// What a leader keeps of its writes, against a plain list of them.
+/// Tests a leader's log of proposals against a simple list.
 final class ProposalLogTests: XCTestCase {
     private let ballot = Ballot(round: 1, node: NodeNumber(1))
     private let now = Instant(nanoseconds: 1)
@@ -67,7 +67,7 @@ final class ProposalLogTests: XCTestCase {
         XCTAssertNil(log.firstUnsent)
     }
 
-    /// What a record replaces may be seen until the latest expiry of what is in flight below it.
+    /// The record that a proposal replaces may be seen until the latest expiry of the proposals below it.
     func testTheGroundIsTheLatestExpiryBelow() {
         let soon = Expiry(milliseconds: 10)
         let later = Expiry(milliseconds: 20)

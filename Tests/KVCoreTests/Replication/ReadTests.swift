@@ -90,7 +90,7 @@ final class ReadTests: XCTestCase {
         XCTAssertEqual(node.takeSent(to: 3, \.confirm).map(\.round), [])
     }
 
-    /// Of the two that are asked, one confirms every round and one none: the rounds wait for both.
+    /// One of the two replicas that are asked confirms every round, and the other confirms none. Rounds wait for both.
     func testWhoConfirmsEveryRoundDoesNotHideWhoConfirmsNone() {
         let five = ManualNode(1, replicas: [1, 2, 3, 4, 5])
         let ballot = five.lead(with: [2, 3])

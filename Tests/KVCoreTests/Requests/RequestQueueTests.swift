@@ -36,7 +36,7 @@ final class RequestQueueTests: XCTestCase {
         XCTAssertEqual(queue.takeAll().map(\.token), model.map(\.token))
     }
 
-    /// What is withdrawn leaves no more behind than what is there.
+    /// Requests that were withdrawn leave at most as many gaps as there are requests.
     func testGapsAreClosed() {
         var queue = RequestQueue()
         let first = request(0)

@@ -13,7 +13,7 @@ final class RelayTests: XCTestCase {
             from: peer)
     }
 
-    /// What was said to the node that asked.
+    /// The answers to the node that has asked.
     private var results: [ForwardResult] { node.takeSent(to: 9, \.forwardResult) }
 
     /// Node 3 leads, as node 4 has heard.

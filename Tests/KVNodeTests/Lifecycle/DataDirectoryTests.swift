@@ -195,7 +195,7 @@ final class DataDirectoryTests: XCTestCase {
 
     // MARK: What a peer's store has forgotten
 
-    /// What n2 says of itself at its start number `boot`, of which its store remembers these.
+    /// The introduction of n2 at its start number `boot`. Its store remembers these starts.
     private func second(_ boot: UInt64, starts: [UInt64: UInt64], store: UInt64 = 2) -> Introduction {
         policy(2) { policy in
             policy.introduction.store = UUID128(high: 0, low: store)
@@ -280,7 +280,7 @@ final class DataDirectoryTests: XCTestCase {
                 the data directory of n2 is an older copy, made while n2 ran: it has 39 batches in shard-1, and n1 has \
                 seen 40 on its disk; it may have forgotten
                 """), older.text)
-        // Of a version that does not say it nothing is asked, of another store neither.
+        // There is no objection to a version that does not tell its progress, nor to another store.
         XCTAssertNil(try peers().objection(toStartOf: peer(1, [1: 11], [0, 0], store: 22)))
         let fresh = try DirectoryFixture()
         let others = try DataDirectory.open(fresh.configuration(three) { $0.node = "n1" }).peers

@@ -102,7 +102,7 @@ final class ServiceManagerTests: XCTestCase {
                     + " directory was made",
                 "notice reloaded: log.level: info is now debug",
             ])
-        // What waits for the next start is named until then; what counts already is not.
+        // A setting that waits for the next start is named again with each reload. One that is in force is not.
         reload.run()
         XCTAssertEqual(lines.take().count, 3)
 

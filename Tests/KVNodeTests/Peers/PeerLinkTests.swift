@@ -8,7 +8,7 @@ import XCTest
 
 /// Answers as a node does that knows version 3 of the protocol and no later one.
 private final class OldServer: Sendable {
-    /// Of the hellos that came.
+    /// The versions of the handshakes that have come.
     let versions = Mailbox<UInt16>()
     let port: Int
     private let channel: any Channel
@@ -288,7 +288,7 @@ final class PeerLinkTests: XCTestCase {
             }
             XCTAssertTrue(link.isUp)
             XCTAssertGreaterThan(link.dropped, 1000)
-            // What is small, and what is not a value that was asked for, has room all the same.
+            // Small messages, and values that nobody has asked for, still find room.
             let before = link.dropped
             link.send(.reply(RequestID(4), .forwarded(.outcome(.absent))))
             link.send(.replica(header, .accept(key: Key("k"), record: record)))

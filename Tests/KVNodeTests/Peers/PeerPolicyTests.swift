@@ -252,7 +252,7 @@ final class PeerPolicyTests: XCTestCase {
         XCTAssertEqual(printable(String(repeating: "x", count: 300), limit: 5), "xxxxx...")
     }
 
-    /// Of n1 to what n2 says of itself.
+    /// The objection of n1 to a changed introduction of n2.
     private func objection(_ change: (inout Introduction) -> Void) -> String? {
         var introduction = policy(2).introduction
         change(&introduction)

@@ -30,7 +30,8 @@ final class PeerServerTests: XCTestCase {
         XCTAssertEqual(server.deliveries.rest, [])
     }
 
-    /// What has to be written down of a peer is written by another thread: a disk that hangs holds up no event loop.
+    /// Another thread writes to the disk what has to be remembered of a peer, so a disk that hangs blocks no event
+    /// loop.
     func testADiskThatHangsHoldsUpNoLoop() async throws {
         let (gate, asked) = (DispatchSemaphore(value: 0), Mailbox<String>())
         func slow(_ number: UInt16) -> PeerPolicy {
@@ -205,7 +206,7 @@ final class PeerServerTests: XCTestCase {
         await server.stop()
     }
 
-    /// What a process sent before it ended may be read a while later.
+    /// Messages that a process sent before it ended may be read a while later.
     func testASecondProcessIsLetInWhenTheFirstHasFallenSilent() async throws {
         let server = try await TestServer(policy: policy(2))
         let first = try await admitted(to: server)

@@ -43,7 +43,7 @@ struct Translation {
         checkVersions(calls)
     }
 
-    /// What the operations came from, in order of invocation.
+    /// The sources of operations as lines of text, in order of invocation.
     func lines(_ chosen: [RegisterOperation]) -> [String] {
         chosen.sorted { $0.invoked < $1.invoked }.map { operation in
             switch sources[operation.cutShort] {

@@ -115,7 +115,7 @@ package struct Scenario: Sendable {
     package var losesMajorityOfCopies: Bool { losesUnsynced && faults[.powerLoss] != nil }
     /// Every window and limit is small, so that all are reached, and values are of all sizes.
     package var isCramped = false
-    /// What one node suffers from for a long time; nil for nothing.
+    /// The sickness of one node; nil for none.
     package var sickness: Sickness?
     /// There are no faults, so every request must be served.
     package var isCalm = false
