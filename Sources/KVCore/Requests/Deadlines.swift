@@ -1,9 +1,9 @@
-/// The requests of a shard by when they must be answered: a hashed timing wheel (Varghese and Lauck, "Hashed and
-/// Hierarchical Timing Wheels"). Putting one in and taking it out cost the same however many there are.
+/// The requests of a shard by deadline: a hashed timing wheel (Varghese and Lauck, "Hashed and Hierarchical Timing
+/// Wheels"). Adding and removing a request takes the same time however many there are.
 struct Deadlines {
     private static let slots = 1024
-    /// A slot is 2 to the power of so many nanoseconds: 16.8 ms. A turn of the wheel takes 17 s; who has longer stays
-    /// for more.
+    /// The width of a slot is 2 to the power of this, in nanoseconds: 16.8 ms. The wheel turns once in 17 s. A request
+    /// with more time stays for several turns.
     private static let shift: UInt64 = 24
 
     private var wheel: [[Request]] = Array(repeating: [], count: slots)
@@ -14,7 +14,7 @@ struct Deadlines {
 
     mutating func insert(_ request: Request) {
         assert(request.deadlinePlace < 0, "a request is in the list once")
-        // What is overdue already is found at the next look.
+        // An overdue request is put where the next look finds it.
         let slot = Int(max(request.deadline.nanoseconds >> Self.shift, last) % UInt64(Self.slots))
         request.deadlineSlot = slot
         request.deadlinePlace = wheel[slot].count
@@ -36,7 +36,7 @@ struct Deadlines {
         count -= 1
     }
 
-    /// Takes out those whose time is over, in the order in which they came.
+    /// Removes the requests whose deadlines have passed, in the order in which they came.
     mutating func takeDue(at now: Instant) -> [Request] {
         let present = now.nanoseconds >> Self.shift
         guard count > 0 else {

@@ -1,113 +1,117 @@
 /// One command of a client, from the moment it is read until its answer is written.
 ///
-/// It has one owner at a time: a door, a queue of a shard, or the event loop that it is handed to. What waits, waits
-/// with the object itself; only what comes back over the network is found by a number (`RequestTable`).
+/// It has one owner at a time: a connection, a queue of a shard, or the event loop that it is handed to. The request
+/// itself is passed on, so that whoever has it needs no look-up. Only an answer that comes over the network finds its
+/// request by a number (`RequestTable`).
 ///
-///     door --submit--> begun --+--> held | electing | evaluating | recovering | confirming | proposed --+
-///                              |         (a replica of this node's has it)                           |
-///                              +--> waiting <--> forwarded                                           |
-///                                        (no leader is known; another node has it)                   |
-///                                                                                                    v
-///     door <---------------------- Shard.finished <----------------------------------------- finished
+///     connection --submit--> begun --+--> held | electing | evaluating | recovering | confirming | proposed --+
+///                                    |         (a replica of this node has it)                                |
+///                                    +--> waiting <--> forwarded                                              |
+///                                              (no leader is known; another node has it)                      |
+///                                                                                                             v
+///     connection <---------------------- Shard.finished <-------------------------------------------- finished
 ///
 /// A replica that cannot lead turns a request away, and it goes back to `waiting`. A request of another node's client
-/// (`Origin.peer`) takes the same way through the replica, and is answered to that node. After "one message from the
+/// (`Origin.peer`) goes through the replica in the same way, and is answered to that node. After "one message from the
 /// bus to the journal" in TigerBeetle's `message_pool.zig`.
 package final class Request: @unchecked Sendable {
     package enum Origin: Hashable, Sendable {
-        /// A client of this node, whom `Shard.finished` is for.
+        /// A client of this node. The request ends in `Shard.finished`.
         case client
-        /// Another node on its client's behalf, under that node's number for it.
+        /// Another node, on behalf of its client. The number is that node's.
         case peer(NodeNumber, RequestID)
     }
 
-    /// Where a request is, which names the one queue that holds it.
+    /// The place where a request is. It names the one queue that holds the request.
     package enum Stage: Equatable, Sendable {
-        /// Nowhere yet, or on its way from one queue to another.
+        /// In no queue: not yet, or on its way from one queue to another.
         case begun
-        /// For a leader to be known, or, a stale read, for a copy.
+        /// Waits until a leader is known; a stale read waits for a copy.
         case waiting
-        /// With another node: the leader, or one that reaches it.
+        /// Another node has it: the leader, or one that reaches the leader.
         case forwarded(NodeNumber)
-        /// With this node's candidate, which may come to lead.
+        /// Waits for the election in which this node's replica stands.
         case electing
-        /// With this node's leader: until a majority is in touch, a leadership transfer ends, or the partition settles.
+        /// Waits at this node's leader until a majority is in touch, a leadership transfer ends, the partition settles,
+        /// or a damaged copy is repaired.
         case held
-        /// Until what its key holds can be told.
+        /// Waits for the value of its key's latest record, or until the record in flight is chosen.
         case evaluating
-        /// Until the key's latest record has been read from a majority.
+        /// Waits until the key's latest record has been read from a majority.
         case recovering
-        /// Until a majority has confirmed the leader.
+        /// Waits until a majority has confirmed the leader, and the record that the answer rests on is chosen.
         case confirming
-        /// Its change is on its way, and cannot be taken back.
+        /// Its change has been proposed, and cannot be taken back.
         case proposed
-        /// Its outcome is set, once and for all.
+        /// Its outcome is set. It does not change any more.
         case finished
     }
 
-    /// For `list` and `count`, which are about a partition, any key of it.
+    /// The key. For `list` and `count`, which are about a whole partition, it is any key of the partition.
     package let key: Key
-    /// Of the key.
+    /// The hash of `key`.
     package let hash: KeyHash
     package let partition: PartitionID
     package let command: Command
     package let consistency: Consistency
     package let origin: Origin
-    /// When it must be answered.
+    /// The time by which it must be answered.
     package internal(set) var deadline: Instant
-    /// What `deadline` is counted from the submission by, where it is not given.
+    /// The time from the submission to `deadline`, if the deadline was not given as an instant.
     package let timeout: Nanoseconds
 
-    // The caller's, at which nothing in this target looks.
-    /// Whom to tell.
+    // Fields of the caller, which nothing in this target reads.
+    /// The object that the caller wants to notify of the outcome.
     package let caller: AnyObject?
-    /// Tells it from other requests of the same caller.
+    /// A number that tells it from other requests of the same caller.
     package let token: UInt64
-    /// A request of a key that another node is known to lead is not carried out: `redirect` names that node. A stale
-    /// read that this node can answer itself is.
+    /// True if the request is not to be executed when another node is known to lead its partition: `redirect` then
+    /// names that node. A stale read that this node can answer is executed all the same.
     package let redirects: Bool
-    /// What the caller has room for. A read of a value that is larger, and has to be read from the disk, may be
-    /// answered with its size instead (`needs`). Bytes.
+    /// The number of bytes that the caller has room for. A read of a larger value that has to be read from disk may be
+    /// answered with the value's size instead (`needs`).
     package let allowance: Int
-    /// Of the request, as counted against a limit. Bytes.
+    /// The number of bytes for which the request counts against the caller's limit.
     package var charged = 0
 
-    // The shard's.
+    // Fields of the shard.
     package internal(set) var stage = Stage.begun
     /// Its place in the queue that `stage` names.
     var place = 0
-    /// Its slot in the list of deadlines, and its place there; the place is -1 where it is in none.
+    /// Its slot in `Deadlines`, and its place there. The place is -1 while it is not in the list.
     var deadlineSlot = 0
     var deadlinePlace = -1
-    /// The order in which the requests of one shard have come.
+    /// The number of the request in the order in which the shard's requests came.
     var serial: UInt64 = 0
     var began = Instant(nanoseconds: 0)
-    /// How it is being pursued beyond this node's replica; nil as long as it need not be.
+    /// The search for the leader and for other copies, beyond this node's replica; nil as long as none is needed.
     var pursuit: Pursuit?
-    /// What its update, which is proposed, was evaluated to give.
+    /// The result of evaluating its update, which has been proposed.
     var result: UpdateResult?
 
-    /// How it ended; nil until then.
+    /// The outcome; nil until the request has ended.
     package internal(set) var outcome: Outcome?
     /// The node that executed it.
     package internal(set) var executor = NodeNumber(0)
-    /// That node's id, where somebody has looked it up.
+    /// That node's id, if it has been looked up.
     package var executorID = ""
-    /// Whom to ask instead: nothing was done here, as `redirects` has it.
+    /// The node to ask instead. The request was not executed here (`redirects`).
     package var redirect: Address?
-    /// The value has about so many bytes, more than `allowance`, and was not read: ask again with as much room. 0
-    /// otherwise.
+    /// The approximate size of the value in bytes, if it is above `allowance` and was not read: the caller may ask
+    /// again with as much room. 0 otherwise.
     package var needs = 0
 
-    /// How long a request may take.
+    /// The time by which a request must be answered.
     package enum TimeLimit: Sendable {
-        /// On the clock of the shard that it will be submitted to.
+        /// An instant on the clock of the shard that the request will be submitted to.
         case until(Instant)
-        /// From the submission on.
+        /// A time from the submission on.
         case within(Nanoseconds)
     }
 
-    /// - Parameter hash: the key's, where it is known.
+    /// Makes a request.
+    ///
+    /// - Parameter hash: The key's hash, if it is known.
     package init(
         _ command: Command, key: Key, hash: KeyHash? = nil, partition: PartitionID,
         consistency: Consistency = .linearizable, limit: TimeLimit, origin: Origin = .client,
@@ -131,13 +135,13 @@ package final class Request: @unchecked Sendable {
 
     private static let notCounted = Instant(nanoseconds: .max)
 
-    /// Its time begins, where that is counted from here.
+    /// Begins the request's time, when it is submitted.
     func beginTime(at now: Instant) {
         began = now
         if deadline == Self.notCounted { deadline = now + timeout }
     }
 
-    /// Sets how it ended, where no shard has it; a shard ends what it was given by itself.
+    /// Ends a request that no shard has. (A shard ends the requests that were submitted to it.)
     package func end(_ outcome: Outcome, by node: NodeNumber) {
         assert(!isFinished, "a request ends once")
         stage = .finished
@@ -145,15 +149,15 @@ package final class Request: @unchecked Sendable {
         executor = node
     }
 
-    /// Bytes of its key and values.
+    /// The bytes of its key and values.
     package var bytes: Int { key.bytes.count + command.valueBytes }
 
-    /// The number under which other nodes know it; nil as long as none does.
+    /// The number by which answers of other nodes find it; nil as long as no other node has been asked.
     package var number: RequestID? { pursuit?.id }
 
     package var isFinished: Bool { stage == .finished }
 
-    /// Whether this node's replica has it.
+    /// True if this node's replica has it.
     var isHere: Bool {
         switch stage {
         case .electing, .held, .evaluating, .recovering, .confirming, .proposed: true
@@ -161,7 +165,8 @@ package final class Request: @unchecked Sendable {
         }
     }
 
-    /// Only `get` can be answered from any copy; everything else goes to the leader whatever was asked for.
+    /// True if any copy may answer. Only `get` can be read so; other commands go to the leader whatever `consistency`
+    /// is.
     var isStaleRead: Bool { consistency == .stale && command == .get }
 
     /// The outcome of a change that was chosen under `version`.
@@ -170,8 +175,8 @@ package final class Request: @unchecked Sendable {
     }
 }
 
-/// What a node does about a request that its own replica does not simply answer: it looks for the leader, and for
-/// other copies.
+/// The state of a request that this node's replica cannot answer by itself: the node looks for the leader and for other
+/// copies.
 final class Pursuit {
     /// The request's number, by which answers of other nodes name it.
     let id: RequestID
@@ -179,17 +184,18 @@ final class Pursuit {
     var sent: Instant
     /// How often it was sent to a node that turned out not to lead.
     var attempts = 0
-    /// The copies read so far, by node, of a read of several; nil where none has been asked for.
+    /// The copies received so far by a quorum read or a stale read, by node; nil if none was begun.
     var quorumRead: [NodeNumber: Record?]?
-    /// It was given to a node that reaches the leader, or may; when last, and how often.
+    /// True if it was last sent to a node that may reach the leader (a relay). `relayed` and `relays` say when it was
+    /// last sent to such a node, and how often.
     var isRelayed = false
     var relayed: Instant?
     var relays = 0
-    /// The leader that a read was given to before it went to another as well: whoever answers first does.
+    /// The leader that has a read which was then also sent to another node. Whichever answers first ends it.
     var alsoAsked: NodeNumber?
-    /// A stale read waits for this node's own copy, which it asked last.
+    /// True if a stale read waits for this node's own copy, which it has asked last.
     var isReadingHere = false
-    /// This node's own copy cannot be read.
+    /// True if this node's own copy cannot be read.
     var isUnreadableHere = false
 
     init(id: RequestID, began: Instant) {

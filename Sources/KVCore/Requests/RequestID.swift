@@ -1,6 +1,6 @@
 extension RequestID {
-    /// Numbers a request of a shard: above those of earlier processes, and telling which shard waits for the answer.
-    /// The highest bit is for what is passed on for others (`Relays`).
+    /// Makes the number of a shard's request. It is above the numbers of earlier processes, and names the shard that
+    /// waits for the answer. The highest bit is set on requests that are passed on for other nodes (`Relays`).
     package init(boot: UInt64, count: UInt64, shard: Int) {
         self.init((boot & 0x7fff) << 48 | (count & 0xff_ffff_ffff) << 8 | UInt64(shard & 0xff))
     }

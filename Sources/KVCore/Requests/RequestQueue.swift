@@ -1,12 +1,12 @@
 /// Requests that wait for one thing, in the order in which they came.
 ///
-/// A request knows its place, so that taking it out from the middle costs no search: it leaves a gap, and the gaps are
-/// closed when there are more of them than requests.
+/// A request knows its place, so removing it from the middle needs no search. It leaves a gap. Gaps are closed when
+/// there are more of them than requests.
 struct RequestQueue {
     private var places: [Request?] = []
     private(set) var count = 0
 
-    /// Gaps that are not worth closing.
+    /// So many gaps are not worth closing.
     private static let fewGaps = 16
 
     init() {}
@@ -26,7 +26,7 @@ struct RequestQueue {
         for request in requests { append(request, as: stage) }
     }
 
-    /// Takes out a request that is in this queue.
+    /// Removes a request that is in this queue.
     mutating func remove(_ request: Request) {
         assert(places[request.place] === request, "a request knows its place")
         places[request.place] = nil
@@ -40,7 +40,7 @@ struct RequestQueue {
         for (place, request) in places.enumerated() { request?.place = place }
     }
 
-    /// Takes out all of them.
+    /// Removes all requests, and returns them in order.
     mutating func takeAll() -> [Request] {
         let all = places.compactMap { $0 }
         for request in all { request.stage = .begun }

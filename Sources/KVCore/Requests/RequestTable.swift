@@ -1,10 +1,10 @@
 import DequeModule
 
-/// The requests of this node's clients that are with other nodes, or wait until one is known to lead: found by the
-/// numbers under which the others answer.
+/// The requests of this node's clients that other nodes have, or that wait for a leader. They are found by the numbers
+/// under which other nodes answer.
 ///
-/// A slot map: a number has a slot and the slot's generation, so that finding a request takes no hash, and an answer
-/// that comes too late finds nobody else.
+/// The table is a slot map. A number consists of a slot and the slot's generation. So finding a request needs no hash,
+/// and a late answer does not find another request.
 struct RequestTable {
     private struct Slot {
         var generation: UInt64 = 0
@@ -12,11 +12,11 @@ struct RequestTable {
         var isTaken = false
     }
 
-    /// Slots are taken anew in turn, and from the beginning there are so many: a number comes again after thousands of
-    /// millions of others.
+    /// The table has at least this many slots, and free slots are taken in turn, so that a number is used again only
+    /// after thousands of millions of others.
     private static let smallest = 1024
     private static let indexBits: UInt64 = 17
-    /// More than so many requests and questions cannot be told apart.
+    /// The largest number of requests, and of questions of the node's own, that can be told apart.
     static let maximum = 1 << 17
     private static let generationMask: UInt64 = (1 << 23) - 1
 
@@ -24,7 +24,7 @@ struct RequestTable {
     private var free: Deque<Int> = []
     private let boot: UInt64
     private let shard: Int
-    /// Requests in the table.
+    /// The number of requests in the table.
     private(set) var count = 0
 
     init(boot: UInt64, shard: Int) {
@@ -32,7 +32,8 @@ struct RequestTable {
         self.shard = shard
     }
 
-    /// A number for a request, or, without one, for a question of the node's own; `remove` gives it back.
+    /// Takes a number for a request, or for a question of the node's own if there is no request. `remove` gives the
+    /// number back.
     mutating func insert(_ request: Request? = nil) -> RequestID {
         if free.isEmpty || slots.count < Self.smallest {
             free.append(slots.count)
@@ -57,7 +58,7 @@ struct RequestTable {
         return index
     }
 
-    /// Nil for one that has been answered, or was never asked.
+    /// Returns nil for a number that has been given back or was never taken, and for a question of the node's own.
     subscript(_ id: RequestID) -> Request? { index(id).flatMap { slots[$0].request } }
 
     mutating func remove(_ id: RequestID) {
@@ -69,7 +70,7 @@ struct RequestTable {
         free.append(index)
     }
 
-    /// All requests that `isWanted`, in the order in which they came.
+    /// All requests for which `isWanted` is true, in the order in which they came.
     func filter(_ isWanted: (Request) -> Bool) -> [Request] {
         guard count > 0 else { return [] }
         return slots.compactMap { slot in slot.request.flatMap { isWanted($0) ? $0 : nil } }
