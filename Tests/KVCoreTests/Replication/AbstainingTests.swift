@@ -18,7 +18,7 @@ final class AbstainingTests: XCTestCase {
 
     // MARK: The replica
 
-    /// It promises, durably, and does not say what it holds.
+    /// An incomplete copy promises durably, and does not say what it holds.
     func testItPromisesAndAbstains() {
         let node = incomplete()
         let header = node.header(Ballot(5, 1))
@@ -71,7 +71,7 @@ final class AbstainingTests: XCTestCase {
         XCTAssertFalse(node.hasSent(\.prepare))
     }
 
-    /// The topology is synced in every mode, so nothing of it is missing.
+    /// The records of the metadata quorum's partition are synced in every mode, so none of them is missing.
     func testTheMetadataPartitionsCopyIsWholeAndSyncsItsRecords() {
         let store = ManualStore()
         let topology = Topology(
@@ -106,7 +106,8 @@ final class AbstainingTests: XCTestCase {
 
     // MARK: The partition
 
-    /// Node 3 has forgotten what it and node 2 had made chosen; node 1 has never heard of it.
+    /// A cluster in which nodes 2 and 3 hold a chosen record that node 1 has never had. Tests restart nodes with
+    /// `forgotten`, which lacks it.
     private func cluster(isolated: Set<UInt16> = []) -> ManualCluster {
         ManualCluster(
             [
@@ -129,7 +130,7 @@ final class AbstainingTests: XCTestCase {
         XCTAssertEqual(cluster[3].value(), "new")
         XCTAssertEqual(cluster[3].shard.incompletePartitions, 0)
         XCTAssertTrue(cluster[3].notices.contains(.complete(ManualNode.partition)))
-        // From now on it counts.
+        // From now on its promise counts.
         cluster.isolate(2)
         cluster.pass(4000)
         let read = cluster[1].request(.get)
@@ -137,7 +138,7 @@ final class AbstainingTests: XCTestCase {
         XCTAssertEqual(cluster[1].answers[read].flatMap(\.text), "new")
     }
 
-    /// The leader goes on, and repairs it without a word from anybody.
+    /// The leader goes on leading, and repairs the incomplete copy by itself.
     func testTheLeaderRepairsIt() {
         let cluster = cluster()
         cluster.pass(3000)
@@ -149,7 +150,7 @@ final class AbstainingTests: XCTestCase {
         XCTAssertEqual(cluster[3].shard.incompletePartitions, 0)
     }
 
-    /// A majority has forgotten: all are heard, and what any of them has left is found.
+    /// A majority has lost records. All replicas must promise, and a record that any of them still has is found.
     func testAllAreHeardWhereAMajorityHasForgotten() {
         let cluster = cluster(isolated: [2])
         cluster.losePower(1, leaving: forgotten())
@@ -166,7 +167,7 @@ final class AbstainingTests: XCTestCase {
         cluster.assertLevel()
     }
 
-    /// All have forgotten, and go on with what is left.
+    /// All replicas have lost records, and go on with what is left.
     func testWhatIsLeftIsServedWhereAllHaveForgotten() {
         let cluster = cluster()
         for number in 1...3 as ClosedRange<UInt16> { cluster.losePower(number, leaving: forgotten()) }
@@ -187,7 +188,7 @@ final class AbstainingTests: XCTestCase {
         XCTAssertEqual(node.shard.incompletePartitions, 0)
     }
 
-    /// A refusal of something older that names the ballot under which a node leads now says nothing of a copy.
+    /// A late refusal that names the ballot of the present leader is not taken for an abstention.
     func testALateRefusalIsNoAbstention() {
         let node = ManualNode(1)
         let ballot = node.lead()

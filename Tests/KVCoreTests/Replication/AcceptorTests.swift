@@ -139,7 +139,7 @@ final class AcceptorTests: XCTestCase {
         XCTAssertEqual(answers(), [.replica(header, .accepted(version: Version(5, 2, 2)))])
     }
 
-    /// Its disk does not answer, and a leader asks again and again.
+    /// The disk does not answer, and a leader asks again and again. The number of waiting answers is limited.
     func testNoMoreAnswersWaitForTheDiskThanMay() {
         var options = ShardOptions()
         options.maximumDeferred = 10
@@ -167,7 +167,7 @@ final class AcceptorTests: XCTestCase {
             for _ in 0..<100 { node.receive(.replica(header, request), from: 2) }
             node.sync()
             XCTAssertEqual(answers(of: node), 4, "\(request)")
-            // They are asked for again.
+            // The leader asks for them again.
             for _ in 0..<3 { node.receive(.replica(header, request), from: 2) }
             XCTAssertEqual(answers(of: node), 7, "\(request)")
         }
@@ -202,7 +202,7 @@ final class AcceptorTests: XCTestCase {
         XCTAssertEqual(promisesAfterChange(of: node), 3)
     }
 
-    /// By bytes as well: of values, and of keys in whatever message.
+    /// Messages of a later configuration are limited by bytes as well: of values, and of keys in any message.
     func testNoMoreBytesOfLaterConfigurationsAreKeptThanMay() {
         let header = PartitionHeader(partition: ManualNode.partition, epoch: 9, ballot: Ballot(5, 2))
         let long = Key(Array(repeating: 7, count: 10_000))
@@ -212,7 +212,7 @@ final class AcceptorTests: XCTestCase {
             options.maximumEarlyBytes = 35_000
             let node = ManualNode(1, options: options)
             for _ in 0..<3 { node.receive(.replica(header, message), from: 2) }
-            // The fourth does not fit any more, and what is small still does.
+            // The fourth one does not fit. A small one still does.
             node.receive(.replica(header, .accept(key: "late", record: record)), from: 2)
             node.receive(.replica(header, .prepare), from: 2)
             XCTAssertEqual(promisesAfterChange(of: node), 1)

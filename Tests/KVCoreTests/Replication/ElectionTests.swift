@@ -135,7 +135,7 @@ final class ElectionTests: XCTestCase {
         node.receive(.replica(preVote, .preVoteResult(granted: false, promised: .zero)), from: 1)
         XCTAssert(node.leads)
 
-        // Node 1 comes first: once it is level, the lead is offered to it.
+        // Node 1 is preferred. Once it is level, the lead is offered to it.
         node.pass(1100)
         for case .replica(let header, .leaves) in node.sent.map(\.message) {
             node.receive(

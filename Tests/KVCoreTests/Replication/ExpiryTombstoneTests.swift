@@ -151,7 +151,7 @@ final class ExpiryAcrossLeadersTests: XCTestCase {
         return cluster[node].answers[id]
     }
 
-    /// Its clock is ahead by a minute, and its client is told that the key has expired.
+    /// Has a leader whose clock is a minute ahead tell its client that the key has expired.
     private func expireEarly() {
         XCTAssertNotNil(ask(.put("v", lifetime: .milliseconds(30_000)))?.version)
         XCTAssertEqual(ask(.get)?.text, "v")

@@ -10,7 +10,7 @@ final class KeyPageTests: XCTestCase {
         return (page.entries.map(\.key), page.hasMore)
     }
 
-    /// Slow and plain.
+    /// Sorts keys in ring order, slowly and simply.
     private func inRingOrder(_ keys: [Key]) -> [Key] {
         keys.sorted { $0.slot == $1.slot ? $0 < $1 : $0.slot < $1.slot }
     }

@@ -11,7 +11,7 @@ final class ListingTests: XCTestCase {
         return options
     }
 
-    /// The only replica, and the leader, of so many keys.
+    /// A node that is the only replica, and the leader, of a partition with so many keys.
     private func node(_ count: Int, _ options: ShardOptions) -> ManualNode {
         var records: [Key: Record] = [:]
         for number in 0..<count { records[Key("key \(number)")] = Record(Version(1, 1, UInt64(number + 1)), "v") }
@@ -86,7 +86,7 @@ final class ListingTests: XCTestCase {
         XCTAssertEqual(node.store.visits, visits + 1000)
     }
 
-    /// Against a plain list: keys come and go between pages and while they are looked for.
+    /// Compares pages with a plain list, while keys come and go between pages and during walks.
     func testPagesAreOfTheMoment() {
         for seed in 1...8 as ClosedRange<UInt64> {
             var random = SplitMix(seed: seed)
@@ -127,7 +127,7 @@ final class ListingTests: XCTestCase {
         }
     }
 
-    /// A key that was changed while the page was asked for may be on it or not.
+    /// Checks a page. A key that was changed while the page was being made may be on it or not.
     private func check(
         _ page: (keys: [Key], more: Bool), _ present: Set<Key>, _ after: Key?, _ prefix: String, _ seed: UInt64
     ) {

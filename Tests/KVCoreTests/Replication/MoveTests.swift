@@ -40,7 +40,7 @@ final class MoveTests: XCTestCase {
 
     func testWhatIsInFlightWhenAConfigurationChangesIsAnswered() {
         _ = put("before")
-        // Proposed and sent, and nobody has answered yet.
+        // The change has been proposed and sent, and no replica has answered.
         let change = cluster[1].request(.put("during"))
         let read = cluster[1].request(.get)
         let conditional = cluster[1].request(.put("if", .ifVersion(Version(9, 9, 9))))
@@ -155,7 +155,7 @@ final class MoveTests: XCTestCase {
         cluster.change(to: [1, 2, 3], next: [1, 4, 5])
         cluster.pass(1000)
         XCTAssertEqual(cluster.move?.isReady, true)
-        // It is sent to all, reaches 2 and 3 only, and the leader is cut off.
+        // The write is sent to all replicas and reaches 2 and 3 only. The leader is cut off.
         let late = cluster[1].request(.put("late"))
         cluster.isolate(4)
         cluster.isolate(5)

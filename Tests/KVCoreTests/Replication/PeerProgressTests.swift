@@ -16,7 +16,7 @@ final class PeerProgressTests: XCTestCase {
         Version(ballot: Ballot(round: 1, node: NodeNumber(1)), sequence: sequence)
     }
 
-    /// Compares it to the end. `behind`: what it turns out to miss.
+    /// Compares it to the end. `behind` are the keys that the comparison finds missing.
     private func compare(behind: [Key] = [], newest: UInt64 = 5, at time: UInt64 = 0) {
         progress.beginComparison(at: at(time), newest: newest)
         progress.takeLeaves([3], empty: [])

@@ -17,7 +17,7 @@ final class PeerWindowTests: XCTestCase {
         node.forgetSent()
     }
 
-    /// Sequences of the changes that were sent to a node.
+    /// The sequences of the changes that were sent to a node.
     private func sent(to peer: UInt16) -> [UInt64] {
         node.takeSent(to: peer, \.accept).map(\.record.version.sequence)
     }
@@ -39,7 +39,7 @@ final class PeerWindowTests: XCTestCase {
         let first = sent(to: 2)
         XCTAssertEqual(first, Array(1...8), "of a thousand bytes and some each: the last one may overshoot")
         XCTAssertEqual(sent(to: 3), first)
-        // One answers, and is sent the rest as it goes on; the other is silent.
+        // One replica answers, and is sent the rest bit by bit. The other stays silent.
         var seen = first
         while let sequence = seen.first {
             seen.removeFirst()

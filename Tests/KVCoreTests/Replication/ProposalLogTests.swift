@@ -94,7 +94,7 @@ final class ProposalLogTests: XCTestCase {
         XCTAssertEqual(append("m").sequence, 3)
     }
 
-    /// Random histories: what is in flight and what is chosen is what a plain list says.
+    /// Compares random histories with a plain list: which proposals are in flight, and which are chosen.
     func testAgainstAPlainList() {
         var random = SplitMix(seed: 7)
         for _ in 0..<200 {

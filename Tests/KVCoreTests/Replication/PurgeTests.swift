@@ -58,7 +58,7 @@ final class PurgeTests: XCTestCase {
         run(.put("x"), cluster)
         run(.delete(.always), cluster)
         cluster.pass(1200)
-        // The floor reaches node 2 only.
+        // The purge floor reaches node 2 only.
         let floor = Version(ballot: Ballot(99, 1), sequence: 0)
         for number: UInt16 in 1...2 { cluster[number].store.setPurgeFloor(ManualNode.partition, floor) }
         cluster.isolate(1)

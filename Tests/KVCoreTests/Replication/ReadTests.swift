@@ -205,7 +205,7 @@ final class LoneReadTests: XCTestCase {
         XCTAssertEqual(answerAtOnce(node(["k": Record(version: version, value: nil)])), .absent)
     }
 
-    /// An earlier leader's: nobody is told before a tombstone is above it.
+    /// The expired record is an earlier leader's. The read is answered only when a tombstone is above it.
     func testWhatHasExpiredGetsATombstoneFirst() {
         let node = node(["k": Record(version: version, expiry: Expiry(milliseconds: 1), value: [1])])
         XCTAssertNil(answerAtOnce(node))

@@ -13,7 +13,7 @@ final class RecoveryTests: XCTestCase {
         return node
     }
 
-    /// Node 2 tells what it holds of the key asked for.
+    /// Has node 2 answer the leader's read with `record`.
     private func tell(_ record: Record?, to node: ManualNode) {
         let reads = node.takeSent(to: 2, \.read)
         XCTAssertEqual(reads.count, 1)

@@ -11,7 +11,8 @@ final class RepairTests: XCTestCase {
         return store
     }
 
-    /// A node in touch with the others that cannot read its copy of `k`: it was wiped meanwhile, or is spoiled.
+    /// A node, in touch with the others, that cannot read its copy of `k`: the copy is damaged, or was wiped during the
+    /// read.
     private func unreadable(isWiped: Bool) -> ManualNode {
         let node = ManualNode(1, store: store())
         node.store.losesReads = isWiped
@@ -20,9 +21,10 @@ final class RepairTests: XCTestCase {
         return node
     }
 
-    // MARK: What others are told
+    // MARK: Answers to other nodes
 
-    /// Neither that it is absent, which would be counted, nor anything else.
+    /// A copy that cannot be read answers nothing. In particular it does not answer that the key is absent, which would
+    /// count as proof.
     func testACopyThatCannotBeReadAnswersNothing() {
         for isWiped in [false, true] {
             let node = unreadable(isWiped: isWiped)
@@ -66,7 +68,7 @@ final class RepairTests: XCTestCase {
         node.repair()
         let asked = node.takeSent(to: 3, \.quorumRead)
         XCTAssertEqual(asked.count, 1)
-        // Another version is not what was lost.
+        // A record of another version does not replace the damaged one.
         node.receive(.reply(asked[0], .quorumReadReply(Record(Version(1, 2, 2), "x"))), from: 2)
         node.receive(.reply(asked[0], .quorumReadReply(nil)), from: 2)
         XCTAssertEqual(node.store.spoiled, ["k"])
@@ -111,7 +113,7 @@ final class RepairTests: XCTestCase {
         }
         XCTAssertEqual(node.answers[read], .refused(.noReplica), "nobody else can have it")
         guard case .conditionFailed? = node.answers[check] else { return XCTFail("\(node.answers)") }
-        // A write takes its place.
+        // A write replaces the damaged record.
         let put = node.request(.put("new"))
         node.sync()
         XCTAssertNotNil(node.answers[put]?.version)
@@ -143,7 +145,8 @@ final class RepairTests: XCTestCase {
         }
     }
 
-    /// A candidate's own copy is the latest that a majority shows, and may have been chosen: it is not passed over.
+    /// The new leader's own copy is the latest that a majority reports. It may have been chosen, so it is not passed
+    /// over.
     func testANewLeaderDoesNotPassOverACopyThatItCannotRead() {
         let old = Record(Version(1, 2, 1), "old")
         let new = Record(Version(1, 2, 2), "new")

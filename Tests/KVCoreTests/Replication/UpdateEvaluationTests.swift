@@ -183,7 +183,7 @@ final class UpdateEvaluationTests: XCTestCase {
         XCTAssertEqual(evaluate(add("0.25", maximum: 3), record("1")), unchanged(.misfit(.tooLong)))
     }
 
-    // MARK: What it takes to evaluate
+    // MARK: Values that have to be read, and blind updates
 
     func testTheValueIsReadOnlyWhereItIsNeeded() {
         func needsValue(_ update: Update, _ head: Record) -> Bool {

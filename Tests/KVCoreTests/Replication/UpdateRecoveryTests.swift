@@ -27,7 +27,7 @@ final class UpdateRecoveryTests: XCTestCase {
         cluster.pass(200)
         _ = cluster[1].request(.put("7"))
         cluster.run()
-        // Proposed and sent, and nobody has answered yet.
+        // The update has been proposed and sent, and no replica has answered.
         let adds = [cluster[1].request(.add(1)), cluster[1].request(.add(1))]
         cluster.change(to: [1, 2, 3], next: [1, 2, 4])
         cluster.run()

@@ -7,7 +7,7 @@ final class RequestQueueTests: XCTestCase {
         Request(.get, key: "k", partition: PartitionID(0), limit: .until(Instant(nanoseconds: 1)), token: token)
     }
 
-    /// Random appends, removals and takings, held against an array.
+    /// Compares random appends, removals and takings with an array.
     func testItKeepsTheOrderWhateverIsTakenOut() {
         var random = SplitMix(seed: 7)
         var queue = RequestQueue()
@@ -119,7 +119,7 @@ final class RequestTableTests: XCTestCase {
 }
 
 final class DeadlinesTests: XCTestCase {
-    /// Random deadlines, some overdue, some further off than a turn of the wheel, held against an array.
+    /// Compares random deadlines with an array. Some are overdue, and some are further off than a turn of the wheel.
     func testEveryRequestIsFoundAtItsTime() {
         var random = SplitMix(seed: 11)
         var now = Instant(nanoseconds: 1_000_000_000_000)
@@ -144,7 +144,7 @@ final class DeadlinesTests: XCTestCase {
                 deadlines.remove(gone)
             }
             now = now + Nanoseconds(nanoseconds: random.next(upperBound: 20_000_000))
-            // Now and then the process sleeps, for longer than a turn of the wheel too.
+            // Now and then the process sleeps, sometimes for longer than a turn of the wheel.
             if random.next(upperBound: 500 as UInt64) == 0 { now = now + .milliseconds(25_000) }
             let due = deadlines.takeDue(at: now)
             XCTAssertEqual(due.map(\.serial), model.filter { $0.deadline <= now }.map(\.serial))
