@@ -1,20 +1,21 @@
-// A copy that may lack records which this node has acknowledged: the machine lost power under `sync: interval` or
-// `never`.
+// How a copy takes part that may lack records which this node has acknowledged, because the machine lost power under
+// `sync: interval` or `never`.
 //
-// Promises, wipes and purge floors are synced in every mode, so they are all there. And what such a copy holds, it
-// holds. So it goes on to promise, to confirm, to accept and to acknowledge. What it cannot do is to prove that there
-// is *no* record: a majority that shows nothing of a key must consist of copies that would show it. Therefore an
-// incomplete replica abstains: its promise does not count for an election, and it does not tell what it holds, until
-// the leader has compared it with its own copy, which is the truth, and found nothing missing.
+// Promises, wipes and purge floors are synced in every mode, so none of them is missing, and the records that the copy
+// holds are good. So it goes on to promise, confirm, accept and acknowledge. But it cannot prove that there is *no*
+// record: a majority that reports no record of a key must consist of copies that would hold one. Therefore an
+// incomplete replica abstains. Its promise does not count towards a majority, and it does not say what it holds. It
+// abstains until the leader has compared it with the leader's copy, which is the truth, and has found nothing missing.
 //
-// Where all replicas have promised, what is left anywhere is heard by hearing all of them. So when a majority has lost
-// power at once the partition goes on with that, once every replica is there.
+// If all replicas have promised, they report whatever any of them still has. So if a majority has lost power at once,
+// the partition goes on with that once every replica is there.
 
 extension Replica {
-    /// Answers a request that asks what this copy holds by abstaining.
-    /// - Returns: false where this copy may be told of.
+    /// Answers a request for what this copy holds with `abstain`, if the copy must not answer it.
+    ///
+    /// - Returns: False if the copy may answer.
     func abstains(from header: PartitionHeader, asked node: NodeNumber) -> Bool {
-        // Invariant 14: who may have forgotten does not vote.
+        // Invariant 14: who has forgotten does not vote.
         guard isIncomplete, toldBallot != header.ballot else { return false }
         context.decide(.abstain)
         if context.relays(node) { answerWhenDurable(node, .replica(header, .abstain)) }
@@ -44,7 +45,7 @@ extension Replica {
 // MARK: - The candidate and the leader
 
 extension Replica {
-    /// A replica has promised the ballot, or been asked under it what it holds, and abstains.
+    /// Handles an `abstain`: the replica has promised the ballot, or was asked under it what it holds.
     func receiveAbstain(_ header: PartitionHeader, from node: NodeNumber) {
         guard let index = quorum.index(of: node) else { return }
         if let candidate, candidate.phase == .preparing, candidate.ballot == header.ballot {
@@ -57,13 +58,13 @@ extension Replica {
 
     func noteAbstention(of index: Int, _ leader: Leader) {
         leader.progress[index].noteAbstention()
-        // Of a leader that is not settled yet, and has a majority of whole copies, it is not to be counted.
+        // A leader that is not settled, and has a majority of whole copies, must not count this copy's answers.
         guard leader.isSettled || leader.hearsAll else { return }
         context.send(quorum.members[index], .replica(header(leader.ballot), .consult))
     }
 
-    /// Tells a replica whose copy has been found level that it is complete, until it has heard it. It lacks nothing but
-    /// what was on its way then; once that has arrived it may be told.
+    /// Tells a replica that its copy is complete, again and again until it answers. The copy must have been found
+    /// level, and the replica must have accepted everything that was on its way to it then.
     func considerComplete(_ index: Int, _ leader: Leader) {
         guard let level = leader.progress[index].completeThrough(at: now, retry: context.options.retry) else { return }
         let isHere = leader.log.proposals.allSatisfy { proposal in

@@ -1,8 +1,8 @@
-// Answers that change nothing: each waits until what it rests on is chosen, and until a majority has confirmed the
-// ballot.
+// How answers that change nothing are given: each waits until the record that it rests on is chosen, and until a
+// majority has confirmed the ballot.
 
 extension Replica {
-    /// Begins the round that the answers of this turn wait for, if any does.
+    /// Begins the confirmation round that the answers of this tick wait for, if there are any.
     func beginRound(_ leader: Leader) {
         guard let round = leader.confirmations.begin(at: now) else { return }
         if quorum.members.count > 1 { context.decide(.confirmReads) }
@@ -11,9 +11,9 @@ extension Replica {
         answerWhatMayBe(leader)
     }
 
-    /// To as few as make a majority with this node, and the same ones for as many partitions as may be, so that one
-    /// frame has them all ("thrifty" in Moraru et al., "There Is More Consensus in Egalitarian Parliaments"). `hedge`
-    /// asks the others where these are slow.
+    /// Asks the smallest majority to confirm the ballot ("thrifty" in Moraru et al., "There Is More Consensus in
+    /// Egalitarian Parliaments"). All partitions choose the same replicas where they can, so that one frame carries
+    /// many `confirm`s. If these replicas are slow, `hedge` asks the others.
     private func sendConfirms(_ leader: Leader) {
         let needed = quorum.members.count / 2
         var few = ReplicaMask()
@@ -38,7 +38,9 @@ extension Replica {
         context.send(quorum.members[index], .replica(header(leader.ballot), confirm))
     }
 
-    /// False where nothing is to be looked after any more.
+    /// Asks the other replicas as well if those that were asked to confirm are slow.
+    ///
+    /// - Returns: False if nothing has to be watched any more.
     func hedge() -> Bool {
         isHedged = isAwaitingFew()
         return isHedged
@@ -58,7 +60,7 @@ extension Replica {
         }
     }
 
-    /// Nothing is to be expected of a peer that is out of touch.
+    /// Asks all replicas to confirm if `node`, which is out of touch, is one of the few that were asked.
     func hedge(without node: NodeNumber) {
         guard let leader, let index = quorum.index(of: node), leader.confirmations.hasAskedAmongFew(index)
         else { return }
@@ -99,8 +101,8 @@ extension Replica {
             }
             return true
         }
-        // What they saw expired before it was chosen. Until then a read without the leader may have found the record
-        // before it, so nobody may be told that it was there.
+        // The record in flight that these answers rest on expired before it was chosen. Until then a read without the
+        // leader may have found the record before it, so nobody may be told that it was there.
         if !lapsed.isEmpty { context.decide(.reviewExpired) }
         for request in lapsed { execute(request, leader, keyIsKnown: false) }
     }
@@ -111,13 +113,14 @@ extension Replica {
     }
 
     func loadedAnswer(_ ballot: Ballot, id: UInt64, _ value: LoadedValue) {
-        // Late: the leader that asked for it is no more.
+        // Late: the leader that asked for it has stepped down.
         guard let leader, leader.ballot == ballot else { return }
         let isWanted: Bool
         switch value {
         case .record(let record): isWanted = leader.answers.loaded(id, .found(record))
         case .damaged where context.breaks(.rememberDamaged): isWanted = leader.answers.loaded(id, .absent)
-        // It says nothing of what the key holds now. Until this copy can be read, there is no answer.
+        // The record was wiped or purged meanwhile, which says nothing about the key's present record. The request is
+        // executed again.
         case .gone:
             let request = leader.answers.remove(id)
             if let request { leader.held.append(request, as: .held) }
@@ -131,8 +134,8 @@ extension Replica {
         answerWhatMayBe(leader)
     }
 
-    /// Requests of a key whose value this copy has lost: they wait for the repair, if there is anybody to repair it
-    /// from.
+    /// Holds requests for a key whose value in this copy is damaged until the copy is repaired. If no other replica is
+    /// in touch to repair it from, they are refused.
     func holdUnreadable(_ requests: [Request], _ leader: Leader) {
         guard quorum.members.contains(where: { $0 != context.me && context.isUp($0) }) else {
             for request in requests { context.finish(request, .refused(.noReplica)) }

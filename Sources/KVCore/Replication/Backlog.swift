@@ -1,17 +1,17 @@
-/// Requests of one key that cannot be evaluated yet, in the order in which they came: the first needs a value that is
-/// being read from disk, or must not be evaluated on the record in flight. Whatever comes for the key meanwhile queues
+/// The requests of one key that cannot be evaluated yet, in the order in which they came. The first one needs a value
+/// that is being read from disk, or must not be evaluated on the record in flight. Later requests of the key queue
 /// behind it.
 struct Backlog {
     var requests: RequestQueue
-    /// The read from disk that it waits for; 0 where it waits for the record in flight to be chosen.
+    /// The number of the read from disk that it waits for; 0 if it waits until the record in flight is chosen.
     var load: UInt64
 }
 
-/// Why a request cannot be evaluated yet.
+/// The reason why a request cannot be evaluated yet.
 enum Obstacle {
-    /// The record in flight may have expired before it is chosen.
+    /// The record in flight may expire before it is chosen.
     case inFlight
-    /// The value of the latest record.
+    /// The value of the latest record has to be read from disk.
     case onDisk(ReadTicket)
 }
 
@@ -21,7 +21,9 @@ extension Replica {
             requests: RequestQueue(request, as: .evaluating), load: beginLoad(obstacle, request.key, leader))
     }
 
-    /// Returns the read's number; 0 where it takes none.
+    /// Begins the read from disk that `obstacle` asks for.
+    ///
+    /// - Returns: The read's number; 0 if no read is needed.
     private func beginLoad(_ obstacle: Obstacle, _ key: Key, _ leader: Leader) -> UInt64 {
         guard case .onDisk(let ticket) = obstacle else { return 0 }
         leader.lastLoadID += 1
@@ -30,7 +32,7 @@ extension Replica {
     }
 
     func loadedToEvaluate(_ ballot: Ballot, _ key: Key, id: UInt64, _ value: LoadedValue) {
-        // Late: of an earlier leadership, or what waited has been withdrawn.
+        // Late: an earlier leadership began the read, or the requests that waited have been withdrawn.
         guard let leader, leader.ballot == ballot, leader.backlogs[key]?.load == id else { return }
         switch value {
         case .record(let record): advanceBacklog(key, loaded: record, leader)
@@ -41,13 +43,14 @@ extension Replica {
         }
     }
 
-    /// Nothing of the key is in flight any more.
+    /// Evaluates the requests of a key that have waited until nothing of the key is in flight.
     func advanceBacklogAfterChoice(_ key: Key, _ leader: Leader) {
         guard !leader.backlogs.isEmpty, leader.backlogs[key]?.load == 0 else { return }
         advanceBacklog(key, loaded: nil, leader)
     }
 
-    /// Nothing of what waits to be evaluated has been proposed, so it may as well be passed on.
+    /// Moves all backlogs to the held requests. None of these requests has been proposed, so they may go to another
+    /// leader.
     func holdBacklogs(_ leader: Leader) {
         for key in leader.backlogs.keys.sorted() {
             leader.held.append(leader.backlogs[key]?.requests.takeAll() ?? [], as: .held)
@@ -55,7 +58,9 @@ extension Replica {
         leader.backlogs = [:]
     }
 
-    /// Evaluates what has waited, as far as that can be done now. `loaded` may have been replaced meanwhile.
+    /// Evaluates the requests of a backlog, as far as that is possible now.
+    ///
+    /// - Parameter loaded: The record that was read from disk. It may have been replaced meanwhile.
     private func advanceBacklog(_ key: Key, loaded: Record?, _ leader: Leader) {
         guard var backlog = leader.backlogs.removeValue(forKey: key) else {
             return assertionFailure("what goes on has waited")
@@ -66,7 +71,7 @@ extension Replica {
         }
         let requests = backlog.requests.takeAll()
         for (index, request) in requests.enumerated() {
-            // What the latest record is was known when the first of them came, and this leader has lost no track of it
+            // The key's latest record was known when the first of them came, and this leader has kept track of it
             // since.
             guard let obstacle = evaluate(request, loaded: loaded, keyIsKnown: true, leader) else { continue }
             backlog.requests.append(Array(requests[index...]), as: .evaluating)

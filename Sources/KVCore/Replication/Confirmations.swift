@@ -1,22 +1,22 @@
-/// The confirmation rounds of one leader: in each it asks whether a majority still goes by its ballot, which its reads
-/// wait for (Raft's ReadIndex, section 6.4 of Ongaro's thesis; the state is that of etcd-io/raft's `read_only.go`).
+/// The confirmation rounds of one leader. In each round it asks whether a majority still goes by its ballot; reads wait
+/// for that (Raft's ReadIndex, section 6.4 of Ongaro's thesis; the state is that of etcd-io/raft's `read_only.go`).
 ///
-/// Rounds are counted, and a later confirmation serves earlier rounds as well: whoever confirms a round has promised
-/// nothing higher until then.
+/// Rounds are numbered, and the confirmation of a later round serves earlier rounds as well: a replica that confirms a
+/// round has promised no higher ballot until then.
 struct Confirmations {
-    /// The newest that was asked for; 0 before the first.
+    /// The newest round; 0 before the first.
     private(set) var round: UInt64 = 0
     private var isWanted = false
-    /// When the newest was last asked for.
+    /// When the newest round was last asked for.
     private var sent: Instant
-    /// The newest that each replica has confirmed, by index.
+    /// The newest round that each replica has confirmed, by index.
     ///
     /// Invariant: none is newer than `round`.
     private var confirmed: [UInt64]
-    /// Whom the newest was asked of; nobody where that was everybody.
+    /// The few replicas that the newest round was asked of; empty if all were asked.
     private var asked = ReplicaMask()
-    /// The round whose confirmations are waited for to tell whether those that were asked are slow, and since when.
-    /// (One at a time: when it is confirmed the newest takes its place.)
+    /// The round by which it is judged whether the replicas that were asked are slow, and since when it has waited.
+    /// (One round at a time: when a majority has confirmed it, the newest round takes its place.)
     private var timed: (round: UInt64, since: Instant)
 
     init(replicas: Int, now: Instant) {
@@ -25,10 +25,12 @@ struct Confirmations {
         confirmed = Array(repeating: 0, count: replicas)
     }
 
-    /// Something waits for a round that begins from now on.
+    /// Notes that an answer waits for a round that begins from now on.
     mutating func want() { isWanted = true }
 
-    /// Begins the round that is wanted: its number; nil where none is.
+    /// Begins the next round, if one is wanted.
+    ///
+    /// - Returns: The round's number; nil if none is wanted.
     mutating func begin(at now: Instant) -> UInt64? {
         guard isWanted else { return nil }
         isWanted = false
@@ -37,27 +39,29 @@ struct Confirmations {
         return round
     }
 
-    /// The newest round goes to these.
+    /// Notes that the newest round goes to these replicas only.
     mutating func ask(_ few: ReplicaMask, at now: Instant) {
         if asked == ReplicaMask() { timed = (round, now) }
         asked = few
     }
 
-    /// The newest round goes to everybody.
+    /// Notes that the newest round goes to all replicas.
     mutating func askAll() { asked = ReplicaMask() }
 
     func hasAskedAmongFew(_ index: Int) -> Bool { asked.contains(index) }
 
-    /// - Returns: false for a round that has not been asked for.
+    /// Notes that a replica has confirmed a round.
+    ///
+    /// - Returns: False for a round that has not been asked for.
     mutating func confirm(_ confirmed: UInt64, by index: Int) -> Bool {
         guard confirmed <= round else { return false }
         self.confirmed[index] = max(self.confirmed[index], confirmed)
         return true
     }
 
-    /// The newest round that a majority has confirmed; 0 for none.
+    /// The newest round that a majority has confirmed; 0 if there is none.
     ///
-    /// - Parameter own: the leader's index, who confirms its own rounds.
+    /// - Parameter own: The leader's index. The leader confirms its own rounds.
     func newest(_ quorum: Quorum, own: Int) -> UInt64 {
         var best: UInt64 = 0
         for index in confirmed.indices {
@@ -74,15 +78,15 @@ struct Confirmations {
     enum Patience: Equatable {
         /// There is nothing to wait for.
         case over
-        /// They may yet answer in time.
+        /// The replicas that were asked may still answer in time.
         case waiting
-        /// These have not: everybody is to be asked.
+        /// These replicas have not answered in time: all replicas have to be asked.
         case lost(late: ReplicaMask)
     }
 
-    /// Looks at those few that the newest round was asked of.
+    /// Checks whether the few replicas that the newest round was asked of have answered in time.
     ///
-    /// - Parameter isNeeded: something waits for it.
+    /// - Parameter isNeeded: An answer waits for the round.
     mutating func look(_ quorum: Quorum, own: Int, isNeeded: Bool, at now: Instant, hedge: Nanoseconds) -> Patience {
         guard asked != ReplicaMask() else { return .over }
         let newest = isNeeded ? newest(quorum, own: own) : round
@@ -90,7 +94,8 @@ struct Confirmations {
             askAll()
             return .over
         }
-        // One of those that were asked may confirm every round at once, and another none: a round is confirmed by all.
+        // The time is that of one round, because one replica may confirm every round at once and another none: a round
+        // counts only when all that were asked have confirmed it.
         if newest >= timed.round { timed = (round, sent) }
         guard now - timed.since >= hedge else { return .waiting }
         var late = ReplicaMask()
@@ -102,7 +107,7 @@ struct Confirmations {
         return .lost(late: late)
     }
 
-    /// Whether the newest round is to be asked for once more, of everybody; it counts as sent then.
+    /// True if the newest round has to be asked for again, of all replicas. It counts as sent then.
     mutating func isOverdue(_ quorum: Quorum, own: Int, at now: Instant, retry: Nanoseconds) -> Bool {
         guard round > newest(quorum, own: own), now - sent >= retry else { return false }
         sent = now

@@ -1,6 +1,6 @@
-/// What a record is to say. The leader stamps it with a version.
+/// A record to be proposed. The leader stamps it with a version.
 struct Draft: Equatable {
-    /// Nil for a tombstone.
+    /// The value; nil for a tombstone.
     var value: [UInt8]?
     var expiry: Expiry
     var contentType: String
@@ -13,6 +13,6 @@ struct Draft: Equatable {
         self.contentType = contentType
     }
 
-    /// The same once more.
+    /// A draft that proposes the contents of `record` again.
     init(_ record: Record) { self.init(value: record.value, expiry: record.expiry, contentType: record.contentType) }
 }

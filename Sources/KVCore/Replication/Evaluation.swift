@@ -1,17 +1,20 @@
-/// What becomes of a command in view of its key's latest record.
+/// The result of evaluating a command on its key's latest record.
 enum Evaluation: Equatable {
-    /// Replace the record. `result` is an update's, nil for other commands.
+    /// The command writes a record. `result` is an update's result; nil for other commands.
     case write(Draft, result: UpdateResult? = nil)
-    /// Nothing changes, and this is the answer.
+    /// The command changes nothing, and this is the answer.
     case answer(Outcome)
-    /// Nothing changes, and the answer is the record.
+    /// The command changes nothing, and the answer is the record.
     case answerRecord
-    /// It takes the record's value to tell.
+    /// The command cannot be evaluated without the record's value.
     case readValue
 
+    /// Evaluates a command.
+    ///
     /// - Parameters:
-    ///   - latest: the newest record of the key, nil where there is none.
-    ///   - record: the same with its value, where that is at hand.
+    ///   - latest: The newest record of the key; nil if there is none.
+    ///   - record: The same record with its value; nil if the value is not at hand.
+    ///   - wall: The node's time, in milliseconds since 1970.
     init(_ command: Command, latest: RecordHead?, record: Record?, wall: UInt64) {
         let head = latest.flatMap { $0.isPresent(at: wall) ? $0 : nil }
         let present = head?.version
@@ -40,7 +43,7 @@ enum Evaluation: Equatable {
 }
 
 extension Command {
-    /// Whether it can be proposed without knowing the key's latest record.
+    /// True if the command can be evaluated without knowing the key's latest record.
     var isBlind: Bool {
         switch self {
         case .put(let put): put.condition == .always

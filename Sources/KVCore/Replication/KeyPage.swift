@@ -11,21 +11,24 @@ struct RingEntry: Comparable {
     static func < (a: Self, b: Self) -> Bool { a.slot == b.slot ? a.key < b.key : a.slot < b.slot }
 }
 
-/// Gathers the first keys of a listing out of a partition's keys in any order: a bounded heap, largest on top.
+/// Gathers the first keys of a listing from a partition's keys, which may come in any order. It is a bounded heap with
+/// the largest key on top.
 struct KeyPage {
     let prefix: [UInt8]
-    /// The keys after this one.
+    /// The page begins after this key; nil if it begins with the first.
     let after: RingEntry?
     private let limit: Int
     private let byteLimit: Int
     private var heap: [RingEntry] = []
     private var bytes = 0
-    /// There were others, after all that are held.
+    /// True if keys were left out that come after all that are held.
     private(set) var hasMore = false
 
+    /// Makes an empty page.
+    ///
     /// - Parameters:
-    ///   - limit: of keys, 1 at least.
-    ///   - bytes: of the keys together; one is held in any case.
+    ///   - limit: The largest number of keys, at least 1.
+    ///   - bytes: The largest size of all keys together. One key is held in any case.
     init(prefix: [UInt8], after: Key?, limit: Int, bytes: Int = .max) {
         self.prefix = prefix
         self.after = after.map(RingEntry.init)
@@ -33,7 +36,7 @@ struct KeyPage {
         byteLimit = bytes
     }
 
-    /// A key may be offered more than once.
+    /// Takes a key if it belongs to the page. A key may be offered more than once.
     mutating func offer(_ key: Key) {
         guard key.bytes.starts(with: prefix) else { return }
         let entry = RingEntry(key)
@@ -73,7 +76,7 @@ struct KeyPage {
         }
     }
 
-    /// In ring order, each once.
+    /// The keys in ring order, each once.
     var entries: [RingEntry] {
         var entries = heap.sorted()
         var last: RingEntry?

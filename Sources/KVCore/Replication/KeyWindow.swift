@@ -1,16 +1,16 @@
-/// A stretch of a partition's keys in ring order, kept by its leader while a listing goes through it: a page costs what
-/// it returns, and not a look at every key of the partition.
+/// A run of a partition's keys in ring order, which its leader keeps while a listing goes through it. So a page costs
+/// what it returns, and not a look at every key of the partition.
 ///
-/// It holds every key of the stretch that is there, as each that is proposed is added to it; and some that are not any
-/// more, so each is looked up before it is told. (The index has no order of its own, and keeps none for keys that
-/// nobody lists.)
+/// The window holds every key of its run that is there, because each key that is proposed is added. It may also hold
+/// keys that are no longer there, so each key is looked up before it is listed. (The store's index has no order, so
+/// that keys which nobody lists cost nothing more.)
 struct KeyWindow {
     let prefix: [UInt8]
-    /// It begins after this key; nil: with the partition's first.
+    /// The window begins after this key; nil if it begins with the partition's first.
     let after: RingEntry?
-    /// In ring order.
+    /// The keys, in ring order.
     private(set) var entries: [RingEntry]
-    /// The last of the stretch; nil where it reaches to the partition's end.
+    /// The last key of the run; nil if it reaches to the partition's end.
     private(set) var end: RingEntry?
     /// When it was last used.
     var used: Instant
@@ -23,7 +23,7 @@ struct KeyWindow {
         used = now
     }
 
-    /// Whether it holds what follows a query's key.
+    /// True if it holds the keys that follow the query's key.
     func covers(_ query: ListQuery) -> Bool {
         guard prefix == query.prefix else { return false }
         guard let key = query.after else { return after == nil }
@@ -38,7 +38,9 @@ struct KeyWindow {
         return index < entries.count && entries[index].key == key ? index + 1 : index
     }
 
-    /// A key has been proposed.
+    /// Adds a key that has been proposed.
+    ///
+    /// - Parameter limit: When there are more than twice this many keys, only the first `limit` are kept.
     mutating func add(_ key: Key, limit: Int) {
         guard key.bytes.starts(with: prefix) else { return }
         let entry = RingEntry(key)
@@ -52,7 +54,7 @@ struct KeyWindow {
         end = entries.last
     }
 
-    /// Forgets keys that are not there any more.
+    /// Removes keys that are not there any more, by index, ascending.
     mutating func remove(_ indices: [Int]) {
         guard !indices.isEmpty else { return }
         var gone = indices[...]
@@ -65,7 +67,7 @@ struct KeyWindow {
         }
     }
 
-    /// Where an entry is, or would be.
+    /// The index at which an entry is, or would be inserted.
     private func place(of entry: RingEntry) -> Int {
         var (low, high) = (0, entries.count)
         while low < high {

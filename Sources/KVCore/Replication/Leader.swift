@@ -1,17 +1,18 @@
-/// What the leader of a partition knows and waits for.
+/// The state of a partition's leader: what it has proposed, what waits for it, and how far each replica is.
 final class Leader {
     let ballot: Ballot
     let elected: Instant
-    /// Its copy is known to hold every chosen record, chosen on a majority; but for what is in flight under its own
-    /// ballot.
+    /// True if this copy is known to hold every chosen record, each of them on a majority. Records in flight under its
+    /// own ballot are not counted.
     var isSettled: Bool
-    /// It has no majority of whole copies behind it, and is settled only by what all replicas tell.
+    /// True if all replicas have promised, but those with whole copies are no majority. This leader settles only by
+    /// what all replicas report.
     let hearsAll: Bool
 
-    /// Its writes.
+    /// The proposals of this leader.
     var log = ProposalLog()
 
-    // Answers that change nothing.
+    // Answers that change nothing, and the confirmations they wait for.
     var answers = WaitingAnswers()
     var confirmations: Confirmations
     /// When this node was last in touch with a majority.
@@ -20,23 +21,23 @@ final class Leader {
     /// Requests that wait for a majority to be in touch, for a leadership transfer to end, or for the partition to
     /// settle.
     var held = RequestQueue()
-    /// Keys whose values this node's disk has spoiled, as reads of them have shown: what is held of them waits for
-    /// another replica's copy.
+    /// Keys whose values on this node's disk are damaged, as reads have found. Held requests for them wait until
+    /// another replica's copy has arrived.
     var unreadable: Set<Key> = []
-    /// What goes through the partition's keys.
+    /// Listings under way.
     var listings = Listings()
-    /// By key, what waits to be evaluated on its latest record. Never empty.
+    /// Requests that wait to be evaluated on the latest record of their key, by key. No backlog is empty.
     var backlogs: [Key: Backlog] = [:]
     var lastLoadID: UInt64 = 0
     /// Keys whose latest record is being read from a majority.
     var recoveries: [Key: Recovery] = [:]
     var lastRecoveryID: UInt64 = 0
     var settling: Settling?
-    /// Where the partition moves.
+    /// The progress of the partition's move, if it moves.
     var move = MoveProgress()
-    /// Tombstones that may go, and records that have expired.
+    /// When to purge tombstones, and when to look for expired records.
     var purge: PurgeSchedule
-    /// How far each replica is, by index.
+    /// The progress of each replica, by index.
     var progress: [PeerProgress]
     var transfer: Transfer?
     var nextTransfer: Instant
@@ -53,13 +54,13 @@ final class Leader {
         purge = PurgeSchedule(now: now, options: options)
     }
 
-    /// Takes out what is being recovered, in the order of its keys.
+    /// Takes out all recoveries, in the order of their keys.
     func takeRecoveries() -> [Recovery] {
         defer { recoveries = [:] }
         return recoveries.sorted { $0.key < $1.key }.map(\.value)
     }
 
-    /// Nothing of this leader's is under way, so that another may take over and no request is cut off.
+    /// True if nothing of this leader is under way, so that another one may take over without cutting off a request.
     var isAtRest: Bool {
         log.isAtRest && answers.isEmpty && recoveries.isEmpty && backlogs.isEmpty
     }

@@ -1,10 +1,13 @@
-// Handing a leadership over, without failing a request: the leader comes to rest, holding what arrives, asks its
-// successor to prepare, and passes on what it holds when it sees the successor's ballot.
+// How a leader transfers the lead without failing a request. It holds arriving requests until nothing is in flight,
+// asks its successor to prepare, and passes on the held requests when it sees the successor's ballot.
 
 extension Replica {
-    /// Who should lead instead: the first of the replica set in touch, or when this node is stopping the first other
-    /// one. While the partition moves, only a leader that is to lose it looks for another, among those who are to keep
-    /// it.
+    /// The replica that should lead instead of this one; nil if there is none.
+    ///
+    /// It is the first of the replica set that is in touch and preferred to this node. If this node is stopping, or its
+    /// disk is full and the partition does not move, it is the first other one in touch. While the partition moves, a
+    /// leader that is not stopping looks for a successor only if it leaves the set, and only among the members that
+    /// stay.
     var successor: NodeNumber? {
         let before = quorum.isJoint ? quorum.preference : Array(quorum.preference.prefix { $0 != ownIndex })
         let candidates: [Int]
@@ -57,7 +60,7 @@ extension Replica {
         releaseHeld()
     }
 
-    /// The chosen successor is stopping itself.
+    /// Handles a refused leadership transfer: the successor is stopping, or cannot lead for another reason.
     func receiveDeclined(_ header: PartitionHeader, from node: NodeNumber) {
         guard let leader, leader.ballot == header.ballot else { return }
         context.setDeclining(node)
@@ -68,13 +71,13 @@ extension Replica {
 // MARK: - A leader that cannot do its part
 
 extension Replica {
-    /// There is no room here for values, and others may have some.
+    /// True if this node's disk is full and other replicas may have room.
     var isFull: Bool {
         !context.store.acceptsWrites && quorum.members.count > 1 && !context.breaks(.yieldWhenFull)
     }
 
-    /// A leader that hears no majority can have nothing chosen, and may be heard all the same: it would keep the others
-    /// from electing another.
+    /// Gives up the lead after some time without a majority in touch. Such a leader can have nothing chosen; but others
+    /// may still hear its heartbeats, and elect nobody else.
     private func considerCompany(_ leader: Leader) {
         if majorityIsUp { return leader.majoritySeen = now }
         guard now - leader.majoritySeen >= context.options.lonely, !context.breaks(.yieldWhenLonely) else { return }
@@ -82,20 +85,20 @@ extension Replica {
         yield()
     }
 
-    /// Gives up the lead, or the candidacy, as nothing can be chosen here, and asks another to take it at once.
-    /// Where there is no other it keeps what it has.
+    /// Gives up the lead or the candidacy, because nothing can be chosen here, and asks another replica to prepare at
+    /// once. The only replica keeps the lead.
     func yield() {
         guard quorum.members.count > 1 else { return }
         abandonCandidacy(hint: nil)
         guard let leader else { return }
         let request = PeerMessage.replica(header(leader.ballot), .transfer)
         stepDown(hint: nil)
-        // It is not the leader that others have heard of last any more.
+        // No other leader is known yet.
         leaderHint = nil
         let others = quorum.preference.map { quorum.members[$0] }.filter { member in
             member != context.me && !context.isDeclining(member)
         }
-        // Whom it does not hear may hear it.
+        // A replica that this node does not hear may still hear this node.
         if let other = others.first(where: context.isUp) ?? others.first { context.send(other, request) }
     }
 }
@@ -103,7 +106,7 @@ extension Replica {
 // MARK: - The passing of time
 
 extension Replica {
-    /// To be called a few times in `ShardOptions.retry`.
+    /// Does what is due by time. The shard calls it a few times within `ShardOptions.retry`.
     func timer() {
         if context.disk.isStalled, !context.breaks(.yieldWhenStalled) {
             if leader != nil, quorum.members.count > 1 { context.decide(.yieldStalled) }

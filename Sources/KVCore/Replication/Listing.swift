@@ -1,5 +1,5 @@
-// Listings and counts at a leader. A page is told from a window (`KeyWindow`), which a walk over the partition has
-// made.
+// Listings and counts at a leader. A page is answered from a window (`KeyWindow`), which a walk over the partition has
+// filled.
 
 extension Replica {
     func executeList(_ request: Request, _ query: ListQuery, _ leader: Leader) {
@@ -18,20 +18,22 @@ extension Replica {
         var page = KeyPage(
             prefix: query.prefix, after: query.after, limit: max(limits.listingWindow, query.limit + 1),
             bytes: limits.listingWindowBytes)
-        // The store does not hold them yet.
+        // The store does not hold the keys proposed in this tick yet.
         leader.log.forEachUnsentKey { page.offer($0) }
         leader.listings.begin(KeyWalk(page: page))
         context.isListing(partition)
     }
 
-    /// Goes on with what waits for its turn; to be called now and then.
+    /// Goes on with the walks under way. The shard calls it from its timer.
     func goOnListing() {
         guard let leader, !leader.listings.isEmpty else { return context.hasListed(partition) }
         leader.listings.dropUnused(for: context.options.listingIdle, now: now)
         if advanceWalks(leader) { releaseHeld() }
     }
 
-    /// - Returns: whether a walk has come to its end.
+    /// Goes on with the walks under way, as far as the listing budget allows.
+    ///
+    /// - Returns: True if a walk has ended.
     @discardableResult
     private func advanceWalks(_ leader: Leader) -> Bool {
         let usage = context.store.usage(partition)
@@ -39,7 +41,7 @@ extension Replica {
         var hasEnded = false
         while context.listingBudget > 0, let leaf = leader.listings.nextLeaf {
             var page = leader.listings.takePage()
-            // What has expired may have to be tombstoned before it is left out.
+            // Expired records are offered as well, because they may need a tombstone before they are left out.
             let offer: (Key, RecordHead) -> Void = { key, head in
                 self.context.listingBudget -= 1
                 if !head.isTombstone { page.offer(key) }
@@ -57,9 +59,9 @@ extension Replica {
         return hasEnded
     }
 
-    /// A change was proposed: where a listing is under way, what it may add to it is added.
+    /// Adds a key that has been proposed to the listings under way.
     func listProposed(_ key: Key, _ leader: Leader) {
-        // What the store holds is found there, or has been.
+        // The walk finds, or has found, a key that the store holds.
         if let head = context.store.head(partition, key), head.isPresent(at: context.now.wall) { return }
         leader.listings.add(key, limit: context.options.listingWindow)
     }
@@ -72,7 +74,7 @@ extension Replica {
         var expired: [Key] = []
         let first = window.index(after: query.after)
         var place = first
-        // One more than may be told: so that `more` is true.
+        // It looks for one key more than the page may have, to know whether there are more.
         while place < window.entries.count, keys.count <= limit, expired.count < context.options.maximumTombstoned {
             let key = window.entries[place].key
             let head = latestHead(key, leader)
@@ -89,23 +91,25 @@ extension Replica {
         guard tombstone(expired, leader) else { return leader.held.append(request, as: .held) }
         let more = keys.count > limit || window.end != nil
         if more, keys.isEmpty || expired.count == context.options.maximumTombstoned {
-            // The rest of the window is gone, or going: what comes after it is looked for.
+            // The window has no keys to answer with, or expired ones that are being tombstoned. The request is executed
+            // again. If the window is used up, a new walk looks for the keys after it.
             if place == window.entries.count { leader.listings.drop(index) }
             return leader.held.append(request, as: .held)
         }
         if keys.count > limit { keys.removeLast() }
         if !more, first == 0 { leader.listings.drop(index) }
-        // A key under change is listed or not as the change will have it, once that is chosen.
+        // A key under change is listed as it will be once the change is chosen.
         wait(request, .listed(keys: keys, more: more), base: leader.log.last, leader)
     }
 
     func executeCount(_ request: Request, _ leader: Leader) {
         guard leader.isSettled else { return leader.held.append(request, as: .held) }
-        // What has expired counts until there is a tombstone above it: nobody may be told of it before.
+        // An expired record counts until there is a tombstone above it, because nobody may be told before that it has
+        // expired.
         tombstoneExpired(leader)
         var count = context.store.usage(partition).keys
-        // What was proposed in this tick the store does not hold yet. It may be more than changes under way: a record
-        // that an earlier leader had acknowledged, and that this one has just found and proposed again.
+        // The store does not hold the records proposed in this tick yet. Among them may be records that an earlier
+        // leader had acknowledged, and that this one has just recovered and proposed again.
         leader.log.forEachUnsent { proposal in
             if context.store.head(partition, proposal.key)?.isTombstone == false { count -= 1 }
             if proposal.record.value != nil { count += 1 }
@@ -113,8 +117,7 @@ extension Replica {
         wait(request, .counted(count), base: leader.log.last, leader)
     }
 
-    /// Puts tombstones above what has expired in the partition, up to `maximumTombstoned`; the rest is left to be
-    /// swept.
+    /// Proposes tombstones above expired records of the partition, up to `maximumTombstoned`. The sweep finds the rest.
     private func tombstoneExpired(_ leader: Leader) {
         var expired: [Key] = []
         if context.store.expiringRecords(partition) > 0 {
@@ -126,7 +129,7 @@ extension Replica {
         tombstone(expired.sorted().prefix(context.options.maximumTombstoned), leader)
     }
 
-    /// What a key's newest proposal has, or else the store.
+    /// The head of the key's latest record: of its proposal in flight, or else of the store's record.
     func latestHead(_ key: Key, _ leader: Leader) -> RecordHead? {
         guard let sequence = leader.log.inFlight(key), let proposal = leader.log[sequence] else {
             return context.store.head(partition, key)
@@ -135,16 +138,16 @@ extension Replica {
     }
 }
 
-/// A look at every key of a partition, a leaf of the hash tree after the other, over as many turns as it takes.
+/// A walk over every key of a partition, one leaf of the hash tree after the other, over as many timers as it takes.
 struct KeyWalk {
     var page: KeyPage
-    /// The next to look at.
+    /// The next leaf to look at.
     var leaf = 0
 }
 
-/// What a leader keeps for the listings under way.
+/// The windows and walks that a leader keeps for listings.
 struct Listings {
-    /// Windows that one partition keeps, and walks that wait for each other.
+    /// The largest number of windows that one partition keeps, and of walks that wait for each other.
     static let maximumWindows = 4
     static let maximumWalks = 16
 
@@ -153,16 +156,16 @@ struct Listings {
 
     var isEmpty: Bool { windows.isEmpty && walks.isEmpty }
 
-    /// A key has been proposed.
+    /// Adds a key that has been proposed.
     mutating func add(_ key: Key, limit: Int) {
         for index in windows.indices { windows[index].add(key, limit: limit) }
-        // Its leaf may have been looked at before.
+        // The walk may have passed the key's leaf.
         for index in walks.indices { walks[index].page.offer(key) }
     }
 
     // MARK: Walks
 
-    /// Whether a walk for a query may begin: it is not under way, and not too many are.
+    /// True if a walk for a query may begin: none is under way for it, and not too many are for others.
     func mayBegin(_ query: ListQuery) -> Bool {
         walks.count < Self.maximumWalks
             && !walks.contains { $0.page.prefix == query.prefix && $0.page.after?.key == query.after }
@@ -170,10 +173,11 @@ struct Listings {
 
     mutating func begin(_ walk: KeyWalk) { walks.append(walk) }
 
-    /// Of the oldest walk; nil where there is none.
+    /// The next leaf of the oldest walk; nil if there is no walk.
     var nextLeaf: Int? { walks.first?.leaf }
 
-    /// The page of the oldest walk, to be put back: there is one.
+    /// Takes the page of the oldest walk, of which there must be one. The caller puts it back with `putBack`. (Taken
+    /// out, it is changed without a copy.)
     mutating func takePage() -> KeyPage {
         let page = walks[0].page
         walks[0].page = KeyPage(prefix: [], after: nil, limit: 1)
@@ -199,8 +203,9 @@ struct Listings {
 
     func window(for query: ListQuery) -> Int? { windows.lastIndex { $0.covers(query) } }
 
-    /// A page was told of a window.
-    /// - Parameter gone: the places of keys that are not there any more, ascending.
+    /// Notes that a page was answered from a window.
+    ///
+    /// - Parameter gone: The indices of keys that are not there any more, ascending.
     mutating func used(_ index: Int, gone: [Int], now: Instant) {
         windows[index].remove(gone)
         windows[index].used = now
@@ -208,7 +213,7 @@ struct Listings {
 
     mutating func drop(_ index: Int) { windows.remove(at: index) }
 
-    /// Drops what nobody has used for so long.
+    /// Drops the windows that no listing has used for `time`.
     mutating func dropUnused(for time: Nanoseconds, now: Instant) { windows.removeAll { now - $0.used >= time } }
 
     mutating func dropWindows() { windows = [] }

@@ -1,9 +1,10 @@
-/// What may be sent to the joining nodes of moving partitions now: a token bucket that lends one record at a time.
+/// The budget for what a shard sends to joining nodes of partitions that move: a token bucket that may be overdrawn by
+/// one record.
 ///
-/// It is filled by the shard's timer alone, so that what may be moved leaves in one batch a timer: records that follow
-/// each acknowledgement one by one cost both ends a turn of their event loop each.
+/// Only the shard's timer fills it, so that records leave in one batch for each timer. If single records followed each
+/// acknowledgement, each would cost both nodes a turn of their event loops.
 struct MoveBudget {
-    /// Bytes a second; 0 is no limit.
+    /// Bytes per second; 0 is no limit.
     let rate: Int
     private var tokens: Int
     private var filled: Instant
@@ -11,10 +12,10 @@ struct MoveBudget {
     /// Bytes since the last turn of the event loop ended.
     private var movedThisTurn = 0
 
-    /// The bucket holds what comes in this time.
+    /// The bucket holds at most the tokens of this time.
     private static let burst = Nanoseconds.milliseconds(50)
-    /// No turn sends more than what comes in this time, a little over a timer's: clients' requests wait for its end,
-    /// here and at the joining node.
+    /// One turn of the event loop sends at most the bytes of this time, which is a little longer than a timer. Clients'
+    /// requests wait for the end of the turn, here and at the joining node.
     private static let turn = Nanoseconds.milliseconds(12)
 
     init(rate: Int, now: Instant) {

@@ -1,11 +1,12 @@
-// How a leader sees a move through: repair brings the joining nodes level, and when they are, the next set may become
-// current.
+// How a leader carries out a move: repair brings the joining nodes level, and then the next replica set may become the
+// current one.
 
 /// How far a leader has come in preparing the switch to the next replica set.
 struct MoveProgress {
-    /// Every record is on majorities of both sets, and this node is of the next.
+    /// True if every record is on majorities of both sets, and this node is in the next set.
     private(set) var isReady = false
-    /// The proposal that marks readiness for later leaders; 0 before.
+    /// The sequence of the mark's proposal; 0 before it. The mark tells later leaders that the move may have been
+    /// ready.
     private(set) var mark: UInt64 = 0
 
     var isMarked: Bool { mark != 0 }
@@ -19,9 +20,10 @@ struct MoveProgress {
 }
 
 extension Replica {
-    /// Whether everything that this settled leader's copy holds is on a majority of the next set: each joining node
-    /// holds it, and each other replica in touch, proved by a comparison of its own, and they are a majority. (A
-    /// joining node that is away is waited for: a partition is not to lose a copy before it has the new one.)
+    /// True if everything in this settled leader's copy is on a majority of the next set. A comparison must have
+    /// verified every joining node, and every other replica of the next set that is in touch, and they must be a
+    /// majority of that set. (A joining node that is away is waited for: a partition must not give up a copy before it
+    /// has the new one.)
     func nextSetIsLevel(_ leader: Leader) -> Bool {
         guard leader.isSettled else { return false }
         var level = ReplicaMask()
@@ -36,9 +38,10 @@ extension Replica {
         return quorum.nextIsMet(by: level)
     }
 
-    /// Once everything was on a majority of the next set, it stays so: what came later was chosen on a majority of
-    /// both, and nothing less counts as chosen from then on. That holds for later leaders under this configuration too:
-    /// they find the mark, which is chosen before the leader says that it is ready.
+    /// Has the mark chosen once everything is on majorities of both sets, and then reports the move as ready.
+    ///
+    /// Everything stays on both majorities: later records are chosen on both, and from then on nothing less counts as
+    /// chosen. That holds for later leaders of this configuration too, because they find the mark.
     func considerReadiness(_ leader: Leader) {
         guard quorum.isJoint, !leader.move.isReady, quorum.stays(ownIndex) else { return }
         guard !context.breaks(.settleBeforeSwitch) else { return leader.move.becomeReady() }
@@ -54,9 +57,9 @@ extension Replica {
         context.effects.append(.notice(.ready(partition)))
     }
 
-    /// The key of a tombstone: to clients there is nothing, and it goes as all tombstones go. Of each configuration
-    /// another; and of a slot that is another partition's, so that no client's key is the same. (Where one partition
-    /// has all slots, the doors' keys cannot be told apart from it: there a client must not use the key.)
+    /// The key of the mark. The mark is a tombstone, so clients do not see it and it is purged like any other. Each
+    /// configuration has another key, and its slot belongs to another partition, so that no client's key is the same.
+    /// (If one partition has all slots, a client's key could be the same; clients must not use it.)
     private var readinessMark: Key {
         var salt = 0
         while true {
@@ -67,22 +70,24 @@ extension Replica {
         }
     }
 
-    /// Whether a leader under this configuration may have said that the next set may become the present one.
+    /// True if a leader of this configuration may have reported that the move is ready.
     var mayHaveBeenReady: Bool {
         quorum.isJoint && context.store.head(partition, readinessMark) != nil
     }
 
-    /// Whether replicas that hold the same prove it to be chosen.
+    /// True if these replicas are enough to tell what was chosen: a record that all of them hold counts as chosen, and
+    /// a record that none of them holds is not.
     ///
-    /// Until the next set is level, a majority of the present one: what was chosen before the move is nowhere else.
-    /// Then a majority of both: less than that may have been accepted by the leaders of this configuration and not been
-    /// chosen, and the present set may be done with at any time.
+    /// Until the next set is level, a majority of the present set is enough, because records chosen before the move are
+    /// nowhere else. After that (`strictly`) it takes majorities of both sets: a record on less may have been accepted
+    /// under a leader of this configuration without being chosen, and the present set may be given up at any time. A
+    /// leader that was elected by all replicas needs all of them until it has settled.
     func prove(_ mask: ReplicaMask, strictly: Bool) -> Bool {
         if let leader, leader.hearsAll, !leader.isSettled { return mask == quorum.all }
         return strictly ? quorum.isMet(by: mask) : quorum.currentIsMet(by: mask)
     }
 
-    /// Nil unless this node leads the partition and it moves.
+    /// A report of the move's progress; nil if this node does not lead the partition, or the partition does not move.
     var moveReport: MoveReport? {
         guard let leader, quorum.isJoint else { return nil }
         let joiningNodes = quorum.members.indices.filter(quorum.isJoiningNode)
@@ -105,7 +110,7 @@ extension Replica {
         return context.isMovingPaused ? .paused : nil
     }
 
-    /// A node that has lost this partition asks whether its copy may go.
+    /// Handles a `dropReplica`: a node that has left this partition asks whether it may delete its copy.
     func receiveDropReplica(_ header: PartitionHeader, from node: NodeNumber) {
         guard let leader, leader.isSettled, changed >= header.epoch, quorum.index(of: node) == nil else { return }
         let answer = PartitionHeader(partition: partition, epoch: header.epoch, ballot: leader.ballot)

@@ -1,15 +1,15 @@
 /// Counts the bytes of changes that the leaders of a shard have sent to one peer and that it has not answered.
 ///
-/// Without a bound, a peer that is slow, or whose link is, would have the whole load of the others wait in this node's
-/// memory (etcd-io/raft's `tracker/inflights.go` is the model). What does not fit is sent when there is room, or is
-/// missed and found by the repair; the other replicas are a majority meanwhile.
+/// Without a limit, the whole load would wait in this node's memory for a peer that is slow or has a slow link
+/// (etcd-io/raft's `tracker/inflights.go` is the model). A change that does not fit is sent when there is room, or
+/// counts as missed and is repaired. Meanwhile the other replicas are a majority.
 final class PeerWindow {
     private(set) var bytes = 0
-    /// Partitions with something to send that found no room, in that order.
+    /// The replicas with changes to send that found no room, in the order in which they tried.
     var blocked: [Replica] = []
 
-    /// Whether more may be sent: one change, which may be larger than the room there is, so that none waits for ever
-    /// beside small ones.
+    /// True if one more change may be sent. It may be larger than the room that is left, so that no change waits for
+    /// ever beside small ones.
     func hasRoom(_ options: ShardOptions) -> Bool { bytes < options.peerWindow }
 
     func add(_ more: Int) { bytes += more }
@@ -19,8 +19,9 @@ final class PeerWindow {
         bytes -= less
     }
 
-    /// `least`, and as long as what is under way, and `more`, may take to arrive on a link that is as slow as one may
-    /// be. Until then nothing is sent again: on a connection that stands it would only be sent twice.
+    /// How long to wait for answers before changes are sent again: `least`, and the time in which the changes under
+    /// way, and `more` bytes, arrive over the slowest link that is reckoned with. On a connection that stands, sending
+    /// them earlier would only send them twice.
     func patience(_ least: Nanoseconds, more: Int = 0, _ options: ShardOptions) -> Nanoseconds {
         let milliseconds = UInt64(max(bytes + more, 0)) * 1000 / UInt64(max(options.slowestLink, 1))
         return Nanoseconds(nanoseconds: least.nanoseconds + milliseconds * 1_000_000)
@@ -47,11 +48,11 @@ extension Replica {
 
     private func skip(_ proposal: Proposal, _ index: Int, _ leader: Leader) {
         context.decide(.awaitWindow)
-        // The room may be another partition's to free.
+        // Another partition's changes may fill the window, so this one has to be told when there is room.
         if leader.progress[index].skip(proposal.sequence) { windows[index].blocked.append(self) }
     }
 
-    /// Sends the replica at `index` what did not fit, as far as it does now.
+    /// Sends the replica at `index` the changes that found no room, as far as they fit now.
     func sendSkipped(to index: Int, _ leader: Leader) {
         guard leader.progress[index].firstSkipped != .max, context.isUp(quorum.members[index]) else { return }
         var sequence = max(leader.progress[index].takeSkipped(), leader.log.first)
@@ -69,13 +70,13 @@ extension Replica {
         for index in quorum.members.indices { sendSkipped(to: index, leader) }
     }
 
-    /// It is answered, or is not waited for any more.
+    /// Takes a proposal out of a replica's window, because it is answered or not waited for any more.
     func leaveWindow(_ proposal: Proposal, _ index: Int) {
         guard proposal.leaveWindow(of: index) else { return }
         let window = windows[index]
         window.remove(proposal.bytes)
         guard !window.blocked.isEmpty, window.hasRoom(context.options) else { return }
-        // At the end of the tick they try.
+        // They try again at the end of the tick.
         for replica in window.blocked { context.markDirty(replica) }
         window.blocked.removeAll(keepingCapacity: true)
     }
@@ -85,7 +86,8 @@ extension Replica {
         for index in quorum.members.indices { leaveWindow(proposal, index) }
     }
 
-    /// The connection that carried them is no more: they are sent over the next one.
+    /// Takes all proposals out of a replica's window, because its connection has ended. They are sent over the next
+    /// one.
     func leaveWindows(of index: Int, _ leader: Leader) {
         for proposal in leader.log.proposals where proposal.isSent && !proposal.accepted.contains(index) {
             leaveWindow(proposal, index)

@@ -1,16 +1,16 @@
-/// The latest record of one key, being read from a majority that has promised the leader's ballot.
+/// A recovery of one key: its latest record is being read from a majority that has promised the leader's ballot.
 struct Recovery {
     let id: UInt64
     var sent: Instant
-    /// Who has answered; the leader itself from the start.
+    /// The replicas that have answered. The leader itself counts from the start.
     var answered: ReplicaMask
-    /// What the others hold, by replica; nothing for those that hold none.
+    /// The records that the other replicas hold, by replica. A replica without a record has no entry.
     var records: [Int: Record] = [:]
-    /// This leader's own copy is the latest, must be proposed again, and is being read from disk.
+    /// True if this leader's own copy is the latest and is being read from disk, to be proposed again.
     var isLoading = false
-    /// What waits for it. Empty for a recovery that serves settling.
+    /// The requests that wait for it. There are none if only settling needs it.
     var requests = RequestQueue()
-    /// Changes of the key that this node's last leadership had under way, oldest first.
+    /// The changes of the key that the last leadership of this node had in flight, oldest first.
     var carried: [Unfinished.InFlight] = []
 }
 
@@ -31,11 +31,11 @@ extension Replica {
         sendReads(key, recovery, leader)
     }
 
-    /// Brings to an end what the last leadership of this node had proposed and not seen chosen.
+    /// Re-proposes the writes in flight of this node's last leadership, key by key.
     ///
-    /// Where the latest record of a key is still the one proposed last, nobody has changed or overruled it: proposed
-    /// again it is the same change, and answers those who asked for it. Where it is another, another leader has been
-    /// there.
+    /// If the latest record of a key is still the one that was proposed last, nobody has changed or overruled it.
+    /// Proposing it again is the same change, and its requests are answered. If the latest record is another one,
+    /// another leader has been active, and the outcome is unknown.
     func repropose(_ proposals: [Unfinished.InFlight], _ leader: Leader) {
         var keys: [Key] = []
         context.reproposedChanges += proposals.count
@@ -73,7 +73,7 @@ extension Replica {
             leader.recoveries[key]?.sent = now
             guard let recovery = leader.recoveries[key] else { continue }
             if prove(recovery.answered, strictly: false) {
-                // The only replica, whose value could not be read.
+                // This is the only replica, and its value could not be read.
                 resolve(key, recovery, leader)
             } else {
                 sendReads(key, recovery, leader)
@@ -91,10 +91,12 @@ extension Replica {
         if prove(recovery.answered, strictly: false), !recovery.isLoading { resolve(key, recovery, leader) }
     }
 
-    /// A majority has told what it holds: the highest version is the latest that can have been chosen. Where this
-    /// leader and a majority with it hold just that, it is chosen; where not, it is proposed again, under this ballot.
+    /// Ends a recovery once a majority has answered: the highest version is the latest that can have been chosen. If
+    /// this leader and a majority hold exactly that version, it is chosen. Otherwise it is proposed again under this
+    /// ballot.
     private func resolve(_ key: Key, _ recovery: Recovery, _ leader: Leader) {
-        // Invariant 4: a record that is chosen is on a majority, and one that has been heard shares a replica with it.
+        // Invariant 4: chosen stays. A chosen record is on a majority, which shares a replica with the majority that
+        // has answered.
         assert(prove(recovery.answered, strictly: false), "a key is resolved once a majority has told of it")
         let own = context.store.head(partition, key)
         guard !leader.log.isInFlight(key), own?.version.ballot != leader.ballot else {
@@ -108,8 +110,8 @@ extension Replica {
         for (index, record) in recovery.records where record.version == best { holders.insert(index) }
         let remote = recovery.records.values.first { $0.version == best }
 
-        // Not yet settled, this leader cannot know whether the partition may have been ready to switch: no less than
-        // majorities of both sets will do.
+        // A leader that is not settled cannot know whether the partition has been ready to switch to the next set. So
+        // the holders must be majorities of both sets.
         let isChosenAndHeld = holders.contains(ownIndex) && quorum.isMet(by: holders)
         if isChosenAndHeld {
             endReproposed(key, latest: best, isChosen: true, leader)
@@ -135,10 +137,11 @@ extension Replica {
     }
 
     func loadedToPropose(_ ballot: Ballot, _ key: Key, _ value: LoadedValue) {
-        // Late: of an earlier leadership, or the key has been changed meanwhile.
+        // Late: an earlier leadership began the read, or the key has been changed meanwhile.
         guard let leader, leader.ballot == ballot, leader.recoveries[key]?.isLoading == true else { return }
         let isSuperseded = leader.log.isInFlight(key) || context.store.head(partition, key)?.version.ballot == ballot
-        // (A settled leader's copy is the truth, and no answer may take its place: it tries again when it can be read.)
+        // (A settled leader does not ask other replicas instead: its copy is the truth. It tries again once the value
+        // can be read.)
         if case .damaged = value, !isSuperseded, !leader.isSettled { return restartRecovery(key, leader) }
         if case .record(let record) = value, !isSuperseded {
             proposeAgain(key, record, leader)
@@ -147,9 +150,9 @@ extension Replica {
         finishRecovery(key, leader)
     }
 
-    /// This copy is the latest that is known, and its value cannot be read. It may have been chosen, so nothing can be
-    /// said of the key, and nothing proposed, until the value has been had from another replica: here, as this copy is
-    /// repaired, or among the answers, which are asked for once more.
+    /// Begins a recovery anew because this copy is the latest that is known and its value cannot be read. The record
+    /// may have been chosen, so nothing can be said of the key, and nothing proposed, until another replica has given
+    /// the value: to repair this copy, or in an answer to the new recovery.
     private func restartRecovery(_ key: Key, _ leader: Leader) {
         guard let recovery = leader.recoveries[key] else {
             return assertionFailure("what is tried again has been under way")
@@ -161,7 +164,9 @@ extension Replica {
         dropRecoveryIfUnwanted(key, leader)
     }
 
-    /// `latest` is the latest record of the key, chosen, or just proposed again.
+    /// Ends the changes of a key that were to be re-proposed.
+    ///
+    /// - Parameter latest: The version of the key's latest record, which is chosen, or has just been proposed again.
     func endReproposed(_ key: Key, latest: Version, isChosen: Bool, _ leader: Leader) {
         guard let carried = leader.recoveries[key]?.carried, let last = carried.last else { return }
         leader.recoveries[key]?.carried = []
@@ -185,7 +190,8 @@ extension Replica {
         propose(key, Draft(record), leader)
     }
 
-    /// Those whose requests have all been refused would otherwise gather for as long as no majority answers.
+    /// Drops a recovery that nothing waits for any more. Such recoveries would otherwise gather while no majority
+    /// answers.
     func dropRecoveryIfUnwanted(_ key: Key, _ leader: Leader) {
         guard let recovery = leader.recoveries[key], recovery.requests.isEmpty, recovery.carried.isEmpty,
             !recovery.isLoading, leader.settling?.recovering.contains(key) != true
@@ -197,7 +203,7 @@ extension Replica {
         guard var recovery = leader.recoveries.removeValue(forKey: key) else {
             return assertionFailure("a recovery ends once")
         }
-        // Those that have come to an end are no longer among them.
+        // Changes whose outcome is known have been removed from it before.
         loseTrack(of: recovery.carried)
         for request in recovery.requests.takeAll() { execute(request, leader, keyIsKnown: true) }
         advanceSettling(leader)

@@ -1,14 +1,15 @@
-// Repair: how a leader brings the other replicas level, by the keys that it knows they missed and by comparing hash
-// trees (Dynamo's anti-entropy).
+// How a leader repairs the other replicas: it sends the keys that it knows they have missed, and compares hash trees to
+// find others (Dynamo's anti-entropy).
 
 extension Replica {
-    /// The replica at `index` has not acknowledged the newest record of `key`, and is not waited for any more.
+    /// Notes that the replica at `index` has not acknowledged the newest record of `key`, and is not waited for any
+    /// more.
     func missed(_ key: Key, by index: Int, _ leader: Leader) {
         guard !leader.progress[index].miss(key, limit: context.options.maximumMissed) else { return }
         endComparison(with: index, leader)
     }
 
-    /// One step towards level replicas: for every peer in touch, start a comparison or send some of what it missed.
+    /// Takes the next step of repair with every peer: begins a comparison, or sends some of the records it has missed.
     func repair(_ leader: Leader) {
         guard leader.isSettled else { return }
         for (index, member) in quorum.members.enumerated() where index != ownIndex {
@@ -51,7 +52,7 @@ extension Replica {
         if leader.progress[index].endComparison() { comparisonEnded(with: index) }
     }
 
-    /// Makes room for the comparison of another partition with this peer.
+    /// Makes room for a comparison of another partition with this peer.
     private func comparisonEnded(with index: Int) {
         let count = context.comparisons[quorum.members[index], default: 0]
         assert(count > 0, "a comparison that ends was counted")
@@ -63,7 +64,7 @@ extension Replica {
     ) {
         guard let (leader, index) = leader(answered: header, by: node) else { return }
         raiseFloor(to: floor)
-        // Of another floor than this copy's they do not compare; they are asked for again.
+        // Leaves at another floor than this copy's cannot be compared. They are asked for again.
         guard floor == context.store.purgeFloor(partition) else { return context.decide(.levelFloors) }
         guard leader.isSettled else { return settleWithLeaves(leaves, of: index, leader) }
         guard let comparison = leader.progress[index].comparison, comparison.leaves == nil,
@@ -100,8 +101,8 @@ extension Replica {
         sendMissed(to: index, leader)
     }
 
-    /// The first leaf of the comparison is done: what the peer misses of it is to be sent, what it has too much to be
-    /// overruled.
+    /// Compares the keys of the comparison's first leaf. Records that the peer lacks are to be sent to it, and records
+    /// that only the peer has are overruled.
     private func takeDifferences(leaf: Int, theirs: [Key: KeyVersion], with index: Int, _ leader: Leader) {
         let newest = Version(ballot: leader.ballot, sequence: leader.progress[index].comparison?.newest ?? 0)
         var foundMissing = false
@@ -124,20 +125,19 @@ extension Replica {
             behind: missed, foundMissing: foundMissing || !orphans.isEmpty || !conflicts.isEmpty)
     }
 
-    /// A replica holds a record that was proposed by an earlier leader and never chosen: this leader's own copy is the
-    /// truth, and is proposed again above it.
+    /// Overrules a record that only a replica holds: an earlier leader proposed it, and it was never chosen. This
+    /// leader's own copy, which is the truth, is proposed again above it.
     private func overrule(_ key: Key, _ version: Version?, _ leader: Leader) {
-        // A read of the key that is under way may find this copy chosen, and propose nothing; one that has it loaded
-        // will.
+        // A recovery that is under way may find this copy chosen, and then proposes nothing. One that is reading this
+        // copy from disk will propose it.
         guard let version, version.ballot < leader.ballot, leader.recoveries[key]?.isLoading != true else { return }
         context.decide(.overruleUnchosen)
         recoverOwn(key, leader)
     }
 
-    /// A replica holds another value than this leader under one version. A ballot names one leadership and a version
-    /// one change, so a store must have forgotten that it had used the ballot. Either value may have been acknowledged.
-    /// This leader's is what clients read now: it is proposed again, and the replicas are level under a version of its
-    /// own.
+    /// Ends a conflict: a replica holds another value than this leader under one version. A version names one change,
+    /// so a store must have forgotten that it had used the ballot. Either value may have been acknowledged. Clients now
+    /// read this leader's value, so it is proposed again, and the replicas become level under the new version.
     private func end(conflictOver key: Key, with index: Int, _ leader: Leader) {
         guard leader.recoveries[key]?.isLoading != true else { return }
         context.effects.append(.notice(.conflict(partition, key, with: quorum.members[index])))
@@ -189,14 +189,16 @@ extension Replica {
         isThrottled = true
     }
 
-    /// It had to wait with what it moves.
+    /// Goes on sending to joining nodes, after a wait for `mayMove`.
     func goOnMoving() {
         isThrottled = false
         guard let leader else { return }
         for index in quorum.members.indices where quorum.isJoiningNode(index) { sendMissed(to: index, leader) }
     }
 
-    /// Returns the bytes of the key and the value.
+    /// Sends a record to a replica that has missed it.
+    ///
+    /// - Returns: The bytes of the key and the value.
     @discardableResult
     private func sendAgain(_ key: Key, _ record: Record, to index: Int, _ leader: Leader) -> Int {
         let bytes = key.bytes.count + (record.value?.count ?? 0)
@@ -207,7 +209,7 @@ extension Replica {
     }
 
     func loadedToRepair(_ ballot: Ballot, to node: NodeNumber, _ key: Key, _ value: LoadedValue) {
-        // Late: the leader that asked for it is no more.
+        // Late: the leader that asked for it has stepped down.
         guard let leader, leader.ballot == ballot, let index = quorum.index(of: node) else { return }
         leader.progress[index].endLoading()
         // A key in flight goes to every replica anyway, and this record may not be the latest chosen.
@@ -215,12 +217,12 @@ extension Replica {
         switch value {
         case .record(let record): sendAgain(key, record, to: index, leader)
         case .gone: break
-        // It is missed until this copy has been repaired.
+        // The replica goes on missing it until this copy has been repaired.
         case .damaged: leader.progress[index].missAgain(key)
         }
     }
 
-    /// What was sent again and not answered is missed still.
+    /// Counts records that were sent to a replica and not acknowledged in time as missed again.
     private func resendRepaired(to index: Int, _ leader: Leader) {
         guard leader.progress[index].awaitsAcknowledgements else { return }
         let doublings = UInt64(min(leader.progress[index].silence, 4))
@@ -230,22 +232,23 @@ extension Replica {
         leaveRepair(leader.progress[index].giveUp(after: patience, at: now), of: index)
     }
 
-    /// The replica at `index` has acknowledged a version, which may have been sent to it again.
+    /// Notes that the replica at `index` has acknowledged a version, which may have been sent as a repair.
     func acknowledged(_ version: Version, by index: Int, _ leader: Leader) {
         guard let bytes = leader.progress[index].noteAcknowledged(version) else { return }
         leaveRepair(bytes, of: index)
         sendMissed(to: index, leader)
         if leader.progress[index].comparison?.isPaused == true { compareNextLeaf(with: index, leader) }
-        // A partition that moves is not to wait for the next timer at each step.
+        // A partition that moves should not wait for the next timer at each step.
         if quorum.isJoint, leader.progress[index].isLevel { considerComparison(with: index, leader) }
     }
 
-    /// The peer is out of touch, or this leader is no more: what was on its way is missed.
+    /// Counts all repaired records on their way to a peer as missed again, because the peer is out of touch or this
+    /// leader has stepped down.
     func giveUpRepairs(to index: Int, _ leader: Leader) {
         leaveRepair(leader.progress[index].giveUpAll(), of: index)
     }
 
-    /// So many bytes are not on their way to the peer any more.
+    /// Notes that repaired records of so many bytes are no longer on their way to the peer.
     private func leaveRepair(_ bytes: Int, of index: Int) {
         guard bytes > 0 else { return }
         let underway = context.repairing[quorum.members[index], default: 0]

@@ -1,16 +1,17 @@
 import DequeModule
 
-/// How a new leader finds out where its copy and a majority's differ: leaves of the hash trees, then the keys of those
-/// that differ, then each such key by a read from a majority.
+/// How a new leader finds out where its copy and a majority's differ. It compares the leaves of the hash trees, then
+/// the keys of the leaves that differ, and then recovers each key that differs.
 final class Settling {
     var sent: Instant
-    /// Majorities of both sets are to be compared with.
+    /// True if the copy has to be compared with majorities of both replica sets.
     let isStrict: Bool
-    /// Which leaves of each replica differ from this leader's, by replica.
+    /// The leaves in which each replica differs from this leader, by replica.
     var differing: [Int: Set<Int>] = [:]
-    /// Nil until a majority's leaves are known.
+    /// The leaves that differ between this leader and every majority and have not been compared yet; nil until a
+    /// majority has sent its leaves.
     var suspects: Deque<Int>?
-    /// The leaf whose keys are being compared, and what the others hold of it.
+    /// The leaf whose keys are being compared, and the keys that each other replica holds of it.
     var leaf: Int?
     var entries: [Int: [Key: Version]] = [:]
     /// Keys to recover.
@@ -94,7 +95,7 @@ extension Replica {
         for versions in others.values { keys.formUnion(versions.keys) }
         return keys.filter { key in
             let version = own[key] ?? .zero
-            // What bears this leader's ballot is in flight or chosen.
+            // A record under this leader's ballot is in flight or chosen.
             guard version.ballot != leader.ballot else { return false }
             var holders = ReplicaMask(ownIndex)
             for (index, versions) in others {
@@ -106,7 +107,8 @@ extension Replica {
         }.sorted()
     }
 
-    /// Goes on with the next leaf or key; settled when there is none left.
+    /// Takes the next step of settling: recovers the next keys, or compares the next leaf. The partition is settled
+    /// when none is left.
     func advanceSettling(_ leader: Leader) {
         guard let settling = leader.settling, settling.suspects != nil else { return }
         settling.recovering = settling.recovering.filter { leader.recoveries[$0] != nil }
@@ -127,15 +129,15 @@ extension Replica {
 
     private func finishSettling(_ leader: Leader) {
         assert(!leader.isSettled, "a leader settles once")
-        // The mark may have come to light only now.
+        // Settling may have brought the mark to light: then majorities of both sets have to be compared.
         guard mayHaveBeenReady == leader.settling?.isStrict else { return beginSettling(leader) }
         leader.settling = nil
         // Invariant 5: from now on its copy is the truth.
         leader.isSettled = true
         becomeComplete()
         context.effects.append(.notice(.settled(partition)))
-        // Its own copy tells now. Left alone, one that nobody waits for any more would keep a replica's unchosen record
-        // from being overruled.
+        // From now on the leader's own copy answers, so no request needs to wait for a recovery, and changes to
+        // re-propose that it still holds are chosen. (A recovery that is reading from disk ends when it has been read.)
         for key in leader.recoveries.keys.sorted() where leader.recoveries[key]?.isLoading == false {
             if !leader.log.isInFlight(key), let held = context.store.head(partition, key)?.version {
                 endReproposed(key, latest: held, isChosen: true, leader)

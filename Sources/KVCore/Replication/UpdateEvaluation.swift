@@ -1,17 +1,19 @@
-/// Decides what becomes of an update. The semantics are those of Redis's commands on strings.
+/// Evaluates an update. The semantics are those of Redis's commands on strings.
 struct UpdateEvaluation {
     private let update: Update
-    /// Nil where the key is absent.
+    /// The key's record; nil if the key is absent.
     private let present: RecordHead?
-    /// The same with its value, where that is at hand.
+    /// The same record with its value; nil if the value is not at hand.
     private let record: Record?
     private let wall: UInt64
-    /// The expiry of what is written.
+    /// The expiry of the record to be written.
     private let expiry: Expiry
 
+    /// Prepares to evaluate an update.
+    ///
     /// - Parameters:
-    ///   - present: the key's record, nil where it is absent to clients.
-    ///   - record: the latest record with its value, where that is at hand.
+    ///   - present: The key's record; nil if the key is absent to clients.
+    ///   - record: The latest record with its value; nil if the value is not at hand.
     init(_ update: Update, present: RecordHead?, record: Record?, wall: UInt64) {
         self.update = update
         self.present = present
@@ -38,13 +40,13 @@ struct UpdateEvaluation {
         }
     }
 
-    /// `change` is given the value, or nothing where there is none.
+    /// Evaluates `change` on the value, which is empty if the key is absent.
     private func withValue(_ change: ([UInt8]) -> Evaluation) -> Evaluation {
         if present != nil, record == nil { return .readValue }
         return change(record?.value ?? [])
     }
 
-    /// Whether not even the requirement or the answer can be told without the value.
+    /// True if even the requirement or the answer needs the value.
     private var answerTakesValue: Bool {
         if case .equals = update.requirement { return true }
         return update.tellsPrevious
@@ -122,7 +124,7 @@ struct UpdateEvaluation {
         return !overflow && sum <= update.maximumLength
     }
 
-    /// What is made of a value keeps its content type.
+    /// Writes a value that was made from the present one, whose content type it keeps.
     private func write(_ value: [UInt8], _ result: UpdateValue) -> Evaluation {
         write(value, record?.contentType ?? "", result)
     }
@@ -135,7 +137,8 @@ struct UpdateEvaluation {
 }
 
 extension Update {
-    /// The others answer with their result.
+    /// True if the update answers with the previous value. Append, overwrite, add and addNumber answer with their
+    /// result.
     fileprivate var tellsPrevious: Bool {
         switch change {
         case .set, .remove, .keep: returnsPrevious
@@ -143,7 +146,7 @@ extension Update {
         }
     }
 
-    /// It sets the value whatever was there before.
+    /// True if the update sets the value without looking at the present one.
     var isBlind: Bool {
         guard case .set = change, requirement == .always, lifetime != .keep else { return false }
         return !returnsPrevious

@@ -1,22 +1,23 @@
-/// An answer that changes nothing: it waits until what it is based on is chosen, and until a majority has confirmed the
-/// ballot after it came.
+/// An answer that changes nothing. It waits until the record that it rests on is chosen, and until a majority has
+/// confirmed the ballot after the request came.
 struct WaitingAnswer {
     let id: UInt64
     let request: Request
-    /// Nil while the value is read from disk.
+    /// The answer; nil while its value is being read from disk.
     var outcome: Outcome?
-    /// The proposal it is based on; 0 where that is a record known to be chosen.
+    /// The proposal that it rests on; 0 if it rests on a record known to be chosen.
     let base: UInt64
-    /// When what it is based on, still in flight, ends to be there: past it, the request is executed again.
+    /// When the record in flight that it rests on expires. If that is over when the answer could be given, the request
+    /// is executed again.
     let expiry: Expiry
-    /// The confirmation round that it takes; 0 until the tick ends.
+    /// The confirmation round that it waits for; 0 until the tick ends.
     var round: UInt64 = 0
 }
 
-/// The answers of one leader that wait, in the order in which they came.
+/// The waiting answers of one leader, in the order in which they came.
 ///
-/// A request that is withdrawn stays in its place as one that nobody waits for, so that it need not be searched for;
-/// the places are given up when they are more than the others.
+/// A request that is withdrawn stays in its place, so that it need not be searched for. Withdrawn requests are removed
+/// when they are more than half of all.
 struct WaitingAnswers {
     private var places: [WaitingAnswer] = []
     private var withdrawn = 0
@@ -24,8 +25,10 @@ struct WaitingAnswers {
 
     var isEmpty: Bool { places.count == withdrawn }
 
-    /// - Parameter outcome: nil while the value is read from disk.
-    /// - Returns: the answer's number, by which `loaded` finds it.
+    /// Adds an answer.
+    ///
+    /// - Parameter outcome: Nil while the value is being read from disk.
+    /// - Returns: The answer's number, by which `loaded` and `remove` find it.
     @discardableResult
     mutating func append(_ request: Request, _ outcome: Outcome?, base: UInt64, expiry: Expiry) -> UInt64 {
         lastID += 1
@@ -34,7 +37,7 @@ struct WaitingAnswers {
         return lastID
     }
 
-    /// Those that wait for no round yet wait for this one.
+    /// Has the answers that were added since the last round wait for this one.
     mutating func begin(round: UInt64) {
         for place in places.indices.reversed() {
             guard places[place].round == 0 else { break }
@@ -49,7 +52,7 @@ struct WaitingAnswers {
         if withdrawn * 2 > places.count { drop { _ in false } }
     }
 
-    /// Takes out those that are `done`, and those that nobody waits for.
+    /// Removes the answers that are `done`, and those whose requests have been withdrawn.
     mutating func drop(_ done: (WaitingAnswer) -> Bool) {
         places.removeAll { $0.request.stage != .confirming || done($0) }
         withdrawn = 0
@@ -63,16 +66,18 @@ struct WaitingAnswers {
         return requests
     }
 
-    /// The value has been read.
+    /// Completes an answer whose value has been read.
     ///
-    /// - Returns: false where nobody waits for it any more.
+    /// - Returns: False if nobody waits for it any more.
     mutating func loaded(_ id: UInt64, _ outcome: Outcome) -> Bool {
         guard let place = place(id) else { return false }
         places[place].outcome = outcome
         return true
     }
 
-    /// The value could not be read.
+    /// Removes an answer whose value could not be read.
+    ///
+    /// - Returns: Its request; nil if nobody waits for it any more.
     mutating func remove(_ id: UInt64) -> Request? {
         guard let place = place(id) else { return nil }
         let request = places.remove(at: place).request
