@@ -19,7 +19,7 @@ extension LogStore {
         return Array(spoiled.values)
     }
 
-    /// How many damaged records were found since the store was opened, and how many of them were restored.
+    /// The number of damaged records found since the store was opened, and the number of them that were restored.
     package var damageCounts: (found: Int, repaired: Int) { (counts.damagedRecords, counts.repairedRecords) }
 
     package func restore(_ id: PartitionID, _ key: Key, _ record: Record) -> Bool {
@@ -72,7 +72,7 @@ extension LogStore {
 
 // MARK: - Emptying a segment
 
-/// How far the index has been searched for records of a damaged segment.
+/// The progress of the search of the index for records of a damaged segment.
 struct Emptying: Sendable {
     let segment: UInt32
     /// The next entry to look at, by partition and by its number in the partition's index.
@@ -199,12 +199,12 @@ extension LogStore {
 /// The state of scrubbing: sealed segments are read again, slowly and one after another, so that damage is found while
 /// other replicas still have the records.
 struct Scrub {
-    /// Where to go on; nil before the next segment is begun.
+    /// The position to read next; nil before the next segment is begun.
     var cursor: SegmentCursor?
     /// The segment that was scrubbed last.
     var last: UInt32 = 0
     var isUnderWay = false
-    /// When the next step is due.
+    /// The time at which the next step is due.
     var due: Instant?
 }
 
@@ -225,7 +225,7 @@ package struct ScrubJob: Sendable {
 
 package struct ScrubResult: Sendable {
     let cursor: SegmentCursor
-    /// Where to go on; nil at the segment's end.
+    /// The position to read next; nil at the segment's end.
     let outcome: Result<SegmentCursor?, StoreError>
 }
 

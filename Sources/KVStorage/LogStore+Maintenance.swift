@@ -2,7 +2,7 @@ import KVCore
 
 // Sidecars and merging, one small step at a time.
 
-/// What maintenance is doing.
+/// The state of maintenance.
 enum Maintenance {
     case idle
     /// The newest segment is about to end, so that its garbage can be removed.

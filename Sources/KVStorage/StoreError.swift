@@ -19,7 +19,7 @@ package enum StoreError: Error, Hashable, Sendable {
 }
 
 extension StoreError: CustomStringConvertible {
-    /// How to bring back a node whose own data cannot be used.
+    /// The way to bring back a node whose own data cannot be used.
     private static let remedy =
         "Move this node's data directory away, start the node with --seed, and let it be rebuilt from its peers with "
         + "'kv join NODE --replace NODE'. (An older copy of the directory will not do: it has forgotten what this node "

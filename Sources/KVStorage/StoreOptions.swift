@@ -1,6 +1,6 @@
 import KVCore
 
-/// When an append counts as durable. Promises, wipes and purge floors are synced in every mode.
+/// Decides when an append counts as durable. Promises, wipes and purge floors are synced in every mode.
 package enum SyncMode: Hashable, Sendable {
     /// After `fdatasync`: survives power loss.
     case always

@@ -1,4 +1,4 @@
-/// Where a record begins: a segment and an offset in bytes. Ordered as the log is.
+/// The place of a record: a segment and an offset in bytes. Locations are ordered as the log is.
 struct Location: Hashable, Comparable, Sendable {
     var segment: UInt32
     var offset: UInt32

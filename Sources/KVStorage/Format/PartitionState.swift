@@ -1,10 +1,10 @@
 import KVCore
 
-/// What the log keeps of a partition beside its records.
+/// The state of a partition that the log keeps beside its records.
 struct PartitionState: Hashable, Sendable {
     /// The highest ballot promised. It only rises, and outlives wipes.
     var promise = Ballot.zero
-    /// Where the newest wipe was written; older records are gone. Later wipes lie further on in the log.
+    /// The location of the newest wipe; older records are gone. Later wipes lie further on in the log.
     var wiped = Location.zero
     /// The epoch of membership that the newest wipe began; 0 before the first.
     var membership: Epoch = 0

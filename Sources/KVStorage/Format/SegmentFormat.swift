@@ -30,7 +30,7 @@ struct SegmentHeader: Hashable, Sendable {
     var identity: SegmentIdentity
     /// The number that the segment's first batch has or would have.
     var firstBatch: UInt64
-    /// Where the segment of the number before ended; 0 for the first.
+    /// The length of the segment before; 0 for the first.
     var previousEnd: UInt64
     var format = Self.currentFormat
 

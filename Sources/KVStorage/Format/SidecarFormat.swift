@@ -108,7 +108,7 @@ enum SidecarFormat {
 }
 
 struct SidecarTotals: Hashable, Sendable {
-    /// Where the segment's batches end.
+    /// The offset at which the segment's batches end.
     var end: UInt64
     var lastBatch: UInt64
     var entries: UInt64

@@ -1,7 +1,7 @@
 import KVCore
 
-/// What a shard's store is known to have on disk. It is kept in the identity file, outside the store's own directory,
-/// so that a store that has lost a part of itself does not pass for a smaller or a new one.
+/// The segments and batches that a shard's store is known to have on disk. They are kept in the identity file, outside
+/// the store's own directory, so that a store that has lost a part of itself does not pass for a smaller or a new one.
 ///
 /// It is a lower bound. A segment is added once its header is on disk and before its first batch is written, and is
 /// removed before its file is unlinked. Batches are noted when a segment begins, at each start, and at an orderly stop.

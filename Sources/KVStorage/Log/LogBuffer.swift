@@ -6,7 +6,7 @@ import KVCore
 /// The event loop fills and closes it. After that nobody changes it, and the storage thread reads it too.
 final class LogBuffer: @unchecked Sendable {
     let segment: SegmentIdentity
-    /// Where the batch begins in the segment.
+    /// The offset of the batch in the segment.
     let offset: UInt32
     /// True for the first batch of a segment that does not exist yet.
     let beginsSegment: Bool
@@ -31,7 +31,7 @@ final class LogBuffer: @unchecked Sendable {
     deinit { bytes.deallocate() }
 
     var records: Int { count - BatchHeader.size }
-    /// Where the next batch will begin.
+    /// The offset of the next batch in the segment.
     var end: UInt32 { offset + UInt32(BatchHeader.extent(of: records)) }
 
     /// Returns room for a record of this length. The caller writes the record there and then calls `commit`.

@@ -11,9 +11,9 @@ struct LogWriter {
     /// The full batches that wait for a commit.
     private var full: Deque<LogBuffer> = []
     private(set) var inFlight: LogBuffer?
-    /// Where the next batch begins; segment 0 before the first.
+    /// The location of the next batch; segment 0 before the first.
     private(set) var tail: Location
-    /// Where the data of the tail's segment begins: after its header and the partitions' states. Only data counts
+    /// The offset of the data in the tail's segment: after its header and the partitions' states. Only data counts
     /// against the limit.
     private var dataStart: UInt32
     /// True while the tail's segment lacks the states of the partitions.

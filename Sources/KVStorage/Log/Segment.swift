@@ -3,7 +3,7 @@ final class Segment {
     let number: UInt32
     /// Nil until the segment's first batch is written.
     var file: (any File)?
-    /// Where the written batches end; final once the segment is sealed.
+    /// The offset at which the written batches end; final once the segment is sealed.
     var end: UInt64 = 0
     /// True when nothing more will be written to the segment.
     var isSealed = false

@@ -5,7 +5,7 @@ struct SegmentCursor: Sendable {
     /// The records of one batch.
     struct Piece: Sendable {
         var bytes: [UInt8]
-        /// Where the records begin in the segment.
+        /// The offset of the records in the segment.
         var offset: UInt32
     }
 

@@ -4,7 +4,7 @@ import KVCore
 struct BatchReader {
     struct Batch {
         var header: BatchHeader
-        /// Where the header is.
+        /// The offset of the header.
         var offset: UInt64
         /// All records, checked, one after another; valid until the next call of `next`.
         var records: UnsafeRawBufferPointer
@@ -24,7 +24,7 @@ struct BatchReader {
         case batch(Batch)
         /// Nothing is left before the limit.
         case end
-        /// What follows is not the expected batch: the end of what was written, or damage.
+        /// The following bytes are not the expected batch: the log has ended, or is damaged.
         case stop(String)
     }
 
@@ -32,7 +32,7 @@ struct BatchReader {
     let segment: SegmentIdentity
     /// The file's length, or where the batches are known to end.
     let limit: UInt64
-    /// Where the next batch begins.
+    /// The offset of the next batch.
     private(set) var offset: UInt64
     /// The number that the next batch must have.
     private(set) var expected: UInt64
