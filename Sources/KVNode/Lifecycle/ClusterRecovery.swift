@@ -5,28 +5,29 @@ import KVStorage
 import KVWire
 import NIOCore
 
-/// Recovers a cluster that has lost majorities for good, from the data directory of a member that is left. The node is
+/// Recovers a cluster that has lost majorities for good, from the data directory of a surviving member. Its node is
 /// stopped meanwhile.
 package struct ClusterRecovery: Sendable {
-    /// How long a member that may be running is tried.
+    /// The time that an attempt to connect to a surviving member may take. Milliseconds.
     private static let connectTimeout: CInt = 1000
 
-    /// The member whose directory this is.
+    /// The member that the directory belongs to.
     package let node: String
     package let directory: String
-    /// What its directory says now.
+    /// The topology in the directory.
     package let before: Topology
     package let recovery: TopologyRecovery
-    /// This node's copies may lack records since its machine lost power, and are taken for complete all the same.
+    /// True when this node's copies may lack records since its machine lost power. They are taken for complete all the
+    /// same.
     package let mayLackRecords: Bool
 
-    /// Looks at a data directory, and changes nothing.
+    /// Reads a data directory, and changes nothing.
     ///
     /// - Parameters:
-    ///   - node: whose it has to be; nil takes whoever's it is.
-    ///   - lost: ids of members.
-    ///   - acceptsLoss: go on where no whole replica of a partition is left.
-    /// - Throws: `NodeError` where the directory holds no member's data, or what is left is not enough.
+    ///   - node: the node that the directory must belong to; nil for any.
+    ///   - lost: the ids of the lost members.
+    ///   - acceptsLoss: whether to go on when a partition has no complete replica left.
+    /// - Throws: `NodeError` when the directory is not a member's, or when the surviving members are not enough.
     package init(directory: String, node: String?, lost: [String], acceptsLoss: Bool) throws(NodeError) {
         guard
             let id = IdentityFile.readEntry("node", directory: directory).map({ String(decoding: $0, as: UTF8.self) }),
@@ -57,10 +58,10 @@ package struct ClusterRecovery: Sendable {
         mayLackRecords = DataDirectory.mayLackRecords(directory, .present)
     }
 
-    /// Puts the topology that was computed on disk, for the next start to go by.
+    /// Writes the recovered topology to the directory; the node's next start uses it.
     ///
-    /// - Throws: `NodeError` where this node runs, or another member that is left does: what it may go on to agree by
-    ///   the old topology would be lost.
+    /// - Throws: `NodeError` when this node or another surviving member runs: what it might still agree by the old
+    ///   topology would be lost.
     package func write() throws(NodeError) {
         for member in recovery.left where member.id != node && isAnswered(member.peer) {
             throw NodeError(
@@ -78,19 +79,19 @@ package struct ClusterRecovery: Sendable {
                 throw StoreError.foreign(
                     file: directory, detail: "its topology has changed meanwhile; look at what would be done again")
             }
-            // Whoever has not been let in by the other first members would wait for those that are lost.
+            // A founding member that the others have not admitted yet would wait for the lost ones.
             if file.entry(DataDirectory.Entry.founding) != nil {
                 try file.setEntry(DataDirectory.Entry.founding, Array("no".utf8))
             }
-            // Copies that may lack records would wait for those that are lost, too.
-            try DataDirectory.takeForComplete(file)
+            // Copies that may lack records would wait for the lost members, too.
+            try DataDirectory.declareComplete(file)
             try file.setEntry(DataDirectory.Entry.topology, TopologyCodec.encode(recovery.topology))
         } catch {
             throw NodeError(error)
         }
     }
 
-    /// Whether somebody accepts connections there. Blocks.
+    /// True when connections to the address are accepted. Blocks.
     private func isAnswered(_ address: Address) -> Bool {
         guard let found = try? Resolver.resolve(address) else { return false }
         return found.contains { Self.accepts($0) }

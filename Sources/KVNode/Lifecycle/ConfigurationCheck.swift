@@ -1,7 +1,7 @@
 import KVConfig
 import KVCore
 
-/// Whether a configuration fits a data directory that another start has left.
+/// Checks that a configuration fits a data directory that an earlier start has left.
 struct ConfigurationCheck {
     private let configuration: Configuration
     private let path: String
@@ -11,8 +11,8 @@ struct ConfigurationCheck {
         self.path = path
     }
 
-    /// - Parameter agreement: what the configuration said when the directory was made; nil where its node was admitted
-    ///   to a cluster that was there before.
+    /// - Parameter agreement: the configuration's agreement when the directory was made; nil when its node was admitted
+    ///   to an existing cluster.
     func check(_ topology: Topology, madeWith agreement: String?) throws(NodeError) {
         if topology.epoch == 1, configuration.role == .initial, let agreement {
             try checkFirst(agreement)
@@ -21,7 +21,8 @@ struct ConfigurationCheck {
         }
     }
 
-    /// Until the first change of the topology, membership is what the file said when the directory was made.
+    /// Checks a first member's configuration. Until the first change of the topology, membership is what the file said
+    /// when the directory was made.
     private func checkFirst(_ agreement: String) throws(NodeError) {
         let before = agreement.split(separator: "\n").map(String.init)
         let now = Self.text(configuration.agreement).split(separator: "\n").map(String.init)
@@ -37,7 +38,8 @@ struct ConfigurationCheck {
             """)
     }
 
-    /// Later, the members are those of the topology whatever the file says; what makes the cluster it still must say.
+    /// Checks the settings that make the cluster. After the first change, the members are those of the topology,
+    /// whatever the file says.
     private func checkSettings(of topology: Topology) throws(NodeError) {
         let lines = Dictionary(uniqueKeysWithValues: topology.settings.agreement.map { ($0.path, $0.value) })
         for line in configuration.agreement {
@@ -51,7 +53,7 @@ struct ConfigurationCheck {
         }
     }
 
-    /// That others look for the node where it is. The only member may move: it says so to itself.
+    /// Checks that the node is where others look for it. The only member of a cluster may move: it tells itself.
     func check(_ member: Member, in topology: Topology) throws(NodeError) {
         guard topology.members.count > 1 else { return }
         let node = configuration.node
@@ -74,7 +76,7 @@ struct ConfigurationCheck {
 }
 
 extension ClusterSettings {
-    /// As `Configuration.agreement` says it.
+    /// The settings, in the form of `Configuration.agreement`.
     var agreement: [(path: String, value: String)] {
         [("cluster.name", name), ("cluster.partitions", "\(partitions)"), ("cluster.replicas", "\(replicas)")]
     }

@@ -5,45 +5,44 @@ import KVWire
 import NIOCore
 import Synchronization
 
-/// A node's data on disk: who it is, the topology it goes by, which stores its peers have, and its own stores.
+/// A node's data on disk: its identity, its topology, what it knows of its peers' stores, and its own stores.
 final class DataDirectory: Sendable {
-    /// Shards of a new data directory: half the processors, so that the storage threads have the others.
+    /// The number of shards of a new data directory: half the processors, so that the storage threads have the others.
     private static var defaultShards: Int { min(max(System.coreCount / 2, 1), 8) }
 
     enum Entry {
         static let topology = "topology"
         static let agreement = "agreement"
-        /// Of a first member: `storage.sync` as it was when the directory was made, by a version that compares it.
+        /// The value of `storage.sync` when a first member's directory was made, by a version that compares it.
         static let sync = "agreement.sync"
-        /// There while a first member has not been let in by the others.
+        /// "yes" while the other first members have not admitted this one.
         static let founding = "founding"
-        /// Under which run of the kernel a process began that does not sync every write; empty once one has ended in
-        /// good order, with all that it had written on disk.
+        /// The run of the kernel in which a process began that does not sync every write. Empty once a process has
+        /// stopped in good order, with everything that it wrote on disk.
         static let unsynced = "unsynced"
-        /// There while copies may lack records since power was lost.
+        /// "yes" while copies may lack records since power was lost.
         static let incomplete = "incomplete"
     }
 
     let path: String
     let nodeID: String
-    /// As it was found: what the node starts with. Nil where it waits to be admitted to a cluster.
+    /// The topology that was found, with which the node starts. Nil while it waits to be admitted to a cluster.
     let topology: Topology?
     var store: UUID128 { file.store }
     var boot: UInt64 { file.boot }
     var starts: [ProcessStart] { file.starts }
-    /// How far the stores had come on disk when this process opened them, by shard.
+    /// The last batch that was on disk when this process opened each store, by shard.
     let progress: [UInt64]
-    /// One a shard.
+    /// The stores, one per shard.
     var stores: [LogStore] { owned.stores }
 
     private let file: IdentityFile
     private let owned: Stores
-    /// What it has seen of the other members.
+    /// The starts and the progress that were seen of the other members' stores.
     let peers: KnownPeers
-    /// Power was lost with writes that had been acknowledged and not synced, and not every copy has been repaired
-    /// since.
+    /// True when power was lost with acknowledged but unsynced writes, and not every copy has been repaired since.
     let mayLackRecords: Bool
-    /// Shards of which every copy holds what had been acknowledged.
+    /// The shards whose copies all hold what had been acknowledged.
     private let complete = Mutex<Set<Int>>([])
 
     /// Sendable because each store goes to the one shard that owns it.
@@ -51,7 +50,7 @@ final class DataDirectory: Sendable {
         let stores: [LogStore]
     }
 
-    /// Opens the directory, or makes it, and recovers what is in it.
+    /// Opens the directory, or creates it, and recovers its contents.
     /// - Throws: `NodeError`
     static func open(
         _ configuration: Configuration, kernel: KernelRun = .present
@@ -70,7 +69,7 @@ final class DataDirectory: Sendable {
 
     private init(_ configuration: Configuration, _ kernel: KernelRun) throws {
         let path = configuration.dataDirectory
-        // What is read before it is locked may be replaced by the process that still has it.
+        // Lock first: while another process has the directory, what is read may be replaced.
         let lock = try IdentityFile.lock(path)
         let found = try Self.storedTopology(in: path)
         if let found { try ConfigurationCheck(configuration, path).check(found, madeWith: Self.agreement(of: path)) }
@@ -82,7 +81,7 @@ final class DataDirectory: Sendable {
             nonce: .random(in: .min ... .max))
         self.path = path
         self.file = file
-        mayLackRecords = try Self.reviewPower(file, kernel)
+        mayLackRecords = try Self.detectPowerLoss(file, kernel)
         nodeID = configuration.node.id
         topology = try found ?? Self.begin(configuration, file)
         owned = Stores(
@@ -93,13 +92,13 @@ final class DataDirectory: Sendable {
         try Self.check(file, isOf: owned.stores, topology: found)
         try file.note(owned.stores)
         progress = owned.stores.map(\.syncedBatch)
-        // What an earlier process had written is on disk now. What this one will write may not be.
+        // Everything that an earlier process wrote is on disk now. What this one writes may not be.
         try file.setEntry(Entry.unsynced, Array((configuration.storage.sync == .always ? "" : kernel.id).utf8))
         peers = KnownPeers(file, nodeID: configuration.node.id, members: topology?.members ?? [])
         if let topology { _ = try member(in: topology, configuration) }
     }
 
-    /// The first start: every first member comes to the same topology. A pending node has none.
+    /// Begins a new directory: every first member computes the same topology, and a pending node has none.
     private static func begin(_ configuration: Configuration, _ file: IdentityFile) throws -> Topology? {
         guard configuration.role == .initial else { return nil }
         let cluster = configuration.clusterID ?? file.cluster ?? .random()
@@ -113,19 +112,20 @@ final class DataDirectory: Sendable {
         return topology
     }
 
-    /// Whether peers may be told of `storage.sync`. Those of versions before refuse first members that say what they do
-    /// not know, so it is told where the cluster was begun by this version or has changed since.
+    /// True when peers may be told `storage.sync`. Earlier versions refuse first members that send settings they do not
+    /// know, so it is sent when this version began the cluster, or when the topology has changed since.
     func tellsSync(in topology: Topology) -> Bool { topology.epoch > 1 || file.entry(Entry.sync) != nil }
 
-    /// Whether copies may lack records that they have acknowledged. Durably noted before anything else is, so that a
-    /// start that fails does not make it forgotten.
-    private static func reviewPower(_ file: IdentityFile, _ kernel: KernelRun) throws(StoreError) -> Bool {
+    /// Finds out whether copies may lack records that they have acknowledged. The result is durable before anything
+    /// else is written, so that a start that fails does not forget it.
+    private static func detectPowerLoss(_ file: IdentityFile, _ kernel: KernelRun) throws(StoreError) -> Bool {
         let mayLack = mayLackRecords(kernel) { file.entry($0) }
         if mayLack { try file.setEntry(Entry.incomplete, Array("yes".utf8)) }
         return mayLack
     }
 
-    /// Whether the next start would find so. It may be another process's directory unless that is locked.
+    /// True when the next start would find that copies may lack records. Unless the directory is locked, another
+    /// process may be using it.
     static func mayLackRecords(_ path: String, _ kernel: KernelRun) -> Bool {
         mayLackRecords(kernel) { IdentityFile.readEntry($0, directory: path) }
     }
@@ -136,9 +136,9 @@ final class DataDirectory: Sendable {
         return text(Entry.incomplete) == "yes" || !before.isEmpty && kernel.mayHaveLostPower(since: before)
     }
 
-    /// No copy of a shard lacks anything that had been acknowledged. Blocks.
-    /// - Returns: whether that is news of the whole node, which is durable then.
-    func isComplete(shard: Int) throws(StoreError) -> Bool {
+    /// Notes that no copy of a shard lacks anything that had been acknowledged. Blocks.
+    /// - Returns: true when this was the node's last shard; that is durable then.
+    func noteComplete(shard: Int) throws(StoreError) -> Bool {
         let count = complete.withLock { complete in
             complete.insert(shard)
             return complete.count
@@ -148,13 +148,13 @@ final class DataDirectory: Sendable {
         return true
     }
 
-    /// What is left is the truth by an operator's decree. Blocks.
-    static func takeForComplete(_ file: IdentityFile) throws(StoreError) {
+    /// Declares all copies complete: an operator has decided to go on with what is left. Blocks.
+    static func declareComplete(_ file: IdentityFile) throws(StoreError) {
         for entry in [Entry.unsynced, Entry.incomplete] where file.entry(entry) != nil { try file.setEntry(entry, []) }
     }
 
-    /// Who this node is in a topology.
-    /// - Throws: `NodeError`, where it is nobody (any more), or is elsewhere than others look for it.
+    /// The node's member in a topology.
+    /// - Throws: `NodeError` when it is not a member, or no longer, or is not where others look for it.
     func member(in topology: Topology, _ configuration: Configuration) throws(NodeError) -> Member {
         guard let member = topology.member(ofStore: store, named: nodeID) else {
             throw NodeError.removed(nodeID, topology, directory: path)
@@ -163,23 +163,23 @@ final class DataDirectory: Sendable {
         return member
     }
 
-    /// Whether it is still where it was opened: false once it was deleted, moved or replaced. Blocks.
+    /// True while the directory is where it was opened; false once it was deleted, moved or replaced. Blocks.
     var isInPlace: Bool { file.isInPlace }
 
-    /// Puts a topology on disk, to be the one that the next start goes by. Blocks.
+    /// Writes the topology to disk; the next start uses it. Blocks.
     func persist(_ topology: Topology) throws(StoreError) {
         try file.setCluster(topology.clusterID)
         try file.setEntry(Entry.topology, TopologyCodec.encode(topology))
     }
 
-    /// Whether this is a first member's, and the others have not yet been seen to know its store. (A store of a version
-    /// before counts as known.)
+    /// True for a first member while the others are not known to have its store. (A store that an earlier version made
+    /// counts as known.)
     var isFounding: Bool { file.entry(Entry.founding) == Array("yes".utf8) }
 
-    /// The others know its store: durable when this returns. Blocks.
+    /// Notes that the others know this node's store; durable when this returns. Blocks.
     func endFounding() throws(StoreError) { try file.setEntry(Entry.founding, Array("no".utf8)) }
 
-    /// What the next start goes by; nil for a directory that is new, or a pending node's.
+    /// The topology on disk; nil for a new directory or a pending node's.
     static func storedTopology(in path: String) throws(WireError) -> Topology? {
         guard let bytes = IdentityFile.readEntry(Entry.topology, directory: path) else { return nil }
         return try TopologyCodec.decode(bytes)
@@ -189,14 +189,15 @@ final class DataDirectory: Sendable {
         IdentityFile.readEntry(Entry.agreement, directory: path).map { String(decoding: $0, as: UTF8.self) }
     }
 
-    /// Notes what the stores have on disk, for the next start to find again. All of them have stopped. Blocks.
+    /// Notes what the stores have on disk, for the next start to check. All stores have stopped. Blocks.
     func noteStores() throws(StoreError) {
         try file.note(owned.stores)
         let isSynced = owned.stores.allSatisfy { $0.failure == nil && $0.synced == $0.appended }
         if isSynced { try file.setEntry(Entry.unsynced, []) }
     }
 
-    /// A topology is on disk before a store begins a partition for it.
+    /// Checks that the identity file is not behind the stores: a topology is on disk before a store begins a partition
+    /// for it.
     private static func check(
         _ file: IdentityFile, isOf stores: [LogStore], topology: Topology?
     ) throws(StoreError) {
@@ -216,7 +217,7 @@ extension UUID128 {
 }
 
 extension Topology {
-    /// A first member whose store has not been written down goes by its name.
+    /// Finds a member by its store. A first member whose store is not in the topology yet is found by its id.
     func member(ofStore store: UUID128, named id: String) -> Member? {
         member(withStore: store) ?? members.first { $0.id == id && $0.store == nil }
     }

@@ -1,17 +1,17 @@
 import Glibc
 
-/// How many files and sockets the process may have open, and how many of them are clients'.
+/// The number of files and sockets that the process may have open, and how many of them are for clients.
 struct DescriptorLimit: Hashable, Sendable {
-    /// Left for the store, peers, event loops and the log, whatever clients do: they must not meet the limit.
+    /// Descriptors that are reserved for the store, peers, event loops and the log, which must never meet the limit.
     static let reserve = 128
-    /// Fewer clients than this are not worth a node.
+    /// The fewest clients that make a node worth starting.
     static let fewestConnections = 16
 
-    /// Of the process.
+    /// The limit of the process.
     var total: Int
 
-    /// Raises what the process may open to what it may raise that to. Soft limits are low for the sake of programs that
-    /// use `select`, which these are not.
+    /// Raises the soft limit to the hard one. Soft limits are low for programs that use `select`, which this one does
+    /// not.
     static func raised() -> DescriptorLimit {
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else {
@@ -25,8 +25,8 @@ struct DescriptorLimit: Hashable, Sendable {
         return DescriptorLimit(total: Int(clamping: limit.rlim_cur))
     }
 
-    /// How many clients may be connected at a time, of those that the configuration allows.
-    /// - Throws: `NodeError` where hardly any may.
+    /// The number of clients that may be connected at a time, at most as many as the configuration allows.
+    /// - Throws: `NodeError` when it would be hardly any.
     func connections(configured: Int) throws(NodeError) -> Int {
         let available = total - Self.reserve
         guard available >= Self.fewestConnections else {

@@ -1,14 +1,14 @@
 import NIOCore
 import NIOPosix
 
-/// Looks now and then whether the data directory is still there. One that was deleted stays open, and a node that is
-/// asked for nothing new would not notice before it ends.
+/// Checks regularly that the data directory still exists. A deleted directory stays open, and a node without new
+/// requests would not notice before it ends.
 struct DirectoryWatch {
     static let interval = TimeAmount.seconds(2)
 
     private let task: RepeatedTask
 
-    /// - Parameter pool: where it looks, as that may block; at most one look is under way.
+    /// - Parameter pool: runs the checks, since they may block; at most one is under way.
     init(
         _ directory: DataDirectory, status: NodeStatusBoard, loop: any EventLoop, pool: NIOThreadPool,
         reasons: ReasonLog

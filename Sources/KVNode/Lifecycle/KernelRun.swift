@@ -1,15 +1,15 @@
 import Glibc
 
-/// One run of the machine's kernel, from its start to its end: what a process had written and not synced survives the
-/// process, and not the end of this.
+/// One run of the machine's kernel, from its start to its end. What a process has written and not synced survives the
+/// end of the process, but not the end of the run.
 struct KernelRun: Sendable {
-    /// Linux's random number of it; `unknown` where it cannot be read.
+    /// The random number that Linux gives each run; `unknown` if it cannot be read.
     let id: String
 
     static let unknown = "unknown"
     static let present = KernelRun(id: read() ?? unknown)
 
-    /// Whether another run may have begun since the one named `before`. Where nothing tells, it may have.
+    /// True when another run may have begun since the one called `before`, and when that is unknown.
     func mayHaveLostPower(since before: String) -> Bool { id == Self.unknown || before != id }
 
     private static func read() -> String? {

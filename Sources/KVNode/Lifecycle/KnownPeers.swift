@@ -3,21 +3,21 @@ import KVStorage
 import KVWire
 import Synchronization
 
-/// Remembers, on disk, which store each peer has and how often that has started, so that a peer whose store has
-/// forgotten what it promised is noticed: one that was wiped, put back from an older copy, or copied beside itself.
+/// Remembers on disk which store each peer has and how often it has started. So this node notices a peer whose store
+/// has forgotten what it promised: one that was wiped, restored from an older copy, or copied.
 ///
-/// etcd refuses a member that is put back in the same way: what a member had promised is known to others only by what
-/// they have seen of it.
+/// etcd refuses a restored member in the same way: what a member had promised, others know only by what they have seen
+/// of it.
 final class KnownPeers: Sendable {
     private struct Known {
         var store: UUID128
-        /// Of the latest start seen; 0 where none was.
+        /// The number of the latest start seen; 0 before the first.
         var boot: UInt64 = 0
-        /// Nil where the peer spoke a version of the protocol that does not say it.
+        /// The random number of that start; nil when the peer's version of the protocol does not send it.
         var nonce: UInt64?
-        /// How far the store was seen to have come, by shard: the number of a batch that was on its disk.
+        /// The progress seen of the store, by shard: the number of a batch that was on its disk.
         var progress: [UInt64] = []
-        /// Whether that is on disk here.
+        /// True when `progress` is on disk here.
         var isKept = true
     }
 
@@ -29,11 +29,11 @@ final class KnownPeers: Sendable {
 
     private let file: IdentityFile
     private let nodeID: String
-    /// Never held while anything is written: event loops look at it.
+    /// Never held during a write, since event loops read it.
     private let known: Mutex<[NodeNumber: Known]>
-    /// One is written down at a time, and looked at once more before it is.
+    /// Serializes writes. Each one checks `known` again before it writes.
     private let writing = Mutex(())
-    /// A call of `keepProgress` is to come.
+    /// True while a call of `keepProgress` is still to come.
     private let isKeeping = Mutex(false)
 
     init(_ file: IdentityFile, nodeID: String, members: [Member]) {
@@ -64,7 +64,7 @@ final class KnownPeers: Sendable {
         return known
     }
 
-    /// A peer in touch has said that a batch of one of its shards is on its disk. Does not block.
+    /// Notes that a connected peer has a batch of one of its shards on disk. Does not block.
     func advanced(_ node: NodeNumber, shard: Int, to batch: UInt64) {
         guard (0..<ShardPosition.maximumCount).contains(shard) else { return }
         known.withLock { known in
@@ -79,8 +79,8 @@ final class KnownPeers: Sendable {
 
     var hasProgressToKeep: Bool { known.withLock { $0.values.contains { !$0.isKept } } }
 
-    /// Whether `keepProgress` is to be called, by a thread that may block: there is something to keep, and no call is
-    /// to come already. (On a disk that hangs they would pile up.)
+    /// True when the caller must call `keepProgress`, on a thread that may block: there is something to keep, and no
+    /// call is already to come. (On a disk that hangs, calls would pile up.)
     func beginKeepingProgress() -> Bool {
         guard hasProgressToKeep else { return false }
         return isKeeping.withLock { isKeeping in
@@ -89,8 +89,8 @@ final class KnownPeers: Sendable {
         }
     }
 
-    /// Writes down how far peers have come. Blocks.
-    /// - Returns: what went wrong, in words.
+    /// Writes the peers' progress to disk. Blocks.
+    /// - Returns: what went wrong, in words; nil for nothing.
     func keepProgress() -> String? {
         isKeeping.withLock { $0 = false }
         return writing.withLock { _ in
@@ -106,9 +106,9 @@ final class KnownPeers: Sendable {
         }
     }
 
-    /// Why `member`, whose store the topology does not name, may not take part with this one; nil where it may. The
-    /// first store seen of a node is its own from then on: one that lost its data has forgotten what it promised, and
-    /// must not vote. Blocks where it is the first.
+    /// Says why `member`, whose store the topology does not have, may not take part with this store; nil if it may. The
+    /// first store seen of a node is its own from then on: a node that lost its data has forgotten what it promised,
+    /// and must not vote. Blocks if it is the first.
     func objection(to store: UUID128, of member: Member) -> String? {
         func objection(_ held: Known) -> String? {
             held.store == store ? nil : PeerPolicy.otherStore(of: member.id, store, known: held.store, to: nodeID)
@@ -122,7 +122,7 @@ final class KnownPeers: Sendable {
         }
     }
 
-    /// Whether nothing has to be written down of who says this of itself. Does not block.
+    /// True when nothing of this introduction is new, so that nothing has to be written. Does not block.
     func knows(_ peer: Introduction) -> Bool {
         guard let held = held(peer.node), held.store == peer.store else { return false }
         return !isNews(peer, to: held)
@@ -130,7 +130,7 @@ final class KnownPeers: Sendable {
 
     private func held(_ node: NodeNumber) -> Known? { known.withLock { $0[node] } }
 
-    /// What is known of a peer's store; of another store of the same node it says nothing.
+    /// The notes about the peer's store. Notes about another store of the same node do not count.
     private static func held(of peer: Introduction, in known: [NodeNumber: Known]) -> Known {
         if let held = known[peer.node], held.store == peer.store { held } else { Known(store: peer.store) }
     }
@@ -141,8 +141,8 @@ final class KnownPeers: Sendable {
 
     private func nonce(of peer: Introduction) -> UInt64? { peer.starts.last { $0.boot == peer.boot }?.nonce }
 
-    /// Why a member that says this of itself may not take part; nil where it may. Blocks where it has started anew
-    /// since it was last seen: no start counts before it is on disk that there was one.
+    /// Says why a member with this introduction may not take part; nil if it may. Blocks if the member has started
+    /// again since it was last seen: a start counts only when it is on disk.
     func objection(toStartOf peer: Introduction) -> Objection? {
         let id = printable(peer.nodeID)
         func heldOfStore() -> Known { known.withLock { Self.held(of: peer, in: $0) } }
@@ -169,8 +169,8 @@ final class KnownPeers: Sendable {
         }
     }
 
-    /// A store that has started less often than it was seen to, or another time than the one that was seen, is a copy.
-    /// So is one that began, at a later start, with less than was seen to be on its disk.
+    /// Objects to a store that is a copy: it has started fewer times than was seen, its start of the number that was
+    /// seen is another one, or it began a later start with less than was seen on its disk.
     private static func objection(
         to peer: Introduction, _ id: String, _ held: Known, _ me: String
     ) -> Objection? {

@@ -2,11 +2,11 @@ import Glibc
 import KVConfig
 import Logging
 
-/// Writes one line a message on standard error: as text for people, or as a JSON object for collectors.
+/// Writes each message as one line on standard error: as text for people, or as a JSON object for log collectors.
 struct LineLogHandler: LogHandler {
     var metadata: Logger.Metadata = [:]
     private let output: LogOutput
-    /// Of this logger alone.
+    /// The level of this logger alone; nil for that of the process.
     private var ownLevel: Logger.Level?
 
     init(_ output: LogOutput) { self.output = output }
@@ -39,7 +39,7 @@ struct LineLogHandler: LogHandler {
         return line + "}\n"
     }
 
-    /// ISO 8601, UTC, to the millisecond.
+    /// The time in ISO 8601, UTC, to the millisecond.
     private var timestamp: String {
         let wall = Clock.machineWall
         var seconds = time_t(wall / 1000)

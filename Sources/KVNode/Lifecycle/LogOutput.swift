@@ -3,7 +3,8 @@ import KVConfig
 import Logging
 import Synchronization
 
-/// What is logged and how, for all loggers of the process; may change while it runs.
+/// The level, format and destination of the log, for all loggers of the process. Level and format may change while it
+/// runs.
 final class LogOutput: Sendable {
     private let options: Mutex<ClusterFile.Log>
     private let writer: LogWriterThread
@@ -13,10 +14,10 @@ final class LogOutput: Sendable {
         writer = LogWriterThread(descriptor: descriptor)
     }
 
-    /// Hands over a line, with its end; never waits.
+    /// Queues a line, with its line break; never waits.
     func write(_ line: String) { writer.write(line) }
 
-    /// Returns when all lines so far are written, or when that takes too long.
+    /// Returns when all lines so far are written, or after `LogWriterThread.patience`.
     func flush() { writer.flush() }
 
     var current: ClusterFile.Log {

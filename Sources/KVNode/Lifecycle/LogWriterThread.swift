@@ -2,13 +2,13 @@ import Glibc
 import NIOPosix
 import Synchronization
 
-/// Writes lines on a thread of its own, so that whoever logs never waits for whoever reads the log: a pipe that nobody
-/// empties would stop an event loop. What does not fit into its buffer is dropped and counted, and the count is written
-/// where the lines would be.
+/// Writes lines on its own thread, so that logging never waits for the reader of the log: a pipe that nobody empties
+/// would stop an event loop. Lines that do not fit into the buffer are dropped and counted, and the count is written in
+/// their place.
 final class LogWriterThread: Sendable {
-    /// Bytes of lines that wait to be written.
+    /// The most bytes of lines that wait to be written.
     static let limit = 1 << 20
-    /// How long `flush` waits at the most.
+    /// The most time that `flush` waits.
     static let patience = Duration.seconds(1)
 
     private struct State {
@@ -60,7 +60,7 @@ final class LogWriterThread: Sendable {
                 return (state.lines, state.dropped)
             }
             guard !lines.isEmpty else { return }
-            // One write a line, so that the lines of several processes on one terminal do not mix.
+            // One write per line, so that the lines of several processes on one terminal do not mix.
             for line in lines { put(line) }
             if dropped > 0 { put("... \(dropped) lines of the log were dropped here: they were not read in time\n") }
         }
@@ -75,7 +75,7 @@ final class LogWriterThread: Sendable {
                 if count >= 0 {
                     rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(count))
                 } else if errno == EAGAIN {
-                    // Standard error may be non-blocking, where another process has made it so.
+                    // Standard error is non-blocking if another process has made it so.
                     usleep(10_000)
                 } else if errno != EINTR {
                     return

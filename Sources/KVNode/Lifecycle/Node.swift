@@ -9,10 +9,10 @@ import NIOPosix
 
 /// One member of a cluster, from its topology to its end.
 ///
-/// Owns everything: the event loops with a shard on each, the links to peers, what keeps the membership, and the client
-/// door.
+/// It owns everything: the event loops with a shard on each, the links to peers, the cluster machine's runner, and the
+/// client listener.
 final class Node: Sendable {
-    /// How long leaderships may take to be handed over at the end.
+    /// The most time that leadership transfers may take when the node stops.
     private static let transferTime = TimeAmount.seconds(5)
 
     private let base: NodeBase
@@ -26,9 +26,9 @@ final class Node: Sendable {
     /// Starts a node and returns when it listens.
     ///
     /// - Parameters:
-    ///   - topology: the one on disk, of which this node is a member.
-    ///   - onStoreFailure: the store has failed and the process must end: nothing more may be acknowledged.
-    ///   - onDeparture: the node is a member no more, and is to be stopped.
+    ///   - topology: the topology on disk, of which this node is a member.
+    ///   - onStoreFailure: called when the store has failed. The process must end: nothing more may be acknowledged.
+    ///   - onDeparture: called when the node is no longer a member and must be stopped.
     /// - Throws: `NodeError`
     static func start(
         _ base: NodeBase, topology: Topology, onStoreFailure: @escaping @Sendable (StoreError) -> Void,
@@ -54,10 +54,10 @@ final class Node: Sendable {
         )
     }
 
-    /// Nil while it can serve; why not otherwise.
+    /// Why the node cannot serve; nil while it can.
     var obstacle: String? { status.obstacle }
 
-    /// Hands leaderships over, finishes what is under way, flushes, and lets everything go.
+    /// Transfers leaderships, finishes requests that are under way, syncs, and closes everything.
     func stop() async {
         base.logger.info("stopping: handing leaderships over")
         status.beginStopping()
@@ -71,7 +71,7 @@ final class Node: Sendable {
         await peers.stop()
     }
 
-    /// Returns when others lead what this node led, or when that takes too long.
+    /// Returns when other nodes lead what this one led, or after `transferTime`.
     private func transferLeadership() async {
         let drained = runners.map { runner in
             let promise = runner.loop.makePromise(of: Void.self)
@@ -121,7 +121,7 @@ private struct Assembly {
         self.identity = identity
         self.status = status
         self.clock = clock
-        // Two of the largest requests fit beside each other, or one could keep the others out, and itself.
+        // Two of the largest requests fit at a time: otherwise one could keep out all others, and itself.
         let largest = limits.key + limits.value
         let inFlight = max(limits.inFlight / stores.count, 2 * largest)
         linkOptions = PeerLinkOptions(largest: largest, inFlight: inFlight)
@@ -129,7 +129,7 @@ private struct Assembly {
         runners = stores.indices.map { index in
             ShardRunner(
                 index: index, loop: loops[index % loops.count], node: identity, topology: topology,
-                // The metadata quorum's partition, after the last, among them.
+                // The metadata quorum's partition, which comes after the last, is one of them.
                 partitions: (0...topology.settings.partitions).map { PartitionID(UInt16($0)) }
                     .filter { $0.shard(among: stores.count) == index },
                 store: stores[index], mayLackRecords: base.directory.mayLackRecords, options: options,
@@ -221,7 +221,7 @@ private struct Assembly {
             base.upkeepPool.submit { state in
                 guard state == .active else { return }
                 do throws(StoreError) {
-                    guard try base.directory.isComplete(shard: runner.index) else { return }
+                    guard try base.directory.noteComplete(shard: runner.index) else { return }
                 } catch {
                     return onStoreFailure(error)
                 }

@@ -9,34 +9,36 @@ import Logging
 import NIOCore
 import NIOPosix
 
-/// What a process has whether its node is a member or waits to be admitted.
+/// The parts of a process that exist both while its node is a member and while it waits to be admitted.
 struct NodeBase: Sendable {
-    /// Threads that read values for the shards.
+    /// The number of threads that read values for the shards.
     private static let readThreads = 4
-    /// Threads that look names up; more than one, so that one name whose servers do not answer does not hold up all.
+    /// The number of threads that resolve names. There are several, so that one name whose servers do not answer does
+    /// not hold up all others.
     private static let nameThreads = 2
 
     let configuration: Configuration
-    /// How many clients may be connected at a time: as the configuration says, or as many as the process may have.
+    /// The number of clients that may be connected at a time: the configured number, or as many as the process may
+    /// have.
     let connections: Int
     let logger: Logger
     let reasons: ReasonLog
     let directory: DataDirectory
-    /// A loop for each shard.
+    /// One event loop for each shard.
     let group: MultiThreadedEventLoopGroup
-    /// For what is to be prompt however busy the shards are: the membership, and the failure detector.
+    /// The event loop of the cluster machine and the failure detector, which must be prompt however busy the shards
+    /// are.
     let clusterGroup: MultiThreadedEventLoopGroup
-    /// A thread for each shard, which nothing else holds up: the disk is to be busy as soon as there is something to
-    /// commit.
+    /// One thread for each shard, for commits only: the disk should be busy as soon as there is something to commit.
     let commitPool: NIOThreadPool
-    /// Reads values for clients and peers, and nothing else.
+    /// Threads that only read values, for clients and peers.
     let readPool: NIOThreadPool
-    /// For all else that waits for the disk: syncs beside commits, merging, topologies.
+    /// Threads for everything else that waits for the disk: syncs beside commits, merging, topologies.
     let upkeepPool: NIOThreadPool
-    /// Looks names up, which may take as long as somebody else's server likes.
+    /// Threads that resolve names, which takes as long as somebody else's server likes.
     let namePool: NIOThreadPool
 
-    /// - Throws: `NodeError` where the data directory cannot be opened, or does not fit the configuration.
+    /// - Throws: `NodeError` when the data directory cannot be opened or does not fit the configuration.
     static func open(_ configuration: Configuration, logger: Logger) throws(NodeError) -> NodeBase {
         let limit = DescriptorLimit.raised()
         let connections = try limit.connections(configured: configuration.limits.connections)
@@ -60,12 +62,13 @@ struct NodeBase: Sendable {
         let clusterGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let commitPool = NIOThreadPool(numberOfThreads: directory.stores.count)
         commitPool.start()
-        // For the threads that are begun from here on: on a busy machine, one that wakes up lets those run that are
-        // running, clients and other nodes, and finds more to do in one turn then. With an idle processor it makes no
-        // difference. (The cluster's loop and the threads that commit have been begun: they stay prompt.)
+        // This applies to threads that are started from here on. On a busy machine, such a thread does not preempt
+        // running threads of clients and other nodes when it wakes up, and finds more to do in one turn. With an idle
+        // processor it makes no difference. (The cluster's loop and the commit threads are started before, so they stay
+        // prompt.)
         kv_schedule_batch()
         let readPool = NIOThreadPool(numberOfThreads: readThreads)
-        // One for each shard, and one so that a topology does not wait for their syncs.
+        // One for each shard, and one more so that a topology does not wait for their syncs.
         let upkeepPool = NIOThreadPool(numberOfThreads: directory.stores.count + 1)
         let namePool = NIOThreadPool(numberOfThreads: nameThreads)
         for pool in [readPool, upkeepPool, namePool] { pool.start() }
@@ -80,10 +83,10 @@ struct NodeBase: Sendable {
         try? await commitPool.shutdownGracefully()
         try? await readPool.shutdownGracefully()
         try? await upkeepPool.shutdownGracefully()
-        // The process does not wait for a name that is being looked up.
+        // The process does not wait for names that are being resolved.
         namePool.shutdownGracefully(queue: .global()) { _ in }
-        // No thread uses the stores any more. A failure costs only what the next start could notice, and that start
-        // meets the same disk.
+        // No thread uses the stores any more. If this fails, the next start can notice less, and it meets the same
+        // disk.
         do throws(StoreError) { try directory.noteStores() } catch {
             logger.warning("could not note what is on disk: \(error)")
         }
@@ -94,7 +97,7 @@ struct NodeBase: Sendable {
 
     var limits: (key: Int, value: Int) { (configuration.limits.key, configuration.limits.value) }
 
-    /// What the node tells clients of itself.
+    /// The node's description for clients.
     var facts: NodeFacts {
         let sync =
             switch configuration.storage.sync {
@@ -115,9 +118,9 @@ struct NodeBase: Sendable {
             threads: directory.stores.count, processID: Int(getpid()))
     }
 
-    /// Whom this node talks to: as a member of `topology`, or, without one, as a pending node.
+    /// Decides which peers this node talks to: as a member of `topology` or, without one, as a pending node.
     func policy(_ member: Member?, _ topology: Topology?) -> PolicyBox {
-        // Who was admitted later says of the cluster what that is, and nothing of its first members.
+        // A node that was admitted later sends the settings of its cluster, and none about the first members.
         let agreement =
             if let topology, configuration.role != .initial { topology.settings.agreement } else {
                 configuration.agreement

@@ -4,14 +4,14 @@ import KVStorage
 /// Why a node did not start or had to stop, for the person who runs it.
 package struct NodeError: Error, CustomStringConvertible {
     package enum Kind: Sendable {
-        /// The configuration or the data directory does not fit: the same again will not help.
+        /// The configuration or the data directory does not fit: starting again does not help.
         case badData
         /// The machine refused something: a port, a directory, a disk.
         case unavailable
     }
 
     package let kind: Kind
-    /// What happened, to what, and what to do next; one line.
+    /// Says what happened, to what, and what to do next; one line.
     package let description: String
 
     init(_ kind: Kind, _ description: String) {
@@ -28,7 +28,7 @@ package struct NodeError: Error, CustomStringConvertible {
         }
     }
 
-    /// A node was removed from its cluster while it was away, or was given up for dead.
+    /// The error of a node that was removed from its cluster while it was away, or that was evicted as dead.
     static func removed(_ node: String, _ topology: Topology, directory: String) -> Self {
         removed(node, from: topology.settings.name, directory: directory)
     }

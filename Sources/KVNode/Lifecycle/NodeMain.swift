@@ -3,14 +3,14 @@ import KVConfig
 import KVCore
 import KVStorage
 
-/// Runs a node as a process: until it is told to stop, or must.
+/// Runs a node as a process, until it is told to stop or has to.
 package enum NodeMain {
-    /// Returns after SIGTERM or SIGINT, when the node has stopped in good order, and after it has left its cluster as
-    /// was asked for. A second signal ends the process at once.
+    /// Runs the node. Returns after SIGTERM or SIGINT, when the node has stopped in good order, and after it has left
+    /// its cluster on request. A second signal ends the process at once.
     ///
-    /// A node that is to join a cluster waits until that admits it, and then serves.
-    /// A store that fails ends the process with status 1, or 65 where it is damaged, and says why.
-    /// - Parameter reread: reads the configuration again, as SIGHUP asks for.
+    /// A pending node waits until a cluster admits it, and then serves. A store that fails ends the process with status
+    /// 1, or with 65 when it is damaged, and a message says why.
+    /// - Parameter reread: reads the configuration again, on SIGHUP.
     /// - Throws: `NodeError` when the node cannot start, or was removed from its cluster while it was away.
     package static func run(
         _ explained: ExplainedConfiguration,
@@ -19,13 +19,13 @@ package enum NodeMain {
         let turns = AsyncStream.makeStream(of: Turn.self)
         let output = LogOutput(explained.configuration.log)
         let manager = ServiceManager.own
-        // What is damaged is as damaged after a restart: service managers are told apart by this whether one can help.
+        // Damage is still there after a restart. The status tells service managers whether a restart can help.
         let end: @Sendable (StoreError) -> Void = { error in
             if case .damaged = error { Self.end("\(error)", status: 65, output) }
             Self.end("\(error)", status: 1, output)
         }
         let reload = Reload(explained, output: output, logger: output.logger, manager: manager, reread: reread)
-        // Set up first: a signal that comes during a long recovery is not lost.
+        // Signals are handled first, so that one that comes during a long recovery is not lost.
         let signals = ProcessSignals(
             onStop: {
                 manager?.stopping()
@@ -61,15 +61,15 @@ package enum NodeMain {
         output.flush()
     }
 
-    /// What becomes of a node next.
+    /// The next step in a node's life.
     enum Turn: Sendable {
-        /// To stop.
+        /// A signal asked the node to stop.
         case stopRequested
-        /// A member's topology names it, and is on disk.
+        /// A member's topology has this node, and is on disk.
         case admitted(Topology)
-        /// It has left its cluster as was asked for.
+        /// The node has left its cluster on request.
         case left
-        /// Its cluster has removed it while it was away.
+        /// The cluster removed the node while it was away.
         case removed
     }
 
@@ -110,12 +110,12 @@ package enum NodeMain {
             directory: base.directory.path)
     }
 
-    /// Ends the process at once: its store must not be used any more, and nothing be said of it.
+    /// Ends the process at once: its store must not be used any more, and nothing may be said about it.
     private static func end(_ reason: String, status: Int32, _ output: LogOutput) -> Never {
-        // What was logged on the way there is wanted most now.
+        // The lines logged just before the end are the most important ones.
         output.flush()
         let bytes = Array("kv: \(reason)\n".utf8)
-        // Where nobody reads, the end does not wait for it.
+        // Wait at most a second for standard error to be writable.
         var wanted = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
         if poll(&wanted, 1, 1000) == 1 {
             _ = bytes.withUnsafeBytes { Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }

@@ -2,17 +2,18 @@ import Dispatch
 import Glibc
 import Synchronization
 
-/// SIGTERM and SIGINT: the first asks to stop, the second does not ask. SIGHUP asks to read the configuration again.
+/// Handles SIGTERM and SIGINT: the first signal stops the node, the second ends the process. SIGHUP reloads the
+/// configuration.
 final class ProcessSignals: Sendable {
     private let isTold = Mutex(false)
     private let onStop: @Sendable () -> Void
-    /// Kept alive; not touched after `init`, but to cancel.
+    /// The signal sources, which must stay alive. After `init` they are only cancelled.
     private nonisolated(unsafe) let sources: [any DispatchSourceSignal]
 
     init(onStop: @escaping @Sendable () -> Void, onReload: @escaping @Sendable () -> Void) {
         self.onStop = onStop
         let stops = [SIGTERM, SIGINT].map { Self.source($0, .global()) }
-        // One reload at a time, and none in the way of SIGTERM.
+        // A serial queue: one reload at a time, and none that delays SIGTERM.
         let reload = Self.source(SIGHUP, DispatchQueue(label: "kv.reload"))
         sources = stops + [reload]
         for stop in stops { stop.setEventHandler { [weak self] in self?.stopRequested() } }

@@ -2,8 +2,8 @@ import KVConfig
 import Logging
 import Synchronization
 
-/// Reads the configuration again while the node runs, applies what can change at once, and names what has to wait for
-/// the next start. A configuration with a mistake changes nothing.
+/// Reads the configuration again while the node runs, applies what can change at once, and logs what counts from the
+/// next start. A configuration with a mistake changes nothing.
 final class Reload: Sendable {
     private let inForce: Mutex<ExplainedConfiguration>
     private let output: LogOutput
@@ -28,7 +28,7 @@ final class Reload: Sendable {
         manager?.ready(outcome)
     }
 
-    /// What became of it, for the service manager.
+    /// Reloads the configuration and returns the result, for the service manager.
     private func apply() -> String {
         let next: ExplainedConfiguration
         do throws(ConfigurationError) {
@@ -39,7 +39,7 @@ final class Reload: Sendable {
         }
         let differences = inForce.withLock { inForce in
             let differences = inForce.differences(in: next)
-            // The rest is compared with what the process runs with, until it starts again.
+            // The other values stay as the process uses them, so that a later reload compares with them.
             inForce.apply(differences.filter { $0.change == .reload }, of: next)
             return differences
         }

@@ -1,27 +1,27 @@
 import Glibc
 
-/// Tells the service manager that started this process how it is, by the protocol of sd_notify(3): datagrams to the
-/// socket that NOTIFY_SOCKET names. Where nothing is named, nothing is told.
+/// Reports the state of this process to the service manager that started it, by the protocol of sd_notify(3): datagrams
+/// to the socket in NOTIFY_SOCKET. Without that variable, nothing is reported.
 struct ServiceManager: Sendable {
     private let path: String
 
     init?(socket path: String?) {
-        // An abstract address begins with @; anything else but a path is no address that is known here.
+        // An abstract address begins with @. Other text that is not a path is not supported.
         guard let path, path.utf8.count < Self.maximumPath, path.hasPrefix("/") || path.hasPrefix("@") else {
             return nil
         }
         self.path = path
     }
 
-    /// As this process's environment says.
+    /// The service manager in this process's environment.
     static var own: ServiceManager? { ServiceManager(socket: getenv("NOTIFY_SOCKET").map { String(cString: $0) }) }
 
-    /// The process serves, or does all it can without its peers.
+    /// Reports that the process serves, or does all it can without its peers.
     func ready(_ status: String) { send("READY=1\n\(Self.line(status))") }
 
     func tell(_ status: String) { send(Self.line(status)) }
 
-    /// It reads its configuration; `ready` says when that is done.
+    /// Reports that the configuration is being read; `ready` ends that.
     func reloading() {
         var now = timespec()
         clock_gettime(CLOCK_MONOTONIC, &now)
@@ -34,10 +34,10 @@ struct ServiceManager: Sendable {
         "STATUS=" + status.split(separator: "\n").joined(separator: " ")
     }
 
-    /// Of `sockaddr_un`, its final NUL included.
+    /// The size of the path in `sockaddr_un`, including the final NUL.
     private static let maximumPath = 108
 
-    /// Never waits. What a manager does not take is lost: it would have been told again, or has gone.
+    /// Never waits. A message that the manager does not take is lost: another one follows, or the manager has gone.
     private func send(_ message: String) {
         let descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { return }
@@ -60,16 +60,16 @@ struct ServiceManager: Sendable {
     }
 }
 
-/// Watches a node for the service manager: says when it is ready, and what keeps it from serving.
+/// Watches a node for the service manager: reports when it is ready, and what keeps it from serving.
 struct ReadinessWatch: Sendable {
-    /// How long a node that has started is waited for before it counts as started all the same: a node whose peers are
-    /// down is itself well, and must not be taken for one that failed to start.
+    /// The time after which a node counts as started even if it cannot serve: a node whose peers are down is itself
+    /// well, and must not be taken for one that failed to start.
     static let patience = Duration.seconds(30)
     private static let stepUntilReady = Duration.milliseconds(50)
     private static let stepAfterwards = Duration.seconds(2)
 
     let manager: ServiceManager
-    /// Nil while it can serve.
+    /// Why the node cannot serve; nil while it can.
     let obstacle: @Sendable () -> String?
 
     /// Returns when the task is cancelled.

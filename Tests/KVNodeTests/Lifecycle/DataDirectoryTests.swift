@@ -180,7 +180,7 @@ final class DataDirectoryTests: XCTestCase {
         }
         func start(_ kernel: String, repairing shards: [Int]) throws -> (before: Bool, isNews: Bool) {
             let directory = try open(kernel)
-            let news = try shards.map { try directory.isComplete(shard: $0) }
+            let news = try shards.map { try directory.noteComplete(shard: $0) }
             return (directory.mayLackRecords, news.last ?? false)
         }
         XCTAssertEqual(try start("a", repairing: [0, 1]).before, false)
