@@ -43,7 +43,7 @@ final class NodeBackend: Backend {
         if runner.loopID == caller.loopID {
             runner.submit(request)
         } else if let home = home(of: caller) {
-            home.transferLeadership(request, to: runner)
+            home.submit(request, to: runner)
         } else {
             runner.loop.execute { runner.takeOver([request]) }
         }
@@ -57,7 +57,7 @@ final class NodeBackend: Backend {
         if runners.count > 1 {
             for request in requests {
                 let shard = shards.shard(of: request.partition)
-                if shard != home.index { home.transferLeadership(request, to: runners[shard]) }
+                if shard != home.index { home.submit(request, to: runners[shard]) }
             }
         }
         home.take(requests, shards: runners.count)

@@ -1,13 +1,13 @@
 import Glibc
 import KVCore
 
-/// The machine's clocks, read in one place. What records expire by is `NodeClock`.
+/// The machine's clocks, read in one place. Records expire by `NodeClock`.
 enum Clock {
     static var machine: Now { Now(monotonic: monotonic, wall: machineWall) }
 
     static var monotonic: Instant { Instant(nanoseconds: read(CLOCK_MONOTONIC)) }
 
-    /// What the machine shows, in milliseconds since 1970, UTC. It goes back where somebody sets it back.
+    /// The machine's time of day in milliseconds since 1970, UTC. It goes back when somebody sets it back.
     static var machineWall: UInt64 { read(CLOCK_REALTIME) / 1_000_000 }
 
     private static func read(_ clock: clockid_t) -> UInt64 {

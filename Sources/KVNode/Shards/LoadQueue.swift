@@ -1,42 +1,42 @@
 import KVCore
 import NIOCore
 
-/// What a shard reads from its disk at a time. A value that has been read is in memory until the event loop has taken
-/// it in, and the loop may be slower than the disk.
+/// Bounds what a shard reads from its disk at a time. A value that has been read stays in memory until the event loop
+/// has processed it, and the loop may be slower than the disk.
 struct LoadQueue {
-    /// Bytes that are read at a time; one record is always read.
+    /// The most bytes that are read at a time; one record is always read.
     private let limit: Int
     private(set) var bytes = 0
     private var waiting = CircularBuffer<ReadTicket>()
     private var waitingBytes = 0
-    /// Of values that will be asked for at the end of this turn.
+    /// Bytes of values that will be requested at the end of this turn.
     private var expected = 0
 
     init(limit: Int = 32 << 20) { self.limit = limit }
 
-    /// Takes in what is to be read.
+    /// Queues reads.
     ///
-    /// - Returns: what is to be read now; the rest comes out of `ended`.
+    /// - Returns: the reads to begin now; `ended` returns the others later.
     mutating func admit(_ tickets: [ReadTicket]) -> [ReadTicket] {
         waiting.append(contentsOf: tickets)
         waitingBytes += tickets.reduce(0) { $0 + $1.bytes }
         return takeNext()
     }
 
-    /// Whether a value may be asked for whose size nobody has counted with: otherwise one client's would be read for
-    /// long, to be dropped, while others wait for theirs.
+    /// True when a value may be read that is larger than its request allows for. Otherwise one client's values would be
+    /// read for a long time, only to be dropped, while others wait for theirs.
     mutating func mayExpect(_ bytes: Int) -> Bool {
         guard self.bytes + waitingBytes + expected + bytes <= limit else { return false }
         expected += bytes
         return true
     }
 
-    /// What was expected has been asked for.
+    /// Forgets the expected bytes: their reads are queued now.
     mutating func endTurn() { expected = 0 }
 
-    /// So many bytes are read and taken in.
+    /// Notes that this many bytes have been read and processed.
     ///
-    /// - Returns: what is to be read now.
+    /// - Returns: the reads to begin now.
     mutating func ended(_ bytes: Int) -> [ReadTicket] {
         self.bytes -= bytes
         return takeNext()

@@ -2,29 +2,29 @@ import KVAPI
 import KVCore
 import NIOCore
 
-/// What a shard has for other event loops: requests of their clients that have ended, and what its own clients ask of
-/// their shards. It gathers over a turn, so that each loop is called once rather than for every request.
+/// A shard's requests for other event loops: finished requests of their clients, and requests of its own clients to
+/// their shards. They are collected for a turn, so that each loop is called once rather than for every request.
 struct LoopOutbox {
     private struct Loop {
         var id: ObjectIdentifier
         var loop: any EventLoop
-        /// The shard on it, once it has been asked something.
+        /// The shard on this loop, when it has been sent a request.
         var runner: ShardRunner?
         var ended: [Request] = []
         var asked: [Request] = []
     }
 
-    /// A node has few loops.
+    /// An array is fast enough: a node has few loops.
     private var loops: [Loop] = []
     private var isEmpty = true
 
-    /// A request has ended: to be handed back to its caller.
+    /// Queues a finished request for its caller.
     mutating func handBack(_ request: Request, to caller: Caller) {
         isEmpty = false
         loops[index(caller.loopID, caller.loop)].ended.append(request)
     }
 
-    mutating func transferLeadership(_ request: Request, to runner: ShardRunner) {
+    mutating func submit(_ request: Request, to runner: ShardRunner) {
         isEmpty = false
         let index = index(runner.loopID, runner.loop)
         loops[index].runner = runner

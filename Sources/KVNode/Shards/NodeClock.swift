@@ -1,16 +1,16 @@
 import KVCore
 import Synchronization
 
-/// The time of day that a node goes by: its shards, what it tells clients of lifetimes, and everything else but its
-/// log.
+/// The time of day of a node: of its shards, of the lifetimes that it reports to clients, and of everything else except
+/// its log.
 ///
-/// `WallClock` decides how far that is ahead of the monotonic clock, ten times a second. In between the time is one
-/// look at the monotonic clock, and the latest time that anybody was told, so that it goes back for nobody, on whatever
-/// thread.
+/// `WallClock` decides ten times a second how far this time is ahead of the monotonic clock. In between, the time is
+/// computed from the monotonic clock and is at least the latest time that was returned, so that it never goes back, on
+/// any thread.
 final class NodeClock: Sendable {
     private let clock: Mutex<WallClock>
     private let offset: Atomic<Int64>
-    /// The latest time that was told. It changes once a millisecond, so that it is mostly read.
+    /// The latest time that was returned. It changes once a millisecond, so it is mostly read.
     private let told = Atomic<UInt64>(0)
 
     /// - Parameter others: the other members.
@@ -25,7 +25,7 @@ final class NodeClock: Sendable {
         return Now(monotonic: monotonic, wall: wall(at: monotonic))
     }
 
-    /// Milliseconds since 1970, UTC.
+    /// The time in milliseconds since 1970, UTC.
     var wall: UInt64 { wall(at: Clock.monotonic) }
 
     /// - Parameter instant: the present one.
@@ -40,7 +40,7 @@ final class NodeClock: Sendable {
         return latest
     }
 
-    /// Follows the machine's clock; to be called a few times a second.
+    /// Follows the machine's clock. Call it a few times a second.
     func adjust(now: Now = Clock.machine) {
         clock.withLock {
             $0.adjust(now)
@@ -48,18 +48,18 @@ final class NodeClock: Sendable {
         }
     }
 
-    /// A peer has said what its machine's clock shows.
+    /// Notes the time of a peer's machine.
     func heard(_ node: NodeNumber, wall: UInt64, now: Instant = Clock.monotonic) {
         clock.withLock {
             guard $0.heard(node, wall: wall, now: now) else { return }
             offset.store($0.offset, ordering: .relaxed)
-            // What was told before counts no more, for this once.
+            // The first clock of another member may set the time back: what was returned before does not count.
             told.store($0.wall(at: now), ordering: .relaxed)
         }
     }
 
     func setOthers(_ others: some Sequence<NodeNumber>) { clock.withLock { $0.setOthers(others) } }
 
-    /// Where the machine's clock is far from the others'.
+    /// The difference when the machine's clock is far from the others'; nil otherwise.
     var disagreement: ClockDisagreement? { clock.withLock { $0.disagreement } }
 }

@@ -1,22 +1,22 @@
 import KVCore
 
-/// Who this process is.
+/// The identity of this process.
 struct NodeIdentity: Sendable {
     let number: NodeNumber
     let id: String
     let store: UUID128
-    /// Above that of every process before it on this data directory.
+    /// The number of this start; above that of every earlier process on this data directory.
     let boot: UInt64
 }
 
-/// What members are called, and where clients reach them.
+/// The members' ids, and their addresses for clients.
 struct MemberNames {
-    /// By number: one is looked up for every reply.
+    /// The ids by number: every reply needs one.
     private var names: [String?]
     private let clients: [NodeNumber: Address]
 
     init(_ topology: Topology) {
-        // Of those who are gone, too: their last answers may still be on their way.
+        // Removed members are included: their last answers may still be on their way.
         let known = topology.removed.map { ($0.number, $0.id) } + topology.members.map { ($0.number, $0.id) }
         names = Array(repeating: nil, count: known.reduce(0) { max($0, Int($1.0.raw) + 1) })
         for (number, id) in known { names[Int(number.raw)] = id }

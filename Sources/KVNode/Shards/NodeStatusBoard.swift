@@ -2,19 +2,19 @@ import KVAPI
 import KVCore
 import Synchronization
 
-/// What the shards of a node tell of themselves now and then, for any thread to read.
+/// The shards' latest reports, for any thread to read.
 final class NodeStatusBoard: Sendable {
     private struct State {
         var usages: [PartitionUsage]
         var disks: [DiskHealth]
-        /// Partitions held here whose leader is not known; nil before a shard's first report.
+        /// The number of partitions held here without a known leader; nil before a shard's first report.
         var leaderless: [Int?]
-        /// Copies that may lack records since power was lost, and abstain until they have been repaired.
+        /// The number of copies that may lack records since power was lost. They abstain until they have been repaired.
         var incomplete: [Int]
         var isStopping = false
-        /// What is wrong with the whole node, by what it is wrong with.
+        /// Problems that keep the node from serving, by subject.
         var obstacles: [String: String] = [:]
-        /// The same of what does not keep it from serving.
+        /// Problems that do not keep the node from serving, by subject.
         var warnings: [String: String] = [:]
     }
 
@@ -40,15 +40,15 @@ final class NodeStatusBoard: Sendable {
 
     func beginStopping() { state.withLock { $0.isStopping = true } }
 
-    /// - Parameter obstacle: what is wrong with `subject`, in words; nil: nothing any more.
+    /// - Parameter obstacle: the problem with `subject`, in words; nil when it is solved.
     func set(_ obstacle: String?, of subject: String) { state.withLock { $0.obstacles[subject] = obstacle } }
 
     func set(warning: String?, of subject: String) { state.withLock { $0.warnings[subject] = warning } }
 
-    /// What is wrong and does not keep the node from serving.
+    /// A problem that does not keep the node from serving; nil if there is none.
     var warning: String? { state.withLock { $0.warnings.min { $0.key < $1.key }?.value } }
 
-    /// Of all shards together; nil before each of them has said what it holds.
+    /// The sum over all shards; nil before each of them has reported.
     var usage: PartitionUsage? {
         state.withLock { state in
             guard state.leaderless.allSatisfy({ $0 != nil }) else { return nil }
@@ -60,7 +60,7 @@ final class NodeStatusBoard: Sendable {
         }
     }
 
-    /// Of all shards together.
+    /// The sum over all shards.
     var disk: DiskHealth {
         state.withLock { state in
             state.disks.reduce(into: DiskHealth()) { sum, part in
@@ -70,7 +70,7 @@ final class NodeStatusBoard: Sendable {
         }
     }
 
-    /// Nil when the node can serve; why not otherwise.
+    /// Why the node cannot serve; nil while it can.
     var obstacle: String? {
         state.withLock { state in
             if state.isStopping { return "the node is stopping" }

@@ -1,12 +1,12 @@
 import KVCore
 
-/// Hands what peers say to the shards that it is about.
+/// Passes peers' messages to the shards that they are for.
 final class PeerRouter: Sendable {
     private let runners: [ShardRunner]
 
     init(runners: [ShardRunner]) { self.runners = runners }
 
-    /// Called on any event loop.
+    /// Delivers messages. Called on any event loop.
     func deliver(from peer: NodeNumber, _ messages: [PeerMessage]) {
         guard runners.count > 1 else { return deliver(from: peer, messages, to: runners[0]) }
         var parts: [[PeerMessage]] = Array(repeating: [], count: runners.count)
@@ -19,7 +19,7 @@ final class PeerRouter: Sendable {
         for (index, part) in parts.enumerated() where !part.isEmpty { deliver(from: peer, part, to: runners[index]) }
     }
 
-    /// Called on any event loop: a long message of a peer is arriving.
+    /// Notes that a long message of a peer is arriving. Called on any event loop.
     func reading(from peer: NodeNumber) {
         for runner in runners { runner.loop.execute { runner.reading(from: peer) } }
     }
@@ -39,14 +39,14 @@ extension PeerMessage {
         case all
     }
 
-    /// Which of a node's shards a message is for.
+    /// The shards of a node that a message is for.
     func destination(shards: Int) -> Destination {
         switch self {
         case .replica(let header, _): .shard(header.partition.shard(among: shards))
         case .request(let header, _): .shard(header.partition.shard(among: shards))
         case .reply(let id, _): .shard(min(id.shard, shards - 1))
         case .shards: .all
-        // The first shard's runner keeps what is about the whole node.
+        // The first shard's runner handles messages about the whole node.
         case .node: .shard(0)
         }
     }

@@ -1,10 +1,10 @@
 import KVCore
 
-/// Which of a node's shards has which keys.
+/// Maps keys to the shards of a node.
 struct ShardMap {
-    /// Of the cluster: a power of two.
+    /// The number of partitions of the cluster: a power of two.
     var partitions: Int
-    /// Of the node, 1 or more.
+    /// The number of shards of the node, 1 or more.
     var count: Int
 
     @inline(__always)
@@ -15,7 +15,7 @@ struct ShardMap {
 }
 
 extension PartitionID {
-    /// The index of the shard that has it, of a node with so many.
+    /// The index of the shard that has the partition, on a node with `count` shards.
     @inline(__always)
     func shard(among count: Int) -> Int { count == 1 ? 0 : Int(raw) % count }
 }

@@ -1,9 +1,10 @@
 import KVCore
 import Logging
 
-/// What was said of a machine's clock that is far from the others'.
+/// Decides when to report that the machine's clock is far from the others'.
 struct ClockReport {
-    /// For so long it has to be, as what peers say of theirs may be late.
+    /// The time that a difference must last before it is reported: a peer's message with its time may have been
+    /// delayed.
     private static let patience = Nanoseconds.milliseconds(5000)
 
     private var since: Instant?
@@ -14,7 +15,7 @@ struct ClockReport {
         case agrees
     }
 
-    /// What is to be said, if anything; to be asked every second or so.
+    /// Returns what to report, if anything. Call it about once a second.
     mutating func review(_ disagreement: ClockDisagreement?, now: Instant) -> News? {
         guard let disagreement else {
             defer { (since, isSaid) = (nil, false) }
@@ -28,10 +29,11 @@ struct ClockReport {
     }
 }
 
-// The node's time is kept by the first shard's runner.
+// The first shard's runner keeps the node's time.
 extension ShardRunner {
     /// Follows the machine's clock.
-    /// - Parameter isTelling: to tell the others what it shows as well, and the operator where that is far from theirs.
+    /// - Parameter isTelling: whether to send the machine's time to the other nodes as well, and to report a difference
+    ///   from theirs.
     func keepTime(_ now: Instant, isTelling: Bool) {
         clock.adjust()
         guard isTelling else { return }

@@ -1,25 +1,25 @@
 import KVCore
 import KVStorage
 
-/// What has been said of records that the disk has spoiled.
+/// The news about damaged records that has been logged.
 struct DamageReport {
-    /// How many had been found, and written again, when that was last said.
+    /// The counts of found and repaired records when they were last logged.
     var found = 0
     var repaired = 0
-    /// Since when there have been some that no other node could give; and when that was last said.
+    /// The start of the present wait for other nodes' copies, and the time when it was last logged.
     var unrepairedSince: Instant?
     var complained: Instant?
-    /// Counts the attempts, so that all records have their turn.
+    /// The number of attempts; it selects which records are requested next, so that all have their turn.
     var attempts = 0
 }
 
-/// Has records that this node's disk has spoiled fetched from other replicas, and says so.
+/// Fetches records that are damaged on this node's disk from other replicas, and logs it.
 extension ShardRunner {
-    /// How long a record may wait for another replica before somebody is told, and how often they are told.
+    /// The time that a record may wait for another replica before that is logged, and the interval between such lines.
     private static let patience = Nanoseconds.milliseconds(10_000)
     private static let complainEvery = Nanoseconds.milliseconds(60_000)
 
-    /// Asks for some of the records that cannot be read; to be called again for as long as there are any.
+    /// Requests some of the damaged records from other replicas. Call it for as long as there are any.
     func repair() {
         let damaged = store.damagedRecords()
         guard !damaged.isEmpty, !isStopped else { return }
@@ -31,7 +31,7 @@ extension ShardRunner {
         damage.attempts = (damage.attempts + 1) % ordered.count
     }
 
-    /// To be called every second or so.
+    /// Logs news about damage. Call it about once a second.
     func reviewDamage(_ now: Instant) {
         let counts = store.damageCounts
         if counts.found > damage.found, let error = store.lastDamage,
@@ -54,7 +54,7 @@ extension ShardRunner {
         complain(now)
     }
 
-    /// Says that records wait for a replica that can give them.
+    /// Logs that records wait for a replica that has them.
     private func complain(_ now: Instant) {
         let damaged = store.damagedRecords()
         guard let first = damaged.min(by: { ($0.partition, $0.key) < ($1.partition, $1.key) }) else {

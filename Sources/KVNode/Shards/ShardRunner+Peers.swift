@@ -3,15 +3,15 @@ import KVCore
 import KVWire
 import Logging
 
-// Whom a shard can talk to: its links, and the opinion of the failure detector, which the whole node shares.
+// The peers that a shard can talk to: its links, and the statuses of the failure detector, which the whole node shares.
 
 extension ShardRunner {
     func linkUp(_ peer: NodeNumber, _ introduction: Introduction) {
         guard !isStopped else { return }
         if index == 0 { cluster?.linked(to: peer, introduction) }
-        // Who has yet to hear that it was admitted has no shards. It connects anew when it has.
+        // A peer that does not know yet that it was admitted has no shards. It connects again once it does.
         guard introduction.node == peer else { return }
-        // Before it counts among a majority: whoever leads knows the clocks of one.
+        // The clock comes first: a leader must know the clocks of the majority that it counts.
         if introduction.version >= Handshake.firstWithHeartbeats { clock.heard(peer, wall: introduction.wall) }
         reachability.linkUp(
             peer, boot: introduction.boot, beats: introduction.version >= Handshake.firstWithHeartbeats,
@@ -23,14 +23,14 @@ extension ShardRunner {
     func linkDown(_ peer: NodeNumber) {
         reachability.linkDown(peer)
         performReachability()
-        // If it has ended, an older copy of its store may be started next.
+        // If the peer's process has ended, an older copy of its store may be started next.
         if !isStopped { cluster?.keepProgress() }
     }
 
-    /// Timers after which the progress of peers is written down while their links stand: a minute.
+    /// The number of timers, about a minute, after which the progress of connected peers is written to disk.
     static let keptEvery = 6000
 
-    /// Tells peers how far this shard's store has come on disk. What is told here no copy made before can claim.
+    /// Tells peers how far this shard's store has come on disk. A copy that was made before cannot claim it.
     func tellProgress() {
         let batch = store.syncedBatch
         guard batch > toldProgress, links != nil else { return }
@@ -38,18 +38,18 @@ extension ShardRunner {
         tell(.progress(shard: UInt16(truncatingIfNeeded: index), batch: batch))
     }
 
-    /// Tells all peers but those of the version before, which would not know it.
+    /// Sends a message to all peers except those of the previous version, which do not know it.
     func tell(_ message: NodeMessage) {
         guard let links else { return }
         for peer in links.peers where reachability.sendsHeartbeats(peer) { links[peer]?.send(.node(message)) }
     }
 
-    /// The failure detector's opinion.
+    /// Handles a status from the failure detector.
     func learn(_ liveness: Liveness, of peer: NodeNumber) {
         guard !isStopped else { return }
         reachability.liveness(peer, liveness)
         performReachability()
-        // What was under way over the link has just been given up.
+        // Requests that were under way over the link have just been given up.
         switch liveness {
         case .alive: links?[peer]?.reconnectNow()
         case .suspect, .dead:
@@ -58,7 +58,7 @@ extension ShardRunner {
         }
     }
 
-    /// A long message of it is arriving: it lives, although nothing whole comes from it.
+    /// Notes that a long message of a peer is arriving: the peer is alive although no whole message comes from it.
     func reading(from peer: NodeNumber) {
         guard !isStopped, !isAbstaining else { return }
         reachability.heard(peer, now: Clock.monotonic)
@@ -66,13 +66,13 @@ extension ShardRunner {
         handle(.reading(from: peer))
     }
 
-    /// Tells the failure detector whom this shard hears over connections.
+    /// Tells the failure detector which peers this shard hears over connections.
     func vouch() {
         let heard = links?.peers.filter { reachability.isHeard($0, within: Reachability.lately) } ?? []
         if !heard.isEmpty { cluster?.vouch(for: heard) }
     }
 
-    /// Heartbeats and relaying came with the same version of the protocol.
+    /// Tells the machine that a peer is in touch. Heartbeats and relaying came with the same version of the protocol.
     func tellUp(_ peer: NodeNumber, _ boot: UInt64) {
         guard !isAbstaining else { return }
         handle(.peer(peer, .up(boot: boot, relays: reachability.sendsHeartbeats(peer))))
@@ -100,7 +100,7 @@ extension ShardRunner {
         }
     }
 
-    /// Says something about membership, over this shard's links.
+    /// Sends a message about membership over this shard's links.
     func send(_ message: EncodedMessage, to peer: NodeNumber) {
         links?[peer]?.send(message)
         scheduleTick()
@@ -108,21 +108,21 @@ extension ShardRunner {
 
     func name(of node: NodeNumber) -> String { names[node] }
 
-    /// Where to ask instead, for a client that is to be told; nil where this node carries it out or passes it on.
+    /// The address to redirect a client to; nil when this node executes or forwards the request.
     func redirect(_ request: Request) -> Address? {
         guard let leader = shard.leader(of: request.partition), leader != node.number else { return nil }
         if request.consistency == .stale, case .get = request.command, held.contains(request.partition) { return nil }
         return names.client(of: leader)
     }
 
-    // MARK: What they say
+    // MARK: Messages
 
     func deliver(from peer: NodeNumber, _ messages: [PeerMessage]) {
         guard !isStopped else { return }
         let now = turnTime
         reachability.heard(peer, now: now.monotonic)
         if !reachability.effects.isEmpty { performReachability() }
-        // It can be reached again: no need to wait for the next attempt.
+        // The peer can be reached again, so do not wait for the next attempt.
         if let link = links?[peer], !link.isUp { link.reconnectNow() }
         guard !isAbstaining else { return }
         prefetch(for: messages)

@@ -2,7 +2,7 @@ import KVAPI
 import KVCore
 
 extension ShardRunner {
-    /// Tells the node's status what this shard holds.
+    /// Updates the node's status with what this shard holds.
     func report() {
         var usage = PartitionUsage()
         for partition in partitions where partition != metadataPartition {
@@ -27,7 +27,7 @@ extension ShardRunner {
         return Snapshot(leaders: partitions.map { ($0, shard.leader(of: $0)) }, usages: usages)
     }
 
-    /// What the metadata quorum is to know of the partitions led here.
+    /// The part of a report to the metadata quorum about the partitions that this shard leads.
     struct PartitionReport: Sendable {
         var sizes: [PartitionSize]
         var moves: [MoveReport]
@@ -38,7 +38,7 @@ extension ShardRunner {
         return PartitionReport(sizes: shard.ledSizes(), moves: shard.moveReports())
     }
 
-    /// Tells who has to know of it.
+    /// Passes a notice of the machine to whom it concerns.
     func report(_ notice: ShardNotice) {
         if let (partition, isSettled) = notice.leadership, partition == metadataPartition { cluster?.lead(isSettled) }
         switch notice {
@@ -80,10 +80,10 @@ extension ShardRunner {
             ])
     }
 
-    /// Of the lines about conflicts: thousands may be found at once.
+    /// The interval between log lines about conflicts: thousands may be found at once.
     private static let conflictInterval = Nanoseconds.milliseconds(1000)
 
-    /// Hands leaderships over; `completion` runs on the loop when nothing is left that another could take.
+    /// Transfers leaderships. `completion` runs on the loop when nothing is left that another node could lead.
     func drain(_ completion: @escaping @Sendable () -> Void) {
         loop.execute { [self] in
             onDrained = completion
@@ -91,7 +91,7 @@ extension ShardRunner {
         }
     }
 
-    /// Once no copy of this shard lacks anything, the next start need not repair them again.
+    /// Reports when no copy of this shard lacks anything any more, so that the next start need not repair them.
     func considerComplete() {
         let incomplete = shard.incompletePartitions
         status.setIncomplete(incomplete, of: index)

@@ -4,7 +4,7 @@ import KVStorage
 import NIOCore
 import NIOPosix
 
-/// What the storage threads do for a shard, and what follows when it is done.
+/// Runs the store's jobs on the storage threads, and processes their results.
 extension ShardRunner {
     func commit() {
         guard store.failure == nil, let job = store.takeCommit() else { return }
@@ -15,8 +15,8 @@ extension ShardRunner {
         runBlocking(commitPool, { job.run() }) { runner, result in runner.advanced(runner.store.completed(result)) }
     }
 
-    /// How large a value is that would have to be read from the disk, where that is more than the request allows for
-    /// and enough is being read; nil where it is to be read.
+    /// The size of the value that the request would have to read from disk, if that is more than the request allows for
+    /// and enough is being read already; nil when it may be read.
     func excess(_ request: Request) -> Int? {
         guard case .get = request.command, let size = store.sizeOnDisk(request.partition, request.key),
             size > request.allowance, !loads.mayExpect(size)
@@ -24,7 +24,8 @@ extension ShardRunner {
         return size
     }
 
-    /// One storage thread reads them all; what is too much for now is read when others have been.
+    /// Reads values: those that may be read now in one job on one storage thread, the others when earlier ones are
+    /// done.
     func load(_ tickets: [ReadTicket]) { read(loads.admit(tickets)) }
 
     private func read(_ tickets: [ReadTicket]) {
@@ -35,7 +36,7 @@ extension ShardRunner {
         for ticket in tickets {
             guard let job = store.takeRead(ticket) else {
                 more += loads.ended(ticket.bytes)
-                // Nobody knows what it holds, so nobody is told that it holds nothing.
+                // The value is not known. It is reported as damaged, so that nobody takes it for absent.
                 handle(.loaded(ticket, .damaged))
                 continue
             }
@@ -60,7 +61,7 @@ extension ShardRunner {
         }
     }
 
-    /// Syncs by the interval, sidecars of sealed segments, merging: a step at a time.
+    /// Begins what is due: a sync by the interval, scrubbing, a step of maintenance.
     func maintainStore(_ now: Instant) {
         sync(now: now)
         if let job = store.takeScrub(now: now) {
@@ -69,7 +70,7 @@ extension ShardRunner {
         guard let job = store.takeMaintenance() else { return }
         runBlocking(upkeepPool, { job.run() }) { runner, result in
             guard runner.check(runner.store.completed(result)), !runner.isStopped else { return }
-            // What it appended again goes with the next commit.
+            // The next commit takes the records that the step appended again.
             runner.scheduleTick()
         }
     }
@@ -79,18 +80,17 @@ extension ShardRunner {
         runBlocking(upkeepPool, { job.run() }) { runner, result in runner.store.completed(result) }
     }
 
-    /// - Parameter isLast: what has been written is to be on disk, whatever the mode says: the node stops in good
-    ///   order.
+    /// - Parameter isLast: the node stops in good order, so everything written is synced in any mode.
     func sync(now: Instant, isLast: Bool = false) {
         guard let job = store.takeSync(now: now, isLast: isLast) else { return }
         runBlocking(upkeepPool, { job.run() }) { runner, result in runner.advanced(runner.store.completed(result)) }
     }
 
-    /// More is written, or synced: what waited for that goes on.
+    /// More is written or synced: whatever waited for that goes on.
     private func advanced(_ failure: StoreError?) {
         guard check(failure), !isStopped else { return }
-        let now = look()
-        // What came meanwhile may be waiting for another.
+        let now = readClock()
+        // Appends that came during this sync may need another one.
         sync(now: now.monotonic)
         shard.handle(.durable, now: now)
         tick()
@@ -111,7 +111,7 @@ extension ShardRunner {
         }
     }
 
-    /// False, and the process ends, where the store has failed.
+    /// Ends the process if the store has failed, and returns false.
     @discardableResult
     func check(_ failure: StoreError?) -> Bool {
         guard let failure else { return true }

@@ -8,10 +8,11 @@ import NIOPosix
 
 /// Performs what one shard decides: it owns the shard's machine, store and links, on one event loop.
 ///
-/// Whatever arrives in one turn of the loop is given to the machine at once; one `tick` at the end of the turn sends
-/// what it amounts to, one frame a peer and one commit to its thread. So batches grow with the load by themselves.
+/// Everything that arrives in one turn of the loop is given to the machine at once. One `tick` at the end of the turn
+/// sends the results: one frame to each peer, and one commit to the commit thread. So batches grow with the load by
+/// themselves.
 ///
-/// Sendable because everything mutable is touched on `loop` only.
+/// Sendable because all mutable state is used only on `loop`.
 final class ShardRunner: @unchecked Sendable {
     let index: Int
     let loop: any EventLoop
@@ -20,9 +21,9 @@ final class ShardRunner: @unchecked Sendable {
     let logger: Logger
     let status: NodeStatusBoard
     let clock: NodeClock
-    /// Commits, and nothing else.
+    /// Threads that run only commits.
     let commitPool: NIOThreadPool
-    /// Reads values, and nothing else.
+    /// Threads that only read values.
     let readPool: NIOThreadPool
     let upkeepPool: NIOThreadPool
     /// Ends the process: the store must not be used any more.
@@ -30,33 +31,33 @@ final class ShardRunner: @unchecked Sendable {
 
     let store: LogStore
     let shard: Shard
-    /// Of this node's shards, each has links of its own, and so an opinion of its own on whom it can talk to.
+    /// The peers that this shard can talk to. Each shard has its own links, so the shards of a node may differ.
     var reachability = Reachability(now: Clock.monotonic)
     var links: PeerLinks?
-    /// What the other nodes hold, as they last said: the first shard's only.
+    /// The usage that the other nodes last reported. Only the first shard has it.
     var usages: [NodeNumber: PartitionUsage] = [:]
-    /// Of this node, by the links that stand.
+    /// The cluster machine's runner.
     weak var cluster: ClusterRunner?
     private(set) var names: MemberNames
     private var outbox = LoopOutbox()
     private var bytesInFlight = 0
     private let maximumBytesInFlight: Int
     let partitions: [PartitionID]
-    /// It holds no client's data.
+    /// The metadata quorum's partition, which has no clients' data.
     let metadataPartition: PartitionID
-    /// Those of them that this node has a replica of.
+    /// The partitions that this node has a replica of.
     private(set) var held: [PartitionID] = []
 
     private var isTickScheduled = false
-    /// What time it is until the scheduled tick: a request should not cost looks at two clocks.
+    /// The time until the scheduled tick: a request should not read two clocks.
     private var turn: Now
     private var effects: [ShardEffect] = []
     private var finished: [Request] = []
-    /// What is about to be looked up.
+    /// The keys that are about to be looked up.
     var expected: [(partition: PartitionID, hash: KeyHash)] = []
-    /// What is to be read of it that no client waits for.
-    private var later: [ReadTicket] = []
-    /// Values that differed under one version, found since the start, and when the log was last told.
+    /// Reads that no client waits for.
+    private var backgroundReads: [ReadTicket] = []
+    /// The number of values found to differ under one version since the start, and when that was last logged.
     var conflicts: (count: Int, told: Instant?) = (0, nil)
     /// The last batch of the store that peers have been told of.
     var toldProgress: UInt64 = 0
@@ -68,18 +69,18 @@ final class ShardRunner: @unchecked Sendable {
     private var timer: RepeatedTask?
     private var timers = 0
     var isStopped = false
-    /// It neither hears peers nor serves: its store may have been emptied, for all that is known. See `Founding`.
+    /// True while the shard neither hears peers nor serves, since its store may have been emptied. See `Founding`.
     private(set) var isAbstaining = false
     private var stopped: EventLoopPromise<Void>?
-    /// Jobs on the storage threads.
+    /// The number of jobs on the storage threads.
     var jobs = 0
-    /// What they read.
+    /// The reads among them.
     var loads = LoadQueue()
     var onDrained: (@Sendable () -> Void)?
-    /// No copy here lacks records that this node has acknowledged; nil once that has been said.
+    /// Called once, when no copy here lacks records that this node has acknowledged.
     var onComplete: (@Sendable () -> Void)?
 
-    /// - Parameter mayLackRecords: power was lost with writes that were acknowledged and not synced.
+    /// - Parameter mayLackRecords: whether power was lost with writes that were acknowledged and not synced.
     init(
         index: Int, loop: any EventLoop, node: NodeIdentity, topology: Topology, partitions: [PartitionID],
         store: LogStore, mayLackRecords: Bool, options: ShardOptions, maximumBytesInFlight: Int,
@@ -112,7 +113,7 @@ final class ShardRunner: @unchecked Sendable {
 
     // MARK: Lifecycle
 
-    /// - Parameter isAbstaining: not to take part before `takePart`.
+    /// - Parameter isAbstaining: whether to wait for `takePart`.
     func start(links: PeerLinks, cluster: ClusterRunner, topology: Topology, isAbstaining: Bool) {
         loop.assertInEventLoop()
         self.isAbstaining = isAbstaining
@@ -121,7 +122,7 @@ final class ShardRunner: @unchecked Sendable {
         links.adopt(topology)
         considerComplete()
         let interval = TimeAmount.nanoseconds(Int64(ShardOptions().timer.nanoseconds))
-        // Held until `stop`. (A weak reference would make every other one to this object a slow one.)
+        // The task keeps this object alive until `stop`. (A weak reference would slow down all other references to it.)
         timer = loop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { [self] _ in onTimer() }
     }
 
@@ -131,7 +132,7 @@ final class ShardRunner: @unchecked Sendable {
         for (peer, boot) in reachability.peersInTouch { tellUp(peer, boot) }
     }
 
-    /// Takes nothing more, and puts on disk what has been appended. Requests still waiting end with their connections.
+    /// Accepts nothing more, and syncs what has been appended. Requests that still wait end with their connections.
     func stop() -> EventLoopFuture<Void> {
         loop.assertInEventLoop()
         let promise = loop.makePromise(of: Void.self)
@@ -161,10 +162,10 @@ final class ShardRunner: @unchecked Sendable {
         expected.removeAll(keepingCapacity: true)
     }
 
-    /// How many are looked up together, before they are begun: more would push each other out of the nearest cache.
-    private static let together = 16
+    /// The number of requests whose keys are looked up together: more would push each other out of the nearest cache.
+    private static let lookupBatch = 16
 
-    /// Of what a client of this loop asks together, what this shard is to do, in this order.
+    /// Executes those of a client's requests that are for this shard, in order. The client is on this loop.
     func take(_ requests: [Request], shards: Int) {
         for request in requests where request.partition.shard(among: shards) == index {
             expected.append((request.partition, request.hash))
@@ -175,11 +176,11 @@ final class ShardRunner: @unchecked Sendable {
         }
     }
 
-    /// What clients of other loops ask, in this order.
+    /// Executes requests of clients on other loops, in order.
     func takeOver(_ requests: [Request]) {
         var next = 0
         while next < requests.count {
-            let end = min(next + Self.together, requests.count)
+            let end = min(next + Self.lookupBatch, requests.count)
             for request in requests[next..<end] { expected.append((request.partition, request.hash)) }
             prefetch()
             for request in requests[next..<end] { submit(request) }
@@ -187,14 +188,14 @@ final class ShardRunner: @unchecked Sendable {
         }
     }
 
-    /// A client of this loop asks another shard. It is told at the end of the turn.
-    func transferLeadership(_ request: Request, to other: ShardRunner) {
+    /// Sends a request of a client on this loop to a shard on another one, at the end of the turn.
+    func submit(_ request: Request, to other: ShardRunner) {
         loop.assertInEventLoop()
-        outbox.transferLeadership(request, to: other)
+        outbox.submit(request, to: other)
         scheduleTick()
     }
 
-    /// - Parameter isOwn: of the node itself, for which clients' requests leave room.
+    /// - Parameter isOwn: whether it is the node's own request, which the limit on clients' requests does not count.
     func submit(_ request: Request, isOwn: Bool = false) {
         loop.assertInEventLoop()
         let bytes = isOwn ? 0 : request.bytes
@@ -210,7 +211,7 @@ final class ShardRunner: @unchecked Sendable {
         bytesInFlight += bytes
     }
 
-    /// Why the shard is not even asked; nil where it is.
+    /// Why the machine may not be given the request; nil when it may.
     private func obstacle(to request: Request, _ bytes: Int) -> Refusal? {
         guard !isStopped, store.failure == nil else { return .stopping }
         guard bytesInFlight + bytes <= maximumBytesInFlight else { return .overloaded }
@@ -227,12 +228,12 @@ final class ShardRunner: @unchecked Sendable {
     }
 
     func handle(_ input: ShardInput) {
-        shard.handle(input, now: look())
+        shard.handle(input, now: readClock())
         scheduleTick()
     }
 
     private func onTimer() {
-        let now = look()
+        let now = readClock()
         if !isAbstaining { shard.handle(.timer, now: now) }
         timers += 1
         if index == 0, timers % 10 == 0 { keepTime(now.monotonic, isTelling: timers % 100 == 0) }
@@ -244,9 +245,9 @@ final class ShardRunner: @unchecked Sendable {
         }
         if timers % 50 == 0, index == 0 { vouch() }
         if timers % Self.keptEvery == 0, index == 0 { cluster?.keepProgress() }
-        // The reports of usage are a node's, so one shard sends them.
+        // Usage is reported for the whole node, so one shard sends it.
         if timers % 100 == 0, index == 0, let usage = status.usage { links?.broadcast(.node(.usageReport(usage))) }
-        // Others may be filling the disk, or making room.
+        // Other processes may be filling the disk, or making room.
         if timers % 100 == 0 { measureSpace() }
         if timers % 100 == 0 { reviewDamage(now.monotonic) }
         maintainStore(now.monotonic)
@@ -255,9 +256,9 @@ final class ShardRunner: @unchecked Sendable {
 
     // MARK: Effects
 
-    var turnTime: Now { isTickScheduled ? turn : look() }
+    var turnTime: Now { isTickScheduled ? turn : readClock() }
 
-    func look() -> Now {
+    func readClock() -> Now {
         turn = clock.now
         return turn
     }
@@ -265,22 +266,22 @@ final class ShardRunner: @unchecked Sendable {
     func scheduleTick() {
         guard !isTickScheduled else { return }
         isTickScheduled = true
-        // Runs when the loop has handed out everything that had arrived.
+        // Runs when the loop has delivered everything that had arrived.
         loop.execute { [self] in tick() }
     }
 
     func tick() {
         isTickScheduled = false
-        // The other shards may begin.
+        // Send this first, so that the other shards can begin.
         outbox.send()
         guard !isStopped else { return }
-        let now = look()
+        let now = readClock()
         shard.flush(now: now)
         let job = writeAtOnce(now)
         // Fail-stop, in this one place: once the store has failed, nothing that the machine has decided leaves the
-        // node. What it appended meanwhile is nowhere.
+        // node, and what it appended since is lost.
         guard check(store.failure), !isStopped else { return outbox.send() }
-        // First what others wait for: peers, who sync as well, and then the disk. Clients have waited for them.
+        // Peers come first, since they have to sync as well, then the disk. Clients have been waiting for both.
         perform()
         links?.flush()
         if let job { commit(job) }
@@ -289,15 +290,15 @@ final class ShardRunner: @unchecked Sendable {
         loads.endTurn()
     }
 
-    /// Writes what the tick appended, where that takes no time to speak of, so that answers and acknowledgements leave
-    /// with the same frames; otherwise returns what a storage thread is to do. (A sync under way may hold up a write.)
+    /// Writes what the tick appended, if that takes hardly any time, so that answers and acknowledgements leave with
+    /// the same frames. Otherwise returns the job for a storage thread. (A sync that is under way may hold up a write.)
     private func writeAtOnce(_ now: Now) -> CommitJob? {
         guard store.failure == nil, let job = store.takeCommit() else { return nil }
         guard job.isQuick, !store.isSyncing else { return job }
         guard check(store.completed(job.run())) else { return nil }
         sync(now: now.monotonic)
         shard.handle(.durable, now: now)
-        // Answers may have let further changes go.
+        // Answers may have released further changes.
         shard.flush(now: now)
         return store.takeCommit()
     }
@@ -308,15 +309,15 @@ final class ShardRunner: @unchecked Sendable {
             switch effect {
             case .send(let peer, let message): send(message, to: peer)
             case .load(let ticket): load([ticket])
-            case .loadLater(let ticket): later.append(ticket)
+            case .loadLater(let ticket): backgroundReads.append(ticket)
             case .notice(let notice): report(notice)
             }
         }
         effects.removeAll(keepingCapacity: true)
         encodedAccept = nil
-        guard !later.isEmpty else { return }
-        load(later)
-        later.removeAll(keepingCapacity: true)
+        guard !backgroundReads.isEmpty else { return }
+        load(backgroundReads)
+        backgroundReads.removeAll(keepingCapacity: true)
     }
 
     private func handBackFinished() {
@@ -354,15 +355,15 @@ final class ShardRunner: @unchecked Sendable {
 
     // MARK: Topology
 
-    /// Goes by a topology from now on; it is on disk.
-    /// - Parameter farewell: the last that is sent to those who are members no more.
+    /// Uses a topology from now on; it is on disk.
+    /// - Parameter farewell: the last message to removed members.
     func adopt(_ topology: Topology, farewell: EncodedMessage?) {
         loop.assertInEventLoop()
         guard !isStopped else { return }
         names = MemberNames(topology)
         if index == 0 { clock.setOthers(topology.members.map(\.number).filter { $0 != node.number }) }
         held = partitions.filter { topology.assignment(of: $0)?.since(node.number) != nil }
-        // Before the links change: what the old topology still sends goes out over the old ones.
+        // The machine comes first: what it still sends by the old topology goes over the old links.
         handle(.topology(topology))
         tick()
         for peer in links?.adopt(topology, farewell: farewell) ?? [] {
