@@ -1,13 +1,13 @@
 import KVCore
 
-// Values that a peer has asked for. How many it asks for at a time is not this node's to bound, so what does not fit is
-// not sent: asking again is harmless.
+// Values that a peer has asked for. This node cannot bound how many a peer asks for at a time, so values that do not
+// fit are not sent: asking again does no harm.
 
 extension PeerLink {
-    /// Bytes of a value that is sent whatever waits.
+    /// The size in bytes below which a value is sent however much is queued.
     private static let smallValue = 1024
 
-    /// Whether a value that the message answers with fits, if it does.
+    /// True unless the message has a requested value that does not fit.
     func takesValue(of message: PeerMessage) -> Bool {
         guard let bytes = message.askedValue?.value?.count, bytes >= Self.smallValue else { return true }
         return queuedBytes + bytes <= options.valueLimit
@@ -15,7 +15,7 @@ extension PeerLink {
 }
 
 extension PeerMessage {
-    /// The value that it answers a question with; nil of all other messages.
+    /// The requested value in the message; nil for messages without one.
     fileprivate var askedValue: Record? {
         switch self {
         case .reply(_, .forwarded(.outcome(.found(let record)))): record
@@ -25,7 +25,7 @@ extension PeerMessage {
         }
     }
 
-    /// What is sent in its place: to a client's request, that it is refused. A replica asks again.
+    /// The message to send instead: a client's request is refused. A replica's is not answered, and it asks again.
     var refusal: PeerMessage? {
         guard case .reply(let id, .forwarded) = self else { return nil }
         return .reply(id, .forwarded(.outcome(.refused(.overloaded))))

@@ -4,18 +4,20 @@ import Logging
 import NIOCore
 import NIOPosix
 
-/// The connection over which one shard sends to one peer; what the peer sends comes to `PeerServer` over its own.
+/// The connection over which one shard sends to one peer. What the peer sends comes over its own connection, to
+/// `PeerServer`.
 ///
-/// Confined to the event loop it was made with. Once started it connects, introduces itself, and begins anew whenever
-/// the connection ends. What is sent while it is not up is dropped: the protocol tolerates loss and sends again.
+/// Confined to the event loop that it was made with. Once started it connects, introduces itself, and starts again when
+/// the connection ends. Messages that are sent while it is not up are dropped: the protocol tolerates loss and sends
+/// again.
 package final class PeerLink {
     package let target: PeerTarget
     package let loop: any EventLoop
-    /// Messages not sent: the link was not up, its queue full, or the message too large.
+    /// Messages that were not sent: the link was not up, its queue was full, or the message was too large.
     package private(set) var dropped: UInt64 = 0
 
-    /// How long a peer that is there takes to answer an attempt, at most, as a rule.
-    private static let promptly = TimeAmount.milliseconds(200)
+    /// The time within which a running peer usually answers an attempt.
+    private static let promptTime = TimeAmount.milliseconds(200)
 
     private let policy: PolicyBox
     private let shard: ShardPosition
@@ -28,39 +30,40 @@ package final class PeerLink {
 
     private var state = State.stopped
     private var writer = FrameWriter()
-    /// Bytes given to the channel and not yet taken by the kernel, as of the last look.
+    /// Bytes that the channel has and the kernel has not taken yet, when last read.
     private var queued = 0
-    /// Attempts since the link was last up.
+    /// The number of attempts since the link was last up.
     private var failures = 0
     private var attempts = 0
-    /// The version of the protocol to say hello in: the newest, unless the peer has just said that it knows only an
-    /// older one.
+    /// The version of the protocol for the hello: the newest, unless the peer has just said that it knows only an older
+    /// one.
     private var version = Handshake.protocolVersion
-    /// The connection is being closed to be begun anew in that older version.
+    /// True while the connection is being closed because the next attempt uses that older version.
     private var triesOlder = false
     private var random = SystemRandomNumberGenerator()
 
     private enum State {
         /// Not started, or stopped for good.
         case stopped
-        /// Attempts are numbered: one that was given up may succeed yet.
+        /// Attempts are numbered: one that was given up may still succeed.
         case connecting(attempt: Int, since: NIODeadline)
-        /// The hello is sent, the welcome awaited.
+        /// The hello is sent; the welcome has not come.
         case greeting(any Channel, timeout: Scheduled<Void>)
-        /// The welcome has come, and who it is from is being written down by another thread.
+        /// The welcome has come, and another thread is writing the peer's start to disk.
         case noting(any Channel)
         case up(any Channel)
-        /// The channel is being closed; its end comes next.
+        /// The channel is being closed; `ended` comes next.
         case closing(any Channel, reason: String, wasUp: Bool)
-        /// Until the next attempt.
+        /// Waits for the next attempt.
         case waiting(Scheduled<Void>)
     }
 
     /// - Parameters:
-    ///   - target: each address its name resolves to is tried until one can be connected to.
-    ///   - onUp: the link stands, to a process that says this of itself.
-    ///   - onDown: it does not any more, and why. The two alternate, and are never called from within a method.
-    ///   - onRefusal: the peer refused, and why.
+    ///   - target: each address that its name resolves to is tried until one can be connected to.
+    ///   - onUp: called with the peer's introduction when the link is up.
+    ///   - onDown: called with the reason when the link is no longer up. It alternates with `onUp`, and neither is
+    ///     called from within a method of the link.
+    ///   - onRefusal: called with the reason when the peer refuses.
     package init(
         to target: PeerTarget, policy: PolicyBox, shard: ShardPosition, on loop: any EventLoop,
         options: PeerLinkOptions = PeerLinkOptions(), reasons: ReasonLog, logger: Logger,
@@ -92,23 +95,23 @@ package final class PeerLink {
         connect()
     }
 
-    /// Does not wait for the next attempt, nor longer for one that has had its time: the peer has just been heard to be
-    /// there.
+    /// Connects at once rather than after the pause, and starts again an attempt that takes unusually long: the peer
+    /// has just been heard.
     package func reconnectNow() {
         loop.preconditionInEventLoop()
         switch state {
         case .waiting(let attempt):
             attempt.cancel()
             connect()
-        case .connecting(_, let since) where NIODeadline.now() - since > Self.promptly:
-            // What was lost of it is sent again only after a second, and then after two.
+        case .connecting(_, let since) where NIODeadline.now() - since > Self.promptTime:
+            // TCP repeats a lost SYN only after a second, and again after two more.
             connect()
         default: break
         }
     }
 
-    /// Gives up the connection that stands and begins anew: the peer was not heard for a while, and what the connection
-    /// holds is of no use any more. It might be stuck for as long again as the network was cut.
+    /// Closes the connection and connects again: the peer was not heard for a while, and what the connection holds is
+    /// useless by now. It could be stuck for as long again as the network was cut.
     package func renew(_ reason: String) {
         loop.preconditionInEventLoop()
         guard case .up(let channel) = state else { return }
@@ -146,17 +149,17 @@ package final class PeerLink {
         if !writer.append(message) { dropTooLarge() }
     }
 
-    /// The same, of a message encoded for several peers.
+    /// Queues a message that was encoded once for several peers.
     package func send(_ message: EncodedMessage) {
         guard hasRoom() else { return }
         if !writer.append(message) { dropTooLarge() }
     }
 
-    /// Sends what was queued, in one write: to be called at the end of a tick.
+    /// Sends what was queued, in one write. Call it at the end of a tick.
     package func flush() {
         guard case .up(let channel) = state, let frames = writer.finish() else { return }
         channel.writeAndFlush(frames, promise: nil)
-        look(channel)
+        updateQueued(channel)
     }
 
     private func hasRoom() -> Bool {
@@ -165,7 +168,7 @@ package final class PeerLink {
             return false
         }
         if queued + writer.byteCount < options.queueLimit { return true }
-        look(channel)
+        updateQueued(channel)
         if queued + writer.byteCount < options.queueLimit { return true }
         dropped &+= 1
         close(
@@ -175,8 +178,8 @@ package final class PeerLink {
         return false
     }
 
-    private func look(_ channel: any Channel) {
-        // A channel that is writable holds next to nothing.
+    private func updateQueued(_ channel: any Channel) {
+        // A writable channel holds next to nothing.
         queued = channel.isWritable ? 0 : (try? channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
     }
 
@@ -241,7 +244,7 @@ extension PeerLink {
         if !channel.isActive { ended(channel) }
     }
 
-    /// The other side's part of the handshake has come.
+    /// Handles the peer's part of the handshake.
     func answered(_ answer: Handshake, on channel: any Channel) {
         guard case .greeting(channel, let timeout) = state else { return }
         timeout.cancel()
@@ -282,19 +285,19 @@ extension PeerLink {
         onUp(introduction)
     }
 
-    /// Whether the peer refused only because it does not know the version of the hello, and knows one that this node
-    /// speaks.
+    /// True when the peer refused only because it does not know the hello's version, and this node speaks an older
+    /// version that the peer knows.
     private func speaksOlder(_ refusal: HandshakeRefusal) -> Bool {
         refusal.version < version && Handshake.versions.contains(refusal.version)
     }
 
-    /// In version 3 the words said what codes say now.
+    /// The code of a refusal. In version 3 it follows from the words.
     private func code(of refusal: HandshakeRefusal) -> HandshakeRefusal.Code {
         let isRemoval = refusal.version < 4 && refusal.text.contains(PeerPolicy.removal)
         return isRemoval ? .removed : refusal.code
     }
 
-    /// Ends the connection, for a reason of our own.
+    /// Closes the connection for this node's own reason.
     func close(_ channel: any Channel, _ reason: String) {
         switch state {
         case .greeting(channel, let timeout):
@@ -311,11 +314,11 @@ extension PeerLink {
     private func close(_ channel: any Channel, _ reason: String, wasUp: Bool) {
         state = .closing(channel, reason: reason, wasUp: wasUp)
         writer.discard()
-        // Later: the caller may be in the midst of its tick, and the channel of its reading.
+        // Close later: the caller may be in the middle of a tick, and the channel in the middle of reading.
         loop.assumeIsolated().execute { channel.close(promise: nil) }
     }
 
-    /// The connection is no more.
+    /// Handles the end of the connection.
     func ended(_ channel: any Channel) {
         let reason: String
         let wasUp: Bool
@@ -337,7 +340,7 @@ extension PeerLink {
             triesOlder = false
             return connect()
         }
-        // The process that comes next may speak a newer one.
+        // The peer's next process may speak a newer version.
         version = Handshake.protocolVersion
         if wasUp {
             reasons.say("lost the connection to \(target.name): \(reason); connecting again", of: target.name)
@@ -363,5 +366,5 @@ extension PeerLink {
     }
 }
 
-/// Whether two channels are one.
+/// Matches the same channel.
 private func ~= (pattern: any Channel, value: any Channel) -> Bool { pattern === value }

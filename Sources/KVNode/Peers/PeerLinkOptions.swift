@@ -3,41 +3,41 @@ import NIOCore
 
 /// Times and limits of connections between peers.
 package struct PeerLinkOptions: Sendable {
-    /// For one address to answer.
+    /// The time for one address to answer.
     package var connectTimeout = Nanoseconds.milliseconds(2000)
-    /// For the other side's part of the handshake, from when the connection stands.
+    /// The time for the other side's part of the handshake, once connected.
     package var handshakeTimeout = Nanoseconds.milliseconds(5000)
-    /// How long what was sent may stay unacknowledged by the other side's kernel before the connection counts as lost.
-    /// Without it a connection would take minutes to notice that a cut network is whole again.
+    /// The time that sent data may stay unacknowledged by the other side's kernel before the connection counts as lost.
+    /// Without it a connection would take minutes to notice that a cut network works again.
     package var acknowledgeTimeout = Nanoseconds.milliseconds(5000)
     /// The pause before the second attempt to connect; each further one doubles it.
     package var minimumBackoff = Nanoseconds.milliseconds(50)
     package var maximumBackoff = Nanoseconds.milliseconds(2000)
-    /// Bytes that wait to be sent to one peer, at most, beside one message. At it the link is given up and begun anew.
-    /// What leaders send is bounded by a window far below it, and what requests of this node's clients add by
-    /// `limits.in_flight`.
+    /// The most bytes that may wait to be sent to one peer, not counting one message. At this limit the link is closed
+    /// and connects again. Leaders send within a window far below it, and requests of this node's clients are bounded
+    /// by `limits.in_flight`.
     package var queueLimit = 64 << 20
-    /// Bytes that may wait already where a value that was asked for is to be sent. Past it a client's read is refused,
-    /// which may be tried again, and a replica's is not answered, which is: how many values others ask for together is
-    /// not this node's to bound.
+    /// The queued bytes beyond which no requested value is sent. A client's read is then refused, and may be tried
+    /// again. A replica's read is not answered, and the replica tries again. This node cannot bound how many values
+    /// others request at a time.
     package var valueLimit = 32 << 20
-    /// Incoming connections, at most, whose handshake is not done; more are closed.
+    /// The most incoming connections that have not done their handshake; others are closed.
     package var pendingLimit = 128
 
     package init() {}
 
     /// - Parameters:
-    ///   - largest: bytes of the largest key and value together.
-    ///   - inFlight: bytes of requests of clients that a shard has under way, at most.
+    ///   - largest: the size of the largest key and value together. Bytes.
+    ///   - inFlight: the most bytes of clients' requests that a shard has under way.
     package init(largest: Int, inFlight: Int) {
         valueLimit += largest
-        // At most: values up to their limit and the one that reached it; requests; and one change, one record that
-        // repairs and one request of another node beside their windows.
+        // The queue holds at most: values up to their limit and the one that reached it; requests; and one change, one
+        // repairing record and one request of another node beyond their windows.
         queueLimit += valueLimit + inFlight + 4 * largest
     }
 
-    /// The pause after `failures` attempts in a row: doubling from the minimum to the maximum, then shortened at
-    /// random by up to half, so that nodes that lost each other together do not come back together.
+    /// The pause after `failures` failed attempts in a row. It doubles from the minimum to the maximum, and is
+    /// shortened at random by up to half, so that nodes that lost each other at once do not connect at once.
     func backoff(failures: Int, using random: inout some RandomNumberGenerator) -> Nanoseconds {
         let shift = min(max(failures - 1, 0), 32)
         let (product, overflow) = minimumBackoff.nanoseconds.multipliedReportingOverflow(by: 1 << UInt64(shift))

@@ -5,7 +5,7 @@ import NIOCore
 
 /// The links of one shard to all other members, kept in step with the topology. Confined to an event loop.
 final class PeerLinks {
-    /// How long the link to a removed member stays, so that it hears of that.
+    /// The time for which the link to a removed member stays, so that the member hears of its removal.
     static let farewell = TimeAmount.seconds(2)
 
     private let shard: ShardPosition
@@ -17,15 +17,15 @@ final class PeerLinks {
     private let logger: Logger
     private let events: Events
     private var links: [NodeNumber: PeerLink] = [:]
-    /// To members removed a moment ago.
+    /// The links to members that were removed a moment ago.
     private var parting: [ObjectIdentifier: PeerLink] = [:]
     private var isStopped = false
 
     struct Events {
-        /// The link stands, to a process that says this of itself. Never from within a method.
+        /// The link is up, to a process with this introduction. Never called from within a method.
         var up: (NodeNumber, Introduction) -> Void
         var down: (NodeNumber) -> Void
-        /// The peer refused, and why.
+        /// The peer refused this node.
         var refused: (Objection) -> Void
     }
 
@@ -48,8 +48,8 @@ final class PeerLinks {
 
     subscript(peer: NodeNumber) -> PeerLink? { links[peer] }
 
-    /// Links to the members of `topology`, and no others.
-    /// - Returns: members that are linked to no more. `farewell` is the last that is sent to them.
+    /// Keeps links to the members of `topology` and to no others.
+    /// - Returns: the members that no longer have a link. `farewell` is the last message to them.
     @discardableResult
     func adopt(_ topology: Topology, farewell: EncodedMessage? = nil) -> [NodeNumber] {
         guard !isStopped else { return [] }
@@ -86,12 +86,12 @@ final class PeerLinks {
         loop.assumeIsolated().scheduleTask(in: Self.farewell) { self.parting.removeValue(forKey: name)?.stop() }
     }
 
-    /// Sends what was queued: the end of a tick.
+    /// Sends what was queued, at the end of a tick.
     func flush() {
         for link in links.values { link.flush() }
     }
 
-    /// Queues a message to everybody.
+    /// Queues a message to all peers.
     func broadcast(_ message: PeerMessage) {
         for link in links.values { link.send(message) }
     }
@@ -106,8 +106,8 @@ final class PeerLinks {
 }
 
 extension Topology {
-    /// Without those whose address another has taken: a node that begins anew, in its own place, is admitted before
-    /// what it was is removed.
+    /// The members without those whose address another one has taken: a node that starts anew in its old place is
+    /// admitted before its former self is removed.
     var reachableMembers: [Member] {
         let takers = Dictionary(members.map { ($0.peer, $0.number) }, uniquingKeysWith: max)
         return members.filter { takers[$0.peer] == $0.number }

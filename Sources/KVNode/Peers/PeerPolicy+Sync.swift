@@ -1,15 +1,15 @@
 import KVWire
 
-// How nodes agree on `storage.sync`: an acknowledged write is as safe as the mode of those who hold it.
+// The agreement on `storage.sync`. An acknowledged write is as safe as the modes of the nodes that hold it.
 //
-// First members refuse each other where they differ, as long as one of them has not been let in: a new cluster begins
-// with one mode. Later a difference is no more than said in the log, since a mode is changed on one node after another;
-// and clusters of versions before may differ already. What it changes nothing for is who may vote: each node knows by
+// First members with different modes refuse each other while one of them has not been admitted by the others: a new
+// cluster begins with one mode. Later a difference is only logged, since a mode is changed on one node after another,
+// and since clusters of earlier versions may differ already. The mode does not decide who may vote: each node knows by
 // itself whether it has lost anything.
 
 extension PeerPolicy {
-    /// Of the line in which an introduction says it. Lines of this kind are not among those that are compared one by
-    /// one, as versions before do not have them.
+    /// The path of the line in an introduction that has the mode. Lines that begin with `ownPaths` are not compared one
+    /// by one, because earlier versions do not send them.
     static let syncPath = "storage.sync"
     static let ownPaths = "storage."
 
@@ -21,7 +21,7 @@ extension PeerPolicy {
         return (mine, theirs)
     }
 
-    /// Why two first members do not found a cluster together.
+    /// Says why two first members may not found a cluster together; nil if they may.
     func syncObjection(to other: Introduction) -> Objection? {
         guard isFounding(), let modes = modes(with: other) else { return nil }
         let (me, them) = (introduction.nodeID, printable(other.nodeID))
@@ -32,7 +32,7 @@ extension PeerPolicy {
             """
     }
 
-    /// What an operator is to know of a member that is welcome all the same.
+    /// Returns a warning for the operator about a member that is accepted all the same.
     func syncWarning(about other: Introduction) -> String? {
         guard let modes = modes(with: other) else { return nil }
         let (me, them) = (introduction.nodeID, printable(other.nodeID))

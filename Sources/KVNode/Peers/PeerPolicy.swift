@@ -1,10 +1,10 @@
 import KVCore
 import KVWire
 
-/// Why a peer is refused.
+/// The reason for which a peer is refused.
 package struct Objection: Hashable, Sendable, ExpressibleByStringInterpolation {
     package var code: HandshakeRefusal.Code
-    /// What is wrong, between whom, and what to do, for the logs of both.
+    /// Says what is wrong, between which nodes, and what to do; for the logs of both.
     package var text: String
 
     package init(_ code: HandshakeRefusal.Code, _ text: String) {
@@ -15,27 +15,28 @@ package struct Objection: Hashable, Sendable, ExpressibleByStringInterpolation {
     package init(stringLiteral text: String) { self.init(.unspecified, text) }
 }
 
-/// Whom this node talks to, by the topology that it goes by. Both sides of a connection apply it to what the other says
-/// of itself.
+/// Decides which peers this node talks to, by its topology. Both sides of a connection apply their policy to the
+/// other's introduction.
 package struct PeerPolicy: Sendable {
-    /// What this node says of itself; its number is 0 while it waits to be admitted.
+    /// This node's introduction; its number is 0 while it waits to be admitted.
     package var introduction: Introduction
-    /// Nil while this node waits to be admitted: it then believes whoever is of a cluster of the same name.
+    /// Nil while this node waits to be admitted: it then accepts any node of a cluster with the same name.
     package var topology: Topology?
-    /// Why a member whose store the topology does not name is refused; nil where the store is the one it is known by.
+    /// Says why a member is refused whose store is not in the topology; nil when it has the store that it is known by.
     package var storeObjection: @Sendable (Member, UUID128) -> String?
 
-    /// Why a member is refused for what its store has forgotten, by its starts; nil where nothing is known against it.
+    /// Says why a member is refused whose starts show that its store has forgotten something; nil when they do not.
     package var startObjection: @Sendable (Introduction) -> Objection?
 
-    /// Whether to say so of a peer blocks: it is met for the first time, or has started anew, which has to be written
-    /// down.
+    /// True when `startObjection` or `storeObjection` would block: the peer is new or has started again, which must be
+    /// written to disk.
     var blocks: @Sendable (Introduction) -> Bool = { _ in false }
 
-    /// Whether this node is a first member that the others have not let in yet.
+    /// True while this node is a first member that the others have not admitted yet.
     var isFounding: @Sendable () -> Bool = { false }
 
-    /// What a refusal says to a peer of version 3 of the protocol, which knows no codes and ends by it.
+    /// The words of a refusal by which a peer with version 3 of the protocol ends itself, since that version has no
+    /// codes.
     static let removal = "was removed from the cluster"
 
     package init(
@@ -49,7 +50,7 @@ package struct PeerPolicy: Sendable {
         self.startObjection = startObjection
     }
 
-    /// Why `other` is refused; nil: it is welcome.
+    /// Says why `other` is refused; nil when it is accepted.
     func objection(to other: Introduction) -> Objection? {
         let me = introduction.nodeID
         let them = printable(other.nodeID)
@@ -83,7 +84,7 @@ package struct PeerPolicy: Sendable {
         return membershipObjection(to: other, them, topology)
     }
 
-    /// Who waits to be admitted and was told no name.
+    /// True for a node that waits to be admitted and was not given the cluster's name.
     private func takesAny(_ one: Introduction) -> Bool {
         one.node.isPending && one.clusterName == Introduction.anyCluster
     }
@@ -108,7 +109,7 @@ package struct PeerPolicy: Sendable {
         }
         guard let member = topology.member(other.node) else {
             guard other.node > topology.lastNumber || other.epoch > topology.epoch else {
-                // Numbers are not given twice: it had this one once.
+                // Numbers are never reused: this node was a member once.
                 return Objection(
                     .removed,
                     """
@@ -145,11 +146,11 @@ package struct PeerPolicy: Sendable {
         """
     }
 
-    /// As `objection`, of who answers where `target` was looked for.
+    /// Like `objection(to:)`, for the node that answers at the address of `target`.
     func objection(to other: Introduction, at target: PeerTarget) -> Objection? {
         if let objection = objection(to: other) { return objection }
         guard let number = target.number else {
-            // A seed may be anyone's, but not of one who waits too.
+            // A seed may be any node, except one that waits to be admitted too.
             return nil
         }
         if other.node.isPending, let member = topology?.member(number) {
@@ -172,9 +173,9 @@ package struct PeerPolicy: Sendable {
 
     // MARK: Configurations
 
-    /// The first line on which the two configurations do not agree. Until the first change of the topology, first
-    /// members compare all lines, and later where it explains why they are not of one cluster; others only what they
-    /// say of the cluster itself.
+    /// The first line in which the two configurations differ. First members compare all lines until the topology first
+    /// changes, and later when that explains why they are in different clusters. Other nodes compare only the lines
+    /// about the cluster.
     private func difference(from other: Introduction) -> String? {
         let (me, them) = (introduction.nodeID, printable(other.nodeID))
         let areFirst = introduction.epoch == 1 && other.epoch == 1 || introduction.clusterID != other.clusterID
@@ -206,22 +207,22 @@ package struct PeerPolicy: Sendable {
 }
 
 extension Introduction {
-    /// It is a first member's, or one's that could be.
+    /// True for the introduction of a first member, or of a node that could be one.
     fileprivate var listsNodes: Bool { !node.isPending && agreement.contains { $0.path == "nodes" } }
 }
 
 extension NodeNumber {
-    /// Of a node that waits to be admitted.
+    /// The number of a node that waits to be admitted.
     static let pendingNode = NodeNumber(0)
     var isPending: Bool { self == .pendingNode }
 }
 
 extension UUID128 {
-    /// Of a cluster, to a node that has not been admitted to it.
+    /// The cluster id of a node that has not been admitted.
     static let unknown = UUID128(high: 0, low: 0)
 }
 
-/// Text of strangers, fit for a line of a log: control characters replaced, and not too long.
+/// Makes a peer's text fit for a line of the log: control characters are replaced, and the length is limited.
 func printable(_ text: String, limit: Int = 200) -> String {
     var result = ""
     for scalar in text.unicodeScalars.prefix(limit) {

@@ -5,17 +5,16 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// Accepts the links of peers and hands on what they say. Its connections spread over the event loops of a group.
+/// Accepts the links of peers and passes on their messages. Its connections spread over the event loops of a group.
 package final class PeerServer: Sendable {
-    /// All messages that one burst of reading brought from a peer, in the order they were sent; called on the event
-    /// loop of the connection. Reading goes on when it returns.
+    /// Called with all messages that one burst of reading brought from a peer, in the order in which they were sent, on
+    /// the event loop of the connection. Reading goes on when it returns.
     package typealias Deliver = @Sendable (_ from: NodeNumber, _ messages: [PeerMessage]) -> Void
 
-    /// A peer has connected, so it can be connected to; called on the event loop of the connection.
+    /// Called when a peer has connected, and so can be connected to, on the event loop of the connection.
     package typealias Connected = @Sendable (_ peer: Introduction) -> Void
 
-    /// A message of a peer is arriving that takes more than one burst; called now and then on the event loop of the
-    /// connection.
+    /// Called repeatedly while a message arrives that takes more than one burst, on the event loop of the connection.
     package typealias Reading = @Sendable (_ from: NodeNumber) -> Void
 
     let policy: PolicyBox
@@ -32,21 +31,21 @@ package final class PeerServer: Sendable {
     private struct Connections {
         var isStopped = false
         var all: [ObjectIdentifier: any Channel] = [:]
-        /// How many of them have not done their handshake.
+        /// The number of connections that have not done their handshake.
         var pending = 0
-        /// The newest of each shard of a peer.
+        /// The newest connection of each shard of a peer.
         var links: [LinkName: Link] = [:]
     }
 
     /// A connection whose handshake is done.
     struct Link {
         let channel: any Channel
-        /// Of the process at the other end.
+        /// The start of the process at the other end.
         let boot: UInt64
         let traffic: PeerTraffic
     }
 
-    /// By store: pending nodes have no numbers of their own.
+    /// Identifies a peer by its store, because pending nodes have no numbers of their own.
     private struct LinkName: Hashable {
         var store: UUID128
         var shard: Int
@@ -76,7 +75,8 @@ package final class PeerServer: Sendable {
             policy: policy, options: options, reasons: reasons, logger: logger, connected: connected,
             reading: reading, deliver: deliver)
         do {
-            // Made now, so that an introduction too long to send is an error here and not at every handshake.
+            // Encode a welcome now, so that an introduction that is too long is an error here and not at every
+            // handshake.
             _ = try Handshake.welcome(policy.current.introduction).frame()
             let bootstrap = ServerBootstrap(group: group)
                 .serverChannelOption(.backlog, value: 256)
@@ -106,7 +106,7 @@ package final class PeerServer: Sendable {
         }
     }
 
-    /// Where it listens; nil once stopped.
+    /// The port that it listens on; nil once stopped.
     package var port: Int? { listener.withLock { $0?.localAddress?.port } }
 
     /// Stops listening and closes all connections.
@@ -115,7 +115,7 @@ package final class PeerServer: Sendable {
             defer { listener = nil }
             return listener
         }
-        // An error would say that it is closed already.
+        // An error would mean that it is closed already.
         try? await listening?.close()
         let open = connections.withLock { connections in
             connections.isStopped = true
@@ -124,7 +124,7 @@ package final class PeerServer: Sendable {
         for channel in open { try? await channel.close() }
     }
 
-    /// Closes the connections of those who are members no more.
+    /// Closes the connections of removed members.
     func disconnect(stores: Set<UUID128>) {
         let gone = connections.withLock { connections in
             connections.links.filter { stores.contains($0.key.store) }.map(\.value.channel)
@@ -134,7 +134,7 @@ package final class PeerServer: Sendable {
 
     // MARK: - For the handlers of connections
 
-    /// False: it is one too many, or the server has stopped; close it.
+    /// Counts a new connection. False when it is one too many or the server has stopped: the caller closes it.
     func opened(_ channel: any Channel) -> Bool {
         let (isOpen, isStopped) = connections.withLock { connections in
             let isOpen = !connections.isStopped && connections.pending < options.pendingLimit
@@ -153,13 +153,14 @@ package final class PeerServer: Sendable {
         return isOpen
     }
 
-    /// The handshake is done. An older connection of the same shard of the peer is closed: its other end is gone, and
-    /// nothing else might ever tell.
+    /// Notes that the handshake is done. Closes an older connection of the same shard of the peer: its other end is
+    /// gone, and nothing else might ever show that.
     func accepted(_ channel: any Channel, from peer: Introduction, shard: Int, _ traffic: PeerTraffic) {
         let link = Link(channel: channel, boot: peer.boot, traffic: traffic)
         let older = connections.withLock { connections -> [Link] in
             connections.pending -= 1
-            // Of a former process none stays, whatever its shard: two must not speak for one store.
+            // Close all connections of a former process, whatever their shards: two processes must not speak for one
+            // store.
             let former = connections.links.filter { $0.key.store == peer.store && $0.value.boot != peer.boot }
             for name in former.keys { connections.links[name] = nil }
             let replaced = connections.links.updateValue(link, forKey: LinkName(store: peer.store, shard: shard))
@@ -168,7 +169,7 @@ package final class PeerServer: Sendable {
         for link in older { link.channel.close(promise: nil) }
     }
 
-    /// Connections that stand to other processes of the same store.
+    /// The connections of other processes with the same store.
     func rivals(of peer: Introduction) -> [Link] {
         connections.withLock { connections in
             connections.links.filter { $0.key.store == peer.store && $0.value.boot != peer.boot }.map(\.value)
@@ -197,7 +198,7 @@ final class PeerTraffic: Sendable {
     func note() { bursts.wrappingAdd(1, ordering: .relaxed) }
 }
 
-/// The peer address cannot be listened on.
+/// The error of a peer address that cannot be listened on.
 package struct PeerServerError: Error, CustomStringConvertible {
     package var address: Address
     package var reason: String

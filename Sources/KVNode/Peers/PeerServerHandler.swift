@@ -2,36 +2,37 @@ import KVCore
 import KVWire
 import NIOCore
 
-/// One incoming connection: first its handshake, against a deadline and within narrow limits, then its messages.
+/// Handles one incoming connection: first its handshake, with a deadline and narrow limits, then its messages.
 final class PeerServerHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
     private let server: PeerServer
     private var reader = FrameReader(maximumPayload: FrameLimits.handshake)
     private var state = State.idle
-    /// How many messages a burst may have for their memory to be used again.
+    /// The most messages of a burst whose memory is kept for the next one.
     private static let keptMessages = 1024
-    /// Of this burst of reading.
+    /// The messages of this burst of reading.
     private var messages: [PeerMessage] = []
     private let traffic = PeerTraffic()
-    /// When it was last told that a long message is arriving, and how often that is.
+    /// The time of the last report that a long message is arriving, and the interval of such reports.
     private var noted = NIODeadline.uptimeNanoseconds(0)
     private static let readingInterval = TimeAmount.milliseconds(100)
-    /// How often it is looked whether the other process of a store has gone or is silent, and how many times in a row
-    /// it has to have been: for longer than a process that is well is. And how many times in all: what has gone may
-    /// still be read for a while, from what the kernels on the way hold.
+    /// The limits for watching a rival, which is another process with the same store. It counts as gone after
+    /// `quietLooks` checks in a row without traffic, which is longer than a healthy process is silent. After `looks`
+    /// checks the newcomer is refused. The limit allows for data of a dead process that the kernels in between still
+    /// deliver.
     private static let doubt = (pause: TimeAmount.milliseconds(50), quietLooks: 30, looks: 70)
 
     private enum State {
-        /// Not connected yet, or turned away.
+        /// Not connected yet, or rejected.
         case idle
         case greeting(deadline: Scheduled<Void>)
-        /// Another process of the same store is connected: whether that one still speaks is being found out.
+        /// Another process with the same store is connected, and is watched to find out whether it still speaks.
         case doubting(Scheduled<Void>)
-        /// It is being written down by another thread.
+        /// Another thread is writing the peer's start to disk.
         case noting
         case open(Introduction, shard: Int)
-        /// Closed, or about to be once a refusal is sent; whatever comes is ignored.
+        /// Closed, or about to be once a refusal is sent; further data is ignored.
         case closed
     }
 
@@ -60,7 +61,7 @@ final class PeerServerHandler: ChannelInboundHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         if isClosed { return }
         reader.append(unwrapInboundIn(data))
-        // What a frame that fails has left is not delivered.
+        // Messages of a frame that fails are not delivered.
         var whole = messages.count
         do throws(WireError) {
             while !isClosed, let payload = try reader.next() {
@@ -83,13 +84,13 @@ final class PeerServerHandler: ChannelInboundHandler {
 
     func channelReadComplete(context: ChannelHandlerContext) {
         if !messages.isEmpty, case .open(let peer, _) = state {
-            // Who waits to be admitted has a say in nothing but that.
+            // A pending node may only ask to be admitted.
             if peer.node.isPending { messages.removeAll { !$0.isForPendingNodes } }
             if !messages.isEmpty { server.deliver(peer.node, messages) }
             traffic.note()
             messages.removeAll(keepingCapacity: messages.count <= Self.keptMessages)
         } else if case .open(let peer, _) = state, NIODeadline.now() - noted >= Self.readingInterval {
-            // A burst that ends no message: a long one is arriving, and everything else waits behind it.
+            // The burst completed no message: a long one is arriving, and everything else waits behind it.
             noted = .now()
             traffic.note()
             if !peer.node.isPending { server.reading(peer.node) }
@@ -131,7 +132,7 @@ final class PeerServerHandler: ChannelInboundHandler {
         let peer: Introduction
         let shard: ShardPosition
         let rivals: [PeerServer.Link]
-        /// The traffic of all, at the last look.
+        /// The traffic of all rivals at the last check.
         var heard: Int
         var looks = 0
         var quietLooks = 0
@@ -143,7 +144,7 @@ final class PeerServerHandler: ChannelInboundHandler {
             heard = Self.traffic(of: rivals)
         }
 
-        /// Looks once more.
+        /// Checks the rivals' traffic again.
         mutating func look() {
             looks += 1
             let before = heard
@@ -154,8 +155,8 @@ final class PeerServerHandler: ChannelInboundHandler {
         private static func traffic(of links: [PeerServer.Link]) -> Int { links.reduce(0) { $0 + $1.traffic.count } }
     }
 
-    /// Who starts anew may be faster than the end of its former connections is noticed; but where the former process
-    /// goes on speaking, two run with one store or copies of it, and the one that was here first stays.
+    /// Watches the rivals. A peer that restarts may be faster than the end of its former connections is noticed. But if
+    /// the former process still speaks, two processes run with one store or with copies of it, and the first one stays.
     private func look(_ doubt: Doubt, _ context: ChannelHandlerContext) {
         state = .doubting(
             context.eventLoop.assumeIsolated().scheduleTask(in: Self.doubt.pause) {
@@ -235,7 +236,7 @@ final class PeerServerHandler: ChannelInboundHandler {
                 "closing the connection from \(peer.nodeID): \(error); if this comes again, check that both nodes run "
                     + "the same version of kv, and the network between them",
                 of: name(of: peer.nodeID))
-            // What came before is good.
+            // Messages before the error are good.
             channelReadComplete(context: context)
             server.closed(context.channel, from: peer, shard: shard)
             state = .closed
@@ -259,8 +260,8 @@ final class PeerServerHandler: ChannelInboundHandler {
         }
     }
 
-    /// Says why, to the log and to the other side, and closes.
-    /// - Parameter version: what the other side said hello in; an unknown one is taken to be the lowest.
+    /// Logs the reason, sends it to the other side, and closes.
+    /// - Parameter version: the version of the other side's hello; an unknown one is taken for the lowest.
     private func refuse(
         _ peer: String?, _ objection: Objection, in version: UInt16 = Handshake.versions.lowerBound,
         _ channel: any Channel
@@ -275,15 +276,16 @@ final class PeerServerHandler: ChannelInboundHandler {
         channel.writeAndFlush(refusal).whenComplete { _ in channel.close(promise: nil) }
     }
 
-    /// Of the reasons about a peer's incoming connections; those about this node's own links go by its id alone.
+    /// The subject of reasons about a peer's incoming connections. Reasons about this node's own links have its id as
+    /// subject.
     private func name(of peer: String) -> String { "from \(peer)" }
 
-    /// A stranger's address, without the port, which is another each time.
+    /// The other side's address without the port, which changes each time.
     private func subject(_ channel: any Channel) -> String { channel.remoteAddress?.ipAddress ?? "an unknown address" }
 }
 
 extension PeerMessage {
-    /// Whether a node that is no member may say it.
+    /// True for a message that a node may send that is not a member.
     fileprivate var isForPendingNodes: Bool {
         guard case .node(.cluster(let message)) = self else { return false }
         switch message {

@@ -1,10 +1,10 @@
 import KVCore
 
-/// Where a link leads.
+/// The node that a link connects to.
 package struct PeerTarget: Hashable, Sendable {
-    /// Nil where any member will do that answers there.
+    /// Nil when any member may answer at the address.
     package var number: NodeNumber?
-    /// The peer's id, or what else messages call it.
+    /// The peer's id, or another name for messages.
     package var name: String
     package var address: Address
 
@@ -14,7 +14,7 @@ package struct PeerTarget: Hashable, Sendable {
         address = member.peer
     }
 
-    /// - Parameter seed: as the configuration says it; `address` is one that it resolves to.
+    /// - Parameter seed: the address in the configuration; `address` is one that it resolves to.
     package init(seed: Address, at address: Address) {
         name = seed == address ? "the seed" : "the seed \(seed)"
         self.address = address

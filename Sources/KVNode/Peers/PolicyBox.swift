@@ -3,26 +3,26 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// Holds the policy of the topology gone by at present: replaced as that changes, asked at each handshake.
+/// Holds the present topology's policy. It is replaced when the topology changes, and asked at each handshake.
 package final class PolicyBox: Sendable {
     private let policy: Mutex<PeerPolicy>
     private let pool: NIOThreadPool
 
-    /// - Parameter pool: runs what blocks.
+    /// - Parameter pool: runs checks that block.
     package init(_ policy: PeerPolicy, pool: NIOThreadPool = .singleton) {
         self.policy = Mutex(policy)
         self.pool = pool
     }
 
-    /// What becomes of who says this of itself.
+    /// The result of a check.
     enum Verdict {
-        /// Nil: it is welcome.
+        /// The check is done; nil: the peer is accepted.
         case known(Objection?)
-        /// It has to be written down first, by another thread.
+        /// Another thread checks, since the peer's start has to be written to disk first.
         case later(EventLoopFuture<Objection?>)
     }
 
-    /// Asks the policy about a peer, without ever blocking the event loop.
+    /// Checks a peer without ever blocking the event loop.
     func verdict(
         on peer: Introduction, loop: any EventLoop, _ objection: @escaping @Sendable (PeerPolicy) -> Objection?
     ) -> Verdict {
@@ -33,7 +33,7 @@ package final class PolicyBox: Sendable {
                 .flatMapErrorThrowing { _ in Objection(stringLiteral: "this node is stopping") })
     }
 
-    /// What this node says of itself, now, to a peer that speaks `version`.
+    /// This node's present introduction, for a peer that speaks `version`.
     func introduction(in version: UInt16) -> Introduction {
         var introduction = current.introduction
         introduction.wall = Clock.machineWall

@@ -1,10 +1,10 @@
 import Logging
 import Synchronization
 
-/// Says a thing once: what fails is tried again several times a second, by several shards, and mostly fails alike.
-/// One serves a whole node.
+/// Logs a reason once: a failing operation is retried several times a second by several shards, and mostly fails for
+/// the same reason. One log serves a whole node.
 package final class ReasonLog: Sendable {
-    /// Reasons kept; when there are more, all are forgotten, and may be said again.
+    /// The most reasons that are kept. Beyond it all are forgotten, and may be logged again.
     package static let limit = 256
 
     private struct Reason: Hashable {
@@ -17,8 +17,8 @@ package final class ReasonLog: Sendable {
 
     package init(logger: Logger) { self.logger = logger }
 
-    /// Logs `text` unless it has been said of `subject` since that was last `forget`.
-    /// - Returns: whether it was logged.
+    /// Logs `text` unless it has been logged for `subject` since the last `forget` of that.
+    /// - Returns: true if it was logged.
     @discardableResult
     package func say(_ text: String, of subject: String, level: Logger.Level = .warning) -> Bool {
         let isNews = said.withLock { said in
@@ -29,7 +29,7 @@ package final class ReasonLog: Sendable {
         return isNews
     }
 
-    /// All is well with `subject`: what goes wrong next is news.
+    /// Forgets what was logged for `subject`, which works again: its next problem is news.
     package func forget(_ subject: String) {
         said.withLock { said in
             guard !said.isEmpty else { return }

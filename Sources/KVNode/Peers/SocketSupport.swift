@@ -9,7 +9,7 @@ extension ChannelOption where Self == ChannelOptions.Types.SocketOption {
 }
 
 extension Address {
-    /// Nil where the host is a name.
+    /// The socket address; nil when the host is a name.
     var numeric: SocketAddress? {
         guard (0...65535).contains(port) else { return nil }
         return try? SocketAddress(ipAddress: host, port: port)
@@ -17,9 +17,9 @@ extension Address {
 }
 
 extension Channel {
-    /// For a listener: where the process or the system has no descriptors left it waits a little before it tries again.
-    /// Its loop would do nothing else otherwise, as the connection that cannot be taken goes on waiting.
-    /// - Parameter whom: who connects, in words.
+    /// Makes a listener pause when the process or the system has no descriptors left. Its loop would do nothing else
+    /// otherwise, because the connection that cannot be accepted goes on waiting.
+    /// - Parameter whom: the peers or clients that connect, in words.
     func pauseAccepting(_ reasons: ReasonLog, from whom: String) -> EventLoopFuture<Void> {
         eventLoop.makeCompletedFuture {
             try pipeline.syncOperations.addHandler(
@@ -34,7 +34,7 @@ extension Channel {
     }
 }
 
-/// An error of a socket in words, as short as possible.
+/// Describes an error of a socket, as briefly as possible.
 func describe(_ error: any Error) -> String {
     switch error {
     case let error as IOError:
