@@ -1,7 +1,7 @@
 import KVCore
 import Logging
 
-/// What happens to the membership, in words for the log.
+/// Logs changes of the membership, in words.
 struct ClusterLog {
     let logger: Logger
     let topology: Topology

@@ -1,7 +1,7 @@
 import KVCore
 import KVStorage
 
-// A first member's first start: it takes part once the others have written its store down. See `Founding`.
+// A first member's first start: it takes part once the others have written its store to disk. See `Founding`.
 
 extension ClusterRunner {
     func considerFounding(_ now: KVCore.Instant) {
@@ -20,7 +20,7 @@ extension ClusterRunner {
         }
     }
 
-    /// `member` has written this node's store down.
+    /// Notes that `member` has written this node's store to disk.
     func agreed(_ member: NodeNumber) {
         guard founding != nil else { return }
         founding?.agreed(member)
@@ -36,20 +36,21 @@ extension ClusterRunner {
             """
     }
 
-    /// A first member remembers another store of this node.
+    /// Handles a refusal because a first member remembers another store of this node.
     func isKnownByAnother(_ reason: String) {
         if founding != nil { fence(reason) }
     }
 
-    /// A peer is in touch with another process of this node's store. What it hears may be the last of a process that
-    /// has gone, which the network still held; so it counts when it is said again after a while.
+    /// Handles a refusal because a peer is connected to another process with this node's store. What the peer hears may
+    /// be the last data of a dead process, which the network still held. So only a refusal that is repeated after a
+    /// while counts.
     func isSecond(_ reason: String) {
         let now = Clock.monotonic
         guard let first = doubted, now - first < Self.doubtEnds else { return doubted = now }
         if now - first >= Self.doubtCounts { fence(reason) }
     }
 
-    /// The process must end, for what a peer has said. On any loop.
+    /// Ends the process, because of what a peer has said. Called on any loop.
     func fence(_ reason: String) { parts.onDeparture(.fenced(printable(reason, limit: 1000))) }
 
     private static let doubtCounts = Nanoseconds.milliseconds(3000)

@@ -1,10 +1,10 @@
 import KVCore
 import KVWire
 
-// What handshakes with other members tell.
+// Handles news from handshakes with other members.
 
 extension ClusterRunner {
-    /// Of a handshake in which a member introduced itself; on any loop.
+    /// Handles an introduction of a member. Called on any loop.
     func met(_ introduction: Introduction) {
         guard !introduction.node.isPending else { return }
         let subject = "storage.sync of \(introduction.node)"
@@ -19,8 +19,8 @@ extension ClusterRunner {
         }
     }
 
-    /// The first shard's link to a member stands; on any loop. Whoever goes by an older topology is sent the present
-    /// one: so a joining node learns that it has been admitted.
+    /// Notes that the first shard's link to a member is up. Called on any loop. A member with an older topology is sent
+    /// the present one: so a joining node learns that it has been admitted.
     func linked(to peer: NodeNumber, _ introduction: Introduction) {
         met(introduction)
         onLoop { cluster in

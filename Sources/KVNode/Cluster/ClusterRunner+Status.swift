@@ -1,14 +1,14 @@
 import KVCore
 
-// How the membership stands, for clients that ask.
+// The state of the membership, for clients.
 
 extension ClusterRunner {
-    /// A peer's store has come this far on disk. On any loop.
+    /// Notes how far a peer's store has come on disk. Called on any loop.
     func advanced(_ peer: NodeNumber, shard: Int, to batch: UInt64) {
         parts.directory.peers.advanced(peer, shard: shard, to: batch)
     }
 
-    /// Writes down how far peers have come, if that is news: a link has ended, or a while has passed. On any loop.
+    /// Writes the peers' progress to disk if it is new: a link has ended, or a while has passed. Called on any loop.
     func keepProgress() {
         let peers = parts.directory.peers
         guard peers.beginKeepingProgress() else { return }

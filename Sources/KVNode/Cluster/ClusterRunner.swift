@@ -7,14 +7,13 @@ import Logging
 import NIOCore
 import NIOPosix
 
-/// Performs what the cluster machine and the failure detector of a node decide. It speaks over the first shard's links.
+/// Performs what a node's cluster machine and failure detector decide. It sends over the first shard's links.
 ///
-/// It has an event loop to itself: the failure detectors of others must be answered in time however busy the shards
-/// are.
+/// It has its own event loop: other nodes' failure detectors must be answered in time, however busy the shards are.
 ///
-/// Sendable because everything mutable is touched on `loop` only.
+/// Sendable because all mutable state is used only on `loop`.
 final class ClusterRunner: @unchecked Sendable {
-    /// For a command on the topology's register.
+    /// The timeout of a command on the topology's register.
     private static let registerTimeout = Nanoseconds.milliseconds(3000)
 
     struct Parts {
@@ -31,23 +30,23 @@ final class ClusterRunner: @unchecked Sendable {
         let pool: NIOThreadPool
         let reasons: ReasonLog
         let logger: Logger
-        /// The directory cannot be written: the process must end.
+        /// Called when the directory cannot be written: the process must end.
         let onStoreFailure: @Sendable (StoreError) -> Void
-        /// The node cannot hear others, and why; nil when it can again.
+        /// Called with the reason when the node cannot hear others, and with nil when it can again.
         let onObstacle: @Sendable (String?) -> Void
-        /// Whom this first member waits for before it takes part, in words; nil when it does take part.
+        /// Called with what this first member waits for before it takes part, and with nil when it takes part.
         let onFounding: @Sendable (String?) -> Void
-        /// This node is a member no more.
+        /// Called when this node is no longer a member.
         let onDeparture: @Sendable (Departure) -> Void
     }
 
     enum Departure: Sendable {
-        /// As was asked for, and all it held has been handed over.
+        /// The node left on request, and other nodes hold everything that it held.
         case left
-        /// While it was away.
+        /// The node was removed while it was away.
         case removed
-        /// Its store is not the one that its peers know, or is used by another process: what it says is not to be
-        /// believed any more, and it must not say anything else. Why, and what to do.
+        /// The node's store is not the one that its peers know, or another process uses it. The node must not be
+        /// believed any more, and must not send anything else. The text says why, and what to do.
         case fenced(String)
     }
 
@@ -64,16 +63,16 @@ final class ClusterRunner: @unchecked Sendable {
     private let swimOptions: SwimOptions
     private var waiting: [RequestID: Waiting] = [:]
     private var lastRequest: UInt64 = 0
-    /// The newest topology sent, encoded once for all.
+    /// The newest topology that was sent, encoded once for all peers.
     private var encodedTopology: (epoch: Epoch, message: EncodedMessage)?
 
     private var timer: RepeatedTask?
     private var nextTimer: KVCore.Instant
     private var nextReport: KVCore.Instant
     private var nextRefresh: KVCore.Instant
-    /// While this is a first member that does not take part yet.
+    /// Set while this is a first member that does not take part yet.
     var founding: Founding?
-    /// When a peer first said that another process of this node's store is in touch with it.
+    /// The time when a peer first said that it is connected to another process with this node's store.
     var doubted: KVCore.Instant?
     private var isPerforming = false
     private var isStopped = false
@@ -90,7 +89,7 @@ final class ClusterRunner: @unchecked Sendable {
             addresses: NodeAddresses(
                 client: parts.configuration.node.reachableClient, peer: parts.configuration.node.reachablePeer),
             topology: parts.topology, options: options, coding: .wire, seed: .random(in: .min ... .max), now: now)
-        // Every process begins above all that was said of those before it.
+        // Each process begins above every incarnation of earlier ones.
         swim = Swim(
             me: parts.node.number, incarnation: parts.node.boot << 32, options: swimOptions,
             seed: .random(in: .min ... .max), now: now.monotonic)
@@ -164,22 +163,21 @@ final class ClusterRunner: @unchecked Sendable {
 
     // MARK: Inputs
 
-    /// What a member says, or a pending node, whose number is 0; on any loop.
+    /// Handles a message of a member, or of a pending node, whose number is 0. Called on any loop.
     func receive(_ message: ClusterMessage, from peer: NodeNumber) {
         onLoop { $0.handle(.message(from: peer, message)) }
     }
 
-    /// This node leads the metadata quorum from now on and its copy is known to be the truth, or not any more; on any
-    /// loop.
+    /// Notes whether this node leads the metadata quorum and its copy is recovered. Called on any loop.
     func lead(_ isLeading: Bool) { onLoop { $0.handle(.leading(isLeading)) } }
 
-    /// A peer goes by a topology of this epoch; on any loop.
+    /// Notes that a peer's topology has this epoch. Called on any loop.
     func saw(_ epoch: Epoch, at peer: NodeNumber) { onLoop { $0.handle(.epochSeen(epoch, at: peer)) } }
 
-    /// A move is ready: the metadata quorum need not wait for the next report. On any loop.
+    /// Sends a report soon, since a move is ready. Called on any loop.
     func reportSoon() { onLoop { $0.nextReport = Clock.monotonic } }
 
-    /// A peer refused a link; on any loop.
+    /// Handles a peer's refusal of a link. Called on any loop.
     func refused(_ objection: Objection) {
         switch objection.code {
         case .removed: onLoop { $0.depart() }
@@ -217,7 +215,7 @@ final class ClusterRunner: @unchecked Sendable {
     // MARK: Effects
 
     private func perform() {
-        // An effect may bring about the next input at once.
+        // An effect may cause the next input at once.
         guard !isPerforming else { return }
         isPerforming = true
         defer { isPerforming = false }
@@ -292,7 +290,7 @@ final class ClusterRunner: @unchecked Sendable {
         parts.peers.disconnect(stores: Set(gone.compactMap(\.store)))
         let farewell = gone.isEmpty ? nil : encoded(topology)
         for runner in parts.runners {
-            // They need not hear it from every shard.
+            // They need not get it from every shard.
             let last = runner.index == 0 ? farewell : nil
             runner.loop.execute { runner.adopt(topology, farewell: last) }
         }
@@ -304,7 +302,7 @@ final class ClusterRunner: @unchecked Sendable {
         if topology.member(parts.node.number) == nil { depart(from: before) }
     }
 
-    /// Told by peers, or by the topology, that this node is a member no more.
+    /// Handles the end of this node's membership, which peers or the topology have told.
     private func depart(from before: Topology? = nil) {
         guard !hasDeparted else { return }
         hasDeparted = true
@@ -335,7 +333,7 @@ final class ClusterRunner: @unchecked Sendable {
         }
     }
 
-    /// They are heard over connections; on any loop.
+    /// Notes that peers are heard over connections. Called on any loop.
     func vouch(for peers: [NodeNumber]) {
         onLoop { cluster in for peer in peers { cluster.swim.vouch(for: peer, now: Clock.monotonic) } }
     }
@@ -374,7 +372,7 @@ extension ClusterOptions {
 }
 
 extension TopologyCoding {
-    /// As on disk and between nodes.
+    /// The encoding on disk and between nodes.
     static let wire = TopologyCoding(
         encode: { TopologyCodec.encode($0) }, decode: { try? TopologyCodec.decode($0) })
 }

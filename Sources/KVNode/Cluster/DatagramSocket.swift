@@ -2,15 +2,15 @@ import Glibc
 import NIOCore
 import NIOPosix
 
-/// A bound UDP socket: NIO reads it, and what is sent goes out by the system's call.
+/// A bound UDP socket. NIO reads from it; sends are direct system calls.
 ///
-/// NIO's datagram channels close for nearly every error of a send, and an error of a send is mostly one destination's:
-/// a route that is gone, a firewall's rule. So they are not asked to send.
+/// NIO's datagram channels close for nearly every error of a send. Such an error mostly concerns one destination only:
+/// a route that is gone, a firewall's rule.
 ///
-/// Sendable because everything mutable is touched on its loop only.
+/// Sendable because all mutable state is used only on its loop.
 final class DatagramSocket: @unchecked Sendable {
     let channel: any Channel
-    /// Where it is bound.
+    /// The address that it is bound to.
     let local: SocketAddress
     private var descriptor: CInt
 
@@ -22,7 +22,8 @@ final class DatagramSocket: @unchecked Sendable {
 
     deinit { if descriptor >= 0 { Glibc.close(descriptor) } }
 
-    /// Fails with the system's error. What arrives before the channel has its handlers is lost.
+    /// Binds a socket; fails with the system's error. Datagrams that arrive before the channel has its handlers are
+    /// lost.
     static func bind(to address: SocketAddress, loop: any EventLoop) -> EventLoopFuture<DatagramSocket> {
         do throws(IOError) {
             let descriptor = try makeSocket(address)
@@ -32,7 +33,7 @@ final class DatagramSocket: @unchecked Sendable {
                 Glibc.close(descriptor)
                 throw IOError(errnoCode: code, reason: "dup")
             }
-            // It owns `reader` from here on, whatever becomes of it.
+            // The bootstrap owns `reader` from here on, even if it fails.
             return DatagramBootstrap(group: loop)
                 .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 64 << 10))
                 .withBoundSocket(reader)
@@ -52,7 +53,7 @@ final class DatagramSocket: @unchecked Sendable {
         let descriptor = socket(family, type, 0)
         guard descriptor >= 0 else { throw IOError(errnoCode: errno, reason: "socket") }
         if family == AF_INET6 {
-            // One that is bound to every address speaks IPv4 as well, whatever the system's default is.
+            // A socket that is bound to every address accepts IPv4 as well, whatever the system's default is.
             var only: CInt = 0
             setsockopt(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, &only, socklen_t(MemoryLayout<CInt>.size))
         }
@@ -65,8 +66,8 @@ final class DatagramSocket: @unchecked Sendable {
         return descriptor
     }
 
-    /// Sends a datagram, without waiting.
-    /// - Returns: 0, or the error's number. What the socket has no room for is lost, which is no error.
+    /// Sends a datagram without waiting.
+    /// - Returns: 0, or the error number. A datagram for which the socket has no room is lost, which is not an error.
     func send(_ bytes: [UInt8], to address: SocketAddress) -> CInt {
         guard descriptor >= 0 else { return EBADF }
         while true {
@@ -84,7 +85,7 @@ final class DatagramSocket: @unchecked Sendable {
         }
     }
 
-    /// `address` as this socket can send to it; nil where it cannot.
+    /// The form of `address` to which this socket can send; nil if there is none.
     func reachable(_ address: SocketAddress) -> SocketAddress? {
         guard address.protocol != local.protocol else { return address }
         guard case .v4 = address, local.ipAddress == "::", let host = address.ipAddress, let port = address.port else {

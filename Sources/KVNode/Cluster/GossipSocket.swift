@@ -5,26 +5,26 @@ import Logging
 import NIOCore
 import NIOPosix
 
-/// The failure detector's datagrams: sent to the members' peer addresses and received on this node's own. Confined to
-/// one event loop.
+/// Sends the failure detector's datagrams to the members' peer addresses, and receives them on this node's own.
+/// Confined to one event loop.
 ///
-/// Names are resolved on threads of their own, again now and then, as what they stand for may move. What is for a
-/// member whose name does not resolve is dropped, as the network may drop it.
+/// Names are resolved on separate threads, repeatedly, because their addresses may change. Datagrams for a member whose
+/// name does not resolve are dropped, as the network may drop them.
 ///
-/// Sendable because everything mutable is touched on `loop` only.
+/// Sendable because all mutable state is used only on `loop`.
 final class GossipSocket: @unchecked Sendable {
-    /// How long what a name stands for is believed, and the pause after it could not be resolved.
+    /// The time between lookups of a name, and the pause after a lookup that failed.
     private static let resolveEvery = Nanoseconds.milliseconds(30_000)
     private static let resolveAgain = Nanoseconds.milliseconds(3000)
 
-    /// The pause before a socket that closed by itself is opened again, for as often as it takes.
+    /// The pause before a socket that closed by itself is opened again. There is no limit on the attempts.
     private static let reopenAfter = TimeAmount.seconds(1)
     private static let subject = "the failure detector's socket"
 
     private let loop: any EventLoop
-    /// Nil after it has closed by itself, until it is open again.
+    /// Nil from when it has closed by itself until it is open again.
     private(set) var socket: DatagramSocket?
-    /// Where it is bound, each time.
+    /// The address that it is bound to each time.
     private let local: SocketAddress
     private let clusterID: UUID128
     private let me: NodeNumber
@@ -40,11 +40,11 @@ final class GossipSocket: @unchecked Sendable {
         let name: String
         let address: Address
         var resolved: SocketAddress?
-        /// When to look the name up (again); nil for an address that is none, and while it is being looked up.
+        /// The time of the next lookup of the name; nil for a numeric address, and during a lookup.
         var lookUp: KVCore.Instant?
-        /// It is not heard: its name may have come to stand for another address.
+        /// True while the member is not heard: its name may have another address now.
         var isMissed = false
-        /// The last datagram could not be sent, which has been said.
+        /// True when the last datagram could not be sent, which has been logged.
         var isFailing = false
     }
 
@@ -61,8 +61,8 @@ final class GossipSocket: @unchecked Sendable {
         self.reasons = reasons
     }
 
-    /// - Parameter address: with the port that peers are listened for on.
-    /// - Throws: `NodeError` where it cannot be bound.
+    /// - Parameter address: the peer address, with the port of the peer listener.
+    /// - Throws: `NodeError` when it cannot be bound.
     static func open(
         on address: Address, loop: any EventLoop, clusterID: UUID128, me: NodeNumber, secret: String?,
         pool: NIOThreadPool, reasons: ReasonLog
@@ -74,7 +74,7 @@ final class GossipSocket: @unchecked Sendable {
         do {
             let found = try await pool.runIfActive { try Resolver.resolve(address) }
             guard let wanted = found.first else { throw ResolutionError(address: address, reason: "it has no address") }
-            // The port may have been left to the system: it is the same from here on.
+            // The system may have chosen the port. It stays the same from here on.
             let first = try await DatagramSocket.bind(to: wanted, loop: loop).get()
             let gossip = GossipSocket(
                 local: first.local, loop: loop, clusterID: clusterID, me: me, secret: key, pool: pool,
@@ -91,12 +91,13 @@ final class GossipSocket: @unchecked Sendable {
         }
     }
 
-    /// Where it listens; nil once stopped.
+    /// The port that it is bound to; nil once stopped.
     var port: Int? { isStopped ? nil : local.port }
 
     /// - Parameters:
-    ///   - receive: called on the loop with what members say.
-    ///   - onObstacle: called on the loop with why nothing can be sent or received, and with nil when that is over.
+    ///   - receive: called on the loop with members' messages.
+    ///   - onObstacle: called on the loop with the reason when nothing can be sent or received, and with nil when that
+    ///     is over.
     func start(
         onObstacle: @escaping (String?) -> Void = { _ in }, _ receive: @escaping (GossipMessage, NodeNumber) -> Void
     ) {
@@ -121,7 +122,7 @@ final class GossipSocket: @unchecked Sendable {
         opened.channel.closeFuture.whenComplete { [weak self] _ in self?.closed(opened) }
     }
 
-    /// It has closed by itself: nobody would hear of this node any more.
+    /// Opens the socket again after it closed by itself: nobody would hear this node otherwise.
     private func closed(_ closed: DatagramSocket) {
         guard !isStopped, socket === closed else { return }
         closed.close()
@@ -129,7 +130,7 @@ final class GossipSocket: @unchecked Sendable {
         reopen(as: "has closed; it is being opened again")
     }
 
-    /// - Parameter trouble: what has happened to the socket.
+    /// - Parameter trouble: what happened to the socket.
     private func reopen(as trouble: String) {
         let obstacle = "the socket of failure detection on \(local) (UDP) \(trouble)"
         reasons.say(obstacle, of: Self.subject)
@@ -208,7 +209,7 @@ final class GossipSocket: @unchecked Sendable {
 
     // MARK: Names
 
-    /// A member that is missed is looked up at once, and again and again: its name may have moved.
+    /// Resolves the name of a member that is not heard at once, and then more often: it may have another address now.
     func setMissed(_ number: NodeNumber, _ isMissed: Bool, now: KVCore.Instant) {
         peers[number]?.isMissed = isMissed
         guard isMissed, let due = peers[number]?.lookUp, due > now else { return }
@@ -216,7 +217,7 @@ final class GossipSocket: @unchecked Sendable {
         refresh(now: now)
     }
 
-    /// Looks up what is due; to be called every second or so.
+    /// Resolves the names that are due. Call it about once a second.
     func refresh(now: KVCore.Instant) {
         for (number, peer) in peers {
             guard let due = peer.lookUp, now >= due else { continue }
@@ -245,7 +246,7 @@ final class GossipSocket: @unchecked Sendable {
             peers[number]?.lookUp = now + (peer.isMissed ? Self.resolveAgain : Self.resolveEvery)
             reasons.forget(subject)
         } catch {
-            // What it stood for last is better than nothing.
+            // The last known address is better than none.
             peers[number]?.lookUp = now + Self.resolveAgain
             reasons.say("cannot probe \(peer.name): \(error); trying again", of: subject)
         }
@@ -264,6 +265,6 @@ private final class GossipHandler: ChannelInboundHandler {
         socket.received(envelope.data, from: envelope.remoteAddress)
     }
 
-    /// What cannot be read is lost. If the channel closes for it, the socket is opened again.
+    /// Ignores read errors: the datagram is lost. If the channel closes, the socket is opened again.
     func errorCaught(context: ChannelHandlerContext, error: any Error) {}
 }

@@ -2,9 +2,9 @@ import Glibc
 import KVCore
 import NIOCore
 
-/// Looks names up. Blocks, so not for event loops.
+/// Resolves names. Blocks, so it is not for event loops.
 enum Resolver {
-    /// Everything that an address stands for, in the system's order of preference; itself where it is numeric.
+    /// All addresses of a name, in the system's order of preference; a numeric address is returned as it is.
     /// - Throws: `ResolutionError`
     static func resolve(_ address: Address) throws(ResolutionError) -> [SocketAddress] {
         if let numeric = address.numeric { return [numeric] }
@@ -27,7 +27,7 @@ enum Resolver {
     }
 }
 
-/// A name does not resolve.
+/// The error of a name that does not resolve.
 struct ResolutionError: Error, CustomStringConvertible {
     let address: Address
     let reason: String

@@ -7,14 +7,14 @@ import Logging
 import NIOCore
 import NIOPosix
 
-/// A node that waits to be admitted to a cluster: it tells the members that its seeds lead to that it is there, tells
-/// clients that it cannot serve yet, and listens for the topology that names it. It has no shards.
+/// A node that waits to be admitted to a cluster. It announces itself to the members at its seeds, tells clients that
+/// it cannot serve yet, and waits for the topology that names it. It has no shards.
 ///
-/// Sendable because everything mutable is touched on `loop` only.
+/// Sendable because all mutable state is used only on `loop`.
 final class WaitingRoom: @unchecked Sendable {
-    /// How often it says that it is there, and looks up what its seeds stand for.
+    /// The interval of announcements and of lookups of the seeds.
     private static let interval = TimeAmount.seconds(1)
-    /// Addresses announced to; what the seeds stand for beyond is left out.
+    /// The most addresses to announce to; further addresses of the seeds are ignored.
     private static let maximumLinks = 64
 
     private let base: NodeBase
@@ -30,9 +30,9 @@ final class WaitingRoom: @unchecked Sendable {
     private var peers: PeerServer?
     private var door: ClientDoor?
 
-    /// Listens where the node will as a member, and returns.
+    /// Opens the listeners that the node will have as a member, and returns.
     ///
-    /// - Parameter onTurn: told once, when it is admitted (the topology is on disk then), or never will be.
+    /// - Parameter onTurn: called once, when the node is admitted (the topology is on disk then) or has been removed.
     /// - Throws: `NodeError`
     static func open(
         _ base: NodeBase, onStoreFailure: @escaping @Sendable (StoreError) -> Void,
@@ -79,7 +79,7 @@ final class WaitingRoom: @unchecked Sendable {
             admitsItself: base.configuration.role == .pendingNode(admitsItself: true))
     }
 
-    /// What it waits for, and what to do.
+    /// Says what the node waits for, and what to do.
     var advice: String {
         let cluster = base.configuration.clusterName ?? "the cluster of its seeds"
         return pendingNode.admitsItself
@@ -105,7 +105,7 @@ final class WaitingRoom: @unchecked Sendable {
         }
     }
 
-    /// Frees the addresses for what comes next.
+    /// Closes everything, so that the addresses are free for the member's listeners.
     func close() async {
         let (peers, door) = await stop()
         await door?.stopAccepting()
@@ -164,7 +164,7 @@ final class WaitingRoom: @unchecked Sendable {
             }
         }
         for (address, link) in links where targets[address] == nil {
-            // While a name does not resolve, what it stood for may still be right.
+            // While a name does not resolve, its last address may still be right.
             guard !link.isUp else { continue }
             link.stop()
             links[address] = nil
@@ -187,7 +187,7 @@ final class WaitingRoom: @unchecked Sendable {
 
     // MARK: Admission
 
-    /// Called on any event loop, with what members say.
+    /// Handles messages of members. Called on any event loop.
     private func deliver(_ messages: [PeerMessage]) {
         for message in messages {
             guard case .node(.cluster(.topology(let topology))) = message else { continue }

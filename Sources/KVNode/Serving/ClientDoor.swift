@@ -6,9 +6,9 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// Listens for clients and hands their connections to the protocol they speak.
+/// Listens for clients and sets up each connection for the protocol that the client speaks.
 final class ClientDoor: Sendable {
-    /// How long clients with a request under way are waited for at the end.
+    /// The most time to wait for requests under way when the node stops.
     private static let drainTime = Duration.seconds(5)
 
     private let connections: ClientConnections
@@ -22,8 +22,8 @@ final class ClientDoor: Sendable {
     var port: Int? { listener.localAddress?.port }
 
     /// - Parameters:
-    ///   - replies: bytes that clients' connections may hold together, as `limits.replies` has it.
-    ///   - wallClock: the time of day that clients are told, in milliseconds since 1970: that by which keys expire.
+    ///   - replies: the most bytes that all clients' connections may hold, as in `limits.replies`.
+    ///   - wallClock: the time of day by which keys expire, in milliseconds since 1970.
     /// - Throws: `NodeError` when the address cannot be listened on.
     static func open(
         _ address: Address, group: any EventLoopGroup, backend: any Backend, facts: NodeFacts,
@@ -41,7 +41,7 @@ final class ClientDoor: Sendable {
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelInitializer { channel in channel.pauseAccepting(reasons, from: "clients") }
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-            // Idle connections of the Redis protocol stay open: those whose clients are gone are found so.
+            // Idle connections of the Redis protocol stay open. Keepalive finds those whose clients are gone.
             .childChannelOption(.socketOption(.so_keepalive), value: 1)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelInitializer { channel in
@@ -54,7 +54,7 @@ final class ClientDoor: Sendable {
                         onForeign: { reasons.say($0.advice, of: "\($0)") }
                     ) { channel, choice in
                         switch choice {
-                        // It is refused before it comes here.
+                        // A foreign protocol was refused before.
                         case .foreign: break
                         case .http:
                             try HTTPDoor.configure(
@@ -87,11 +87,11 @@ final class ClientDoor: Sendable {
         while !connections.isEmpty, ContinuousClock.now < end { try? await Task.sleep(for: .milliseconds(20)) }
     }
 
-    /// Closes what is still open.
+    /// Closes the connections that are still open.
     func close() async { await connections.closeAll() }
 }
 
-/// The open connections of clients, counted against `limits.connections`.
+/// The open connections of clients, limited by `limits.connections`.
 private final class ClientConnections: Sendable {
     private let limit: Int
     private let logger: Logger
@@ -99,7 +99,7 @@ private final class ClientConnections: Sendable {
     private let refused = Mutex(Refused())
 
     private struct Refused {
-        /// Since it was last said.
+        /// The number since it was last logged.
         var count = 0
         var lastSaid: ContinuousClock.Instant?
     }
@@ -113,7 +113,7 @@ private final class ClientConnections: Sendable {
 
     var isEmpty: Bool { open.withLock { $0.isEmpty } }
 
-    /// False: there are too many, close it.
+    /// Counts a connection. False when there are too many: the caller closes it.
     func opened(_ channel: any Channel) -> Bool {
         let name = ObjectIdentifier(channel)
         let fits = open.withLock { open in
@@ -129,7 +129,7 @@ private final class ClientConnections: Sendable {
         return true
     }
 
-    /// Says how many were turned away, now and then: each of them would be a line.
+    /// Logs how many clients were refused, but not one line for each.
     private func turnedAway() {
         let now = ContinuousClock.now
         let count = refused.withLock { refused -> Int? in

@@ -2,11 +2,11 @@ import KVAPI
 import KVCore
 import NIOCore
 
-/// Counts keys: asks partition after partition, several at a time.
+/// Counts keys: queries the partitions one after another, several at a time.
 ///
-/// Sendable because it is touched on `loop` only.
+/// Sendable because it is used only on `loop`.
 final class KeyCount: @unchecked Sendable {
-    /// Partitions asked for at a time.
+    /// The number of partitions that are queried at a time.
     private static let width = 64
 
     private let partitions: [PartitionID]
@@ -33,7 +33,7 @@ final class KeyCount: @unchecked Sendable {
 
     func start() {
         guard !partitions.isEmpty else { return reply(.success(0)) }
-        // It holds this object until all answers are there.
+        // The caller keeps this object alive until all answers have come.
         caller = Caller(on: loop) { [self] in receive($0.outcome) }
         for _ in 0..<min(Self.width, partitions.count) { askNext() }
     }

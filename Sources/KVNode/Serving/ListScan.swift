@@ -2,11 +2,11 @@ import KVAPI
 import KVCore
 import NIOCore
 
-/// Lists keys in ring order: asks partition after partition, several at a time, until the page is full.
+/// Lists keys in ring order: queries the partitions one after another, several at a time, until the page is full.
 ///
-/// Sendable because it is touched on `loop` only.
+/// Sendable because it is used only on `loop`.
 final class ListScan: @unchecked Sendable {
-    /// Partitions, or values, asked for at a time.
+    /// The most partitions, or values, that are requested at a time.
     private static let width = 32
 
     private let query: ListRequest
@@ -14,17 +14,17 @@ final class ListScan: @unchecked Sendable {
     private let loop: any EventLoop
     private let reply: @Sendable (Result<ListReply, ListFailure>) -> Void
     private let deadline: Instant
-    /// To ask, ascending.
+    /// The partitions to query, ascending.
     private let partitions: [PartitionID]
 
     private var keys: [Key] = []
-    /// The window under way: its first partition's index, what has come, and how many answers are missing.
+    /// The present window: the index of its first partition, the pages that have come, and the number that have not.
     private var first: Int
     private var width = 1
     private var pages: [(keys: [Key], more: Bool)?] = []
     private var missing = 0
     private var failure: ListFailure?
-    // The values, where they are asked for.
+    // The values, if the query wants them.
     private var next: ListCursor?
     private var records: [Record?] = []
     private var entries: [(key: Key, record: Record?)] = []
@@ -42,7 +42,7 @@ final class ListScan: @unchecked Sendable {
         self.reply = reply
         deadline = Clock.monotonic + query.timeout
         let start = query.cursor?.partition ?? PartitionID(0)
-        // A whole hash tag: all keys with the prefix are in one slot.
+        // With a whole hash tag, all keys with the prefix are in one slot.
         let only = Slot(sharedByKeysWith: query.prefix).map { PartitionID(slot: $0, partitions: backend.partitions) }
         self.partitions = partitions.filter { $0 >= start && (only == nil || $0 == only) }
         first = 0
@@ -50,7 +50,7 @@ final class ListScan: @unchecked Sendable {
 
     func start() {
         guard first < partitions.count else { return finish(next: nil) }
-        // Often the first has enough: more are asked the fewer keys there turn out to be.
+        // The first partition often has enough keys. The fewer there are, the more partitions are queried at a time.
         let count = min(width, partitions.count - first)
         width = min(2 * width, Self.width)
         pages = Array(repeating: nil, count: count)
@@ -99,7 +99,7 @@ final class ListScan: @unchecked Sendable {
         start()
     }
 
-    /// The keys are found; `next` is where the page after them begins.
+    /// Ends the search for keys; `next` is where the next page begins.
     private func finish(next: ListCursor?) {
         guard query.values else {
             return reply(.success(ListReply(entries: keys.map { ($0, nil) }, next: next)))
@@ -108,11 +108,11 @@ final class ListScan: @unchecked Sendable {
         loadValues()
     }
 
-    /// Reads the values of a few keys after the other, until the page is as large as one may be.
+    /// Reads the values of a few keys after another, until the page has its largest size.
     private func loadValues() {
         guard entries.count + absent < keys.count, bytes < ListRequest.pageBytes else { return endPage() }
         let start = entries.count + absent
-        // So few that they take no more than a page, however large.
+        // So few that they take no more than a page, however large they are.
         let width = min(max(ListRequest.pageBytes / max(backend.limits.value, 1), 1), Self.width)
         let batch = keys[start..<min(start + width, keys.count)]
         records = Array(repeating: nil, count: batch.count)
@@ -142,7 +142,7 @@ final class ListScan: @unchecked Sendable {
                 entries.append((key, record))
                 bytes += key.bytes.count + (record.value?.count ?? 0)
             } else {
-                // Deleted since it was listed.
+                // The key was deleted after it was listed.
                 absent += 1
             }
         }
@@ -161,7 +161,7 @@ final class ListScan: @unchecked Sendable {
 }
 
 extension Slot {
-    /// The slot of every key that begins with `prefix`, where the prefix holds a whole hash tag; nil where keys differ.
+    /// The slot of all keys that begin with `prefix`, if it contains a whole hash tag; nil if their slots differ.
     fileprivate init?(sharedByKeysWith prefix: [UInt8]) {
         guard let open = prefix.firstIndex(of: UInt8(ascii: "{")),
             let close = prefix[(open + 1)...].firstIndex(of: UInt8(ascii: "}")), close > open + 1

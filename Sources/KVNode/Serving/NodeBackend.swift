@@ -2,12 +2,13 @@ import KVAPI
 import KVCore
 import NIOCore
 
-/// The node behind the doors: finds the shard of each request, and gathers what is spread over shards and partitions.
+/// The node behind the listeners: finds the shard of each request, and collects what is spread over shards and
+/// partitions.
 final class NodeBackend: Backend {
     let nodeID: String
     let settings: ClusterSettings?
     let limits: RequestLimits
-    /// Fixed when the cluster was created, whatever else its topology becomes.
+    /// The number of partitions, which is fixed when the cluster is created.
     let partitions: Int
     private let node: NodeIdentity
     private let runners: [ShardRunner]
@@ -39,7 +40,7 @@ final class NodeBackend: Backend {
     func execute(_ request: Request) {
         let runner = runners[shards.shard(of: request.partition)]
         let caller = request.doorCaller
-        // Who asks is on the caller's loop.
+        // This runs on the caller's loop.
         if runner.loopID == caller.loopID {
             runner.submit(request)
         } else if let home = home(of: caller) {
@@ -63,7 +64,7 @@ final class NodeBackend: Backend {
         home.take(requests, shards: runners.count)
     }
 
-    /// The shard on the caller's loop; nil for a loop that is not of the shards.
+    /// The shard on the caller's loop; nil if the loop has none.
     private func home(of caller: Caller) -> ShardRunner? {
         runners.first { $0.loopID == caller.loopID }
     }
@@ -76,7 +77,7 @@ final class NodeBackend: Backend {
         loop.inEventLoop ? count.start() : loop.execute { count.start() }
     }
 
-    /// Ascending.
+    /// The partitions in ascending order.
     private func partitions(of scope: KeyScope) -> [PartitionID] {
         switch scope {
         case .cluster: (0..<partitions).map { PartitionID(UInt16($0)) }

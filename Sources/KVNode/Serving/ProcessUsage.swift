@@ -3,7 +3,7 @@ import KVAPI
 import KVCore
 
 extension NodeUsage {
-    /// What this process takes, and the keys it holds.
+    /// The resources that this process uses, and the keys that it holds.
     init(holding keys: PartitionUsage, disk: DiskHealth = DiskHealth()) {
         var used = rusage()
         let isKnown = getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &used) == 0
@@ -13,7 +13,7 @@ extension NodeUsage {
             systemTime: isKnown ? Nanoseconds(used.ru_stime) : .zero)
     }
 
-    /// The second number of /proc/self/statm is in pages; 0 where it cannot be read.
+    /// The resident memory, from the second number of /proc/self/statm, which is in pages; 0 if it cannot be read.
     private static var residentBytes: Int {
         let descriptor = open("/proc/self/statm", O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return 0 }

@@ -2,7 +2,7 @@ import KVAPI
 import KVCore
 import NIOCore
 
-/// Answers the clients of a node that waits to be admitted: that it does.
+/// Tells the clients of a node that waits to be admitted that it does.
 final class WaitingRoomBackend: Backend {
     let nodeID: String
     let limits: RequestLimits
