@@ -1,10 +1,10 @@
 import KVCore
 
-/// A topology as bytes, for disk and wire: docs/wire-format.md. It bears no checksum; what holds it does.
+/// Encodes topologies for disk and wire: docs/wire-format.md. The encoding has no checksum; its container has one.
 package enum TopologyCodec {
-    /// The first byte. A change of the layout takes the next number.
+    /// The first byte: the version of the layout. A change takes the next number.
     package static let format: UInt8 = 2
-    /// Bytes that a name, a zone or a host may have.
+    /// The most bytes of a name, a zone or a host.
     package static let maximumText = 255
 
     package static func encode(_ topology: Topology) -> [UInt8] {
@@ -16,8 +16,8 @@ package enum TopologyCodec {
         }
     }
 
-    /// Refuses bytes that are no topology, and topologies that contradict themselves: members out of order, replicas
-    /// that are not members, a wrong number of partitions, an epoch later than its own.
+    /// Throws for bytes that are not a topology, and for topologies that contradict themselves: members out of order,
+    /// replicas that are not members, a wrong number of partitions, an epoch later than the topology's.
     package static func decode(_ bytes: [UInt8]) throws(WireError) -> Topology {
         let result: Result<Topology, WireError> = bytes.withUnsafeBytes { bytes in
             var reader = ByteReader(bytes)
@@ -34,7 +34,7 @@ package enum TopologyCodec {
 }
 
 extension Topology {
-    /// No encoding of it is longer.
+    /// An upper bound of the encoding's size.
     var encodedBound: Int {
         var bound = 160 + settings.name.utf8.count
         for member in members {
@@ -72,7 +72,7 @@ extension ByteWriter {
             string(gone.id)
             optionalUUID(gone.store)
         }
-        // As many assignments as partitions, so their count is not repeated.
+        // There are as many assignments as partitions, so their count is not repeated.
         for each in topology.assignments { assignment(each) }
         assignment(topology.metadataQuorum)
         byte(topology.plan == nil ? 0 : 1)

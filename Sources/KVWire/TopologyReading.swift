@@ -1,8 +1,8 @@
 import KVCore
 
-/// Who the members are, to check sets of them against: each named at most once in a set.
+/// The members, for checking sets of nodes: each node must be a member and may be in a set only once.
 private struct Roll {
-    /// By number: 0 for no member, else the last set that named it.
+    /// By number: 0 for a node that is not a member, otherwise the last set that it was in.
     private var marks: [UInt32]
     private var set: UInt32 = 1
 
@@ -11,13 +11,14 @@ private struct Roll {
         for member in members { marks[Int(member.number.raw)] = 1 }
     }
 
-    /// - Returns: the set before this one.
+    /// - Returns: the previous set.
     mutating func beginSet() -> UInt32 {
         set += 1
         return set - 1
     }
 
-    /// The set that named the member last; nil for no member, and for one named in this set already.
+    /// Returns the last set that the member was in; nil for a node that is not a member or is in the present set
+    /// already.
     mutating func mark(_ node: NodeNumber) -> UInt32? {
         let index = Int(node.raw)
         guard index < marks.count, marks[index] != 0, marks[index] != set else { return nil }
@@ -27,7 +28,7 @@ private struct Roll {
 }
 
 extension ByteReader {
-    /// See `TopologyCodec.decode`.
+    /// Reads a topology; see `TopologyCodec.decode`.
     mutating func topology() throws(WireError) -> Topology {
         let format = try byte()
         guard format == TopologyCodec.format else { throw .formatVersion(format) }
@@ -59,7 +60,7 @@ extension ByteReader {
         var members: [Member] = []
         members.reserveCapacity(count)
         for _ in 0..<count {
-            // 0 is a pending node's.
+            // 0 is the number of pending nodes.
             let number = NodeNumber(try varint(in: 1...UInt16.max, "number of a member"))
             if let last = members.last, number <= last.number { throw .invalid("order of members") }
             members.append(
@@ -104,7 +105,7 @@ extension ByteReader {
         return Assignment(replicas: current, next: next.isEmpty ? nil : next, changed: changed, since: since)
     }
 
-    /// Also how many of them were in the set read before.
+    /// Reads a set of nodes. Also returns how many of them were in the previous set.
     private mutating func nodes(
         _ roll: inout Roll, _ field: String, limit: Int
     ) throws(WireError) -> ([NodeNumber], shared: Int) {

@@ -1,39 +1,39 @@
 import KVCore
 
-/// Why bytes from a peer, or a stored topology, are not what they should be. Whoever sent them is broken, of another
-/// version, or not one of us: the connection is closed.
+/// Why bytes from a peer, or a stored topology, are invalid. Their sender is broken, has another version, or is not a
+/// peer: the connection is closed.
 package enum WireError: Error, Hashable, Sendable {
     /// The bytes end inside a value.
     case truncated
     /// Bytes follow the last value.
     case trailingBytes(Int)
-    /// No message has this type.
+    /// A message has an unknown type.
     case unknownType(UInt8)
-    /// A field holds what it must not.
+    /// A field has a value that it must not have.
     case invalid(String)
-    /// A declared length or count is more than what follows, or than what is allowed.
+    /// A declared length or count exceeds what follows, or what is allowed.
     case tooMany(String, UInt64)
-    /// A varint that does not fit, or is longer than it need be.
+    /// A varint is too large, or longer than necessary.
     case badInteger
-    /// A frame of no bytes.
+    /// A frame has no payload.
     case emptyFrame
-    /// A frame above the limit, both in bytes.
+    /// A frame is larger than the limit. Both in bytes.
     case frameTooLarge(Int, limit: Int)
-    /// A frame whose payload is not what was sent.
+    /// A frame's payload does not match its checksum.
     case checksum(declared: UInt32, computed: UInt32)
-    /// The handshake does not begin as ours do.
+    /// The handshake does not begin with the magic bytes.
     case notAPeer
-    /// A handshake of another version of the protocol.
+    /// The handshake has another version of the protocol.
     case protocolVersion(UInt16)
-    /// A datagram in another layout.
+    /// The datagram has another layout.
     case gossipVersion(UInt8)
-    /// A datagram of another cluster.
+    /// The datagram is from another cluster.
     case foreignCluster(UUID128)
-    /// A datagram that was not made with this cluster's secret.
+    /// The datagram was not made with this cluster's secret.
     case unauthenticated
-    /// A datagram made with a secret, where this node has none.
+    /// The datagram was made with a secret, and this node has none.
     case secretMissing
-    /// A topology in another format.
+    /// The topology has another format.
     case formatVersion(UInt8)
 }
 

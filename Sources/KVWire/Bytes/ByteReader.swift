@@ -1,5 +1,5 @@
-/// Reads what `ByteWriter` writes, strictly: each value has one encoding, and whatever is not that is an error.
-/// Memory is taken only for bytes that are there.
+/// Reads what `ByteWriter` writes, strictly: each value has one encoding, and any other is an error. Allocates memory
+/// only for bytes that have been received.
 struct ByteReader {
     private let bytes: UnsafeRawBufferPointer
     private var offset = 0
@@ -34,7 +34,7 @@ struct ByteReader {
         var value = first
         for shift in stride(from: UInt64(7), through: 63, by: 7) {
             let next = try byte()
-            // The tenth byte holds the 64th bit alone; a last byte of zero says nothing.
+            // The tenth byte holds only the 64th bit. A last byte of zero would be a second encoding.
             if shift == 63 && next > 1 { throw .badInteger }
             value |= UInt64(next & 0x7f) << shift
             if next < 0x80 {
@@ -59,7 +59,7 @@ struct ByteReader {
         }
     }
 
-    /// How many elements follow, each of at least `size` bytes.
+    /// The number of elements that follow, each of at least `size` bytes.
     mutating func count(
         of field: String, size: Int, limit: Int = .max
     ) throws(WireError) -> Int {
@@ -80,7 +80,7 @@ struct ByteReader {
         [UInt8](try slice(field, limit: .max))
     }
 
-    /// At most `limit` bytes of UTF-8.
+    /// Text of at most `limit` bytes of UTF-8.
     mutating func string(_ field: String, limit: Int) throws(WireError) -> String {
         guard let text = String(validating: try slice(field, limit: limit), as: UTF8.self) else {
             throw .invalid(field)

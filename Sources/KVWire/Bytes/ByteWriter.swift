@@ -1,6 +1,6 @@
-/// Writes values into memory that its maker has sized from an upper bound (`bound` of what is written).
+/// Writes values into memory that the caller has sized by an upper bound (such as `encodedBound`).
 ///
-/// Integers are little-endian or varints (LEB128: seven bits a byte, the lowest first). A bound that is wrong is our
+/// Integers are little-endian or varints (LEB128: seven bits a byte, the lowest first). A wrong bound is this program's
 /// own mistake, never a peer's, and stops the process rather than corrupt memory.
 struct ByteWriter {
     private let space: UnsafeMutableRawBufferPointer
@@ -41,7 +41,7 @@ struct ByteWriter {
         byte(UInt8(truncatingIfNeeded: rest))
     }
 
-    /// A count or length; what is below zero is written as zero.
+    /// A count or length; a negative one is written as zero.
     @inline(__always)
     mutating func varint(count value: Int) { varint(UInt64(clamping: value)) }
 
@@ -50,13 +50,13 @@ struct ByteWriter {
         UnsafeMutableRawBufferPointer(rebasing: space[at..<count]).copyMemory(from: bytes)
     }
 
-    /// Length, then bytes.
+    /// The length, then the bytes.
     mutating func bytes(_ value: [UInt8]) {
         varint(count: value.count)
         value.withUnsafeBytes { raw($0) }
     }
 
-    /// Length in bytes, then UTF-8.
+    /// The length in bytes, then UTF-8.
     mutating func string(_ value: String) {
         varint(count: value.utf8.count)
         let written: Void? = value.utf8.withContiguousStorageIfAvailable { raw(UnsafeRawBufferPointer($0)) }
@@ -65,7 +65,7 @@ struct ByteWriter {
 }
 
 extension String {
-    /// At most `limit` bytes of it, whole characters only.
+    /// The first whole characters that take at most `limit` bytes.
     func cut(to limit: Int) -> String {
         guard utf8.count > limit else { return self }
         var end = utf8.index(utf8.startIndex, offsetBy: limit)

@@ -6,7 +6,7 @@ func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
     kv_crc32c(0, bytes.baseAddress, bytes.count)
 }
 
-/// CRC-32C of a buffer's readable bytes, where they are.
+/// CRC-32C of a buffer's readable bytes, without copying them.
 func checksum(_ buffer: ByteBuffer) -> UInt32 {
     buffer.withUnsafeReadableBytes { checksum($0) }
 }

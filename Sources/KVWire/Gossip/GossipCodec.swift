@@ -1,18 +1,18 @@
 import Crypto
 import KVCore
 
-/// Messages of failure detection as datagrams: docs/wire-format.md.
+/// Encodes messages of failure detection as datagrams: docs/wire-format.md.
 ///
-/// Each bears a checksum, or, in a cluster with a secret, an authenticator. There is no protection from replays, and
-/// none is needed: what an old datagram says is overruled by the incarnations since.
+/// Each has a checksum or, in a cluster with a secret, an authenticator. There is no protection from replays, and none
+/// is needed: later incarnations overrule what an old datagram says.
 package enum GossipCodec {
-    /// A change of the layout takes the next number.
+    /// The version of the layout. A change takes the next number.
     package static let version: UInt8 = 1
 
     /// "kvgo", which begins every datagram in every version.
     static let magic: [UInt8] = [0x6b, 0x76, 0x67, 0x6f]
 
-    /// Of updates beyond `GossipMessage.maximumUpdates`, which would not fit, the last are left out.
+    /// Leaves out updates beyond `GossipMessage.maximumUpdates`, which would not fit.
     package static func encode(
         _ message: GossipMessage, clusterID: UUID128, from: NodeNumber, secret: GossipSecret?
     ) -> [UInt8] {
@@ -38,7 +38,7 @@ package enum GossipCodec {
         }
     }
 
-    /// Refuses whatever `encode` with the same cluster and secret would not have written.
+    /// Throws for everything that `encode` with the same cluster and secret would not have written.
     package static func decode(
         _ bytes: UnsafeRawBufferPointer, clusterID: UUID128, secret: GossipSecret?
     ) throws(WireError) -> (from: NodeNumber, GossipMessage) {

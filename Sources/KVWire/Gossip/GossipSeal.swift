@@ -1,16 +1,16 @@
 import Crypto
 
-/// What ends a datagram, by the byte behind its version.
+/// The end of a datagram. The byte behind the version says which one it is.
 enum GossipSeal: UInt8 {
-    /// CRC-32C: against damage.
+    /// CRC-32C: protects from damage.
     case checksum = 0
-    /// HMAC-SHA256, its first half: against strangers, too.
+    /// The first half of HMAC-SHA256: protects from strangers, too.
     case authenticator = 1
 
     static let checksumSize = 4
     static let authenticatorSize = 16
 
-    /// What comes before the seal, if that fits it.
+    /// Checks the seal and returns what comes before it.
     static func check(
         _ bytes: UnsafeRawBufferPointer, _ secret: GossipSecret?
     ) throws(WireError) -> UnsafeRawBufferPointer {
@@ -42,7 +42,7 @@ enum GossipSeal: UInt8 {
         HMAC<SHA256>.authenticationCode(for: content, using: secret.key)
     }
 
-    /// Takes as long whatever differs, so that nobody finds an authenticator byte by byte.
+    /// Compares in constant time, so that nobody can find an authenticator byte by byte.
     private static func isEqual(_ code: HMAC<SHA256>.MAC, _ declared: Slice<UnsafeRawBufferPointer>) -> Bool {
         var difference: UInt8 = 0
         for (a, b) in zip(code, declared) { difference |= a ^ b }

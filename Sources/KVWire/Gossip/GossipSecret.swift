@@ -1,13 +1,13 @@
 import Crypto
 
-/// What the members of a cluster know and nobody else: whoever has it may speak in their failure detection.
+/// The secret that the members of a cluster share: whoever has it can take part in their failure detection.
 package struct GossipSecret: Sendable {
-    /// Bytes of text that a secret must have at least.
+    /// The fewest bytes of text in a secret.
     package static let minimumBytes = 16
 
     let key: SymmetricKey
 
-    /// Nil where `text` has fewer than `minimumBytes` bytes of UTF-8. All of it counts, spaces and line ends included.
+    /// Nil when `text` has fewer than `minimumBytes` bytes of UTF-8. All of it counts, including spaces and line ends.
     package init?(_ text: String) {
         guard text.utf8.count >= Self.minimumBytes else { return nil }
         key = SymmetricKey(data: Array(text.utf8))
@@ -15,7 +15,7 @@ package struct GossipSecret: Sendable {
 }
 
 extension GossipSecret: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    /// Never the secret, so that no log bears it.
+    /// Never contains the secret, so that no log does.
     package var description: String { "(secret)" }
     package var debugDescription: String { description }
     package var customMirror: Mirror { Mirror(self, children: []) }

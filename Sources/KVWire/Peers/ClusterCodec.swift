@@ -1,6 +1,6 @@
 import KVCore
 
-// What nodes say to each other about membership.
+// Encodes the messages about membership.
 
 extension ByteWriter {
     mutating func cluster(_ message: ClusterMessage) {

@@ -1,6 +1,6 @@
 import KVCore
 
-// What a forwarded request carries, and its answer.
+// Encodes the commands of forwarded requests, and their results.
 
 extension ByteWriter {
     mutating func command(_ command: Command) {

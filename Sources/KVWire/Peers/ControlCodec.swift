@@ -1,8 +1,8 @@
 import KVCore
 
-// What operators ask of the coordinator, and what it answers.
+// Encodes operators' requests to the coordinator, and its replies.
 
-/// Bytes of the sentence in a refusal; a longer one is cut.
+/// The most bytes of the sentence in a refusal; a longer one is cut.
 private let maximumSentence = 4096
 
 extension ByteWriter {
@@ -33,7 +33,8 @@ extension ByteWriter {
         byte(change.isForced ? 1 : 0)
     }
 
-    /// A name as a user typed it. One that is too long names nobody, cut or not, and the coordinator is to say so.
+    /// Writes a name as a user typed it. A name that is too long is no member's, cut or not, and the coordinator says
+    /// so.
     private mutating func asked(_ name: String) { string(name.cut(to: TopologyCodec.maximumText)) }
 
     mutating func control(_ reply: ControlReply) {
@@ -107,7 +108,7 @@ extension ByteReader {
         var joins: [MembershipChange.Join] = []
         joins.reserveCapacity(count)
         for _ in 0..<count {
-            // Whether a weight will do is for the coordinator to say: an operator asked for it.
+            // Any weight is read: the coordinator checks it and answers the operator.
             joins.append(
                 MembershipChange.Join(
                     id: try name("node id"),

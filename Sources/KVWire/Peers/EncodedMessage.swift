@@ -1,9 +1,9 @@
 import KVCore
 import NIOCore
 
-/// A message's bytes, to be sent to several peers and encoded once. Reusable: encoding another one into it keeps its
-/// memory. Only for messages that are written alike in all versions of the protocol: all but those that compare hash
-/// trees.
+/// A message that is encoded once and sent to several peers. It can be reused: encoding another message keeps its
+/// memory. It serves only messages that have the same encoding in all versions of the protocol, which are all except
+/// those that compare hash trees.
 package struct EncodedMessage: Sendable {
     private(set) var bytes = ByteBuffer()
 
@@ -11,7 +11,7 @@ package struct EncodedMessage: Sendable {
 
     package init(_ message: PeerMessage) { encode(message) }
 
-    /// Replaces what it held.
+    /// Replaces the present message.
     package mutating func encode(_ message: PeerMessage) {
         bytes.clear()
         bytes.write(message, Handshake.protocolVersion, bound: message.encodedBound)

@@ -1,15 +1,15 @@
 import KVCore
 import NIOCore
 
-/// Cuts the bytes of a connection into frames and checks them. After an error the stream is lost: close it.
+/// Splits the bytes of a connection into frames and checks them. After an error the stream is lost, so close it.
 package struct FrameReader {
-    /// The largest payload accepted, in bytes. A longer one is refused when its header is read.
+    /// The largest payload that is accepted, in bytes. A longer one is refused when its header is read.
     package var maximumPayload: Int
     private var received = ByteBuffer()
 
     package init(maximumPayload: Int) { self.maximumPayload = maximumPayload }
 
-    /// Bytes that wait for the rest of their frame.
+    /// The number of bytes that wait for the rest of their frame.
     package var byteCount: Int { received.readableBytes }
 
     package mutating func append(_ incoming: ByteBuffer) {
@@ -21,8 +21,8 @@ package struct FrameReader {
         }
     }
 
-    /// The payload of the next frame; nil until all of it is there. It shares memory with the reader:
-    /// let it go before the next `append`, or that copies.
+    /// The payload of the next frame; nil until all of it has arrived. It shares memory with the reader: release it
+    /// before the next `append`, which would copy it otherwise.
     package mutating func next() throws(WireError) -> ByteBuffer? {
         guard let length = received.getInteger(at: received.readerIndex, endianness: .little, as: UInt32.self) else {
             return nil
@@ -40,8 +40,8 @@ package struct FrameReader {
         return payload
     }
 
-    /// All messages of a payload, appended to `messages`; on an error those before it have been.
-    /// - Parameter version: of the peer protocol that the sender goes by.
+    /// Appends all messages of a payload to `messages`; on an error, those before it have been appended.
+    /// - Parameter version: the version of the peer protocol that the sender uses.
     package static func decode(
         _ payload: ByteBuffer, in version: UInt16 = Handshake.protocolVersion, into messages: inout [PeerMessage]
     ) throws(WireError) {

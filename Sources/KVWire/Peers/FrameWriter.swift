@@ -3,41 +3,41 @@ import NIOCore
 
 /// The sizes of frames between peers, in bytes.
 package enum FrameLimits {
-    /// Length and checksum, before the payload.
+    /// The length and the checksum, before the payload.
     package static let header = 8
     /// The largest payload: the largest value that can be configured (64 MiB), its key, and room to spare.
     package static let payload = 80 << 20
-    /// The values of one request together: the rest is ample for its key and all else.
+    /// The values of one request together. The rest is ample for its key and everything else.
     package static let values = 72 << 20
     /// The largest payload before the handshake is done, when the other side may be anybody.
     package static let handshake = 1 << 20
-    /// A frame that has grown to this is closed and the next begun: only a message larger than it makes a larger frame.
+    /// The size at which a frame is closed and the next begun. Only a message that is larger makes a larger frame.
     static let target = 1 << 20
-    /// What a writer reserves at most before it knows how much will come.
+    /// The most bytes that a writer reserves before it knows the size of its messages.
     static let reserve = 64 << 10
-    /// What a writer keeps at most of what it has reserved.
+    /// The most bytes that a writer keeps reserved after sending.
     static let kept = 256 << 10
 }
 
-/// Gathers the messages of one tick for one peer, encoded where they will be sent from: one buffer, one write.
+/// Collects the messages of one tick for one peer, encoded in the buffer that is sent: one buffer, one write.
 package struct FrameWriter {
-    /// Empty, or while no frame is open, what was last sent: its memory is used again once it has left.
+    /// Empty, or, while no frame is open, what was sent last: its memory is used again once it has been written.
     private var buffer = ByteBuffer()
-    /// Where the open frame's header is; nil while none is open.
+    /// The offset of the open frame's header; nil while none is open.
     private var start: Int?
-    /// The version of the peer protocol that messages are written in.
+    /// The version of the peer protocol that messages are encoded in.
     package var protocolVersion = Handshake.protocolVersion
-    /// What the last tick took, as a guess at the next.
+    /// The size of the last tick, as a guess for the next.
     private var expected = 512
 
     package init() {}
 
     package var isEmpty: Bool { start == nil }
-    /// Bytes gathered, headers included.
+    /// The number of collected bytes, headers included.
     package var byteCount: Int { isEmpty ? 0 : buffer.readableBytes }
 
-    /// False, and nothing is written, if the message (by an estimate that errs on the large side) is above
-    /// `FrameLimits.payload`.
+    /// Returns false, and writes nothing, if the message is larger than `FrameLimits.payload`, by an upper bound of its
+    /// size.
     @discardableResult
     package mutating func append(_ message: PeerMessage) -> Bool {
         let bound = message.encodedBound
@@ -46,7 +46,7 @@ package struct FrameWriter {
         return true
     }
 
-    /// As above, of a message encoded before. False also if none was.
+    /// Like `append(_: PeerMessage)`, for a message that was encoded before. False also for an empty one.
     @discardableResult
     package mutating func append(_ message: EncodedMessage) -> Bool {
         guard message.byteCount > 0, makeRoom(message.byteCount) else { return false }
@@ -54,7 +54,7 @@ package struct FrameWriter {
         return true
     }
 
-    /// The frames gathered, ready to be sent; nil if there are none. The writer is empty afterwards.
+    /// Returns the collected frames, ready to be sent; nil if there are none. The writer is empty afterwards.
     package mutating func finish() -> ByteBuffer? {
         guard start != nil else { return nil }
         seal()
@@ -64,7 +64,7 @@ package struct FrameWriter {
         return frames
     }
 
-    /// Forgets what was gathered.
+    /// Forgets the collected messages.
     package mutating func discard() {
         start = nil
         buffer = ByteBuffer()
@@ -92,7 +92,7 @@ package struct FrameWriter {
 }
 
 extension ByteBuffer {
-    /// Fills in the header, at `start`, of the frame that ends where the buffer does.
+    /// Fills in the header, at `start`, of the frame that ends where the buffer ends.
     mutating func sealFrame(at start: Int) {
         let length = writerIndex - start - FrameLimits.header
         let sum = withUnsafeReadableBytes { bytes in

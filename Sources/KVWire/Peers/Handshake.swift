@@ -1,34 +1,33 @@
 import KVCore
 
-/// What a node says of itself when a connection between peers begins.
+/// A node's description of itself at the beginning of a connection between peers.
 package struct Introduction: Hashable, Sendable {
-    /// No cluster's name.
+    /// A name that no cluster has.
     package static let anyCluster = ""
 
     /// `UUID128(high: 0, low: 0)` from a pending node that does not know it yet.
     package var clusterID: UUID128
-    /// `anyCluster` of a pending node that takes the cluster as it is.
+    /// `anyCluster` from a pending node that joins a cluster of any name.
     package var clusterName: String
-    /// 0 from a pending node: a node that is no member.
+    /// 0 from a pending node.
     package var node: NodeNumber
     /// The node's name, at most 255 bytes.
     package var nodeID: String
-    /// Of the store in its data directory.
+    /// The id of the store in its data directory.
     package var store: UUID128
-    /// Of the process.
+    /// The number of the store's start.
     package var boot: UInt64
-    /// Of the topology that it goes by; 0 where it has none. Whoever has a later one sends it.
+    /// The epoch of its topology; 0 if it has none. A node with a later topology sends it.
     package var epoch: Epoch
-    /// What the configuration files of all nodes must say alike, in one order.
+    /// The settings that the configuration files of all nodes must have in common, in a fixed order.
     package var agreement: [AgreementLine]
-    /// The latest starts of the node's store, at most `ProcessStart.maximumRemembered`; empty where `version` is 3.
+    /// The latest starts of the node's store, at most `ProcessStart.maximumRemembered`; empty when `version` is 3.
     package var starts: [ProcessStart]
-    /// How far the store had come on disk when its process began, by shard: the number of its last batch then. Empty
-    /// where `version` is 3.
+    /// The last batch that each shard's store had on disk when its process began. Empty when `version` is 3.
     package var progress: [UInt64]
-    /// What the machine's clock shows, in milliseconds since 1970; 0 where `version` is 3.
+    /// The time of the machine's clock, in milliseconds since 1970; 0 when `version` is 3.
     package var wall: UInt64
-    /// Of the peer protocol, that who says this speaks on the connection.
+    /// The version of the peer protocol that the sender speaks on the connection.
     package var version: UInt16
 
     package init(
@@ -50,7 +49,7 @@ package struct Introduction: Hashable, Sendable {
         self.version = version
     }
 
-    /// The same, said to a peer that speaks `version`.
+    /// The introduction for a peer that speaks `version`.
     package func spoken(_ version: UInt16) -> Self {
         var said = self
         said.version = min(version, Handshake.protocolVersion)
@@ -58,11 +57,11 @@ package struct Introduction: Hashable, Sendable {
         return said
     }
 
-    /// Bytes that a name may have.
+    /// The most bytes of a name.
     package static let maximumName = 255
 }
 
-/// One value of the configuration on which all nodes must agree, such as `cluster.partitions`, `1024`.
+/// One setting on which all nodes must agree, such as `cluster.partitions`, `1024`.
 package struct AgreementLine: Hashable, Sendable {
     package var path: String
     package var value: String
@@ -73,7 +72,7 @@ package struct AgreementLine: Hashable, Sendable {
     }
 }
 
-/// Which of a node's shards speaks: `index` of `count`.
+/// The sending shard among those of its node: `index` of `count`.
 package struct ShardPosition: Hashable, Sendable {
     /// `0 ..< count`.
     package var index: Int
@@ -88,47 +87,49 @@ package struct ShardPosition: Hashable, Sendable {
     }
 }
 
-/// The first frame of each side of a connection. Who connects says `hello`; the answer is `welcome` or `refusal`,
-/// and after `welcome` messages follow, from who connected only.
+/// The first frame of each side of a connection. The node that connects sends `hello`, and the other answers with
+/// `welcome` or `refusal`. After `welcome`, messages follow, only from the node that has connected.
 package enum Handshake: Hashable, Sendable {
     case hello(Introduction, shard: ShardPosition)
     case welcome(Introduction)
     case refusal(HandshakeRefusal)
 
-    /// The newest version of the protocol: of `hello`, `welcome` and the messages that follow. Who connects says hello
-    /// in it; a refusal names the newest version of who refuses, and an older one that is supported is tried next.
+    /// The newest version of the protocol: of `hello`, `welcome` and the messages that follow. A node that connects
+    /// begins with it. A refusal has the newest version of the refusing node, and if that is an older one that is
+    /// supported, it is tried next.
     package static let protocolVersion: UInt16 = 4
-    /// The versions that this program speaks: the present one and the one before.
+    /// The versions that this program speaks: the present one and the previous one.
     package static let versions: ClosedRange<UInt16> = 3...4
-    /// Since this version a node that leads nothing sends heartbeats as well, requests are relayed, and nodes tell each
-    /// other their clocks.
+    /// The first version in which a node that leads nothing also sends heartbeats, requests are relayed, and nodes tell
+    /// each other their clocks.
     package static let firstWithHeartbeats: UInt16 = 4
-    /// Since this version replicas compare what they hold under a version, and not versions only.
+    /// The first version in which replicas compare what they hold under a version, rather than only versions.
     package static let firstWithContents: UInt16 = 4
-    /// Bytes of a refusal's text; a longer one is cut.
+    /// The most bytes of a refusal's text; a longer one is cut.
     package static let maximumRefusal = 4096
 }
 
-/// Why a connection is refused.
+/// The reason for which a connection is refused.
 package struct HandshakeRefusal: Hashable, Sendable {
-    /// What the side that is refused does about it. Codes are frozen.
+    /// The code decides what the refused side does. Codes are frozen.
     package enum Code: UInt8, Hashable, Sendable, CaseIterable {
-        /// It logs the text and tries again.
+        /// The node logs the text and tries again.
         case unspecified = 0
-        /// It was removed from the cluster, and ends.
+        /// The node was removed from the cluster, and ends.
         case removed = 1
-        /// Its store is a copy, older than what its peers have seen of it: it has forgotten what it promised, and ends.
+        /// The node's store is an older copy than its peers have seen: it has forgotten what it promised. The node
+        /// ends.
         case outdatedStore = 2
-        /// Another process of its store is in touch with the peer: it ends.
+        /// Another process with the node's store is connected to the peer. The node ends.
         case secondProcess = 3
-        /// Another store of its node is known: it must not found the cluster a second time.
+        /// Another store of this node is known: it must not found the cluster a second time.
         case otherStore = 4
     }
 
     package var code: Code
     /// A sentence for the other side's log.
     package var text: String
-    /// The newest version of the peer protocol that the side which refuses speaks.
+    /// The newest version of the peer protocol that the refusing side speaks.
     package var version: UInt16
 
     package init(_ code: Code, _ text: String, version: UInt16 = Handshake.protocolVersion) {

@@ -11,8 +11,9 @@ private enum HandshakeType: UInt8 {
 }
 
 extension Handshake {
-    /// A whole frame. Fails only if it is above `FrameLimits.handshake`.
-    /// - Parameter version: of the protocol that a refusal is to be understood in: that of the hello, or the lowest.
+    /// Encodes a whole frame. Throws only if it is larger than `FrameLimits.handshake`.
+    /// - Parameter version: the version of the protocol in which a refusal must be readable: that of the hello, or the
+    ///   lowest.
     package func frame(refusingIn version: UInt16 = Handshake.protocolVersion) throws(WireError) -> ByteBuffer {
         var buffer = ByteBuffer()
         buffer.writeRepeatingByte(0, count: FrameLimits.header)
@@ -27,7 +28,7 @@ extension Handshake {
         return buffer
     }
 
-    /// Of a frame's payload.
+    /// Decodes a frame's payload.
     package static func decode(_ payload: ByteBuffer) throws(WireError) -> Handshake {
         let result: Result<Handshake, WireError> = payload.withUnsafeReadableBytes { bytes in
             var reader = ByteReader(bytes)
@@ -123,7 +124,7 @@ extension ByteReader {
         }
     }
 
-    /// A code that this program does not know is none: the text says what there is to know.
+    /// A code that this program does not know counts as none: the text says what there is to know.
     private mutating func refusal(_ version: UInt16) throws(WireError) -> HandshakeRefusal {
         let text = try string("refusal", limit: Handshake.maximumRefusal)
         let code = remaining > 0 ? HandshakeRefusal.Code(rawValue: try byte()) : nil

@@ -1,10 +1,10 @@
 import KVCore
 
-/// What the fields of fixed or varint size of any message come to, at most: a forwarded put with a condition takes 120.
+/// The most bytes of all fields of fixed or varint size in a message: a forwarded put with a condition takes 120.
 private let fixedBound = 160
 
 extension PeerMessage {
-    /// No encoding of this message is longer. A little generous, so as to be quick.
+    /// An upper bound of the encoding's size. It is generous, so that it is quick to compute.
     var encodedBound: Int {
         switch self {
         case .replica(_, let message): fixedBound + message.variableSize

@@ -1,7 +1,7 @@
 import KVCore
 
 extension ByteWriter {
-    /// - Parameter version: of the peer protocol that the receiver reads.
+    /// - Parameter protocolVersion: the version of the peer protocol that the receiver speaks.
     mutating func message(_ message: PeerMessage, _ protocolVersion: UInt16) {
         switch message {
         case .replica(let about, let message):
@@ -173,7 +173,7 @@ extension ReplicaMessage {
 }
 
 extension ByteReader {
-    /// - Parameter version: of the peer protocol that the sender goes by.
+    /// - Parameter protocolVersion: the version of the peer protocol that the sender uses.
     mutating func message(_ protocolVersion: UInt16) throws(WireError) -> PeerMessage {
         let first = try byte()
         guard let type = MessageType(rawValue: first) else { throw .unknownType(first) }

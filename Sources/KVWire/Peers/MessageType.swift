@@ -1,4 +1,4 @@
-/// The byte that begins a message. Frozen: see docs/wire-format.md.
+/// The first byte of a message. The numbers are frozen: docs/wire-format.md.
 enum MessageType: UInt8 {
     case prepare = 1
     case promise = 2
@@ -36,7 +36,7 @@ enum MessageType: UInt8 {
     case clock = 34
 }
 
-/// The bytes that tell the cases of nested values apart. Frozen likewise.
+/// The bytes that tell the cases of nested values apart. They are frozen, too.
 enum CommandType: UInt8 {
     case get = 1
     case put = 2

@@ -1,6 +1,6 @@
 import KVCore
 
-// Updates that are forwarded, and what became of them.
+// Encodes the updates of forwarded requests, and their results.
 
 extension ByteWriter {
     mutating func update(_ update: Update) {

@@ -1,6 +1,6 @@
 import KVCore
 
-// The values that messages are made of.
+// Encodes the values in messages.
 
 extension ByteWriter {
     mutating func header(_ header: PartitionHeader) {
@@ -73,7 +73,7 @@ extension ByteWriter {
 }
 
 extension ByteReader {
-    /// The highest is the metadata quorum's in a cluster of 16384.
+    /// Reads a partition. The highest is the metadata quorum's in a cluster with 16384 partitions.
     mutating func partition() throws(WireError) -> PartitionID {
         PartitionID(try varint(in: 0...16384, "partition"))
     }
@@ -104,7 +104,7 @@ extension ByteReader {
         UUID128(high: try fixed(UInt64.self), low: try fixed(UInt64.self))
     }
 
-    /// One that the store could not hold is refused: an append cannot fail.
+    /// Reads a key. One that the store could not hold is refused, since an append cannot fail.
     mutating func key() throws(WireError) -> Key {
         let bytes = try bytes("key length")
         guard bytes.count <= Key.maximumBytes else { throw .tooMany("key length", UInt64(bytes.count)) }
@@ -139,7 +139,7 @@ extension ByteReader {
         try boolean("presence of \(field)") ? try uuid() : nil
     }
 
-    /// A node's id, a zone or a host.
+    /// Reads a node's id, a zone or a host.
     mutating func name(_ field: String) throws(WireError) -> String {
         try string(field, limit: TopologyCodec.maximumText)
     }

@@ -1,15 +1,15 @@
-/// The words of an inline command, by Redis's rules of quoting: spaces part them, double quotes take them in with the
-/// escapes of C and `\xHH`, single quotes with `\'` alone.
+/// The words of an inline command, by Redis's rules: spaces separate words, double quotes allow the escapes of C and
+/// `\xHH`, and single quotes allow only `\'`.
 struct InlineWords {
-    /// All words, one behind the other.
+    /// All words, concatenated.
     private(set) var bytes: [UInt8] = []
     private(set) var places: [RESPArguments.Place] = []
 
     private var start = 0
 
-    /// Nil where a quote does not end, or something other than a space follows it.
+    /// Nil when a quote is not closed, or is followed by something other than a space.
     init?(_ line: UnsafeRawBufferPointer) {
-        // Redis reads it as a string of C.
+        // Redis reads it as a C string.
         let line = UnsafeRawBufferPointer(rebasing: line.prefix { $0 != 0 })
         bytes.reserveCapacity(line.count)
         var index = 0
@@ -26,10 +26,10 @@ struct InlineWords {
 
     private static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || 0x09...0x0d ~= byte }
 
-    /// Of the spaces, these end a word without quotes.
+    /// True for the spaces that end a word without quotes.
     private static func endsWord(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0d || byte == 0x0a }
 
-    /// False where its quotes are not in balance.
+    /// Returns false when the word's quotes are not balanced.
     private mutating func takeWord(_ line: UnsafeRawBufferPointer, _ index: inout Int) -> Bool {
         while index < line.count, !Self.endsWord(line[index]) {
             switch line[index] {

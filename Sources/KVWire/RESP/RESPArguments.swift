@@ -1,7 +1,7 @@
-/// The arguments of a request, the command's name first, where they lie in the bytes that came: valid for the length of
-/// the call that they are given to.
+/// The arguments of a request, beginning with the command's name, as parts of the received bytes. They are valid only
+/// during the call that they are passed to.
 package struct RESPArguments {
-    /// Where an argument lies.
+    /// The position of an argument.
     struct Place: Hashable, Sendable {
         var start: Int
         var count: Int
@@ -24,14 +24,14 @@ package struct RESPArguments {
         return UnsafeRawBufferPointer(rebasing: bytes[place.start..<(place.start + place.count)])
     }
 
-    /// A copy of an argument's bytes. (By this initializer, which allocates in half the time of the one with
-    /// uninitialized capacity.)
+    /// Copies an argument's bytes. (This initializer allocates in half the time of the one with uninitialized
+    /// capacity.)
     package func array(_ index: Int) -> [UInt8] { Array(self[index]) }
 
-    /// An argument as text; what is not UTF-8 is replaced.
+    /// An argument as text; bytes that are not UTF-8 are replaced.
     package func text(_ index: Int) -> String { String(decoding: self[index], as: UTF8.self) }
 
-    /// Whether an argument is this word, in letters of any case. The word is in capitals.
+    /// True when an argument is this word, in any case. The word is in capitals.
     package func matches(_ index: Int, _ word: StaticString) -> Bool {
         let argument = self[index]
         guard argument.count == word.utf8CodeUnitCount else { return false }
@@ -39,7 +39,7 @@ package struct RESPArguments {
         return true
     }
 
-    /// An argument that is a decimal integer of 64 bits, written as Redis demands: without spaces, a plus or leading
+    /// An argument as a decimal integer of 64 bits, in the form that Redis demands: without spaces, a plus or leading
     /// zeros.
     package func integer(_ index: Int) -> Int64? { decimalInteger(self[index]) }
 }
@@ -49,7 +49,7 @@ func capital(_ byte: UInt8) -> UInt8 {
     UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte ? byte & 0xdf : byte
 }
 
-/// A decimal integer of 64 bits without spaces, a plus or leading zeros; nil for anything else.
+/// Parses a decimal integer of 64 bits without spaces, a plus or leading zeros; nil for anything else.
 package func decimalInteger(_ text: UnsafeRawBufferPointer) -> Int64? {
     // The longest has a sign and 19 digits.
     guard let first = text.first, text.count <= 20 else { return nil }

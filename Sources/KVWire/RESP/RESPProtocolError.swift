@@ -1,17 +1,17 @@
 /// Why a client's bytes are not the Redis protocol, in Redis's words.
 package enum RESPProtocolError: Error, Hashable, Sendable {
-    /// A number of arguments that is none, or more than there may be.
+    /// The number of arguments is not a number, or exceeds the limit.
     case count
     case longCount
-    /// A length that is none, or more than there may be.
+    /// A length is not a number, or exceeds the limit.
     case length
     case longLength
-    /// This byte stands where an argument should begin.
+    /// An argument begins with this byte rather than with `$`.
     case mark(UInt8)
     case longInline
     case quotes
 
-    /// What follows `ERR Protocol error: `.
+    /// The text after `ERR Protocol error: `.
     package var message: String {
         switch self {
         case .count: "invalid multibulk length"
@@ -19,7 +19,7 @@ package enum RESPProtocolError: Error, Hashable, Sendable {
         case .length: "invalid bulk length"
         case .longLength: "too big bulk count string"
         case .mark(let byte):
-            // A line break here would break the error's own line.
+            // A line break would end the error's own line.
             "expected '$', got '\(0x20...0x7e ~= byte ? Character(UnicodeScalar(byte)) : " ")'"
         case .longInline: "too big inline request"
         case .quotes: "unbalanced quotes in request"

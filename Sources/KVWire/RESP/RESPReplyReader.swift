@@ -1,19 +1,19 @@
 import NIOCore
 
-/// Takes the replies of a server out of the bytes it sends, in either version of the Redis protocol.
+/// Parses the replies of a server from the bytes that it sends, in either version of the Redis protocol.
 ///
-/// A client's half: it believes no length before the bytes are there, and goes on where it stopped, so that a reply
-/// that arrives in pieces costs no more than one that arrives whole.
+/// It is for clients. It allocates nothing for a declared length before the bytes have arrived. It goes on where it
+/// stopped, so a reply that arrives in pieces costs no more than one that arrives whole.
 package struct RESPReplyReader: Sendable {
-    /// What one reply may come to.
+    /// The limits of one reply.
     package struct Limits: Hashable, Sendable {
-        /// Aggregates within aggregates.
+        /// The depth of nested aggregates.
         package var depth = 16
-        /// Bytes of one string.
+        /// The bytes of one string.
         package var string = 512 << 20
-        /// Bytes of one line: of simple strings, errors and numbers.
+        /// The bytes of one line: of simple strings, errors and numbers.
         package var line = 64 << 10
-        /// Elements of all its aggregates together.
+        /// The elements of all its aggregates together.
         package var elements = 1 << 20
 
         package init() {}
@@ -21,25 +21,25 @@ package struct RESPReplyReader: Sendable {
 
     package enum Reply: Hashable, Sendable {
         case simple(ByteBuffer)
-        /// Both kinds of errors; the text without its mark.
+        /// An error of either kind: the text without its first byte.
         case error(ByteBuffer)
         case integer(Int64)
-        /// A string of any bytes; of a verbatim string, the text.
+        /// A string of any bytes; the text of a verbatim string.
         case bulk(ByteBuffer)
         case null
         case boolean(Bool)
         case double(Double)
-        /// Decimal digits.
+        /// The decimal digits.
         case bigNumber(ByteBuffer)
         case array([Reply])
-        /// Keys and values in turn.
+        /// Keys and values alternately.
         case map([Reply])
         case set([Reply])
-        /// Not the answer of a request.
+        /// A message that does not answer a request.
         case push([Reply])
     }
 
-    /// Why the bytes are no reply. Whatever follows them cannot be read either.
+    /// Why the bytes are not a reply. The bytes after them cannot be read either.
     package enum Failure: Error, Hashable, Sendable {
         case malformed(String)
         case tooLarge(String)
@@ -47,11 +47,11 @@ package struct RESPReplyReader: Sendable {
 
     private let limits: Limits
     private var buffer = ByteBuffer()
-    /// Bytes from the reader index on that hold no end of a line.
+    /// The number of bytes from the reader index on that contain no end of a line.
     private var scanned = 0
     /// Aggregates that have begun and wait for more elements, outermost first.
     private var open: [Aggregate] = []
-    /// Elements declared in the reply under way.
+    /// The number of elements declared in the present reply.
     private var declared = 0
 
     private struct Aggregate {
@@ -86,14 +86,14 @@ package struct RESPReplyReader: Sendable {
                 return reply
             }
         }
-        // So that the allocator that gave the bytes can use their memory again.
+        // Release the memory, so that the allocator of the bytes can use it again.
         if buffer.readableBytes == 0 { buffer = ByteBuffer() }
         return nil
     }
 
     // MARK: Aggregates
 
-    /// Puts an element where it belongs; the reply, where that completes it.
+    /// Adds an element to its aggregate. Returns the reply if that completes it.
     private mutating func place(_ element: Element) throws(Failure) -> Reply? {
         var reply: Reply
         switch element {
@@ -116,7 +116,7 @@ package struct RESPReplyReader: Sendable {
                 open.append(innermost)
                 return nil
             }
-            // Attributes say something about what follows them, which is still to come.
+            // Attributes describe what follows them, which is still to come.
             if innermost.type == UInt8(ascii: "|") { return nil }
             reply = Self.aggregate(innermost.type, innermost.elements)
         }
@@ -134,7 +134,7 @@ package struct RESPReplyReader: Sendable {
 
     // MARK: Elements
 
-    /// One value or the head of an aggregate; nil where its bytes are not all there, which then remain.
+    /// Reads one value or the head of an aggregate. Nil when its bytes have not all arrived; they then remain.
     private mutating func element() throws(Failure) -> Element? {
         guard let length = try lineLength() else { return nil }
         let start = buffer.readerIndex
@@ -147,7 +147,7 @@ package struct RESPReplyReader: Sendable {
         case UInt8(ascii: "%"), UInt8(ascii: "|"):
             guard let count = try count(lineLength: length) else { throw .malformed("a map of -1 entries") }
             guard count <= limits.elements else { throw .tooLarge("\(count) entries") }
-            // Without entries they are nothing at all.
+            // Attributes without entries are skipped.
             if type == UInt8(ascii: "|"), count == 0 { return try element() }
             return .aggregate(type: type, count: 2 * count)
         default: return .value(try scalar(type, lineLength: length))
@@ -200,7 +200,7 @@ package struct RESPReplyReader: Sendable {
         guard var bytes = buffer.readSlice(length: count) else { return nil }
         buffer.moveReaderIndex(forwardBy: 2)
         if type == UInt8(ascii: "=") {
-            // Three letters and a colon say what it is.
+            // Three letters and a colon give the format.
             guard bytes.getInteger(at: bytes.readerIndex + 3, as: UInt8.self) == UInt8(ascii: ":") else {
                 throw .malformed("a verbatim string without its format")
             }
@@ -209,7 +209,7 @@ package struct RESPReplyReader: Sendable {
         return .value(type == UInt8(ascii: "!") ? .error(bytes) : .bulk(bytes))
     }
 
-    /// The count of an aggregate whose head is the line at the front, which is consumed; nil where it is -1.
+    /// Consumes the first line, which is the head of an aggregate, and returns its count; nil for -1.
     private mutating func count(lineLength: Int) throws(Failure) -> Int? {
         guard let declared = integer(lineLength: lineLength) else { throw .malformed("a count that is no number") }
         guard declared >= -1 else { throw .malformed("a count of \(declared)") }
@@ -222,7 +222,7 @@ package struct RESPReplyReader: Sendable {
 
     // MARK: Lines
 
-    /// Bytes of the line at the front, without its end; nil where the end has not arrived.
+    /// The length of the first line, without its end; nil when the end has not arrived.
     private mutating func lineLength() throws(Failure) -> Int? {
         let (position, isEnded) = buffer.withUnsafeReadableBytes { bytes -> (Int, Bool?) in
             var position = min(scanned, bytes.count)
@@ -237,14 +237,14 @@ package struct RESPReplyReader: Sendable {
         return position
     }
 
-    /// What follows the mark of the line at the front, as an integer of 64 bits.
+    /// Parses the first line after its first byte as an integer of 64 bits.
     private func integer(lineLength: Int) -> Int64? {
         buffer.withUnsafeReadableBytes { bytes in
             var digits = bytes[1..<lineLength]
             let isNegative = digits.first == UInt8(ascii: "-")
             if isNegative || digits.first == UInt8(ascii: "+") { digits.removeFirst() }
             guard !digits.isEmpty else { return nil }
-            // Downwards, since the least has no counterpart.
+            // Count downwards, since the least integer has no positive counterpart.
             var value: Int64 = 0
             for digit in digits {
                 guard UInt8(ascii: "0")...UInt8(ascii: "9") ~= digit else { return nil }

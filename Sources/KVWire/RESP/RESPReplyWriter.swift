@@ -6,19 +6,20 @@ package enum RESPVersion: Int, Hashable, Sendable {
     case resp3 = 3
 }
 
-/// Writes replies, one behind the other, in either version of the Redis protocol. What the older lacks is written as
-/// its clients expect it: maps and sets as arrays, numbers and truth values as strings and integers.
+/// Writes replies, one after the other, in either version of the Redis protocol. Types that the older version lacks are
+/// written as its clients expect them: maps and sets as arrays, numbers and booleans as strings and integers.
 package struct RESPReplyWriter: Sendable {
-    /// What is written and not yet taken.
+    /// The replies that were written and not taken yet.
     package private(set) var pending: ByteBuffer
     package var version = RESPVersion.resp2
 
-    /// A buffer larger than this is given back after use, lest idle connections keep what one large value took.
+    /// A buffer larger than this is released after use, so that idle connections do not keep the memory of one large
+    /// value.
     private static let keptCapacity = 64 * 1024
 
     package init(pending: ByteBuffer = ByteBuffer()) { self.pending = pending }
 
-    /// All that is pending; the next replies are written from the beginning again.
+    /// Returns all pending replies. Later replies are written from the beginning again.
     package mutating func take() -> ByteBuffer {
         let taken = pending
         if pending.capacity > Self.keptCapacity {
@@ -31,14 +32,14 @@ package struct RESPReplyWriter: Sendable {
 
     // MARK: Replies
 
-    /// A line without line breaks.
+    /// Writes a line without line breaks.
     package mutating func simple(_ text: StaticString) {
         pending.writeInteger(UInt8(ascii: "+"))
         pending.writeStaticString(text)
         endLine()
     }
 
-    /// The first word is the kind of error. Line breaks become spaces.
+    /// Writes an error. Its first word is the kind of error. Line breaks become spaces.
     package mutating func error(_ text: [UInt8]) {
         pending.writeInteger(UInt8(ascii: "-"))
         if text.contains(where: { $0 == 0x0d || $0 == 0x0a }) {
@@ -68,7 +69,7 @@ package struct RESPReplyWriter: Sendable {
         endLine()
     }
 
-    /// Text that is to be shown as it is.
+    /// Writes text that clients show as it is.
     package mutating func verbatim(_ text: String) {
         guard version == .resp3 else { return bulk(text) }
         head(UInt8(ascii: "="), text.utf8.count + 4)
@@ -77,7 +78,7 @@ package struct RESPReplyWriter: Sendable {
         endLine()
     }
 
-    /// In place of a string.
+    /// Writes a null in place of a string.
     package mutating func null() {
         switch version {
         case .resp2: pending.writeStaticString("$-1\r\n")
@@ -85,7 +86,7 @@ package struct RESPReplyWriter: Sendable {
         }
     }
 
-    /// In place of an array.
+    /// Writes a null in place of an array.
     package mutating func nullArray() {
         switch version {
         case .resp2: pending.writeStaticString("*-1\r\n")
@@ -108,13 +109,13 @@ package struct RESPReplyWriter: Sendable {
         endLine()
     }
 
-    // MARK: Aggregates: the head; the elements are to follow.
+    // MARK: Aggregates: their heads; the caller writes the elements.
 
     package mutating func array(_ count: Int) { head(UInt8(ascii: "*"), count) }
 
     package mutating func set(_ count: Int) { head(UInt8(ascii: version == .resp3 ? "~" : "*"), count) }
 
-    /// `pairs` keys, each with its value behind it.
+    /// The head of a map with `pairs` keys, each followed by its value.
     package mutating func map(_ pairs: Int) {
         switch version {
         case .resp2: head(UInt8(ascii: "*"), pairs * 2)
@@ -134,14 +135,14 @@ package struct RESPReplyWriter: Sendable {
 }
 
 extension ByteBuffer {
-    /// Decimal digits, without a string made of them.
+    /// Writes decimal digits without making a string of them.
     fileprivate mutating func writeDecimal(_ value: Int64) {
         if 0..<10 ~= value {
             writeInteger(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value))
             return
         }
         var rest = value.magnitude
-        // The longest has 19 digits and a sign.
+        // The longest number has 19 digits and a sign.
         writeWithUnsafeMutableBytes(minimumWritableBytes: 20) { buffer in
             var index = 20
             repeat {

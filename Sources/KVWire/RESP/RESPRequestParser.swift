@@ -1,17 +1,17 @@
 import NIOCore
 
-/// Takes requests out of the bytes that a client of the Redis protocol sends: arrays of bulk strings, and inline
+/// Parses requests from the bytes that a client of the Redis protocol sends: arrays of bulk strings, and inline
 /// commands.
 ///
-/// A server's half. The bytes stay where they arrived: a request is told as the places of its arguments. It goes on
-/// where it stopped, so that a request that arrives in pieces costs no more than one that arrives whole, and believes
-/// no length before the bytes are there. What is too large to be held is passed over, so that it can be refused by an
-/// answer. Not copyable, lest a look at its arguments copies it.
+/// It is for servers. The bytes stay where they arrived: a request is the positions of its arguments. The parser goes
+/// on where it stopped, so a request that arrives in pieces costs no more than one that arrives whole. It allocates
+/// nothing for a declared length before the bytes have arrived. It skips a request that is too large to be held, so
+/// that it can be refused by a reply. Not copyable, so that looking at the arguments never copies it.
 package struct RESPRequestParser: ~Copyable, Sendable {
     package struct Limits: Hashable, Sendable {
-        /// Bytes of an argument; a request with a longer one is passed over.
+        /// The most bytes of an argument; a request with a longer one is skipped.
         package var argument: Int
-        /// Bytes of a request; a longer one is passed over.
+        /// The most bytes of a request; a longer one is skipped.
         package var request: Int
 
         package init(argument: Int, request: Int) {
@@ -21,53 +21,53 @@ package struct RESPRequestParser: ~Copyable, Sendable {
     }
 
     package enum Step: Hashable, Sendable {
-        /// A request has come whole: `withArguments` shows it until the next step.
+        /// A request has arrived whole. `withArguments` returns it until the next step.
         case request
         /// More bytes are needed.
         case incomplete
-        /// A request has come that is over a limit; nothing is left of it.
+        /// A request over a limit has arrived; it has been skipped.
         case oversized(Excess)
-        /// What came is not the protocol, and nothing after it can be understood. For good.
+        /// The bytes are not the protocol, and nothing after them can be understood. This is final.
         case failed(RESPProtocolError)
     }
 
-    /// What of a request was too large.
+    /// The part of a request that was too large.
     package enum Excess: Hashable, Sendable {
-        /// Bytes of the first argument that was.
+        /// The size in bytes of the first argument over the limit.
         case argument(Int)
         case request
     }
 
-    /// Elements of a request.
+    /// The most elements of a request.
     package static let maximumArguments = 1 << 20
-    /// Bytes of an argument, at which Redis ends the connection.
+    /// The most bytes of an argument; Redis ends the connection at more.
     package static let maximumBulk = 512 << 20
-    /// Bytes of an inline command, and of a line with a length.
+    /// The most bytes of an inline command, and of a line with a length.
     package static let maximumLine = 64 << 10
 
     private let limits: Limits
-    /// All offsets are from the reader index, where the request under way begins.
+    /// The position in the input. All offsets count from the reader index, where the present request begins.
     private var position = 0
-    /// Bytes from `position` on that hold no end of a line.
+    /// The number of bytes from `position` on that contain no end of a line.
     private var searched = 0
-    /// The request under way has been told; what it took is to be dropped.
+    /// True when the present request has been returned: its bytes are dropped by the next step.
     private var isTold = false
-    /// Arguments that have yet to come whole; 0 between requests.
+    /// The number of arguments that have not arrived whole; 0 between requests.
     private var missing = 0
-    /// Of the argument that is coming; nil before its length has come.
+    /// The length of the argument that is arriving; nil before its length has arrived.
     private var length: Int?
     private var places: [RESPArguments.Place] = []
-    /// The arguments of an inline command: they cannot stay where they are, as quotes and escapes go.
+    /// The arguments of an inline command. They cannot stay where they are, because quotes and escapes are removed.
     private var inline: [UInt8]?
-    /// The request under way is over a limit.
+    /// Set when the present request is over a limit.
     private var excess: Excess?
-    /// Bytes of an argument of such a request that have yet to come, its line end included.
+    /// The bytes of such a request's argument that have not arrived, including its line end.
     private var passing = 0
     private var failure: RESPProtocolError?
 
     package init(limits: Limits) { self.limits = limits }
 
-    /// Looks for the next request in what `input` has to read, and drops what came before it.
+    /// Parses the next request in `input`, and drops the bytes before it.
     package mutating func next(_ input: inout ByteBuffer) -> Step {
         if let failure { return .failed(failure) }
         if isTold { beginRequest(&input) }
@@ -81,7 +81,8 @@ package struct RESPRequestParser: ~Copyable, Sendable {
         return step
     }
 
-    /// The arguments of the request told last, in the `input` that it was found in: one at least.
+    /// Calls `body` with the arguments of the request that was returned last, in the `input` that it was found in.
+    /// There is at least one.
     @inline(__always)
     package func withArguments<Result>(_ input: ByteBuffer, _ body: (RESPArguments) -> Result) -> Result {
         if let inline { return inline.withUnsafeBytes { body(RESPArguments(bytes: $0, places: places)) } }
@@ -143,7 +144,7 @@ package struct RESPRequestParser: ~Copyable, Sendable {
         return excess.map(Step.oversized) ?? .request
     }
 
-    /// The length of the argument that begins at `position`; nil once it is known.
+    /// Reads the length of the argument at `position`, and returns nil once it is known.
     private mutating func scanLength(_ bytes: UnsafeRawBufferPointer) -> Step? {
         guard position < bytes.count else { return .incomplete }
         guard bytes[position] == UInt8(ascii: "$") else { return .failed(.mark(bytes[position])) }
@@ -171,11 +172,11 @@ extension RESPRequestParser {
         case tooLong
     }
 
-    /// Reads the number between the mark at `position` and the end of the line, and moves on behind it.
+    /// Reads the number between the byte at `position` and the end of the line, and moves beyond the line.
     private mutating func number(_ bytes: UnsafeRawBufferPointer) -> Number {
         var index = position + 1
         var value = 0
-        // At most ten digits here: more are no number that is taken.
+        // At most ten digits are read here; `unusualNumber` handles the rest.
         let end = min(bytes.count, index + 10)
         while index < end, case let digit = bytes[index] &- UInt8(ascii: "0"), digit <= 9 {
             value = value * 10 + Int(digit)
@@ -205,7 +206,7 @@ extension RESPRequestParser {
         return .value(Int(value))
     }
 
-    /// An inline command; nil where the line was empty.
+    /// Parses an inline command; nil when the line was empty.
     private mutating func scanInline(_ bytes: UnsafeRawBufferPointer) -> Step? {
         let from = min(position + searched, bytes.count)
         guard let newline = bytes[from...].firstIndex(of: UInt8(ascii: "\n")) else {

@@ -1,20 +1,20 @@
 import NIOCore
 
-/// Writes requests as clients of Redis send them: an array of bulk strings, the command's name first.
+/// Writes requests as Redis's clients send them: an array of bulk strings, beginning with the command's name.
 package enum RESPRequestWriter {
-    /// A whole request.
+    /// Writes a whole request.
     package static func write(_ words: some Collection<some Sequence<UInt8>>, to buffer: inout ByteBuffer) {
         begin(words.count, in: &buffer)
         for word in words { argument(Array(word), to: &buffer) }
     }
 
-    /// A whole request of text.
+    /// Writes a whole request of text.
     package static func write(_ words: String..., to buffer: inout ByteBuffer) {
         begin(words.count, in: &buffer)
         for word in words { argument(word.utf8, to: &buffer) }
     }
 
-    /// The head of a request; `count` arguments follow, the command's name included.
+    /// Writes the head of a request; `count` arguments follow, including the command's name.
     package static func begin(_ count: Int, in buffer: inout ByteBuffer) {
         head(UInt8(ascii: "*"), count, in: &buffer)
     }
@@ -26,7 +26,7 @@ package enum RESPRequestWriter {
         endArgument(in: &buffer)
     }
 
-    /// The head of an argument whose `count` bytes the caller writes, and then its end.
+    /// Writes the head of an argument. The caller writes its `count` bytes, and then its end.
     package static func beginArgument(_ count: Int, in buffer: inout ByteBuffer) {
         head(UInt8(ascii: "$"), count, in: &buffer)
     }
