@@ -1,4 +1,4 @@
-/// One thing that is wrong with the configuration, and where.
+/// A mistake in the configuration, and its place.
 package struct ConfigurationProblem: Hashable, Sendable {
     package enum Place: Hashable, Sendable {
         /// Line and column count from 1; a column is a character.
@@ -9,7 +9,7 @@ package struct ConfigurationProblem: Hashable, Sendable {
     }
 
     package var place: Place
-    /// What is wrong, and what was meant.
+    /// Says what is wrong, and what is accepted.
     package var message: String
 
     package init(place: Place, message: String) {
@@ -19,7 +19,7 @@ package struct ConfigurationProblem: Hashable, Sendable {
 }
 
 extension ConfigurationProblem: CustomStringConvertible {
-    /// `FILE:LINE:COLUMN: MESSAGE`, or the file's, variable's or flag's name in place of the position.
+    /// `FILE:LINE:COLUMN: MESSAGE`, or the name of the file, variable or flag in place of the position.
     package var description: String {
         switch place {
         case .position(let file, let line, let column): "\(file):\(line):\(column): \(message)"
@@ -32,7 +32,7 @@ extension ConfigurationProblem: CustomStringConvertible {
 package struct ConfigurationError: Error, Hashable, Sendable {
     package var problems: [ConfigurationProblem]
 
-    /// How many are gathered before the rest of a file is given up.
+    /// The number of problems after which the rest of a file is not read.
     package static let maximumProblems = 20
 
     package init(problems: [ConfigurationProblem]) { self.problems = problems }
@@ -41,18 +41,18 @@ package struct ConfigurationError: Error, Hashable, Sendable {
         problems = [ConfigurationProblem(place: place, message: message)]
     }
 
-    /// Whether the command line is to blame rather than a file or the environment.
+    /// True when all mistakes are on the command line rather than in a file or the environment.
     package var isUsage: Bool {
         problems.allSatisfy { if case .flag = $0.place { true } else { false } }
     }
 }
 
 extension ConfigurationError: CustomStringConvertible {
-    /// A line for each problem.
+    /// One line for each problem.
     package var description: String { problems.map(\.description).joined(separator: "\n") }
 }
 
-/// `text` in double quotes, fit for one line of a message: controls escaped, cut where it is long.
+/// Puts `text` in double quotes for one line of a message: control characters are escaped, and long text is cut.
 func quoted(_ text: String) -> String {
     var result = "\""
     for (count, scalar) in text.unicodeScalars.enumerated() {

@@ -1,11 +1,11 @@
 import CRelease
 
-/// Which version of this program runs. Package.swift has the version; the Makefile says the commit.
+/// The version of this program. Package.swift has the version, and the Makefile passes the commit.
 package enum Release {
-    /// By semver.org.
+    /// The version, by the rules of semver.org.
     package static let version = String(cString: kv_release_version())
 
-    /// The commit that was built, abbreviated; `+` at the end where the work tree differed from it. Nil where that is
+    /// The commit that was built, abbreviated, with a `+` at the end if the work tree differed from it. Nil if it is
     /// not known.
     package static let commit: String? = {
         let commit = String(cString: kv_release_commit())

@@ -1,14 +1,14 @@
-/// The name in `known` that is likeliest to have been meant by `name`: nil where none is near.
+/// The name in `known` that `name` is most likely meant to be; nil when none is similar.
 package func nearest(to name: String, in known: [String]) -> String? {
-    // What is longer than every name by so much resembles none, and would only cost time.
+    // A text that is much longer than every name is similar to none, and would only cost time.
     guard name.utf8.count <= 40 else { return nil }
     let candidates = known.map { ($0, editDistance(Array(name.utf8), Array($0.utf8))) }
     guard let best = candidates.min(by: { $0.1 < $1.1 }) else { return nil }
     return best.1 <= max(1, max(name.utf8.count, best.0.utf8.count) / 3) ? best.0 : nil
 }
 
-/// How many insertions, deletions, substitutions and swaps of neighbours make `a` into `b` (Damerau and Levenshtein).
-/// Case does not count.
+/// The number of insertions, deletions, substitutions and swaps of neighbours that turn `a` into `b` (Damerau and
+/// Levenshtein). Case does not count.
 private func editDistance(_ a: [UInt8], _ b: [UInt8]) -> Int {
     let a = a.map(lowercased), b = b.map(lowercased)
     var rows = [Array(0...b.count)]

@@ -1,7 +1,7 @@
 import KVCore
 
 extension ClusterFile {
-    /// What the list of nodes has used up so far, with the line where.
+    /// The ids and addresses that the list of nodes has used so far, with their lines.
     private struct Taken {
         var ids: [String: Int] = [:]
         var addresses: [Address: (owner: String, line: Int)] = [:]
@@ -35,21 +35,21 @@ extension ClusterFile {
         nodes.sort { $0.id < $1.id }
     }
 
-    /// What one item of the list says.
+    /// Reads one item of the list.
     private mutating func node(_ section: FieldReader.Section, _ reader: inout FieldReader) -> Node {
         var node = Node(id: "")
         let found = reader.read(Settings.nodeFields, section, into: &node)
         if section.values["id"] == nil {
             reader.report(section.mark, "\(section.path).id is missing: name the node, with \(Name.wantedID)")
         }
-        // The list is sorted afterwards: from here on the node goes by its id.
+        // The list is sorted afterwards, so from here on the paths have the node's id.
         for (path, place) in found {
             origins["nodes[\(node.id)]" + path.dropFirst(section.path.count)] = place
         }
         return node
     }
 
-    /// No two doors of the cluster are reached at one address, and each is reached at some.
+    /// Checks that each listener of the cluster has an address, and that no two have the same.
     private static func checkAddresses(
         of node: Node, _ section: FieldReader.Section, among count: Int, _ taken: inout Taken,
         _ reader: inout FieldReader

@@ -1,11 +1,11 @@
 import KVCore
 
 extension ClusterFile {
-    /// How many nodes a file may list.
+    /// The most nodes that a file may list.
     package static let maximumNodes = 1000
 
     /// Reads the text of a `cluster.yaml`.
-    /// - Parameter name: the file's, for messages.
+    /// - Parameter name: the file's name, for messages.
     package static func parse(_ bytes: [UInt8], name: String) throws(ConfigurationError) -> ClusterFile {
         var reader = FieldReader(file: name)
         var file = ClusterFile.standard
@@ -41,7 +41,7 @@ extension ClusterFile {
             "cluster.name is missing: name the cluster (nodes of a cluster of another name are refused)")
     }
 
-    /// Values that do not go together. At least one of each pair is no default.
+    /// Values that contradict each other. At least one of each pair is not a default.
     var contradictions: [ConfigurationProblem] {
         var problems: [ConfigurationProblem] = []
         if limits.inFlight < limits.value, let place = origins["limits.in_flight"] ?? origins["limits.value"] {

@@ -6,7 +6,7 @@ extension ClusterFile {
         try parse(try contents(of: path), name: path)
     }
 
-    /// At most one byte more than a file may have, so that a longer one is seen to be.
+    /// Reads at most one byte more than a file may have, so that a longer one is noticed.
     private static func contents(of path: String) throws(ConfigurationError) -> [UInt8] {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw unreadable(path, errno) }

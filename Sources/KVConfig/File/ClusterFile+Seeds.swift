@@ -1,7 +1,7 @@
 import KVCore
 
 extension ClusterFile {
-    /// How many seeds a node may have.
+    /// The most seeds that a node may have.
     package static let maximumSeeds = 1000
 
     mutating func readSeeds(_ top: FieldReader.Section, _ reader: inout FieldReader) {

@@ -1,16 +1,16 @@
 import KVCore
 
-/// Reads typed values out of a YAML tree, and gathers all that is wrong with them.
+/// Reads typed values from a YAML tree, and collects all mistakes in them.
 ///
-/// A value that is absent, null or wrong reads as nil, so that the caller's default stands; a wrong one is reported.
+/// A value that is absent, null or wrong reads as nil, so that the caller keeps its default. A wrong one is reported.
 struct FieldReader {
     /// A mapping whose keys have been checked.
     struct Section {
         var path: String
         var mark: YAMLMark
-        /// Those that are not null.
+        /// The values that are not null.
         var values: [String: YAMLNode] = [:]
-        /// False where something else than a mapping stands, which has been reported.
+        /// False when it is not a mapping, which has been reported.
         var isMapping = true
 
         func name(of field: String) -> String { path.isEmpty ? field : "\(path).\(field)" }
@@ -19,7 +19,7 @@ struct FieldReader {
     }
 
     let file: String
-    /// Every key there is, by the path of the mapping that it belongs to.
+    /// All keys that exist, by the path of their mapping.
     private let vocabulary = Settings.vocabulary
     private(set) var problems: [ConfigurationProblem] = []
 
@@ -38,7 +38,7 @@ struct FieldReader {
         .position(file: file, line: mark.line + 1, column: mark.column + 1)
     }
 
-    /// Everything reported, in the order of the file.
+    /// Everything that was reported, in the order of the file.
     var error: ConfigurationError {
         let positions = problems.enumerated().sorted { a, b in
             guard case .position(_, let line, let column) = a.element.place,
@@ -51,8 +51,8 @@ struct FieldReader {
 
     // MARK: Mappings and lists
 
-    /// The mapping `node`, named `path` in messages.
-    /// - Parameter kind: where `vocabulary` has its keys.
+    /// Reads the mapping `node`, which messages call `path`.
+    /// - Parameter kind: the entry of `vocabulary` with its keys.
     mutating func section(_ node: YAMLNode?, path: String, kind: String) -> Section {
         guard let node, !node.isNull else { return Section(path: path, mark: node?.mark ?? .start) }
         var section = Section(path: path, mark: node.mark)
@@ -110,7 +110,7 @@ struct FieldReader {
 
     // MARK: Scalars
 
-    /// Any scalar, as it is written.
+    /// Reads any scalar, as it is written.
     mutating func text(_ section: Section, _ field: String, wanted: String) -> String? {
         guard let node = section.values[field] else { return nil }
         guard case .scalar(let text, _) = node.content else {
@@ -120,7 +120,7 @@ struct FieldReader {
         return text
     }
 
-    /// What a section says of `fields`, put into `root`, with where it does.
+    /// Reads the values of `fields` in a section into `root`, and returns their places.
     mutating func read<Root>(
         _ fields: [SettingField<Root>], _ section: Section, into root: inout Root
     ) -> [String: ConfigurationProblem.Place] {
@@ -145,7 +145,7 @@ struct FieldReader {
         return origins
     }
 
-    /// An item of a list.
+    /// Reads an address that is an item of a list.
     mutating func address(_ node: YAMLNode, named name: String) -> Address? {
         guard !node.isNull, case .scalar(let text, _) = node.content else {
             report(node.mark, "\(name) must be HOST:PORT, not \(node.shown)")
@@ -166,6 +166,6 @@ extension [String] {
 }
 
 extension CaseIterable where Self: RawRepresentable<String> {
-    /// Every value, for messages.
+    /// The names of all values, for messages.
     static var names: String { allCases.map(\.rawValue).list }
 }

@@ -1,15 +1,15 @@
 import KVCore
 
 extension Configuration {
-    /// The name of the cluster that this node is to belong to. Nil where nothing says it and others have it: an
-    /// pending node that is told only where its cluster is takes the name that it finds there.
+    /// The name of the cluster that this node belongs to. Nil for a pending node whose configuration does not name it:
+    /// such a node accepts the name of the cluster that it finds.
     package var clusterName: String? {
         role == .initial || origins["cluster.name"] != nil ? settings.name : nil
     }
 
-    /// What the files of all nodes must agree on, in canonical order and spelling. Two first members whose files differ
-    /// compare these line by line, and name the first that does. A pending node has an opinion only of what its file
-    /// says of the cluster itself, so only the lines that it has are to be compared, by their paths.
+    /// The settings on which the files of all nodes must agree, in canonical order and spelling. Two first members
+    /// whose files differ compare these lines one by one, and report the first difference. A pending node has only the
+    /// lines that its file sets about the cluster, so they are compared by their paths.
     package var agreement: [(path: String, value: String)] {
         let cluster = [
             ("cluster.name", settings.name),
@@ -34,9 +34,9 @@ extension Configuration {
         return lines.map { (path: $0.0, value: $0.1) }
     }
 
-    /// Names the cluster: the same on all of several first members whose files agree, and forever. Nil where there is
-    /// nobody to agree with: a cluster of one is named at random at its first start, and keeps the name in its data
-    /// directory; a pending node learns it from the cluster that admits it.
+    /// The id of the cluster: the same on all first members whose files agree, forever. Nil when there is no other node
+    /// to agree with: a cluster of one gets a random id at its first start, and keeps it in its data directory; a
+    /// pending node learns it from the cluster that admits it.
     package var clusterID: UUID128? {
         guard role == .initial, nodes.count > 1 else { return nil }
         let text = agreement.map { "\($0.path)=\($0.value)\n" }.joined()
@@ -44,7 +44,7 @@ extension Configuration {
         return UUID128(high: hash.high, low: hash.low)
     }
 
-    /// The members of epoch 1: numbered from 1 by ascending id. For an initial member.
+    /// The members of epoch 1, numbered from 1 by ascending id. Only for an initial member.
     package func initialMembers() -> [Member] {
         nodes.enumerated().map { index, node in
             Member(

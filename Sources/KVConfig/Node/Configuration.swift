@@ -1,16 +1,16 @@
 import KVCore
 
-/// What one node runs with: the cluster's file, which node this process is, and what flags and environment variables
-/// change.
+/// The configuration of one node: the cluster's file, this process's node, and the values of flags and environment
+/// variables.
 package struct Configuration: Hashable, Sendable {
     package var settings: ClusterSettings
     /// The first members, ascending by id. Empty for a pending node whose file lists none.
     package var nodes: [ClusterFile.Node]
-    /// This process: one of `nodes`, or a pending node.
+    /// The node of this process: one of `nodes`, or a pending node.
     package var node: ClusterFile.Node
     package var role: Role
-    /// Peer addresses of members, for a pending node to find its cluster by: at least one then, and never its own.
-    /// Empty for an initial member.
+    /// Peer addresses of members by which a pending node finds its cluster: at least one, and never its own. Empty for
+    /// an initial member.
     package var seeds: [Address]
     /// This node's own directory.
     package var dataDirectory: String
@@ -19,23 +19,23 @@ package struct Configuration: Hashable, Sendable {
     package var limits: ClusterFile.Limits
     package var redis: ClusterFile.Redis
     package var log: ClusterFile.Log
-    /// What the packets of the failure detector are authenticated with; nil: they are not. 16-1024 bytes.
+    /// The secret that authenticates the failure detector's packets, 16-1024 bytes; nil: they are not authenticated.
     package var secret: String?
-    /// Where values come from that are not defaults, by path: `storage.sync`, `nodes[n1].zone`.
+    /// The places of values that are not defaults, by path: `storage.sync`, `nodes[n1].zone`.
     var origins: [String: ConfigurationProblem.Place]
 
-    /// What a node is that finds nothing in its data directory; otherwise the stored topology says what it is.
+    /// The role of a node whose data directory is empty. Otherwise the stored topology decides.
     package enum Role: Hashable, Sendable {
         /// One of the first members: it knows the topology that the cluster begins with.
         case initial
-        /// It waits to be admitted to the cluster that the seeds belong to.
-        /// - Parameter admitsItself: without an operator.
+        /// A node that waits to be admitted to the cluster that the seeds belong to.
+        /// - Parameter admitsItself: whether no operator is needed.
         case pendingNode(admitsItself: Bool)
     }
 }
 
 extension Configuration {
-    /// What the command line says; nil or empty where it says nothing.
+    /// The command line's values; nil or empty when not given.
     package struct Flags: Hashable, Sendable {
         package var config: String?
         package var node: String?
@@ -44,7 +44,7 @@ extension Configuration {
         package var logFormat: String?
         /// `HOST:PORT` each.
         package var seeds: [String]
-        /// The node is to admit itself.
+        /// True when the node admits itself.
         package var join: Bool
         package var client: String?
         package var peer: String?
@@ -75,16 +75,16 @@ extension Configuration {
         }
     }
 
-    /// The environment variables that `load` heeds.
+    /// The environment variables that `load` reads.
     package static let variables = Settings.variables
 
-    /// A node's configuration: each value from its flag, else its environment variable (empty is unset), else the file,
-    /// else its default. Without a file and without seeds, a cluster of one.
+    /// Loads a node's configuration: each value is that of its flag, else of its environment variable (empty is unset),
+    /// else of the file, else its default. Without a file and without seeds, it is a cluster of one.
     package static func load(flags: Flags, environment: [String: String]) throws(ConfigurationError) -> Configuration {
         try explain(flags: flags, environment: environment).configuration
     }
 
-    /// As `load`, with every value and where it comes from.
+    /// Like `load`, but returns every value with its origin.
     package static func explain(
         flags: Flags, environment: [String: String]
     ) throws(ConfigurationError) -> ExplainedConfiguration {
@@ -98,7 +98,7 @@ extension Configuration {
         return ExplainedConfiguration(configuration: configuration, values: values)
     }
 
-    /// As `load` once the file is read; with the file, to which flags and variables have been applied.
+    /// Does what `load` does once the file is read. Also returns the file with the values of flags and variables.
     static func resolve(
         _ file: ClusterFile, named path: String?, flags: Flags, _ overrides: Overrides
     ) throws(ConfigurationError) -> (Configuration, ClusterFile) {

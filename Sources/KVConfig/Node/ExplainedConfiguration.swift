@@ -1,7 +1,7 @@
-/// A configuration, with each of its values and where that comes from.
+/// A configuration, with each of its values and the origin of each.
 package struct ExplainedConfiguration: Hashable, Sendable {
     package var configuration: Configuration
-    /// In the order of the manual.
+    /// The values in the order of the manual.
     package var values: [SettingValue]
 
     /// A value that differs between two readings of a configuration.
@@ -9,11 +9,11 @@ package struct ExplainedConfiguration: Hashable, Sendable {
         package var path: String
         package var old: String
         package var new: String
-        /// When the new one counts.
+        /// The time from which the new value counts.
         package var change: Setting.Change
     }
 
-    /// What is different in `next`, which was read later. Secrets are compared, and not shown.
+    /// The differences in `next`, which was read later. Secrets are compared, but not shown.
     package func differences(in next: ExplainedConfiguration) -> [Difference] {
         var olds: [String: String] = [:]
         for value in values { olds[value.path] = value.value }
@@ -31,7 +31,7 @@ package struct ExplainedConfiguration: Hashable, Sendable {
     private static let secret = "security.secret"
 
     private static func change(_ path: String) -> Setting.Change {
-        // What is said of each node is described once for all of them.
+        // The settings of each node have one description for all nodes.
         let general = path.hasPrefix("nodes[") ? "nodes[]" + path.drop { $0 != "]" }.dropFirst() : path
         return Settings.setting(general)?.change ?? .start
     }

@@ -1,13 +1,13 @@
 import KVCore
 
-/// Settles which node this process is, and how it comes to its cluster.
+/// Decides which node this process is, and how it gets to its cluster.
 struct NodeChoice {
     struct Identity {
         var nodes: [ClusterFile.Node]
         var node: ClusterFile.Node
         var role: Configuration.Role
         var seeds: [Address]
-        /// Where flags and variables say something of it, by path.
+        /// The places of flags and variables that describe the node, by path.
         var origins: [String: ConfigurationProblem.Place]
     }
 
@@ -15,9 +15,9 @@ struct NodeChoice {
     private let path: String
     private let overrides: Overrides
     private let requested: Overrides.Value?
-    /// From flags or the environment.
+    /// The seeds of flags or the environment.
     private let seeds: [Overrides.Value]
-    /// Where it is said that the node admits itself.
+    /// The flag or variable by which the node admits itself.
     private let join: ConfigurationProblem.Place?
     private let description: NodeDescription
 
@@ -44,7 +44,7 @@ struct NodeChoice {
         return try pendingNode(node)
     }
 
-    /// The node of the file that this process is; nil where it is none of them.
+    /// The node of the file that this process is; nil if it is none of them.
     private func listed() throws(ConfigurationError) -> ClusterFile.Node? {
         guard !file.nodesAreDefault else { return nil }
         if let requested { return file.nodes.first { $0.id == requested.text } }
@@ -58,7 +58,7 @@ struct NodeChoice {
 
     private func member(_ node: ClusterFile.Node) throws(ConfigurationError) -> Identity {
         try description.checkAgreement(with: node, in: path)
-        // A listed node that is told where its cluster is comes back to one that runs without it, on an empty disk.
+        // A listed node with a seed comes back, with an empty disk, to a cluster that runs without it.
         guard seeds.isEmpty, join == nil else { return try pendingNode(node) }
         return Identity(nodes: file.nodes, node: node, role: .initial, seeds: [], origins: origins(of: node))
     }
@@ -121,7 +121,7 @@ struct NodeChoice {
         return origins
     }
 
-    /// Others have to reach it, and not find somebody else there.
+    /// Checks that others can reach the node, and that its addresses are not another node's.
     private func checkPendingNode(_ node: ClusterFile.Node) throws(ConfigurationError) {
         try description.checkDoors(of: node)
         for (door, address) in [("client", node.reachableClient), ("peer", node.reachablePeer)]

@@ -1,10 +1,10 @@
 import KVCore
 
-/// What flags and environment variables say of this process's node: its addresses, zone and weight.
+/// The description of this process's node by flags and environment variables: its addresses, zone and weight.
 struct NodeDescription {
     private typealias Field = SettingField<ClusterFile.Node>
 
-    /// What is said, and where; the values are in `node`.
+    /// The fields that are given, with their places. The values are in `node`.
     private var given: [(field: Field, place: ConfigurationProblem.Place)] = []
     private var node = ClusterFile.standard.nodes[0]
 
@@ -27,7 +27,7 @@ struct NodeDescription {
         for (field, _) in given { field.copy(node, &other) }
     }
 
-    /// Where each of what is given is said, by the path of the node that it is said of.
+    /// The places of the given fields, by their paths in the node.
     func origins(of node: ClusterFile.Node) -> [String: ConfigurationProblem.Place] {
         var origins: [String: ConfigurationProblem.Place] = [:]
         for (field, place) in given { origins["nodes[\(node.id)].\(field.setting.name)"] = place }
@@ -38,12 +38,12 @@ struct NodeDescription {
         given.first { $0.field.setting.name == name }?.place
     }
 
-    /// Where an address of the node is given, or could be. `name`: `client` or `peer`.
+    /// The place of an address of the node, or the flag that would give it. `name`: `client` or `peer`.
     func place(of name: String) -> ConfigurationProblem.Place {
         said("advertise_\(name)") ?? said(name) ?? .flag("--\(name)")
     }
 
-    /// A node has two doors.
+    /// Checks that the node's two listeners have different addresses.
     func checkDoors(of node: ClusterFile.Node) throws(ConfigurationError) {
         guard node.client == node.peer || node.reachableClient == node.reachablePeer else { return }
         throw ConfigurationError(
@@ -51,9 +51,9 @@ struct NodeDescription {
             "the node's client and peer addresses are both \(node.reachablePeer): give them different ports")
     }
 
-    /// Members of a cluster's file are what the file says, on every node alike.
+    /// Checks that flags and variables agree with the file: on every node, members are as the file describes them.
     func checkAgreement(with node: ClusterFile.Node, in path: String) throws(ConfigurationError) {
-        // What is advertised by default is where the node listens.
+        // The advertised addresses default to those on which the node listens.
         var listed = node
         listed.advertiseClient = node.reachableClient
         listed.advertisePeer = node.reachablePeer

@@ -1,20 +1,20 @@
-/// Values from the command line and the environment, with where they came from.
+/// Values from the command line and the environment, with their origins.
 struct Overrides {
     struct Value {
         var text: String
         var place: ConfigurationProblem.Place
 
-        /// Puts it where `field` has its value.
+        /// Assigns the value to `field`.
         func assign<Root>(_ field: SettingField<Root>, _ root: inout Root) throws(ConfigurationError) {
             try placed { () throws(ValueProblem) in try field.assign(&root, text) }
         }
 
-        /// As a value of this format.
+        /// Parses the value in this format.
         func parsed<Parsed>(_ format: ValueFormat<Parsed>) throws(ConfigurationError) -> Parsed {
             try placed { () throws(ValueProblem) in try format.parse(text) }
         }
 
-        /// What is wrong with it is said of where it stands.
+        /// Reports a problem with the value at its place.
         private func placed<Result>(
             _ body: () throws(ValueProblem) -> Result
         ) throws(ConfigurationError) -> Result {
@@ -28,14 +28,14 @@ struct Overrides {
 
     var environment: [String: String]
 
-    /// - Parameter given: what the setting's flag says.
+    /// - Parameter given: the value of the setting's flag.
     func value(_ given: String?, _ setting: Setting) -> Value? {
         if let given, let flag = setting.flag { return Value(text: given, place: .flag(flag)) }
         guard let variable = setting.variable, let text = environment[variable], !text.isEmpty else { return nil }
         return Value(text: text, place: .environment(variable))
     }
 
-    /// A flag that may be repeated, or a variable with its values between commas.
+    /// The values of a flag that may be repeated, or of a variable, separated by commas.
     func values(_ given: [String], _ setting: Setting) -> [Value] {
         if let flag = setting.flag, !given.isEmpty { return given.map { Value(text: $0, place: .flag(flag)) } }
         guard let list = value(nil, setting) else { return [] }
@@ -44,7 +44,7 @@ struct Overrides {
         }
     }
 
-    /// A flag without a value, or a variable that is `true` or `false`; nil where neither says yes.
+    /// The place of a flag without a value, or of a variable that is `true`; nil when neither is set.
     func yes(_ given: Bool, _ setting: Setting) throws(ConfigurationError) -> ConfigurationProblem.Place? {
         guard let value = value(given ? "true" : nil, setting) else { return nil }
         switch value.text {

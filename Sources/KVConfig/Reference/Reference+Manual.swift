@@ -38,7 +38,7 @@ extension Reference {
 
 /// The language of manual pages.
 package enum Roff {
-    /// Plain text as it is put into a page: what means something there is made to mean itself.
+    /// Escapes plain text for a page.
     package static func text(_ text: String) -> String {
         var text = text.replacing("\\", with: "\\e").replacing("-", with: "\\-").replacing("\n", with: " ")
         text = text.replacing("'", with: "\\(aq")

@@ -1,7 +1,7 @@
 import KVCore
 
 extension Reference {
-    /// docs/configuration.md
+    /// The text of docs/configuration.md.
     package static func markdown() -> String {
         let width = 120
         func paragraph(_ text: String) -> String { "\n" + Paragraph.filled(text, width: width) }
@@ -41,7 +41,7 @@ extension Reference {
         return text
     }
 
-    /// What stands in single quotes is code.
+    /// Formats quoted commands and values as code.
     private static func code(_ text: String) -> String {
         text.replacing(/'(kv [A-Za-z ]+|no|1:30|0x10)'/) { "`\($0.output.1)`" }
     }

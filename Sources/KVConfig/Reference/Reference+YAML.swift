@@ -1,9 +1,9 @@
 import KVCore
 
 extension Reference {
-    /// A `cluster.yaml` with every key explained: a cluster of one that is valid as it is. What is commented out has
-    /// its default.
-    /// - Parameter dataDirectory: written out, instead of the default.
+    /// A `cluster.yaml` with an explanation of every key: a cluster of one, valid as it is. Keys in comments have their
+    /// defaults.
+    /// - Parameter dataDirectory: set in the file, instead of the default.
     package static func template(dataDirectory: String? = nil) -> String {
         let width = 100
         var text = Paragraph.filled(

@@ -1,8 +1,8 @@
 import KVCore
 
-/// The manual of all settings, in several forms. Everything in it comes from `Settings`.
+/// The manual of all settings, in several formats. Its contents come from `Settings`.
 package enum Reference {
-    /// How values are written, for every form.
+    /// The notation of values, for every format.
     static let notation: [(term: String, meaning: String)] = [
         ("size", "bytes: 4096 or 4096B, 4KiB, 1MiB, 1GiB, 1TiB"),
         ("time", "a number and a unit: 100ms, 5s, 10m, 1h, 7d"),
@@ -40,14 +40,14 @@ package enum Reference {
         return facts.joined(separator: "; ")
     }
 
-    /// As it is written in the file.
+    /// The value as it is written in the file.
     static func yaml(_ value: String) -> String {
         value.hasPrefix("[") && value.contains("]:") && !value.contains(",") ? "\"\(value)\"" : value
     }
 
     // MARK: For a terminal
 
-    /// - Parameter width: columns of a line.
+    /// - Parameter width: the columns of a line.
     package static func text(width: Int = 80) -> String {
         var text = Paragraph.filled("cluster.yaml: the settings of a kv node.", width: width)
         text += "\n" + Paragraph.filled(precedence, width: width)
@@ -71,7 +71,7 @@ package enum Reference {
 }
 
 enum Paragraph {
-    /// The words of `text` on lines of at most `width` columns, each after `prefix` or as many spaces.
+    /// Fills lines of at most `width` columns with the words of `text`, each after `prefix` or as many spaces.
     static func filled(_ text: String, width: Int, indent: Int = 0, prefix: String? = nil) -> String {
         let prefix = prefix ?? String(repeating: " ", count: indent)
         var lines: [String] = []

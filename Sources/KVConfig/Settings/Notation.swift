@@ -1,9 +1,9 @@
 import Glibc
 import KVCore
 
-/// A text is not the length of time, size or address that it should be.
+/// The error of a text that is not a valid length of time, size or address.
 package struct NotationError: Error, Hashable, Sendable {
-    /// What is wanted, to follow "must be" or "is not".
+    /// A description of valid text, which follows "must be" or "is not".
     package var wanted: String
 }
 
@@ -18,7 +18,7 @@ extension Nanoseconds {
         self = .milliseconds(milliseconds)
     }
 
-    /// As `init(notation:)` reads it, in the largest unit that is exact.
+    /// The text that `init(notation:)` reads, in the largest exact unit.
     package var notation: String {
         for (unit, factor) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)] as [(String, UInt64)]
         where milliseconds >= factor && milliseconds % factor == 0 {
@@ -32,7 +32,7 @@ extension Nanoseconds {
 package enum ByteSize {
     private static let units = [("", 0), ("B", 0), ("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40)]
 
-    /// In bytes.
+    /// Parses a size in bytes.
     package static func parse(_ notation: String) throws(NotationError) -> Int {
         let wanted = NotationError(wanted: "a size such as 4KiB, 1MiB or 4096 (bytes)")
         guard let (count, unit) = numberAndUnit(notation), let shift = units.first(where: { $0.0 == unit })?.1 else {
@@ -43,7 +43,7 @@ package enum ByteSize {
         return bytes
     }
 
-    /// As `parse` reads it, in the largest unit that is exact.
+    /// The text that `parse` reads, in the largest exact unit.
     package static func notation(_ bytes: Int) -> String {
         for (unit, shift) in units.reversed() where shift > 0 && bytes > 0 && bytes % (1 << shift) == 0 {
             return "\(bytes >> shift)\(unit)"
@@ -72,11 +72,11 @@ extension Address {
         }
     }
 
-    /// Whether it means every interface: to listen on, not to be reached at.
+    /// True for an address that means every interface: a node can listen on it, but not be reached at it.
     package var isWildcard: Bool { host == "0.0.0.0" || host == "::" }
 }
 
-/// Plain decimal digits, without a sign or leading zeros.
+/// Parses plain decimal digits, without a sign or leading zeros.
 func decimal(_ text: some StringProtocol) -> UInt64? {
     guard let first = text.utf8.first, text.utf8.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }),
         first != UInt8(ascii: "0") || text.utf8.count == 1
@@ -103,7 +103,7 @@ private func isHostName(_ host: Substring) -> Bool {
     }
 }
 
-/// `A-Z a-z 0-9 - _`
+/// True for `A-Z a-z 0-9 - _`.
 func isNameByte(_ byte: UInt8) -> Bool {
     switch byte {
     case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),

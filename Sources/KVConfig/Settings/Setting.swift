@@ -1,13 +1,13 @@
 import KVCore
 
-/// What there is to say of one setting. Everything that names it says this: the parser, `kv config`, the manual pages,
-/// `kv serve --help` and docs/configuration.md.
+/// The description of one setting. The parser, `kv config`, the manual pages, `kv serve --help` and
+/// docs/configuration.md all use it.
 package struct Setting: Hashable, Sendable {
-    /// When a new value counts.
+    /// The time from which a new value counts.
     package enum Change: String, CaseIterable, Hashable, Sendable {
-        /// The cluster keeps what it was created with.
+        /// Never: the cluster keeps the value that it was created with.
         case creation
-        /// The node's data directory keeps what it was made with.
+        /// Never: the node's data directory keeps the value that it was made with.
         case directory
         /// At the node's next start.
         case start
@@ -15,18 +15,18 @@ package struct Setting: Hashable, Sendable {
         case reload
     }
 
-    /// `storage.sync`, or `nodes[].zone` for what each node of the file has. Nil where the file cannot say it.
+    /// `storage.sync`, or `nodes[].zone` for a setting of each node of the file. Nil if it cannot be set in the file.
     package var path: String?
-    /// Which values there are: `1MiB to 1GiB`.
+    /// The valid values: `1MiB to 1GiB`.
     package var values: String
-    /// As it is written; nil where it has to be given.
+    /// The default as it is written; nil for a setting without one.
     package var standard: String?
     /// `--data-dir`
     package var flag: String?
     /// `KV_DATA_DIR`; empty is unset.
     package var variable: String?
     package var change: Change
-    /// Never repeated in messages, logs and reports.
+    /// True for a value that messages, logs and reports never repeat.
     package var isSecret = false
     /// A sentence or two, in plain text.
     package var summary: String
@@ -36,7 +36,7 @@ package struct Setting: Hashable, Sendable {
     /// The last part of the path: `sync`.
     package var name: String { path.map { String($0.split(separator: ".").last ?? "") } ?? "" }
 
-    /// The mapping that it belongs to: `storage`, `nodes`; empty at the top level.
+    /// The mapping that the setting belongs to: `storage`, `nodes`; empty at the top level.
     package var section: String {
         guard let path, let dot = path.lastIndex(of: ".") else { return "" }
         let section = path[..<dot]
@@ -44,23 +44,23 @@ package struct Setting: Hashable, Sendable {
     }
 }
 
-/// A setting, and where its value is kept in `Root`.
+/// A setting, and the place of its value in `Root`.
 struct SettingField<Root>: Sendable {
     let setting: Setting
-    /// To follow "must be", where something else than a scalar stands.
+    /// A description of valid values, which follows "must be" when the value is not a scalar.
     let wanted: String
     let isPlain: Bool
-    /// What the command line says of it.
+    /// The value on the command line.
     let given: @Sendable (Configuration.Flags) -> String?
     let assign: @Sendable (inout Root, String) throws(ValueProblem) -> Void
-    /// From the first to the second.
+    /// Copies the value from the first root to the second.
     let copy: @Sendable (Root, inout Root) -> Void
-    /// As `assign` reads it.
+    /// The value as text that `assign` reads.
     let notation: @Sendable (Root) -> String
 
     /// - Parameters:
     ///   - root: has the default.
-    ///   - isRequired: the default is not to be relied on.
+    ///   - isRequired: whether the setting must be given.
     init<Value: Sendable>(
         _ path: String, _ format: ValueFormat<Value>, _ keyPath: WritableKeyPath<Root, Value> & Sendable,
         of root: Root, isRequired: Bool = false, flag: String? = nil,

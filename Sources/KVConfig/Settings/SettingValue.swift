@@ -1,12 +1,12 @@
 import KVCore
 
-/// A value in force, and where it comes from.
+/// A present value, and its origin.
 package struct SettingValue: Hashable, Sendable {
     /// `storage.sync`, `nodes[n1].zone`, `node`.
     package var path: String
-    /// As it is written; never a secret.
+    /// The value as it is written; never a secret.
     package var value: String
-    /// Nil: the default.
+    /// Nil for the default.
     package var origin: ConfigurationProblem.Place?
 
     /// `default`, `cluster.yaml:3`, `KV_NODE` or `--node`.

@@ -1,15 +1,15 @@
 import KVCore
 
-/// Every setting of a node: the one place where its name, values, default, flag, variable and meaning are written down.
+/// All settings of a node: the only place with their names, values, defaults, flags, variables and meanings.
 package enum Settings {
-    /// A mapping of the file, or what stands at its top level.
+    /// A mapping of the file, or its top level.
     package struct Section: Hashable, Sendable {
-        /// Empty: the top level.
+        /// Empty for the top level.
         package var name: String
         package var summary: String
     }
 
-    /// In the order in which the file is best written.
+    /// The sections in the order in which a file is best written.
     package static let sections: [Section] = [
         Section(name: "cluster", summary: "What all nodes agree on, fixed when the cluster is created."),
         Section(
@@ -28,13 +28,13 @@ package enum Settings {
         Section(name: "log", summary: "What is written to standard error."),
     ]
 
-    /// Those of the file, in the order of `sections`, then what only flags and variables say.
+    /// The settings of the file, in the order of `sections`, followed by those that only flags and variables set.
     package static let all: [Setting] =
         sections.flatMap { section in file(section.name) } + processOnly
 
     package static func setting(_ path: String) -> Setting? { all.first { $0.path == path } }
 
-    /// Those of a section of the file.
+    /// The settings of a section of the file.
     package static func file(_ section: String) -> [Setting] {
         switch section {
         case "nodes": nodeFields.map(\.setting)
@@ -42,12 +42,12 @@ package enum Settings {
         }
     }
 
-    /// Those of a section that has one value for the whole file: every one but `nodes`.
+    /// The settings of a section that has one value for the whole file: every section except `nodes`.
     static func fields(of section: String) -> [SettingField<ClusterFile>] {
         fileFields.filter { $0.setting.section == section }
     }
 
-    /// The keys of each mapping of the file; the top level is named by the empty string.
+    /// The keys of each mapping of the file. The name of the top level is the empty string.
     static let vocabulary: [String: [String]] = {
         var vocabulary: [String: [String]] = ["": []]
         for section in sections {
@@ -58,7 +58,7 @@ package enum Settings {
         return vocabulary
     }()
 
-    // MARK: The whole file's
+    // MARK: Settings of the whole file
 
     static let fileFields: [SettingField<ClusterFile>] = cluster + [dataDirectory] + storage + failure + limits + others
 
@@ -229,7 +229,7 @@ package enum Settings {
             them.
             """, example: "[10.0.0.1:7500, 10.0.0.2:7500]")
 
-    // MARK: Each node's
+    // MARK: Settings of each node
 
     static let nodeFields: [SettingField<ClusterFile.Node>] = {
         let standard = ClusterFile.standard.nodes[0]
@@ -269,7 +269,7 @@ package enum Settings {
         ]
     }()
 
-    // MARK: What only flags and variables say
+    // MARK: Settings that only flags and variables set
 
     static let processOnly = [config, node, join]
 
@@ -285,6 +285,6 @@ package enum Settings {
         values: "true or false", standard: "false", flag: "--join", variable: "KV_JOIN", change: .start,
         summary: "Whether the node joins the cluster that its seeds belong to without waiting for 'kv join'.")
 
-    /// The environment variables that a node heeds.
+    /// The environment variables that a node reads.
     static let variables: [String] = all.compactMap(\.variable)
 }

@@ -1,6 +1,6 @@
 import KVCore
 
-/// What is wrong with a value.
+/// A problem with a value.
 struct ValueProblem: Error, Hashable {
     /// Follows the name of the key, flag or variable: `must be true or false, not "maybe"`.
     var text: String
@@ -11,18 +11,18 @@ struct ValueProblem: Error, Hashable {
     init(_ text: String, isNot wanted: String) { self.text = "must be \(wanted), not \(quoted(text))" }
 }
 
-/// How the values of a kind of setting are written, in the file as in flags and variables.
+/// The notation of the values of a kind of setting, in the file and in flags and variables.
 struct ValueFormat<Value: Sendable>: Sendable {
-    /// Which values there are, for documents: `1MiB to 1GiB`.
+    /// The valid values, for documents: `1MiB to 1GiB`.
     var values: String
-    /// What is wanted, to follow "must be".
+    /// A description of valid values, which follows "must be".
     var wanted: String
-    /// In the file it is written without quotes: with them it would be text.
+    /// True when the file has it without quotes: with quotes it would be text.
     var isPlain = false
-    /// Messages, logs and reports never repeat it.
+    /// True for a value that messages, logs and reports never repeat.
     var isSecret = false
     var parse: @Sendable (String) throws(ValueProblem) -> Value
-    /// As `parse` reads it.
+    /// The value as text that `parse` reads.
     var notation: @Sendable (Value) -> String
 }
 
@@ -54,7 +54,7 @@ extension ValueFormat where Value == Int {
         return format
     }
 
-    /// Bytes.
+    /// A size in bytes.
     static func size(_ range: ClosedRange<Int>) -> Self {
         let bounds = "\(ByteSize.notation(range.lowerBound)) to \(ByteSize.notation(range.upperBound))"
         return ValueFormat(
@@ -124,7 +124,7 @@ extension ValueFormat where Value == Address? {
 }
 
 extension ValueFormat where Value == String {
-    /// - Parameter isEmptyAllowed: nothing means that there is none.
+    /// - Parameter isEmptyAllowed: whether the empty text, which means none, is valid.
     static func label(isEmptyAllowed: Bool = false) -> Self {
         name(Name.wantedLabel) { isEmptyAllowed && $0.isEmpty || Name.isLabel($0) }
     }
@@ -162,14 +162,14 @@ extension ValueFormat where Value == String? {
         return ValueFormat(
             values: wanted, wanted: wanted, isSecret: true,
             parse: { (text) throws(ValueProblem) in
-                // What was given is not repeated: messages end up in logs.
+                // The value is not repeated: messages end up in logs.
                 guard bytes.contains(text.utf8.count) else { throw ValueProblem("must be \(wanted)") }
                 return text
             }, notation: { $0 ?? "null" })
     }
 }
 
-/// As `parse` reads it; a `NotationError` says what is wanted.
+/// Parses a value with `parse`, and turns a `NotationError` into a `ValueProblem`.
 func parsed<Value>(
     _ text: String, _ parse: (String) throws(NotationError) -> Value
 ) throws(ValueProblem) -> Value {

@@ -1,6 +1,6 @@
 import CYAML
 
-/// What libyaml reads, one event after the other. All calls to the C library are in this file.
+/// Parses YAML with libyaml, one event after the other. All calls of the C library are in this file.
 final class YAMLEvents {
     enum Event {
         case documentStart
@@ -13,7 +13,7 @@ final class YAMLEvents {
         case streamEnd
     }
 
-    /// libyaml reads from it and keeps pointers into it: it lives as long as the parser.
+    /// libyaml keeps pointers into it, so it lives as long as the parser.
     private let input: UnsafeMutableBufferPointer<UInt8>
     private let parser: UnsafeMutablePointer<yaml_parser_t>
 
@@ -22,7 +22,7 @@ final class YAMLEvents {
         input = .allocate(capacity: bytes.count)
         _ = input.initialize(fromContentsOf: bytes)
         parser = .allocate(capacity: 1)
-        // It fails only where memory does, and then so would everything else.
+        // It fails only when memory is exhausted, and then everything else would fail as well.
         precondition(yaml_parser_initialize(parser) == 1, "out of memory")
         yaml_parser_set_encoding(parser, YAML_UTF8_ENCODING)
         yaml_parser_set_input_string(parser, input.baseAddress, input.count)
@@ -34,7 +34,7 @@ final class YAMLEvents {
         input.deallocate()
     }
 
-    /// The next event and where it begins. Anchors, aliases, tags and directives are refused.
+    /// The next event and its position. Anchors, aliases, tags and directives are refused.
     func next() throws(YAMLError) -> (Event, YAMLMark) {
         while true {
             var event = yaml_event_t()
@@ -85,7 +85,7 @@ final class YAMLEvents {
     private func failure() -> YAMLError {
         let problem = parser.pointee.problem.map { String(cString: $0) } ?? "cannot be read"
         if parser.pointee.error == YAML_READER_ERROR {
-            // The reader knows no marks, only how many bytes it had taken.
+            // The reader has no marks, only the number of bytes that it has read.
             let mark = YAMLMark(after: input.prefix(parser.pointee.problem_offset))
             return YAMLError(mark: mark, message: "not valid YAML: \(problem)")
         }
@@ -114,7 +114,7 @@ extension YAMLMark {
         self.init(line: Int(clamping: mark.line), column: Int(clamping: mark.column))
     }
 
-    /// Where the text goes on after `bytes` of UTF-8.
+    /// The position after `bytes` of UTF-8.
     init(after bytes: some Collection<UInt8>) {
         self = .start
         for byte in bytes {

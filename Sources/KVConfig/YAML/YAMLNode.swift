@@ -1,4 +1,4 @@
-/// A place in a file; both count from 0, in characters.
+/// A position in a file. Both numbers count from 0; a column is a character.
 struct YAMLMark: Hashable, Sendable {
     var line: Int
     var column: Int
@@ -6,13 +6,13 @@ struct YAMLMark: Hashable, Sendable {
     static let start = YAMLMark(line: 0, column: 0)
 }
 
-/// A value of a YAML document, not yet typed: what a scalar means is for the field that it fills to say.
+/// A value of a YAML document without a type: the field that it fills decides what a scalar means.
 struct YAMLNode: Sendable {
     enum Content: Sendable {
         /// `isPlain`: written without quotes, so that it may be a number or null.
         case scalar(String, isPlain: Bool)
         case sequence([YAMLNode])
-        /// In the order of the file, duplicates and all.
+        /// The pairs in the order of the file, including duplicates.
         case mapping([Pair])
     }
 
@@ -24,13 +24,13 @@ struct YAMLNode: Sendable {
     var mark: YAMLMark
     var content: Content
 
-    /// Null as YAML 1.2's core schema has it.
+    /// True for null by YAML 1.2's core schema.
     var isNull: Bool {
         guard case .scalar(let text, isPlain: true) = content else { return false }
         return ["", "~", "null", "Null", "NULL"].contains(text)
     }
 
-    /// How a message names what stands here.
+    /// The name of the value in messages.
     var shown: String {
         switch content {
         case .sequence: "a list"
@@ -40,7 +40,7 @@ struct YAMLNode: Sendable {
     }
 }
 
-/// The file is not the YAML that is understood here.
+/// The file is not YAML, or uses parts of YAML that are not supported.
 struct YAMLError: Error, Hashable {
     var mark: YAMLMark
     var message: String

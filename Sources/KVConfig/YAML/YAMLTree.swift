@@ -1,14 +1,14 @@
 /// Builds the tree of a file's only document.
 struct YAMLTree {
     static let maximumBytes = 1 << 20
-    /// The deepest key that is known lies at 4.
+    /// The deepest known key is at depth 4.
     static let maximumDepth = 16
 
     private let events: YAMLEvents
     private var event: YAMLEvents.Event
     private var mark: YAMLMark
 
-    /// The document in `bytes`; nil where there is none (a file of comments, say).
+    /// Parses the document in `bytes`; nil when there is none (a file of comments, for example).
     static func parse(_ bytes: [UInt8]) throws(YAMLError) -> YAMLNode? {
         guard bytes.count <= maximumBytes else {
             throw YAMLError(mark: .start, message: "the file is \(bytes.count) bytes; at most 1 MiB is read")
@@ -33,7 +33,7 @@ struct YAMLTree {
         guard case .documentStart = event else { return nil }
         try advance()
         let root = try node(depth: 1)
-        // The end of the document, then of the stream.
+        // The end of the document, then the end of the stream.
         try advance()
         guard case .streamEnd = event else {
             throw YAMLError(mark: mark, message: "a second document; a file holds one")
@@ -71,13 +71,13 @@ struct YAMLTree {
             try advance()
             return YAMLNode(mark: start, content: .mapping(pairs))
         case .documentStart, .documentEnd, .sequenceEnd, .mappingEnd, .streamEnd:
-            // libyaml's grammar has a node here.
+            // libyaml's grammar requires a node here.
             throw YAMLError(mark: mark, message: "not valid YAML: a value is missing")
         }
     }
 }
 
-/// How many bytes come before the first that is not UTF-8; nil where all are.
+/// The number of bytes before the first that is not UTF-8; nil when all are.
 private func lengthOfValidPrefix(_ bytes: ArraySlice<UInt8>) -> Int? {
     var decoder = UTF8()
     var iterator = bytes.makeIterator()
