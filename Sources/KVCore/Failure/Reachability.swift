@@ -1,4 +1,4 @@
-/// Holds an status on which members can be talked to, in both directions.
+/// Decides which members can be talked to, in both directions.
 ///
 /// This node's own link to a peer must stand, so that what is sent arrives, and the peer must be heard, so that answers
 /// do. A link that is reset counts at once: a killed process is passed over long before a failure detector notices.

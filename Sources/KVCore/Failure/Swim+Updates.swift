@@ -1,7 +1,7 @@
 extension Swim {
     /// What the sender of a message is to be told.
     struct Reply {
-        /// It may not know of this process's incarnation, or has formed an status that is out of date.
+        /// It may not know of this process's incarnation, or has formed a status that is out of date.
         var isNeeded = false
         /// Members of whom this node knows better.
         var corrections: [NodeNumber] = []

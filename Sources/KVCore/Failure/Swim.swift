@@ -1,4 +1,4 @@
-/// Holds an status on which members run: alive, suspect or dead.
+/// Decides which members run: alive, suspect or dead.
 ///
 /// It is SWIM (Das, Gupta and Motivala, 2002) with Lifeguard (Dadgar, Phillips and Currey, 2017). Every node pings a
 /// few members in turn each interval; one that does not answer is pinged through others, then suspected, and, unless it
