@@ -23,7 +23,7 @@ extension Key: CustomStringConvertible {
     /// The bytes as UTF-8, with U+FFFD in the place of what is not.
     public var description: String { String(decoding: bytes, as: UTF8.self) }
 
-    /// The key as messages show it: in quotes, and of a long one only the beginning and the length.
+    /// The key in quotes, as messages show it. A long key is cut after 60 bytes, and its length is added.
     package var quoted: String {
         let shown = 60
         let text = String(decoding: bytes.prefix(shown), as: UTF8.self)

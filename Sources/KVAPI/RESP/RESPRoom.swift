@@ -77,9 +77,9 @@ struct RESPRoom {
     /// Whether another command may be begun.
     ///
     /// - Parameters:
-    ///   - written: bytes of replies that the channel has yet to be given.
-    ///   - isOldest: it is a part of the oldest command, whose gathered answers nothing but its end makes room for; they
-    ///     are bounded by themselves (`RESPOptions.maximumGatheredBytes`).
+    ///   - written: Bytes of replies that the channel has not been given yet.
+    ///   - isOldest: True for a part of the oldest command. Only that command's end makes room for its gathered
+    ///     answers, which have a limit of their own (`RESPOptions.maximumGatheredBytes`).
     mutating func mayBegin(written: Int, isOldest: Bool = false) -> Bool {
         guard (isOldest ? max(written, reserved) : written + ready + reserved) < limit else { return false }
         return isGranted(written + ready + sending + reserved)

@@ -17,7 +17,7 @@ struct Call {
     /// The number of the write. 0 for a request that writes nothing that could be recognized.
     let write: Int
     /// How long the client waits, by the clock of the node.
-    let span: Nanoseconds
+    let timeout: Nanoseconds
     let invoked: UInt64
     var completed: UInt64 = RegisterOperation.open
     var end = End.pending

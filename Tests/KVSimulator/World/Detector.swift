@@ -53,7 +53,7 @@ struct Detector {
     }
 
     /// Ends all false suspicions.
-    mutating func hearAgain() {
+    mutating func endSuspicions() {
         for index in peers.indices { peers[index].deafUntil = 0 }
     }
 

@@ -150,6 +150,6 @@ final class SimulatedProcess<Store: RecordStore> {
 /// An operator's request at a node.
 struct ControlCall {
     let request: ControlRequest
-    let span: Nanoseconds
+    let timeout: Nanoseconds
     let invoked: UInt64
 }

@@ -46,7 +46,7 @@ struct SwimWatch {
     }
 
     /// Allows all connections to be made again.
-    mutating func hearAgain() {
+    mutating func endSuspicions() {
         for index in deafUntil.indices { deafUntil[index] = 0 }
     }
 }

@@ -45,20 +45,21 @@ extension World {
 
     /// Makes a request at a node.
     /// - Parameter then: Is called with the call as it ended and its outcome, which is nil if the node died first.
-    func request(_ request: Request, at node: Node, within span: Nanoseconds, then: @escaping (Call, Outcome?) -> Void)
-    {
+    func request(
+        _ request: Request, at node: Node, within timeout: Nanoseconds, then: @escaping (Call, Outcome?) -> Void
+    ) {
         guard let process = node.process else { return }
         process.lastRequest += 1
         let id = RequestID(node.boot << 32 | process.lastRequest)
         let partition = RingOrder.partition(of: request.key, partitions: scenario.partitions)
         let call = Call(
             node: node.number, key: request.key, partition: partition, command: request.command,
-            consistency: request.consistency, write: request.write, span: span, invoked: time)
+            consistency: request.consistency, write: request.write, timeout: timeout, invoked: time)
         statistics[.requests] += 1
         let callID = CallID(node: node.number, request: id)
         history.begin(callID, call)
         waiting[callID] = then
-        let deadline = node.clock.monotonic(time) + span
+        let deadline = node.clock.monotonic(time) + timeout
         trace.line(time, "\(node.number) is asked \(process.lastRequest): \(request.key) \(request.command)")
         trace.fold(time, id.raw, UInt64(request.write))
         give(
@@ -84,7 +85,7 @@ extension World {
         guard node.resumed <= call.invoked else { return }
         let taken = node.clock.monotonic(time) - node.clock.monotonic(call.invoked)
         let grace = options.timer.nanoseconds * 5
-        guard taken.nanoseconds > call.span.nanoseconds + grace else { return }
+        guard taken.nanoseconds > call.timeout.nanoseconds + grace else { return }
         history.add(Violation(.lateAnswer, "\(call)"))
     }
 

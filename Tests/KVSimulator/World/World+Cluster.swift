@@ -13,7 +13,7 @@ extension World {
             options: scenario.clusterOptions, coding: topologies.coding, seed: loopRandom.next(),
             now: node.clock.now(time))
         // An earlier process may have written this topology to the disk and died before any node adopted it.
-        witness(process.topology, node)
+        noteAdopted(process.topology, node)
         if process.topology.member(node.number) == nil { depart(node, process) }
     }
 
@@ -53,7 +53,7 @@ extension World {
             send(from: node.index, to: peer, .node(.cluster(message)))
         case .request(let id, let command): executeOnRegister(id, command, node, process)
         case .persist(let topology):
-            meet(topology)
+            findMachines(of: topology)
             process.persisting = topology
             queue.push(.persisted(node.index, boot: process.boot), at: time + diskDelay(node))
         case .adopt(let topology): adopt(topology, node, process)
@@ -79,14 +79,14 @@ extension World {
     private func adopt(_ next: Topology, _ node: Node, _ process: Process) {
         trace.line(time, "\(node.number) adopts \(next.summary)")
         trace.fold(time, next.epoch, 3)
-        witness(next, node)
+        noteAdopted(next, node)
         process.inbox.append(.input(.topology(next)))
         wake(node, process)
         if next.member(node.number) == nil { depart(node, process) }
     }
 
     /// Notes that a node acts on this topology, and checks that no other one has the same epoch.
-    private func witness(_ next: Topology, _ node: Node) {
+    private func noteAdopted(_ next: Topology, _ node: Node) {
         if !topologies.isOnly(next) {
             history.add(Violation(.agreement, "node \(node.number) goes by another epoch \(next.epoch) than others"))
         }
@@ -100,7 +100,7 @@ extension World {
     }
 
     /// Finds the machines on which a topology's members run.
-    func meet(_ topology: Topology) {
+    func findMachines(of topology: Topology) {
         for member in topology.members where machines[member.number] == nil {
             guard let store = member.store, let node = nodes.first(where: { $0.storeID == store }) else { continue }
             machines[member.number] = node.index

@@ -173,8 +173,8 @@ extension World {
             node.pauses = 0
             if node.process?.isDraining == true { stop(node) }
             start(node)
-            node.process?.detector.hearAgain()
-            node.process?.watch?.hearAgain()
+            node.process?.detector.endSuspicions()
+            node.process?.watch?.endSuspicions()
             resume(node)
             reviewFullness(node)
         }

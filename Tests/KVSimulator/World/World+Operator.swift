@@ -188,10 +188,10 @@ extension World {
         statistics[.controls] += 1
         process.lastRequest += 1
         let id = RequestID(node.boot << 32 | process.lastRequest)
-        let span = moveRandom.pick([Nanoseconds.milliseconds(300), .milliseconds(3000)])
-        process.controls[id] = ControlCall(request: request, span: span, invoked: time)
+        let timeout = moveRandom.pick([Nanoseconds.milliseconds(300), .milliseconds(3000)])
+        process.controls[id] = ControlCall(request: request, timeout: timeout, invoked: time)
         trace.line(time, "\(node.number) is asked \(process.lastRequest): \(request)")
-        give(.cluster(.control(id, request, deadline: node.clock.monotonic(time) + span)), to: node.index)
+        give(.cluster(.control(id, request, deadline: node.clock.monotonic(time) + timeout)), to: node.index)
     }
 
     func controlAnswered(_ id: RequestID, _ reply: ControlReply, _ node: Node, _ process: Process) {
@@ -210,7 +210,7 @@ extension World {
         // The coordinator waits for a write to the register that it has begun, and for a read if the write's outcome is
         // unknown.
         let grace = 2 * World.registerPatience.nanoseconds + 500_000_000
-        if node.resumed <= call.invoked, taken.nanoseconds > call.span.nanoseconds + grace {
+        if node.resumed <= call.invoked, taken.nanoseconds > call.timeout.nanoseconds + grace {
             history.add(Violation(.lateAnswer, "node \(node.number) to an operator: \(call.request)"))
         }
     }

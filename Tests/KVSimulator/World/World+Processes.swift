@@ -126,7 +126,7 @@ extension World {
         guard let process = node.process, process.boot == boot else { return }
         process.tickIsScheduled = false
         guard node.pauses == 0 else { return }
-        let now = look(node, process)
+        let now = presentTime(node, process)
         var inbox: [Process.Item] = []
         swap(&inbox, &process.inbox)
         for item in inbox { take(item, node, process, now) }
@@ -143,7 +143,7 @@ extension World {
     }
 
     /// The present time of a process, by both clocks.
-    private func look(_ node: Node, _ process: Process) -> Now {
+    private func presentTime(_ node: Node, _ process: Process) -> Now {
         let machine = node.clock.now(time)
         guard mutant != .followClock else { return machine }
         process.wall.adjust(machine)
@@ -161,7 +161,7 @@ extension World {
         }
         switch item {
         case .input(.timer):
-            look(around: node, process, now)
+            checkPeers(of: node, process, now)
             process.shard.handle(.timer, now: now)
         case .input(.message(let peer, .node(.cluster(let message)))):
             if process.cluster == nil {
@@ -173,7 +173,7 @@ extension World {
         case .input(.topology(let topology)):
             // A node adopts topologies in the order of their epochs (`TopologyStore`), even if one is persisted late.
             guard topology.epoch > process.topology.epoch else { break }
-            part(from: process.topology, to: topology, node)
+            disconnectRemoved(from: process.topology, to: topology, node)
             expectJoiningNodes(from: process.topology, to: topology, process)
             process.topology = topology
             process.wall.setOthers(others(than: node, in: topology))
@@ -187,7 +187,7 @@ extension World {
         case .ping(let peer, let boot, let epoch, let wall):
             _ = process.wall.heard(nodes[peer].number, wall: wall, now: now.monotonic)
             greet(peer, boot, epoch, node, process, now)
-        case .suspicion(let peer, let until): doubt(peer, until, node, process, now)
+        case .suspicion(let peer, let until): suspectPeer(peer, until, node, process, now)
         case .gossip(let peer, let message):
             process.watch?.swim.receive(message, from: nodes[peer].number, now: now.monotonic)
             performWatch(node, process, now)

@@ -40,7 +40,7 @@ extension World {
     }
 
     /// Makes the failure detector suspect a peer: a connection was reset, or a fault wants it.
-    func doubt(_ peer: Int, _ until: UInt64, _ node: Node, _ process: Process, _ now: Now) {
+    func suspectPeer(_ peer: Int, _ until: UInt64, _ node: Node, _ process: Process, _ now: Now) {
         let until = isHealed ? 0 : until
         if process.watch != nil {
             process.watch?.cut(nodes[peer].number, machine: peer, until: until)
@@ -57,7 +57,7 @@ extension World {
     }
 
     /// Cuts the connections to nodes that are not members any more. They stay for a while, so that requests may end.
-    func part(from before: Topology, to after: Topology, _ node: Node) {
+    func disconnectRemoved(from before: Topology, to after: Topology, _ node: Node) {
         for member in before.members where after.member(member.number) == nil {
             guard let index = machines[member.number] else { continue }
             self.after(2_000_000_000) { [self] in give(.suspicion(index, until: 0), to: node.index) }
@@ -65,7 +65,7 @@ extension World {
     }
 
     /// Has the failure detector look at the time. To be called with each timer of the process.
-    func look(around node: Node, _ process: Process, _ now: Now) {
+    func checkPeers(of node: Node, _ process: Process, _ now: Now) {
         // The members do not answer a node that has left.
         guard !process.isLeaving else { return }
         if process.watch != nil {

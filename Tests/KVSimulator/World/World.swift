@@ -110,7 +110,7 @@ final class World<Driver: StoreDriver> {
                 from == to
                     || network.arrives(
                         from: from, to: to, generation: generation,
-                        atMostOnce: message.isAtMostOnce || scenario.losesUnsynced) && knows(to, from)
+                        atMostOnce: message.isAtMostOnce || scenario.losesUnsynced) && haveMet(to, from)
             else { return statistics[.dropped] += 1 }
             trace.line(time, "  \(to + 1) <- \(from + 1) \(message)")
             if nodes[to].isPending, case .node(.cluster(.topology(let topology))) = message {
@@ -149,7 +149,7 @@ final class World<Driver: StoreDriver> {
     }
 
     func send(from: Int, to number: NodeNumber, _ message: PeerMessage) {
-        if case .node(.cluster(.topology(let topology))) = message { meet(topology) }
+        if case .node(.cluster(.topology(let topology))) = message { findMachines(of: topology) }
         if let to = machines[number] { send(from: from, to: to, message) }
     }
 
@@ -159,7 +159,7 @@ final class World<Driver: StoreDriver> {
         guard from != to else {
             return queue.push(.arrival(from: from, to: to, generation: 0, message), at: time + 1000)
         }
-        guard knows(from, to) else { return statistics[.dropped] += 1 }
+        guard haveMet(from, to) else { return statistics[.dropped] += 1 }
         let deliveries = network.send(from: from, to: to, atMostOnce: message.isAtMostOnce, now: time)
         if deliveries.isEmpty { statistics[.dropped] += 1 }
         for delivery in deliveries {
@@ -171,7 +171,7 @@ final class World<Driver: StoreDriver> {
     /// True if a message may pass between the present processes of two machines. The product rests on this where a
     /// power loss may take what a process has said: two processes shake hands before they exchange messages, and after
     /// the handshake with a machine's next process, messages to and from the earlier one do not arrive any more.
-    private func knows(_ observer: Int, _ peer: Int) -> Bool {
+    private func haveMet(_ observer: Int, _ peer: Int) -> Bool {
         guard scenario.losesUnsynced else { return true }
         guard let process = nodes[observer].process else { return false }
         return process.known[peer] == nodes[peer].process?.boot
