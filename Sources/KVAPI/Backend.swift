@@ -1,16 +1,16 @@
 import KVCore
 import NIOCore
 
-/// What the doors need of the node behind them.
+/// The node, as the listeners see it.
 package protocol Backend: AnyObject, Sendable {
     /// Executes a request, whose caller is a `Caller`: it gets the request back on its loop, exactly once, with an
     /// outcome. To be called on that loop; it may be back before this returns.
     func execute(_ request: Request)
 
-    /// As one by one, in this order, where that is cheaper: what one caller has sent together.
+    /// Executes requests that one caller has sent together, as if one by one in this order. This can be cheaper.
     func execute(_ requests: [Request])
 
-    /// Into how many partitions the keys are cut; always the same. 1 while this node is not a member.
+    /// The number of partitions, which is always the same. 1 while this node is not a member.
     var partitions: Int { get }
 
     /// Lists keys over the whole cluster. `reply` runs on `loop`, exactly once.
@@ -37,22 +37,22 @@ package protocol Backend: AnyObject, Sendable {
 
     /// This node's id; always the same.
     var nodeID: String { get }
-    /// What the cluster agreed on when it was created; nil while this node is not a member. Asked anew for each request
-    /// that depends on it.
+    /// The settings on which the cluster agreed when it was created; nil while this node is not a member. Each request
+    /// that depends on them asks again.
     var settings: ClusterSettings? { get }
     /// Always the same.
     var limits: RequestLimits { get }
     /// Whether the node can serve now, for load balancers.
     var health: Health { get }
-    /// What the node takes and holds, about now.
+    /// The resources that the node uses and the keys that it holds, about now.
     var usage: NodeUsage { get }
 }
 
 /// Records that a node's disk has spoiled, since the node was started.
 package struct DiskHealth: Hashable, Sendable {
-    /// Found to be not what was written.
+    /// Records that were found to differ from what was written.
     package var damaged: Int
-    /// Of those, fetched from another replica and written again.
+    /// Of these records, those that were fetched from another replica and written again.
     package var repaired: Int
 
     package init(damaged: Int = 0, repaired: Int = 0) {
@@ -62,7 +62,7 @@ package struct DiskHealth: Hashable, Sendable {
 }
 
 package struct NodeUsage: Sendable {
-    /// What it holds, as leader or replica.
+    /// The keys that it holds, as leader or replica.
     package var keys: PartitionUsage
     package var disk: DiskHealth
     /// Bytes of memory that the process has in use.
@@ -83,14 +83,14 @@ package struct NodeUsage: Sendable {
     }
 }
 
-/// Who is told what became of requests. One serves many: it is made once for a connection, and tells them apart by
-/// their tokens.
+/// The owner of requests, which gets them back when they have ended. A connection has one for all of its requests and
+/// tells them apart by their tokens.
 package final class Caller: Sendable {
     package let loop: any EventLoop
-    /// The loop's identity: it is compared for every request, and to look at the loop itself would count a reference to
-    /// it.
+    /// The identity of the loop. It is compared for every request, and to compare the loop itself would count a
+    /// reference.
     package let loopID: ObjectIdentifier
-    /// Is given requests that have ended, on `loop`.
+    /// Called on `loop` with each request that has ended.
     package let ended: @Sendable (Request) -> Void
 
     package init(on loop: any EventLoop, ended: @escaping @Sendable (Request) -> Void) {
@@ -100,7 +100,7 @@ package final class Caller: Sendable {
     }
 }
 
-/// What the requests have in common that are begun together on a connection.
+/// The common part of requests that are begun together on a connection.
 struct RequestSource {
     let caller: Caller
     /// Into how many the keys are cut.
@@ -130,10 +130,10 @@ extension Request {
             token: token)
     }
 
-    /// Another request for the same, as each is carried out once.
+    /// Makes another request like this one, because each is executed only once.
     /// - Parameters:
-    ///   - command: in place of this one's.
-    ///   - allowance: in place of this one's. Bytes.
+    ///   - command: replaces the command of this one.
+    ///   - allowance: replaces the allowance of this one. Bytes.
     func again(_ command: Command? = nil, allowance: Int? = nil) -> Request {
         Request(
             command ?? self.command, key: key, hash: hash, partition: partition, consistency: consistency,
@@ -141,7 +141,7 @@ extension Request {
             caller: doorCaller, token: token)
     }
 
-    /// Of a request that doors or nodes have made.
+    /// The caller of a request that a listener or this node has made.
     @inline(__always)
     package var doorCaller: Caller {
         guard let caller else { preconditionFailure("a request of a client has somebody to tell") }
@@ -153,10 +153,10 @@ extension Backend {
     package func execute(_ requests: [Request]) { for request in requests { execute(request) } }
 }
 
-/// Whose keys something is about.
+/// The keys that a command on many keys is about.
 package enum KeyScope: Hashable, Sendable {
     case cluster
-    /// Those of some partitions, ascending.
+    /// The keys of some partitions, ascending.
     case partitions([PartitionID])
 }
 
@@ -190,7 +190,7 @@ package struct RequestLimits: Sendable {
 
 package struct ListRequest: Sendable {
     package var prefix: [UInt8]
-    /// Where the last page ended; nil begins.
+    /// The end of the last page; nil for the first page.
     package var cursor: ListCursor?
     /// `1 ... ListQuery.maximumLimit`.
     package var limit: Int
@@ -225,7 +225,7 @@ package struct ListCursor: Hashable, Sendable {
 }
 
 package struct ListReply: Sendable {
-    /// In ring order; records only where values were asked for.
+    /// The keys, in ring order; with records only if values were asked for.
     package var entries: [(key: Key, record: Record?)]
     /// Nil at the end.
     package var next: ListCursor?
@@ -244,12 +244,12 @@ package struct ListFailure: Error, Sendable {
 
 package enum Health: Sendable {
     case ready
-    /// It serves, and something is wrong with it.
+    /// It serves, but something is wrong.
     case warned(String)
     case notReady(String)
 }
 
-/// What `/v1/ring`, `/v1/nodes` and `/v1/topology` show.
+/// The state of the cluster that `/v1/ring`, `/v1/nodes` and `/v1/topology` show.
 package struct ClusterView: Sendable {
     package var topology: Topology
     /// By member, in the topology's order.
@@ -278,9 +278,9 @@ package struct ClusterView: Sendable {
 
 package struct NodeView: Sendable {
     package var number: NodeNumber
-    /// As the answering node sees it. What users see as a node's state is this together with the member's standing.
+    /// The state as the answering node sees it. Users see it together with the membership status.
     package var state: Liveness
-    /// What the node itself last reported; nil before its first report.
+    /// The usage that the node itself last reported; nil before its first report.
     package var usage: PartitionUsage?
 
     package init(number: NodeNumber, state: Liveness, usage: PartitionUsage?) {
@@ -296,15 +296,15 @@ extension Outcome {
 }
 
 extension ClusterView {
-    /// Whom cluster clients take for a partition's master, by its number: its leader, as far as that is known, and
-    /// otherwise the preferred one, who is to lead it next.
+    /// The node that cluster clients take for the master of a partition: its leader if that is known, and otherwise the
+    /// preferred leader, who is to lead it next.
     func master(_ partition: Int) -> NodeNumber? {
         guard topology.assignments.indices.contains(partition) else { return nil }
         let leader = partition < leaders.count ? leaders[partition] : nil
         return leader.flatMap { topology.member($0)?.number } ?? topology.assignments[partition].replicas.first
     }
 
-    /// The partitions whose master a node is, ascending: of all nodes together each partition is there once.
+    /// The partitions whose master a node is, ascending. Each partition is in the share of exactly one node.
     func share(of node: NodeNumber) -> [PartitionID] {
         topology.assignments.indices.lazy.filter { master($0) == node }
             .map { PartitionID(UInt16(truncatingIfNeeded: $0)) }

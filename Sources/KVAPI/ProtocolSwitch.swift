@@ -11,7 +11,7 @@ package final class ProtocolSwitch: ChannelInboundHandler, RemovableChannelHandl
     package enum Choice: Hashable, Sendable {
         case http
         case resp
-        /// Neither, and it can be told so in its own words.
+        /// Neither of them, but a protocol in whose words it can be refused.
         case foreign(ForeignProtocol)
     }
 
@@ -24,7 +24,7 @@ package final class ProtocolSwitch: ChannelInboundHandler, RemovableChannelHandl
     private var timer: Scheduled<Void>?
 
     /// - Parameters:
-    ///   - onForeign: called where a connection speaks what is not spoken here; it is answered and closed.
+    ///   - onForeign: called if a connection speaks a protocol that is not spoken here; it is answered and closed.
     ///   - configure: adds the handlers of the protocol to the channel.
     package init(
         onForeign: @escaping (ForeignProtocol) -> Void = { _ in },
@@ -68,7 +68,7 @@ package final class ProtocolSwitch: ChannelInboundHandler, RemovableChannelHandl
         switch event {
         case is ChannelShouldQuiesceEvent: context.close(promise: nil)
         case ChannelEvent.inputClosed:
-            // Whatever it was to be, nothing more of it comes.
+            // Nothing more comes that could decide.
             guard pending != nil, decide(.resp, context) else { return context.close(promise: nil) }
             context.fireUserInboundEventTriggered(event)
             context.pipeline.syncOperations.removeHandler(self, promise: nil)
@@ -76,7 +76,7 @@ package final class ProtocolSwitch: ChannelInboundHandler, RemovableChannelHandl
         }
     }
 
-    /// False, and the connection is closed, where the protocol cannot be set up.
+    /// Sets the protocol up. If that fails, closes the connection and returns false.
     private func decide(_ choice: Choice, _ context: ChannelHandlerContext) -> Bool {
         do {
             try configure(context.channel, choice)
@@ -98,7 +98,7 @@ package final class ProtocolSwitch: ChannelInboundHandler, RemovableChannelHandl
         "GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT", "PRI",
     ].map { (method: String) in Array(method.utf8) }
 
-    /// Nil while more bytes have to tell.
+    /// The protocol of these first bytes; nil if more of them are needed.
     static func choice(_ bytes: some Collection<UInt8>) -> Choice? {
         if bytes.first == 0x16 {
             guard let second = bytes.dropFirst().first else { return nil }
@@ -134,7 +134,7 @@ package final class ProtocolSwitch: ChannelInboundHandler, RemovableChannelHandl
     }
 }
 
-/// What some clients begin with that is not spoken here.
+/// A protocol that some clients try and that is not spoken here.
 package enum ForeignProtocol: Hashable, Sendable {
     /// HTTP/2 by prior knowledge (RFC 9113).
     case http2

@@ -4,13 +4,13 @@ import Synchronization
 /// The budgets of a node's event loops: `limits.replies`, in equal parts. A connection is charged on its own loop, so
 /// that nothing is shared between threads.
 package final class ReplyBudgets: Sendable {
-    /// Of each loop. Bytes.
+    /// The budget of each loop. Bytes.
     let share: Int
     private let budgets = Mutex<[ObjectIdentifier: ReplyBudget]>([:])
 
     /// - Parameters:
-    ///   - bytes: of all loops together.
-    ///   - loops: how many there are that serve clients, 1 at least.
+    ///   - bytes: the budget of all loops together.
+    ///   - loops: the number of loops that serve clients, at least 1.
     package init(bytes: Int, loops: Int) { share = max(bytes / max(loops, 1), 1) }
 
     /// Called once for a connection, not for each command.
@@ -25,11 +25,11 @@ package final class ReplyBudgets: Sendable {
     }
 }
 
-/// What the client connections of one event loop may hold together: replies that are gathered, that wait, or that are
-/// not sent, what reads under way may bring, and requests that wait for their clients to read.
+/// Bounds the bytes that the client connections of one event loop hold together: replies that are gathered, that wait
+/// or that are not sent, the values that reads under way may bring, and requests that wait for their clients to read.
 ///
-/// It is a budget rather than a wall. A connection that holds next to nothing may always begin one more command
-/// (`RESPRoom.guaranteed`): so nobody is locked out by clients that do not read, and nothing waits for itself.
+/// The budget may be exceeded a little: a connection that holds next to nothing may always begin one more command
+/// (`RESPRoom.guaranteed`). So clients that do not read lock nobody out, and no connection waits for itself.
 ///
 /// Sendable because it is touched on `loop` only.
 final class ReplyBudget: @unchecked Sendable {
@@ -56,7 +56,7 @@ final class ReplyBudget: @unchecked Sendable {
         if bytes < 0, !waiting.isEmpty { wakeSoon() }
     }
 
-    /// Calls `body` once when others have given back of what they hold. The longest waiting are first.
+    /// Calls `body` once when other connections have given back some of what they hold, in the order of these calls.
     func whenFreed(_ body: @escaping @Sendable () -> Void) { waiting.append(body) }
 
     private func wakeSoon() {
@@ -67,7 +67,7 @@ final class ReplyBudget: @unchecked Sendable {
 
     private func wake() {
         isWaking = false
-        // Who finds too little waits again, behind the others, until more is given back.
+        // A connection that finds too little room waits again, behind the others.
         for _ in 0..<waiting.count {
             guard used < limit, let next = waiting.popFirst() else { return }
             next()

@@ -1,12 +1,12 @@
 import KVCore
 import NIOCore
 
-/// Writes answers, whole, one behind the other, so that those of one tick leave in one `write`.
+/// Writes whole answers, one behind the other, so that those of one read leave in one `write`.
 ///
-/// By hand and not through `HTTPResponseEncoder`: an answer is a few constants and numbers, and so costs no header
-/// list, no strings, and no write for each of head, body and end.
+/// It does not use `HTTPResponseEncoder`: an answer is a few constants and numbers, which need no header list, no
+/// strings, and no separate writes for head, body and end.
 struct AnswerWriter {
-    /// What is written and not yet taken.
+    /// Answers that are written and not yet taken.
     private(set) var pending: ByteBuffer
     private let allocator: ByteBufferAllocator
     /// This node's id.
@@ -15,7 +15,8 @@ struct AnswerWriter {
     private let wallClock: @Sendable () -> UInt64
     private var date = HTTPDate()
 
-    /// A buffer larger than this is given back after use, lest idle connections keep what one large value took.
+    /// A buffer larger than this is given back after use, so that idle connections do not keep the memory of one large
+    /// value.
     private static let keptCapacity = 16 * 1024
 
     init(allocator: ByteBufferAllocator, node: String, wallClock: @escaping @Sendable () -> UInt64) {
@@ -25,7 +26,7 @@ struct AnswerWriter {
         pending = allocator.buffer(capacity: 0)
     }
 
-    /// All that is pending; the next answers are written from the beginning again.
+    /// Takes all pending answers.
     mutating func take() -> ByteBuffer {
         let taken = pending
         if pending.capacity > Self.keptCapacity {
@@ -104,7 +105,8 @@ struct AnswerWriter {
 
     // MARK: - Parts
 
-    /// Gives the time that it wrote, in milliseconds since 1970.
+    /// Begins the head of an answer.
+    /// - Returns: the time that it wrote, in milliseconds since 1970.
     @discardableResult
     private mutating func begin(_ status: HTTPStatus, length: Int?) -> UInt64 {
         let wall = wallClock()
@@ -121,7 +123,7 @@ struct AnswerWriter {
     }
 
     private mutating func contentType(_ type: String) {
-        // Another door may have stored anything; a line break here would let a value forge headers.
+        // Another protocol may have stored any type. A line break in it would let a value forge headers.
         guard !type.isEmpty, isMediaType(type) else {
             pending.writeStaticString("Content-Type: application/octet-stream\r\n")
             return

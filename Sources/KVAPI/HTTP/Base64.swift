@@ -15,7 +15,7 @@ enum Base64 {
         }
     }
 
-    /// Nil unless `text` is just what `encodeForURL` gives for some bytes.
+    /// Decodes a text that `encodeForURL` has made. Returns nil for any other text.
     static func decodeFromURL(_ text: [UInt8]) -> [UInt8]? {
         var standard = text.map { character in
             switch character {

@@ -4,12 +4,12 @@ import KVCore
 enum ChangeRequest {
     case join(MembershipChange.Join, isDryRun: Bool)
     case leave(String, isForced: Bool, isDryRun: Bool)
-    /// All is in the body.
+    /// A plan of several changes, all of them in the body.
     case plan
 
-    /// Bytes of a body.
+    /// The longest body. Bytes.
     static let maximumBody = 64 << 10
-    /// Nodes that one plan may be about.
+    /// How many nodes one plan may name.
     static let maximumNodes = 1000
 
     static var bodyTooLarge: HTTPFailure {
@@ -17,8 +17,8 @@ enum ChangeRequest {
             .contentTooLarge, "body_too_large", "what a plan is made of takes at most \(maximumBody) bytes")
     }
 
-    /// What to ask of the coordinator.
-    /// - Parameter parameters: whether any were given that the body could hold as well.
+    /// Makes the request to the coordinator.
+    /// - Parameter hasParameters: whether parameters were given that the body could have as well.
     func request(body: [UInt8], hasParameters: Bool) throws(HTTPFailure) -> ControlRequest {
         guard !body.isEmpty else {
             if case .plan = self {
@@ -106,7 +106,7 @@ private struct JSONFields {
         self.members = members
     }
 
-    /// Nil where it is absent or null.
+    /// Takes a member. Returns nil if it is absent or null.
     private mutating func take(_ name: String) -> JSONValue? {
         known.append(name)
         guard let index = members.firstIndex(where: { $0.name == name }) else { return nil }
@@ -114,7 +114,7 @@ private struct JSONFields {
         return value == .null ? nil : value
     }
 
-    /// Whatever was not taken is unknown.
+    /// Fails if there are members that were not taken: nobody knows them.
     func finish() throws(HTTPFailure) {
         guard let rest = members.first else { return }
         throw .bad(

@@ -1,15 +1,15 @@
 import KVCore
 
-/// What `If-Match` or `If-None-Match` lists (RFC 9110, 8.8.3 and 13.1).
+/// The list of `If-Match` or `If-None-Match` (RFC 9110, 8.8.3 and 13.1).
 enum EntityTags: Equatable {
-    /// `*`: whatever is there.
+    /// `*`: any version.
     case any
     case list([EntityTag])
 
-    /// Most tags that a list may have.
+    /// How many tags a list may have.
     static let maximumCount = 64
 
-    /// Nil unless the text is `*` or a comma-separated list of at least one and at most `maximumCount` tags.
+    /// Reads `*` or a comma-separated list of at least one and at most `maximumCount` tags. Nil for any other text.
     init?(_ text: String) {
         let bytes = Array(text.utf8)
         var index = 0
@@ -36,7 +36,7 @@ enum EntityTags: Equatable {
         self = .list(tags)
     }
 
-    /// Whether a tag of the list names this version. The weak comparison, which is the one for reads.
+    /// Whether a tag of the list names this version, by the weak comparison, which is the one for reads.
     func contains(_ version: Version) -> Bool {
         switch self {
         case .any: true
@@ -47,7 +47,7 @@ enum EntityTags: Equatable {
 
 struct EntityTag: Equatable {
     var isWeak: Bool
-    /// Nil where what is quoted is no version of this store, and so matches nothing.
+    /// Nil if the quoted text is not a version of this store. Such a tag matches nothing.
     var version: Version?
 
     init(isWeak: Bool, version: Version?) {

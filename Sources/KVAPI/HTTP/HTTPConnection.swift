@@ -2,10 +2,10 @@ import KVCore
 import NIOCore
 import NIOHTTP1
 
-/// The decisions of one HTTP/1 connection: what to read, what to ask of the backend, what to refuse, when to close.
+/// Decides for one HTTP/1 connection: what to read, what to ask of the backend, what to refuse, and when to close.
 ///
-/// Requests are carried out one at a time, in order; what the client sends meanwhile waits in a bounded queue.
-/// Inputs are taken by `received` and the like; `next` is then to be called until it gives nil.
+/// Requests are carried out one at a time, in order. Parts of later requests wait in a bounded queue. `received` and
+/// its like take inputs; afterwards `next` must be called until it returns nil.
 struct HTTPConnection {
     enum Effect {
         /// Tell the client to send the body it announced.
@@ -43,7 +43,7 @@ struct HTTPConnection {
 
     private enum Input {
         case part(HTTPServerRequestPart)
-        /// What follows cannot be understood.
+        /// The rest of the input cannot be understood.
         case failure(HTTPFailure)
     }
 
@@ -55,13 +55,13 @@ struct HTTPConnection {
     private var queue = CircularBuffer<Input>(initialCapacity: 4)
     /// Heads in `queue`.
     private var queuedRequests = 0
-    /// How the request under way is to be answered.
+    /// The response to the request under way, as far as it is known.
     private var response = PendingResponse()
-    /// Of the request under way: what has come of it, within the limit on values.
+    /// The body of the request under way, as far as it has come and is needed.
     private var body: [UInt8] = []
-    /// Of the request under way: bytes that came, kept or not.
+    /// Bytes of the body of the request under way that have come, kept or not.
     private var bodyCount = 0
-    /// When the client must have sent more, or read.
+    /// The time by which the client must have sent more, or must have read its answers.
     private var requestDeadline: Instant?
 
     init(parser: RequestParser, options: HTTPOptions, now: Instant) {
@@ -114,7 +114,7 @@ extension HTTPConnection {
         queue.append(.failure(failure))
     }
 
-    /// All that one read brought has been `received`.
+    /// One read is complete; all its parts have been `received`.
     mutating func readCompleted(now: Instant) {
         switch intake {
         case .parts: intake = .idle
@@ -186,7 +186,7 @@ extension HTTPConnection {
 // MARK: - Decisions
 
 extension HTTPConnection {
-    /// What to do next; nil when that depends on inputs to come.
+    /// Returns what to do next, or nil when that depends on inputs to come.
     mutating func next(now: Instant) -> Effect? {
         while life.isOpen {
             if case .executing = state { return nil }
@@ -204,15 +204,15 @@ extension HTTPConnection {
         return .end(life.closeOutput(now: now))
     }
 
-    /// The request under way is carried out and its answer, in this response, about to be written; nil where the
-    /// connection is gone.
+    /// The request under way has been carried out, and its answer is about to be written.
+    /// - Returns: how to write it, or nil if the connection is gone.
     mutating func answered(now: Instant) -> PendingResponse? {
         guard case .executing = state else { return nil }
         assert(life.isOpen, "a request under way keeps its connection open")
         return endAnswer(now: now)
     }
 
-    /// Whether a request has begun whose rest may yet come.
+    /// Whether a request has begun to arrive and the rest of it may still come.
     private var isAwaitingRest: Bool {
         if life.isInputClosed { return false }
         return isWaiting ? intake == .headUnderway : true
@@ -244,7 +244,7 @@ extension HTTPConnection {
         }
     }
 
-    /// Decides about a body before any of it is taken. What is thrown ends the connection.
+    /// Decides about a body before any of it is taken. An error that is thrown ends the connection.
     private mutating func expect(_ fields: RequestFields, _ head: HTTPRequestHead) throws(HTTPFailure) -> Effect? {
         do throws(HTTPFailure) {
             let request = try parser.parse(head, fields)
@@ -315,7 +315,7 @@ extension HTTPConnection {
         return .execute(request)
     }
 
-    /// Refuses where the connection cannot be used any more.
+    /// Refuses a request after which the connection cannot be used any more.
     private mutating func refuseLast(_ failure: HTTPFailure) -> Effect {
         body = []
         response.connection = .close

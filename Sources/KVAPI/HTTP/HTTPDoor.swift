@@ -34,7 +34,7 @@ package enum HTTPDoor {
 }
 
 extension HTTPFailure {
-    /// What a failure of the decoder tells the client; nil for what is not the decoder's.
+    /// The failure for an error of the decoder; nil for any other error.
     init?(decoding error: any Error) {
         if case .dataReceivedInErrorState = error as? ByteToMessageDecoderError {
             self = .bad("bad_request", "the connection's earlier bytes were not HTTP")
@@ -55,7 +55,7 @@ extension HTTPFailure {
         case .invalidChunkSize:
             self = .bad("bad_chunk", "the length of a chunk of the body is not a hexadecimal number")
         case .unknown:
-            // What the decoder has no name for: mostly a Transfer-Encoding beside a Content-Length.
+            // An error that the decoder has no name for: mostly a Transfer-Encoding beside a Content-Length.
             self = .bad("bad_request", "the request's Transfer-Encoding or its line ends are not valid HTTP")
         default:
             self = .bad("bad_request", "the request is not valid HTTP (\(error))")

@@ -1,6 +1,6 @@
 import KVCore
 
-/// The statuses that the door answers with.
+/// The statuses of answers.
 enum HTTPStatus {
     case ok, noContent, notModified
     case badRequest, forbidden, notFound, methodNotAllowed, requestTimeout, lengthRequired, conflict, preconditionFailed
@@ -32,7 +32,7 @@ enum HTTPStatus {
         }
     }
 
-    /// Whether the client may send the same request again in a moment, nothing having been changed.
+    /// Whether nothing was changed and the client may send the same request again in a moment.
     var invitesRetry: Bool {
         switch self {
         case .tooManyRequests, .unavailable: true
@@ -127,7 +127,7 @@ extension HTTPFailure {
                 + "this host")
     }
 
-    /// - Parameter message: the coordinator's.
+    /// - Parameter message: the message of the coordinator.
     init(_ refusal: ControlRefusal, _ message: String) {
         switch refusal {
         case .noSuchNode: self.init(.notFound, "no_such_node", message)

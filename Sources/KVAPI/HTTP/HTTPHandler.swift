@@ -2,7 +2,7 @@ import KVCore
 import NIOCore
 import NIOHTTP1
 
-/// Performs what an `HTTPConnection` decides: the shell around it on a channel.
+/// Performs the decisions of an `HTTPConnection` on its channel.
 final class HTTPHandler: ChannelDuplexHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundIn = Never
@@ -10,18 +10,19 @@ final class HTTPHandler: ChannelDuplexHandler {
 
     private let backend: any Backend
     private let budget: ReplyBudget
-    /// What it has been charged for this connection.
+    /// Bytes that the budget has been charged for this connection.
     private var charged = 0
     private var connection: HTTPConnection
     private var answers: AnswerWriter
     private let shell: ConnectionShell
 
-    /// Set while effects are performed: one that is completed at once must not start the next within itself, or a long
-    /// pipeline would become a deep stack.
+    /// Set while effects are performed. An effect that is completed at once must not start the next one from within, or
+    /// a long pipeline would become a deep stack.
     private var isPerforming = false
-    /// Between a read's first part and its end, answers gather to leave together.
+    /// Set between the first part of a read and its end. Answers gather meanwhile and leave together.
     private var isReading = false
-    /// When the read began, which is what time it is until its end: a request should not cost several looks at a clock.
+    /// When the read began. It counts as the present time until the end of the read, so that a request does not cost
+    /// several looks at a clock.
     private var readTime = Instant(nanoseconds: 0)
     private var waitingPage = WaitingPage()
     /// Given to the backend with every key operation. It holds this handler until `stop`.
@@ -94,7 +95,7 @@ final class HTTPHandler: ChannelDuplexHandler {
             connection.failed(failure)
             perform()
         } else {
-            // The socket's own error: nobody is left to tell.
+            // The socket has failed, so nobody can be told.
             context.close(promise: nil)
         }
     }
@@ -154,7 +155,7 @@ extension HTTPHandler {
     }
 
     private func uncharge(_ bytes: Int) {
-        // All is given back where the connection is gone.
+        // If the connection is gone, everything has been given back.
         if shell.isAttached { charge(-bytes) }
     }
 
@@ -201,7 +202,7 @@ extension HTTPHandler {
 
     private func list(_ query: ListRequest) {
         guard query.values else { return list(query, reserving: 0) }
-        // It comes as JSON, which takes a third more, and more than one value is asked for at a time.
+        // The values are sent in base64, which takes a third more, and several are asked for at a time.
         let bytes = min(2 * ListRequest.pageBytes, budget.limit)
         guard !budget.has(bytes) else { return list(query, reserving: bytes) }
         let bound = NIOLoopBound(self, eventLoop: loop)
@@ -212,7 +213,7 @@ extension HTTPHandler {
         budget.whenFreed { bound.value.tryPage() }
     }
 
-    /// Others have given back of what they hold.
+    /// Other connections have given back some of what they hold.
     private func tryPage() {
         guard let (query, bytes) = waitingPage.waiting else { return }
         guard budget.has(bytes) else {
@@ -270,7 +271,7 @@ extension HTTPHandler {
     private func answer(_ body: (inout AnswerWriter, PendingResponse) -> Void) {
         guard let response = connection.answered(now: now) else { return }
         body(&answers, response)
-        // The rest of what one read brought is not answered for a client that does not take the answers.
+        // A client that does not take these answers gets no more of them: the rest of the read waits.
         if answers.pending.readableBytes > RESPRoom.small { flush() }
         perform()
     }

@@ -1,6 +1,6 @@
 import KVCore
 
-/// What a request asks for. The value of a put and the rest of a `change` are its body, which comes later.
+/// A request that has been parsed. Its body comes later: the value of a put, or the rest of a `change`.
 enum HTTPRequest {
     case key(KeyRequest)
     case list(ListRequest)
@@ -19,7 +19,7 @@ enum HTTPRequest {
 }
 
 extension HTTPRequest {
-    /// Bytes that its body may have.
+    /// How many bytes its body may have.
     func bodyLimit(_ limits: RequestLimits) -> Int {
         if case .change = self { return ChangeRequest.maximumBody }
         return limits.value
@@ -57,7 +57,7 @@ struct KeyRequest {
 /// How a request's body ends.
 enum BodyFraming: Equatable {
     case none
-    /// Bytes, positive.
+    /// The body has this many bytes, at least one.
     case length(Int)
     case chunked
 }

@@ -5,7 +5,7 @@ enum JSONValue: Equatable {
     case integer(Int)
     case string(String)
     case array([JSONValue])
-    /// In the order of the text; no name is there twice.
+    /// The members, in the order of the text; no name is there twice.
     case object([Member])
 
     struct Member: Equatable {
@@ -13,7 +13,7 @@ enum JSONValue: Equatable {
         var value: JSONValue
     }
 
-    /// What it is, for messages.
+    /// The kind of value, for messages.
     var kind: String {
         switch self {
         case .null: "null"
@@ -26,9 +26,9 @@ enum JSONValue: Equatable {
     }
 }
 
-/// Where a text is no JSON, or none that is taken here.
+/// A text is not JSON, or is JSON that is not taken here.
 struct JSONProblem: Error, Equatable {
-    /// Counted from 0.
+    /// The offset of the byte that is wrong, counted from 0.
     var byte: Int
     var message: String
 }
@@ -62,7 +62,7 @@ struct JSONReader {
         while let byte = next, byte == 0x20 || byte == 0x09 || byte == 0x0A || byte == 0x0D { index += 1 }
     }
 
-    /// Whether the next byte, after white space, is this one; then it is taken.
+    /// Takes the next byte after white space if it is this one. Returns whether it was.
     private mutating func takes(_ byte: Unicode.Scalar) -> Bool {
         skipSpace()
         guard next == UInt8(ascii: byte) else { return false }
@@ -140,7 +140,7 @@ struct JSONReader {
 
     // MARK: Strings
 
-    /// Behind the opening quote.
+    /// Reads a string whose opening quote has been taken.
     private mutating func string() throws(JSONProblem) -> String {
         var text: [UInt8] = []
         while let byte = next {

@@ -1,7 +1,7 @@
 import NIOCore
 
-/// Writes one JSON text (RFC 8259), compact, placing the commas itself. That objects and arrays are closed in the order
-/// they were opened is the caller's to see to.
+/// Writes one compact JSON text (RFC 8259) and places the commas itself. The caller must close the innermost object or
+/// array first.
 struct JSONWriter {
     private(set) var buffer: ByteBuffer
     private var needsComma = false

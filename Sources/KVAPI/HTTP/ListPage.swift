@@ -5,14 +5,14 @@ extension ListCursor {
     /// Set in the partition's number, which is below it: the key is there, and has no bytes.
     private static let emptyKey: UInt16 = 1 << 15
 
-    /// What clients hand back: the partition in two bytes and the key, in base64 for URLs.
+    /// The text that clients hand back: the partition in two bytes and the key, in base64 for URLs.
     var opaque: [UInt8] {
         let number = key?.bytes.isEmpty == true ? partition.raw | Self.emptyKey : partition.raw
         return Base64.encodeForURL(
             [UInt8(truncatingIfNeeded: number >> 8), UInt8(truncatingIfNeeded: number)] + (key?.bytes ?? []))
     }
 
-    /// Nil unless `text` is a cursor that a cluster of these settings can have given.
+    /// Reads a cursor that a cluster of these settings can have given. Nil for any other text.
     init?(opaque text: [UInt8], _ settings: ClusterSettings, _ limits: RequestLimits) {
         guard let bytes = Base64.decodeFromURL(text), bytes.count >= 2, bytes.count - 2 <= limits.key else {
             return nil

@@ -1,7 +1,7 @@
 import KVCore
 import NIOHTTP1
 
-/// What is known of a response before the outcome of its request is.
+/// A response, as far as it is known before its request has ended.
 struct PendingResponse: Equatable {
     enum Connection {
         /// Stays open, as is usual in HTTP/1.1.

@@ -113,7 +113,7 @@ extension JSONWriter {
 }
 
 extension PlanStatus {
-    /// Until it is done at the present rate; nil where nothing moves.
+    /// The time until it is done at the present rate; nil if nothing moves.
     fileprivate var secondsLeft: UInt64? {
         guard rate > 0, !isPaused, bytes > bytesDone else { return nil }
         let left = bytes - bytesDone

@@ -105,7 +105,7 @@ struct QueryParameters {
 
     func values() throws(HTTPFailure) -> Bool { try flag(.values, "bad_values") }
 
-    /// False where it is not given.
+    /// The value of a flag; false if it is not given.
     func flag(_ name: Name, _ code: StaticString = "bad_parameter") throws(HTTPFailure) -> Bool {
         switch text(name) {
         case nil, "false": false
@@ -119,7 +119,7 @@ struct QueryParameters {
     /// Whether there is any but `timeout`.
     var hasOthersThanTimeout: Bool { given.contains { $0.name != .timeout } }
 
-    /// What the parameters say of a node that is to join.
+    /// The node that is to join, as the parameters describe it.
     func join(_ id: String) throws(HTTPFailure) -> MembershipChange.Join {
         var join = MembershipChange.Join(id: id)
         if let weight = text(.weight) {

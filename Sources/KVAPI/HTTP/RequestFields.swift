@@ -1,7 +1,7 @@
 import KVCore
 import NIOHTTP1
 
-/// The header fields that the door heeds, found in one pass. The others are the client's own business.
+/// The header fields that have a meaning here, found in one pass. All others are ignored.
 struct RequestFields {
     private(set) var framing = BodyFraming.none
     /// Whether a `Content-Length` was given, be it 0.
@@ -12,7 +12,7 @@ struct RequestFields {
     private(set) var ifMatch: String?
     private(set) var ifNoneMatch: String?
     private(set) var contentType: String?
-    /// Of a body that is not as it is meant; `identity` is none.
+    /// The encoding of the body. `identity` means that there is none.
     private(set) var contentEncoding: String?
 
     private var host: String?
@@ -21,7 +21,7 @@ struct RequestFields {
     private var transferEncoding: String?
     private var expect: String?
 
-    /// Fails where the message cannot be told from what follows it, or is not HTTP: the connection is of no more use.
+    /// Fails if the end of the message cannot be found, or if it is not HTTP. The connection cannot be used then.
     init(_ head: HTTPRequestHead) throws(HTTPFailure) {
         for (name, value) in head.headers {
             switch name.utf8.count {
@@ -52,7 +52,7 @@ struct RequestFields {
         }
     }
 
-    /// False where a browser says that a page of another site sent it.
+    /// False if a browser says that a page of another site has sent the request.
     var isSameOrigin: Bool {
         guard let origin else { return true }
         guard let host else { return false }

@@ -3,7 +3,7 @@ import NIOHTTP1
 
 /// Reads what a request asks for from its target, method and header fields.
 struct RequestParser {
-    /// The cluster's, as far as there is one.
+    /// The settings of the cluster, or nil while there is none.
     let settings: () -> ClusterSettings?
     let limits: RequestLimits
 
@@ -225,7 +225,7 @@ extension RequestParser {
         }
     }
 
-    /// Of a request that has no other parameter.
+    /// The timeout of a request that has no other parameter.
     private func timeout(_ query: TargetBytes) throws(HTTPFailure) -> Nanoseconds {
         try QueryParameters(query, allowed: [.timeout]).timeout()
     }
@@ -283,7 +283,7 @@ extension RequestParser {
     }
 }
 
-/// Whether the text is `token/token`, perhaps with parameters, in printable ASCII: what may be sent back as a header.
+/// Whether the text is `token/token`, perhaps with parameters, in printable ASCII, so that it may be sent as a header.
 func isMediaType(_ text: String) -> Bool {
     var slash: Int?
     var index = 0

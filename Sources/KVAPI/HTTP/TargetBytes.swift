@@ -4,7 +4,7 @@ import KVCore
 typealias TargetBytes = UnsafeBufferPointer<UInt8>
 
 extension UnsafeBufferPointer<UInt8> {
-    /// Bounds are the caller's to keep.
+    /// The caller must keep within the bounds.
     func part(_ range: Range<Int>) -> Self { Self(rebasing: self[range]) }
 
     func starts(with prefix: StaticString) -> Bool {
@@ -20,7 +20,7 @@ extension UnsafeBufferPointer<UInt8> {
     }
 }
 
-/// The bytes that a part of a request target stands for; what is wrong with it, for the client.
+/// Decodes a part of a request target. Throws what is wrong with it, for the client.
 func percentDecoded(_ text: TargetBytes, plus: Bool) throws(HTTPFailure) -> [UInt8] {
     do throws(PercentEncoding.Fault) {
         return try PercentEncoding.decoded(text, plus: plus)

@@ -65,9 +65,9 @@ struct ClusterMap {
 
     // MARK: CLUSTER
 
-    /// Some clients (redis-py) take a node for what it is in the range that names it first, or last, and ask no replica
-    /// for its part of all keys. So where replicas are named each master's first and last slot come at the ends, and
-    /// name nobody else.
+    /// Some clients (redis-py) take a node's role from the first or the last range that names it, and do not ask a
+    /// replica for its part of all keys. So where replicas are named, each master's first and last slot are ranges of
+    /// their own, at the ends, which name no replica.
     var slots: RESPAnswer {
         guard namesReplicas else { return .array(ranges.map(entry)) }
         var (first, middle, last): ([Range], [Range], [Range]) = ([], ranges, [])
@@ -175,10 +175,10 @@ struct ClusterMap {
         ].map { "\($0.0):\($0.1)\r\n" }.joined()
     }
 
-    /// What a node tells that is no member.
+    /// The answer to CLUSTER INFO of a node that is not a member.
     static let infoOfNoMember = "cluster_enabled:1\r\ncluster_state:fail\r\ncluster_slots_assigned:0\r\n"
 
-    /// How many copies every acknowledged write is sure to have beside its leader's.
+    /// The number of copies that every acknowledged write has at least, beside its leader's.
     var acknowledgedReplicas: Int {
         view.topology.assignments.map { $0.replicas.count / 2 }.min() ?? 0
     }

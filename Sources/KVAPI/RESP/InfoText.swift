@@ -1,6 +1,6 @@
 import KVCore
 
-/// What INFO tells, as far as it is known without asking anyone.
+/// The text of INFO, as far as this node knows it without asking other nodes.
 struct InfoText {
     private typealias Section = (name: String, lines: [(String, String)])
 

@@ -1,28 +1,29 @@
 import KVCore
 
-/// The requests on keys that a connection has under way. Those on different keys go on side by side; of those on one
-/// key, a later waits for an earlier where one of them changes it: a client's commands take effect in its order, and a
-/// change of leaders could reorder what is on its way. Plain writes of a key that have waited together go as the last
-/// of them, and additions as their sum: it is what is left when they take effect one after another with nothing
-/// between.
+/// The requests on keys that a connection has under way, and those that wait for them.
 ///
-/// A request has the token of its slot. What waits, waits in the slots: each has the number of the next.
+/// Requests on different keys are executed side by side. Of two requests on one key, the later waits for the earlier if
+/// one of them changes the key. So a client's commands take effect in its order, which a change of leaders could
+/// otherwise reverse. Plain writes of a key that have waited together are executed as the last of them, and additions
+/// as their sum: the result is the same as of one after another with nothing between.
+///
+/// The token of a request is the number of its slot. Each slot has the number of the next that waits for the same key.
 struct OperationTable {
     struct Operation {
-        /// As the client sent it.
+        /// The request as the client sent it.
         fileprivate(set) var request: Request
-        /// What the request's command is; asked several times.
+        /// Whether the request's command changes the key.
         let isWrite: Bool
         /// The place of the reply among the connection's.
         let sequence: UInt64
         /// The part of a command on several keys.
         let part: Int
         let expectation: RESPExpectation
-        /// What its reply is expected to take, as `RESPRoom` counts it. Bytes.
+        /// The expected size of its reply, as `RESPRoom` counts it. Bytes.
         fileprivate(set) var counted: Int
-        /// Not to go with others.
+        /// Whether it must not be executed together with others.
         fileprivate var isSingle = false
-        /// The next that waits for the same key, or that goes with this one.
+        /// The next slot that waits for the same key, or that is executed together with this one.
         fileprivate var next = none
 
         init(_ request: Request, sequence: UInt64, part: Int, expectation: RESPExpectation, counted: Int) {
@@ -38,7 +39,7 @@ struct OperationTable {
         fileprivate var place: UInt64 { max(request.hash.low, 1) }
     }
 
-    /// One key, by its hash: two of one hash only wait for each other without need.
+    /// One key, known by its hash. If two keys have the same hash, their requests wait for each other without need.
     private struct Place {
         /// 0: free.
         var hash: UInt64 = 0
@@ -51,7 +52,7 @@ struct OperationTable {
 
     private static let none = -1
 
-    /// By token; nil where a slot is free.
+    /// The slots, by token; nil where one is free.
     private var operations: [Operation?] = []
     private var free: [Int] = []
     /// Open addressing, at most half full; a power of two.
@@ -60,14 +61,14 @@ struct OperationTable {
     private var released: [Request] = []
 
     private(set) var count = 0
-    /// Bytes of their keys and values.
+    /// Bytes of the keys and values of all requests.
     private(set) var bytes = 0
 
     /// The token that the next request to `begin` must have.
     var nextToken: Int { free.last ?? operations.count }
 
-    /// Takes a request in, which has `nextToken`.
-    /// - Returns: false where it has to wait; it comes out of `takeReleased` then.
+    /// Takes in a request whose token is `nextToken`.
+    /// - Returns: false if it has to wait; `takeReleased` returns it later.
     mutating func begin(_ operation: Operation) -> Bool {
         let token = take(operation)
         count += 1
@@ -92,8 +93,8 @@ struct OperationTable {
         return false
     }
 
-    /// What additions that went together have come to, one after another; nothing where they go one by one now, and nil
-    /// of a token that stands for no others, or for what has ended alike.
+    /// The results of additions that were executed together, one after another. Empty if their sum did not fit: they
+    /// are executed one by one now. Nil for a token that stands for no others, or for requests that have ended alike.
     mutating func sums(of token: Int, _ outcome: Outcome) -> [Int64]? {
         guard standsForOthers(token), let first = underWay(token), first.request.command.addition != nil else {
             return nil
@@ -122,7 +123,8 @@ struct OperationTable {
         return next != Self.none
     }
 
-    /// Lets additions go one by one that have not gone together: the first now, the others before all that waits.
+    /// Separates additions that could not be executed together: the first is executed now, the others before all that
+    /// waits.
     private mutating func separate(_ first: Operation, _ token: Int) {
         let index = place(of: first.place)
         var last = first.next
@@ -138,18 +140,18 @@ struct OperationTable {
         released.append(first.request)
     }
 
-    /// The operation of a token. Nil for a token that is not under way.
+    /// The operation of a token, or nil if the token is not in use.
     func underWay(_ token: Int) -> Operation? { operations.indices.contains(token) ? operations[token] : nil }
 
-    /// A read that has ended is to be carried out again when there is room, and its reply is now known to take so many
-    /// bytes. What it has brought is dropped.
+    /// Replaces a read that has ended by one that is to be executed when there is room for its value.
+    /// - Parameter counted: the size of the value, now that it is known. Bytes.
     mutating func putAside(_ token: Int, counted: Int) {
         guard let operation = underWay(token) else { return }
         operations[token]?.request = operation.request.again(allowance: RESPRoom.allowance(counted: counted))
         operations[token]?.counted = counted
     }
 
-    /// The command of a token has been answered. Nil for a token that is not under way.
+    /// Ends the operation of a token, which has been answered. Returns nil if the token is not in use.
     mutating func end(_ token: Int) -> Operation? {
         guard let operation = release(token) else { return nil }
         let index = place(of: operation.place)
@@ -160,10 +162,10 @@ struct OperationTable {
         return operation
     }
 
-    /// The next of those that went with one that has ended. Nil after the last.
+    /// Ends the next of the operations that were executed together. Returns nil after the last.
     mutating func endNext(after operation: Operation) -> Operation? { release(operation.next) }
 
-    /// Its token may be used again.
+    /// Frees a slot; its token may be used again.
     private mutating func release(_ token: Int) -> Operation? {
         guard let operation = underWay(token) else { return nil }
         operations[token] = nil
@@ -173,7 +175,7 @@ struct OperationTable {
         return operation
     }
 
-    /// What may go now.
+    /// Takes a request that has waited and may be executed now.
     mutating func takeReleased() -> Request? { released.popLast() }
 
     private mutating func take(_ operation: Operation) -> Int {
@@ -187,7 +189,7 @@ struct OperationTable {
         if isWrite { places[index].writes += 1 } else { places[index].reads += 1 }
     }
 
-    /// Lets go what waits at a place, as far as it may.
+    /// Releases the requests that wait at a place, as far as they may be executed.
     private mutating func letGo(_ index: Int) {
         while case let token = places[index].first, let operation = underWay(token) {
             guard places[index].writes == 0, !operation.isWrite || places[index].reads == 0 else { return }
@@ -197,7 +199,8 @@ struct OperationTable {
         }
     }
 
-    /// Takes from the queue what goes with a request, and comes right after it; gives what stands for all.
+    /// Takes the requests out of the queue that follow this one and can be executed together with it.
+    /// - Returns: the request that stands for all of them.
     private mutating func join(_ token: Int, _ operation: Operation, at index: Int) -> Request {
         let request = operation.request
         if request.command.addition != nil, !operation.isSingle { return add(token, request, at: index) }
@@ -212,7 +215,8 @@ struct OperationTable {
         return result
     }
 
-    /// The same of additions, of one sign: where their sum is within bounds, so is every sum on the way to it.
+    /// As `join`, for additions. They must have one sign: then, if their sum is within bounds, so is every sum on the
+    /// way to it.
     private mutating func add(_ token: Int, _ request: Request, at index: Int) -> Request {
         var sum = request.command
         var last = token
@@ -226,14 +230,14 @@ struct OperationTable {
         return last == token ? request : request.again(sum)
     }
 
-    /// The first that waits at a place, if it is of this key.
+    /// The first operation that waits at a place, if it is on this key.
     private func first(at index: Int, of key: Key) -> (token: Int, operation: Operation)? {
         let token = places[index].first
         guard let waiting = underWay(token), waiting.request.key == key else { return nil }
         return (token, waiting)
     }
 
-    /// Takes the first of a queue out of it.
+    /// Takes the first operation out of a queue.
     private mutating func dequeue(_ token: Int, at index: Int) {
         places[index].first = operations[token]?.next ?? Self.none
         if places[index].first == Self.none { places[index].last = Self.none }
@@ -241,7 +245,7 @@ struct OperationTable {
     }
     // MARK: Places
 
-    /// Where a hash is, or would be.
+    /// The index of a hash, or the index where it would be.
     private func place(of hash: UInt64) -> Int {
         let mask = places.count - 1
         var index = Int(truncatingIfNeeded: hash) & mask
@@ -249,14 +253,14 @@ struct OperationTable {
         return index
     }
 
-    /// Frees a place, and moves those behind it that would not be found any more.
+    /// Frees a place, and moves the places behind it that would not be found any more.
     private mutating func remove(_ index: Int) {
         let mask = places.count - 1
         var hole = index
         var next = (hole + 1) & mask
         while places[next].hash != 0 {
             let home = Int(truncatingIfNeeded: places[next].hash) & mask
-            // It stays where its home is between the hole and it.
+            // A place stays where it is if its home is between the hole and it.
             if (next &- home) & mask >= (next &- hole) & mask {
                 places[hole] = places[next]
                 hole = next
@@ -275,18 +279,18 @@ struct OperationTable {
 }
 
 extension Command {
-    /// Whether it leaves the same behind whatever was there, and tells nothing of it.
+    /// Whether its result does not depend on what was there, and its answer does not tell of it.
     fileprivate var isPlainWrite: Bool {
         if case .put(let put) = self { put.condition == .always } else { false }
     }
 
-    /// What an addition to an integer adds, and the rest of it.
+    /// The addend of an addition to an integer, and the update that it is a part of.
     fileprivate var addition: (addend: Int64, update: Update)? {
         guard case .update(let update) = self, case .add(let addend) = update.change else { return nil }
         return (addend, update)
     }
 
-    /// What comes to the same as this addition and then another; nil where nothing does, or their signs differ.
+    /// The addition that does the same as this one and then another; nil if there is none, or if their signs differ.
     fileprivate func adding(_ other: Command) -> Command? {
         guard let (addend, update) = addition, let (more, alike) = other.addition, (addend < 0) == (more < 0)
         else { return nil }

@@ -1,6 +1,6 @@
 import KVWire
 
-/// One command: what `COMMAND` tells of it, and what carries it out.
+/// One command: its description, as `COMMAND` gives it, and the function that carries it out.
 final class RESPCommand: Sendable {
     typealias Run = @Sendable (RESPArguments, inout RESPSession) throws(RESPFailure) -> RESPDecision
 
@@ -16,7 +16,7 @@ final class RESPCommand: Sendable {
         static let fast = Self(rawValue: 128)
         static let noAuth = Self(rawValue: 256)
         static let allowBusy = Self(rawValue: 512)
-        /// Not Redis's: it waits until all that came before it on its connection has been answered.
+        /// The command waits until all requests before it on its connection have been answered. (Not a flag of Redis.)
         static let alone = Self(rawValue: 1 << 15)
         /// Those of most commands of a connection.
         static let connection: Self = [.loading, .stale, .fast]
@@ -93,7 +93,7 @@ final class RESPCommand: Sendable {
         run = alone
     }
 
-    /// What Redis tells of a container: the names, each with what it does.
+    /// The help of a container, as Redis gives it: each subcommand with its summary.
     private static func help(of name: String, _ subcommands: [RESPCommand], _ group: Group) -> RESPCommand {
         var lines = ["\(name.uppercased()) <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"]
         for subcommand in subcommands { lines += [subcommand.name.uppercased(), "    \(subcommand.summary)"] }

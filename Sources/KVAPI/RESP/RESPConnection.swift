@@ -2,12 +2,12 @@ import KVCore
 import KVWire
 import NIOCore
 
-/// The decisions of one connection that speaks the Redis protocol: what to read, what to ask of the backend, what to
-/// reply, when to close.
+/// Decides for one connection that speaks the Redis protocol: what to read, what to ask of the backend, what to reply,
+/// and when to close.
 ///
-/// A pipeline is begun as it is read, and its commands go on side by side as far as `OperationTable` lets them; replies
-/// are written in the order of the requests. Inputs are taken by `received` and the like; `next` is then to be called
-/// until it gives nil. What is to be sent gathers in `output`. Not copyable, as its parser is not.
+/// A pipeline is begun as it is read. Its commands are executed side by side as far as `OperationTable` lets them, and
+/// the replies are written in the order of the requests. `received` and its like take inputs; afterwards `next` must be
+/// called until it returns nil. Replies gather until `takeOutput`. It cannot be copied because its parser cannot.
 struct RESPConnection: ~Copyable {
     enum Effect {
         /// Carry it out, then call `ended`.
@@ -20,11 +20,11 @@ struct RESPConnection: ~Copyable {
     /// The request that keeps later ones from being taken.
     private enum Pending {
         case none
-        /// Told by the parser; it waits until what came before it has been answered.
+        /// The parser has found it. It waits until all requests before it have been answered.
         case request
-        /// A command on several keys that has not been begun on all of them.
+        /// A command on several keys; it has not been begun on all of them.
         case gathering(RESPGathering)
-        /// Under way, and nothing else begins.
+        /// A task is under way, and nothing else begins.
         case task
     }
 
@@ -39,7 +39,7 @@ struct RESPConnection: ~Copyable {
     private var replies: RESPReplies
     private var operations = OperationTable()
     private var pending = Pending.none
-    /// Since they were last taken.
+    /// Counted since `takeCounts` was last called.
     private var counted = (commands: 0 as UInt64, bytesIn: 0 as UInt64)
 
     private var patience: RESPPatience
@@ -70,8 +70,9 @@ struct RESPConnection: ~Copyable {
     /// When `timer` is to be called; nil where nothing is waited for that has a limit here.
     var deadline: Instant? { life.deadline ?? patience.deadline }
 
-    /// Whether more should be read: not while what has come cannot be begun. A client that does not read replies may be
-    /// sending more requests before it does, and is read ahead of.
+    /// Whether more should be read. Nothing is read while a request that has come cannot be begun. The exception is a
+    /// client that does not read its replies: it may be one that reads only after it has sent more, so its requests are
+    /// read ahead, up to a limit.
     mutating func wantsInput() -> Bool {
         guard life.isOpen, !life.isDraining else { return life.discardsInput }
         if life.isWritable { return hasRoom() && isReadyForRequest }
@@ -85,9 +86,9 @@ struct RESPConnection: ~Copyable {
     /// Whether there is something to be sent.
     var hasOutput: Bool { replies.written > 0 }
 
-    /// Whether the next part of the command on several keys may be begun although there is no room: it is the oldest,
-    /// so nothing but its end makes room, and what it has gathered is bounded by itself. Its parts under way are
-    /// bounded as ever.
+    /// Whether the next part of the command on several keys may be begun although there is no room. This holds for the
+    /// oldest command: only its own end makes room, and a separate limit bounds the answers that it has gathered. The
+    /// usual limits apply to its parts under way.
     private mutating func isGatheringOldest() -> Bool {
         guard case .gathering = pending, replies.count == 1, life.isWritable, replies.areAsExpected else {
             return false
@@ -117,13 +118,13 @@ extension RESPConnection {
             input = bytes
         } else {
             var bytes = bytes
-            // What has been read ahead may be long: it is not moved for every piece that comes.
+            // The input that was read ahead may be long, so it is not moved for every piece that comes.
             if input.readerIndex > input.readableBytes { input.discardReadBytes() }
             input.writeBuffer(&bytes)
         }
     }
 
-    /// A request has ended; its token is the command's.
+    /// Takes the outcome of a request; the token names the operation.
     mutating func ended(_ request: Request) {
         guard !life.isClosed, let outcome = request.outcome else { return }
         let token = Int(truncatingIfNeeded: request.token)
@@ -144,7 +145,7 @@ extension RESPConnection {
         }
     }
 
-    /// - Parameter sum: what an addition has come to that went with others.
+    /// - Parameter sum: the result of an addition that was executed together with others.
     private mutating func ended(
         _ operation: OperationTable.Operation, _ request: Request, _ outcome: Outcome, sum: Int64?
     ) {
@@ -152,7 +153,7 @@ extension RESPConnection {
         if let gathering = replies.received(answer, to: operation) { gatheringEnded(gathering) }
     }
 
-    /// A command on several keys needs nothing more to be begun.
+    /// No more parts of this command on several keys are begun.
     private mutating func gatheringEnded(_ gathering: RESPGathering) {
         if case .gathering(let current) = pending, current === gathering { pending = .none }
     }
@@ -164,7 +165,7 @@ extension RESPConnection {
         return operation.expectation.answer(outcome, session.server)
     }
 
-    /// The task under way has ended so.
+    /// Takes the answer of the task under way, which has ended.
     mutating func finished(_ answer: RESPAnswer) {
         guard case .task = pending else { return }
         pending = .none
@@ -177,7 +178,7 @@ extension RESPConnection {
     /// Everything is sent and the sending half is closed.
     mutating func outputClosed(now: Instant) { life.outputClosed(now: now) }
 
-    /// The node is stopping: what has come whole is answered, then the connection closes.
+    /// The node is stopping: complete requests are answered, then the connection closes.
     mutating func drain() { life.drain() }
 
     mutating func writability(_ isWritable: Bool) { life.isWritable = isWritable }
@@ -186,22 +187,22 @@ extension RESPConnection {
         life.closed()
         patience.end()
         forget()
-        // Requests hold their caller, who holds the connection.
+        // Requests hold their caller, and the caller holds the connection.
         operations = OperationTable()
         replies.room.close()
     }
 
-    /// Nothing that was asked for is waited for any more.
+    /// Drops everything that was asked for and not yet answered.
     private mutating func forget() {
         input = ByteBuffer()
         replies.forget()
         pending = .none
     }
 
-    /// The channel has taken so many bytes, and has not sent them.
+    /// The channel has taken these bytes and has not sent them yet.
     mutating func sending(_ bytes: Int) { replies.room.sending += bytes }
 
-    /// It has sent them.
+    /// The channel has sent these bytes.
     mutating func sent(_ bytes: Int) {
         guard !life.isClosed else { return }
         replies.room.sending -= bytes
@@ -228,24 +229,26 @@ extension RESPConnection {
         return nil
     }
 
-    /// All that can be done now is done: charges what is held, and sees what is waited for.
+    /// Charges the budget for what is held, and notes what the connection waits for. To be called after `next` has
+    /// returned nil.
     ///
-    /// - Returns: whether to go on when others have given back of what they hold.
+    /// - Returns: whether to go on when other connections have given back some of what they hold.
     mutating func settle(now: Instant) -> Bool {
         if input.readableBytes == 0, input.capacity > RESPRoom.guaranteed { input = ByteBuffer() }
         let isServing = life.isOpen && !life.isDraining
         let isStuck = isServing && !life.isWritable && input.readableBytes > 0 && !wantsInput()
         let isShort = replies.room.takeShortOfBudget()
-        // Nothing else is under way that would give back what it holds.
+        // No other request is under way whose end would make room.
         let isThrottled = isShort && life.isWritable && replies.room.reads == 0 && replies.isGatheringOldest
         patience.look(now: now, isThrottled: isThrottled, isStuck: isStuck)
         replies.room.settle(written: replies.written, waiting: input.readableBytes)
         return isShort && !life.isClosed
     }
 
-    /// All that is to be sent; and what has been done, to be counted.
+    /// Takes the bytes that are to be sent.
     mutating func takeOutput() -> ByteBuffer { replies.writer.take() }
 
+    /// Takes the counts since the last call, for the node's statistics.
     mutating func takeCounts() -> (commands: UInt64, bytesIn: UInt64) {
         defer { counted = (0, 0) }
         return counted
@@ -255,9 +258,9 @@ extension RESPConnection {
 // MARK: - Decisions
 
 extension RESPConnection {
-    /// What to do next; nil when that depends on inputs to come.
+    /// Returns what to do next, or nil when that depends on inputs to come.
     ///
-    /// - Parameter source: of the requests that are begun.
+    /// - Parameter source: the source of the requests that are begun.
     mutating func next(now: Instant, _ source: RequestSource) -> Effect? {
         while true {
             if let request = operations.takeReleased() { return .execute(request) }
@@ -290,7 +293,7 @@ extension RESPConnection {
         return .end(life.closeOutput(now: now))
     }
 
-    /// Looks for the next request; false where more has to come first.
+    /// Looks for the next request. Returns false if more input is needed first.
     private mutating func takeRequest() -> Bool {
         switch parser.next(&input) {
         case .request: pending = .request
@@ -306,7 +309,7 @@ extension RESPConnection {
         return true
     }
 
-    /// What is to be done about the request that is held; nil where it has to wait.
+    /// Decides about the request that the parser has found. Returns nil if it has to wait.
     private mutating func decide() -> RESPDecision? {
         let decision = RESPDecision.of(parser, input, table, &session, isFirst: replies.isEmpty)
         if decision != nil { counted.commands &+= 1 }
@@ -341,7 +344,7 @@ extension RESPConnection {
         }
     }
 
-    /// Begins the next part of the command on several keys that was read last.
+    /// Begins the next part of a command on several keys.
     private mutating func beginPart(of gathering: RESPGathering, _ source: RequestSource) -> Effect? {
         guard let part = gathering.takeNext() else {
             pending = .none
@@ -351,7 +354,8 @@ extension RESPConnection {
         return begin(key, command, gathering.expectation, part: part, source)
     }
 
-    /// Of the request that was taken last: nothing is taken before all parts of one on several keys have been begun.
+    /// Begins one command on one key, for the request that was taken last: no request is taken before all parts of the
+    /// one before it have been begun.
     private mutating func begin(
         _ key: Key, _ command: Command, _ expectation: RESPExpectation, part: Int, _ source: RequestSource
     ) -> Effect? {

@@ -2,7 +2,7 @@ import KVCore
 import KVWire
 import NIOCore
 
-/// What is to be done about a request.
+/// The way in which a request is answered.
 enum RESPDecision {
     /// Reply, after all that came before.
     case answer(RESPAnswer)
@@ -10,17 +10,17 @@ enum RESPDecision {
     case key(Key, Command, RESPExpectation)
     /// Carry out commands on several keys, each by itself.
     case keys(RESPGathering)
-    /// Something about the whole node or cluster.
+    /// Carry out a task about the whole node or cluster.
     case task(RESPTask)
     /// Reply, if anything, and close.
     case close(RESPAnswer?)
 }
 
 extension RESPDecision {
-    /// What is to be done about the request that the parser has told last; nil where it has to wait until what came
-    /// before it has been answered. It borrows the parser while it changes the session, and copies neither.
+    /// Decides about the request that the parser has found. Returns nil if it has to wait until all requests before it
+    /// have been answered. The parser is borrowed while the session is changed, so neither is copied.
     ///
-    /// - Parameter isFirst: nothing came before it.
+    /// - Parameter isFirst: whether all requests before it have been answered.
     static func of(
         _ parser: borrowing RESPRequestParser, _ input: ByteBuffer, _ table: RESPCommandTable,
         _ session: inout RESPSession, isFirst: Bool
@@ -43,14 +43,14 @@ extension RESPDecision {
         }
     }
 
-    /// What a browser would send that was tricked into speaking to a Redis.
+    /// Whether these are the words of a browser that was tricked into speaking to a Redis.
     private static func isForeign(_ arguments: RESPArguments) -> Bool {
         arguments.matches(0, "POST") || arguments.matches(0, "HOST:")
     }
 }
 
-/// What takes more than one command on one key. It is begun once everything earlier has been answered, and nothing
-/// later begins before its end.
+/// A task that takes more than one command on one key. It begins when every earlier request has been answered, and no
+/// later one begins before its end.
 enum RESPTask {
     case count
     case scan(ScanRequest)
@@ -60,10 +60,10 @@ enum RESPTask {
     case cluster(ClusterQuestion)
 }
 
-/// What is told of the cluster.
+/// A question about the cluster.
 enum ClusterQuestion {
     case slots, shards, nodes, info, myID
-    /// How many replicas have what was acknowledged, beside the leader.
+    /// The number of replicas, beside the leader, that have every acknowledged write.
     case wait
 
     /// Whether it asks which node has which slots.

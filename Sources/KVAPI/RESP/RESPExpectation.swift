@@ -1,7 +1,7 @@
 import KVCore
 import KVWire
 
-/// What a command's reply tells of the outcome on its key.
+/// How the reply to a command is made from the outcome on its key.
 enum RESPExpectation {
     /// GET: the value, or null.
     case value
@@ -22,14 +22,14 @@ enum RESPExpectation {
     case encoding
     case timeToLive(TimeUnit)
     case expiryTime(TimeUnit)
-    /// What the update came to: INCR, APPEND.
+    /// The result of the update: INCR, APPEND.
     case result
-    /// Null where the key is absent, and this otherwise: GETEX looks at the key before it does at the time.
+    /// Null where the key is absent, and this failure otherwise: GETEX looks at the key before it looks at the time.
     case refusal(RESPFailure)
 
     enum TimeUnit { case seconds, milliseconds }
 
-    /// Whether the answer to a read holds of the value what may be all of it.
+    /// Whether the answer to a read has the value, or a part of it that may be all of it.
     var bringsValue: Bool {
         switch self {
         case .value, .range: true
@@ -126,7 +126,7 @@ enum RESPExpectation {
         return Array(value[Int(first)...Int(last)])
     }
 
-    /// As Redis stores a string of this content.
+    /// The encoding in which Redis would store a string of this content.
     private static func encoding(of value: [UInt8]) -> String {
         let isInteger = value.withUnsafeBytes { decimalInteger($0) != nil }
         return isInteger ? "int" : value.count <= 44 ? "embstr" : "raw"
@@ -134,7 +134,7 @@ enum RESPExpectation {
 }
 
 extension RESPExpectation.TimeUnit {
-    /// Rounded as Redis rounds.
+    /// The milliseconds in this unit, rounded as Redis rounds.
     fileprivate func count(_ milliseconds: UInt64) -> Int64 {
         switch self {
         case .seconds: Int64(clamping: milliseconds / 1000 + (milliseconds % 1000 >= 500 ? 1 : 0))

@@ -1,10 +1,10 @@
 import KVCore
 import KVWire
 
-/// An error reply. What Redis has an error for is said in Redis's words; the first word is the kind, as clients go by
-/// it.
+/// An error reply. It has Redis's words where Redis has the same error. The first word is the kind of the error, which
+/// clients look at.
 struct RESPFailure: Error, Hashable {
-    /// UTF-8, but for what it repeats of a client's words.
+    /// UTF-8, except for the words of the client that it repeats.
     let bytes: [UInt8]
     /// Decides which of several failures a command of several keys is answered with.
     let severity: Severity
@@ -53,14 +53,14 @@ struct RESPFailure: Error, Hashable {
         Self("ERR unknown subcommand '", shown(name), "'. Try \(command.uppercased()) HELP.")
     }
 
-    /// What no command is called, with the arguments it was given.
+    /// There is no command of this name. Its arguments are repeated in the message.
     static func unknownCommand(_ arguments: RESPArguments) -> Self {
         var given = Array("', with args beginning with: ".utf8)
         let head = given.count
         var index = 1
         while index < arguments.count, given.count - head < shownBytes {
             given.append(UInt8(ascii: "'"))
-            // What has been repeated already, without the quote that has just been opened.
+            // The quote that has just been opened does not count.
             given += shown(arguments[index], upTo: shownBytes - (given.count - head - 1))
             given += Array("' ".utf8)
             index += 1
@@ -72,7 +72,7 @@ struct RESPFailure: Error, Hashable {
         Self("ERR Unsupported option ", option.prefix { $0 != 0 }, "")
     }
 
-    /// How much of a client's words is repeated to it.
+    /// How many bytes of a client's words are repeated to it.
     private static let shownBytes = 128
 
     private static func shown(_ bytes: UnsafeRawBufferPointer, upTo count: Int = shownBytes) -> [UInt8] {
@@ -114,7 +114,7 @@ extension RESPFailure {
         Self("ERR the values have more than \(limit) bytes together; ask for fewer keys at a time")
     }
 
-    /// Other clients' replies take what this one would need.
+    /// The replies of other clients take the room that this one would need.
     static let noRoomForReplies = Self(
         "BUSY "
             + FailureText.noRoomForReplies(advice: "ask for fewer keys at a time, and read replies as they come"))

@@ -1,37 +1,37 @@
 import KVCore
 
-/// A command on several keys: what is to be done on each, and what has come of it so far. Not atomic: each key by
-/// itself.
+/// A command on several keys: the command for each key, and the answers that have come so far. It is not atomic: the
+/// command on each key is executed by itself.
 final class RESPGathering {
     enum Sum {
         /// The answers, in the order of the keys.
         case all
-        /// The sum of the numbers that they are.
+        /// The sum of the answers, which are numbers.
         case total
-        /// OK once all are done.
+        /// OK, when all keys are done.
         case done
     }
 
     let parts: [(key: Key, command: Command)]
     let expectation: RESPExpectation
     private let sum: Sum
-    /// The parts from here on have yet to be begun.
+    /// The first part that has not been begun.
     private(set) var next = 0
     /// Parts that have been begun and not answered.
     private var underWay = 0
-    /// The answers together are larger than may be, and no more parts are begun.
+    /// Whether the answers together were too large. No more parts are begun then.
     private(set) var isOverfull = false
     private let limit: Int
     private var answers: [RESPAnswer]
     private var total: Int64 = 0
     private var failed = 0
-    /// Of the answers so far.
+    /// The size of the answers so far.
     private(set) var bytes = 0
     private var failure: RESPFailure?
 
     /// - Parameters:
-    ///   - parts: one at least.
-    ///   - limit: of the answers together, in bytes.
+    ///   - parts: at least one.
+    ///   - limit: how many bytes the answers may have together.
     init(_ parts: [(key: Key, command: Command)], _ expectation: RESPExpectation, _ sum: Sum, limit: Int) {
         self.parts = parts
         self.expectation = expectation
@@ -45,7 +45,7 @@ final class RESPGathering {
         return parts.allSatisfy { $0.key.slot == slot }
     }
 
-    /// The part to begin next; nil where all have been begun.
+    /// Takes the part to begin next. Returns nil if all have been begun.
     func takeNext() -> Int? {
         guard next < parts.count, !isOverfull else { return nil }
         next += 1
@@ -53,7 +53,7 @@ final class RESPGathering {
         return next - 1
     }
 
-    /// True where it was the last.
+    /// Takes the answer to a part. Returns true if it was the last one.
     func received(_ answer: RESPAnswer, of part: Int) -> Bool {
         underWay -= 1
         guard !isOverfull else { return isDone }
@@ -71,7 +71,7 @@ final class RESPGathering {
         return isDone
     }
 
-    /// Gives up: what has been gathered is dropped, and no more parts are begun.
+    /// Gives up: the gathered answers are dropped, and no more parts are begun.
     func abandon(_ reason: RESPFailure) {
         isOverfull = true
         answers = []
@@ -82,17 +82,17 @@ final class RESPGathering {
     /// A part that was begun will not be answered.
     func dropPart() { underWay -= 1 }
 
-    /// All that was begun has ended, and nothing more will be begun.
+    /// Whether all parts that were begun have ended and no more will be begun.
     var isDone: Bool { underWay == 0 && (isOverfull || next == parts.count) }
 
     private func failed(_ reason: RESPFailure) {
         failed += 1
-        // Above all that others can be told to ask elsewhere, and that something is in doubt.
+        // The most severe failure is reported: a redirect first, then an unknown outcome.
         if let failure, reason.severity <= failure.severity { return }
         failure = reason
     }
 
-    /// To be asked for when the last answer has come.
+    /// The answer to the whole command, when the last part has been answered.
     var answer: RESPAnswer {
         if let failure {
             let isWhole = isOverfull || failure.severity == .moved || parts.count == 1

@@ -1,8 +1,8 @@
 /// A pattern of Redis: `*`, `?`, `[a-c]`, `[^a]`, and `\` before a byte that is meant as it is.
 ///
-/// What stands before the first `*` is compared with the beginning of a text, what stands behind the last one with its
-/// end. What stands between two of them is searched for, the leftmost counts, and no `*` is ever tried again: the time
-/// grows with the length of the text, and by a 64th of the pattern's.
+/// The elements before the first `*` are compared with the beginning of a text, those after the last `*` with its end.
+/// The elements between two stars are searched for. The leftmost match is taken and no `*` is tried again, so the time
+/// grows with the length of the text, and with a 64th of the pattern's.
 struct RESPGlob: Hashable, Sendable {
     fileprivate enum Element: Hashable {
         case byte(UInt8)
@@ -32,7 +32,7 @@ struct RESPGlob: Hashable, Sendable {
     private let middles: [GlobSearch]
     /// Nil where the pattern has no `*`.
     private let suffix: [Element]?
-    /// Of the texts that it may match.
+    /// The length of the shortest text that it may match.
     private let minimumLength: Int
 
     init(_ pattern: [UInt8]) {
@@ -43,7 +43,7 @@ struct RESPGlob: Hashable, Sendable {
         minimumLength = parts.reduce(0) { $0 + $1.count }
     }
 
-    /// What every text begins with that matches.
+    /// The bytes with which every text that matches begins.
     var literalPrefix: [UInt8] {
         var bytes: [UInt8] = []
         for case .byte(let byte) in prefix.prefix(while: { if case .byte = $0 { true } else { false } }) {
@@ -118,8 +118,8 @@ struct RESPGlob: Hashable, Sendable {
     }
 }
 
-/// Searches what stands between two stars: Baeza-Yates and Gonnet's Shift-And (1992), a bit for each element, which
-/// takes sets and `?` like bytes.
+/// Searches for the elements between two stars by Baeza-Yates and Gonnet's Shift-And (1992), with a bit for each
+/// element. Sets and `?` cost no more than bytes.
 private struct GlobSearch: Hashable, Sendable {
     /// 64 elements each.
     let words: Int

@@ -2,7 +2,7 @@ import KVCore
 import KVWire
 import NIOCore
 
-/// Performs what a `RESPConnection` decides: the shell around it on a channel.
+/// Performs the decisions of a `RESPConnection` on its channel.
 ///
 /// Replies that come in one turn of the event loop leave in one write at its end.
 final class RESPHandler: ChannelDuplexHandler {
@@ -16,22 +16,22 @@ final class RESPHandler: ChannelDuplexHandler {
     private var connection: RESPConnection
     private let shell: ConnectionShell
 
-    /// Set while effects are performed: one that is completed at once must not start the next within itself, or a long
-    /// pipeline would become a deep stack.
+    /// Set while effects are performed. An effect that is completed at once must not start the next one from within, or
+    /// a long pipeline would become a deep stack.
     private var isPerforming = false
     /// How many commands are begun at a time.
     private static let batch = 16
-    /// What is to be performed next: commands on keys, and then something else.
+    /// The effects to be performed next: first the requests on keys, then another effect.
     private var requests: [Request] = []
     private var effect: RESPConnection.Effect?
     private var isFlushScheduled = false
-    /// It is called when other connections have given back of what they hold.
+    /// Whether `budgetFreed` will be called when other connections have given back some of what they hold.
     private var isAwaitingBudget = false
     /// Given to the backend with every command. It holds this handler until `stop`.
     private var caller: Caller?
     private var scheduledFlush: (@Sendable () -> Void)?
     private var onFreed: (@Sendable () -> Void)?
-    /// What takes more than one command on one key, and is under way.
+    /// The task under way.
     private var task: RESPTaskRunner?
     private let scanned = ScannedShare()
 
@@ -88,7 +88,7 @@ final class RESPHandler: ChannelDuplexHandler {
         context.fireUserInboundEventTriggered(event)
     }
 
-    /// The socket's own error: nobody is left to tell.
+    /// The socket has failed, so nobody can be told.
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 
     func read(context: ChannelHandlerContext) {
@@ -164,7 +164,7 @@ extension RESPHandler {
 
     private func perform(_ effect: RESPConnection.Effect) {
         switch effect {
-        // They are gathered.
+        // Requests are gathered, and do not come here.
         case .execute: break
         case .perform(let task):
             let bound = NIOLoopBound(self, eventLoop: loop)
@@ -192,7 +192,7 @@ extension RESPHandler {
         loop.execute(scheduledFlush)
     }
 
-    /// Everything of this turn has been replied to that will be.
+    /// Sends the replies of this turn of the event loop.
     private func endTurn() {
         isFlushScheduled = false
         flush()

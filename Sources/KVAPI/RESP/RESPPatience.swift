@@ -1,7 +1,7 @@
 import KVCore
 
-/// How long a connection waits for what may never come by itself: for other clients to give back what they hold, and
-/// for its own to read replies.
+/// Bounds the waiting for events that may never come by themselves: other clients give back what they hold, and the
+/// connection's own client reads its replies.
 struct RESPPatience {
     enum Verdict {
         case nothing
@@ -15,7 +15,7 @@ struct RESPPatience {
     private let stall: Nanoseconds
     private var pausedUntil: Instant?
     private var stalledUntil: Instant?
-    /// What the channel held when that began, or was last looked at.
+    /// Bytes that the channel held when the stall began, or at the last look.
     private var unsent: Int?
 
     init(gathering: Nanoseconds, stall: Nanoseconds) {

@@ -2,8 +2,8 @@ import KVCore
 import KVWire
 import NIOCore
 
-/// The replies of a connection, in the order of its requests, from when a request is taken until its reply is written;
-/// and what they take, against the limits of `RESPRoom`.
+/// The replies of a connection, in the order of its requests: each from when its request is taken until it is written.
+/// `RESPRoom` counts them against their limits.
 struct RESPReplies {
     private enum Slot {
         case waiting
@@ -16,7 +16,7 @@ struct RESPReplies {
     private var slots = CircularBuffer<Slot>(initialCapacity: 8)
     /// The number of the first slot.
     private var firstSequence: UInt64 = 0
-    /// Reads whose values were larger than expected, and are to be read again: the oldest first.
+    /// Reads whose values were larger than expected and are to be read again, the oldest first.
     private var aside: [ReadAside] = []
 
     init(room: RESPRoom) { self.room = room }
@@ -25,7 +25,7 @@ struct RESPReplies {
     var isEmpty: Bool { slots.isEmpty }
     /// Bytes of replies that are written and not taken.
     var written: Int { writer.pending.readableBytes }
-    /// Nothing was larger than expected and has yet to be read again.
+    /// Whether no read waits to be carried out again because its value was larger than expected.
     var areAsExpected: Bool { aside.isEmpty }
     /// The number of the newest request.
     var lastSequence: UInt64 { firstSequence &+ UInt64(slots.count) &- 1 }
@@ -45,7 +45,7 @@ struct RESPReplies {
 
     mutating func append(_ gathering: RESPGathering) { slots.append(.gathering(gathering)) }
 
-    /// Nothing that was asked for is waited for any more; what is written stays.
+    /// Drops all replies that are not written yet.
     mutating func forget() {
         firstSequence &+= UInt64(slots.count)
         slots.removeAll()
@@ -55,9 +55,9 @@ struct RESPReplies {
 
     // MARK: Answers
 
-    /// An operation has been answered.
+    /// Takes the answer to an operation.
     ///
-    /// - Returns: the command on several keys that has ended with it.
+    /// - Returns: the command on several keys that has ended with it, if one has.
     mutating func received(_ answer: RESPAnswer, to operation: OperationTable.Operation) -> RESPGathering? {
         room.ended(isRead: !operation.isWrite, counted: operation.counted, bytes: answer.bytes)
         guard let index = index(of: operation.sequence) else { return nil }
@@ -77,7 +77,7 @@ struct RESPReplies {
     /// The oldest request has been answered.
     mutating func completeOldest(_ answer: RESPAnswer) { complete(0, answer) }
 
-    /// The slot of a reply; nil where nobody waits for it any more.
+    /// The index of a reply's slot, or nil if the reply is not waited for any more.
     private func index(of sequence: UInt64) -> Int? {
         let index = Int(truncatingIfNeeded: sequence &- firstSequence)
         return index >= 0 && index < slots.count ? index : nil
@@ -89,7 +89,8 @@ struct RESPReplies {
         return nil
     }
 
-    /// The reply of a slot is there: it is written, and all that waited for it alone.
+    /// Puts the reply into its slot. If that is the first slot, the reply is written, and with it all that follow and
+    /// are ready.
     private mutating func complete(_ index: Int, _ answer: RESPAnswer) {
         guard index == 0 else {
             room.ready += answer.bytes
@@ -110,21 +111,21 @@ struct RESPReplies {
 
 // MARK: - What is larger than expected
 
-/// A read whose value was larger than expected, and dropped. It stays under way in the table of operations, so that
+/// A read whose value was larger than expected and was dropped. It stays under way in the table of operations, so that
 /// later commands on its key wait for it.
 struct ReadAside {
     /// The number of its request.
     let sequence: UInt64
     let token: Int
-    /// What it brought.
+    /// The size of the value that it brought.
     let bytes: Int
 }
 
 extension RESPReplies {
-    /// Drops a value that was larger than expected, where there is no room for it: it is read again when there is.
+    /// Drops a value that is larger than expected, if there is no room for it. It is read again when there is.
     ///
-    /// - Parameter isMissing: it has not come.
-    /// - Returns: false where the value is to be kept.
+    /// - Parameter isMissing: whether the answer has only the size of the value.
+    /// - Returns: false if the value is to be kept.
     mutating func putAside(
         _ operation: OperationTable.Operation, token: Int, _ bytes: Int, isMissing: Bool
     ) -> Bool {
@@ -133,7 +134,7 @@ extension RESPReplies {
         else { return false }
         let gathering = gathering(at: index)
         if gathering?.isOverfull == true { return false }
-        // What is written and not sent yet will make room; after that, nothing but the oldest does.
+        // Replies that are written will make room when they are sent. After that, only the oldest request does.
         let mayNotWait = index == 0 && (gathering?.bytes ?? 0) == 0 && written + room.sending <= RESPRoom.guaranteed
         let isKept =
             mayNotWait
@@ -147,7 +148,7 @@ extension RESPReplies {
         return true
     }
 
-    /// What is to be read again now.
+    /// Takes the read that is to be carried out again now, if there is one.
     mutating func takeAside() -> ReadAside? {
         guard let first = aside.first else { return nil }
         let isOldest = first.sequence == firstSequence
@@ -159,13 +160,13 @@ extension RESPReplies {
         return aside.removeFirst()
     }
 
-    /// The oldest request is a command on several keys.
+    /// Whether the oldest request is a command on several keys.
     var isGatheringOldest: Bool { gathering(at: 0) != nil }
 
-    /// The oldest command holds answers that nothing but its end gives back, and there is no room for the rest: it ends
-    /// with an error.
+    /// Ends the oldest command with an error. The answers that it has gathered take the room that its other answers
+    /// would need, and only its end gives that room back.
     ///
-    /// - Returns: the command, and its operations that are under way and not waited for any more.
+    /// - Returns: the command, and the tokens of its operations that were put aside and are not waited for any more.
     mutating func abandonOldest() -> (gathering: RESPGathering, tokens: [Int])? {
         guard let gathering = gathering(at: 0) else { return nil }
         room.ready -= gathering.bytes

@@ -1,35 +1,35 @@
 import KVCore
 
-/// How much a connection holds of replies, and what those under way may bring: it says whether another command may be
-/// begun.
+/// Counts the replies that a connection holds and those that its commands under way may bring, and decides from that
+/// whether another command may be begun.
 ///
 /// Two limits apply, the connection's own (`RESPOptions.maximumPendingBytes`) and the budget of its event loop. A read
-/// counts before its value is known, as much as the largest reply lately; a value that turns out larger, and does not
-/// fit, is dropped and read again when there is room (`RESPReplies.putAside`). So what is held is bounded before the
-/// first reply has come.
+/// is counted before its value is known, as the largest reply of late. A value that turns out to be larger and does not
+/// fit is dropped, and read again when there is room (`RESPReplies.putAside`). So the bytes that are held are bounded
+/// even before the first reply has come.
 struct RESPRoom {
-    /// Values up to this size count by the average, not one by one. Bytes.
+    /// Values up to this size are counted by the average, not one by one. Bytes.
     static let small = 16 << 10
-    /// A connection that holds no more than this may begin a command whatever others hold. Bytes.
+    /// A connection that holds at most this much may begin a command whatever others hold. Bytes.
     static let guaranteed = 64 << 10
 
-    /// Whose replies are charged.
+    /// The budget that is charged.
     let budget: ReplyBudget
     private let limit: Int
-    /// The largest value there can be.
+    /// The size of the largest possible value. Bytes.
     private let largest: Int
     private var charged = 0
-    /// Replies that wait for earlier ones, and what commands on several keys have gathered. Bytes.
+    /// Replies that wait for earlier ones, and answers that commands on several keys have gathered. Bytes.
     var ready = 0
-    /// What the channel has taken in large pieces and not sent. Bytes.
+    /// Large pieces that the channel has taken and not sent. Bytes.
     var sending = 0
     /// Reads under way.
     private(set) var reads = 0
-    /// What the commands under way were counted as when they were begun. Bytes.
+    /// The commands under way, each as it was counted when it was begun. Bytes.
     private var reserved = 0
-    /// About what a read brings; nil until the first has been answered.
+    /// The size that a read is expected to have; nil until the first has been answered. Bytes.
     private var expected: Int?
-    /// The budget was what kept something from being begun.
+    /// Whether a command could not be begun because of the budget.
     private(set) var isShortOfBudget = false
 
     init(budget: ReplyBudget, limit: Int, largestValue: Int) {
@@ -40,16 +40,17 @@ struct RESPRoom {
 
     // MARK: What is under way
 
-    /// - Returns: what it is counted as, to be given to `ended`. Bytes.
+    /// Counts a command that is begun.
+    /// - Returns: the bytes that it is counted as, to be given to `ended`.
     mutating func began(_ command: Command) -> Int {
-        // A change cannot be carried out again, so it counts as what it may bring at the most.
+        // A change cannot be carried out again, so it is counted as the most that it may bring.
         guard command.isRead else { return reserve(command.returnsPrevious ? largest : 0) }
         reads += 1
         return reserve(expected ?? largest)
     }
 
-    /// A read that was put aside is carried out again.
-    /// - Parameter bytes: what it brings, as it is to be given to `ended`.
+    /// Counts a read that was put aside and is carried out again.
+    /// - Parameter bytes: the size of its value, to be given to `ended`.
     mutating func beganAgain(_ bytes: Int) {
         reads += 1
         reserved += bytes
@@ -60,7 +61,8 @@ struct RESPRoom {
         return bytes
     }
 
-    /// - Parameter bytes: of the reply.
+    /// A command has been answered.
+    /// - Parameter bytes: the size of the reply.
     mutating func ended(isRead: Bool, counted: Int, bytes: Int) {
         reserved -= counted
         guard isRead else { return }
@@ -69,13 +71,12 @@ struct RESPRoom {
         expected = max(bytes, previous - previous / 16)
     }
 
-    /// The value that a read may bring at once, which is counted as so much: a larger one is put aside. Bytes.
+    /// The size up to which the value of a read that is counted as `counted` is not put aside. Bytes.
     static func allowance(counted: Int) -> Int { max(counted, small) }
 
     // MARK: Decisions
 
     /// Whether another command may be begun.
-    ///
     /// - Parameters:
     ///   - written: Bytes of replies that the channel has not been given yet.
     ///   - isOldest: True for a part of the oldest command. Only that command's end makes room for its gathered
@@ -85,8 +86,8 @@ struct RESPRoom {
         return isGranted(written + ready + sending + reserved)
     }
 
-    /// Whether a value that was not expected to be so large may be kept, or fetched again.
-    /// - Parameter counted: what its read is counted as already.
+    /// Whether a value that is larger than expected may be kept, or fetched again.
+    /// - Parameter counted: the bytes that its read is counted as already.
     mutating func mayKeep(_ bytes: Int, written: Int, isOldest: Bool, counted: Int) -> Bool {
         let coming = reserved - counted
         let held = written + ready + sending + coming
@@ -101,15 +102,15 @@ struct RESPRoom {
         return false
     }
 
-    /// Whether requests may wait, of which there would be so many bytes, for a client that does not read.
+    /// Whether this many bytes of requests may wait for a client that does not read.
     mutating func mayWait(_ bytes: Int, written: Int) -> Bool {
         isGranted(written + ready + sending + reserved + bytes)
     }
 
     // MARK: The budget
 
-    /// Charges what is held now.
-    /// - Parameter waiting: bytes of requests.
+    /// Charges the budget for what is held now.
+    /// - Parameter waiting: bytes of requests that wait.
     mutating func settle(written: Int, waiting: Int) {
         let held = written + ready + sending + reserved + (waiting > Self.small ? waiting : 0)
         guard held != charged else { return }
@@ -131,6 +132,6 @@ struct RESPRoom {
 }
 
 extension Command {
-    /// A change whose answer is the value before.
+    /// Whether this is a change that is answered with the value before it.
     var returnsPrevious: Bool { if case .update(let update) = self { update.returnsPrevious } else { false } }
 }

@@ -2,10 +2,10 @@ import KVCore
 import NIOCore
 import Synchronization
 
-/// What the connections of a node share that speak the Redis protocol.
+/// Shared by all connections of a node that speak the Redis protocol.
 final class RESPServer: Sendable {
     let backend: any Backend
-    /// The backend's.
+    /// The limits of the backend.
     let limits: RequestLimits
     let options: RESPOptions
     let facts: NodeFacts
@@ -45,16 +45,16 @@ final class RESPServer: Sendable {
 
     func closed(_ client: RESPClient) { clients.withLock { $0[client.id] = nil } }
 
-    /// By id.
+    /// The open connections, in the order of their ids.
     var connected: [RESPClient] { clients.withLock { $0.values.sorted { $0.id < $1.id } } }
 
     var connectedCount: Int { clients.withLock { $0.count } }
 
-    /// Connections there have been.
+    /// The number of connections that have ever been opened.
     var openedCount: UInt64 { lastClient.load(ordering: .relaxed) }
 }
 
-/// What connections count together.
+/// The counters to which all connections add.
 final class RESPStatistics: Sendable {
     private let commands = Atomic<UInt64>(0)
     private let bytesIn = Atomic<UInt64>(0)
@@ -72,14 +72,14 @@ final class RESPStatistics: Sendable {
     }
 }
 
-/// What a node tells of itself that does not change while it runs.
+/// A node's description of itself, as far as it does not change while the node runs.
 package struct NodeFacts: Sendable {
     /// Which keys the commands on all keys are about.
     package enum Keyspace: Sendable {
-        /// The node's own share for cluster clients, as far as they can be told; the whole cluster for others.
+        /// The node's own share for cluster clients, as far as they can be recognized; the whole cluster for others.
         case auto
         case cluster
-        /// Those whose leader the node is.
+        /// The keys that the node leads.
         case node
     }
 
@@ -94,7 +94,7 @@ package struct NodeFacts: Sendable {
     /// `redis.keyspace`.
     package var keyspace: Keyspace
     package var dataDirectory: String
-    /// As Redis says when it syncs: `always`, `everysec` or `no`.
+    /// When the node syncs, in Redis's words: `always`, `everysec` or `no`.
     package var appendfsync: String
     package var maximumConnections: Int
     /// Event loops that serve clients.

@@ -1,17 +1,17 @@
 import KVCore
 import KVWire
 
-/// What a connection's commands depend on and change, beside keys.
+/// The state of a connection that its commands depend on and change, beside keys.
 struct RESPSession {
     let server: RESPServer
     let client: RESPClient
     private(set) var version = RESPVersion.resp2
     /// Reads may be answered from any copy.
     private(set) var isReadOnly = false
-    /// `MULTI` was refused: until the client's `EXEC` or `DISCARD` nothing is carried out, as it counts on all or
-    /// nothing.
+    /// Whether `MULTI` was refused. Then nothing is carried out until the client sends `EXEC` or `DISCARD`, because it
+    /// relies on all or nothing.
     private(set) var isTransactionRefused = false
-    /// The client has asked which node has which slots. So it asks each node for that node's part of all keys.
+    /// Whether the client has asked which node has which slots. Such a client asks each node for its part of all keys.
     private(set) var knowsMap = false
     /// The command under way, or the last.
     var command: RESPCommand?
@@ -52,7 +52,7 @@ struct RESPSession {
 
     mutating func refuseTransaction(_ isRefused: Bool) { isTransactionRefused = isRefused }
 
-    /// As a new connection's.
+    /// Makes the session that of a new connection.
     mutating func reset() {
         isTransactionRefused = false
         knowsMap = false

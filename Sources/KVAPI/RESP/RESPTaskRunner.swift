@@ -1,9 +1,9 @@
 import KVCore
 import NIOCore
 
-/// The node's share when the SCAN under way on a connection began. It goes by that to its end, whatever leaders change
-/// meanwhile: so scans of all nodes that begin together give every key once. On other connections, as of a client's
-/// pool, a SCAN goes on by what the node's share is by then.
+/// The node's share at the time when the SCAN under way on a connection began. The scan keeps to it until its end even
+/// if leaders change meanwhile, so scans of all nodes that begin at the same time give every key once. A SCAN that goes
+/// on over another connection (of a client's pool) uses the share of that moment.
 ///
 /// Touched on the connection's event loop only.
 final class ScannedShare {
@@ -11,13 +11,13 @@ final class ScannedShare {
     var partitions: [PartitionID]?
 }
 
-/// Carries out what takes more than one command on one key, in steps.
+/// Carries out a `RESPTask`, in steps.
 ///
 /// Sendable because it is touched on `loop` only.
 final class RESPTaskRunner: @unchecked Sendable {
     private let server: RESPServer
     private let budget: ReplyBudget
-    /// What the budget has been charged.
+    /// Bytes that the budget has been charged.
     private var charged = 0
     private let loop: any EventLoop
     /// Called once, on `loop`.
@@ -27,7 +27,7 @@ final class RESPTaskRunner: @unchecked Sendable {
     private let scanned: ScannedShare
     private var scope = KeyScope.cluster
 
-    // What KEYS has found, and what FLUSHALL has under way.
+    // The keys that KEYS has found, and the deletions of FLUSHALL that are under way.
     private var found: [RESPAnswer] = []
     private var foundBytes = 0
     private var page: [Key] = []
@@ -50,7 +50,7 @@ final class RESPTaskRunner: @unchecked Sendable {
         self.scanned = scanned
     }
 
-    /// Nobody waits for it any more, or the node stops: it ends as soon as what it has under way has ended.
+    /// Ends the task as soon as its requests under way have ended: nobody waits for it any more, or the node stops.
     func cancel(_ reason: RESPFailure) {
         loop.assertInEventLoop()
         failure = failure ?? reason
@@ -114,7 +114,7 @@ final class RESPTaskRunner: @unchecked Sendable {
         backend.list(request, on: loop) { [self] result in
             switch result {
             case .success(let page):
-                // What has been asked for is of no use any more.
+                // The task was cancelled meanwhile.
                 if let reason = self.failure, self.page.isEmpty { return finish(.failure(reason)) }
                 body(page)
             case .failure(let failure): finish(.failure(RESPFailure(failure.refusal)))
@@ -144,7 +144,7 @@ extension RESPTaskRunner {
             let settings = backend.settings
             for (key, _) in page.entries {
                 guard let settings, PartitionID(slot: key.slot, partitions: settings.partitions) == partition else {
-                    // It is no more: the partition is given again.
+                    // The key has been deleted, so the scan of its partition begins again.
                     return scan(request, from: ListCursor(partition: partition, key: nil))
                 }
                 if request.cursor.isAfter(key) {
@@ -170,7 +170,7 @@ extension RESPTaskRunner {
         }
     }
 
-    /// Adds to `found` what matches, a slice a turn, as others are waiting for theirs.
+    /// Adds the keys that match to `found`: one slice per turn of the event loop, so that other connections are served.
     private func match(
         _ keys: [[UInt8]], _ pattern: RESPGlob?, from start: Int = 0, _ then: @escaping @Sendable () -> Void
     ) {
@@ -207,7 +207,7 @@ extension RESPTaskRunner {
         }
     }
 
-    /// A key of the first partition, from a place by chance on, that has any.
+    /// Answers with a key of the first partition that has any, counted from a random one.
     private func randomKey() {
         guard let partitions = backend.settings?.partitions else { return finish(.failure(RESPFailure(.notMember))) }
         let start = PartitionID(UInt16(clamping: Int.random(in: 0..<max(partitions, 1), using: &generator)))
@@ -219,7 +219,7 @@ extension RESPTaskRunner {
         }
     }
 
-    /// Keys of which one is chosen by chance.
+    /// How many keys a random one is chosen from.
     private static let choice = 100
 
     private func choose(from page: ListReply, _ partitions: Int) -> Key? {
@@ -230,7 +230,7 @@ extension RESPTaskRunner {
 // MARK: - FLUSHALL
 
 extension RESPTaskRunner {
-    /// Deletes the keys of one page after the other. What is put meanwhile may stay.
+    /// Deletes the keys of one page after the other. Keys that are put meanwhile may stay.
     private func flush(from place: ListCursor?) {
         page(from: place, limit: ListQuery.maximumLimit) { [self] page in
             self.page = page.entries.map(\.key)

@@ -89,7 +89,7 @@ extension RESPCommand {
         return (.text(fullName), .map(fields))
     }
 
-    /// Those of Redis's access control, in its order.
+    /// The categories of Redis's access control, in its order.
     private var categories: [StaticString] {
         var categories: [StaticString] = []
         let isAboutKeys = group == .generic || name == "dbsize" || name.hasPrefix("flush")
@@ -109,7 +109,7 @@ extension RESPCommand {
         return categories
     }
 
-    /// What tells clients of a cluster whom to send it to.
+    /// The tips by which clients of a cluster choose the nodes to send a command to.
     private var tips: [String] {
         switch fullName {
         case "mget": ["request_policy:multi_shard"]

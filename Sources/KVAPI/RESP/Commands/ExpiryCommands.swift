@@ -66,7 +66,7 @@ enum ExpiryCommands {
         }
         if gt, lt { throw RESPFailure("ERR GT and LT options at the same time are not compatible") }
         if nx { return .lasting }
-        // What has no expiry is later than any, so GT alone demands one.
+        // A key without an expiry counts as the latest, so only GT demands that there is one.
         if gt { return .laterExpiry }
         if lt { return xx ? .expiringAndEarlier : .earlierExpiry }
         return xx ? .expiring : .always

@@ -39,7 +39,7 @@ enum KeyCommands {
         return .keys(try each(arguments, session, .get, .presence, .total))
     }
 
-    /// The same command on every key that is an argument.
+    /// Carries out the same command on every key that is an argument.
     static func each(
         _ arguments: RESPArguments, _ session: RESPSession, _ command: Command, _ expectation: RESPExpectation,
         _ sum: RESPGathering.Sum

@@ -39,7 +39,7 @@ enum RefusedCommands {
         RESPCommand(name, 1, [], .none, .generic, since: "", "") { _, session throws(RESPFailure) in try run(&session) }
     }
 
-    /// Those that are carried out all the same.
+    /// Whether this command is carried out although the transaction that it is in was refused.
     static func endsTransaction(_ command: RESPCommand) -> Bool {
         ["exec", "discard", "multi", "reset", "quit"].contains(command.name)
     }
@@ -56,6 +56,6 @@ enum RefusedCommands {
 }
 
 extension RESPCommand {
-    /// Whether it does anything.
+    /// Whether the command is supported, and so listed.
     var isOffered: Bool { !since.isEmpty }
 }

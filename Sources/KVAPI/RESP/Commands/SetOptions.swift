@@ -1,7 +1,7 @@
 import KVCore
 import KVWire
 
-/// What may follow key and value in SET.
+/// The options that may follow key and value in SET.
 struct SetOptions {
     private enum Demand {
         case none, absent, present, equal
