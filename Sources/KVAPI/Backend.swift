@@ -138,12 +138,12 @@ extension Request {
         Request(
             command ?? self.command, key: key, hash: hash, partition: partition, consistency: consistency,
             limit: .within(timeout), redirects: redirects, allowance: allowance ?? self.allowance,
-            caller: doorCaller, token: token)
+            caller: eventLoopCaller, token: token)
     }
 
     /// The caller of a request that a listener or this node has made.
     @inline(__always)
-    package var doorCaller: Caller {
+    package var eventLoopCaller: Caller {
         guard let caller else { preconditionFailure("a request of a client has somebody to tell") }
         return unsafeDowncast(caller, to: Caller.self)
     }

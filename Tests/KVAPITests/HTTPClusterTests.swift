@@ -5,8 +5,8 @@ import XCTest
 
 /// Lists, the cluster's state, and health.
 final class HTTPClusterTests: XCTestCase {
-    private func json(_ door: Door, _ target: String) throws -> NSDictionary {
-        let answer = door.exchange(request("GET \(target)"))
+    private func json(_ client: HTTPTestClient, _ target: String) throws -> NSDictionary {
+        let answer = client.exchange(request("GET \(target)"))
         XCTAssertEqual(answer.status, "200 OK", answer.text)
         XCTAssertEqual(answer.fields["content-type"], "application/json")
         XCTAssertEqual(answer.fields["content-length"], "\(answer.body.utf8.count)")
@@ -16,19 +16,19 @@ final class HTTPClusterTests: XCTestCase {
     // MARK: - Lists
 
     func testListAsksForAPage() throws {
-        let door = try Door()
+        let client = try HTTPTestClient()
         let cursor = ListCursor(partition: PartitionID(slot: Key("foo").slot, partitions: 4), key: Key("foo"))
         let opaque = String(decoding: cursor.opaque, as: UTF8.self)
-        _ = try json(door, "/v1/kv")
-        _ = try json(door, "/v1/kv?prefix=a%2F%00&cursor=\(opaque)&limit=7&values=true&timeout=1s")
-        XCTAssertEqual(door.backend.listed.count, 2)
-        let first = door.backend.listed[0]
+        _ = try json(client, "/v1/kv")
+        _ = try json(client, "/v1/kv?prefix=a%2F%00&cursor=\(opaque)&limit=7&values=true&timeout=1s")
+        XCTAssertEqual(client.backend.listed.count, 2)
+        let first = client.backend.listed[0]
         XCTAssertEqual(first.prefix, [])
         XCTAssertNil(first.cursor)
         XCTAssertEqual(first.limit, 100)
         XCTAssertFalse(first.values)
         XCTAssertEqual(first.timeout, .milliseconds(5000))
-        let second = door.backend.listed[1]
+        let second = client.backend.listed[1]
         XCTAssertEqual(second.prefix, Array("a/\0".utf8))
         XCTAssertEqual(second.cursor, cursor)
         XCTAssertEqual(second.limit, 7)
@@ -37,22 +37,22 @@ final class HTTPClusterTests: XCTestCase {
     }
 
     func testListShowsKeysThatAreNoTextInBase64() throws {
-        let door = try Door()
+        let client = try HTTPTestClient()
         let next = ListCursor(partition: PartitionID(3), key: nil)
-        door.backend.page = .success(
+        client.backend.page = .success(
             ListReply(entries: [(Key("plain \"é\""), nil), (Key([0xff, 0x00]), nil)], next: next))
-        let page = try json(door, "/v1/kv")
+        let page = try json(client, "/v1/kv")
         XCTAssertEqual(
             page, ["keys": [["key": "plain \"é\""], ["key": "/wA=", "encoding": "base64"]], "cursor": "AAM"])
 
-        door.backend.page = .success(
+        client.backend.page = .success(
             ListReply(
                 entries: [
                     (Key("a"), Record(version: version(4, 2, 9), value: Array("line\n".utf8))),
                     (Key("b"), Record(version: version(4, 2, 10), value: [0x80])),
                 ], next: nil))
         XCTAssertEqual(
-            try json(door, "/v1/kv?values=true"),
+            try json(client, "/v1/kv?values=true"),
             [
                 "keys": [
                     ["key": "a", "value": "line\n", "version": "4.2.9"],
@@ -62,9 +62,9 @@ final class HTTPClusterTests: XCTestCase {
     }
 
     func testListThatFails() throws {
-        let door = try Door()
-        door.backend.page = .failure(ListFailure(refusal: .noLeader))
-        let answer = door.exchange(request("GET /v1/kv"))
+        let client = try HTTPTestClient()
+        client.backend.page = .failure(ListFailure(refusal: .noLeader))
+        let answer = client.exchange(request("GET /v1/kv"))
         XCTAssertEqual(answer.status, "503 Service Unavailable")
         XCTAssertEqual(answer.error, "no_leader")
         XCTAssertEqual(answer.fields["retry-after"], "1")
@@ -94,8 +94,8 @@ final class HTTPClusterTests: XCTestCase {
     // MARK: - The cluster
 
     func testRing() throws {
-        let door = try Door()
-        let ring = try json(door, "/v1/ring")
+        let client = try HTTPTestClient()
+        let ring = try json(client, "/v1/ring")
         XCTAssertEqual(ring["cluster"] as? String, "demo")
         XCTAssertEqual(ring["epoch"] as? Int, 7)
         XCTAssertEqual(ring["partitions"] as? Int, 4)
@@ -117,45 +117,45 @@ final class HTTPClusterTests: XCTestCase {
             assignments[1],
             ["partition": 1, "first_slot": 4096, "last_slot": 8191, "replicas": ["n1", "n2", "n3"], "leader": "n2"])
         XCTAssertEqual(assignments[3]["leader"] as? NSNull, NSNull())
-        XCTAssertEqual(try json(door, "/v1/nodes")["nodes"] as? [NSDictionary], nodes)
+        XCTAssertEqual(try json(client, "/v1/nodes")["nodes"] as? [NSDictionary], nodes)
     }
 
     func testRingOfOneKey() throws {
-        let door = try Door()
+        let client = try HTTPTestClient()
         XCTAssertEqual(
-            try json(door, "/v1/ring?key=foo"),
+            try json(client, "/v1/ring?key=foo"),
             ["key": "foo", "slot": 12182, "partition": 2, "replicas": ["n1", "n2", "n3"], "leader": "n1"])
         XCTAssertEqual(
-            try json(door, "/v1/ring?key=%7Bfoo%7D.bar")["slot"] as? Int, 12182, "the hash tag alone counts")
-        let bytes = try json(door, "/v1/ring?key=%FF")
+            try json(client, "/v1/ring?key=%7Bfoo%7D.bar")["slot"] as? Int, 12182, "the hash tag alone counts")
+        let bytes = try json(client, "/v1/ring?key=%FF")
         XCTAssertEqual(bytes["key"] as? String, "/w==")
         XCTAssertEqual(bytes["encoding"] as? String, "base64")
     }
 
     func testStatesAreLivenessAndMemberStatusTogether() throws {
-        let door = try Door()
+        let client = try HTTPTestClient()
         for (liveness, standing, state) in [
             (.alive, .joining, "joining"), (.alive, .leaving, "leaving"), (.alive, .lost, "lost"),
             (.suspect, .joining, "suspect"), (.dead, .leaving, "dead"), (.dead, .active, "dead"),
         ] as [(Liveness, Member.Status, String)] {
-            door.backend.cluster?.nodes[0].state = liveness
-            door.backend.cluster?.topology.members[0].status = standing
-            let nodes = try XCTUnwrap(try json(door, "/v1/nodes")["nodes"] as? [NSDictionary])
+            client.backend.cluster?.nodes[0].state = liveness
+            client.backend.cluster?.topology.members[0].status = standing
+            let nodes = try XCTUnwrap(try json(client, "/v1/nodes")["nodes"] as? [NSDictionary])
             XCTAssertEqual(nodes[0]["state"] as? String, state)
             XCTAssertEqual(nodes[0]["standing"] as? String, "\(standing)")
         }
     }
 
     func testNodesThatWait() throws {
-        let door = try Door()
-        door.backend.cluster?.coordinator = NodeNumber(2)
-        door.backend.cluster?.pendingNodes = [
+        let client = try HTTPTestClient()
+        client.backend.cluster?.coordinator = NodeNumber(2)
+        client.backend.cluster?.pendingNodes = [
             PendingNode(
                 id: "n4", client: Address(host: "h", port: 1), peer: Address(host: "h", port: 2), zone: "b", weight: 3,
                 store: UUID128(high: 0, low: 1), boot: 1, admitsItself: true)
         ]
         for target in ["/v1/nodes", "/v1/ring"] {
-            let shown = try json(door, target)
+            let shown = try json(client, target)
             XCTAssertEqual(shown["coordinator"] as? String, "n2")
             XCTAssertEqual(
                 shown["waiting"] as? [NSDictionary],
@@ -170,25 +170,25 @@ final class HTTPClusterTests: XCTestCase {
     }
 
     func testANodeThatIsNoMember() throws {
-        let door = try Door()
-        door.backend.cluster = nil
-        door.backend.outcome = { _, _ in .refused(.notMember) }
-        door.backend.page = .failure(ListFailure(refusal: .notMember))
+        let client = try HTTPTestClient()
+        client.backend.cluster = nil
+        client.backend.outcome = { _, _ in .refused(.notMember) }
+        client.backend.page = .failure(ListFailure(refusal: .notMember))
         for target in ["/v1/ring", "/v1/nodes", "/v1/topology", "/v1/ring?key=a", "/v1/kv/a", "/v1/kv?cursor=AAA"] {
-            let answer = door.exchange(request("GET \(target)"))
+            let answer = client.exchange(request("GET \(target)"))
             XCTAssertEqual(answer.status, "503 Service Unavailable", target)
             XCTAssertEqual(answer.error, "not_member", target)
         }
         // Settings are asked for anew, once it is one.
-        door.backend.cluster = FakeBackend.cluster(partitions: 4)
-        door.backend.page = .success(ListReply(entries: [], next: nil))
-        _ = try json(door, "/v1/kv?cursor=AAA")
+        client.backend.cluster = FakeBackend.cluster(partitions: 4)
+        client.backend.page = .success(ListReply(entries: [], next: nil))
+        _ = try json(client, "/v1/kv?cursor=AAA")
     }
 
     func testTopology() throws {
-        let door = try Door()
-        door.backend.cluster?.topology.assignments[0].next = [NodeNumber(2)]
-        let topology = try json(door, "/v1/topology")
+        let client = try HTTPTestClient()
+        client.backend.cluster?.topology.assignments[0].next = [NodeNumber(2)]
+        let topology = try json(client, "/v1/topology")
         XCTAssertEqual(topology["cluster_id"] as? String, "00000000000000010000000000000002")
         XCTAssertEqual(
             (topology["members"] as? [NSDictionary])?.first,
@@ -208,18 +208,18 @@ final class HTTPClusterTests: XCTestCase {
     // MARK: - Health
 
     func testHealth() throws {
-        let door = try Door()
-        XCTAssertEqual(door.exchange(request("GET /ping")).body, "pong")
-        XCTAssertEqual(door.exchange(request("HEAD /ping")).body, "")
-        XCTAssertEqual(door.exchange(request("GET /health/live")).status, "200 OK")
-        XCTAssertEqual(door.exchange(request("GET /health/ready")).status, "200 OK")
-        door.backend.health = .warned("the clock is wrong")
-        let warned = door.exchange(request("GET /health/ready"))
+        let client = try HTTPTestClient()
+        XCTAssertEqual(client.exchange(request("GET /ping")).body, "pong")
+        XCTAssertEqual(client.exchange(request("HEAD /ping")).body, "")
+        XCTAssertEqual(client.exchange(request("GET /health/live")).status, "200 OK")
+        XCTAssertEqual(client.exchange(request("GET /health/ready")).status, "200 OK")
+        client.backend.health = .warned("the clock is wrong")
+        let warned = client.exchange(request("GET /health/ready"))
         XCTAssertEqual(warned.status, "200 OK")
         XCTAssertEqual(warned.body, "ok, but the clock is wrong")
-        door.backend.health = .notReady("opening the store")
-        XCTAssertEqual(door.exchange(request("GET /health/live")).status, "200 OK")
-        let answer = door.exchange(request("GET /health/ready"))
+        client.backend.health = .notReady("opening the store")
+        XCTAssertEqual(client.exchange(request("GET /health/live")).status, "200 OK")
+        let answer = client.exchange(request("GET /health/ready"))
         XCTAssertEqual(answer.status, "503 Service Unavailable")
         XCTAssertEqual(answer.error, "not_ready")
         XCTAssertTrue(answer.body.contains("opening the store"))

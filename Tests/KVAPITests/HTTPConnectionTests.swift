@@ -20,52 +20,52 @@ final class HTTPConnectionTests: XCTestCase {
     // MARK: - Order
 
     func testPipelinedRequestsAreAnsweredInOrderOneAtATime() throws {
-        let door = try Door()
-        door.backend.isHolding = true
-        door.backend.outcome = { _, key in .found(Record(version: version(1, 1, 1), value: key.bytes)) }
-        door.send(request("GET /v1/kv/one") + request("GET /ping") + request("GET /v1/kv/two"))
-        XCTAssertEqual(door.backend.asked.map(\.key), [Key("one")])
-        XCTAssertEqual(door.received(), "")
+        let client = try HTTPTestClient()
+        client.backend.isHolding = true
+        client.backend.outcome = { _, key in .found(Record(version: version(1, 1, 1), value: key.bytes)) }
+        client.send(request("GET /v1/kv/one") + request("GET /ping") + request("GET /v1/kv/two"))
+        XCTAssertEqual(client.backend.asked.map(\.key), [Key("one")])
+        XCTAssertEqual(client.received(), "")
 
-        door.backend.release()
-        let first = door.received()
+        client.backend.release()
+        let first = client.received()
         XCTAssertTrue(first.hasSuffix("pong"), first)
         XCTAssertEqual(first.components(separatedBy: "HTTP/1.1 200 OK").count, 3)
         XCTAssertLessThan(
             try XCTUnwrap(first.range(of: "one")).lowerBound, try XCTUnwrap(first.range(of: "pong")).lowerBound)
-        XCTAssertEqual(door.backend.asked.map(\.key), [Key("one"), Key("two")])
-        door.backend.release()
-        XCTAssertTrue(door.received().hasSuffix("two"))
+        XCTAssertEqual(client.backend.asked.map(\.key), [Key("one"), Key("two")])
+        client.backend.release()
+        XCTAssertTrue(client.received().hasSuffix("two"))
     }
 
     func testAnswersOfOneReadLeaveInOneWrite() throws {
-        let door = try Door()
-        door.send(String(repeating: get, count: 50))
-        let bytes = try XCTUnwrap(try door.channel.readOutbound(as: ByteBuffer.self))
+        let client = try HTTPTestClient()
+        client.send(String(repeating: get, count: 50))
+        let bytes = try XCTUnwrap(try client.channel.readOutbound(as: ByteBuffer.self))
         XCTAssertEqual(String(buffer: bytes).components(separatedBy: "HTTP/1.1 404").count, 51)
-        XCTAssertNil(try door.channel.readOutbound(as: ByteBuffer.self))
+        XCTAssertNil(try client.channel.readOutbound(as: ByteBuffer.self))
     }
 
     func testLongPipelineDoesNotDeepenTheStack() throws {
-        let door = try Door()
-        for _ in 0..<20 { door.send(String(repeating: request("GET /ping"), count: 1000)) }
-        XCTAssertEqual(door.received().components(separatedBy: "pong").count, 20_001)
+        let client = try HTTPTestClient()
+        for _ in 0..<20 { client.send(String(repeating: request("GET /ping"), count: 1000)) }
+        XCTAssertEqual(client.received().components(separatedBy: "pong").count, 20_001)
     }
 
     func testPipelineIsBounded() throws {
         var options = HTTPOptions()
         options.maximumPipelined = 3
-        let door = try Door(options: options)
-        door.backend.isHolding = true
-        door.send(String(repeating: get, count: 10))
-        for _ in 0..<4 { door.backend.release() }
-        XCTAssertTrue(door.backend.held.isEmpty)
-        XCTAssertEqual(door.backend.asked.count, 4)
-        let text = door.received()
+        let client = try HTTPTestClient(options: options)
+        client.backend.isHolding = true
+        client.send(String(repeating: get, count: 10))
+        for _ in 0..<4 { client.backend.release() }
+        XCTAssertTrue(client.backend.held.isEmpty)
+        XCTAssertEqual(client.backend.asked.count, 4)
+        let text = client.received()
         XCTAssertEqual(text.components(separatedBy: "HTTP/1.1 404").count, 5)
         XCTAssertTrue(text.contains("HTTP/1.1 429"), text)
         XCTAssertTrue(text.contains("too_many_pipelined"), text)
-        XCTAssertFalse(door.isOpen)
+        XCTAssertFalse(client.isOpen)
     }
 
     func testWhatComesBeyondTheBoundIsNotKept() {
@@ -87,40 +87,40 @@ final class HTTPConnectionTests: XCTestCase {
 
     func testReadingStopsWhileRequestsWait() throws {
         let counter = ReadCounter()
-        let door = try Door()
-        try door.channel.pipeline.syncOperations.addHandler(counter, position: .first)
-        door.backend.isHolding = true
-        door.send(get)
-        door.channel.read()
+        let client = try HTTPTestClient()
+        try client.channel.pipeline.syncOperations.addHandler(counter, position: .first)
+        client.backend.isHolding = true
+        client.send(get)
+        client.channel.read()
         XCTAssertEqual(counter.reads, 1, "one request is under way: the next may be read")
-        door.send(get)
-        door.channel.read()
+        client.send(get)
+        client.channel.read()
         XCTAssertEqual(counter.reads, 1, "one waits: no more is read")
-        door.backend.release()
+        client.backend.release()
         XCTAssertEqual(counter.reads, 2, "none waits again")
     }
 
     func testNothingIsStartedForAClientThatDoesNotRead() throws {
-        let door = try Door()
-        door.channel.isWritable = false
-        door.channel.pipeline.fireChannelWritabilityChanged()
-        door.send(get)
-        XCTAssertTrue(door.backend.asked.isEmpty)
-        door.channel.isWritable = true
-        door.channel.pipeline.fireChannelWritabilityChanged()
-        XCTAssertEqual(door.backend.asked.count, 1)
-        XCTAssertEqual(Answer(door.received()).status, "404 Not Found")
+        let client = try HTTPTestClient()
+        client.channel.isWritable = false
+        client.channel.pipeline.fireChannelWritabilityChanged()
+        client.send(get)
+        XCTAssertTrue(client.backend.asked.isEmpty)
+        client.channel.isWritable = true
+        client.channel.pipeline.fireChannelWritabilityChanged()
+        XCTAssertEqual(client.backend.asked.count, 1)
+        XCTAssertEqual(Answer(client.received()).status, "404 Not Found")
     }
 
     func testClientThatNeverReadsIsCutOff() throws {
-        let door = try Door()
-        door.channel.isWritable = false
-        door.channel.pipeline.fireChannelWritabilityChanged()
-        door.send(get)
-        door.channel.embeddedEventLoop.advanceTime(by: .seconds(59))
-        XCTAssertTrue(door.isOpen)
-        door.channel.embeddedEventLoop.advanceTime(by: .seconds(1))
-        XCTAssertFalse(door.isOpen)
+        let client = try HTTPTestClient()
+        client.channel.isWritable = false
+        client.channel.pipeline.fireChannelWritabilityChanged()
+        client.send(get)
+        client.channel.embeddedEventLoop.advanceTime(by: .seconds(59))
+        XCTAssertTrue(client.isOpen)
+        client.channel.embeddedEventLoop.advanceTime(by: .seconds(1))
+        XCTAssertFalse(client.isOpen)
     }
 
     // MARK: - Keep-alive
@@ -134,56 +134,56 @@ final class HTTPConnectionTests: XCTestCase {
             ("GET /nothing HTTP/1.0\r\n\r\n", "close", false),
         ]
         for (text, connection, staysOpen) in table {
-            let door = try Door()
-            XCTAssertEqual(door.exchange(text).fields["connection"], connection, text)
-            XCTAssertEqual(door.isOpen, staysOpen, text)
+            let client = try HTTPTestClient()
+            XCTAssertEqual(client.exchange(text).fields["connection"], connection, text)
+            XCTAssertEqual(client.isOpen, staysOpen, text)
         }
     }
 
     func testRequestInPiecesIsOneRequest() throws {
-        let door = try Door()
-        for byte in request("PUT /v1/kv/abc", body: "value").utf8 { door.send([byte]) }
-        XCTAssertEqual(door.backend.asked.map(\.command), [.put(Put(value: Array("value".utf8)))])
-        XCTAssertEqual(door.backend.asked.map(\.key), [Key("abc")])
+        let client = try HTTPTestClient()
+        for byte in request("PUT /v1/kv/abc", body: "value").utf8 { client.send([byte]) }
+        XCTAssertEqual(client.backend.asked.map(\.command), [.put(Put(value: Array("value".utf8)))])
+        XCTAssertEqual(client.backend.asked.map(\.key), [Key("abc")])
     }
 
     func testAbsoluteTargetNamesTheSameKey() throws {
-        let door = try Door()
-        door.send(request("GET http://kv.example:7400/v1/kv/a?timeout=1s"))
-        XCTAssertEqual(door.backend.asked.map(\.key), [Key("a")])
-        _ = door.received()
-        XCTAssertEqual(door.exchange(request("GET http://kv.example")).error, "unknown_path")
+        let client = try HTTPTestClient()
+        client.send(request("GET http://kv.example:7400/v1/kv/a?timeout=1s"))
+        XCTAssertEqual(client.backend.asked.map(\.key), [Key("a")])
+        _ = client.received()
+        XCTAssertEqual(client.exchange(request("GET http://kv.example")).error, "unknown_path")
     }
 
     func testRequestToUpgradeIsAnsweredAndIsTheLast() throws {
-        let door = try Door()
-        door.send(
+        let client = try HTTPTestClient()
+        client.send(
             request("GET /ping", ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMA"])
                 + request("GET /v1/kv/a"))
-        let answer = Answer(door.received())
+        let answer = Answer(client.received())
         XCTAssertEqual(answer.body, "pong")
         XCTAssertEqual(answer.fields["connection"], "close")
-        XCTAssertFalse(door.isOpen)
-        XCTAssertTrue(door.backend.asked.isEmpty)
+        XCTAssertFalse(client.isOpen)
+        XCTAssertTrue(client.backend.asked.isEmpty)
     }
 
     // MARK: - Bodies
 
     func testDeclaredLengthIsRefusedBeforeAnyOfTheBody() throws {
-        let door = try Door()
-        let answer = door.exchange(request("PUT /v1/kv/a", ["Content-Length: 1000000000"]))
+        let client = try HTTPTestClient()
+        let answer = client.exchange(request("PUT /v1/kv/a", ["Content-Length: 1000000000"]))
         XCTAssertEqual(answer.error, "value_too_large")
-        XCTAssertFalse(door.isOpen)
+        XCTAssertFalse(client.isOpen)
     }
 
     func testChunkedBodyIsRefusedAsSoonAsItPassesTheLimit() throws {
-        let door = try Door()
-        door.send(request("PUT /v1/kv/a", ["Transfer-Encoding: chunked"]))
-        door.send("3e8\r\n" + String(repeating: "x", count: 1000) + "\r\n")
-        XCTAssertEqual(door.received(), "")
-        door.send("ffffff\r\ny")
-        XCTAssertEqual(Answer(door.received()).error, "value_too_large")
-        XCTAssertTrue(door.backend.asked.isEmpty)
+        let client = try HTTPTestClient()
+        client.send(request("PUT /v1/kv/a", ["Transfer-Encoding: chunked"]))
+        client.send("3e8\r\n" + String(repeating: "x", count: 1000) + "\r\n")
+        XCTAssertEqual(client.received(), "")
+        client.send("ffffff\r\ny")
+        XCTAssertEqual(Answer(client.received()).error, "value_too_large")
+        XCTAssertTrue(client.backend.asked.isEmpty)
     }
 
     func testNothingBeyondTheLimitIsKept() throws {
@@ -207,34 +207,35 @@ final class HTTPConnectionTests: XCTestCase {
     }
 
     func testBodyOfARefusedRequestIsNotKept() throws {
-        let door = try Door()
-        door.send(request("PUT /v1/kv/a?ttl=x", ["Content-Length: 1000"]))
-        door.send(String(repeating: "x", count: 999))
-        XCTAssertEqual(door.received(), "")
-        door.send("x" + get)
-        let text = door.received()
+        let client = try HTTPTestClient()
+        client.send(request("PUT /v1/kv/a?ttl=x", ["Content-Length: 1000"]))
+        client.send(String(repeating: "x", count: 999))
+        XCTAssertEqual(client.received(), "")
+        client.send("x" + get)
+        let text = client.received()
         XCTAssertEqual(Answer(text).error, "bad_ttl")
         XCTAssertTrue(text.contains("HTTP/1.1 404"), "the next request is answered: \(text)")
-        XCTAssertTrue(door.isOpen)
+        XCTAssertTrue(client.isOpen)
     }
 
     func testExpectContinue() throws {
-        let door = try Door()
-        door.backend.outcome = { _, _ in .written(version(1, 1, 1)) }
-        door.send(request("PUT /v1/kv/a", ["Expect: 100-Continue", "Content-Length: 3"]))
-        XCTAssertEqual(door.received(), "HTTP/1.1 100 Continue\r\n\r\n")
-        door.send("abc")
-        XCTAssertEqual(Answer(door.received()).status, "204 No Content")
+        let client = try HTTPTestClient()
+        client.backend.outcome = { _, _ in .written(version(1, 1, 1)) }
+        client.send(request("PUT /v1/kv/a", ["Expect: 100-Continue", "Content-Length: 3"]))
+        XCTAssertEqual(client.received(), "HTTP/1.1 100 Continue\r\n\r\n")
+        client.send("abc")
+        XCTAssertEqual(Answer(client.received()).status, "204 No Content")
 
-        let refused = door.exchange(request("PUT /v1/kv/a?ttl=x", ["Expect: 100-continue", "Content-Length: 3"]))
+        let refused = client.exchange(request("PUT /v1/kv/a?ttl=x", ["Expect: 100-continue", "Content-Length: 3"]))
         XCTAssertEqual(refused.error, "bad_ttl")
         XCTAssertEqual(refused.fields["connection"], "close")
-        XCTAssertFalse(door.isOpen)
+        XCTAssertFalse(client.isOpen)
 
-        let tooLarge = try Door().exchange(request("PUT /v1/kv/a", ["Expect: 100-continue", "Content-Length: 1001"]))
+        let tooLarge = try HTTPTestClient().exchange(
+            request("PUT /v1/kv/a", ["Expect: 100-continue", "Content-Length: 1001"]))
         XCTAssertEqual(tooLarge.status, "413 Content Too Large")
 
-        let old = try Door()
+        let old = try HTTPTestClient()
         old.send("PUT /v1/kv/a HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n")
         XCTAssertEqual(old.received(), "")
     }
@@ -242,118 +243,118 @@ final class HTTPConnectionTests: XCTestCase {
     // MARK: - Deadlines
 
     func testSlowHeadIsTimedOut() throws {
-        let door = try Door()
-        door.send("GET /v1/kv/a HTTP/1.1\r\n")
+        let client = try HTTPTestClient()
+        client.send("GET /v1/kv/a HTTP/1.1\r\n")
         for _ in 0..<9 {
-            door.channel.embeddedEventLoop.advanceTime(by: .seconds(1))
-            door.send("X: y\r\n")
+            client.channel.embeddedEventLoop.advanceTime(by: .seconds(1))
+            client.send("X: y\r\n")
         }
-        XCTAssertTrue(door.isOpen)
-        door.channel.embeddedEventLoop.advanceTime(by: .seconds(1))
-        let answer = Answer(door.received())
+        XCTAssertTrue(client.isOpen)
+        client.channel.embeddedEventLoop.advanceTime(by: .seconds(1))
+        let answer = Answer(client.received())
         XCTAssertEqual(answer.status, "408 Request Timeout")
         XCTAssertEqual(answer.error, "request_timeout")
-        XCTAssertFalse(door.isOpen)
+        XCTAssertFalse(client.isOpen)
     }
 
     func testSlowBodyIsTimedOut() throws {
-        let door = try Door()
-        door.send(request("PUT /v1/kv/a", ["Content-Length: 1000"]))
+        let client = try HTTPTestClient()
+        client.send(request("PUT /v1/kv/a", ["Content-Length: 1000"]))
         for _ in 0..<59 {
-            door.channel.embeddedEventLoop.advanceTime(by: .seconds(1))
-            door.send("x")
+            client.channel.embeddedEventLoop.advanceTime(by: .seconds(1))
+            client.send("x")
         }
-        XCTAssertTrue(door.isOpen)
-        door.channel.embeddedEventLoop.advanceTime(by: .seconds(1))
-        XCTAssertEqual(Answer(door.received()).status, "408 Request Timeout")
-        XCTAssertFalse(door.isOpen)
-        XCTAssertTrue(door.backend.asked.isEmpty)
+        XCTAssertTrue(client.isOpen)
+        client.channel.embeddedEventLoop.advanceTime(by: .seconds(1))
+        XCTAssertEqual(Answer(client.received()).status, "408 Request Timeout")
+        XCTAssertFalse(client.isOpen)
+        XCTAssertTrue(client.backend.asked.isEmpty)
     }
 
     func testIdleConnectionIsClosedWithoutAWord() throws {
-        let door = try Door()
-        door.channel.embeddedEventLoop.advanceTime(by: .seconds(60))
-        XCTAssertEqual(door.exchange(request("GET /ping")).body, "pong")
-        door.channel.embeddedEventLoop.advanceTime(by: .seconds(74))
-        XCTAssertTrue(door.isOpen)
-        door.channel.embeddedEventLoop.advanceTime(by: .seconds(1))
-        XCTAssertFalse(door.isOpen)
-        XCTAssertEqual(door.received(), "")
+        let client = try HTTPTestClient()
+        client.channel.embeddedEventLoop.advanceTime(by: .seconds(60))
+        XCTAssertEqual(client.exchange(request("GET /ping")).body, "pong")
+        client.channel.embeddedEventLoop.advanceTime(by: .seconds(74))
+        XCTAssertTrue(client.isOpen)
+        client.channel.embeddedEventLoop.advanceTime(by: .seconds(1))
+        XCTAssertFalse(client.isOpen)
+        XCTAssertEqual(client.received(), "")
     }
 
     func testRequestUnderWayIsNotTimedOut() throws {
-        let door = try Door()
-        door.backend.isHolding = true
-        door.send(get)
-        door.channel.embeddedEventLoop.advanceTime(by: .hours(1))
-        XCTAssertTrue(door.isOpen)
-        door.backend.release()
-        XCTAssertEqual(Answer(door.received()).status, "404 Not Found")
+        let client = try HTTPTestClient()
+        client.backend.isHolding = true
+        client.send(get)
+        client.channel.embeddedEventLoop.advanceTime(by: .hours(1))
+        XCTAssertTrue(client.isOpen)
+        client.backend.release()
+        XCTAssertEqual(Answer(client.received()).status, "404 Not Found")
     }
 
     // MARK: - The end
 
     func testDrainClosesAnIdleConnection() throws {
-        let door = try Door()
-        door.channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
-        XCTAssertFalse(door.isOpen)
+        let client = try HTTPTestClient()
+        client.channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
+        XCTAssertFalse(client.isOpen)
     }
 
     func testDrainAnswersTheRequestUnderWayFirst() throws {
-        let door = try Door()
-        door.backend.isHolding = true
-        door.send(get)
-        door.channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
-        XCTAssertTrue(door.isOpen)
-        door.backend.release()
-        let answer = Answer(door.received())
+        let client = try HTTPTestClient()
+        client.backend.isHolding = true
+        client.send(get)
+        client.channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
+        XCTAssertTrue(client.isOpen)
+        client.backend.release()
+        let answer = Answer(client.received())
         XCTAssertEqual(answer.status, "404 Not Found")
         XCTAssertEqual(answer.fields["connection"], "close")
-        XCTAssertFalse(door.isOpen)
+        XCTAssertFalse(client.isOpen)
     }
 
     func testDrainTakesTheBodyOfARequestThatHasBegun() throws {
-        let door = try Door()
-        door.backend.outcome = { _, _ in .written(version(1, 1, 1)) }
-        door.send(request("PUT /v1/kv/a", ["Content-Length: 3"]))
-        door.channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
-        door.send("abc")
-        let answer = Answer(door.received())
+        let client = try HTTPTestClient()
+        client.backend.outcome = { _, _ in .written(version(1, 1, 1)) }
+        client.send(request("PUT /v1/kv/a", ["Content-Length: 3"]))
+        client.channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
+        client.send("abc")
+        let answer = Answer(client.received())
         XCTAssertEqual(answer.status, "204 No Content")
         XCTAssertEqual(answer.fields["connection"], "close")
-        XCTAssertFalse(door.isOpen)
+        XCTAssertFalse(client.isOpen)
     }
 
     func testClientThatClosesItsHalfStillGetsItsAnswers() throws {
-        let door = try Door()
-        door.backend.isHolding = true
-        door.send(get + get)
-        door.channel.pipeline.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
-        door.backend.release()
-        door.backend.release()
-        XCTAssertEqual(door.received().components(separatedBy: "HTTP/1.1 404").count, 3)
-        XCTAssertFalse(door.isOpen)
+        let client = try HTTPTestClient()
+        client.backend.isHolding = true
+        client.send(get + get)
+        client.channel.pipeline.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
+        client.backend.release()
+        client.backend.release()
+        XCTAssertEqual(client.received().components(separatedBy: "HTTP/1.1 404").count, 3)
+        XCTAssertFalse(client.isOpen)
     }
 
     func testReplyAfterTheClientHasGoneIsDropped() throws {
-        let door = try Door()
-        door.backend.isHolding = true
-        door.send(get + get)
-        try door.channel.close().wait()
-        door.backend.release()
-        XCTAssertEqual(door.received(), "")
-        XCTAssertEqual(door.backend.asked.count, 1, "what waited is not begun")
+        let client = try HTTPTestClient()
+        client.backend.isHolding = true
+        client.send(get + get)
+        try client.channel.close().wait()
+        client.backend.release()
+        XCTAssertEqual(client.received(), "")
+        XCTAssertEqual(client.backend.asked.count, 1, "what waited is not begun")
     }
 
     func testHandlerIsReleasedWithItsConnection() throws {
         weak var released: FakeBackend?
         do {
-            let door = try Door()
-            released = door.backend
-            door.send(get)
-            _ = door.received()
-            try door.channel.close().wait()
-            door.channel.embeddedEventLoop.run()
+            let client = try HTTPTestClient()
+            released = client.backend
+            client.send(get)
+            _ = client.received()
+            try client.channel.close().wait()
+            client.channel.embeddedEventLoop.run()
         }
         XCTAssertNil(released)
     }

@@ -39,27 +39,27 @@ final class HTTPFuzzTests: XCTestCase {
         for _ in 0..<Int.random(in: 1...4, using: &random) { input += corpus.randomElement(using: &random) ?? [] }
         for _ in 0..<Int.random(in: 0...4, using: &random) { mutate(&input, &random) }
 
-        let door = try Door()
-        door.backend.isHolding = Bool.random(using: &random)
-        door.backend.outcome = { _, _ in .found(Record(version: version(1, 1, 1), value: Array("value".utf8))) }
+        let client = try HTTPTestClient()
+        client.backend.isHolding = Bool.random(using: &random)
+        client.backend.outcome = { _, _ in .found(Record(version: version(1, 1, 1), value: Array("value".utf8))) }
         var output = ""
         while !input.isEmpty {
             let count = Int.random(in: 1...input.count, using: &random)
-            door.send(Array(input.prefix(count)))
+            client.send(Array(input.prefix(count)))
             input.removeFirst(count)
-            if Bool.random(using: &random), !door.backend.held.isEmpty { door.backend.release() }
-            output += door.received()
+            if Bool.random(using: &random), !client.backend.held.isEmpty { client.backend.release() }
+            output += client.received()
         }
-        while !door.backend.held.isEmpty { door.backend.release() }
-        output += door.received()
+        while !client.backend.held.isEmpty { client.backend.release() }
+        output += client.received()
         check(output, seed)
 
         // Whatever was begun ends: with an answer, or by the clock.
-        let wasSilent = output.isEmpty && door.isOpen
-        door.channel.embeddedEventLoop.advanceTime(by: .seconds(75))
-        let last = door.received()
+        let wasSilent = output.isEmpty && client.isOpen
+        client.channel.embeddedEventLoop.advanceTime(by: .seconds(75))
+        let last = client.received()
         check(last, seed)
-        XCTAssertFalse(door.isOpen, "seed \(seed): still open")
+        XCTAssertFalse(client.isOpen, "seed \(seed): still open")
         if wasSilent { XCTAssertTrue(last.isEmpty || last.hasPrefix("HTTP/1.1 408"), "seed \(seed): \(last)") }
     }
 

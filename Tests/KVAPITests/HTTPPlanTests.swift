@@ -7,11 +7,11 @@ import XCTest
 final class HTTPPlanTests: XCTestCase {
     /// The requests that reach the coordinator for one that a client sends.
     private func asked(_ text: String, line: UInt = #line) throws -> [ControlRequest] {
-        let door = try Door()
-        let answer = door.exchange(text)
+        let client = try HTTPTestClient()
+        let answer = client.exchange(text)
         XCTAssertEqual(answer.status, "200 OK", answer.text, line: line)
         XCTAssertEqual(answer.body, "{\"plan\":null}", line: line)
-        return door.backend.controls.map(\.request)
+        return client.backend.controls.map(\.request)
     }
 
     private func join(
@@ -58,27 +58,27 @@ final class HTTPPlanTests: XCTestCase {
         XCTAssertEqual(try asked(request("POST /v1/plan/pause")), [.pause])
         XCTAssertEqual(try asked(request("POST /v1/plan/resume", body: "")), [.resume])
         XCTAssertEqual(try asked(request("POST /v1/plan/cancel", ["Origin: http://kv"])), [.cancel])
-        let door = try Door()
-        _ = door.exchange(request("POST /v1/plan/pause?timeout=7s"))
-        _ = door.exchange(request("GET /v1/plan"))
-        XCTAssertEqual(door.backend.controls.map(\.timeout), [.milliseconds(7000), RequestOptions.defaultTimeout])
+        let client = try HTTPTestClient()
+        _ = client.exchange(request("POST /v1/plan/pause?timeout=7s"))
+        _ = client.exchange(request("GET /v1/plan"))
+        XCTAssertEqual(client.backend.controls.map(\.timeout), [.milliseconds(7000), RequestOptions.defaultTimeout])
     }
 
     func testProgress() throws {
-        let door = try Door()
-        door.backend.verdict = .plan(Self.plan)
-        let answer = door.exchange(request("GET /v1/plan"))
+        let client = try HTTPTestClient()
+        client.backend.verdict = .plan(Self.plan)
+        let answer = client.exchange(request("GET /v1/plan"))
         let shown = try XCTUnwrap(
             JSONSerialization.jsonObject(with: Data(answer.body.utf8)) as? [String: NSDictionary])
         XCTAssertEqual(shown["plan"], Self.shown)
-        door.backend.cluster?.plan = Self.plan
+        client.backend.cluster?.plan = Self.plan
         for target in ["/v1/ring", "/v1/nodes"] {
-            let answer = door.exchange(request("GET \(target)"))
+            let answer = client.exchange(request("GET \(target)"))
             let all = try XCTUnwrap(JSONSerialization.jsonObject(with: Data(answer.body.utf8)) as? NSDictionary)
             XCTAssertEqual(all["plan"] as? NSDictionary, Self.shown)
         }
-        door.backend.cluster = nil
-        let nameless = door.exchange(request("GET /v1/plan"))
+        client.backend.cluster = nil
+        let nameless = client.exchange(request("GET /v1/plan"))
         XCTAssertTrue(nameless.body.contains("\"to\":[\"#2\",\"#4\"]"), nameless.body)
     }
 
@@ -125,7 +125,7 @@ final class HTTPPlanTests: XCTestCase {
     }
 
     func testRefusals() throws {
-        let door = try Door()
+        let client = try HTTPTestClient()
         for (reply, status, code) in [
             (.refused(.noSuchNode, "why"), "404 Not Found", "no_such_node"),
             (.refused(.planUnderWay, "why"), "409 Conflict", "plan_under_way"),
@@ -135,12 +135,12 @@ final class HTTPPlanTests: XCTestCase {
             (.notCoordinator(hint: nil), "503 Service Unavailable", "no_coordinator"),
             (.unknown, "504 Gateway Timeout", "outcome_unknown"),
         ] as [(ControlReply, String, String)] {
-            door.backend.verdict = reply
-            let answer = door.exchange(request("POST /v1/nodes/n4/join"))
+            client.backend.verdict = reply
+            let answer = client.exchange(request("POST /v1/nodes/n4/join"))
             XCTAssertEqual(answer.status, status)
             XCTAssertEqual(answer.error, code)
             if case .refused = reply { XCTAssertTrue(answer.body.hasSuffix("\"message\":\"why\"}"), answer.body) }
         }
-        XCTAssertTrue(door.isOpen)
+        XCTAssertTrue(client.isOpen)
     }
 }

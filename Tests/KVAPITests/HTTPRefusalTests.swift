@@ -21,19 +21,19 @@ final class HTTPRefusalTests: XCTestCase {
 
     private func check(_ cases: [Case], line: UInt = #line) throws {
         for expected in cases {
-            let door = try Door()
-            door.backend.outcome = { _, _ in .written(version(1, 1, 1)) }
-            let answer = door.exchange(expected.request)
+            let client = try HTTPTestClient()
+            client.backend.outcome = { _, _ in .written(version(1, 1, 1)) }
+            let answer = client.exchange(expected.request)
             XCTAssertTrue(
                 answer.status.hasPrefix(expected.status), "\(expected.request): \(answer.text)", line: line)
             XCTAssertEqual(answer.error, expected.code, expected.request, line: line)
             XCTAssertEqual(answer.fields["kv-node"], "n1", line: line)
-            XCTAssertEqual(door.isOpen, expected.staysOpen, expected.request, line: line)
+            XCTAssertEqual(client.isOpen, expected.staysOpen, expected.request, line: line)
             XCTAssertEqual(
                 answer.fields["connection"], expected.staysOpen ? nil : "close", expected.request, line: line)
-            XCTAssertTrue(door.backend.asked.isEmpty, expected.request, line: line)
+            XCTAssertTrue(client.backend.asked.isEmpty, expected.request, line: line)
             guard expected.staysOpen else { continue }
-            XCTAssertEqual(door.exchange(request("GET /ping")).body, "pong", expected.request, line: line)
+            XCTAssertEqual(client.exchange(request("GET /ping")).body, "pong", expected.request, line: line)
         }
     }
 
@@ -77,11 +77,11 @@ final class HTTPRefusalTests: XCTestCase {
             Case(request("DELETE /v1/plan"), "405", "method_not_allowed"),
             Case(request("FROB /v1/kv/a"), "400", "bad_request", staysOpen: false),
         ])
-        let door = try Door()
-        XCTAssertEqual(door.exchange(request("POST /v1/kv/a", body: "")).fields["allow"], "GET, HEAD, PUT, DELETE")
-        XCTAssertEqual(door.exchange(request("POST /v1/ring", body: "")).fields["allow"], "GET, HEAD")
-        XCTAssertEqual(door.exchange(request("DELETE /v1/plan")).fields["allow"], "GET, HEAD, POST")
-        XCTAssertEqual(door.exchange(request("GET /v1/plan/cancel")).fields["allow"], "POST")
+        let client = try HTTPTestClient()
+        XCTAssertEqual(client.exchange(request("POST /v1/kv/a", body: "")).fields["allow"], "GET, HEAD, PUT, DELETE")
+        XCTAssertEqual(client.exchange(request("POST /v1/ring", body: "")).fields["allow"], "GET, HEAD")
+        XCTAssertEqual(client.exchange(request("DELETE /v1/plan")).fields["allow"], "GET, HEAD, POST")
+        XCTAssertEqual(client.exchange(request("GET /v1/plan/cancel")).fields["allow"], "POST")
     }
 
     func testParameters() throws {
@@ -248,8 +248,8 @@ final class HTTPRefusalTests: XCTestCase {
     }
 
     func testEveryMessageSaysSomethingAndIsJSON() throws {
-        let door = try Door()
-        let answer = door.exchange(request("GET /v1/kv/%22quoted%0A%FF"))
+        let client = try HTTPTestClient()
+        let answer = client.exchange(request("GET /v1/kv/%22quoted%0A%FF"))
         XCTAssertEqual(answer.fields["content-type"], "application/json")
         let parsed = try XCTUnwrap(
             JSONSerialization.jsonObject(with: Data(answer.body.utf8)) as? [String: String])

@@ -7,7 +7,7 @@ import XCTest
 
 /// What only a real socket shows: what a client gets to read when the server closes first.
 final class HTTPSocketTests: XCTestCase {
-    /// Sends `text` to a served door, half-closes if asked, and gives all that came until the server closed.
+    /// Sends `text` to a served client, half-closes if asked, and gives all that came until the server closed.
     private func talk(_ text: String, halfClose: Bool = false, _ backend: FakeBackend = FakeBackend()) throws -> String
     {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
@@ -16,7 +16,7 @@ final class HTTPSocketTests: XCTestCase {
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try HTTPDoor.configure(
+                    try HTTPListener.configure(
                         channel, backend: backend, budgets: ReplyBudgets(bytes: 256 << 20, loops: 1),
                         wallClock: { FakeBackend.wall })
                 }

@@ -24,15 +24,15 @@ struct InfoText {
     }
 
     private var server: Section {
-        let facts = session.server.facts
+        let info = session.server.info
         let wall = session.wall
         let uptime = (wall - min(session.server.began, wall)) / 1000
         return (
             "Server",
             [
-                ("redis_version", ConnectionCommands.redisVersion), ("kv_version", facts.version),
+                ("redis_version", ConnectionCommands.redisVersion), ("kv_version", info.version),
                 ("redis_mode", "cluster"), ("kv_node", session.server.backend.nodeID), ("arch_bits", "64"),
-                ("process_id", "\(facts.processID)"), ("tcp_port", "\(facts.client.port)"),
+                ("process_id", "\(info.processID)"), ("tcp_port", "\(info.client.port)"),
                 ("server_time_usec", "\(wall * 1000)"), ("uptime_in_seconds", "\(uptime)"),
                 ("uptime_in_days", "\(uptime / 86_400)"),
             ]
@@ -44,7 +44,7 @@ struct InfoText {
             "Clients",
             [
                 ("connected_clients", "\(session.server.connectedCount)"),
-                ("maxclients", "\(session.server.facts.maximumConnections)"),
+                ("maxclients", "\(session.server.info.maximumConnections)"),
                 ("blocked_clients", "0"),
             ]
         )

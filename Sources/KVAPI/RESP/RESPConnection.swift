@@ -52,7 +52,7 @@ struct RESPConnection: ~Copyable {
         life = ConnectionLifecycle(server.options.times)
         self.table = table
         var requests = RequestOptions(timeout: options.timeout)
-        requests.redirects = server.facts.redirects
+        requests.redirects = server.info.redirects
         linearizable = requests
         requests.consistency = .stale
         stale = requests
@@ -326,7 +326,7 @@ extension RESPConnection {
             replies.appendWaiting()
             return begin(key, command, expectation, part: 0, source)
         case .keys(let gathering):
-            if session.server.facts.redirects, !gathering.isOfOneSlot {
+            if session.server.info.redirects, !gathering.isOfOneSlot {
                 replies.append(.failure(.crossSlot))
                 return nil
             }

@@ -8,7 +8,7 @@ final class RESPServer: Sendable {
     /// The limits of the backend.
     let limits: RequestLimits
     let options: RESPOptions
-    let facts: NodeFacts
+    let info: NodeInfo
     /// Milliseconds since 1970, UTC.
     let wallClock: @Sendable () -> UInt64
     let positions: ScanPositions
@@ -20,13 +20,13 @@ final class RESPServer: Sendable {
     private let clients = Mutex<[UInt64: RESPClient]>([:])
 
     init(
-        backend: any Backend, facts: NodeFacts, options: RESPOptions, budgets: ReplyBudgets,
+        backend: any Backend, info: NodeInfo, options: RESPOptions, budgets: ReplyBudgets,
         wallClock: @escaping @Sendable () -> UInt64
     ) {
         self.backend = backend
         self.budgets = budgets
         limits = backend.limits
-        self.facts = facts
+        self.info = info
         var options = options
         options.maximumRequestBytes = max(
             options.maximumRequestBytes, 2 * (max(limits.key, 0) + max(limits.value, 0)) + 1024)
@@ -73,7 +73,7 @@ final class RESPStatistics: Sendable {
 }
 
 /// A node's description of itself, as far as it does not change while the node runs.
-package struct NodeFacts: Sendable {
+package struct NodeInfo: Sendable {
     /// Which keys the commands on all keys are about.
     package enum Keyspace: Sendable {
         /// The node's own share for cluster clients, as far as they can be recognized; the whole cluster for others.

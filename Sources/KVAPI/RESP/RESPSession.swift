@@ -41,8 +41,8 @@ struct RESPSession {
 
     /// Whether commands on all keys are about this node's share of them.
     var isAboutOwnShare: Bool {
-        switch server.facts.keyspace {
-        case .auto: server.facts.redirects || knowsMap
+        switch server.info.keyspace {
+        case .auto: server.info.redirects || knowsMap
         case .cluster: false
         case .node: true
         }

@@ -277,7 +277,7 @@ extension RESPTaskRunner {
 extension RESPTaskRunner {
     private func cluster(_ question: ClusterQuestion) {
         backend.view(on: loop) { [self] view in
-            guard let map = view.map({ ClusterMap($0, namesReplicas: server.facts.namesReplicas) }) else {
+            guard let map = view.map({ ClusterMap($0, namesReplicas: server.info.namesReplicas) }) else {
                 if case .info = question { return finish(.verbatim(ClusterMap.infoOfNoMember)) }
                 return finish(.failure(RESPFailure(.notMember)))
             }

@@ -98,20 +98,20 @@ struct NodeBase: Sendable {
     var limits: (key: Int, value: Int) { (configuration.limits.key, configuration.limits.value) }
 
     /// The node's description for clients.
-    var facts: NodeFacts {
+    var facts: NodeInfo {
         let sync =
             switch configuration.storage.sync {
             case .always: "always"
             case .interval: "everysec"
             case .never: "no"
             }
-        let keyspace: NodeFacts.Keyspace =
+        let keyspace: NodeInfo.Keyspace =
             switch configuration.redis.keyspace {
             case .auto: .auto
             case .cluster: .cluster
             case .node: .node
             }
-        return NodeFacts(
+        return NodeInfo(
             version: Release.version, client: configuration.node.reachableClient, redirects: configuration.redis.moved,
             namesReplicas: configuration.redis.replicas, keyspace: keyspace, dataDirectory: directory.path,
             appendfsync: sync, maximumConnections: connections,

@@ -26,7 +26,7 @@ final class ClientDoor: Sendable {
     ///   - wallClock: the time of day by which keys expire, in milliseconds since 1970.
     /// - Throws: `NodeError` when the address cannot be listened on.
     static func open(
-        _ address: Address, group: any EventLoopGroup, backend: any Backend, facts: NodeFacts,
+        _ address: Address, group: any EventLoopGroup, backend: any Backend, facts: NodeInfo,
         redis: ClusterFile.Redis, replies: Int, wallClock: @escaping @Sendable () -> UInt64, reasons: ReasonLog,
         logger: Logger
     ) async throws -> ClientDoor {
@@ -34,8 +34,8 @@ final class ClientDoor: Sendable {
         var respOptions = RESPOptions()
         respOptions.timeout = redis.timeout
         let budgets = ReplyBudgets(bytes: replies, loops: facts.threads)
-        let resp = RESPDoor(
-            backend: backend, facts: facts, options: respOptions, budgets: budgets, wallClock: wallClock)
+        let resp = RESPListener(
+            backend: backend, info: facts, options: respOptions, budgets: budgets, wallClock: wallClock)
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -57,7 +57,7 @@ final class ClientDoor: Sendable {
                         // A foreign protocol was refused before.
                         case .foreign: break
                         case .http:
-                            try HTTPDoor.configure(
+                            try HTTPListener.configure(
                                 channel, backend: backend, budgets: budgets, wallClock: wallClock)
                         case .resp: try resp.configure(channel)
                         }

@@ -39,7 +39,7 @@ final class NodeBackend: Backend {
 
     func execute(_ request: Request) {
         let runner = runners[shards.shard(of: request.partition)]
-        let caller = request.doorCaller
+        let caller = request.eventLoopCaller
         // This runs on the caller's loop.
         if runner.loopID == caller.loopID {
             runner.submit(request)
@@ -51,7 +51,7 @@ final class NodeBackend: Backend {
     }
 
     func execute(_ requests: [Request]) {
-        guard requests.count > 1, let home = home(of: requests[0].doorCaller) else {
+        guard requests.count > 1, let home = home(of: requests[0].eventLoopCaller) else {
             for request in requests { execute(request) }
             return
         }

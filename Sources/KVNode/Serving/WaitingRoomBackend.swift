@@ -25,7 +25,7 @@ final class WaitingRoomBackend: Backend {
     func execute(_ request: Request) {
         request.end(.refused(.notMember), by: NodeNumber(0))
         request.executorID = nodeID
-        request.doorCaller.loop.execute { request.doorCaller.ended(request) }
+        request.eventLoopCaller.loop.execute { request.eventLoopCaller.ended(request) }
     }
 
     func list(

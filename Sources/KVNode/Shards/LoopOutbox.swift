@@ -49,7 +49,7 @@ struct LoopOutbox {
             loops[index].asked = []
             loops[index].runner = nil
             loops[index].loop.execute {
-                for request in ended { request.doorCaller.ended(request) }
+                for request in ended { request.eventLoopCaller.ended(request) }
                 runner?.takeOver(asked)
             }
         }

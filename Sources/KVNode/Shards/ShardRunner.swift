@@ -344,7 +344,7 @@ final class ShardRunner: @unchecked Sendable {
 
     private func handBack(_ request: Request) {
         request.executorID = names[request.executor]
-        let caller = request.doorCaller
+        let caller = request.eventLoopCaller
         if caller.loopID == loopID {
             caller.ended(request)
         } else {

@@ -32,7 +32,7 @@ final class ConnectionEndTests: XCTestCase {
         options.times = times()
         let budgets = ReplyBudgets(bytes: 1 << 20, loops: 1)
         let server = RESPServer(
-            backend: FakeBackend(), facts: RESPTestDoor.facts(), options: options, budgets: budgets,
+            backend: FakeBackend(), info: RESPTestClient.info(), options: options, budgets: budgets,
             wallClock: { FakeBackend.wall })
         return RESPConnection(
             server: server, client: server.open(address: "", localAddress: ""),

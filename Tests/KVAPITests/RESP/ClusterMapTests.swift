@@ -20,10 +20,10 @@ final class ClusterMapTests: XCTestCase {
             leaders: topology.assignments.map(\.replicas.first))
     }
 
-    private func door(_ view: ClusterView, namesReplicas: Bool = false) throws -> RESPTestDoor {
+    private func client(_ view: ClusterView, namesReplicas: Bool = false) throws -> RESPTestClient {
         let backend = FakeBackend()
         backend.cluster = view
-        return try RESPTestDoor(backend, namesReplicas: namesReplicas)
+        return try RESPTestClient(backend, namesReplicas: namesReplicas)
     }
 
     /// Clients of some languages ask for it at every request that they serve.
@@ -31,7 +31,7 @@ final class ClusterMapTests: XCTestCase {
         for (nodes, replicas, partitions) in [(3, 3, 1024), (3, 3, 16384), (5, 3, 1024), (5, 3, 16384)] {
             let view = view(nodes: nodes, replicas: replicas, partitions: partitions)
             for (namesReplicas, limit) in [(false, 10_000), (true, nodes == 3 ? 10_000 : 40_000)] {
-                let bytes = try door(view, namesReplicas: namesReplicas).exchange("cluster slots").utf8.count
+                let bytes = try client(view, namesReplicas: namesReplicas).exchange("cluster slots").utf8.count
                 XCTAssertLessThan(bytes, limit, "\(nodes) nodes, \(partitions) partitions, replicas: \(namesReplicas)")
             }
         }
@@ -77,11 +77,11 @@ final class ClusterMapTests: XCTestCase {
         assertWhole(entries)
         XCTAssertTrue(entries.allSatisfy { $0.ports.count == 1 })
         XCTAssertEqual(Set(entries.flatMap(\.ports)), Set(7401...7405))
-        let door = try door(view)
-        let shards = door.exchange("cluster shards")
+        let client = try client(view)
+        let shards = client.exchange("cluster shards")
         XCTAssertTrue(shards.hasPrefix("*5\r\n"), "a shard for each node")
         XCTAssertFalse(shards.contains("replica\r\n"))
-        XCTAssertFalse(door.exchange("cluster nodes").contains("slave"))
+        XCTAssertFalse(client.exchange("cluster nodes").contains("slave"))
     }
 
     /// What a node is in the range that names it first, and in the one that names it last, is a master.
@@ -97,7 +97,7 @@ final class ClusterMapTests: XCTestCase {
             let named = entries.filter { $0.ports.count == min(nodes, 3) }.reduce(0) { $0 + $1.slots.count }
             XCTAssertGreaterThanOrEqual(named, 16384 - 2 * nodes)
         }
-        let shards = try door(view(nodes: 3, replicas: 3, partitions: 64), namesReplicas: true)
+        let shards = try client(view(nodes: 3, replicas: 3, partitions: 64), namesReplicas: true)
             .exchange("cluster shards")
         XCTAssertEqual(shards.components(separatedBy: "replica\r\n").count - 1, 6)
     }

@@ -9,85 +9,85 @@ final class OwnShareTests: XCTestCase {
     private let share = KeyScope.partitions([PartitionID(0), PartitionID(2), PartitionID(3)])
 
     func testPlainClientsAreToldOfTheWholeCluster() throws {
-        let door = try RESPTestDoor()
+        let client = try RESPTestClient()
         for line in ["dbsize", "scan 0", "keys *", "randomkey", "flushall", "cluster info", "cluster myid", "dbsize"] {
-            _ = door.exchange(line)
+            _ = client.exchange(line)
         }
-        XCTAssertEqual(door.backend.counted, [.cluster, .cluster])
-        XCTAssertEqual(Set(door.backend.listed.map(\.scope)), [.cluster])
+        XCTAssertEqual(client.backend.counted, [.cluster, .cluster])
+        XCTAssertEqual(Set(client.backend.listed.map(\.scope)), [.cluster])
     }
 
     func testWhoHasAskedForTheMapIsToldOfTheNodesShare() throws {
         for question in ["slots", "shards", "nodes"] {
-            let door = try RESPTestDoor()
-            _ = door.exchange("cluster \(question)")
-            for line in ["dbsize", "scan 0", "keys *", "randomkey", "flushall", "flushdb"] { _ = door.exchange(line) }
-            XCTAssertEqual(door.backend.counted, [share], question)
-            XCTAssertGreaterThanOrEqual(door.backend.listed.count, 5)
-            XCTAssertEqual(Set(door.backend.listed.map(\.scope)), [share], question)
+            let client = try RESPTestClient()
+            _ = client.exchange("cluster \(question)")
+            for line in ["dbsize", "scan 0", "keys *", "randomkey", "flushall", "flushdb"] { _ = client.exchange(line) }
+            XCTAssertEqual(client.backend.counted, [share], question)
+            XCTAssertGreaterThanOrEqual(client.backend.listed.count, 5)
+            XCTAssertEqual(Set(client.backend.listed.map(\.scope)), [share], question)
             // It is the connection's.
-            let other = try RESPTestDoor(door.door, door.backend)
+            let other = try RESPTestClient(client.listener, client.backend)
             _ = other.exchange("dbsize")
-            _ = door.exchange("reset")
-            _ = door.exchange("dbsize")
-            XCTAssertEqual(door.backend.counted, [share, .cluster, .cluster], question)
+            _ = client.exchange("reset")
+            _ = client.exchange("dbsize")
+            XCTAssertEqual(client.backend.counted, [share, .cluster, .cluster], question)
         }
     }
 
     func testTheSettingSaysWhoseTheyAre() throws {
         for (keyspace, redirects, expected) in [
-            (NodeFacts.Keyspace.auto, true, share), (.node, false, share), (.node, true, share),
+            (NodeInfo.Keyspace.auto, true, share), (.node, false, share), (.node, true, share),
             (.cluster, false, .cluster), (.cluster, true, .cluster),
         ] {
-            let door = try RESPTestDoor(redirects: redirects, keyspace: keyspace)
-            for line in ["dbsize", "flushall", "keys *"] { _ = door.exchange(line) }
-            XCTAssertEqual(door.backend.counted, [expected], "\(keyspace), moved: \(redirects)")
-            XCTAssertEqual(Set(door.backend.listed.map(\.scope)), [expected], "\(keyspace), moved: \(redirects)")
+            let client = try RESPTestClient(redirects: redirects, keyspace: keyspace)
+            for line in ["dbsize", "flushall", "keys *"] { _ = client.exchange(line) }
+            XCTAssertEqual(client.backend.counted, [expected], "\(keyspace), moved: \(redirects)")
+            XCTAssertEqual(Set(client.backend.listed.map(\.scope)), [expected], "\(keyspace), moved: \(redirects)")
         }
-        let door = try RESPTestDoor(keyspace: .cluster)
-        _ = door.exchange("cluster slots")
-        _ = door.exchange("dbsize")
-        XCTAssertEqual(door.backend.counted, [.cluster])
+        let client = try RESPTestClient(keyspace: .cluster)
+        _ = client.exchange("cluster slots")
+        _ = client.exchange("dbsize")
+        XCTAssertEqual(client.backend.counted, [.cluster])
     }
 
     /// The leaders change while a SCAN is under way: it goes by the share that it began with, to its end.
     func testAScanKeepsItsShare() throws {
-        let door = try RESPTestDoor(keyspace: .node)
+        let client = try RESPTestClient(keyspace: .node)
         let next = ListCursor(partition: PartitionID(2), key: nil)
-        door.backend.page = .success(ListReply(entries: [(Key("a"), nil)], next: next))
-        _ = door.exchange("scan 0")
-        door.backend.cluster?.leaders = [1, 1, 2, 2].map { NodeNumber($0) }
-        _ = door.exchange("scan \(ScanCursor(next).raw)")
-        XCTAssertEqual(door.backend.listed.map(\.scope), [share, share])
+        client.backend.page = .success(ListReply(entries: [(Key("a"), nil)], next: next))
+        _ = client.exchange("scan 0")
+        client.backend.cluster?.leaders = [1, 1, 2, 2].map { NodeNumber($0) }
+        _ = client.exchange("scan \(ScanCursor(next).raw)")
+        XCTAssertEqual(client.backend.listed.map(\.scope), [share, share])
         // Another connection of the client's pool goes by what is led now.
-        let other = try RESPTestDoor(door.door, door.backend)
+        let other = try RESPTestClient(client.listener, client.backend)
         _ = other.exchange("scan \(ScanCursor(next).raw)")
         let present = KeyScope.partitions([PartitionID(0), PartitionID(1)])
-        XCTAssertEqual(door.backend.listed.last?.scope, present)
+        XCTAssertEqual(client.backend.listed.last?.scope, present)
         // So do its other commands, and its next SCAN.
-        _ = door.exchange("dbsize")
-        XCTAssertEqual(door.backend.counted, [present])
-        door.backend.page = .success(ListReply(entries: [], next: nil))
-        _ = door.exchange("scan \(ScanCursor(next).raw)")
-        _ = door.exchange("scan \(ScanCursor(next).raw)")
-        XCTAssertEqual(door.backend.listed.suffix(2).map(\.scope), [share, present])
+        _ = client.exchange("dbsize")
+        XCTAssertEqual(client.backend.counted, [present])
+        client.backend.page = .success(ListReply(entries: [], next: nil))
+        _ = client.exchange("scan \(ScanCursor(next).raw)")
+        _ = client.exchange("scan \(ScanCursor(next).raw)")
+        XCTAssertEqual(client.backend.listed.suffix(2).map(\.scope), [share, present])
     }
 
     /// A command of several pages is about the same keys from the first to the last.
     func testKeysKeepsItsShare() throws {
-        let door = try RESPTestDoor(keyspace: .node)
+        let client = try RESPTestClient(keyspace: .node)
         let next = ListCursor(partition: PartitionID(2), key: nil)
-        door.backend.pages = [
+        client.backend.pages = [
             .success(ListReply(entries: [(Key("a"), nil)], next: next)), .success(ListReply(entries: [], next: nil)),
         ]
-        _ = door.exchange("keys *")
-        XCTAssertEqual(door.backend.listed.map(\.scope), [share, share])
+        _ = client.exchange("keys *")
+        XCTAssertEqual(client.backend.listed.map(\.scope), [share, share])
     }
 
     func testANodeThatIsNoMemberSaysSo() throws {
-        let door = try RESPTestDoor(keyspace: .node)
-        door.backend.cluster = nil
-        XCTAssertTrue(door.exchange("dbsize").hasPrefix("-CLUSTERDOWN this node is not a"))
-        XCTAssertTrue(door.exchange("scan 0").hasPrefix("-CLUSTERDOWN this node is not a"))
+        let client = try RESPTestClient(keyspace: .node)
+        client.backend.cluster = nil
+        XCTAssertTrue(client.exchange("dbsize").hasPrefix("-CLUSTERDOWN this node is not a"))
+        XCTAssertTrue(client.exchange("scan 0").hasPrefix("-CLUSTERDOWN this node is not a"))
     }
 }

@@ -6,96 +6,96 @@ import XCTest
 
 /// The order of replies, what waits for what, and what is bounded.
 final class RESPConnectionTests: XCTestCase {
-    private func hold(_ options: RESPOptions = RESPOptions()) throws -> RESPTestDoor {
-        let door = try RESPTestDoor(options: options)
-        door.backend.isHolding = true
-        door.backend.outcome = { command, key in
+    private func hold(_ options: RESPOptions = RESPOptions()) throws -> RESPTestClient {
+        let client = try RESPTestClient(options: options)
+        client.backend.isHolding = true
+        client.backend.outcome = { command, key in
             command == .get ? .found(.holding("v\(key)")) : .written(version(1, 1, 1))
         }
-        return door
+        return client
     }
 
     func testRepliesOfOneTurnLeaveInOneWrite() throws {
-        let door = try RESPTestDoor()
-        door.send(String(repeating: array("GET", "a") + array("PING"), count: 50))
-        door.channel.embeddedEventLoop.run()
-        let bytes = try XCTUnwrap(try door.channel.readOutbound(as: ByteBuffer.self))
+        let client = try RESPTestClient()
+        client.send(String(repeating: array("GET", "a") + array("PING"), count: 50))
+        client.channel.embeddedEventLoop.run()
+        let bytes = try XCTUnwrap(try client.channel.readOutbound(as: ByteBuffer.self))
         XCTAssertEqual(String(buffer: bytes), String(repeating: "$-1\r\n+PONG\r\n", count: 50))
-        XCTAssertNil(try door.channel.readOutbound(as: ByteBuffer.self))
+        XCTAssertNil(try client.channel.readOutbound(as: ByteBuffer.self))
     }
 
     func testRepliesComeInTheOrderOfRequests() throws {
-        let door = try hold()
-        door.send("get a\nping\nget b\nfoo\nget c\n")
-        XCTAssertEqual(door.backend.held.count, 3, "different keys go on side by side")
-        XCTAssertEqual(door.received(), "")
-        let answers = door.backend.held
+        let client = try hold()
+        client.send("get a\nping\nget b\nfoo\nget c\n")
+        XCTAssertEqual(client.backend.held.count, 3, "different keys go on side by side")
+        XCTAssertEqual(client.received(), "")
+        let answers = client.backend.held
         answers[2]()
         answers[1]()
-        XCTAssertEqual(door.received(), "")
+        XCTAssertEqual(client.received(), "")
         answers[0]()
         XCTAssertEqual(
-            door.received(),
+            client.received(),
             "$2\r\nva\r\n+PONG\r\n$2\r\nvb\r\n-ERR unknown command 'foo', with args beginning with: \r\n$2\r\nvc\r\n")
     }
 
     func testOfOneKeyALaterWaitsForAnEarlierWhereOneChangesIt() throws {
-        let door = try hold()
-        door.send("get a\nget a\nset a 1\nget b\nget a\nget a\nset a 2\n")
-        XCTAssertEqual(door.backend.asked.map(\.key.description), ["a", "a", "b"])
-        door.backend.release()
-        XCTAssertEqual(door.backend.asked.count, 3, "another read is under way")
-        door.backend.release()
-        XCTAssertEqual(door.backend.asked.count, 4, "the write goes")
-        door.backend.release()
-        XCTAssertEqual(door.backend.asked.count, 4, "that was another key's")
-        door.backend.release()
-        XCTAssertEqual(door.backend.asked.count, 6, "both reads go")
-        door.backend.release()
-        XCTAssertEqual(door.backend.asked.count, 6)
-        door.backend.release()
-        XCTAssertEqual(door.backend.asked.count, 7)
-        XCTAssertEqual(door.received().components(separatedBy: "\r\n").filter { $0 == "+OK" }.count, 1)
-        door.backend.release()
-        XCTAssertEqual(door.received(), "+OK\r\n")
+        let client = try hold()
+        client.send("get a\nget a\nset a 1\nget b\nget a\nget a\nset a 2\n")
+        XCTAssertEqual(client.backend.asked.map(\.key.description), ["a", "a", "b"])
+        client.backend.release()
+        XCTAssertEqual(client.backend.asked.count, 3, "another read is under way")
+        client.backend.release()
+        XCTAssertEqual(client.backend.asked.count, 4, "the write goes")
+        client.backend.release()
+        XCTAssertEqual(client.backend.asked.count, 4, "that was another key's")
+        client.backend.release()
+        XCTAssertEqual(client.backend.asked.count, 6, "both reads go")
+        client.backend.release()
+        XCTAssertEqual(client.backend.asked.count, 6)
+        client.backend.release()
+        XCTAssertEqual(client.backend.asked.count, 7)
+        XCTAssertEqual(client.received().components(separatedBy: "\r\n").filter { $0 == "+OK" }.count, 1)
+        client.backend.release()
+        XCTAssertEqual(client.received(), "+OK\r\n")
     }
 
     func testPlainWritesThatWaitTogetherGoAsTheLast() throws {
-        let door = try hold()
-        door.send("set a 1\nset a 2\nset b x\nset a 3 ex 10\nset a 4\nget a\nset a 5 nx\nset a 6\nset a 7\n")
+        let client = try hold()
+        client.send("set a 1\nset a 2\nset b x\nset a 3 ex 10\nset a 4\nget a\nset a 5 nx\nset a 6\nset a 7\n")
         func values() -> [String] {
-            door.backend.asked.map { asked in
+            client.backend.asked.map { asked in
                 if case .put(let put) = asked.command { String(decoding: put.value, as: UTF8.self) } else { "get" }
             }
         }
         XCTAssertEqual(values(), ["1", "x"])
-        door.backend.outcome = { command, _ in
+        client.backend.outcome = { command, _ in
             command == .get ? .found(.holding("4")) : .unknown(.timedOut)
         }
-        door.backend.release()
+        client.backend.release()
         XCTAssertEqual(values(), ["1", "x", "4"], "three have waited")
-        XCTAssertEqual(door.received(), "+OK\r\n")
-        door.backend.release()
-        XCTAssertEqual(door.received(), "", "their end is not known yet")
-        door.backend.release()
+        XCTAssertEqual(client.received(), "+OK\r\n")
+        client.backend.release()
+        XCTAssertEqual(client.received(), "", "their end is not known yet")
+        client.backend.release()
         XCTAssertEqual(values(), ["1", "x", "4", "get"])
         let unknown = "-" + RESPFailure(Uncertainty.timedOut).text + "\r\n"
-        XCTAssertEqual(door.received(), unknown + "+OK\r\n" + unknown + unknown, "they end alike")
-        door.backend.release()
+        XCTAssertEqual(client.received(), unknown + "+OK\r\n" + unknown + unknown, "they end alike")
+        client.backend.release()
         XCTAssertEqual(values(), ["1", "x", "4", "get", "5"], "what has a condition goes by itself")
-        door.backend.release()
+        client.backend.release()
         XCTAssertEqual(values(), ["1", "x", "4", "get", "5", "7"])
-        door.backend.release()
-        XCTAssertEqual(door.received(), "$1\r\n4\r\n" + unknown + unknown + unknown)
-        XCTAssertTrue(door.backend.held.isEmpty)
+        client.backend.release()
+        XCTAssertEqual(client.received(), "$1\r\n4\r\n" + unknown + unknown + unknown)
+        XCTAssertTrue(client.backend.held.isEmpty)
     }
 
-    /// A door before a counter that adds as the leader does.
-    private func count(from start: Int64) throws -> RESPTestDoor {
-        let door = try hold()
+    /// A client before a counter that adds as the leader does.
+    private func count(from start: Int64) throws -> RESPTestClient {
+        let client = try hold()
         let counter = Counter(start)
-        door.backend.outcome = { command, _ in counter.execute(command) }
-        return door
+        client.backend.outcome = { command, _ in counter.execute(command) }
+        return client
     }
 
     private final class Counter {
@@ -114,130 +114,130 @@ final class RESPConnectionTests: XCTestCase {
         }
     }
 
-    private func addends(_ door: RESPTestDoor) -> [Int64?] {
-        door.backend.asked.map { asked in
+    private func addends(_ client: RESPTestClient) -> [Int64?] {
+        client.backend.asked.map { asked in
             if case .update(let update) = asked.command, case .add(let addend) = update.change { addend } else { nil }
         }
     }
 
     func testAdditionsThatWaitTogetherGoAsTheirSum() throws {
-        let door = try count(from: 100)
-        door.send("incr a\nincr a\nincrby a 0\nincrby a 10\nincr b\ndecr a\ndecrby a 4\nget a\nincr a\n")
-        XCTAssertEqual(addends(door), [1, 1])
-        while !door.backend.held.isEmpty { door.backend.release() }
-        XCTAssertEqual(addends(door), [1, 1, 11, -5, nil, 1], "of one sign, and with nothing between")
-        let lines = door.received().components(separatedBy: "\r\n")
+        let client = try count(from: 100)
+        client.send("incr a\nincr a\nincrby a 0\nincrby a 10\nincr b\ndecr a\ndecrby a 4\nget a\nincr a\n")
+        XCTAssertEqual(addends(client), [1, 1])
+        while !client.backend.held.isEmpty { client.backend.release() }
+        XCTAssertEqual(addends(client), [1, 1, 11, -5, nil, 1], "of one sign, and with nothing between")
+        let lines = client.received().components(separatedBy: "\r\n")
         // The counter is the same for both keys.
         XCTAssertEqual(lines, [":101", ":103", ":103", ":113", ":102", ":112", ":108", "$3", "108", ":109", ""])
     }
 
     func testAdditionsThatFailTogetherEndAlike() throws {
-        let door = try hold()
-        door.backend.outcome = { _, _ in .updated(nil, .misfit(.notAnInteger)) }
-        door.send("incr a\nincr a\nincr a\n")
-        door.backend.release()
-        door.backend.outcome = { _, _ in .unknown(.timedOut) }
-        door.send("incr a\n")
-        while !door.backend.held.isEmpty { door.backend.release() }
-        XCTAssertEqual(addends(door), [1, 2, 1])
+        let client = try hold()
+        client.backend.outcome = { _, _ in .updated(nil, .misfit(.notAnInteger)) }
+        client.send("incr a\nincr a\nincr a\n")
+        client.backend.release()
+        client.backend.outcome = { _, _ in .unknown(.timedOut) }
+        client.send("incr a\n")
+        while !client.backend.held.isEmpty { client.backend.release() }
+        XCTAssertEqual(addends(client), [1, 2, 1])
         let notAnInteger = "-" + RESPFailure(Misfit.notAnInteger).text + "\r\n"
         let unknown = "-" + RESPFailure(Uncertainty.timedOut).text + "\r\n"
-        XCTAssertEqual(door.received(), notAnInteger + notAnInteger + notAnInteger + unknown)
+        XCTAssertEqual(client.received(), notAnInteger + notAnInteger + notAnInteger + unknown)
     }
 
     func testAdditionsWhoseSumDoesNotFitGoOneByOne() throws {
-        let door = try count(from: .max - 3)
-        door.send("incr a\nincr a\nincr a\nincr a\nincr a\nget a\ndecr a\n")
-        while !door.backend.held.isEmpty { door.backend.release() }
-        XCTAssertEqual(addends(door), [1, 4, 1, 1, 1, 1, nil, -1])
+        let client = try count(from: .max - 3)
+        client.send("incr a\nincr a\nincr a\nincr a\nincr a\nget a\ndecr a\n")
+        while !client.backend.held.isEmpty { client.backend.release() }
+        XCTAssertEqual(addends(client), [1, 4, 1, 1, 1, 1, nil, -1])
         let overflow = "-" + RESPFailure(Misfit.overflow).text
         let numbers = (0..<3).map { ":\(Int64.max - 2 + Int64($0))" }
-        let lines = door.received().components(separatedBy: "\r\n")
+        let lines = client.received().components(separatedBy: "\r\n")
         XCTAssertEqual(
             lines, numbers + [overflow, overflow, "$19", "\(Int64.max)", ":\(Int64.max - 1)", ""])
     }
 
     func testAdditionsWhoseAddendsDoNotFitAreNotSummed() throws {
-        let door = try count(from: .min)
-        door.send("incr a\nincrby a \(Int64.max)\nincrby a \(Int64.max)\nincr a\n")
-        while !door.backend.held.isEmpty { door.backend.release() }
-        XCTAssertEqual(addends(door), [1, .max, .max, 1], "neither pair has a sum")
+        let client = try count(from: .min)
+        client.send("incr a\nincrby a \(Int64.max)\nincrby a \(Int64.max)\nincr a\n")
+        while !client.backend.held.isEmpty { client.backend.release() }
+        XCTAssertEqual(addends(client), [1, .max, .max, 1], "neither pair has a sum")
         XCTAssertEqual(
-            door.received(),
+            client.received(),
             ":\(Int64.min + 1)\r\n:0\r\n:\(Int64.max)\r\n-" + RESPFailure(Misfit.overflow).text + "\r\n")
     }
 
     /// Keys come and go in the table of what is under way, in any order.
     func testManyKeysInAnyOrderOfAnswers() throws {
         var random = SplitMix(state: 3)
-        let door = try hold()
+        let client = try hold()
         var table = Set<String>()
         var expected = ""
         for _ in 0..<2000 {
             let key = "k\(Int.random(in: 0..<60, using: &random))"
             let isRead = Bool.random(using: &random)
-            door.send(isRead ? "get \(key)\n" : "set \(key) x\n")
+            client.send(isRead ? "get \(key)\n" : "set \(key) x\n")
             expected += isRead ? "$\(key.utf8.count + 1)\r\nv\(key)\r\n" : "+OK\r\n"
             table.insert(key)
-            while door.backend.held.count > 20 {
-                door.backend.held.remove(at: Int.random(in: 0..<door.backend.held.count, using: &random))()
+            while client.backend.held.count > 20 {
+                client.backend.held.remove(at: Int.random(in: 0..<client.backend.held.count, using: &random))()
             }
         }
-        while !door.backend.held.isEmpty {
-            door.backend.held.remove(at: Int.random(in: 0..<door.backend.held.count, using: &random))()
+        while !client.backend.held.isEmpty {
+            client.backend.held.remove(at: Int.random(in: 0..<client.backend.held.count, using: &random))()
         }
-        XCTAssertEqual(door.received(), expected)
+        XCTAssertEqual(client.received(), expected)
         var last: [Key: Int] = [:]
-        for (index, asked) in door.backend.asked.enumerated() { last[asked.key] = index }
+        for (index, asked) in client.backend.asked.enumerated() { last[asked.key] = index }
         XCTAssertEqual(last.count, table.count)
     }
 
     func testKeysOfOneCommandAreInOrderToo() throws {
-        let door = try hold()
-        door.send("mset a 1 b 2 a 3\nget b\n")
-        XCTAssertEqual(door.backend.asked.count, 2, "the second of a, and the read of b, wait")
-        for _ in 0..<4 { door.backend.release() }
-        XCTAssertEqual(door.received(), "+OK\r\n$2\r\nvb\r\n")
-        guard case .put(let put) = door.backend.asked.last(where: { $0.key == Key("a") })?.command else {
+        let client = try hold()
+        client.send("mset a 1 b 2 a 3\nget b\n")
+        XCTAssertEqual(client.backend.asked.count, 2, "the second of a, and the read of b, wait")
+        for _ in 0..<4 { client.backend.release() }
+        XCTAssertEqual(client.received(), "+OK\r\n$2\r\nvb\r\n")
+        guard case .put(let put) = client.backend.asked.last(where: { $0.key == Key("a") })?.command else {
             return XCTFail("no put of a")
         }
         XCTAssertEqual(put.value, Array("3".utf8))
     }
 
     func testCommandsOnAllKeysWaitForWhatCameBefore() throws {
-        let door = try hold()
-        door.backend.keys = .success(7)
-        door.send("set a 1\ndbsize\nget b\n")
-        XCTAssertEqual(door.backend.asked.count, 1)
-        XCTAssertTrue(door.backend.counted.isEmpty)
-        door.backend.release()
-        XCTAssertEqual(door.backend.counted, [.cluster])
-        XCTAssertEqual(door.backend.asked.count, 2)
-        door.backend.release()
-        XCTAssertEqual(door.received(), "+OK\r\n:7\r\n$2\r\nvb\r\n")
+        let client = try hold()
+        client.backend.keys = .success(7)
+        client.send("set a 1\ndbsize\nget b\n")
+        XCTAssertEqual(client.backend.asked.count, 1)
+        XCTAssertTrue(client.backend.counted.isEmpty)
+        client.backend.release()
+        XCTAssertEqual(client.backend.counted, [.cluster])
+        XCTAssertEqual(client.backend.asked.count, 2)
+        client.backend.release()
+        XCTAssertEqual(client.received(), "+OK\r\n:7\r\n$2\r\nvb\r\n")
     }
 
     /// A task takes the place of the command on several keys before it, so it must not begin before that has ended.
     func testCommandsOnAllKeysWaitForACommandOnSeveralKeys() throws {
         var options = RESPOptions()
         options.maximumInFlight = 4
-        let door = try hold(options)
-        door.backend.keys = .success(7)
-        door.send("mget " + (0..<10).map { "k\($0)" }.joined(separator: " ") + "\ndbsize\n")
+        let client = try hold(options)
+        client.backend.keys = .success(7)
+        client.send("mget " + (0..<10).map { "k\($0)" }.joined(separator: " ") + "\ndbsize\n")
         for _ in 0..<10 {
-            XCTAssertTrue(door.backend.counted.isEmpty)
-            door.backend.release()
+            XCTAssertTrue(client.backend.counted.isEmpty)
+            client.backend.release()
         }
-        XCTAssertEqual(door.backend.counted, [.cluster])
-        XCTAssertTrue(door.received().hasSuffix("vk9\r\n:7\r\n"))
+        XCTAssertEqual(client.backend.counted, [.cluster])
+        XCTAssertTrue(client.received().hasSuffix("vk9\r\n:7\r\n"))
     }
 
     func testAChangeOfVersionIsOfLaterRepliesOnly() throws {
-        let door = try hold()
-        door.backend.outcome = { _, _ in .absent }
-        door.send("get a\nhello 3\nget b\n")
-        for _ in 0..<2 { door.backend.release() }
-        let reply = door.received()
+        let client = try hold()
+        client.backend.outcome = { _, _ in .absent }
+        client.send("get a\nhello 3\nget b\n")
+        for _ in 0..<2 { client.backend.release() }
+        let reply = client.received()
         XCTAssertTrue(reply.hasPrefix("$-1\r\n%7\r\n"), reply)
         XCTAssertTrue(reply.hasSuffix("*0\r\n_\r\n"), reply)
     }
@@ -247,54 +247,54 @@ final class RESPConnectionTests: XCTestCase {
     func testCommandsUnderWayAreBounded() throws {
         var options = RESPOptions()
         options.maximumInFlight = 4
-        let door = try hold(options)
+        let client = try hold(options)
         let counter = ReadCounter()
-        try door.channel.pipeline.syncOperations.addHandler(counter, position: .first)
-        door.send((0..<10).map { "get k\($0)\n" }.joined())
-        XCTAssertEqual(door.backend.asked.count, 4)
-        door.channel.read()
+        try client.channel.pipeline.syncOperations.addHandler(counter, position: .first)
+        client.send((0..<10).map { "get k\($0)\n" }.joined())
+        XCTAssertEqual(client.backend.asked.count, 4)
+        client.channel.read()
         XCTAssertEqual(counter.reads, 0, "no more is read")
         for count in 5...10 {
-            door.backend.release()
-            XCTAssertEqual(door.backend.asked.count, count)
+            client.backend.release()
+            XCTAssertEqual(client.backend.asked.count, count)
         }
-        for _ in 0..<4 { door.backend.release() }
+        for _ in 0..<4 { client.backend.release() }
         XCTAssertEqual(counter.reads, 1)
-        XCTAssertEqual(door.received().components(separatedBy: "$3").count, 11)
+        XCTAssertEqual(client.received().components(separatedBy: "$3").count, 11)
     }
 
     func testKeysOfOneCommandAreBoundedToo() throws {
         var options = RESPOptions()
         options.maximumInFlight = 4
-        let door = try hold(options)
-        door.send("mget " + (0..<50).map { "k\($0)" }.joined(separator: " ") + "\nget z\n")
+        let client = try hold(options)
+        client.send("mget " + (0..<50).map { "k\($0)" }.joined(separator: " ") + "\nget z\n")
         for _ in 0..<51 {
-            XCTAssertLessThanOrEqual(door.backend.held.count, 4)
-            door.backend.release()
+            XCTAssertLessThanOrEqual(client.backend.held.count, 4)
+            client.backend.release()
         }
-        XCTAssertTrue(door.received().hasSuffix("$4\r\nvk49\r\n$2\r\nvz\r\n"))
+        XCTAssertTrue(client.received().hasSuffix("$4\r\nvk49\r\n$2\r\nvz\r\n"))
     }
 
     func testBytesUnderWayAreBounded() throws {
         var options = RESPOptions()
         options.maximumBytesInFlight = 1000
-        let door = try hold(options)
+        let client = try hold(options)
         let value = String(repeating: "x", count: 600)
-        door.send((0..<5).map { array("SET", "k\($0)", value) }.joined())
-        XCTAssertEqual(door.backend.asked.count, 2)
-        for _ in 0..<5 { door.backend.release() }
-        XCTAssertEqual(door.backend.asked.count, 5)
-        XCTAssertEqual(door.received(), String(repeating: "+OK\r\n", count: 5))
+        client.send((0..<5).map { array("SET", "k\($0)", value) }.joined())
+        XCTAssertEqual(client.backend.asked.count, 2)
+        for _ in 0..<5 { client.backend.release() }
+        XCTAssertEqual(client.backend.asked.count, 5)
+        XCTAssertEqual(client.received(), String(repeating: "+OK\r\n", count: 5))
     }
 
     func testBytesOfRepliesAreBounded() throws {
         var options = RESPOptions()
         options.maximumPendingBytes = 2000
-        let door = try RESPTestDoor(options: options)
-        door.backend.outcome = { _, _ in .found(.holding(String(repeating: "x", count: 900))) }
-        door.send((0..<20).map { "get k\($0)\n" }.joined())
-        XCTAssertEqual(door.backend.asked.count, 3, "what is to be sent is enough for now")
-        XCTAssertEqual(door.received().components(separatedBy: "$900\r\n").count, 21, "all come in time")
+        let client = try RESPTestClient(options: options)
+        client.backend.outcome = { _, _ in .found(.holding(String(repeating: "x", count: 900))) }
+        client.send((0..<20).map { "get k\($0)\n" }.joined())
+        XCTAssertEqual(client.backend.asked.count, 3, "what is to be sent is enough for now")
+        XCTAssertEqual(client.received().components(separatedBy: "$900\r\n").count, 21, "all come in time")
     }
 
     /// Parts of one command wait for its end, which nothing else brings about: they must not wait for the room that
@@ -302,194 +302,195 @@ final class RESPConnectionTests: XCTestCase {
     func testACommandOnSeveralKeysIsAnsweredWhateverItsSize() throws {
         var options = RESPOptions()
         options.maximumPendingBytes = 2000
-        let door = try RESPTestDoor(options: options)
+        let client = try RESPTestClient(options: options)
         let value = String(repeating: "x", count: 900)
-        door.backend.outcome = { _, _ in .found(.holding(value)) }
-        door.send("mget " + (0..<20).map { "k\($0)" }.joined(separator: " ") + "\nping\n")
+        client.backend.outcome = { _, _ in .found(.holding(value)) }
+        client.send("mget " + (0..<20).map { "k\($0)" }.joined(separator: " ") + "\nping\n")
         XCTAssertEqual(
-            door.received(), "*20\r\n" + String(repeating: "$900\r\n\(value)\r\n", count: 20) + "+PONG\r\n")
+            client.received(), "*20\r\n" + String(repeating: "$900\r\n\(value)\r\n", count: 20) + "+PONG\r\n")
     }
 
     func testPartsUnderWayAreBoundedByWhatTheyMayBring() throws {
         var options = RESPOptions()
         options.maximumPendingBytes = 2000
-        let door = try hold(options)
-        door.backend.outcome = { _, _ in .found(.holding(String(repeating: "x", count: 900))) }
-        door.send("mget " + (0..<20).map { "k\($0)" }.joined(separator: " ") + "\n")
-        XCTAssertEqual(door.backend.held.count, 2, "before the first has come, each may be as large as a value may be")
+        let client = try hold(options)
+        client.backend.outcome = { _, _ in .found(.holding(String(repeating: "x", count: 900))) }
+        client.send("mget " + (0..<20).map { "k\($0)" }.joined(separator: " ") + "\n")
+        XCTAssertEqual(
+            client.backend.held.count, 2, "before the first has come, each may be as large as a value may be")
         for _ in 0..<20 {
-            door.backend.release()
-            XCTAssertLessThanOrEqual(door.backend.held.count, 3)
+            client.backend.release()
+            XCTAssertLessThanOrEqual(client.backend.held.count, 3)
         }
-        XCTAssertTrue(door.received().hasPrefix("*20\r\n"))
+        XCTAssertTrue(client.received().hasPrefix("*20\r\n"))
     }
 
     func testWhatOneCommandGathersIsBounded() throws {
         var options = RESPOptions()
         options.maximumGatheredBytes = 5000
-        let door = try RESPTestDoor(options: options)
-        door.backend.outcome = { _, _ in .found(.holding(String(repeating: "x", count: 900))) }
-        door.send("mget " + (0..<50).map { "k\($0)" }.joined(separator: " ") + "\nping\n")
+        let client = try RESPTestClient(options: options)
+        client.backend.outcome = { _, _ in .found(.holding(String(repeating: "x", count: 900))) }
+        client.send("mget " + (0..<50).map { "k\($0)" }.joined(separator: " ") + "\nping\n")
         XCTAssertEqual(
-            door.received(),
+            client.received(),
             "-ERR the values have more than 5000 bytes together; ask for fewer keys at a time\r\n+PONG\r\n")
-        XCTAssertLessThan(door.backend.asked.count, 30, "the rest is not asked for")
-        XCTAssertTrue(door.exchange("mget a b c").hasPrefix("*3\r\n"))
+        XCTAssertLessThan(client.backend.asked.count, 30, "the rest is not asked for")
+        XCTAssertTrue(client.exchange("mget a b c").hasPrefix("*3\r\n"))
     }
 
     func testNothingOfARefusedTransactionIsCarriedOut() throws {
-        let door = try RESPTestDoor()
+        let client = try RESPTestClient()
         let refusal =
             "-ERR 'set' was not carried out: it is in a transaction, and MULTI was refused; EXEC or DISCARD ends it\r\n"
-        door.send("multi\nset a 1\nset b 2\nexec\nset c 3\n")
-        let replies = door.received().components(separatedBy: "\r\n")
+        client.send("multi\nset a 1\nset b 2\nexec\nset c 3\n")
+        let replies = client.received().components(separatedBy: "\r\n")
         XCTAssertTrue(replies[0].hasPrefix("-ERR 'multi' is not supported: a transaction acts"), replies[0])
         XCTAssertEqual(replies[1] + "\r\n", refusal)
         XCTAssertEqual(replies[2] + "\r\n", refusal)
         XCTAssertEqual(replies[3], "-EXECABORT Transaction discarded because of previous errors.")
-        XCTAssertEqual(door.backend.asked.map(\.key), [Key("c")])
-        XCTAssertEqual(door.exchange("exec"), "-ERR EXEC without MULTI\r\n")
-        XCTAssertEqual(door.exchange("discard"), "-ERR DISCARD without MULTI\r\n")
-        door.send("multi\nget a\ndiscard\n")
-        XCTAssertTrue(door.received().hasSuffix("ends it\r\n+OK\r\n"))
-        door.send("multi\nreset\nget a\n")
-        XCTAssertTrue(door.received().hasSuffix("+RESET\r\n$-1\r\n"))
-        XCTAssertEqual(door.exchange("exec now"), "-ERR wrong number of arguments for 'exec' command\r\n")
+        XCTAssertEqual(client.backend.asked.map(\.key), [Key("c")])
+        XCTAssertEqual(client.exchange("exec"), "-ERR EXEC without MULTI\r\n")
+        XCTAssertEqual(client.exchange("discard"), "-ERR DISCARD without MULTI\r\n")
+        client.send("multi\nget a\ndiscard\n")
+        XCTAssertTrue(client.received().hasSuffix("ends it\r\n+OK\r\n"))
+        client.send("multi\nreset\nget a\n")
+        XCTAssertTrue(client.received().hasSuffix("+RESET\r\n$-1\r\n"))
+        XCTAssertEqual(client.exchange("exec now"), "-ERR wrong number of arguments for 'exec' command\r\n")
     }
 
     /// An unknown subcommand is answered with "Try ... HELP".
     func testContainersExplainThemselves() throws {
-        let door = try RESPTestDoor()
+        let client = try RESPTestClient()
         for name in ["CLIENT", "COMMAND", "CONFIG", "CLUSTER", "OBJECT"] {
-            let help = door.exchange("\(name) help")
+            let help = client.exchange("\(name) help")
             XCTAssertTrue(help.hasPrefix("*"), help)
             XCTAssertTrue(help.contains("\(name) <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"), help)
             XCTAssertTrue(help.contains("\r\nHELP\r\n"), help)
-            XCTAssertTrue(door.exchange("\(name) nonsense").contains("Try \(name) HELP."))
+            XCTAssertTrue(client.exchange("\(name) nonsense").contains("Try \(name) HELP."))
         }
     }
 
     func testAFlushEndsWithItsConnectionAndWithItsNode() throws {
         for isStopping in [false, true] {
-            let door = try hold()
+            let client = try hold()
             var options = RESPOptions()
             options.flushWidth = 4
-            door.backend.page = .success(ListReply(entries: (0..<100).map { (Key("k\($0)"), nil) }, next: nil))
-            door.send("flushall\n")
-            let begun = door.backend.held.count
+            client.backend.page = .success(ListReply(entries: (0..<100).map { (Key("k\($0)"), nil) }, next: nil))
+            client.send("flushall\n")
+            let begun = client.backend.held.count
             XCTAssertGreaterThan(begun, 0)
             if isStopping {
-                door.channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
+                client.channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
             } else {
-                try door.channel.close().wait()
+                try client.channel.close().wait()
             }
-            let deletes = door.backend.asked.count
-            while !door.backend.held.isEmpty { door.backend.release() }
-            XCTAssertEqual(door.backend.asked.count, deletes, "no more is deleted")
-            if isStopping { XCTAssertTrue(door.received().contains("keys remain"), "and it is told") }
+            let deletes = client.backend.asked.count
+            while !client.backend.held.isEmpty { client.backend.release() }
+            XCTAssertEqual(client.backend.asked.count, deletes, "no more is deleted")
+            if isStopping { XCTAssertTrue(client.received().contains("keys remain"), "and it is told") }
         }
     }
 
     func testNothingIsBegunForAClientThatDoesNotRead() throws {
-        let door = try RESPTestDoor()
-        door.channel.isWritable = false
-        door.channel.pipeline.fireChannelWritabilityChanged()
-        door.send("get a\nping\n")
-        XCTAssertTrue(door.backend.asked.isEmpty)
-        door.channel.isWritable = true
-        door.channel.pipeline.fireChannelWritabilityChanged()
-        XCTAssertEqual(door.received(), "$-1\r\n+PONG\r\n")
+        let client = try RESPTestClient()
+        client.channel.isWritable = false
+        client.channel.pipeline.fireChannelWritabilityChanged()
+        client.send("get a\nping\n")
+        XCTAssertTrue(client.backend.asked.isEmpty)
+        client.channel.isWritable = true
+        client.channel.pipeline.fireChannelWritabilityChanged()
+        XCTAssertEqual(client.received(), "$-1\r\n+PONG\r\n")
     }
 
     func testWhatIsTooLargeIsRefusedAndTheConnectionGoesOn() throws {
-        let door = try RESPTestDoor()
-        door.send("*3\r\n$3\r\nSET\r\n$1\r\na\r\n$70000\r\n")
-        door.send(String(repeating: "x", count: 70_000) + "\r\n" + array("PING"))
+        let client = try RESPTestClient()
+        client.send("*3\r\n$3\r\nSET\r\n$1\r\na\r\n$70000\r\n")
+        client.send(String(repeating: "x", count: 70_000) + "\r\n" + array("PING"))
         XCTAssertEqual(
-            door.received(),
+            client.received(),
             "-ERR the value has 70000 bytes, over this cluster's limit of 1000 (limits.value); split it over several "
                 + "keys\r\n+PONG\r\n")
     }
 
     func testLongPipelineDoesNotDeepenTheStack() throws {
-        let door = try RESPTestDoor()
-        for _ in 0..<20 { door.send(String(repeating: array("GET", "a"), count: 5000)) }
-        XCTAssertEqual(door.received().utf8.count, 100_000 * 5)
+        let client = try RESPTestClient()
+        for _ in 0..<20 { client.send(String(repeating: array("GET", "a"), count: 5000)) }
+        XCTAssertEqual(client.received().utf8.count, 100_000 * 5)
     }
 
     // MARK: Ends
 
     func testAProtocolErrorIsToldAfterWhatCameBefore() throws {
-        let door = try hold()
-        door.send("get a\n*1\r\nfoo\r\nget b\n")
-        door.backend.release()
-        XCTAssertEqual(door.received(), "$2\r\nva\r\n-ERR Protocol error: expected '$', got 'f'\r\n")
-        XCTAssertEqual(door.backend.asked.count, 1)
-        door.wait(.seconds(70))
-        XCTAssertFalse(door.isOpen)
+        let client = try hold()
+        client.send("get a\n*1\r\nfoo\r\nget b\n")
+        client.backend.release()
+        XCTAssertEqual(client.received(), "$2\r\nva\r\n-ERR Protocol error: expected '$', got 'f'\r\n")
+        XCTAssertEqual(client.backend.asked.count, 1)
+        client.wait(.seconds(70))
+        XCTAssertFalse(client.isOpen)
     }
 
     func testQuitIsAnsweredAndCloses() throws {
-        let door = try RESPTestDoor()
-        door.send("ping\nquit\nping\n")
-        XCTAssertEqual(door.received(), "+PONG\r\n+OK\r\n")
-        door.wait(.seconds(70))
-        XCTAssertFalse(door.isOpen)
+        let client = try RESPTestClient()
+        client.send("ping\nquit\nping\n")
+        XCTAssertEqual(client.received(), "+PONG\r\n+OK\r\n")
+        client.wait(.seconds(70))
+        XCTAssertFalse(client.isOpen)
     }
 
     func testForeignWordsEndTheConnection() throws {
         for word in ["post / HTTP/1.1", "Host: kv"] {
-            let door = try RESPTestDoor()
-            XCTAssertEqual(door.exchange(word), "")
-            door.wait(.seconds(70))
-            XCTAssertFalse(door.isOpen)
+            let client = try RESPTestClient()
+            XCTAssertEqual(client.exchange(word), "")
+            client.wait(.seconds(70))
+            XCTAssertFalse(client.isOpen)
         }
     }
 
     func testWhoClosesTheSendingHalfGetsAllReplies() throws {
-        let door = try hold()
-        door.send("get a\nget b\n")
-        door.channel.pipeline.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
-        door.backend.release()
-        XCTAssertTrue(door.isOpen)
-        door.backend.release()
-        XCTAssertEqual(door.received(), "$2\r\nva\r\n$2\r\nvb\r\n")
-        XCTAssertFalse(door.isOpen)
+        let client = try hold()
+        client.send("get a\nget b\n")
+        client.channel.pipeline.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
+        client.backend.release()
+        XCTAssertTrue(client.isOpen)
+        client.backend.release()
+        XCTAssertEqual(client.received(), "$2\r\nva\r\n$2\r\nvb\r\n")
+        XCTAssertFalse(client.isOpen)
     }
 
     func testDrainingAnswersWhatIsUnderWay() throws {
-        let idle = try RESPTestDoor()
+        let idle = try RESPTestClient()
         idle.channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
         idle.wait(.seconds(70))
         XCTAssertFalse(idle.isOpen)
 
-        let door = try hold()
-        door.send("get a\nget b\n*1\r\n")
-        door.channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
-        for _ in 0..<2 { door.backend.release() }
-        XCTAssertEqual(door.received(), "$2\r\nva\r\n$2\r\nvb\r\n")
-        door.wait(.seconds(70))
-        XCTAssertFalse(door.isOpen)
+        let client = try hold()
+        client.send("get a\nget b\n*1\r\n")
+        client.channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
+        for _ in 0..<2 { client.backend.release() }
+        XCTAssertEqual(client.received(), "$2\r\nva\r\n$2\r\nvb\r\n")
+        client.wait(.seconds(70))
+        XCTAssertFalse(client.isOpen)
     }
 
     func testHandlerIsReleasedWithItsConnection() throws {
         weak var released: FakeBackend?
         do {
-            let door = try hold()
-            released = door.backend
-            door.send("get a\nset a 1\nincr a\nincr a\nmget b c\n")
-            try door.channel.close().wait()
-            door.backend.held = []
-            door.channel.embeddedEventLoop.run()
+            let client = try hold()
+            released = client.backend
+            client.send("get a\nset a 1\nincr a\nincr a\nmget b c\n")
+            try client.channel.close().wait()
+            client.backend.held = []
+            client.channel.embeddedEventLoop.run()
         }
         XCTAssertNil(released)
     }
 
     func testRepliesAfterTheEndAreForNobody() throws {
-        let door = try hold()
-        door.send("get a\n")
-        try door.channel.close().wait()
-        door.backend.release()
-        XCTAssertEqual(door.received(), "")
+        let client = try hold()
+        client.send("get a\n")
+        try client.channel.close().wait()
+        client.backend.release()
+        XCTAssertEqual(client.received(), "")
     }
 }

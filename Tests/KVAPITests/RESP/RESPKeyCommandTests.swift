@@ -34,11 +34,11 @@ final class RESPKeyCommandTests: XCTestCase {
         _ table: [(request: String, command: Command, outcome: Outcome, reply: String)], line: UInt = #line
     ) throws {
         for (request, command, outcome, reply) in table {
-            let door = try RESPTestDoor()
-            door.backend.outcome = { _, _ in outcome }
-            XCTAssertEqual(door.exchange(request), reply, request, line: line)
-            XCTAssertEqual(door.backend.asked.map(\.command), [command], request, line: line)
-            XCTAssertEqual(door.backend.asked.map(\.key), [Key("k")], request, line: line)
+            let client = try RESPTestClient()
+            client.backend.outcome = { _, _ in outcome }
+            XCTAssertEqual(client.exchange(request), reply, request, line: line)
+            XCTAssertEqual(client.backend.asked.map(\.command), [command], request, line: line)
+            XCTAssertEqual(client.backend.asked.map(\.key), [Key("k")], request, line: line)
         }
     }
 
@@ -220,13 +220,13 @@ final class RESPKeyCommandTests: XCTestCase {
             ),
         ]
         for (request, reply) in table {
-            let door = try RESPTestDoor()
-            XCTAssertEqual(door.exchange(request), reply, request)
-            XCTAssertTrue(door.backend.asked.isEmpty, request)
-            XCTAssertEqual(door.exchange("ping"), "+PONG\r\n", "the connection is still good")
+            let client = try RESPTestClient()
+            XCTAssertEqual(client.exchange(request), reply, request)
+            XCTAssertTrue(client.backend.asked.isEmpty, request)
+            XCTAssertEqual(client.exchange("ping"), "+PONG\r\n", "the connection is still good")
         }
         let many = "foo " + (0..<100).map { "argument\($0)" }.joined(separator: " ")
-        let reply = try RESPTestDoor().exchange(many)
+        let reply = try RESPTestClient().exchange(many)
         XCTAssertLessThan(reply.utf8.count, 260, "what is repeated to a client is bounded")
     }
 
@@ -234,15 +234,15 @@ final class RESPKeyCommandTests: XCTestCase {
     func testTwoLargeValuesAreRefusedTogether() throws {
         let backend = FakeBackend()
         backend.limits = RequestLimits(key: 64, value: 64 << 20)
-        let door = try RESPTestDoor(backend)
+        let client = try RESPTestClient(backend)
         let half = String(repeating: "v", count: 36 << 20)
-        door.send(array("SET", "k", half, "IFEQ", half + "v"))
+        client.send(array("SET", "k", half, "IFEQ", half + "v"))
         XCTAssertEqual(
-            door.received(),
+            client.received(),
             "-ERR the value and the one that the key is to hold have 75497473 bytes together, over the limit of "
                 + "75497472; HTTP's If-Match compares versions instead\r\n")
         XCTAssertTrue(backend.asked.isEmpty)
-        door.send(array("SET", "k", half, "IFEQ", half))
+        client.send(array("SET", "k", half, "IFEQ", half))
         XCTAssertEqual(backend.asked.count, 1)
     }
 
@@ -255,9 +255,9 @@ final class RESPKeyCommandTests: XCTestCase {
         ]
         for (outcome, beginning) in table {
             for request in ["get k", "set k v", "incr k", "del k", "mget k j", "ttl k"] {
-                let door = try RESPTestDoor()
-                door.backend.outcome = { _, _ in outcome }
-                let reply = door.exchange(request)
+                let client = try RESPTestClient()
+                client.backend.outcome = { _, _ in outcome }
+                let reply = client.exchange(request)
                 let word = beginning.prefix { $0 != " " }
                 XCTAssertTrue(reply.hasPrefix(request == "mget k j" ? "\(word) 2 of 2" : beginning), reply)
                 XCTAssertTrue(reply.hasSuffix("\r\n"))
@@ -266,31 +266,31 @@ final class RESPKeyCommandTests: XCTestCase {
     }
 
     func testCommandsOnSeveralKeys() throws {
-        let door = try RESPTestDoor()
-        door.backend.outcome = { command, key in
+        let client = try RESPTestClient()
+        client.backend.outcome = { command, key in
             switch command {
             case .get: key == Key("b") ? .absent : .found(.holding("v\(key)"))
             default: key == Key("b") ? .absent : .written(version(1, 1, 1))
             }
         }
-        XCTAssertEqual(door.exchange("mget a b c"), "*3\r\n$2\r\nva\r\n$-1\r\n$2\r\nvc\r\n")
-        XCTAssertEqual(door.exchange("exists a b a"), ":2\r\n")
-        XCTAssertEqual(door.exchange("del a b c"), ":2\r\n")
-        XCTAssertEqual(door.backend.asked.suffix(3).map(\.key), [Key("a"), Key("b"), Key("c")])
-        door.backend.outcome = { _, _ in .written(version(1, 1, 1)) }
-        XCTAssertEqual(door.exchange("mset a 1 b 2"), "+OK\r\n")
-        XCTAssertEqual(door.backend.asked.suffix(2).map(\.command), [put("1"), put("2")])
+        XCTAssertEqual(client.exchange("mget a b c"), "*3\r\n$2\r\nva\r\n$-1\r\n$2\r\nvc\r\n")
+        XCTAssertEqual(client.exchange("exists a b a"), ":2\r\n")
+        XCTAssertEqual(client.exchange("del a b c"), ":2\r\n")
+        XCTAssertEqual(client.backend.asked.suffix(3).map(\.key), [Key("a"), Key("b"), Key("c")])
+        client.backend.outcome = { _, _ in .written(version(1, 1, 1)) }
+        XCTAssertEqual(client.exchange("mset a 1 b 2"), "+OK\r\n")
+        XCTAssertEqual(client.backend.asked.suffix(2).map(\.command), [put("1"), put("2")])
     }
 
     func testOneKeyThatFailsIsSaid() throws {
-        let door = try RESPTestDoor()
-        door.backend.outcome = { _, key in
+        let client = try RESPTestClient()
+        client.backend.outcome = { _, key in
             key == Key("b") ? .refused(.noLeader) : key == Key("c") ? .unknown(.leaderLost) : .written(version(1, 1, 1))
         }
-        let reply = door.exchange("mset a 1 b 2 c 3")
+        let reply = client.exchange("mset a 1 b 2 c 3")
         let beginning = "-OUTCOMEUNKNOWN 2 of 3 keys failed, the others were served; the first failed so: "
         XCTAssertTrue(reply.hasPrefix(beginning), reply)
-        XCTAssertTrue(door.exchange("del a b").hasPrefix("-CLUSTERDOWN 1 of 2 keys failed"))
-        XCTAssertTrue(door.exchange("mset b 1").hasPrefix("-CLUSTERDOWN nothing was changed"))
+        XCTAssertTrue(client.exchange("del a b").hasPrefix("-CLUSTERDOWN 1 of 2 keys failed"))
+        XCTAssertTrue(client.exchange("mset b 1").hasPrefix("-CLUSTERDOWN nothing was changed"))
     }
 }

@@ -10,7 +10,7 @@ final class ReplyBudgetTests: XCTestCase {
     /// Values are up to 100,000 bytes here; those of keys that begin with `s` have one.
     private func hold(
         _ options: RESPOptions = RESPOptions(), replies: Int = 256 << 20, size: Int = 60_000
-    ) throws -> RESPTestDoor {
+    ) throws -> RESPTestClient {
         let backend = FakeBackend()
         backend.limits.value = 100_000
         backend.isHolding = true
@@ -18,32 +18,32 @@ final class ReplyBudgetTests: XCTestCase {
             guard command == .get else { return .written(version(1, 1, 1)) }
             return .found(.holding(String(repeating: "x", count: key.bytes.first == UInt8(ascii: "s") ? 1 : size)))
         }
-        return try RESPTestDoor(backend, options: options, replies: replies)
+        return try RESPTestClient(backend, options: options, replies: replies)
     }
 
-    private func another(_ door: RESPTestDoor) throws -> RESPTestDoor {
-        try RESPTestDoor(door.door, door.backend, on: door.channel.embeddedEventLoop)
+    private func another(_ client: RESPTestClient) throws -> RESPTestClient {
+        try RESPTestClient(client.listener, client.backend, on: client.channel.embeddedEventLoop)
     }
 
-    private func releaseAll(_ door: RESPTestDoor) {
-        while !door.backend.held.isEmpty { door.backend.release() }
+    private func releaseAll(_ client: RESPTestClient) {
+        while !client.backend.held.isEmpty { client.backend.release() }
     }
 
     /// Reads are counted as what came lately. Values that are much larger are dropped, and read again one by one.
     func testValuesLargerThanExpectedAreDroppedAndReadAgain() throws {
         var options = RESPOptions()
         options.maximumPendingBytes = 200_000
-        let door = try hold(options)
-        door.send("get s\n")
-        door.backend.release()
-        XCTAssertEqual(door.received(), "$1\r\nx\r\n")
-        door.send((0..<50).map { "get k\($0)\n" }.joined() + "set k7 v\nping\n")
-        XCTAssertEqual(door.backend.held.count, 50, "as replies were small")
+        let client = try hold(options)
+        client.send("get s\n")
+        client.backend.release()
+        XCTAssertEqual(client.received(), "$1\r\nx\r\n")
+        client.send((0..<50).map { "get k\($0)\n" }.joined() + "set k7 v\nping\n")
+        XCTAssertEqual(client.backend.held.count, 50, "as replies were small")
         // The newest are answered first: all of them wait for the oldest.
         var peak = 0
-        let budget = door.budget
-        let answers = door.backend.held.reversed()
-        door.backend.held = []
+        let budget = client.budget
+        let answers = client.backend.held.reversed()
+        client.backend.held = []
         for answer in answers {
             answer()
             peak = max(peak, budget.used)
@@ -51,55 +51,55 @@ final class ReplyBudgetTests: XCTestCase {
         XCTAssertLessThan(peak, 200_000 + 60_000 + 1, "and no more of them is kept than may be")
         var text = ""
         for _ in 0..<200 {
-            text += door.received()
+            text += client.received()
             XCTAssertLessThan(budget.used, 300_000)
-            if door.backend.held.isEmpty { break }
-            door.backend.release()
+            if client.backend.held.isEmpty { break }
+            client.backend.release()
         }
         let value = "$60000\r\n" + String(repeating: "x", count: 60_000) + "\r\n"
         XCTAssertEqual(text, String(repeating: value, count: 50) + "+OK\r\n+PONG\r\n")
-        let ofOneKey = door.backend.asked.filter { $0.key == Key("k7") }.map(\.command.isRead)
+        let ofOneKey = client.backend.asked.filter { $0.key == Key("k7") }.map(\.command.isRead)
         XCTAssertEqual(ofOneKey, [true, true, false], "a change waits for the read before it, again")
         XCTAssertEqual(budget.used, 0)
     }
 
     /// The node may say how large a value is instead of reading it.
     func testAValueThatWasNotReadIsAskedForWithRoomForIt() throws {
-        let door = try hold()
-        door.send("get s\nget a\nget b\nping\n")
-        door.backend.release()
-        XCTAssertEqual(door.backend.asked.map(\.allowance), [100_000, 100_000, 100_000], "before the first has come")
-        releaseAll(door)
-        door.send(String(repeating: "get s\n", count: 200))
-        releaseAll(door)
-        while !door.received().isEmpty { releaseAll(door) }
-        door.backend.needs = 60_000
-        door.send("get c\nget d\nset d v\n")
-        XCTAssertLessThan(door.backend.asked.last?.allowance ?? 0, 60_000)
-        door.backend.release()
-        door.backend.release()
-        XCTAssertEqual(door.received(), "")
-        door.backend.needs = 0
-        XCTAssertEqual(door.backend.asked.suffix(2).map(\.allowance), [60_000, 60_000])
-        releaseAll(door)
+        let client = try hold()
+        client.send("get s\nget a\nget b\nping\n")
+        client.backend.release()
+        XCTAssertEqual(client.backend.asked.map(\.allowance), [100_000, 100_000, 100_000], "before the first has come")
+        releaseAll(client)
+        client.send(String(repeating: "get s\n", count: 200))
+        releaseAll(client)
+        while !client.received().isEmpty { releaseAll(client) }
+        client.backend.needs = 60_000
+        client.send("get c\nget d\nset d v\n")
+        XCTAssertLessThan(client.backend.asked.last?.allowance ?? 0, 60_000)
+        client.backend.release()
+        client.backend.release()
+        XCTAssertEqual(client.received(), "")
+        client.backend.needs = 0
+        XCTAssertEqual(client.backend.asked.suffix(2).map(\.allowance), [60_000, 60_000])
+        releaseAll(client)
         let value = "$60000\r\n" + String(repeating: "x", count: 60_000) + "\r\n"
-        XCTAssertEqual(door.received(), value + value + "+OK\r\n")
-        XCTAssertEqual(door.budget.used, 0)
+        XCTAssertEqual(client.received(), value + value + "+OK\r\n")
+        XCTAssertEqual(client.budget.used, 0)
     }
 
     func testPartsLargerThanExpectedAreDroppedAndReadAgain() throws {
         var options = RESPOptions()
         options.maximumPendingBytes = 200_000
-        let door = try hold(options)
-        door.send("get s\n")
-        door.backend.release()
-        door.send("mget " + (0..<20).map { "k\($0)" }.joined(separator: " ") + "\nping\n")
-        XCTAssertEqual(door.backend.held.count, 20)
-        releaseAll(door)
-        let text = door.received()
+        let client = try hold(options)
+        client.send("get s\n")
+        client.backend.release()
+        client.send("mget " + (0..<20).map { "k\($0)" }.joined(separator: " ") + "\nping\n")
+        XCTAssertEqual(client.backend.held.count, 20)
+        releaseAll(client)
+        let text = client.received()
         XCTAssertTrue(text.hasPrefix("$1\r\nx\r\n*20\r\n$60000\r\n"))
         XCTAssertTrue(text.hasSuffix("\r\n+PONG\r\n"))
-        XCTAssertEqual(door.budget.used, 0)
+        XCTAssertEqual(client.budget.used, 0)
     }
 
     func testConnectionsWaitForWhatOthersHoldAndNoneIsLockedOut() throws {
@@ -177,78 +177,78 @@ final class ReplyBudgetTests: XCTestCase {
 
     // MARK: Clients that do not read
 
-    private func stop(_ door: RESPTestDoor) throws -> ReadCounter {
+    private func stop(_ client: RESPTestClient) throws -> ReadCounter {
         let counter = ReadCounter()
-        try door.channel.pipeline.syncOperations.addHandler(counter, position: .first)
-        door.channel.isWritable = false
-        door.channel.pipeline.fireChannelWritabilityChanged()
+        try client.channel.pipeline.syncOperations.addHandler(counter, position: .first)
+        client.channel.isWritable = false
+        client.channel.pipeline.fireChannelWritabilityChanged()
         return counter
     }
 
     func testRequestsOfAClientThatDoesNotReadAreReadAhead() throws {
-        let door = try hold()
-        door.backend.isHolding = false
-        let counter = try stop(door)
+        let client = try hold()
+        client.backend.isHolding = false
+        let counter = try stop(client)
         for number in 0..<100 {
-            door.send("get s\(number)\n")
-            door.channel.read()
+            client.send("get s\(number)\n")
+            client.channel.read()
             XCTAssertEqual(counter.reads, number + 1)
         }
-        XCTAssertTrue(door.backend.asked.isEmpty)
-        door.channel.isWritable = true
-        door.channel.pipeline.fireChannelWritabilityChanged()
-        XCTAssertEqual(door.received(), String(repeating: "$1\r\nx\r\n", count: 100))
+        XCTAssertTrue(client.backend.asked.isEmpty)
+        client.channel.isWritable = true
+        client.channel.pipeline.fireChannelWritabilityChanged()
+        XCTAssertEqual(client.received(), String(repeating: "$1\r\nx\r\n", count: 100))
     }
 
     func testWhoSendsAndDoesNotReadIsToldAndCutOff() throws {
         var options = RESPOptions()
         options.maximumUnreadBytes = 1000
         options.stallTimeout = .milliseconds(3000)
-        let door = try hold(options)
-        door.send("get s\n")
-        let counter = try stop(door)
-        door.send(String(repeating: "get s\n", count: 300))
-        door.channel.read()
+        let client = try hold(options)
+        client.send("get s\n")
+        let counter = try stop(client)
+        client.send(String(repeating: "get s\n", count: 300))
+        client.channel.read()
         XCTAssertEqual(counter.reads, 0, "no more is read")
-        door.backend.release()
-        door.wait(.seconds(2))
-        XCTAssertEqual(door.received(), "$1\r\nx\r\n")
-        door.wait(.seconds(5))
+        client.backend.release()
+        client.wait(.seconds(2))
+        XCTAssertEqual(client.received(), "$1\r\nx\r\n")
+        client.wait(.seconds(5))
         XCTAssertEqual(
-            door.received(),
+            client.received(),
             "-ERR this connection ends here, and what was sent after the last reply was not carried out: its client "
                 + "has read nothing for 3 s, and no more of its requests may wait; read replies while sending, or send "
                 + "fewer requests at a time\r\n")
-        door.wait(.seconds(70))
-        XCTAssertFalse(door.isOpen)
-        XCTAssertEqual(door.backend.asked.count, 1)
-        XCTAssertEqual(door.budget.used, 0)
+        client.wait(.seconds(70))
+        XCTAssertFalse(client.isOpen)
+        XCTAssertEqual(client.backend.asked.count, 1)
+        XCTAssertEqual(client.budget.used, 0)
     }
 
     func testWhoReadsAgainIsNotCutOff() throws {
         var options = RESPOptions()
         options.maximumUnreadBytes = 1000
         options.stallTimeout = .milliseconds(3000)
-        let door = try hold(options)
-        door.backend.isHolding = false
-        _ = try stop(door)
-        door.send(String(repeating: "get s\n", count: 300))
-        door.wait(.seconds(4))
-        door.channel.isWritable = true
-        door.channel.pipeline.fireChannelWritabilityChanged()
-        door.wait(.seconds(70))
-        XCTAssertEqual(door.received(), String(repeating: "$1\r\nx\r\n", count: 300))
-        XCTAssertTrue(door.isOpen)
+        let client = try hold(options)
+        client.backend.isHolding = false
+        _ = try stop(client)
+        client.send(String(repeating: "get s\n", count: 300))
+        client.wait(.seconds(4))
+        client.channel.isWritable = true
+        client.channel.pipeline.fireChannelWritabilityChanged()
+        client.wait(.seconds(70))
+        XCTAssertEqual(client.received(), String(repeating: "$1\r\nx\r\n", count: 300))
+        XCTAssertTrue(client.isOpen)
     }
 
     // MARK: HTTP
 
     func testAnswersOfOneReadLeaveBeforeTheyAreMany() throws {
-        let door = try Door()
-        door.backend.outcome = { _, _ in .found(.holding(String(repeating: "x", count: 50_000))) }
-        door.send((0..<20).map { request("GET /v1/kv/k\($0)") }.joined())
+        let client = try HTTPTestClient()
+        client.backend.outcome = { _, _ in .found(.holding(String(repeating: "x", count: 50_000))) }
+        client.send((0..<20).map { request("GET /v1/kv/k\($0)") }.joined())
         var count = 0
-        while let bytes = try door.channel.readOutbound(as: ByteBuffer.self) {
+        while let bytes = try client.channel.readOutbound(as: ByteBuffer.self) {
             XCTAssertLessThan(bytes.readableBytes, 100_000)
             count += 1
         }
@@ -257,26 +257,26 @@ final class ReplyBudgetTests: XCTestCase {
 
     func testAPageOfValuesWaitsForRoom() throws {
         let budgets = ReplyBudgets(bytes: 64 << 20, loops: 1)
-        let door = try Door(budgets: budgets)
-        let budget = budgets.budget(of: door.channel.eventLoop)
+        let client = try HTTPTestClient(budgets: budgets)
+        let budget = budgets.budget(of: client.channel.eventLoop)
         budget.charge(60 << 20)
-        door.send(request("GET /v1/kv?values=true&timeout=2s"))
-        XCTAssertTrue(door.backend.listed.isEmpty)
+        client.send(request("GET /v1/kv?values=true&timeout=2s"))
+        XCTAssertTrue(client.backend.listed.isEmpty)
         budget.charge(-(1 << 20))
-        door.channel.embeddedEventLoop.run()
-        XCTAssertTrue(door.backend.listed.isEmpty, "that is not enough")
+        client.channel.embeddedEventLoop.run()
+        XCTAssertTrue(client.backend.listed.isEmpty, "that is not enough")
         budget.charge(-(59 << 20))
-        door.channel.embeddedEventLoop.run()
-        XCTAssertEqual(door.backend.listed.count, 1)
-        XCTAssertEqual(Answer(door.received()).status, "200 OK")
+        client.channel.embeddedEventLoop.run()
+        XCTAssertEqual(client.backend.listed.count, 1)
+        XCTAssertEqual(Answer(client.received()).status, "200 OK")
         XCTAssertEqual(budget.used, 0)
         budget.charge(60 << 20)
-        door.send(request("GET /v1/kv?values=true&timeout=2s"))
-        door.channel.embeddedEventLoop.advanceTime(by: .seconds(3))
-        let refused = Answer(door.received())
+        client.send(request("GET /v1/kv?values=true&timeout=2s"))
+        client.channel.embeddedEventLoop.advanceTime(by: .seconds(3))
+        let refused = Answer(client.received())
         XCTAssertEqual(refused.status, "429 Too Many Requests")
         XCTAssertEqual(refused.error, "overloaded")
-        XCTAssertEqual(door.exchange(request("GET /v1/kv")).status, "200 OK", "keys alone go on")
+        XCTAssertEqual(client.exchange(request("GET /v1/kv")).status, "200 OK", "keys alone go on")
         XCTAssertEqual(budget.used, 60 << 20)
     }
 }

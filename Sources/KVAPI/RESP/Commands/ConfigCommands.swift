@@ -30,22 +30,22 @@ enum ConfigCommands {
     }
 
     private static func settings(_ session: RESPSession) -> [(String, String)] {
-        let facts = session.server.facts
+        let info = session.server.info
         return [
-            ("appendfsync", facts.appendfsync),
+            ("appendfsync", info.appendfsync),
             // The log is the database.
             ("appendonly", "yes"),
-            ("bind", facts.client.host),
+            ("bind", info.client.host),
             ("client-query-buffer-limit", "\(session.server.options.maximumRequestBytes)"),
             ("cluster-enabled", "yes"),
             ("databases", "1"),
-            ("dir", facts.dataDirectory),
-            ("io-threads", "\(facts.threads)"),
-            ("maxclients", "\(facts.maximumConnections)"),
+            ("dir", info.dataDirectory),
+            ("io-threads", "\(info.threads)"),
+            ("maxclients", "\(info.maximumConnections)"),
             // No limit: keys must fit the memory, values are on disk.
             ("maxmemory", "0"),
             ("maxmemory-policy", "noeviction"),
-            ("port", "\(facts.client.port)"),
+            ("port", "\(info.client.port)"),
             ("proto-max-bulk-len", "\(session.limits.value)"),
             // There are no snapshots.
             ("save", ""),

@@ -6,15 +6,15 @@ import XCTest
 @testable import KVAPI
 
 /// A connection of the Redis protocol in memory to a fake node.
-struct RESPTestDoor {
+struct RESPTestClient {
     let channel: EmbeddedChannel
     let backend: FakeBackend
-    let door: RESPDoor
+    let listener: RESPListener
 
-    static func facts(
-        redirects: Bool = false, namesReplicas: Bool = false, keyspace: NodeFacts.Keyspace = .auto
-    ) -> NodeFacts {
-        NodeFacts(
+    static func info(
+        redirects: Bool = false, namesReplicas: Bool = false, keyspace: NodeInfo.Keyspace = .auto
+    ) -> NodeInfo {
+        NodeInfo(
             version: "1.2.3", client: Address(host: "127.0.0.1", port: 7400), redirects: redirects,
             namesReplicas: namesReplicas, keyspace: keyspace, dataDirectory: "/data/n1", appendfsync: "always",
             maximumConnections: 100, threads: 2, processID: 99)
@@ -22,22 +22,22 @@ struct RESPTestDoor {
 
     init(
         _ backend: FakeBackend = FakeBackend(), options: RESPOptions = RESPOptions(), redirects: Bool = false,
-        namesReplicas: Bool = false, keyspace: NodeFacts.Keyspace = .auto, replies: Int = 256 << 20
+        namesReplicas: Bool = false, keyspace: NodeInfo.Keyspace = .auto, replies: Int = 256 << 20
     ) throws {
-        let door = RESPDoor(
-            backend: backend, facts: Self.facts(redirects: redirects, namesReplicas: namesReplicas, keyspace: keyspace),
+        let listener = RESPListener(
+            backend: backend, info: Self.info(redirects: redirects, namesReplicas: namesReplicas, keyspace: keyspace),
             options: options,
             budgets: ReplyBudgets(bytes: replies, loops: 1), wallClock: { FakeBackend.wall })
-        try self.init(door, backend)
+        try self.init(listener, backend)
     }
 
     /// Another connection of the same node.
     /// - Parameter loop: the other's, where both are to be of one event loop.
-    init(_ door: RESPDoor, _ backend: FakeBackend, on loop: EmbeddedEventLoop = EmbeddedEventLoop()) throws {
+    init(_ listener: RESPListener, _ backend: FakeBackend, on loop: EmbeddedEventLoop = EmbeddedEventLoop()) throws {
         channel = EmbeddedChannel(loop: loop)
         self.backend = backend
-        self.door = door
-        try door.configure(channel)
+        self.listener = listener
+        try listener.configure(channel)
         try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 7400)).wait()
     }
 
@@ -63,8 +63,8 @@ struct RESPTestDoor {
 
     func wait(_ time: TimeAmount) { channel.embeddedEventLoop.advanceTime(by: time) }
 
-    /// Of the connection's event loop.
-    var budget: ReplyBudget { door.budgets.budget(of: channel.eventLoop) }
+    /// The budget of the event loop of the connection.
+    var budget: ReplyBudget { listener.budgets.budget(of: channel.eventLoop) }
 
     var isOpen: Bool { channel.isActive }
 }

@@ -1,10 +1,10 @@
 import KVCore
 import NIOCore
 
-/// The Redis door: serves a `Backend` over RESP2 and RESP3 on accepted connections. One for all connections of a node.
+/// The Redis listener: serves a `Backend` over RESP2 and RESP3 on accepted connections. A node has one for all of them.
 ///
 /// `RESPRequestParser` tells requests apart; `RESPConnection` decides what becomes of them; `RESPHandler` performs it.
-package final class RESPDoor: Sendable {
+package final class RESPListener: Sendable {
     private let server: RESPServer
 
     var budgets: ReplyBudgets { server.budgets }
@@ -13,11 +13,11 @@ package final class RESPDoor: Sendable {
     ///   - budgets: what the node's connections may hold, by both protocols.
     ///   - wallClock: milliseconds since 1970, UTC.
     package init(
-        backend: any Backend, facts: NodeFacts, options: RESPOptions = RESPOptions(), budgets: ReplyBudgets,
+        backend: any Backend, info: NodeInfo, options: RESPOptions = RESPOptions(), budgets: ReplyBudgets,
         wallClock: @escaping @Sendable () -> UInt64
     ) {
         server = RESPServer(
-            backend: backend, facts: facts, options: options, budgets: budgets, wallClock: wallClock)
+            backend: backend, info: info, options: options, budgets: budgets, wallClock: wallClock)
     }
 
     /// Prepares an accepted connection. To be called on its event loop, before it is read from.

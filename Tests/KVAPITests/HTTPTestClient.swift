@@ -6,7 +6,7 @@ import XCTest
 @testable import KVAPI
 
 /// An HTTP connection in memory to a fake node.
-struct Door {
+struct HTTPTestClient {
     let channel: EmbeddedChannel
     let backend: FakeBackend
 
@@ -17,7 +17,7 @@ struct Door {
     ) throws {
         self.backend = backend
         channel = EmbeddedChannel(loop: loop)
-        try HTTPDoor.configure(
+        try HTTPListener.configure(
             channel, backend: backend, options: options, budgets: budgets, wallClock: { FakeBackend.wall })
         try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 7400)).wait()
     }
@@ -136,7 +136,7 @@ final class FakeBackend: Backend, @unchecked Sendable {
         let answer = {
             request.end(outcome, by: NodeNumber(2))
             request.executorID = "n2"
-            request.doorCaller.ended(request)
+            request.eventLoopCaller.ended(request)
         }
         if isHolding { held.append(answer) } else { answer() }
     }

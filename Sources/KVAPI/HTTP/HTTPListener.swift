@@ -2,11 +2,11 @@ import KVCore
 import NIOCore
 import NIOHTTP1
 
-/// The HTTP door: serves a `Backend` over HTTP/1.1 and 1.0 (RFC 9110, 9112) on accepted connections.
+/// The HTTP listener: serves a `Backend` over HTTP/1.1 and 1.0 (RFC 9110, 9112) on accepted connections.
 ///
 /// llhttp's parser (NIOHTTP1's), in its strict mode, tells requests apart; `HTTPConnection` decides what becomes of
 /// them; `HTTPHandler` performs it.
-package enum HTTPDoor {
+package enum HTTPListener {
     /// Prepares an accepted connection. To be called on its event loop, before it is read from.
     ///
     /// The channel should allow half-closure by the client (`ChannelOptions.allowRemoteHalfClosure`), or those who
