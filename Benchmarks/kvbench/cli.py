@@ -6,9 +6,12 @@ import importlib
 import os
 import sys
 
-from . import Trouble, arguments, interrupts, report, thresholds
+from . import Trouble, arguments, interrupts, report, servers, thresholds
 
 SUITES = ("speed", "scale", "failure", "moves", "memory", "store", "first-build")
+
+# The share of the processors' time that a machine uses which does nothing else, at most.
+QUIET = 0.1
 
 DESCRIPTION = """\
 Measures kv, and what it is compared with, on this machine. Each suite prints tables in Markdown on standard output,
@@ -87,6 +90,10 @@ def main(words=None):
     options = parser().parse_args(words)
     interrupts.install()
     try:
+        if "check" in options and (used := report.processors_used()) > QUIET:
+            complain(
+                f"other programs use {used:.0%} of the processors, and change ratios too (kv's threads give way to "
+                "them sooner than its peers' do): measure while the machine does nothing else")
         outcome = options.measure(options)
         if not outcome.rows:
             raise Trouble("nothing was measured: " + "; ".join(f"{row}: {why}" for row, why in outcome.skipped.items()))
@@ -99,3 +106,5 @@ def main(words=None):
         return 3
     except interrupts.Interrupted as interrupted:
         return 128 + interrupted.number
+    finally:
+        servers.end_all()

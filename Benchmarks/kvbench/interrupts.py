@@ -17,14 +17,22 @@ class Interrupted(BaseException):
 
 class _State:
     held = 0
-    pending = None
+    # The first signal that came, and whether it has been raised.
+    first = None
+    raised = False
 
 
 def _received(number, _frame):
-    if _State.held:
-        _State.pending = number
-    else:
-        raise Interrupted(number)
+    """Only the first counts: a second one must not end what ends the processes, which takes a bounded time."""
+    if _State.first is None:
+        _State.first = number
+        _raise()
+
+
+def _raise():
+    if _State.first is not None and not _State.held and not _State.raised:
+        _State.raised = True
+        raise Interrupted(_State.first)
 
 
 def install():
@@ -48,6 +56,4 @@ def held():
         yield
     finally:
         _State.held -= 1
-        if not _State.held and _State.pending is not None:
-            number, _State.pending = _State.pending, None
-            raise Interrupted(number)
+        _raise()

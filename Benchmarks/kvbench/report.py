@@ -9,6 +9,7 @@ import re
 import statistics
 import subprocess
 import sys
+import time
 
 FIGURES = ("throughput", "p50", "p99", "p99.9")
 
@@ -65,6 +66,22 @@ def processor():
 def machine():
     """In a line."""
     return f"{len(os.sched_getaffinity(0))} processors ({processor()}), Linux {platform.release()}"
+
+
+def processor_ticks():
+    """Of all processors since the start of the machine: at work, and in all."""
+    with open("/proc/stat") as stat:
+        ticks = list(map(int, stat.readline().split()[1:9]))
+    # The fourth and fifth are idle, and idle while a disk works.
+    return sum(ticks) - ticks[3] - ticks[4], sum(ticks)
+
+
+def processors_used(seconds=1):
+    """The share of all processors' time that is used, by anything, over so many seconds."""
+    before, before_all = processor_ticks()
+    time.sleep(seconds)
+    after, after_all = processor_ticks()
+    return (after - before) / max(after_all - before_all, 1)
 
 
 def surroundings(data):

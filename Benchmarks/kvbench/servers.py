@@ -82,14 +82,21 @@ def kill(process):
 class Processes:
     """Processes by name. The end of `with` ends them all, whatever the reason, and in bounded time."""
 
+    # All that have begun and not ended, for `end_all`.
+    living = []
+
     def __init__(self):
         self.processes = {}
 
     def __enter__(self):
+        self.living.append(self)
         return self
 
     def __exit__(self, *_):
-        self.stop()
+        with interrupts.held():
+            self.stop()
+            if self in self.living:
+                self.living.remove(self)
 
     def start(self, name, command, log=None, directory=None, environment=None):
         """`log`: the file that what it prints is added to. `environment`: what it has beside this program's."""
@@ -141,6 +148,12 @@ class Processes:
         return total
 
 
+def end_all():
+    """For the end of the program: what an interrupt at the very beginning of the end of a `with` has left."""
+    for processes in list(Processes.living):
+        processes.__exit__()
+
+
 class Servers(Processes):
     """Servers with a directory. `with` begins them, and ends them and removes the directory."""
 
@@ -155,6 +168,7 @@ class Servers(Processes):
 
     def __enter__(self):
         with interrupts.held():
+            super().__enter__()
             self.directory = tempfile.mkdtemp(prefix="kv-bench-", dir=self.data)
         try:
             self.run()
@@ -165,7 +179,7 @@ class Servers(Processes):
 
     def __exit__(self, *_):
         with interrupts.held():
-            self.stop()
+            super().__exit__()
             shutil.rmtree(self.directory, ignore_errors=True)
 
     def run(self):

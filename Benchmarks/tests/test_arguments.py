@@ -9,7 +9,7 @@ import tempfile
 import unittest
 from unittest import mock
 
-from kvbench import Trouble, cli, interrupts, thresholds
+from kvbench import Trouble, cli, interrupts, report, thresholds
 from kvbench.report import Outcome
 from kvbench.suites import speed
 
@@ -19,6 +19,7 @@ class ArgumentTests(unittest.TestCase):
         directory = tempfile.TemporaryDirectory()
         self.addCleanup(directory.cleanup)
         self.directory = directory.name
+        self.used = 0.05
         self.kv = self.path("kv")
         with open(self.kv, "w") as file:
             file.write("#!/bin/sh\necho 'kv 0.3.0-dev (abc123+)'\n")
@@ -44,6 +45,7 @@ class ArgumentTests(unittest.TestCase):
         measure = mock.Mock(side_effect=outcome) if isinstance(outcome, BaseException) else lambda _: outcome
         said = io.StringIO()
         with (
+            mock.patch.object(report, "processors_used", lambda: self.used),
             mock.patch.object(speed, "run", measure), mock.patch.object(interrupts, "install"),
             contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()),
         ):
@@ -121,6 +123,12 @@ class ArgumentTests(unittest.TestCase):
         self.assertEqual(code, 1)
         self.assertIn("set-single: 0.79, where 1.00 was measured (commit abc123+", said)
         self.assertEqual(self.main(bad), (0, ""))
+
+    def test_a_busy_machine_is_said(self):
+        self.used = 0.314
+        code, said = self.main(self.found(**{"set-single": 1.5}))
+        self.assertEqual(code, 0)
+        self.assertIn("other programs use 31% of the processors", said)
 
     def test_failures_and_skipped_rows_are_said(self):
         outcome = self.found(busy=1)

@@ -165,6 +165,13 @@ class ReportTests(unittest.TestCase):
         self.assertRegex(report.machine(), r"^\d+ processors \(.+\), Linux \d")
         self.assertIsNone(report.first_line("/nowhere"))
 
+    def test_how_busy_the_machine_is(self):
+        ticks = iter([(1000, 2000), (1050, 2200)])
+        with mock.patch.object(report, "processor_ticks", lambda: next(ticks)):
+            self.assertEqual(report.processors_used(seconds=0), 0.25)
+        used, whole = report.processor_ticks()
+        self.assertTrue(0 < used <= whole)
+
     def test_results_make_their_directory(self):
         with tempfile.TemporaryDirectory() as directory:
             path = os.path.join(directory, "new", "a.json")
