@@ -5,6 +5,9 @@ package struct Instant: Hashable, Comparable, Sendable {
     @inlinable
     package init(nanoseconds: UInt64) { self.nanoseconds = nanoseconds }
 
+    /// Later than any that comes.
+    package static let distantFuture = Instant(nanoseconds: .max)
+
     @inlinable
     package static func < (a: Self, b: Self) -> Bool { a.nanoseconds < b.nanoseconds }
 

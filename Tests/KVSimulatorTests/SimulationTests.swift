@@ -3,6 +3,14 @@ import XCTest
 
 @testable import KVSimulator
 
+extension Simulation {
+    fileprivate static func run(seed: UInt64, breaking rules: BrokenRules) -> RunReport {
+        var scenario = Scenario(seed: seed)
+        scenario.broken = rules
+        return run(seed: seed, scenario: scenario)
+    }
+}
+
 final class SimulationTests: XCTestCase {
     func testTheProtocolHoldsUnderRandomFaults() {
         var statistics = Statistics()
@@ -30,5 +38,16 @@ final class SimulationTests: XCTestCase {
             XCTAssertGreaterThan(lines, first.statistics[.messages])
         }
         XCTAssertNotEqual(Simulation.run(seed: 3).digest, Simulation.run(seed: 11).digest)
+    }
+
+    /// A replica rests only while its timer would do nothing, so a run is the same where none rests.
+    func testRestingChangesNothing() {
+        var areWoken: [Bool] = []
+        for seed in 1...12 as ClosedRange<UInt64> {
+            let digest = Simulation.run(seed: seed).digest
+            XCTAssertEqual(Simulation.run(seed: seed, breaking: .rest).digest, digest, "seed \(seed)")
+            areWoken.append(Simulation.run(seed: seed, breaking: .wake).digest == digest)
+        }
+        XCTAssertTrue(areWoken.contains(false), "a replica that is not woken shows")
     }
 }

@@ -172,4 +172,8 @@ package struct BrokenRules: OptionSet, Sendable {
     package static let rememberDamaged = Self(rawValue: 1 << 14)
     /// A copy that may lack records that it has acknowledged does not tell what it holds.
     package static let abstainWhenIncomplete = Self(rawValue: 1 << 15)
+    /// A replica that has nothing to do rests. (Nothing may change if it does not.)
+    package static let rest = Self(rawValue: 1 << 16)
+    /// A replica that rests is woken by whatever happens to it.
+    package static let wake = Self(rawValue: 1 << 17)
 }

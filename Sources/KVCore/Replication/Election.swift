@@ -62,6 +62,12 @@ extension Replica {
         return context.isInTurn(leaderHint) && now - leaderHeard < context.options.leaderTimeout
     }
 
+    /// Until when its leader seems alive without being heard again; nil where it does not, or may not by then.
+    var followerRestsUntil: Instant? {
+        guard leaderSeemsAlive, vacantSince == nil, let leaderHint, context.isUp(leaderHint) else { return nil }
+        return leaderHeard + context.options.leaderTimeout
+    }
+
     /// True if this node and the peers that it is in touch with are a majority.
     var majorityIsUp: Bool {
         if majorityTouch == context.touch { return majorityInTouch }

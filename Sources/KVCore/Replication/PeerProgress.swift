@@ -47,6 +47,14 @@ struct PeerProgress {
     /// As far as the leader knows it holds everything that is not in flight.
     var isLevel: Bool { isCompared && missed.isEmpty && sent.isEmpty && loading == 0 && comparison == nil }
 
+    /// Until when nothing is to be done about it; nil where there is something to do.
+    func restsUntil(isUp: Bool, _ options: ShardOptions) -> Instant? {
+        // What a peer that is away has missed is looked after when it is back.
+        guard isUp else { return comparison == nil && sent.isEmpty ? .distantFuture : nil }
+        guard isLevel, isVerified, !abstains, firstSkipped == .max else { return nil }
+        return comparedSince.map { $0 + options.recompare }
+    }
+
     // MARK: Comparing
 
     /// It has shown the same root of its hash tree as the leader.

@@ -17,6 +17,9 @@ struct PurgeSchedule {
         nextSweep = now + options.sweep
     }
 
+    /// When the next purge or sweep is due.
+    var next: Instant { min(nextPurge, nextSweep) }
+
     /// Whether a purge is due; the next one is due after `interval`.
     mutating func takePurge(at now: Instant, every interval: Nanoseconds) -> Bool {
         guard now >= nextPurge else { return false }

@@ -56,6 +56,8 @@ final class Replica {
     var majorityInTouch = false
     /// True if it is among the context's dirty partitions.
     var isDirty = false
+    /// Its place among the replicas of its shard.
+    var place = 0
     /// True if it is among the context's hedged partitions.
     var isHedged = false
     /// True if it is among the context's throttled partitions.

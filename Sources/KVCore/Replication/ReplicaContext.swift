@@ -78,6 +78,9 @@ final class ReplicaContext: Environment {
         super.init(me: me, boot: boot, shard: shard, options: options, epoch: epoch, now: now, seed: seed)
     }
 
+    /// Until when the replicas of the shard have nothing to do.
+    var rests = ReplicaRests()
+
     func decide(_ rule: ProtocolRule) { decided[rule] &+= 1 }
 
     func watchDisk() {

@@ -68,7 +68,11 @@ extension Shard {
         case .leaderHeartbeat(let epoch, let led):
             tellBehind(epoch, at: node)
             for leadership in led {
-                if let replica = replica(leadership.partition) {
+                if let replica = restingReplica(leadership.partition) {
+                    // A follower that hears its leader rests on.
+                    if replica.leader != nil || replica.candidate != nil || replica.leaderHint != node {
+                        replica.wake()
+                    }
                     replica.receiveLeading(leadership.ballot, from: node)
                 } else {
                     router.sawLeader(node, of: leadership.partition)

@@ -23,6 +23,7 @@ extension Shard {
             change(partition, to: assignment)
         }
         owned = replicas.compactMap { $0 }
+        context.rests.restart(owned)
         routeTurnedAway()
         replayEarly()
     }

@@ -40,20 +40,25 @@ package final class Shard {
     private var lastHeartbeat: Instant
     private var heartbeats = 0
     private var hasDrained = false
+    private var lastCondition = Condition(isStalled: false, acceptsWrites: true)
 
-    /// How many timers it takes to visit every replica: each is visited a few times within `ShardOptions.retry`.
-    private static var rounds: Int { 4 }
+    /// What all replicas go by.
+    private struct Condition: Equatable {
+        var isStalled: Bool
+        var acceptsWrites: Bool
+    }
+
     /// Every so many leader heartbeats one goes to all members in touch.
     private static var heartbeatsForAll: Int { 4 }
 
     /// - Parameters:
-    ///   - boot: this process's boot counter, above that of every process before it on this store.
-    ///   - partitions: those this shard owns, the metadata quorum's perhaps among them. It serves the ones whose replica
-    ///     set has `me`, and routes for all.
-    ///   - mayLackRecords: the store may have lost records that it had called durable, as power was lost: this node's
-    ///     copies of clients' partitions abstain until each has been repaired. Promises, wipes and purge floors are all
-    ///     there.
-    ///   - seed: of the jitter in retries.
+    ///   - boot: The boot counter of this process, above that of every process before it on this store.
+    ///   - partitions: The partitions that this shard owns, perhaps the metadata quorum's among them. The shard serves
+    ///     those whose replica set has `me`, and routes requests for all.
+    ///   - mayLackRecords: True if the store may have lost records that it had called durable, because the machine lost
+    ///     power. This node's copies of clients' partitions then abstain until each has been repaired. Promises, wipes
+    ///     and purge floors are all there.
+    ///   - seed: The seed of the jitter in retries.
     package init(
         me: NodeNumber, boot: UInt64, topology: Topology, partitions: [PartitionID], store: any RecordStore,
         mayLackRecords: Bool = false, options: ShardOptions, seed: UInt64, now: Now
@@ -77,18 +82,27 @@ package final class Shard {
         self.topology = topology
         self.replicas = replicas
         owned = replicas.compactMap { $0 }
+        context.rests.restart(owned)
         router = Router(context: context, topology: topology, boot: boot, shard: shard)
         lastHeartbeat = now.monotonic
         nextDrop = now.monotonic
     }
 
+    /// The replica of a partition, for something to happen to it: its timer is called from now on.
     func replica(_ partition: PartitionID) -> Replica? {
+        guard let replica = restingReplica(partition) else { return nil }
+        replica.wake()
+        return replica
+    }
+
+    /// The replica of a partition, to be looked at only.
+    func restingReplica(_ partition: PartitionID) -> Replica? {
         Int(partition.raw) < replicas.count ? replicas[Int(partition.raw)] : nil
     }
 
     /// Who leads a partition, as far as this node knows.
     package func leader(of partition: PartitionID) -> NodeNumber? {
-        guard let replica = replica(partition) else {
+        guard let replica = restingReplica(partition) else {
             return Int(partition.raw) < replicas.count ? router.hint(for: partition) : nil
         }
         if replica.leader != nil { return me }
@@ -102,7 +116,7 @@ package final class Shard {
     package var incompletePartitions: Int { context.incompletePartitions }
 
     /// Whether this node leads the partition and its copy is known to be the truth.
-    package func isSettled(_ partition: PartitionID) -> Bool { replica(partition)?.leader?.isSettled ?? false }
+    package func isSettled(_ partition: PartitionID) -> Bool { restingReplica(partition)?.leader?.isSettled ?? false }
 
     /// Requests that have not been answered yet.
     package var pendingRequests: Int { context.underWay }
@@ -117,7 +131,9 @@ package final class Shard {
         case .repair(let damaged): repair(damaged)
         case .peer(let node, let condition): peer(node, condition)
         case .timer: timer()
-        case .drain: context.isDraining = true
+        case .drain:
+            context.isDraining = true
+            wakeAll()
         case .topology(let topology): adopt(topology, now: now)
         }
         routeTurnedAway()
@@ -246,9 +262,11 @@ extension Shard {
                 // Another process: what the old one was asked is cut off.
                 peer(node, .down)
             }
+            wakeAll()
             let last = context.setUp(node, boot: boot, relays: relays)
             for replica in owned { replica.peerCameUp(node, boot: boot, last: last) }
         case .down:
+            wakeAll()
             context.setDown(node)
             for replica in owned { replica.peerWentDown(node) }
             routeTurnedAway()
@@ -259,11 +277,14 @@ extension Shard {
     private func timer() {
         timers += 1
         context.watchDisk()
+        let condition = Condition(isStalled: context.disk.isStalled, acceptsWrites: store.acceptsWrites)
+        if condition != lastCondition { wakeAll() }
+        lastCondition = condition
         goOnListing()
         // In the order they asked, so that one is done before the next.
         for partition in context.allowMoves() { replica(partition)?.goOnMoving() }
         context.hedged.removeAll { !(replica($0)?.hedge() ?? false) }
-        for index in stride(from: timers % Self.rounds, to: owned.count, by: Self.rounds) { owned[index].timer() }
+        visitReplicas()
         drainDurable()
         routeTurnedAway()
         router.timer(replica)
@@ -279,6 +300,22 @@ extension Shard {
         }
         reportDrained()
     }
+
+    /// Calls the timers of a part of the replicas: of those for which there is something to do.
+    private func visitReplicas() {
+        let now = context.now.monotonic
+        for place in stride(from: timers % ReplicaRests.rounds, to: owned.count, by: ReplicaRests.rounds)
+        where context.rests.isOver(place, at: now) {
+            let replica = owned[place]
+            replica.wake()
+            replica.timer()
+            context.rests.begin(place, until: replica.restsUntil)
+        }
+        context.rests.visited(round: timers, at: now)
+    }
+
+    /// Something happens to all replicas.
+    private func wakeAll() { for replica in owned { replica.wake() } }
 
     /// Tells those who hold no replica, who would go on asking the leader before, in one message for all partitions.
     private func announceNewLeaders() {

@@ -122,6 +122,9 @@ package struct Scenario: Sendable {
     /// The store in which the nodes keep their records.
     package var store = StoreKind.memory
 
+    /// Rules that every shard breaks.
+    package var broken: BrokenRules = []
+
     package init() {}
 
     var machines: Int { nodes + spares }
@@ -141,6 +144,7 @@ package struct Scenario: Sendable {
         options.leaderTimeout = leaderTimeout
         options.peerWindow = peerWindow
         if isCramped { options.cramp() }
+        options.broken = broken
         mutant?.breakRules(of: &options)
         return options
     }
