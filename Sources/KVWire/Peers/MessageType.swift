@@ -1,5 +1,5 @@
 /// The first byte of a message. The numbers are frozen: docs/wire-format.md.
-enum MessageType: UInt8 {
+enum MessageType: UInt8, CaseIterable {
     case prepare = 1
     case promise = 2
     case reject = 3
@@ -110,7 +110,7 @@ enum UpdateValueType: UInt8 {
     case integer = 2
 }
 
-enum ClusterMessageType: UInt8 {
+enum ClusterMessageType: UInt8, CaseIterable {
     case topologyWanted = 1
     case topology = 2
     case report = 3
