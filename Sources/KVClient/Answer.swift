@@ -1,7 +1,7 @@
 import FoundationEssentials
 import KVModel
 
-/// A node's answer, and what it means.
+/// A node's answer, and its meaning for the request.
 struct Answer: Sendable {
     var endpoint: Address
     var message: AnswerMessage
@@ -18,7 +18,7 @@ struct Answer: Sendable {
         try? JSONDecoder().decode(type, from: Data(message.body))
     }
 
-    /// What an answer that is no success means.
+    /// The error that an answer other than a success stands for.
     func failure(of request: Request) -> KVClientError {
         let body = decoded(as: ErrorBody.self)
         let message = body?.message ?? "\(endpoint) answered \(status) and gave no reason"
@@ -33,27 +33,28 @@ struct Answer: Sendable {
         }
     }
 
-    /// A success that lacks what it should have: the other end is no `kv`, or one that is not compatible.
+    /// The error for a success without a field or body that it should have: the server is not `kv`, or not compatible.
     func notUnderstood(_ request: Request) -> KVClientError {
         let message = "\(endpoint) answered \(status) in a way that is not kv's; is it a kv node's client port?"
         return request.mayRepeat ? .badRequest(message) : .unknown(message)
     }
 
-    /// Whether a node of `kv` gave it: each names itself in its answers. Another server's 404 says nothing of a key.
+    /// Whether a node of `kv` gave the answer: each names itself in its answers. Another server's 404 says nothing
+    /// about a key.
     var isOfNode: Bool { !message.node.isEmpty }
 
-    /// Whether it says that this node can do nothing now, and another might.
+    /// Whether the node says that it cannot execute the request now, while another node might.
     func sendsElsewhere(_ request: Request) -> Bool {
         guard status == 503 else { return false }
         if request.isAboutCluster || request.mayRepeat { return true }
         switch decoded(as: ErrorBody.self)?.error {
-        // About the node and not about the key.
+        // These are about the node and not about the key.
         case "not_member", "stopping", "not_ready": return true
         default: return false
         }
     }
 
-    /// Whether the node that it names carried out an operation on a key, as its leader does.
+    /// Whether the node that it names executed an operation on a key, which only the key's leader does.
     var isOfLeader: Bool {
         switch status {
         case 200, 204, 404, 412: true

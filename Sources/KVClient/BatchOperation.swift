@@ -7,28 +7,28 @@ public enum BatchOperation: Hashable, Sendable {
     case delete(Key, condition: Condition = .always)
 }
 
-/// What an operation of a batch came to.
+/// The result of one operation of a batch.
 public enum BatchOutcome: Hashable, Sendable {
-    /// Of a `get`; nil where there is no such key.
+    /// The value that a `get` found; nil if there is no such key.
     case value(StoredValue?)
-    /// Of a `put`: the version the key has from now on.
+    /// The version that a `put` gave the key.
     case written(Version)
-    /// Of a `delete`: whether there was such a key.
+    /// Whether there was a key for a `delete` to remove.
     case deleted(Bool)
 }
 
 extension KVClient {
-    /// Operations of one batch that are under way at a time.
+    /// The number of operations of one batch that are under way at a time, at most.
     static let batchWidth = 256
 
-    /// Carries out many operations at once, each as if it had been asked for alone.
+    /// Executes many operations at once, each as if it had been called by itself.
     ///
-    /// **Not atomic:** some may be done and others not, in any order, and others may see what lies between. Two
-    /// operations of one batch on the same key are carried out in either order.
+    /// **Not atomic:** some operations may be done and others not, in any order, and other clients may see states in
+    /// between. Two operations of one batch on the same key are executed in either order.
     ///
-    /// - Parameter timeout: for each operation, from when it begins: at most 256 are under way at a time. The client's
-    ///   where nil.
-    /// - Returns: what each came to, in the order of `operations`.
+    /// - Parameter timeout: for each operation, from its beginning: at most 256 are under way at a time. The client's
+    ///   if nil.
+    /// - Returns: the result of each, in the order of `operations`.
     public func batch(
         _ operations: [BatchOperation], timeout: Duration? = nil
     ) async -> [Result<BatchOutcome, KVClientError>] {

@@ -2,23 +2,23 @@
 public struct RingStatus: Codable, Hashable, Sendable {
     /// The cluster's name.
     public var cluster: String
-    /// Of the topology.
+    /// The topology's epoch.
     public var epoch: UInt64
-    /// How many partitions there are.
+    /// The number of partitions.
     public var partitions: Int
-    /// How many replicas a partition has where there are that many nodes.
+    /// The number of replicas of a partition; fewer if there are fewer nodes.
     public var replicas: Int
-    /// The node that coordinates changes of membership; nil where the node that was asked does not know.
+    /// The id of the node that coordinates changes of membership; nil if the node that answered does not know it.
     public var coordinator: String?
     public var nodes: [NodeStatus]
-    /// Nodes that run and are not admitted yet.
+    /// Nodes that run and have not been admitted yet.
     public var waiting: [WaitingNode]
-    /// The change of membership under way.
+    /// The change of membership that is under way.
     public var plan: PlanProgress?
-    /// One for each partition, ascending.
+    /// One for each partition, in ascending order.
     public var assignments: [AssignmentStatus]
 
-    /// As the server writes it: what there is not is null, not left out.
+    /// Encodes as the server does: an absent value is null and not left out.
     public func encode(to encoder: any Encoder) throws {
         var fields = encoder.container(keyedBy: CodingKeys.self)
         try fields.encode(cluster, forKey: .cluster)
@@ -38,14 +38,14 @@ public struct WaitingNode: Codable, Hashable, Sendable {
     public var id: String
     /// `waiting`
     public var state: String
-    /// Empty where none is named.
+    /// Empty if the node has none.
     public var zone: String
     public var weight: Int
     /// `HOST:PORT`.
     public var client: String
     /// `HOST:PORT`.
     public var peer: String
-    /// It needs no operator.
+    /// The node joins without an operator.
     public var admitsItself: Bool
 
     enum CodingKeys: String, CodingKey {
@@ -57,30 +57,30 @@ public struct WaitingNode: Codable, Hashable, Sendable {
 /// A member of the cluster.
 public struct NodeStatus: Codable, Hashable, Sendable {
     public var id: String
-    /// Never used again, unlike the id.
+    /// The number of the node, which is never used again. (An id may be.)
     public var number: Int
-    /// `alive`, `suspect` or `dead`, as the node that was asked sees it; of one that is alive, what is to become of it
-    /// where that is not to stay: `joining`, `leaving` or `lost`.
+    /// `alive`, `suspect` or `dead`, as the node that answered sees it. For a node that is alive and not active, this
+    /// is its `standing`.
     public var state: String
-    /// What is to become of it: `active`, `joining`, `leaving` or `lost`.
+    /// What the topology says about the member: `active`, `joining`, `leaving` or `lost`.
     public var standing: String
-    /// Empty where none is named.
+    /// Empty if the node has none.
     public var zone: String
     public var weight: Int
     /// `HOST:PORT`.
     public var client: String
     /// `HOST:PORT`.
     public var peer: String
-    /// How many partitions it holds a replica of.
+    /// The number of partitions of which the node holds a replica.
     public var replicas: Int
-    /// How many partitions it leads.
+    /// The number of partitions that the node leads.
     public var leaders: Int
-    /// How many keys it holds; nil before its first report.
+    /// The number of keys that the node holds; nil before its first report.
     public var keys: UInt64?
-    /// Bytes of what it holds; nil before its first report.
+    /// The bytes of these keys and their values; nil before the node's first report.
     public var bytes: UInt64?
 
-    /// As the server writes it: what is unknown is null, not left out.
+    /// Encodes as the server does: an unknown value is null and not left out.
     public func encode(to encoder: any Encoder) throws {
         var fields = encoder.container(keyedBy: CodingKeys.self)
         try fields.encode(id, forKey: .id)
@@ -98,16 +98,16 @@ public struct NodeStatus: Codable, Hashable, Sendable {
     }
 }
 
-/// Where a partition lives.
+/// The replicas and the leader of a partition.
 public struct AssignmentStatus: Codable, Hashable, Sendable {
     public var partition: Int
     public var firstSlot: Int
     public var lastSlot: Int
     /// Node ids, in order of preference to lead.
     public var replicas: [String]
-    /// Node ids of the replica set that it moves to, while it moves.
+    /// Node ids of the replica set to which the partition moves; nil if it does not move.
     public var next: [String]?
-    /// Nil where the node that was asked knows of none.
+    /// Nil if the node that answered knows none.
     public var leader: String?
 
     enum CodingKeys: String, CodingKey {
@@ -116,7 +116,7 @@ public struct AssignmentStatus: Codable, Hashable, Sendable {
         case lastSlot = "last_slot"
     }
 
-    /// As the server writes it: no leader is null, not left out.
+    /// Encodes as the server does: an unknown leader is null and not left out.
     public func encode(to encoder: any Encoder) throws {
         var fields = encoder.container(keyedBy: CodingKeys.self)
         try fields.encode(partition, forKey: .partition)
@@ -128,7 +128,7 @@ public struct AssignmentStatus: Codable, Hashable, Sendable {
     }
 }
 
-/// Where a key lives: `GET /v1/ring?key=KEY`.
+/// The partition, replicas and leader of a key: `GET /v1/ring?key=KEY`.
 public struct KeyPlacement: Codable, Hashable, Sendable {
     /// The key as text.
     public var key: String
@@ -136,12 +136,12 @@ public struct KeyPlacement: Codable, Hashable, Sendable {
     public var partition: Int
     /// Node ids, in order of preference to lead.
     public var replicas: [String]
-    /// Node ids of the replica set that it moves to, while it moves.
+    /// Node ids of the replica set to which the partition moves; nil if it does not move.
     public var next: [String]?
-    /// Nil where the node that was asked knows of none.
+    /// Nil if the node that answered knows none.
     public var leader: String?
 
-    /// As the server writes it: no leader is null, not left out.
+    /// Encodes as the server does: an unknown leader is null and not left out.
     public func encode(to encoder: any Encoder) throws {
         var fields = encoder.container(keyedBy: CodingKeys.self)
         try fields.encode(key, forKey: .key)

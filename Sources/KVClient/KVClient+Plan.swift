@@ -1,18 +1,18 @@
 import FoundationEssentials
 import KVModel
 
-/// Membership.
+/// Changes of membership.
 extension KVClient {
-    /// The change of membership under way; nil where there is none.
+    /// Returns the change of membership that is under way; nil if there is none.
     public func plan() async throws(KVClientError) -> PlanProgress? {
         try await plan(Request(.get, path: "/v1/plan"))
     }
 
-    /// Begins a change of membership, several nodes at once, or with `isDryRun` only computes it.
+    /// Begins a change of membership, which may be about several nodes. With `isDryRun`, only computes it.
     ///
-    /// - Throws: `KVClientError.conflict` where the cluster does not do it: `plan_under_way` or `impossible`;
-    ///   `badRequest` where there is no such node; `unknown` where it may have begun: see `plan()` then.
-    /// - Returns: the plan; nil where nothing has to be done.
+    /// - Throws: `KVClientError.conflict` if the cluster cannot do it (`plan_under_way` or `impossible`), `badRequest`
+    ///   if there is no such node, `unknown` if it may have begun; `plan()` tells.
+    /// - Returns: the plan; nil if there is nothing to do.
     @discardableResult
     public func change(
         _ change: MembershipChange, isDryRun: Bool = false
@@ -27,14 +27,14 @@ extension KVClient {
         return try await plan(request)
     }
 
-    /// Lets the moves under way end and begins no others.
+    /// Pauses the plan: the moves that are under way end, and no others begin.
     @discardableResult
     public func pausePlan() async throws(KVClientError) -> PlanProgress? { try await order("pause") }
 
     @discardableResult
     public func resumePlan() async throws(KVClientError) -> PlanProgress? { try await order("resume") }
 
-    /// Has the plan undo what it did.
+    /// Cancels the plan: the moves that it has made are undone.
     @discardableResult
     public func cancelPlan() async throws(KVClientError) -> PlanProgress? { try await order("cancel") }
 
@@ -52,7 +52,7 @@ extension KVClient {
     }
 }
 
-/// `POST /v1/plan`
+/// The body of `POST /v1/plan`.
 private struct ChangeBody: Encodable {
     struct Join: Encodable {
         var id: String

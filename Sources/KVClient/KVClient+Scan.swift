@@ -1,14 +1,14 @@
 import KVModel
 
 extension KVClient {
-    /// Keys of a page at most.
+    /// The number of keys of a page at most.
     public static let maximumPageSize = ListQuery.maximumLimit
 
-    /// One page of the keys that begin with `prefix`.
+    /// Returns one page of the keys that begin with `prefix`.
     /// - Parameters:
-    ///   - cursor: what the page before gave, with the same `prefix`; nil for the first page.
-    ///   - limit: keys at most, `1 ... maximumPageSize`; brought into that range. There may be fewer, even none, with
-    ///     more to come.
+    ///   - cursor: the cursor of the page before, which had the same `prefix`; nil for the first page.
+    ///   - limit: the number of keys at most; brought into `1 ... maximumPageSize`. A page may have fewer, even none,
+    ///     though more pages follow.
     ///   - values: whether to get the values and versions too.
     ///   - timeout: for this page, as for `get`.
     /// - Throws: what `get` throws.
@@ -25,13 +25,13 @@ extension KVClient {
         return page
     }
 
-    /// All keys that begin with `prefix`, page by page as they are asked for.
+    /// Lists all keys that begin with `prefix`, and fetches each page when it is needed.
     ///
-    /// They come in the ring's order, which is not that of their bytes. Keys that are there throughout come exactly
-    /// once; others may or may not.
+    /// The keys come in the ring's order, which is not the order of their bytes. A key that exists during the whole
+    /// listing comes exactly once; one that is added or removed meanwhile may come or not.
     /// - Parameters:
     ///   - values: whether to get the values and versions too.
-    ///   - pageSize: keys of a page at most, `1 ... maximumPageSize`; brought into that range.
+    ///   - pageSize: the number of keys of a page at most; brought into `1 ... maximumPageSize`.
     ///   - timeout: for each page, as for `get`.
     public func scan(
         prefix: [UInt8] = [], values: Bool = false, pageSize: Int = 100, timeout: Duration? = nil
@@ -39,7 +39,7 @@ extension KVClient {
         KeyScan(client: self, prefix: prefix, values: values, pageSize: pageSize, timeout: timeout)
     }
 
-    /// All keys that begin with the UTF-8 of `prefix`.
+    /// Lists all keys that begin with the UTF-8 of `prefix`.
     public func scan(
         prefix: String, values: Bool = false, pageSize: Int = 100, timeout: Duration? = nil
     ) -> KeyScan {
@@ -47,7 +47,7 @@ extension KVClient {
     }
 }
 
-/// The keys of a listing, asked for while one goes through them: `KVClient.scan`.
+/// The keys of a listing (`KVClient.scan`). Iterating fetches them page by page.
 public struct KeyScan: AsyncSequence, Sendable {
     public typealias Element = KeyEntry
     public typealias Failure = KVClientError

@@ -2,30 +2,30 @@ import KVModel
 
 /// A client of a `kv` cluster, over HTTP.
 ///
-/// Any node answers any key, so one endpoint is enough; the others are for when it is down. After the first few
-/// operations the client asks where the partitions' leaders are, and goes straight to them from then on; answers that
-/// name another node, and lost connections, make it ask again.
+/// Any node answers for any key, so one endpoint is enough; the others are for when it is down. After the first few
+/// operations the client asks for the leaders of all partitions, and sends each operation to the leader of its key from
+/// then on. It asks again after an answer that names another node, and after a lost connection.
 ///
-/// An operation ends in one of: done, refused (nothing changed) or `KVClientError.unknown`. A change is never sent
-/// twice: once it may have been sent, losing the answer is `unknown`. Reads are repeated at other nodes while there is
-/// time.
+/// An operation ends as done, as refused (nothing was changed), or as `KVClientError.unknown`. A change is never sent
+/// twice: if a node may have received it and no answer comes, the error is `unknown`. Reads are repeated at other nodes
+/// while there is time.
 ///
-/// Cancelling the task of an operation ends it at once: `KVClientError.refused` with the code `cancelled` where nothing
-/// was changed, `unknown` where a change had been sent.
+/// Cancelling the task of an operation ends it at once. The error is `KVClientError.refused` with the code `cancelled`
+/// if nothing was changed, and `unknown` if a change had been sent.
 ///
-/// One client is enough for a program: it is safe to use from any number of tasks, which share its connections.
+/// One client is enough for a program. Any number of tasks may use it at the same time; they share its connections.
 public final class KVClient: Sendable {
     public static let defaultTimeout = Duration.seconds(5)
-    /// What a server waits at the least.
+    /// The shortest time that a server waits.
     public static let minimumTimeout = Duration.milliseconds(1)
-    /// What a server waits at the most.
+    /// The longest time that a server waits.
     public static let maximumTimeout = Duration.seconds(300)
-    /// Bytes of a content type.
+    /// The length of a content type at most, in bytes.
     public static let maximumContentType = Record.maximumContentType
 
     let dispatcher: Dispatcher
 
-    /// Connects to nothing yet.
+    /// Makes a client. It connects when it is first used.
     /// - Parameter endpoints: client addresses of nodes, in order of preference.
     public init(endpoints: [Address], options: KVClientOptions = KVClientOptions()) {
         dispatcher = Dispatcher(endpoints, options)
@@ -40,19 +40,19 @@ public final class KVClient: Sendable {
         self.init(endpoints: endpoints, options: options)
     }
 
-    /// Asks these as well from now on, after those that are known.
+    /// Adds endpoints, to be asked after those that are known.
     public func addEndpoints(_ addresses: [Address]) { dispatcher.router.addEndpoints(addresses) }
 
-    /// Closes the connections, for good. What is under way fails: changes that were sent as `unknown`. A client that is
-    /// no longer used does the same by itself.
+    /// Closes the connections for good. Operations that are under way fail, changes that were sent as `unknown`. A
+    /// client that is released does the same.
     public func close() async { await dispatcher.close() }
 
     // MARK: Keys
 
-    /// The value of a key; nil where there is none.
+    /// Returns the value of a key; nil if there is no such key.
     /// - Parameters:
-    ///   - consistency: `stale` takes whatever a replica holds: it may lag, and needs no majority.
-    ///   - timeout: for this operation; brought into `minimumTimeout ... maximumTimeout`. The client's where nil.
+    ///   - consistency: `stale` reads the copy of one replica. It may lag, and needs no majority.
+    ///   - timeout: for this operation; brought into `minimumTimeout ... maximumTimeout`. The client's if nil.
     /// - Throws: `unreachable`, `refused`, `denied` or `badRequest`.
     public func get(
         _ key: Key, consistency: Consistency = .linearizable, timeout: Duration? = nil
@@ -77,20 +77,20 @@ public final class KVClient: Sendable {
 
     /// Sets a key.
     /// - Parameters:
-    ///   - contentType: media type, at most `maximumContentType` bytes of printable ASCII; empty means
+    ///   - contentType: the media type, at most `maximumContentType` bytes of printable ASCII; empty means
     ///     `application/octet-stream`.
-    ///   - lifetime: after which it is absent again; for good where nil. One that is not above zero is a `badRequest`.
-    ///     Others are rounded down to whole milliseconds, but not below 1, and those above 584 years count as that.
-    ///   - condition: what must hold of the key; check and change are one step.
+    ///   - lifetime: the time after which the key is absent again; nil means never. Zero and less are a `badRequest`. A
+    ///     lifetime is rounded down to whole milliseconds, but not below 1 ms, and is at most 584 years.
+    ///   - condition: what must be true of the key; check and change are one step.
     ///   - timeout: for this operation, as for `get`.
-    /// - Returns: the version it has from now on.
-    /// - Throws: `conditionFailed` and whatever `get` throws, nothing having been changed; `unknown`.
+    /// - Returns: the new version of the key.
+    /// - Throws: `unknown`; otherwise nothing was changed: `conditionFailed`, or what `get` throws.
     @discardableResult
     public func put(
         _ key: Key, _ value: [UInt8], contentType: String = "", lifetime: Duration? = nil,
         condition: Condition = .always, timeout: Duration? = nil
     ) async throws(KVClientError) -> Version {
-        // It is written into the request as it is.
+        // The content type is written into the head of the request as it is.
         guard contentType.utf8.allSatisfy({ (0x20...0x7E).contains($0) }),
             contentType.utf8.count <= Self.maximumContentType
         else {
@@ -115,9 +115,9 @@ public final class KVClient: Sendable {
 
     /// Deletes a key.
     /// - Parameters:
-    ///   - condition: what must hold of the key, `ifAbsent` excepted; check and change are one step.
+    ///   - condition: what must be true of the key; `ifAbsent` is a `badRequest`. Check and change are one step.
     ///   - timeout: for this operation, as for `get`.
-    /// - Returns: whether there was one.
+    /// - Returns: whether there was such a key.
     /// - Throws: what `put` throws.
     @discardableResult
     public func delete(
@@ -139,17 +139,17 @@ public final class KVClient: Sendable {
 
     // MARK: The cluster
 
-    /// Members and placement, as the node that is asked sees them.
+    /// Returns the members and the placement of all partitions, as the node that answers sees them.
     public func ring() async throws(KVClientError) -> RingStatus {
         try await status(Request(.get, path: "/v1/ring"))
     }
 
-    /// Where a key lives, whether or not it is there.
+    /// Returns the partition, replicas and leader of a key. The key need not exist.
     public func placement(of key: Key) async throws(KVClientError) -> KeyPlacement {
         try await status(Request(.get, path: "/v1/ring", parameters: "key=\(percentEncoded(key.bytes))"))
     }
 
-    /// The members.
+    /// Returns the members, as the node that answers sees them.
     public func nodes() async throws(KVClientError) -> [NodeStatus] {
         let list: NodeList = try await status(Request(.get, path: "/v1/nodes"))
         return list.nodes

@@ -1,22 +1,23 @@
 import KVModel
 
-/// Why an operation was not done, and what that says about the data.
+/// The reason why an operation was not done, and whether anything may have been changed.
 public enum KVClientError: Error, Hashable, Sendable {
-    /// No endpoint could be asked (or, for a read, none answered). Nothing was changed.
+    /// No node could be asked, or, for a read, none answered. Nothing was changed.
     case unreachable(String)
-    /// The cluster could not do it now: no majority, a limit reached, a node stopping. Or this client did not: its task
-    /// was cancelled (`cancelled`), or too many requests wait for a node (`too_many_waiting`). Nothing was changed.
+    /// The cluster could not execute the operation now: there is no majority, a limit is reached, a node is stopping.
+    /// Or this client did not send it: its task was cancelled (`cancelled`), or too many requests wait for a node
+    /// (`too_many_waiting`). Nothing was changed.
     case refused(code: String, message: String)
-    /// The change may have taken effect, or may yet: the answer was lost or did not come in time.
+    /// The change may have taken effect, or may do so later: the answer was lost or did not come in time.
     case unknown(String)
-    /// The condition did not hold; the version it met, nil where the key is absent. Nothing was changed.
+    /// The condition did not hold. The value is the key's version; nil if there is no such key. Nothing was changed.
     case conditionFailed(Version?)
-    /// A change of membership that does not fit what is: another one is under way (`plan_under_way`), there is none
+    /// The change of membership is not possible now: another one is under way (`plan_under_way`), there is none
     /// (`no_plan`), or it cannot be done as asked (`impossible`). Nothing was changed.
     case conflict(code: String, message: String)
     /// The credentials do not allow it. Nothing was changed.
     case denied(String)
-    /// The request can never succeed as it is: a key or value that is too large, say. Nothing was changed.
+    /// The request can never succeed as it is: the value is too large, for example. Nothing was changed.
     case badRequest(String)
 }
 
@@ -33,7 +34,7 @@ extension KVClientError {
 }
 
 extension KVClientError: CustomStringConvertible {
-    /// What happened and what to do next, on one line.
+    /// Says on one line what happened and what to do next.
     public var description: String {
         switch self {
         case .unreachable(let message), .unknown(let message), .denied(let message), .badRequest(let message),

@@ -1,23 +1,24 @@
 import KVModel
 
-/// How a client behaves. What is out of range is brought into it.
+/// The options of a client. Values out of range are brought into it.
 public struct KVClientOptions: Hashable, Sendable {
-    /// For each operation in all, unless it is given its own: `KVClient.minimumTimeout ... KVClient.maximumTimeout`.
+    /// The time for each operation in all, unless the call has its own; from `KVClient.minimumTimeout` to
+    /// `KVClient.maximumTimeout`.
     public var timeout = KVClient.defaultTimeout
-    /// Connections to one node, `1 ... 1024`. They are opened as requests need them: a node carries out the requests of
-    /// one connection one after the other.
+    /// The number of connections to one node at most, `1 ... 1024`. They are opened when requests need them: a node
+    /// executes the requests of one connection one after the other.
     public var connectionsPerNode = 16
-    /// Requests that may be on one connection at a time, `1 ... 256`; 1 means no pipelining. They are queued on busy
-    /// connections only where there may be no more of those.
+    /// The number of unanswered requests on one connection at most, `1 ... 256`; 1 means no pipelining. Requests are
+    /// pipelined only if there are `connectionsPerNode` connections and all are busy.
     public var pipelineDepth = 16
-    /// Requests that may wait for a connection to one node, `1 ... 1,000,000`; one more is refused
+    /// The number of requests that wait for a connection to one node at most, `1 ... 1,000,000`; one more is refused
     /// (`too_many_waiting`).
     public var maximumWaiting = 10_000
-    /// To open a connection, in the same range. A request does not spend more than its share of
+    /// The time to open a connection, in the same range as `timeout`. A request does not spend more than its share of
     /// `timeout` on it.
     public var connectTimeout = Duration.seconds(2)
-    /// Whether operations on keys go to the leaders of their partitions, at the addresses that the nodes advertise.
-    /// False sends them to the endpoints alone, for where the nodes can be reached in no other way.
+    /// Whether operations on keys go to the leaders of their partitions, at the addresses that the nodes advertise. If
+    /// false, they go to the endpoints only; for networks in which the nodes cannot be reached otherwise.
     public var followsLeaders = true
 
     public init() {}
@@ -34,9 +35,9 @@ public struct KVClientOptions: Hashable, Sendable {
 }
 
 extension Duration {
-    /// Brought into the range of a timeout.
+    /// The time, brought into the range of a timeout.
     var clampedTimeout: Self { min(max(self, KVClient.minimumTimeout), KVClient.maximumTimeout) }
 
-    /// As a node counts them, and no more than `components` can tell.
+    /// The seconds that a node reports, at most as many as `components` can return.
     init(wholeSeconds: UInt64) { self = .seconds(Int64(clamping: wholeSeconds)) }
 }

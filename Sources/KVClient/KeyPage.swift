@@ -1,12 +1,12 @@
 import FoundationEssentials
 import KVModel
 
-/// A key that a listing found.
+/// A key in a listing.
 public struct KeyEntry: Hashable, Sendable {
     public var key: Key
-    /// Nil where values were not asked for.
+    /// Nil if values were not asked for.
     public var value: [UInt8]?
-    /// Nil where values were not asked for.
+    /// Nil if values were not asked for.
     public var version: Version?
 
     public init(key: Key, value: [UInt8]? = nil, version: Version? = nil) {
@@ -16,11 +16,11 @@ public struct KeyEntry: Hashable, Sendable {
     }
 }
 
-/// A part of a listing.
+/// One page of a listing.
 public struct KeyPage: Hashable, Sendable {
-    /// In the ring's order: by slot, then bytewise. There may be none though more follow.
+    /// The keys in the ring's order: by slot, then bytewise. There may be none though more pages follow.
     public var entries: [KeyEntry]
-    /// Where the next page begins; nil where this is the last.
+    /// The place where the next page begins; nil if this is the last page.
     public var cursor: String?
 }
 
@@ -35,7 +35,7 @@ extension KeyPage: Decodable {
         cursor = try fields.decodeIfPresent(String.self, forKey: .cursor)
     }
 
-    /// An entry as the server writes it: what is not UTF-8 is in base64.
+    /// An entry as the server writes it: bytes that are not UTF-8 are in base64.
     private struct Entry: Decodable {
         enum CodingKeys: String, CodingKey {
             case key, encoding, value, version

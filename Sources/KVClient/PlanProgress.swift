@@ -1,39 +1,42 @@
 import KVModel
 
-/// A change of membership and how far it is: `GET /v1/plan`.
+/// A change of membership and its progress: `GET /v1/plan`.
+///
+/// In the node this is `PlanStatus`, which names nodes by their numbers. The library does not depend on the node's
+/// code, so the JSON between them is the only thing that they share.
 public struct PlanProgress: Codable, Hashable, Sendable {
-    /// The topology's epoch in which it began; nothing else has the same.
+    /// The epoch of the topology in which the plan began. It identifies the plan.
     public var id: UInt64
-    /// `operator`, or `eviction` of a member that was dead for long.
+    /// `operator`, or `eviction` if a member was dead for too long.
     public var reason: String
     /// Node ids.
     public var joining: [String]
     /// Node ids.
     public var leaving: [String]
     public var isPaused: Bool
-    /// It undoes what it had done.
+    /// The plan was cancelled, and the moves that it has made are being undone.
     public var isCancelling: Bool
-    /// Replicas to copy in all, and those done.
+    /// The replicas to copy in all, and those that were copied.
     public var moves: Int
     public var movesDone: Int
-    /// Partitions not yet where they are to be.
+    /// The partitions that have not reached their new replica sets.
     public var partitionsLeft: Int
-    /// Fewest copies that any balanced placement of the same members would take.
+    /// The fewest copies that any balanced placement of the same members takes.
     public var minimum: Int
-    /// Bytes to copy in all, as estimated, and those done.
+    /// The bytes to copy in all, as estimated, and those that were copied.
     public var bytes: UInt64
     public var bytesDone: UInt64
-    /// Bytes a second lately.
+    /// The present rate, in bytes per second.
     public var rate: UInt64
-    /// Until it is done at that rate, in whole seconds; nil where nothing moves.
+    /// The time until the plan is done at this rate, in whole seconds; nil if nothing moves.
     public var timeLeft: Duration? {
         get { secondsLeft.map(Duration.init(wholeSeconds:)) }
         set { secondsLeft = newValue.map { Nanoseconds($0).milliseconds / 1000 } }
     }
     private var secondsLeft: UInt64?
-    /// Some of the partitions that move now, those with obstacles first.
+    /// Some of the partitions that move now. Those with obstacles come first.
     public var underWay: [Move]
-    /// What becomes of each node's share from now on; those that come and go included.
+    /// The share of each node now and when the plan is done, joining and leaving nodes included.
     public var shares: [Share]
 
     public struct Move: Codable, Hashable, Sendable {
@@ -42,12 +45,12 @@ public struct PlanProgress: Codable, Hashable, Sendable {
         public var from: [String]
         /// Node ids.
         public var to: [String]
-        /// Bytes sent so far, and what there is to send.
+        /// The bytes that were sent, and the bytes to send in all.
         public var sent: UInt64
         public var total: UInt64
         public var obstacle: Obstacle?
 
-        /// As the server writes it: no obstacle is null, not left out.
+        /// Encodes as the server does: an absent obstacle is null and not left out.
         public func encode(to encoder: any Encoder) throws {
             var fields = encoder.container(keyedBy: CodingKeys.self)
             try fields.encode(partition, forKey: .partition)
@@ -59,18 +62,18 @@ public struct PlanProgress: Codable, Hashable, Sendable {
         }
     }
 
-    /// What holds a move up.
+    /// The reason why a move makes no progress.
     public struct Obstacle: Codable, Hashable, Sendable {
         /// `unreachable`, `silent`, `settling` or `paused`.
         public var code: String
-        /// The node that it is about, if it is about one.
+        /// The id of the node that the obstacle is about; nil if it is about none.
         public var node: String?
-        /// What is the matter, and what to look at.
+        /// Says what is wrong, and what to look at.
         public var message: String
     }
 
-    /// How many partitions a node holds a replica of, and is the preferred leader of: now, and when
-    /// the plan is done. Of a plan that begins, now is before it.
+    /// The number of partitions of which a node holds a replica, and of which it is the preferred leader: before, which
+    /// is now, and after, when the plan is done.
     public struct Share: Codable, Hashable, Sendable {
         public var id: String
         public var replicasBefore: Int
@@ -98,7 +101,7 @@ public struct PlanProgress: Codable, Hashable, Sendable {
         case underWay = "under_way"
     }
 
-    /// As the server writes it: what is unknown is null, not left out.
+    /// Encodes as the server does: an unknown value is null and not left out.
     public func encode(to encoder: any Encoder) throws {
         var fields = encoder.container(keyedBy: CodingKeys.self)
         try fields.encode(id, forKey: .id)
@@ -122,12 +125,12 @@ public struct PlanProgress: Codable, Hashable, Sendable {
 
 /// The body of every answer about the plan.
 public struct PlanAnswer: Codable, Hashable, Sendable {
-    /// Nil: there is none.
+    /// Nil if there is none.
     public var plan: PlanProgress?
 
     public init(plan: PlanProgress?) { self.plan = plan }
 
-    /// As the server writes it: no plan is null, not left out.
+    /// Encodes as the server does: an absent plan is null and not left out.
     public func encode(to encoder: any Encoder) throws {
         var fields = encoder.container(keyedBy: CodingKeys.self)
         try fields.encode(plan, forKey: .plan)

@@ -1,6 +1,6 @@
 import KVModel
 
-/// A request of the HTTP interface, to be sent to any node.
+/// A request of the HTTP interface. It can go to any node.
 struct Request: Sendable {
     enum Method {
         case get, put, delete, post
@@ -22,21 +22,21 @@ struct Request: Sendable {
 
     let method: Method
     let target: Target
-    /// The slot of the key that it is about; nil where it is about no one key.
+    /// The slot of the request's key; nil if it is not about one key.
     let slot: Slot?
-    /// The query but for the timeout, encoded.
+    /// The query without the timeout, percent-encoded.
     var parameters = ""
     var condition = Condition.always
-    /// Media type; printable ASCII.
+    /// The media type, in printable ASCII.
     var contentType = ""
     var body: [UInt8] = []
-    /// Whether the server may have to wait for a leader, and takes a `timeout`.
+    /// Whether the server may wait for a leader, and so takes a `timeout`.
     var waits = true
-    /// Whether it may be sent twice.
+    /// Whether the request may be sent twice.
     var mayRepeat: Bool
-    /// It is about members and not about keys: where one node cannot tell, another may.
+    /// The request is about members and not about keys. If one node cannot answer it, another may.
     var isAboutCluster = false
-    /// Any replica will do.
+    /// Any replica may answer.
     var isStale = false
 
     init(_ method: Method, _ key: Key) {
@@ -54,6 +54,6 @@ struct Request: Sendable {
         mayRepeat = method == .get
     }
 
-    /// What to do when its outcome is not known.
+    /// What the user should do if the outcome is unknown.
     var advice: String { isAboutCluster ? "look at the plan (kv ring)" : "read the key" }
 }

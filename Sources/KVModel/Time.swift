@@ -50,7 +50,7 @@ package struct Nanoseconds: Hashable, Comparable, Sendable {
     package static func < (a: Self, b: Self) -> Bool { a.nanoseconds < b.nanoseconds }
 }
 
-// The only conversions between the two. Neither traps, however long the time is.
+// These are the only conversions between the two types. Neither traps, however long the time is.
 extension Nanoseconds {
     /// Rounds down to a whole nanosecond, and saturates: zero for a negative time, 584 years for a longer one.
     package init(_ duration: Duration) {

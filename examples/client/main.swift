@@ -21,7 +21,7 @@ do {
     print("greeting is at version \(version)")
     if let value = try await client.get(Key("greeting")) { print("greeting is", value.text ?? "not text") }
 
-    // Gone after a minute.
+    // This key expires after a minute.
     try await client.put(Key("session/42"), Array("alice".utf8), lifetime: .seconds(60))
 
     // Many tasks may count at once, and none is lost.
@@ -37,7 +37,7 @@ do {
     }
 } catch {
     switch error as? KVClientError {
-    // A write may have been made or not. Only who asked knows what to do then: here, nothing.
+    // A write may have been made or not. The program has to decide what to do then: here, nothing.
     case .unknown: print("outcome unknown: \(error)")
     // In all other cases nothing was changed.
     default: print("not done: \(error)")
@@ -45,8 +45,7 @@ do {
 }
 await client.close()
 
-/// Adds 1 to a number, whoever else does so at the same time: it is written only if nobody has written since it was
-/// read.
+/// Adds 1 to a number, while others may do the same. It is written only if it has not changed since it was read.
 func increment(_ key: Key) async throws {
     while true {
         let old = try await client.get(key)
@@ -56,7 +55,7 @@ func increment(_ key: Key) async throws {
                 key, Array("\(number + 1)".utf8), condition: old.map { .ifVersion($0.version) } ?? .ifAbsent)
             return
         } catch {
-            // Where somebody was faster, read again.
+            // Another task was faster: read again.
             guard case .conditionFailed = error else { throw error }
         }
     }

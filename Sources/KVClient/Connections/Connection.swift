@@ -1,13 +1,13 @@
 import NIOCore
 
-/// One connection: HTTP/1.1 with pipelining, so requests are answered in the order in which they were sent.
+/// A connection to a node: HTTP/1.1 with pipelining, so requests are answered in the order in which they were sent.
 final class Connection: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
     private enum State {
         case open
-        /// Takes no further requests; closes when nobody waits for an answer any more.
+        /// Takes no further requests, and closes when no request waits for an answer any more.
         case draining
         case closed
     }
@@ -16,17 +16,18 @@ final class Connection: ChannelInboundHandler {
     private let host: String
     private var context: ChannelHandlerContext?
     private var state = State.open
-    /// Sent and not answered, the oldest first. Those that have ended keep their place.
+    /// Requests that were sent and not answered, the oldest first. Those that have ended keep their place.
     private var unanswered = CircularBuffer<PendingRequest>()
     private var outgoing = ByteBuffer()
     private var parser = AnswerParser()
-    /// Fires at the earliest deadline of what is unanswered, or before.
+    /// Fires at the earliest deadline of the unanswered requests, or before.
     private var timer: Scheduled<Void>?
     private var timerDeadline = NIODeadline.distantFuture
-    /// When it was opened or last answered.
+    /// The time of the last answer, or else of opening.
     private(set) var lastUsed = NIODeadline.now()
 
-    /// A buffer larger than this is given back after use, lest a connection keep what one large value took.
+    /// A larger buffer is freed after use, so that one large value does not hold memory for as long as the connection
+    /// lives.
     private static let keptCapacity = 64 * 1024
 
     init(_ connections: Connections) {
@@ -34,15 +35,15 @@ final class Connection: ChannelInboundHandler {
         host = "\(connections.address)"
     }
 
-    /// Requests that are not answered yet.
+    /// The number of requests that have not been answered.
     var load: Int { unanswered.count }
 
     var isUsable: Bool { if case .open = state { context?.channel.isActive == true } else { false } }
 
     // MARK: Calls
 
-    /// Writes it, to be sent by `flush`.
-    /// - Returns: false where it has ended before it was sent.
+    /// Writes a request into the buffer that `flush` sends.
+    /// - Returns: false if the request ended before it was sent.
     func send(_ pending: PendingRequest) -> Bool {
         guard pending.beginSending() else { return false }
         let remaining = pending.deadline - .now()
@@ -58,7 +59,7 @@ final class Connection: ChannelInboundHandler {
         if outgoing.capacity > Self.keptCapacity { outgoing = ByteBuffer() } else { outgoing.clear() }
     }
 
-    /// Takes no further requests, and closes when none is waited for.
+    /// Takes no further requests from now on, and closes when no request waits for an answer any more.
     func drain() {
         guard case .open = state else { return }
         state = .draining
@@ -75,7 +76,7 @@ final class Connection: ChannelInboundHandler {
         context?.close(promise: nil)
     }
 
-    /// - Parameter isTaken: whether the node may have taken what is unanswered.
+    /// - Parameter isTaken: whether the node may have executed the unanswered requests.
     private func fail(_ reason: String, isTaken: Bool = true) {
         if case .closed = state { return }
         state = .closed
@@ -97,7 +98,8 @@ final class Connection: ChannelInboundHandler {
         }
     }
 
-    /// Nothing more is sent behind a request whose answer is late. What was sent behind it may still be answered.
+    /// Ends the requests whose answers are late. No more requests are sent behind one of these; those that were may
+    /// still be answered.
     private func expire() {
         let now = NIODeadline.now()
         var next: NIODeadline?
@@ -132,7 +134,7 @@ final class Connection: ChannelInboundHandler {
         guard let pending = unanswered.popFirst() else { return close("it answered what it was not asked") }
         pending.end(.answer(Answer(endpoint: connections.address, message)))
         if message.isLast {
-            // What was sent behind it is not carried out: RFC 9112, 9.6.
+            // Requests that were sent behind this one are not executed: RFC 9112, 9.6.
             fail("the node closed the connection", isTaken: false)
             context?.close(promise: nil)
         }

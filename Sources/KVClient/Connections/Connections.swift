@@ -2,29 +2,29 @@ import KVModel
 import NIOCore
 import NIOPosix
 
-/// Decides which connection to a node carries a request, and when to open one. Belongs to an event loop.
+/// Decides which connection to a node carries a request, and when to open another. Belongs to an event loop.
 ///
-/// A node carries out the requests of one connection one after the other. So requests go to an idle connection first;
-/// where there is none, another is opened, up to the limit; only then do they queue behind others on a connection,
-/// where there are fewest; and beyond `depth` they wait here.
+/// A node executes the requests of one connection one after the other. So a request takes the first of these that there
+/// is: an idle connection; a new one, up to the limit; the connection with the fewest unanswered requests, if they are
+/// fewer than `depth`; a place in the queue here.
 final class Connections {
     let address: Address
     private let loop: any EventLoop
     private let limits: ConnectionLimits
     private let availability: Availability
-    /// Those that take requests.
+    /// Connections that take requests.
     private var active: [Connection] = []
-    /// Those that take no further requests and wait for answers.
+    /// Connections that take no further requests and wait for answers.
     private var draining: [Connection] = []
     private var opening = 0
-    /// Until then, what is open has to do.
+    /// No other connection is opened before this time, if one is open.
     private var openAgain = NIODeadline.now()
     private var waiting = CircularBuffer<PendingRequest>()
-    /// Looks after requests that have waited too long.
+    /// Ends requests that have waited too long.
     private var timer: Scheduled<Void>?
     private var timerDeadline = NIODeadline.distantFuture
     private var isClosed = false
-    /// Set while requests are given out, which can break a connection and so come back here.
+    /// Set while `place` runs: sending can break a connection, which calls `place` again.
     private var isPlacing = false
 
     init(_ address: Address, limits: ConnectionLimits, _ availability: Availability, loop: any EventLoop) {
@@ -71,7 +71,7 @@ final class Connections {
         var used: [Connection] = []
         send(to: { $0.idleConnection(now) }, untilWaiting: 0, now, &used)
         while opening < waiting.count, mayOpen(now) { open() }
-        // Those for which a connection is on its way wait for it.
+        // One request waits for each connection that is being opened; the others are pipelined.
         send(to: { $0.leastLoadedConnection }, untilWaiting: opening, now, &used)
         for connection in used { connection.flush() }
     }
@@ -116,7 +116,7 @@ final class Connections {
 
     private var lateReason: String { active.isEmpty ? "no connection in time" : "all connections were in use" }
 
-    /// Least time between two looks at all that wait.
+    /// The least time between two passes over all requests that wait.
     private static let sweepInterval = TimeAmount.milliseconds(5)
 
     private func arm(_ deadline: NIODeadline) {
@@ -145,7 +145,7 @@ final class Connections {
 
     private func open() {
         opening += 1
-        // Who has a choice meanwhile does not wait for the outcome.
+        // Requests that can go to another node do not wait for this attempt.
         if availability.hasFailed { availability.down(for: limits.connectTimeout) }
         connect()
             .flatMapThrowing { try $0.pipeline.syncOperations.handler(type: Connection.self) }
@@ -160,8 +160,8 @@ final class Connections {
     }
 
     private func connect() -> EventLoopFuture<any Channel> {
-        // The library would connect to what is left of the number in 16 bits. Later in this turn as connecting is, so
-        // that who opens a connection is not called back meanwhile.
+        // NIO would truncate the number to 16 bits. The failure comes later in this turn of the loop, as that of a
+        // connection would, so that it does not call back into the caller.
         let address = address
         guard (1...65535).contains(address.port) else { return loop.submit { throw NotAPort(port: address.port) } }
         let bound = NIOLoopBound(self, eventLoop: loop)
@@ -192,11 +192,11 @@ final class Connections {
         while let pending = waiting.popFirst() { pending.end(.notSent(reason)) }
     }
 
-    /// Some of a connection's requests have been answered.
+    /// Called when some requests of a connection have been answered.
     func advanced() { if !waiting.isEmpty { place() } }
 
-    /// A connection is to take no further requests.
-    /// - Returns: false where too many are so: it is to be closed.
+    /// Takes a connection from those that take requests.
+    /// - Returns: false if too many connections wait for late answers already; then it must be closed.
     func retire(_ connection: Connection) -> Bool {
         active.removeAll { $0 === connection }
         guard draining.count < limits.connections else { return false }

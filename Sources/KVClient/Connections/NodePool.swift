@@ -8,7 +8,7 @@ import Synchronization
 final class NodePool: Sendable {
     private struct Mailbox {
         var requests: [PendingRequest] = []
-        /// The loop has been told and has not looked yet.
+        /// The loop has been asked to empty the mailbox and has not done so yet.
         var isAnnounced = false
     }
 
@@ -25,7 +25,7 @@ final class NodePool: Sendable {
             Connections(address, limits: limits, availability, loop: loop), eventLoop: loop)
     }
 
-    /// No connection could be opened lately: others are to be asked first.
+    /// No connection could be opened lately, so other nodes are asked first.
     var isDown: Bool { availability.isDown }
 
     func submit(_ pending: PendingRequest) {
@@ -45,12 +45,13 @@ final class NodePool: Sendable {
         }
     }
 
-    /// Takes no further requests; ends when those that were sent have been answered, or with `isAbrupt` at once.
+    /// Takes no further requests from now on. The connections close when their requests have been answered; with
+    /// `isAbrupt`, at once.
     func close(isAbrupt: Bool) {
         loop.execute { [connections] in connections.value.close(isAbrupt: isAbrupt) }
     }
 
-    /// `close` at once, and that it is done.
+    /// Closes the connections at once, and waits until that is done.
     func closed() async {
         try? await loop.submit { [connections] in connections.value.close(isAbrupt: true) }.get()
     }
@@ -60,8 +61,8 @@ extension NodePool: Equatable {
     static func == (a: NodePool, b: NodePool) -> Bool { a === b }
 }
 
-/// Whether connections to a node can be opened, as far as the last attempts tell. Set on the node's event loop, looked
-/// at from anywhere.
+/// Whether the last attempts to connect to a node succeeded. Set on the event loop of its connections, read from any
+/// thread.
 final class Availability: Sendable {
     private let downUntil = Atomic<UInt64>(0)
 

@@ -1,36 +1,36 @@
 import NIOCore
 import Synchronization
 
-/// One request to one node, until it is known what came of it.
+/// A request to one node, until its result is known.
 ///
-/// Whoever ends it first decides: its answer, a deadline, a lost connection, or the cancellation of the task that
-/// waits. One that has ended after it was sent keeps its place in its connection's queue, for its answer must not be
-/// taken for that of the next.
+/// The first of these decides: the answer, a deadline, a lost connection, or the cancellation of the task that waits. A
+/// request that ends after it was sent keeps its place in the queue of its connection, so that its late answer is not
+/// taken for the answer to the next request.
 final class PendingRequest: Sendable {
     enum Result: Sendable {
         case answer(Answer)
-        /// The node has carried out nothing of it.
+        /// The node has not executed the request.
         case notSent(String)
-        /// The node may have carried it out.
+        /// The node may have executed the request.
         case lost(String)
-        /// Too many wait for this node already; the node has seen nothing of it.
+        /// Too many requests wait for this node already. The node has not seen this one.
         case turnedAway
         case cancelled(wasSent: Bool)
     }
 
     private struct State {
-        /// Set while somebody waits.
+        /// Set while a task waits.
         var continuation: CheckedContinuation<Result, Never>?
-        /// Until somebody waits for it.
+        /// Set if the request ended before a task waited for it.
         var result: Result?
         var isSent = false
         var isOver = false
     }
 
     let request: Request
-    /// When it is to be sent at the latest, or given back as not sent.
+    /// The latest time to send the request; after it, the request ends as not sent.
     let sendBy: NIODeadline
-    /// When its answer is waited for no longer; not before `sendBy`.
+    /// The latest time for the answer; not before `sendBy`.
     let deadline: NIODeadline
     private let state = Mutex(State())
 
@@ -40,7 +40,7 @@ final class PendingRequest: Sendable {
         self.deadline = deadline
     }
 
-    /// What comes of it once `submit` has been called. Cancelling the task ends the wait at once.
+    /// Calls `submit`, and waits for the result. Cancelling the task ends the wait at once.
     func result(submit: (PendingRequest) -> Void) async -> Result {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
@@ -48,7 +48,7 @@ final class PendingRequest: Sendable {
                     if state.result == nil { state.continuation = continuation }
                     return state.result
                 }
-                // It was cancelled before it began.
+                // The task was cancelled before the wait began.
                 if let early { continuation.resume(returning: early) } else { submit(self) }
             }
         } onCancel: {
@@ -56,7 +56,8 @@ final class PendingRequest: Sendable {
         }
     }
 
-    /// False where it has ended, and so is not to be sent any more.
+    /// Marks the request as sent.
+    /// - Returns: false if it has ended already; then it must not be sent.
     func beginSending() -> Bool {
         state.withLock { state in
             if !state.isOver { state.isSent = true }
@@ -66,7 +67,7 @@ final class PendingRequest: Sendable {
 
     var isOver: Bool { state.withLock { $0.isOver } }
 
-    /// Ends it, unless something else has.
+    /// Ends the request, unless it has ended.
     func end(_ result: Result) { end { _ in result } }
 
     private func end(_ result: (_ wasSent: Bool) -> Result) {

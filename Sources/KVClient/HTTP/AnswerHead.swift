@@ -1,13 +1,13 @@
 import KVModel
 
-/// The head of an answer, in one pass over its bytes.
+/// The head of an answer, parsed in one pass over its bytes.
 struct AnswerHead {
     private(set) var message = AnswerMessage()
     /// `Content-Length`
     private(set) var length: Int?
     private(set) var isChunked = false
 
-    /// Whether an answer can begin so.
+    /// Whether an answer can begin with these bytes.
     static func mayBegin(_ bytes: UnsafeRawBufferPointer) -> Bool {
         let start: StaticString = "HTTP/1."
         return start.withUTF8Buffer { start in
@@ -15,7 +15,7 @@ struct AnswerHead {
         }
     }
 
-    /// The number at the beginning of a chunk's first line; nil where there is none, or one that no body can have.
+    /// The size at the beginning of a chunk's first line; nil if there is none, or one of more than 8 digits.
     static func chunkSize(_ line: [UInt8]) -> Int? {
         let digits = line.prefix { $0 != UInt8(ascii: ";") && $0 != UInt8(ascii: " ") }
         guard (1...8).contains(digits.count) else { return nil }
@@ -101,7 +101,7 @@ struct AnswerHead {
         return UnsafeRawBufferPointer(rebasing: value[start..<end])
     }
 
-    /// Whether they are equal in any case; `lowercase` is in lower case.
+    /// Whether a text equals `lowercase`, which is in lower case, regardless of its own case.
     private static func matches(_ text: UnsafeRawBufferPointer, _ lowercase: StaticString) -> Bool {
         guard text.count == lowercase.utf8CodeUnitCount else { return false }
         return lowercase.withUTF8Buffer { wanted in
@@ -111,7 +111,7 @@ struct AnswerHead {
         }
     }
 
-    /// Whether a list has this element, which is in lower case.
+    /// Whether a comma-separated list has the element `lowercase`, which is in lower case.
     private static func holds(_ list: UnsafeRawBufferPointer, _ lowercase: StaticString) -> Bool {
         list.split(separator: UInt8(ascii: ",")).contains {
             matches(trimmed(UnsafeRawBufferPointer(rebasing: $0)), lowercase)

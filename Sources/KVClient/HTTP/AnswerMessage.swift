@@ -1,21 +1,21 @@
 import KVModel
 
-/// An answer as it came: its status, the header fields that mean something to this client, and its body.
+/// An answer as it came: its status, the header fields that this client reads, and its body.
 package struct AnswerMessage: Sendable {
     package var status = 0
-    /// The ETag; nil where there is none, or one that is not of this store.
+    /// The ETag; nil if there is none, or if it is not a version.
     package var version: Version?
-    /// The node that carried the request out; empty where it does not say.
+    /// The id of the node that executed the request (`KV-Node`); empty if the answer has none.
     package var node = ""
     package var contentType = ""
-    /// `KV-TTL`
+    /// The field `KV-TTL`; nil if the value does not expire.
     package var secondsToLive: UInt64?
     package var body: [UInt8] = []
-    /// The connection carries no further answer.
+    /// The server closes the connection after this answer.
     package var isLast = false
 }
 
-/// Bytes that are no answer, or one that cannot be told from what follows it.
+/// An error in the bytes of a connection: they are not an answer, or its end cannot be found.
 package struct AnswerFault: Error, CustomStringConvertible {
     package var reason: String
 

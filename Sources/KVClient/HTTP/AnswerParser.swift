@@ -1,18 +1,19 @@
 import NIOCore
 
-/// Takes the bytes of a connection apart into answers (RFC 9112). Nothing but its own limits decides what it allocates.
+/// Parses the bytes of a connection into answers (RFC 9112). The limits below bound the memory that it takes, whatever
+/// a server sends.
 package struct AnswerParser {
-    /// Bytes of a head, or of what stands between two chunks.
+    /// The bytes of a head, or of a line between two chunks, at most.
     package static let maximumHead = 64 << 10
-    /// The largest body that is taken: a value of the largest size, or the ring of the most partitions, fits.
+    /// The largest body that is read. A value of the largest size and the ring of the most partitions are smaller.
     package static let maximumBody = 128 << 20
 
     private enum State {
         case head
-        /// So many bytes of the body are to come.
+        /// The body comes next, with this number of bytes.
         case body(Int)
         case chunkSize
-        /// So many bytes of the chunk are to come, and a line break.
+        /// A chunk with this number of bytes comes next, and a line break.
         case chunk(Int)
         case trailer
     }
@@ -22,7 +23,7 @@ package struct AnswerParser {
     private var buffer = ByteBuffer()
     private var state = State.head
     private var message = AnswerMessage()
-    /// Bytes after the reader index that are known to hold no line break.
+    /// The number of bytes after the reader index in which no head ends.
     private var searched = 0
 
     package mutating func append(_ bytes: ByteBuffer) {
@@ -34,7 +35,7 @@ package struct AnswerParser {
         }
     }
 
-    /// The next answer that is complete; nil where more bytes are needed.
+    /// Returns the next complete answer; nil if more bytes are needed.
     package mutating func next() throws(AnswerFault) -> AnswerMessage? {
         while true {
             switch state {
@@ -74,10 +75,10 @@ package struct AnswerParser {
         return message
     }
 
-    /// What comes after this head; nil where it is an interim one, before the answer's own.
+    /// Returns the state after this head; nil if it belongs to an interim answer (1xx), which is skipped.
     private mutating func begin(_ head: AnswerHead) throws(AnswerFault) -> State? {
         if (100..<200).contains(head.message.status) {
-            // Another protocol would follow.
+            // After 101 the connection speaks another protocol.
             guard head.message.status != 101 else { throw .notHTTP }
             return nil
         }
@@ -92,7 +93,7 @@ package struct AnswerParser {
         return .body(length)
     }
 
-    /// The head that comes next, once it is there as a whole.
+    /// Reads the next head; nil if it is not complete.
     private mutating func head() throws(AnswerFault) -> AnswerHead? {
         let found = try buffer.withUnsafeReadableBytes { bytes throws(AnswerFault) -> (AnswerHead, Int)? in
             guard AnswerHead.mayBegin(bytes) else { throw .notHTTP }
@@ -101,7 +102,7 @@ package struct AnswerParser {
         }
         guard let (head, end) = found else {
             guard buffer.readableBytes <= Self.maximumHead else { throw AnswerFault("a head without an end") }
-            // A line break that is the last byte may be the first of two.
+            // The last bytes are searched again: an empty line may begin in them.
             searched = max(buffer.readableBytes - 3, 0)
             return nil
         }
@@ -111,7 +112,7 @@ package struct AnswerParser {
         return head
     }
 
-    /// Past the empty line.
+    /// The index after the empty line that ends the head; nil if it has not arrived.
     private func endOfHead(_ bytes: UnsafeRawBufferPointer) -> Int? {
         var index = searched
         while index < bytes.count {
@@ -123,7 +124,7 @@ package struct AnswerParser {
         return nil
     }
 
-    /// A line between chunks, without its end.
+    /// Reads a line between chunks, without its line break; nil if it is not complete.
     private mutating func line() throws(AnswerFault) -> [UInt8]? {
         guard let length = buffer.readableBytesView.firstIndex(of: 0x0A).map({ $0 - buffer.readerIndex }) else {
             guard buffer.readableBytes <= Self.maximumHead else { throw AnswerFault("a line without an end") }

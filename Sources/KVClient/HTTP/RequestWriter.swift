@@ -1,11 +1,11 @@
 import KVModel
 import NIOCore
 
-/// Requests are written by hand: a few constants, a key and numbers need no header list and no strings.
+/// Writes requests directly into the buffer: a few constants, a key and numbers need no list of headers and no strings.
 extension ByteBuffer {
     /// - Parameters:
     ///   - host: `HOST:PORT` of the node.
-    ///   - remaining: how long its answer will be waited for.
+    ///   - remaining: the time for which the client waits for the answer.
     mutating func write(_ request: Request, host: String, remaining: TimeAmount) {
         writeStaticString(request.method.text)
         switch request.target {
@@ -23,7 +23,8 @@ extension ByteBuffer {
             separator = "&"
         }
         if request.waits {
-            // The server gives up a little earlier, so that its answer, which says what happened, arrives in time.
+            // The server gives up a little earlier than the client, so that its answer, which says what happened,
+            // arrives in time.
             let milliseconds = remaining.nanoseconds / 1_000_000
             writeStaticString(separator)
             writeStaticString("timeout=")
@@ -64,5 +65,5 @@ extension ByteBuffer {
     private mutating func writeDecimal(_ number: UInt64) { writeString(String(number)) }
 }
 
-/// `bytes` as a part of a URL.
+/// `bytes`, percent-encoded for a URL.
 func percentEncoded(_ bytes: [UInt8]) -> String { String(decoding: PercentEncoding.encoded(bytes), as: UTF8.self) }

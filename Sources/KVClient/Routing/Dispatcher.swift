@@ -2,11 +2,13 @@ import KVModel
 import NIOCore
 import NIOPosix
 
-/// Brings requests to nodes and their answers back, and keeps the map of leaders.
+/// Sends requests to nodes and returns their answers, and keeps the map of leaders up to date.
 final class Dispatcher: Sendable {
-    /// Of what is left of its time, no request gives less than this part to a node before it tries the next.
+    /// A request gives each node at least this part (one in four) of the time that it has left, before it tries the
+    /// next node.
     private static let leastShare = 4
-    /// Asking another node in less time would only leave its outcome in doubt.
+    /// With less time left, no other node is asked: it would hardly answer in time, and the outcome of a change would
+    /// be unknown.
     private static let leastTime = TimeAmount.milliseconds(50)
 
     let timeout: Duration
@@ -27,12 +29,13 @@ final class Dispatcher: Sendable {
 
     func close() async { for pool in router.close() { await pool.closed() } }
 
-    /// The answer of the first node that can be asked.
+    /// Sends a request to one node after the other, and returns the first answer that is about the request and not
+    /// about the node.
     func perform(_ request: Request, timeout: Duration? = nil) async throws(KVClientError) -> Answer {
         let deadline = NIODeadline.now() + TimeAmount(timeout?.clampedTimeout ?? self.timeout)
         var tried: [NodePool] = []
         var failures: [String] = []
-        // Of a node that can do nothing now: what it says is better than nothing.
+        // The answer of a node that cannot execute the request now. It is returned if no other node answers.
         var lastResort: Answer?
         while let route = router.route(request, after: tried) {
             if route.wantsMap { refresh() }
@@ -40,8 +43,8 @@ final class Dispatcher: Sendable {
             if let lastResort, remaining < Self.leastTime { return lastResort }
             if !failures.isEmpty, remaining <= .zero { break }
             let share = TimeAmount.nanoseconds(remaining.nanoseconds / Int64(min(route.others + 1, Self.leastShare)))
-            // A node that hangs must not use up the time of those that would know; but whoever may have begun a change
-            // is the only one to tell of it.
+            // A node that hangs must not use up the time for asking others. But only the node that received a change
+            // can say what became of it, so a change waits until the end.
             let pending = PendingRequest(
                 request, sendBy: .now() + share, deadline: request.mayRepeat ? .now() + share : deadline)
             switch await pending.result(submit: route.pool.submit) {
@@ -92,8 +95,8 @@ final class Dispatcher: Sendable {
         refresh()
     }
 
-    /// Fetches the map in the background, if it is outdated: at once, or with an operation some time after the last
-    /// fetch.
+    /// Fetches the map in the background, if it is outdated and the last fetch began long enough ago
+    /// (`RequestRouter.refreshInterval`).
     private func refresh() {
         guard router.beginRefresh() else { return }
         Task { [self] in

@@ -2,38 +2,38 @@ import KVModel
 import NIOCore
 import Synchronization
 
-/// Which node each request goes to. Shared by all tasks; what the lock guards is looked at briefly.
+/// Chooses the node for each request. All tasks share it, and hold its lock only briefly.
 final class RequestRouter: Sendable {
-    /// How many operations on keys go by the endpoints alone, before the map is asked for: who makes only a few does
-    /// not pay for it.
+    /// The number of operations on keys that go to the endpoints before the map is fetched: a program with few
+    /// operations does not wait for it.
     static let operationsBeforeMap = 4
-    /// Least time between two fetches of the map.
+    /// The least time between two fetches of the map.
     static let refreshInterval = TimeAmount.milliseconds(500)
 
-    /// Where a request goes.
+    /// The node for a request.
     struct Route {
         var pool: NodePool
-        /// The node that is to carry it out, where the map says so.
+        /// The id of the node that should execute the request; nil if the map does not say.
         var expected: String?
-        /// How many nodes there are to ask after this one.
+        /// The number of nodes that can be asked after this one.
         var others: Int
-        /// The map is known to be outdated, or there have been enough operations to ask for the first.
+        /// The map should be fetched: it is outdated, or there is none and there have been enough operations.
         var wantsMap: Bool
     }
 
     private struct State {
-        /// In order of preference. Never fewer than at the beginning.
+        /// The endpoints in order of preference. They are never removed.
         var endpoints: [NodePool] = []
-        /// The endpoint that answered last, from which requests start that the map does not route.
+        /// The index of the endpoint that answered last. Requests that the map does not route start there.
         var preferred = 0
-        /// All nodes known, by address.
+        /// All known nodes, by address.
         var pools: [Address: NodePool] = [:]
         var map: RouteMap?
-        /// Operations on keys so far, until there is a map.
+        /// The number of operations on keys so far; no longer counted once there is a map.
         var operations = 0
-        /// Counts stale reads, to spread them.
+        /// Counts stale reads, to spread them over the replicas.
         var turn = 0
-        /// Something has shown that the map is not right any more, since its last fetch began.
+        /// Since the last fetch began, something has shown that the map is no longer right.
         var isOutdated = false
         var isRefreshing = false
         var refreshAgain = NIODeadline.uptimeNanoseconds(0)
@@ -69,7 +69,7 @@ final class RequestRouter: Sendable {
         return pool
     }
 
-    /// - Returns: all there are, to be closed. There will be no others that are open.
+    /// - Returns: all pools, for the caller to close. Pools that are made later are closed from the beginning.
     func close() -> [NodePool] {
         state.withLock { state in
             state.isClosed = true
@@ -79,10 +79,10 @@ final class RequestRouter: Sendable {
 
     // MARK: Choosing
 
-    /// Where a request goes that `tried` could not carry out; nil where nobody is left.
+    /// The node for a request after `tried` could not execute it; nil if no node is left.
     func route(_ request: Request, after tried: [NodePool]) -> Route? {
         state.withLock { state in
-            // Some of `tried` may have left the cluster meanwhile.
+            // Some of `tried` may have left the cluster meanwhile, so the difference can be negative.
             let others = max(state.pools.count - tried.count - 1, 0)
             if let slot = request.slot, let node = node(slot, request, tried, &state), let pool = node.pool {
                 return Route(
@@ -107,7 +107,7 @@ final class RequestRouter: Sendable {
         return map.replica(for: slot, turn: state.turn & 0xFFFF, isUsable: isUsable)
     }
 
-    /// An endpoint, or else a member; those that are down only where there is no other.
+    /// An endpoint, or else a member. One that is down is chosen only if all others are down as well.
     private func anyone(_ tried: [NodePool], _ state: State) -> NodePool? {
         if state.endpoints.indices.contains(state.preferred) {
             let pool = state.endpoints[state.preferred]
@@ -122,7 +122,7 @@ final class RequestRouter: Sendable {
 
     // MARK: Learning
 
-    /// An endpoint has answered a request that the map did not route.
+    /// Records that an endpoint has answered a request that the map did not route.
     func answered(_ pool: NodePool) {
         state.withLock { state in
             guard state.endpoints.indices.contains(state.preferred), state.endpoints[state.preferred] != pool,
@@ -132,15 +132,15 @@ final class RequestRouter: Sendable {
         }
     }
 
-    /// A node has carried out, as leader, what another was asked for.
+    /// Records that a node has executed, as leader, a request that was sent to another.
     func heard(_ id: String, leads slot: Slot) {
         state.withLock { _ = $0.map?.heard(id, leads: slot) }
     }
 
-    /// Something has shown that the map is not right any more.
+    /// Marks the map as outdated.
     func outdate() { state.withLock { if $0.map != nil { $0.isOutdated = true } } }
 
-    /// Whether the map is to be fetched now. Then `adopt` or `couldNotRefresh` has to follow.
+    /// Whether the map should be fetched now. If true, `adopt` or `couldNotRefresh` must follow.
     func beginRefresh() -> Bool {
         guard followsLeaders else { return false }
         return state.withLock { state in
@@ -161,13 +161,14 @@ final class RequestRouter: Sendable {
         }
     }
 
-    /// - Parameter source: where it was asked for.
+    /// - Parameter source: the node that answered.
     func adopt(_ ring: RingDocument, from source: Address) {
         let forgotten = state.withLock { state -> [NodePool] in
             state.isRefreshing = false
             guard !state.isClosed else { return [] }
             let map = RouteMap(ring) { address in
-                // "127.0.0.1" said by another machine is that machine's own, and would be another cluster here.
+                // A loopback address that another machine advertises means that machine. Here it could be another
+                // cluster.
                 let isHere = !address.isUnspecified && (!address.isLoopback || source.isLoopback)
                 return isHere ? pool(address, &state) : nil
             }

@@ -1,24 +1,24 @@
 import KVModel
 
-/// Who leads what, as a node told it and as answers since have shown.
+/// The leader and the replicas of each partition, as a node reported them and as later answers have corrected them.
 struct RouteMap: Sendable {
     struct Node: Sendable {
         var id: String
-        /// Nil where the address that the cluster knows it by is of no use here.
+        /// Nil if the address that the node advertises cannot be used from here.
         var pool: NodePool?
-        /// It seemed alive to the node that was asked.
+        /// The node that answered believed it to be alive.
         var isUp: Bool
     }
 
     let nodes: [Node]
-    /// For each partition, its replicas as indices of `nodes`, in order of preference to lead.
+    /// The replicas of each partition as indices of `nodes`, in order of preference to lead.
     private let replicas: [[Int]]
-    /// For each partition, its leader as an index of `nodes`.
+    /// The leader of each partition as an index of `nodes`.
     private var leaders: [Int?]
     private let indices: [String: Int]
 
-    /// Nil where the ring is none.
-    /// - Parameter pool: of a member's address; nil where it is of no use here.
+    /// Nil if the number of partitions is not a power of two up to the number of slots.
+    /// - Parameter pool: returns the pool for a member's address; nil if it cannot be used from here.
     init?(_ ring: RingDocument, pool: (Address) -> NodePool?) {
         let partitions = ring.assignments.count
         guard (1...Slot.count).contains(partitions), partitions & (partitions - 1) == 0 else { return nil }
@@ -31,15 +31,15 @@ struct RouteMap: Sendable {
         leaders = ring.assignments.map { $0.leader.flatMap { indices[$0] } }
     }
 
-    /// The node to ask about a slot: the leader, or else the first replica that may be the next; nil where none of them
-    /// can be asked.
+    /// The node to ask about a slot: the leader, or else the first replica, which may be the next leader. Nil if none
+    /// of them can be asked.
     func node(for slot: Slot, isUsable: (Node) -> Bool) -> Node? {
         let partition = partition(slot)
         if let leader = leaders[partition], isUsable(nodes[leader]) { return nodes[leader] }
         return replicas[partition].lazy.map { nodes[$0] }.first { $0.isUp && isUsable($0) }
     }
 
-    /// Any replica of a slot, a different one for each `turn`; nil where none of them can be asked.
+    /// A replica of a slot, a different one for each `turn`; nil if none of them can be asked.
     func replica(for slot: Slot, turn: Int, isUsable: (Node) -> Bool) -> Node? {
         let replicas = replicas[partition(slot)]
         for offset in replicas.indices {
@@ -49,8 +49,8 @@ struct RouteMap: Sendable {
         return nil
     }
 
-    /// A node has acted as leader.
-    /// - Returns: false where no such node is known.
+    /// Records that a node has acted as leader.
+    /// - Returns: false if no such node is known.
     mutating func heard(_ id: String, leads slot: Slot) -> Bool {
         guard let index = indices[id] else { return false }
         leaders[partition(slot)] = index
@@ -60,7 +60,7 @@ struct RouteMap: Sendable {
     private func partition(_ slot: Slot) -> Int { Int(PartitionID(slot: slot, partitions: leaders.count).raw) }
 }
 
-/// What routing needs of `GET /v1/ring`.
+/// The part of `GET /v1/ring` that routing needs.
 struct RingDocument: Decodable {
     struct Node: Decodable {
         var id: String
@@ -81,7 +81,7 @@ struct RingDocument: Decodable {
 }
 
 extension Address {
-    /// `HOST:PORT` or `[HOST]:PORT`; nil where it is neither.
+    /// Reads `HOST:PORT` or `[HOST]:PORT`; nil if the text is neither.
     init?(hostPort text: String) {
         guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
             (1...65535).contains(port)
@@ -96,9 +96,9 @@ extension Address {
         self.init(host: String(host), port: port)
     }
 
-    /// Whether it means this machine, whoever says it.
+    /// Whether the address means the machine on which it is used.
     var isLoopback: Bool { host == "localhost" || host == "::1" || host.hasPrefix("127.") }
 
-    /// Whether it is where a server listens, but nowhere to go to.
+    /// Whether a server can listen at the address, but nobody can connect to it.
     var isUnspecified: Bool { host == "0.0.0.0" || host == "::" }
 }
