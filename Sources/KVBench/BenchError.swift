@@ -1,10 +1,10 @@
-/// Why nothing could be measured.
+/// The reason why nothing could be measured.
 package enum BenchError: Error, Hashable, Sendable {
-    /// No endpoint could be asked.
+    /// No endpoint could be reached.
     case unreachable(String)
     /// Keys could not be loaded, or no operation was done.
     case nothingDone(String)
-    /// What was asked for is not to be had this way.
+    /// The protocol that was chosen cannot do what was asked for.
     case unsupported(String)
 }
 

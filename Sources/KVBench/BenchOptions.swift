@@ -1,9 +1,9 @@
 import KVCore
 
-/// One run of the generator.
+/// The options of a run.
 package struct BenchOptions: Sendable {
     package enum Transport: String, CaseIterable, Sendable {
-        /// The client library.
+        /// Uses the client library.
         case kv
         case http
         case resp
@@ -12,42 +12,42 @@ package struct BenchOptions: Sendable {
     package enum Loading: String, CaseIterable, Sendable {
         /// All keys are written first.
         case yes
-        /// They are taken to be there.
+        /// The keys are expected to exist.
         case no
-        /// They are written, and that is all.
+        /// All keys are written, and no workload runs.
         case only
     }
 
     package var transport = Transport.kv
-    /// In order of preference.
+    /// The nodes to ask, in order of preference.
     package var endpoints: [Address]
-    /// An operation that takes longer has failed.
+    /// The time after which an operation has failed.
     package var timeout: Nanoseconds
     package var mix = WorkloadMix(readRatio: 0.5)
-    /// Nil: as the mix has it.
+    /// Nil means the distribution of the mix.
     package var distribution: Distribution?
-    /// Keys that there are in the beginning: 1 or more.
+    /// The number of keys at the beginning, 1 or more.
     package var keys = 100_000
-    /// Bytes.
+    /// The length of each value in bytes.
     package var valueSize = 100
     package var loading = Loading.yes
-    /// Connections, over all threads; of the library: tasks.
+    /// The number of connections of all threads together; with the client library, of tasks.
     package var clients = 50
-    /// Operations under way at a time for each client.
+    /// The number of operations of each client that are under way at a time.
     package var pipeline = 1
-    /// Operations a second that begin, in an open loop; nil: the next begins when one ends.
+    /// The number of operations that begin per second, in an open loop; nil means a closed loop.
     package var rate: Double?
-    /// Not counted, before what is.
+    /// The time that the workload runs before operations are counted.
     package var warmup = Nanoseconds.zero
     package var duration = Nanoseconds.milliseconds(10_000)
-    /// Ends the run before its time, warm-up included.
+    /// The number of operations, warm-up included, after which the run ends before its time; nil means no limit.
     package var operations: Int?
-    /// Of the generator: event loops.
+    /// The number of the generator's event loops.
     package var threads = 1
     package var seed: UInt64 = 1
-    /// Redis replicas that must confirm each write; 0: WAIT is not sent.
+    /// The number of Redis replicas that must confirm each write; 0 means that WAIT is not sent.
     package var wait = 0
-    /// Requests go to the leader of their key.
+    /// Whether requests go to the leader of their key.
     package var isRouted = true
 
     package init(endpoints: [Address], timeout: Nanoseconds) {

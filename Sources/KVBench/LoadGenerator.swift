@@ -1,25 +1,25 @@
 import KVCore
 import Synchronization
 
-/// A load generator for `kv` and for Redis, in the manner of YCSB: loads keys, runs a mix of operations against them,
-/// and says how many were done a second and how long they took.
+/// A load generator for `kv` and for Redis in the manner of YCSB. It loads keys, runs a mix of operations on them, and
+/// reports how many were done per second and how long they took.
 ///
-/// In a closed loop an operation begins when one ends. In an open loop they begin at a fixed rate whatever becomes of
-/// those before, and latencies count from when each was to begin.
+/// In a closed loop, an operation begins when another ends. In an open loop, operations begin at a fixed rate, whether
+/// or not earlier ones have ended, and a latency counts from the time at which the operation was due.
 package final class LoadGenerator: Sendable {
     package let options: BenchOptions
     private let engine: any LoadEngine
     private let prepareScans: @Sendable () async throws -> Void
     private let isStopped = Mutex(false)
 
-    /// How far a run is, about once a second.
+    /// The progress of a run, reported about once per second.
     package struct Progress: Sendable {
         package enum Stage: Sendable { case loading, warming, running }
         package var stage: Stage
-        /// Since the stage's phase began.
+        /// Seconds since the phase began (loading, or the workload with its warm-up).
         package var seconds: Double
         package var interval: Interval
-        /// That `interval` is about.
+        /// The length of `interval`.
         package var intervalSeconds: Double
     }
 
@@ -32,7 +32,7 @@ package final class LoadGenerator: Sendable {
         self.prepareScans = prepareScans
     }
 
-    /// Connects, and changes nothing.
+    /// Connects to the nodes. Changes nothing there.
     /// - Throws: `BenchError`
     package static func connect(_ options: BenchOptions) async throws -> LoadGenerator {
         let values = Values(size: options.valueSize, seed: options.seed)
@@ -42,7 +42,7 @@ package final class LoadGenerator: Sendable {
         case .kv: return LoadGenerator(options, try await LibraryEngine(options))
         case .http:
             let discovery = HTTPDiscovery(options)
-            // The server's own default need not be said.
+            // This is the server's default, so it need not be in each request.
             let limit = options.timeout == .milliseconds(5000) ? nil : options.timeout
             let engine = try await WireEngine(options, slotMap: discovery.slotMap) { address, id, random in
                 HTTPAdapter(address, id: id, limit: limit, values: values.reseeded(random), starts: starts)
@@ -61,15 +61,15 @@ package final class LoadGenerator: Sendable {
         }
     }
 
-    /// Ends the run, which then tells what there is to tell.
+    /// Ends the run early. `run` then returns the results so far.
     package func stop() {
         isStopped.withLock { $0 = true }
         engine.stop()
     }
 
-    /// Loads the keys and runs the workload, as the options have it.
-    /// - Parameter onProgress: hears each second how it goes.
-    /// - Throws: `BenchError` where keys could not be loaded, or nothing at all was done.
+    /// Loads the keys and runs the workload, as the options say.
+    /// - Parameter onProgress: is called about once per second.
+    /// - Throws: `BenchError` if keys could not be loaded, or if no operation was done.
     package func run(onProgress: (@Sendable (Progress) -> Void)? = nil) async throws -> BenchResult {
         var result = BenchResult(options)
         if options.loading != .no {
@@ -103,7 +103,7 @@ package final class LoadGenerator: Sendable {
         }.joined(separator: ", ")
     }
 
-    /// Runs a phase and tells each second how it goes.
+    /// Runs a phase, and reports its progress about once per second.
     private func watched(_ phase: Phase, _ onProgress: (@Sendable (Progress) -> Void)?) async -> Figures {
         var phase = phase
         phase.isWatched = onProgress != nil
@@ -125,7 +125,7 @@ package final class LoadGenerator: Sendable {
             }
         }
         _ = await engine.takeInterval()
-        // A stop that came before the phase has nothing to stop.
+        // If `stop` was called before the phase began, the engine does not know of it.
         let figures = isStopped.withLock { $0 } ? Figures() : await engine.run(phase)
         ticker.cancel()
         _ = try? await ticker.value

@@ -2,20 +2,20 @@ import KVClient
 import KVCore
 import NIOCore
 
-/// The HTTP interface of `kv`.
+/// The adapter for the HTTP interface of `kv`.
 final class HTTPAdapter: ProtocolAdapter {
-    /// The node at the other end, where its id is known.
+    /// The id of the node at the other end, if it is known.
     private let id: String?
     private let starts: ScanStarts
     private let getTemplate: RequestTemplate
     private let putTemplate: RequestTemplate
-    /// After a scan's query.
+    /// The text that follows the query of a scan.
     private let fields: [UInt8]
     private var values: Values
     private var parser = AnswerParser()
     private var isMisrouted = false
 
-    /// - Parameter limit: what the server may take; nil: what it takes by itself.
+    /// - Parameter limit: the time that the server may take; nil means its default.
     init(_ address: Address, id: String?, limit: Nanoseconds?, values: Values, starts: ScanStarts) {
         let query = limit.map { "?timeout=\(max($0.milliseconds, 1))ms" } ?? ""
         let fields = " HTTP/1.1\r\nhost: \(address)\r\n"
@@ -49,7 +49,7 @@ final class HTTPAdapter: ProtocolAdapter {
 
     func feed(_ bytes: inout ByteBuffer) {
         parser.append(bytes)
-        // The parser has them alone, so that it can go on in the same memory.
+        // Now only the parser refers to the bytes, so it can go on in the same memory.
         bytes = ByteBuffer()
     }
 

@@ -1,7 +1,7 @@
 import KVClient
 import KVCore
 
-/// What is to be known of an HTTP server before it is put under load.
+/// Asks an HTTP server for what the generator needs to know before a run: the leaders, and where scans can begin.
 struct HTTPDiscovery: Sendable {
     let options: BenchOptions
     let client: KVClient
@@ -11,7 +11,7 @@ struct HTTPDiscovery: Sendable {
         client = KVClient(endpoints: options.endpoints, timeout: Duration(options.timeout))
     }
 
-    /// Who leads what. Where the server has no `/v1/ring`, the endpoints take turns.
+    /// Returns the leader of each slot. If the server has no `/v1/ring`, the endpoints take turns.
     func slotMap() async throws -> SlotMap {
         do throws(KVClientError) {
             let ring = try await client.ring()
@@ -35,7 +35,7 @@ struct HTTPDiscovery: Sendable {
         return slotMap
     }
 
-    /// Places from which scans may begin, percent-encoded: so many of the first, or all.
+    /// Returns cursors at which scans can begin, percent-encoded: the first `limit` ones, or all if there are fewer.
     func cursors(limit: Int) async throws -> [[UInt8]] {
         var cursors: [[UInt8]] = [[]]
         var cursor: String?
@@ -45,7 +45,7 @@ struct HTTPDiscovery: Sendable {
             } catch .unreachable(let reasons) {
                 throw BenchError.unreachable(reasons)
             } catch {
-                // A server that does not list its keys has one place: the beginning.
+                // The server does not list its keys, so scans begin at the beginning.
                 break
             }
             guard let cursor else { break }

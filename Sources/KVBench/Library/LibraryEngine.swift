@@ -2,11 +2,11 @@ import KVClient
 import KVCore
 import Synchronization
 
-/// Drives a cluster by its client library, as a program would that shares one client among its tasks.
+/// Puts a cluster under load through the client library, like a program whose tasks share one client.
 final class LibraryEngine: LoadEngine {
-    /// Before a key that could not be loaded is tried again.
+    /// The time before a key that could not be loaded is tried again.
     private static let retryDelay = Duration.milliseconds(100)
-    /// Of one key while keys are loaded.
+    /// The number of failures of one key after which loading has failed.
     private static let mostFailures = 20
 
     private let options: BenchOptions
@@ -19,7 +19,7 @@ final class LibraryEngine: LoadEngine {
         var interval = Interval()
     }
 
-    /// - Throws: `BenchError` where no node can be reached.
+    /// - Throws: `BenchError` if no node can be reached.
     init(_ options: BenchOptions) async throws {
         guard options.mix.share(of: .scan) == 0 else {
             throw BenchError.unsupported(
@@ -30,7 +30,7 @@ final class LibraryEngine: LoadEngine {
         var clientOptions = KVClientOptions()
         clientOptions.timeout = Duration(options.timeout)
         clientOptions.followsLeaders = options.isRouted
-        // The generator holds back by itself.
+        // The generator limits the requests under way itself, so the client must not refuse any.
         clientOptions.maximumWaiting = max(clientOptions.maximumWaiting, options.clients * max(options.pipeline, 16))
         client = KVClient(endpoints: options.endpoints, options: clientOptions)
         do throws(KVClientError) {
@@ -81,7 +81,7 @@ final class LibraryEngine: LoadEngine {
 
     func close() async { await client.close() }
 
-    /// One operation after the other, until there are no more.
+    /// Executes one operation after the other, until there are no more.
     private func work(_ values: Values, isLoad: Bool) async {
         var values = values
         while true {
@@ -113,7 +113,7 @@ final class LibraryEngine: LoadEngine {
         }
     }
 
-    /// - Returns: whether what was read was there.
+    /// - Returns: whether the key existed, for a read; otherwise true.
     private func perform(_ operation: Operation, _ values: inout Values) async -> Result<Bool, KVClientError> {
         let key = Key(KeyName.bytes(operation.key))
         do throws(KVClientError) {

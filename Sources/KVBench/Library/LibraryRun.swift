@@ -1,10 +1,10 @@
 import KVClient
 
-/// A phase under way, shared by the tasks that do its operations.
+/// A phase that is under way, shared by the tasks that execute its operations.
 struct LibraryRun: Sendable {
     enum Turn {
         case begin(Operation, start: UInt64)
-        /// Nothing is due before this time.
+        /// No operation is due before this time.
         case wait(until: UInt64)
         case end
     }

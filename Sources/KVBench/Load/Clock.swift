@@ -1,7 +1,7 @@
 import NIOCore
 
-/// The clock that latencies are taken by.
+/// The clock by which latencies are measured.
 enum Clock {
-    /// Nanoseconds; monotonic.
+    /// Monotonic time in nanoseconds.
     static var now: UInt64 { NIODeadline.now().uptimeNanoseconds }
 }

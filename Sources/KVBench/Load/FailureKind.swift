@@ -1,10 +1,10 @@
-/// What an operation can end in but done: what `kv` tells its users apart.
+/// The ways in which an operation can fail, as `kv` tells them apart.
 package enum FailureKind: Int, CaseIterable, Sendable {
     /// Nothing was changed.
     case refused
-    /// A change that may have taken effect, or may yet.
+    /// The change may have taken effect, or may do so later.
     case unknown
-    /// An answer that makes no sense, or none to a read.
+    /// The answer makes no sense, or a read got none.
     case other
 
     package var name: String { "\(self)" }

@@ -1,17 +1,17 @@
-/// An operation under way.
+/// An operation that is under way.
 struct PendingOperation: Sendable {
     var operation: Operation
-    /// From when its latency counts, in nanoseconds: when it was to begin.
+    /// The time from which the latency counts, in nanoseconds: when the operation was due.
     var start: UInt64
-    /// When its request was written.
+    /// The time at which the last request was written, in nanoseconds.
     var sent: UInt64 = 0
-    /// Answers that are missing of the request under way.
+    /// The number of answers to the last request that have not come yet.
     var missing = 0
-    /// The update of a read-modify-write, whose read is done.
+    /// True for a read-modify-write whose read is done: the update is under way.
     var isSecond = false
-    /// Times that it was sent on to another node.
+    /// The number of times that the operation was redirected to another node.
     var redirects = 0
-    /// Times that it has failed, of those that are tried again.
+    /// The number of times that the operation has failed. (Only loading tries again.)
     var failures = 0
 
     init(_ operation: Operation, start: UInt64) {
@@ -19,7 +19,7 @@ struct PendingOperation: Sendable {
         self.start = start
     }
 
-    /// Whether the request under way changes anything.
+    /// Whether the last request was a change.
     var isChange: Bool {
         switch operation.kind {
         case .read, .scan: false
@@ -28,7 +28,7 @@ struct PendingOperation: Sendable {
         }
     }
 
-    /// - Parameter random: chooses where a scan begins.
+    /// - Parameter random: chooses the cursor of a scan.
     func request(_ random: @autoclosure () -> UInt64) -> WireRequest {
         if operation.kind == .scan { return .scan(at: random(), count: operation.count) }
         return isChange ? .set(key: operation.key) : .get(key: operation.key)

@@ -1,6 +1,6 @@
 import KVCore
 
-/// What the generator does for a while: loads the keys, or runs the workload.
+/// One phase of a run: it loads the keys, or runs the workload.
 struct Phase: Sendable {
     enum Work: Sendable {
         case load
@@ -8,18 +8,18 @@ struct Phase: Sendable {
     }
 
     var work: Work
-    /// Operations under way at a time, over all threads.
+    /// The number of operations of all threads that are under way at a time.
     var inFlight: Int
-    /// Operations a second, over all threads; nil: closed loop.
+    /// The operations per second of all threads; nil means a closed loop.
     var rate: Double?
     var warmup: Nanoseconds
-    /// Nil: until there are no more operations.
+    /// Nil means that the phase lasts until there are no more operations.
     var duration: Nanoseconds?
-    /// Somebody wants to know how it goes.
+    /// Whether progress is reported.
     var isWatched = false
 
     static func load(_ options: BenchOptions) -> Self {
-        // Its speed measures nothing, so it may be quicker than what follows.
+        // Loading is not measured, so it may use more pipelining than the workload.
         Phase(
             work: .load, inFlight: options.clients * max(options.pipeline, 16), rate: nil, warmup: .zero,
             duration: nil)
@@ -31,7 +31,7 @@ struct Phase: Sendable {
             warmup: options.warmup, duration: options.duration)
     }
 
-    /// The operations of one thread.
+    /// Returns the operations of one thread.
     func source(_ options: BenchOptions, thread: Int, of threads: Int) -> any OperationSource {
         switch work {
         case .load: return LoadSource(keys: options.keys, thread: thread, of: threads)
@@ -51,7 +51,7 @@ struct Phase: Sendable {
     }
 }
 
-/// A thread's part of `whole`; the parts add up to it.
+/// Returns a thread's part of `whole`. The parts of all threads add up to it.
 func share(_ whole: Int, thread: Int, of threads: Int) -> Int {
     whole / threads + (thread < whole % threads ? 1 : 0)
 }

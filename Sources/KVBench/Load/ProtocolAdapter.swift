@@ -1,41 +1,41 @@
 import KVCore
 import NIOCore
 
-/// One request.
+/// A request, in any protocol.
 enum WireRequest: Hashable, Sendable {
     case get(key: Int)
     case set(key: Int)
-    /// - Parameter at: chooses one of the places from which scans may begin.
+    /// - Parameter at: chooses one of the cursors at which scans begin.
     case scan(at: UInt64, count: Int)
 }
 
-/// What an answer says.
+/// The meaning of an answer.
 enum WireResult: Hashable, Sendable {
     case done
-    /// Done, and there is no such key.
+    /// The request was done, and there is no such key.
     case missing
     case failed(FailureKind, String)
-    /// Nothing was done here; the key is led there.
+    /// Nothing was done. The leader of the key has this address.
     case moved(Address)
-    /// Not the answer of a request, or not of interest.
+    /// The answer belongs to no request.
     case unrelated
 }
 
-/// A protocol as the generator speaks it on one connection.
+/// Encodes requests and decodes answers of a protocol, for one connection.
 ///
-/// A class, so that what drives it need not be generic: the runtime would look its types up for each operation.
+/// This is a class, so that its users need not be generic: the runtime would look up their types for each operation.
 protocol ProtocolAdapter: AnyObject {
-    /// Appends a request.
-    /// - Returns: how many answers will come for it.
+    /// Appends a request to the buffer.
+    /// - Returns: the number of answers that will come for it.
     func write(_ request: WireRequest, to buffer: inout ByteBuffer) -> Int
 
-    /// Takes bytes that have arrived.
+    /// Takes the bytes that have arrived.
     func feed(_ bytes: inout ByteBuffer)
 
-    /// The next answer; nil until it has arrived whole.
-    /// - Throws: what follows cannot be understood.
+    /// Returns the next answer; nil if it has not arrived completely.
+    /// - Throws: an error if the bytes cannot be understood; the connection is of no use then.
     func next() throws -> WireResult?
 
-    /// Another node than this connection's seems to lead what it was asked; cleared by asking.
+    /// Whether an answer has shown that another node leads a key that this one was asked for. Reading it clears it.
     func takeMisrouted() -> Bool
 }

@@ -1,22 +1,22 @@
 import Histogram
 
-/// What became of the operations of one thread, or of all.
+/// Counts and latencies of the operations of one thread, or of all.
 package struct Recorder: Sendable {
-    /// Latencies of what was done, in nanoseconds, by `OperationKind.rawValue`.
+    /// Latencies of the operations that were done, in nanoseconds, by `OperationKind.rawValue`.
     private var latencies: [Histogram<UInt64>]
     /// By `FailureKind.rawValue`.
     private var failures = [Int](repeating: 0, count: FailureKind.allCases.count)
-    /// The first words about each, by `FailureKind.rawValue`.
+    /// The text of the first failure of each kind, by `FailureKind.rawValue`.
     private var reasons = [String?](repeating: nil, count: FailureKind.allCases.count)
-    /// Reads that were done and found nothing.
+    /// The number of reads that were done and found no key.
     package private(set) var missing = 0
 
-    /// An hour; what takes longer counts as that.
+    /// An hour. A longer latency counts as that.
     static let longest: UInt64 = 3_600_000_000_000
 
     package init() { latencies = OperationKind.allCases.map { _ in Self.histogram() } }
 
-    /// Three significant digits from 128 ns on.
+    /// Returns an empty histogram. It has three significant digits from 128 ns on.
     static func histogram() -> Histogram<UInt64> {
         Histogram(lowestDiscernibleValue: 64, highestTrackableValue: longest, numberOfSignificantValueDigits: .three)
     }
@@ -56,7 +56,7 @@ package struct Recorder: Sendable {
 
     package func done(_ kind: OperationKind) -> Int { Int(clamping: latencies[kind.rawValue].totalCount) }
 
-    /// Operations that were done, of all kinds.
+    /// The number of operations of all kinds that were done.
     package var done: Int { OperationKind.allCases.reduce(0) { $0 + done($1) } }
 
     package var failed: Int { failures.reduce(0, +) }

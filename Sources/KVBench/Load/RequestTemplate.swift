@@ -1,10 +1,10 @@
 import NIOCore
 
-/// A request of which only the key, and for some the value, differ from one to the next: written in one go.
+/// The encoding of a request in which only the key differs each time, and for some the value. It is written at once.
 struct RequestTemplate: Sendable {
     private let beforeKey: [UInt8]
     private let afterKey: [UInt8]
-    /// Nil: it has no value.
+    /// Nil means that the request has no value.
     private let afterValue: [UInt8]?
 
     init(beforeKey: [UInt8], afterKey: [UInt8], afterValue: [UInt8]? = nil) {
@@ -13,7 +13,7 @@ struct RequestTemplate: Sendable {
         self.afterValue = afterValue
     }
 
-    /// - Parameter values: where the value comes from, if it has one.
+    /// - Parameter values: the source of the value, if the request has one.
     func write(key: Int, _ values: inout Values, to buffer: inout ByteBuffer) {
         let rest = afterValue.map { values.size + $0.count } ?? 0
         let count = beforeKey.count + KeyName.length + afterKey.count + rest

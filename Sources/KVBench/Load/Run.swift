@@ -1,21 +1,21 @@
 import NIOCore
 
-/// A phase under way on one thread.
+/// A phase that is under way on one thread.
 final class Run {
     var source: any OperationSource
     var schedule: Schedule?
-    /// Operations under way at the most.
+    /// The number of operations under way at most.
     let capacity: Int
-    /// What fails is tried again.
+    /// Whether keys are being loaded; then an operation that fails is tried again.
     let isLoad: Bool
-    /// Somebody wants to know how it goes.
+    /// Whether progress is reported.
     let isWatched: Bool
     private let finished: EventLoopPromise<Figures>
     var recorder = Recorder()
     var inFlight = 0
-    /// Wakes an open loop for its next operation.
+    /// Fires when the next operation of an open loop is due.
     var alarm: Scheduled<Void>?
-    /// The limits of time.
+    /// Fire at the end of the warm-up and at the end of the phase.
     var timers: [Scheduled<Void>] = []
     private var window: Window
 
@@ -32,19 +32,19 @@ final class Run {
         window = Window(from: from)
     }
 
-    /// Operations are still begun.
+    /// Whether operations are still begun.
     var isBeginning: Bool { window.isOpen }
 
-    /// What was recorded so far does not count.
+    /// Ends the warm-up: what was recorded so far does not count.
     func warmed(now: UInt64) {
         recorder.reset()
         window.restart(now: now)
     }
 
-    /// There are no more operations.
+    /// Called when there are no more operations.
     func exhaust() { window.exhaust() }
 
-    /// What ends from now on is part of the latencies, but not of the throughput.
+    /// Begins no more operations. Those that end from now on count for the latencies, but not for the throughput.
     func endWindow(now: UInt64) { window.close(now: now, recorder, schedule) }
 
     func finish(now: UInt64) {

@@ -1,17 +1,18 @@
 import KVCore
 
-/// Which node is sent what.
+/// The leader of each slot.
 struct SlotMap: Sendable {
     var nodes: [Address]
-    /// The nodes' ids, where they are known.
+    /// The ids of the nodes, if they are known.
     var ids: [Address: String] = [:]
-    /// The index in `nodes` of each slot's leader; empty where any node will do.
+    /// The index in `nodes` of each slot's leader; empty if any node may be asked.
     private(set) var leaders: [UInt16] = []
 
-    /// Any node will do.
+    /// Makes a map without leaders: any node may be asked.
     init(anyOf nodes: [Address]) { self.nodes = nodes }
 
-    /// - Parameter ranges: first and last slot, and who leads them. Slots that nobody leads go to the first node.
+    /// - Parameter ranges: the first and the last slot of each range, and their leader. Slots without a leader go to
+    ///   the first node.
     init(_ ranges: [(first: Int, last: Int, leader: Address)]) {
         nodes = []
         leaders = Array(repeating: 0, count: Slot.count)
@@ -27,7 +28,7 @@ struct SlotMap: Sendable {
         }
     }
 
-    /// Nil: any node.
+    /// The index of the node that leads a key; nil means any node.
     func leader(ofKey number: Int) -> Int? {
         leaders.isEmpty ? nil : Int(leaders[Int(KeyName.slot(number).raw)])
     }

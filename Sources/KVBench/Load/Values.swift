@@ -1,6 +1,6 @@
 import KVCore
 
-/// Values of one size, each a piece of the same random text, so that they are unlike and cost nothing to make.
+/// Values of one size. Each is a piece of the same random text, so that they differ and cost nothing to make.
 struct Values: Sendable {
     let size: Int
     private let block: [UInt8]
@@ -18,14 +18,14 @@ struct Values: Sendable {
         block = text
     }
 
-    /// The same text, cut in other places.
+    /// Returns values from the same text, cut in other places.
     func reseeded(_ random: SplitMix) -> Self {
         var values = self
         values.random = random
         return values
     }
 
-    /// The next value's bytes, until `body` returns.
+    /// Calls `body` with the bytes of the next value, which are valid until it returns.
     mutating func withNext(_ body: (UnsafeRawBufferPointer) -> Void) {
         let start = nextStart()
         block.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[start..<start + size])) }

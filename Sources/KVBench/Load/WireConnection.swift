@@ -2,7 +2,8 @@ import KVClient
 import KVCore
 import NIOCore
 
-/// One connection of a worker. Requests are gathered and sent together; answers come in their order.
+/// A connection of a worker. It gathers requests and sends them together; the answers come in the order of the
+/// requests.
 final class WireConnection: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -11,14 +12,14 @@ final class WireConnection: ChannelInboundHandler {
     let pool: ConnectionPool
     private let adapter: any ProtocolAdapter
     private var pending = CircularBuffer<PendingOperation>(initialCapacity: 16)
-    /// What became of the first of them, where that is bad and more answers are to come.
+    /// The failure of the oldest request, if more of its answers are to come.
     private var failure: WireResult?
     private var output = ByteBuffer()
     private var context: ChannelHandlerContext?
-    /// Why it was closed, where it was closed by this side.
+    /// The reason why this side closed the connection.
     private var reason: String?
 
-    /// The worker knows that there is something to flush.
+    /// Whether the connection is in the worker's list of connections to flush.
     var isDirty = false
 
     init(_ worker: Worker, _ pool: ConnectionPool, _ adapter: any ProtocolAdapter) {
@@ -27,7 +28,7 @@ final class WireConnection: ChannelInboundHandler {
         self.adapter = adapter
     }
 
-    /// Operations that wait for answers.
+    /// The number of operations that wait for answers.
     var inFlight: Int { pending.count }
 
     func send(_ operation: PendingOperation, _ request: WireRequest, now: UInt64) {
@@ -41,11 +42,11 @@ final class WireConnection: ChannelInboundHandler {
         isDirty = false
         guard let context, output.readableBytes > 0 else { return }
         context.writeAndFlush(wrapOutboundOut(output), promise: nil)
-        // The same memory again, unless the socket took only a part.
+        // This uses the same memory again, unless the socket has taken only a part.
         output.clear()
     }
 
-    /// Closes it if something was sent before `time` and has no answer.
+    /// Closes the connection if a request was sent before `time` and has no answer.
     func expire(sentBefore time: UInt64) {
         guard let first = pending.first, first.sent < time else { return }
         close("no answer in time")
@@ -85,7 +86,7 @@ final class WireConnection: ChannelInboundHandler {
             if case .failed = result { failure = failure ?? result }
             return
         }
-        // The first failure says more than what follows from it.
+        // If both answers are failures, the first is the cause of the other.
         let whole = failure ?? result
         failure = nil
         worker.answered(pending.removeFirst(), whole, on: self, now: now)
@@ -110,10 +111,10 @@ final class WireConnection: ChannelInboundHandler {
     }
 }
 
-/// A worker's connections to one node.
+/// The connections of a worker to one node.
 final class ConnectionPool {
     let address: Address
-    /// How many there are to be.
+    /// The number of connections to keep open.
     let size: Int
     private(set) var connections: [WireConnection] = []
     private var turn = 0
@@ -127,14 +128,16 @@ final class ConnectionPool {
 
     func remove(_ connection: WireConnection) { connections.removeAll { $0 === connection } }
 
-    /// One with fewer than `depth` operations under way, or of all the least busy. Nil where there is none.
+    /// Returns a connection with fewer than `depth` operations under way, or else the least busy one; nil if there is
+    /// none.
     func choose(depth: Int) -> WireConnection? {
         var best: WireConnection?
         for offset in 0..<connections.count {
             let index = (turn + offset) % connections.count
             let connection = connections[index]
             if connection.inFlight < depth {
-                // Until it is full: requests that go to one connection leave together.
+                // The next request goes to the same connection until that is full, as requests on one connection leave
+                // together.
                 turn = index
                 return connection
             }

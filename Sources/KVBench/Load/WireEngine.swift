@@ -2,11 +2,11 @@ import KVCore
 import NIOCore
 import NIOPosix
 
-/// Drives a store by bytes: a worker for each thread.
+/// Puts a store under load over connections of its own, with one worker for each thread.
 final class WireEngine: LoadEngine {
-    /// Between looks at who leads what, where nothing asks for one sooner.
+    /// The time between two fetches of the slot map, if nothing asks for one sooner.
     private static let lookInterval = Duration.seconds(10)
-    /// Between any two.
+    /// The least time between two fetches.
     private static let shortestInterval = Duration.milliseconds(500)
 
     private let group: MultiThreadedEventLoopGroup
@@ -15,8 +15,8 @@ final class WireEngine: LoadEngine {
     private let followers: [Task<Void, Never>]
 
     /// Connects to all nodes.
-    /// - Parameter slotMap: looks who leads what.
-    /// - Throws: `BenchError` where no node can be reached.
+    /// - Parameter slotMap: fetches the slot map.
+    /// - Throws: `BenchError` if no node can be reached.
     init(
         _ options: BenchOptions, slotMap look: @escaping @Sendable () async throws -> SlotMap,
         makeAdapter: @escaping Worker.AdapterMaker
@@ -35,7 +35,7 @@ final class WireEngine: LoadEngine {
         followers = [
             Task {
                 for await _ in stream {
-                    // Where nobody can tell, what was known is as good as any.
+                    // If no node can tell, the map that is known stays.
                     if let slotMap = try? await look() {
                         for worker in workers { worker.loop.execute { _ = worker.follow(slotMap) } }
                     }
@@ -59,7 +59,7 @@ final class WireEngine: LoadEngine {
     }
 
     func run(_ phase: Phase) async -> Figures {
-        // All of them at the same time.
+        // All workers begin at the same time.
         let parts = workers.map { worker in worker.loop.flatSubmit { worker.begin(phase) } }
         var whole = Figures()
         for part in parts {

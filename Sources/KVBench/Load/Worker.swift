@@ -3,23 +3,23 @@ import KVCore
 import NIOCore
 import NIOPosix
 
-/// One thread of the generator: its connections, its share of the operations, and what becomes of them.
+/// One thread of the generator, with its connections and its share of the operations.
 ///
-/// It shares the machine with what it measures, so an operation costs it no task, no lock and no promise: an answer is
-/// recorded where it arrives, and the next request is written there.
+/// The generator may share the machine with the store that it measures. So an operation costs no task, no lock and no
+/// promise: the handler that reads an answer records it and writes the next request.
 ///
-/// Sendable because it is touched on `loop` only.
+/// The class is Sendable because it is used on `loop` only.
 final class Worker: @unchecked Sendable {
-    /// Of a connection to a node, whose id is told where it is known.
+    /// Makes the adapter of a connection to a node. The id is nil if it is not known.
     typealias AdapterMaker = @Sendable (Address, _ id: String?, SplitMix) -> any ProtocolAdapter
 
-    /// After a connection was lost or refused.
+    /// The time before a connection that was lost or refused is opened again.
     private static let reconnectDelay = TimeAmount.milliseconds(100)
-    /// Before the next operation, where there is nobody to send one to.
+    /// The time before the next operation, if no connection is open.
     private static let restDelay = TimeAmount.milliseconds(10)
     private static let expiryInterval = TimeAmount.milliseconds(100)
     private static let mostRedirects = 5
-    /// Of one operation while keys are loaded.
+    /// The number of failures of one operation after which loading has failed.
     private static let mostFailures = 20
 
     let loop: any EventLoop
@@ -34,12 +34,12 @@ final class Worker: @unchecked Sendable {
 
     private var slotMap = SlotMap(anyOf: [])
     private var pools: [Address: ConnectionPool] = [:]
-    /// In the order of `slotMap.nodes`.
+    /// The pools in the order of `slotMap.nodes`.
     private var poolOfNode: [ConnectionPool] = []
     private var turn = 0
-    /// Connections with requests that are to be flushed.
+    /// Connections with requests to be flushed.
     private var dirty: [WireConnection] = []
-    /// Why no connection could be opened, last.
+    /// The reason why the last attempt to open a connection failed.
     private var connectFailure: String?
 
     private var run: Run?
@@ -59,8 +59,8 @@ final class Worker: @unchecked Sendable {
 
     // MARK: Connections
 
-    /// Connects to nodes that are new in it.
-    /// - Returns: when each attempt has succeeded or failed.
+    /// Uses this map from now on, and connects to nodes that are new in it.
+    /// - Returns: completes when each attempt has succeeded or failed.
     func follow(_ slotMap: SlotMap) -> EventLoopFuture<Void> {
         guard isOpen else { return loop.makeSucceededVoidFuture() }
         var attempts: [EventLoopFuture<Void>] = []
@@ -84,7 +84,7 @@ final class Worker: @unchecked Sendable {
 
     var isConnected: Bool { poolOfNode.contains { !$0.connections.isEmpty } }
 
-    /// What to say of why there is no connection.
+    /// The reason why there is no connection, for messages.
     var obstacle: String { connectFailure ?? "no connection" }
 
     private func connect(_ pool: ConnectionPool) -> EventLoopFuture<Void> {
@@ -100,7 +100,7 @@ final class Worker: @unchecked Sendable {
                 }
             }
             .connect(host: address.host, port: address.port)
-        // Where it failed, it is tried again: whoever waits for this waits for the attempt.
+        // A failure is not passed on: it is tried again later, and the caller waits only for the first attempt.
         return opened.map { _ in }.flatMapErrorThrowing { [self] error in
             connectFailure = "\(address): \(failureReason(error))"
             reconnect(address)
@@ -135,7 +135,7 @@ final class Worker: @unchecked Sendable {
     }
 
     private func expire() {
-        // The server is told to take `timeout` at the most, and its answer has to arrive.
+        // The server answers within `timeout`. The answer has another second to arrive.
         let patience = options.timeout.nanoseconds &+ 1_000_000_000
         let now = Clock.now
         guard now > patience else { return }
@@ -184,7 +184,7 @@ final class Worker: @unchecked Sendable {
         return promise.futureResult
     }
 
-    /// No more operations are begun; those under way end.
+    /// Begins no more operations. Those that are under way end.
     func stop() {
         guard let run, run.isBeginning else { return }
         run.endWindow(now: Clock.now)
@@ -210,8 +210,8 @@ final class Worker: @unchecked Sendable {
 
     // MARK: Operations
 
-    /// Begins what may begin now that an operation has ended, or time has passed.
-    /// - Parameter connection: where the answer came from; the next request goes there if it may.
+    /// Begins the operations that may begin after one has ended, or because they are due.
+    /// - Parameter connection: the connection of the last answer. The next request goes there if it can.
     private func next(after connection: WireConnection?, now: UInt64) {
         guard let run, run.isBeginning else { return finishIfIdle() }
         if run.schedule == nil {
@@ -247,7 +247,7 @@ final class Worker: @unchecked Sendable {
         if !send(pending, after: connection, now: now) { unsent(pending) }
     }
 
-    /// - Returns: whether there was anybody to send it to.
+    /// - Returns: false if there was no connection to send it on.
     private func send(_ pending: PendingOperation, after connection: WireConnection?, now: UInt64) -> Bool {
         let request = pending.request(random.next())
         guard let chosen = choose(pending.operation, after: connection) else { return false }
@@ -263,7 +263,7 @@ final class Worker: @unchecked Sendable {
             if let connection, connection.pool === pool { return connection }
             if let chosen = pool.choose(depth: options.pipeline) { return chosen }
         }
-        // Any node will do; one that does not lead the key hands the request on.
+        // Any node may be asked: one that does not lead the key forwards the request.
         for _ in poolOfNode {
             turn = (turn + 1) % poolOfNode.count
             if let chosen = poolOfNode[turn].choose(depth: options.pipeline) { return chosen }
@@ -278,18 +278,19 @@ final class Worker: @unchecked Sendable {
     }
 
     func flush() {
-        // A write that fails closes its connection, which may make others dirty.
+        // A write that fails closes its connection, and the operations that are sent again make other connections
+        // dirty.
         while let connection = dirty.popLast() { connection.flush() }
     }
 
-    /// An operation for which there was no connection.
+    /// Handles an operation for which there was no connection.
     private func unsent(_ pending: PendingOperation) {
         guard let run else { return }
         if run.isLoad { return retry(pending) }
         run.inFlight -= 1
         run.source.ended(pending.operation)
         fail(.refused, obstacle)
-        // In an open loop the next comes at its time.
+        // In an open loop the next operation begins when it is due.
         guard run.schedule == nil else { return }
         loop.scheduleTask(in: Self.restDelay) { [self] in
             next(after: nil, now: Clock.now)
@@ -297,8 +298,8 @@ final class Worker: @unchecked Sendable {
         }
     }
 
-    /// All answers of an operation's request have come, or none will.
-    /// - Parameter connection: nil where it was lost.
+    /// Called when all answers to an operation's request have come, or when none will come.
+    /// - Parameter connection: nil if it was lost.
     func answered(_ pending: PendingOperation, _ result: WireResult, on connection: WireConnection?, now: UInt64) {
         guard let run else { return }
         switch result {
@@ -346,14 +347,14 @@ final class Worker: @unchecked Sendable {
         return true
     }
 
-    /// Puts a key to be loaded again: what was unknown is known then.
+    /// Loads a key again. If the outcome was unknown, writing the key again makes it known.
     private func retry(_ pending: PendingOperation, _ reason: String? = nil) {
         var pending = pending
         pending.failures += 1
         guard pending.failures < Self.mostFailures else {
             run?.inFlight -= 1
             fail(.refused, reason ?? obstacle)
-            // One is enough: the load has failed.
+            // One key that cannot be loaded is enough: loading has failed.
             return stop()
         }
         loop.scheduleTask(in: Self.reconnectDelay) { [self, pending] in

@@ -2,13 +2,13 @@ import KVCore
 import KVWire
 import NIOCore
 
-/// Redis's protocol: GET, SET (with WAIT where asked for), SCAN.
+/// The adapter for Redis's protocol: GET, SET (followed by WAIT if the options say so) and SCAN.
 final class RESPAdapter: ProtocolAdapter {
-    /// What a write waits for its replicas at the most, in milliseconds.
+    /// The longest time that WAIT waits for replicas, in milliseconds.
     private static let waitLimit = 1000
 
     private let address: Address
-    /// Replicas that must confirm each write; 0: WAIT is not sent.
+    /// The number of replicas that must confirm each write; 0 means that WAIT is not sent.
     private let wait: Int
     private let starts: ScanStarts
     private let getTemplate: RequestTemplate
@@ -46,7 +46,7 @@ final class RESPAdapter: ProtocolAdapter {
         }
     }
 
-    /// What stands before a key that is the second word of `count`.
+    /// The encoding of a command of `count` words up to the key, which is the second word.
     private static func beforeKey(_ command: String, _ count: Int) -> [UInt8] {
         var buffer = ByteBuffer()
         RESPRequestWriter.begin(count, in: &buffer)
@@ -78,7 +78,7 @@ final class RESPAdapter: ProtocolAdapter {
         case .null: return .missing
         case .push: return .unrelated
         case .integer(let confirmed):
-            // Only WAIT is answered so.
+            // Only WAIT is answered by a number.
             if confirmed >= wait { return .done }
             return .failed(.unknown, "\(confirmed) of \(wait) replicas confirmed a write in time")
         case .error(let text): return Self.result(ofError: String(buffer: text), from: address)
@@ -88,7 +88,7 @@ final class RESPAdapter: ProtocolAdapter {
 
     func takeMisrouted() -> Bool { false }
 
-    /// The first word of an error says what it is.
+    /// Returns the meaning of an error, which its first word says.
     static func result(ofError text: String, from address: Address) -> WireResult {
         let words = text.split(separator: " ", maxSplits: 3)
         switch words.first {
@@ -104,8 +104,8 @@ final class RESPAdapter: ProtocolAdapter {
 }
 
 extension Address {
-    /// - Parameter redirection: `HOST:PORT`; IPv6 with brackets or, as Redis has it, without; no host is the answer's
-    ///   own.
+    /// - Parameter redirection: `HOST:PORT`. An IPv6 address may have brackets or, as in Redis, none. No host means the
+    ///   host of `address`.
     init?(redirection: Substring, from address: Address) {
         guard let colon = redirection.lastIndex(of: ":"),
             let port = Int(redirection[redirection.index(after: colon)...]), 1...65_535 ~= port

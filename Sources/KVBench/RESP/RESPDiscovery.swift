@@ -2,12 +2,13 @@ import KVCore
 import KVWire
 import NIOCore
 
-/// What is to be known of a server that speaks Redis's protocol before it is put under load.
+/// Asks a server that speaks Redis's protocol for what the generator needs to know before a run: the leaders, and where
+/// scans can begin.
 struct RESPDiscovery: Sendable {
     let options: BenchOptions
 
-    /// Who leads what. One that is no cluster is sent everything: the first endpoint that answers, as others may be
-    /// replicas of it.
+    /// Returns the leader of each slot. If the server is not a cluster, everything goes to the first endpoint that
+    /// answers, as others may be its replicas.
     func slotMap() async throws -> SlotMap {
         guard options.isRouted else { return SlotMap(anyOf: options.endpoints) }
         var failures: [String] = []
@@ -38,7 +39,7 @@ struct RESPDiscovery: Sendable {
         return (Int(clamping: first), Int(clamping: last), Address(host: host, port: Int(port)))
     }
 
-    /// Places from which scans may begin: so many of the first, or all.
+    /// Returns cursors at which scans can begin: the first `limit` ones, or all if there are fewer.
     func cursors(limit: Int) async throws -> [[UInt8]] {
         guard let endpoint = try await slotMap().nodes.first else { return [] }
         var cursors = [[UInt8(ascii: "0")]]

@@ -4,7 +4,7 @@ import KVWire
 import NIOCore
 import NIOPosix
 
-/// Asks a server something by Redis's protocol, on a connection of its own: for what happens seldom.
+/// A request by Redis's protocol on a connection of its own, for what the generator asks seldom.
 enum RESPOneShotRequest {
     /// - Throws: `BenchError.unreachable`
     static func ask(_ address: Address, _ request: ByteBuffer, timeout: Nanoseconds) async throws

@@ -1,11 +1,11 @@
 import Histogram
 import KVCore
 
-/// A result as numbers: what JSON and CSV show, and the table is made of. Times are in milliseconds.
+/// A result as numbers, for JSON, CSV and the table. Latencies are in milliseconds.
 package struct BenchReport: Codable, Hashable, Sendable {
     package struct Latencies: Codable, Hashable, Sendable {
         package var count: Int
-        /// Operations of this kind a second.
+        /// Operations of this kind per second.
         package var throughput: Double
         package var mean: Double
         package var min: Double
@@ -29,7 +29,7 @@ package struct BenchReport: Codable, Hashable, Sendable {
         package var refused: Int
         package var unknown: Int
         package var other: Int
-        /// The first words about each kind that there were.
+        /// The text of the first failure of each kind that occurred.
         package var examples: [String: String]
     }
 
@@ -42,21 +42,22 @@ package struct BenchReport: Codable, Hashable, Sendable {
     package var pipeline: Int
     package var threads: Int
     package var wait: Int
-    /// Operations a second that were to begin; nil: closed loop.
+    /// The number of operations per second that were due; nil means a closed loop.
     package var rate: Double?
-    /// Nil where keys were not loaded.
+    /// Nil if keys were not loaded.
     package var loadSeconds: Double?
-    /// In which operations were begun.
+    /// The seconds in which operations were begun.
     package var seconds: Double
     package var operations: Int
-    /// Operations a second, of all kinds.
+    /// Operations of all kinds per second.
     package var throughput: Double
     package var errors: Errors
-    /// Reads that found nothing.
+    /// The number of reads that found no key.
     package var missing: Int
-    /// Operations of an open loop that were due and never begun: the store, or the generator, was not up to the rate.
+    /// The number of operations of an open loop that were due and never begun: the store, or the generator, could not
+    /// keep up with the rate.
     package var behind: Int
-    /// By kind of operation; `all` is all of them together.
+    /// Latencies by kind of operation; `all` has all of them together.
     package var latencies: [String: Latencies]
 
     enum CodingKeys: String, CodingKey {
@@ -103,13 +104,13 @@ package struct BenchReport: Codable, Hashable, Sendable {
         latencies["all"] = Latencies(recorder.allLatencies, of: recorder.done, throughput)
     }
 
-    /// A row for each kind and one for all, with a head.
+    /// The report as CSV: a line of titles, a row for each kind, and one for all kinds.
     package var csv: String {
         let names = ["operation"] + Latencies.CodingKeys.allCases.map(\.rawValue)
         var lines = [(names + ["refused", "unknown", "other", "missing", "behind"]).joined(separator: ",")]
         for name in OperationKind.allCases.map(\.name) + ["all"] {
             guard let row = latencies[name] else { continue }
-            // What is not counted by kind stands with all.
+            // Counts that are not kept by kind are in the row of all kinds.
             let counts = [errors.refused, errors.unknown, errors.other, missing, behind]
             let rest = counts.map { name == "all" ? "\($0)" : "" }
             lines.append(([name] + row.cells + rest).joined(separator: ","))
@@ -120,8 +121,8 @@ package struct BenchReport: Codable, Hashable, Sendable {
 
 extension BenchReport.Latencies {
     /// - Parameters:
-    ///   - histogram: of nanoseconds.
-    ///   - whole: operations of all kinds, of which `throughput` were done a second.
+    ///   - histogram: latencies in nanoseconds.
+    ///   - whole: the number of operations of all kinds, of which `throughput` were done per second.
     init(_ histogram: Histogram<UInt64>, of whole: Int, _ throughput: Double) {
         func milliseconds(_ percentile: Double) -> Double {
             rounded(Double(histogram.valueAtPercentile(percentile)) / 1e6)
@@ -139,11 +140,11 @@ extension BenchReport.Latencies {
         max = rounded(Double(histogram.max) / 1e6)
     }
 
-    /// In the order of `CodingKeys`.
+    /// The numbers in the order of `CodingKeys`.
     fileprivate var cells: [String] {
         ["\(count)"] + [throughput, mean, min, p50, p90, p95, p99, p999, p9999, max].map { "\($0)" }
     }
 }
 
-/// Microseconds of milliseconds: what three significant digits are worth.
+/// Rounds to whole microseconds; the histograms have no more precision.
 private func rounded(_ milliseconds: Double) -> Double { (milliseconds * 1000).rounded() / 1000 }

@@ -1,6 +1,6 @@
 import Histogram
 
-/// What a run came to.
+/// The results of a run.
 package struct BenchResult: Sendable {
     package struct Load: Sendable {
         package var keys: Int
@@ -8,9 +8,9 @@ package struct BenchResult: Sendable {
     }
 
     package var options: BenchOptions
-    /// Nil where no keys were loaded.
+    /// Nil if no keys were loaded.
     package var load: Load?
-    /// Nil where only keys were loaded.
+    /// Nil if keys were only loaded.
     var figures: Figures?
 
     init(_ options: BenchOptions) { self.options = options }
@@ -18,19 +18,19 @@ package struct BenchResult: Sendable {
     /// Whether the workload was run.
     package var hasRun: Bool { figures != nil }
 
-    /// Latencies of what was done, in nanoseconds.
+    /// Latencies of the operations that were done, in nanoseconds.
     package func latencies(of kind: OperationKind) -> Histogram<UInt64> {
         figures?.recorder.latencies(of: kind) ?? Recorder.histogram()
     }
 
-    /// Of all kinds together.
+    /// Latencies of all kinds together, in nanoseconds.
     package var allLatencies: Histogram<UInt64> { figures?.recorder.allLatencies ?? Recorder.histogram() }
 
-    /// Kinds of which any were done.
+    /// The kinds of which any operation was done.
     package var kinds: [OperationKind] {
         OperationKind.allCases.filter { (figures?.recorder.done($0) ?? 0) > 0 }
     }
 
-    /// The first words that were met about failures of a kind.
+    /// The text of the first failure of a kind.
     package func reason(of kind: FailureKind) -> String? { figures?.recorder.reason(of: kind) }
 }

@@ -1,16 +1,17 @@
 import KVCore
 
-/// Numbers of keys, as a distribution has them, of those that there are.
+/// Chooses numbers of existing keys, by a distribution.
 struct KeyChooser: Sendable {
     private let distribution: Distribution
     private var zipfian: Zipfian
-    /// An odd-ish step without a common divisor with the count of keys, near its golden section: ranks that follow each
-    /// other go to keys far apart, each to one of its own.
+    /// Multiplied by a rank, modulo the number of keys, this gives the key of the rank. It has no divisor in common
+    /// with the number of keys, so each rank has a key of its own; it is near the golden section of that number, so
+    /// neighbouring ranks have keys far apart.
     private let step: Int
-    /// Keys that were there from the beginning.
+    /// The number of keys at the beginning.
     private let initial: Int
 
-    /// - Parameter keys: those that there are in the beginning, at least 1.
+    /// - Parameter keys: the number of keys at the beginning, at least 1.
     init(_ distribution: Distribution, keys: Int) {
         self.distribution = distribution
         initial = max(keys, 1)
@@ -18,12 +19,13 @@ struct KeyChooser: Sendable {
         step = Self.step(for: initial)
     }
 
-    /// A place in `0 ..< available`: those from the beginning, then what came since, in its order.
+    /// Returns a place in `0 ..< available`: first the keys from the beginning, then those that were inserted, in
+    /// order.
     mutating func place(of available: Int, using random: inout SplitMix) -> Int {
         switch distribution {
         case .uniform: return Int.random(in: 0..<max(available, 1), using: &random)
         case .zipfian:
-            // What was inserted meanwhile is not among the popular: their ranks stay what they are.
+            // Inserted keys are not among the popular ones: the ranks stay as they are.
             let rank = zipfian.rank(at: random.unit())
             return Int(rank.multipliedFullWidth(by: step) % initial)
         case .latest:
@@ -46,11 +48,11 @@ struct KeyChooser: Sendable {
 }
 
 extension SplitMix {
-    /// In `0 ..< 1`.
+    /// Returns a number in `0 ..< 1`.
     mutating func unit() -> Double { Double(next() >> 11) * 0x1p-53 }
 }
 
-/// `high * 2^64 + low` modulo `divisor`, of numbers that are not negative.
+/// `high * 2^64 + low` modulo `divisor`, for numbers that are not negative.
 private func % (product: (high: Int, low: UInt), divisor: Int) -> Int {
     divisor.dividingFullWidth(product).remainder
 }

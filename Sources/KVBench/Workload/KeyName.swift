@@ -1,9 +1,9 @@
 import KVCore
 
-/// Keys as YCSB names them: `user` and a number of twelve digits, so all of one length.
+/// The keys, named as in YCSB: `user` and a number of twelve digits, so all have the same length.
 enum KeyName {
     static let length = 16
-    /// Numbers are below it.
+    /// The numbers of keys are below this.
     static let limit = 1_000_000_000_000
 
     static func bytes(_ number: Int) -> [UInt8] {

@@ -1,18 +1,18 @@
-/// What a client of a store does, in YCSB's words.
+/// The kinds of operations, in YCSB's words.
 package enum OperationKind: Int, CaseIterable, Sendable {
     case read, update, insert, scan
-    /// A read and then an update of the same key, timed as one; not atomic.
+    /// A read and then an update of the same key, measured as one. It is not atomic.
     case readModifyWrite
 
-    /// As reports name it.
+    /// The name in reports.
     package var name: String { self == .readModifyWrite ? "read_modify_write" : "\(self)" }
 }
 
-/// One operation to be done.
+/// An operation of the workload, or of loading.
 struct Operation: Hashable, Sendable {
     var kind: OperationKind
-    /// The key's number.
+    /// The number of the key.
     var key: Int
-    /// Keys that a scan asks for; 0 for others.
+    /// The number of keys that a scan asks for; 0 for other kinds.
     var count = 0
 }

@@ -1,22 +1,22 @@
 import KVCore
 
-/// The operations of one phase, one after the other, as one thread of the generator gets them.
+/// The operations of one phase for one thread of the generator, one after the other.
 protocol OperationSource: Sendable {
-    /// Nil where there are no more.
+    /// Returns the next operation; nil if there are no more.
     mutating func next() -> Operation?
 
-    /// An operation has ended, however it did.
+    /// Called when an operation has ended, whether or not it was done.
     mutating func ended(_ operation: Operation)
 }
 
-/// Every key once.
+/// Inserts every key once.
 struct LoadSource: OperationSource {
     private var key: Int
     private let step: Int
     private let end: Int
 
     /// - Parameters:
-    ///   - thread: `0 ..< threads`; each loads its share.
+    ///   - thread: a number in `0 ..< threads`. Each thread loads its share.
     init(keys: Int, thread: Int, of threads: Int) {
         key = thread
         step = threads
@@ -32,29 +32,29 @@ struct LoadSource: OperationSource {
     mutating func ended(_ operation: Operation) {}
 }
 
-/// Operations as a mix and a distribution have them.
+/// Operations chosen at random by a mix and a distribution.
 ///
-/// Each thread inserts keys of its own and asks for those from the beginning and for its own, up to the first whose
-/// insertion has not ended: so threads need not talk to each other, and nobody asks for what is not there yet.
+/// Each thread inserts keys of its own. It uses those from the beginning, and its own up to the first whose insertion
+/// has not ended. So threads need not talk to each other, and no operation uses a key that does not exist yet.
 struct WorkloadSource: OperationSource {
     private let mix: WorkloadMix
     private var chooser: KeyChooser
     private var random: SplitMix
-    /// Operations still to come.
+    /// The number of operations that are left.
     private var left: Int
-    /// Keys from the beginning.
+    /// The number of keys at the beginning.
     private let initial: Int
     private let thread: Int
     private let threads: Int
-    /// Insertions that this thread has begun.
+    /// The number of insertions that this thread has begun.
     private var begun = 0
-    /// Insertions that have ended, with all before them.
+    /// The number of insertions that have ended, up to the first that has not.
     private var settled = 0
-    /// Those that ended before one that began earlier.
+    /// The insertions beyond `settled` that have ended.
     private var early: Set<Int> = []
 
     /// - Parameters:
-    ///   - operations: after which it ends.
+    ///   - operations: the number of operations after which the source ends.
     ///   - thread: `0 ..< threads`
     init(
         _ mix: WorkloadMix, _ distribution: Distribution, keys: Int, operations: Int, seed: UInt64, thread: Int,
@@ -62,7 +62,7 @@ struct WorkloadSource: OperationSource {
     ) {
         self.mix = mix
         chooser = KeyChooser(distribution, keys: keys)
-        // Mixed once: seeds that follow each other give unlike sequences.
+        // The seed is mixed once, so that seeds that follow each other give different sequences.
         var seeds = SplitMix(seed: seed &+ UInt64(truncatingIfNeeded: thread))
         random = SplitMix(seed: seeds.next())
         left = operations
@@ -96,7 +96,7 @@ struct WorkloadSource: OperationSource {
         while early.remove(settled) != nil { settled += 1 }
     }
 
-    /// Key number of this thread's insertion number `index`. Past the last name that there is they begin anew.
+    /// The number of the key of this thread's insertion number `index`. After the last number they begin again.
     private func ownKey(_ index: Int) -> Int {
         initial + (thread + index * threads) % (KeyName.limit - initial)
     }

@@ -1,14 +1,14 @@
-/// How often each kind of operation comes. The six of YCSB (Cooper et al., "Benchmarking cloud serving systems with
-/// YCSB", 2010), and any ratio of reads to updates.
+/// The share of each kind of operation: one of the six workloads of YCSB (Cooper et al., "Benchmarking cloud serving
+/// systems with YCSB", 2010), or any ratio of reads to updates.
 package struct WorkloadMix: Hashable, Sendable {
-    /// As reports name it.
+    /// The name in reports.
     package let name: String
-    /// By `OperationKind.rawValue`; adds up to 1.
+    /// The share of each kind, by `OperationKind.rawValue`. The shares add up to 1.
     private let shares: [Double]
-    /// What keys are asked for unless the user says otherwise.
+    /// The distribution of keys, unless the user chooses another.
     package let distribution: Distribution
 
-    /// A scan asks for 1 to as many keys.
+    /// The number of keys that a scan asks for is 1 to this, at random.
     package static let longestScan = 100
 
     private init(_ name: String, _ distribution: Distribution, _ shares: [OperationKind: Double]) {
@@ -17,7 +17,7 @@ package struct WorkloadMix: Hashable, Sendable {
         self.shares = OperationKind.allCases.map { shares[$0] ?? 0 }
     }
 
-    /// - Parameter letter: `a` to `f`; nil of any other.
+    /// - Parameter letter: `a` to `f`. For another letter the result is nil.
     package init?(ycsb letter: String) {
         switch letter {
         case "a": self.init("a", .zipfian, [.read: 0.5, .update: 0.5])
@@ -30,8 +30,8 @@ package struct WorkloadMix: Hashable, Sendable {
         }
     }
 
-    /// Reads, the rest updates.
-    /// - Parameter readRatio: 0...1
+    /// Makes a mix of reads and updates.
+    /// - Parameter readRatio: the share of reads, in `0 ... 1`; the rest are updates.
     package init(readRatio: Double) {
         let ratio = min(max(readRatio, 0), 1)
         self.init("read-ratio \(ratio)", .uniform, [.read: ratio, .update: 1 - ratio])
@@ -41,24 +41,25 @@ package struct WorkloadMix: Hashable, Sendable {
 
     package var kinds: [OperationKind] { OperationKind.allCases.filter { share(of: $0) > 0 } }
 
-    /// - Parameter point: `0 ..< 1`, uniformly chosen.
+    /// - Parameter point: a number in `0 ..< 1`, chosen uniformly.
     func kind(at point: Double) -> OperationKind {
         var end = 0.0
         for kind in OperationKind.allCases {
             end += shares[kind.rawValue]
             if point < end { return kind }
         }
-        // The shares' sum may be a rounding error below 1.
+        // By rounding, the sum of the shares may be slightly below 1.
         return kinds.last ?? .read
     }
 }
 
-/// Which keys are asked for.
+/// How often each key is used.
 package enum Distribution: String, CaseIterable, Sendable {
-    /// All alike.
+    /// All keys equally often.
     case uniform
-    /// A few very often, most of them seldom, whatever their place: the k-th most popular with a weight of 1/k^0.99.
+    /// A few keys very often and most seldom: the k-th most popular has a weight of 1/k^0.99. Popular keys are anywhere
+    /// among the others.
     case zipfian
-    /// As zipfian, the newest key being the most popular.
+    /// As `zipfian`, and the newest key is the most popular.
     case latest
 }

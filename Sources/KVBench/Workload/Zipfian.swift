@@ -1,11 +1,12 @@
 import Glibc
 
-/// Ranks in `0 ..< count`, the k-th with a probability proportional to `1 / (k + 1)^theta`.
+/// Chooses ranks in `0 ..< count`. The probability of rank k is proportional to `1 / (k + 1)^theta`.
 ///
-/// By the method of Gray et al., "Quickly generating billion-record synthetic databases" (1994): the first two ranks
-/// are exact, the others come from a power function that approximates the sums between them. It takes one `pow` a rank.
+/// The method is that of Gray et al., "Quickly generating billion-record synthetic databases" (1994). The first two
+/// ranks are exact; the others come from a power function that approximates the sums of weights. A rank takes one
+/// `pow`.
 struct Zipfian: Sendable {
-    /// YCSB's.
+    /// The value that YCSB uses.
     static let theta = 0.99
 
     private(set) var count: Int
@@ -24,7 +25,7 @@ struct Zipfian: Sendable {
         prepare()
     }
 
-    /// From now on there are as many ranks.
+    /// Chooses among `count` ranks from now on. The number never shrinks.
     mutating func grow(to count: Int) {
         self.count = max(count, self.count)
         prepare()
@@ -35,7 +36,7 @@ struct Zipfian: Sendable {
         eta = (1 - pow(2 / Double(count), 1 - Self.theta)) / (1 - (1 + Self.second) / zeta)
     }
 
-    /// - Parameter point: `0 ..< 1`, uniformly chosen.
+    /// - Parameter point: a number in `0 ..< 1`, chosen uniformly.
     func rank(at point: Double) -> Int {
         let sum = point * zeta
         if sum < 1 || count == 1 { return 0 }
@@ -44,8 +45,8 @@ struct Zipfian: Sendable {
         return min(max(Int(rank), 0), count - 1)
     }
 
-    /// `1/1^theta + 1/2^theta + ... + 1/count^theta`: the first terms one by one, the rest by the formula of Euler and
-    /// Maclaurin, whose error is below 1e-8 from there on.
+    /// `1/1^theta + 1/2^theta + ... + 1/count^theta`: the first terms one by one, and the rest by the formula of Euler
+    /// and Maclaurin, whose error is below 1e-8 there.
     static func zeta(_ count: Int) -> Double {
         let first = 64
         guard count > first else { return partialSum(count) }
