@@ -4,7 +4,7 @@ import KVClient
 import KVConfig
 import KVCore
 
-/// Which nodes a command asks, and how long it waits.
+/// The options that say which nodes a command asks, and how long it waits.
 struct ClientOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
@@ -20,7 +20,8 @@ struct ClientOptions: ParsableArguments {
 
     func client() throws -> KVClient { KVClient(endpoints: try endpoints(), timeout: Duration(try span())) }
 
-    /// A flag goes before any variable, and addresses before a file that has them.
+    /// The addresses of the nodes. A flag takes precedence over any variable, and addresses over a file that lists
+    /// them.
     func endpoints() throws -> [Address] {
         if let endpoint { return try Self.addresses(endpoint, from: "--endpoint", .usage) }
         if let config { return try Self.addresses(inFile: config) }
@@ -46,7 +47,7 @@ struct ClientOptions: ParsableArguments {
         }
     }
 
-    /// What a URL says of where a node is: people copy those of browsers and of other clients.
+    /// The address in a URL, or the text if it is not a URL. People copy URLs from browsers and from other clients.
     private static func place(_ text: String, from name: String, _ status: ExitStatus) throws -> String {
         guard let scheme = text.firstRange(of: "://") else { return text }
         guard ["http", "redis", "kv"].contains(text[..<scheme.lowerBound]) else {
@@ -79,7 +80,7 @@ struct ClientOptions: ParsableArguments {
     }
 }
 
-/// An environment variable; nil where it is unset or empty.
+/// Returns the value of an environment variable; nil if it is unset or empty.
 func environment(_ name: String) -> String? {
     guard let value = getenv(name) else { return nil }
     let text = String(cString: value)

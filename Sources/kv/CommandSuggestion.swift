@@ -1,8 +1,8 @@
 import KVConfig
 
-/// What was meant by a first word that is no command.
+/// Suggests the command or option that was meant by an unknown one.
 enum CommandSuggestion {
-    /// What other stores and tools call it.
+    /// What other stores and tools call each command.
     private static let synonyms: [String: [String]] = [
         "put": ["set", "write", "store", "insert", "save"],
         "get": ["read", "fetch", "cat", "show"],
@@ -16,7 +16,7 @@ enum CommandSuggestion {
         "recover": ["restore", "repair", "rescue", "reset"],
     ]
 
-    /// What other tools call options, by command.
+    /// What other tools call each option, by command.
     private static let options: [String: [String: [String]]] = [
         "bench": [
             "--duration": ["--time", "--seconds", "--runtime", "-t", "-d"],
@@ -27,7 +27,8 @@ enum CommandSuggestion {
         "serve": ["--seed": ["--seeds", "--peers"], "--data-dir": ["--data", "--dir", "--directory"]],
     ]
 
-    /// What was meant by the first option that the command does not have but others do.
+    /// Returns a message about the first option that only other tools have, with the option that was meant; nil if
+    /// there is none.
     static func advice(forOptionsOf arguments: [String]) -> String? {
         guard let command = arguments.first, let known = options[command] else { return nil }
         for argument in arguments.dropFirst() {
@@ -41,7 +42,7 @@ enum CommandSuggestion {
 
     private static let listings = ["ls", "list", "keys", "scan"]
 
-    /// - Returns: what to do instead; nil where nothing is near.
+    /// - Returns: what to do instead; nil if no command is similar.
     static func advice(for word: String, among names: [String]) -> String? {
         let word = word.lowercased()
         if listings.contains(word) {

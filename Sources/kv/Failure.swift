@@ -7,14 +7,14 @@ enum ExitStatus: Int32, CaseIterable {
     case noSuchKey = 1
     case conditionFailed = 2
     case usage = 64
-    /// Bad configuration or data.
+    /// The configuration or the data is bad.
     case data = 65
-    /// No node reachable or no majority: nothing was changed.
+    /// No node could be reached, or there was no majority. Nothing was changed.
     case unavailable = 69
     case unknown = 75
     case denied = 77
 
-    /// For the manual pages.
+    /// The meaning, for the manual pages.
     var meaning: String {
         switch self {
         case .done: "Done."
@@ -29,10 +29,10 @@ enum ExitStatus: Int32, CaseIterable {
     }
 }
 
-/// Why a command ends without having done what it was asked for.
+/// The reason why a command did not do what it was asked for.
 struct Failure: Error {
     var status: ExitStatus
-    /// What happened, to what, and what to do next.
+    /// Says what happened, to what, and what to do next.
     var message: String
 
     init(_ status: ExitStatus, _ message: String) {

@@ -9,7 +9,7 @@ import KVCore
 enum Main {
     static func main() async {
         kv_process_started()
-        // A reader that went away is met as an error of the write.
+        // If the reader of the output has gone, the write fails, and that is handled.
         signal(SIGPIPE, SIG_IGN)
         let arguments = RawArgument.commandLine()
         do {
@@ -31,7 +31,7 @@ enum Main {
         do {
             return try KV.parseAsRoot(arguments)
         } catch {
-            // Help that was asked for is an error too.
+            // The parser throws help that was asked for, too.
             guard KV.exitCode(for: error) != .success,
                 let advice = CommandSuggestion.advice(forOptionsOf: arguments)
             else { throw error }
@@ -39,7 +39,7 @@ enum Main {
         }
     }
 
-    /// A first word that is no command would be met by the parser's complaint about a stray argument.
+    /// Reports a first word that is not a command. The parser would complain about an unexpected argument.
     private static func checkCommand(_ arguments: [String]) throws {
         guard let word = arguments.first(where: { $0 != "help" }), !word.hasPrefix("-"), !KV.allNames.contains(word)
         else {
@@ -51,7 +51,7 @@ enum Main {
         throw Failure(.usage, "unknown command '\(word)'; there are \(KV.names.joined(separator: ", "))")
     }
 
-    /// The same for the second word of a command that has commands of its own.
+    /// Reports the same of the second word, for a command that has commands of its own.
     private static func checkNested(_ arguments: [String]) throws {
         guard arguments.count > 1, let (word, nested) = KV.nested(arguments[0]).map({ (arguments[1], $0) }),
             !word.hasPrefix("-"), word != "help", !nested.contains(word)
@@ -64,7 +64,7 @@ enum Main {
         )
     }
 
-    /// Says what went wrong, on a line that starts with `kv: `, and exits.
+    /// Writes what went wrong on a line that starts with `kv: `, and exits.
     private static func leave(_ error: any Error, _ arguments: [String]) -> Never {
         switch error {
         case let failure as Failure: failure.exit()
@@ -74,7 +74,7 @@ enum Main {
             Glibc.exit(error.isUsage ? ExitStatus.usage.rawValue : ExitStatus.data.rawValue)
         case is BrokenOutput: Glibc.exit(0)
         default:
-            // Help that was asked for is an error too, of the kind that succeeds.
+            // The parser throws help that was asked for, too, with the exit code of success.
             if KV.exitCode(for: error) == .success { KV.exit(withError: error) }
             let message = KV.message(for: error).trimmingSuffix(".")
             let hint = "'\(KV.path(of: arguments)) --help' says what there is"
@@ -94,14 +94,14 @@ struct KV: ParsableCommand {
             Completion.self, Manual.self,
         ])
 
-    /// The commands of a command; nil where it has none, or there is no such command.
+    /// The commands of a command; nil if it has none, or if there is no such command.
     static func nested(_ name: String) -> [String]? {
         let command = configuration.subcommands.first { $0.configuration.commandName == name }
         let names = command?.configuration.subcommands.compactMap { $0.configuration.commandName } ?? []
         return names.isEmpty ? nil : names
     }
 
-    /// The command that these arguments begin with, as help lists it: `kv`, `kv get` or `kv config check`.
+    /// The command with which the arguments begin, as help lists it: `kv`, `kv get` or `kv config check`.
     static func path(of arguments: [String]) -> String {
         guard let name = arguments.first, names.contains(name) else { return "kv" }
         guard arguments.count > 1, let commands = nested(name), commands.contains(arguments[1]) else {
@@ -112,7 +112,7 @@ struct KV: ParsableCommand {
 
     static var allNames: [String] { configuration.subcommands.compactMap { $0.configuration.commandName } }
 
-    /// Of the commands that help lists.
+    /// The names of the commands that help lists.
     static var names: [String] {
         configuration.subcommands.filter { $0.configuration.shouldDisplay }.compactMap { $0.configuration.commandName }
     }

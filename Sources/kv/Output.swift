@@ -1,21 +1,21 @@
 import Glibc
 
-/// Standard output was closed by whoever read it; there is nobody left to tell.
+/// Standard output was closed by its reader. The command ends silently.
 struct BrokenOutput: Error {}
 
 enum Output {
     static var isTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
 
-    /// Of the terminal; nil where there is none, or it does not say.
+    /// The width of the terminal; nil if there is none, or if it does not say.
     static var columns: Int? {
         var size = winsize()
         return ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : nil
     }
 
-    /// Whether escape sequences are understood.
+    /// Whether the terminal understands escape sequences.
     static var canRedraw: Bool { isTerminal && environment("TERM") != "dumb" }
 
-    /// Whether colours are wanted as well (no-color.org).
+    /// Whether to use colours as well (no-color.org).
     static var hasColor: Bool { canRedraw && environment("NO_COLOR") == nil }
 
     static func write(_ bytes: [UInt8]) throws {
@@ -28,19 +28,20 @@ enum Output {
 
     static func write(_ text: String) throws { try write(Array(text.utf8)) }
 
-    /// One line on standard error. What a server or a file put into it cannot steer the terminal.
+    /// Writes a line on standard error. Control characters are removed, as parts of it may come from a server or a
+    /// file.
     static func complain(_ message: String) {
         let line = message.unicodeScalars.map { scalar in
             scalar.properties.generalCategory == .control ? " " : String(scalar)
         }
-        // Where even this fails there is nobody to tell.
+        // If even this fails, there is nobody to tell.
         _ = write(Array("kv: \(line.joined())\n".utf8), to: STDERR_FILENO)
     }
 
-    /// A question, on standard error.
+    /// Writes a question on standard error.
     static func prompt(_ text: String) { _ = write(Array(text.utf8), to: STDERR_FILENO) }
 
-    /// 0, or the error's number.
+    /// Writes all bytes. Returns 0, or the number of the error.
     private static func write(_ bytes: [UInt8], to descriptor: CInt) -> CInt {
         var rest = bytes[...]
         while !rest.isEmpty {

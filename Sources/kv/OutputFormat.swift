@@ -1,7 +1,7 @@
 import ArgumentParser
 import FoundationEssentials
 
-/// `-o`
+/// The option `-o`.
 struct OutputFormat: ParsableArguments {
     enum Format: String, ExpressibleByArgument, CaseIterable {
         case table, json
@@ -16,7 +16,7 @@ struct OutputFormat: ParsableArguments {
 }
 
 enum JSONOutput {
-    /// On one line.
+    /// Returns the JSON of a value on one line.
     static func text(_ value: some Encodable) throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]

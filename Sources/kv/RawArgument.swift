@@ -3,10 +3,11 @@ import CProcess
 import Glibc
 import KVCore
 
-/// An argument as bytes: a key, a value or a path need not be UTF-8.
+/// An argument as bytes: keys, values and paths need not be UTF-8.
 ///
-/// The parser takes Strings, which would replace what is not UTF-8. So such an argument passes it with each byte from
-/// 0x80 on as a scalar of the private use area's last 256, and so does one that holds those scalars itself.
+/// The parser takes Strings, in which bytes that are not UTF-8 would be replaced. So in such an argument each byte from
+/// 0x80 on becomes one of the last 256 scalars of the private use area. The same is done to an argument that contains
+/// these scalars itself.
 struct RawArgument: ExpressibleByArgument {
     var bytes: [UInt8]
 
@@ -23,7 +24,7 @@ struct RawArgument: ExpressibleByArgument {
         }
     }
 
-    /// What `init(argument:)` gives these bytes for.
+    /// Returns the String from which `init(argument:)` makes these bytes.
     static func encoded(_ bytes: [UInt8]) -> String {
         if let text = String(validating: bytes, as: UTF8.self), text.unicodeScalars.allSatisfy({ $0.value < base }) {
             return text
@@ -35,9 +36,9 @@ struct RawArgument: ExpressibleByArgument {
         return String(text)
     }
 
-    /// This process's arguments, without the program's name.
+    /// Returns the arguments of this process, without the name of the program.
     static func commandLine() -> [String] {
-        // CommandLine would read them from /proc, which may not be there.
+        // CommandLine would read them from /proc, which may not exist.
         (1..<max(kv_argument_count(), 1)).compactMap { index in
             kv_argument(index).map { text in
                 encoded(UnsafeBufferPointer(start: text, count: strlen(text)).map { UInt8(bitPattern: $0) })
@@ -47,6 +48,6 @@ struct RawArgument: ExpressibleByArgument {
 }
 
 extension Key {
-    /// A key from the command line.
+    /// Makes a key from an argument.
     init(_ argument: RawArgument) { self.init(argument.bytes) }
 }

@@ -1,10 +1,10 @@
 import Glibc
 
-/// Files that a command writes besides its output.
+/// Writes files that a command makes besides its output.
 enum TextFile {
     /// Creates or replaces a file.
     ///
-    /// - Parameter next: what a failure ends with, after the file and the system's reason.
+    /// - Parameter next: the end of the message of a failure, after the file and the system's reason.
     static func write(_ text: String, to path: [UInt8], next: String) throws {
         func failure(_ reason: String) -> Failure {
             Failure(.data, "'\(String(decoding: path, as: UTF8.self))' cannot be written: \(reason); \(next)")

@@ -1,6 +1,6 @@
 import KVBench
 
-/// A report as a person reads it.
+/// A report as a table for people.
 enum BenchTable {
     static func lines(_ report: BenchReport) -> [String] {
         var lines: [String] = []
@@ -25,7 +25,7 @@ enum BenchTable {
         return lines + [""] + table.lines
     }
 
-    /// What there is to say only where it happened.
+    /// Lines about errors and the like, for those that occurred.
     private static func notes(_ report: BenchReport) -> [String] {
         var lines: [String] = []
         let counts = [

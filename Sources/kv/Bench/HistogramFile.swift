@@ -1,17 +1,17 @@
 import Histogram
 import KVBench
 
-/// `--histogram`
+/// The files of `--histogram`.
 enum HistogramFile {
-    /// Writes all latencies to a file, and where there are several kinds of operations, those of each to one beside it:
-    /// `load.hgrm` and `load.read.hgrm`.
+    /// Writes all latencies to a file. If there are several kinds of operations, also writes those of each kind to a
+    /// file beside it: `load.hgrm` and `load.read.hgrm`.
     static func write(_ result: BenchResult, to path: RawArgument) throws {
         try write(result.allLatencies, path.bytes)
         guard result.kinds.count > 1 else { return }
         for kind in result.kinds { try write(result.latencies(of: kind), sibling(of: path.bytes, kind.name)) }
     }
 
-    /// Where the latencies of one kind go.
+    /// The path of the file for the latencies of one kind.
     static func sibling(of path: [UInt8], _ name: String) -> [UInt8] {
         let file = (path.lastIndex(of: UInt8(ascii: "/")) ?? -1) + 1
         guard let dot = path.lastIndex(of: UInt8(ascii: ".")), dot > file else { return path + Array(".\(name)".utf8) }

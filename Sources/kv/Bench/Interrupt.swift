@@ -2,7 +2,7 @@ import Dispatch
 import Glibc
 import Synchronization
 
-/// SIGINT and SIGTERM: the first asks a command to come to an end, the second does not ask.
+/// Handles SIGINT and SIGTERM: the first signal asks the command to end, the second ends the process.
 final class Interrupt: Sendable {
     private struct State {
         var isInterrupted = false
@@ -10,7 +10,7 @@ final class Interrupt: Sendable {
     }
 
     private let state = Mutex(State())
-    /// Kept alive; not touched after `init`, but to cancel.
+    /// Held so that they live; not used after `init`, except to cancel them.
     private nonisolated(unsafe) let sources: [any DispatchSourceSignal]
 
     init() {
@@ -24,7 +24,7 @@ final class Interrupt: Sendable {
         }
     }
 
-    /// What the first interrupt does. Until this is called it ends the process.
+    /// Sets the action for the first signal. Until this is called, that ends the process.
     func onInterrupt(_ action: @escaping @Sendable () -> Void) { state.withLock { $0.action = action } }
 
     func cancel() {

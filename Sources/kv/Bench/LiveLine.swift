@@ -2,12 +2,13 @@ import Glibc
 import KVBench
 import Synchronization
 
-/// How a run goes, on one line of standard error that is drawn over; nothing where that is no terminal.
+/// Shows the progress of a run on one line of standard error, which is overwritten. Shows nothing if that is not a
+/// terminal.
 final class LiveLine: Sendable {
     private let isDrawn = Mutex(false)
     private let isWanted = isatty(STDERR_FILENO) == 1 && environment("TERM") != "dumb"
 
-    /// Nil where nobody looks.
+    /// Shows the progress that it is called with; nil if there is no terminal.
     var listener: (@Sendable (LoadGenerator.Progress) -> Void)? {
         guard isWanted else { return nil }
         return { [self] progress in show(progress) }
@@ -18,7 +19,7 @@ final class LiveLine: Sendable {
         Output.prompt("\r\u{1B}[K" + Self.text(progress))
     }
 
-    /// Leaves the line to others.
+    /// Clears the line, so that others can use it.
     func clear() {
         let wasDrawn = isDrawn.withLock { isDrawn in
             defer { isDrawn = false }

@@ -7,7 +7,7 @@ extension BenchOptions.Transport: ExpressibleByArgument {}
 extension BenchOptions.Loading: ExpressibleByArgument {}
 extension Distribution: ExpressibleByArgument {}
 
-/// What load `kv bench` makes.
+/// The options of `kv bench` that say which load it makes.
 struct LoadOptions: ParsableArguments {
     @Option(help: ArgumentHelp("YCSB's: a, b, c, d, e or f (default: a).", valueName: "letter"))
     var workload: String?
@@ -24,24 +24,25 @@ struct LoadOptions: ParsableArguments {
     @Option(help: "Connections; with the library, tasks.")
     var clients = 50
 
-    @Option(help: "Operations under way at a time for each client.")
+    @Option(help: "Operations of each client that are under way at a time.")
     var pipeline = 1
 
     @Option(
         help: ArgumentHelp(
-            "Operations that begin each second, evenly spaced, instead of as others end.", valueName: "per-second"))
+            "Begin this many operations per second, evenly spaced, instead of one when another ends.",
+            valueName: "per-second"))
     var rate: Double?
 
-    @Option(help: ArgumentHelp("How long it is measured, such as 10s or 5m.", valueName: "time"))
+    @Option(help: ArgumentHelp("How long to measure, such as 10s or 5m.", valueName: "time"))
     var duration = "10s"
 
-    @Option(help: ArgumentHelp("How long it runs before, uncounted.", valueName: "time"))
+    @Option(help: ArgumentHelp("How long to run before operations are counted.", valueName: "time"))
     var warmup = "0s"
 
-    @Option(help: ArgumentHelp("End after so many operations, if that is sooner.", valueName: "count"))
+    @Option(help: ArgumentHelp("End after this many operations, if that is sooner.", valueName: "count"))
     var operations: Int?
 
-    @Option(help: "Keys that there are to begin with.")
+    @Option(help: "The number of keys at the beginning.")
     var keys = 100_000
 
     @Option(help: ArgumentHelp("Bytes of each value, such as 100 or 4KiB.", valueName: "size"))
@@ -55,18 +56,18 @@ struct LoadOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Write the keys first: yes; no, they are there; only, and measure nothing.", valueName: "yes|no|only"))
+            "Whether to write the keys first: yes; no, they exist; only, without measuring.", valueName: "yes|no|only"))
     var load = BenchOptions.Loading.yes
 
     @Option(help: "Event loops of the generator.")
     var threads = 1
 
-    @Option(help: "Of what is chosen by chance: the same makes the same operations.")
+    @Option(help: "The seed of the random choices: the same seed gives the same operations.")
     var seed: UInt64 = 1
 
     @Option(
         help: ArgumentHelp(
-            "With resp: each write is done when so many replicas of a Redis have it (WAIT).", valueName: "replicas"))
+            "With resp: a write is done when this many replicas of a Redis have it (WAIT).", valueName: "replicas"))
     var wait = 0
 
     @Flag(help: "Spread requests over the endpoints, instead of sending each to the leader of its key.")

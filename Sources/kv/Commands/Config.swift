@@ -35,7 +35,7 @@ struct Config: ParsableCommand {
                 """)
         }
 
-        /// Once, as the file may be a pipe.
+        /// Reads the file only once, as it may be a pipe.
         private func read() throws -> (ClusterSettings, nodes: [String]) {
             guard let node else {
                 let cluster = try ClusterFile.read(path: file)

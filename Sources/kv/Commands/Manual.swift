@@ -1,7 +1,7 @@
 import ArgumentParser
 import KVConfig
 
-/// For packaging, so it is not listed: people read the pages with man.
+/// Writes manual pages, for packages. Help does not list it: people read the pages with man.
 struct Manual: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "manual",

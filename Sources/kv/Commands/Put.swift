@@ -47,7 +47,7 @@ struct Put: AsyncParsableCommand {
         try Output.write("\(version)\n")
     }
 
-    /// A number and a unit, above zero.
+    /// Reads a number and a unit; the time must be above zero.
     private static func lifetime(_ text: String) throws -> Nanoseconds {
         if let span = try? Nanoseconds(notation: text), span > .zero { return span }
         let digits = text.prefix { $0.isNumber }
@@ -70,7 +70,7 @@ struct Put: AsyncParsableCommand {
         return try Self.read(descriptor, name)
     }
 
-    /// All there is to read, up to the largest value that a cluster can be set to take.
+    /// Reads to the end, or fails after the largest value that any cluster accepts.
     private static func read(_ descriptor: CInt, _ name: String) throws -> [UInt8] {
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 64 << 10)
@@ -94,7 +94,7 @@ struct Put: AsyncParsableCommand {
     }
 }
 
-/// `--if-version`
+/// The option `--if-version`.
 struct VersionCondition: ParsableArguments {
     @Option(help: ArgumentHelp("Only if the key is at this version.", valueName: "version"))
     var ifVersion: String?

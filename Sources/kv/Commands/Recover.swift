@@ -8,9 +8,9 @@ struct Recover: ParsableCommand {
         commandName: "recover",
         abstract: "Go on with what is left of a cluster that has lost majorities for good.",
         discussion: """
-            The last resort, for when so many disks are lost at once that partitions, or the council that keeps the \
-            topology, have no majority left: nothing can be agreed any more, no change of membership either. Not for \
-            machines that may come back with their disks: start those.
+            The last resort, for when so many disks are lost at once that partitions, or the metadata quorum, which \
+            keeps the topology, have no majority left: nothing can be agreed any more, no change of membership either. \
+            Not for machines that may come back with their disks: start those.
 
             Works on the data directory of a member that is left, while every member that is left is stopped. Shows \
             what would be done and what is lost; --yes does it. Run it on every member that is left, with the same \
@@ -70,7 +70,8 @@ struct Recover: ParsableCommand {
         }
     }
 
-    /// A directory that is named is taken as it is: the file of its node may have been lost with other things.
+    /// The data directory and the node. A directory that is given is used without a configuration, as the file may be
+    /// lost too.
     private func place() throws -> (directory: String, node: String?) {
         if let dataDir, config == nil { return (dataDir, node) }
         var variables: [String: String] = [:]

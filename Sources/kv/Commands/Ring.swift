@@ -31,7 +31,7 @@ struct Ring: AsyncParsableCommand {
             do {
                 try Output.write(clear + (try await picture(keys, client)))
             } catch let error as KVClientError {
-                // It may come back; who watches wants to see that.
+                // The node may come back, and someone who watches wants to see that.
                 try Output.write(clear)
                 Output.complain(Failure(error).message)
             }

@@ -31,7 +31,7 @@ struct Serve: AsyncParsableCommand {
     }
 }
 
-/// Where a node's configuration comes from.
+/// The options of `kv serve`, from which a node's configuration comes.
 struct ServeOptions: ParsableArguments {
     @Option(help: Self.help(Settings.config, "file"), completion: .file(extensions: ["yaml", "yml"]))
     var config: String?
@@ -72,7 +72,8 @@ struct ServeOptions: ParsableArguments {
     @Option(help: Self.help("nodes[].weight", nil))
     var weight: String?
 
-    /// What the flags, the environment and the file say together, with where each value comes from.
+    /// Returns the configuration that the flags, the environment and the file make together, with the source of each
+    /// value.
     func explained() throws(ConfigurationError) -> ExplainedConfiguration {
         var variables: [String: String] = [:]
         for name in Configuration.variables { variables[name] = environment(name) }
@@ -89,7 +90,7 @@ struct ServeOptions: ParsableArguments {
         return help(setting, valueName)
     }
 
-    /// What the table of settings says: what it is for, the values it takes, and the variable.
+    /// The help for a setting, from the table of settings: its purpose, the values it takes, and the variable.
     private static func help(_ setting: Setting, _ valueName: String?) -> ArgumentHelp {
         let values = setting.values == "true or false" ? nil : setting.values
         let facts = [values, setting.variable].compactMap { $0 }.joined(separator: "; ")

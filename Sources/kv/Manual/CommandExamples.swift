@@ -1,4 +1,4 @@
-/// Examples for the manual pages, by command. A test runs the parser over each.
+/// Examples for the manual pages, by command. A test parses each of them.
 enum CommandExamples {
     struct Example: Sendable {
         var command: String

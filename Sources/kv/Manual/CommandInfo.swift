@@ -1,7 +1,7 @@
 import ArgumentParser
 import FoundationEssentials
 
-/// What the argument parser says of a command: the part of its description that manual pages need.
+/// The argument parser's description of a command: the part that manual pages need.
 struct CommandInfo: Decodable {
     struct Argument: Decodable {
         struct Name: Decodable {
@@ -24,7 +24,7 @@ struct CommandInfo: Decodable {
         var defaultValue: String?
         var abstract: String?
 
-        /// The environment variables that its text names.
+        /// The environment variables that the argument's help names.
         var variables: [String] {
             (abstract ?? "").split { !($0.isLetter || $0.isNumber || $0 == "_") }.map(String.init)
                 .filter { $0.hasPrefix("KV_") }
@@ -38,7 +38,7 @@ struct CommandInfo: Decodable {
     var subcommands: [CommandInfo]?
     var arguments: [Argument]?
 
-    /// Of `kv`, with all its commands below it.
+    /// Reads the description of `kv`, with all its commands.
     static func read() throws -> CommandInfo {
         struct Tool: Decodable { var command: CommandInfo }
         return try JSONDecoder().decode(Tool.self, from: Data(KV._dumpHelp().utf8)).command

@@ -1,12 +1,12 @@
 import KVConfig
 
-/// A manual page in the macros of man(7), made of a command's own definition.
+/// A manual page in the macros of man(7), made from the definition of a command.
 struct ManualPage {
     private let root: CommandInfo
     private let version: String
     private var lines: [String] = []
 
-    /// Every page: its file's name and its text.
+    /// Returns every page, with the name of its file and its text.
     static func all(_ root: CommandInfo, version: String) -> [(name: String, text: String)] {
         let commands = displayed(root.subcommands)
         return [("kv.1", ManualPage(root, version).main(commands))]
@@ -145,7 +145,7 @@ struct ManualPage {
         }
     }
 
-    /// Those that a command can end with.
+    /// The exit statuses that a command can have.
     private static func statuses(of command: String) -> [ExitStatus] {
         switch command {
         case "serve", "recover": [.done, .usage, .data, .unavailable]

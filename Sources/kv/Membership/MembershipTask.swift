@@ -2,22 +2,22 @@ import KVConfig
 import KVClient
 import KVCore
 
-/// Carries out `kv join` and `kv leave`: preview, question, beginning, and the wait for the end.
+/// Executes `kv join` and `kv leave`: shows the plan, asks, begins it, and waits for its end.
 ///
-/// The plan is the cluster's and goes on without this process. So whatever is lost on the way (an answer, the node that
-/// was asked, this process) is made good by looking at the plan again.
+/// The plan belongs to the cluster and goes on without this process. So if an answer, the node that was asked, or this
+/// process is lost, it is enough to look at the plan again.
 struct MembershipTask {
     let client: KVClient
     let options: PlanOptions
     let isJSON: Bool
-    /// What was typed, for messages.
+    /// The command as it was typed, for messages.
     let command: String
 
     func run(_ change: MembershipChange) async throws {
         if let order = options.order { return try await obey(order) }
         let ring = try await learn()
         if options.dryRun { return try await preview(change, ring) }
-        // Who dies during a plan can be given up for dead within it.
+        // A member that dies during a plan can be forced out while the plan is under way.
         if let plan = try await client.plan(), !change.isForced || plan.includes(change) {
             return try await attach(to: plan, change)
         }
@@ -30,7 +30,7 @@ struct MembershipTask {
     // MARK: The plan under way
 
     private func obey(_ order: PlanOptions.Order) async throws {
-        // A plan that could not be asked for is no reason not to stop it.
+        // If the plan cannot be read, it can still be paused or cancelled.
         let before = try? await client.plan()
         _ = try? await learn()
         let plan: PlanProgress?
@@ -52,7 +52,7 @@ struct MembershipTask {
         }
     }
 
-    /// Goes on with the plan under way if it is what was asked for.
+    /// Follows the plan that is under way, if it does what was asked for.
     private func attach(to plan: PlanProgress, _ change: MembershipChange) async throws {
         guard plan.includes(change) else {
             throw Failure(
@@ -85,7 +85,7 @@ struct MembershipTask {
         do throws(KVClientError) {
             plan = try await client.change(change)
         } catch {
-            // It may have begun all the same, or somebody else may have begun it.
+            // The plan may have begun nevertheless, or someone else may have begun it.
             switch error {
             case .unknown, .conflict(code: "plan_under_way", _):
                 guard let begun = try? await client.plan(), begun.includes(change) else { throw error }
@@ -105,14 +105,14 @@ struct MembershipTask {
 
     private func show(_ change: MembershipChange, _ ring: RingStatus) async throws {
         guard let plan = try await client.change(change, isDryRun: true) else { return }
-        // Standard output is for JSON alone where that is wanted.
+        // If JSON is wanted, standard output has nothing else.
         let text = PlanPreview.lines(plan, of: change, ring).map { $0 + "\n" }.joined() + "\n"
         if isJSON { Output.prompt(text) } else { try Output.write(text) }
     }
 
     // MARK: What there is
 
-    /// The ring; its members are asked as well from now on, so that any of them may die.
+    /// Reads the ring, and adds its members to the client's endpoints, so that any node may die.
     private func learn() async throws(KVClientError) -> RingStatus {
         let ring = try await client.ring()
         client.addEndpoints(ring.members)
@@ -136,7 +136,7 @@ struct MembershipTask {
 }
 
 extension PlanProgress {
-    /// Whether it does what somebody asks for, though perhaps with other weights, and perhaps more.
+    /// Whether the plan does what `change` asks for. It may use other weights, and do more.
     func includes(_ change: MembershipChange) -> Bool {
         Set(change.joins.map(\.id)).isSubset(of: joining)
             && Set(change.leaves + change.joins.compactMap(\.replaces)).isSubset(of: leaving)
@@ -144,11 +144,11 @@ extension PlanProgress {
 }
 
 extension RingStatus {
-    /// Where the members serve clients.
+    /// The addresses at which the members serve clients.
     var members: [Address] { nodes.compactMap { try? Address(notation: $0.client) } }
 }
 
 extension String {
-    /// Without spaces in front.
+    /// The text without leading spaces.
     var trimmed: String { String(drop { $0 == " " }) }
 }

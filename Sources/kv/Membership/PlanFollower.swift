@@ -1,20 +1,20 @@
 import KVClient
 import KVCore
 
-/// Waits for a plan's end and shows how far it is, whichever nodes die meanwhile.
+/// Waits for the end of a plan and shows its progress, whichever nodes die meanwhile.
 struct PlanFollower {
-    /// How often the plan is looked at.
+    /// The time between two looks at the plan.
     static let interval = Duration.milliseconds(250)
-    /// How long it is put up with that no node can tell.
+    /// The time without an answer about the plan, after which the command gives up.
     static let patience = Duration.seconds(60)
-    /// How long the node that is asked may take to hear of a plan's end.
+    /// The time that the node that is asked may take to hear of the plan's end.
     static let settlingTime = Duration.seconds(5)
 
     let client: KVClient
     let isJSON: Bool
 
-    /// - Parameter toCancel: the plan is wanted to be undone.
-    /// - Throws: `Failure` where it did not come to what was wanted.
+    /// - Parameter toCancel: whether the user asked to cancel the plan.
+    /// - Throws: `Failure` if the plan did not end as wanted.
     func follow(_ first: PlanProgress, toCancel: Bool = false) async throws {
         var display = ProgressDisplay(ProgressDisplay.style(isJSON: isJSON))
         let begin = ContinuousClock.now
@@ -37,7 +37,7 @@ struct PlanFollower {
                 try display.note("the plan cannot be looked at now, trying on: \(error)")
             }
         }
-        // A plan that is being cancelled tells what it undoes: who was to join leaves.
+        // While a plan is being cancelled, it reports the opposite: nodes that were to join leave.
         let change = PlanText.change(first.isCancelling ? plan : first)
         let took = PlanText.duration(ContinuousClock.now - begin)
         try display.clear()
@@ -57,9 +57,9 @@ struct PlanFollower {
         try display.finish("cancelled after \(took): the nodes are as before")
     }
 
-    /// Whether the members are now what the plan was for.
+    /// Whether the members are now as the plan wanted.
     private func isAchieved(_ plan: PlanProgress) async throws -> Bool {
-        // It has undone what it had done. (That its members are as it tells is no sign of what it was for.)
+        // The plan was undone. (The members are then as a plan being cancelled reports, so they do not show it.)
         if plan.isCancelling { return false }
         let deadline = ContinuousClock.now + Self.settlingTime
         while true {
@@ -71,10 +71,10 @@ struct PlanFollower {
 }
 
 extension RingStatus {
-    /// Whether everybody who was to join is here to stay, and everybody who was to leave has left.
+    /// Whether all nodes that were to join are active members, and all that were to leave have left.
     fileprivate func isAfter(_ plan: PlanProgress) -> Bool {
         let joined = plan.joining.allSatisfy { id in nodes.contains { $0.id == id && $0.standing == "active" } }
-        // A node may have taken the place of one of the same name.
+        // A node may have replaced one with the same id.
         let left = plan.leaving.allSatisfy { id in
             !nodes.contains { $0.id == id && ($0.standing != "active" || !plan.joining.contains(id)) }
         }

@@ -1,9 +1,9 @@
 import ArgumentParser
 import Glibc
 
-/// What `kv join` and `kv leave` have in common.
+/// The options that `kv join` and `kv leave` have in common.
 struct PlanOptions: ParsableArguments {
-    /// What is to become of the plan under way.
+    /// An order about the plan that is under way.
     enum Order: String {
         case pause, resume, cancel
     }
@@ -39,7 +39,8 @@ struct PlanOptions: ParsableArguments {
         if Set(nodes).count < nodes.count { throw ValidationError("a node is named twice") }
     }
 
-    /// Whether whoever sits at the terminal wants it. What keeps it from being done is told before.
+    /// Asks at the terminal whether to begin.
+    /// - Throws: `Failure` if there is no terminal to ask on.
     func isConfirmed() throws -> Bool {
         if yes { return true }
         guard isatty(STDIN_FILENO) == 1, isatty(STDERR_FILENO) == 1 else {

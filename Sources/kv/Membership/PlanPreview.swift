@@ -1,11 +1,12 @@
 import KVClient
 import KVCore
 
-/// What a plan would do, before it begins.
+/// Describes what a plan would do, before it begins.
 enum PlanPreview {
     /// - Parameters:
-    ///   - change: what was asked for: its weights and zones go before those that the nodes say of themselves.
-    ///   - ring: where the nodes' own zones and weights are known from; nil where it could not be had.
+    ///   - change: the change that was asked for. Its weights and zones take precedence over those that the nodes have
+    ///     themselves.
+    ///   - ring: has the nodes' own zones and weights; nil if it could not be read.
     static func lines(_ plan: PlanProgress, of change: MembershipChange, _ ring: RingStatus?) -> [String] {
         var lines = [PlanText.change(plan)]
         let least =
@@ -30,7 +31,7 @@ enum PlanPreview {
         return lines + [""] + table.lines + (warnings.isEmpty ? [] : [""] + warnings)
     }
 
-    /// What the cluster will be able to bear less of than somebody may think, a line each.
+    /// Warnings about a cluster that will tolerate fewer failures than the user may expect, one per line.
     static func warnings(_ plan: PlanProgress, _ ring: RingStatus?) -> [String] {
         guard let ring else { return [] }
         let before = Set(ring.nodes.map(\.id))

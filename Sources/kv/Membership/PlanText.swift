@@ -1,7 +1,7 @@
 import KVClient
 import KVCore
 
-/// Plans in words.
+/// Describes plans in words.
 enum PlanText {
     /// `n4 joins, n2 and n3 leave`
     static func change(_ plan: PlanProgress) -> String { change(joining: plan.joining, leaving: plan.leaving) }
@@ -18,7 +18,7 @@ enum PlanText {
         return ids.dropLast().joined(separator: ", ") + " and " + last
     }
 
-    /// How far it is, on one line: `43%  512.0 MiB of 1.2 GiB, 330 of 768 replicas, 98.0 MiB/s, 12s left`.
+    /// The progress on one line: `43%  512.0 MiB of 1.2 GiB, 330 of 768 replicas, 98.0 MiB/s, 12s left`.
     static func progress(_ plan: PlanProgress) -> String {
         var parts = [
             "\(RingTable.size(plan.bytesDone)) of \(RingTable.size(max(plan.bytes, plan.bytesDone)))",
@@ -36,7 +36,8 @@ enum PlanText {
             + parts.joined(separator: ", ")
     }
 
-    /// 0 to 1, and 1 only for one that is done; of the bytes, or where there are none, of the replicas.
+    /// The part that is done, from 0 to 1, and 1 only if the plan is done. It is of the bytes or, if there are none, of
+    /// the replicas.
     static func fraction(_ plan: PlanProgress) -> Double {
         let part =
             plan.bytes > 0
@@ -44,7 +45,7 @@ enum PlanText {
         return min(max(part, 0), plan.partitionsLeft > 0 ? 0.99 : 1)
     }
 
-    /// What holds it up, if anything does.
+    /// The first obstacle; nil if there is none.
     static func obstacle(_ plan: PlanProgress) -> String? {
         guard !plan.isPaused, let move = plan.underWay.first(where: { $0.obstacle != nil }),
             let obstacle = move.obstacle
@@ -54,7 +55,7 @@ enum PlanText {
         return "partition \(move.partition)\(more): \(obstacle.message)"
     }
 
-    /// In the two largest units: `12s`, `3m05s`, `2h10m`, `4d03h`.
+    /// A time in its two largest units: `12s`, `3m05s`, `2h10m`, `4d03h`.
     static func duration(_ time: Duration) -> String {
         let seconds = Nanoseconds(time).milliseconds / 1000
         func two(_ number: UInt64) -> String { number < 10 ? "0\(number)" : "\(number)" }

@@ -1,16 +1,17 @@
 import Glibc
 import KVClient
 
-/// Shows how far a plan is: a line that is drawn over on a terminal, else a line now and then.
+/// Shows the progress of a plan: on a terminal in a line that is overwritten, otherwise in a new line every few
+/// seconds.
 struct ProgressDisplay {
     enum Style {
-        /// `columns`: of the terminal.
+        /// A line that is overwritten. `columns` is the width of the terminal.
         case bar(columns: Int)
         case lines
         case json
     }
 
-    /// How often a line is written where lines are not drawn over.
+    /// The time between two lines, if they are not overwritten.
     static let lineInterval = Duration.seconds(3)
 
     private let style: Style
@@ -39,7 +40,7 @@ struct ProgressDisplay {
         }
     }
 
-    /// Something else than progress, once.
+    /// Shows another text than progress, once.
     mutating func note(_ text: String) throws {
         guard text != lastNote else { return }
         lastNote = text
@@ -47,7 +48,7 @@ struct ProgressDisplay {
         Output.complain(text)
     }
 
-    /// The last line, which remains.
+    /// Writes the last line, which remains.
     mutating func finish(_ text: String) throws {
         switch style {
         case .json: try Output.write(try JSONOutput.text(PlanAnswer(plan: nil)))
@@ -58,7 +59,7 @@ struct ProgressDisplay {
         }
     }
 
-    /// Leaves the line to others.
+    /// Clears the line, so that others can use it.
     mutating func clear() throws {
         guard isBarDrawn else { return }
         isBarDrawn = false
@@ -70,7 +71,7 @@ struct ProgressDisplay {
         try Output.write("\r\u{1B}[K" + line)
     }
 
-    /// One line that fits.
+    /// The bar and the text, in one line of at most `columns`.
     static func bar(_ plan: PlanProgress, _ obstacle: String?, columns: Int) -> String {
         let text = PlanText.progress(plan) + (obstacle.map { "; held up: \($0)" } ?? "")
         let room = columns - 1 - text.count - 3

@@ -1,7 +1,7 @@
 import KVCore
 import KVNode
 
-/// What a recovery does and what it loses, in words.
+/// Describes what a recovery does and what it loses.
 enum RecoveryText {
     static func lines(_ work: ClusterRecovery) -> [String] {
         let recovery = work.recovery
@@ -57,7 +57,7 @@ enum RecoveryText {
         return lines
     }
 
-    /// Of what was only shown.
+    /// The text after a recovery that was only shown: what to do before it is done.
     static func before(_ work: ClusterRecovery) -> [String] {
         [
             "", "nothing was changed; --yes does it. Before that",

@@ -1,12 +1,12 @@
 import Glibc
 import KVClient
 
-/// The ring as a circle of letters: at each place of it, who leads there.
+/// Draws the ring as a circle of letters, which show the leaders.
 ///
-/// Slot 0 is at the top and slots go clockwise. Every character stands for the partitions of its arc: it is the mark of
-/// the node that leads the first of them, or a dot where any of them has no leader.
+/// Slot 0 is at the top, and slots go clockwise. Each character stands for the partitions of its arc. It is the mark of
+/// the node that leads the first of them, or a dot if any of them has no leader.
 struct RingDrawing {
-    /// Rows from the middle to the rim; a character is taken to be twice as high as wide.
+    /// The rows from the middle to the rim. Characters are assumed to be twice as high as wide.
     private static let radius = 7
 
     private let ring: RingStatus
@@ -19,7 +19,7 @@ struct RingDrawing {
         indices = Dictionary(ring.nodes.enumerated().map { ($1.id, $0) }, uniquingKeysWith: { first, _ in first })
     }
 
-    /// What stands for a node: a letter or digit, as long as they last.
+    /// The mark of a node: a letter or a digit, or `#` if there are too many nodes.
     static func mark(of index: Int) -> String {
         let marks = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
         return index < marks.count ? String(marks[index]) : "#"
@@ -39,7 +39,7 @@ struct RingDrawing {
         return rows + ["", "  who leads which slots: 0 at the top, clockwise", ""]
     }
 
-    /// The characters of the circle, in the order of the slots.
+    /// The positions of the circle's characters, in the order of the slots.
     private static func rim() -> [(x: Int, y: Int)] {
         var cells: [(angle: Double, x: Int, y: Int)] = []
         for y in 0...radius * 2 {

@@ -1,10 +1,10 @@
 import KVClient
 import KVCore
 
-/// The ring in words.
+/// Describes the ring in words.
 enum RingTable {
-    /// A line about the cluster and one for each node.
-    /// - Parameter marked: with the letters of the drawing.
+    /// Returns a line about the cluster, one for each node, and the plan and warnings if there are any.
+    /// - Parameter marked: whether to show the letters of the drawing.
     static func lines(_ ring: RingStatus, marked: Bool) -> [String] {
         var columns: [(String, TextTable.Alignment)] = [
             ("NODE", .left), ("STATE", .left), ("ZONE", .left), ("WEIGHT", .right), ("REPLICAS", .right), ("", .right),
@@ -18,7 +18,7 @@ enum RingTable {
             var cells = [
                 node.id, state(of: node), node.zone.isEmpty ? "-" : node.zone, "\(node.weight)", "\(node.replicas)",
                 share(node.replicas, of: replicas), "\(node.leaders)", share(node.leaders, of: leaders),
-                // Before they are known.
+                // Not known before the node's first report.
                 node.keys.map { "\($0)" } ?? "-", node.bytes.map(size) ?? "-", node.client,
             ]
             if marked { cells.insert(RingDrawing.mark(of: index), at: 0) }
@@ -38,12 +38,12 @@ enum RingTable {
         return [title, ""] + table.lines + plan(ring.plan) + warnings(ring)
     }
 
-    /// In one word, or two for one that is not alive and not to stay as it is.
+    /// The state in one word, or in two for a node that is neither alive nor active.
     private static func state(of node: NodeStatus) -> String {
         node.standing == "active" || node.standing == node.state ? node.state : "\(node.state), \(node.standing)"
     }
 
-    /// Moves that are shown; those with obstacles come first.
+    /// The number of moves that are shown at most. Those with obstacles come first.
     private static let maximumMoves = 8
 
     private static func plan(_ plan: PlanProgress?) -> [String] {
@@ -71,7 +71,7 @@ enum RingTable {
         return ["", "\(leaderless) of \(ring.assignments.count) partitions have no leader known to this node"]
     }
 
-    /// A line for each key.
+    /// Returns a line for each key.
     static func lines(_ placements: some Sequence<(Key, KeyPlacement)>) -> [String] {
         var table = TextTable([
             ("KEY", .left), ("SLOT", .right), ("PARTITION", .right), ("REPLICAS", .left), ("LEADER", .left),
@@ -85,14 +85,14 @@ enum RingTable {
         return table.lines
     }
 
-    /// In percent, to a tenth.
+    /// The share in percent, to a tenth.
     static func share(_ part: Int, of whole: Int) -> String {
         guard whole > 0, part >= 0, part <= whole, whole < Int.max / 2000 else { return "-" }
         let tenths = (part * 2000 + whole) / (whole * 2)
         return "\(tenths / 10).\(tenths % 10)%"
     }
 
-    /// To a tenth of the largest unit that it reaches.
+    /// A number of bytes in the largest unit that it reaches, to a tenth.
     static func size(_ bytes: UInt64) -> String {
         let units = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"]
         guard bytes >= 1024 else { return "\(bytes) B" }
@@ -105,7 +105,7 @@ enum RingTable {
         return "\(whole / 1024).\(whole % 1024 * 10 / 1024) \(units[unit + 1])"
     }
 
-    /// A key's bytes cannot steer the terminal.
+    /// Replaces control characters, so that the bytes of a key cannot control the terminal.
     private static func printable(_ text: String) -> String {
         text.unicodeScalars.map { $0.properties.generalCategory == .control ? "\u{FFFD}" : String($0) }.joined()
     }

@@ -1,4 +1,4 @@
-/// Columns as wide as their widest cell, two spaces apart.
+/// A table of text. Columns are as wide as their widest cell, and two spaces apart.
 struct TextTable {
     enum Alignment { case left, right }
 
@@ -10,7 +10,7 @@ struct TextTable {
         rows = [columns.map(\.title)]
     }
 
-    /// A cell for each column.
+    /// Adds a row, with a cell for each column.
     mutating func add(_ row: [String]) { rows.append(row) }
 
     var lines: [String] {
