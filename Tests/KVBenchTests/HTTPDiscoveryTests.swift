@@ -4,7 +4,7 @@ import XCTest
 
 @testable import KVBench
 
-/// What the load generator asks of a server by HTTP before it begins.
+/// The requests that the load generator makes by HTTP before a run.
 final class HTTPDiscoveryTests: XCTestCase {
     private func cursors(limit: Int, _ answer: @escaping @Sendable (String) -> FakeNode.Reply) async throws -> [String]
     {

@@ -12,7 +12,7 @@ final class ScheduleTests: XCTestCase {
         XCTAssertEqual(schedule.take(now: 6_000_001), 6_000_000)
     }
 
-    /// A store that stalls for a second is charged for each operation that was to begin in it.
+    /// If the store stalls for a second, that shows in the latency of each operation that was due in it.
     func testNoneIsLeftOutWhenLate() {
         var schedule = Schedule(rate: 1000, start: 0)
         let now: UInt64 = 1_000_000_000
@@ -44,7 +44,7 @@ final class ScheduleTests: XCTestCase {
         var timed = Window(from: 0)
         timed.restart(now: 1_000_000_000)
         timed.close(now: 3_000_000_000, recorder, nil)
-        // What ends later counts for latencies only.
+        // Operations that end later count for latencies only.
         recorder.done(.read, nanoseconds: 5_000_000)
         let figures = timed.figures(recorder, now: 9_000_000_000)
         XCTAssertEqual(figures.throughput, 50)

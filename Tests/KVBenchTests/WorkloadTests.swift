@@ -4,7 +4,7 @@ import XCTest
 @testable import KVBench
 
 final class WorkloadTests: XCTestCase {
-    // Foundation has one as well.
+    // Foundation has a type of this name, too.
     private typealias Operation = KVBench.Operation
 
     private func source(_ mix: WorkloadMix, _ distribution: Distribution? = nil, keys: Int = 1000) -> WorkloadSource {
@@ -67,7 +67,7 @@ final class WorkloadTests: XCTestCase {
         var random = SplitMix(seed: 5)
         var seen = [Int](repeating: 0, count: 100)
         for _ in 0..<100_000 { seen[chooser.place(of: 100, using: &random)] += 1 }
-        // Chi-squared with 99 degrees of freedom: above 160 once in ten thousand times.
+        // Chi-squared with 99 degrees of freedom is above 160 once in ten thousand times.
         let chi = seen.reduce(0.0) { $0 + pow(Double($1) - 1000, 2) / 1000 }
         XCTAssertLessThan(chi, 160)
     }
@@ -83,7 +83,7 @@ final class WorkloadTests: XCTestCase {
         for (index, key) in popular.enumerated() {
             for other in popular[..<index] { XCTAssertGreaterThan(abs(key - other), count / 20) }
         }
-        // No two ranks share a key: nearly all keys are met, and the most popular as often as its rank says.
+        // No two ranks share a key: nearly all keys are used, and the most popular one as often as its rank says.
         XCTAssertEqual(Double(seen[0] ?? 0) / 300_000, 1 / Zipfian.zeta(count), accuracy: 0.005)
         XCTAssertGreaterThan(seen.count, count * 9 / 10)
     }
@@ -119,7 +119,7 @@ final class WorkloadTests: XCTestCase {
             }
         }
         XCTAssertGreaterThan(pending.count, 50)
-        // The first is still missing: those after it do not count.
+        // The first insertion has not ended, so the keys after it are not used yet.
         for operation in pending.dropFirst().reversed() { source.ended(operation) }
         for _ in 0..<100 { XCTAssertTrue((source.next()).map { $0.kind == .insert || $0.key < 10 } ?? false) }
         source.ended(pending[0])

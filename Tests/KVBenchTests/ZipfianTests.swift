@@ -14,7 +14,7 @@ final class ZipfianTests: XCTestCase {
         }
     }
 
-    /// How often the first ranks come, and how often all up to some rank, against what they should.
+    /// Compares the frequencies of the first ranks, and of all ranks up to some, with the right ones.
     func testSkewIsThatOfTheory() {
         let (count, samples) = (10_000, 400_000)
         let zipfian = Zipfian(count: count)
@@ -22,13 +22,13 @@ final class ZipfianTests: XCTestCase {
         var seen = [Int](repeating: 0, count: count)
         for _ in 0..<samples { seen[zipfian.rank(at: random.unit())] += 1 }
         let zeta = sum(count)
-        // The first two are exact; four standard deviations of a count of this size.
+        // The first two ranks are exact. The tolerance is four standard deviations of a count of this size.
         for rank in 0..<2 {
             let share = pow(Double(rank + 1), -Zipfian.theta) / zeta
             let deviation = (share * (1 - share) / Double(samples)).squareRoot()
             XCTAssertEqual(Double(seen[rank]) / Double(samples), share, accuracy: 4 * deviation)
         }
-        // Of the others the method is an approximation: sums up to a rank within two hundredths.
+        // For the others the method is an approximation. The sums up to a rank are right within two hundredths.
         for rank in [10, 100, 1000, 5000] {
             let share = Double(seen[..<rank].reduce(0, +)) / Double(samples)
             XCTAssertEqual(share, sum(rank) / zeta, accuracy: 0.02, "\(rank)")

@@ -4,9 +4,9 @@ import XCTest
 
 @testable import KVClient
 
-/// Bytes of a connection, taken apart.
+/// The parser of answers.
 final class AnswerParserTests: XCTestCase {
-    /// All answers in `text`, which comes in pieces of `size` bytes.
+    /// Returns all answers in `text`, which arrives in pieces of `size` bytes.
     private func parse(_ text: String, size: Int = .max) throws -> [AnswerMessage] {
         var parser = AnswerParser()
         var answers: [AnswerMessage] = []
@@ -74,7 +74,8 @@ final class AnswerParserTests: XCTestCase {
         }
     }
 
-    /// Whatever a server sends: answers, a fault, or waiting for more; and the same however it is cut.
+    /// Whatever a server sends, the parser returns answers, fails, or waits for more, and does the same however the
+    /// bytes are cut.
     func testMangledBytes() {
         var random = SplitMix(seed: 7)
         for _ in 0..<3000 {

@@ -3,7 +3,7 @@ import KVCore
 import KVFakes
 import XCTest
 
-/// Calls that are made of many requests.
+/// Calls that make many requests.
 final class BatchAndScanTests: XCTestCase {
     func testABatchGivesEachOperationItsOwnResult() async throws {
         let node = try await FakeNode { request in

@@ -4,7 +4,7 @@ import KVFakes
 import NIOConcurrencyHelpers
 import XCTest
 
-/// How requests share connections, and what becomes of them when one is late or a connection breaks.
+/// Requests share connections. These tests show how, and what happens if an answer is late or a connection breaks.
 final class ConnectionTests: XCTestCase {
     private let done = FakeNode.Reply.status(204, ["ETag": "\"1.1.1\""])
 
@@ -19,7 +19,7 @@ final class ConnectionTests: XCTestCase {
         return KVClient(endpoints: nodes.map(\.address), options: options)
     }
 
-    /// Begins a put of a key, and waits until the node has it.
+    /// Begins to put a key, and waits until the node has received the request.
     private func begin(
         _ client: KVClient, _ name: String, at node: FakeNode, timeout: Duration? = nil
     ) async throws -> Task<Version, any Error> {
@@ -47,7 +47,7 @@ final class ConnectionTests: XCTestCase {
 
     func testOneAfterTheOtherNeedsOneConnection() async throws {
         let node = try await FakeNode { [done] _ in done }
-        // Who follows leaders fetches the map meanwhile, which is a second request at the same time.
+        // A client that follows leaders would fetch the map meanwhile, which is a second request at the same time.
         let client = client(node, connections: 8, followsLeaders: false)
         for _ in 0..<20 { try await client.put(Key("k"), []) }
         XCTAssertEqual(node.requests.map(\.connection), Array(repeating: 1, count: 20))
@@ -115,7 +115,7 @@ final class ConnectionTests: XCTestCase {
         let late = try await begin(client, "late", at: node, timeout: .milliseconds(300))
         let behind = try await begin(client, "behind", at: node)
         await expect(isUnknown) { try await late.value }
-        // Nothing more is sent behind it.
+        // No request is sent behind the late one.
         let version = try await client.put(Key("k"), Array("another".utf8))
         XCTAssertEqual(version.sequence, 7)
         XCTAssertEqual(node.requests.map(\.connection), [1, 1, 2])
@@ -158,8 +158,8 @@ final class ConnectionTests: XCTestCase {
         try await node.stop()
     }
 
-    /// What stands behind an answer with `Connection: close` is not carried out (RFC 9112, 9.6), so it is no change
-    /// twice.
+    /// Requests behind one whose answer has `Connection: close` are not executed (RFC 9112, 9.6), so they can be sent
+    /// again without being done twice.
     func testWhatANodeDoesNotTakeGoesToAnother() async throws {
         let gate = FakeNode.Gate()
         let node = try await FakeNode { _ in .held(gate, .last(204, ["ETag": "\"1.1.1\""])) }
@@ -191,7 +191,7 @@ final class ConnectionTests: XCTestCase {
         try await node.stop()
     }
 
-    /// 65,536 more than the node's port is its port in 16 bits.
+    /// The node's port plus 65,536 equals the node's port in 16 bits.
     func testWhatIsNoPortIsNotConnectedTo() async throws {
         let node = try await FakeNode { [done] _ in done }
         for port in [node.address.port + 65_536, 0, -1, .max, .min] {
@@ -227,7 +227,7 @@ final class ConnectionTests: XCTestCase {
         await expect(cancelled) { try await get.value }
         await expect(isUnknown) { try await put.value }
         await expect(cancelled) { try await waiting.value }
-        // The connection goes on, and their answers are nobody else's.
+        // The connection stays in use, and no other request gets their answers.
         gate.open()
         let value = try await client.get(Key("next"))
         XCTAssertEqual(value?.text, "v")

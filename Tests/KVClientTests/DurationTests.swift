@@ -4,7 +4,7 @@ import XCTest
 
 @testable import KVClient
 
-/// Times that programs give, and times that servers give: none of them ends the program.
+/// Times that programs pass and times that servers report, however long or negative.
 final class DurationTests: XCTestCase {
     private static let longest = Duration(attoseconds: .max)
     private static let mostNegative = Duration(attoseconds: .min)
@@ -24,7 +24,7 @@ final class DurationTests: XCTestCase {
         }
     }
 
-    /// The same of one call, seen by what the node is told and by how long the client waits.
+    /// Checks the timeouts of single calls, by what the node is told and by how long the client waits.
     func testTimeoutsOfCallsAreBroughtIntoRange() async throws {
         let node = try await FakeNode { $0.line.contains("/held?") ? .silence : .status(204, ["ETag": "\"1.1.1\""]) }
         let client = KVClient(endpoints: [node.address], timeout: Self.longest)
@@ -67,7 +67,7 @@ final class DurationTests: XCTestCase {
         try await node.stop()
     }
 
-    /// More seconds than `Duration.components` can tell.
+    /// The server reports more seconds than `Duration.components` can return.
     func testTimesOfServersAreBounded() async throws {
         let plan = MembershipFixtures.plan(rate: 1).replacing(
             "\"eta_seconds\":1024", with: "\"eta_seconds\":\(UInt64.max)")

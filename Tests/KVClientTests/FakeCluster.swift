@@ -4,23 +4,22 @@ import KVFakes
 import NIOConcurrencyHelpers
 import XCTest
 
-/// Fake nodes `n1`, `n2`, ... that know of each other: they answer `/v1/ring`, and requests about keys as the key's
-/// leader would, by its name. A test moves leaderships about.
+/// Fake nodes `n1`, `n2`, ... that know each other. Each answers `/v1/ring`, and requests about keys in the name of the
+/// key's leader. The test moves leaderships.
 final class FakeCluster: Sendable {
     fileprivate struct State {
         var addresses: [String] = []
-        /// For each partition, the number of the node that leads it, from 1; nil where none does.
+        /// The number of the node that leads each partition, from 1; nil if none does.
         var leaders: [Int?]
         var isRingThere = true
-        /// In place of the usual answers about keys.
+        /// Replaces the usual answers about keys.
         var replies: [Int: FakeNode.Reply] = [:]
     }
 
     let nodes: [FakeNode]
     private let state: NIOLockedValueBox<State>
 
-    /// - Parameter leaders: for each partition, the number of the node that leads it. The others are its other
-    ///   replicas.
+    /// - Parameter leaders: the number of the node that leads each partition. All nodes hold all partitions.
     init(_ count: Int, leaders: [Int?]) async throws {
         let state = NIOLockedValueBox(State(leaders: leaders))
         self.state = state
@@ -42,10 +41,10 @@ final class FakeCluster: Sendable {
 
     func reply(_ reply: FakeNode.Reply?, at number: Int) { state.withLockedValue { $0.replies[number] = reply } }
 
-    /// How often any of them was asked for the ring.
+    /// The number of requests for the ring, at all nodes.
     var ringRequests: Int { nodes.reduce(0) { $0 + $1.requests.count { $0.line == "GET /v1/ring" } } }
 
-    /// A key of this partition.
+    /// Returns a key of a partition.
     func key(in partition: Int) -> Key {
         let partitions = state.withLockedValue { $0.leaders.count }
         let keys = (0...).lazy.map { Key("key-\($0)") }
@@ -78,7 +77,7 @@ extension FakeCluster.State {
     }
 }
 
-/// Polls what happens on other threads; fails where it does not within some seconds.
+/// Polls a condition that other threads make true. Fails if that takes more than ten seconds.
 func eventually(
     _ what: String, file: StaticString = #filePath, line: UInt = #line, _ condition: () async throws -> Bool
 ) async throws {

@@ -99,7 +99,7 @@ final class KVClientTests: XCTestCase {
     }
 
     func testConcurrentRequestsGetTheirOwnAnswers() async throws {
-        // Nothing is answered before all connections are in use: a quick node would do with fewer.
+        // The node answers only when all connections are in use. If it answered at once, fewer could be enough.
         let gate = FakeNode.Gate()
         let node = try await FakeNode { request in
             let name = request.line.split(separator: "/").last?.split(separator: "?").first ?? ""

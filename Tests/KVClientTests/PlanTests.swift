@@ -44,7 +44,7 @@ final class PlanTests: XCTestCase {
         try await node.stop()
     }
 
-    /// What is only looked at may be asked of another node; what may have begun is not asked for again.
+    /// A request that changes nothing goes to another node after a failure; a change that may have begun does not.
     func testOnlyWhatChangesNothingIsRepeated() async throws {
         let failing = try await FakeNode { _ in .close }
         let node = try await FakeNode { _ in .status(200, [:], #"{"plan":null}"#) }

@@ -5,9 +5,9 @@ import XCTest
 
 @testable import KVClient
 
-/// Which node a request goes to.
+/// The choice of the node for a request.
 final class RoutingTests: XCTestCase {
-    /// Puts a key until the put goes to a node, so that the map is there.
+    /// Puts a key until the request goes to the expected node, which shows that the client has the map.
     private func learn(_ client: KVClient, _ key: Key, at node: FakeNode) async throws {
         let before = node.keyRequests.count
         try await eventually("the map") {
@@ -41,12 +41,12 @@ final class RoutingTests: XCTestCase {
         let (key, other) = (cluster.key(in: 1), cluster.key(in: 0))
         try await learn(client, key, at: cluster[2])
         cluster.lead([2, 1])
-        // The first goes by the old map, is passed on, and its answer names who leads now.
+        // The first request goes by the old map and is forwarded. Its answer names the present leader.
         try await client.put(key, [])
         let before = cluster[2].keyRequests.count
         try await client.put(key, [])
         XCTAssertEqual(cluster[2].keyRequests.count, before)
-        // Which makes the client ask about the other partitions as well.
+        // This makes the client fetch the map again, for the other partitions.
         try await eventually("a new map") {
             try await client.put(key, [])
             return cluster.ringRequests > 1
@@ -113,7 +113,7 @@ final class RoutingTests: XCTestCase {
         try await cluster.stop()
     }
 
-    /// A node that says that it has done nothing, because of itself, leaves the request to another.
+    /// If a node says that it has not executed the request for a reason of its own, the request goes to another.
     func testANodeThatCannotSendsToTheNext() async throws {
         for code in ["stopping", "not_member", "not_ready"] {
             let cannot = try await FakeNode { _ in .error(503, code, "why") }
@@ -144,7 +144,7 @@ final class RoutingTests: XCTestCase {
             followsLeaders: true, group: MultiThreadedEventLoopGroup.singleton)
     }
 
-    /// "127.0.0.1" said by another machine is that machine's own: another cluster may be there on this one.
+    /// A loopback address that another machine advertises means that machine. Here it could be another cluster.
     func testAddressesThatMeanAnotherMachineAreNotFollowed() {
         let ring = { (client: String) in
             RingDocument(

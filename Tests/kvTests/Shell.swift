@@ -1,6 +1,6 @@
 import Foundation
 
-/// What a command came to.
+/// The result of a command.
 struct Run {
     var status: Int32
     var output: String

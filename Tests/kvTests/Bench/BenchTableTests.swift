@@ -5,7 +5,7 @@ import XCTest
 @testable import kv
 
 final class BenchTableTests: XCTestCase {
-    /// Of reads and updates at a rate that the store was not up to.
+    /// A report of reads and updates at a rate with which the store could not keep up.
     private func report() throws -> BenchReport {
         let times =
             #""mean":5,"min":1,"p50":500,"p90":900,"p95":950,"p99":990,"p99.9":999,"p99.99":1000,"max":1000"#

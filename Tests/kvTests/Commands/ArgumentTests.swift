@@ -5,7 +5,7 @@ import XCTest
 
 @testable import kv
 
-/// What command lines that are right come to, command by command.
+/// Correct command lines of each command, and how they are read.
 final class ArgumentTests: XCTestCase {
     private func parse<Command: ParsableCommand>(_ line: String, as type: Command.Type) throws -> Command {
         try XCTUnwrap(KV.parseAsRoot(line.split(separator: " ").map(String.init)) as? Command, line)
@@ -111,7 +111,7 @@ final class ArgumentTests: XCTestCase {
 
     // MARK: Bytes
 
-    /// Whatever bytes an argument is made of, the command gets the same.
+    /// The command gets the bytes of an argument, whatever they are.
     func testArgumentsAreBytes() {
         for bytes: [UInt8] in [
             [], Array("text".utf8), Array("é".utf8), [0xFF], [0x61, 0x80, 0xC3], [0xF4, 0x8F, 0xBC, 0x80],

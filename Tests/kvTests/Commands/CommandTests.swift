@@ -3,9 +3,9 @@ import KVCore
 import KVFakes
 import XCTest
 
-/// The executable, against a node that answers as told.
+/// Runs the executable against a node that answers as a test says.
 final class CommandTests: XCTestCase {
-    /// Runs `line` against a node that gives `reply`, and returns what the node was asked as well.
+    /// Runs `line` against a node that gives `reply`. Also returns the requests that the node received.
     private func ask(
         _ line: String, _ reply: FakeNode.Reply, input: String = ""
     ) async throws -> (Run, [FakeNode.Request]) {
@@ -91,7 +91,7 @@ final class CommandTests: XCTestCase {
         XCTAssertEqual(run.errors, "kv: no such key: '\(String(repeating: "x", count: 60))...' (300 bytes)\n")
     }
 
-    /// Another server's answer says nothing of a key.
+    /// The answer of another server says nothing about a key.
     func testOnlyNodesAreBelieved() async throws {
         for (line, reply) in [
             ("kv get k", FakeNode.Reply.status(404, ["KV-Node": ""])), ("kv del k", .status(404, ["KV-Node": ""])),

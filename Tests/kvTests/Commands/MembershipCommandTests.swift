@@ -4,7 +4,7 @@ import XCTest
 
 /// `kv join` and `kv leave` against nodes that answer as a script says.
 final class MembershipCommandTests: XCTestCase {
-    /// What a node gives for each method and path, in turn; the last for ever.
+    /// The answers of a node for each method and path, in order. The last one repeats.
     private final class Script: Sendable {
         private let answers: NIOLockedValueBox<[String: [FakeNode.Reply]]>
 
@@ -229,7 +229,7 @@ final class MembershipCommandTests: XCTestCase {
     }
 
     func testCancelledBySomebodyElse() async throws {
-        // It tells what it undoes.
+        // The plan reports what it undoes.
         let cancelling = plan(MembershipFixtures.plan(joining: [], leaving: ["n4"], cancelling: true))
         let (run, _) = try await run(
             "kv join n4 -y", [ring: [before], status: [plan(nil), cancelling, plan(nil)], start: [begun()]])
@@ -278,7 +278,7 @@ final class MembershipCommandTests: XCTestCase {
         XCTAssertEqual(run.status, 64)
         XCTAssertTrue(
             run.errors.hasPrefix("kv: there is no terminal to ask on, so nothing was done: add --yes"), run.errors)
-        // Whom there is nothing to be asked of is looked for first.
+        // The command looks for the node before it asks the user or complains about a missing terminal.
         let unknown = FakeNode.Reply.error(404, "no_such_node", "no node waits under the id n9")
         let (missing, _) = try await self.run("kv join n9", [ring: [before], status: [plan(nil)], start: [unknown]])
         XCTAssertEqual(missing.status, 65)

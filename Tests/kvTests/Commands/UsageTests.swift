@@ -2,7 +2,7 @@ import XCTest
 
 @testable import kv
 
-/// Command lines that are wrong. Each is told in one line on standard error, with what to write instead, and exit
+/// Wrong command lines. Each is reported on one line of standard error, which says what to write instead, with exit
 /// status 64. Nothing is done.
 final class UsageTests: XCTestCase {
     private func expect(
@@ -38,7 +38,7 @@ final class UsageTests: XCTestCase {
             "recover": "name the members that are lost for good: --lost n2,n3",
         ]
         for (command, message) in missing { try expect([("kv \(command)", message)], hint: " \(command)") }
-        // What is right for each, so that the next word is one too many.
+        // The words that each command takes, so that the next is one too many.
         let enough: [String: String] = [
             "serve": "", "join": "n4 -y", "leave": "n1 -y", "recover": "--lost n2", "get": "a", "put": "a b",
             "del": "a",
@@ -53,12 +53,12 @@ final class UsageTests: XCTestCase {
             if ["join", "leave", "del", "ring"].contains(command) { continue }
             try expect([("kv \(command) \(words) x", "Unexpected argument 'x'")], hint: " \(command)")
         }
-        // What help does not list, it does not name.
+        // The message does not name commands that help does not list.
         try expect([("kv manual", "Missing expected argument '<directory>'")], hint: "")
         try expect([("kv manual a x", "Unexpected argument 'x'")], hint: "")
     }
 
-    /// Those that ask nodes take the same options, and read them the same way.
+    /// Commands that ask nodes take the same options, and read them the same way.
     func testOptionsOfTheCommandsThatAskNodes() throws {
         let time = "is not a length of time from 1ms to 5m, such as 5s"
         for command in ["get a", "put a b", "del a", "ring", "ring a", "join n4 -y", "leave n1 -y", "bench"] {
@@ -132,7 +132,7 @@ final class UsageTests: XCTestCase {
             hint: " del")
     }
 
-    /// What a file holds is data: bad data, and nothing was changed.
+    /// A bad file is bad data (status 65), and nothing is changed.
     func testAValueThatCannotBeRead() throws {
         for (file, reason) in [("/nowhere", "No such file or directory"), ("/", "Is a directory")] {
             let run = try bash("kv put k --file \(file)")

@@ -5,7 +5,7 @@ import XCTest
 
 @testable import kv
 
-/// What the commands say of themselves: suggestions, manual pages, completions, and the configuration's manual.
+/// The texts about commands: suggestions, manual pages, completions, and the manual of the configuration.
 final class HelpTests: XCTestCase {
     func testWhatWasMeant() throws {
         for (line, advice) in [
@@ -61,7 +61,7 @@ final class HelpTests: XCTestCase {
             for section in ["NAME", "SYNOPSIS", "DESCRIPTION", "EXIT STATUS", "EXAMPLES", "SEE ALSO"] {
                 XCTAssertTrue(text.contains(".SH \(section)\n"), "\(name) lacks \(section)")
             }
-            // A line of text that begins with a dot or a quote would be taken for a macro.
+            // A line of text that begins with a dot or a quote would be read as a macro.
             for line in text.split(separator: "\n") where line.hasPrefix("'") { XCTFail("\(name): \(line)") }
         }
         let get = try XCTUnwrap(pages.first { $0.name == "kv-get.1" }?.text)
@@ -77,7 +77,7 @@ final class HelpTests: XCTestCase {
         for example in CommandExamples.all.values.joined() {
             let words = example.command.split(separator: " ").map(String.init)
             XCTAssertEqual(words[0], "kv")
-            // Joining and leaving would ask, for which there is no terminal here.
+            // `join` and `leave` would ask the user, and there is no terminal here.
             let isPlan = ["join", "leave"].contains(words[1]) && !words.contains("--dry-run")
             let arguments = Array(words.dropFirst()) + (isPlan && !words.contains("--yes") ? ["--yes"] : [])
             XCTAssertNoThrow(try KV.parseAsRoot(arguments), example.command)
