@@ -148,7 +148,7 @@ let package = Package(
         .testTarget(
             name: "KVAPITests",
             dependencies: [
-                "KVAPI", "KVCore",
+                "KVAPI", "KVClient", "KVCore",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),

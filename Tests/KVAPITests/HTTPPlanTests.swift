@@ -82,7 +82,7 @@ final class HTTPPlanTests: XCTestCase {
         XCTAssertTrue(nameless.body.contains("\"to\":[\"#2\",\"#4\"]"), nameless.body)
     }
 
-    private static let plan = PlanStatus(
+    static let plan = PlanStatus(
         id: 12, reason: .eviction, joining: ["n4"], leaving: ["n3"], isPaused: false, isCancelling: true, moves: 100,
         movesDone: 40, partitionsLeft: 61, minimum: 99, bytes: 1001, bytesDone: 400, rate: 100,
         underWay: [
