@@ -67,10 +67,10 @@ extension Replica {
     /// level, and the replica must have accepted everything that was on its way to it then.
     func considerComplete(_ index: Int, _ leader: Leader) {
         guard let level = leader.progress[index].completeThrough(at: now, retry: context.options.retry) else { return }
-        let isHere = leader.log.proposals.allSatisfy { proposal in
+        let hasArrived = leader.log.proposals.allSatisfy { proposal in
             proposal.sequence > level || !proposal.isSent || proposal.accepted.contains(index)
         }
-        guard isHere else { return }
+        guard hasArrived else { return }
         leader.progress[index].noteToldComplete(at: now)
         context.send(quorum.members[index], .replica(header(leader.ballot), .complete))
     }

@@ -8,7 +8,7 @@ extension Replica {
         if quorum.members.count > 1 { context.decide(.confirmReads) }
         leader.answers.begin(round: round)
         sendConfirms(leader)
-        answerWhatMayBe(leader)
+        finishReadyAnswers(leader)
     }
 
     /// Asks the smallest majority to confirm the ballot ("thrifty" in Moraru et al., "There Is More Consensus in
@@ -77,11 +77,11 @@ extension Replica {
     func receiveConfirmed(_ header: PartitionHeader, round: UInt64, from node: NodeNumber) {
         guard let (leader, index) = leader(answered: header, by: node), leader.confirmations.confirm(round, by: index)
         else { return }
-        answerWhatMayBe(leader)
+        finishReadyAnswers(leader)
         if leader.transfer != nil { context.markDirty(self) }
     }
 
-    func answerWhatMayBe(_ leader: Leader) {
+    func finishReadyAnswers(_ leader: Leader) {
         guard !leader.answers.isEmpty else { return }
         let confirmed = leader.confirmations.newest(quorum, own: ownIndex)
         var lapsed: [Request] = []
@@ -131,7 +131,7 @@ extension Replica {
             isWanted = request != nil
         }
         guard isWanted else { return }
-        answerWhatMayBe(leader)
+        finishReadyAnswers(leader)
     }
 
     /// Holds requests for a key whose value in this copy is damaged until the copy is repaired. If no other replica is

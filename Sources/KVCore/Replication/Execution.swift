@@ -13,7 +13,7 @@ extension Replica {
         for (index, root) in candidate.roots where root.floor == floor && root.digest == own.digest {
             equal.insert(index)
         }
-        let isProved = hearsAll ? equal == quorum.all : prove(equal, strictly: mayHaveBeenReady)
+        let isProved = hearsAll ? equal == quorum.all : isReadQuorum(equal, strictly: mayHaveBeenReady)
         let isSettled = isProved || context.breaks(.compareRoots)
         let leader = Leader(
             ballot: candidate.ballot, replicas: quorum.members.count, isSettled: isSettled, hearsAll: hearsAll,
@@ -276,7 +276,7 @@ extension Replica {
         let base = leader.log.inFlight(request.key) ?? 0
         var latest: RecordHead?
         var record: Record?
-        var ground = Expiry.never
+        var latestExpiry = Expiry.never
         if let proposal = leader.log[base] {
             guard mayEvaluate(request.command, on: proposal) else {
                 context.decide(.awaitExpiring)
@@ -290,11 +290,11 @@ extension Replica {
             // Changes of the last leadership are re-proposed first.
             let isReproposed =
                 leader.recoveries.isEmpty ? false : leader.recoveries[request.key]?.carried.isEmpty == false
-            guard !isReproposed, isKnown || request.command.isBlind || mayGuess(request) else {
+            guard !isReproposed, isKnown || request.command.isBlind || skipsRecovery(request) else {
                 recover(request.key, for: request, leader)
                 return nil
             }
-            if isKnown { ground = latest?.expiry ?? .never }
+            if isKnown { latestExpiry = latest?.expiry ?? .never }
             if loaded?.version == latest?.version { record = loaded }
         }
         while true {
@@ -305,7 +305,7 @@ extension Replica {
                     context.finish(request, .refused(refusal))
                 } else {
                     request.result = result
-                    propose(request.key, draft, for: request, over: ground, leader)
+                    propose(request.key, draft, for: request, replacing: latestExpiry, leader)
                 }
             case .answer(let outcome):
                 let tombstone = tombstone(request.key, latest, leader)
@@ -323,7 +323,9 @@ extension Replica {
         }
     }
 
-    private func mayGuess(_ request: Request) -> Bool {
+    /// True if a test has switched off the rule that only chosen records are shown. Then changes are evaluated on this
+    /// copy without a recovery.
+    private func skipsRecovery(_ request: Request) -> Bool {
         context.breaks(.answerOnlyChosen) && request.command != .get
     }
 
@@ -336,7 +338,7 @@ extension Replica {
     private func mayEvaluate(_ command: Command, on proposal: Proposal) -> Bool {
         if command == .get || command.isBlind { return true }
         let expiry = proposal.record.expiry
-        return proposal.ground <= expiry || expiry.hasPassed(at: context.now.wall)
+        return proposal.visibleUntil <= expiry || expiry.hasPassed(at: context.now.wall)
             || context.breaks(.awaitExpiring)
     }
 

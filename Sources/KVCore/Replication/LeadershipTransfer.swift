@@ -78,7 +78,7 @@ extension Replica {
 
     /// Gives up the lead after some time without a majority in touch. Such a leader can have nothing chosen; but others
     /// may still hear its heartbeats, and elect nobody else.
-    private func considerCompany(_ leader: Leader) {
+    private func yieldIfLonely(_ leader: Leader) {
         if majorityIsUp { return leader.majoritySeen = now }
         guard now - leader.majoritySeen >= context.options.lonely, !context.breaks(.yieldWhenLonely) else { return }
         context.decide(.yieldLonely)
@@ -112,7 +112,7 @@ extension Replica {
             if leader != nil, quorum.members.count > 1 { context.decide(.yieldStalled) }
             yield()
         }
-        if let leader { considerCompany(leader) }
+        if let leader { yieldIfLonely(leader) }
         guard let leader else {
             advanceCandidacy()
             return considerElection()

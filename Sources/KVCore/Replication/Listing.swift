@@ -9,7 +9,7 @@ extension Replica {
             advanceWalks(leader)
         }
         guard let index = leader.listings.window(for: query) else { return leader.held.append(request, as: .held) }
-        tell(request, query, from: index, leader)
+        answerPage(request, query, from: index, leader)
     }
 
     private func beginWalk(_ query: ListQuery, _ leader: Leader) {
@@ -66,7 +66,7 @@ extension Replica {
         leader.listings.add(key, limit: context.options.listingWindow)
     }
 
-    private func tell(_ request: Request, _ query: ListQuery, from index: Int, _ leader: Leader) {
+    private func answerPage(_ request: Request, _ query: ListQuery, from index: Int, _ leader: Leader) {
         let window = leader.listings.windows[index]
         let limit = max(query.limit, 1)
         var keys: [Key] = []

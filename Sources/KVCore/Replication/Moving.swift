@@ -82,7 +82,7 @@ extension Replica {
     /// nowhere else. After that (`strictly`) it takes majorities of both sets: a record on less may have been accepted
     /// under a leader of this configuration without being chosen, and the present set may be given up at any time. A
     /// leader that was elected by all replicas needs all of them until it has settled.
-    func prove(_ mask: ReplicaMask, strictly: Bool) -> Bool {
+    func isReadQuorum(_ mask: ReplicaMask, strictly: Bool) -> Bool {
         if let leader, leader.hearsAll, !leader.isSettled { return mask == quorum.all }
         return strictly ? quorum.isMet(by: mask) : quorum.currentIsMet(by: mask)
     }

@@ -22,18 +22,19 @@ struct ProposalLog {
 
     /// Adds a proposal of `key`. It supersedes the key's proposal in flight.
     ///
-    /// - Parameter ground: When the key's latest record expires, if that record is known to be chosen; else
+    /// - Parameter latestExpiry: When the key's latest record expires, if that record is known to be chosen; else
     ///   `never`. It is not used if a proposal of the key is in flight, which knows more.
     mutating func append(
-        _ key: Key, _ draft: Draft, under ballot: Ballot, for request: Request?, over ground: Expiry, at now: Instant
+        _ key: Key, _ draft: Draft, under ballot: Ballot, for request: Request?, replacing latestExpiry: Expiry,
+        at now: Instant
     ) -> Proposal {
         last += 1
         let previous = inFlight.updateValue(last, forKey: key) ?? 0
-        var ground = ground
+        var visibleUntil = latestExpiry
         if let proposal = self[previous] {
             assert(!proposal.isChosen && !proposal.isSuperseded, "what is in flight is neither chosen nor superseded")
             proposal.isSuperseded = true
-            ground = max(proposal.ground, proposal.record.expiry)
+            visibleUntil = max(proposal.visibleUntil, proposal.record.expiry)
         } else {
             assert(previous == 0, "what is in flight is kept")
         }
@@ -42,7 +43,7 @@ struct ProposalLog {
             version: Version(ballot: ballot, sequence: last), expiry: draft.expiry, value: draft.value,
             contentType: draft.contentType)
         let proposal = Proposal(
-            key: key, record: record, request: request, previous: previous, ground: ground, now: now)
+            key: key, record: record, request: request, previous: previous, visibleUntil: visibleUntil, now: now)
         proposals.append(proposal)
         unsent.append(last)
         assert(first + UInt64(proposals.count) == last + 1, "proposals follow each other without a gap")
@@ -140,7 +141,7 @@ final class Proposal {
     /// Until when a record that this one replaces may be visible before this one is chosen: the latest expiry among the
     /// key's chosen record, as known when this proposal was made, and the records in flight since. `never` if the
     /// chosen record does not expire or is not known.
-    let ground: Expiry
+    let visibleUntil: Expiry
     /// True if a later proposal of the key was made while this one was in flight.
     fileprivate(set) var isSuperseded = false
     fileprivate(set) var isChosen = false
@@ -156,13 +157,13 @@ final class Proposal {
     /// record under another version.
     private(set) var reproposed: [Unfinished.InFlight] = []
 
-    init(key: Key, record: Record, request: Request?, previous: UInt64, ground: Expiry, now: Instant) {
+    init(key: Key, record: Record, request: Request?, previous: UInt64, visibleUntil: Expiry, now: Instant) {
         self.key = key
         hash = request?.hash ?? KeyHash(key)
         self.record = record
         self.request = request
         self.previous = previous
-        self.ground = ground
+        self.visibleUntil = visibleUntil
     }
 
     var sequence: UInt64 { record.version.sequence }

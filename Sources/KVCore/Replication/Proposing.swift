@@ -5,11 +5,13 @@ extension Replica {
     ///
     /// - Parameters:
     ///   - request: Nil for a record that no request asked for.
-    ///   - ground: When the key's latest record expires, if that record is known to be chosen; else `never`.
+    ///   - latestExpiry: When the key's latest record expires, if that record is known to be chosen; else `never`.
     func propose(
-        _ key: Key, _ draft: Draft, for request: Request? = nil, over ground: Expiry = .never, _ leader: Leader
+        _ key: Key, _ draft: Draft, for request: Request? = nil, replacing latestExpiry: Expiry = .never,
+        _ leader: Leader
     ) {
-        let proposal = leader.log.append(key, draft, under: leader.ballot, for: request, over: ground, at: now)
+        let proposal = leader.log.append(
+            key, draft, under: leader.ballot, for: request, replacing: latestExpiry, at: now)
         // Invariant 9: at most once.
         assert(request?.stage != .proposed, "a change is proposed once")
         request?.stage = .proposed
@@ -84,7 +86,7 @@ extension Replica {
             }
             if !proposal.reproposed.isEmpty { answerReproposed(proposal) }
         }
-        answerWhatMayBe(leader)
+        finishReadyAnswers(leader)
         if leader.move.isMarked { considerReadiness(leader) }
         if !leader.backlogs.isEmpty, !leader.log.isInFlight(newest.key) {
             advanceBacklogAfterChoice(newest.key, leader)

@@ -27,7 +27,7 @@ extension Replica {
             id: leader.lastRecoveryID, sent: now, answered: ReplicaMask(ownIndex),
             requests: request.map { RequestQueue($0, as: .recovering) } ?? RequestQueue())
         leader.recoveries[key] = recovery
-        if prove(recovery.answered, strictly: false) { return resolve(key, recovery, leader) }
+        if isReadQuorum(recovery.answered, strictly: false) { return resolve(key, recovery, leader) }
         sendReads(key, recovery, leader)
     }
 
@@ -52,7 +52,7 @@ extension Replica {
         }
         for key in keys {
             guard let recovery = leader.recoveries[key] else { continue }
-            if prove(recovery.answered, strictly: false) {
+            if isReadQuorum(recovery.answered, strictly: false) {
                 resolve(key, recovery, leader)
             } else {
                 sendReads(key, recovery, leader)
@@ -72,7 +72,7 @@ extension Replica {
         for key in late.keys.sorted() {
             leader.recoveries[key]?.sent = now
             guard let recovery = leader.recoveries[key] else { continue }
-            if prove(recovery.answered, strictly: false) {
+            if isReadQuorum(recovery.answered, strictly: false) {
                 // This is the only replica, and its value could not be read.
                 resolve(key, recovery, leader)
             } else {
@@ -88,7 +88,7 @@ extension Replica {
         recovery.answered.insert(index)
         recovery.records[index] = record
         leader.recoveries[key] = recovery
-        if prove(recovery.answered, strictly: false), !recovery.isLoading { resolve(key, recovery, leader) }
+        if isReadQuorum(recovery.answered, strictly: false), !recovery.isLoading { resolve(key, recovery, leader) }
     }
 
     /// Ends a recovery once a majority has answered: the highest version is the latest that can have been chosen. If
@@ -97,7 +97,7 @@ extension Replica {
     private func resolve(_ key: Key, _ recovery: Recovery, _ leader: Leader) {
         // Invariant 4: chosen stays. A chosen record is on a majority, which shares a replica with the majority that
         // has answered.
-        assert(prove(recovery.answered, strictly: false), "a key is resolved once a majority has told of it")
+        assert(isReadQuorum(recovery.answered, strictly: false), "a key is resolved once a majority has told of it")
         let own = context.store.head(partition, key)
         guard !leader.log.isInFlight(key), own?.version.ballot != leader.ballot else {
             return finishRecovery(key, leader)

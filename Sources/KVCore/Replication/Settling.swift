@@ -62,11 +62,11 @@ extension Replica {
         let known = settling.differing
         var answered = ReplicaMask(ownIndex)
         for index in known.keys { answered.insert(index) }
-        guard prove(answered, strictly: settling.isStrict) else { return }
+        guard isReadQuorum(answered, strictly: settling.isStrict) else { return }
         let suspects = (0..<HashTree.leafCount).filter { leaf in
             var equal = ReplicaMask(ownIndex)
             for (index, leaves) in known where !leaves.contains(leaf) { equal.insert(index) }
-            return !prove(equal, strictly: settling.isStrict)
+            return !isReadQuorum(equal, strictly: settling.isStrict)
         }
         settling.suspects = Deque(suspects)
         advanceSettling(leader)
@@ -79,7 +79,7 @@ extension Replica {
         settling.entries[index] = versions
         var answered = ReplicaMask(ownIndex)
         for index in settling.entries.keys { answered.insert(index) }
-        guard prove(answered, strictly: settling.isStrict) else { return }
+        guard isReadQuorum(answered, strictly: settling.isStrict) else { return }
         settling.keys.append(contentsOf: unsettledKeys(leaf: leaf, settling, leader))
         settling.leaf = nil
         settling.entries = [:]
@@ -103,7 +103,7 @@ extension Replica {
                 if other > version { return true }
                 if other == version { holders.insert(index) }
             }
-            return !prove(holders, strictly: settling.isStrict)
+            return !isReadQuorum(holders, strictly: settling.isStrict)
         }.sorted()
     }
 

@@ -11,9 +11,9 @@ final class ProposalLogTests: XCTestCase {
 
     override func setUp() { log = ProposalLog() }
 
-    private func append(_ key: String, expiry: Expiry = .never, over ground: Expiry = .never) -> Proposal {
+    private func append(_ key: String, expiry: Expiry = .never, replacing latestExpiry: Expiry = .never) -> Proposal {
         let draft = Draft(value: [1], expiry: expiry, contentType: "")
-        return log.append(Key(key), draft, under: ballot, for: nil, over: ground, at: now)
+        return log.append(Key(key), draft, under: ballot, for: nil, replacing: latestExpiry, at: now)
     }
 
     /// Chooses a proposal, and returns what was chosen with it, newest first.
@@ -68,14 +68,14 @@ final class ProposalLogTests: XCTestCase {
     }
 
     /// The record that a proposal replaces may be seen until the latest expiry of the proposals below it.
-    func testTheGroundIsTheLatestExpiryBelow() {
+    func testARecordIsVisibleUntilTheLatestExpiryBelow() {
         let soon = Expiry(milliseconds: 10)
         let later = Expiry(milliseconds: 20)
-        let first = append("k", expiry: soon, over: later)
-        XCTAssertEqual(first.ground, later)
+        let first = append("k", expiry: soon, replacing: later)
+        XCTAssertEqual(first.visibleUntil, later)
         let second = append("k", expiry: soon)
-        XCTAssertEqual(second.ground, later)
-        XCTAssertEqual(append("k").ground, later)
+        XCTAssertEqual(second.visibleUntil, later)
+        XCTAssertEqual(append("k").visibleUntil, later)
     }
 
     func testWhatIsRetiredCountsAsChosen() {
