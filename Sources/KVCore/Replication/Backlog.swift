@@ -63,7 +63,7 @@ extension Replica {
     /// - Parameter loaded: The record that was read from disk. It may have been replaced meanwhile.
     private func advanceBacklog(_ key: Key, loaded: Record?, _ leader: Leader) {
         guard var backlog = leader.backlogs.removeValue(forKey: key) else {
-            return assertionFailure("what goes on has waited")
+            return assertionFailure("only a backlog that exists can advance")
         }
         guard leader.transfer == nil, majorityIsUp else {
             leader.held.append(backlog.requests.takeAll(), as: .held)

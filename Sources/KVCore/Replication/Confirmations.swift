@@ -66,7 +66,7 @@ struct Confirmations {
         var best: UInt64 = 0
         for index in confirmed.indices {
             let candidate = index == own ? round : confirmed[index]
-            assert(candidate <= round, "nobody confirms what has not been asked")
+            assert(candidate <= round, "no replica confirms a round that was not asked for")
             guard candidate > best else { continue }
             var mask = ReplicaMask()
             for other in confirmed.indices where other == own || confirmed[other] >= candidate { mask.insert(other) }

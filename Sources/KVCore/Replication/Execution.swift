@@ -76,7 +76,7 @@ extension Replica {
         }
         for var recovery in leader.takeRecoveries() {
             unfinished.requests.append(recovery.requests.takeAll(), as: .electing)
-            unfinished.proposals += recovery.carried
+            unfinished.proposals += recovery.reproposals
         }
         return unfinished
     }
@@ -121,7 +121,7 @@ extension Replica {
         for request in leader.held.takeAll() { context.turnAway(request, hint: hint) }
         for var recovery in leader.takeRecoveries() {
             for request in recovery.requests.takeAll() { context.turnAway(request, hint: hint) }
-            for case let request? in recovery.carried.map(\.request) {
+            for case let request? in recovery.reproposals.map(\.request) {
                 context.finish(request, .unknown(.leaderLost))
             }
         }
@@ -289,7 +289,7 @@ extension Replica {
             let isKnown = leader.isSettled || keyIsKnown || latest?.version.ballot == leader.ballot
             // Changes of the last leadership are re-proposed first.
             let isReproposed =
-                leader.recoveries.isEmpty ? false : leader.recoveries[request.key]?.carried.isEmpty == false
+                leader.recoveries.isEmpty ? false : leader.recoveries[request.key]?.reproposals.isEmpty == false
             guard !isReproposed, isKnown || request.command.isBlind || skipsRecovery(request) else {
                 recover(request.key, for: request, leader)
                 return nil

@@ -15,7 +15,7 @@ final class PeerWindow {
     func add(_ more: Int) { bytes += more }
 
     func remove(_ less: Int) {
-        assert(bytes >= less, "a change was answered for twice")
+        assert(bytes >= less, "a change leaves its window once")
         bytes -= less
     }
 

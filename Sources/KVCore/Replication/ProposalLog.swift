@@ -67,7 +67,7 @@ struct ProposalLog {
 
     /// True if no proposal waits to be chosen.
     var isAtRest: Bool {
-        assert(!inFlight.isEmpty || unsent.isEmpty, "what was not sent is not chosen")
+        assert(!inFlight.isEmpty || unsent.isEmpty, "a proposal that was not sent is in flight")
         return inFlight.isEmpty
     }
 

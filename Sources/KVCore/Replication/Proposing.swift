@@ -24,8 +24,8 @@ extension Replica {
     /// Ends a tick: sends the changes made in it, those to one key as one record, and begins one confirmation round for
     /// all its reads.
     func flush() {
-        assert(leader == nil || candidate == nil, "a replica leads or stands for election")
-        assert(leader.map { $0.ballot == promise } ?? true, "a leader goes by its own promise")
+        assert(leader == nil || candidate == nil, "a leader does not stand for election")
+        assert(leader.map { $0.ballot == promise } ?? true, "a leader's ballot is its promise")
         // The lead may have been given up in this tick.
         guard let leader else { return }
         leader.log.forEachUnsent { proposal in

@@ -11,7 +11,7 @@ struct Recovery {
     /// The requests that wait for it. There are none if only settling needs it.
     var requests = RequestQueue()
     /// The changes of the key that the last leadership of this node had in flight, oldest first.
-    var carried: [Unfinished.InFlight] = []
+    var reproposals: [Unfinished.InFlight] = []
 }
 
 // MARK: - Recovering a key
@@ -41,13 +41,13 @@ extension Replica {
         context.reproposedChanges += proposals.count
         for proposal in proposals {
             guard leader.recoveries[proposal.key] == nil else {
-                leader.recoveries[proposal.key]?.carried.append(proposal)
+                leader.recoveries[proposal.key]?.reproposals.append(proposal)
                 continue
             }
             leader.lastRecoveryID += 1
             leader.recoveries[proposal.key] = Recovery(
                 id: leader.lastRecoveryID, sent: now, answered: ReplicaMask(ownIndex),
-                carried: [proposal])
+                reproposals: [proposal])
             keys.append(proposal.key)
         }
         for key in keys {
@@ -97,7 +97,7 @@ extension Replica {
     private func resolve(_ key: Key, _ recovery: Recovery, _ leader: Leader) {
         // Invariant 4: chosen stays. A chosen record is on a majority, which shares a replica with the majority that
         // has answered.
-        assert(isReadQuorum(recovery.answered, strictly: false), "a key is resolved once a majority has told of it")
+        assert(isReadQuorum(recovery.answered, strictly: false), "a key is resolved once a majority has answered")
         let own = context.store.head(partition, key)
         guard !leader.log.isInFlight(key), own?.version.ballot != leader.ballot else {
             return finishRecovery(key, leader)
@@ -155,12 +155,12 @@ extension Replica {
     /// the value: to repair this copy, or in an answer to the new recovery.
     private func restartRecovery(_ key: Key, _ leader: Leader) {
         guard let recovery = leader.recoveries[key] else {
-            return assertionFailure("what is tried again has been under way")
+            return assertionFailure("a recovery that begins anew has been under way")
         }
         leader.lastRecoveryID += 1
         leader.recoveries[key] = Recovery(
             id: leader.lastRecoveryID, sent: now, answered: ReplicaMask(ownIndex), requests: recovery.requests,
-            carried: recovery.carried)
+            reproposals: recovery.reproposals)
         dropRecoveryIfUnwanted(key, leader)
     }
 
@@ -168,22 +168,22 @@ extension Replica {
     ///
     /// - Parameter latest: The version of the key's latest record, which is chosen, or has just been proposed again.
     func endReproposed(_ key: Key, latest: Version, isChosen: Bool, _ leader: Leader) {
-        guard let carried = leader.recoveries[key]?.carried, let last = carried.last else { return }
-        leader.recoveries[key]?.carried = []
-        guard last.version == latest else { return loseTrack(of: carried) }
+        guard let reproposals = leader.recoveries[key]?.reproposals, let last = reproposals.last else { return }
+        leader.recoveries[key]?.reproposals = []
+        guard last.version == latest else { return loseTrack(of: reproposals) }
         if isChosen {
-            for change in carried {
+            for change in reproposals {
                 guard let request = change.request else { continue }
                 context.finish(request, request.written(as: change.version))
             }
         } else {
-            leader.log.newest?.repropose(carried)
+            leader.log.newest?.repropose(reproposals)
         }
     }
 
-    private func loseTrack(of carried: [Unfinished.InFlight]) {
-        if !carried.isEmpty { context.decide(.loseTrack) }
-        for case let request? in carried.map(\.request) { context.finish(request, .unknown(.leaderLost)) }
+    private func loseTrack(of reproposals: [Unfinished.InFlight]) {
+        if !reproposals.isEmpty { context.decide(.loseTrack) }
+        for case let request? in reproposals.map(\.request) { context.finish(request, .unknown(.leaderLost)) }
     }
 
     func proposeAgain(_ key: Key, _ record: Record, _ leader: Leader) {
@@ -193,7 +193,7 @@ extension Replica {
     /// Drops a recovery that nothing waits for any more. Such recoveries would otherwise gather while no majority
     /// answers.
     func dropRecoveryIfUnwanted(_ key: Key, _ leader: Leader) {
-        guard let recovery = leader.recoveries[key], recovery.requests.isEmpty, recovery.carried.isEmpty,
+        guard let recovery = leader.recoveries[key], recovery.requests.isEmpty, recovery.reproposals.isEmpty,
             !recovery.isLoading, leader.settling?.recovering.contains(key) != true
         else { return }
         leader.recoveries[key] = nil
@@ -204,7 +204,7 @@ extension Replica {
             return assertionFailure("a recovery ends once")
         }
         // Changes whose outcome is known have been removed from it before.
-        loseTrack(of: recovery.carried)
+        loseTrack(of: recovery.reproposals)
         for request in recovery.requests.takeAll() { execute(request, leader, keyIsKnown: true) }
         advanceSettling(leader)
     }

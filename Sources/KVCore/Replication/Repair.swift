@@ -167,7 +167,7 @@ extension Replica {
             context.repairing[peer, default: 0] + context.repairLoads[peer, default: 0] < context.options.repairBytes
         {
             guard !isMoving || context.mayMove else { return throttle() }
-            guard let key = leader.progress[index].nextMissed() else { return assertionFailure("it has missed one") }
+            guard let key = leader.progress[index].nextMissed() else { return assertionFailure("a missed key is left") }
             guard !leader.log.isInFlight(key) else { continue }
             switch context.store.readLater(partition, key) {
             case .absent: continue
@@ -252,7 +252,7 @@ extension Replica {
     private func leaveRepair(_ bytes: Int, of index: Int) {
         guard bytes > 0 else { return }
         let underway = context.repairing[quorum.members[index], default: 0]
-        assert(underway >= bytes, "what arrived was counted when it was sent")
+        assert(underway >= bytes, "bytes that arrived were counted when they were sent")
         context.repairing[quorum.members[index]] = underway - bytes
     }
 }

@@ -46,7 +46,7 @@ struct WaitingAnswers {
     }
 
     mutating func withdraw(_ request: Request) {
-        assert(request.stage == .confirming, "it is taken out once")
+        assert(request.stage == .confirming, "an answer is withdrawn once")
         request.stage = .begun
         withdrawn += 1
         if withdrawn * 2 > places.count { drop { _ in false } }

@@ -40,7 +40,7 @@ struct RequestTable {
             slots.append(Slot())
         }
         let index = free.removeFirst()
-        assert(index < Self.maximum, "who fills the table keeps its limit")
+        assert(index < Self.maximum, "the shard keeps to the table's limit")
         slots[index].request = request
         slots[index].isTaken = true
         if request != nil { count += 1 }
