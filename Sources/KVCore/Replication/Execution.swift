@@ -197,7 +197,7 @@ extension Replica {
     /// Answers a read of the partition's only replica, which is a majority by itself, if the value is in memory and the
     /// key is not under change.
     ///
-    /// - Returns: Nil if the read cannot be answered at once.
+    /// - Returns: The outcome; nil if the read cannot be answered at once.
     func answerAtOnce(_ request: Request) -> Outcome? {
         guard quorum.members.count == 1, let leader, leader.isSettled, leader.transfer == nil,
             !leader.log.isInFlight(request.key),

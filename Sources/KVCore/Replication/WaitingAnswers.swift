@@ -7,8 +7,8 @@ struct WaitingAnswer {
     var outcome: Outcome?
     /// The proposal that it rests on; 0 if it rests on a record known to be chosen.
     let base: UInt64
-    /// When the record in flight that it rests on expires. If that is over when the answer could be given, the request
-    /// is executed again.
+    /// When the record in flight that it rests on expires. If it has expired when the answer could be given, the
+    /// request is executed again.
     let expiry: Expiry
     /// The confirmation round that it waits for; 0 until the tick ends.
     var round: UInt64 = 0
