@@ -1,41 +1,45 @@
 import DequeModule
 
-/// How far behind its leader one replica is, and what is on its way to it. (etcd-io/raft's `tracker.Progress` is the
-/// model; without a log, what a replica misses is a set of keys, and past a bound the hash trees find them.)
+/// How far one replica is behind its leader, and which repaired records are on their way to it. (etcd-io/raft's
+/// `tracker.Progress` is the model. Without a log, what a replica has missed is a set of keys; if there are too many,
+/// hash trees find them.)
 ///
-///     not compared --beginComparison--> comparing --next() == .done--> compared, and verified where nothing was found
-///          ^                                |                               |
-///          +------ too much was missed -----+------- time to look again ----+
+///     not compared --beginComparison--> comparing --nextStep() == .done--> compared (verified if nothing was found)
+///          ^                                |                                |
+///          +------ too much was missed -----+------- time to look again -----+
 struct PeerProgress {
-    /// Its tree has been compared with the leader's: what it misses is in `missed`, on its way, or in flight.
+    /// True if its tree has been compared with the leader's: every record that it lacks is in `missed`, on its way, or
+    /// in flight.
     private(set) var isCompared = false
-    /// Since when; nil before the first comparison has ended.
+    /// When the last comparison ended, or equal roots were reported; nil before that.
     private(set) var comparedSince: Instant?
-    /// The last comparison found nothing that it missed, but for what was changed meanwhile.
+    /// True if the last comparison found nothing missing except records changed meanwhile.
     ///
-    /// Invariant: only what was compared is verified.
+    /// Invariant: a copy that is verified has been compared.
     private(set) var isVerified = false
     private(set) var comparison: Comparison?
 
-    /// Keys it missed, at most `ShardOptions.maximumMissed` and those of one leaf.
+    /// Keys that it has missed: at most `ShardOptions.maximumMissed` and those of one leaf.
     private var missed: Deque<Key> = []
-    /// Records sent to it again, by version.
+    /// Repaired records on their way to it, by version.
     private var sent: [Version: Sent] = [:]
-    /// Records that are being read from disk for it.
+    /// The number of records that are being read from disk to repair it.
     private var loading = 0
-    /// Bytes of keys and values sent to it again under this leader.
+    /// Bytes of keys and values sent to repair it under this leader.
     private(set) var bytesSent: UInt64 = 0
-    /// How many times in a row what was sent again found no answer: its disk may be full. Each doubles the pause.
+    /// How many times in a row repaired records were not answered in time; its disk may be full. Each time doubles the
+    /// pause.
     private(set) var silence = 0
 
-    /// Its copy may lack records that it has acknowledged: see Abstaining.swift.
+    /// True if its copy may lack records that it has acknowledged (Abstaining.swift).
     private(set) var abstains = false
-    /// An abstaining copy lacks nothing but what is on its way, up to this proposal.
+    /// The newest proposal when an abstaining copy was found level. The copy lacks nothing except proposals up to this
+    /// one that are on their way to it.
     private var levelAt: UInt64?
-    /// When it was last told that it is complete.
+    /// When it was last told that its copy is complete.
     private var toldComplete: Instant?
 
-    /// The first proposal that was not sent to it for want of room; `max` for none.
+    /// The first proposal that was not sent to it because its window had no room; `max` if there is none.
     private(set) var firstSkipped = UInt64.max
 
     private struct Sent {
@@ -44,7 +48,7 @@ struct PeerProgress {
         let bytes: Int
     }
 
-    /// As far as the leader knows it holds everything that is not in flight.
+    /// True if, as far as the leader knows, it holds everything that is not in flight.
     var isLevel: Bool { isCompared && missed.isEmpty && sent.isEmpty && loading == 0 && comparison == nil }
 
     /// Until when nothing is to be done about it; nil where there is something to do.
@@ -57,14 +61,14 @@ struct PeerProgress {
 
     // MARK: Comparing
 
-    /// It has shown the same root of its hash tree as the leader.
+    /// Notes that it has reported the same root of its hash tree as the leader's.
     mutating func equalsLeader(at now: Instant) {
         isCompared = true
         isVerified = true
         comparedSince = now
     }
 
-    /// It may have lost what it had: a new process speaks for it.
+    /// Notes that a new process speaks for it, which may have lost records.
     mutating func restart() {
         isCompared = false
         isVerified = false
@@ -72,10 +76,10 @@ struct PeerProgress {
         levelAt = nil
     }
 
-    /// Decides whether to compare it again: to prove a copy level before anything rests on it, and now and then in case
-    /// a disk has forgotten.
+    /// Decides whether it has to be compared: to prove that a copy is level before anything rests on that, and at
+    /// intervals in case a disk has lost something.
     ///
-    /// - Returns: whether it is to be compared, or is being compared.
+    /// - Returns: True if it has to be compared, or is being compared.
     mutating func wantsComparison(at now: Instant, every interval: Nanoseconds) -> Bool {
         if isLevel {
             let isFresh = isVerified && comparedSince.map { now - $0 < interval } ?? true
@@ -84,43 +88,45 @@ struct PeerProgress {
         return !isCompared
     }
 
-    /// - Parameter newest: the leader's newest proposal; what is newer may differ for being on its way.
+    /// Begins a comparison.
+    ///
+    /// - Parameter newest: The leader's newest proposal. Newer records may differ because they are on their way.
     mutating func beginComparison(at now: Instant, newest: UInt64) {
         assert(comparison == nil, "one comparison at a time")
         comparison = Comparison(sent: now, newest: newest)
     }
 
-    /// Gives the comparison up.
+    /// Ends the comparison before it has finished.
     ///
-    /// - Returns: whether there was one.
+    /// - Returns: True if there was one.
     mutating func endComparison() -> Bool {
         defer { comparison = nil }
         return comparison != nil
     }
 
-    /// The request that is due again; nil where an answer may still come.
+    /// The request that has to be sent again; nil if an answer may still come.
     mutating func requestAgain(at now: Instant, after retry: Nanoseconds) -> Comparison.Request? {
         guard let comparison, now - comparison.sent >= retry else { return nil }
         self.comparison?.sent = now
         return comparison.leaves?.first.map { .entries(leaf: $0) } ?? .leaves
     }
 
-    /// Its leaves have come.
+    /// Takes the replica's leaves.
     ///
     /// - Parameters:
-    ///   - differing: the leaves to compare key by key.
-    ///   - empty: those of them of which it holds nothing at all.
+    ///   - differing: The leaves to compare key by key.
+    ///   - empty: Those of them of which the replica holds no key.
     mutating func takeLeaves(_ differing: [Int], empty: Set<Int>) {
         comparison?.leaves = Deque(differing)
         comparison?.empty = empty
     }
 
-    /// What the comparison has to do next.
+    /// Takes the next step of the comparison.
     ///
     /// - Parameters:
-    ///   - newest: the leader's newest proposal.
-    ///   - limit: as many keys missed as are enough for now.
-    /// - Returns: nil without a comparison, and while much of what the last leaves showed waits to be sent.
+    ///   - newest: The leader's newest proposal.
+    ///   - limit: The number of missed keys at which the comparison pauses.
+    /// - Returns: Nil if there is no comparison, or it pauses.
     mutating func nextStep(at now: Instant, newest: UInt64, limit: Int) -> Comparison.Step? {
         guard let comparison else { return nil }
         guard let leaf = comparison.leaves?.first else {
@@ -141,11 +147,11 @@ struct PeerProgress {
         return comparison.empty.contains(leaf) ? .empty(leaf: leaf) : .ask(leaf: leaf)
     }
 
-    /// The first leaf of the comparison has been compared.
+    /// Ends the comparison of the first leaf.
     ///
     /// - Parameters:
-    ///   - behind: the keys of which it holds less than the leader.
-    ///   - foundMissing: this is more than what is on its way.
+    ///   - behind: The keys of which it holds less than the leader.
+    ///   - foundMissing: It lacks more than what is on its way.
     mutating func finishLeaf(behind: [Key], foundMissing: Bool) {
         missed.append(contentsOf: behind)
         if foundMissing { comparison?.foundMissing = true }
@@ -154,9 +160,9 @@ struct PeerProgress {
 
     // MARK: Sending again
 
-    /// It has not acknowledged the newest record of `key`, and is not waited for any more.
+    /// Notes that it has not acknowledged the newest record of `key`, and is not waited for any more.
     ///
-    /// - Returns: false where that is too much to remember: it is to be compared from the beginning.
+    /// - Returns: False if there are too many keys to remember: its tree has to be compared from the beginning.
     mutating func miss(_ key: Key, limit: Int) -> Bool {
         guard isCompared || comparison != nil else { return true }
         guard missed.count >= limit else {
@@ -170,15 +176,15 @@ struct PeerProgress {
     }
 
     var missedKeys: Int { missed.count }
-    /// Records that are on their way to it, or being read for it.
+    /// The number of repaired records that are on their way to it or being read for it.
     var recordsUnderway: Int { sent.count + loading }
 
-    /// Whether there is something to send, and few enough records are on their way.
+    /// True if it has missed something, and fewer than `window` records are under way to it.
     func hasMissed(window: Int) -> Bool { !missed.isEmpty && recordsUnderway < window }
 
     mutating func nextMissed() -> Key? { missed.popFirst() }
 
-    /// It misses `key` still, or again.
+    /// Notes that it still lacks `key`.
     mutating func missAgain(_ key: Key) { missed.append(key) }
 
     mutating func beginLoading() { loading += 1 }
@@ -188,36 +194,37 @@ struct PeerProgress {
         loading -= 1
     }
 
-    /// A record goes to it again.
+    /// Notes that a repaired record is sent to it.
     ///
-    /// - Returns: by how much more is on its way to it.
+    /// - Returns: By how many bytes more is on its way to it.
     mutating func noteSent(_ version: Version, _ key: Key, bytes: Int, at now: Instant) -> Int {
         let before = sent.updateValue(Sent(key: key, at: now, bytes: bytes), forKey: version)?.bytes ?? 0
         bytesSent &+= UInt64(bytes)
         return bytes - before
     }
 
-    /// It has acknowledged a version.
+    /// Notes that it has acknowledged a version.
     ///
-    /// - Returns: by how much less is on its way to it; nil where that was not sent again.
+    /// - Returns: By how many bytes less is on its way to it; nil if this version was not sent as a repair.
     mutating func noteAcknowledged(_ version: Version) -> Int? {
         guard !sent.isEmpty, let record = sent.removeValue(forKey: version) else { return nil }
         silence = 0
         return record.bytes
     }
 
-    /// What was sent again and is not acknowledged after `patience` is missed still.
+    /// Counts repaired records that it has not acknowledged after `patience` as missed again.
     ///
-    /// - Returns: by how much less is on its way to it.
+    /// - Returns: By how many bytes less is on its way to it.
     mutating func giveUp(after patience: Nanoseconds, at now: Instant) -> Int {
         let late = sent.filter { now - $0.value.at >= patience }
         if !late.isEmpty { silence += 1 }
         return forget(late)
     }
 
-    /// It is out of touch, or the leader is no more: what was on its way is missed.
+    /// Counts all repaired records on their way to it as missed again, because it is out of touch or the leader has
+    /// stepped down.
     ///
-    /// - Returns: by how much less is on its way to it.
+    /// - Returns: By how many bytes less is on its way to it.
     mutating func giveUpAll() -> Int {
         silence = 0
         return sent.isEmpty ? 0 : forget(sent)
@@ -233,12 +240,12 @@ struct PeerProgress {
         return bytes
     }
 
-    /// Something is on its way to it that it has to acknowledge.
+    /// True if repaired records are on their way to it.
     var awaitsAcknowledgements: Bool { !sent.isEmpty }
 
     // MARK: Abstaining
 
-    /// It has said that its copy may lack records. What it was compared with before says nothing of that.
+    /// Notes that its copy may lack records. Comparisons from before say nothing about these.
     mutating func noteAbstention() {
         guard !abstains else { return }
         abstains = true
@@ -247,8 +254,8 @@ struct PeerProgress {
         if comparison == nil { isCompared = false }
     }
 
-    /// The newest proposal that it may lack, where it may be told that its copy is complete once that has arrived; nil
-    /// where it may not, or has just been told.
+    /// The newest proposal that must have arrived before it may be told that its copy is complete. Nil if it may not be
+    /// told, or has just been told.
     func completeThrough(at now: Instant, retry: Nanoseconds) -> UInt64? {
         guard abstains, isLevel, toldComplete.map({ now - $0 >= retry }) ?? true else { return nil }
         return levelAt
@@ -256,7 +263,7 @@ struct PeerProgress {
 
     mutating func noteToldComplete(at now: Instant) { toldComplete = now }
 
-    /// It knows that its copy is complete.
+    /// Notes that it knows that its copy is complete.
     mutating func noteComplete() {
         abstains = false
         levelAt = nil
@@ -264,15 +271,15 @@ struct PeerProgress {
 
     // MARK: Proposals without room
 
-    /// A proposal finds no room in its window.
+    /// Notes that a proposal found no room in its window.
     ///
-    /// - Returns: whether it is the first that does not.
+    /// - Returns: True if no earlier proposal is waiting for room.
     mutating func skip(_ sequence: UInt64) -> Bool {
         defer { firstSkipped = min(firstSkipped, sequence) }
         return firstSkipped == .max
     }
 
-    /// What was skipped is tried again from here on; `max` where nothing was.
+    /// Takes the first proposal that was skipped, from which sending goes on; `max` if none was.
     mutating func takeSkipped() -> UInt64 {
         defer { firstSkipped = .max }
         return firstSkipped
@@ -282,15 +289,15 @@ struct PeerProgress {
 /// The comparison of one replica's hash tree with the leader's.
 struct Comparison {
     fileprivate(set) var sent: Instant
-    /// The leader's newest proposal when it began: what is newer may differ for being on its way.
+    /// The leader's newest proposal when it began. Newer records may differ because they are on their way.
     let newest: UInt64
-    /// Leaves still to be compared key by key; nil until the other's leaves have come.
+    /// The leaves still to be compared key by key; nil until the replica's leaves have come.
     fileprivate(set) var leaves: Deque<Int>?
-    /// Those of which the peer holds nothing at all, so that there is nothing to ask.
+    /// Those of them of which the replica holds no key, so that its keys need not be asked for.
     fileprivate var empty: Set<Int> = []
-    /// It has found something that the peer missed.
+    /// True if it has found a record that the replica lacks.
     fileprivate var foundMissing = false
-    /// The next leaf waits until much of what the last ones showed is on its way.
+    /// True if the next leaf waits until enough of the missed keys have been sent.
     fileprivate(set) var isPaused = false
 
     enum Request {
@@ -299,11 +306,11 @@ struct Comparison {
     }
 
     enum Step {
-        /// Every leaf is compared.
+        /// Every leaf has been compared.
         case done(foundMissing: Bool)
-        /// Ask for the keys of a leaf.
+        /// The keys of a leaf have to be asked for.
         case ask(leaf: Int)
-        /// The peer holds nothing of a leaf.
+        /// The replica holds no key of a leaf.
         case empty(leaf: Int)
     }
 

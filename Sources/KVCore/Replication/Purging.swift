@@ -1,11 +1,11 @@
-// Forgetting tombstones that every replica holds.
+// How tombstones are purged.
 //
-// A tombstone may go when every replica holds it and has promised a ballot above its own, so that no accept still on
-// its way can bring back what it hides. The leader puts that down as a floor, a version: what it hides up to there was
-// at every replica, whatever becomes of the leader. Trees are compared at one floor only, and the lower one is raised
-// first.
+// A tombstone may be removed when every replica holds it and has promised a ballot above its own, so that no accept
+// still on its way can bring back what it hides. The leader then stores a purge floor, a version: everything up to the
+// floor was at every replica, whatever becomes of the leader. Trees are compared at equal floors only, and the lower
+// floor is raised first.
 
-/// When a leader looks next for tombstones that may go, and for expired records.
+/// When a leader next looks for tombstones to purge, and for expired records.
 struct PurgeSchedule {
     private var nextPurge: Instant
     private var nextSweep: Instant
@@ -20,26 +20,27 @@ struct PurgeSchedule {
     /// When the next purge or sweep is due.
     var next: Instant { min(nextPurge, nextSweep) }
 
-    /// Whether a purge is due; the next one is due after `interval`.
+    /// Returns true if a purge is due. The next one is then due after `interval`.
     mutating func takePurge(at now: Instant, every interval: Nanoseconds) -> Bool {
         guard now >= nextPurge else { return false }
         nextPurge = now + interval
         return true
     }
 
-    /// Whether a sweep is due; the next one is due after `interval`.
+    /// Returns true if a sweep is due. The next one is then due after `interval`.
     mutating func takeSweep(at now: Instant, every interval: Nanoseconds) -> Bool {
         guard now >= nextSweep else { return false }
         nextSweep = now + interval
         return true
     }
 
-    /// Nothing that has expired is left in `leaf`: the next sweep looks at the next one.
+    /// Notes that `leaf` has no more expired records. The next sweep looks at the next leaf.
     mutating func endLeaf() { leaf = (leaf + 1) % HashTree.leafCount }
 }
 
 extension Replica {
-    /// Everything up to `floor` was at every replica once, by the word of the leader that chose it.
+    /// Raises the purge floor. Everything up to `floor` was at every replica once, as the leader that chose the floor
+    /// has found.
     ///
     /// Invariant 12: what is purged is nowhere.
     func raiseFloor(to floor: Version) {
@@ -59,7 +60,7 @@ extension Replica {
         guard context.store.usage(partition).tombstones > 0, leader.isSettled, !quorum.isJoint, leader.transfer == nil
         else { return }
         guard allHold(leader) else { return context.decide(.holdTombstones) }
-        // All have promised this leader's ballot, which is above those of what was there before it.
+        // All replicas have promised this leader's ballot, which is above the ballots of all records from before it.
         let floor = Version(ballot: leader.ballot, sequence: 0)
         if floor > context.store.purgeFloor(partition) {
             raiseFloor(to: floor)
@@ -67,13 +68,13 @@ extension Replica {
                 context.send(member, .replica(header(leader.ballot), .purge(floor: floor)))
             }
         } else if !context.isDraining {
-            // What is left is of its own ballot: under the next one it may go.
+            // The tombstones that are left bear this leader's ballot. They may be purged under the next one.
             renew()
         }
     }
 
-    /// Whether every replica has been level for a while: what it holds is durable, and its promise is this leader's
-    /// ballot.
+    /// True if every replica has been level for a while. Then everything it holds is durable, and it has promised this
+    /// leader's ballot.
     private func allHold(_ leader: Leader) -> Bool {
         guard !context.breaks(.purgeWhenAllHold) else { return true }
         return quorum.members.indices.allSatisfy { index in
@@ -86,15 +87,15 @@ extension Replica {
         }
     }
 
-    /// Leads on under a new ballot. What this tick has proposed is sent under the old one first: what was never sent
-    /// could not be re-proposed.
+    /// Goes on leading under a new ballot. Changes proposed in this tick are sent under the old one first, because only
+    /// a change that has been sent can be re-proposed.
     private func renew() {
         flush()
         guard let unfinished = endLeadership() else { return assertionFailure("a leader leads on") }
         prepare(unfinished)
     }
 
-    /// Turns expired records into tombstones, some at a time, whether anybody asks for them or not.
+    /// Proposes tombstones above expired records, some at a time, whether a request needs them or not.
     private func sweepExpired(_ leader: Leader) {
         guard leader.purge.takeSweep(at: now, every: context.options.sweep) else { return }
         guard leader.isSettled, leader.transfer == nil, majorityIsUp,
