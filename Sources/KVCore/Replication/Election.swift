@@ -16,8 +16,8 @@ struct Unfinished {
 
 /// The state of a node that stands for election in one partition.
 final class Candidate {
-    /// `preVoting`: nothing has been promised. `preparing`: the node has promised its own ballot, durably or about to
-    /// be.
+    /// `preVoting`: nothing has been promised. `preparing`: the node has promised its own ballot, and the promise is
+    /// durable or about to be.
     enum Phase { case preVoting, preparing }
 
     var phase: Phase
@@ -62,7 +62,8 @@ extension Replica {
         return context.isInTurn(leaderHint) && now - leaderHeard < context.options.leaderTimeout
     }
 
-    /// Until when its leader seems alive without being heard again; nil where it does not, or may not by then.
+    /// The time until which its leader seems alive without being heard again; nil if the leader does not seem alive or
+    /// is not in touch, or did not seem alive at the last look.
     var followerRestsUntil: Instant? {
         guard leaderSeemsAlive, vacantSince == nil, let leaderHint, context.isUp(leaderHint) else { return nil }
         return leaderHeard + context.options.leaderTimeout
@@ -108,8 +109,8 @@ extension Replica {
 
     /// Makes a ballot above all that this node has seen.
     ///
-    /// - Returns: Nil if no higher round exists, because a peer has reported an impossibly high one: a ballot must
-    ///   never be used twice.
+    /// - Returns: The ballot; nil if no higher round exists, because a peer has reported an impossibly high one. A
+    ///   ballot must never be used twice.
     private func nextBallot() -> Ballot? {
         let round = max(highestSeen, promise).round
         return round < Ballot.maximumRound ? Ballot(round: round + 1, node: context.me) : nil

@@ -51,9 +51,9 @@ struct PeerProgress {
     /// True if, as far as the leader knows, it holds everything that is not in flight.
     var isLevel: Bool { isCompared && missed.isEmpty && sent.isEmpty && loading == 0 && comparison == nil }
 
-    /// Until when nothing is to be done about it; nil where there is something to do.
+    /// The time until which the leader has nothing to do for it; nil if there is something to do.
     func restsUntil(isUp: Bool, _ options: ShardOptions) -> Instant? {
-        // What a peer that is away has missed is looked after when it is back.
+        // A peer that is away is repaired when it is back.
         guard isUp else { return comparison == nil && sent.isEmpty ? .distantFuture : nil }
         guard isLevel, isVerified, !abstains, firstSkipped == .max else { return nil }
         return comparedSince.map { $0 + options.recompare }
@@ -115,7 +115,7 @@ struct PeerProgress {
     ///
     /// - Parameters:
     ///   - differing: The leaves to compare key by key.
-    ///   - empty: Those of them of which the replica holds no key.
+    ///   - empty: The leaves among them of which the replica holds no key.
     mutating func takeLeaves(_ differing: [Int], empty: Set<Int>) {
         comparison?.leaves = Deque(differing)
         comparison?.empty = empty
@@ -190,7 +190,7 @@ struct PeerProgress {
     mutating func beginLoading() { loading += 1 }
 
     mutating func endLoading() {
-        assert(loading > 0, "a record that was read was asked for")
+        assert(loading > 0, "a read that ends was begun")
         loading -= 1
     }
 
@@ -293,7 +293,7 @@ struct Comparison {
     let newest: UInt64
     /// The leaves still to be compared key by key; nil until the replica's leaves have come.
     fileprivate(set) var leaves: Deque<Int>?
-    /// Those of them of which the replica holds no key, so that its keys need not be asked for.
+    /// The leaves among them of which the replica holds no key. Their keys need not be asked for.
     fileprivate var empty: Set<Int> = []
     /// True if it has found a record that the replica lacks.
     fileprivate var foundMissing = false

@@ -138,9 +138,9 @@ final class Proposal {
     /// The key's proposal that was in flight when this one was made, 0 if there was none. It is chosen when this one
     /// is.
     let previous: UInt64
-    /// Until when a record that this one replaces may be visible before this one is chosen: the latest expiry among the
-    /// key's chosen record, as known when this proposal was made, and the records in flight since. `never` if the
-    /// chosen record does not expire, is not known, or does not exist.
+    /// The time until which a record that this one replaces may be visible before this one is chosen: the latest expiry
+    /// among the key's chosen record, as known when this proposal was made, and the records in flight since. `never` if
+    /// the chosen record does not expire, is not known, or does not exist.
     let visibleUntil: Expiry
     /// True if a later proposal of the key was made while this one was in flight.
     fileprivate(set) var isSuperseded = false

@@ -91,7 +91,7 @@ extension Replica {
     /// a change that has been sent can be re-proposed.
     private func renew() {
         flush()
-        guard let unfinished = endLeadership() else { return assertionFailure("a leader leads on") }
+        guard let unfinished = endLeadership() else { return assertionFailure("only a leader renews its ballot") }
         prepare(unfinished)
     }
 

@@ -56,7 +56,7 @@ final class Replica {
     var majorityInTouch = false
     /// True if it is among the context's dirty partitions.
     var isDirty = false
-    /// Its place among the replicas of its shard.
+    /// The index of this replica among the replicas of its shard.
     var place = 0
     /// True if it is among the context's hedged partitions.
     var isHedged = false
@@ -95,7 +95,7 @@ final class Replica {
         appendedState()
         // Invariant 13: a copy is of one membership. Under the new one this node has acknowledged nothing, so the copy
         // lacks nothing.
-        assert(context.store.membership(partition) == since, "what is wiped is of the new membership")
+        assert(context.store.membership(partition) == since, "a wiped copy is of the new membership")
         becomeComplete()
     }
 
@@ -206,7 +206,8 @@ final class Replica {
     }
 
     /// Decides whether a request's ballot may be obeyed. A ballot below the promise is rejected. A ballot above it
-    /// raises the promise: a majority has promised that ballot already.
+    /// raises the promise: a `prepare` asks for that, and for every other request a majority has promised the ballot
+    /// already.
     ///
     /// - Returns: False if a higher ballot has been promised; a `reject` has then been sent.
     func obeys(_ header: PartitionHeader, from node: NodeNumber) -> Bool {
@@ -217,7 +218,7 @@ final class Replica {
             return false
         }
         if header.ballot > promise { raisePromise(to: header.ballot) }
-        assert(promise == header.ballot, "whom it obeys has its promise")
+        assert(promise == header.ballot, "a replica obeys only the ballot that it has promised")
         sawLeader(node)
         return true
     }

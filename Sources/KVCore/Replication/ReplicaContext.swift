@@ -78,7 +78,7 @@ final class ReplicaContext: Environment {
         super.init(me: me, boot: boot, shard: shard, options: options, epoch: epoch, now: now, seed: seed)
     }
 
-    /// Until when the replicas of the shard have nothing to do.
+    /// The rests of the shard's replicas: the times until which they have nothing to do.
     var rests = ReplicaRests()
 
     func decide(_ rule: ProtocolRule) { decided[rule] &+= 1 }

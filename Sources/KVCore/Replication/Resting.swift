@@ -1,22 +1,22 @@
-// Most replicas of a node have nothing to do most of the time: they follow a leader that is heard, or lead and have all
-// that they know of at every replica. Their timers are not called, so that an idle node's work does not grow with its
-// partitions.
+// How replicas rest. Most replicas of a node have nothing to do most of the time: they follow a leader that is heard,
+// or lead and every other replica is level. The timers of such replicas are not called, so that an idle node's work
+// does not grow with its partitions.
 //
 // A replica rests until a time that it names, or until something happens to it: a message, a request, a value read from
-// disk, a peer that comes or goes. What it does in a timer at rest must therefore be nothing at all; the simulator's
+// disk, a peer that comes or goes. So the timer of a replica at rest must have nothing to do at all. The simulator's
 // runs are the same with and without rests.
 
-/// Until when each replica of a shard rests, by its place in the shard.
+/// The time until which each replica of a shard rests, by its place in the shard.
 struct ReplicaRests {
     /// How many timers it takes to visit every replica: each is visited a few times within `ShardOptions.retry`.
     static var rounds: Int { 4 }
 
-    /// Zero while it does not rest.
+    /// The end of each replica's rest; zero while it does not rest.
     private var until: ContiguousArray<Instant> = []
     /// When the replicas of each round were last visited.
     private var visits: [Instant] = Array(repeating: Instant(nanoseconds: 0), count: rounds)
 
-    /// The shard has other replicas: none rests.
+    /// Begins anew with other replicas, of which none rests.
     mutating func restart(_ replicas: [Replica]) {
         until = ContiguousArray(repeating: Instant(nanoseconds: 0), count: replicas.count)
         for (place, replica) in replicas.enumerated() { replica.place = place }
@@ -30,7 +30,7 @@ struct ReplicaRests {
 
     /// Ends a rest.
     ///
-    /// - Returns: when the replica would have been visited last; nil where it does not rest.
+    /// - Returns: When the replica would have been visited last; nil if it does not rest.
     mutating func end(_ place: Int) -> Instant? {
         guard until.indices.contains(place), until[place] != Instant(nanoseconds: 0) else { return nil }
         until[place] = Instant(nanoseconds: 0)
@@ -39,14 +39,14 @@ struct ReplicaRests {
 }
 
 extension Replica {
-    /// Something happens to it: its timer is called from now on.
+    /// Ends the replica's rest, because something happens to it. Its timer is called from now on.
     func wake() {
         guard !context.breaks(.wake), let visited = context.rests.end(place) else { return }
         // It was in touch with a majority as long as it rested.
         leader?.majoritySeen = visited
     }
 
-    /// Until when its timer would do nothing, if nothing happens to it; nil where it has something to do.
+    /// The time until which its timer does nothing if nothing happens to it; nil if the timer has something to do.
     var restsUntil: Instant? {
         guard !context.breaks(.rest), candidate == nil, !context.isDraining, !context.disk.isStalled else { return nil }
         return leader.map(restsUntil) ?? followerRestsUntil
@@ -66,7 +66,7 @@ extension Replica {
         return until
     }
 
-    /// Nobody whom it would transfer its leadership to is in touch.
+    /// True if no replica that it would transfer the lead to is in touch.
     private var isPreferredOfThoseUp: Bool {
         quorum.preference.first { context.isUp(quorum.members[$0]) } == ownIndex
     }
