@@ -98,11 +98,14 @@ class ProcessTests(unittest.TestCase):
     def interrupted(self, *signals):
         """The exit code of a program that is interrupted while its servers run, and whether they ended."""
         program = textwrap.dedent(f"""\
-            import sys, time
+            import signal, sys, time
             sys.dont_write_bytecode = True
             sys.path.insert(0, {BENCHMARKS!r})
             from kvbench import interrupts
             from tests.test_processes import Sleepers
+            # A shell starts what is to run in the background with some of them ignored.
+            for number in interrupts.SIGNALS:
+                signal.signal(number, signal.SIG_DFL)
             interrupts.install()
             try:
                 with Sleepers({self.data!r}) as sleepers:
@@ -116,9 +119,12 @@ class ProcessTests(unittest.TestCase):
         with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as child:
             pids = list(map(int, child.stdout.readline().split()))
             self.assertEqual([runs(pid) for pid in pids], [True, True])
-            for number in signals:
-                child.send_signal(number)
-            code = child.wait(20)
+            try:
+                for number in signals:
+                    child.send_signal(number)
+                code = child.wait(20)
+            finally:
+                child.kill()
         self.assertFalse(any(map(runs, pids)))
         self.assertEqual(os.listdir(self.data), [])
         return code
