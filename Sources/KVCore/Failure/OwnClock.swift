@@ -1,9 +1,9 @@
-/// Time as a process lived it. While it was paused or throttled it could not hear anybody, so that time counts for
-/// little.
+/// The time during which a process was running. While it was paused or throttled it could not hear anybody, so that
+/// time counts for little.
 ///
 /// A gap above `maximumStep` between two calls counts as nothing the first time, so that whatever came meanwhile is
-/// heard before anybody is judged by it; as `maximumStep` while ticks keep coming late, so that a node that is always
-/// late does judge in the end.
+/// heard before anybody is judged by it. While ticks keep coming late, each gap counts as `maximumStep`, so that a node
+/// that is always late does judge in the end.
 struct OwnClock: Sendable {
     private(set) var time: Instant
     private var last: Instant
@@ -16,7 +16,7 @@ struct OwnClock: Sendable {
         self.maximumStep = maximumStep
     }
 
-    /// Returns by how much this process was late; zero where it was not.
+    /// Moves the time on. Returns by how much this process was late; zero where it was not.
     mutating func advance(to now: Instant, isTick: Bool) -> Nanoseconds {
         let step = now - last
         last = max(last, now)

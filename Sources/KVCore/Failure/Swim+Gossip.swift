@@ -1,5 +1,5 @@
 extension Swim {
-    /// Tells some members the news, if there is any.
+    /// Tells a few members the news, if there is any.
     mutating func gossip() {
         guard !rumors.isEmpty || epochTellings > 0 else { return }
         for node in draw(options.gossipFanOut, where: { $0.liveness != .dead }) {
@@ -9,14 +9,16 @@ extension Swim {
         }
     }
 
-    /// Sends a member what it should know, out of turn; not again too soon.
+    /// Sends a member what it should know, out of turn, unless that was done a moment ago.
     mutating func tell(_ node: NodeNumber, first corrections: [NodeNumber] = []) {
-        guard let index = index(of: node), clock.time >= peers[index].tellAfter else { return }
+        guard let index = index(of: node) else { return assertionFailure("only members are told of each other") }
+        guard clock.time >= peers[index].tellAfter else { return }
         peers[index].tellAfter = clock.time + options.tellingInterval
         send(.gossip, to: node, first: corrections)
     }
 
-    /// With as much news as there is room for. What concerns the receiver itself always comes along, then `first`.
+    /// Sends a message with as much news as there is room for: what concerns the receiver itself, then `first`, then
+    /// other news.
     mutating func send(_ kind: GossipMessage.Kind, to node: NodeNumber, first: [NodeNumber] = []) {
         var updates: [GossipUpdate] = []
         if let index = index(of: node), peers[index].liveness != .alive { updates = peers[index].updates }
@@ -37,7 +39,7 @@ extension Swim {
         return index(of: node).map { peers[$0].updates } ?? []
     }
 
-    /// Different members by lot, fewer where not so many fit.
+    /// Draws different members by lot, fewer than `count` where not so many fit.
     mutating func draw(_ count: Int, where fits: (SwimPeer) -> Bool) -> [NodeNumber] {
         var drawn: [NodeNumber] = []
         for place in shuffled.indices {

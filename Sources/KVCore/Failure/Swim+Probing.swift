@@ -1,5 +1,5 @@
 extension Swim {
-    /// Pings the member whose turn it is. The dead are passed over, as are those being probed already.
+    /// Pings the member whose turn it is. Dead members are passed over, and so are those that are being probed already.
     mutating func probeNext() {
         for _ in 0..<probeOrder.count {
             if nextInOrder >= probeOrder.count { nextInOrder = 0 }
@@ -19,6 +19,7 @@ extension Swim {
         }
     }
 
+    /// Ends the probes whose time is over, and has helpers ping where there is no answer yet.
     mutating func attendProbes(_ time: Instant) {
         guard !probes.isEmpty else { return }
         var failed: [SwimProbe] = []
@@ -39,7 +40,7 @@ extension Swim {
             // The helper's ping is to tell a suspect that it is one.
             let accusation = liveness(of: probe.target) == .suspect ? [probe.target] : []
             for helper in helpers { send(request, to: helper, first: accusation) }
-            // The first may have been lost, and there may be no helper.
+            // The first ping may have been lost, and there may be no helper.
             send(.ping(sequence: probe.sequence), to: probe.target)
         }
     }
@@ -47,7 +48,7 @@ extension Swim {
     private mutating func fail(_ probe: SwimProbe) {
         guard !isVouched(probe.target) else { return effects.append(.unanswered(probe.target)) }
         if probe.helpers.isEmpty {
-            // Nobody to tell whether it is the other's fault or one's own.
+            // Nobody can tell whether it is the other's fault or this node's own.
             if probe.wasAlive { worsenHealth(1) }
         } else {
             worsenHealth(probe.silent.count)
@@ -55,8 +56,10 @@ extension Swim {
         suspect(probe.target)
     }
 
+    /// Handles an answer to a ping of this node. A late one is to no probe and no relay.
     mutating func acknowledged(_ sequence: UInt32, by node: NodeNumber) {
         if let index = probes.firstIndex(where: { $0.sequence == sequence }) {
+            // Only the target and the helpers were asked.
             guard probes[index].target == node || probes[index].helpers.contains(node) else { return }
             probes.remove(at: index)
             healthScore = max(healthScore - 1, 0)
@@ -66,7 +69,9 @@ extension Swim {
         }
     }
 
+    /// A helper has no answer of a target yet, but is well itself.
     mutating func declined(_ sequence: UInt32, by node: NodeNumber) {
+        // Late: the probe has ended.
         guard let index = probes.firstIndex(where: { $0.sequence == sequence }) else { return }
         probes[index].silent.removeAll { $0 == node }
     }
@@ -74,6 +79,7 @@ extension Swim {
     /// Pings on another's behalf.
     mutating func relay(to target: NodeNumber, requester: NodeNumber, requested: UInt32) {
         if target == me { return send(.ack(sequence: requested), to: requester) }
+        // It is no member, or too much is asked for: others will help.
         guard index(of: target) != nil, relays.count < options.maximumRelays else { return }
         let relay = SwimRelay(
             target: target, sequence: nextSequence(), requester: requester, requested: requested,
@@ -82,6 +88,7 @@ extension Swim {
         send(.ping(sequence: relay.sequence), to: target)
     }
 
+    /// Tells those who asked for help that there is no answer yet, and forgets relays whose time is over.
     mutating func attendRelays(_ time: Instant) {
         guard !relays.isEmpty else { return }
         relays.removeAll { time >= $0.expires }
@@ -98,8 +105,9 @@ extension Swim {
         }
     }
 
-    /// Pings a dead member that may be well: told what is thought of it, it refutes that. So both sides of a healed
-    /// partition find each other again. By lot, so that each dead member is pinged no oftener than a living one.
+    /// Pings a dead member, which may be well: once it is told that it counts as dead, it refutes that. So both sides
+    /// of a healed network find each other again. It is drawn by lot, so that each dead member is pinged no more often
+    /// than a living one.
     mutating func probeOneDead() {
         guard !dead.isEmpty,
             Int.random(in: 0...aliveCount, using: &random) < options.probesPerInterval * dead.count

@@ -1,29 +1,32 @@
 extension Swim {
-    /// What the sender of a message is to be told.
+    /// The reply to a message, beside what its kind asks for.
     struct Reply {
-        /// It may not know of this process's incarnation, or has formed a status that is out of date.
+        /// The sender may not know of this process's incarnation, or holds a status that is out of date.
         var isNeeded = false
-        /// Members of whom this node knows better.
+        /// Members of which this node knows better.
         var corrections: [NodeNumber] = []
 
         static let maximumCorrections = 8
     }
 
-    /// A message bore witness of an incarnation of its sender.
+    /// A message shows that its sender has this incarnation.
     mutating func hear(_ sender: Int, incarnation: UInt64) {
         guard incarnation > peers[sender].incarnation else { return }
         raise(sender, to: incarnation)
-        // News even where it was thought alive anyway: who knows an incarnation and does not tell stops its rumor, and
-        // those it has not reached would accuse a former one.
+        // This is news even where the sender counted as alive anyway. A node that knows an incarnation and does not
+        // pass it on stops its rumor, and nodes that the rumor has not reached would suspect a former incarnation.
         adopt(sender, .alive, source: peers[sender].number)
     }
 
+    /// Handles one update of a message.
     mutating func consider(_ update: GossipUpdate, from: NodeNumber, _ reply: inout Reply) {
+        // It is forged.
         guard update.incarnation < Self.incarnationLimit else { return }
         if update.node == me {
             if update.liveness != .alive { refute(update, &reply) }
             return
         }
+        // It is about a node that is no member here: no longer, or not yet.
         guard let index = index(of: update.node) else { return }
         if update.liveness != .alive, isVouched(update.node) {
             raise(index, to: update.incarnation)
@@ -37,14 +40,14 @@ extension Swim {
         } else if update.source == from, update.liveness == .suspect,
             reply.corrections.count < Reply.maximumCorrections
         {
-            // Who has just begun, or was away, suspects whom all others know to be dead, or have heard refute it.
-            // Nobody would confirm or deny that.
+            // A node that has just begun, or was away, suspects a member that all others know to be dead, or have heard
+            // refute the suspicion. Nobody else would confirm or deny that to it.
             reply.isNeeded = true
             reply.corrections.append(update.node)
         }
     }
 
-    /// It is heard, so it is neither suspect nor dead.
+    /// A member is heard, so it is neither suspect nor dead.
     mutating func clear(_ index: Int) {
         if peers[index].liveness != .alive { adopt(index, .alive, source: peers[index].number) }
     }
@@ -52,28 +55,29 @@ extension Swim {
     private mutating func raise(_ index: Int, to incarnation: UInt64) {
         guard incarnation > peers[index].incarnation else { return }
         peers[index].incarnation = incarnation
-        // What an earlier incarnation did not answer is not held against this one.
+        // A probe that an earlier incarnation did not answer does not count against this one.
         let number = peers[index].number
         probes.removeAll { $0.target == number }
     }
 
-    /// Somebody thinks ill of this process.
+    /// Somebody holds this process for suspect or dead.
     private mutating func refute(_ update: GossipUpdate, _ reply: inout Reply) {
         reply.isNeeded = true
         if update.incarnation >= incarnation {
+            // It is forged: no member has an incarnation that cannot be refuted.
             guard update.incarnation + 1 < Self.incarnationLimit else { return }
             incarnation = update.incarnation + 1
             worsenHealth(1)
             rumors.begin(me)
         } else if !rumors.contains(me) {
-            // Refuted before, or said of a former process: not all have heard.
+            // It was refuted before, or is about a former process. Not all have heard that.
             rumors.begin(me)
         }
     }
 
     /// A probe of this node's has failed.
     mutating func suspect(_ target: NodeNumber) {
-        guard let index = index(of: target) else { return }
+        guard let index = index(of: target) else { return assertionFailure("only members are probed") }
         switch peers[index].liveness {
         case .alive:
             adopt(index, .suspect, source: me)
@@ -83,7 +87,9 @@ extension Swim {
         }
     }
 
+    /// Counts one more member that suspects a suspect, unless it counts already, or enough do.
     private mutating func confirm(_ index: Int, by source: NodeNumber) {
+        assert(peers[index].liveness == .suspect && !peers[index].suspecting.isEmpty, "somebody suspects a suspect")
         guard peers[index].suspecting.count <= options.confirmations, !peers[index].suspecting.contains(source),
             source == me || self.index(of: source) != nil
         else { return }
@@ -94,14 +100,17 @@ extension Swim {
     /// Suspicions that were not refuted in time become deaths.
     mutating func attendSuspects(_ time: Instant) {
         for number in suspects {
-            guard let index = index(of: number) else { continue }
+            guard let index = index(of: number) else {
+                assertionFailure("only members are suspects")
+                continue
+            }
             let patience = options.suspicion(
                 confirmations: peers[index].suspecting.count - 1, others: aliveCount, members: peers.count + 1)
             if time - peers[index].suspectSince >= patience { adopt(index, .dead, source: me) }
         }
     }
 
-    /// From now on this is the status of a member, and news, at the incarnation noted.
+    /// Sets the status of a member at the incarnation noted. It is news.
     private mutating func adopt(_ index: Int, _ liveness: Liveness, source: NodeNumber) {
         let number = peers[index].number
         let former = peers[index].liveness

@@ -1,4 +1,4 @@
-/// Times and limits of a failure detector, all named here.
+/// The times and limits of a failure detector.
 ///
 /// With the default interval a process that stops is suspected within 1.85 s in clusters of up to four (a turn of 1 s,
 /// a probe of 0.7 s, ticks) and declared dead within 5.2 s.
@@ -7,17 +7,18 @@ package struct SwimOptions: Hashable, Sendable {
     package let probeInterval: Nanoseconds
     /// How often `tick` is to be given: 50 ms, less for intervals below a second.
     package var timer: Nanoseconds
-    /// Members probed in an interval, evenly spread over it. So clusters of up to four probe everyone in each.
+    /// Members probed in an interval, evenly spread over it. So each node of a cluster of up to four probes all others.
     package var probesPerInterval = 3
-    /// A member that has not answered a ping by then is probed through others as well.
+    /// A member that has not answered a ping after this time is probed through others as well.
     package var directTimeout: Nanoseconds
-    /// A helper says by then that the target has not answered it.
+    /// After this time a helper says that the target has not answered it.
     package var relayTimeout: Nanoseconds
-    /// A probe without an answer has failed by then. Less than the interval, so that it is noticed within two.
+    /// A probe without an answer has failed after this time. It is less than the interval, so that a failure is noticed
+    /// within two intervals.
     package var probeTimeout: Nanoseconds
     /// Members asked to probe on this node's behalf.
     package var helpers = 3
-    /// How often news are passed on beyond what probes carry, and to how many members each time.
+    /// How often news is passed on beside what probes carry, and to how many members each time.
     package var gossipInterval: Nanoseconds
     package var gossipFanOut = 3
     /// A message of news goes out at most this number of times log2(members + 1) from each node.
@@ -33,13 +34,13 @@ package struct SwimOptions: Hashable, Sendable {
     package var maximumHealthScore = 8
     /// More time than this between two calls is this node's own lateness: it counts as so much, whatever it was.
     package var maximumStep: Nanoseconds
-    /// Updates in a message.
+    /// The most updates in a message.
     package var maximumUpdates = GossipMessage.maximumUpdates
-    /// Probes on behalf of others at a time; what comes on top is ignored.
+    /// The most probes on behalf of others at a time. Further requests are ignored.
     package var maximumRelays = 256
-    /// For so long a member counts as answering that has been heard over a connection.
+    /// How long a member that was heard over a connection counts as answering.
     package var vouchTime = Nanoseconds.milliseconds(1000)
-    /// Members told directly that they are suspected, at most once in this time each.
+    /// A member is told directly that it is suspected at most once in this time.
     package var tellingInterval: Nanoseconds
 
     package static let minimumInterval = Nanoseconds.milliseconds(20)

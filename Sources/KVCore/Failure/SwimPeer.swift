@@ -1,17 +1,18 @@
-/// What a failure detector holds of a member.
+/// What a failure detector knows of a member.
 struct SwimPeer: Sendable {
     let number: NodeNumber
-    /// The highest heard of; 0 before any.
+    /// The highest incarnation heard of; 0 before any.
     var incarnation: UInt64 = 0
     var liveness = Liveness.alive
-    /// When a suspicion began, and who holds it, this node included: the first accuser and those who confirm.
+    /// When a suspicion began, and who holds it, perhaps with this node among them: first the member that suspected
+    /// first, then those that confirmed it.
     var suspectSince: Instant
     var suspecting: [NodeNumber] = []
-    /// Who formed the status held here; of a suspicion, the first.
+    /// The member that found the status held here; the first one, where it is a suspicion.
     var source: NodeNumber
-    /// Not told out of turn before that it is suspected.
+    /// It is not told out of turn before then that it is suspected.
     var tellAfter: Instant
-    /// It is heard over connections: a probe that fails until then says something of datagrams, and nothing of it.
+    /// It was heard over a connection. A probe that fails before then says something of datagrams, and nothing of it.
     var vouchedUntil: Instant
 
     init(number: NodeNumber, now: Instant) {
@@ -43,23 +44,23 @@ struct SwimPeer: Sendable {
 struct SwimProbe: Sendable {
     let target: NodeNumber
     let sequence: UInt32
-    /// Of the target, as it began.
+    /// Whether the target was alive when the probe began.
     let wasAlive: Bool
-    /// When others are asked to probe as well; nil once they are.
+    /// When others are asked to probe as well; nil once they have been.
     var escalation: Instant?
     let deadline: Instant
     var helpers: [NodeNumber] = []
-    /// Helpers not heard of.
+    /// Helpers from which nothing has come.
     var silent: [NodeNumber] = []
 }
 
 /// A probe on another's behalf.
 struct SwimRelay: Sendable {
     let target: NodeNumber
-    /// Of this node's ping.
+    /// The number of this node's ping.
     let sequence: UInt32
     let requester: NodeNumber
-    /// Of the requester's.
+    /// The number of the requester's ping.
     let requested: UInt32
     /// When to say that there is no answer; nil once said.
     var nackAt: Instant?

@@ -1,33 +1,33 @@
-/// The time of day by which a node's records expire: the machine's clock, but for two things.
+/// The time of day by which a node's records expire. It differs from the machine's clock in two ways.
 ///
-/// It never goes back. A machine's clock does, when it is set; a record that was there to nobody would be there again.
-/// And it keeps to what the clocks of a majority of the members show: where the machine's own is ahead of that, or
-/// behind, by more than `limit`, the time goes by theirs. A node whose clock is an hour ahead would otherwise delete
-/// what has an hour to live, wherever it leads; one whose clock is an hour behind would give records lifetimes that are
-/// over when another node leads.
+/// It never goes back. A machine's clock goes back when it is set; a record that had expired for everybody would be
+/// there again. And it keeps to the clocks of a majority of the members: where the machine's own clock is ahead of
+/// these, or behind, by more than `limit`, the time goes by theirs. Otherwise a node whose clock is an hour ahead would
+/// delete records that have an hour to live, wherever it leads; and one whose clock is an hour behind would give
+/// records lifetimes that are over when another node leads.
 ///
-/// Every clock is kept as how far it is ahead of this node's monotonic one. So what a peer has said once goes on to be
-/// true while the clocks run at one rate, and setting a clock is the only thing that changes anything.
+/// Each clock is kept as the difference by which it is ahead of this node's monotonic one. While the clocks run at one
+/// rate, the difference that a peer has told once stays true; only setting a clock changes it.
 package struct WallClock: Sendable {
     /// How far from the majority's clocks a node's time may be. Well above what heartbeats are late, and what clocks
     /// that are kept differ by; below the lifetimes that people give to locks.
     package static let limit = Nanoseconds.milliseconds(10_000)
-    /// A clock that has been set back is waited for by running slower by one part in so many. Standing still would keep
-    /// records for as long as the step was; running on would never be right again.
+    /// To wait for a clock that has been set back, the time runs slower by one part in so many. If it stood still,
+    /// records would be kept for as long as the step was; if it ran on, it would never be right again.
     static let slowing: Int64 = 10
-    /// Nanoseconds. Wall clocks are told in whole milliseconds, so less than this is no difference.
+    /// In nanoseconds. Wall clocks are told in whole milliseconds, so less than this is no difference.
     private static let resolution: Int64 = 1_000_000
 
     private let limit: Int64
-    /// How far the time is ahead of the monotonic clock, in nanoseconds; so the machine's own clock; and those of the
-    /// other members, as far as they have said.
+    /// How far the time is ahead of the monotonic clock, in nanoseconds; then the same for the machine's own clock, and
+    /// for the clocks of the other members as far as they have told.
     package private(set) var offset: Int64
     private var own: Int64
     private var peers: [NodeNumber: Int64] = [:]
     private var others: Set<NodeNumber>
     private var adjusted: Instant
-    /// No other member's clock has been known so far, and this node has never been the only member: it has led nothing
-    /// that others hold as well, for want of a majority.
+    /// The time may be set back once: no other member's clock has been known so far, and this node has never been the
+    /// only member. So it has had no majority, and has led nothing that others hold as well.
     private var mayBeSetBack: Bool
 
     /// - Parameters:
@@ -52,6 +52,7 @@ package struct WallClock: Sendable {
     /// A peer has said what its machine's clock shows, a moment ago.
     /// - Returns: whether the time may have been set back: for once, as there was nothing before to hold it against.
     package mutating func heard(_ node: NodeNumber, wall: UInt64, now: Instant) -> Bool {
+        // It is no member any more.
         guard others.contains(node) else { return false }
         peers[node] = Self.offset(of: wall, at: now)
         guard mayBeSetBack else { return false }
@@ -74,7 +75,8 @@ package struct WallClock: Sendable {
         }
     }
 
-    /// The time at an instant since the last adjustment; the clock must not be adjusted between two that are compared.
+    /// The time at an instant since the last adjustment. Two times may be compared if there was no adjustment in
+    /// between.
     package func wall(at instant: Instant) -> UInt64 { Self.wall(at: instant, offset: offset) }
 
     package static func wall(at instant: Instant, offset: Int64) -> UInt64 {
@@ -86,15 +88,15 @@ package struct WallClock: Sendable {
         return min(max(own, majority - limit), majority + limit)
     }
 
-    /// The latest time that the clocks of a majority of the members have reached. Members that have said nothing have
-    /// not reached any, but for that the earliest of the known clocks counts in any case.
+    /// The latest time that the clocks of a majority of the members have reached. Members that have told nothing have
+    /// reached none. Where too few have told, the earliest of the known clocks counts.
     private var majority: Int64 {
         let known = (Array(peers.values) + [own]).sorted(by: >)
         let needed = (others.count + 1) / 2 + 1
         return known[min(needed, known.count) - 1]
     }
 
-    /// How far the machine's clock is ahead of a majority's, or behind; nil where that is no more than `limit`.
+    /// By how much the machine's clock is ahead of a majority's, or behind; nil where that is no more than `limit`.
     package var disagreement: ClockDisagreement? {
         let difference = own - majority
         guard abs(difference) > limit else { return nil }
@@ -109,7 +111,8 @@ package struct WallClock: Sendable {
 
     private static func signed(_ instant: Instant) -> Int64 { min(Int64(clamping: instant.nanoseconds), maximum) }
 
-    /// Clocks beyond it, the year 2096, or monotonic ones of as many years, stand still there: sums of two fit.
+    /// A clock that shows a later time than this (in the year 2096), or a monotonic one of as many years, counts as
+    /// showing this, so that sums of two fit.
     private static let maximum: Int64 = 4_000_000_000_000_000_000
 }
 

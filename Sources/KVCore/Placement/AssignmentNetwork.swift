@@ -1,8 +1,8 @@
 /// A flow network that hands items to nodes, each of which takes a number of them within its bounds.
 ///
-/// Lower bounds need no special algorithm: what a node must take goes to the sink directly, what it may take beyond
-/// goes through one common vertex, which lets through just the difference. So a flow of the full total fills the
-/// former.
+/// Lower bounds need no special algorithm. The items that a node must take go to the sink directly. Those that it may
+/// take beyond go through one common vertex, which lets through the difference between the total and all lower bounds.
+/// So a flow of the full total meets the lower bounds.
 struct AssignmentNetwork {
     private static let source = 0
     private static let sink = 1
@@ -15,10 +15,13 @@ struct AssignmentNetwork {
     private let total: Int
 
     /// - Parameters:
-    ///   - bounds: least and most items, by node.
-    ///   - total: of items; between the sums of the bounds.
+    ///   - bounds: the least and the most items, by node.
+    ///   - total: the number of items; between the sums of the bounds.
     ///   - inner: how many vertices will be added.
     init(bounds: [(least: Int, most: Int)], total: Int, inner: Int, expectedArcs: Int) {
+        assert(bounds.allSatisfy { 0 <= $0.least && $0.least <= $0.most }, "bounds are in order")
+        assert(bounds.reduce(0) { $0 + $1.least } <= total, "the bounds leave room for no more than all items")
+        assert(bounds.reduce(0) { $0 + $1.most } >= total, "the bounds leave room for every item")
         self.total = total
         nextVertex = Self.firstNode + bounds.count
         network = FlowNetwork(
@@ -50,10 +53,10 @@ struct AssignmentNetwork {
         offers.append((partition, node, arc))
     }
 
-    /// The nodes that got the items of each partition, at the least cost.
+    /// Finds the nodes that get the items of each partition, at the least cost.
     mutating func solve(partitions: Int) -> [[Int]] {
         let flow = network.maximize()
-        assert(flow == total, "the bounds leave room for every item")
+        assert(flow == total, "every item has found a node")
         var nodes: [[Int]] = Array(repeating: [], count: partitions)
         for offer in offers where network.flow(through: offer.arc) > 0 { nodes[offer.partition].append(offer.node) }
         return nodes

@@ -37,9 +37,10 @@ struct FlowNetwork {
         costs.reserveCapacity(2 * expectedArcs)
     }
 
-    /// - Parameter cost: of each unit; 0 or 1.
+    /// - Parameter cost: the cost of each unit; 0 or 1.
     @discardableResult
     mutating func addArc(from tail: Int, to head: Int, capacity: Int, cost: Int8 = 0) -> Arc {
+        assert((0...1).contains(cost) && (0...Int(Int32.max)).contains(capacity), "an arc is within its limits")
         heads.append(Int32(head))
         heads.append(Int32(tail))
         residuals.append(Int32(capacity))
@@ -49,21 +50,22 @@ struct FlowNetwork {
         return Arc(index: heads.count - 2)
     }
 
-    /// What flows through an arc after `maximize`.
+    /// The flow through an arc after `maximize`.
     func flow(through arc: Arc) -> Int { Int(residuals[arc.index ^ 1]) }
 
-    /// Finds the flow, once all arcs are there; answers how much it is.
+    /// Finds the flow, once all arcs are there, and returns how much it is.
     mutating func maximize() -> Int {
         indexArcs()
         var total = 0
         while raisePotentials() {
             while let levels = levelsToSink() { total += saturate(levels) }
         }
+        assert(isOptimal, "the potentials prove that no flow as large costs less")
         return total
     }
 
     /// Whether the flow found is of least cost among flows as large: complementary slackness, the optimality
-    /// condition of linear programs. For tests.
+    /// condition of linear programs.
     var isOptimal: Bool {
         heads.indices.allSatisfy { arc in
             let tail = Int(heads[arc ^ 1])
@@ -88,7 +90,7 @@ struct FlowNetwork {
         }
     }
 
-    /// Makes the potentials exact up to the source's distance; false where the sink is out of its reach.
+    /// Makes the potentials exact up to the source's distance. Returns false where the source does not reach the sink.
     ///
     /// Dijkstra's algorithm backwards from the sink, with Dial's buckets: distances are small integers.
     private mutating func raisePotentials() -> Bool {
@@ -98,6 +100,7 @@ struct FlowNetwork {
         var distance = 0
         while distance < buckets.count, distances[source] > distance {
             while let vertex = buckets[distance].popLast().map(Int.init) {
+                // A shorter way was found after it had been put here.
                 guard distances[vertex] == distance else { continue }
                 for slot in Int(starts[vertex])..<Int(starts[vertex + 1]) {
                     let arc = Int(leaving[slot]) ^ 1
@@ -114,13 +117,13 @@ struct FlowNetwork {
         }
         let reach = distances[source]
         guard reach != .max else { return false }
-        // Vertices farther than the source may stay as they are but for the common rise: no cheapest path has them.
+        // Vertices farther than the source only rise with all others: no cheapest path has them.
         for vertex in 0..<vertexCount { potentials[vertex] += min(distances[vertex], reach) }
         return true
     }
 
-    /// How many arcs of reduced cost zero each vertex is from the sink; -1 where farther than the source; nil where
-    /// the source has no such path.
+    /// How many arcs of reduced cost zero each vertex is away from the sink, or -1 where it is farther than the source.
+    /// Nil where the source has no such path.
     private func levelsToSink() -> [Int32]? {
         var levels = [Int32](repeating: -1, count: vertexCount)
         var queue = [Int32(sink)]
@@ -141,7 +144,7 @@ struct FlowNetwork {
         return levels[source] < 0 ? nil : levels
     }
 
-    /// A blocking flow along arcs that lead one level down: Dinic's depth-first search, without recursion.
+    /// Fills a blocking flow along arcs that lead one level down, by Dinic's depth-first search without recursion.
     private mutating func saturate(_ initialLevels: [Int32]) -> Int {
         var levels = initialLevels
         var cursors = starts
@@ -151,7 +154,7 @@ struct FlowNetwork {
         while true {
             if vertex == sink {
                 total += push(along: path)
-                // Back to where the path is now cut first.
+                // Go back to the first place where the path is cut now.
                 let cut = path.firstIndex { residuals[$0] == 0 } ?? 0
                 vertex = Int(heads[path[cut] ^ 1])
                 path.removeSubrange(cut...)

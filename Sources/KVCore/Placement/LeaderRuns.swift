@@ -1,22 +1,25 @@
-/// Whom each partition had best have as its leader, so that neighbours on the ring share theirs: clients are told of
-/// leaders by ranges of slots, and neighbours of one leader are one range.
+/// Proposes a leader for each partition so that neighbours on the ring share theirs: clients are told of leaders by
+/// ranges of slots, and neighbours with one leader are one range.
 ///
-/// Greedy, along the ring: who leads stays; others take the neighbour's leader while it holds them and has room, and
-/// then whoever can go on the longest. Without limits on what a node leads these would be the fewest runs there can be.
-/// They are wishes: the planner's flow takes them first among equally good choices, and makes the numbers exact.
+/// The choice is greedy, along the ring. A leader that is to stay stays. Other partitions take their neighbour's leader
+/// while it holds them and has room, and then the node that can go on the longest. Without limits on what a node leads
+/// this would give the fewest runs there can be. The results are wishes: the planner's flow takes them first among
+/// equally good choices, and makes the numbers exact.
 struct LeaderRuns {
     /// The nodes of each partition, by index.
     private let sets: [[Int]]
+    /// How many more partitions each node may lead.
     private var room: [Int]
     private var wishes: [Int?]
-    /// For each node of a partition's set, how many partitions from there on, one beside the other, it could lead.
+    /// For each node of a partition's set, how many neighbouring partitions it could lead from there on.
     private var reaches: [[Int]]
 
     /// - Parameters:
-    ///   - present: the leader of each partition that is to stay it, one of its set; nil for one that is to be chosen.
-    ///   - limits: how many partitions a node may lead at the most.
+    ///   - present: the leader of each partition, one of its set, that is to go on leading; nil where one is to be
+    ///     chosen.
+    ///   - limits: the most partitions that each node may lead.
     init(sets: [[Int]], present: [Int?], limits: [Int]) {
-        assert(present.count == sets.count)
+        assert(present.count == sets.count, "there is an entry for every partition")
         self.sets = sets
         room = limits
         wishes = present
@@ -33,7 +36,7 @@ struct LeaderRuns {
         }
     }
 
-    /// By partition; nil where nobody of its set has room.
+    /// The leader proposed for each partition; nil where no node of its set has room.
     consuming func choose() -> [Int?] {
         var last: Int?
         for partition in sets.indices {

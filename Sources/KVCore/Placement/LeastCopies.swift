@@ -1,11 +1,11 @@
 extension Planner {
-    /// A lower bound of what `Plan.moves` can be, found without planning: no balanced placement of these members takes
-    /// fewer copies. The parameters are those of `plan`.
+    /// A lower bound of `Plan.moves`, found without planning: no balanced placement of these members takes fewer
+    /// copies. The parameters are those of `plan`.
     ///
-    /// A copy is saved where a replica stays. What stays at a node is neither more than it holds nor more than its
-    /// share; what stays of a partition is neither more than its replicas that still have a place nor, in any zone,
-    /// more than the spread lets it have there. Either counts how many replicas can stay, over all or zone by zone; the
-    /// rest must be copied.
+    /// A copy is saved where a replica stays. A node can keep no more replicas than it holds, and no more than its
+    /// share. A partition can keep no more than those of its replicas that still have a place, and in no zone more than
+    /// the spread lets it have there. Each of these two counts, over all or zone by zone, says how many replicas can
+    /// stay; the rest must be copied.
     package static func leastCopies(
         members: [Member], partitions: Int, replicas: Int, current: [[NodeNumber]]
     ) -> Int {
@@ -26,6 +26,7 @@ extension Planner {
             placed += 1
             var inZone = Array(repeating: 0, count: spread.count)
             for node in Set(set) {
+                // It is no member any more: its replicas have to go.
                 guard let index = indices[node] else { continue }
                 held[index] += 1
                 inZone[spread.zones[index]] += 1
@@ -46,7 +47,8 @@ extension Planner {
         return max(placed * width - min(staying, byNode, byZone), 0)
     }
 
-    /// Every place takes its least or one more, and all together `total`: how many of those that are there can stay.
+    /// How many of the replicas that are there can stay, where every place takes its least or one more, and all
+    /// together take `total`.
     private static func mostThatStay(_ held: [Int], bounds: [(least: Int, most: Int)], total: Int) -> Int {
         var sum = 0
         var spare = total

@@ -1,7 +1,7 @@
 extension Planner {
-    /// Who is to keep the topology: an odd number of the members that stay, at most `Topology.maximumMetadataQuorum`.
-    /// Who is of the present metadata quorum remains, as long as it stays; joining nodes come from zones that have the
-    /// fewest seats, then in the order of their numbers.
+    /// The members that are to keep the topology: an odd number of those that stay, at most
+    /// `Topology.maximumMetadataQuorum`. Members of the present metadata quorum remain in it as long as they stay. New
+    /// ones come from the zones that have the fewest seats, then in the order of their numbers.
     package static func metadataQuorum(of members: [Member], current: [NodeNumber]) -> [NodeNumber] {
         let eligible = members.filter(\.stays).sorted { $0.number < $1.number }
         guard !eligible.isEmpty else { return current }
@@ -15,7 +15,10 @@ extension Planner {
                 let (inA, inB) = (chosen.count { $0.zone == a.zone }, chosen.count { $0.zone == b.zone })
                 return inA == inB ? a.number < b.number : inA < inB
             }
-            guard let best else { break }
+            guard let best else {
+                assertionFailure("there are no more seats than members that stay")
+                break
+            }
             chosen.append(best)
         }
         return chosen.map(\.number)

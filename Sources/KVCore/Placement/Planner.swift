@@ -1,19 +1,20 @@
-/// Computes where the partitions are to live. Pure and deterministic: the same question has the same answer everywhere.
+/// Computes where the partitions are to live. It is pure and deterministic: the same question has the same answer
+/// everywhere.
 ///
-/// In this order:
+/// The aims, in this order:
 /// 1. Every partition has `min(replicas, members)` replicas on different nodes, in as many zones and as evenly as the
 ///    zones' sizes allow (`ZoneSpread`).
 /// 2. Every node holds its weighted share of replicas (`Shares`), rounded up or down, and leads one in `replicas` of
 ///    those, rounded up or down.
-/// 3. Of all such placements, one that copies the fewest partitions; and then of all choices of leaders for it, one
-///    that changes the fewest.
-/// 4. Of what is left to choose, what has neighbours on the ring share their leader, and their replicas, for long runs.
-///    Clients are told of leaders by ranges of slots. A run has partitions of every shard of a node.
+/// 3. The plan takes one of the placements that copy the fewest partitions, and then one of the choices of leaders for
+///    it that change the fewest.
+/// 4. Where a choice is left, neighbours on the ring share their leader, and their replicas, for long runs. Clients are
+///    told of leaders by ranges of slots. A run has partitions of every shard of a node.
 ///
-/// Both are flows: what a partition needs, through its zones, to the nodes that can hold it, where what is not there
-/// yet costs one. A fractional flow with exactly the fair shares always exists (every node holds the same part of every
-/// partition), hence a whole one within their roundings exists too. Garage places its partitions by such a flow
-/// ("Optimal data placement in Garage", Auvolat and others, 2023).
+/// Replicas and leaders are both found as flows: from each partition, through its zones, to the nodes that can hold it.
+/// A replica that is not there yet costs one. A fractional flow with exactly the fair shares always exists (every node
+/// holds the same part of every partition), hence a whole one within their roundings exists too. Garage places its
+/// partitions by such a flow ("Optimal data placement in Garage", Auvolat and others, 2023).
 package struct Planner {
     private let nodes: [NodeNumber]
     private let spread: ZoneSpread
@@ -24,10 +25,10 @@ package struct Planner {
 
     /// - Parameters:
     ///   - members: in any order. A weight that is not positive counts as 1.
-    ///   - partitions: P.
-    ///   - replicas: N.
-    ///   - current: the replica set of each partition, by its number; empty for a new cluster. Who is not among
-    ///     `members` any more is left out of the target.
+    ///   - partitions: how many partitions there are (P).
+    ///   - replicas: how many replicas each has (N).
+    ///   - current: the replica set of each partition, by its number; empty for a new cluster. Nodes that are not among
+    ///     `members` any more are left out of the target.
     package static func plan(
         members: [Member], partitions: Int, replicas: Int, current: [[NodeNumber]] = []
     ) -> Plan {
@@ -56,6 +57,7 @@ package struct Planner {
         plan.target.reserveCapacity(partitions)
         for (partition, set) in sets.enumerated() {
             let ordered = order(set, leader: leaders[partition], partition: partition)
+            assert(ordered.count == replicas && Set(ordered).count == replicas, "replicas are on different nodes")
             plan.target.append(ordered)
             let current = current[partition]
             guard let leader = current.first else { continue }
@@ -89,7 +91,7 @@ package struct Planner {
         return network.solve(partitions: partitions)
     }
 
-    /// The preferred leader of each partition, by index in `nodes`; nil where nobody holds it.
+    /// The preferred leader of each partition, by index in `nodes`; nil where no node holds it.
     private func leaders(of sets: [[Int]]) -> [Int?] {
         guard replicas > 0 else { return Array(repeating: nil, count: partitions) }
         var held = Array(repeating: 0, count: nodes.count)
@@ -112,9 +114,10 @@ package struct Planner {
         return network.solve(partitions: partitions).map(\.first)
     }
 
-    /// The leader, then the others in an order that differs from run to run, so that a dead leader's partitions go to
-    /// all who share them with it, in equal parts, and that does not depend on who else is there. What stays as it is
-    /// keeps its order, however that came about: another order is a change of the topology.
+    /// Orders a replica set: the leader, then the others in an order that differs from run to run, so that a dead
+    /// leader's partitions go in equal parts to all who share them with it. The order does not depend on which other
+    /// members there are. A set that stays the same keeps its order, however that came about, because another order is
+    /// a change of the topology.
     private func order(_ set: [Int], leader: Int?, partition: Int) -> [NodeNumber] {
         guard let leader else { return [] }
         let current = current[partition]
@@ -126,9 +129,10 @@ package struct Planner {
         return ([leader] + followers[turn...] + followers[..<turn]).map { nodes[$0] }
     }
 
-    /// How many runs of neighbouring partitions the ring has, at the least, within which ties are broken alike.
+    /// The least number of runs, that is, of stretches of neighbouring partitions within which ties are broken alike.
     private static let runs = 128
-    /// The same for each node, where they are many: enough for a node to share its partitions with most others.
+    /// The number of runs for each node, where there are many nodes: enough for a node to share its partitions with
+    /// most others.
     private static let runsPerNode = 8
 
     private func run(of partition: Int, outOf runs: Int = Self.runs) -> Int {
@@ -141,7 +145,8 @@ package struct Planner {
         case followers = 0xa409_3822_299f_31d0
     }
 
-    /// Who is to hold a partition, the first first. Its leader is among them if it may be: it would be missed the most.
+    /// The nodes in the order in which they are to hold a partition. The present leader comes first, because it would
+    /// be missed the most.
     private func preferences(_ partition: Int) -> [Int] {
         let run = run(of: partition, outOf: max(Self.runs, Self.runsPerNode * nodes.count))
         var ordered = sorted(Array(nodes.indices), run, salt: .replicas)
@@ -151,9 +156,9 @@ package struct Planner {
         return ordered
     }
 
-    /// Highest random weight first (rendezvous hashing, Thaler and Ravishankar): ties between equally good placements
-    /// are broken differently from run to run, so that nodes do not share all their partitions with the same few, and
-    /// alike within a run, so that neighbours share their nodes.
+    /// Sorts nodes by random weights, the highest first (rendezvous hashing, Thaler and Ravishankar). So ties between
+    /// equally good placements are broken alike within a run, and neighbours share their nodes; and differently from
+    /// run to run, so that a node does not share all its partitions with the same few.
     private func sorted(_ indices: [Int], _ run: Int, salt: Salt) -> [Int] {
         let seed = mix(UInt64(run) ^ salt.rawValue, Self.seed)
         let scored = indices.map { index in

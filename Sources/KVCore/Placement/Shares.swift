@@ -1,4 +1,5 @@
-/// A node's fair number of replicas, a fraction: `floor` or, unless it is whole, one more.
+/// A node's fair number of replicas, which is a fraction: the node gets `floor` or, unless the share is whole, one
+/// more.
 struct Share: Hashable {
     var floor: Int
     var isWhole: Bool
@@ -6,13 +7,14 @@ struct Share: Hashable {
     var ceiling: Int { isWhole ? floor : floor + 1 }
 }
 
-/// Shares in proportion to weights, as far as the zones allow.
+/// Computes shares in proportion to weights, as far as the zones allow.
 ///
-/// Within bounds all grow with one water level: a node's share is `weight * level`, but at most `partitions`, as a node
-/// holds a partition once; and a zone's is kept within what the spread over zones asks of it, by a level of its own.
-/// What one cannot take the others get. Of all shares within the bounds these are the fairest (max-min by weight).
+/// Within bounds all shares grow with one water level: a node's share is `weight * level`, but at most `partitions`,
+/// because a node holds a partition once. A zone's share is kept within what the spread over zones asks of it, by a
+/// level of its own. The others get what one cannot take. Of all shares within the bounds these are the fairest
+/// (max-min by weight).
 ///
-/// Exact: fractions of integers throughout, so all machines compute the same.
+/// All fractions are exact, made of integers, so all machines compute the same.
 struct Shares {
     let weights: [Int128]
     let spread: ZoneSpread
@@ -26,8 +28,8 @@ struct Shares {
     }
 
     /// - Parameters:
-    ///   - weights: by node; what is not positive counts as 1.
-    ///   - replicas: of a partition.
+    ///   - weights: by node; a weight that is not positive counts as 1.
+    ///   - replicas: how many replicas a partition has.
     init(weights: [Int], spread: ZoneSpread, partitions: Int, replicas: Int) {
         self.weights = weights.map { Int128(max($0, 1)) }
         self.spread = spread
@@ -35,7 +37,7 @@ struct Shares {
         self.replicas = replicas
     }
 
-    /// By node.
+    /// The share of each node.
     func compute() -> [Share] {
         let totals = zoneTotals()
         let free = level(of: weights.indices.filter { totals.fixed[spread.zones[$0]] == nil }, total: totals.rest)
@@ -45,10 +47,11 @@ struct Shares {
         return weights.indices.map { share(of: $0, at: levels[spread.zones[$0]]) }
     }
 
-    /// Which zones sit at a bound and so have a fixed total, and what is left for the rest.
+    /// Finds the zones that sit at a bound, and so have a fixed total, and what is left for the others.
     ///
-    /// Tries one level for all free zones and clamps each; if the clamped total is too high the right level is lower
-    /// still, and zones at their lower bound will stay there; else those at their upper bound will.
+    /// It tries one level for all free zones and clamps each zone's share. If the clamped total is too high, the right
+    /// level is lower still, and zones at their lower bound stay there; otherwise those at their upper bound stay
+    /// there.
     private func zoneTotals() -> (fixed: [Int?], rest: Int) {
         var fixed: [Int?] = Array(repeating: nil, count: spread.count)
         var rest = partitions * replicas

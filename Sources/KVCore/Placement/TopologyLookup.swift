@@ -3,7 +3,7 @@ extension Topology {
     @inlinable
     package func partition(of key: Key) -> PartitionID { PartitionID(slot: key.slot, partitions: settings.partitions) }
 
-    /// Where a partition lives, the metadata quorum's among them; nil where there is no such partition.
+    /// Where a partition lives, the metadata quorum's included; nil where there is no such partition.
     @inlinable
     package func assignment(of partition: PartitionID) -> Assignment? {
         if Int(partition.raw) < assignments.count { return assignments[Int(partition.raw)] }

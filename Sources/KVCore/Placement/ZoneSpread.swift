@@ -1,15 +1,15 @@
 /// How many replicas of one partition each zone may hold, so that they lie in as many zones, as evenly, as can be.
 ///
 /// Zones are filled like vessels: every zone takes one replica before any takes a second, and a zone never takes more
-/// than it has nodes. So a partition has `lower` or `lower + 1` replicas in a zone that has room for both, and nobody
-/// has more choice without being less even.
+/// than it has nodes. So a partition has `lower` or `lower + 1` replicas in a zone that has room for both. More freedom
+/// than that would make the spread less even.
 ///
 /// Members that name no zone share one unnamed zone: nothing says that they fail apart. (Where no member names one,
 /// that single zone constrains nothing.)
 struct ZoneSpread: Hashable {
-    /// Index of each member's zone, in the members' order. Zones count in the order of their names.
+    /// The index of each member's zone, in the members' order. Zones are numbered in the order of their names.
     let zones: [Int]
-    /// Least and most replicas of a partition, by zone.
+    /// The least and the most replicas of a partition, by zone.
     let lower: [Int]
     let upper: [Int]
 
@@ -17,6 +17,7 @@ struct ZoneSpread: Hashable {
 
     /// - Parameter replicas: at most as many as there are names.
     init(names: [String], replicas: Int) {
+        assert(replicas <= names.count, "a node holds a partition once")
         let sorted = names.sorted()
         var distinct: [String] = []
         for name in sorted where distinct.last != name { distinct.append(name) }
