@@ -1,5 +1,5 @@
-/// Holds an operator's change against what is: who would be a member then, and under what standing, or why it is
-/// refused.
+/// Checks an operator's change against the present topology. It finds the members that there would be then, with their
+/// status, or throws why the change is refused.
 struct ChangeReview {
     private let change: MembershipChange
     private let context: ClusterContext
@@ -7,7 +7,7 @@ struct ChangeReview {
     private(set) var members: [Member]
     private(set) var lastNumber: NodeNumber
 
-    /// For a change that begins a plan.
+    /// Reviews a change that begins a plan.
     init(_ change: MembershipChange, _ context: ClusterContext) throws(ControlFailure) {
         self.change = change
         self.context = context
@@ -124,7 +124,8 @@ struct ChangeReview {
         throw ControlFailure(.impossible, "\(id) is alive: let it leave without --force, or stop it first")
     }
 
-    /// Whoever is gone for good must not have been needed for majorities everywhere: the plan could never end.
+    /// Checks that the members that are gone for good are not needed for majorities everywhere: otherwise the plan
+    /// could never end.
     private static func checkProgress(
         _ lost: [NodeNumber], _ context: ClusterContext
     ) throws(ControlFailure) {
@@ -144,7 +145,7 @@ struct ChangeReview {
 
     // MARK: - While a plan is under way
 
-    /// Whom a change gives up for dead in the middle of a plan; nil where it is not of that kind.
+    /// The members that a change gives up for dead in the middle of a plan; nil where it is not of that kind.
     static func givenUp(
         by change: MembershipChange, _ context: ClusterContext
     ) throws(ControlFailure) -> Set<NodeNumber>? {

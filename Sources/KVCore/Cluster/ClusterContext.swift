@@ -1,21 +1,21 @@
-/// What the parts of a cluster machine share: who and when this is, by what topology it goes, what it has heard, and
-/// where decisions go.
+/// The state that the parts of a cluster machine share: which node this is, the time, the topology that it goes by,
+/// what it has heard, and the effects of its decisions.
 final class ClusterContext {
     let me: NodeNumber
-    /// Where this node says that it is reached; nil where it says nothing.
+    /// The addresses at which this node is reached, by its configuration; nil where that names none.
     let addresses: NodeAddresses?
     let options: ClusterOptions
     let coding: TopologyCoding
     var now: Now
     var random: SplitMix
     var effects: [ClusterEffect] = []
-    /// Adopted: it is on disk here, and known to be chosen.
+    /// The topology that this node goes by. It is on disk here, and known to be chosen (invariant 10).
     var topology: Topology
     var ledger: RebalanceProgress
     var pendingNodes: PendingNodeList
     var stores: StoreRegistry
     private var liveness: [NodeNumber: Liveness] = [:]
-    /// Since when the dead are dead, by this node's observation.
+    /// For each dead member, and for no other: since when it is dead, by this node's observation.
     private var deadSince: [NodeNumber: Instant] = [:]
 
     init(
@@ -48,7 +48,7 @@ final class ClusterContext {
 
     func notice(_ notice: ClusterNotice) { effects.append(.notice(notice)) }
 
-    /// A member that nothing was heard against is alive.
+    /// The status of a member. One that nothing was heard about is alive.
     func liveness(of node: NodeNumber) -> Liveness { node == me ? .alive : liveness[node] ?? .alive }
 
     func isAlive(_ node: NodeNumber) -> Bool { liveness(of: node) == .alive }
@@ -57,18 +57,22 @@ final class ClusterContext {
 
     /// Whether a member has been dead for so long that nothing is to be copied to it for now.
     func isAway(_ node: NodeNumber) -> Bool {
-        guard isDead(node), let since = deadSince[node] else { return false }
+        assert(isDead(node) == (deadSince[node] != nil), "there is a time for each dead member, and for no other")
+        guard let since = deadSince[node] else { return false }
         return time - since >= min(options.redirectAfter, options.evictAfter)
     }
 
     func setLiveness(of node: NodeNumber, _ status: Liveness) {
+        // Nobody else tells how this node is, and strangers are none of its concern.
         guard node != me, topology.member(node) != nil else { return }
         liveness[node] = status
         if status != .dead { deadSince[node] = nil } else if deadSince[node] == nil { deadSince[node] = time }
     }
 
-    /// Goes by `next` from now on, and forgets what was about those who are gone.
+    /// Goes by `next` from now on, and forgets what it knows of members that are gone.
     func adopt(_ next: Topology) {
+        // Invariant 10: a node never falls back to an earlier configuration.
+        assert(next.epoch > topology.epoch, "epoch \(next.epoch) comes after \(topology.epoch)")
         let before = topology
         topology = next
         liveness = liveness.filter { next.member($0.key) != nil }

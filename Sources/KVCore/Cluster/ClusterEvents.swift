@@ -1,20 +1,20 @@
-/// What happens to a node's cluster machine.
+/// An input of a node's cluster machine.
 package enum ClusterInput: Sendable {
-    /// From a member, or from a pending node, whose number is 0.
+    /// A message from a member, or from a pending node, whose number is 0.
     case message(from: NodeNumber, ClusterMessage)
-    /// A member goes by a topology of this epoch: its handshake, gossip or `outdated` said so. A lower one than here is
-    /// sent this node's, a higher one asked for its own.
+    /// A member goes by a topology of this epoch: its handshake, gossip or `outdated` said so. If the epoch is lower
+    /// than this node's, the member is sent this node's topology; if it is higher, the member is asked for its own.
     case epochSeen(Epoch, at: NodeNumber)
     /// The failure detector's status changed.
     case liveness(NodeNumber, Liveness)
-    /// The data directory that a member runs with, as its handshake told.
+    /// A member runs with this data directory, as its handshake said.
     case storeSeen(NodeNumber, UUID128)
     /// Whether this node leads the metadata quorum's partition and knows its copy to be the truth: to be given whenever
     /// the shard says so (`ShardNotice.leadership`).
     case leading(Bool)
-    /// How the partitions that this node leads are doing; to be given every `ClusterOptions.reportInterval` or so.
+    /// A report on the partitions that this node leads; to be given every `ClusterOptions.reportInterval` or so.
     case report(NodeReport)
-    /// How a `request` ended.
+    /// A `request` ended like this.
     case outcome(UInt64, Outcome)
     /// A `persist` is done: this epoch is on disk.
     case persisted(Epoch)
@@ -34,14 +34,14 @@ package enum ClusterEffect: Sendable {
     /// Go by this topology from now on. It is on disk.
     case adopt(Topology)
     case answer(RequestID, ControlReply)
-    /// For logs.
+    /// Something to log.
     case notice(ClusterNotice)
 }
 
 package enum ClusterNotice: Hashable, Sendable {
     case planBegan(PlanStatus)
     case planEnded(id: Epoch, isCancelled: Bool)
-    /// A dead member is being planned out.
+    /// A plan without a dead member begins.
     case evicting(NodeNumber)
     /// A dead member is due for eviction but cannot be evicted yet; the string says why.
     case evictionWaits(NodeNumber, String)

@@ -1,10 +1,11 @@
-/// A node's part in membership: it keeps the topology, remembers who waits to be admitted, reports on what it leads,
-/// and while it leads the metadata quorum's partition it is the coordinator, which alone changes the topology.
+/// A node's part in membership. It keeps the topology, remembers the nodes that wait to be admitted, and reports on the
+/// partitions it leads. While it leads the metadata quorum's partition it is the coordinator, which alone changes the
+/// topology.
 ///
-/// One a process. Inputs come through `handle`; what is to be done about them gathers in `effects`. Pure: it knows no
-/// clock, no disk, no network, and no bytes of a topology. Its parts, one a file: `TopologyStore` (adopting),
-/// `Coordinator` (changing), with `TopologyDraft`, `ChangeReview` and `EvictionWatch`; `ForwardedControls` (asking the
-/// coordinator); `RebalanceProgress`, `PendingNodeList` and `StoreRegistry` (what it has heard).
+/// There is one in a process. Inputs come through `handle`; what is to be done about them gathers in `effects`. It is
+/// pure: it knows no clock, no disk, no network, and no bytes of a topology. Its parts, one a file: `TopologyStore`
+/// (adopting), `Coordinator` (changing), with `TopologyDraft`, `ChangeReview` and `EvictionWatch`; `ForwardedControls`
+/// (asking the coordinator); `RebalanceProgress`, `PendingNodeList` and `StoreRegistry` (what it has heard).
 package struct ClusterMachine {
     package let me: NodeNumber
     /// What the caller is to perform, in order; it empties the array.
@@ -20,10 +21,10 @@ package struct ClusterMachine {
 
     /// - Parameters:
     ///   - boot: this process's boot counter.
-    ///   - store: this node's data directory.
+    ///   - store: the id of this node's data directory.
     ///   - addresses: where this node is to be reached by its configuration.
     ///   - topology: the latest on disk, or the first; it is sound (`Topology.flaw`).
-    ///   - seed: of the jitter in retries.
+    ///   - seed: decides the jitter in retries.
     package init(
         me: NodeNumber, boot: UInt64, store: UUID128, addresses: NodeAddresses? = nil, topology: Topology,
         options: ClusterOptions, coding: TopologyCoding, seed: UInt64, now: Now
@@ -37,10 +38,10 @@ package struct ClusterMachine {
         forwardedControls = ForwardedControls(context: context)
     }
 
-    /// What this node goes by.
+    /// The topology that this node goes by.
     package var topology: Topology { context.topology }
 
-    /// Who waits to be admitted, as far as this node has heard, by id.
+    /// The nodes that wait to be admitted, as far as this node has heard, sorted by id.
     package var pendingNodes: [PendingNode] { context.pendingNodes.all }
 
     /// The plan under way, as far as this node knows: only the metadata quorum hears how its moves stand.
@@ -82,6 +83,7 @@ package struct ClusterMachine {
         case .topologyWanted(let epoch): topologyStore.answer(node, above: epoch)
         case .topology(let topology): topologyStore.learn(topology)
         case .report(let report):
+            // It is from a node that is no member here: no longer, or not yet.
             guard context.topology.member(node) != nil else { return }
             see(report.store, of: node)
             context.ledger.note(report, in: context.topology, now: context.time)
@@ -96,12 +98,14 @@ package struct ClusterMachine {
         }
     }
 
-    /// A pending node speaks to some members only; they pass it on to the rest.
+    /// Takes an announcement. A pending node speaks to some members only; they pass it on to the rest.
     private func hear(_ pendingNode: PendingNode, from node: NodeNumber) {
+        // Refused: it is not sound, late, a member's, or one too many.
         guard let isNew = context.pendingNodes.hear(pendingNode, now: context.time, in: context.topology) else {
             return
         }
         if isNew { context.notice(.applied(pendingNode)) }
+        // A member has passed it on, and has told the others too.
         guard node.raw == 0 else { return }
         for member in context.topology.members where member.number != me {
             context.send(member.number, .announce(pendingNode))
@@ -131,12 +135,14 @@ package struct ClusterMachine {
     }
 
     private mutating func beginToLead() {
+        // The shard says so again, for another ballot.
         guard !coordinator.isLeading else { return }
         coordinator.begin()
         for ask in forwardedControls.withdraw() { coordinator.take(ask) }
     }
 
     private mutating func stopLeading() {
+        // It led, but never knew its copy to be the truth.
         guard coordinator.isLeading else { return }
         forwardedControls.forgetCoordinator()
         for ask in coordinator.stop() {
@@ -156,7 +162,7 @@ package struct ClusterMachine {
     }
 }
 
-/// Where others reach a node.
+/// The addresses at which a node is reached.
 package struct NodeAddresses: Hashable, Sendable {
     package var client: Address
     package var peer: Address

@@ -32,7 +32,7 @@ extension Coordinator {
         return draft
     }
 
-    /// What would let a plan end that cannot be undone.
+    /// Says what would let a plan end that cannot be undone.
     private var whatItWaitsFor: String {
         let topology = context.topology
         let stuck = topology.assignments.indices.filter { index in
@@ -71,6 +71,7 @@ extension Coordinator {
                 && topology.removed.allSatisfy { $0.store != pendingNode.store }
                 && pendingNodes.count { $0.id == pendingNode.id } == 1
         }
+        // (A review that refuses them now may not do so later: nobody asked, so nobody is told.)
         guard let latest = context.pendingNodes.latestArrival(of: willing.map(\.store)),
             context.time - latest >= context.options.gather,
             let review = try? ChangeReview(MembershipChange(joins: willing.map { .init(id: $0.id) }), context)
@@ -78,7 +79,7 @@ extension Coordinator {
         begin(review.members, lastNumber: review.lastNumber, reason: .operatorAsked, &draft)
     }
 
-    /// Begins a plan without those who have been dead for too long; one that is under way goes on without them.
+    /// Begins a plan without the members that have been dead for too long. A plan under way goes on without them.
     func evict(_ numbers: [NodeNumber], _ draft: inout TopologyDraft) {
         guard draft.topology.plan == nil else {
             return draft.giveUp(Set(numbers), ledger: context.ledger, isDead: context.isDead)

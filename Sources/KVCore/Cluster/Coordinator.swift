@@ -1,12 +1,12 @@
-/// What the leader of the metadata quorum's partition does: it reads the topology's register, and then changes it, one
-/// change at a time, each under the condition that the register is as it was read. So however many nodes believe that
-/// they lead, the topologies that are chosen form one line; and whoever loses the lead leaves nothing behind but the
-/// register.
+/// The work of the leader of the metadata quorum's partition. It reads the topology's register, and then changes it,
+/// one change at a time, each under the condition that the register is as it was read. So however many nodes believe
+/// that they lead, the topologies that are chosen form one line (invariant 10); and a node that loses the lead leaves
+/// nothing behind but the register.
 struct Coordinator {
-    /// What is known of the register.
+    /// What the coordinator knows of the register.
     private enum Phase {
         case notLeading
-        /// It is to be read then: something went wrong a moment ago.
+        /// Something went wrong a moment ago. It is to be read again then.
         case resting(until: Instant)
         case reading(UInt64)
         /// It holds the topology of `epoch` under this version; nil where it is still empty, at the first epoch.
@@ -16,8 +16,9 @@ struct Coordinator {
 
     let context: ClusterContext
     private var phase = Phase.notLeading
+    /// Requests that have not been begun.
     private var queue: [PendingControl] = []
-    /// A change whose outcome was not told: the next read may tell.
+    /// A change whose outcome is unknown. The next read may tell.
     private var doubt: TopologyChange?
     private var lastRequest: UInt64
     private var hasComplained = false
@@ -26,7 +27,7 @@ struct Coordinator {
     private var lastKnown: Instant
     var evictions = EvictionWatch()
 
-    /// - Parameter boot: so that the names of its requests differ from those of earlier processes.
+    /// - Parameter boot: makes the numbers of its requests differ from those of earlier processes.
     init(context: ClusterContext, boot: UInt64) {
         self.context = context
         lastRequest = boot << 32
@@ -39,13 +40,13 @@ struct Coordinator {
     // MARK: - Leading
 
     mutating func begin() {
-        guard !isLeading else { return }
+        assert(!isLeading, "whoever begins to lead did not lead before")
         evictions.begin()
         hasComplained = false
         read()
     }
 
-    /// Gives the lead up. Answers what has not been begun, to be asked elsewhere.
+    /// Gives the lead up. Returns the requests that have not been begun, to be asked elsewhere.
     mutating func stop() -> [PendingControl] {
         if case .writing(_, let proposal) = phase { answer(proposal.asks, .unknown) }
         resolveDoubt(by: nil)
@@ -56,13 +57,14 @@ struct Coordinator {
 
     /// Takes a request, to be carried out in its turn.
     mutating func take(_ ask: PendingControl) {
+        assert(isLeading, "requests are forwarded to whoever leads")
         guard queue.count < context.options.maximumControls else {
             return context.answer(ask, ControlFailure.tooMany(queue.count).reply)
         }
         queue.append(ask)
     }
 
-    /// Drops what has waited too long without having been begun, and says of what is in doubt that it is.
+    /// Refuses requests that have waited too long without having been begun, and ends those in doubt as unknown.
     mutating func timer() {
         let doubted = doubt?.asks.filter { context.time >= $0.deadline } ?? []
         doubt?.asks.removeAll { context.time >= $0.deadline }
@@ -92,12 +94,13 @@ struct Coordinator {
         phase = .resting(until: context.time + Nanoseconds(nanoseconds: span + jitter))
     }
 
-    /// How a request ended; returns a topology that is now known to be chosen, if it may be news.
+    /// A request of the register has ended. Returns a topology that is now known to be chosen, if it may be news.
     mutating func end(_ id: UInt64, _ outcome: Outcome) -> Topology? {
         lastKnown = context.time
         switch phase {
         case .reading(id): return hasRead(outcome)
         case .writing(id, let proposal): return hasWritten(proposal, outcome)
+        // Late: the lead has been lost since, and perhaps won again.
         default: return nil
         }
     }
@@ -114,9 +117,9 @@ struct Coordinator {
                 break
             }
             guard topology.epoch >= context.topology.epoch else {
-                // No register had a say in a recovery: it begins anew with what that came to.
+                // A recovery does not ask the register, which begins anew with the result.
                 if context.topology.isRecovery { return replace(record.version) }
-                // Read before what was adopted since: it must be read again.
+                // This was read before a later topology was adopted: it must be read again.
                 break
             }
             resolveDoubt(by: topology)
@@ -131,13 +134,14 @@ struct Coordinator {
             complain(
                 "it is empty, although this node goes by epoch \(context.topology.epoch): a majority of the council has "
                     + "lost its data")
+        // The read was refused, or nobody knows.
         default: break
         }
         rest()
         return nil
     }
 
-    /// Has the register hold the topology that this node goes by, in place of what was read of it.
+    /// Writes the topology that this node goes by into the register, in place of what was read there.
     private mutating func replace(_ version: Version?) -> Topology? {
         resolveDoubt(by: nil)
         phase = .ready(version, epoch: context.topology.epoch)
@@ -183,9 +187,16 @@ struct Coordinator {
     }
 
     private mutating func propose(_ topology: Topology, asks: [PendingControl] = [], evicted: [NodeNumber] = []) {
-        guard case .ready(let version, _) = phase else { return queue = asks + queue }
+        guard case .ready(let version, let epoch) = phase else {
+            assertionFailure("a change is proposed only while the register is known")
+            return queue = asks + queue
+        }
+        // Invariant 10: the topologies that are chosen form one line.
+        assert(
+            topology.epoch == epoch + 1 || topology == context.topology,
+            "epoch \(topology.epoch) is proposed after \(epoch)")
         if let flaw = topology.flaw {
-            // What others would not take must not be chosen.
+            // A topology that others would not take must not be chosen.
             answer(asks, .refused(.impossible, "the topology that this would give is not sound: \(flaw)"))
             return rest()
         }
@@ -196,19 +207,19 @@ struct Coordinator {
 
     // MARK: - Changes
 
-    /// Does what there is to do now.
+    /// Takes the next step, if there is one to take now.
     mutating func advance() {
         switch phase {
         case .notLeading, .reading, .writing: return
         case .resting(let time):
             if context.time >= time { read() }
         case .ready(_, let epoch):
-            // Where another coordinator has gone on, its change is read. Now and then it is looked whether one has
-            // whose outcome nobody was told.
+            // Where another coordinator has gone on, its change is read. The register is read now and then as well, for
+            // changes whose outcome nobody was told.
             guard epoch >= context.topology.epoch, context.time - lastKnown < context.options.reread else {
                 return read()
             }
-            // What was chosen is adopted first.
+            // A topology that was chosen is adopted first.
             guard epoch == context.topology.epoch, context.topology.metadataQuorum.members.contains(context.me) else {
                 return
             }
@@ -235,7 +246,8 @@ struct Coordinator {
         }
     }
 
-    /// What needs no operator: stores, moves, the metadata quorum, joining nodes that admit themselves, the dead.
+    /// Makes the changes that need no operator: stores, moves, the metadata quorum, joining nodes that admit
+    /// themselves, the eviction of the dead.
     private mutating func keepUp() {
         var draft = TopologyDraft(after: context.topology)
         draft.record(

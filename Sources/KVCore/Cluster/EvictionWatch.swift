@@ -1,24 +1,26 @@
-/// Counts how long members have been dead, and decides who is to be planned out.
+/// Counts how long members have been dead, and decides which ones to evict.
 struct EvictionWatch {
-    /// By this node's observation since it began to lead: what an earlier leader saw it cannot know.
+    /// Since when members are dead, by this node's observation since it began to lead. It cannot know what an earlier
+    /// leader saw.
     private var deadSince: [NodeNumber: Instant] = [:]
-    /// What was said last of each, so that nothing is said twice.
+    /// The obstacle that was told last of each, so that none is told twice.
     private var told: [NodeNumber: String] = [:]
 
     /// Begins anew.
     mutating func begin() { self = EvictionWatch() }
 
-    /// Whom to evict now, ascending; what speaks against others is said as notices.
+    /// The members to evict now, ascending. For others that are due, notices say what speaks against it.
     mutating func due(_ context: ClusterContext) -> [NodeNumber] {
         let topology = context.topology
         let dead = topology.members.filter { $0.stays && context.isDead($0.number) }.map(\.number)
         deadSince = deadSince.filter { dead.contains($0.key) }
         told = told.filter { dead.contains($0.key) }
-        for node in dead where deadSince[node] == nil { deadSince[node] = context.time }
 
         var evicted: [NodeNumber] = []
         for node in dead {
-            guard let since = deadSince[node], context.time - since >= context.options.evictAfter else { continue }
+            let since = deadSince[node] ?? context.time
+            deadSince[node] = since
+            guard context.time - since >= context.options.evictAfter else { continue }
             if let reason = obstacle(to: node, with: evicted, context) {
                 if told.updateValue(reason, forKey: node) != reason { context.notice(.evictionWaits(node, reason)) }
             } else {
@@ -28,7 +30,7 @@ struct EvictionWatch {
         return evicted
     }
 
-    /// What speaks against evicting a member along with others.
+    /// Says what speaks against evicting a member along with others; nil where nothing does.
     private func obstacle(to node: NodeNumber, with others: [NodeNumber], _ context: ClusterContext) -> String? {
         let topology = context.topology
         if topology.plan?.isPaused == true { return "the change of membership under way is paused" }

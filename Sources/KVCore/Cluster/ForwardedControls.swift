@@ -1,16 +1,16 @@
-/// Operators' requests that came to this node while it was not the coordinator: they are passed on to whoever is.
+/// Passes operators' requests on to the coordinator, while this node is not the coordinator itself.
 ///
-/// A request that changes something is sent to one node; only if that says it did nothing, to another.
+/// A request that changes something is sent to one node, and to another only if the first says that it did nothing.
 struct ForwardedControls {
     private struct Inquiry {
         var request: ControlRequest
         var deadline: Instant
-        /// Who was asked last, and when. Nil while there is nobody to ask.
+        /// The node that was asked last, and when. Nil while there is nobody to ask.
         var asked: NodeNumber?
         var at: Instant
-        /// Who has said no, or nothing, in this round.
+        /// The nodes that have said no, or nothing, in this round.
         var tried: Set<NodeNumber> = []
-        /// Somebody was asked and has not answered.
+        /// A node was asked and has been given up without an answer.
         var isAstray = false
 
         var mayHaveRun: Bool { isAstray || asked != nil }
@@ -18,7 +18,7 @@ struct ForwardedControls {
 
     private let context: ClusterContext
     private var pending: [RequestID: Inquiry] = [:]
-    /// Who was the coordinator when last heard.
+    /// The node that was the coordinator when last heard.
     private(set) var coordinator: NodeNumber?
 
     init(context: ClusterContext) { self.context = context }
@@ -26,11 +26,13 @@ struct ForwardedControls {
     var count: Int { pending.count }
 
     mutating func begin(_ id: RequestID, _ request: ControlRequest, deadline: Instant) {
+        assert(pending[id] == nil, "a number names one request")
         pending[id] = Inquiry(request: request, deadline: deadline, at: context.time)
         ask(id)
     }
 
-    /// Takes back what nobody else can have carried out: this node has become the coordinator.
+    /// Takes back the requests that nobody else can have carried out, or that may run twice: this node has become the
+    /// coordinator.
     mutating func withdraw() -> [PendingControl] {
         coordinator = context.me
         let ids = pending.filter { !$0.value.mayHaveRun || $0.value.request.mayRunTwice }.keys.sorted {
@@ -46,11 +48,13 @@ struct ForwardedControls {
     mutating func forgetCoordinator() { coordinator = nil }
 
     mutating func receiveReply(_ id: RequestID, _ reply: ControlReply, by node: NodeNumber) {
+        // Late: it has been answered, or its time was over.
         guard var inquiry = pending[id] else { return }
         guard case .notCoordinator(let hint) = reply else {
             coordinator = node
             return answer(id, reply)
         }
+        // Late: another node has been asked since.
         guard inquiry.asked == node else { return }
         inquiry.asked = nil
         inquiry.tried.insert(node)
@@ -60,7 +64,7 @@ struct ForwardedControls {
         ask(id)
     }
 
-    /// Whoever was asked will not answer any more.
+    /// A node has died: it will not answer any more.
     mutating func died(_ node: NodeNumber) {
         if coordinator == node { coordinator = nil }
         for (id, inquiry) in pending.sorted(by: { $0.key.raw < $1.key.raw }) where inquiry.asked == node {
@@ -82,8 +86,11 @@ struct ForwardedControls {
         }
     }
 
+    /// Asks another node instead of the one that does not answer, where the request may run twice.
     private mutating func giveUp(_ id: RequestID) {
-        guard var inquiry = pending[id], let node = inquiry.asked else { return }
+        guard var inquiry = pending[id], let node = inquiry.asked else {
+            return assertionFailure("only a request that somebody was asked is given up")
+        }
         guard inquiry.request.mayRunTwice else { return answer(id, .unknown) }
         inquiry.tried.insert(node)
         inquiry.asked = nil
@@ -110,14 +117,14 @@ struct ForwardedControls {
         context.effects.append(.answer(id, reply))
     }
 
-    /// Asks the next one: who was the coordinator last, else of the metadata quorum whoever has not been asked in this
-    /// round.
+    /// Asks the next node: the last coordinator heard of, or else a member of the metadata quorum that has not been
+    /// asked in this round.
     private mutating func ask(_ id: RequestID) {
-        guard var inquiry = pending[id] else { return }
+        guard var inquiry = pending[id] else { return assertionFailure("only a pending request is asked about") }
         inquiry.at = context.time
         let metadataQuorum = context.topology.metadataQuorum.members
         let candidates = (coordinator.map { [$0] } ?? []) + metadataQuorum
-        // What must not run twice is sent to nobody who is likely to be dead: no answer would say nothing.
+        // A node that is likely to be dead is not asked: without an answer, nobody would know what it did.
         let next = candidates.first { node in
             node != context.me && !inquiry.tried.contains(node) && context.isAlive(node)
         }
@@ -137,6 +144,7 @@ extension ControlRequest {
         }
     }
 
+    /// Whether it changes nothing.
     var onlyLooks: Bool {
         switch self {
         case .change(_, let isDryRun): isDryRun

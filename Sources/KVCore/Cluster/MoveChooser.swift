@@ -1,17 +1,19 @@
-/// Which partitions of a plan begin to move next, so that those who send and those who receive are burdened evenly.
+/// Chooses the partitions of a plan that begin to move next, so that the nodes that send and those that receive are
+/// burdened evenly.
 struct MoveChooser {
     private let topology: Topology
     private let plan: ChangePlan
     private let options: ClusterOptions
     private let isAlive: (NodeNumber) -> Bool
-    /// Moves under way in which a node sends or receives, by number.
+    /// How many moves are under way in which a node sends or receives, by its number.
     private var load: [Int]
-    /// Of them, those it sends.
+    /// How many of these it sends.
     private var sends: [Int]
     private let maximumSends: Int
+    /// How many more moves may begin.
     private var free: Int
 
-    /// Candidates looked at, of either kind.
+    /// The most candidates looked at, of either kind.
     private static let window = 1024
 
     /// Nil where the topology has no plan.
@@ -27,10 +29,10 @@ struct MoveChooser {
         free = options.maximumMoves
         var underWay = 0
         for target in plan.targets {
-            guard let assignment = topology.assignment(of: target.partition), assignment.next != nil else { continue }
+            guard let assignment = topology.assignment(of: target), assignment.next != nil else { continue }
             var nodes = burdened(assignment, target.replicas)
             underWay += 1
-            // What waits for somebody to come back must not hold up the rest.
+            // A move that waits for a node to come back must not hold up the others.
             if canProgress(assignment, target.replicas) { free -= 1 } else { nodes.sender = nil }
             burden(nodes)
         }
@@ -42,14 +44,14 @@ struct MoveChooser {
         if let sender = nodes.sender { sends[Int(sender.raw)] += 1 }
     }
 
-    /// Those first that still count on a member given up for dead.
+    /// Chooses moves. Those come first whose partitions still count on a member given up for dead.
     mutating func choose() -> [ChangePlan.Target] {
         guard free > 0 else { return [] }
         let lost = topology.members.filter { $0.status == .lost }.map(\.number)
         var urgent: [Candidate] = []
         var others: [Candidate] = []
         for target in plan.targets {
-            guard let assignment = topology.assignment(of: target.partition), assignment.next == nil else { continue }
+            guard let assignment = topology.assignment(of: target), assignment.next == nil else { continue }
             let isUrgent = lost.contains(where: assignment.replicas.contains)
             guard (isUrgent ? urgent : others).count < Self.window,
                 !assignment.replicas.isPermutation(of: target.replicas),
@@ -67,13 +69,13 @@ struct MoveChooser {
     }
 
     private struct Burdened {
-        /// Most likely; nil where nothing is sent for now.
+        /// The likeliest sender; nil where nothing is sent for now.
         var sender: NodeNumber?
-        /// Who sends and who receives.
+        /// The sender and the receivers.
         let all: [NodeNumber]
     }
 
-    /// The least burdened first, again and again.
+    /// Picks the candidate whose nodes are burdened least, again and again.
     private mutating func pick(from candidates: [Candidate]) -> [ChangePlan.Target] {
         var waiting = candidates
         var chosen: [ChangePlan.Target] = []
@@ -89,6 +91,7 @@ struct MoveChooser {
                 }
                 if burden < least { (best, least) = (index, burden) }
             }
+            // All senders that are left have as much to do as they may.
             guard let best else { break }
             let candidate = waiting.remove(at: best)
             burden(candidate.nodes)
@@ -108,7 +111,7 @@ struct MoveChooser {
         target.filter { !assignment.replicas.contains($0) }
     }
 
-    /// Who would send and who would receive.
+    /// The nodes that would send and receive.
     private func burdened(_ assignment: Assignment, _ target: [NodeNumber]) -> Burdened {
         let sender = assignment.replicas.first(where: isAlive) ?? assignment.replicas.first
         return Burdened(sender: sender, all: (sender.map { [$0] } ?? []) + joiningNodes(assignment, target))
@@ -116,9 +119,9 @@ struct MoveChooser {
 }
 
 extension [NodeNumber] {
-    /// Whether more than half of these are as told.
+    /// Whether `isSo` holds for more than half of these.
     func hasMajority(_ isSo: (NodeNumber) -> Bool) -> Bool { self.count(where: isSo) > self.count / 2 }
 
-    /// Whether these are the same nodes in whatever order; each is there once.
+    /// Whether these are the same nodes in any order. Each is there once.
     func isPermutation(of other: [NodeNumber]) -> Bool { count == other.count && allSatisfy(other.contains) }
 }

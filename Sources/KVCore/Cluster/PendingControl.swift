@@ -1,7 +1,7 @@
 /// An operator's request at the coordinator.
 struct PendingControl {
     enum Origin {
-        /// Of this node's operator.
+        /// From an operator at this node.
         case local(RequestID)
         /// Passed on by another node.
         case remote(NodeNumber, RequestID)
@@ -9,6 +9,6 @@ struct PendingControl {
 
     var origin: Origin
     var request: ControlRequest
-    /// It is given up then, unless it is being carried out.
+    /// The time at which it is given up, unless it is being carried out.
     var deadline: Instant
 }

@@ -1,4 +1,4 @@
-/// The nodes that wait to be admitted, as far as this one has heard. They are strangers: what they say is checked.
+/// The nodes that wait to be admitted, as far as this one has heard. They are strangers, so their messages are checked.
 struct PendingNodeList {
     private struct Entry {
         var pendingNode: PendingNode
@@ -11,7 +11,7 @@ struct PendingNodeList {
 
     init(options: ClusterOptions) { self.options = options }
 
-    /// By id; those of one id by their stores.
+    /// All of them, sorted by id, and those of one id by their stores.
     var all: [PendingNode] {
         entries.values.map(\.pendingNode)
             .sorted { $0.id == $1.id ? $0.store.description < $1.store.description : $0.id < $1.id }
@@ -22,12 +22,12 @@ struct PendingNodeList {
     /// When the newest of these was first heard of.
     func latestArrival(of stores: [UUID128]) -> Instant? { stores.compactMap { entries[$0]?.firstHeard }.max() }
 
-    /// Takes an announcement; nil where it is not to be believed or passed on, else whether the pending node is new
-    /// here.
+    /// Takes an announcement. Returns nil where it is not to be believed or passed on, and otherwise whether the
+    /// pending node is new here.
     mutating func hear(_ pendingNode: PendingNode, now: Instant, in topology: Topology) -> Bool? {
         guard pendingNode.isSound, topology.member(withStore: pendingNode.store) == nil else { return nil }
         if let known = entries[pendingNode.store] {
-            // A late word of an earlier process.
+            // Late: it is of an earlier process.
             guard pendingNode.boot >= known.pendingNode.boot else { return nil }
             entries[pendingNode.store] = Entry(pendingNode: pendingNode, firstHeard: known.firstHeard, lastHeard: now)
             return false

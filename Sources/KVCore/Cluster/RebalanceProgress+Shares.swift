@@ -1,5 +1,5 @@
 extension RebalanceProgress {
-    /// What the rest of a plan makes of the members' shares, in the order of their numbers.
+    /// How the rest of a plan changes the members' shares, in the order of their numbers.
     static func shares(of topology: Topology, under plan: ChangePlan) -> [ShareChange] {
         let aims = Dictionary(plan.targets.map { ($0.partition, $0.replicas) }, uniquingKeysWith: { first, _ in first })
         var now = Tally()

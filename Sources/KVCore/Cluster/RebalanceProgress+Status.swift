@@ -7,7 +7,7 @@ extension RebalanceProgress {
         var underWay: [MoveStatus] = []
         var waiting: [MoveStatus] = []
         for target in plan.targets {
-            guard let assignment = topology.assignment(of: target.partition) else { continue }
+            guard let assignment = topology.assignment(of: target) else { continue }
             let joiningNodes = target.replicas.filter { !assignment.replicas.contains($0) }
             copiesLeft += joiningNodes.count
             if assignment.next != nil {
@@ -22,7 +22,7 @@ extension RebalanceProgress {
                 let absent = joiningNodes.first(where: { !isAlive($0) })
                     ?? Self.missing(assignment, to: target.replicas, isAlive: isAlive)
             {
-                // It is not begun: a partition is not to depend on who is not there.
+                // The move is not begun: a partition is not to depend on a node that is not there.
                 waiting.append(
                     MoveStatus(
                         partition: target.partition, from: assignment.replicas, to: target.replicas, sent: 0,
@@ -43,7 +43,7 @@ extension RebalanceProgress {
             underWay: Array(shown.prefix(PlanStatus.maximumUnderWay)), shares: Self.shares(of: topology, under: plan))
     }
 
-    /// Who is missed for a majority of either set; nil where both have theirs.
+    /// A node that is missing for a majority of either set; nil where both have their majorities.
     private static func missing(
         _ assignment: Assignment, to next: [NodeNumber], isAlive: (NodeNumber) -> Bool
     ) -> NodeNumber? {
@@ -66,7 +66,7 @@ extension RebalanceProgress {
                 : Self.missing(assignment, to: next, isAlive: isAlive).map { .unreachable($0) } ?? report?.obstacle)
     }
 
-    /// Bytes that joining nodes are to be sent until the targets are reached.
+    /// How many bytes joining nodes are to be sent until the targets are reached.
     func bytes(toReach targets: [ChangePlan.Target], in topology: Topology) -> UInt64 {
         targets.reduce(0) { sum, target in
             let replicas = topology.replicas(of: target.partition)

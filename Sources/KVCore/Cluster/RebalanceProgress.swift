@@ -1,6 +1,6 @@
-/// What nodes have reported of the partitions they lead: how large they are, and how their moves stand.
+/// The reports of nodes on the partitions they lead: how large these are, and how their moves stand.
 struct RebalanceProgress {
-    /// By partition.
+    /// Bytes, by partition.
     private var sizes: [UInt64]
     private var reports: [PartitionID: MoveReport] = [:]
     private var sentSinceSample: UInt64 = 0
@@ -13,14 +13,14 @@ struct RebalanceProgress {
 
     init(partitions: Int) { sizes = Array(repeating: 0, count: partitions) }
 
-    /// By partition.
+    /// How the moves under way stand, sorted by partition.
     var moves: [MoveReport] { reports.values.sorted { $0.partition < $1.partition } }
 
     func size(of partition: PartitionID) -> UInt64 {
         Int(partition.raw) < sizes.count ? sizes[Int(partition.raw)] : 0
     }
 
-    /// The newest report of the configuration that a partition has.
+    /// The newest report on a partition under its present configuration.
     func report(on partition: PartitionID, _ assignment: Assignment) -> MoveReport? {
         reports[partition].flatMap { $0.changed == assignment.changed ? $0 : nil }
     }
@@ -30,7 +30,8 @@ struct RebalanceProgress {
             sizes[Int(partition.partition.raw)] = partition.bytes
         }
         for move in report.moves {
-            guard let assignment = topology.place(of: move.partition), move.changed >= assignment.changed,
+            // Late: the move is over. Or there is no such partition.
+            guard let assignment = topology.assignment(of: move.partition), move.changed >= assignment.changed,
                 move.changed > assignment.changed || assignment.next != nil
             else { continue }
             note(move)
@@ -40,17 +41,20 @@ struct RebalanceProgress {
 
     private mutating func note(_ move: MoveReport) {
         guard let known = reports[move.partition] else { return reports[move.partition] = move }
-        // Late words of an earlier configuration, or of a leader that has been followed by one that was done.
+        // Late: it is of an earlier configuration, or another leader has reported since that all is done.
         guard move.changed >= known.changed, move.changed > known.changed || !known.isReady else { return }
         if move.changed == known.changed, move.sent > known.sent { count(move.sent - known.sent) }
         reports[move.partition] = move
     }
 
-    /// Forgets the moves that are over. What the newest report of them left open has been sent since, where they
-    /// succeeded.
+    /// Forgets the moves that are over. Where they succeeded, the bytes that their newest report left open have been
+    /// sent since.
     mutating func turn(to topology: Topology) {
         for (partition, report) in reports {
-            guard let assignment = topology.place(of: partition) else { continue }
+            guard let assignment = topology.assignment(of: partition) else {
+                assertionFailure("the number of partitions is settled when a cluster is founded")
+                continue
+            }
             if report.changed > assignment.changed { continue }
             if report.changed == assignment.changed, assignment.next != nil { continue }
             if report.isReady, report.total > report.sent { count(report.total - report.sent) }
@@ -73,19 +77,12 @@ struct RebalanceProgress {
         sampledAt = now
     }
 
-    /// Bytes a second lately.
+    /// The present rate, in bytes a second.
     var rate: UInt64 { UInt64(min(smoothed, 1e18)) }
 
     /// Forgets the rate: another plan begins.
     mutating func resetRate() {
         smoothed = 0
         sentSinceSample = 0
-    }
-}
-
-extension Topology {
-    /// Where a partition lives, the metadata quorum's included.
-    func place(of partition: PartitionID) -> Assignment? {
-        partition == metadataPartition ? metadataQuorum : assignment(of: partition)
     }
 }

@@ -1,5 +1,5 @@
-/// Which data directory each member runs with, as far as this node has heard: a first member's is not in the topology
-/// until the coordinator has recorded it.
+/// The data directories that members run with, as far as this node has heard. A first member's directory is not in the
+/// topology until the coordinator has recorded it.
 struct StoreRegistry {
     private struct Pair: Hashable {
         var node: NodeNumber
@@ -8,7 +8,7 @@ struct StoreRegistry {
 
     private var seen: [NodeNumber: UUID128]
     private var lastNew: Instant
-    /// Foreign stores that were spoken of.
+    /// Foreign stores that were reported.
     private var told: Set<Pair> = []
 
     init(me: NodeNumber, store: UUID128, now: Now) {
@@ -16,20 +16,23 @@ struct StoreRegistry {
         lastNew = now.monotonic
     }
 
-    /// Returns whether to say that this is not the store the member is known by. Says so once.
+    /// Notes a member's store. Returns whether to report that it is not the one the member is known by; that is
+    /// reported once.
     mutating func see(_ node: NodeNumber, _ store: UUID128, in topology: Topology, now: Instant) -> Bool {
+        // It is no member here: no longer, or not yet.
         guard let member = topology.member(node) else { return false }
         if seen.updateValue(store, forKey: node) != store { lastNew = now }
         let isForeign = member.store.map { $0 != store } ?? !isFree(store, in: topology, for: node)
         return isForeign && told.insert(Pair(node: node, store: store)).inserted
     }
 
-    /// What the topology does not know yet, once all of it is there or nothing new has come for a while.
+    /// The stores that the topology does not name yet, once all are there or nothing new has come for a while.
     func unrecorded(in topology: Topology, now: Instant, gather: Nanoseconds) -> [NodeNumber: UUID128] {
         let nameless = topology.members.filter { $0.store == nil }
         guard !nameless.isEmpty else { return [:] }
         var found: [NodeNumber: UUID128] = [:]
         for member in nameless {
+            // It has not been heard, or its store is another's.
             guard let store = seen[member.number], isFree(store, in: topology, for: member.number),
                 !found.values.contains(store)
             else { continue }

@@ -1,14 +1,15 @@
-/// Where the planner would have the partitions, and what is missing to that.
+/// The placement that the planner would have, and what it takes to get there.
 struct Placement {
-    /// What is not there yet; the order counts.
+    /// The partitions that are not where they are to be yet. A replica set in another order counts as another.
     var targets: [ChangePlan.Target] = []
-    /// Replicas of the targets that are not in the present sets.
+    /// How many replicas of the targets are not in the present sets.
     var copies = 0
     /// The fewest that any balanced placement takes.
     let minimum: Int
 
-    /// Moves under way count as done where all whom they go to stay: they are not to be turned round needlessly.
+    /// Finds the placement for `members`.
     ///
+    /// A move under way counts as done where all nodes that it goes to stay, so that it is not turned round needlessly.
     /// Nothing is to be copied to members that are dead, while others can take it.
     init(of members: [Member], in topology: Topology, isDead: (NodeNumber) -> Bool) {
         let staying = members.filter(\.stays)
@@ -26,6 +27,7 @@ struct Placement {
         for replicas in plan.target { substitutes.count(replicas) }
         for (index, (planned, assignment)) in zip(plan.target, topology.assignments).enumerated() {
             let replicas = substitutes.replacing(planned, from: assignment)
+            // It is there already.
             guard replicas != assignment.replicas else { continue }
             let partition = PartitionID(UInt16(truncatingIfNeeded: index))
             targets.append(ChangePlan.Target(partition: partition, replicas: replicas))
@@ -34,14 +36,14 @@ struct Placement {
     }
 }
 
-/// Who gets what the dead were to get: of those with the fewest replicas in proportion to their weights, in a zone that
-/// the partition is not in yet if there is one.
+/// Finds members that get what dead ones were to get: those with the fewest replicas in proportion to their weights,
+/// and in a zone that the partition is not in yet, if there is one.
 struct Substitutes {
     private let members: [Member]
     private let avoided: Set<NodeNumber>
     private let joining: Set<NodeNumber>
     private let lost: Set<NodeNumber>
-    /// Replicas of the targets, by number.
+    /// How many replicas of the targets each node has.
     private var load: [NodeNumber: Int] = [:]
 
     init(of members: [Member], isDead: (NodeNumber) -> Bool) {
@@ -51,13 +53,13 @@ struct Substitutes {
         lost = Set(members.filter { $0.status == .lost }.map(\.number))
     }
 
-    /// Takes a replica set that partitions are to have into account.
+    /// Counts a replica set that a partition is to have.
     mutating func count(_ replicas: [NodeNumber]) {
         guard !avoided.isEmpty else { return }
         for node in replicas { load[node, default: 0] += 1 }
     }
 
-    /// The target without members that are dead and do not hold the partition; what nobody else can take they keep.
+    /// The target without members that are dead and do not hold the partition. They keep what nobody else can take.
     ///
     /// Joining nodes of the plan are waited for, so that one that is back in a while finds its share, unless the
     /// partition has lost a replica.
@@ -67,6 +69,7 @@ struct Substitutes {
         var result = target
         for (index, node) in target.enumerated()
         where avoided.contains(node) && !assignment.replicas.contains(node) && (isUrgent || !joining.contains(node)) {
+            // Nobody else can take it.
             guard let other = substitute(in: result, without: node, from: assignment) else { continue }
             result[index] = other
             load[node, default: 0] -= 1

@@ -1,4 +1,4 @@
-/// A change of the topology that was put to the register, and what to do when it is known how that ended.
+/// A change of the topology that was written to the register, and what to do when its outcome is known.
 struct TopologyChange {
     var topology: Topology
     var asks: [PendingControl] = []

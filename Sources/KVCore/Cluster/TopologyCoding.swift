@@ -1,7 +1,7 @@
-/// How a topology becomes the value of its register, and back. The machine does not know the bytes.
+/// Encodes a topology as the value of its register, and decodes it. The machine does not know the bytes.
 package struct TopologyCoding: Sendable {
     package var encode: @Sendable (Topology) -> [UInt8]
-    /// Nil for what `encode` does not give.
+    /// Nil for bytes that `encode` does not give.
     package var decode: @Sendable ([UInt8]) -> Topology?
 
     package init(

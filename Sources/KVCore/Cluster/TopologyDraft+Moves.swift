@@ -1,15 +1,18 @@
-// Moves: how partitions, and the metadata quorum, get where they are to be.
+// Moves partitions, and the metadata quorum, to where they are to be.
 
 extension TopologyDraft {
-    /// Makes the next replica set the present one, where that is ready.
+    /// Makes the next replica set of a partition the present one, where that is ready.
+    ///
+    /// Invariant 11: a replica set is switched only when it holds everything. The leader that reports so has found its
+    /// whole copy on majorities of both sets, under the very configuration that is switched here.
     mutating func complete(ledger: RebalanceProgress) {
         guard let plan = topology.plan else { return }
         let isReady = plan.targets.map { target in
-            guard let assignment = base.assignment(of: target.partition), assignment.next != nil else { return false }
+            guard let assignment = base.assignment(of: target), assignment.next != nil else { return false }
             return ledger.report(on: target.partition, assignment)?.isReady ?? false
         }
         guard isReady.contains(true) else { return }
-        change { topology in
+        change { [base] topology in
             var left: [ChangePlan.Target] = []
             for (target, isReady) in zip(plan.targets, isReady) {
                 let index = Int(target.partition.raw)
@@ -17,6 +20,9 @@ extension TopologyDraft {
                     left.append(target)
                     continue
                 }
+                assert(
+                    next == target.replicas && topology.assignments[index] == base.assignments[index],
+                    "invariant 11: the set that is switched to is the one reported to be ready")
                 topology.assignments[index] = topology.assignments[index].changing(
                     to: next, next: nil, at: topology.epoch)
             }
@@ -24,7 +30,7 @@ extension TopologyDraft {
         }
     }
 
-    /// Begins moves, as many as may be under way.
+    /// Begins moves, up to the number that may be under way.
     mutating func start(options: ClusterOptions, isAlive: @escaping (NodeNumber) -> Bool) {
         guard let plan = topology.plan, !plan.isPaused else { return }
         var chooser = MoveChooser(topology, options: options, isAlive: isAlive)
@@ -32,7 +38,7 @@ extension TopologyDraft {
         // The same nodes in another order: only who is preferred to lead changes, and majorities stay what they are.
         var done: Set<PartitionID> = []
         for target in plan.targets where done.count < options.maximumMoves {
-            guard let assignment = topology.assignment(of: target.partition), assignment.next == nil,
+            guard let assignment = topology.assignment(of: target), assignment.next == nil,
                 assignment.replicas.isPermutation(of: target.replicas)
             else { continue }
             done.insert(target.partition)
@@ -54,11 +60,11 @@ extension TopologyDraft {
         }
     }
 
-    /// Takes the metadata quorum where it is to be, by one joint move at a time.
+    /// Moves the metadata quorum to where it is to be, by one joint move at a time.
     ///
-    /// It moves when the partitions have: a joining node has shown by then that it is up to it, and a plan whose
-    /// joining nodes die can still be cancelled. Only whom the plan gives up for dead it loses first, as it has no vote
-    /// to spare.
+    /// It moves after the partitions: by then joining nodes have shown that they work, and until then a plan whose
+    /// joining nodes die can be cancelled. Only members that the plan gives up for dead leave it first, because it has
+    /// no vote to spare.
     mutating func moveMetadataQuorum(ledger: RebalanceProgress, isDead: (NodeNumber) -> Bool) {
         let metadataQuorum = base.metadataQuorum
         let desired = Planner.metadataQuorum(
@@ -66,6 +72,7 @@ extension TopologyDraft {
             of: topology.members.filter { metadataQuorum.replicas.contains($0.number) || !isDead($0.number) },
             current: metadataQuorum.replicas)
         if let next = metadataQuorum.next {
+            // Invariant 11, as for the partitions.
             if ledger.report(on: base.metadataPartition, metadataQuorum)?.isReady ?? false {
                 change { $0.metadataQuorum = metadataQuorum.changing(to: next, next: nil, at: $0.epoch) }
             } else if next != desired {

@@ -1,4 +1,4 @@
-// Plans: who is to be a member, and where the partitions are to live then.
+// Plans the next members, and where the partitions are to live then.
 
 extension TopologyDraft {
     /// Begins a plan that gives the cluster these members.
@@ -17,9 +17,9 @@ extension TopologyDraft {
         }
     }
 
-    /// Makes the plan under way undo itself: who was to come goes, who was to go stays.
+    /// Makes the plan under way undo itself: members that were to join leave, and those that were to leave stay.
     mutating func cancel(ledger: RebalanceProgress, isDead: (NodeNumber) -> Bool) {
-        guard var plan = topology.plan else { return }
+        guard var plan = topology.plan else { return assertionFailure("only a plan under way is cancelled") }
         change { topology in
             for index in topology.members.indices {
                 switch topology.members[index].status {
@@ -40,10 +40,12 @@ extension TopologyDraft {
         change { $0.plan = plan }
     }
 
-    /// Gives members up for dead while a plan is under way, and plans the rest of it anew. Partitions whose move is not
-    /// touched by that go on with it.
+    /// Gives members up for dead while a plan is under way, and plans the rest of it anew. Moves that this does not
+    /// concern go on.
     mutating func giveUp(_ numbers: Set<NodeNumber>, ledger: RebalanceProgress, isDead: (NodeNumber) -> Bool) {
-        guard let before = ledger.status(of: topology, isAlive: { _ in true }) else { return }
+        guard let before = ledger.status(of: topology, isAlive: { _ in true }) else {
+            return assertionFailure("members are given up within a plan")
+        }
         change { topology in
             for index in topology.members.indices where numbers.contains(topology.members[index].number) {
                 topology.members[index].status = .lost
@@ -53,7 +55,7 @@ extension TopologyDraft {
         aim(at: placement.targets, minimum: placement.minimum, after: before, ledger: ledger)
     }
 
-    /// Gives partitions that were to be copied to members who are away other targets, while there are any.
+    /// Gives other targets to partitions that were to be copied to members that are away, while there are any.
     mutating func redirect(ledger: RebalanceProgress, isAway: (NodeNumber) -> Bool) {
         guard let plan = topology.plan, topology.members.contains(where: { $0.stays && isAway($0.number) }),
             let before = ledger.status(of: topology, isAlive: { _ in true })
@@ -65,7 +67,7 @@ extension TopologyDraft {
         }
         var targets: [ChangePlan.Target] = []
         for var target in plan.targets {
-            guard let assignment = topology.assignment(of: target.partition) else { continue }
+            guard let assignment = topology.assignment(of: target) else { continue }
             target.replicas = substitutes.replacing(target.replicas, from: assignment)
             if target.replicas != assignment.replicas || assignment.next != nil { targets.append(target) }
         }
@@ -73,8 +75,8 @@ extension TopologyDraft {
         aim(at: targets, minimum: max(plan.minimum - before.movesDone, 0), after: before, ledger: ledger)
     }
 
-    /// What is left of a balanced placement when the targets are reached: where members were dead when those were made,
-    /// or have died since, others hold what they were to get. Returns whether there is anything.
+    /// Plans what is missing from a balanced placement when the targets are reached. Where members were dead when the
+    /// targets were made, or have died since, others hold what they were to get. Returns whether anything is missing.
     mutating func rebalance(ledger: RebalanceProgress, isDead: (NodeNumber) -> Bool) -> Bool {
         guard !topology.members.contains(where: { $0.stays && isDead($0.number) }),
             let before = ledger.status(of: topology, isAlive: { _ in true })
@@ -85,11 +87,11 @@ extension TopologyDraft {
         return true
     }
 
-    /// Changes what the plan is for to these, and takes back the moves that go elsewhere.
+    /// Gives the plan these targets, and takes back the moves that go elsewhere.
     private mutating func aim(
         at targets: [ChangePlan.Target], minimum: Int, after before: PlanStatus, ledger: RebalanceProgress
     ) {
-        guard var plan = topology.plan else { return }
+        guard var plan = topology.plan else { return assertionFailure("only a plan has targets") }
         let aims = Dictionary(uniqueKeysWithValues: targets.map { ($0.partition, $0.replicas) })
         dropNext { partition, next in aims[partition] != next }
         var copies = 0
@@ -106,8 +108,8 @@ extension TopologyDraft {
         change { $0.plan = plan }
     }
 
-    /// Takes back moves that cannot get anywhere: those without a majority of either set, which the partition could not
-    /// serve under until the dead are back, and those that copy to members who are away. Their targets stay.
+    /// Takes back moves that cannot get anywhere: those in which either set lacks a majority, because the partition
+    /// could not be served until the dead are back, and those that copy to members that are away. Their targets stay.
     mutating func takeBack(isDead: (NodeNumber) -> Bool, isAway: (NodeNumber) -> Bool) {
         // Without a plan nothing moves.
         guard topology.plan != nil else { return }
@@ -120,8 +122,8 @@ extension TopologyDraft {
         dropNext { partition, _ in stuck[Int(partition.raw)] }
     }
 
-    /// Takes back moves under way. Every write under joint majorities is on a majority of the present set, so that may
-    /// go on alone.
+    /// Takes back moves under way. Every write under joint majorities is on a majority of the present set, so that set
+    /// may go on alone.
     private mutating func dropNext(where isDropped: (PartitionID, [NodeNumber]) -> Bool) {
         change { topology in
             for index in topology.assignments.indices {
@@ -136,9 +138,19 @@ extension TopologyDraft {
     }
 }
 
+extension Topology {
+    /// Where the partition of a target lives.
+    func assignment(of target: ChangePlan.Target) -> Assignment? {
+        let assignment = assignment(of: target.partition)
+        assert(assignment != nil, "a plan names partitions of its topology")
+        return assignment
+    }
+}
+
 extension ChangePlan {
-    /// Targets are ascending.
+    /// The target of a partition; nil where it has none.
     fileprivate func target(of partition: PartitionID) -> [NodeNumber]? {
+        assert(zip(targets, targets.dropFirst()).allSatisfy { $0.partition < $1.partition }, "targets are ascending")
         var (low, high) = (0, targets.count)
         while low < high {
             let middle = (low + high) / 2

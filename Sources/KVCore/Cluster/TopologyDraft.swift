@@ -1,7 +1,7 @@
-/// The next epoch's topology in the making. What is not changed through it stays as it was.
+/// The next epoch's topology in the making. Whatever is not changed through it stays as it was.
 struct TopologyDraft {
     private(set) var topology: Topology
-    /// What it follows.
+    /// The topology that it follows.
     let base: Topology
     /// Whether there is anything to propose.
     private(set) var isChanged = false
@@ -17,6 +17,7 @@ struct TopologyDraft {
         isChanged = true
     }
 
+    /// Records the stores of members that have none recorded yet.
     mutating func record(_ stores: [NodeNumber: UUID128]) {
         guard !stores.isEmpty else { return }
         change { topology in
@@ -26,7 +27,7 @@ struct TopologyDraft {
         }
     }
 
-    /// The only member may be elsewhere than it was: nobody else looks for it.
+    /// Records another address of this node, where it is the only member: nobody else looks for it at the old one.
     mutating func move(_ me: NodeNumber, to addresses: NodeAddresses?) {
         guard let addresses, topology.members.count == 1, topology.plan == nil, let member = topology.member(me),
             addresses != NodeAddresses(client: member.client, peer: member.peer)
@@ -41,11 +42,11 @@ struct TopologyDraft {
         change { $0.plan?.isPaused = isPaused }
     }
 
-    /// Ends the plan, if everything it was for has come about: partitions and metadata quorum are where they are to be
-    /// since the last epoch at the latest, so who is removed here has had no say any more.
+    /// Ends the plan, if everything it was for has come about: partitions and metadata quorum have been where they are
+    /// to be since the last epoch at the latest. So the members that are removed here have no vote any more.
     ///
-    /// A joining node that is dead is waited for: it has not got its share. Where others took what the dead were to
-    /// get, and nobody is dead any more, the plan goes on until the placement is balanced.
+    /// A joining node that is dead is waited for: it has not got its share. Where others took what dead members were to
+    /// get, and no member is dead any more, the plan goes on until the placement is balanced.
     mutating func finish(maximumRemoved: Int, ledger: RebalanceProgress, isDead: (NodeNumber) -> Bool) {
         guard let plan = topology.plan, plan.targets.isEmpty, base.metadataQuorum.next == nil,
             topology.metadataQuorum == base.metadataQuorum
@@ -53,10 +54,9 @@ struct TopologyDraft {
         if topology.members.contains(where: { $0.status == .joining && isDead($0.number) }) { return }
         if rebalance(ledger: ledger, isDead: isDead) { return }
         let gone = topology.members.filter { !$0.stays }
+        // The metadata quorum has to move first.
         guard !topology.metadataQuorum.replicas.contains(where: { number in gone.contains { $0.number == number } })
-        else {
-            return
-        }
+        else { return }
         change { topology in
             topology.plan = nil
             topology.members.removeAll { !$0.stays }

@@ -1,6 +1,6 @@
 extension Topology {
-    /// What is wrong with the document in itself, or nil. No node goes by one that is not sound, whoever sent it: every
-    /// index and number in it may be relied on then.
+    /// Says what is wrong with the document in itself, or nil. No node goes by one that is not sound, whoever sent it.
+    /// So every index and number in an adopted topology may be relied on.
     package var flaw: String? {
         if epoch == 0 || epoch == .max { return "its epoch is out of range" }
         let partitions = settings.partitions
@@ -10,7 +10,7 @@ extension Topology {
         return flawOfMembers ?? flawOfAssignments ?? flawOfPlan
     }
 
-    /// Whether this may come after `earlier`: the same cluster's, later, and sound.
+    /// Whether this may come after `earlier`: it is the same cluster's, later, and sound.
     package func isSound(after earlier: Topology) -> Bool {
         clusterID == earlier.clusterID && settings == earlier.settings && epoch > earlier.epoch
             && lastNumber >= earlier.lastNumber && flaw == nil
@@ -81,7 +81,7 @@ extension Topology {
     }
 }
 
-/// Which numbers are members': replica sets are held against it by the thousand.
+/// The numbers of members. Replica sets are compared with it by the thousand.
 private struct MemberSet {
     private var isMember: [Bool]
 

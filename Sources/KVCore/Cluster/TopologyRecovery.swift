@@ -1,50 +1,53 @@
-/// What a cluster becomes when so many members are lost for good that majorities are gone: nothing can be agreed any
-/// more, so what is left is made the truth by decree. An operator's last resort, computed without the cluster from the
-/// topology that a survivor has on disk.
+/// The topology of a cluster after so many members are lost for good that majorities are gone. Nothing can be agreed
+/// any more, so what is left is declared to be the truth. This is an operator's last resort. It is computed without the
+/// cluster, from the topology that a survivor has on disk.
 ///
-/// - A partition that keeps a majority of its replicas stays as it is, a move of it is taken back: it loses nothing.
-/// - One that does not goes on with its last replicas alone. There are two at most of five, and of two each is needed
-///   for a majority: whatever either holds is found. What only lost replicas held is lost.
+/// - A partition that keeps a majority of its replicas stays as it is, and a move of it is taken back: it loses
+///   nothing.
+/// - A partition that does not goes on with its last replicas alone. At most two of five are left, and each of two is
+///   needed for a majority, so whatever either holds is found. Records that only lost replicas held are lost.
 /// - The members that are lost count as given up for dead, and a plan gives every partition its replicas again.
-/// - The metadata quorum is made of survivors. What its register holds is older, and is replaced (`Epoch.generation`).
+/// - The metadata quorum is made of survivors. Its register holds an older topology, which is replaced
+///   (`Epoch.generation`).
 ///
-/// The epoch begins a new generation, above whatever else may have been chosen, so whoever comes back learns that it is
-/// outdated. It follows from the topology and what is lost: survivors that compute it from the same come to the same,
-/// and others do not come to the same epoch.
+/// The epoch begins a new generation, above whatever else may have been chosen, so members that come back learn that
+/// they are outdated. It follows from the topology and the list of lost members: survivors that compute it from the
+/// same come to the same result, and others come to another epoch.
 package struct TopologyRecovery: Sendable {
-    /// What becomes of a partition.
+    /// The fate of a partition.
     package enum Fate: Hashable, Sendable {
         /// A majority of its replicas is left.
         case kept
-        /// It goes on with what these replicas hold.
+        /// It goes on with the copies of these replicas.
         case reduced([NodeNumber])
-        /// It was moving away from replicas that are all lost: only copies that were under way are left, at these.
+        /// It was moving away from replicas that are all lost. Only unfinished copies are left, at these nodes.
         case unfinished([NodeNumber])
-        /// Nobody holds anything of it.
+        /// No copy is left.
         case gone
     }
 
     package struct Refusal: Error, CustomStringConvertible {
-        /// What is wrong with what, and what to do.
+        /// Says what is wrong with what, and what to do.
         package var description: String
     }
 
-    /// Numbers that are passed over: members that were admitted by topologies which only the lost knew had some.
+    /// How many numbers are passed over: topologies that only lost members knew may have given some to new members.
     private static let numbersPassedOver: UInt16 = 64
 
-    /// What the survivors are to go by.
+    /// The topology that the survivors are to go by.
     package let topology: Topology
-    /// By partition.
+    /// The fate of each partition.
     package let fates: [Fate]
-    /// Given up for lost, those included that the cluster had given up before.
+    /// The members given up for lost, those included that the cluster had given up before.
     package let lost: [Member]
+    /// The members that are left.
     package let left: [Member]
 
     /// - Parameters:
-    ///   - topology: the latest that is known.
-    ///   - survivor: who has it on disk.
-    ///   - ids: of the members that are lost.
-    ///   - acceptsLoss: partitions of which nothing whole is left begin with what there is, or empty.
+    ///   - topology: the latest topology that is known.
+    ///   - survivor: the node that has it on disk.
+    ///   - ids: the ids of the members that are lost.
+    ///   - acceptsLoss: whether partitions of which no whole copy is left may begin with unfinished ones, or empty.
     package init(
         of topology: Topology, survivor: NodeNumber, lost ids: [String], acceptsLoss: Bool
     ) throws(Refusal) {
@@ -54,14 +57,14 @@ package struct TopologyRecovery: Sendable {
             throw Refusal(description: "this node itself is not among those that are left")
         }
         next.epoch = try topology.epoch.nextGeneration(lost: gone.sorted(), acceptsLoss: acceptsLoss)
-        // An operator may try twice: the second time must not come to something else than on the others.
+        // An operator may try twice. The second time must not give another result than on the other survivors.
         if topology.isRecovery, topology.members.allSatisfy({ !gone.contains($0.number) || !$0.stays }) {
             throw Refusal(description: "it goes on without these already: start it")
         }
         let (number, overflow) = topology.lastNumber.raw.addingReportingOverflow(Self.numbersPassedOver)
         if !overflow { next.lastNumber = NodeNumber(number) }
         for index in next.members.indices {
-            // Who was to leave is needed now; who was to join is a member all the more.
+            // A member that was to leave is needed now, and one that was to join all the more.
             if gone.contains(next.members[index].number) {
                 next.members[index].status = .lost
             } else if next.members[index].status == .leaving {
@@ -123,7 +126,8 @@ package struct TopologyRecovery: Sendable {
                 let members = topology.members.map(\.id).joined(separator: ", ")
                 throw Refusal(description: "\(id) is not a member; there are \(members)")
             }
-            // While one replaces another of the same name, the name stands for both, as neither can be meant alone.
+            // While one member replaces another of the same name, the name stands for both, because neither can be
+            // named alone.
             numbers.formUnion(named.map(\.number))
         }
         return numbers
@@ -136,13 +140,13 @@ package struct TopologyRecovery: Sendable {
             survivors.contains($0) && !assignment.replicas.contains($0)
         }
         if left.isEmpty { return joiningNodes.isEmpty ? .gone : .unfinished(joiningNodes) }
-        // What was chosen while it moved is at joining nodes as well. Of two each is needed for a majority, of more
-        // not.
+        // Records that were chosen while it moved are at joining nodes as well. Each of two replicas is needed for a
+        // majority; of three, one is not.
         if left.count == 1, let joiningNode = joiningNodes.first { left.append(joiningNode) }
         return .reduced(left)
     }
 
-    /// `0-3, 7`
+    /// Numbers as ranges: `0-3, 7`.
     package static func ranges(_ numbers: [Int]) -> String {
         var parts: [String] = []
         var index = 0
@@ -166,17 +170,17 @@ extension TopologyRecovery.Fate {
 }
 
 extension Epoch {
-    /// Below it are the changes of a generation; whole numbers of JSON (2^53) leave room for 8191 generations.
+    /// The bits below count the changes of a generation. Whole numbers of JSON (2^53) leave room for 8191 generations.
     private static let generationShift: UInt64 = 40
     private static let maximumGeneration: UInt64 = 8191
     private static let baseMask: UInt64 = 1 << 28 - 1
     private static let variantBits: UInt64 = 12
 
-    /// How often the cluster was recovered before this epoch: what was chosen in a lower generation has no say in a
-    /// higher one.
+    /// How often the cluster was recovered before this epoch. Topologies of a lower generation do not count in a higher
+    /// one.
     package var generation: UInt64 { self >> Self.generationShift }
 
-    /// The first epoch of the next generation: the later the base, the higher; another for other losses.
+    /// The first epoch of the next generation. It is the higher the later the base is, and another for other losses.
     fileprivate func nextGeneration(
         lost: [NodeNumber], acceptsLoss: Bool
     ) throws(TopologyRecovery.Refusal) -> Epoch {
@@ -195,6 +199,6 @@ extension Epoch {
 }
 
 extension Topology {
-    /// Whether it was made by a recovery and not changed since: its register need not hold anything yet.
+    /// Whether it was made by a recovery and has not been changed since. The register need not hold it yet.
     var isRecovery: Bool { epoch.generation > 0 && plan?.id == epoch && metadataQuorum.changed == epoch }
 }

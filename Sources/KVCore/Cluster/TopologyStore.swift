@@ -1,18 +1,21 @@
-/// Keeps this node's topology up to date: learns of later ones, has them persisted, then adopts them; and passes them
-/// on.
+/// Keeps this node's topology up to date: it learns of later ones, has them persisted, then adopts them, and passes
+/// them on.
+///
+/// Invariant 10: a node acts on a topology only once it is known to be chosen and is on disk, and never falls back.
 struct TopologyStore {
     private let context: ClusterContext
-    /// On its way to the disk.
+    /// The topology on its way to the disk.
     private var persisting: Topology?
-    /// The latest learned while another is on its way there.
+    /// The latest topology learned while another is on its way there.
     private var pending: Topology?
-    /// Who is known to go by a later topology than any learned here.
+    /// The nodes that are known to go by a later topology than any learned here, and its epoch.
     private var holders: [NodeNumber: Epoch] = [:]
+    /// The node that was asked for its topology last, while a later one is missing.
     private var asked: (node: NodeNumber, at: Instant)?
     /// When each node was last sent this node's topology unasked.
     private var pushed: [NodeNumber: Instant] = [:]
-    /// The epochs that were newest here at `markedAt`, and some while before: who is below the latter is behind, and
-    /// has not just been overtaken by what is on its way to it.
+    /// The epochs that were newest here at `markedAt`, and some while before. A node below the latter is behind, and
+    /// does not just have a newer topology on its way to it.
     private var marks: (before: Epoch, last: Epoch)
     private var markedAt: Instant
 
@@ -22,12 +25,14 @@ struct TopologyStore {
         markedAt = context.time
     }
 
-    /// The latest known to be chosen.
+    /// The latest topology known to be chosen.
     private var newest: Topology { pending ?? persisting ?? context.topology }
 
     /// Takes a topology that is known to be chosen.
     mutating func learn(_ topology: Topology) {
+        // Late, not sound, or another cluster's.
         guard topology.isSound(after: newest) else { return }
+        assert(persisting != nil || pending == nil, "a topology waits only while another is on its way to the disk")
         if persisting == nil {
             persisting = topology
             context.effects.append(.persist(topology))
@@ -40,6 +45,7 @@ struct TopologyStore {
 
     /// A topology is on disk.
     mutating func persisted(_ epoch: Epoch) {
+        // It has been said before.
         guard let topology = persisting, topology.epoch == epoch else { return }
         persisting = pending
         pending = nil
@@ -49,9 +55,11 @@ struct TopologyStore {
 
     /// A node goes by a topology of this epoch.
     mutating func see(_ epoch: Epoch, at node: NodeNumber) {
+        // A pending node goes by no topology.
         guard node != context.me, node.raw > 0 else { return }
         if epoch < marks.before { push(to: node) }
         guard epoch > newest.epoch else { return holders[node] = nil }
+        // Enough others can be asked.
         guard holders[node] != nil || holders.count < context.options.maximumHolders else { return }
         holders[node] = epoch
         if asked == nil { ask(node) }
@@ -71,7 +79,7 @@ struct TopologyStore {
     mutating func timer() {
         if let asked, context.time - asked.at >= context.options.retry {
             let others = holders.keys.sorted()
-            // Round about: the next in order.
+            // Go round: ask the next in order.
             if let next = others.first(where: { $0 > asked.node }) ?? others.first {
                 ask(next)
             } else {
@@ -90,7 +98,8 @@ struct TopologyStore {
         context.send(node, .topologyWanted(above: newest.epoch))
     }
 
-    /// Only members are told unasked, and each now and then only: what it says may have been on its way for long.
+    /// Sends a node this node's topology unasked. Only members get it, and not again before a while has passed: what a
+    /// node says of itself may have been on its way for long.
     private mutating func push(to node: NodeNumber) {
         guard newest.member(node) != nil, pushed[node] == nil else { return }
         pushed[node] = context.time
