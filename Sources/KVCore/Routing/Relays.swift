@@ -11,16 +11,17 @@ struct RelayedRequest {
 /// Links fail one by one: n1 and n2 may not reach each other while n3 reaches both. Then n3 answers for the leader, so
 /// that any node answers for any key. A request is passed on once, and never again.
 struct Relays {
+    /// A request that has been passed on, and for whom.
     struct Entry {
         let requester: NodeNumber
         let id: RequestID
         let leader: NodeNumber
         let deadline: Instant
-        /// Of the key and the value.
+        /// The size of the key and the value.
         let bytes: Int
     }
 
-    /// Bytes of requests that are passed on at a time: they share links with what this node has to say itself.
+    /// The most bytes of requests that are passed on at a time. They share links with this node's own messages.
     static let maximumBytes = 8 << 20
 
     private var entries: [RequestID: Entry] = [:]
@@ -33,7 +34,8 @@ struct Relays {
         self.shard = shard
     }
 
-    /// Of the requests of this node's own clients no number has the highest bit (`RequestID.init(boot:count:shard:)`).
+    /// The highest bit of a number says that it names a relay. The numbers of this node's own clients' requests lack it
+    /// (`RequestID.init(boot:count:shard:)`).
     private static let mark = UInt64(1) << 63
 
     func isRelay(_ id: RequestID) -> Bool { id.raw & Self.mark != 0 }
@@ -47,38 +49,41 @@ struct Relays {
         let id = RequestID(
             Self.mark | (boot & 0x7fff) << 48 | (count & 0xff_ffff_ffff) << 8 | UInt64(truncatingIfNeeded: shard & 0xff)
         )
+        assert(entries[id] == nil, "a number names one request")
         entries[id] = entry
         bytes += entry.bytes
         return id
     }
 
+    /// Takes out the request that an answer of `leader` is to. Nil for a late answer: the request has been cut off, or
+    /// its requester waits no longer.
     mutating func take(_ id: RequestID, from leader: NodeNumber) -> Entry? {
-        guard entries[id]?.leader == leader else { return nil }
-        return remove(id)
-    }
-
-    @discardableResult
-    private mutating func remove(_ id: RequestID) -> Entry? {
-        guard let entry = entries.removeValue(forKey: id) else { return nil }
-        bytes -= entry.bytes
+        guard let entry = entries[id], entry.leader == leader else { return nil }
+        remove(id, entry)
         return entry
     }
 
-    /// Those that `leader` had, which is out of touch.
+    private mutating func remove(_ id: RequestID, _ entry: Entry) {
+        entries[id] = nil
+        bytes -= entry.bytes
+        assert(bytes >= 0 && (bytes == 0 || !entries.isEmpty), "the bytes are those of the entries")
+    }
+
+    /// Takes out the requests that `leader` was given. It is out of touch.
     mutating func cutOff(from leader: NodeNumber) -> [Entry] {
         let lost = entries.filter { $0.value.leader == leader }.sorted { $0.key.raw < $1.key.raw }
-        for id in lost.map(\.key) { remove(id) }
+        for (id, entry) in lost { remove(id, entry) }
         return lost.map(\.value)
     }
 
-    /// Nobody waits for those any more.
+    /// Forgets the requests whose time is over: nobody waits for them any more.
     mutating func forget(before now: Instant) {
         guard !entries.isEmpty else { return }
-        for (id, entry) in entries where entry.deadline <= now { remove(id) }
+        for (id, entry) in entries where entry.deadline <= now { remove(id, entry) }
     }
 
     mutating func forget(of requester: NodeNumber) {
-        for (id, entry) in entries where entry.requester == requester { remove(id) }
+        for (id, entry) in entries where entry.requester == requester { remove(id, entry) }
     }
 }
 
@@ -89,7 +94,7 @@ extension Router {
         guard let leader = hint, leader != context.me, leader != request.requester, context.isUp(leader),
             relays.number < context.options.maximumRequests, relays.bytes < Relays.maximumBytes
         else { return context.send(request.requester, .reply(request.header.id, .forwarded(.notLeader(hint: hint)))) }
-        // A little less than the requester waits, as with what is forwarded.
+        // A little less than the requester waits, as with requests that are forwarded.
         let timeout = Nanoseconds(nanoseconds: request.timeout.nanoseconds - request.timeout.nanoseconds / 10)
         var header = request.header
         header.id = relays.add(
@@ -100,12 +105,14 @@ extension Router {
         context.send(leader, .request(header, .forward(timeout: timeout, command: request.command)))
     }
 
+    /// Passes a leader's answer on to the node that asked.
     mutating func relayed(_ id: RequestID, _ result: ForwardResult, from leader: NodeNumber) {
+        // Late where there is none.
         guard let entry = relays.take(id, from: leader) else { return }
         context.send(entry.requester, .reply(entry.id, .forwarded(result)))
     }
 
-    /// `node` is out of touch: nobody can say what became of what it was to do, and it waits for nothing from here.
+    /// `node` is out of touch: nobody can say what became of the requests it was given, and it waits for no answer.
     mutating func endRelays(with node: NodeNumber) {
         for entry in relays.cutOff(from: node) {
             context.send(entry.requester, .reply(entry.id, .forwarded(.outcome(.unknown(.leaderLost)))))

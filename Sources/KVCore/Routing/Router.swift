@@ -1,28 +1,31 @@
 /// What the router needs of this node's own replica of a partition.
 protocol LocalReplica {
-    /// It leads, or is about to: requests are for it.
+    /// It leads, or is about to, and so takes requests.
     var takesRequests: Bool { get }
     var leads: Bool { get }
-    /// It asks whether it may lead, and may be told that another does whom it does not reach.
+    /// It is in the pre-vote, and may be told that another node leads, which this one does not reach.
     var isPreVoting: Bool { get }
-    /// Who else seems to lead.
+    /// The other node that seems to lead.
     var leaderHint: NodeNumber? { get }
     func submit(_ request: Request)
-    /// Takes a request back from the queue that it is in: why it was not carried out; nil where it has been proposed.
+    /// Takes a request back from the queue that it is in. Returns why it was not carried out; nil where it has been
+    /// proposed.
     func withdraw(_ request: Request) -> Refusal?
     /// Reads this node's own copy; the answer comes through `Router.receiveQuorumReadReply`.
     func quorumReadForClient(_ request: Request)
 }
 
-/// What a node does for its clients: it finds the leader of each key's partition, there or here, and sees every request
-/// to one answer. It never sends a change a second time once it may have been proposed.
+/// Finds the leader of each key's partition, on this node or another, and sees every request to one answer.
+///
+/// Invariant 9: a change is proposed at most once. So a change that has been given to another node is never sent again,
+/// unless that node has said that it does not lead; if the node is lost, the outcome is unknown. Reads are sent again.
 struct Router<Local: LocalReplica> {
     let context: Environment
     var relays: Relays
     private var quorums: [Quorum] = []
     /// The configuration of each partition.
     private var changed: [Epoch] = []
-    /// Whom this node last heard to lead a partition that it does not hold.
+    /// The node that was last heard to lead each partition that this node does not hold.
     private var hints: [NodeNumber?]
 
     init(context: Environment, topology: Topology, boot: UInt64, shard: Int) {
@@ -32,12 +35,13 @@ struct Router<Local: LocalReplica> {
         adopt(topology)
     }
 
-    /// Requests under way stay where they are: who leads no more says so.
+    /// Goes by another topology. Requests under way stay where they are: a node that leads no more says so.
     mutating func adopt(_ topology: Topology) {
         let assignments = topology.assignments + [topology.metadataQuorum]
         quorums = assignments.map(Quorum.init)
         changed = assignments.map(\.changed)
-        // Who has left a partition leads it no more.
+        assert(quorums.count == hints.count, "the number of partitions is settled when a cluster is founded")
+        // Whoever has left a partition leads it no more.
         for (index, hint) in hints.enumerated() {
             if let hint, quorums[index].index(of: hint) == nil { hints[index] = nil }
         }
@@ -50,6 +54,7 @@ struct Router<Local: LocalReplica> {
     }
 
     mutating func sawLeader(_ node: NodeNumber, of partition: PartitionID) {
+        // There is no such partition: the peer's message is not to be relied on.
         guard Int(partition.raw) < hints.count else { return }
         hints[Int(partition.raw)] = node
     }
@@ -57,6 +62,7 @@ struct Router<Local: LocalReplica> {
     // MARK: Beginning
 
     mutating func begin(_ request: Request, _ replica: Local?) {
+        assert(Int(request.partition.raw) < quorums.count, "the shard has refused requests of other partitions")
         if request.isStaleRead {
             request.stage = .waiting
             startStaleRead(request, pursue(request), replica)
@@ -65,7 +71,7 @@ struct Router<Local: LocalReplica> {
         }
     }
 
-    /// A request that other nodes, or the passing of time, may have to do with: it has a number from now on.
+    /// Gives a request a number, by which other nodes and timers find it.
     private func pursue(_ request: Request) -> Pursuit {
         if let pursuit = request.pursuit { return pursuit }
         let pursuit = Pursuit(id: context.pursued.insert(request), began: request.began)
@@ -75,6 +81,8 @@ struct Router<Local: LocalReplica> {
 
     /// Hands a request to its leader if one is known; it waits otherwise.
     private func route(_ request: Request, _ replica: Local?) {
+        // Invariant 9: neither another node nor this one's replica may still carry the change out.
+        assert(request.command.isRead || request.stage == .begun || request.stage == .waiting, "a change is sent once")
         request.stage = .waiting
         request.pursuit?.isRelayed = false
         request.pursuit?.alsoAsked = nil
@@ -90,15 +98,17 @@ struct Router<Local: LocalReplica> {
         }
     }
 
-    /// Whom a request is given to.
+    /// The node that a request is given to.
     private enum Destination {
-        /// It leads, as far as is known, or may.
+        /// It leads, as far as this node knows, or may lead.
         case leader(NodeNumber)
         /// It may reach the leader.
         case helper(NodeNumber)
     }
 
     private func send(_ request: Request, to destination: Destination) {
+        // Invariant 9, as above.
+        assert(request.command.isRead || request.stage == .waiting, "a change is sent once")
         let timeout = request.deadline - now
         let pursuit = pursue(request)
         pursuit.sent = now
@@ -147,7 +157,7 @@ struct Router<Local: LocalReplica> {
         // It may have led the partition itself until a moment ago.
         if let hint = hints[partition], hint != context.me {
             if context.isUp(hint) { return .leader(hint) }
-            // Who leads is known and out of touch: others may reach it.
+            // The leader is known and out of touch: others may reach it.
             if let helper = relayTarget(request) { return .helper(helper) }
         }
         let up = quorums[partition].members.filter { context.isUp($0) && $0 != context.me }
@@ -161,7 +171,7 @@ struct Router<Local: LocalReplica> {
         _ id: RequestID, _ result: ForwardResult, from node: NodeNumber, _ replicas: [Local?]
     ) {
         guard !relays.isRelay(id) else { return relayed(id, result, from: node) }
-        // It comes late where there is none: the request has been answered by others, or its time was over.
+        // Late where there is none: others have answered the request, or its time was over.
         guard let request = context.pursued[id], let pursuit = request.pursuit,
             takesAnswer(of: node, request, pursuit, result)
         else { return }
@@ -174,11 +184,13 @@ struct Router<Local: LocalReplica> {
         }
     }
 
-    /// Of a read that two were asked for, one that knows of no leader leaves it to the other.
+    /// Whether an answer ends the request. Where two nodes were asked for a read, one that knows of no leader leaves
+    /// the read to the other.
     private func takesAnswer(
         of node: NodeNumber, _ request: Request, _ pursuit: Pursuit, _ result: ForwardResult
     ) -> Bool {
         guard let other = pursuit.alsoAsked else { return request.stage == .forwarded(node) }
+        // Late: it is from a node that was asked earlier.
         guard node == other || request.stage == .forwarded(node) else { return false }
         if case .outcome = result { return true }
         if node != other { request.stage = .forwarded(other) }
@@ -188,17 +200,19 @@ struct Router<Local: LocalReplica> {
 
     /// `node`, which may be this one, does not lead the request's partition.
     mutating func turnedAway(_ request: Request, hint: NodeNumber?, by node: NodeNumber, _ replicas: [Local?]) {
+        // Late: its time was over, or a quorum read has answered it.
         guard !request.isFinished else { return }
         let partition = Int(request.partition.raw)
         let pursuit = pursue(request)
         if !pursuit.isRelayed || hint != nil { hints[partition] = hint == node ? nil : hint }
         request.stage = .waiting
         pursuit.attempts += 1
-        // Straight on where somebody else is named; else at the next timer, so that nobody is asked in a tight loop.
+        // At once where another node is named; otherwise at the next timer, so that nobody is asked in a tight loop.
         if let hint, hint != node, pursuit.attempts <= 3 { route(request, replicas[partition]) }
     }
 
-    /// What was sent to `node` is cut off: reads try elsewhere, and nobody can say what became of the changes.
+    /// The requests that were sent to `node` are cut off: reads try elsewhere, and nobody can say what became of
+    /// changes.
     mutating func peerWentDown(_ node: NodeNumber, _ replica: (PartitionID) -> Local?) {
         endRelays(with: node)
         for (index, hint) in hints.enumerated() where hint == node { hints[index] = nil }
@@ -215,7 +229,7 @@ struct Router<Local: LocalReplica> {
         }
     }
 
-    /// Tries what waits, and ends what has waited too long.
+    /// Tries the requests that wait again, and ends those that have waited too long.
     mutating func timer(_ replica: (PartitionID) -> Local?) {
         relays.forget(before: now)
         for request in context.deadlines.takeDue(at: now) { expire(request, replica(request.partition)) }
@@ -236,12 +250,12 @@ struct Router<Local: LocalReplica> {
         }
     }
 
-    /// Its time is over, and it has no outcome.
+    /// Ends a request whose time is over.
     private func expire(_ request: Request, _ replica: Local?) {
         if request.isStaleRead { return context.finish(request, .refused(.noReplica)) }
         let wasWaiting = request.stage == .waiting
         let refusal = request.isHere ? replica?.withdraw(request) : nil
-        // (What another node has had proposed here that node has given up by itself.)
+        // (A change that another node has had proposed here is given up by that node itself.)
         if case .peer = request.origin, refusal == nil { return }
         if request.command.isRead || wasWaiting || refusal != nil {
             return context.finish(request, .refused(refusal ?? .noLeader))
@@ -249,8 +263,8 @@ struct Router<Local: LocalReplica> {
         context.finish(request, .unknown(.timedOut))
     }
 
-    /// A read that its leader has not answered for a while is asked for through another node as well, once: the link
-    /// may be lost, and not known to be yet.
+    /// Whether to ask for a read through another node as well. That is done once, if its leader has not answered for a
+    /// while: the link may be lost without that being known yet.
     private func wantsRelay(_ request: Request) -> Bool {
         guard case .forwarded = request.stage, request.command == .get, let pursuit = request.pursuit,
             pursuit.relays == 0
@@ -274,8 +288,8 @@ extension Router {
         return now - request.began >= context.options.leaderlessAfter
     }
 
-    /// Asks all replicas for their copies: a majority that reports one version proves it chosen, and the latest when
-    /// the read came, for any later one would be on a majority too.
+    /// Asks all replicas for their copies. Invariants 6 and 8: a version that a majority reports is chosen, and none
+    /// later was chosen when the read came, because a later one would be on a majority too.
     private func startQuorumRead(_ request: Request, _ replica: Local?) {
         guard request.command == .get, request.pursuit?.quorumRead == nil else { return }
         pursue(request).quorumRead = [:]
@@ -306,8 +320,10 @@ extension Router {
         pursuit.attempts += 1
     }
 
-    /// This node's own copy cannot be read: a stale read asks another's, any other waits for the others' answers.
+    /// This node's own copy cannot be read. A stale read asks for another node's; any other read waits for the answers
+    /// of the others.
     mutating func cannotQuorumReadHere(_ request: Request, _ replica: (PartitionID) -> Local?) {
+        // It has been answered, or an earlier read of the copy has said so already.
         guard !request.isFinished, request.isStaleRead, let pursuit = request.pursuit, !pursuit.isUnreadableHere
         else { return }
         pursuit.isUnreadableHere = true
@@ -318,7 +334,7 @@ extension Router {
     mutating func receiveQuorumReadReply(
         _ id: RequestID, _ record: Record?, from node: NodeNumber, _ replica: (PartitionID) -> Local?
     ) {
-        // It comes late where there is none.
+        // Late where there is none.
         guard let request = context.pursued[id] else { return }
         receiveQuorumReadReply(request, record, from: node, replica)
     }
@@ -327,7 +343,10 @@ extension Router {
     mutating func receiveQuorumReadReply(
         _ request: Request, _ record: Record?, from node: NodeNumber, _ replica: (PartitionID) -> Local?
     ) {
-        guard !request.isFinished, let pursuit = request.pursuit, pursuit.quorumRead != nil else { return }
+        // Late: others have answered it, or its time was over.
+        guard !request.isFinished else { return }
+        // It may name a request that no quorum read was begun for: a peer's message is not to be relied on.
+        guard let pursuit = request.pursuit, pursuit.quorumRead != nil else { return }
         if request.isStaleRead { return context.finish(request, outcome(record), by: node) }
         let quorum = quorums[Int(request.partition.raw)]
         pursuit.quorumRead?.updateValue(record, forKey: node)
@@ -335,10 +354,10 @@ extension Router {
         for (other, held) in pursuit.quorumRead ?? [:] where held?.version == record?.version {
             if let index = quorum.index(of: other) { same.insert(index) }
         }
-        // One that has expired proves nothing: a change that its leader made in time may still be on its way.
+        // An expired record proves nothing: a change that its leader made in time may still be on its way.
         let hasExpired = record.map { $0.expiry.hasPassed(at: context.now.wall) } ?? false
         guard quorum.isMet(by: same), !hasExpired else { return }
-        // Whoever comes to lead need not look it up any more.
+        // A leader that this node becomes need not look it up any more.
         if request.isHere { _ = replica(request.partition)?.withdraw(request) }
         context.finish(request, outcome(record), by: node)
     }

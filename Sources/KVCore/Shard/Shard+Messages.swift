@@ -1,5 +1,5 @@
-// What peers say, handed to the part of the shard that it is for. No switch here has a default: a message that is new
-// does not compile before it has found its place.
+// Hands each message of a peer to the part of the shard that it is for. No switch here has a default: a new message
+// does not compile until it has found its place.
 
 extension Shard {
     func receive(_ message: PeerMessage, from node: NodeNumber) {
@@ -8,7 +8,7 @@ extension Shard {
         case .request(let header, let message): receive(message, header, from: node)
         case .reply(let id, let message): receive(message, to: id, from: node)
         case .shards(let message): receive(message, from: node)
-        // The runner keeps what is about the whole node.
+        // These are about the whole node: the runner keeps them.
         case .node: break
         }
     }
@@ -18,7 +18,7 @@ extension Shard {
             if isEarly(header) { return keep(message, header, from: node) }
             if replica(header.partition) == nil { return tellDeparted(header, to: node) }
         }
-        // Who is told this has no replica any more.
+        // Whoever is told this has no replica any more.
         if case .replicaDropped = message { return receiveReplicaDropped(header) }
         if case .dropReplica = message, isEarly(header) { tellBehind(header.epoch, at: node) }
         replica(header.partition)?.receive(message, header, from: node)
@@ -44,9 +44,9 @@ extension Shard {
             let hint = router.hint(for: header.partition)
             return context.send(node, .reply(header.id, .forwarded(.notLeader(hint: hint))))
         }
-        // Who leads may execute it, whatever the asker knows; but let it know more.
+        // Whoever leads may execute it, by whatever topology the asker goes. The asker is told of the newer one.
         if header.epoch < replica.changed { context.send(node, .shards(.outdated(epoch: context.epoch))) }
-        // A little less than the asker waits, so that it hears of a refusal rather than wonders.
+        // A little less than the asker waits, so that it hears of a refusal instead of giving up without one.
         let deadline = context.now.monotonic + Nanoseconds(nanoseconds: timeout.nanoseconds - timeout.nanoseconds / 10)
         let request = Request(
             command, key: header.key, partition: header.partition, limit: .until(deadline),
@@ -114,7 +114,7 @@ extension Replica {
         case .complete: receiveComplete(header, from: node)
         case .completed: receiveCompleted(header, from: node)
         case .dropReplica: receiveDropReplica(header, from: node)
-        // The shard's: there is no replica any more that it could be for.
+        // The shard takes it, because the replica it is about is gone.
         case .replicaDropped: break
         }
     }

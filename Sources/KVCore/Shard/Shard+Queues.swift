@@ -1,4 +1,4 @@
-// What waits in a shard, for the simulator to hold against its limits (docs/architecture.md has the table).
+// The lengths of a shard's queues, which the simulator compares with their limits (docs/architecture.md has the table).
 
 /// A queue of a shard, or of one of its peers or partitions.
 package enum ShardQueue: Int, CaseIterable, Sendable {
@@ -23,12 +23,13 @@ package enum ShardQueue: Int, CaseIterable, Sendable {
 package struct QueueLevel: Hashable, Sendable {
     package var queue: ShardQueue
     package var level: Int
-    /// As the options have it. One more item may be let in where there was room for a part of it.
+    /// The limit that the options set. One more item may be let in where there was room for a part of it.
     package var limit: Int
 }
 
 extension Shard {
-    /// How full each queue is; of those that are for a peer or a partition, the fullest. Looks at everything.
+    /// How full each queue is; among the queues of a kind that each peer or partition has, the fullest. Looks at
+    /// everything.
     package var queueLevels: [QueueLevel] {
         let options = context.options
         let leaders = owned.compactMap(\.leader)

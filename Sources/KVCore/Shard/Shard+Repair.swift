@@ -1,8 +1,8 @@
-// Records that this node's disk has spoiled.
+// Repairs records that this node's disk has spoiled.
 //
-// An acceptor knows of every record it holds which version that is, whether its value can be read or not. A version
-// names one value for good, so any replica's copy of that version will do: it is asked for as a read without the leader
-// asks, and written again in its place. This is a matter of one disk, and changes nothing for the protocol.
+// An acceptor knows the version of every record it holds, whether the value can be read or not. Invariant 2: a version
+// names one value, so any replica's copy of that version will do. It is asked for as by a quorum read, and written
+// again in its place. Only this disk is concerned; nothing changes for the protocol.
 
 /// The records that other replicas are being asked for.
 struct Repairs {
@@ -15,21 +15,22 @@ struct Repairs {
 
     var count: Int { underWay.count }
 
-    /// Whether a record may be asked for: not once more while it is being asked for.
+    /// Whether a record may be asked for. It is not asked for twice at a time.
     func hasRoom(for damaged: DamagedRecord, _ options: ShardOptions) -> Bool {
         underWay.count < options.maximumRepairs && !underWay.values.contains { $0.damaged == damaged }
     }
 
     mutating func begin(_ id: RequestID, _ damaged: DamagedRecord, at now: Instant) {
+        assert(underWay[id] == nil, "a number names one question")
         underWay[id] = Repair(damaged: damaged, began: now)
     }
 
-    /// What an answer is about; nil for one to something else.
+    /// The record that an answer is about; nil where the answer is to another question.
     func damaged(_ id: RequestID) -> DamagedRecord? { underWay.isEmpty ? nil : underWay[id]?.damaged }
 
     mutating func end(_ id: RequestID) { underWay[id] = nil }
 
-    /// Forgets those that nobody has answered: the store still names their records.
+    /// Forgets the questions that nobody has answered in time: the store still names their records.
     ///
     /// - Returns: their numbers.
     mutating func expire(at now: Instant, _ options: ShardOptions) -> [RequestID] {
@@ -42,8 +43,10 @@ struct Repairs {
 
 extension Shard {
     func repair(_ damaged: DamagedRecord) {
+        // It is being asked for, there is no room now, or the partition has left this node.
         guard repairs.hasRoom(for: damaged, context.options), let replica = replica(damaged.partition) else { return }
         let others = replica.quorum.members.filter { $0 != me && context.isUp($0) }
+        // It is asked for again later: the store names it for as long as it cannot be read.
         guard !others.isEmpty else { return }
         let id = context.pursued.insert()
         repairs.begin(id, damaged, at: context.now.monotonic)
@@ -52,14 +55,14 @@ extension Shard {
         for member in others { context.send(member, .request(header, .quorumRead)) }
     }
 
-    /// False for an answer to something else.
+    /// Takes an answer about a damaged record; false where the answer is to another question.
     func receiveRepair(_ id: RequestID, _ record: Record?) -> Bool {
         guard let damaged = repairs.damaged(id) else { return false }
-        // A replica with another version has nothing for this one: what it misses, or has too much, is its leader's to
-        // repair.
+        // A replica with another version cannot help. Whatever it lacks, or has too much, is its leader's to repair.
         guard let record, record.version == damaged.version else { return true }
         repairs.end(id)
         context.pursued.remove(id)
+        // The partition may have left this node, the record been overwritten, or the disk filled up.
         guard let replica = replica(damaged.partition),
             context.store.restore(damaged.partition, damaged.key, record)
         else { return true }
@@ -70,7 +73,7 @@ extension Shard {
 }
 
 extension Replica {
-    /// A record is where it was, and can be read again: what had to wait for it goes on.
+    /// A record can be read again: the requests that had to wait for it go on.
     func restored(_ key: Key) {
         lastAppend = context.store.appended
         leader?.unreadable.remove(key)

@@ -1,16 +1,21 @@
-// How a shard goes from one topology to the next.
+// Takes a shard from one topology to the next.
 
-/// Messages of configurations that this node has yet to hear of: they wait, within limits, rather than be sent again.
+/// Messages of configurations that this node has yet to hear of. They wait here, within limits, so that they need not
+/// be sent again.
 struct EarlyMessages {
     var messages: [(from: NodeNumber, message: PeerMessage)] = []
     var bytes = 0
 }
 
 extension Shard {
-    /// Everything it has proposed is sent under the old configuration first, so that nobody need guess what was.
+    /// Goes by another topology from now on. Everything that was proposed is sent under the old configuration first, so
+    /// that nobody need guess what was.
     func adopt(_ topology: Topology, now: Now) {
-        guard topology.epoch > self.topology.epoch, topology.settings.partitions == self.topology.settings.partitions
-        else { return }
+        // Invariant 10: a node never falls back to an earlier configuration. (It may be given the present one again.)
+        guard topology.epoch > self.topology.epoch else { return }
+        guard topology.settings.partitions == self.topology.settings.partitions else {
+            return assertionFailure("the number of partitions is settled when a cluster is founded")
+        }
         flush(now: now)
         let before = self.topology
         self.topology = topology
@@ -20,6 +25,10 @@ extension Shard {
         for partition in partitions {
             guard let assignment = topology.assignment(of: partition), assignment != before.assignment(of: partition)
             else { continue }
+            // Invariant 10: a configuration is named by the epoch that made it, so another one has a later name.
+            assert(
+                before.assignment(of: partition).map { $0.changed < assignment.changed } ?? false,
+                "partition \(partition.raw) has another assignment of the same configuration")
             change(partition, to: assignment)
         }
         owned = replicas.compactMap { $0 }
@@ -44,9 +53,11 @@ extension Shard {
         }
     }
 
-    // MARK: Messages from the future
+    // MARK: Messages of later configurations
 
+    /// Whether a message is of a later configuration than this node's. It must not be acted on yet (invariant 10).
     func isEarly(_ header: PartitionHeader) -> Bool {
+        // There is no such partition: the peer's message is not to be relied on.
         guard let assignment = topology.assignment(of: header.partition) else { return false }
         return header.epoch > assignment.changed && !context.breaks(.compareEpochs)
     }
@@ -55,6 +66,7 @@ extension Shard {
         tellBehind(header.epoch, at: node)
         context.decide(.awaitTopology)
         let bytes = message.heldBytes
+        // Where there is no room the message is lost, as any message may be: its sender sends it again.
         guard early.messages.count < context.options.maximumEarly,
             early.bytes + bytes <= context.options.maximumEarlyBytes
         else { return }
@@ -68,7 +80,8 @@ extension Shard {
         for (node, message) in waiting { receive(message, from: node) }
     }
 
-    /// The partition has left this node, and the sender does not know: it would wait for answers in vain.
+    /// Tells a sender that goes by an earlier configuration that the partition has left this node. It would wait for
+    /// answers in vain.
     func tellDeparted(_ header: PartitionHeader, to node: NodeNumber) {
         guard let assignment = topology.assignment(of: header.partition), header.epoch < assignment.changed else {
             return
@@ -76,6 +89,7 @@ extension Shard {
         context.send(node, .shards(.outdated(epoch: context.epoch)))
     }
 
+    /// Notes that a peer goes by a later topology than this node, where it does.
     func tellBehind(_ epoch: Epoch, at node: NodeNumber) {
         guard epoch > context.epoch else { return }
         context.effects.append(.notice(.behind(epoch, at: node)))
@@ -83,9 +97,13 @@ extension Shard {
 
     // MARK: Copies that are not needed any more
 
+    /// Asks the members of partitions that have left this node whether its copies may go.
     func dropReplica() {
         for partition in departed.sorted().prefix(context.options.maximumDropped) {
-            guard let assignment = topology.assignment(of: partition) else { continue }
+            guard let assignment = topology.assignment(of: partition) else {
+                assertionFailure("only partitions of this shard leave it")
+                continue
+            }
             let header = PartitionHeader(partition: partition, epoch: assignment.changed, ballot: .zero)
             for member in assignment.members where context.isUp(member) {
                 context.send(member, .replica(header, .dropReplica))
@@ -93,7 +111,9 @@ extension Shard {
         }
     }
 
+    /// The leader does not need this node's copy any more.
     func receiveReplicaDropped(_ header: PartitionHeader) {
+        // Late: the copy is deleted already, the partition has come back, or its configuration has changed since.
         guard departed.contains(header.partition), replica(header.partition) == nil,
             topology.assignment(of: header.partition)?.changed == header.epoch
         else { return }
@@ -102,12 +122,12 @@ extension Shard {
         context.effects.append(.notice(.replicaDropped(header.partition)))
     }
 
-    // MARK: How things stand
+    // MARK: Reports
 
-    /// Of the partitions that move and are led here.
+    /// How the moves stand of the partitions that this node leads.
     package func moveReports() -> [MoveReport] { owned.compactMap(\.moveReport) }
 
-    /// Of the partitions with slots that are led here.
+    /// How large the clients' partitions are that this node leads.
     package func ledSizes() -> [PartitionSize] {
         owned.compactMap { replica in
             guard replica.leader != nil, replica.partition != topology.metadataPartition else { return nil }
@@ -116,7 +136,7 @@ extension Shard {
         }
     }
 
-    /// How many changes this node carried from one of its leaderships to the next.
+    /// How many changes this node re-proposed that were in flight under an earlier leadership of its own.
     package var reproposedChanges: Int { context.reproposedChanges }
 
     /// How often each rule of the protocol has decided something here.

@@ -3,8 +3,8 @@
 ///
 /// Requests of clients come through `submit` and end in `finished`; other inputs come through `handle`; what is to be
 /// done about either gathers in `effects`. `flush` ends a tick: it is called once after every batch of inputs and sends
-/// what the batch amounts to. Here the protocols meet: replication (what the
-/// replicas of a partition do) and routing (what a node does for its clients) know nothing of each other's ways.
+/// what the batch amounts to. Here the protocols meet: replication (what the replicas of a partition do) and routing
+/// (what a node does for its clients) do not know each other.
 package final class Shard {
     package let me: NodeNumber
     package let store: any RecordStore
@@ -22,14 +22,15 @@ package final class Shard {
 
     let context: ReplicaContext
     private var lastSerial: UInt64 = 0
-    /// Of this shard, ascending: whether this node holds a replica of them or not.
+    /// The partitions of this shard, ascending. This node may hold no replica of some.
     let partitions: [PartitionID]
     var topology: Topology
     /// By partition, the metadata quorum's last; nil where this node holds no replica, or another shard does.
     var replicas: [Replica?]
+    /// The same without the gaps.
     var owned: [Replica]
     var router: Router<Replica>
-    /// What came under configurations that this node has yet to hear of.
+    /// Messages of configurations that this node has yet to hear of.
     var early = EarlyMessages()
     /// Records that this node's disk has spoiled, and that other replicas are being asked for.
     var repairs = Repairs()
@@ -56,8 +57,8 @@ package final class Shard {
     ///   - partitions: The partitions that this shard owns, perhaps the metadata quorum's among them. The shard serves
     ///     those whose replica set has `me`, and routes requests for all.
     ///   - mayLackRecords: True if the store may have lost records that it had called durable, because the machine lost
-    ///     power. This node's copies of clients' partitions then abstain until each has been repaired. Promises, wipes
-    ///     and purge floors are all there.
+    ///     power. This node's copies of clients' partitions then abstain until each has been repaired (invariant 14).
+    ///     Promises, wipes and purge floors are all there.
     ///   - seed: The seed of the jitter in retries.
     package init(
         me: NodeNumber, boot: UInt64, topology: Topology, partitions: [PartitionID], store: any RecordStore,
@@ -72,7 +73,10 @@ package final class Shard {
             mayLackRecords: mayLackRecords, epoch: topology.epoch, now: now, seed: seed)
         var replicas: [Replica?] = Array(repeating: nil, count: topology.assignments.count + 1)
         for partition in partitions {
-            guard let assignment = topology.assignment(of: partition) else { continue }
+            guard let assignment = topology.assignment(of: partition) else {
+                assertionFailure("partitions that the topology lacks have been left out")
+                continue
+            }
             replicas[Int(partition.raw)] = Replica(partition: partition, assignment: assignment, context: context)
             if replicas[Int(partition.raw)] == nil, store.membership(partition) != 0 { departed.insert(partition) }
         }
@@ -115,7 +119,7 @@ package final class Shard {
     /// How many of the partitions held here may lack records that this node has acknowledged, and abstain.
     package var incompletePartitions: Int { context.incompletePartitions }
 
-    /// Whether this node leads the partition and its copy is known to be the truth.
+    /// Whether this node leads the partition, and its copy is known to be the truth (invariant 5).
     package func isSettled(_ partition: PartitionID) -> Bool { restingReplica(partition)?.leader?.isSettled ?? false }
 
     /// Requests that have not been answered yet.
@@ -123,6 +127,8 @@ package final class Shard {
 
     package func handle(_ input: ShardInput, now: Now) {
         context.now = now
+        // Invariant 7: only what is durable is told, so the store must not promise more than it was given.
+        assert(store.synced <= store.durable && store.durable <= store.appended, "a store says what it has on disk")
         switch input {
         case .message(let node, let message): receive(message, from: node)
         case .reading(let node): for replica in owned { replica.isReading(from: node) }
@@ -179,6 +185,7 @@ package final class Shard {
             let dirty = context.dirty
             context.dirty.removeAll(keepingCapacity: true)
             for partition in dirty {
+                // It has left this node while it waited for room in a peer's window.
                 guard let replica = replica(partition) else { continue }
                 replica.isDirty = false
                 replica.flush()
@@ -188,7 +195,7 @@ package final class Shard {
         }
     }
 
-    /// Looks for another leader for what this node's replicas have turned away.
+    /// Looks for another leader for the requests that this node's replicas have turned away.
     func routeTurnedAway() {
         var next = 0
         // Routing one may have another turned away.
@@ -210,6 +217,7 @@ extension Shard {
             case .acknowledge(let node, let header, let version):
                 context.send(node, .replica(header, .accepted(version: version)))
             case .send(let node, let message): context.send(node, message)
+            // Late where the partition has left this node, or the ballot has been overruled.
             case .promised(let partition, let ballot): replica(partition)?.ownPromiseIsDurable(ballot)
             case .accepted(let partition, let ballot, let sequence):
                 replica(partition)?.ownAcceptIsDurable(ballot, sequence: sequence)
@@ -222,7 +230,8 @@ extension Shard {
 
     private func loaded(_ ticket: ReadTicket, _ value: LoadedValue) {
         switch context.takeLoad(ticket) {
-        case nil: break
+        case nil: assertionFailure("a read that was asked for comes back once")
+        // In all other cases the partition may have left this node meanwhile.
         case .answer(let partition, let ballot, let id): replica(partition)?.loadedAnswer(ballot, id: id, value)
         case .evaluate(let partition, let ballot, let key, let id):
             replica(partition)?.loadedToEvaluate(ballot, key, id: id, value)
@@ -243,8 +252,8 @@ extension Shard {
         }
     }
 
-    /// What others may be told of a copy that was read from disk: nothing where that does not say what the copy holds.
-    /// "Absent" would be counted for a proof that nothing was chosen.
+    /// The record that others may be told of after a read from disk. Nil where the read does not say what the copy
+    /// holds: nobody is told anything then, because "absent" would count as a proof that nothing was chosen.
     private func tellable(_ value: LoadedValue) -> Record?? {
         switch value {
         case .record(let record): return .some(record)
@@ -258,8 +267,9 @@ extension Shard {
         switch condition {
         case .up(let boot, let relays):
             if let known = context.up[node] {
+                // The same process as before: nothing is new.
                 guard known.boot != boot else { return }
-                // Another process: what the old one was asked is cut off.
+                // Another process: whatever the old one was asked is cut off.
                 peer(node, .down)
             }
             wakeAll()
@@ -281,7 +291,7 @@ extension Shard {
         if condition != lastCondition { wakeAll() }
         lastCondition = condition
         goOnListing()
-        // In the order they asked, so that one is done before the next.
+        // In the order in which they asked, so that one is done before the next.
         for partition in context.allowMoves() { replica(partition)?.goOnMoving() }
         context.hedged.removeAll { !(replica($0)?.hedge() ?? false) }
         visitReplicas()
@@ -317,7 +327,8 @@ extension Shard {
     /// Something happens to all replicas.
     private func wakeAll() { for replica in owned { replica.wake() } }
 
-    /// Tells those who hold no replica, who would go on asking the leader before, in one message for all partitions.
+    /// Tells all members which partitions this node has begun to lead, in one message for all of them. Those who hold
+    /// no replica would go on asking the former leaders.
     private func announceNewLeaders() {
         guard !context.newlyLed.isEmpty else { return }
         let led = context.newlyLed.compactMap { partition in
@@ -330,10 +341,10 @@ extension Shard {
         }
     }
 
-    /// Whether it is the first of the node's shards.
+    /// Whether this is the first of the node's shards.
     private var isFirst: Bool { partitions.first == PartitionID(0) }
 
-    /// What waits for its turn is older than what begins later: it is first.
+    /// Goes on with the listings under way, the oldest first.
     private func goOnListing() {
         context.listingBudget = context.options.listingSlice
         let listing = context.listing
@@ -349,7 +360,7 @@ extension Shard {
 
     private func sendHeartbeats() {
         heartbeats += 1
-        // Who holds no replica routes by it, and shows it.
+        // Those who hold no replica route by it, and show it.
         let isForAll = heartbeats % Self.heartbeatsForAll == 0
         let members = topology.members.map(\.number).filter { $0 != me }
         let others = isForAll ? members.filter { context.isUp($0) } : []
@@ -361,7 +372,8 @@ extension Shard {
                 led[member, default: []].append(Leadership(partition: replica.partition, ballot: leader.ballot))
             }
         }
-        // All are told, in touch or not, as those who do not hear each other must begin somewhere. One shard is enough.
+        // All are told, in touch or not: two nodes that do not hear each other must begin somewhere. One shard is
+        // enough.
         for node in isFirst ? members : [] where led[node] == nil { led[node] = [] }
         for node in led.keys.sorted() {
             context.send(node, .shards(.leaderHeartbeat(epoch: context.epoch, led[node] ?? [])))

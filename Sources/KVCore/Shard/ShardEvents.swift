@@ -1,22 +1,23 @@
-/// What happens to a shard.
+/// An input of a shard.
 package enum ShardInput: Sendable {
     case message(from: NodeNumber, PeerMessage)
-    /// A long message of a peer is arriving: what the peer says besides, its heartbeats, waits behind it.
+    /// A long message of a peer is arriving. Whatever else the peer says, its heartbeats too, waits behind it.
     case reading(from: NodeNumber)
     /// The store's `durable` has advanced.
     case durable
-    /// A read the machine asked for with `load` is done.
+    /// A read that the shard asked for by `load` or `loadLater` is done. It is given once for each.
     case loaded(ReadTicket, LoadedValue)
-    /// Fetch the value of a record that this node's disk has spoiled from another replica. The record is to be given
-    /// again for as long as the store names it.
+    /// This node's disk has spoiled a record: fetch its value from another replica. To be given again for as long as
+    /// the store names the record.
     case repair(DamagedRecord)
-    /// The failure detector's opinion changed.
+    /// A peer came in touch, or went out of touch (`Reachability`).
     case peer(NodeNumber, PeerCondition)
     /// Time has passed: to be given every `ShardOptions.timer` or so.
     case timer
-    /// Hand leaderships over and take no new ones: the node is stopping.
+    /// Transfer all leaderships and take no new ones: the node is stopping.
     case drain
-    /// Go by this topology from now on, unless it is no newer than the present one. It is on disk.
+    /// Go by this topology from now on, unless it is no newer than the present one. It is known to be chosen, and is on
+    /// disk (invariant 10).
     case topology(Topology)
 }
 
@@ -33,9 +34,9 @@ package enum ShardEffect: Sendable {
     case send(NodeNumber, PeerMessage)
     /// Read a value from disk, then give `loaded`.
     case load(ReadTicket)
-    /// The same for what no client waits for: any number of them together, away from the event loop.
+    /// Like `load`, where no client waits: any number of these reads are done together, away from the event loop.
     case loadLater(ReadTicket)
-    /// A change of leadership, for logs and status pages.
+    /// Something to tell the node, its logs or its status page.
     case notice(ShardNotice)
 }
 
@@ -45,23 +46,23 @@ package enum ShardNotice: Hashable, Sendable {
     case steppedDown(PartitionID)
     /// A record that the disk had spoiled is whole again.
     case repaired(DamagedRecord)
-    /// A replica held another value than this leader under one version; this leader's is proposed again.
+    /// A replica held another value than this leader under the same version. This leader's is proposed again.
     case conflict(PartitionID, Key, with: NodeNumber)
     /// The disk under the store has stopped to answer, or answers again.
     case disk(isStalled: Bool)
-    /// A copy that may have lacked records does not any more.
+    /// This node's copy of a partition, which may have lacked records, is complete again.
     case complete(PartitionID)
     /// The next replica set of a partition that moves may become the present one.
     case ready(PartitionID)
-    /// All leaderships have been handed over (or nobody can take them): the node may stop.
+    /// All leaderships have been transferred, or nobody can take them: the node may stop.
     case drained
     /// A peer goes by a later topology than this node's, of this epoch at least.
     case behind(Epoch, at: NodeNumber)
-    /// What this node held of a partition that has left it is deleted.
+    /// A partition has left this node, and the node's copy of it is deleted.
     case replicaDropped(PartitionID)
 
-    /// The partition whose lead this is about, and whether this node leads it from now on and knows its copy to be the
-    /// truth. Nil for other notices.
+    /// The partition whose lead this is about, and whether from now on this node leads it with a copy that is known to
+    /// be the truth. Nil for other notices.
     package var leadership: (partition: PartitionID, isSettled: Bool)? {
         switch self {
         case .elected(let partition, _, let isSettled): (partition, isSettled)
