@@ -24,10 +24,10 @@ extension LogStore {
         return false
     }
 
-    /// The batch to append to; nil once the store has failed.
+    /// The batch to append to.
     @inline(__always)
-    func openBatch() -> LogBuffer? {
-        if writer.hasRoom { return writer.open }
+    func openBatch() -> LogBuffer {
+        if let open = writer.openWithRoom { return open }
         return beginBatch()
     }
 
@@ -81,6 +81,7 @@ extension LogStore {
         let location = buffer.commit(length)
         appended += 1
         buffer.lastPosition = appended
+        assert(catalog.segments[location.segment] != nil, "a batch lies in a segment")
         catalog.segments[location.segment]?.total += length
         return location
     }
@@ -94,15 +95,15 @@ extension LogStore {
                 key: UnsafeRawBufferPointer(start: nil, count: 0), contentType: "", value: value, into: room)
             _ = buffer.commit(size.length)
         }
+        // Invariant 7: promises, wipes and floors are durable when they are synced, whatever the mode.
         buffer.mustSync = true
     }
 
     /// Begins a batch. The first batch of a segment opens with the states of all partitions, so that no earlier segment
     /// is needed to know them.
     @discardableResult
-    func beginBatch() -> LogBuffer? {
-        writer.begin()
-        guard let buffer = writer.open else { return nil }
+    func beginBatch() -> LogBuffer {
+        let buffer = writer.begin()
         buffer.lastPosition = appended
         if buffer.beginsSegment { catalog.segments.add(Segment(number: buffer.segment.number)) }
         if writer.needsStates {

@@ -6,9 +6,10 @@ extension LogStore {
     /// Takes everything that was appended since the last commit, to be written at once. Nil while a commit is under
     /// way, and when there is nothing to write. A burst beyond `LogWriter.maximumBatch` takes several commits.
     package func takeCommit() -> CommitJob? {
-        guard failure == nil, let buffer = writer.take(synced: syncedBatch),
-            let segment = catalog.segments[buffer.segment.number]
-        else { return nil }
+        guard failure == nil, let buffer = writer.take(synced: syncedBatch) else { return nil }
+        guard let segment = catalog.segments[buffer.segment.number] else {
+            preconditionFailure("batch \(buffer.number) is of segment \(buffer.segment.number), which is gone")
+        }
         var newSegment: CommitJob.NewSegment?
         if buffer.beginsSegment {
             let previous = catalog.segments[segment.number - 1]
@@ -43,7 +44,10 @@ extension LogStore {
     /// Advances `durable`, or sets `failure` and returns it.
     @discardableResult
     package func completed(_ result: CommitResult) -> StoreError? {
-        guard let buffer = writer.inFlight else { return failure }
+        guard let buffer = writer.inFlight else {
+            assertionFailure("a commit comes back once")
+            return failure
+        }
         let file: any File
         switch result.outcome {
         case .failure(let error): return fail(error)
@@ -51,17 +55,21 @@ extension LogStore {
         }
         writer.landed()
         if let measured = result.space { use(measured) }
-        if let segment = catalog.segments[buffer.segment.number] {
-            segment.file = file
-            segment.end = UInt64(buffer.end)
-        }
-        written = Location(segment: buffer.segment.number, offset: buffer.end)
+        let segment = catalog.segments[buffer.segment.number]
+        assert(segment?.isSealed == false, "batches are written to the newest segment")
+        segment?.file = file
+        segment?.end = UInt64(buffer.end)
+        let end = Location(segment: buffer.segment.number, offset: buffer.end)
+        assert(written < end, "the log grows at its end")
+        written = end
         if buffer.beginsSegment {
             // The commit job synced the previous segment before it created this one.
             if let previous = catalog.segments[buffer.segment.number - 1] { previous.isSealed = true }
             nextMaintenanceCheck = 0
             synced(durable, buffer.number - 1)
         }
+        // Invariant 7: only what is durable is told, so this is the place that says what is.
+        assert(durable <= buffer.lastPosition && buffer.lastPosition <= appended, "batches are written in their order")
         durable = buffer.lastPosition
         counts.commits += 1
         counts.writtenBytes += UInt64(buffer.end - buffer.offset)
@@ -80,9 +88,11 @@ extension LogStore {
     ///
     /// - Parameter isLast: nothing is written afterwards, so what is not synced yet is synced in any mode.
     package func takeSync(now: Instant, isLast: Bool = false) -> SyncJob? {
-        guard failure == nil, !syncUnderWay, syncedPosition < durable, isLast || isSyncDue(now),
-            let file = catalog.segments[written.segment]?.file
-        else { return nil }
+        guard failure == nil, !syncUnderWay, syncedPosition < durable, isLast || isSyncDue(now) else { return nil }
+        guard let file = catalog.segments[written.segment]?.file else {
+            assertionFailure("the segment that was written last is open")
+            return nil
+        }
         lastSync = now
         syncUnderWay = true
         return SyncJob(file: file, position: durable, batch: lastWrittenBatch)
@@ -101,6 +111,7 @@ extension LogStore {
     /// Returns the failure, if the sync failed.
     @discardableResult
     package func completed(_ result: SyncResult) -> StoreError? {
+        assert(syncUnderWay, "a sync comes back once")
         syncUnderWay = false
         if let error = result.error { return fail(error) }
         counts.syncs += 1
@@ -112,6 +123,7 @@ extension LogStore {
     var lastWrittenBatch: UInt64 { writer.nextBatch - (writer.inFlight == nil ? 1 : 2) }
 
     func synced(_ position: LogPosition, _ batch: UInt64) {
+        assert(position <= durable && batch <= lastWrittenBatch, "nothing is synced before it is written")
         syncedPosition = max(syncedPosition, position)
         syncedBatch = max(syncedBatch, batch)
     }

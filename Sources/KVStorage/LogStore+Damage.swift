@@ -23,6 +23,7 @@ extension LogStore {
     package var damageCounts: (found: Int, repaired: Int) { (counts.damagedRecords, counts.repairedRecords) }
 
     package func restore(_ id: PartitionID, _ key: Key, _ record: Record) -> Bool {
+        // There is no room, or the answer does not fit: it is asked for again.
         guard failure == nil, acceptsCopies, let value = record.value, value.count <= Self.maximumValue,
             record.contentType.utf8.count <= Record.maximumContentType, let partition = catalog.existing(id)
         else { return false }
@@ -30,8 +31,9 @@ extension LogStore {
             let hash = KeyHash(key)
             guard let found = partition.index.find(key, hash) else { return false }
             let entry = partition.index.pointer(found).pointee
-            guard entry.version == record.version, !entry.isTombstone, let buffer = openBatch() else { return false }
-            let (location, size) = append(record, id, key, to: buffer)
+            // Invariant 2: one version names one value, so only the place on disk changes.
+            guard entry.version == record.version, !entry.isTombstone else { return false }
+            let (location, size) = append(record, id, key, to: openBatch())
             _ = catalog.hold(
                 partition, found, key, hash, record.version, record.expiry, location, size,
                 isTombstone: false)
@@ -46,6 +48,7 @@ extension LogStore {
     /// - Throws: the failure of the store, when too many records cannot be read.
     func spoil(_ damaged: DamagedRecord, _ location: Location, _ error: StoreError) throws(StoreError) {
         if let segment = catalog.segments[location.segment] { markDamaged(segment) }
+        // It has been found before.
         guard spoiled.updateValue(damaged, forKey: location) == nil else { return }
         counts.damagedRecords += 1
         lastDamage = error
@@ -163,6 +166,7 @@ extension LogStore {
     /// Appends the records that could be read, and notes the others as damaged.
     func move(_ items: [RecordsJob.Item], _ found: [[UInt8]?]) throws(StoreError) {
         for (item, bytes) in zip(items, found) {
+            // It has been overwritten, purged or wiped meanwhile.
             guard let pointer = entry(of: item.record), pointer.pointee.location == item.location else { continue }
             guard let bytes else {
                 let error = StoreError.damaged(
@@ -171,7 +175,7 @@ extension LogStore {
                 try spoil(item.record, item.location, error)
                 continue
             }
-            guard let buffer = openBatch() else { return }
+            let buffer = openBatch()
             let target: Location
             if item.isTombstone {
                 let record = Record(version: item.record.version, expiry: item.expiry, value: nil)
@@ -183,7 +187,10 @@ extension LogStore {
                 let copied = bytes.withUnsafeBytes { bytes in
                     RecordView(bytes, at: 0, verify: false).map { append($0, to: buffer) }
                 }
-                guard let copied else { continue }
+                guard let copied else {
+                    assertionFailure("the job has checked the record")
+                    continue
+                }
                 target = copied
             }
             catalog.segments[item.location.segment]?.live -= item.length
@@ -267,6 +274,7 @@ extension LogStore {
     /// Returns the failure, if the step failed.
     @discardableResult
     package func completed(_ result: ScrubResult) -> StoreError? {
+        assert(scrub.isUnderWay, "a step of scrubbing comes back once")
         scrub.isUnderWay = false
         let number = result.cursor.segment.number
         switch result.outcome {

@@ -56,6 +56,7 @@ extension LogStore {
             return MaintenanceJob(task: .empty(job, next: next))
         case .removing(let number, let barrier):
             guard durable >= barrier else { return nil }
+            assert(catalog.segments[number]?.live == 0, "nothing refers to a segment that goes")
             maintenanceUnderWay = true
             return MaintenanceJob(
                 task: .remove(
@@ -70,6 +71,7 @@ extension LogStore {
     /// Returns the failure, if the step failed.
     @discardableResult
     package func completed(_ result: MaintenanceResult) -> StoreError? {
+        assert(maintenanceUnderWay, "a step of maintenance comes back once")
         maintenanceUnderWay = false
         nextMaintenanceCheck = 0
         switch result.outcome {
@@ -81,12 +83,14 @@ extension LogStore {
         case .indexed(let next): indexed(next)
         case .merged(let progress): merged(progress)
         case .removed:
-            if case .removing(let number, let barrier) = maintenance {
-                synced(barrier, 0)
-                catalog.segments.remove(number)
-                counts.mergedSegments += 1
-                maintenance = .idle
+            guard case .removing(let number, let barrier) = maintenance else {
+                assertionFailure("a step comes back to the maintenance that it is of")
+                break
             }
+            synced(barrier, 0)
+            catalog.segments.remove(number)
+            counts.mergedSegments += 1
+            maintenance = .idle
         case .sealing:
             maintenance = .idle
             writer.endSegment()
@@ -108,7 +112,10 @@ extension LogStore {
     }
 
     private func emptied(_ job: RecordsJob, _ found: [[UInt8]?], _ next: Emptying?) -> StoreError? {
-        guard case .emptying(let emptying, _) = maintenance else { return failure }
+        guard case .emptying(let emptying, _) = maintenance else {
+            assertionFailure("a step comes back to the maintenance that it is of")
+            return failure
+        }
         do throws(StoreError) { try move(job.items, found) } catch { return error }
         if let next {
             maintenance = .emptying(next, written: appended)
@@ -120,7 +127,9 @@ extension LogStore {
     }
 
     private func indexed(_ next: SidecarWriter?) {
-        guard case .indexing(let writer) = maintenance else { return }
+        guard case .indexing(let writer) = maintenance else {
+            return assertionFailure("a step comes back to the maintenance that it is of")
+        }
         if let next {
             maintenance = .indexing(next)
         } else {
@@ -130,7 +139,9 @@ extension LogStore {
     }
 
     private func merged(_ progress: SegmentCursor.Progress) {
-        guard case .merging(let cursor, _) = maintenance else { return }
+        guard case .merging(let cursor, _) = maintenance else {
+            return assertionFailure("a step comes back to the maintenance that it is of")
+        }
         for piece in progress.pieces { appendAgain(piece, cursor.segment.number) }
         if let next = progress.next {
             maintenance = .merging(next, written: appended)
@@ -156,13 +167,15 @@ extension LogStore {
         let key = view.key
         if let found = partition.index.find(key, KeyHash(key)) {
             let pointer = partition.index.pointer(found)
-            guard pointer.pointee.location == location, let buffer = openBatch() else { return }
-            let target = append(view, to: buffer)
+            // It has been overwritten.
+            guard pointer.pointee.location == location else { return }
+            let target = append(view, to: openBatch())
             catalog.segments[location.segment]?.live -= view.length
             catalog.segments[target.segment]?.live += view.length
             pointer.pointee.location(target)
-        } else if catalog.isSuppressor(view, location, partition), let buffer = openBatch() {
-            let target = append(view, to: buffer)
+        } else if catalog.isSuppressor(view, location, partition) {
+            // Invariant 12: a purged tombstone goes on hiding older records on disk, so it moves with the rest.
+            let target = append(view, to: openBatch())
             catalog.suppress(partition, target.segment, view.length)
         }
     }

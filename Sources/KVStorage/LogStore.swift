@@ -95,17 +95,19 @@ package final class LogStore: RecordStore {
 
     // MARK: Appends
 
-    /// Ignores a record whose version is not above the one held. A tombstone's content type is not kept.
+    /// Invariant 3: versions only grow. Ignores a record whose version is not above the one held. A tombstone's content
+    /// type is not kept.
     package func put(_ id: PartitionID, _ key: Key, _ record: Record) { put(id, key, record, KeyHash(key)) }
 
     package func put(_ id: PartitionID, _ key: Key, _ record: Record, _ hash: KeyHash) {
+        // (Here and below: once the store has failed it takes nothing more, and its process ends.)
         guard failure == nil, fits(key, record) else { return }
         key.bytes.withUnsafeBytes { key in
             let partition = catalog.partition(id)
             let found = partition.index.find(key, hash)
             if let found, partition.index.pointer(found).pointee.version >= record.version { return }
-            guard let buffer = openBatch() else { return }
-            let (location, size) = append(record, id, key, to: buffer)
+            let (location, size) = append(record, id, key, to: openBatch())
+            // Invariant 12: a tombstone that is late for its purge is purged at once.
             if record.value == nil, record.version <= partition.state.floor {
                 if let found { catalog.drop(partition, found) }
                 catalog.suppress(partition, location.segment, size.length)
@@ -114,6 +116,7 @@ package final class LogStore: RecordStore {
             let entry = catalog.hold(
                 partition, found, key, hash, record.version, record.expiry, location, size,
                 isTombstone: record.value == nil)
+            // What is not in the cache does not get there by being written.
             guard entry.pointee.cacheSlot != 0 else { return }
             if let found { recache(record, id, partition, found) }
         }
@@ -123,9 +126,11 @@ package final class LogStore: RecordStore {
 
     package func promise(_ id: PartitionID) -> Ballot { catalog.existing(id)?.state.promise ?? .zero }
 
+    /// Invariant 1: promises hold. A promise is never lowered, and is synced in every mode.
     package func setPromise(_ id: PartitionID, _ ballot: Ballot) {
         let partition = catalog.partition(id)
-        guard failure == nil, ballot > partition.state.promise, let buffer = openBatch() else { return }
+        guard failure == nil, ballot > partition.state.promise else { return }
+        let buffer = openBatch()
         partition.state.promise = ballot
         append(partition.state, id, to: buffer)
     }
@@ -134,10 +139,11 @@ package final class LogStore: RecordStore {
     package func purgeFloor(_ id: PartitionID) -> Version { catalog.existing(id)?.state.floor ?? .zero }
 
     /// Forgets the partition's tombstones up to this version, and those that are still to come. Synced in every mode.
-    /// Between two wipes, the floor only rises.
+    /// Invariant 12: what is purged is nowhere. So between two wipes, the floor only rises.
     package func setPurgeFloor(_ id: PartitionID, _ floor: Version) {
         let partition = catalog.partition(id)
-        guard failure == nil, floor > partition.state.floor, let buffer = openBatch() else { return }
+        guard failure == nil, floor > partition.state.floor else { return }
+        let buffer = openBatch()
         partition.state.floor = floor
         append(partition.state, id, to: buffer)
         catalog.purge(partition)
@@ -146,10 +152,12 @@ package final class LogStore: RecordStore {
 
     package func membership(_ id: PartitionID) -> Epoch { catalog.existing(id)?.state.membership ?? 0 }
 
-    /// Forgets the partition's records and purge floor. Synced in every mode.
+    /// Forgets the partition's records and purge floor. Synced in every mode. Invariant 13: a copy is of one
+    /// membership.
     package func wipe(_ id: PartitionID, membership: Epoch) {
         let partition = catalog.partition(id)
-        guard failure == nil, let buffer = openBatch() else { return }
+        guard failure == nil else { return }
+        let buffer = openBatch()
         partition.state.wiped = Location(
             segment: buffer.segment.number, offset: buffer.offset + UInt32(buffer.count))
         partition.state.membership = membership
@@ -215,6 +223,7 @@ package final class LogStore: RecordStore {
     }
 
     package func completed(_ result: SpaceResult) {
+        // The volume did not say: it is asked again.
         guard let measured = result.space else { return }
         let writtenMeanwhile = writtenSinceMeasure - min(result.writtenBefore, writtenSinceMeasure)
         use(measured)

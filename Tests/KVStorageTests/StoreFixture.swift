@@ -42,6 +42,7 @@ final class StoreFixture {
         let opened = try LogStore.open(options, fileSystem: disk, identity: identity)
         try identity?.note([opened])
         store = opened
+        XCTAssertNil(opened.brokenInvariant)
         return opened
     }
 
@@ -82,7 +83,7 @@ final class StoreFixture {
     func settle() throws {
         for _ in 0..<10_000 {
             try commit()
-            guard let job = store.takeMaintenance() else { return }
+            guard let job = store.takeMaintenance() else { return XCTAssertNil(store.brokenInvariant) }
             if let error = store.completed(job.run()) { throw error }
         }
         XCTFail("maintenance does not come to an end")

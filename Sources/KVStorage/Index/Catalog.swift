@@ -55,7 +55,11 @@ final class Catalog {
         let pointer = partition.index.pointer(entry)
         let checksum = partition.index.checksum(entry)
         let length = size.length
+        // Invariant 13: a copy is of one membership.
+        assert(location >= partition.state.wiped, "a record from before a wipe is not held")
         if found != nil {
+            // Invariant 3: versions only grow. (The one that is held is written again where the disk has spoiled it.)
+            assert(pointer.pointee.version <= version, "a record gives way only to a later version")
             partition.count(pointer, -1)
             segments[pointer.pointee.segment]?.live -= pointer.pointee.length
             partition.toggle(hash, pointer.pointee.version, checksum.pointee)
@@ -92,6 +96,8 @@ final class Catalog {
         }
         // Free the memory as well.
         if partition.index.count == 0 { partition.clear() }
+        // Invariant 12: what is purged is nowhere.
+        assert(partition.holdsNoPurgedTombstone, "no tombstone up to the floor is held")
     }
 
     /// Counts a purged tombstone: nothing refers to it, but it must stay where it is.
@@ -118,6 +124,8 @@ final class Catalog {
             }
         }
         if !keepsSome { partition.clear() }
+        // Invariant 13: a copy is of one membership.
+        assert(partition.holdsNothingWiped, "no record from before the wipe is held")
     }
 
     func uncache(_ pointer: UnsafeMutablePointer<IndexEntry>) {
@@ -147,6 +155,7 @@ final class Catalog {
         }
         segment.total += entry.length
         let location = Location(segment: segment.number, offset: entry.offset)
+        // Wiped, as a segment that was read before has shown.
         guard location >= partition.state.wiped else { return }
         let key = entry.key
         let hash = KeyHash(key)

@@ -20,6 +20,7 @@ struct IndexEntry {
     private static let used: UInt32 = 1 << 30
 
     init(keyLength: UInt16, address: UInt64) {
+        assert(address < 1 << 40, "an address has 40 bits")
         ballot = 0
         sequence = 0
         expiry = 0
@@ -51,6 +52,7 @@ struct IndexEntry {
 
     @inline(__always)
     mutating func set(_ version: Version, _ expiry: Expiry, _ location: Location, length: Int, isTombstone: Bool) {
+        assert(length > 0 && length < Self.used, "a length has 30 bits")
         ballot = version.ballot.raw
         sequence = version.sequence
         self.expiry = expiry.milliseconds

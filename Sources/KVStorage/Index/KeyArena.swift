@@ -50,6 +50,7 @@ struct KeyArena: ~Copyable {
     }
 
     mutating func drop(_ length: Int) {
+        assert(length <= live, "a key is dropped once")
         live -= length
         dead += length
     }

@@ -16,7 +16,7 @@ import KVCore
 /// from the entries, so that finding the entries of one leaf looks at one byte of each. The index takes 59 to 66 bytes
 /// a key beyond the key's own bytes, once a partition has a few hundred keys.
 struct KeyIndex: ~Copyable {
-    /// Room for entries, then for as many checksums.
+    /// Memory for entries, then for as many checksums.
     private typealias Chunk = UnsafeMutableRawPointer
 
     private static let chunkSize = 64
@@ -33,6 +33,7 @@ struct KeyIndex: ~Copyable {
     /// Free entries below `extent`.
     private var free: [UInt32] = []
     private var arena = KeyArena()
+    /// The number of entries in use.
     private(set) var count = 0
 
     init() {}
@@ -42,7 +43,7 @@ struct KeyIndex: ~Copyable {
         for chunk in chunks { chunk.deallocate() }
     }
 
-    /// The number of the key's entry, from 0.
+    /// The number of a key's entry, from 0; nil where the key has none.
     func find(_ key: UnsafeRawBufferPointer, _ hash: KeyHash) -> Int? { probe(hash) { matches($0, key) } }
 
     /// The first entry in probing order that has the hash's fingerprint and that `accepts` accepts.
@@ -89,6 +90,7 @@ struct KeyIndex: ~Copyable {
 
     /// Adds a key that is not in the index; the caller sets its entry's fields.
     mutating func insert(_ key: UnsafeRawBufferPointer, _ hash: KeyHash) -> Int {
+        assert(find(key, hash) == nil, "a key has one entry")
         if slots == nil || (count + 1) * 4 > (1 << bits) * 3 { grow() }
         let entry: Int
         let leaf = UInt8(truncatingIfNeeded: HashTree.leaf(of: hash))
@@ -106,15 +108,20 @@ struct KeyIndex: ~Copyable {
                 keyLength: UInt16(truncatingIfNeeded: key.count), address: arena.add(key)))
         place(entry, hash)
         count += 1
+        assert(count + free.count == extent && leaves.count == extent, "an entry is in use or free")
         return entry
     }
 
     mutating func remove(_ entry: Int) {
-        guard let slots else { return }
+        guard let slots else { return assertionFailure("an entry has a slot") }
+        assert(isUsed(entry), "an entry is removed once")
         let mask = 1 << bits - 1
         var hole = Self.place(hash(entry), mask)
         let numbers = UInt32(truncatingIfNeeded: mask)
-        while slots[hole] & numbers != UInt32(truncatingIfNeeded: entry + 1) { hole = (hole + 1) & mask }
+        while slots[hole] & numbers != UInt32(truncatingIfNeeded: entry + 1) {
+            assert(slots[hole] != 0, "every entry in use has a slot")
+            hole = (hole + 1) & mask
+        }
         // Move back the slots that follow, so that no probe ends early (Knuth's algorithm R).
         var next = hole
         while true {
@@ -192,8 +199,9 @@ struct KeyIndex: ~Copyable {
     }
 
     private func place(_ entry: Int, _ hash: KeyHash) {
-        guard let slots else { return }
+        guard let slots else { return assertionFailure("the table has room for an entry before it is placed") }
         let mask = 1 << bits - 1
+        assert(entry < mask, "an entry's number fits into its part of a slot")
         let fingerprint = UInt32(truncatingIfNeeded: hash.high) & ~UInt32(truncatingIfNeeded: mask)
         var place = Self.place(hash, mask)
         while slots[place] != 0 { place = (place + 1) & mask }

@@ -35,6 +35,8 @@ final class Partition {
         }
     }
 
+    /// Adds an entry to the counts, or takes it out of them.
+    /// - Parameter sign: 1 or -1.
     @inline(__always)
     func count(_ entry: UnsafeMutablePointer<IndexEntry>, _ sign: Int) {
         if entry.pointee.isTombstone {
@@ -44,6 +46,9 @@ final class Partition {
             if entry.pointee.expiry != Expiry.never.milliseconds { expiring += sign }
         }
         usage.bytes += sign * (entry.pointee.length - RecordFormat.headerSize)
+        assert(
+            usage.keys >= expiring && expiring >= 0 && usage.tombstones >= 0 && usage.bytes >= 0,
+            "a record is counted once")
     }
 
     /// Forgets all keys.
@@ -52,5 +57,19 @@ final class Partition {
         usage = PartitionUsage()
         expiring = 0
         built = nil
+    }
+}
+
+// What holds after every operation, for assertions. Each looks at all entries.
+extension Partition {
+    var holdsNoPurgedTombstone: Bool {
+        !index.entries.contains {
+            index.isUsed($0) && index.pointer($0).pointee.isTombstone
+                && index.pointer($0).pointee.version <= state.floor
+        }
+    }
+
+    var holdsNothingWiped: Bool {
+        !index.entries.contains { index.isUsed($0) && index.pointer($0).pointee.location < state.wiped }
     }
 }

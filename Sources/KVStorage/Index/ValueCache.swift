@@ -22,7 +22,7 @@ struct ValueCache {
         var isUsed = false
     }
 
-    /// Bytes that a slot takes beside its value.
+    /// The bytes that a slot takes beside its value.
     static let overhead = 112
 
     let limit: Int
@@ -39,6 +39,7 @@ struct ValueCache {
     mutating func value(_ slot: UInt32) -> Value? {
         let place = Int(slot) - 1
         guard slots.indices.contains(place), let value = slots[place].value else {
+            assertionFailure("the index refers to slots in use")
             misses += 1
             return nil
         }
@@ -88,12 +89,15 @@ struct ValueCache {
             return place + 1
         }
         slots.append(Slot(value: value))
+        assert(bytes <= limit, "the cache keeps its limit")
         return UInt32(slots.count)
     }
 
     mutating func remove(_ slot: UInt32) {
         let place = Int(slot) - 1
-        guard slots.indices.contains(place), let value = slots[place].value else { return }
+        guard slots.indices.contains(place), let value = slots[place].value else {
+            return assertionFailure("a value is removed once")
+        }
         bytes -= value.size
         slots[place] = Slot()
         free.append(UInt32(place))
@@ -101,6 +105,7 @@ struct ValueCache {
 
     /// Evicts one value; the cache is not empty.
     private mutating func evict(_ evicted: (Value) -> Void) {
+        assert(bytes > 0, "there is something to evict")
         while true {
             if hand >= slots.count { hand = 0 }
             let place = hand

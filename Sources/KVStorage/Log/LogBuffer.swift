@@ -44,6 +44,8 @@ final class LogBuffer: @unchecked Sendable {
     /// - Returns: where the record begins.
     @inline(__always)
     func commit(_ length: Int) -> Location {
+        assert(number == 0, "nothing is added to a closed batch")
+        assert(count + length + BatchHeader.trailerSize <= capacity, "room was asked for")
         let location = Location(segment: segment.number, offset: offset + UInt32(count))
         count += length
         return location
@@ -52,6 +54,7 @@ final class LogBuffer: @unchecked Sendable {
     /// Writes the header and the trailer; nothing is added afterwards.
     /// - Parameter synced: the last batch known to be on disk.
     func close(number: UInt64, synced: UInt64) {
+        assert(self.number == 0 && synced < number, "a batch is closed once, and not synced before")
         self.number = number
         let header = BatchHeader(length: UInt32(records), number: number, synced: synced)
         header.encode(into: bytes, segment, at: UInt64(offset))
@@ -63,7 +66,8 @@ final class LogBuffer: @unchecked Sendable {
 
     /// The bytes to write, of a closed batch.
     var closed: UnsafeRawBufferPointer {
-        UnsafeRawBufferPointer(start: bytes, count: BatchHeader.extent(of: records))
+        assert(number > 0, "only a closed batch is written")
+        return UnsafeRawBufferPointer(start: bytes, count: BatchHeader.extent(of: records))
     }
 
     /// The record at a location in this batch.

@@ -10,6 +10,7 @@ struct LogWriter {
     private(set) var open: LogBuffer?
     /// The full batches that wait for a commit.
     private var full: Deque<LogBuffer> = []
+    /// The batch that a commit is writing.
     private(set) var inFlight: LogBuffer?
     /// The location of the next batch; segment 0 before the first.
     private(set) var tail: Location
@@ -23,6 +24,7 @@ struct LogWriter {
     private let limit: UInt32
     private let store: UUID128
     private let shard: UInt16
+    /// The number of the next batch to be closed.
     private(set) var nextBatch: UInt64
 
     /// - Parameters:
@@ -38,11 +40,11 @@ struct LogWriter {
         self.nextBatch = nextBatch
     }
 
-    /// True when there is an open batch with room for appends.
+    /// The open batch; nil where there is none, or it is full.
     @inline(__always)
-    var hasRoom: Bool {
-        guard let open else { return false }
-        return open.records < Self.maximumBatch
+    var openWithRoom: LogBuffer? {
+        guard let open, open.records < Self.maximumBatch else { return nil }
+        return open
     }
 
     var pendingBytes: Int { (open?.records ?? 0) + full.reduce(inFlight?.records ?? 0) { $0 + $1.records } }
@@ -50,7 +52,8 @@ struct LogWriter {
 
     /// Begins a batch. When `needsStates` is true afterwards, the caller appends the states of the partitions first,
     /// and then calls `statesAppended`.
-    mutating func begin() {
+    mutating func begin() -> LogBuffer {
+        assert(openWithRoom == nil, "a batch is filled before the next one begins")
         if let open {
             full.append(open)
             tail.offset = open.end
@@ -63,13 +66,16 @@ struct LogWriter {
             dataStart = tail.offset
             needsStates = true
         }
-        open = LogBuffer(segment: identity(tail.segment), offset: tail.offset, beginsSegment: begins)
+        let buffer = LogBuffer(segment: identity(tail.segment), offset: tail.offset, beginsSegment: begins)
+        open = buffer
+        return buffer
     }
 
     /// Makes the next batch begin a segment.
     mutating func endSegment() { endsSegment = true }
 
     mutating func statesAppended() {
+        assert(needsStates && open != nil, "the states come first in a segment")
         needsStates = false
         if let open { dataStart = tail.offset + UInt32(open.count) }
     }
@@ -87,7 +93,10 @@ struct LogWriter {
     }
 
     /// Removes the batch of the commit that has completed: it is on disk.
-    mutating func landed() { inFlight = nil }
+    mutating func landed() {
+        assert(inFlight != nil, "a commit comes back once")
+        inFlight = nil
+    }
 
     /// The batch that holds this location and is not on disk yet.
     func pending(_ location: Location) -> LogBuffer? {

@@ -37,6 +37,7 @@ struct SegmentTable {
     var oldest: Segment? { segments.first ?? nil }
 
     mutating func add(_ segment: Segment) {
+        assert(self[segment.number] == nil, "a number names one segment")
         if segments.isEmpty { base = segment.number }
         guard segment.number >= base else {
             segments.insert(contentsOf: Array(repeating: nil, count: Int(base - segment.number)), at: 0)
@@ -50,7 +51,7 @@ struct SegmentTable {
     }
 
     mutating func remove(_ number: UInt32) {
-        guard number >= base, number - base < segments.count else { return }
+        guard self[number] != nil else { return assertionFailure("a segment is removed once") }
         segments[Int(number - base)] = nil
         let holes = segments.prefix { $0 == nil }.count
         segments.removeFirst(holes)

@@ -76,7 +76,7 @@ struct SidecarWriter: Sendable {
     }
 
     private mutating func write(_ bytes: [UInt8]) throws(StoreError) {
-        guard let file else { return }
+        guard let file else { return assertionFailure("the sidecar is created before it is written") }
         let offset = offset
         try storing { () throws(FileError) in try file.write(bytes, at: offset) }
         self.offset += UInt64(bytes.count)

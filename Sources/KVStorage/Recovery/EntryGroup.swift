@@ -29,6 +29,7 @@ struct EntryGroup {
     mutating func drain(_ body: (SidecarEntry) -> Void) {
         bytes.withUnsafeBytes { bytes in
             for number in sorted() {
+                // (A partition's state of another length, which no store writes, is passed over.)
                 if let entry = SidecarEntry(bytes, at: Int(places[Int(number)])) { body(entry) }
             }
         }

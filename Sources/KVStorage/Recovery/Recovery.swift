@@ -54,6 +54,7 @@ struct Recovery {
         if var header = newest?.header {
             for number in numbers.dropLast().reversed() { header = try readSealed(number, header) }
         }
+        // Invariant 12: tombstones up to a floor that was found are gone.
         catalog.forEachPartition { _, partition in catalog.purge(partition) }
         let tail = Location(
             segment: newest?.segment.number ?? 0, offset: UInt32(truncatingIfNeeded: newest?.segment.end ?? 0))
