@@ -51,15 +51,18 @@ test: deps
 	$(SWIFT) build
 	$(SWIFT) test --disable-swift-testing
 
+# The simulator is optimized and has assertions on. It is built apart, so that nothing else has them.
+SIMULATOR = .build-simulate/release/simulate
+
 ## As many random schedules of faults, from seed 1 up: make simulate SEEDS=10000
 simulate: deps
-	$(SWIFT) build $(RELEASE) --product simulate
-	.build/release/simulate --seeds $(SEEDS)
+	$(SWIFT) build $(RELEASE) --scratch-path .build-simulate -Xswiftc -assert-config -Xswiftc Debug --product simulate
+	$(SIMULATOR) --seeds $(SEEDS)
 	for sickness in $(SICKNESSES); do \
-		.build/release/simulate --seeds $$(($(SEEDS) / 10 + 1)) --sickness $$sickness || exit 1; \
+		$(SIMULATOR) --seeds $$(($(SEEDS) / 10 + 1)) --sickness $$sickness || exit 1; \
 	done
-	for loss in one all; do .build/release/simulate --seeds $$(($(SEEDS) / 10 + 1)) --power $$loss || exit 1; done
-	.build/release/simulate --seeds $$(($(SEEDS) / 10 + 1)) --cramped
+	for loss in one all; do $(SIMULATOR) --seeds $$(($(SEEDS) / 10 + 1)) --power $$loss || exit 1; done
+	$(SIMULATOR) --seeds $$(($(SEEDS) / 10 + 1)) --cramped
 
 ## What kv does on this machine, best one that does nothing else. By default its speed beside Redis, etcd and a bare
 ## NIOHTTP1, held against Benchmarks/thresholds.json: ten minutes. Or another suite of Benchmarks/run, with its options:

@@ -33,6 +33,7 @@ enum Printer {
         if !idle.isEmpty { print("never: \(idle.joined(separator: ", "))") }
         let stores = StoreKind.allCases.map { "\($0.rawValue) \(campaign.stores[$0] ?? 0)" }
         print("stores: \(stores.joined(separator: ", "))")
+        print("assertions: \(Assertions.areOn ? "on" : "off (`make simulate` builds with them)")")
         print(campaign.failed.isEmpty ? "no check failed" : "failed seeds: \(campaign.failed.sorted())")
     }
 

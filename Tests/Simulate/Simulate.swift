@@ -82,6 +82,7 @@ struct Simulate: AsyncParsableCommand {
 
     func run() async throws {
         if let gossip { return GossipCommand.run(upTo: gossip, seed: seed ?? firstSeed) }
+        Assertions.nameSeeds()
         let failed: Int
         if let seed {
             let report = Self.run(
@@ -106,6 +107,7 @@ struct Simulate: AsyncParsableCommand {
             ?? power.map { Scenario(seed: seed, losingPower: $0) } ?? (cramped ? Scenario(cramped: seed) : nil)
             ?? Scenario(seed: seed)
         if let store { scenario.store = store }
+        Assertions.willRun(seed)
         return Simulation.run(seed: seed, scenario: scenario, mutant: whole ? nil : mutant, sink: sink)
     }
 

@@ -26,11 +26,14 @@ package struct Violation: Hashable, Sendable {
         /// A store failed, or could not be opened.
         case storage
         case queues = "no queue exceeds its limit"
+        /// A process found its own state broken.
+        case invariants = "an invariant of docs/protocol.md"
 
         /// True if the check must hold even if acknowledged writes may have been lost.
         var standsLoss: Bool {
             switch self {
-            case .liveness, .convergence, .agreement, .answers, .lateAnswer, .storage, .sickness, .listing: true
+            case .liveness, .convergence, .agreement, .answers, .lateAnswer, .storage, .sickness, .listing, .invariants:
+                true
             default: false
             }
         }

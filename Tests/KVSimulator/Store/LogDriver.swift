@@ -110,6 +110,8 @@ package final class LogDriver: StoreDriver {
         return true
     }
 
+    package var brokenInvariant: String? { store?.brokenInvariant }
+
     package func damagedRecords() -> [DamagedRecord] { store?.damagedRecords() ?? [] }
 
     package func crash(outage: Bool) {

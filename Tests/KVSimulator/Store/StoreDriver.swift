@@ -18,6 +18,8 @@ package protocol StoreDriver: AnyObject {
     func rot() -> Bool
     /// The records that the store knows to be damaged.
     func damagedRecords() -> [DamagedRecord]
+    /// An invariant of the store that is broken, in words. Nil if all hold.
+    var brokenInvariant: String? { get }
     /// Ends the process. Appends that are not durable may survive or not.
     /// - Parameter outage: True if the machine loses power. Appends that are durable and not synced may then be lost
     ///   too.
@@ -27,4 +29,5 @@ package protocol StoreDriver: AnyObject {
 extension StoreDriver {
     package func rot() -> Bool { false }
     package func damagedRecords() -> [DamagedRecord] { [] }
+    package var brokenInvariant: String? { nil }
 }

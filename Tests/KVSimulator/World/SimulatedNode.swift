@@ -92,6 +92,8 @@ final class SimulatedProcess<Store: RecordStore> {
 
     let boot: UInt64
     let store: WatchedStore<Store>
+    /// The ticks of the process so far.
+    var ticks: UInt64 = 0
     /// The topology that the process acts on.
     var topology: Topology
     /// A later topology that is being written to the disk.

@@ -132,6 +132,7 @@ extension World {
         for item in inbox { take(item, node, process, now) }
         process.shard.flush(now: now)
         checkQueues(node, process)
+        checkInvariants(node, process)
         var effects: [ShardEffect] = []
         swap(&effects, &process.shard.effects)
         for effect in effects { perform(effect, node, process) }
