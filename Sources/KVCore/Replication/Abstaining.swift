@@ -16,7 +16,7 @@ extension Replica {
     /// - Returns: False if the copy may answer.
     func abstains(from header: PartitionHeader, asked node: NodeNumber) -> Bool {
         // Invariant 14: who has forgotten does not vote.
-        guard isIncomplete, toldBallot != header.ballot else { return false }
+        guard isIncomplete, consultBallot != header.ballot else { return false }
         context.decide(.abstain)
         if context.relays(node) { answerWhenDurable(node, .replica(header, .abstain)) }
         return true
@@ -24,7 +24,7 @@ extension Replica {
 
     func receiveConsult(_ header: PartitionHeader, from node: NodeNumber) {
         guard admits(header, from: node), obeys(header, from: node) else { return }
-        toldBallot = header.ballot
+        consultBallot = header.ballot
     }
 
     func receiveComplete(_ header: PartitionHeader, from node: NodeNumber) {
@@ -34,7 +34,7 @@ extension Replica {
     }
 
     func becomeComplete() {
-        toldBallot = .zero
+        consultBallot = .zero
         guard isIncomplete else { return }
         isIncomplete = false
         context.incompletePartitions -= 1
@@ -71,7 +71,7 @@ extension Replica {
             proposal.sequence > level || !proposal.isSent || proposal.accepted.contains(index)
         }
         guard hasArrived else { return }
-        leader.progress[index].noteToldComplete(at: now)
+        leader.progress[index].noteCompleteSent(at: now)
         context.send(quorum.members[index], .replica(header(leader.ballot), .complete))
     }
 

@@ -54,7 +54,7 @@ extension Replica {
         case .over: return false
         case .waiting: return true
         case .lost(let late):
-            for index in confirmers where late.contains(index) { context.wasLate(quorum.members[index]) }
+            for index in confirmers where late.contains(index) { context.noteLate(quorum.members[index]) }
             confirmByAll(leader)
             return false
         }

@@ -21,12 +21,12 @@ extension Replica {
         // The store does not hold the keys proposed in this tick yet.
         leader.log.forEachUnsentKey { page.offer($0) }
         leader.listings.begin(KeyWalk(page: page))
-        context.isListing(partition)
+        context.noteListing(partition)
     }
 
     /// Goes on with the walks under way. The shard calls it from its timer.
-    func goOnListing() {
-        guard let leader, !leader.listings.isEmpty else { return context.hasListed(partition) }
+    func continueListings() {
+        guard let leader, !leader.listings.isEmpty else { return context.noteListingEnded(partition) }
         leader.listings.dropUnused(for: context.options.listingIdle, now: now)
         if advanceWalks(leader) { releaseHeld() }
     }

@@ -37,7 +37,7 @@ struct PeerProgress {
     /// one that are on their way to it.
     private var levelAt: UInt64?
     /// When it was last told that its copy is complete.
-    private var toldComplete: Instant?
+    private var completeSent: Instant?
 
     /// The first proposal that was not sent to it because its window had no room; `max` if there is none.
     private(set) var firstSkipped = UInt64.max
@@ -137,7 +137,7 @@ struct PeerProgress {
             comparedSince = now
             if abstains {
                 levelAt = isVerified ? newest : nil
-                toldComplete = nil
+                completeSent = nil
             }
             return .done(foundMissing: comparison.foundMissing)
         }
@@ -257,11 +257,11 @@ struct PeerProgress {
     /// The newest proposal that must have arrived before it may be told that its copy is complete. Nil if it may not be
     /// told, or has just been told.
     func completeThrough(at now: Instant, retry: Nanoseconds) -> UInt64? {
-        guard abstains, isLevel, toldComplete.map({ now - $0 >= retry }) ?? true else { return nil }
+        guard abstains, isLevel, completeSent.map({ now - $0 >= retry }) ?? true else { return nil }
         return levelAt
     }
 
-    mutating func noteToldComplete(at now: Instant) { toldComplete = now }
+    mutating func noteCompleteSent(at now: Instant) { completeSent = now }
 
     /// Notes that it knows that its copy is complete.
     mutating func noteComplete() {

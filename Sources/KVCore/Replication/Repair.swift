@@ -190,7 +190,7 @@ extension Replica {
     }
 
     /// Goes on sending to joining nodes, after a wait for `mayMove`.
-    func goOnMoving() {
+    func continueMoving() {
         isThrottled = false
         guard let leader else { return }
         for index in quorum.members.indices where quorum.isJoiningNode(index) { sendMissed(to: index, leader) }

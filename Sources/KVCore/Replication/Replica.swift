@@ -33,7 +33,7 @@ final class Replica {
     var isIncomplete = false
     /// The ballot whose leader has sent `consult`: it allows for what this copy may lack, so this copy answers it
     /// although it is incomplete.
-    var toldBallot = Ballot.zero
+    var consultBallot = Ballot.zero
     /// True if records are synced in every sync mode: those of the metadata quorum's partition, because the topology
     /// must survive failures that may cost clients' data.
     private let syncsAlways: Bool
@@ -176,7 +176,7 @@ final class Replica {
 
     /// Notes that a long message from `node` is arriving. A leader counts as heard meanwhile, because its heartbeats
     /// wait behind the message.
-    func isReading(from node: NodeNumber) {
+    func noteReading(from node: NodeNumber) {
         if leaderHint == node, hasHeardLeader { leaderHeard = now }
     }
 

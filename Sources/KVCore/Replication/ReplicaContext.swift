@@ -101,12 +101,12 @@ final class ReplicaContext: Environment {
         dirty.append(replica.partition)
     }
 
-    func isListing(_ partition: PartitionID) {
+    func noteListing(_ partition: PartitionID) {
         listing.removeAll { $0 == partition }
         listing.append(partition)
     }
 
-    func hasListed(_ partition: PartitionID) { listing.removeAll { $0 == partition } }
+    func noteListingEnded(_ partition: PartitionID) { listing.removeAll { $0 == partition } }
 
     /// True if more may be sent to joining nodes of moving partitions now.
     var mayMove: Bool { !isMovingPaused && moveBudget.mayMove }
@@ -134,7 +134,7 @@ final class ReplicaContext: Environment {
         return until <= now.monotonic
     }
 
-    func wasLate(_ node: NodeNumber) { late[node] = now.monotonic + options.hedgeTime }
+    func noteLate(_ node: NodeNumber) { late[node] = now.monotonic + options.hedgeTime }
 
     /// Reads a value from disk. `takeLoad` finds the purpose when the read has completed.
     func load(_ ticket: ReadTicket, for purpose: LoadPurpose) {

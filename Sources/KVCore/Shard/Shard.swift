@@ -131,7 +131,7 @@ package final class Shard {
         assert(store.synced <= store.durable && store.durable <= store.appended, "a store says what it has on disk")
         switch input {
         case .message(let node, let message): receive(message, from: node)
-        case .reading(let node): for replica in owned { replica.isReading(from: node) }
+        case .reading(let node): for replica in owned { replica.noteReading(from: node) }
         case .durable: drainDurable()
         case .loaded(let ticket, let value): loaded(ticket, value)
         case .repair(let damaged): repair(damaged)
@@ -290,9 +290,9 @@ extension Shard {
         let condition = Condition(isStalled: context.disk.isStalled, acceptsWrites: store.acceptsWrites)
         if condition != lastCondition { wakeAll() }
         lastCondition = condition
-        goOnListing()
+        continueListings()
         // In the order in which they asked, so that one is done before the next.
-        for partition in context.allowMoves() { replica(partition)?.goOnMoving() }
+        for partition in context.allowMoves() { replica(partition)?.continueMoving() }
         context.hedged.removeAll { !(replica($0)?.hedge() ?? false) }
         visitReplicas()
         drainDurable()
@@ -345,16 +345,16 @@ extension Shard {
     private var isFirst: Bool { partitions.first == PartitionID(0) }
 
     /// Goes on with the listings under way, the oldest first.
-    private func goOnListing() {
+    private func continueListings() {
         context.listingBudget = context.options.listingSlice
         let listing = context.listing
         for (index, partition) in listing.enumerated() {
             guard let replica = replica(partition) else {
-                context.hasListed(partition)
+                context.noteListingEnded(partition)
                 continue
             }
             if listing.count - index > context.options.listedPartitions { replica.leader?.listings.dropWindows() }
-            replica.goOnListing()
+            replica.continueListings()
         }
     }
 

@@ -125,7 +125,7 @@ final class PeerProgressTests: XCTestCase {
         XCTAssertNil(progress.completeThrough(at: at(1), retry: .milliseconds(10)))
         compare(newest: 9)
         XCTAssertEqual(progress.completeThrough(at: at(1), retry: .milliseconds(10)), 9)
-        progress.noteToldComplete(at: at(1))
+        progress.noteCompleteSent(at: at(1))
         XCTAssertNil(progress.completeThrough(at: at(2), retry: .milliseconds(10)), "it has just been told")
         XCTAssertEqual(progress.completeThrough(at: at(11), retry: .milliseconds(10)), 9)
         progress.noteComplete()
