@@ -12,6 +12,12 @@ extension Simulation {
 }
 
 final class SimulationTests: XCTestCase {
+    /// A replica that is a majority by itself recovers keys at once. Its leader began to settle again after it had
+    /// settled: an assertion in the replica ends this run then.
+    func testALeaderThatIsAMajorityByItselfSettlesOnce() {
+        XCTAssertEqual(Simulation.run(seed: 1154).violations, [])
+    }
+
     func testTheProtocolHoldsUnderRandomFaults() {
         var statistics = Statistics()
         for seed in 1...50 as ClosedRange<UInt64> {

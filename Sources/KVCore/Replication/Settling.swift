@@ -118,6 +118,8 @@ extension Replica {
             settling.recovering.insert(key)
             recover(key, for: nil, leader)
         }
+        // A replica that is a majority by itself recovers a key at once, and may have settled with the last one.
+        guard leader.settling === settling else { return }
         if settling.keys.isEmpty, settling.leaf == nil, let leaf = settling.suspects?.popFirst() {
             settling.leaf = leaf
             settling.sent = now
