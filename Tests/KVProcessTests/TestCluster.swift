@@ -218,13 +218,18 @@ final class TestCluster {
 
     /// Keys of partitions that `id` leads.
     func keys(ledBy id: String, count: Int, prefix: String = "key-") throws -> [String] {
+        let found = try atMost(count, keysLedBy: id, prefix: prefix)
+        guard found.count == count else { throw Unexpected("\(id) does not lead enough") }
+        return found
+    }
+
+    /// As `keys`, or fewer where `id` does not lead enough now.
+    func atMost(_ count: Int, keysLedBy id: String, prefix: String) throws -> [String] {
         let assignments = try ring(id).assignments
-        let found = (0..<10_000).lazy.map { "\(prefix)\($0)" }.filter { name in
+        return (0..<10_000).lazy.map { "\(prefix)\($0)" }.filter { name in
             let partition = PartitionID(slot: Key(name).slot, partitions: assignments.count)
             return assignments[Int(partition.raw)].leader == id
-        }.prefix(count)
-        guard found.count == count else { throw Unexpected("\(id) does not lead enough") }
-        return Array(found)
+        }.prefix(count).map { $0 }
     }
 
     // MARK: Waiting

@@ -124,17 +124,17 @@ struct NodeChoice {
     /// Checks that others can reach the node, and that its addresses are not another node's.
     private func checkPendingNode(_ node: ClusterFile.Node) throws(ConfigurationError) {
         try description.checkDoors(of: node)
-        for (door, address) in [("client", node.reachableClient), ("peer", node.reachablePeer)]
+        for (listener, address) in [("client", node.reachableClient), ("peer", node.reachablePeer)]
         where address.isWildcard {
             throw ConfigurationError(
-                description.place(of: door),
-                "is \(address), where others cannot reach it: set --advertise-\(door) as well")
+                description.place(of: listener),
+                "is \(address), where others cannot reach it: set --advertise-\(listener) as well")
         }
         for other in file.nodesAreDefault ? [] : file.nodes {
-            for (door, address) in [("client", node.reachableClient), ("peer", node.reachablePeer)]
+            for (listener, address) in [("client", node.reachableClient), ("peer", node.reachablePeer)]
             where address == other.reachableClient || address == other.reachablePeer {
                 throw ConfigurationError(
-                    description.place(of: door),
+                    description.place(of: listener),
                     "is \(address), which is \(other.id)'s in \(path): give this node another")
             }
         }

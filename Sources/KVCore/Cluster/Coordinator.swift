@@ -73,7 +73,7 @@ struct Coordinator {
         guard !late.isEmpty else { return }
         queue.removeAll { context.time >= $0.deadline }
         let message =
-            "the coordinator could not reach a majority of the council in time, nothing was changed: see "
+            "the coordinator could not reach a majority of the metadata quorum in time, nothing was changed: see "
             + "that a majority of it is up (kv ring), then ask again"
         answer(late, .refused(.noCoordinator, message))
     }
@@ -132,8 +132,8 @@ struct Coordinator {
         case .absent where context.topology.isRecovery: return replace(nil)
         case .absent:
             complain(
-                "it is empty, although this node goes by epoch \(context.topology.epoch): a majority of the council has "
-                    + "lost its data")
+                "it is empty, although this node goes by epoch \(context.topology.epoch): a majority of the metadata "
+                    + "quorum has lost its data")
         // The read was refused, or nobody knows.
         default: break
         }

@@ -108,8 +108,8 @@ struct ForwardedControls {
             id,
             .refused(
                 .noCoordinator,
-                "no coordinator answered in time, nothing was changed: see that a majority of the council (\(names)) is "
-                    + "up, then ask again; if their disks are lost for good, see 'kv recover --help'"))
+                "no coordinator answered in time, nothing was changed: see that a majority of the metadata quorum "
+                    + "(\(names)) is up, then ask again; if their disks are lost for good, see 'kv recover --help'"))
     }
 
     private mutating func answer(_ id: RequestID, _ reply: ControlReply) {

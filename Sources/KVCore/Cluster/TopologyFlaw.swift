@@ -45,7 +45,7 @@ extension Topology {
         }
         guard isSound(metadataQuorum, present), metadataQuorum.replicas.count <= Self.maximumMetadataQuorum,
             metadataQuorum.next?.count ?? 0 <= Self.maximumMetadataQuorum
-        else { return "its council is out of order" }
+        else { return "its metadata quorum is out of order" }
         return nil
     }
 

@@ -28,7 +28,7 @@ final class WaitingRoom: @unchecked Sendable {
     private var timer: RepeatedTask?
     private var isDone = false
     private var peers: PeerServer?
-    private var door: ClientDoor?
+    private var clientListener: ClientListener?
 
     /// Opens the listeners that the node will have as a member, and returns.
     ///
@@ -48,14 +48,14 @@ final class WaitingRoom: @unchecked Sendable {
             throw NodeError(.unavailable, "\(error)")
         }
         do {
-            let door = try await ClientDoor.open(
+            let clientListener = try await ClientListener.open(
                 base.configuration.node.client, group: base.group,
                 backend: WaitingRoomBackend(
                     nodeID: base.configuration.node.id,
                     limits: RequestLimits(key: base.limits.key, value: base.limits.value), advice: waitingRoom.advice),
                 facts: base.facts, redis: base.configuration.redis, replies: base.configuration.limits.replies,
                 wallClock: { Clock.machineWall }, reasons: base.reasons, logger: base.logger)
-            try await waitingRoom.loop.submit { waitingRoom.start(peers, door) }.get()
+            try await waitingRoom.loop.submit { waitingRoom.start(peers, clientListener) }.get()
         } catch {
             await peers.stop()
             throw error
@@ -87,9 +87,9 @@ final class WaitingRoom: @unchecked Sendable {
             : "waiting to be admitted to \(cluster): run `kv join \(pendingNode.id)`"
     }
 
-    private func start(_ peers: PeerServer, _ door: ClientDoor) {
+    private func start(_ peers: PeerServer, _ clientListener: ClientListener) {
         self.peers = peers
-        self.door = door
+        self.clientListener = clientListener
         let listed = base.configuration.nodes.map(\.id)
         let isListed = listed.isEmpty || listed.contains(pendingNode.id)
         base.logger.notice(
@@ -107,20 +107,20 @@ final class WaitingRoom: @unchecked Sendable {
 
     /// Closes everything, so that the addresses are free for the member's listeners.
     func close() async {
-        let (peers, door) = await stop()
-        await door?.stopAccepting()
-        await door?.close()
+        let (peers, clientListener) = await stop()
+        await clientListener?.stopAccepting()
+        await clientListener?.close()
         await peers?.stop()
     }
 
-    private func stop() async -> (PeerServer?, ClientDoor?) {
+    private func stop() async -> (PeerServer?, ClientListener?) {
         let parts = try? await loop.submit { [self] in
             isDone = true
             timer?.cancel()
             for link in links.values { link.stop() }
             links = [:]
-            defer { (peers, door) = (nil, nil) }
-            return (peers, door)
+            defer { (peers, clientListener) = (nil, nil) }
+            return (peers, clientListener)
         }.get()
         return parts ?? (nil, nil)
     }

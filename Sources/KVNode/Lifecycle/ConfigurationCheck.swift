@@ -57,13 +57,13 @@ struct ConfigurationCheck {
     func check(_ member: Member, in topology: Topology) throws(NodeError) {
         guard topology.members.count > 1 else { return }
         let node = configuration.node
-        for (door, known, found) in [
+        for (listener, known, found) in [
             ("client", member.client, node.reachableClient), ("peer", member.peer, node.reachablePeer),
         ] where known != found {
             throw NodeError(
                 .badData,
                 """
-                the cluster \(topology.settings.name) looks for \(node.id) at the \(door) address \(known), and this \
+                the cluster \(topology.settings.name) looks for \(node.id) at the \(listener) address \(known), and this \
                 configuration says \(found); put that back, or empty \(path), start it as a new node and let it take the \
                 place of the old one with `kv join NEW --replace \(node.id)`
                 """)

@@ -20,7 +20,7 @@ final class Node: Sendable {
     private let runners: [ShardRunner]
     private let cluster: ClusterRunner
     private let peers: PeerServer
-    private let door: ClientDoor
+    private let clientListener: ClientListener
     private let watch: DirectoryWatch
 
     /// Starts a node and returns when it listens.
@@ -41,14 +41,14 @@ final class Node: Sendable {
 
     fileprivate init(
         _ base: NodeBase, status: NodeStatusBoard, runners: [ShardRunner], cluster: ClusterRunner, peers: PeerServer,
-        door: ClientDoor
+        clientListener: ClientListener
     ) {
         self.base = base
         self.status = status
         self.runners = runners
         self.cluster = cluster
         self.peers = peers
-        self.door = door
+        self.clientListener = clientListener
         watch = DirectoryWatch(
             base.directory, status: status, loop: base.clusterGroup.next(), pool: base.upkeepPool, reasons: base.reasons
         )
@@ -62,10 +62,10 @@ final class Node: Sendable {
         base.logger.info("stopping: handing leaderships over")
         status.beginStopping()
         watch.stop()
-        await door.stopAccepting()
+        await clientListener.stopAccepting()
         await transferLeadership()
-        await door.drain()
-        await door.close()
+        await clientListener.drain()
+        await clientListener.close()
         try? await cluster.loop.submit { [cluster] in cluster.stop() }.get()
         for runner in runners { try? await runner.loop.flatSubmit { runner.stop() }.get() }
         await peers.stop()
@@ -152,7 +152,7 @@ private struct Assembly {
                     reasons: base.reasons, logger: base.logger, onStoreFailure: onStoreFailure,
                     onObstacle: { [status] in status.set($0, of: "failure detection") },
                     onFounding: { [status] in status.set($0, of: "founding") }, onDeparture: onDeparture))
-            let door = try await openDoor(cluster, socket)
+            let clientListener = try await openListener(cluster, socket)
             for runner in runners {
                 try await runner.loop.submit { start(runner, cluster) }.get()
             }
@@ -165,7 +165,8 @@ private struct Assembly {
                     "members": "\(topology.members.count)", "epoch": "\(topology.epoch)",
                     "data": "\(base.directory.path)",
                 ])
-            return Node(base, status: status, runners: runners, cluster: cluster, peers: peers, door: door)
+            return Node(
+                base, status: status, runners: runners, cluster: cluster, peers: peers, clientListener: clientListener)
         } catch {
             await peers.stop()
             throw error
@@ -194,13 +195,13 @@ private struct Assembly {
             secret: base.configuration.secret, pool: base.namePool, reasons: base.reasons)
     }
 
-    private func openDoor(_ cluster: ClusterRunner, _ socket: GossipSocket) async throws -> ClientDoor {
+    private func openListener(_ cluster: ClusterRunner, _ socket: GossipSocket) async throws -> ClientListener {
         let backend = NodeBackend(
             node: identity, settings: topology.settings,
             limits: RequestLimits(key: base.limits.key, value: base.limits.value), runners: runners, cluster: cluster,
             status: status)
         do {
-            return try await ClientDoor.open(
+            return try await ClientListener.open(
                 base.configuration.node.client, group: base.group, backend: backend,
                 facts: base.facts, redis: base.configuration.redis, replies: base.configuration.limits.replies,
                 wallClock: { [clock] in clock.wall }, reasons: base.reasons, logger: base.logger)

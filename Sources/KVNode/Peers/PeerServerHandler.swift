@@ -19,8 +19,8 @@ final class PeerServerHandler: ChannelInboundHandler {
     private static let readingInterval = TimeAmount.milliseconds(100)
     /// The limits for watching a rival, which is another process with the same store. It counts as gone after
     /// `quietLooks` checks in a row without traffic, which is longer than a healthy process is silent. After `looks`
-    /// checks the newcomer is refused. The limit allows for data of a dead process that the kernels in between still
-    /// deliver.
+    /// checks the new connection is refused. The limit allows for data of a dead process that the kernels in between
+    /// still deliver.
     private static let doubt = (pause: TimeAmount.milliseconds(50), quietLooks: 30, looks: 70)
 
     private enum State {

@@ -154,7 +154,7 @@ extension MembershipWorld {
             "\($0.id)\($0.number) \($0.status) \(nodes[$0.number] == nil ? "down" : "up")"
         }
         return
-            "epoch \(topology.epoch), leader \(leader.map(\.description) ?? "none"), council \(topology.metadataQuorum), "
+            "epoch \(topology.epoch), leader \(leader.map(\.description) ?? "none"), metadata quorum \(topology.metadataQuorum), "
             + "targets \(topology.plan?.targets.count ?? -1), \(members), adopted "
             + "\(nodes.mapValues(\.machine.topology.epoch).sorted { $0.key < $1.key }.map { "\($0.key):\($0.value)" })"
     }

@@ -145,7 +145,7 @@ extension Topology {
             ", plan \(plan.id) with \(plan.targets.count) to go" + (plan.isPaused ? ", paused" : "")
                 + (plan.isCancelling ? ", cancelling" : "")
         }
-        return "epoch \(epoch): " + members.joined(separator: ", ") + "; council \(metadataQuorum.summary); "
+        return "epoch \(epoch): " + members.joined(separator: ", ") + "; metadata quorum \(metadataQuorum.summary); "
             + assignments.map(\.summary).joined(separator: " | ") + (plan ?? "")
     }
 }

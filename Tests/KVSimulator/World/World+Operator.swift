@@ -229,7 +229,7 @@ extension World {
         for member in topology.members where machines[member.number].map({ nodes[$0].isGone }) ?? true {
             return "\(member.id) is dead and still a member"
         }
-        if topology.metadataQuorum.next != nil { return "the council moves" }
+        if topology.metadataQuorum.next != nil { return "the metadata quorum moves" }
         for node in admitted {
             if topology.member(node.number) == nil {
                 guard isForgotten(node) else { return "node \(node.number) has not noticed that it was removed" }

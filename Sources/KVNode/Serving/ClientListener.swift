@@ -7,7 +7,7 @@ import NIOPosix
 import Synchronization
 
 /// Listens for clients and sets up each connection for the protocol that the client speaks.
-final class ClientDoor: Sendable {
+final class ClientListener: Sendable {
     /// The most time to wait for requests under way when the node stops.
     private static let drainTime = Duration.seconds(5)
 
@@ -29,7 +29,7 @@ final class ClientDoor: Sendable {
         _ address: Address, group: any EventLoopGroup, backend: any Backend, facts: NodeInfo,
         redis: ClusterFile.Redis, replies: Int, wallClock: @escaping @Sendable () -> UInt64, reasons: ReasonLog,
         logger: Logger
-    ) async throws -> ClientDoor {
+    ) async throws -> ClientListener {
         let connections = ClientConnections(limit: facts.maximumConnections, logger: logger)
         var respOptions = RESPOptions()
         respOptions.timeout = redis.timeout
@@ -67,7 +67,7 @@ final class ClientDoor: Sendable {
             }
         do {
             let listener = try await bootstrap.bind(host: address.host, port: address.port).get()
-            return ClientDoor(connections: connections, listener: listener)
+            return ClientListener(connections: connections, listener: listener)
         } catch {
             throw NodeError(
                 .unavailable,
