@@ -14,12 +14,13 @@ final class ReportTests: XCTestCase {
         var recorder = Recorder()
         for index in 1...1000 { recorder.done(.read, nanoseconds: UInt64(index) * 1_000_000, isMissing: index <= 3) }
         for _ in 1...500 { recorder.done(.update, nanoseconds: 2_000_000) }
+        for wait in 1...4 { recorder.neverBegun(.update, waited: UInt64(wait) * 1_000_000_000, count: 1) }
         recorder.failed(.unknown, "first")
         recorder.failed(.unknown, "second")
         recorder.failed(.refused, "no")
         var result = BenchResult(options)
         result.load = BenchResult.Load(keys: 100_000, seconds: 2)
-        result.figures = Figures(recorder: recorder, throughput: 150, seconds: 10, backlog: 4)
+        result.figures = Figures(recorder: recorder, throughput: 150, seconds: 10)
         return result
     }
 
@@ -50,7 +51,12 @@ final class ReportTests: XCTestCase {
         XCTAssertEqual(read["p99.9"] ?? 0, 999, accuracy: 1)
         XCTAssertEqual(read["max"] ?? 0, 1000, accuracy: 1)
         XCTAssertEqual(read["throughput"], 100)
-        XCTAssertEqual(latencies["update"]?["mean"] ?? 0, 2, accuracy: 0.01)
+        // 500 were done in 2 ms each; four were never begun, and had waited 1 to 4 s.
+        XCTAssertEqual(latencies["update"]?["count"], 500)
+        XCTAssertEqual(latencies["update"]?["throughput"], 50)
+        XCTAssertEqual(latencies["update"]?["p99"] ?? 0, 2, accuracy: 0.01)
+        XCTAssertEqual(latencies["update"]?["p99.9"] ?? 0, 4000, accuracy: 4)
+        XCTAssertEqual(latencies["update"]?["mean"] ?? 0, 11000.0 / 504, accuracy: 0.1)
         XCTAssertEqual(latencies["all"]?["count"], 1500)
         XCTAssertEqual(try JSONDecoder().decode(BenchReport.self, from: text), BenchReport(try result()))
     }

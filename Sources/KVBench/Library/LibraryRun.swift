@@ -53,7 +53,7 @@ struct LibraryRun: Sendable {
         window.restart(now: now)
     }
 
-    mutating func endWindow(now: UInt64) { window.close(now: now, recorder, schedule) }
+    mutating func endWindow(now: UInt64) { window.close(now: now, recorder, schedule, source) }
 
     func figures(now: UInt64) -> Figures { window.figures(recorder, now: now) }
 }

@@ -45,7 +45,7 @@ final class Run {
     func exhaust() { window.exhaust() }
 
     /// Begins no more operations. Those that end from now on count for the latencies, but not for the throughput.
-    func endWindow(now: UInt64) { window.close(now: now, recorder, schedule) }
+    func endWindow(now: UInt64) { window.close(now: now, recorder, schedule, source) }
 
     func finish(now: UInt64) {
         alarm?.cancel()

@@ -30,6 +30,9 @@ struct Schedule: Sendable {
         return next
     }
 
+    /// Takes the next `count` operations at once, due or not.
+    mutating func skip(_ count: Int) { taken += count }
+
     /// The number of operations that are due and have not been taken.
     func backlog(now: UInt64) -> Int {
         guard now >= start else { return 0 }

@@ -4,6 +4,8 @@ import KVCore
 /// A result as numbers, for JSON, CSV and the table. Latencies are in milliseconds.
 package struct BenchReport: Codable, Hashable, Sendable {
     package struct Latencies: Codable, Hashable, Sendable {
+        /// The number of operations that were done. The times below also count those that were due and never begun,
+        /// each with the time that it had waited at the end.
         package var count: Int
         /// Operations of this kind per second.
         package var throughput: Double
@@ -55,7 +57,7 @@ package struct BenchReport: Codable, Hashable, Sendable {
     /// The number of reads that found no key.
     package var missing: Int
     /// The number of operations of an open loop that were due and never begun: the store, or the generator, could not
-    /// keep up with the rate.
+    /// keep up with the rate. They count in `latencies`.
     package var behind: Int
     /// Latencies by kind of operation; `all` has all of them together.
     package var latencies: [String: Latencies]
@@ -95,13 +97,14 @@ package struct BenchReport: Codable, Hashable, Sendable {
             refused: recorder.count(of: .refused), unknown: recorder.count(of: .unknown),
             other: recorder.count(of: .other), examples: examples)
         missing = recorder.missing
-        behind = figures.backlog
+        behind = recorder.neverBegun
         latencies = [:]
-        guard recorder.done > 0 else { return }
+        guard recorder.done + recorder.neverBegun > 0 else { return }
         for kind in result.kinds {
-            latencies[kind.name] = Latencies(recorder.latencies(of: kind), of: recorder.done, throughput)
+            latencies[kind.name] = Latencies(
+                recorder.latencies(of: kind), count: recorder.done(kind), of: recorder.done, throughput)
         }
-        latencies["all"] = Latencies(recorder.allLatencies, of: recorder.done, throughput)
+        latencies["all"] = Latencies(recorder.allLatencies, count: recorder.done, of: recorder.done, throughput)
     }
 
     /// The report as CSV: a line of titles, a row for each kind, and one for all kinds.
@@ -122,12 +125,13 @@ package struct BenchReport: Codable, Hashable, Sendable {
 extension BenchReport.Latencies {
     /// - Parameters:
     ///   - histogram: latencies in nanoseconds.
+    ///   - count: the number of operations that were done.
     ///   - whole: the number of operations of all kinds, of which `throughput` were done per second.
-    init(_ histogram: Histogram<UInt64>, of whole: Int, _ throughput: Double) {
+    init(_ histogram: Histogram<UInt64>, count: Int, of whole: Int, _ throughput: Double) {
         func milliseconds(_ percentile: Double) -> Double {
             rounded(Double(histogram.valueAtPercentile(percentile)) / 1e6)
         }
-        count = Int(clamping: histogram.totalCount)
+        self.count = count
         self.throughput = whole > 0 ? throughput * Double(count) / Double(whole) : 0
         mean = rounded(histogram.mean / 1e6)
         min = rounded(Double(histogram.min) / 1e6)

@@ -18,17 +18,17 @@ package struct BenchResult: Sendable {
     /// Whether the workload was run.
     package var hasRun: Bool { figures != nil }
 
-    /// Latencies of the operations that were done, in nanoseconds.
+    /// Latencies of the operations that were done, and the waits of those that were never begun, in nanoseconds.
     package func latencies(of kind: OperationKind) -> Histogram<UInt64> {
         figures?.recorder.latencies(of: kind) ?? Recorder.histogram()
     }
 
-    /// Latencies of all kinds together, in nanoseconds.
+    /// The same of all kinds together, in nanoseconds.
     package var allLatencies: Histogram<UInt64> { figures?.recorder.allLatencies ?? Recorder.histogram() }
 
-    /// The kinds of which any operation was done.
+    /// The kinds of which any operation was done, or due and never begun.
     package var kinds: [OperationKind] {
-        OperationKind.allCases.filter { (figures?.recorder.done($0) ?? 0) > 0 }
+        OperationKind.allCases.filter { latencies(of: $0).totalCount > 0 }
     }
 
     /// The text of the first failure of a kind.

@@ -2,6 +2,9 @@ import KVCore
 
 /// The operations of one phase for one thread of the generator, one after the other.
 protocol OperationSource: Sendable {
+    /// The number of operations that `next` will still return.
+    var left: Int { get }
+
     /// Returns the next operation; nil if there are no more.
     mutating func next() -> Operation?
 
@@ -23,6 +26,8 @@ struct LoadSource: OperationSource {
         end = keys
     }
 
+    var left: Int { key < end ? (end - key + step - 1) / step : 0 }
+
     mutating func next() -> Operation? {
         guard key < end else { return nil }
         defer { key += step }
@@ -40,8 +45,7 @@ struct WorkloadSource: OperationSource {
     private let mix: WorkloadMix
     private var chooser: KeyChooser
     private var random: SplitMix
-    /// The number of operations that are left.
-    private var left: Int
+    private(set) var left: Int
     /// The number of keys at the beginning.
     private let initial: Int
     private let thread: Int

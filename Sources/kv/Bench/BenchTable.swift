@@ -37,7 +37,9 @@ enum BenchTable {
         }
         if report.missing > 0 { lines.append("\(report.missing) reads found no such key") }
         if report.behind > 0 {
-            lines.append("\(report.behind) operations were due and never begun: this rate is too high")
+            lines.append(
+                "\(report.behind) operations were due and never begun: this rate is too high (they count in the times "
+                    + "below, with what they had waited)")
         }
         return lines
     }

@@ -27,7 +27,10 @@ final class BenchTableTests: XCTestCase {
         XCTAssertEqual(lines[2], "errors: 1 refused, such as: no")
         XCTAssertEqual(lines[3], "errors: 2 unknown, such as: first")
         XCTAssertEqual(lines[4], "3 reads found no such key")
-        XCTAssertEqual(lines[5], "4 operations were due and never begun: this rate is too high")
+        XCTAssertEqual(
+            lines[5],
+            "4 operations were due and never begun: this rate is too high (they count in the times below, with what "
+                + "they had waited)")
         XCTAssertTrue(lines[7].hasPrefix("ms"), lines[7])
         XCTAssertEqual(lines.dropFirst(8).map { $0.prefix { $0 != " " } }, ["read", "update", "all"])
     }
