@@ -3,6 +3,7 @@
 cli          the command line: which suite, which options
 suites/      one module for each suite: what it measures, its options, its rows
 servers      kv, Redis, etcd and a bare NIOHTTP1 as processes on free ports
+growth/      rows of the suite scale: what grows faster than the work that is asked for
 generators   kv bench and wrk, which make the load
 thresholds   the ratios that a later run is held against
 report       tables, JSON, and what the figures were taken on

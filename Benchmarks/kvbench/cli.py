@@ -66,7 +66,8 @@ def conclude(options, outcome):
         known = thresholds.read(options.thresholds)
         commit = report.commit_of(version)
         report.write_json(
-            options.thresholds, thresholds.updated(options.suite, outcome.ratios, known, commit, outcome.how))
+            options.thresholds, thresholds.updated(
+                options.suite, outcome.ratios, known, commit, outcome.how, outcome.margins))
         print(f"{options.thresholds}: {len(outcome.ratios)} ratios written, those of {', '.join(outcome.ratios)}")
     if getattr(options, "check", False):
         failed = check(options, outcome.ratios) or failed

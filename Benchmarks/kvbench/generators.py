@@ -8,10 +8,13 @@ import json
 import os
 import random
 import subprocess
+import time
 
 from . import Trouble
 
 CONNECTIONS = 50
+# Of a key that kv bench makes.
+KEY_BYTES = 16
 # Beyond its own duration a generator has so long to begin and to end; loading may take longer.
 GRACE_SECONDS = 60
 LOADING_SECONDS = 1800
@@ -68,6 +71,20 @@ def figures(report):
         raise Trouble(f"kv bench: {report['missing']} reads found nothing: the keys were not loaded")
     times = report["latency_ms"]["all"]
     return {"throughput": report["throughput"], "p50": times["p50"], "p99": times["p99"], "p99.9": times["p99.9"]}
+
+
+def microseconds(kv, side, seconds, keys, size, clients, ratio):
+    """Of processor time, of all nodes of `side`, for one operation. Idle nodes work as well: what they do in the same
+    time is not the operations'."""
+    before = side.cpu_seconds()
+    time.sleep(2)
+    idle = (side.cpu_seconds() - before) / 2
+    before, begin = side.cpu_seconds(), time.monotonic()
+    found = kv_bench(
+        kv, side.endpoints, "--load", "no", "--keys", keys, "--value-size", size, "--clients", clients,
+        "--distribution", "uniform", "--read-ratio", ratio, "--duration", f"{seconds}s", seconds=seconds)
+    used = side.cpu_seconds() - before - idle * (time.monotonic() - begin)
+    return max(used, 0) / found["operations"] * 1e6
 
 
 def crc16(data):

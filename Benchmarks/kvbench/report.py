@@ -117,6 +117,8 @@ class Outcome:
         self.rows = []
         # By row: what thresholds are about.
         self.ratios = {}
+        # Of the ratios that differ more from run to run than others: how much worse each may be.
+        self.margins = {}
         # How the ratios were measured, in words.
         self.how = ""
         # By row: why it was not measured.

@@ -148,6 +148,15 @@ class Processes:
         return total
 
 
+    def written(self):
+        """Bytes that all that run have given to disks, in whole pages."""
+        total = 0
+        for process in self.processes.values():
+            with open(f"/proc/{process.pid}/io") as io:
+                total += sum(int(line.split()[1]) for line in io if line.startswith("write_bytes:"))
+        return total
+
+
 def end_all():
     """For the end of the program: what an interrupt at the very beginning of the end of a `with` has left."""
     for processes in list(Processes.living):

@@ -35,17 +35,21 @@ class Verdict:
         return not self.worse and not self.unknown
 
 
+def number(ratio):
+    return f"{ratio:.2f}" if ratio >= 0.1 else f"{ratio:.2g}"
+
+
 def judge(suite, ratios, thresholds):
     verdict = Verdict()
     for row, ratio in ratios.items():
         known = thresholds.get(suite, {}).get(row)
         if known is None:
-            verdict.unknown[row] = f"{row}: {ratio:.2f}, and there is no threshold to hold it against"
+            verdict.unknown[row] = f"{row}: {number(ratio)}, and there is no threshold to hold it against"
             continue
         change = ratio / known["ratio"] - 1
         said = (
-            f"{row}: {ratio:.2f}, where {known['ratio']:.2f} was measured (commit {known['commit']}, {known['date']}, "
-            f"{known['machine']}): {abs(change):.0%}")
+            f"{row}: {number(ratio)}, where {number(known['ratio'])} was measured (commit {known['commit']}, "
+            f"{known['date']}, {known['machine']}): {abs(change):.0%}")
         if change < -known["margin"]:
             verdict.worse[row] = f"{said} less; up to {known['margin']:.0%} would pass"
         elif change > known["margin"]:
@@ -71,11 +75,14 @@ def advice(suite, verdict):
     return found
 
 
-def updated(suite, ratios, thresholds, commit, how):
-    """`thresholds` with what was measured now; other rows, and margins, stay. `how`: rounds and the like, in words."""
+def updated(suite, ratios, thresholds, commit, how, margins=None):
+    """`thresholds` with what was measured now; other rows, and margins, stay. `how`: rounds and the like, in words.
+    `margins`: those of new rows, where they are not the usual one."""
     rows = dict(thresholds.get(suite, {}))
     for row, ratio in ratios.items():
+        margin = rows.get(row, {}).get("margin", (margins or {}).get(row, MARGIN))
+        # Of four digits, so that no ratio is 0, however small.
         rows[row] = {
-            "ratio": round(ratio, 3), "margin": rows.get(row, {}).get("margin", MARGIN), "date": report.today(),
-            "commit": commit, "machine": report.machine(), "how": how}
+            "ratio": float(f"{ratio:.4g}"), "margin": margin, "date": report.today(), "commit": commit,
+            "machine": report.machine(), "how": how}
     return {**thresholds, suite: rows}

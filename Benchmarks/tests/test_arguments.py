@@ -11,7 +11,7 @@ from unittest import mock
 
 from kvbench import Trouble, cli, interrupts, report, thresholds
 from kvbench.report import Outcome
-from kvbench.suites import speed
+from kvbench.suites import scale, speed
 
 
 class ArgumentTests(unittest.TestCase):
@@ -68,6 +68,7 @@ class ArgumentTests(unittest.TestCase):
         options = self.parse("moves", "throttled", "--rate", "4")
         self.assertEqual((options.rows, options.rate, options.keys), (["throttled"], 4, 500_000))
         self.assertEqual(self.parse("failure", "kill", "stop").rows, ["kill", "stop"])
+        self.assertEqual(self.parse("scale", "join", "scan").rows, ["join", "scan"])
 
     def test_wrong_usage_names_what_is_wrong(self):
         for words, expected in (
@@ -87,7 +88,7 @@ class ArgumentTests(unittest.TestCase):
 
     def test_help_names_every_row(self):
         for suite, rows in (
-                ("speed", speed.ROWS), ("scale", ("values", "keys", "nodes")), ("failure", ("kill", "stop", "busy")),
+                ("speed", speed.ROWS), ("scale", scale.ROWS), ("failure", ("kill", "stop", "busy")),
                 ("moves", ("unthrottled", "throttled")), ("memory", ("stalled-follower", "large-values"))):
             shown = io.StringIO()
             with contextlib.redirect_stdout(shown), self.assertRaises(SystemExit) as end:

@@ -4,7 +4,7 @@ import tempfile
 import unittest
 
 from kvbench import report, thresholds
-from kvbench.suites import speed
+from kvbench.suites import scale, speed
 
 KNOWN = {
     "speed": {
@@ -64,6 +64,20 @@ class ThresholdTests(unittest.TestCase):
         self.assertEqual(now["speed"]["http-get"]["margin"], thresholds.MARGIN)
         self.assertEqual(KNOWN["speed"]["set-single"]["ratio"], 1.0)
 
+    def test_a_new_row_has_the_margin_that_it_asks_for_and_keeps_it(self):
+        now = thresholds.updated("scale", {"turn/scan": 0.9}, KNOWN, "def", "once", {"turn/scan": 0.7})
+        self.assertEqual(now["scale"]["turn/scan"]["margin"], 0.7)
+        again = thresholds.updated("scale", {"turn/scan": 1}, now, "def", "once")
+        self.assertEqual(again["scale"]["turn/scan"]["margin"], 0.7)
+        self.assertTrue(thresholds.judge("scale", {"turn/scan": 0.3}, now).passes)
+        self.assertFalse(thresholds.judge("scale", {"turn/scan": 0.2}, now).passes)
+
+    def test_a_cost_that_grows_a_thousandfold_has_a_threshold_like_any_other(self):
+        now = thresholds.updated("scale", {"join/traffic": 0.00012345}, {}, "def", "once")
+        self.assertEqual(now["scale"]["join/traffic"]["ratio"], 0.0001234)
+        verdict = thresholds.judge("scale", {"join/traffic": 0.00005}, now)
+        self.assertIn("join/traffic: 5e-05, where 0.00012 was measured", verdict.worse["join/traffic"])
+
     def test_what_is_written_is_read(self):
         with tempfile.TemporaryDirectory() as directory:
             path = os.path.join(directory, "thresholds.json")
@@ -75,8 +89,9 @@ class ThresholdTests(unittest.TestCase):
         with open(thresholds.PATH) as file:
             written = json.load(file)
         self.assertEqual(set(written["speed"]), set(speed.ROWS))
-        self.assertEqual(
-            set(written["scale"]), {f"{row}/{what}" for row in ("values", "keys", "nodes") for what in ("get", "set")})
+        plots = {f"{row}/{what}" for row in scale.PLOTS for what in ("get", "set")}
+        self.assertLessEqual(plots, set(written["scale"]))
+        self.assertLessEqual({row.partition("/")[0] for row in written["scale"]}, set(scale.ROWS))
         for rows in written.values():
             for name, row in rows.items():
                 self.assertEqual(set(row), {"ratio", "margin", "date", "commit", "machine", "how"}, name)

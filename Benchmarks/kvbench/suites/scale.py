@@ -8,6 +8,23 @@
            that of the replicas. Clients grow with them, 20 a node, since batches, which save work, are as large as the
            load of a node
 
+Rows that hold a cost to a limit, and say what becomes of it as keys, partitions or nodes grow (kv alone):
+
+  scan        seconds of a SCAN of 10^5 and 10^6 keys, with COUNT 10 and 1000; one node
+  turn        how long a PING waits at the most during SCAN, KEYS and FLUSHALL of 10^5 and 10^6 keys; one node
+  join        a fourth node joins three without data, in 1024, 4096 and 16384 partitions: seconds, bytes that all nodes
+              send, and bytes that they write to disk
+  idle        an idle node of three, with 64, 1024 and 16384 partitions: processor time, bytes and packets a second
+  packets     the same of an idle node among 3, 9 and 25
+  slots       bytes of CLUSTER SLOTS, three nodes, with 64, 1024 and 16384 partitions
+  sets        processor time of all nodes for one SET, with 3, 9 and 15 nodes and the same 50 clients
+  disk        the most that the log takes while 158 MB of live data are written six times over, in segments of 32 MiB
+  expiring    how long a DBSIZE takes at the most while 50,000 and 500,000 keys expire; three nodes
+  partitions  memory that 10^5 keys take in 1024 and in 16384 partitions; one node
+
+join, idle and packets count the packets of a network of their own, which takes root, or a system that lets users have
+namespaces; where neither is there, they are skipped.
+
 One node is kv with sync: interval (1 s) and Redis with appendfsync everysec. All processes share the same two
 processors (of more, the first two). 50 connections; 100-byte values and 100,000 keys where they are not what grows;
 keys uniformly chosen. Memory is what is resident more than at the start, with a cache of values of 1 MiB, so that what
@@ -15,16 +32,21 @@ the keys take is seen.
 
 Without Redis, values and keys are skipped. Thresholds are about values/get and values/set, the geometric mean over all
 sizes of kv's throughput over Redis's; keys/get and keys/set, the same over all numbers of keys up to a million; and
-nodes/get and nodes/set, the processor time on three nodes over that on nine.
+nodes/get and nodes/set, the processor time on three nodes over that on nine. Of the rows with limits they are about the
+cost at the smallest size over the cost at the largest (a key, of scan; a partition, of join; of disk, the live data
+over the disk that it took): 1 is a cost that does not grow. Those of turn and expiring are of the longest of many
+times, which differ from run to run, so their margins are wide. That a limit is exceeded is printed, and fails nothing.
 """
 
 import os
 import time
 
-from .. import arguments, generators, report, servers, svg
+from .. import arguments, generators, growth, report, servers, svg
+from ..growth import clusters, network
+from ..growth import keys as many_keys
 from ..report import Outcome
 
-SUMMARY = "as values, keys and nodes grow: throughput, memory, processor time, with plots; eight minutes"
+SUMMARY = "as values, keys, partitions and nodes grow: throughput, memory, processor time, traffic; a quarter-hour"
 KEYS = 100_000
 SIZE = 100
 SIZES = (16, 64, 256, 1024, 4096, 16384, 65536, 262144)
@@ -33,10 +55,15 @@ COUNTS = (10_000, 100_000, 1_000_000, 10_000_000)
 COMPARED_COUNTS = (10_000, 100_000, 1_000_000)
 NODES = (1, 2, 3, 4, 5, 7, 9)
 SET, GET = ("SET", "0"), ("GET", "1")
+PLOTS = ("values", "keys", "nodes")
+GROWTH = {**many_keys.ROWS, **clusters.ROWS, **clusters.ISOLATED}
+ROWS = (*PLOTS, *GROWTH)
+# How much the ratio of two longest times may differ from run to run.
+LONGEST_MARGIN = 0.7
 
 
 def add_arguments(parser):
-    arguments.add_rows(parser, ("values", "keys", "nodes"))
+    arguments.add_rows(parser, ROWS)
     arguments.add_seconds(parser, 4, "how long each figure is measured")
     parser.add_argument(
         "--most-keys", type=int, choices=COUNTS[2:], default=COUNTS[-1], metavar="N",
@@ -126,7 +153,8 @@ class Scale:
             with self.kv(nodes) as side:
                 self.load(side, KEYS, SIZE)
                 for operation, ratio in (GET, SET):
-                    each = self.microseconds(side, nodes, ratio)
+                    each = generators.microseconds(
+                        self.options.kv, side, self.options.seconds, KEYS, SIZE, 20 * nodes, ratio)
                     points.setdefault(operation, []).append((nodes, each))
                     report.say(f"{nodes} nodes, {operation}: {each:.1f} us of processor time, of all nodes")
         self.draw(
@@ -135,20 +163,6 @@ class Scale:
         return {"series": points}, {
             f"nodes/{operation.lower()}": dict(points[operation])[3] / dict(points[operation])[9]
             for operation in points}
-
-    def microseconds(self, side, nodes, ratio):
-        """Of processor time, of all nodes, for one operation. Idle nodes work as well: what they do in the same time is
-        not the operations'."""
-        before = side.cpu_seconds()
-        time.sleep(2)
-        idle = (side.cpu_seconds() - before) / 2
-        before, begin = side.cpu_seconds(), time.monotonic()
-        found = generators.kv_bench(
-            self.options.kv, side.endpoints, "--load", "no", "--keys", KEYS, "--value-size", SIZE, "--clients",
-            20 * nodes, "--distribution", "uniform", "--read-ratio", ratio, "--duration", f"{self.options.seconds}s",
-            seconds=self.options.seconds)
-        used = side.cpu_seconds() - before - idle * (time.monotonic() - begin)
-        return max(used, 0) / found["operations"] * 1e6
 
     def draw(self, name, title, points, x_axis, unit=None):
         values = [value for line in points.values() for _, value in line]
@@ -175,9 +189,10 @@ def run(options):
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])
     outcome, scale = Outcome(), Scale(options)
     outcome.how = f"{options.seconds} s a figure"
+    wanted = options.rows or ROWS
     lacking = servers.missing(servers.Redis.command)
     for name, measure in (("values", scale.values), ("keys", scale.keys), ("nodes", scale.nodes)):
-        if options.rows and name not in options.rows:
+        if name not in wanted:
             continue
         if lacking and name != "nodes":
             outcome.skipped[name] = f"there is no {lacking[0]}"
@@ -185,4 +200,24 @@ def run(options):
         row, ratios = measure()
         outcome.rows.append({"name": name, **row})
         outcome.ratios.update(ratios)
+    grown = list(measure_growth(options, [name for name in GROWTH if name in wanted], outcome.skipped))
+    for row in grown:
+        outcome.ratios.update(row["ratios"])
+        if row["name"] in ("turn", "expiring"):
+            outcome.margins.update(dict.fromkeys(row["ratios"], LONGEST_MARGIN))
+    outcome.rows += grown
+    if grown:
+        print(growth.table(grown))
     return outcome
+
+
+def measure_growth(options, names, skipped):
+    """What each of the rows finds, as `Found.as_json` has it. Why a row cannot be measured goes to `skipped`."""
+    prefix = network.command() if set(names) & set(clusters.ISOLATED) else None
+    for name in names:
+        if name not in clusters.ISOLATED:
+            yield GROWTH[name](options).as_json()
+        elif prefix:
+            yield network.measure(name, options, prefix)
+        else:
+            skipped[name] = network.LACKING
