@@ -4,9 +4,12 @@ import KVCore
 
 extension LogStore {
     /// Takes everything that was appended since the last commit, to be written at once. Nil while a commit is under
-    /// way, and when there is nothing to write. A burst beyond `LogWriter.maximumBatch` takes several commits.
-    package func takeCommit() -> CommitJob? {
-        guard failure == nil, let buffer = writer.take(synced: syncedBatch) else { return nil }
+    /// way, when there is nothing to write, and while a step of merging has to come first (`LogRoom`): take that then,
+    /// and ask again when it has come back. A burst beyond `LogWriter.maximumBatch` takes several commits.
+    ///
+    /// - Parameter isLast: the store is about to be closed, so that nothing has to come first.
+    package func takeCommit(isLast: Bool = false) -> CommitJob? {
+        guard failure == nil, isLast || !holdsCommits, let buffer = writer.take(synced: syncedBatch) else { return nil }
         guard let segment = catalog.segments[buffer.segment.number] else {
             preconditionFailure("batch \(buffer.number) is of segment \(buffer.segment.number), which is gone")
         }
@@ -21,11 +24,13 @@ extension LogStore {
         }
         var preallocation: UInt64?
         if UInt64(buffer.end) > preallocated {
-            let step = UInt64(max(1, min(preallocationStep, options.segment)))
+            let step = UInt64(max(1, min(preallocationStep, segmentSize / 4)))
             preallocated = (UInt64(buffer.end) + step - 1) / step * step
             preallocation = preallocated
         }
         writtenSinceMeasure += UInt64(buffer.end - buffer.offset)
+        room.taken += UInt64(buffer.end - buffer.offset)
+        if buffer.beginsSegment || room.taken >= room.nextSurvey { survey() }
         return CommitJob(
             fileSystem: fileSystem, directory: options.directory, buffer: buffer, path: path(segment.number),
             file: segment.file, newSegment: newSegment, preallocation: preallocation,
@@ -66,6 +71,7 @@ extension LogStore {
             // The commit job synced the previous segment before it created this one.
             if let previous = catalog.segments[buffer.segment.number - 1] { previous.isSealed = true }
             nextMaintenanceCheck = 0
+            survey()
             synced(durable, buffer.number - 1)
         }
         // Invariant 7: only what is durable is told, so this is the place that says what is.

@@ -26,9 +26,14 @@ extension LogStore {
     static let maintenanceCheck: LogPosition = 1024
 
     /// Takes the next step of maintenance. Nil when there is nothing to do, when one is under way, and until the
-    /// appends of the last step are durable. This is the throttle: at most `options.mergeStep` bytes with each commit.
+    /// appends of the last step are durable. This is the throttle: at most `options.mergeStep` bytes with each commit,
+    /// unless merging is behind (`LogRoom`).
     package func takeMaintenance() -> MaintenanceJob? {
         guard failure == nil, !maintenanceUnderWay else { return nil }
+        if case .indexing(let writer) = maintenance, room.isShort, appended >= nextMaintenanceCheck {
+            suspendedSidecar = writer
+            maintenance = .idle
+        }
         if case .idle = maintenance, appended >= nextMaintenanceCheck || maySealNewest {
             chooseMaintenance()
             if case .idle = maintenance {
@@ -44,7 +49,7 @@ extension LogStore {
             maintenanceUnderWay = true
             return MaintenanceJob(task: .index(writer))
         case .merging(let cursor, let position):
-            guard durable >= position else { return nil }
+            guard durable >= position || mayMergeAhead else { return nil }
             maintenanceUnderWay = true
             return MaintenanceJob(task: .merge(cursor))
         case .emptying(let emptying, let position):
@@ -64,6 +69,7 @@ extension LogStore {
                         fileSystem: fileSystem, directory: options.directory, identity: identity,
                         shard: options.shard, number: number,
                         hasSidecar: catalog.segments[number]?.hasSidecar ?? false,
+                        hasTemporary: suspendedSidecar?.cursor.segment.number == number,
                         unsynced: syncedPosition < barrier ? catalog.segments[written.segment]?.file : nil)))
         }
     }
@@ -91,6 +97,7 @@ extension LogStore {
             catalog.segments.remove(number)
             counts.mergedSegments += 1
             maintenance = .idle
+            if suspendedSidecar?.cursor.segment.number == number { suspendedSidecar = nil }
         case .sealing:
             maintenance = .idle
             writer.endSegment()
@@ -183,10 +190,16 @@ extension LogStore {
     // MARK: What to do next
 
     private func chooseMaintenance() {
-        if let victim = victim(), let cursor = cursor(victim) {
-            maintenance =
-                isEmpty(victim)
-                ? .removing(victim.number, barrier: appended) : .merging(cursor, written: 0)
+        survey()
+        let victim = victim()
+        if victim == nil { room.rest() }
+        if let victim, let cursor = cursor(victim) {
+            if isEmpty(victim) {
+                maintenance = .removing(victim.number, barrier: appended)
+            } else {
+                maintenance = .merging(cursor, written: 0)
+                room.beginMerge(of: victim.end, garbage: UInt64(clamping: garbage(victim)))
+            }
         } else if newestShouldEnd() {
             maintenance = .sealing
         } else if let damaged = catalog.segments.all.first(where: { $0.isSealed && $0.isDamaged && !$0.isEmptied }) {
@@ -194,7 +207,9 @@ extension LogStore {
         } else if let bare = catalog.segments.all.first(where: { $0.isSealed && !$0.hasSidecar && !$0.isDamaged }),
             let cursor = cursor(bare)
         {
-            maintenance = .indexing(SidecarWriter(cursor, fileSystem, directory: options.directory))
+            let begun = suspendedSidecar.flatMap { $0.cursor.segment.number == bare.number ? $0 : nil }
+            maintenance = .indexing(begun ?? SidecarWriter(cursor, fileSystem, directory: options.directory))
+            suspendedSidecar = nil
         }
     }
 
@@ -219,8 +234,7 @@ extension LogStore {
         guard let newest = catalog.segments[writer.tail.segment] else { return false }
         if newest.isDamaged { return true }
         let garbage = garbage(newest)
-        return garbage >= max(1, min(options.segment / 8, options.preallocation))
-            && garbage * 100 >= newest.total * options.mergeGarbage
+        return garbage >= max(1, min(segmentSize / 8, options.preallocation)) && garbage * 2 >= newest.total
     }
 
     /// Bytes of records that need not stay. Purged tombstones must stay unless the segment is the oldest.
@@ -235,28 +249,31 @@ extension LogStore {
 
     private func isOldest(_ segment: Segment) -> Bool { catalog.segments.oldest === segment }
 
-    /// The segment to merge or remove: the oldest that is mostly garbage or, when the disk is nearly full, the one with
-    /// the most garbage. When many purged tombstones have piled up it is the oldest segment, since only there can they
-    /// be dropped.
+    /// The segment to merge or remove: one of which nothing is needed, or the one whose records are garbage for the
+    /// largest part (the greedy choice of log-structured stores), if the log is too long or little of it is left to
+    /// copy. When the disk is nearly full, less garbage is enough. When many purged tombstones have piled up it is the
+    /// oldest segment, since only there can they be dropped.
     private func victim() -> Segment? {
         var total = 0
         var suppressors = 0
         var most: (segment: Segment, garbage: Int)?
         for segment in catalog.segments.all where segment.isSealed {
-            if segment.isDamaged {
-                if isEmpty(segment) { return segment }
-                continue
-            }
+            if isEmpty(segment) { return segment }
+            if segment.isDamaged { continue }
             let garbage = garbage(segment)
-            if garbage * 100 >= segment.total * options.mergeGarbage { return segment }
-            if garbage > most?.garbage ?? 0 { most = (segment, garbage) }
+            // Only here are purged tombstones dropped, and then perhaps in the segments after it.
+            if segment.suppressors > 0, isOldest(segment), garbage * 2 >= segment.total { return segment }
+            if most.map({ garbage * $0.segment.total > $0.garbage * segment.total }) ?? (garbage > 0) {
+                most = (segment, garbage)
+            }
             total += segment.total
             suppressors += segment.suppressors
         }
-        if suppressors > max(total / 4, options.segment), catalog.segments.oldest?.isDamaged == false {
+        let enough = !acceptsWrites ? 10 : room.isShort ? options.mergeGarbage : options.cheapGarbage
+        if let most, most.garbage * 100 >= most.segment.total * enough { return most.segment }
+        if suppressors > max(total / 4, segmentSize), catalog.segments.oldest?.isDamaged == false {
             return catalog.segments.oldest
         }
-        if !acceptsWrites, let most, most.garbage * 10 >= most.segment.total { return most.segment }
         return nil
     }
 }

@@ -13,7 +13,6 @@ import KVCore
 /// At most one commit, one sync and one step of maintenance are under way at a time, and any number of reads. Ask for
 /// the next one after each completion and at the end of a tick. Once `failure` is set no more jobs are handed out: the
 /// process must end, since what the disk holds is unknown.
-/// the process must end, since what the disk holds is unknown.
 package final class LogStore: RecordStore {
     package let options: StoreOptions
     let fileSystem: any FileSystem
@@ -56,8 +55,12 @@ package final class LogStore: RecordStore {
 
     var maintenance = Maintenance.idle
     var maintenanceUnderWay = false
+    /// A sidecar that is half written: merging came first.
+    var suspendedSidecar: SidecarWriter?
     /// The value of `appended` at which to look for a segment to merge.
     var nextMaintenanceCheck: LogPosition = 0
+    /// The log's length beside what is needed of it, and how far merging is behind.
+    @exclusivity(unchecked) var room = LogRoom()
     /// True when the newest segment may be mostly garbage that was made without appends: by a wipe, a purge, or a
     /// previous process.
     var maySealNewest = true
@@ -76,6 +79,7 @@ package final class LogStore: RecordStore {
         self.space = space
         syncedBatch = writer.nextBatch - 1
         scratch = .allocate(byteCount: 4096, alignment: 8)
+        survey()
     }
 
     deinit { scratch.deallocate() }

@@ -20,9 +20,11 @@ package struct StoreOptions: Sendable {
     package var sync = SyncMode.always
     /// The most bytes of values kept in memory.
     package var cache = 256 << 20
-    /// The size in bytes after which a new segment begins; at most `maximumSegment`. The last batch of a segment may
-    /// exceed it.
+    /// The size in bytes after which a new segment begins at the latest; at most `maximumSegment`. The last batch of a
+    /// segment may exceed it. A store that holds little begins one earlier: see `LogStore.segmentSize`.
     package var segment = defaultSegment
+    /// The size in bytes that no segment is ended below because its store holds little.
+    package var smallestSegment = 16 << 20
     /// The free bytes below which `acceptsWrites` is false. Nil: two segments or 64 MiB, whichever is more, but no more
     /// than an eighth of the volume.
     package var reserve: UInt64?
@@ -30,8 +32,10 @@ package struct StoreOptions: Sendable {
     package var maximumPending = 64 << 20
     /// The bytes that one step of maintenance reads.
     package var mergeStep = 256 << 10
-    /// The percentage of a segment's bytes that must be garbage before it is merged.
-    package var mergeGarbage = 50
+    /// The percentage of a segment's bytes that must be garbage before it is merged because the log has grown too long.
+    package var mergeGarbage = 40
+    /// The percentage of a segment's bytes from which it is merged however short the log is: little is left to copy.
+    package var cheapGarbage = 75
     /// The rate at which sealed segments are read again, to find damage while other replicas still have the records.
     /// Bytes per second; 0 for never.
     package var scrub = 0

@@ -42,6 +42,7 @@ final class StoredLengthTests: XCTestCase {
             let fillers = segment / 64_000 / 2 + 1
             let fixture = try StoreFixture(segment: segment)
             fixture.options.mergeStep = 64 << 10
+            fixture.options.cheapGarbage = 50
             try fixture.open()
             let what = "values of \(valueLength.map { "\($0)" } ?? "no") bytes"
             var expected: [Key: Record] = [:]

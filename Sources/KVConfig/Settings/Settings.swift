@@ -119,8 +119,9 @@ package enum Settings {
         field(
             "storage.segment", .size(1 << 20...1 << 30), \.storage.segment, example: "128MiB",
             """
-            How large a file of the log grows before the next is begun. It holds at least two records of the largest \
-            size (limits.key plus limits.value).
+            How large a file of the log grows at the most before the next is begun. It holds at least two records of \
+            the largest size (limits.key plus limits.value). A shard that holds little begins files of a quarter of \
+            what it holds, or of 16MiB if that is more.
             """),
         field(
             "storage.scrub", .size(0...1 << 40), \.storage.scrub, example: "16MiB",

@@ -6,8 +6,9 @@ import NIOPosix
 
 /// Runs the store's jobs on the storage threads, and processes their results.
 extension ShardRunner {
-    func commit() {
-        guard store.failure == nil, let job = store.takeCommit() else { return }
+    /// Writes what is left before the store is closed.
+    func commitLast() {
+        guard store.failure == nil, let job = store.takeCommit(isLast: true) else { return }
         commit(job)
     }
 
@@ -67,10 +68,14 @@ extension ShardRunner {
         if let job = store.takeScrub(now: now) {
             runBlocking(upkeepPool, { job.run() }) { runner, result in runner.check(runner.store.completed(result)) }
         }
+        maintain()
+    }
+
+    func maintain() {
         guard let job = store.takeMaintenance() else { return }
         runBlocking(upkeepPool, { job.run() }) { runner, result in
             guard runner.check(runner.store.completed(result)), !runner.isStopped else { return }
-            // The next commit takes the records that the step appended again.
+            // The next commit takes the records that the step appended again, and may have waited for the step.
             runner.scheduleTick()
         }
     }

@@ -147,7 +147,7 @@ final class ShardRunner: @unchecked Sendable {
 
     func finishStopping() {
         guard jobs == 0, let stopped else { return }
-        commit()
+        commitLast()
         if jobs == 0 { sync(now: Instant(nanoseconds: .max), isLast: true) }
         guard jobs == 0 else { return }
         self.stopped = nil
@@ -285,6 +285,7 @@ final class ShardRunner: @unchecked Sendable {
         perform()
         links?.flush()
         if let job { commit(job) }
+        if store.wantsMaintenance { maintain() }
         handBackFinished()
         outbox.send()
         loads.endTurn()

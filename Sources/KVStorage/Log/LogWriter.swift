@@ -21,7 +21,8 @@ struct LogWriter {
     private(set) var needsStates: Bool
     /// True when the next batch begins a segment, however short the tail's is.
     private var endsSegment = false
-    private let limit: UInt32
+    /// Bytes of data after which the next batch begins a segment.
+    private(set) var limit: UInt32
     private let store: UUID128
     private let shard: UInt16
     /// The number of the next batch to be closed.
@@ -32,7 +33,7 @@ struct LogWriter {
     ///   - isEmpty: whether the tail's segment has no batch yet.
     init(_ options: StoreOptions, tail: Location, isEmpty: Bool, nextBatch: UInt64) {
         self.tail = tail
-        limit = UInt32(clamping: min(max(options.segment, 1), StoreOptions.maximumSegment))
+        limit = Self.limit(options.segment)
         store = options.store
         shard = options.shard
         dataStart = UInt32(SegmentHeader.size)
@@ -70,6 +71,13 @@ struct LogWriter {
         open = buffer
         return buffer
     }
+
+    private static func limit(_ bytes: Int) -> UInt32 {
+        UInt32(clamping: min(max(bytes, 1), StoreOptions.maximumSegment))
+    }
+
+    /// Sets the size after which the next batch begins a segment.
+    mutating func limitSegments(to bytes: Int) { limit = Self.limit(bytes) }
 
     /// Makes the next batch begin a segment.
     mutating func endSegment() { endsSegment = true }

@@ -8,6 +8,8 @@ struct SegmentRemoval: Sendable {
     let shard: UInt16
     let number: UInt32
     let hasSidecar: Bool
+    /// True when its sidecar was begun and is not complete.
+    let hasTemporary: Bool
     /// The newest segment, if it has written but unsynced records that replaced this segment's.
     let unsynced: (any File)?
 
@@ -16,7 +18,9 @@ struct SegmentRemoval: Sendable {
             try unsynced?.sync()
             try identity?.changeManifest(ofShard: shard) { $0.remove(number) }
             try fileSystem.unlink(directory + "/" + FileName.segment(number))
-            if hasSidecar { try fileSystem.unlink(directory + "/" + FileName.sidecar(number)) }
+            let sidecar = directory + "/" + FileName.sidecar(number)
+            if hasSidecar { try fileSystem.unlink(sidecar) }
+            if hasTemporary { try fileSystem.unlink(FileName.temporary(sidecar)) }
             try fileSystem.syncDirectory(directory)
         } catch {
             throw .io(error)

@@ -73,7 +73,11 @@ package final class LogDriver: StoreDriver {
         return underWay != nil
     }
 
-    private func nextCommit(_ store: LogStore) -> Job? { store.takeCommit().map(Job.commit) }
+    private func nextCommit(_ store: LogStore) -> Job? {
+        // A commit may have to wait for merging. A step that fails is told with the commit.
+        while store.wantsMaintenance, let step = store.takeMaintenance(), store.completed(step.run()) == nil {}
+        return store.takeCommit().map(Job.commit)
+    }
 
     private func nextSync(_ store: LogStore) -> Job? {
         store.takeSync(now: Instant(nanoseconds: .max)).map(Job.sync)
