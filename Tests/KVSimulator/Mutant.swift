@@ -45,6 +45,8 @@ package enum Mutant: String, CaseIterable, Sendable {
     case forgetDamaged = "forget-damaged"
     /// A copy that may lack acknowledged records after a power loss answers as if it were complete.
     case voteIncomplete = "vote-incomplete"
+    /// A change of what a node leads is taken although an earlier one is missing.
+    case skipGaps = "skip-gaps"
 
     func breakRules(of options: inout ShardOptions) {
         switch self {
@@ -63,6 +65,7 @@ package enum Mutant: String, CaseIterable, Sendable {
         case .forgetDamaged: options.broken.insert(.rememberDamaged)
         case .voteIncomplete: options.broken.insert(.abstainWhenIncomplete)
         case .keepFull: options.broken.insert(.yieldWhenFull)
+        case .skipGaps: options.broken.insert(.noticeGaps)
         case .keepLonely: options.broken.insert(.yieldWhenLonely)
         case .forgetPromise, .acknowledgeUnsynced, .ignoreSilence, .followClock: break
         }

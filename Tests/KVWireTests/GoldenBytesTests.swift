@@ -56,6 +56,15 @@ final class GoldenBytesTests: XCTestCase {
             ".leaderHeartbeat",
             .shards(.leaderHeartbeat(epoch: 5, [Leadership(partition: header.partition, ballot: header.ballot)])),
             "0e 05 01 ac02 0100020000000000")
+        let leadership = Leadership(partition: header.partition, ballot: header.ballot)
+        try check(
+            ".leaderships",
+            .shards(
+                .leaderships(
+                    epoch: 5,
+                    LeadershipUpdate(shard: 1, base: 300, version: 301, begun: [leadership], ended: [PartitionID(7)]))),
+            "23 05 01 ac02 ad02 01 ac02 0100020000000000 01 07")
+        try check(".leadershipsWanted", .shards(.leadershipsWanted(shard: 1)), "24 01")
         try check(".transfer", .replica(header, .transfer), "0f ac02 05 0100020000000000")
         try check(
             ".quorumRead", .request(RequestHeader(id, epoch: 5, partition: header.partition, key: key), .quorumRead),

@@ -82,6 +82,13 @@ final class MessageCodecTests: XCTestCase {
                 .leaderHeartbeat(
                     epoch: .max, .init(repeating: .init(partition: PartitionID(.max), ballot: header.ballot), count: 99)
                 )),
+            .shards(
+                .leaderships(
+                    epoch: .max,
+                    LeadershipUpdate(
+                        shard: UInt16(LeadershipUpdate.maximumShards - 1), base: .max, version: .max,
+                        begun: .init(repeating: .init(partition: PartitionID(.max), ballot: header.ballot), count: 99),
+                        ended: .init(repeating: PartitionID(.max), count: 99)))),
             .request(
                 RequestHeader(RequestID(.max), epoch: .max, partition: PartitionID(.max), key: key),
                 .forward(timeout: Nanoseconds(nanoseconds: .max), command: .put(put))),
@@ -216,7 +223,7 @@ final class MessageCodecTests: XCTestCase {
     }
 
     func testErrorsSayWhatIsWrong() {
-        XCTAssertEqual(failure([35]), .unknownType(35))
+        XCTAssertEqual(failure([37]), .unknownType(37))
         XCTAssertEqual(failure([0]), .unknownType(0))
         XCTAssertEqual(failure([20, 0x80, 0x00]), .badInteger, "longer than it need be")
         XCTAssertEqual(failure([20] + .init(repeating: 0xff, count: 10)), .badInteger, "above 64 bits")

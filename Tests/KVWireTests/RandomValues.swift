@@ -162,6 +162,14 @@ struct SplitMix: RandomNumberGenerator {
             .shards(
                 .leaderHeartbeat(
                     epoch: number(), (0..<below(20)).map { _ in Leadership(partition: partition(), ballot: ballot()) })),
+            .shards(
+                .leaderships(
+                    epoch: number(),
+                    LeadershipUpdate(
+                        shard: UInt16(below(LeadershipUpdate.maximumShards)), base: number(), version: number(),
+                        begun: (0..<below(20)).map { _ in Leadership(partition: partition(), ballot: ballot()) },
+                        ended: (0..<below(20)).map { _ in partition() }))),
+            .shards(.leadershipsWanted(shard: UInt16(below(LeadershipUpdate.maximumShards)))),
             .replica(header(), .transfer),
             .request(
                 RequestHeader(RequestID(next()), epoch: number(), partition: partition(), key: key()),

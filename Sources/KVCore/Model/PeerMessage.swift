@@ -198,10 +198,45 @@ package enum ReplyMessage: Hashable, Sendable {
     case quorumReadReply(Record?)
 }
 
+/// What a shard of the sender's node leads: all of it, or what has changed since an earlier version of the list. An
+/// update without a change is a heartbeat.
+package struct LeadershipUpdate: Hashable, Sendable {
+    /// Limits the number of lists that one node can make another one keep.
+    package static let maximumShards = 1024
+
+    package var shard: UInt16
+    /// The version of the list that the changes are made to; 0 if the update names all partitions that are led.
+    package var base: UInt64
+    /// The version that they make of it: in one process each change has the next, and another process begins above.
+    package var version: UInt64
+    /// Partitions whose lead has begun, or goes on under another ballot.
+    package var begun: [Leadership]
+    /// Partitions whose lead has ended.
+    package var ended: [PartitionID]
+
+    package var isWhole: Bool { base == 0 }
+
+    package init(
+        shard: UInt16, base: UInt64, version: UInt64, begun: [Leadership] = [], ended: [PartitionID] = []
+    ) {
+        self.shard = shard
+        self.base = base
+        self.version = version
+        self.begun = begun
+        self.ended = ended
+    }
+}
+
 /// A message about many partitions.
 package enum ShardsMessage: Hashable, Sendable {
-    /// Tells the replicas of these partitions that the sender leads them. Sent periodically.
+    /// Tells the replicas of these partitions that the sender leads them: at once when it begins to, and periodically
+    /// to peers of version 3 of the peer protocol. If it names none, it says that the sender runs.
     case leaderHeartbeat(epoch: Epoch, [Leadership])
+    /// Tells a member what a shard of the sender's node leads. Version 4 of the peer protocol has added it.
+    case leaderships(epoch: Epoch, LeadershipUpdate)
+    /// Asks for all that a shard of the receiver's node leads, because an update is missing. Version 4 of the peer
+    /// protocol has added it.
+    case leadershipsWanted(shard: UInt16)
     /// Says that the sender's topology is newer than the one that a request of the receiver came under.
     case outdated(epoch: Epoch)
 }

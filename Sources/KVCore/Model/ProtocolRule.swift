@@ -65,6 +65,8 @@ package enum ProtocolRule: Int, CaseIterable, Sendable {
     case rememberDamaged
     /// A copy that may lack records did not tell what it holds.
     case abstain
+    /// A change of what a node leads was not taken, because an earlier one was missing.
+    case noticeGaps
     /// A leader was elected by all replicas, because too few of them had complete copies.
     case hearAll
 }

@@ -12,7 +12,7 @@ package struct ShardOptions: Sendable {
     package var hedgeTime = Nanoseconds.milliseconds(1000)
     /// A candidate repeats its pre-vote after this, if no majority has said that it sees no leader.
     package var preVoteRetry = Nanoseconds.milliseconds(50)
-    /// How often a leader tells the replicas that it leads. A node also tells all others this often that it runs.
+    /// How often a node tells all others that it runs, and that it still leads what it has said that it leads.
     package var leaderHeartbeat = Nanoseconds.milliseconds(300)
     /// A leader that has not been heard of for this long counts as gone, whatever the failure detector says.
     package var leaderTimeout = Nanoseconds.milliseconds(1500)
@@ -176,4 +176,6 @@ package struct BrokenRules: OptionSet, Sendable {
     package static let rest = Self(rawValue: 1 << 16)
     /// A replica that rests is woken by whatever happens to it.
     package static let wake = Self(rawValue: 1 << 17)
+    /// A change of what a node leads is taken only if nothing before it is missing.
+    package static let noticeGaps = Self(rawValue: 1 << 18)
 }

@@ -66,6 +66,7 @@ extension Replica {
     /// is not in touch, or did not seem alive at the last look.
     var followerRestsUntil: Instant? {
         guard leaderSeemsAlive, vacantSince == nil, let leaderHint, context.isUp(leaderHint) else { return nil }
+        if let listed = context.listings[partition], listed.node != leaderHint { return nil }
         return leaderHeard + context.options.leaderTimeout
     }
 
@@ -86,6 +87,7 @@ extension Replica {
     }
 
     func considerElection() {
+        hearListed()
         guard leader == nil, candidate == nil, !context.isDraining, !isDisabled, now >= backoffUntil else { return }
         guard !leaderSeemsAlive else { return vacantSince = nil }
         guard majorityIsUp else { return }
@@ -138,6 +140,7 @@ extension Replica {
 
     func receivePreVote(_ header: PartitionHeader, from node: NodeNumber) {
         guard admits(header, from: node) else { return }
+        hearListed()
         // If another node became leader now, the outcome of the changes that this node is about to re-propose would be
         // unknown.
         let isReproposing = candidate?.phase == .preparing && candidate?.unfinished.proposals.isEmpty == false
@@ -263,6 +266,7 @@ extension Replica {
 
     /// Handles the loss of a peer: its connection was reset, or it is silent.
     func peerWentDown(_ node: NodeNumber) {
+        forgetListed(by: node)
         if leaderHint == node {
             leaderHint = nil
             backoffUntil = min(backoffUntil, now)
@@ -278,7 +282,10 @@ extension Replica {
         // A new process of the leader does not lead. At the first contact with a peer, the hint stays only if this
         // process has learned it from a message.
         let isAnother = last.map { $0 != boot } ?? !hasHeardLeader
-        if isAnother, leaderHint == node { leaderHint = nil }
+        if isAnother {
+            forgetListed(by: node)
+            if leaderHint == node { leaderHint = nil }
+        }
         guard let leader, let index = quorum.index(of: node) else { return }
         sendSkipped(to: index, leader)
         // A new process may have lost records that it had accepted and not synced.

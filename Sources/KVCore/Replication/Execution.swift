@@ -34,7 +34,6 @@ extension Replica {
         vacantSince = nil
         context.effects.append(.notice(.elected(partition, leader.ballot, settled: isSettled)))
         sendHeartbeat(leader)
-        context.newlyLed.append(partition)
         for index in quorum.members.indices where candidate.abstainers.contains(index) && index != ownIndex {
             noteAbstention(of: index, leader)
         }

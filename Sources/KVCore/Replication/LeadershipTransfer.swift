@@ -113,6 +113,7 @@ extension Replica {
             yield()
         }
         if let leader { yieldIfLonely(leader) }
+        hearListed()
         guard let leader else {
             advanceCandidacy()
             return considerElection()

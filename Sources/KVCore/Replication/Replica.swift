@@ -44,13 +44,15 @@ final class Replica {
     /// earlier process.
     var hasHeardLeader = false
     var leaderHeard: Instant
+    /// The last heartbeat of a node that lists this partition which was taken note of (`hearListed`).
+    private var listedHeard = Instant(nanoseconds: 0)
     /// Since when this node has seen no leader.
     var vacantSince: Instant?
     /// This node does not stand for election before this time.
     var backoffUntil: Instant
 
     var candidate: Candidate?
-    var leader: Leader?
+    var leader: Leader? { didSet { context.noteLead(of: self) } }
     /// The value of the context's `touch` for which `majorityInTouch` was computed.
     var majorityTouch: UInt64 = 0
     var majorityInTouch = false
@@ -164,9 +166,12 @@ final class Replica {
         if let candidate, candidate.ballot < ballot { abandonCandidacy(hint: ballot.node) }
     }
 
-    func sawLeader(_ node: NodeNumber) {
+    func sawLeader(_ node: NodeNumber) { sawLeader(node, heard: now) }
+
+    /// - Parameter heard: When the leader was heard.
+    private func sawLeader(_ node: NodeNumber, heard: Instant) {
+        leaderHeard = leaderHint == node ? max(leaderHeard, heard) : heard
         leaderHint = node
-        leaderHeard = now
         hasHeardLeader = true
         vacantSince = nil
         // A pre-vote asks whether anybody sees a leader, and this node now does. (A ballot that has been prepared
@@ -174,10 +179,9 @@ final class Replica {
         if candidate?.phase == .preVoting { abandonCandidacy(hint: nil) }
     }
 
-    /// Notes that a long message from `node` is arriving. A leader counts as heard meanwhile, because its heartbeats
-    /// wait behind the message.
-    func noteReading(from node: NodeNumber) {
-        if leaderHint == node, hasHeardLeader { leaderHeard = now }
+    /// Notes when `node` was last heard to lead this partition, if it is the leader as far as this node knows.
+    func noteHeard(_ node: NodeNumber, at time: Instant) {
+        if leaderHint == node, hasHeardLeader { leaderHeard = max(leaderHeard, time) }
     }
 
     /// Notes the log position of a record that has just been put into the store.
@@ -327,15 +331,36 @@ extension Replica {
         }
     }
 
-    func receiveLeading(_ ballot: Ballot, from node: NodeNumber) {
+    /// - Parameter heard: When the node was heard to say so.
+    func receiveLeading(_ ballot: Ballot, from node: NodeNumber, heard: Instant) {
+        listedHeard = max(listedHeard, heard)
         guard ballot.node == node, quorum.index(of: node) != nil else { return }
         highestSeen = max(highestSeen, ballot)
         if ballot >= promise {
             if let leader, leader.ballot < ballot { stepDown(hint: node) }
-            sawLeader(node)
+            sawLeader(node, heard: heard)
         } else {
             context.send(node, .replica(header(promise), .reject))
         }
+    }
+
+    /// Takes note of the last heartbeat of the node that lists this partition as led by it. This is put off until it
+    /// matters, so that a heartbeat costs nothing for each partition.
+    ///
+    /// - Parameter time: A later heartbeat is left for later.
+    func hearListed(until time: Instant? = nil) {
+        guard let listed = context.listings[partition], listed.heard > listedHeard, listed.heard <= time ?? now else {
+            return
+        }
+        // The node has prepared another ballot since, and will list the partition under that one.
+        guard listed.ballot >= promise || promise.node != listed.node else { return }
+        receiveLeading(listed.ballot, from: listed.node, heard: listed.heard)
+    }
+
+    /// Takes no note any more of heartbeats of `node` that have come so far.
+    func forgetListed(by node: NodeNumber) {
+        guard let listed = context.listings[partition], listed.node == node else { return }
+        listedHeard = max(listedHeard, listed.heard)
     }
 
     /// Handles a `reject`: the sender has promised a higher ballot, which ends a leadership or candidacy under a lower

@@ -40,9 +40,11 @@ final class ReplicaContext: Environment {
     /// added.
     var throttled: [PartitionID] = []
 
-    /// Partitions that this node has begun to lead, and whose new leader the nodes without a replica have not been told
-    /// of.
-    var newlyLed: [PartitionID] = []
+    /// What other nodes say that they lead.
+    var listings: ListedLeaderships
+    /// Partitions whose lead has begun or ended here since the other nodes were told last, or may concern them for
+    /// another reason.
+    private var leadsNoted: Set<PartitionID> = []
 
     /// Partitions whose leaders have listings under way or keep windows of them. The last one that began a walk comes
     /// last.
@@ -73,6 +75,7 @@ final class ReplicaContext: Environment {
         self.store = store
         self.mayLackRecords = mayLackRecords
         partitionCount = max(partitions, 1)
+        listings = ListedLeaderships(partitions: partitions)
         listingBudget = options.listingSlice
         moveBudget = MoveBudget(rate: options.moveRate, now: now.monotonic)
         super.init(me: me, boot: boot, shard: shard, options: options, epoch: epoch, now: now, seed: seed)
@@ -99,6 +102,13 @@ final class ReplicaContext: Environment {
         guard !replica.isDirty else { return }
         replica.isDirty = true
         dirty.append(replica.partition)
+    }
+
+    func noteLead(of replica: Replica) { leadsNoted.insert(replica.partition) }
+
+    func takeLeadsNoted() -> Set<PartitionID> {
+        defer { leadsNoted.removeAll(keepingCapacity: true) }
+        return leadsNoted
     }
 
     func noteListing(_ partition: PartitionID) {

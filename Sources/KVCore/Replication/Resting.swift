@@ -42,8 +42,9 @@ extension Replica {
     /// Ends the replica's rest, because something happens to it. Its timer is called from now on.
     func wake() {
         guard !context.breaks(.wake), let visited = context.rests.end(place) else { return }
-        // It was in touch with a majority as long as it rested.
+        // It was in touch with a majority as long as it rested, and took no note of heartbeats.
         leader?.majoritySeen = visited
+        hearListed(until: visited)
     }
 
     /// The time until which its timer does nothing if nothing happens to it; nil if the timer has something to do.
@@ -54,7 +55,8 @@ extension Replica {
 
     private func restsUntil(_ leader: Leader) -> Instant? {
         guard leader.isSettled, leader.isAtRest, leader.held.isEmpty, leader.log.proposals.isEmpty,
-            leader.transfer == nil, !quorum.isJoint, !isFull, majorityIsUp, isPreferredOfThoseUp
+            leader.transfer == nil, !quorum.isJoint, !isFull, majorityIsUp, isPreferredOfThoseUp,
+            context.listings[partition] == nil
         else { return nil }
         var until = leader.purge.next
         for (index, member) in quorum.members.enumerated() where index != ownIndex {

@@ -23,6 +23,24 @@ extension Shard {
         return nil
     }
 
+    /// What is wrong with this shard's list of what another node's shard leads; nil if it is right, or of another
+    /// version than the other shard's own.
+    package func flaw(inListOf other: Shard) -> String? {
+        let own = other.leaderships
+        guard let listed = context.listings.list(of: other.me, shard: own.shard), listed.version == own.version else {
+            return nil
+        }
+        for (partition, ballot) in listed.ballots where own.ballots[partition] != ballot {
+            return "it takes \(other.me) to lead \(partition) under \(ballot)"
+        }
+        for (partition, ballot) in own.ballots where listed.ballots[partition] == nil {
+            // Another node has been elected since.
+            if context.listings.highest(partition) > ballot { continue }
+            return "it does not know that \(other.me) leads \(partition)"
+        }
+        return nil
+    }
+
     private func flaw(of replica: Replica, _ assignment: Assignment) -> String? {
         let promised = store.promise(replica.partition)
         if replica.promise != promised { return "1: it has promised \(promised) and goes by \(replica.promise)" }

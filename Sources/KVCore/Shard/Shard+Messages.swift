@@ -67,17 +67,11 @@ extension Shard {
         switch message {
         case .leaderHeartbeat(let epoch, let led):
             tellBehind(epoch, at: node)
-            for leadership in led {
-                if let replica = restingReplica(leadership.partition) {
-                    // A follower that hears its leader rests on.
-                    if replica.leader != nil || replica.candidate != nil || replica.leaderHint != node {
-                        replica.wake()
-                    }
-                    replica.receiveLeading(leadership.ballot, from: node)
-                } else {
-                    router.sawLeader(node, of: leadership.partition)
-                }
-            }
+            for leadership in led { receive(leadership, from: node) }
+        case .leaderships(let epoch, let update):
+            tellBehind(epoch, at: node)
+            receive(update, from: node)
+        case .leadershipsWanted(let shard): receiveLeadershipsWanted(shard: shard, from: node)
         case .outdated(let epoch): tellBehind(epoch, at: node)
         }
     }

@@ -17,6 +17,7 @@ extension Shard {
             return assertionFailure("the number of partitions is settled when a cluster is founded")
         }
         flush(now: now)
+        wakeAll()
         let before = self.topology
         self.topology = topology
         context.epoch = topology.epoch
@@ -31,6 +32,7 @@ extension Shard {
                 "partition \(partition.raw) has another assignment of the same configuration")
             change(partition, to: assignment)
         }
+        context.listings.keep { topology.member($0) != nil }
         owned = replicas.compactMap { $0 }
         context.rests.restart(owned)
         routeTurnedAway()

@@ -38,8 +38,11 @@ package final class Shard {
     var departed: Set<PartitionID> = []
     var nextDrop: Instant
     private var timers = 0
-    private var lastHeartbeat: Instant
-    private var heartbeats = 0
+    /// What this shard leads, as the other members are told.
+    var leaderships: LeadershipList
+    var lastHeartbeat: Instant
+    /// True if a member may have come in touch that has not been told what this shard leads.
+    var hasUntold = false
     private var hasDrained = false
     private var lastCondition = Condition(isStalled: false, acceptsWrites: true)
 
@@ -48,9 +51,6 @@ package final class Shard {
         var isStalled: Bool
         var acceptsWrites: Bool
     }
-
-    /// Every so many leader heartbeats one goes to all members in touch.
-    private static var heartbeatsForAll: Int { 4 }
 
     /// - Parameters:
     ///   - boot: The boot counter of this process, above that of every process before it on this store.
@@ -88,6 +88,7 @@ package final class Shard {
         owned = replicas.compactMap { $0 }
         context.rests.restart(owned)
         router = Router(context: context, topology: topology, boot: boot, shard: shard)
+        leaderships = LeadershipList(shard: shard, boot: boot)
         lastHeartbeat = now.monotonic
         nextDrop = now.monotonic
     }
@@ -131,7 +132,7 @@ package final class Shard {
         assert(store.synced <= store.durable && store.durable <= store.appended, "a store says what it has on disk")
         switch input {
         case .message(let node, let message): receive(message, from: node)
-        case .reading(let node): for replica in owned { replica.noteReading(from: node) }
+        case .reading(let node): reading(from: node)
         case .durable: drainDurable()
         case .loaded(let ticket, let value): loaded(ticket, value)
         case .repair(let damaged): repair(damaged)
@@ -274,10 +275,12 @@ extension Shard {
             }
             wakeAll()
             let last = context.setUp(node, boot: boot, relays: relays)
+            leadershipsConcern(node)
             for replica in owned { replica.peerCameUp(node, boot: boot, last: last) }
         case .down:
             wakeAll()
             context.setDown(node)
+            leadershipsConcern(node)
             for replica in owned { replica.peerWentDown(node) }
             routeTurnedAway()
             router.peerWentDown(node, replica)
@@ -298,12 +301,8 @@ extension Shard {
         drainDurable()
         routeTurnedAway()
         router.timer(replica)
-        announceNewLeaders()
+        tellLeaderships()
         for id in repairs.expire(at: context.now.monotonic, context.options) { context.pursued.remove(id) }
-        if context.now.monotonic - lastHeartbeat >= context.options.leaderHeartbeat {
-            lastHeartbeat = context.now.monotonic
-            sendHeartbeats()
-        }
         if context.now.monotonic >= nextDrop {
             nextDrop = context.now.monotonic + context.options.dropReplica
             dropReplica()
@@ -325,24 +324,7 @@ extension Shard {
     }
 
     /// Something happens to all replicas.
-    private func wakeAll() { for replica in owned { replica.wake() } }
-
-    /// Tells all members which partitions this node has begun to lead, in one message for all of them. Those who hold
-    /// no replica would go on asking the former leaders.
-    private func announceNewLeaders() {
-        guard !context.newlyLed.isEmpty else { return }
-        let led = context.newlyLed.compactMap { partition in
-            replica(partition)?.leader.map { Leadership(partition: partition, ballot: $0.ballot) }
-        }
-        context.newlyLed.removeAll()
-        guard !led.isEmpty else { return }
-        for member in topology.members where member.number != me && context.isUp(member.number) {
-            context.send(member.number, .shards(.leaderHeartbeat(epoch: context.epoch, led)))
-        }
-    }
-
-    /// Whether this is the first of the node's shards.
-    private var isFirst: Bool { partitions.first == PartitionID(0) }
+    func wakeAll() { for replica in owned { replica.wake() } }
 
     /// Goes on with the listings under way, the oldest first.
     private func continueListings() {
@@ -355,28 +337,6 @@ extension Shard {
             }
             if listing.count - index > context.options.listedPartitions { replica.leader?.listings.dropWindows() }
             replica.continueListings()
-        }
-    }
-
-    private func sendHeartbeats() {
-        heartbeats += 1
-        // Those who hold no replica route by it, and show it.
-        let isForAll = heartbeats % Self.heartbeatsForAll == 0
-        let members = topology.members.map(\.number).filter { $0 != me }
-        let others = isForAll ? members.filter { context.isUp($0) } : []
-        var led: [NodeNumber: [Leadership]] = [:]
-        for replica in owned {
-            // A leader that hears no majority must not keep those who still hear it from electing another.
-            guard let leader = replica.leader, replica.majorityIsUp else { continue }
-            for member in isForAll ? others : replica.quorum.members where member != me {
-                led[member, default: []].append(Leadership(partition: replica.partition, ballot: leader.ballot))
-            }
-        }
-        // All are told, in touch or not: two nodes that do not hear each other must begin somewhere. One shard is
-        // enough.
-        for node in isFirst ? members : [] where led[node] == nil { led[node] = [] }
-        for node in led.keys.sorted() {
-            context.send(node, .shards(.leaderHeartbeat(epoch: context.epoch, led[node] ?? [])))
         }
     }
 

@@ -54,7 +54,9 @@ extension ShardsMessage {
     fileprivate var variableSize: Int {
         switch self {
         case .leaderHeartbeat(_, let leaderships): (ByteWriter.varintBound + 8) * leaderships.count
-        case .outdated: 0
+        case .leaderships(_, let update):
+            (ByteWriter.varintBound + 8) * update.begun.count + ByteWriter.varintBound * update.ended.count
+        case .outdated, .leadershipsWanted: 0
         }
     }
 }

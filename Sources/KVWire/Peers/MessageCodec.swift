@@ -110,14 +110,30 @@ extension ByteWriter {
         case .leaderHeartbeat(let epoch, let leaderships):
             code(MessageType.leaderHeartbeat)
             varint(epoch)
-            varint(count: leaderships.count)
-            for leadership in leaderships {
-                partition(leadership.partition)
-                fixed(leadership.ballot.raw)
-            }
+            self.leaderships(leaderships)
+        case .leaderships(let epoch, let update):
+            code(MessageType.leaderships)
+            varint(epoch)
+            varint(UInt64(update.shard))
+            varint(update.base)
+            varint(update.version)
+            leaderships(update.begun)
+            varint(count: update.ended.count)
+            for ended in update.ended { partition(ended) }
+        case .leadershipsWanted(let shard):
+            code(MessageType.leadershipsWanted)
+            varint(UInt64(shard))
         case .outdated(let epoch):
             code(MessageType.outdated)
             varint(epoch)
+        }
+    }
+
+    private mutating func leaderships(_ leaderships: [Leadership]) {
+        varint(count: leaderships.count)
+        for leadership in leaderships {
+            partition(leadership.partition)
+            fixed(leadership.ballot.raw)
         }
     }
 
@@ -212,6 +228,8 @@ extension ByteReader {
         case .forwarded: return .reply(try requestID(), .forwarded(try forwardResult()))
         case .quorumReadReply: return .reply(try requestID(), .quorumReadReply(try optionalRecord()))
         case .leaderHeartbeat: return .shards(.leaderHeartbeat(epoch: try varint(), try leaderships()))
+        case .leaderships: return .shards(.leaderships(epoch: try varint(), try leadershipUpdate()))
+        case .leadershipsWanted: return .shards(.leadershipsWanted(shard: try shard()))
         case .outdated: return .shards(.outdated(epoch: try varint()))
         case .usageReport: return .node(.usageReport(try usage()))
         case .progress:
@@ -277,6 +295,19 @@ extension ByteReader {
         leaderships.reserveCapacity(count)
         for _ in 0..<count { leaderships.append(Leadership(partition: try partition(), ballot: try ballot())) }
         return leaderships
+    }
+
+    private mutating func leadershipUpdate() throws(WireError) -> LeadershipUpdate {
+        let (shard, base, version, begun) = (try shard(), try varint(), try varint(), try leaderships())
+        let count = try count(of: "list of ended leaderships", size: 1)
+        var ended: [PartitionID] = []
+        ended.reserveCapacity(count)
+        for _ in 0..<count { ended.append(try partition()) }
+        return LeadershipUpdate(shard: shard, base: base, version: version, begun: begun, ended: ended)
+    }
+
+    private mutating func shard() throws(WireError) -> UInt16 {
+        try varint(in: 0...UInt16(LeadershipUpdate.maximumShards - 1), "shard")
     }
 
     private mutating func usage() throws(WireError) -> PartitionUsage {

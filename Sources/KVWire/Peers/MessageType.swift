@@ -34,6 +34,8 @@ enum MessageType: UInt8, CaseIterable {
     case complete = 32
     case completed = 33
     case clock = 34
+    case leaderships = 35
+    case leadershipsWanted = 36
 }
 
 /// The bytes that tell the cases of nested values apart. They are frozen, too.

@@ -58,9 +58,9 @@ final class ElectionTests: XCTestCase {
     func testALeaderIsNotGivenUpWhileSomethingLongOfItArrives() {
         let node = ManualNode(3)
         node.up(1, 2)
+        let led = [Leadership(partition: ManualNode.partition, ballot: Ballot(3, 1))]
         node.receive(
-            .shards(.leaderHeartbeat(epoch: 1, [Leadership(partition: ManualNode.partition, ballot: Ballot(3, 1))])),
-            from: 1)
+            .shards(.leaderships(epoch: 1, LeadershipUpdate(shard: 0, base: 0, version: 7, begun: led))), from: 1)
         node.forgetSent()
         for _ in 0..<50 {
             node.pass(100)
@@ -156,6 +156,8 @@ final class ElectionTests: XCTestCase {
         node.down(2, 3)
         node.forgetSent()
         node.pass(2000)
-        XCTAssertFalse(node.hasSent { $0.isLeaderHeartbeat ? true : nil })
+        XCTAssertTrue(node.hasSent { $0.isLeaderHeartbeat ? true : nil }, "it tells them that it runs")
+        XCTAssertFalse(
+            node.hasSent { $0.listed?.contains { $0.partition == ManualNode.partition } == true ? true : nil })
     }
 }

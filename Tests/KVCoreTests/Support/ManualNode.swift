@@ -30,7 +30,8 @@ final class ManualNode {
     static func topology(_ assignment: Assignment) -> Topology {
         Topology(
             clusterID: UUID128(high: 1, low: 2), epoch: assignment.changed,
-            settings: ClusterSettings(name: "test", partitions: 1, replicas: 3), members: [],
+            settings: ClusterSettings(name: "test", partitions: 1, replicas: 3),
+            members: assignment.members.map { Member(Int($0.raw)) },
             assignments: [assignment], metadataQuorum: Assignment(replicas: [NodeNumber(1)], changed: 1))
     }
 

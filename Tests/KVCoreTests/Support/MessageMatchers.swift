@@ -59,8 +59,24 @@ extension PeerMessage {
         return true
     }
 
+    /// What the sender says that it leads.
+    var listed: [Leadership]? {
+        switch self {
+        case .shards(.leaderHeartbeat(_, let led)): led
+        case .shards(.leaderships(_, let update)): update.begun
+        default: nil
+        }
+    }
+
+    var leaderships: LeadershipUpdate? {
+        guard case .shards(.leaderships(_, let update)) = self else { return nil }
+        return update
+    }
+
     var isLeaderHeartbeat: Bool {
-        guard case .shards(.leaderHeartbeat) = self else { return false }
-        return true
+        switch self {
+        case .shards(.leaderHeartbeat), .shards(.leaderships): true
+        default: false
+        }
     }
 }

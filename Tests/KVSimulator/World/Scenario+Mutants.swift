@@ -52,6 +52,10 @@ extension Scenario {
                 .rot: .milliseconds(10), .isolation: .milliseconds(700), .falseSuspicion: .milliseconds(400),
                 .pause: .milliseconds(700),
             ]
+        case .skipGaps:
+            partitions = 8
+            loss = 0.1
+            faults = [.isolation: .milliseconds(700), .falseSuspicion: .milliseconds(300)]
         case .voteIncomplete: losePower(&random)
         case .evaluateExpiring:
             // Values expire before they are chosen, and other clients read the earlier value without the leader.

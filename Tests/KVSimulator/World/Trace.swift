@@ -44,6 +44,7 @@ extension PeerMessage {
         case .request(let header, .relay): UInt64(header.partition.raw) &* 43
         case .reply(_, .forwarded): 23
         case .shards(.leaderHeartbeat(_, let leaderships)): UInt64(leaderships.count) &* 29
+        case .shards(.leaderships(_, let update)): UInt64(update.begun.count &+ update.ended.count) &* 47
         case .replica(let header, .purge(let floor)): header.ballot.raw &* 37 ^ floor.sequence
         case .node(.cluster(.topology(let topology))): topology.epoch &* 41
         default: 31

@@ -1,0 +1,108 @@
+// How the members hear what this shard leads: a list once, then its changes, and heartbeats.
+
+extension Shard {
+    /// Notes that `node` has come in touch or is out of touch: it is told anew what this shard leads, and other leaders
+    /// may have a majority.
+    func leadershipsConcern(_ node: NodeNumber) {
+        leaderships.setTold(node, false)
+        hasUntold = true
+        for replica in owned where replica.leader != nil { context.noteLead(of: replica) }
+    }
+
+    /// Tells the members at once what has changed of what this shard leads, and periodically that nothing has.
+    func tellLeaderships() {
+        for partition in context.takeLeadsNoted() { leaderships.note(partition, leadershipToList(partition)) }
+        let change = leaderships.advance()
+        let isDue = context.now.monotonic - lastHeartbeat >= context.options.leaderHeartbeat
+        guard isDue || change != nil || hasUntold else { return }
+        if isDue { lastHeartbeat = context.now.monotonic }
+        hasUntold = false
+        for member in topology.members where member.number != me {
+            tellLeaderships(member.number, change, isDue: isDue)
+        }
+    }
+
+    private func tellLeaderships(_ node: NodeNumber, _ change: LeadershipUpdate?, isDue: Bool) {
+        guard context.isUp(node) else {
+            // All are told, in touch or not: two nodes that do not hear each other must begin somewhere. One shard is
+            // enough.
+            if isDue, isFirst { context.send(node, .shards(.leaderHeartbeat(epoch: context.epoch, []))) }
+            return
+        }
+        guard context.relays(node) else { return tellPreviousVersion(node, change, isDue: isDue) }
+        guard leaderships.isTold(node) else {
+            leaderships.setTold(node, true)
+            return send(leaderships.whole, to: node)
+        }
+        if let change {
+            send(change, to: node)
+        } else if isDue, isFirst || !leaderships.ballots.isEmpty {
+            send(leaderships.heartbeat, to: node)
+        }
+    }
+
+    private func send(_ update: LeadershipUpdate, to node: NodeNumber) {
+        context.send(node, .shards(.leaderships(epoch: context.epoch, update)))
+    }
+
+    /// Peers of version 3 of the peer protocol go by whole lists.
+    private func tellPreviousVersion(_ node: NodeNumber, _ change: LeadershipUpdate?, isDue: Bool) {
+        let led = isDue ? leaderships.whole.begun : change?.begun ?? []
+        guard !led.isEmpty || isDue && isFirst else { return }
+        context.send(node, .shards(.leaderHeartbeat(epoch: context.epoch, led)))
+    }
+
+    /// The ballot under which this node leads a partition, if others are to hear of it. A leader that hears no majority
+    /// must not keep those who still hear it from electing another.
+    private func leadershipToList(_ partition: PartitionID) -> Ballot? {
+        guard let replica = restingReplica(partition), let leader = replica.leader, replica.majorityIsUp else {
+            return nil
+        }
+        return leader.ballot
+    }
+
+    /// Whether this is the first of the node's shards.
+    private var isFirst: Bool { partitions.first == PartitionID(0) }
+
+    // MARK: What others lead
+
+    /// A long message of `node` is arriving. The leaders there count as heard meanwhile, because their heartbeats wait
+    /// behind the message.
+    func reading(from node: NodeNumber) {
+        context.listings.noteReading(from: node, now: context.now.monotonic)
+        // Peers of version 3 of the peer protocol have no lists.
+        guard !context.relays(node) else { return }
+        for replica in owned { replica.noteHeard(node, at: context.now.monotonic) }
+    }
+
+    func receive(_ update: LeadershipUpdate, from node: NodeNumber) {
+        // Whoever is not a member leads nothing. (The lists that are kept are so limited in number.)
+        guard topology.member(node) != nil, update.shard < LeadershipUpdate.maximumShards else { return }
+        let result = context.listings.take(
+            update, from: node, skipsGaps: context.breaks(.noticeGaps), now: context.now.monotonic)
+        switch result {
+        case .known: return
+        case .gap:
+            context.decide(.noticeGaps)
+            return context.send(node, .shards(.leadershipsWanted(shard: update.shard)))
+        case .taken(let ended, let heard):
+            for partition in ended { restingReplica(partition)?.noteHeard(node, at: heard) }
+        }
+        for leadership in update.begun { receive(leadership, from: node) }
+    }
+
+    func receive(_ leadership: Leadership, from node: NodeNumber) {
+        guard let replica = restingReplica(leadership.partition) else {
+            return router.sawLeader(node, of: leadership.partition)
+        }
+        // A follower that hears its leader rests on.
+        if replica.leader != nil || replica.candidate != nil || replica.leaderHint != node { replica.wake() }
+        replica.receiveLeading(leadership.ballot, from: node, heard: context.now.monotonic)
+    }
+
+    func receiveLeadershipsWanted(shard: UInt16, from node: NodeNumber) {
+        guard shard == leaderships.shard, context.isUp(node), context.relays(node) else { return }
+        leaderships.setTold(node, true)
+        send(leaderships.whole, to: node)
+    }
+}
