@@ -39,7 +39,7 @@ final class Replica {
     private let syncsAlways: Bool
 
     /// The leader, as far as this node knows.
-    var leaderHint: NodeNumber?
+    var leaderHint: NodeNumber? { didSet { context.leadEdits &+= 1 } }
     /// True if this process has learned `leaderHint` from a message. Otherwise the hint comes from the promise of an
     /// earlier process.
     var hasHeardLeader = false
@@ -56,6 +56,8 @@ final class Replica {
     /// The value of the context's `touch` for which `majorityInTouch` was computed.
     var majorityTouch: UInt64 = 0
     var majorityInTouch = false
+    /// True if it is among the context's resized partitions.
+    var isResized = false
     /// True if it is among the context's dirty partitions.
     var isDirty = false
     /// The index of this replica among the replicas of its shard.
@@ -170,8 +172,12 @@ final class Replica {
 
     /// - Parameter heard: When the leader was heard.
     private func sawLeader(_ node: NodeNumber, heard: Instant) {
-        leaderHeard = leaderHint == node ? max(leaderHeard, heard) : heard
-        leaderHint = node
+        if leaderHint == node {
+            leaderHeard = max(leaderHeard, heard)
+        } else {
+            leaderHint = node
+            leaderHeard = heard
+        }
         hasHeardLeader = true
         vacantSince = nil
         // A pre-vote asks whether anybody sees a leader, and this node now does. (A ballot that has been prepared
@@ -186,12 +192,14 @@ final class Replica {
 
     /// Notes the log position of a record that has just been put into the store.
     func appendedRecord() {
+        context.noteResized(self)
         guard syncsAlways else { return lastAppend = context.store.appended }
         context.store.requireSync()
         appendedState()
     }
 
     func appendedState() {
+        context.noteResized(self)
         lastAppend = context.store.appended
         lastState = lastAppend
     }

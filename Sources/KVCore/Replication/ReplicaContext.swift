@@ -104,7 +104,21 @@ final class ReplicaContext: Environment {
         dirty.append(replica.partition)
     }
 
-    func noteLead(of replica: Replica) { leadsNoted.insert(replica.partition) }
+    /// Partitions whose copies have changed in size, perhaps, since the shard last looked.
+    var resized: [PartitionID] = []
+    /// Grows whenever a replica learns of another leader, or of none.
+    var leadEdits: UInt64 = 0
+
+    func noteLead(of replica: Replica) {
+        leadsNoted.insert(replica.partition)
+        leadEdits &+= 1
+    }
+
+    func noteResized(_ replica: Replica) {
+        guard !replica.isResized else { return }
+        replica.isResized = true
+        resized.append(replica.partition)
+    }
 
     func takeLeadsNoted() -> Set<PartitionID> {
         defer { leadsNoted.removeAll(keepingCapacity: true) }

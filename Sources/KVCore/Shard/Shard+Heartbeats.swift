@@ -7,12 +7,14 @@ extension Shard {
         leaderships.setTold(node, false)
         hasUntold = true
         for replica in owned where replica.leader != nil { context.noteLead(of: replica) }
+        if topology.metadataQuorum.members.contains(node) { reportAllSizes() }
     }
 
     /// Tells the members at once what has changed of what this shard leads, and periodically that nothing has.
     func tellLeaderships() {
         for partition in context.takeLeadsNoted() { leaderships.note(partition, leadershipToList(partition)) }
         let change = leaderships.advance()
+        for leadership in change?.begun ?? [] { figures.unreported.insert(leadership.partition) }
         let isDue = context.now.monotonic - lastHeartbeat >= context.options.leaderHeartbeat
         guard isDue || change != nil || hasUntold else { return }
         if isDue { lastHeartbeat = context.now.monotonic }

@@ -34,6 +34,7 @@ extension Shard {
         }
         context.listings.keep { topology.member($0) != nil }
         owned = replicas.compactMap { $0 }
+        if topology.metadataQuorum.members != before.metadataQuorum.members { reportAllSizes() }
         context.rests.restart(owned)
         routeTurnedAway()
         replayEarly()
@@ -41,6 +42,8 @@ extension Shard {
 
     private func change(_ partition: PartitionID, to assignment: Assignment) {
         let index = Int(partition.raw)
+        noteMove(of: partition, assignment)
+        context.leadEdits &+= 1
         if assignment.since(me) != nil {
             departed.remove(partition)
             if let replica = replicas[index] {
@@ -121,22 +124,11 @@ extension Shard {
         else { return }
         departed.remove(header.partition)
         store.wipe(header.partition, membership: 0)
+        context.resized.append(header.partition)
         context.effects.append(.notice(.replicaDropped(header.partition)))
     }
 
-    // MARK: Reports
-
-    /// How the moves stand of the partitions that this node leads.
-    package func moveReports() -> [MoveReport] { owned.compactMap(\.moveReport) }
-
-    /// How large the clients' partitions are that this node leads.
-    package func ledSizes() -> [PartitionSize] {
-        owned.compactMap { replica in
-            guard replica.leader != nil, replica.partition != topology.metadataPartition else { return nil }
-            let usage = store.usage(replica.partition)
-            return PartitionSize(partition: replica.partition, bytes: UInt64(max(usage.bytes, 0)))
-        }
-    }
+    // MARK: Figures
 
     /// How many changes this node re-proposed that were in flight under an earlier leadership of its own.
     package var reproposedChanges: Int { context.reproposedChanges }

@@ -40,6 +40,8 @@ package final class Shard {
     private var timers = 0
     /// What this shard leads, as the other members are told.
     var leaderships: LeadershipList
+    /// What this node's copies hold, and what of it has been reported.
+    var figures: ShardFigures
     var lastHeartbeat: Instant
     /// True if a member may have come in touch that has not been told what this shard leads.
     var hasUntold = false
@@ -89,8 +91,11 @@ package final class Shard {
         context.rests.restart(owned)
         router = Router(context: context, topology: topology, boot: boot, shard: shard)
         leaderships = LeadershipList(shard: shard, boot: boot)
+        figures = ShardFigures(partitions: topology.settings.partitions)
         lastHeartbeat = now.monotonic
         nextDrop = now.monotonic
+        context.resized = partitions
+        for replica in owned { topology.assignment(of: replica.partition).map { noteMove(of: replica.partition, $0) } }
     }
 
     /// The replica of a partition, for something to happen to it: its timer is called from now on.
@@ -113,9 +118,6 @@ package final class Shard {
         if replica.leader != nil { return me }
         return replica.leaderHint.flatMap { context.isUp($0) ? $0 : nil }
     }
-
-    /// How many of the partitions held here nobody leads, as far as this node knows.
-    package var leaderlessPartitions: Int { owned.count { leader(of: $0.partition) == nil } }
 
     /// How many of the partitions held here may lack records that this node has acknowledged, and abstain.
     package var incompletePartitions: Int { context.incompletePartitions }

@@ -15,6 +15,10 @@ import NIOPosix
 final class ClusterRunner: @unchecked Sendable {
     /// The timeout of a command on the topology's register.
     private static let registerTimeout = Nanoseconds.milliseconds(3000)
+    /// How often the metadata quorum gets a report although nothing has changed, and how many partitions' sizes are in
+    /// it.
+    private static let idleReportInterval = Nanoseconds.milliseconds(5000)
+    private static let sizesReportedAgain = 256
 
     struct Parts {
         let configuration: Configuration
@@ -69,6 +73,7 @@ final class ClusterRunner: @unchecked Sendable {
     private var timer: RepeatedTask?
     private var nextTimer: KVCore.Instant
     private var nextReport: KVCore.Instant
+    private var nextFullReport: KVCore.Instant
     private var nextRefresh: KVCore.Instant
     /// Set while this is a first member that does not take part yet.
     var founding: Founding?
@@ -95,6 +100,7 @@ final class ClusterRunner: @unchecked Sendable {
             seed: .random(in: .min ... .max), now: now.monotonic)
         nextTimer = now.monotonic
         nextReport = now.monotonic
+        nextFullReport = now.monotonic
         nextRefresh = now.monotonic
         guard parts.directory.isFounding else { return }
         founding = Founding(
@@ -137,7 +143,7 @@ final class ClusterRunner: @unchecked Sendable {
         }
         if now >= nextReport {
             nextReport = now + options.reportInterval
-            gatherReport()
+            gatherReport(now: now)
         }
         considerFounding(now)
         if now >= nextRefresh {
@@ -146,14 +152,20 @@ final class ClusterRunner: @unchecked Sendable {
         }
     }
 
-    private func gatherReport() {
-        let reports = parts.runners.map { runner in runner.loop.submit { runner.partitionReport() } }
+    /// Reports to the metadata quorum what has changed, and at times something although nothing has: a report may have
+    /// been lost.
+    private func gatherReport(now: KVCore.Instant) {
+        let isDue = now >= nextFullReport
+        if isDue { nextFullReport = now + Self.idleReportInterval }
+        let again = isDue ? Self.sizesReportedAgain / parts.runners.count : 0
+        let reports = parts.runners.map { runner in runner.loop.submit { runner.partitionReport(again: again) } }
         EventLoopFuture.whenAllSucceed(reports, on: loop).whenSuccess { [self] reports in
+            let (sizes, moves) = (reports.flatMap(\.sizes), reports.flatMap(\.moves))
+            guard isDue || !sizes.isEmpty || !moves.isEmpty else { return }
             handle(
                 .report(
                     NodeReport(
-                        epoch: machine.topology.epoch, store: parts.node.store,
-                        partitions: reports.flatMap(\.sizes), moves: reports.flatMap(\.moves))))
+                        epoch: machine.topology.epoch, store: parts.node.store, partitions: sizes, moves: moves)))
         }
     }
 

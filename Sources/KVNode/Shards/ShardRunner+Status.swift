@@ -4,16 +4,9 @@ import KVCore
 extension ShardRunner {
     /// Updates the node's status with what this shard holds.
     func report() {
-        var usage = PartitionUsage()
-        for partition in partitions where partition != metadataPartition {
-            let held = store.usage(partition)
-            usage.keys += held.keys
-            usage.tombstones += held.tombstones
-            usage.bytes += held.bytes
-        }
         let counts = store.damageCounts
         status.update(
-            shard: index, usage: usage, leaderless: shard.leaderlessPartitions,
+            shard: index, usage: shard.usage, leaderless: shard.leaderlessPartitions,
             disk: DiskHealth(damaged: counts.found, repaired: counts.repaired))
     }
 
@@ -33,9 +26,10 @@ extension ShardRunner {
         var moves: [MoveReport]
     }
 
-    func partitionReport() -> PartitionReport {
+    /// - Parameter again: How many sizes to report again although they have not changed.
+    func partitionReport(again: Int) -> PartitionReport {
         loop.assertInEventLoop()
-        return PartitionReport(sizes: shard.ledSizes(), moves: shard.moveReports())
+        return PartitionReport(sizes: shard.takeSizes(again: again), moves: shard.moveReports())
     }
 
     /// Passes a notice of the machine to whom it concerns.

@@ -32,7 +32,7 @@ final class ManualNode {
             clusterID: UUID128(high: 1, low: 2), epoch: assignment.changed,
             settings: ClusterSettings(name: "test", partitions: 1, replicas: 3),
             members: assignment.members.map { Member(Int($0.raw)) },
-            assignments: [assignment], metadataQuorum: Assignment(replicas: [NodeNumber(1)], changed: 1))
+            assignments: [assignment], metadataQuorum: Assignment(replicas: [1, 2].map(NodeNumber.init), changed: 1))
     }
 
     convenience init(

@@ -20,7 +20,7 @@ extension World {
     /// Has the cluster machine report the sizes and moves of the partitions that are led here.
     func report(_ node: Node, _ process: Process) {
         let report = NodeReport(
-            epoch: process.topology.epoch, store: node.storeID, partitions: process.shard.ledSizes(),
+            epoch: process.topology.epoch, store: node.storeID, partitions: process.shard.takeSizes(again: 1),
             moves: process.shard.moveReports())
         process.inbox.append(.cluster(.report(report)))
     }
