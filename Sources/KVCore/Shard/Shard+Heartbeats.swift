@@ -17,7 +17,10 @@ extension Shard {
         for leadership in change?.begun ?? [] { figures.unreported.insert(leadership.partition) }
         let isDue = context.now.monotonic - lastHeartbeat >= context.options.leaderHeartbeat
         guard isDue || change != nil || hasUntold else { return }
-        if isDue { lastHeartbeat = context.now.monotonic }
+        if isDue {
+            lastHeartbeat = context.now.monotonic
+            heartbeats += 1
+        }
         hasUntold = false
         for member in topology.members where member.number != me {
             tellLeaderships(member.number, change, isDue: isDue)

@@ -43,6 +43,8 @@ package final class Shard {
     /// What this node's copies hold, and what of it has been reported.
     var figures: ShardFigures
     var lastHeartbeat: Instant
+    /// The number of times that the members have been sent heartbeats.
+    package internal(set) var heartbeats = 0
     /// True if a member may have come in touch that has not been told what this shard leads.
     var hasUntold = false
     private var hasDrained = false

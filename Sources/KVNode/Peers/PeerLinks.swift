@@ -91,11 +91,6 @@ final class PeerLinks {
         for link in links.values { link.flush() }
     }
 
-    /// Queues a message to all peers.
-    func broadcast(_ message: PeerMessage) {
-        for link in links.values { link.send(message) }
-    }
-
     func stop() {
         isStopped = true
         for link in links.values { link.stop() }

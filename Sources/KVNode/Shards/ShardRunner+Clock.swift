@@ -31,13 +31,8 @@ struct ClockReport {
 
 // The first shard's runner keeps the node's time.
 extension ShardRunner {
-    /// Follows the machine's clock.
-    /// - Parameter isTelling: whether to send the machine's time to the other nodes as well, and to report a difference
-    ///   from theirs.
-    func keepTime(_ now: Instant, isTelling: Bool) {
-        clock.adjust()
-        guard isTelling else { return }
-        tell(.clock(wall: Clock.machineWall))
+    /// Reports a difference between the machine's clock and the other nodes'. To be called about once a second.
+    func reviewClock(_ now: Instant) {
         switch clockReport.review(clock.disagreement, now: now) {
         case nil: break
         case .agrees:

@@ -17,6 +17,7 @@ extension ShardRunner {
             peer, boot: introduction.boot, beats: introduction.version >= Handshake.firstWithHeartbeats,
             now: Clock.monotonic)
         toldProgress = 0
+        toldUsage[peer] = nil
         performReachability()
     }
 
@@ -36,6 +37,28 @@ extension ShardRunner {
         guard batch > toldProgress, links != nil else { return }
         toldProgress = batch
         tell(.progress(shard: UInt16(truncatingIfNeeded: index), batch: batch))
+    }
+
+    /// The number of heartbeats from one telling of the node as a whole to the next: about a second.
+    private static let heartbeatsPerTelling = 3
+
+    /// True about once a second, in the turn of a heartbeat, so that one frame takes both.
+    var isTimeToTell: Bool {
+        guard !isAbstaining else { return timers % 100 == 0 }
+        let heartbeats = shard.heartbeats
+        guard heartbeats - toldAtHeartbeat >= Self.heartbeatsPerTelling else { return false }
+        toldAtHeartbeat = heartbeats
+        return true
+    }
+
+    /// Tells the peers what the machine's clock shows, and how much the node holds if that has changed.
+    func tellOfNode() {
+        tell(.clock(wall: Clock.machineWall))
+        guard let links, let usage = status.usage else { return }
+        for peer in links.peers where toldUsage[peer] != usage && links[peer]?.isUp == true {
+            toldUsage[peer] = usage
+            links[peer]?.send(.node(.usageReport(usage)))
+        }
     }
 
     /// Sends a message to all peers except those of the previous version, which do not know it.

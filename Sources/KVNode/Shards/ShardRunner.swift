@@ -34,6 +34,10 @@ final class ShardRunner: @unchecked Sendable {
     /// The peers that this shard can talk to. Each shard has its own links, so the shards of a node may differ.
     var reachability = Reachability(now: Clock.monotonic)
     var links: PeerLinks?
+    /// The usage that each peer was told last.
+    var toldUsage: [NodeNumber: PartitionUsage] = [:]
+    /// The number of heartbeats so far when peers were last told of the node as a whole.
+    var toldAtHeartbeat = 0
     /// The usage that the other nodes last reported. Only the first shard has it.
     var usages: [NodeNumber: PartitionUsage] = [:]
     /// The cluster machine's runner.
@@ -67,7 +71,7 @@ final class ShardRunner: @unchecked Sendable {
     var damage = DamageReport()
     var clockReport = ClockReport()
     private var timer: RepeatedTask?
-    private var timers = 0
+    private(set) var timers = 0
     var isStopped = false
     /// True while the shard neither hears peers nor serves, since its store may have been emptied. See `Founding`.
     private(set) var isAbstaining = false
@@ -236,7 +240,9 @@ final class ShardRunner: @unchecked Sendable {
         let now = readClock()
         if !isAbstaining { shard.handle(.timer, now: now) }
         timers += 1
-        if index == 0, timers % 10 == 0 { keepTime(now.monotonic, isTelling: timers % 100 == 0) }
+        if index == 0, timers % 10 == 0 { clock.adjust() }
+        if index == 0, timers % 100 == 0 { reviewClock(now.monotonic) }
+        if index == 0, isTimeToTell { tellOfNode() }
         if timers % 10 == 0 {
             report()
             reachability.tick(now: now.monotonic)
@@ -245,8 +251,6 @@ final class ShardRunner: @unchecked Sendable {
         }
         if timers % 50 == 0, index == 0 { vouch() }
         if timers % Self.keptEvery == 0, index == 0 { cluster?.keepProgress() }
-        // Usage is reported for the whole node, so one shard sends it.
-        if timers % 100 == 0, index == 0, let usage = status.usage { links?.broadcast(.node(.usageReport(usage))) }
         // Other processes may be filling the disk, or making room.
         if timers % 100 == 0 { measureSpace() }
         if timers % 100 == 0 { reviewDamage(now.monotonic) }
@@ -370,6 +374,7 @@ final class ShardRunner: @unchecked Sendable {
         for peer in links?.adopt(topology, farewell: farewell) ?? [] {
             reachability.forget(peer)
             usages[peer] = nil
+            toldUsage[peer] = nil
         }
         performReachability()
     }

@@ -44,7 +44,7 @@ final class PeerLinksTests: XCTestCase {
         let up = try await links.events.next()
         XCTAssertEqual(up, .up(NodeNumber(2), epoch: 2))
         try await links.on { links in
-            links.broadcast(.shards(.outdated(epoch: 1)))
+            for peer in links.peers { links[peer]?.send(.shards(.outdated(epoch: 1))) }
             links.flush()
         }
         let messages = try await new.messages(1)
