@@ -1,5 +1,6 @@
 import Foundation
 import KVCore
+import Synchronization
 import XCTest
 
 /// Tests a cluster of one node. No replica can help, so everything must be on its disk.
@@ -78,6 +79,36 @@ final class SingleNodeTests: XCTestCase {
         try cluster.wait(limit: 6, for: "n1 to notice") { try ready().status == 503 }
         XCTAssertTrue(cluster.log("n1").contains("ERROR \(path) was deleted or replaced"), cluster.log("n1"))
         cluster.killNow("n1")
+    }
+
+    /// The pages of `KEYS` and `FLUSHALL` follow each other on the loop that serves everybody. `kv` has no other here.
+    func testOthersAreServedWhileAllKeysAreListedOrDeleted() throws {
+        let cluster = try TestCluster(nodes: 1, replicas: 1, settings: "storage: {sync: never, shards: 1}\n")
+        try cluster.startAndWait()
+        let load = try cluster.kv(
+            "bench", "--protocol", "resp", "--load", "only", "--keys", "60000", "--value-size", "10")
+        XCTAssertEqual(load.status, 0, load.errors)
+        let address = try cluster.node("n1").client
+        for (command, reply) in [("*2\r\n$4\r\nKEYS\r\n$1\r\n*\r\n", 60_000 * 23 + 8), ("*1\r\n$8\r\nFLUSHALL\r\n", 5)]
+        {
+            let other = try cluster.connect("n1")
+            let took = Mutex<Double?>(nil)
+            Thread {
+                let begin = Time.now
+                let connection = try? RawConnection(address)
+                let isWhole = connection?.send(command) == true && connection?.discard(reply) == true
+                took.withLock { $0 = isWhole ? Time.now - begin : 0 }
+            }.start()
+            var longest = 0.0
+            while took.withLock({ $0 }) == nil {
+                let asked = Time.now
+                XCTAssertTrue(other.send("*1\r\n$4\r\nPING\r\n"))
+                XCTAssertTrue(other.discard(7))
+                longest = max(longest, Time.now - asked)
+            }
+            let whole = took.withLock { $0 ?? 0 }
+            XCTAssertLessThan(longest, whole / 2, "\(command) took \(whole) s, and somebody waited \(longest) s")
+        }
     }
 
     func testAStoreThatLostAPartOfItselfIsRefused() throws {

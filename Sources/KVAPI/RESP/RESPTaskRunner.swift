@@ -170,7 +170,7 @@ extension RESPTaskRunner {
         }
     }
 
-    /// Adds the keys that match to `found`: one slice per turn of the event loop, so that other connections are served.
+    /// Adds the keys that match to `found`: a slice at a time, so that other connections are served in between.
     private func match(
         _ keys: [[UInt8]], _ pattern: RESPGlob?, from start: Int = 0, _ then: @escaping @Sendable () -> Void
     ) {
@@ -178,7 +178,7 @@ extension RESPTaskRunner {
         var index = start
         while index < keys.count {
             guard budget > 0 else {
-                return loop.execute { [self, index] in match(keys, pattern, from: index, then) }
+                return TaskChain.afterInput(on: loop) { [self, index] in match(keys, pattern, from: index, then) }
             }
             let key = keys[index]
             index += 1

@@ -53,6 +53,11 @@ final class ShardRunner: @unchecked Sendable {
     private(set) var held: [PartitionID] = []
 
     private var isTickScheduled = false
+    /// Whether a tick is under way. What it hands back may submit more, for the next tick.
+    private var isTicking = false
+    private var ticks = TaskChain()
+    /// The number of scheduled ticks that are no longer needed, because a tick ran before them.
+    private var overtakenTicks = 0
     /// The time until the scheduled tick: a request should not read two clocks.
     private var turn: Now
     private var effects: [ShardEffect] = []
@@ -270,16 +275,32 @@ final class ShardRunner: @unchecked Sendable {
     func scheduleTick() {
         guard !isTickScheduled else { return }
         isTickScheduled = true
-        // Runs when the loop has delivered everything that had arrived.
-        loop.execute { [self] in tick() }
+        // Runs when the loop has delivered everything that had arrived. What a tick itself asks for is scheduled at its
+        // end.
+        if !isTicking { ticks.begin(on: loop) { [self] in scheduledTick() } }
+    }
+
+    private func scheduledTick() {
+        guard overtakenTicks == 0 else { return overtakenTicks -= 1 }
+        isTickScheduled = false
+        tick()
     }
 
     func tick() {
+        // Two ticks that are scheduled would take turns for as long as there is work: while one runs, the pause of the
+        // other ends, and the loop would not look for input.
+        if isTickScheduled { overtakenTicks += 1 }
         isTickScheduled = false
+        isTicking = true
+        defer {
+            isTicking = false
+            if isTickScheduled { ticks.goOn(on: loop, now: turn.monotonic) { [self] in scheduledTick() } }
+        }
         // Send this first, so that the other shards can begin.
         outbox.send()
         guard !isStopped else { return }
         let now = readClock()
+        ticks.begins(now: now.monotonic)
         shard.flush(now: now)
         let job = writeAtOnce(now)
         // Fail-stop, in this one place: once the store has failed, nothing that the machine has decided leaves the
