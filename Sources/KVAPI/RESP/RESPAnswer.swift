@@ -1,5 +1,6 @@
 import KVCore
 import KVWire
+import NIOCore
 
 /// A reply before it is written, which depends on the version of the protocol.
 enum RESPAnswer {
@@ -16,6 +17,8 @@ enum RESPAnswer {
     case array([RESPAnswer])
     case set([RESPAnswer])
     case map([(RESPAnswer, RESPAnswer)])
+    /// A reply that has been written already. (Indirect, because it is the largest case and a rare one.)
+    indirect case written(ByteBuffer)
 
     static func flag(_ value: Bool) -> Self { .integer(value ? 1 : 0) }
 
@@ -27,6 +30,7 @@ enum RESPAnswer {
         case .bulk(let bytes): bytes.count
         case .text(let text), .verbatim(let text): text.utf8.count
         case .array(let elements), .set(let elements): elements.reduce(0) { $0 + $1.bytes + 32 }
+        case .written(let reply): reply.readableBytes
         case .map(let pairs): pairs.reduce(0) { $0 + $1.0.bytes + $1.1.bytes + 64 }
         }
     }
@@ -50,6 +54,7 @@ extension RESPReplyWriter {
         case .set(let elements):
             set(elements.count)
             for element in elements { write(element) }
+        case .written(let reply): whole(reply)
         case .map(let pairs):
             map(pairs.count)
             for (key, value) in pairs {

@@ -1,4 +1,5 @@
 import KVCore
+import KVWire
 import NIOCore
 
 /// The node's share at the time when the SCAN under way on a connection began. The scan keeps to it until its end even
@@ -28,7 +29,7 @@ final class RESPTaskRunner: @unchecked Sendable {
     private var scope = KeyScope.cluster
 
     // The keys that KEYS has found, and the deletions of FLUSHALL that are under way.
-    private var found: [RESPAnswer] = []
+    private var found = RESPElements()
     private var foundBytes = 0
     private var page: [Key] = []
     private var deleting = 0
@@ -165,7 +166,7 @@ extension RESPTaskRunner {
             if let key = page.next?.key { server.positions.remember(key, at: next) }
             let keys = request.isOfStrings ? page.entries.map(\.key.bytes) : []
             match(keys, request.pattern) { [self] in
-                finish(.array([.text("\(next.raw)"), .array(found)]))
+                finish(.array([.text("\(next.raw)"), .written(found.takeArray())]))
             }
         }
     }
@@ -184,7 +185,7 @@ extension RESPTaskRunner {
             index += 1
             budget -= pattern?.cost(of: key.count) ?? 1
             guard pattern?.matches(key) ?? true else { continue }
-            found.append(.bulk(key))
+            found.append(key)
             foundBytes += key.count + 32
         }
         then()
@@ -201,7 +202,7 @@ extension RESPTaskRunner {
                 }
                 budget.charge(foundBytes - charged)
                 charged = foundBytes
-                guard let next = page.next else { return finish(.array(found)) }
+                guard let next = page.next else { return finish(.written(found.takeArray())) }
                 list(from: next, matching: glob)
             }
         }

@@ -109,6 +109,15 @@ package struct RESPReplyWriter: Sendable {
         endLine()
     }
 
+    /// Writes a reply that was written elsewhere. The bytes of a long one are not copied, if they come first.
+    package mutating func whole(_ reply: ByteBuffer) {
+        if pending.readableBytes == 0 {
+            pending = reply
+        } else {
+            pending.writeImmutableBuffer(reply)
+        }
+    }
+
     // MARK: Aggregates: their heads; the caller writes the elements.
 
     package mutating func array(_ count: Int) { head(UInt8(ascii: "*"), count) }

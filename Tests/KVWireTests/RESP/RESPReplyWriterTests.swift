@@ -37,6 +37,38 @@ final class RESPReplyWriterTests: XCTestCase {
         }
     }
 
+    func testElementsAreThoseOfAnArrayWhoseLengthWasKnown() {
+        for count in [0, 1, 9, 10, 1000, 100_000] {
+            let strings = (0..<count).map { Array("key \($0)".utf8) }
+            var elements = RESPElements()
+            for string in strings { elements.append(string) }
+            let array = elements.takeArray()
+            XCTAssertEqual(elements.count, 0)
+            for version in [RESPVersion.resp2, .resp3] {
+                let expected = written(version) { writer in
+                    writer.array(count)
+                    for string in strings { writer.bulk(string) }
+                }
+                // Alone, and between other replies.
+                XCTAssertTrue(written(version) { $0.whole(array) } == expected)
+                let between = written(version) { writer in
+                    writer.integer(1)
+                    writer.whole(array)
+                    writer.simple("OK")
+                }
+                XCTAssertTrue(between == ":1\r\n\(expected)+OK\r\n")
+                XCTAssertTrue(
+                    written(version) { writer in
+                        writer.whole(array)
+                        writer.simple("OK")
+                    } == "\(expected)+OK\r\n")
+            }
+            // It begins again.
+            elements.append(Array("k".utf8))
+            XCTAssertEqual(String(buffer: elements.takeArray()), "*1\r\n$1\r\nk\r\n")
+        }
+    }
+
     /// What is written reads back as it was meant.
     func testRepliesFollowOneAnother() {
         var writer = RESPReplyWriter()
