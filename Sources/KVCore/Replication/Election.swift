@@ -63,11 +63,12 @@ extension Replica {
     }
 
     /// The time until which its leader seems alive without being heard again; nil if the leader does not seem alive or
-    /// is not in touch, or did not seem alive at the last look.
+    /// is not in touch, or did not seem alive at the last look. A follower whose leader is listed is woken when the list
+    /// grows stale.
     var followerRestsUntil: Instant? {
         guard leaderSeemsAlive, vacantSince == nil, let leaderHint, context.isUp(leaderHint) else { return nil }
-        if let listed = context.listings[partition], listed.node != leaderHint { return nil }
-        return leaderHeard + context.options.leaderTimeout
+        guard let listed = context.listings[partition] else { return leaderHeard + context.options.leaderTimeout }
+        return listed.node == leaderHint && listed.isFresh ? .distantFuture : nil
     }
 
     /// True if this node and the peers that it is in touch with are a majority.

@@ -28,6 +28,13 @@ struct ListedLeaderships {
         var version: UInt64 = 0
         /// When the list was last confirmed: the last heartbeat, or the last change.
         var heard: Instant
+        /// False from the time at which `grownStale` has returned what it lists, until it is confirmed again.
+        var isFresh = true
+
+        mutating func confirm(at now: Instant) {
+            heard = now
+            isFresh = true
+        }
     }
 
     private struct Entry {
@@ -40,17 +47,19 @@ struct ListedLeaderships {
     /// Those of former members are nil, and their places are taken again.
     private var sources: [Source?] = []
     private var indices: [SourceID: Int] = [:]
+    /// No list grows stale before this time.
+    private var nextStale = Instant(nanoseconds: 0)
     /// By partition, the metadata quorum's last.
     private var entries: ContiguousArray<Entry>
 
     init(partitions: Int) { entries = ContiguousArray(repeating: Entry(), count: partitions + 1) }
 
     /// Who lists a partition, under which ballot, and when its node was last heard to.
-    subscript(partition: PartitionID) -> (node: NodeNumber, ballot: Ballot, heard: Instant)? {
+    subscript(partition: PartitionID) -> (node: NodeNumber, ballot: Ballot, heard: Instant, isFresh: Bool)? {
         let index = Int(partition.raw)
         guard index < entries.count, entries[index].source >= 0, let source = sources[Int(entries[index].source)]
         else { return nil }
-        return (source.node, entries[index].ballot, source.heard)
+        return (source.node, entries[index].ballot, source.heard, source.isFresh)
     }
 
     /// Takes an update of a list, where the node has the list that it builds on.
@@ -62,7 +71,7 @@ struct ListedLeaderships {
         // Late: a later list is here already. (A process's versions are above those of every process before it.)
         guard update.version >= held else { return .known }
         guard update.version > held else {
-            sources[index]?.heard = now
+            sources[index]?.confirm(at: now)
             return .known
         }
         guard update.isWhole || update.base == held || skipsGaps else { return .gap }
@@ -85,7 +94,7 @@ struct ListedLeaderships {
         }
         let heard = sources[index]?.heard ?? now
         sources[index]?.version = update.version
-        sources[index]?.heard = now
+        sources[index]?.confirm(at: now)
         return .taken(ended: ended, heard: heard)
     }
 
@@ -96,7 +105,25 @@ struct ListedLeaderships {
 
     /// Notes that a long message of a node is arriving: its heartbeats wait behind the message.
     mutating func noteReading(from node: NodeNumber, now: Instant) {
-        for index in sources.indices where sources[index]?.node == node { sources[index]?.heard = now }
+        for index in sources.indices where sources[index]?.node == node { sources[index]?.confirm(at: now) }
+    }
+
+    /// The partitions of lists that have not been confirmed for `patience`. Each list is returned once.
+    mutating func grownStale(at now: Instant, after patience: Nanoseconds) -> [PartitionID] {
+        guard now >= nextStale else { return [] }
+        nextStale = now + patience
+        var stale: Set<Int32> = []
+        for index in sources.indices {
+            guard let source = sources[index], source.isFresh else { continue }
+            if now - source.heard >= patience {
+                sources[index]?.isFresh = false
+                stale.insert(Int32(index))
+            } else {
+                nextStale = min(nextStale, source.heard + patience)
+            }
+        }
+        guard !stale.isEmpty else { return [] }
+        return entries.indices.filter { stale.contains(entries[$0].source) }.map { PartitionID(UInt16($0)) }
     }
 
     /// Forgets the lists of nodes that are not members any more.

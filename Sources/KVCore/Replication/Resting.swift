@@ -22,7 +22,12 @@ struct ReplicaRests {
         for (place, replica) in replicas.enumerated() { replica.place = place }
     }
 
-    func isOver(_ place: Int, at now: Instant) -> Bool { until[place] <= now }
+    /// The replicas of a round that do not rest, or whose rest is over.
+    func due(round: Int, at now: Instant) -> [Int] {
+        until.withUnsafeBufferPointer { until in
+            stride(from: round % Self.rounds, to: until.count, by: Self.rounds).filter { until[$0] <= now }
+        }
+    }
 
     mutating func begin(_ place: Int, until time: Instant?) { until[place] = time ?? Instant(nanoseconds: 0) }
 

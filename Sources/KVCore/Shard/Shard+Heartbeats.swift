@@ -91,7 +91,7 @@ extension Shard {
             context.decide(.noticeGaps)
             return context.send(node, .shards(.leadershipsWanted(shard: update.shard)))
         case .taken(let ended, let heard):
-            for partition in ended { restingReplica(partition)?.noteHeard(node, at: heard) }
+            for partition in ended { replica(partition)?.noteHeard(node, at: heard) }
         }
         for leadership in update.begun { receive(leadership, from: node) }
     }

@@ -317,8 +317,10 @@ extension Shard {
     /// Calls the timers of a part of the replicas: of those for which there is something to do.
     private func visitReplicas() {
         let now = context.now.monotonic
-        for place in stride(from: timers % ReplicaRests.rounds, to: owned.count, by: ReplicaRests.rounds)
-        where context.rests.isOver(place, at: now) {
+        for partition in context.listings.grownStale(at: now, after: context.options.leaderTimeout) {
+            restingReplica(partition)?.wake()
+        }
+        for place in context.rests.due(round: timers, at: now) {
             let replica = owned[place]
             replica.wake()
             replica.timer()

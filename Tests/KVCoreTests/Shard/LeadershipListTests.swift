@@ -102,6 +102,19 @@ final class LeadershipListTests: XCTestCase {
         XCTAssertTrue(node.hasSent(\.preVote), "no heartbeat comes any more")
     }
 
+    func testAFollowerRestsWhileHeartbeatsComeAndWakesWhenTheyStop() {
+        let node = follower()
+        for _ in 0..<40 {
+            node.pass(300)
+            node.receive(update(7, 7), from: 1)
+            if node.hasSent(\.preVote) { return XCTFail("it is heard") }
+        }
+        node.pass(1400)
+        XCTAssertFalse(node.hasSent(\.preVote))
+        node.pass(1200)
+        XCTAssertTrue(node.hasSent(\.preVote), "1.5 s of silence, and half a second for each replica before it")
+    }
+
     func testALeaderThatIsListedNoMoreIsNotKeptByHeartbeats() {
         let node = follower()
         node.receive(update(7, 8, ended: [ManualNode.partition]), from: 1)
