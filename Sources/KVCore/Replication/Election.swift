@@ -63,8 +63,8 @@ extension Replica {
     }
 
     /// The time until which its leader seems alive without being heard again; nil if the leader does not seem alive or
-    /// is not in touch, or did not seem alive at the last look. A follower whose leader is listed is woken when the list
-    /// grows stale.
+    /// is not in touch, or did not seem alive at the last look. A follower whose leader is listed is woken when the
+    /// list grows stale.
     var followerRestsUntil: Instant? {
         guard leaderSeemsAlive, vacantSince == nil, let leaderHint, context.isUp(leaderHint) else { return nil }
         guard let listed = context.listings[partition] else { return leaderHeard + context.options.leaderTimeout }

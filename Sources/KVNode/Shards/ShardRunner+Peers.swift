@@ -5,6 +5,16 @@ import Logging
 
 // The peers that a shard can talk to: its links, and the statuses of the failure detector, which the whole node shares.
 
+/// What a shard's runner has told its peers of the node.
+struct Told {
+    /// The last batch of the store.
+    var progress: UInt64 = 0
+    /// The usage, by peer. Only the first shard tells it.
+    var usage: [NodeNumber: PartitionUsage] = [:]
+    /// The number of heartbeats so far when peers were last told of the node as a whole.
+    var heartbeats = 0
+}
+
 extension ShardRunner {
     func linkUp(_ peer: NodeNumber, _ introduction: Introduction) {
         guard !isStopped else { return }
@@ -16,8 +26,8 @@ extension ShardRunner {
         reachability.linkUp(
             peer, boot: introduction.boot, beats: introduction.version >= Handshake.firstWithHeartbeats,
             now: Clock.monotonic)
-        toldProgress = 0
-        toldUsage[peer] = nil
+        told.progress = 0
+        told.usage[peer] = nil
         performReachability()
     }
 
@@ -34,8 +44,8 @@ extension ShardRunner {
     /// Tells peers how far this shard's store has come on disk. A copy that was made before cannot claim it.
     func tellProgress() {
         let batch = store.syncedBatch
-        guard batch > toldProgress, links != nil else { return }
-        toldProgress = batch
+        guard batch > told.progress, links != nil else { return }
+        told.progress = batch
         tell(.progress(shard: UInt16(truncatingIfNeeded: index), batch: batch))
     }
 
@@ -46,8 +56,8 @@ extension ShardRunner {
     var isTimeToTell: Bool {
         guard !isAbstaining else { return timers % 100 == 0 }
         let heartbeats = shard.heartbeats
-        guard heartbeats - toldAtHeartbeat >= Self.heartbeatsPerTelling else { return false }
-        toldAtHeartbeat = heartbeats
+        guard heartbeats - told.heartbeats >= Self.heartbeatsPerTelling else { return false }
+        told.heartbeats = heartbeats
         return true
     }
 
@@ -55,8 +65,8 @@ extension ShardRunner {
     func tellOfNode() {
         tell(.clock(wall: Clock.machineWall))
         guard let links, let usage = status.usage else { return }
-        for peer in links.peers where toldUsage[peer] != usage && links[peer]?.isUp == true {
-            toldUsage[peer] = usage
+        for peer in links.peers where told.usage[peer] != usage && links[peer]?.isUp == true {
+            told.usage[peer] = usage
             links[peer]?.send(.node(.usageReport(usage)))
         }
     }

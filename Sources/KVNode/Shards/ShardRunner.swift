@@ -34,10 +34,6 @@ final class ShardRunner: @unchecked Sendable {
     /// The peers that this shard can talk to. Each shard has its own links, so the shards of a node may differ.
     var reachability = Reachability(now: Clock.monotonic)
     var links: PeerLinks?
-    /// The usage that each peer was told last.
-    var toldUsage: [NodeNumber: PartitionUsage] = [:]
-    /// The number of heartbeats so far when peers were last told of the node as a whole.
-    var toldAtHeartbeat = 0
     /// The usage that the other nodes last reported. Only the first shard has it.
     var usages: [NodeNumber: PartitionUsage] = [:]
     /// The cluster machine's runner.
@@ -68,8 +64,8 @@ final class ShardRunner: @unchecked Sendable {
     private var backgroundReads: [ReadTicket] = []
     /// The number of values found to differ under one version since the start, and when that was last logged.
     var conflicts: (count: Int, told: Instant?) = (0, nil)
-    /// The last batch of the store that peers have been told of.
-    var toldProgress: UInt64 = 0
+    /// What the peers have been told of this node.
+    var told = Told()
     /// The newest accept that was sent, encoded once for all replicas.
     private var encodedAccept: (partition: PartitionID, version: Version)?
     private var encoded = EncodedMessage(.node(.usageReport(PartitionUsage())))
@@ -395,7 +391,7 @@ final class ShardRunner: @unchecked Sendable {
         for peer in links?.adopt(topology, farewell: farewell) ?? [] {
             reachability.forget(peer)
             usages[peer] = nil
-            toldUsage[peer] = nil
+            told.usage[peer] = nil
         }
         performReachability()
     }
