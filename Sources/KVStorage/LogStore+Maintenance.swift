@@ -29,6 +29,7 @@ extension LogStore {
     /// appends of the last step are durable. This is the throttle: at most `options.mergeStep` bytes with each commit,
     /// unless merging is behind (`LogRoom`).
     package func takeMaintenance() -> MaintenanceJob? {
+        giveMemoryBack()
         guard failure == nil, !maintenanceUnderWay else { return nil }
         if case .indexing(let writer) = maintenance, room.isShort, appended >= nextMaintenanceCheck {
             suspendedSidecar = writer
@@ -72,6 +73,15 @@ extension LogStore {
                         hasTemporary: suspendedSidecar?.cursor.segment.number == number,
                         unsynced: syncedPosition < barrier ? catalog.segments[written.segment]?.file : nil)))
         }
+    }
+
+    /// The entries of the index that a step of giving memory back looks at: some 0.1 ms of work.
+    private static let shrinkStep = 4096
+
+    private func giveMemoryBack() {
+        // The search of the index for records of a damaged segment goes by entries' numbers, which would change.
+        if case .emptying = maintenance { return }
+        if catalog.hasMemoryToShrink { catalog.shrink(Self.shrinkStep) }
     }
 
     /// Returns the failure, if the step failed.

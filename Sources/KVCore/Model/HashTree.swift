@@ -7,6 +7,8 @@
 /// Each leaf has two sums. The first covers keys and versions: it shows which replica lacks which record, and the
 /// protocol rests on it. The second also covers the checksums of the values. If only the second differs, one version
 /// names two values; that can happen only if a store has forgotten a ballot and used it again.
+///
+/// A tree takes memory for the leaves that have held a record, so that one of a few records is small.
 package struct HashTree: Sendable {
     package static let leafCount = 256
 
@@ -22,11 +24,24 @@ package struct HashTree: Sendable {
         }
     }
 
-    /// Always `leafCount` leaves.
-    package private(set) var leaves: [Leaf]
+    /// The leaves that have held a record, in their order. The others are zero.
+    private var held: [Leaf] = []
+    /// A bit for each leaf that is held.
+    private var isHeld: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
     package private(set) var root = Leaf()
 
-    package init() { leaves = Array(repeating: Leaf(), count: Self.leafCount) }
+    package init() {}
+
+    /// Always `leafCount` leaves.
+    package var leaves: [Leaf] {
+        if held.count == Self.leafCount { return held }
+        var (all, next) = (Array(repeating: Leaf(), count: Self.leafCount), 0)
+        for leaf in all.indices where holds(leaf) {
+            all[leaf] = held[next]
+            next += 1
+        }
+        return all
+    }
 
     /// The leaf that a key belongs to.
     @inlinable
@@ -39,8 +54,74 @@ package struct HashTree: Sendable {
         let digest = Digest(key, version)
         let contents = mix(digest.high ^ UInt64(checksum), digest.low ^ 0xa076_1d64_78bd_642f)
         let change = Leaf(digest: digest, contents: contents)
-        leaves[Self.leaf(of: key)] ^= change
+        let leaf = Self.leaf(of: key)
+        if held.count == Self.leafCount {
+            held[leaf] ^= change
+        } else {
+            held[place(of: leaf)] ^= change
+        }
         root ^= change
+    }
+
+    /// Gives back the memory of leaves that hold nothing any more, once they are most of them.
+    package mutating func shrink() {
+        let needed = held.count { $0 != Leaf() }
+        guard held.capacity > 2 * needed + 8 else { return }
+        var fewer = Self()
+        fewer.held.reserveCapacity(needed)
+        for (leaf, sum) in leaves.enumerated() where sum != Leaf() { fewer.held[fewer.place(of: leaf)] = sum }
+        fewer.root = root
+        self = fewer
+    }
+
+    /// The memory of the tree's leaves, in leaves.
+    package var capacity: Int { held.capacity }
+
+    /// Calls `body` with the address of a key's leaf, to prefetch it, where the tree is large enough for that.
+    @inline(__always)
+    package func withAddress(of key: KeyHash, _ body: (UnsafeRawPointer) -> Void) {
+        guard held.count == Self.leafCount else { return }
+        held.withUnsafeBufferPointer { held in
+            if let base = held.baseAddress { body(base + Self.leaf(of: key)) }
+        }
+    }
+
+    private func holds(_ leaf: Int) -> Bool {
+        let word =
+            switch leaf >> 6 {
+            case 0: isHeld.0
+            case 1: isHeld.1
+            case 2: isHeld.2
+            default: isHeld.3
+            }
+        return word >> UInt64(leaf & 63) & 1 != 0
+    }
+
+    /// The place of a leaf among those that are held; it is held from now on.
+    private mutating func place(of leaf: Int) -> Int {
+        let bit = UInt64(1) << UInt64(leaf & 63)
+        let below = bit - 1
+        var place = 0
+        if leaf >= 64 { place += isHeld.0.nonzeroBitCount }
+        if leaf >= 128 { place += isHeld.1.nonzeroBitCount }
+        if leaf >= 192 { place += isHeld.2.nonzeroBitCount }
+        let wasHeld = holds(leaf)
+        switch leaf >> 6 {
+        case 0:
+            place += (isHeld.0 & below).nonzeroBitCount
+            isHeld.0 |= bit
+        case 1:
+            place += (isHeld.1 & below).nonzeroBitCount
+            isHeld.1 |= bit
+        case 2:
+            place += (isHeld.2 & below).nonzeroBitCount
+            isHeld.2 |= bit
+        default:
+            place += (isHeld.3 & below).nonzeroBitCount
+            isHeld.3 |= bit
+        }
+        if !wasHeld { held.insert(Leaf(), at: place) }
+        return place
     }
 
     package var digests: [Digest] { leaves.map(\.digest) }
@@ -49,7 +130,8 @@ package struct HashTree: Sendable {
     /// The leaves whose keys and versions differ from those of another tree. Nil if `others` does not have `leafCount`
     /// elements.
     package func differing(from others: [Digest]) -> [Int]? {
-        guard others.count == leaves.count else { return nil }
+        guard others.count == Self.leafCount else { return nil }
+        let leaves = leaves
         return leaves.indices.filter { leaves[$0].digest != others[$0] }
     }
 
@@ -58,8 +140,9 @@ package struct HashTree: Sendable {
     /// - Parameter contents: The other tree's contents. If there are not `leafCount` of them, because the peer does not
     ///   tell them, only keys and versions are compared.
     package func differing(from others: [Digest], _ contents: [UInt64]) -> [Int]? {
-        guard contents.count == leaves.count else { return differing(from: others) }
-        guard others.count == leaves.count else { return nil }
+        guard contents.count == Self.leafCount else { return differing(from: others) }
+        guard others.count == Self.leafCount else { return nil }
+        let leaves = leaves
         return leaves.indices.filter { leaves[$0] != Leaf(digest: others[$0], contents: contents[$0]) }
     }
 }

@@ -7,6 +7,8 @@ final class Catalog {
     @exclusivity(unchecked) private var partitions: [Partition?] = []
     @exclusivity(unchecked) var segments = SegmentTable()
     @exclusivity(unchecked) var cache: ValueCache
+    /// The partitions that have memory to give back.
+    private var shrinking: [Partition] = []
     /// The size in bytes of the largest record so far, without its header.
     @exclusivity(unchecked) private(set) var largest = 0
 
@@ -82,7 +84,33 @@ final class Catalog {
             partition.index.hash(entry), pointer.pointee.version, partition.index.checksum(entry).pointee)
         uncache(pointer)
         partition.index.remove(entry)
+        if partition.index.shouldShrink { noteShrinking(partition) }
     }
+
+    private func noteShrinking(_ partition: Partition) {
+        guard !partition.isShrinking else { return }
+        partition.isShrinking = true
+        shrinking.append(partition)
+    }
+
+    /// Gives back the memory of keys that are gone, step by step: most of it is in partitions that may be large, and no
+    /// step may take long.
+    /// - Parameter work: how many entries of the index the step may look at.
+    func shrink(_ work: Int) {
+        var work = work
+        while work > 0, let partition = shrinking.last {
+            let isDone = partition.index.shrink(&work) { entry, _, number in
+                if entry.pointee.cacheSlot != 0 { cache.entryMoved(entry.pointee.cacheSlot, to: number) }
+            }
+            guard isDone else { continue }
+            partition.shrinkTree()
+            partition.isShrinking = false
+            shrinking.removeLast()
+        }
+    }
+
+    /// True while there is memory to give back.
+    var hasMemoryToShrink: Bool { !shrinking.isEmpty }
 
     /// Forgets a partition's tombstones up to its floor. On disk they still hide older records.
     func purge(_ partition: Partition) {

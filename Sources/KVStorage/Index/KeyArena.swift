@@ -1,25 +1,35 @@
-/// The bytes of one partition's keys, in blocks: a key never moves, and nothing is copied when the arena grows.
+/// The bytes of one partition's keys, in blocks: nothing is copied when the arena grows, and a block of which no key is
+/// in use any more is freed.
 ///
 /// An address is a block's number times `blockSize`, plus the offset in it. A key that is long for a block has its own.
 struct KeyArena: ~Copyable {
     static let blockSize = 4096
-    private static let smallestBlock = 256
+    private static let smallestBlock = 64
 
-    private var blocks: [UnsafeMutableRawPointer] = []
+    private struct Use {
+        var live: UInt32
+        var capacity: UInt32
+    }
+
+    /// Nil for numbers that are free.
+    private var blocks: [UnsafeMutableRawPointer?] = []
+    /// How much of each block is in use.
+    private var uses: [Use] = []
+    private var free: [UInt32] = []
     /// The block being filled, the bytes used of it, and its size. The first blocks are small, for partitions with few
     /// keys.
-    private var current = 0
+    private var current: Int?
     private var filled = 0
     private var capacity = 0
-    /// Bytes of keys that were dropped.
-    private(set) var dead = 0
+    /// Bytes of all blocks.
+    private(set) var allocated = 0
     /// Bytes of keys that are in use.
     private(set) var live = 0
 
     init() {}
 
     deinit {
-        for block in blocks { block.deallocate() }
+        for block in blocks { block?.deallocate() }
     }
 
     mutating func add(_ key: UnsafeRawBufferPointer) -> UInt64 {
@@ -27,38 +37,84 @@ struct KeyArena: ~Copyable {
         guard key.count > 0 else { return 0 }
         live += key.count
         if key.count > Self.blockSize / 4 {
-            blocks.append(.allocate(byteCount: key.count, alignment: 1))
-            store(key, blocks.count - 1, 0)
-            return UInt64(blocks.count - 1) * UInt64(Self.blockSize)
+            let block = newBlock(key.count)
+            store(key, block, 0)
+            return UInt64(block) * UInt64(Self.blockSize)
         }
         if capacity - filled < key.count {
+            let full = current
             capacity = min(max(live, Self.smallestBlock), Self.blockSize)
-            blocks.append(.allocate(byteCount: capacity, alignment: 1))
-            current = blocks.count - 1
+            current = newBlock(capacity)
             filled = 0
+            if let full, uses[full].live == 0 { release(full) }
         }
-        store(key, current, filled)
+        let block = current ?? 0
+        store(key, block, filled)
         defer { filled += key.count }
-        return UInt64(current) * UInt64(Self.blockSize) + UInt64(filled)
+        return UInt64(block) * UInt64(Self.blockSize) + UInt64(filled)
     }
 
     @inline(__always)
     func key(_ address: UInt64, _ length: Int) -> UnsafeRawBufferPointer {
         if length == 0 { return UnsafeRawBufferPointer(start: nil, count: 0) }
-        let block = blocks[Int(address / UInt64(Self.blockSize))]
+        guard let block = blocks[Int(address / UInt64(Self.blockSize))] else {
+            assertionFailure("a block with a key in use is there")
+            return UnsafeRawBufferPointer(start: nil, count: 0)
+        }
         return UnsafeRawBufferPointer(start: block + Int(address % UInt64(Self.blockSize)), count: length)
     }
 
-    mutating func drop(_ length: Int) {
-        assert(length <= live, "a key is dropped once")
+    mutating func drop(_ address: UInt64, _ length: Int) {
+        guard length > 0 else { return }
+        let block = Int(address / UInt64(Self.blockSize))
+        assert(length <= live && length <= uses[block].live, "a key is dropped once")
         live -= length
-        dead += length
+        uses[block].live -= UInt32(length)
+        guard uses[block].live == 0 else { return }
+        // The block being filled is filled again from its beginning.
+        if block == current { filled = 0 } else { release(block) }
     }
 
-    /// True when copying the keys in use to a new arena is worth it.
-    var isWasteful: Bool { dead > live && dead > 16 * Self.blockSize }
+    /// True when moving the keys of blocks that are mostly unused is worth it. Otherwise the blocks take at most twice
+    /// the keys in use and two blocks.
+    var isWasteful: Bool { allocated > 2 * live + 2 * Self.blockSize }
 
-    private func store(_ key: UnsafeRawBufferPointer, _ block: Int, _ offset: Int) {
-        if let base = key.baseAddress { (blocks[block] + offset).copyMemory(from: base, byteCount: key.count) }
+    /// Moves a key to the block being filled, if the one that it is in is less than half used.
+    /// - Returns: its address.
+    mutating func moved(_ address: UInt64, _ length: Int) -> UInt64 {
+        let block = Int(address / UInt64(Self.blockSize))
+        guard length > 0, block != current, uses[block].live * 2 < uses[block].capacity else { return address }
+        let target = add(key(address, length))
+        drop(address, length)
+        return target
+    }
+
+    private mutating func newBlock(_ size: Int) -> Int {
+        let block = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 1)
+        let use = Use(live: 0, capacity: UInt32(size))
+        allocated += size
+        if let number = free.popLast() {
+            blocks[Int(number)] = block
+            uses[Int(number)] = use
+            return Int(number)
+        }
+        blocks.append(block)
+        uses.append(use)
+        return blocks.count - 1
+    }
+
+    private mutating func release(_ block: Int) {
+        blocks[block]?.deallocate()
+        blocks[block] = nil
+        allocated -= Int(uses[block].capacity)
+        uses[block].capacity = 0
+        free.append(UInt32(block))
+    }
+
+    private mutating func store(_ key: UnsafeRawBufferPointer, _ block: Int, _ offset: Int) {
+        uses[block].live += UInt32(key.count)
+        if let base = key.baseAddress, let block = blocks[block] {
+            (block + offset).copyMemory(from: base, byteCount: key.count)
+        }
     }
 }

@@ -2,11 +2,11 @@ import CLinux
 import Glibc
 import KVCore
 
-/// The keys of one partition: an open-addressing hash table of 32-bit slots over entries that never move.
+/// The keys of one partition: an open-addressing hash table of 32-bit slots over entries in chunks.
 ///
 ///     slots     [ .  e7|f  .  e2|f  e9|f  . ]      entry number from 1, and as much fingerprint as fits beside it
 ///     entries   [ 48 bytes ] x 64 a chunk          version, expiry, location, the key's address
-///     checksums [ 4 bytes ] x 64 behind them       content checksum of that version
+///     checksums [ 4 bytes ] x 64 before them       content checksum of that version, in reverse order
 ///     leaves    [ 1 byte ] an entry                the leaf of the hash tree that the key belongs to
 ///     keys      arena
 ///
@@ -14,25 +14,34 @@ import KVCore
 /// remain for bits of the key's hash: a probe looks at an entry only when these agree. Entries are in chunks because
 /// one growing array would be copied, and would leave half of its memory unused on average. Leaves are stored apart
 /// from the entries, so that finding the entries of one leaf looks at one byte of each. The index takes 59 to 66 bytes
-/// a key beyond the key's own bytes, once a partition has a few hundred keys.
+/// a key beyond the key's own bytes, once a partition has a few hundred keys. The first chunk begins small and doubles,
+/// so that a partition with few keys takes little.
+///
+/// When most entries are free, `shrink` gives memory back, in steps: see KeyIndex+Shrink.swift.
 struct KeyIndex: ~Copyable {
-    /// Memory for entries, then for as many checksums.
-    private typealias Chunk = UnsafeMutableRawPointer
+    /// A chunk's first entry. Its checksums lie before it, the first one next to it, so that neither moves relative to
+    /// it when a chunk is larger.
+    typealias Chunk = UnsafeMutableRawPointer
 
-    private static let chunkSize = 64
-    private static let checksums = chunkSize * MemoryLayout<IndexEntry>.stride
-    private static let smallestTable = 16
+    static let chunkSize = 64
+    static let smallestChunk = 4
+    static let smallestTable = 16
 
-    private var slots: UnsafeMutablePointer<UInt32>?
+    private(set) var slots: UnsafeMutablePointer<UInt32>?
     /// log2 of the number of slots.
-    private var bits = 0
-    private var chunks: [Chunk] = []
-    private var leaves: [UInt8] = []
+    private(set) var bits = 0
+    var chunks: [Chunk] = []
+    /// The number of entries that the chunks have room for.
+    var room = 0
+    var leaves: [UInt8] = []
     /// The number of entries ever handed out, free ones included.
-    private var extent = 0
-    /// Free entries below `extent`.
-    private var free: [UInt32] = []
-    private var arena = KeyArena()
+    var extent = 0
+    /// Free entries below `extent`. While entries are being moved together it is empty, since they are found by
+    /// looking.
+    var free: [UInt32] = []
+    var arena = KeyArena()
+    /// What `shrink` is at.
+    var shrinking = Shrinking.nothing
     /// The number of entries in use.
     private(set) var count = 0
 
@@ -40,7 +49,8 @@ struct KeyIndex: ~Copyable {
 
     deinit {
         slots?.deallocate()
-        for chunk in chunks { chunk.deallocate() }
+        for (number, chunk) in chunks.enumerated() { Self.free(chunk, of: number == 0 ? firstRoom : Self.chunkSize) }
+        shrinking.table?.slots.deallocate()
     }
 
     /// The number of a key's entry, from 0; nil where the key has none.
@@ -53,7 +63,7 @@ struct KeyIndex: ~Copyable {
         let mask = 1 << bits - 1
         let numbers = UInt32(truncatingIfNeeded: mask)
         let fingerprint = UInt32(truncatingIfNeeded: hash.high) & ~numbers
-        var place = Self.place(hash, mask)
+        var place = SlotTable.home(hash, mask)
         while true {
             let slot = slots[place]
             if slot == 0 { return nil }
@@ -70,7 +80,7 @@ struct KeyIndex: ~Copyable {
 
     @inline(__always)
     func prefetchSlot(_ hash: KeyHash) {
-        if let slots { kv_prefetch(slots + Self.place(hash, 1 << bits - 1)) }
+        if let slots { kv_prefetch(slots + SlotTable.home(hash, 1 << bits - 1)) }
     }
 
     /// The entry of the key, or of another key with the same fingerprint.
@@ -91,7 +101,7 @@ struct KeyIndex: ~Copyable {
     /// Adds a key that is not in the index; the caller sets its entry's fields.
     mutating func insert(_ key: UnsafeRawBufferPointer, _ hash: KeyHash) -> Int {
         assert(find(key, hash) == nil, "a key has one entry")
-        if slots == nil || (count + 1) * 4 > (1 << bits) * 3 { grow() }
+        makeRoomInTables()
         let entry: Int
         let leaf = UInt8(truncatingIfNeeded: HashTree.leaf(of: hash))
         if let last = free.popLast() {
@@ -99,7 +109,7 @@ struct KeyIndex: ~Copyable {
             leaves[entry] = leaf
         } else {
             entry = extent
-            if entry % Self.chunkSize == 0 { chunks.append(Self.newChunk()) }
+            if entry == room { addRoom() }
             extent += 1
             leaves.append(leaf)
         }
@@ -107,49 +117,86 @@ struct KeyIndex: ~Copyable {
             to: IndexEntry(
                 keyLength: UInt16(truncatingIfNeeded: key.count), address: arena.add(key)))
         place(entry, hash)
+        if let table = shrinking.table, entry < table.placed { table.place(entry, hash) }
         count += 1
-        assert(count + free.count == extent && leaves.count == extent, "an entry is in use or free")
+        assert(shrinking.movesEntries || count + free.count == extent, "an entry is in use or free")
+        assert(leaves.count == extent, "an entry has a leaf")
         return entry
     }
 
     mutating func remove(_ entry: Int) {
         guard let slots else { return assertionFailure("an entry has a slot") }
         assert(isUsed(entry), "an entry is removed once")
-        let mask = 1 << bits - 1
-        var hole = Self.place(hash(entry), mask)
-        let numbers = UInt32(truncatingIfNeeded: mask)
-        while slots[hole] & numbers != UInt32(truncatingIfNeeded: entry + 1) {
-            assert(slots[hole] != 0, "every entry in use has a slot")
-            hole = (hole + 1) & mask
+        let hash = hash(entry)
+        remove(entry, hash, from: SlotTable(slots: slots, bits: bits))
+        if let table = shrinking.table, entry < table.placed { remove(entry, hash, from: table) }
+        let held = pointer(entry).pointee
+        arena.drop(held.address, Int(held.keyLength))
+        pointer(entry).pointee.free()
+        if case .entries(let hole) = shrinking {
+            shrinking = .entries(hole: min(hole, entry))
+        } else {
+            free.append(UInt32(truncatingIfNeeded: entry))
         }
+        count -= 1
+    }
+
+    private func remove(_ entry: Int, _ hash: KeyHash, from table: SlotTable) {
+        let (slots, mask) = (table.slots, table.mask)
+        var hole = table.slot(of: entry, hash)
+        let numbers = UInt32(truncatingIfNeeded: mask)
         // Move back the slots that follow, so that no probe ends early (Knuth's algorithm R).
         var next = hole
         while true {
             next = (next + 1) & mask
             let slot = slots[next]
             if slot == 0 { break }
-            let home = Self.place(hash(Int(slot & numbers) - 1), mask)
+            let home = SlotTable.home(self.hash(Int(slot & numbers) - 1), mask)
             if (next - home) & mask >= (next - hole) & mask {
                 slots[hole] = slot
                 hole = next
             }
         }
         slots[hole] = 0
-        arena.drop(Int(pointer(entry).pointee.keyLength))
-        pointer(entry).pointee.free()
-        free.append(UInt32(truncatingIfNeeded: entry))
-        count -= 1
-        if arena.isWasteful { compact() }
     }
 
-    private static func newChunk() -> Chunk {
-        let chunk = Chunk.allocate(
-            byteCount: checksums + chunkSize * MemoryLayout<UInt32>.stride,
+    /// The entries that the first chunk has room for.
+    private var firstRoom: Int { min(room, Self.chunkSize) }
+
+    private mutating func addRoom() {
+        if room == 0 || room >= Self.chunkSize {
+            let size = room == 0 ? Self.smallestChunk : Self.chunkSize
+            chunks.append(Self.newChunk(size))
+            room += size
+        } else {
+            resizeFirst(to: room * 2)
+        }
+    }
+
+    /// Gives the first chunk, where it is the only one, another size; its entries move.
+    mutating func resizeFirst(to size: Int) {
+        assert(chunks.count == 1 && size >= extent && size <= Self.chunkSize, "the first chunk holds its entries")
+        let (old, new) = (chunks[0], Self.newChunk(size))
+        new.copyMemory(from: old, byteCount: extent * MemoryLayout<IndexEntry>.stride)
+        let checksums = extent * MemoryLayout<UInt32>.stride
+        (new - checksums).copyMemory(from: old - checksums, byteCount: checksums)
+        Self.free(old, of: room)
+        chunks[0] = new
+        room = size
+    }
+
+    private static func newChunk(_ size: Int) -> Chunk {
+        let checksums = size * MemoryLayout<UInt32>.stride
+        let memory = UnsafeMutableRawPointer.allocate(
+            byteCount: checksums + size * MemoryLayout<IndexEntry>.stride,
             alignment: MemoryLayout<IndexEntry>.alignment)
-        chunk.bindMemory(to: IndexEntry.self, capacity: chunkSize)
-        (chunk + checksums).initializeMemory(as: UInt32.self, repeating: 0, count: chunkSize)
+        memory.initializeMemory(as: UInt32.self, repeating: 0, count: size)
+        let chunk = memory + checksums
+        chunk.bindMemory(to: IndexEntry.self, capacity: size)
         return chunk
     }
+
+    static func free(_ chunk: Chunk, of size: Int) { (chunk - size * MemoryLayout<UInt32>.stride).deallocate() }
 
     @inline(__always)
     func pointer(_ entry: Int) -> UnsafeMutablePointer<IndexEntry> {
@@ -159,8 +206,7 @@ struct KeyIndex: ~Copyable {
     /// The content checksum. It lies apart from the entry because only changes and comparisons of replicas look at it.
     @inline(__always)
     func checksum(_ entry: Int) -> UnsafeMutablePointer<UInt32> {
-        (chunks[entry / Self.chunkSize] + Self.checksums).assumingMemoryBound(to: UInt32.self)
-            + entry % Self.chunkSize
+        chunks[entry / Self.chunkSize].assumingMemoryBound(to: UInt32.self) - 1 - entry % Self.chunkSize
     }
 
     @inline(__always)
@@ -188,10 +234,6 @@ struct KeyIndex: ~Copyable {
         }
     }
 
-    private static func place(_ hash: KeyHash, _ mask: Int) -> Int {
-        Int(truncatingIfNeeded: hash.low >> 16) & mask
-    }
-
     private func matches(_ entry: Int, _ key: UnsafeRawBufferPointer) -> Bool {
         guard pointer(entry).pointee.keyLength == key.count else { return false }
         guard let ours = self.key(entry).baseAddress, let theirs = key.baseAddress else { return true }
@@ -200,29 +242,75 @@ struct KeyIndex: ~Copyable {
 
     private func place(_ entry: Int, _ hash: KeyHash) {
         guard let slots else { return assertionFailure("the table has room for an entry before it is placed") }
-        let mask = 1 << bits - 1
+        SlotTable(slots: slots, bits: bits).place(entry, hash)
+    }
+
+    /// Keeps at most three quarters of the slots used. (While entries are being moved together, new ones come after the
+    /// last one, so their numbers may be above the count.)
+    @inline(__always)
+    private mutating func makeRoomInTables() {
+        let next = (free.isEmpty ? extent : count) + 1
+        if slots == nil || next * 4 > (1 << bits) * 3 { grow() }
+        if let table = shrinking.table, (extent + 1) * 4 > (1 << table.bits) * 3 { dropNextTable() }
+    }
+
+    private mutating func grow() {
+        dropNextTable()
+        let bits = slots == nil ? Self.smallestTable.trailingZeroBitCount : bits + 1
+        let table = SlotTable(bits: bits)
+        for entry in entries where isUsed(entry) { table.place(entry, hash(entry)) }
+        use(table)
+    }
+
+    /// Makes a table that has all entries the one that lookups use.
+    mutating func use(_ table: SlotTable) {
+        slots?.deallocate()
+        (slots, bits) = (table.slots, table.bits)
+    }
+}
+
+/// The slots of an index. Not owned: whoever made it frees it.
+struct SlotTable {
+    let slots: UnsafeMutablePointer<UInt32>
+    /// log2 of the number of slots.
+    let bits: Int
+    /// The entries up to this one have been placed, of a table that is still being filled.
+    var placed = 0
+
+    init(slots: UnsafeMutablePointer<UInt32>, bits: Int) {
+        self.slots = slots
+        self.bits = bits
+    }
+
+    init(bits: Int) {
+        self.init(slots: .allocate(capacity: 1 << bits), bits: bits)
+        slots.initialize(repeating: 0, count: 1 << bits)
+    }
+
+    var mask: Int { 1 << bits - 1 }
+
+    @inline(__always)
+    static func home(_ hash: KeyHash, _ mask: Int) -> Int { Int(truncatingIfNeeded: hash.low >> 16) & mask }
+
+    @inline(__always)
+    func place(_ entry: Int, _ hash: KeyHash) {
+        let mask = mask
         assert(entry < mask, "an entry's number fits into its part of a slot")
         let fingerprint = UInt32(truncatingIfNeeded: hash.high) & ~UInt32(truncatingIfNeeded: mask)
-        var place = Self.place(hash, mask)
+        var place = Self.home(hash, mask)
         while slots[place] != 0 { place = (place + 1) & mask }
         slots[place] = fingerprint | UInt32(truncatingIfNeeded: entry + 1)
     }
 
-    private mutating func grow() {
-        slots?.deallocate()
-        bits = slots == nil ? Self.smallestTable.trailingZeroBitCount : bits + 1
-        let table = UnsafeMutablePointer<UInt32>.allocate(capacity: 1 << bits)
-        table.initialize(repeating: 0, count: 1 << bits)
-        slots = table
-        for entry in entries where isUsed(entry) { place(entry, hash(entry)) }
-    }
-
-    private mutating func compact() {
-        var fresh = KeyArena()
-        for entry in entries where isUsed(entry) {
-            let address = fresh.add(key(entry))
-            pointer(entry).pointee.address = address
+    /// The slot of an entry that has one.
+    @inline(__always)
+    func slot(of entry: Int, _ hash: KeyHash) -> Int {
+        let mask = mask
+        var place = Self.home(hash, mask)
+        while slots[place] & UInt32(truncatingIfNeeded: mask) != UInt32(truncatingIfNeeded: entry + 1) {
+            assert(slots[place] != 0, "every entry in use has a slot")
+            place = (place + 1) & mask
         }
-        arena = fresh
+        return place
     }
 }

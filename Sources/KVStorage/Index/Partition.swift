@@ -13,26 +13,20 @@ final class Partition {
     @exclusivity(unchecked) var expiring = 0
     /// Bytes of the partition's purged tombstones, by segment. Merged segments may still be in it.
     var suppressors: [UInt32: Int] = [:]
-    @exclusivity(unchecked) private var built: HashTree?
-
-    private static let emptyTree = HashTree()
-
-    /// The hash tree. An empty partition has none of its own, since one takes 6 KiB.
-    var tree: HashTree { built ?? Self.emptyTree }
+    @exclusivity(unchecked) private(set) var tree = HashTree()
+    /// True while the catalog has noted that the partition has memory to give back.
+    var isShrinking = false
 
     @inline(__always)
-    func toggle(_ hash: KeyHash, _ version: Version, _ checksum: UInt32) {
-        if built == nil { built = HashTree() }
-        built?.toggle(hash, version, checksum)
-    }
+    func toggle(_ hash: KeyHash, _ version: Version, _ checksum: UInt32) { tree.toggle(hash, version, checksum) }
+
+    func shrinkTree() { tree.shrink() }
 
     /// Prefetches the first slot that a lookup needs, and the leaf that a change of the key changes.
     @inline(__always)
     func prefetchSlot(_ hash: KeyHash) {
         index.prefetchSlot(hash)
-        built?.leaves.withUnsafeBufferPointer { leaves in
-            if let base = leaves.baseAddress { kv_prefetch(base + HashTree.leaf(of: hash)) }
-        }
+        tree.withAddress(of: hash) { kv_prefetch($0) }
     }
 
     /// Adds an entry to the counts, or takes it out of them.
@@ -56,7 +50,7 @@ final class Partition {
         index = KeyIndex()
         usage = PartitionUsage()
         expiring = 0
-        built = nil
+        tree = HashTree()
     }
 }
 

@@ -103,6 +103,15 @@ struct ValueCache {
         free.append(UInt32(place))
     }
 
+    /// The index entry that refers to a slot has another number now.
+    mutating func entryMoved(_ slot: UInt32, to entry: Int) {
+        let place = Int(slot) - 1
+        guard slots.indices.contains(place), slots[place].value != nil else {
+            return assertionFailure("the index refers to slots in use")
+        }
+        slots[place].value?.entry = entry
+    }
+
     /// Evicts one value; the cache is not empty.
     private mutating func evict(_ evicted: (Value) -> Void) {
         assert(bytes > 0, "there is something to evict")

@@ -21,6 +21,28 @@ final class HashTreeTests: XCTestCase {
         XCTAssertEqual(tree([("a", Version(1, 1, 1)), record, record]).root, tree([("a", Version(1, 1, 1))]).root)
     }
 
+    func testATreeTakesMemoryForTheLeavesThatAreUsed() {
+        var few = tree([])
+        XCTAssertEqual(few.capacity, 0)
+        XCTAssertEqual(few.digests, Array(repeating: Digest(), count: HashTree.leafCount))
+        let records = (0..<3000).map { ("key \($0)", Version(1, 1, $0)) }
+        for (key, version) in records.prefix(6) { few.toggle(KeyHash(Key(key)), version, 7) }
+        XCTAssertLessThanOrEqual(few.capacity, 16)
+        // In one that has been large, the same leaves lie elsewhere.
+        var large = tree(records)
+        XCTAssertGreaterThanOrEqual(large.capacity, HashTree.leafCount)
+        for (key, version) in records.dropFirst(6) { large.toggle(KeyHash(Key(key)), version, 7) }
+        XCTAssertEqual(few.leaves, large.leaves)
+        XCTAssertEqual(few.root, large.root)
+        XCTAssertEqual(few.differing(from: large.digests, large.contents), [])
+        large.shrink()
+        XCTAssertLessThanOrEqual(large.capacity, 24)
+        XCTAssertEqual(few.leaves, large.leaves)
+        XCTAssertEqual(few.root, large.root)
+        for (key, version) in records.dropFirst(6) { large.toggle(KeyHash(Key(key)), version, 7) }
+        XCTAssertEqual(large.leaves, tree(records).leaves)
+    }
+
     func testEveryPartOfARecordCounts() {
         let version = Version(1, 2, 3)
         let others = [
