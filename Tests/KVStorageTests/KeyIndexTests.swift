@@ -6,8 +6,11 @@ import XCTest
 final class KeyIndexTests: XCTestCase {
     /// An index, and a dictionary that says what must be in it.
     private struct Pair: ~Copyable {
-        var index = KeyIndex()
+        let memory = IndexMemory()
+        var index: KeyIndex
         var expected: [Key: UInt64] = [:]
+
+        init() { index = KeyIndex(memory) }
 
         mutating func insert(_ key: Key, _ mark: UInt64) {
             key.bytes.withUnsafeBytes { bytes in

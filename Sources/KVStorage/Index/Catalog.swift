@@ -9,6 +9,9 @@ final class Catalog {
     @exclusivity(unchecked) var cache: ValueCache
     /// The partitions that have memory to give back.
     private var shrinking: [Partition] = []
+    /// What is left of partitions that have forgotten all keys.
+    private var spent: [SpentIndex] = []
+    let memory = IndexMemory()
     /// The size in bytes of the largest record so far, without its header.
     @exclusivity(unchecked) private(set) var largest = 0
 
@@ -35,7 +38,7 @@ final class Catalog {
     func partition(_ id: PartitionID) -> Partition {
         if let partition = existing(id) { return partition }
         while partitions.count <= Int(id.raw) { partitions.append(nil) }
-        let fresh = Partition()
+        let fresh = Partition(memory)
         partitions[Int(id.raw)] = fresh
         return fresh
     }
@@ -98,6 +101,9 @@ final class Catalog {
     /// - Parameter work: how many entries of the index the step may look at.
     func shrink(_ work: Int) {
         var work = work
+        while work > 0, let index = spent.last {
+            if index.free(&work) { spent.removeLast() }
+        }
         while work > 0, let partition = shrinking.last {
             let isDone = partition.index.shrink(&work) { entry, _, number in
                 if entry.pointee.cacheSlot != 0 { cache.entryMoved(entry.pointee.cacheSlot, to: number) }
@@ -110,7 +116,7 @@ final class Catalog {
     }
 
     /// True while there is memory to give back.
-    var hasMemoryToShrink: Bool { !shrinking.isEmpty }
+    var hasMemoryToShrink: Bool { !shrinking.isEmpty || !spent.isEmpty }
 
     /// Forgets a partition's tombstones up to its floor. On disk they still hide older records.
     func purge(_ partition: Partition) {
@@ -123,7 +129,7 @@ final class Catalog {
             drop(partition, entry)
         }
         // Free the memory as well.
-        if partition.index.count == 0 { partition.clear() }
+        if partition.index.count == 0 { spent.append(partition.clear(memory)) }
         // Invariant 12: what is purged is nowhere.
         assert(partition.holdsNoPurgedTombstone, "no tombstone up to the floor is held")
     }
@@ -151,7 +157,7 @@ final class Catalog {
                 uncache(pointer)
             }
         }
-        if !keepsSome { partition.clear() }
+        if !keepsSome { spent.append(partition.clear(memory)) }
         // Invariant 13: a copy is of one membership.
         assert(partition.holdsNothingWiped, "no record from before the wipe is held")
     }

@@ -26,10 +26,25 @@ struct KeyArena: ~Copyable {
     /// Bytes of keys that are in use.
     private(set) var live = 0
 
-    init() {}
+    private let pool: SlabPool
+
+    /// - Parameter pool: for blocks of `blockSize` bytes.
+    init(_ pool: SlabPool) { self.pool = pool }
 
     deinit {
-        for block in blocks { block?.deallocate() }
+        for (number, block) in blocks.enumerated() {
+            if let block { free(block, of: Int(uses[number].capacity)) }
+        }
+    }
+
+    /// Frees blocks of an arena that nobody looks at any more. Returns true when there are none.
+    mutating func freeSome(_ work: inout Int) -> Bool {
+        while work > 0, let last = blocks.popLast() {
+            work -= KeyIndex.chunkSize
+            guard let use = uses.popLast(), let last else { continue }
+            free(last, of: Int(use.capacity))
+        }
+        return blocks.isEmpty
     }
 
     mutating func add(_ key: UnsafeRawBufferPointer) -> UInt64 {
@@ -90,7 +105,7 @@ struct KeyArena: ~Copyable {
     }
 
     private mutating func newBlock(_ size: Int) -> Int {
-        let block = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 1)
+        let block = size == Self.blockSize ? pool.allocate() : .allocate(byteCount: size, alignment: 1)
         let use = Use(live: 0, capacity: UInt32(size))
         allocated += size
         if let number = free.popLast() {
@@ -104,11 +119,15 @@ struct KeyArena: ~Copyable {
     }
 
     private mutating func release(_ block: Int) {
-        blocks[block]?.deallocate()
+        if let memory = blocks[block] { free(memory, of: Int(uses[block].capacity)) }
         blocks[block] = nil
         allocated -= Int(uses[block].capacity)
         uses[block].capacity = 0
         free.append(UInt32(block))
+    }
+
+    private func free(_ block: UnsafeMutableRawPointer, of size: Int) {
+        if size == Self.blockSize { pool.free(block) } else { block.deallocate() }
     }
 
     private mutating func store(_ key: UnsafeRawBufferPointer, _ block: Int, _ offset: Int) {

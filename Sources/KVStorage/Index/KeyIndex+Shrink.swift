@@ -114,7 +114,7 @@ extension KeyIndex {
         extent -= 1
         leaves.removeLast()
         guard extent % Self.chunkSize == 0, extent > 0 else { return }
-        if let chunk = chunks.popLast() { Self.free(chunk, of: Self.chunkSize) }
+        if let chunk = chunks.popLast() { free(chunk, of: Self.chunkSize) }
         room -= Self.chunkSize
     }
 

@@ -24,6 +24,7 @@ struct KeyIndex: ~Copyable {
     typealias Chunk = UnsafeMutableRawPointer
 
     static let chunkSize = 64
+    static let chunkBytes = chunkSize * (MemoryLayout<IndexEntry>.stride + MemoryLayout<UInt32>.stride)
     static let smallestChunk = 4
     static let smallestTable = 16
 
@@ -39,17 +40,21 @@ struct KeyIndex: ~Copyable {
     /// Free entries below `extent`. While entries are being moved together it is empty, since they are found by
     /// looking.
     var free: [UInt32] = []
-    var arena = KeyArena()
+    var arena: KeyArena
+    private let pool: SlabPool
     /// What `shrink` is at.
     var shrinking = Shrinking.nothing
     /// The number of entries in use.
     private(set) var count = 0
 
-    init() {}
+    init(_ memory: IndexMemory) {
+        pool = memory.chunks
+        arena = KeyArena(memory.blocks)
+    }
 
     deinit {
         slots?.deallocate()
-        for (number, chunk) in chunks.enumerated() { Self.free(chunk, of: number == 0 ? firstRoom : Self.chunkSize) }
+        for (number, chunk) in chunks.enumerated() { free(chunk, of: number == 0 ? firstRoom : Self.chunkSize) }
         shrinking.table?.slots.deallocate()
     }
 
@@ -166,7 +171,7 @@ struct KeyIndex: ~Copyable {
     private mutating func addRoom() {
         if room == 0 || room >= Self.chunkSize {
             let size = room == 0 ? Self.smallestChunk : Self.chunkSize
-            chunks.append(Self.newChunk(size))
+            chunks.append(newChunk(size))
             room += size
         } else {
             resizeFirst(to: room * 2)
@@ -176,27 +181,43 @@ struct KeyIndex: ~Copyable {
     /// Gives the first chunk, where it is the only one, another size; its entries move.
     mutating func resizeFirst(to size: Int) {
         assert(chunks.count == 1 && size >= extent && size <= Self.chunkSize, "the first chunk holds its entries")
-        let (old, new) = (chunks[0], Self.newChunk(size))
+        let (old, new) = (chunks[0], newChunk(size))
         new.copyMemory(from: old, byteCount: extent * MemoryLayout<IndexEntry>.stride)
         let checksums = extent * MemoryLayout<UInt32>.stride
         (new - checksums).copyMemory(from: old - checksums, byteCount: checksums)
-        Self.free(old, of: room)
+        free(old, of: room)
         chunks[0] = new
         room = size
     }
 
-    private static func newChunk(_ size: Int) -> Chunk {
+    private func newChunk(_ size: Int) -> Chunk {
         let checksums = size * MemoryLayout<UInt32>.stride
-        let memory = UnsafeMutableRawPointer.allocate(
-            byteCount: checksums + size * MemoryLayout<IndexEntry>.stride,
-            alignment: MemoryLayout<IndexEntry>.alignment)
+        let memory =
+            size == Self.chunkSize
+            ? pool.allocate()
+            : .allocate(
+                byteCount: checksums + size * MemoryLayout<IndexEntry>.stride,
+                alignment: MemoryLayout<IndexEntry>.alignment)
         memory.initializeMemory(as: UInt32.self, repeating: 0, count: size)
         let chunk = memory + checksums
         chunk.bindMemory(to: IndexEntry.self, capacity: size)
         return chunk
     }
 
-    static func free(_ chunk: Chunk, of size: Int) { (chunk - size * MemoryLayout<UInt32>.stride).deallocate() }
+    func free(_ chunk: Chunk, of size: Int) {
+        let memory = chunk - size * MemoryLayout<UInt32>.stride
+        if size == Self.chunkSize { pool.free(memory) } else { memory.deallocate() }
+    }
+
+    /// Frees memory of an index that nobody looks at any more. Returns true when hardly any is left.
+    mutating func freeSome(_ work: inout Int) -> Bool {
+        while work > 0, let last = chunks.popLast() {
+            work -= Self.chunkSize
+            free(last, of: chunks.isEmpty ? firstRoom : Self.chunkSize)
+            room = chunks.count * Self.chunkSize
+        }
+        return chunks.isEmpty && arena.freeSome(&work)
+    }
 
     @inline(__always)
     func pointer(_ entry: Int) -> UnsafeMutablePointer<IndexEntry> {

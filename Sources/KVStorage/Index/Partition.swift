@@ -6,7 +6,7 @@ import KVCore
 /// The fields that every operation touches are exempt from the checks for overlapping access, which cost a fifth of a
 /// put. No accesses overlap: the store is confined to one event loop, and none here calls back into it.
 final class Partition {
-    @exclusivity(unchecked) var index = KeyIndex()
+    @exclusivity(unchecked) var index: KeyIndex
     @exclusivity(unchecked) var state = PartitionState()
     @exclusivity(unchecked) var usage = PartitionUsage()
     /// The number of records with a value that have an expiry.
@@ -45,12 +45,17 @@ final class Partition {
             "a record is counted once")
     }
 
+    init(_ memory: IndexMemory) { index = KeyIndex(memory) }
+
     /// Forgets all keys.
-    func clear() {
-        index = KeyIndex()
+    /// - Returns: the index with their memory.
+    func clear(_ memory: IndexMemory) -> SpentIndex {
+        var spent = KeyIndex(memory)
+        swap(&index, &spent)
         usage = PartitionUsage()
         expiring = 0
         tree = HashTree()
+        return SpentIndex(spent)
     }
 }
 
