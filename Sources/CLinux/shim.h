@@ -3,6 +3,7 @@
 #ifndef KV_CLINUX_H
 #define KV_CLINUX_H
 
+#include <malloc.h>
 #include <sched.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -30,6 +31,12 @@ static inline void kv_schedule_batch(void) {
     struct sched_param none = {0};
     if (sched_getscheduler(0) == SCHED_OTHER) sched_setscheduler(0, 3 /* SCHED_BATCH */, &none);
 }
+
+/// The bytes that the C library keeps in its heaps for allocations to come, given back to the system or not.
+static inline int64_t kv_free_bytes(void) { return (int64_t)mallinfo2().fordblks; }
+
+/// Gives what the C library keeps back to the system. Threads that allocate may wait meanwhile.
+static inline void kv_give_back_free_bytes(void) { malloc_trim(0); }
 
 /// Has the processor fetch the memory at `address`, wherever that points: a hint, which waits for nothing.
 static inline void kv_prefetch(const void *address) { __builtin_prefetch(address); }

@@ -22,6 +22,7 @@ final class Node: Sendable {
     private let peers: PeerServer
     private let clientListener: ClientListener
     private let watch: DirectoryWatch
+    private let memoryWatch: MemoryWatch
 
     /// Starts a node and returns when it listens.
     ///
@@ -49,6 +50,7 @@ final class Node: Sendable {
         self.cluster = cluster
         self.peers = peers
         self.clientListener = clientListener
+        memoryWatch = MemoryWatch(loop: base.clusterGroup.next(), pool: base.upkeepPool)
         watch = DirectoryWatch(
             base.directory, status: status, loop: base.clusterGroup.next(), pool: base.upkeepPool, reasons: base.reasons
         )
@@ -62,6 +64,7 @@ final class Node: Sendable {
         base.logger.info("stopping: handing leaderships over")
         status.beginStopping()
         watch.stop()
+        memoryWatch.stop()
         await clientListener.stopAccepting()
         await transferLeadership()
         await clientListener.drain()

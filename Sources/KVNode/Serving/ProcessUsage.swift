@@ -8,13 +8,17 @@ extension NodeUsage {
         var used = rusage()
         let isKnown = getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &used) == 0
         self.init(
-            keys: keys, disk: disk, memory: Self.residentBytes,
+            keys: keys, disk: disk, memory: ProcessMemory.resident,
             userTime: isKnown ? Nanoseconds(used.ru_utime) : .zero,
             systemTime: isKnown ? Nanoseconds(used.ru_stime) : .zero)
     }
 
-    /// The resident memory, from the second number of /proc/self/statm, which is in pages; 0 if it cannot be read.
-    private static var residentBytes: Int {
+}
+
+enum ProcessMemory {
+    /// The resident memory in bytes, from the second number of /proc/self/statm, which is in pages; 0 if it cannot be
+    /// read.
+    static var resident: Int {
         let descriptor = open("/proc/self/statm", O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return 0 }
         defer { close(descriptor) }
