@@ -63,7 +63,7 @@ struct TrimPolicy: Sendable {
     /// Looks, and gives memory back if that is due. Blocks.
     func checked() -> TrimPolicy {
         var next = self
-        guard next.isQuiet(clock_gettime_nsec(CLOCK_PROCESS_CPUTIME_ID)) else { return next }
+        guard next.isQuiet(nanoseconds(of: CLOCK_PROCESS_CPUTIME_ID)) else { return next }
         if next.shouldGiveBack(.now) {
             kv_give_back_free_bytes()
             next.gaveBack(.now)
@@ -71,7 +71,7 @@ struct TrimPolicy: Sendable {
         return next
     }
 
-    private func clock_gettime_nsec(_ clock: clockid_t) -> UInt64 {
+    private func nanoseconds(of clock: clockid_t) -> UInt64 {
         var time = timespec()
         guard clock_gettime(clock, &time) == 0 else { return 0 }
         return UInt64(max(time.tv_sec, 0)) * 1_000_000_000 + UInt64(max(time.tv_nsec, 0))
