@@ -1,5 +1,5 @@
-// Calls that the Glibc module does not show to Swift, because they need _GNU_SOURCE or are of a header that it leaves out;
-// and what Swift has no word for.
+// Calls that the Glibc module does not show to Swift, because they need _GNU_SOURCE or are of a header that it leaves
+// out; and what Swift has no word for.
 #ifndef KV_CLINUX_H
 #define KV_CLINUX_H
 

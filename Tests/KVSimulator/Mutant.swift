@@ -45,6 +45,8 @@ package enum Mutant: String, CaseIterable, Sendable {
     case forgetDamaged = "forget-damaged"
     /// A copy that may lack acknowledged records after a power loss answers as if it were complete.
     case voteIncomplete = "vote-incomplete"
+    /// Heartbeats stay rare between nodes of a large cluster, even if one waits for the other.
+    case neverAttend = "never-attend"
     /// A change of what a node leads is taken although an earlier one is missing.
     case skipGaps = "skip-gaps"
 
@@ -67,7 +69,7 @@ package enum Mutant: String, CaseIterable, Sendable {
         case .keepFull: options.broken.insert(.yieldWhenFull)
         case .skipGaps: options.broken.insert(.noticeGaps)
         case .keepLonely: options.broken.insert(.yieldWhenLonely)
-        case .forgetPromise, .acknowledgeUnsynced, .ignoreSilence, .followClock: break
+        case .forgetPromise, .acknowledgeUnsynced, .ignoreSilence, .followClock, .neverAttend: break
         }
     }
 }

@@ -34,6 +34,7 @@ final class MutantTests: XCTestCase {
     func testLeadingOnAFullDiskIsCaught() { assertCaught(.keepFull) }
     func testLeadingWhileHearingNoMajorityIsCaught() { assertCaught(.keepLonely) }
     func testTakingSilenceForWellBeingIsCaught() { assertCaught(.ignoreSilence) }
+    func testWaitingForAPeerWhoseHeartbeatsAreRareIsCaught() { assertCaught(.neverAttend) }
     func testMissingAChangeOfWhatOthersLeadIsCaught() { assertCaught(.skipGaps) }
 
     func testTakingWhatTheDiskHasSpoiledForAbsentIsCaught() { assertCaught(.forgetDamaged) }

@@ -14,4 +14,18 @@ final class SicknessTests: XCTestCase {
             if sickness == .stalledDisk { XCTAssertGreaterThan(statistics[.noticedStalls], 20) }
         }
     }
+
+    /// The same where heartbeats are rare between nodes that have nothing to do with each other.
+    func testASickNodeOfALargeClusterStopsNoKeyForLong() {
+        var statistics = Statistics()
+        for sickness in Sickness.allCases {
+            for seed in 1...2 as ClosedRange<UInt64> {
+                let scenario = Scenario(seed: seed, sickness: sickness, isLarge: true)
+                let report = Simulation.run(seed: seed, scenario: scenario)
+                XCTAssertEqual(report.violations, [], "\(sickness.rawValue), seed \(seed)")
+                statistics.add(report.statistics)
+            }
+        }
+        XCTAssertGreaterThan(statistics[.doubts], 0)
+    }
 }

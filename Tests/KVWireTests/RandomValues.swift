@@ -168,7 +168,8 @@ struct SplitMix: RandomNumberGenerator {
                     LeadershipUpdate(
                         shard: UInt16(below(LeadershipUpdate.maximumShards)), base: number(), version: number(),
                         begun: (0..<below(20)).map { _ in Leadership(partition: partition(), ballot: ballot()) },
-                        ended: (0..<below(20)).map { _ in partition() }))),
+                        ended: (0..<below(20)).map { _ in partition() }, isAttending: flip()))),
+            .node(.doubt(node())),
             .shards(.leadershipsWanted(shard: UInt16(below(LeadershipUpdate.maximumShards)))),
             .replica(header(), .transfer),
             .request(

@@ -33,6 +33,9 @@ struct Simulate: AsyncParsableCommand {
     )
     var sickness: Sickness?
 
+    @Flag(help: "With --sickness: more members than exchange heartbeats in every turn.")
+    var large = false
+
     @Option(
         help:
             """
@@ -86,8 +89,8 @@ struct Simulate: AsyncParsableCommand {
         let failed: Int
         if let seed {
             let report = Self.run(
-                seed, mutant: mutant, whole: whole, sickness: sickness, power: power, cramped: cramped, store: store,
-                sink: trace ? { print($0) } : nil)
+                seed, mutant: mutant, whole: whole, sickness: sickness, large: large, power: power,
+                cramped: cramped, store: store, sink: trace ? { print($0) } : nil)
             Printer.printRun(report)
             if !report.violations.isEmpty { Printer.printFailure(report, command: command(replaying: seed)) }
             failed = report.violations.isEmpty ? 0 : 1
@@ -98,12 +101,12 @@ struct Simulate: AsyncParsableCommand {
     }
 
     static func run(
-        _ seed: UInt64, mutant: Mutant?, whole: Bool, sickness: Sickness?, power: PowerLoss?, cramped: Bool,
-        store: StoreKind?,
-        sink: ((String) -> Void)? = nil
+        _ seed: UInt64, mutant: Mutant?, whole: Bool, sickness: Sickness?, large: Bool, power: PowerLoss?,
+        cramped: Bool, store: StoreKind?, sink: ((String) -> Void)? = nil
     ) -> RunReport {
         var scenario =
-            mutant.map { Scenario(seed: seed, hunting: $0) } ?? sickness.map { Scenario(seed: seed, sickness: $0) }
+            mutant.map { Scenario(seed: seed, hunting: $0) }
+            ?? sickness.map { Scenario(seed: seed, sickness: $0, isLarge: large) }
             ?? power.map { Scenario(seed: seed, losingPower: $0) } ?? (cramped ? Scenario(cramped: seed) : nil)
             ?? Scenario(seed: seed)
         if let store { scenario.store = store }
@@ -116,6 +119,7 @@ struct Simulate: AsyncParsableCommand {
         if let mutant { command += " --mutant \(mutant.rawValue)" }
         if whole { command += " --whole" }
         if let sickness { command += " --sickness \(sickness.rawValue)" }
+        if large { command += " --large" }
         if let power { command += " --power \(power.rawValue)" }
         if cramped { command += " --cramped" }
         if let store { command += " --store \(store.rawValue)" }
@@ -127,6 +131,7 @@ struct Simulate: AsyncParsableCommand {
     private func campaign() async -> Int {
         var campaign = Campaign(total: seeds)
         let (mutant, whole, sickness, power, cramped, store) = (mutant, whole, sickness, power, cramped, store)
+        let large = large
         await withTaskGroup(of: RunReport.self) { group in
             var next = firstSeed
             let end = firstSeed + seeds
@@ -136,8 +141,8 @@ struct Simulate: AsyncParsableCommand {
                 next += 1
                 group.addTask {
                     Self.run(
-                        seed, mutant: mutant, whole: whole, sickness: sickness, power: power, cramped: cramped,
-                        store: store)
+                        seed, mutant: mutant, whole: whole, sickness: sickness, large: large, power: power,
+                        cramped: cramped, store: store)
                 }
             }
             for _ in 0..<(threads ?? Printer.processors) { add() }

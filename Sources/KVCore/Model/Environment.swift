@@ -28,6 +28,11 @@ class Environment {
     /// Grows whenever a peer comes in touch or goes out of touch.
     private(set) var touch: UInt64 = 1
 
+    /// How often peers are sent heartbeats that this node does not attend to.
+    var pace = HeartbeatPace(members: 1)
+    /// The peers that this node attends to, and since when.
+    private var attended: [NodeNumber: Instant] = [:]
+
     /// Peers that have declined a leadership, because they are stopping or their disks have stalled, and until when
     /// that counts.
     private var declined: [NodeNumber: Instant] = [:]
@@ -100,6 +105,24 @@ class Environment {
     /// been heard of and this process has only just started.
     func isInTurn(_ node: NodeNumber) -> Bool {
         isUp(node) || !everHeard.contains(node) && now.monotonic - started < options.startGrace
+    }
+
+    func setAttended(_ node: NodeNumber, _ isAttended: Bool) {
+        guard isAttended else { return attended[node] = nil }
+        if attended[node] == nil { attended[node] = now.monotonic }
+    }
+
+    func isAttended(_ node: NodeNumber) -> Bool { attended[node] != nil }
+
+    /// True if a leader on `node` that was last heard at `heard` counts as gone.
+    func isOverdue(_ node: NodeNumber, heard: Instant) -> Bool { now.monotonic >= overdue(node, heard: heard) }
+
+    /// When a leader on `node` that was last heard at `heard` counts as gone, unless it is heard again.
+    func overdue(_ node: NodeNumber, heard: Instant) -> Instant {
+        guard pace.isReduced else { return heard + options.leaderTimeout }
+        guard let since = attended[node] else { return heard + pace.stretched(options.leaderTimeout) }
+        // From here on heartbeats come in every turn.
+        return max(heard, since) + options.leaderTimeout
     }
 
     /// Notes that a peer is in touch.

@@ -67,6 +67,14 @@ package enum PeerMessage: Hashable, Sendable {
     case shards(ShardsMessage)
     /// A message about the node as a whole. It goes to the parts of the node that are outside the shards.
     case node(NodeMessage)
+
+    /// True if it is about partitions or keys, so that whoever sends it cares whether the receiver is well.
+    package var isAboutPartitions: Bool {
+        switch self {
+        case .replica, .request, .reply: true
+        case .shards, .node: false
+        }
+    }
 }
 
 /// The id of a request, and the place of its key.
@@ -213,17 +221,21 @@ package struct LeadershipUpdate: Hashable, Sendable {
     package var begun: [Leadership]
     /// Partitions whose lead has ended.
     package var ended: [PartitionID]
+    /// The sender wants a heartbeat in every turn (`HeartbeatPace`).
+    package var isAttending: Bool
 
     package var isWhole: Bool { base == 0 }
 
     package init(
-        shard: UInt16, base: UInt64, version: UInt64, begun: [Leadership] = [], ended: [PartitionID] = []
+        shard: UInt16, base: UInt64, version: UInt64, begun: [Leadership] = [], ended: [PartitionID] = [],
+        isAttending: Bool = false
     ) {
         self.shard = shard
         self.base = base
         self.version = version
         self.begun = begun
         self.ended = ended
+        self.isAttending = isAttending
     }
 }
 
@@ -250,6 +262,9 @@ package enum NodeMessage: Hashable, Sendable {
     case progress(shard: UInt16, batch: UInt64)
     /// The time of the sender's machine, in milliseconds since 1970. Version 4 of the peer protocol has added it.
     case clock(wall: UInt64)
+    /// The sender waits for this node and does not hear it: others are to attend to it, too (`HeartbeatPace`). Version
+    /// 4 of the peer protocol has added it.
+    case doubt(NodeNumber)
     /// A message about membership. It is indirect because it is the largest and the rarest message, and would make
     /// every other one as large.
     indirect case cluster(ClusterMessage)

@@ -59,7 +59,7 @@ final class Candidate {
 extension Replica {
     private var leaderSeemsAlive: Bool {
         guard let leaderHint, leaderHint != context.me else { return false }
-        return context.isInTurn(leaderHint) && now - leaderHeard < context.options.leaderTimeout
+        return context.isInTurn(leaderHint) && !context.isOverdue(leaderHint, heard: leaderHeard)
     }
 
     /// The time until which its leader seems alive without being heard again; nil if the leader does not seem alive or
@@ -67,7 +67,9 @@ extension Replica {
     /// list grows stale.
     var followerRestsUntil: Instant? {
         guard leaderSeemsAlive, vacantSince == nil, let leaderHint, context.isUp(leaderHint) else { return nil }
-        guard let listed = context.listings[partition] else { return leaderHeard + context.options.leaderTimeout }
+        guard let listed = context.listings[partition] else {
+            return context.overdue(leaderHint, heard: leaderHeard)
+        }
         return listed.node == leaderHint && listed.isFresh ? .distantFuture : nil
     }
 

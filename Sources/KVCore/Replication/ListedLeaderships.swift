@@ -31,10 +31,6 @@ struct ListedLeaderships {
         /// False from the time at which `grownStale` has returned what it lists, until it is confirmed again.
         var isFresh = true
 
-        mutating func confirm(at now: Instant) {
-            heard = now
-            isFresh = true
-        }
     }
 
     private struct Entry {
@@ -71,7 +67,7 @@ struct ListedLeaderships {
         // Late: a later list is here already. (A process's versions are above those of every process before it.)
         guard update.version >= held else { return .known }
         guard update.version > held else {
-            sources[index]?.confirm(at: now)
+            confirm(index, at: now)
             return .known
         }
         guard update.isWhole || update.base == held || skipsGaps else { return .gap }
@@ -94,7 +90,7 @@ struct ListedLeaderships {
         }
         let heard = sources[index]?.heard ?? now
         sources[index]?.version = update.version
-        sources[index]?.confirm(at: now)
+        confirm(index, at: now)
         return .taken(ended: ended, heard: heard)
     }
 
@@ -105,26 +101,41 @@ struct ListedLeaderships {
 
     /// Notes that a long message of a node is arriving: its heartbeats wait behind the message.
     mutating func noteReading(from node: NodeNumber, now: Instant) {
-        for index in sources.indices where sources[index]?.node == node { sources[index]?.confirm(at: now) }
+        for index in sources.indices where sources[index]?.node == node { confirm(index, at: now) }
     }
 
-    /// The partitions of lists that have not been confirmed for `patience`. Each list is returned once.
-    mutating func grownStale(at now: Instant, after patience: Nanoseconds) -> [PartitionID] {
+    private mutating func confirm(_ index: Int, at now: Instant) {
+        if sources[index]?.isFresh == false { lookAgain() }
+        sources[index]?.heard = now
+        sources[index]?.isFresh = true
+    }
+
+    /// The partitions of lists whose nodes are overdue. Each list is returned once.
+    ///
+    /// - Parameter overdue: When a node's list grows stale that was last confirmed at a time; later, if it is confirmed
+    ///   again. It may be sooner than was said before only after `lookAgain`.
+    mutating func grownStale(
+        at now: Instant, overdue: (NodeNumber, _ heard: Instant) -> Instant
+    ) -> [PartitionID] {
         guard now >= nextStale else { return [] }
-        nextStale = now + patience
+        nextStale = .distantFuture
         var stale: Set<Int32> = []
         for index in sources.indices {
             guard let source = sources[index], source.isFresh else { continue }
-            if now - source.heard >= patience {
+            let end = overdue(source.node, source.heard)
+            if now >= end {
                 sources[index]?.isFresh = false
                 stale.insert(Int32(index))
             } else {
-                nextStale = min(nextStale, source.heard + patience)
+                nextStale = min(nextStale, end)
             }
         }
         guard !stale.isEmpty else { return [] }
         return entries.indices.filter { stale.contains(entries[$0].source) }.map { PartitionID(UInt16($0)) }
     }
+
+    /// Has `grownStale` look at all lists at its next call.
+    mutating func lookAgain() { nextStale = Instant(nanoseconds: 0) }
 
     /// Forgets the lists of nodes that are not members any more.
     mutating func keep(_ isMember: (NodeNumber) -> Bool) {
@@ -157,6 +168,7 @@ struct ListedLeaderships {
         let index = sources.firstIndex { $0 == nil } ?? sources.count
         if index == sources.count { sources.append(nil) }
         sources[index] = Source(node: node, heard: now)
+        lookAgain()
         indices[id] = index
         return index
     }

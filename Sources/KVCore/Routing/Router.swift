@@ -244,6 +244,8 @@ struct Router<Local: LocalReplica> {
                 send(request, to: .helper(helper))
             } else if request.stage == .waiting || wantsResending(request) {
                 route(request, replica)
+                // It may go from replica to replica, none of which knows who leads.
+                if wantsQuorumRead(request) { startQuorumRead(request, replica) }
             } else {
                 startQuorumRead(request, replica)
             }

@@ -41,13 +41,37 @@ extension Shard {
         }
         if let change {
             send(change, to: node)
-        } else if isDue, isFirst || !leaderships.ballots.isEmpty {
+        } else if isDue, isInTurn(node), isFirst || context.isAttended(node) || !leaderships.ballots.isEmpty {
             send(leaderships.heartbeat, to: node)
         }
     }
 
+    /// Whether a peer is sent a heartbeat in this turn.
+    private func isInTurn(_ node: NodeNumber) -> Bool {
+        guard context.pace.isReduced, !context.isAttended(node) else { return true }
+        if let until = attending[node] {
+            if context.now.monotonic < until { return true }
+            attending[node] = nil
+        }
+        return context.pace.isDue(node, turn: heartbeats)
+    }
+
     private func send(_ update: LeadershipUpdate, to node: NodeNumber) {
+        var update = update
+        update.isAttending = context.isAttended(node)
         context.send(node, .shards(.leaderships(epoch: context.epoch, update)))
+    }
+
+    /// Begins to attend to a peer, or ceases to.
+    func attend(_ node: NodeNumber, _ isAttended: Bool) {
+        guard context.isAttended(node) != isAttended else { return }
+        context.setAttended(node, isAttended)
+        // Its leaders are overdue sooner, or later, from now on.
+        context.listings.lookAgain()
+        // The peer is to send heartbeats in every turn as soon as it can.
+        if isAttended, context.isUp(node), context.relays(node), leaderships.isTold(node) {
+            send(leaderships.heartbeat, to: node)
+        }
     }
 
     /// Peers of version 3 of the peer protocol go by whole lists.
@@ -83,6 +107,7 @@ extension Shard {
     func receive(_ update: LeadershipUpdate, from node: NodeNumber) {
         // Whoever is not a member leads nothing. (The lists that are kept are so limited in number.)
         guard topology.member(node) != nil, update.shard < LeadershipUpdate.maximumShards else { return }
+        noteAttending(node, update.isAttending)
         let result = context.listings.take(
             update, from: node, skipsGaps: context.breaks(.noticeGaps), now: context.now.monotonic)
         switch result {
@@ -94,6 +119,17 @@ extension Shard {
             for partition in ended { replica(partition)?.noteHeard(node, at: heard) }
         }
         for leadership in update.begun { receive(leadership, from: node) }
+    }
+
+    /// Notes whether a peer attends to this node. It is then sent a heartbeat in every turn, the first at once.
+    private func noteAttending(_ node: NodeNumber, _ isAttending: Bool) {
+        guard isAttending, context.pace.isReduced else { return }
+        let isNew = attending[node].map { $0 <= context.now.monotonic } ?? true
+        attending[node] = context.now.monotonic + context.options.leaderTimeout
+        guard isNew, isFirst || !leaderships.ballots.isEmpty, context.isUp(node), context.relays(node),
+            leaderships.isTold(node)
+        else { return }
+        send(leaderships.heartbeat, to: node)
     }
 
     func receive(_ leadership: Leadership, from node: NodeNumber) {

@@ -32,6 +32,9 @@ extension Shard {
                 "partition \(partition.raw) has another assignment of the same configuration")
             change(partition, to: assignment)
         }
+        context.pace = HeartbeatPace(members: topology.members.count)
+        context.listings.lookAgain()
+        attending = attending.filter { topology.member($0.key) != nil }
         context.listings.keep { topology.member($0) != nil }
         owned = replicas.compactMap { $0 }
         if topology.metadataQuorum.members != before.metadataQuorum.members { reportAllSizes() }

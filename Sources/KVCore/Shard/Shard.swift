@@ -45,6 +45,8 @@ package final class Shard {
     var lastHeartbeat: Instant
     /// The number of times that the members have been sent heartbeats.
     package internal(set) var heartbeats = 0
+    /// Peers that attend to this node, and until when that counts.
+    var attending: [NodeNumber: Instant] = [:]
     /// True if a member may have come in touch that has not been told what this shard leads.
     var hasUntold = false
     private var hasDrained = false
@@ -85,6 +87,7 @@ package final class Shard {
             if replicas[Int(partition.raw)] == nil, store.membership(partition) != 0 { departed.insert(partition) }
         }
         context.isMovingPaused = topology.plan?.isPaused ?? false
+        context.pace = HeartbeatPace(members: topology.members.count)
         self.context = context
         self.partitions = partitions
         self.topology = topology
@@ -141,6 +144,7 @@ package final class Shard {
         case .loaded(let ticket, let value): loaded(ticket, value)
         case .repair(let damaged): repair(damaged)
         case .peer(let node, let condition): peer(node, condition)
+        case .attention(let node, let isAttended): attend(node, isAttended)
         case .timer: timer()
         case .drain:
             context.isDraining = true
@@ -317,7 +321,7 @@ extension Shard {
     /// Calls the timers of a part of the replicas: of those for which there is something to do.
     private func visitReplicas() {
         let now = context.now.monotonic
-        for partition in context.listings.grownStale(at: now, after: context.options.leaderTimeout) {
+        for partition in context.listings.grownStale(at: now, overdue: context.overdue) {
             restingReplica(partition)?.wake()
         }
         for place in context.rests.due(round: timers, at: now) {

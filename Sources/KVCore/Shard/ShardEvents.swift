@@ -12,6 +12,8 @@ package enum ShardInput: Sendable {
     case repair(DamagedRecord)
     /// A peer came in touch, or went out of touch (`Reachability`).
     case peer(NodeNumber, PeerCondition)
+    /// This node attends to a peer from now on, or does so no more (`HeartbeatPace`).
+    case attention(NodeNumber, Bool)
     /// Time has passed: to be given every `ShardOptions.timer` or so.
     case timer
     /// Transfer all leaderships and take no new ones: the node is stopping.

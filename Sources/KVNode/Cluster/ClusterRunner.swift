@@ -350,7 +350,14 @@ final class ClusterRunner: @unchecked Sendable {
         onLoop { cluster in for peer in peers { cluster.swim.vouch(for: peer, now: Clock.monotonic) } }
     }
 
+    /// Notes that a node waits for a peer that it does not hear. Called on any loop.
+    func doubted(_ peer: NodeNumber) {
+        for runner in parts.runners { runner.loop.execute { runner.attend(peer, isDoubted: true) } }
+    }
+
     private func sayUnanswered(_ peer: NodeNumber) {
+        // Nothing but heartbeats says whether it is well.
+        for runner in parts.runners { runner.loop.execute { runner.attend(peer, isDoubted: false) } }
         guard let member = machine.topology.member(peer) else { return }
         parts.reasons.say(
             """

@@ -15,6 +15,8 @@ package final class PeerLink {
     package let loop: any EventLoop
     /// Messages that were not sent: the link was not up, its queue was full, or the message was too large.
     package private(set) var dropped: UInt64 = 0
+    /// Something that is about partitions has been sent or received since this was last set to false.
+    package var isUsed = false
 
     /// The time within which a running peer usually answers an attempt.
     private static let promptTime = TimeAmount.milliseconds(200)

@@ -81,12 +81,13 @@ extension ShardRunner {
     func learn(_ liveness: Liveness, of peer: NodeNumber) {
         guard !isStopped else { return }
         reachability.liveness(peer, liveness)
+        if liveness != .alive { reachability.attend(peer, now: Clock.monotonic) }
         performReachability()
         // Requests that were under way over the link have just been given up.
         switch liveness {
         case .alive: links?[peer]?.reconnectNow()
         case .suspect, .dead:
-            guard !reachability.isHeard(peer, within: Reachability.silence) else { return }
+            guard !reachability.sendsHeartbeats(peer) || reachability.isSilent(peer) else { return }
             links?[peer]?.renew("it does not answer")
         }
     }
@@ -97,6 +98,26 @@ extension ShardRunner {
         reachability.heard(peer, now: Clock.monotonic)
         performReachability()
         handle(.reading(from: peer))
+    }
+
+    /// Looks at the time, and attends to the peers that this shard has had something to do with since the last call.
+    func reviewPeers(_ now: Instant) {
+        if reachability.pace.isReduced, let links {
+            for peer in links.peers where links[peer]?.isUsed == true {
+                links[peer]?.isUsed = false
+                reachability.attend(peer, now: now)
+            }
+        }
+        reachability.tick(now: now)
+        performReachability()
+    }
+
+    /// Attends to a peer for another node's sake, or the failure detector's.
+    /// - Parameter isDoubted: another node waits for it.
+    func attend(_ peer: NodeNumber, isDoubted: Bool) {
+        guard !isStopped, peer != node.number else { return }
+        reachability.attend(peer, isDoubted: isDoubted, now: Clock.monotonic)
+        performReachability()
     }
 
     /// Tells the failure detector which peers this shard hears over connections.
@@ -129,6 +150,11 @@ extension ShardRunner {
                 let isSilent = links?[peer]?.isUp == true && !reachability.isHeard(peer, within: Reachability.silence)
                 logger.warning(isSilent ? Self.silent : "out of touch", metadata: ["node": "\(name(of: peer))"])
                 if !isAbstaining { handle(.peer(peer, .down)) }
+                if isSilent, !reachability.holdsAlive(peer) { links?[peer]?.renew("it does not answer") }
+            case .attention(let peer, let isAttended): handle(.attention(peer, isAttended))
+            case .doubt(let peer):
+                tell(.doubt(peer))
+                cluster?.doubted(peer)
             }
         }
     }
@@ -159,6 +185,7 @@ extension ShardRunner {
         if let link = links?[peer], !link.isUp { link.reconnectNow() }
         guard !isAbstaining else { return }
         prefetch(for: messages)
+        if messages.contains(where: \.isAboutPartitions) { links?[peer]?.isUsed = true }
         for message in messages {
             if case .node(let message) = message {
                 receive(message, from: peer)
@@ -174,6 +201,7 @@ extension ShardRunner {
         case .usageReport(let usage): usages[peer] = usage
         case .progress(let shard, let batch): cluster?.advanced(peer, shard: Int(shard), to: batch)
         case .clock(let wall): clock.heard(peer, wall: wall)
+        case .doubt(let doubted): cluster?.doubted(doubted)
         case .cluster(let message): cluster?.receive(message, from: peer)
         }
     }

@@ -110,6 +110,7 @@ final class ShardRunner: @unchecked Sendable {
         self.logger = logger
         self.onStoreFailure = onStoreFailure
         names = MemberNames(topology)
+        reachability.pace = HeartbeatPace(members: topology.members.count)
         shard = Shard(
             me: node.number, boot: node.boot, topology: topology, partitions: partitions, store: store,
             mayLackRecords: mayLackRecords, options: options, seed: UInt64.random(in: .min ... .max), now: turn)
@@ -246,8 +247,7 @@ final class ShardRunner: @unchecked Sendable {
         if index == 0, isTimeToTell { tellOfNode() }
         if timers % 10 == 0 {
             report()
-            reachability.tick(now: now.monotonic)
-            performReachability()
+            reviewPeers(now.monotonic)
             tellProgress()
         }
         if timers % 50 == 0, index == 0 { vouch() }
@@ -353,6 +353,7 @@ final class ShardRunner: @unchecked Sendable {
 
     private func send(_ message: PeerMessage, to peer: NodeNumber) {
         guard let links, let link = links[peer] else { return }
+        if message.isAboutPartitions { link.isUsed = true }
         guard links.count > 1, case .replica(let header, .accept(_, let record)) = message else {
             return link.send(message)
         }
@@ -383,6 +384,7 @@ final class ShardRunner: @unchecked Sendable {
         loop.assertInEventLoop()
         guard !isStopped else { return }
         names = MemberNames(topology)
+        reachability.pace = HeartbeatPace(members: topology.members.count)
         if index == 0 { clock.setOthers(topology.members.map(\.number).filter { $0 != node.number }) }
         held = partitions.filter { topology.assignment(of: $0)?.since(node.number) != nil }
         // The machine comes first: what it still sends by the old topology goes over the old links.

@@ -64,7 +64,7 @@ extension ShardsMessage {
 extension NodeMessage {
     fileprivate var variableSize: Int {
         switch self {
-        case .usageReport, .progress, .clock: 0
+        case .usageReport, .progress, .clock, .doubt: 0
         case .cluster(let message): message.variableSize
         }
     }

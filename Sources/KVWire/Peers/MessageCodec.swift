@@ -120,6 +120,7 @@ extension ByteWriter {
             leaderships(update.begun)
             varint(count: update.ended.count)
             for ended in update.ended { partition(ended) }
+            byte(update.isAttending ? 1 : 0)
         case .leadershipsWanted(let shard):
             code(MessageType.leadershipsWanted)
             varint(UInt64(shard))
@@ -151,6 +152,9 @@ extension ByteWriter {
         case .clock(let wall):
             code(MessageType.clock)
             varint(wall)
+        case .doubt(let node):
+            code(MessageType.doubt)
+            self.node(node)
         case .cluster(let message):
             code(MessageType.cluster)
             cluster(message)
@@ -235,6 +239,7 @@ extension ByteReader {
         case .progress:
             return .node(.progress(shard: try varint(in: 0...UInt16.max, "shard"), batch: try varint()))
         case .clock: return .node(.clock(wall: try varint()))
+        case .doubt: return .node(.doubt(try node()))
         case .cluster: return .node(.cluster(try clusterMessage()))
         }
     }
@@ -303,7 +308,9 @@ extension ByteReader {
         var ended: [PartitionID] = []
         ended.reserveCapacity(count)
         for _ in 0..<count { ended.append(try partition()) }
-        return LeadershipUpdate(shard: shard, base: base, version: version, begun: begun, ended: ended)
+        return LeadershipUpdate(
+            shard: shard, base: base, version: version, begun: begun, ended: ended,
+            isAttending: try boolean("wish for heartbeats"))
     }
 
     private mutating func shard() throws(WireError) -> UInt16 {

@@ -36,6 +36,7 @@ enum MessageType: UInt8, CaseIterable {
     case clock = 34
     case leaderships = 35
     case leadershipsWanted = 36
+    case doubt = 37
 }
 
 /// The bytes that tell the cases of nested values apart. They are frozen, too.

@@ -50,6 +50,100 @@ final class ReachabilityTests: XCTestCase {
         XCTAssertEqual(effects(), [.up(a, boot: 7), .down(a), .up(a, boot: 8)])
     }
 
+    // MARK: Large clusters, in which heartbeats are rare
+
+    /// A cluster in which heartbeats come in every fourth turn, with a peer in touch.
+    private func large() {
+        reachability.pace = HeartbeatPace(members: 11)
+        XCTAssertEqual(reachability.pace.turns, 4)
+        linkUp(a, 7, beats: true)
+        XCTAssertEqual(effects(), [.up(a, boot: 7)])
+    }
+
+    func testUpToFourMembersExchangeHeartbeatsInEveryTurn() {
+        for members in 0...4 { XCTAssertEqual(HeartbeatPace(members: members).turns, 1) }
+        XCTAssertEqual(HeartbeatPace(members: 5).turns, 2)
+        XCTAssertEqual(HeartbeatPace(members: 25).turns, 8)
+        reachability.pace = HeartbeatPace(members: 4)
+        linkUp(a, 7, beats: true)
+        _ = effects()
+        reachability.attend(a, now: now)
+        XCTAssertEqual(effects(), [], "attention makes no difference")
+    }
+
+    func testSilenceCountsLaterWhereHeartbeatsAreRare() {
+        large()
+        pass(5900)
+        XCTAssertEqual(effects(), [])
+        pass(200)
+        XCTAssertEqual(effects(), [.down(a)])
+    }
+
+    func testAPeerThatIsAttendedToMustBeHeardSoon() {
+        large()
+        pass(3000)
+        reachability.attend(a, now: now)
+        XCTAssertEqual(effects(), [.attention(a, true)])
+        pass(1300)
+        XCTAssertEqual(effects(), [.doubt(a)], "the others are told once")
+        pass(300)
+        XCTAssertEqual(effects(), [.down(a)])
+    }
+
+    func testAttentionEndsSomeTimeAfterTheLastReason() {
+        large()
+        reachability.attend(a, now: now)
+        for _ in 0..<50 {
+            pass(300)
+            reachability.heard(a, now: now)
+            if now - Instant(nanoseconds: 1_000_000_000) < .milliseconds(6000) { reachability.attend(a, now: now) }
+        }
+        XCTAssertEqual(effects(), [.attention(a, true)])
+        for _ in 0..<20 {
+            pass(100)
+            reachability.heard(a, now: now)
+        }
+        XCTAssertEqual(effects(), [.attention(a, false)])
+    }
+
+    /// Whoever is told of a doubt need not wait for as long again.
+    func testADoubtCountsAsTheTimeThatTheOtherNodeHasWaited() {
+        large()
+        pass(3000)
+        reachability.attend(a, isDoubted: true, now: now)
+        pass(800)
+        XCTAssertEqual(effects(), [.attention(a, true)], "and nobody is told again")
+        pass(200)
+        XCTAssertEqual(effects(), [.down(a)])
+    }
+
+    func testAttentionToAPeerThatIsSilentDoesNotRaiseIt() {
+        large()
+        pass(7000)
+        XCTAssertEqual(effects(), [.down(a)])
+        reachability.attend(a, now: now)
+        pass(100)
+        XCTAssertEqual(effects(), [.attention(a, true)])
+    }
+
+    /// A peer that does not hear that it is attended to goes on with rare heartbeats. It must not come and go.
+    func testAPeerThatWasSilentIsInTouchOnceItIsHeardTwiceSoon() {
+        large()
+        reachability.attend(a, now: now)
+        pass(1600)
+        XCTAssertEqual(effects(), [.attention(a, true), .doubt(a), .down(a)])
+        for _ in 0..<3 {
+            reachability.heard(a, now: now)
+            pass(2400)
+            reachability.attend(a, now: now)
+        }
+        XCTAssertEqual(effects(), [])
+        reachability.heard(a, now: now)
+        pass(300)
+        reachability.heard(a, now: now)
+        XCTAssertEqual(effects(), [.up(a, boot: 7)])
+    }
+
     func testWhoIsForgottenIsDownAndBeginsAnew() {
         reachability.liveness(b, .dead)
         linkUp(a, 7)

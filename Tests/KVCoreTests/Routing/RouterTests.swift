@@ -111,6 +111,20 @@ final class LeaderlessReadTests: XCTestCase {
     private let old = Record(Version(1, 1, 1), "old")
     private let new = Record(Version(1, 1, 2), "new")
 
+    /// Each of the replicas says at once that it does not lead, and so keeps the read from waiting for anybody.
+    func testAReadThatNoReplicaLeadsIsReadFromAllOfThem() {
+        let read = node.request(.get, timeout: 2000)
+        for _ in 0..<8 {
+            for peer in 1...3 as ClosedRange<UInt16> {
+                for request in node.takeSent(to: peer, \.forward) {
+                    node.receive(.reply(request.id, .forwarded(.notLeader(hint: nil))), from: peer)
+                }
+            }
+            node.pass(10)
+        }
+        XCTAssertEqual(Set(node.sent.filter { $0.message.quorumRead == read }.map(\.to.raw)), [1, 2, 3])
+    }
+
     private func quorumReadAt() -> RequestID {
         node.up(1, 2, 3)
         let read = node.request(.get)

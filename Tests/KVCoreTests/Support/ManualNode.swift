@@ -27,29 +27,33 @@ final class ManualNode {
     static let start = Now(monotonic: Instant(nanoseconds: 3_600_000_000_000), wall: 1_700_000_000_000)
 
     /// A topology of one partition.
-    static func topology(_ assignment: Assignment) -> Topology {
+    /// - Parameter members: The number of members at least.
+    static func topology(_ assignment: Assignment, members: UInt16 = 0) -> Topology {
         Topology(
             clusterID: UUID128(high: 1, low: 2), epoch: assignment.changed,
             settings: ClusterSettings(name: "test", partitions: 1, replicas: 3),
-            members: assignment.members.map { Member(Int($0.raw)) },
+            members: Set(assignment.members.map(\.raw)).union(1..<members + 1).sorted().map {
+                Member(Int($0))
+            },
             assignments: [assignment], metadataQuorum: Assignment(replicas: [1, 2].map(NodeNumber.init), changed: 1))
     }
 
     convenience init(
         _ number: UInt16, replicas: [UInt16] = [1, 2, 3], store: ManualStore = ManualStore(),
-        options: ShardOptions = ShardOptions(), boot: UInt64 = 1, mayLackRecords: Bool = false,
+        options: ShardOptions = ShardOptions(), boot: UInt64 = 1, mayLackRecords: Bool = false, members: UInt16 = 0,
         now: Now = ManualNode.start
     ) {
         let assignment = Assignment(replicas: replicas.map(NodeNumber.init), changed: 1)
         self.init(
-            number, assignment, store: store, options: options, boot: boot, mayLackRecords: mayLackRecords, now: now)
+            number, assignment, store: store, options: options, boot: boot, mayLackRecords: mayLackRecords,
+            members: members, now: now)
     }
 
     init(
         _ number: UInt16, _ assignment: Assignment, store: ManualStore, options: ShardOptions, boot: UInt64,
-        mayLackRecords: Bool = false, now: Now
+        mayLackRecords: Bool = false, members: UInt16 = 0, now: Now
     ) {
-        let topology = Self.topology(assignment)
+        let topology = Self.topology(assignment, members: members)
         self.number = NodeNumber(number)
         self.store = store
         self.now = now

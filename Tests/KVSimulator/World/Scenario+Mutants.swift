@@ -4,7 +4,7 @@ extension Scenario {
     /// A small, busy cluster with the faults under which a mutant is noticed soonest.
     package init(seed: UInt64, hunting mutant: Mutant) {
         if let sickness = mutant.sickness {
-            self.init(seed: seed, sickness: sickness)
+            self.init(seed: seed, sickness: sickness, isLarge: mutant == .neverAttend)
             return
         }
         var random = SeededRandom(seed: seed, stream: 1)
@@ -18,7 +18,7 @@ extension Scenario {
         duration = .milliseconds(3000)
         jitter = Nanoseconds(nanoseconds: random.pick([300_000, 2_000_000]))
         switch mutant {
-        case .keepStalled, .keepFull, .keepLonely, .ignoreSilence: break  // Their scenarios are those of a sickness.
+        case .keepStalled, .keepFull, .keepLonely, .ignoreSilence, .neverAttend: break  // Their scenarios are those of a sickness.
         case .forgetPromise: faults = [.crash: .milliseconds(300), .isolation: .milliseconds(700)]
         case .acknowledgeUnsynced:
             sync = .milliseconds(5)
@@ -157,6 +157,7 @@ extension Mutant {
         case .keepFull: .fullDisk
         case .keepLonely: .deaf
         case .ignoreSilence: .deafToStreams
+        case .neverAttend: .hung
         default: nil
         }
     }

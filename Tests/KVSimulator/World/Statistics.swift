@@ -9,7 +9,7 @@ package struct Statistics: Hashable, Sendable {
         case crashes, restarts, pauses, cuts, resets, falseSuspicions, slowDisks, fullDisks, storms,
             stalledDisks, noticedStalls, clockSteps
         case topologies, admissions, moves, reorders, cancels, pausedPlans, switches, lapses
-        case suspected, heldDead, vouched, silences
+        case suspected, heldDead, vouched, silences, doubts
         case applications, controls, plans, refusedControls, unknownControls, plansEnded, plansCancelled, evictions
         case deaths, doubleDeaths, departures, recoveries
         case rots, repairedRecords

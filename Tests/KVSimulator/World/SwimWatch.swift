@@ -6,6 +6,8 @@ struct SwimWatch {
     var reachability: Reachability
     /// The number of times that a peer went out of touch at a tick, that is, because nothing had come from it.
     private(set) var silences = 0
+    /// False if a mutant never attends to a peer.
+    var attends = true
     private var members: [NodeNumber] = []
     /// By machine: when a connection that was cut on purpose may be made again.
     private var deafUntil: [UInt64]
@@ -19,6 +21,7 @@ struct SwimWatch {
 
     mutating func follow(_ topology: Topology, now: Instant) {
         members = topology.members.map(\.number)
+        reachability.pace = HeartbeatPace(members: members.count)
         swim.setMembers(members, now: now)
         swim.epoch = topology.epoch
     }
@@ -26,6 +29,10 @@ struct SwimWatch {
     /// Notes that a peer's process has been heard, so a connection to it stands.
     mutating func heard(_ node: NodeNumber, machine: Int, boot: UInt64, beats: Bool, at time: UInt64, now: Instant) {
         if time >= deafUntil[machine] { reachability.linkUp(node, boot: boot, beats: beats, now: now) }
+    }
+
+    mutating func attend(_ node: NodeNumber, isDoubted: Bool = false, now: Instant) {
+        if attends { reachability.attend(node, isDoubted: isDoubted, now: now) }
     }
 
     /// Has both look at the time. To be called with each timer of the shard.

@@ -156,8 +156,12 @@ extension World {
     }
 
     private func take(_ item: Process.Item, _ node: Node, _ process: Process, _ now: Now) {
-        if case .input(.message(let peer, _)) = item, process.watch != nil {
+        if case .input(.message(let peer, let message)) = item, process.watch != nil {
             process.watch?.reachability.heard(peer, now: now.monotonic)
+            if message.isAboutPartitions { process.watch?.attend(peer, now: now.monotonic) }
+            if case .node(.doubt(let doubted)) = message, doubted != node.number {
+                process.watch?.attend(doubted, isDoubted: true, now: now.monotonic)
+            }
             performWatch(node, process, now)
         }
         switch item {
@@ -170,6 +174,7 @@ extension World {
             } else {
                 process.cluster?.handle(.message(from: peer, message), now: now)
             }
+        case .input(.message(_, .node(.doubt))): break
         case .input(.message(let peer, _)) where !mayLink(process, to: peer): break
         case .input(.topology(let topology)):
             // A node adopts topologies in the order of their epochs (`TopologyStore`), even if one is persisted late.
@@ -220,6 +225,10 @@ extension World {
         case .send(let peer, let message):
             trace.line(time, "\(node.number) -> \(peer) \(message)")
             if case .replica(_, .abstain) = message { statistics[.abstentions] += 1 }
+            if message.isAboutPartitions {
+                process.watch?.attend(peer, now: node.clock.now(time).monotonic)
+                performWatch(node, process, presentTime(node, process))
+            }
             send(from: node.index, to: peer, message)
         case .load(let ticket), .loadLater(let ticket):
             statistics[.loads] += 1

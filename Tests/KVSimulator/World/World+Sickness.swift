@@ -31,7 +31,8 @@ package enum Sickness: String, CaseIterable, Sendable {
 
 extension Scenario {
     /// A cluster in which one node falls ill for a while and nothing else goes wrong.
-    package init(seed: UInt64, sickness: Sickness) {
+    /// - Parameter isLarge: Whether it has more members than exchange heartbeats in every turn (`HeartbeatPace`).
+    package init(seed: UInt64, sickness: Sickness, isLarge: Bool = false) {
         var random = SeededRandom(seed: seed, stream: 1)
         self.init()
         (nodes, replicas) = random.pick([(3, 3), (3, 3), (5, 3), (5, 5), (4, 3)])
@@ -47,6 +48,10 @@ extension Scenario {
         if random.chance(0.3) { probeInterval = .milliseconds(random.pick([50, 200])) }
         let isAboutDatagrams = sickness == .deafToStreams || sickness == .noDatagrams
         if isAboutDatagrams, probeInterval == nil { probeInterval = .milliseconds(200) }
+        if isLarge {
+            (nodes, replicas) = random.pick([(7, 3), (9, 3), (8, 5)])
+            probeInterval = .milliseconds(1000)
+        }
         self.sickness = sickness
         duration = .milliseconds(11_000)
     }

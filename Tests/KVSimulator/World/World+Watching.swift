@@ -9,6 +9,7 @@ extension World {
         var watch = SwimWatch(
             me: node.number, boot: process.boot, interval: interval, machines: nodes.count, seed: loopRandom.next(),
             now: now)
+        watch.attends = mutant != .neverAttend
         watch.follow(process.topology, now: now)
         process.watch = watch
     }
@@ -82,6 +83,8 @@ extension World {
         _ peer: Int, _ condition: PeerCondition, _ liveness: Liveness, _ node: Node, _ process: Process, _ now: Now
     ) {
         trace.line(time, "\(node.number) holds \(nodes[peer].number) to be \(condition)")
+        // This detector's pings are as frequent in a large cluster as in a small one.
+        process.shard.handle(.attention(nodes[peer].number, true), now: now)
         process.shard.handle(.peer(nodes[peer].number, condition), now: now)
         process.cluster?.handle(.liveness(nodes[peer].number, liveness), now: now)
     }
@@ -96,6 +99,7 @@ extension World {
                 trace.line(time, "\(node.number) holds \(peer) to be \(liveness)")
                 statistics[liveness == .dead ? .heldDead : .suspected] += liveness == .alive ? 0 : 1
                 process.watch?.reachability.liveness(peer, liveness)
+                if liveness != .alive { process.watch?.attend(peer, now: now.monotonic) }
                 process.cluster?.handle(.liveness(peer, liveness), now: now)
             case .unanswered: statistics[.vouched] += 1
             case .epochSeen(let epoch, let peer):
@@ -109,6 +113,13 @@ extension World {
             switch change {
             case .up(let peer, let boot): process.shard.handle(.peer(peer, .up(boot: boot)), now: now)
             case .down(let peer): process.shard.handle(.peer(peer, .down), now: now)
+            case .attention(let peer, let isAttended):
+                process.shard.handle(.attention(peer, isAttended), now: now)
+            case .doubt(let doubted):
+                statistics[.doubts] += 1
+                for member in process.topology.members where member.number != node.number {
+                    send(from: node.index, to: member.number, .node(.doubt(doubted)))
+                }
             }
         }
     }
