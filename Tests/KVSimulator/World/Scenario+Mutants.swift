@@ -18,7 +18,8 @@ extension Scenario {
         duration = .milliseconds(3000)
         jitter = Nanoseconds(nanoseconds: random.pick([300_000, 2_000_000]))
         switch mutant {
-        case .keepStalled, .keepFull, .keepLonely, .ignoreSilence, .neverAttend: break  // Their scenarios are those of a sickness.
+        // Their scenarios are those of a sickness.
+        case .keepStalled, .keepFull, .keepLonely, .ignoreSilence, .neverAttend: break
         case .forgetPromise: faults = [.crash: .milliseconds(300), .isolation: .milliseconds(700)]
         case .acknowledgeUnsynced:
             sync = .milliseconds(5)
