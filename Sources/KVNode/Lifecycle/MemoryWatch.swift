@@ -16,7 +16,7 @@ struct MemoryWatch {
 
     /// - Parameter pool: runs the checks, since they may block; at most one is under way.
     init(loop: any EventLoop, pool: NIOThreadPool) {
-        let policy = NIOLoopBoundBox(TrimPolicy(), eventLoop: loop)
+        let policy = NIOLoopBoundBox.makeBoxSendingValue(TrimPolicy(), as: TrimPolicy.self, eventLoop: loop)
         task = loop.scheduleRepeatedAsyncTask(initialDelay: Self.interval, delay: Self.interval) { _ in
             let before = policy.value
             return pool.runIfActive(eventLoop: loop) { before.checked() }.map { policy.value = $0 }.recover { _ in }
