@@ -23,8 +23,14 @@ package struct ClusterOptions: Sendable {
     package var reread = Nanoseconds.milliseconds(5000)
     /// How long the coordinator keeps another node's request that it has not begun to carry out.
     package var askTimeout = Nanoseconds.milliseconds(5000)
-    /// The most partitions that move at a time.
+    /// The most partitions that move at a time where all of them have much to copy.
     package var maximumMoves = 64
+    /// The most partitions that move at a time where they have little or nothing to copy. A move that copies nothing is
+    /// over within two epochs. But all of a node's clients wait while very many of its replicas change their
+    /// configuration in one turn.
+    package var maximumSmallMoves = 1024
+    /// The most bytes to be copied by the moves that are under way. (`burden` says how each counts.)
+    package var maximumMovingBytes = 64 << 20
     /// The most bytes a second that a node sends to joining nodes: `limits.move_rate`; 0 is no limit.
     package var moveRate = 0
     /// The most pending nodes that are remembered.
@@ -38,15 +44,26 @@ package struct ClusterOptions: Sendable {
 
     package init() {}
 
+    /// What a move counts against `maximumMovingBytes`: what it copies, but at least and at most as much as limits the
+    /// moves to their numbers. So a partition of any size can move, and empty ones are many.
+    /// - Parameter bytes: what is to be copied; nil where that is not known yet, and may be much.
+    func burden(_ bytes: UInt64?) -> Int {
+        let most = maximumMovingBytes / max(maximumMoves, 1)
+        let least = maximumMovingBytes / max(maximumMoves, maximumSmallMoves, 1)
+        guard let bytes else { return most }
+        return min(max(Int(clamping: bytes), least), most)
+    }
+
     /// The most partitions that one node sends at a time. Where a rate holds moves back, it is what the node sends in
     /// two seconds, but enough that the next partition is settled by the time one ends. More would only mean that more
     /// partitions need two majorities for longer.
     func maximumSends(_ plan: ChangePlan?) -> Int {
-        guard moveRate > 0, let plan, plan.moves > 0 else { return maximumMoves }
+        let most = max(maximumMoves, maximumSmallMoves)
+        guard moveRate > 0, let plan, plan.moves > 0 else { return most }
         let bytes = plan.bytes / UInt64(plan.moves)
-        guard bytes > 0 else { return maximumMoves }
-        let inASecond = min(UInt64(moveRate) / bytes, UInt64(max(maximumMoves, 0)))
-        return min(max(Int(inASecond) * 2, 4), maximumMoves)
+        guard bytes > 0 else { return most }
+        let inASecond = min(UInt64(moveRate) / bytes, UInt64(most))
+        return min(max(Int(inASecond) * 2, 4), most)
     }
 
     /// How often the coordinator looks for something to change. Every node has to adopt every change in the midst of

@@ -256,7 +256,7 @@ struct Coordinator {
         draft.complete(ledger: context.ledger)
         draft.takeBack(isDead: context.isDead, isAway: context.isAway)
         draft.redirect(ledger: context.ledger, isAway: context.isAway)
-        draft.start(options: context.options, isAlive: context.isAlive)
+        draft.start(options: context.options, ledger: context.ledger, isAlive: context.isAlive)
         draft.moveMetadataQuorum(ledger: context.ledger, isDead: context.isDead)
         let evicted = evictions.due(context)
         if !evicted.isEmpty {

@@ -1,42 +1,55 @@
 /// Chooses the partitions of a plan that begin to move next, so that the nodes that send and those that receive are
-/// burdened evenly.
+/// burdened evenly. How many may be under way depends on what they copy (`ClusterOptions.burden`).
 struct MoveChooser {
     private let topology: Topology
     private let plan: ChangePlan
     private let options: ClusterOptions
+    private let ledger: RebalanceProgress
     private let isAlive: (NodeNumber) -> Bool
     /// How many moves are under way in which a node sends or receives, by its number.
     private var load: [Int]
     /// How many of these it sends.
     private var sends: [Int]
     private let maximumSends: Int
-    /// How many more moves may begin.
-    private var free: Int
+    /// What moves that begin may count together.
+    private var room: Int
+    /// The next move does not fit any more. None that is smaller goes ahead of it, or it would wait for ever.
+    private var isFull = false
 
     /// The most candidates looked at, of either kind.
-    private static let window = 1024
+    private static let window = 4096
 
     /// Nil where the topology has no plan.
-    init?(_ topology: Topology, options: ClusterOptions, isAlive: @escaping (NodeNumber) -> Bool) {
+    init?(
+        _ topology: Topology, options: ClusterOptions, ledger: RebalanceProgress,
+        isAlive: @escaping (NodeNumber) -> Bool
+    ) {
         guard let plan = topology.plan else { return nil }
         self.topology = topology
         self.plan = plan
         self.options = options
+        self.ledger = ledger
         self.isAlive = isAlive
         load = Array(repeating: 0, count: Int(topology.lastNumber.raw) + 1)
         sends = load
         maximumSends = options.maximumSends(plan)
-        free = options.maximumMoves
+        room = options.maximumMovingBytes
         var underWay = 0
         for target in plan.targets {
             guard let assignment = topology.assignment(of: target), assignment.next != nil else { continue }
             var nodes = burdened(assignment, target.replicas)
-            underWay += 1
+            let count = bytes(assignment, target)
+            underWay += count
             // A move that waits for a node to come back must not hold up the others.
-            if canProgress(assignment, target.replicas) { free -= 1 } else { nodes.sender = nil }
+            if canProgress(assignment, target.replicas) { room -= count } else { nodes.sender = nil }
             burden(nodes)
         }
-        free = min(free, 2 * options.maximumMoves - underWay)
+        room = min(room, 2 * options.maximumMovingBytes - underWay)
+    }
+
+    /// What a move counts.
+    private func bytes(_ assignment: Assignment, _ target: ChangePlan.Target) -> Int {
+        options.burden(ledger.bytes(toMove: target.partition, from: assignment.replicas, to: target.replicas))
     }
 
     private mutating func burden(_ nodes: Burdened) {
@@ -46,7 +59,7 @@ struct MoveChooser {
 
     /// Chooses moves. Those come first whose partitions still count on a member given up for dead.
     mutating func choose() -> [ChangePlan.Target] {
-        guard free > 0 else { return [] }
+        guard room > 0 else { return [] }
         let lost = topology.members.filter { $0.status == .lost }.map(\.number)
         var urgent: [Candidate] = []
         var others: [Candidate] = []
@@ -57,7 +70,8 @@ struct MoveChooser {
                 !assignment.replicas.isPermutation(of: target.replicas),
                 canProgress(assignment, target.replicas)
             else { continue }
-            let candidate = Candidate(target: target, nodes: burdened(assignment, target.replicas))
+            let candidate = Candidate(
+                target: target, nodes: burdened(assignment, target.replicas), bytes: bytes(assignment, target))
             if isUrgent { urgent.append(candidate) } else { others.append(candidate) }
         }
         return pick(from: urgent) + pick(from: others)
@@ -66,39 +80,56 @@ struct MoveChooser {
     private struct Candidate {
         var target: ChangePlan.Target
         var nodes: Burdened
+        var bytes: Int
     }
 
-    private struct Burdened {
+    /// Candidates that burden the same nodes, by their places in the list of all. The first is taken first.
+    private struct Group {
+        let nodes: Burdened
+        var waiting: ArraySlice<Int>
+    }
+
+    private struct Burdened: Hashable {
         /// The likeliest sender; nil where nothing is sent for now.
         var sender: NodeNumber?
         /// The sender and the receivers.
         let all: [NodeNumber]
     }
 
-    /// Picks the candidate whose nodes are burdened least, again and again.
+    /// Picks the candidate whose nodes are burdened least, again and again. Of several it is the first.
     private mutating func pick(from candidates: [Candidate]) -> [ChangePlan.Target] {
-        var waiting = candidates
+        var groups = Dictionary(grouping: candidates.indices) { candidates[$0].nodes }.map {
+            Group(nodes: $0.key, waiting: $0.value[...])
+        }
         var chosen: [ChangePlan.Target] = []
-        while free > 0, !waiting.isEmpty {
-            var best: Int?
-            var least = (Int.max, Int.max)
-            for index in waiting.indices {
-                var burden = (0, 0)
-                if let sender = waiting[index].nodes.sender, sends[Int(sender.raw)] >= maximumSends { continue }
-                for node in waiting[index].nodes.all {
-                    burden.0 = max(burden.0, load[Int(node.raw)])
-                    burden.1 += load[Int(node.raw)]
-                }
-                if burden < least { (best, least) = (index, burden) }
+        while !isFull, let best = leastBurdened(groups), let place = groups[best].waiting.popFirst() {
+            let candidate = candidates[place]
+            guard candidate.bytes <= room else {
+                isFull = true
+                break
             }
-            // All senders that are left have as much to do as they may.
-            guard let best else { break }
-            let candidate = waiting.remove(at: best)
             burden(candidate.nodes)
             chosen.append(candidate.target)
-            free -= 1
+            room -= candidate.bytes
         }
         return chosen
+    }
+
+    /// The group to pick from next; nil where none is left, or all senders that are left have as much to do as they may.
+    private func leastBurdened(_ groups: [Group]) -> Int? {
+        var best: Int?
+        var least = (Int.max, Int.max, Int.max)
+        for (index, group) in groups.enumerated() {
+            guard let first = group.waiting.first else { continue }
+            if let sender = group.nodes.sender, sends[Int(sender.raw)] >= maximumSends { continue }
+            var burden = (0, 0, first)
+            for node in group.nodes.all {
+                burden.0 = max(burden.0, load[Int(node.raw)])
+                burden.1 += load[Int(node.raw)]
+            }
+            if burden < least { (best, least) = (index, burden) }
+        }
+        return best
     }
 
     /// Whether a move gets anywhere now: it needs majorities of both sets, and everyone it copies to.

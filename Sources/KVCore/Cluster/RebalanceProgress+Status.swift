@@ -81,7 +81,7 @@ private func saturatingSum(_ a: UInt64, _ b: UInt64) -> UInt64 {
     return overflow ? .max : sum
 }
 
-private func saturatingProduct(_ a: UInt64, _ b: UInt64) -> UInt64 {
+func saturatingProduct(_ a: UInt64, _ b: UInt64) -> UInt64 {
     let (product, overflow) = a.multipliedReportingOverflow(by: b)
     return overflow ? .max : product
 }

@@ -1,7 +1,7 @@
 /// The reports of nodes on the partitions they lead: how large these are, and how their moves stand.
 struct RebalanceProgress {
-    /// Bytes, by partition.
-    private var sizes: [UInt64]
+    /// Bytes, by partition; nil where no report has been heard.
+    private var sizes: [UInt64?]
     private var reports: [PartitionID: MoveReport] = [:]
     private var sentSinceSample: UInt64 = 0
     private var sampledAt: Instant?
@@ -11,13 +11,22 @@ struct RebalanceProgress {
     private static let sampleSpan = Nanoseconds.milliseconds(1000)
     private static let weightOfNewest = 0.3
 
-    init(partitions: Int) { sizes = Array(repeating: 0, count: partitions) }
+    init(partitions: Int) { sizes = Array(repeating: nil, count: partitions) }
 
     /// How the moves under way stand, sorted by partition.
     var moves: [MoveReport] { reports.values.sorted { $0.partition < $1.partition } }
 
-    func size(of partition: PartitionID) -> UInt64 {
-        Int(partition.raw) < sizes.count ? sizes[Int(partition.raw)] : 0
+    func size(of partition: PartitionID) -> UInt64 { knownSize(of: partition) ?? 0 }
+
+    /// The bytes of a partition; nil where no report on it has been heard.
+    func knownSize(of partition: PartitionID) -> UInt64? {
+        Int(partition.raw) < sizes.count ? sizes[Int(partition.raw)] : nil
+    }
+
+    /// The bytes that a move of a partition to these replicas is to copy; nil where no report has been heard.
+    func bytes(toMove partition: PartitionID, from present: [NodeNumber], to replicas: [NodeNumber]) -> UInt64? {
+        let joiningNodes = replicas.count { !present.contains($0) }
+        return joiningNodes == 0 ? 0 : knownSize(of: partition).map { saturatingProduct($0, UInt64(joiningNodes)) }
     }
 
     /// The newest report on a partition under its present configuration.

@@ -30,14 +30,14 @@ extension TopologyDraft {
         }
     }
 
-    /// Begins moves, up to the number that may be under way.
-    mutating func start(options: ClusterOptions, isAlive: @escaping (NodeNumber) -> Bool) {
+    /// Begins moves, as many as may be under way.
+    mutating func start(options: ClusterOptions, ledger: RebalanceProgress, isAlive: @escaping (NodeNumber) -> Bool) {
         guard let plan = topology.plan, !plan.isPaused else { return }
-        var chooser = MoveChooser(topology, options: options, isAlive: isAlive)
+        var chooser = MoveChooser(topology, options: options, ledger: ledger, isAlive: isAlive)
         let chosen = chooser?.choose() ?? []
         // The same nodes in another order: only who is preferred to lead changes, and majorities stay what they are.
         var done: Set<PartitionID> = []
-        for target in plan.targets where done.count < options.maximumMoves {
+        for target in plan.targets where done.count < max(options.maximumMoves, options.maximumSmallMoves) {
             guard let assignment = topology.assignment(of: target), assignment.next == nil,
                 assignment.replicas.isPermutation(of: target.replicas)
             else { continue }

@@ -38,6 +38,7 @@ final class MembershipChaosTests: XCTestCase {
             random = SplitMix(seed: seed &* 7919)
             var options = ClusterOptions()
             options.maximumMoves = Int.random(in: 2...16, using: &random)
+            options.maximumSmallMoves = options.maximumMoves * Int.random(in: 1...4, using: &random)
             options.evictAfter = .milliseconds(UInt64.random(in: 4...60, using: &random) * 1000)
             world = MembershipWorld(
                 Int.random(in: 1...6, using: &random), partitions: 16, replicas: Int.random(in: 1...3, using: &random),

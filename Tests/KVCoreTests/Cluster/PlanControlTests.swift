@@ -7,6 +7,7 @@ final class PlanControlTests: XCTestCase {
     private func joining(partitions: Int = 64) -> MembershipWorld {
         var options = ClusterOptions()
         options.maximumMoves = 8
+        options.maximumSmallMoves = 8
         let world = MembershipWorld(4, partitions: partitions, options: options)
         world.apply("n5")
         world.run(.milliseconds(2500))

@@ -9,6 +9,7 @@ final class SecondDeathTests: XCTestCase {
         var options = ClusterOptions()
         options.evictAfter = .milliseconds(evictAfter)
         options.maximumMoves = maximumMoves
+        options.maximumSmallMoves = maximumMoves
         let world = MembershipWorld(count, partitions: partitions, zones: zones, options: options)
         world.run(.milliseconds(2000))
         return world

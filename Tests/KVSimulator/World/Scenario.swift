@@ -161,6 +161,7 @@ extension Scenario {
         options.pendingNodeTimeout = .milliseconds(2000)
         options.askTimeout = .milliseconds(2000)
         options.maximumMoves = maximumMoves
+        options.maximumSmallMoves = maximumMoves
         return options
     }
 }
