@@ -115,7 +115,8 @@ struct MoveChooser {
         return chosen
     }
 
-    /// The group to pick from next; nil where none is left, or all senders that are left have as much to do as they may.
+    /// The group to pick from next; nil where none is left, or all senders that are left have as much to do as they
+    /// may.
     private func leastBurdened(_ groups: [Group]) -> Int? {
         var best: Int?
         var least = (Int.max, Int.max, Int.max)
@@ -152,7 +153,4 @@ struct MoveChooser {
 extension [NodeNumber] {
     /// Whether `isSo` holds for more than half of these.
     func hasMajority(_ isSo: (NodeNumber) -> Bool) -> Bool { self.count(where: isSo) > self.count / 2 }
-
-    /// Whether these are the same nodes in any order. Each is there once.
-    func isPermutation(of other: [NodeNumber]) -> Bool { count == other.count && allSatisfy(other.contains) }
 }

@@ -54,6 +54,11 @@ package struct Assignment: Hashable, Sendable {
     }
 }
 
+extension [NodeNumber] {
+    /// Whether these are the same nodes in any order. Each is there once.
+    func isPermutation(of other: [NodeNumber]) -> Bool { count == other.count && allSatisfy(other.contains) }
+}
+
 /// The epoched document that says who the members are and where each partition lives.
 ///
 /// It is itself a register of the store, under the same protocol: the key `Topology.key` of the partition
@@ -70,7 +75,7 @@ package struct Topology: Hashable, Sendable {
     /// The nodes that were members, ascending by number.
     package var removed: [RemovedMember]
     /// The assignment of each partition; the index is the partition's number.
-    package var assignments: [Assignment]
+    package var assignments: Assignments
     /// The replicas of the topology itself: an odd number of members, at most `maximumMetadataQuorum`.
     package var metadataQuorum: Assignment
     /// The change of membership under way. Nil if there is none.
@@ -90,7 +95,7 @@ package struct Topology: Hashable, Sendable {
         self.members = members
         self.lastNumber = lastNumber ?? members.last?.number ?? NodeNumber(0)
         self.removed = removed
-        self.assignments = assignments
+        self.assignments = Assignments(assignments)
         self.metadataQuorum = metadataQuorum
         self.plan = plan
     }

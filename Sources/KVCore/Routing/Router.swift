@@ -32,19 +32,24 @@ struct Router<Local: LocalReplica> {
         self.context = context
         relays = Relays(boot: boot, shard: shard)
         hints = Array(repeating: nil, count: topology.assignments.count + 1)
-        adopt(topology)
-    }
-
-    /// Goes by another topology. Requests under way stay where they are: a node that leads no more says so.
-    mutating func adopt(_ topology: Topology) {
         let assignments = topology.assignments + [topology.metadataQuorum]
         quorums = assignments.map(Quorum.init)
         changed = assignments.map(\.changed)
-        assert(quorums.count == hints.count, "the number of partitions is settled when a cluster is founded")
+    }
+
+    /// Goes by another assignment of a partition. Requests under way stay where they are: a node that leads no more
+    /// says so.
+    mutating func adopt(_ assignment: Assignment, of partition: PartitionID) {
+        let index = Int(partition.raw)
+        quorums[index] = Quorum(assignment)
+        changed[index] = assignment.changed
         // Whoever has left a partition leads it no more.
-        for (index, hint) in hints.enumerated() {
-            if let hint, quorums[index].index(of: hint) == nil { hints[index] = nil }
-        }
+        if let hint = hints[index], quorums[index].index(of: hint) == nil { hints[index] = nil }
+    }
+
+    /// The epoch of a partition's configuration; nil where there is no such partition.
+    func configuration(of partition: PartitionID) -> Epoch? {
+        Int(partition.raw) < changed.count ? changed[Int(partition.raw)] : nil
     }
 
     private var now: Instant { context.now.monotonic }

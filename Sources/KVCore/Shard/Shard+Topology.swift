@@ -17,31 +17,47 @@ extension Shard {
             return assertionFailure("the number of partitions is settled when a cluster is founded")
         }
         flush(now: now)
-        wakeAll()
         let before = self.topology
+        let changed = topology.partitionsChanged(since: before)
+        let hasOthers = changed.contains {
+            isOwn[Int($0.raw)] && holds($0) != (topology.assignment(of: $0)?.since(me) != nil)
+        }
+        // Replicas rest by their places, which change.
+        if hasOthers { wakeAll() }
         self.topology = topology
         context.epoch = topology.epoch
         context.isMovingPaused = topology.plan?.isPaused ?? false
-        router.adopt(topology)
-        for partition in partitions {
-            guard let assignment = topology.assignment(of: partition), assignment != before.assignment(of: partition)
-            else { continue }
+        for partition in changed {
+            guard let assignment = topology.assignment(of: partition) else {
+                assertionFailure("what has changed is a partition of the topology")
+                continue
+            }
             // Invariant 10: a configuration is named by the epoch that made it, so another one has a later name.
             assert(
                 before.assignment(of: partition).map { $0.changed < assignment.changed } ?? false,
                 "partition \(partition.raw) has another assignment of the same configuration")
-            change(partition, to: assignment)
+            router.adopt(assignment, of: partition)
+            if isOwn[Int(partition.raw)] { change(partition, to: assignment) }
+            // The replica that has gone may have known the leader, which says only once that it leads.
+            if !holds(partition), let listed = context.listings[partition], assignment.since(listed.node) != nil {
+                router.sawLeader(listed.node, of: partition)
+            }
+        }
+        if hasOthers {
+            owned = replicas.compactMap { $0 }
+            context.rests.restart(owned)
         }
         context.pace = HeartbeatPace(members: topology.members.count)
         context.listings.lookAgain()
         attending = attending.filter { topology.member($0.key) != nil }
         context.listings.keep { topology.member($0) != nil }
-        owned = replicas.compactMap { $0 }
         if topology.metadataQuorum.members != before.metadataQuorum.members { reportAllSizes() }
-        context.rests.restart(owned)
         routeTurnedAway()
         replayEarly()
     }
+
+    /// Whether this node holds a replica of a partition in this shard.
+    package func holds(_ partition: PartitionID) -> Bool { restingReplica(partition) != nil }
 
     private func change(_ partition: PartitionID, to assignment: Assignment) {
         let index = Int(partition.raw)
@@ -49,12 +65,12 @@ extension Shard {
         context.leadEdits &+= 1
         if assignment.since(me) != nil {
             departed.remove(partition)
-            if let replica = replicas[index] {
+            if let replica = replica(partition) {
                 replica.reconfigure(assignment)
             } else {
                 replicas[index] = Replica(partition: partition, assignment: assignment, context: context)
             }
-        } else if let replica = replicas[index] {
+        } else if let replica = replica(partition) {
             replica.resign()
             replicas[index] = nil
             departed.insert(partition)
@@ -66,8 +82,8 @@ extension Shard {
     /// Whether a message is of a later configuration than this node's. It must not be acted on yet (invariant 10).
     func isEarly(_ header: PartitionHeader) -> Bool {
         // There is no such partition: the peer's message is not to be relied on.
-        guard let assignment = topology.assignment(of: header.partition) else { return false }
-        return header.epoch > assignment.changed && !context.breaks(.compareEpochs)
+        guard let configuration = router.configuration(of: header.partition) else { return false }
+        return header.epoch > configuration && !context.breaks(.compareEpochs)
     }
 
     func keep(_ message: ReplicaMessage, _ header: PartitionHeader, from node: NodeNumber) {

@@ -24,6 +24,8 @@ package final class Shard {
     private var lastSerial: UInt64 = 0
     /// The partitions of this shard, ascending. This node may hold no replica of some.
     let partitions: [PartitionID]
+    /// Whether each partition is of this shard, by its number.
+    let isOwn: [Bool]
     var topology: Topology
     /// By partition, the metadata quorum's last; nil where this node holds no replica, or another shard does.
     var replicas: [Replica?]
@@ -90,6 +92,7 @@ package final class Shard {
         context.pace = HeartbeatPace(members: topology.members.count)
         self.context = context
         self.partitions = partitions
+        isOwn = replicas.indices.map(Set(partitions.map { Int($0.raw) }).contains)
         self.topology = topology
         self.replicas = replicas
         owned = replicas.compactMap { $0 }

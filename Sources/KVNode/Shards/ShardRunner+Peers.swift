@@ -170,7 +170,7 @@ extension ShardRunner {
     /// The address to redirect a client to; nil when this node executes or forwards the request.
     func redirect(_ request: Request) -> Address? {
         guard let leader = shard.leader(of: request.partition), leader != node.number else { return nil }
-        if request.consistency == .stale, case .get = request.command, held.contains(request.partition) { return nil }
+        if request.consistency == .stale, case .get = request.command, shard.holds(request.partition) { return nil }
         return names.client(of: leader)
     }
 

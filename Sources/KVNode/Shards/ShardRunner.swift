@@ -45,8 +45,6 @@ final class ShardRunner: @unchecked Sendable {
     let partitions: [PartitionID]
     /// The metadata quorum's partition, which has no clients' data.
     let metadataPartition: PartitionID
-    /// The partitions that this node has a replica of.
-    private(set) var held: [PartitionID] = []
 
     private var isTickScheduled = false
     /// Whether a tick is under way. What it hands back may submit more, for the next tick.
@@ -114,7 +112,6 @@ final class ShardRunner: @unchecked Sendable {
         shard = Shard(
             me: node.number, boot: node.boot, topology: topology, partitions: partitions, store: store,
             mayLackRecords: mayLackRecords, options: options, seed: UInt64.random(in: .min ... .max), now: turn)
-        held = partitions.filter { topology.assignment(of: $0)?.since(node.number) != nil }
     }
 
     // MARK: Lifecycle
@@ -386,7 +383,6 @@ final class ShardRunner: @unchecked Sendable {
         names = MemberNames(topology)
         reachability.pace = HeartbeatPace(members: topology.members.count)
         if index == 0 { clock.setOthers(topology.members.map(\.number).filter { $0 != node.number }) }
-        held = partitions.filter { topology.assignment(of: $0)?.since(node.number) != nil }
         // The machine comes first: what it still sends by the old topology goes over the old links.
         handle(.topology(topology))
         tick()

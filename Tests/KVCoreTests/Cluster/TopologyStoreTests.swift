@@ -81,7 +81,7 @@ final class TopologyStoreTests: XCTestCase {
         XCTAssertNil(sound.flaw)
         let spoil: [(String, (inout Topology) -> Void)] = [
             ("epoch", { $0.epoch = 0 }), ("epoch", { $0.epoch = .max }),
-            ("add up", { $0.assignments.removeLast() }), ("add up", { $0.settings.partitions = 0 }),
+            ("add up", { $0.assignments = Assignments(Array($0.assignments.dropLast())) }), ("add up", { $0.settings.partitions = 0 }),
             ("add up", { $0.settings.partitions = 17 }), ("add up", { $0.settings.replicas = 0 }),
             ("no members", { $0.members = [] }), ("members are out of order", { $0.members.swapAt(0, 1) }),
             ("members are out of order", { $0.lastNumber = NodeNumber(2) }),

@@ -97,7 +97,7 @@ final class DataDirectoryTests: XCTestCase {
             topology.members.removeFirst()
             topology.removed = [RemovedMember(number: NodeNumber(1), id: "n1", store: store)]
             let rest = topology.members.map(\.number)
-            topology.assignments = topology.assignments.map { _ in Assignment(replicas: rest, changed: 7) }
+            topology.assignments = Assignments(topology.assignments.map { _ in Assignment(replicas: rest, changed: 7) })
             topology.metadataQuorum = Assignment(replicas: [rest[0]], changed: 7)
         }
         assertRefused(

@@ -1,0 +1,55 @@
+/// The assignments of all partitions; the index is the partition's number.
+///
+/// They are kept in chunks, and a copy shares the chunks that it does not change. So the next topology takes as much
+/// memory and time as it changes of the present one, and what differs between the two is found without a look at the
+/// rest.
+package struct Assignments: Hashable, Sendable {
+    /// All of `chunkSize` assignments but the last.
+    private var chunks: [[Assignment]] = []
+    package let count: Int
+
+    private static let shift = 6
+    private static var chunkSize: Int { 1 << shift }
+    private static var mask: Int { chunkSize - 1 }
+
+    package init(_ assignments: [Assignment]) {
+        count = assignments.count
+        chunks = stride(from: 0, to: count, by: Self.chunkSize).map {
+            Array(assignments[$0..<Swift.min($0 + Self.chunkSize, count)])
+        }
+    }
+
+    /// The partitions whose assignments differ from those of as many others, ascending.
+    package func differences(from others: Assignments) -> [Int] {
+        guard count == others.count else {
+            assertionFailure("the number of partitions is settled when a cluster is founded")
+            return []
+        }
+        var found: [Int] = []
+        // Shared chunks are equal at once.
+        for (chunk, (mine, other)) in zip(chunks, others.chunks).enumerated() where mine != other {
+            for index in mine.indices where mine[index] != other[index] { found.append(chunk << Self.shift + index) }
+        }
+        return found
+    }
+}
+
+extension Assignments: RandomAccessCollection, MutableCollection {
+    package var startIndex: Int { 0 }
+    package var endIndex: Int { count }
+
+    package subscript(index: Int) -> Assignment {
+        get { chunks[index >> Self.shift][index & Self.mask] }
+        set { chunks[index >> Self.shift][index & Self.mask] = newValue }
+    }
+}
+
+extension Topology {
+    /// The partitions that live elsewhere than by another topology of the cluster, ascending, the metadata quorum's
+    /// last.
+    package func partitionsChanged(since other: Topology) -> [PartitionID] {
+        var changed = assignments.differences(from: other.assignments).map { PartitionID(UInt16(clamping: $0)) }
+        if metadataQuorum != other.metadataQuorum { changed.append(metadataPartition) }
+        return changed
+    }
+}
