@@ -3,17 +3,20 @@ import KVCore
 /// Encodes topologies for disk and wire: docs/wire-format.md. The encoding has no checksum; its container has one.
 package enum TopologyCodec {
     /// The first byte: the version of the layout. A change takes the next number.
-    package static let format: UInt8 = 2
+    package static let format: UInt8 = 3
+    /// The format before it, in which every partition is written for itself. Nodes of earlier versions know no other.
+    package static let formatWithoutRuns: UInt8 = 2
     /// The most bytes of a name, a zone or a host.
     package static let maximumText = 255
 
-    package static func encode(_ topology: Topology) -> [UInt8] {
-        let bound = topology.encodedBound
-        return [UInt8](unsafeUninitializedCapacity: bound) { space, count in
+    package static func encode(_ topology: Topology, format: UInt8 = format) -> [UInt8] {
+        let bytes = [UInt8](unsafeUninitializedCapacity: topology.encodedBound) { space, count in
             var writer = ByteWriter(UnsafeMutableRawBufferPointer(space))
-            writer.topology(topology)
+            writer.topology(topology, format)
             count = writer.count
         }
+        // The bound is of a topology without runs, and much more than most take.
+        return Array(bytes[...])
     }
 
     /// Throws for bytes that are not a topology, and for topologies that contradict themselves: members out of order,
@@ -37,46 +40,68 @@ extension Topology {
     /// An upper bound of the encoding's size.
     var encodedBound: Int {
         var bound = 160 + settings.name.utf8.count
-        for member in members {
-            bound += 80 + member.id.utf8.count + member.zone.utf8.count
-            bound += member.client.host.utf8.count + member.peer.host.utf8.count
-        }
-        for member in removed { bound += 40 + member.id.utf8.count }
+        for member in members { bound += member.encodedBound }
+        for member in removed { bound += member.encodedBound }
         for assignment in assignments { bound += assignment.encodedBound }
         bound += metadataQuorum.encodedBound
-        for target in plan?.targets ?? [] { bound += 16 + 3 * target.replicas.count }
-        return bound
+        return bound + (plan?.encodedBound ?? 0)
     }
+}
+
+extension Member {
+    var encodedBound: Int {
+        80 + id.utf8.count + zone.utf8.count + client.host.utf8.count + peer.host.utf8.count
+    }
+}
+
+extension RemovedMember {
+    var encodedBound: Int { 40 + id.utf8.count }
 }
 
 extension Assignment {
-    fileprivate var encodedBound: Int {
-        40 + 3 * (replicas.count + (next?.count ?? 0)) + ByteWriter.varintBound * since.count
+    var encodedBound: Int {
+        48 + 3 * (replicas.count + (next?.count ?? 0)) + ByteWriter.varintBound * since.count
     }
 }
 
+extension ChangePlan {
+    var encodedBound: Int { targets.reduce(80) { $0 + 20 + 3 * $1.replicas.count } }
+}
+
 extension ByteWriter {
-    mutating func topology(_ topology: Topology) {
-        byte(TopologyCodec.format)
+    mutating func topology(_ topology: Topology, _ format: UInt8) {
+        byte(format)
         uuid(topology.clusterID)
         varint(topology.epoch)
         string(topology.settings.name)
         varint(count: topology.settings.partitions)
         varint(count: topology.settings.replicas)
-        varint(count: topology.members.count)
-        for each in topology.members { member(each) }
+        members(topology.members)
         node(topology.lastNumber)
-        varint(count: topology.removed.count)
-        for gone in topology.removed {
+        removed(topology.removed)
+        // There are as many assignments as partitions, so their count is not repeated.
+        if format == TopologyCodec.formatWithoutRuns {
+            for each in topology.assignments { assignment(each) }
+        } else {
+            runs(topology.assignments, at: topology.epoch)
+        }
+        assignment(topology.metadataQuorum)
+        byte(topology.plan == nil ? 0 : 1)
+        if let change = topology.plan { plan(change, format) }
+    }
+
+    mutating func members(_ members: [Member]) {
+        varint(count: members.count)
+        for each in members { member(each) }
+    }
+
+    mutating func removed(_ removed: [RemovedMember]) {
+        varint(count: removed.count)
+        for gone in removed {
             node(gone.number)
             string(gone.id)
             optionalUUID(gone.store)
         }
-        // There are as many assignments as partitions, so their count is not repeated.
-        for each in topology.assignments { assignment(each) }
-        assignment(topology.metadataQuorum)
-        byte(topology.plan == nil ? 0 : 1)
-        if let change = topology.plan { plan(change) }
     }
 
     private mutating func member(_ member: Member) {
@@ -90,7 +115,7 @@ extension ByteWriter {
         code(member.status)
     }
 
-    private mutating func assignment(_ assignment: Assignment) {
+    mutating func assignment(_ assignment: Assignment) {
         nodes(assignment.replicas)
         nodes(assignment.next ?? [])
         varint(assignment.changed)
@@ -98,15 +123,19 @@ extension ByteWriter {
         for epoch in assignment.since { varint(epoch) }
     }
 
-    private mutating func plan(_ plan: ChangePlan) {
+    mutating func plan(_ plan: ChangePlan, _ format: UInt8) {
         varint(plan.id)
         code(plan.reason)
         byte(plan.isPaused ? 1 : 0)
         byte(plan.isCancelling ? 1 : 0)
-        varint(count: plan.targets.count)
-        for target in plan.targets {
-            partition(target.partition)
-            nodes(target.replicas)
+        if format == TopologyCodec.formatWithoutRuns {
+            varint(count: plan.targets.count)
+            for target in plan.targets {
+                partition(target.partition)
+                nodes(target.replicas)
+            }
+        } else {
+            runs(plan.targets)
         }
         varint(count: plan.moves)
         varint(count: plan.minimum)

@@ -1,7 +1,7 @@
 import KVCore
 
 /// The members, for checking sets of nodes: each node must be a member and may be in a set only once.
-private struct Roll {
+struct Roll {
     /// By number: 0 for a node that is not a member, otherwise the last set that it was in.
     private var marks: [UInt32]
     private var set: UInt32 = 1
@@ -31,7 +31,9 @@ extension ByteReader {
     /// Reads a topology; see `TopologyCodec.decode`.
     mutating func topology() throws(WireError) -> Topology {
         let format = try byte()
-        guard format == TopologyCodec.format else { throw .formatVersion(format) }
+        guard format == TopologyCodec.format || format == TopologyCodec.formatWithoutRuns else {
+            throw .formatVersion(format)
+        }
         let clusterID = try uuid()
         let epoch: Epoch = try varint(in: 1...UInt64.max, "epoch")
         let name = try name("cluster name")
@@ -44,10 +46,14 @@ extension ByteReader {
         var roll = Roll(members)
         let removed = try removed(&roll, lastNumber)
         var assignments: [Assignment] = []
-        assignments.reserveCapacity(min(partitions, remaining / 5))
-        for _ in 0..<partitions { assignments.append(try assignment(&roll, epoch, limit: members.count)) }
+        if format == TopologyCodec.formatWithoutRuns {
+            assignments.reserveCapacity(min(partitions, remaining / 5))
+            for _ in 0..<partitions { assignments.append(try assignment(&roll, epoch, limit: members.count)) }
+        } else {
+            assignments = try runs(of: partitions, &roll, epoch, limit: members.count)
+        }
         let metadataQuorum = try assignment(&roll, epoch, limit: min(members.count, Topology.maximumMetadataQuorum))
-        let plan = try boolean("presence of a plan") ? try plan(&roll, epoch, partitions: partitions) : nil
+        let plan = try boolean("presence of a plan") ? try plan(&roll, epoch, format, partitions: partitions) : nil
         return Topology(
             clusterID: clusterID, epoch: epoch,
             settings: ClusterSettings(name: name, partitions: partitions, replicas: replicas), members: members,
@@ -55,7 +61,7 @@ extension ByteReader {
             plan: plan)
     }
 
-    private mutating func members() throws(WireError) -> [Member] {
+    mutating func members() throws(WireError) -> [Member] {
         let count = try count(of: "list of members", size: 12)
         var members: [Member] = []
         members.reserveCapacity(count)
@@ -72,7 +78,7 @@ extension ByteReader {
         return members
     }
 
-    private mutating func removed(
+    mutating func removed(
         _ roll: inout Roll, _ lastNumber: NodeNumber
     ) throws(WireError) -> [RemovedMember] {
         let count = try count(of: "list of removed members", size: 3)
@@ -106,7 +112,7 @@ extension ByteReader {
     }
 
     /// Reads a set of nodes. Also returns how many of them were in the previous set.
-    private mutating func nodes(
+    mutating func nodes(
         _ roll: inout Roll, _ field: String, limit: Int
     ) throws(WireError) -> ([NodeNumber], shared: Int) {
         let count = try count(of: field, size: 1, limit: limit)
@@ -124,12 +130,39 @@ extension ByteReader {
     }
 
     private mutating func plan(
-        _ roll: inout Roll, _ epoch: Epoch, partitions: Int
+        _ roll: inout Roll, _ epoch: Epoch, _ format: UInt8, partitions: Int
     ) throws(WireError) -> ChangePlan {
-        let id = try varint(in: 1...epoch, "epoch of a plan")
-        let reason = try code(ChangePlan.Reason.self, "reason of a plan")
-        let isPaused = try boolean("pause")
-        let isCancelling = try boolean("cancellation")
+        try plan(epoch) { (reader: inout ByteReader) throws(WireError) in
+            if format == TopologyCodec.formatWithoutRuns { return try reader.targets(&roll, partitions: partitions) }
+            return try reader.targetRuns(partitions: partitions) { (reader: inout ByteReader) throws(WireError) in
+                try reader.nodes(&roll, "target", limit: .max).0
+            }
+        }
+    }
+
+    /// Reads a plan whose nodes need not be members: it is checked where it is used.
+    mutating func planOfChange(_ epoch: Epoch) throws(WireError) -> ChangePlan {
+        try plan(epoch) { (reader: inout ByteReader) throws(WireError) in
+            try reader.targetRuns(partitions: Slot.count) { (reader: inout ByteReader) throws(WireError) in
+                try reader.nodes("target")
+            }
+        }
+    }
+
+    private mutating func plan(
+        _ epoch: Epoch, targets: (inout ByteReader) throws(WireError) -> [ChangePlan.Target]
+    ) throws(WireError) -> ChangePlan {
+        ChangePlan(
+            id: try varint(in: 1...epoch, "epoch of a plan"),
+            reason: try code(ChangePlan.Reason.self, "reason of a plan"), isPaused: try boolean("pause"),
+            isCancelling: try boolean("cancellation"), targets: try targets(&self),
+            moves: try varint(in: 0...Int.max, "count of moves"),
+            minimum: try varint(in: 0...Int.max, "count of moves"), bytes: try varint())
+    }
+
+    private mutating func targets(
+        _ roll: inout Roll, partitions: Int
+    ) throws(WireError) -> [ChangePlan.Target] {
         let count = try count(of: "list of targets", size: 3, limit: partitions)
         var targets: [ChangePlan.Target] = []
         targets.reserveCapacity(count)
@@ -141,9 +174,19 @@ extension ByteReader {
             guard !replicas.isEmpty else { throw .invalid("target") }
             targets.append(ChangePlan.Target(partition: partition, replicas: replicas))
         }
-        return ChangePlan(
-            id: id, reason: reason, isPaused: isPaused, isCancelling: isCancelling, targets: targets,
-            moves: try varint(in: 0...Int.max, "count of moves"),
-            minimum: try varint(in: 0...Int.max, "count of moves"), bytes: try varint())
+        return targets
+    }
+
+    /// Reads an assignment whose nodes need not be members: it is checked where it is used.
+    mutating func assignmentOfChange(_ epoch: Epoch) throws(WireError) -> Assignment {
+        let current = try nodes("replica set")
+        guard !current.isEmpty else { throw .invalid("replica set") }
+        let next = try nodes("next replica set")
+        let changed = try varint(in: 1...epoch, "epoch of a change")
+        let count = try count(of: "list of epochs of membership", size: 1)
+        var since: [Epoch] = []
+        since.reserveCapacity(count)
+        for _ in 0..<count { since.append(try varint(in: 1...changed, "epoch of membership")) }
+        return Assignment(replicas: current, next: next.isEmpty ? nil : next, changed: changed, since: since)
     }
 }

@@ -59,7 +59,7 @@ extension WireError: CustomStringConvertible {
         case .unauthenticated: "a datagram without proof of this cluster's secret"
         case .secretMissing: "a datagram made with a secret, of which this node has none"
         case .formatVersion(let version):
-            "a topology of format \(version); this program knows format \(TopologyCodec.format): run the version of kv "
+            "a topology of format \(version); this program knows formats \(TopologyCodec.formatWithoutRuns) and \(TopologyCodec.format): run the version of kv "
                 + "that wrote it, or begin with an empty data directory"
         }
     }

@@ -49,9 +49,25 @@ package enum Mutant: String, CaseIterable, Sendable {
     case neverAttend = "never-attend"
     /// A change of what a node leads is taken although an earlier one is missing.
     case skipGaps = "skip-gaps"
+    /// What a topology changes is applied to whatever topology a node goes by.
+    case misapplyChanges = "misapply-changes"
+    /// A node acts on a topology before it is on disk.
+    case actEarly = "act-early"
+    /// Of the changes that wait for the disk, only the latest is written.
+    case skipChanges = "skip-changes"
+
+    func breakRules(of options: inout ClusterOptions) {
+        switch self {
+        case .misapplyChanges: options.broken.insert(.applyInOrder)
+        case .actEarly: options.broken.insert(.persistBeforeActing)
+        case .skipChanges: options.broken.insert(.persistEveryChange)
+        default: break
+        }
+    }
 
     func breakRules(of options: inout ShardOptions) {
         switch self {
+        case .misapplyChanges, .actEarly, .skipChanges: break  // They are the cluster machine's.
         case .acknowledgeFirst: options.broken.insert(.majorityAcknowledges)
         case .skipConfirm: options.broken.insert(.confirmReads)
         case .answerUnchosen: options.broken.insert(.answerOnlyChosen)

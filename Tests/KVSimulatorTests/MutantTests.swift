@@ -41,6 +41,10 @@ final class MutantTests: XCTestCase {
 
     func testVotingWithWhatALossOfPowerHasLeftIsCaught() { assertCaught(.voteIncomplete) }
 
+    func testApplyingChangesToAnotherTopologyIsCaught() { assertCaught(.misapplyChanges) }
+    func testActingOnATopologyBeforeItIsOnDiskIsCaught() { assertCaught(.actEarly) }
+    func testWritingOnlyTheLatestChangeIsCaught() { assertCaught(.skipChanges) }
+
     /// The scenarios in which mutants are caught must not fail without the mutants.
     func testTheirScenariosHoldWithoutThem() {
         for mutant in Mutant.allCases {

@@ -300,9 +300,49 @@ final class GoldenBytesTests: XCTestCase {
         try check(
             "topology", ByteBuffer(bytes: TopologyCodec.encode(topology())), Self.topologyBytes)
         try check(".topology", .node(.cluster(.topology(topology()))), "1b 02 \(Self.topologyBytes)", isShown: false)
+        let older = TopologyCodec.encode(topology(), format: TopologyCodec.formatWithoutRuns)
+        try check("topology, in format 2", ByteBuffer(bytes: older), Self.topologyBytesWithoutRuns)
+        XCTAssertEqual(try TopologyCodec.decode(older), topology())
+    }
+
+    func testTopologyChanges() throws {
+        func ids(_ numbers: UInt16...) -> [PartitionID] { numbers.map { PartitionID($0) } }
+        let steps = TopologyChange(
+            base: 300, epoch: 301, plan: .kept(isPaused: false), steps: [.begin: ids(2, 3, 7), .complete: ids(0)])
+        try check(
+            "steps", .node(.cluster(.topologyChanges([steps]))),
+            "1b 07 01 ac02 ad02 00 01 02 02 02 02 01 01 00 01 00 00 00 00")
+        let paused = TopologyChange(base: 6, epoch: 7, plan: .kept(isPaused: true))
+        try check("paused", .node(.cluster(.topologyChanges([paused]))), "1b 07 01 06 07 00 02 00 00 00 00 00 00")
+        let alone = Assignment(replicas: [NodeNumber(1)], changed: 7, since: [1])
+        let ended = TopologyChange(
+            base: 6, epoch: 7,
+            membership: .init(members: [topology().members[0]], lastNumber: NodeNumber(5), removed: []), plan: .none,
+            replaced: [.init(partition: PartitionID(1), assignment: alone)], metadataQuorum: alone)
+        try check(
+            "ended", .node(.cluster(.topologyChanges([ended]))),
+            """
+            1b 07 01 06 07 01 01 01 02 6e31 01 61 e91c 03 3a3a31 4d1d 01 7a 01 00 01 05 00 00 \
+            00 00 00 00 01 01 01 01 00 07 01 01 01 01 01 00 07 01 01
+            """)
+        let begun = TopologyChange(base: 6, epoch: 7, plan: topology().plan.map { .replaced($0) } ?? .none)
+        try check(
+            "begun", .node(.cluster(.topologyChanges([begun]))),
+            "1b 07 01 06 07 00 03 05 01 00 00 01 01 01 00 02 04 01 02 01 ac02 00 00 00 00 00 00")
     }
 
     private static let topologyBytes = """
+        03 0807060504030201 100f0e0d0c0b0a09 07 04 64656d6f 02 03 02 \
+        01 02 6e31 01 61 e91c 03 3a3a31 4d1d 01 7a 01 00 01 \
+        04 02 6e34 01 61 ec1c 03 3a3a31 501d 01 7a 01 01 0300000000000000 0400000000000000 02 \
+        05 01 02 02 6e32 01 0500000000000000 0600000000000000 \
+        01 00 02 01 04 00 01 05 00 \
+        01 00 01 01 02 04 01 01 05 00 \
+        01 01 00 03 01 01 \
+        01 05 01 00 00 01 01 01 00 02 04 01 02 01 ac02
+        """
+
+    private static let topologyBytesWithoutRuns = """
         02 0807060504030201 100f0e0d0c0b0a09 07 04 64656d6f 02 03 02 \
         01 02 6e31 01 61 e91c 03 3a3a31 4d1d 01 7a 01 00 01 \
         04 02 6e34 01 61 ec1c 03 3a3a31 501d 01 7a 01 01 0300000000000000 0400000000000000 02 \
@@ -344,12 +384,18 @@ final class GoldenBytesTests: XCTestCase {
                 .replica(header, .entriesResult(leaf: 1, entries: entries)),
                 "0d ac02 05 0100020000000000 01 01 01 6b 0300010000000000 c801"
             ),
+            (
+                .node(.cluster(.topology(topology()))), .node(.cluster(.topology(topology()))),
+                "1b 02 \(Self.topologyBytesWithoutRuns)"
+            ),
         ]
         for (sent, received, expected) in messages {
             var writer = FrameWriter()
             writer.protocolVersion = 3
             XCTAssertTrue(writer.append(sent))
             var payload = try XCTUnwrap(writer.finish())
+            XCTAssertTrue(writer.append(EncodedMessage(versioned: sent)))
+            XCTAssertEqual(writer.finish(), payload, "encoded once for peers of all versions")
             payload.moveReaderIndex(forwardBy: FrameLimits.header)
             try check("\(sent)", payload, expected, isShown: false)
             var decoded: [PeerMessage] = []

@@ -109,6 +109,7 @@ final class MessageCodecTests: XCTestCase {
                     floor: version, leaves: .init(repeating: Digest(high: .max, low: .max), count: 256),
                     contents: .init(repeating: .max, count: 256))),
             .node(.cluster(.topology(longestTopology()))),
+            .node(.cluster(.topologyChanges(longestChanges()))),
             .node(.cluster(.report(longestReport()))),
             .node(.cluster(.announce(longestPendingNode(type)))),
             .node(.cluster(.control(RequestID(.max), .change(longestChange(type), isDryRun: true)))),
@@ -138,8 +139,23 @@ final class MessageCodecTests: XCTestCase {
             assignments: .init(repeating: assignment, count: 16), metadataQuorum: assignment,
             plan: ChangePlan(
                 id: .max, reason: .eviction,
-                targets: .init(repeating: .init(partition: PartitionID(.max), replicas: numbers), count: 16),
+                targets: (0..<16).map { .init(partition: PartitionID(.max - 30 + 2 * $0), replicas: numbers) },
                 moves: .max, minimum: .max, bytes: .max))
+    }
+
+    private func longestChanges() -> [TopologyChange] {
+        let topology = longestTopology()
+        // No two are neighbours.
+        let steps = stride(from: UInt16(0), to: 16384, by: 2).map(PartitionID.init)
+        let change = TopologyChange(
+            base: .max - 1, epoch: .max,
+            membership: .init(members: topology.members, lastNumber: highest, removed: topology.removed),
+            plan: topology.plan.map { .replaced($0) } ?? .none,
+            steps: Dictionary(uniqueKeysWithValues: TopologyChange.Step.allCases.map { ($0, steps) }),
+            replaced: topology.assignments.enumerated().map {
+                .init(partition: PartitionID(.max - 16 + UInt16($0)), assignment: $1)
+            }, metadataQuorum: topology.metadataQuorum)
+        return .init(repeating: change, count: 3)
     }
 
     private func longestReport() -> NodeReport {
@@ -237,7 +253,7 @@ final class MessageCodecTests: XCTestCase {
         XCTAssertEqual(
             failure([19] + .init(repeating: 0, count: 8) + [1] + .init(repeating: 0, count: 10) + [1, 0xff, 0]),
             .invalid("content type"), "not UTF-8")
-        XCTAssertEqual(failure([27, 7]), .invalid("message about membership"))
+        XCTAssertEqual(failure([27, 8]), .invalid("message about membership"))
         XCTAssertEqual(failure([27, 2, 1]), .formatVersion(1))
         XCTAssertEqual(
             failure([27, 3] + .init(repeating: 0, count: 17) + [0xff, 0x7f]), .tooMany("list of partitions", 16383))

@@ -99,7 +99,7 @@ extension SplitMix {
             clusterID: uuid(), epoch: epoch,
             settings: ClusterSettings(name: text(), partitions: partitions, replicas: 1 + below(5)), members: members,
             lastNumber: NodeNumber(UInt16(number + below(10))), removed: removed,
-            assignments: (0..<partitions).map { _ in assignment(numbers, epoch) },
+            assignments: alike(partitions) { $0.assignment(numbers, epoch) },
             metadataQuorum: assignment(Array(numbers.prefix(Topology.maximumMetadataQuorum)), epoch),
             plan: flip() ? nil : plan(numbers, epoch, partitions))
     }
@@ -122,10 +122,52 @@ extension SplitMix {
     private mutating func plan(_ numbers: [NodeNumber], _ epoch: Epoch, _ partitions: Int) -> ChangePlan {
         ChangePlan(
             id: .random(in: 1...epoch, using: &self), reason: reason(), isPaused: flip(), isCancelling: flip(),
-            targets: (0..<partitions).filter { _ in flip() }.map {
-                ChangePlan.Target(partition: PartitionID(UInt16($0)), replicas: some(numbers))
+            targets: zip(0..<partitions, alike(partitions) { $0.some(numbers) }).filter { _ in flip() }.map {
+                ChangePlan.Target(partition: PartitionID(UInt16($0)), replicas: $1)
             },
             moves: below(1000), minimum: below(1000), bytes: self.number())
+    }
+
+    /// Values of which neighbours are often the same, and distant ones now and then.
+    private mutating func alike<Value>(_ count: Int, _ make: (inout Self) -> Value) -> [Value] {
+        var values: [Value] = []
+        while values.count < count {
+            switch below(5) {
+            case 0: values.append(values.randomElement(using: &self) ?? make(&self))
+            case 1: values.append(make(&self))
+            default: values.append(values.last ?? make(&self))
+            }
+        }
+        return values
+    }
+
+    mutating func topologyChange() -> TopologyChange {
+        let topology = topology()
+        let numbers = topology.members.map(\.number)
+        var steps: [TopologyChange.Step: [PartitionID]] = [:]
+        for step in TopologyChange.Step.allCases where flip() { steps[step] = partitions() }
+        let plans: [TopologyChange.NextPlan] = [
+            .none, .kept(isPaused: flip()), .replaced(plan(numbers, topology.epoch, topology.settings.partitions)),
+        ]
+        return TopologyChange(
+            base: topology.epoch, epoch: topology.epoch + 1 + UInt64(below(3)),
+            membership: flip()
+                ? nil
+                : .init(members: topology.members, lastNumber: topology.lastNumber, removed: topology.removed),
+            plan: plans[below(plans.count)], steps: steps,
+            replaced: flip()
+                ? [] : partitions().map { .init(partition: $0, assignment: assignment(numbers, topology.epoch)) },
+            metadataQuorum: flip() ? nil : topology.metadataQuorum)
+    }
+
+    /// At least one, ascending, some of them neighbours.
+    private mutating func partitions() -> [PartitionID] {
+        var numbers: Set<Int> = [below(16384)]
+        for _ in 0..<below(4) {
+            let first = below(16384)
+            numbers.formUnion(first..<Swift.min(first + 1 + below(9), 16384))
+        }
+        return numbers.sorted().map { PartitionID(UInt16($0)) }
     }
 
     private mutating func some(_ numbers: [NodeNumber]) -> [NodeNumber] {

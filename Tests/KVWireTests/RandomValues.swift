@@ -199,6 +199,7 @@ struct SplitMix: RandomNumberGenerator {
             .replica(header(), .replicaDropped),
             .node(.cluster(.topologyWanted(above: number()))),
             .node(.cluster(.topology(topology()))),
+            .node(.cluster(.topologyChanges((0..<below(4)).map { _ in topologyChange() }))),
             .node(.cluster(.report(report()))),
             .node(.cluster(.announce(pendingNode()))),
             .node(.cluster(.control(RequestID(next()), controlRequest()))),

@@ -8,7 +8,9 @@ final class TopologyCodecTests: XCTestCase {
         var random = SplitMix(seed: 1)
         for _ in 0..<300 {
             let topology = random.topology()
-            XCTAssertEqual(try TopologyCodec.decode(TopologyCodec.encode(topology)), topology)
+            for format in both {
+                XCTAssertEqual(try TopologyCodec.decode(TopologyCodec.encode(topology, format: format)), topology)
+            }
         }
     }
 
@@ -25,12 +27,13 @@ final class TopologyCodecTests: XCTestCase {
     func testMutationsNeverCrash() {
         var random = SplitMix(seed: 3)
         var errors = 0
-        for _ in 0..<3000 {
-            var bytes = TopologyCodec.encode(random.topology())
-            bytes[random.below(bytes.count)] = UInt8(truncatingIfNeeded: random.next())
+        for _ in 0..<6000 {
+            let format = both[random.below(2)]
+            var bytes = TopologyCodec.encode(random.topology(), format: format)
+            bytes[1 + random.below(bytes.count - 1)] = UInt8(truncatingIfNeeded: random.next())
             do {
                 let decoded = try TopologyCodec.decode(bytes)
-                XCTAssertEqual(TopologyCodec.encode(decoded), bytes)
+                XCTAssertEqual(TopologyCodec.encode(decoded, format: format), bytes)
             } catch {
                 errors += 1
             }
@@ -38,30 +41,33 @@ final class TopologyCodecTests: XCTestCase {
         XCTAssertGreaterThan(errors, 0)
     }
 
+    /// What is wrong in the same way in both formats, is written by them in the same way.
+    private let both = [TopologyCodec.formatWithoutRuns, TopologyCodec.format]
+
     func testContradictionsAreRefused() {
         let good = topology()
         XCTAssertNoThrow(try TopologyCodec.decode(TopologyCodec.encode(good)))
-        expect(.invalid("number of partitions")) { $0.settings.partitions = 3 }
-        expect(.invalid("number of partitions")) { $0.settings.partitions = 0 }
-        expect(.invalid("number of replicas")) { $0.settings.replicas = 0 }
-        expect(.invalid("order of members")) { $0.members.reverse() }
-        expect(.invalid("order of members")) { $0.members[1].number = NodeNumber(1) }
-        expect(.invalid("weight")) { $0.members[0].weight = 0 }
+        expect(.invalid("number of partitions"), in: both) { $0.settings.partitions = 3 }
+        expect(.invalid("number of partitions"), in: both) { $0.settings.partitions = 0 }
+        expect(.invalid("number of replicas"), in: both) { $0.settings.replicas = 0 }
+        expect(.invalid("order of members"), in: both) { $0.members.reverse() }
+        expect(.invalid("order of members"), in: both) { $0.members[1].number = NodeNumber(1) }
+        expect(.invalid("weight"), in: both) { $0.members[0].weight = 0 }
         expect(.invalid("replica set")) { $0.assignments[0].replicas = [] }
         expect(.invalid("replica set")) { $0.assignments[0].replicas = [NodeNumber(1), NodeNumber(1)] }
         expect(.invalid("replica set")) { $0.assignments[1].replicas = [NodeNumber(9)] }
         expect(.tooMany("next replica set", 3)) { $0.assignments[1].next = [1, 4, 9].map { NodeNumber($0) } }
-        expect(.invalid("number of a member")) { $0.members[0].number = NodeNumber(0) }
+        expect(.invalid("number of a member"), in: both) { $0.members[0].number = NodeNumber(0) }
         expect(.invalid("epoch")) { $0.epoch = 0 }
     }
 
     func testContradictionsAboutWhoIsGoneAreRefused() {
-        expect(.invalid("last number")) { $0.lastNumber = NodeNumber(1) }
-        expect(.invalid("last number")) { $0.removed = [self.gone(3), self.gone(6)] }
-        expect(.invalid("order of removed members")) { $0.removed = [self.gone(5), self.gone(3)] }
-        expect(.invalid("order of removed members")) { $0.removed = [self.gone(3), self.gone(3)] }
-        expect(.invalid("removed member")) { $0.removed = [self.gone(4)] }
-        expect(.invalid("number of a removed member")) { $0.removed = [self.gone(0)] }
+        expect(.invalid("last number"), in: both) { $0.lastNumber = NodeNumber(1) }
+        expect(.invalid("last number"), in: both) { $0.removed = [self.gone(3), self.gone(6)] }
+        expect(.invalid("order of removed members"), in: both) { $0.removed = [self.gone(5), self.gone(3)] }
+        expect(.invalid("order of removed members"), in: both) { $0.removed = [self.gone(3), self.gone(3)] }
+        expect(.invalid("removed member"), in: both) { $0.removed = [self.gone(4)] }
+        expect(.invalid("number of a removed member"), in: both) { $0.removed = [self.gone(0)] }
     }
 
     func testContradictionsInConfigurationsAreRefused() {
@@ -89,7 +95,7 @@ final class TopologyCodecTests: XCTestCase {
     }
 
     func testContradictionsInAPlanAreRefused() {
-        expect(.invalid("epoch of a plan")) { $0.plan?.id = 8 }
+        expect(.invalid("epoch of a plan"), in: both) { $0.plan?.id = 8 }
         expect(.invalid("target")) { $0.plan?.targets = [self.target(2, [1])] }
         expect(.invalid("target")) { $0.plan?.targets = [self.target(0, [])] }
         expect(.invalid("target")) { $0.plan?.targets = [self.target(0, [3])] }
@@ -128,6 +134,78 @@ final class TopologyCodecTests: XCTestCase {
         XCTAssertEqual(decoded, [.node(.cluster(.topology(topology)))])
     }
 
+    /// Three nodes, three replicas: a topology is as long as its list of runs.
+    func testNeighboursThatAreAlikeTakeNoRoom() {
+        func length(_ partitions: Int) -> Int {
+            TopologyCodec.encode(
+                .initial(
+                    clusterID: UUID128(high: 1, low: 2),
+                    settings: ClusterSettings(name: "demo", partitions: partitions, replicas: 3),
+                    members: (1...3).map { member($0) })
+            ).count
+        }
+        XCTAssertLessThan(length(16384), 600)
+        XCTAssertLessThan(length(16384), length(256) + 100)
+    }
+
+    func testRunsThatCouldBeWrittenOtherwiseAreRefused() throws {
+        // Two partitions of one assignment, the bytes of whose run are replaced.
+        var alike = topology()
+        alike.assignments[1] = alike.assignments[0]
+        alike.plan = nil
+        for index in alike.members.indices { alike.members[index].status = .active }
+        let bytes = TopologyCodec.encode(alike)
+        let run: [UInt8] = [2, 0, 2, 1, 4, 0, 1, 5, 0]
+        let place = try XCTUnwrap(bytes.indices.first { bytes[$0...].starts(with: run) })
+        let others: [([UInt8], WireError)] = [
+            ([1, 0, 2, 1, 4, 0, 1, 5, 0, 1, 1], .invalid("length of a run")),
+            ([1, 0, 2, 1, 4, 0, 1, 5, 0, 1, 0, 2, 1, 4, 0, 1, 5, 0], .invalid("number of an assignment")),
+            ([3, 0, 2, 1, 4, 0, 1, 5, 0], .invalid("length of a run")), ([0, 0], .invalid("length of a run")),
+            ([2, 1], .invalid("number of an assignment")),
+            ([2, 0, 0, 0, 1], .invalid("replica set")), ([2, 0, 1, 9, 0, 1, 5], .invalid("replica set")),
+            ([2, 0, 2, 1, 4, 0, 7, 5, 0], .invalid("epoch of a change")),
+            ([2, 0, 2, 1, 4, 0, 1, 6, 0], .invalid("epoch of membership")),
+        ]
+        for (other, error) in others {
+            let spoiled = bytes[..<place] + other + bytes[(place + run.count)...]
+            XCTAssertThrowsError(try TopologyCodec.decode(Array(spoiled)), "\(other)") {
+                XCTAssertEqual($0 as? WireError, error, "\(other)")
+            }
+        }
+    }
+
+    func testEveryChangeComesBackAsItWas() throws {
+        var random = SplitMix(seed: 4)
+        var errors = 0
+        for _ in 0..<1000 {
+            let changes = (0..<1 + random.below(3)).map { _ in random.topologyChange() }
+            var bytes = TopologyChangeCodec.encode(list: changes)
+            XCTAssertEqual(try TopologyChangeCodec.decode(list: bytes), changes)
+            XCTAssertThrowsError(try TopologyChangeCodec.decode(list: Array(bytes.dropLast())))
+            bytes[random.below(bytes.count)] = UInt8(truncatingIfNeeded: random.next())
+            do {
+                let decoded = try TopologyChangeCodec.decode(list: bytes)
+                XCTAssertEqual(TopologyChangeCodec.encode(list: decoded), bytes)
+            } catch {
+                errors += 1
+            }
+        }
+        XCTAssertGreaterThan(errors, 0)
+    }
+
+    func testMoreChangesThanAMessageMayHaveAreRefused() {
+        let change = TopologyChange(base: 1, epoch: 2)
+        func decode(_ count: Int) throws {
+            _ = try TopologyChangeCodec.decode(
+                list: TopologyChangeCodec.encode(list: .init(repeating: change, count: count)))
+        }
+        XCTAssertNoThrow(try decode(TopologyChangeCodec.maximumChanges))
+        XCTAssertThrowsError(try decode(TopologyChangeCodec.maximumChanges + 1)) {
+            XCTAssertEqual($0 as? WireError, .tooMany("list of changes", 65))
+        }
+        XCTAssertLessThanOrEqual(ClusterOptions().maximumChanges, TopologyChangeCodec.maximumChanges)
+    }
+
     func testAnotherFormatIsRefusedByName() {
         var bytes = TopologyCodec.encode(topology())
         bytes[0] = 9
@@ -138,16 +216,22 @@ final class TopologyCodecTests: XCTestCase {
         XCTAssertThrowsError(try TopologyCodec.decode(bytes)) {
             XCTAssertEqual(
                 "\($0)",
-                "a topology of format 1; this program knows format 2: run the version of kv that wrote it, or begin "
+                "a topology of format 1; this program knows formats 2 and 3: run the version of kv that wrote it, or begin "
                     + "with an empty data directory")
         }
     }
 
-    private func expect(_ error: WireError, line: UInt = #line, _ spoil: (inout Topology) -> Void) {
+    /// - Parameter formats: by default the one without runs, which says more that may be wrong.
+    private func expect(
+        _ error: WireError, in formats: [UInt8] = [TopologyCodec.formatWithoutRuns], line: UInt = #line,
+        _ spoil: (inout Topology) -> Void
+    ) {
         var topology = topology()
         spoil(&topology)
-        XCTAssertThrowsError(try TopologyCodec.decode(TopologyCodec.encode(topology)), line: line) {
-            XCTAssertEqual($0 as? WireError, error, line: line)
+        for format in formats {
+            XCTAssertThrowsError(try TopologyCodec.decode(TopologyCodec.encode(topology, format: format)), line: line) {
+                XCTAssertEqual($0 as? WireError, error, line: line)
+            }
         }
     }
 

@@ -14,6 +14,8 @@ final class ClusterContext {
     var ledger: RebalanceProgress
     var pendingNodes: PendingNodeList
     var stores: StoreRegistry
+    /// The nodes that may be told what topologies change, as their handshakes have said.
+    private var changeTakers: Set<NodeNumber> = []
     private var liveness: [NodeNumber: Liveness] = [:]
     /// For each dead member, and for no other: since when it is dead, by this node's observation.
     private var deadSince: [NodeNumber: Instant] = [:]
@@ -51,6 +53,13 @@ final class ClusterContext {
     /// The status of a member. One that nothing was heard about is alive.
     func liveness(of node: NodeNumber) -> Liveness { node == me ? .alive : liveness[node] ?? .alive }
 
+    /// Whether a node may be told what topologies change. One that was not met may be of an earlier version.
+    func takesChanges(_ node: NodeNumber) -> Bool { node == me || changeTakers.contains(node) }
+
+    func setTakesChanges(_ node: NodeNumber, _ takes: Bool) {
+        if takes { changeTakers.insert(node) } else { changeTakers.remove(node) }
+    }
+
     func isAlive(_ node: NodeNumber) -> Bool { liveness(of: node) == .alive }
 
     func isDead(_ node: NodeNumber) -> Bool { liveness(of: node) == .dead }
@@ -77,6 +86,8 @@ final class ClusterContext {
         topology = next
         liveness = liveness.filter { next.member($0.key) != nil }
         deadSince = deadSince.filter { next.member($0.key) != nil }
+        // One that joins may have been met before this node knew it.
+        for member in before.members where next.member(member.number) == nil { changeTakers.remove(member.number) }
         stores.keepMembers(of: next)
         pendingNodes.dropMembers(of: next)
         ledger.turn(to: next)

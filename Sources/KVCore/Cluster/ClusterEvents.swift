@@ -8,7 +8,11 @@ package enum ClusterInput: Sendable {
     /// The failure detector's status changed.
     case liveness(NodeNumber, Liveness)
     /// A member runs with this data directory, as its handshake said.
-    case storeSeen(NodeNumber, UUID128)
+    /// - Parameter takesChanges: it may be told what topologies change, instead of whole ones.
+    case storeSeen(NodeNumber, UUID128, takesChanges: Bool)
+    /// This node's connection to a node is up, which goes by a topology of this epoch; 0 if it has none. If that is an
+    /// earlier one, the node is sent what is newer.
+    case linked(NodeNumber, Epoch)
     /// Whether this node leads the metadata quorum's partition and knows its copy to be the truth: to be given whenever
     /// the shard says so (`ShardNotice.leadership`).
     case leading(Bool)
@@ -30,7 +34,8 @@ package enum ClusterEffect: Sendable {
     /// Execute a command on the topology's register, here: this node leads it. Then give `outcome`.
     case request(UInt64, Command)
     /// Put a topology on disk, then give `persisted`. At most one is under way.
-    case persist(Topology)
+    /// - Parameter changes: what makes it of the one that was put there before; nil where that is not known.
+    case persist(Topology, changes: [TopologyChange]?)
     /// Go by this topology from now on. It is on disk.
     case adopt(Topology)
     case answer(RequestID, ControlReply)

@@ -60,14 +60,14 @@ package struct ClusterMachine {
         case .liveness(let node, let status):
             context.setLiveness(of: node, status)
             if status == .dead { forwardedControls.died(node) }
-        case .storeSeen(let node, let store): see(store, of: node)
+        case .storeSeen(let node, let store, let takesChanges):
+            context.setTakesChanges(node, takesChanges)
+            see(store, of: node)
+        case .linked(let node, let epoch): topologyStore.answer(node, above: epoch)
         case .leading(let isLeading): if isLeading { beginToLead() } else { stopLeading() }
         case .report(let report): pass(report)
         case .outcome(let id, let outcome):
-            if let topology = coordinator.end(id, outcome) {
-                topologyStore.broadcast(topology)
-                topologyStore.learn(topology)
-            }
+            if let topology = coordinator.end(id, outcome) { topologyStore.announce(topology) }
         case .persisted(let epoch): topologyStore.persisted(epoch)
         case .control(let id, let request, let deadline): control(id, request, deadline)
         case .timer: timer()
@@ -82,6 +82,7 @@ package struct ClusterMachine {
         case _ where node.raw == 0: break
         case .topologyWanted(let epoch): topologyStore.answer(node, above: epoch)
         case .topology(let topology): topologyStore.learn(topology)
+        case .topologyChanges(let changes): topologyStore.learn(changes, from: node)
         case .report(let report):
             // It is from a node that is no member here: no longer, or not yet.
             guard context.topology.member(node) != nil else { return }

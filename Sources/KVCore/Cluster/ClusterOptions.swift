@@ -41,6 +41,12 @@ package struct ClusterOptions: Sendable {
     package var maximumRemoved = 4096
     /// The most nodes that are remembered to go by a later topology than this one.
     package var maximumHolders = 64
+    /// The most changes that are kept for nodes that have missed some.
+    package var maximumChanges = 64
+    /// The most partitions and members that these changes concern together. Beyond that the whole is not much longer.
+    package var maximumChangedPartitions = 16384
+    /// The rules that tests switch off.
+    package var broken: BrokenRules = []
 
     package init() {}
 

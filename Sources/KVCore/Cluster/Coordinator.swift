@@ -11,7 +11,7 @@ struct Coordinator {
         case reading(UInt64)
         /// It holds the topology of `epoch` under this version; nil where it is still empty, at the first epoch.
         case ready(Version?, epoch: Epoch)
-        case writing(UInt64, TopologyChange)
+        case writing(UInt64, ProposedTopology)
     }
 
     let context: ClusterContext
@@ -19,7 +19,7 @@ struct Coordinator {
     /// Requests that have not been begun.
     private var queue: [PendingControl] = []
     /// A change whose outcome is unknown. The next read may tell.
-    private var doubt: TopologyChange?
+    private var doubt: ProposedTopology?
     private var lastRequest: UInt64
     private var hasComplained = false
     private var lastLook: Instant
@@ -155,7 +155,7 @@ struct Coordinator {
         context.notice(.registerUnusable(reason))
     }
 
-    private mutating func hasWritten(_ proposal: TopologyChange, _ outcome: Outcome) -> Topology? {
+    private mutating func hasWritten(_ proposal: ProposedTopology, _ outcome: Outcome) -> Topology? {
         switch outcome {
         case .written(let version):
             phase = .ready(version, epoch: proposal.topology.epoch)
@@ -181,7 +181,7 @@ struct Coordinator {
         if topology == proposal.topology { succeed(proposal) } else { answer(proposal.asks, .unknown) }
     }
 
-    private func succeed(_ proposal: TopologyChange) {
+    private func succeed(_ proposal: ProposedTopology) {
         answer(proposal.asks, .plan(context.ledger.status(of: proposal.topology, isAlive: context.isAlive)))
         for node in proposal.evicted { context.notice(.evicting(node)) }
     }
@@ -201,8 +201,10 @@ struct Coordinator {
             return rest()
         }
         let condition = version.map { Condition.ifVersion($0) } ?? .ifAbsent
-        let put = Put(value: context.coding.encode(topology), condition: condition)
-        phase = .writing(request(.put(put)), TopologyChange(topology: topology, asks: asks, evicted: evicted))
+        // Any member of the metadata quorum may be the next to read it.
+        let isNewest = topology.members.allSatisfy { context.takesChanges($0.number) }
+        let put = Put(value: context.coding.encode(topology, isNewest), condition: condition)
+        phase = .writing(request(.put(put)), ProposedTopology(topology: topology, asks: asks, evicted: evicted))
     }
 
     // MARK: - Changes

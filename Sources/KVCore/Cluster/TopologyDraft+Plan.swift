@@ -146,16 +146,3 @@ extension Topology {
         return assignment
     }
 }
-
-extension ChangePlan {
-    /// The target of a partition; nil where it has none.
-    fileprivate func target(of partition: PartitionID) -> [NodeNumber]? {
-        assert(zip(targets, targets.dropFirst()).allSatisfy { $0.partition < $1.partition }, "targets are ascending")
-        var (low, high) = (0, targets.count)
-        while low < high {
-            let middle = (low + high) / 2
-            if targets[middle].partition < partition { low = middle + 1 } else { high = middle }
-        }
-        return low < targets.count && targets[low].partition == partition ? targets[low].replicas : nil
-    }
-}

@@ -43,7 +43,13 @@ extension Topology {
         for (partition, assignment) in assignments.enumerated() where !isSound(assignment, present) {
             return "partition \(partition) is out of order"
         }
-        guard isSound(metadataQuorum, present), metadataQuorum.replicas.count <= Self.maximumMetadataQuorum,
+        return flawOfMetadataQuorum
+    }
+
+    /// Says what is wrong with the metadata quorum, given members that are in order.
+    var flawOfMetadataQuorum: String? {
+        guard isSound(metadataQuorum, MemberSet(members)),
+            metadataQuorum.replicas.count <= Self.maximumMetadataQuorum,
             metadataQuorum.next?.count ?? 0 <= Self.maximumMetadataQuorum
         else { return "its metadata quorum is out of order" }
         return nil

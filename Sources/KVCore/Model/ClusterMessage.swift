@@ -4,6 +4,9 @@ package enum ClusterMessage: Hashable, Sendable {
     case topologyWanted(above: Epoch)
     /// A topology that is known to be chosen.
     case topology(Topology)
+    /// What topologies change that are known to be chosen, each of the one before. The first changes the topology that
+    /// the receiver is likely to go by.
+    case topologyChanges([TopologyChange])
     /// Tells the metadata quorum about the partitions that the sender leads. Sent periodically.
     case report(NodeReport)
     /// Says that the sender runs, is not a member, and waits to be admitted. Sent periodically.

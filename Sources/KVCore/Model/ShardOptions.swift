@@ -178,4 +178,10 @@ package struct BrokenRules: OptionSet, Sendable {
     package static let wake = Self(rawValue: 1 << 17)
     /// A change of what a node leads is taken only if nothing before it is missing.
     package static let noticeGaps = Self(rawValue: 1 << 18)
+    /// What a topology changes is applied to the topology before it, and to no other.
+    package static let applyInOrder = Self(rawValue: 1 << 19)
+    /// A node acts on a topology only once it is on disk.
+    package static let persistBeforeActing = Self(rawValue: 1 << 20)
+    /// Every change goes to the disk, even if later ones have come while it waited.
+    package static let persistEveryChange = Self(rawValue: 1 << 21)
 }

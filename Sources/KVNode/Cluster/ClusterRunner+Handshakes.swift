@@ -14,7 +14,10 @@ extension ClusterRunner {
             parts.reasons.forget(subject)
         }
         onLoop { cluster in
-            cluster.handle(.storeSeen(introduction.node, introduction.store))
+            cluster.handle(
+                .storeSeen(
+                    introduction.node, introduction.store,
+                    takesChanges: introduction.version >= Handshake.firstWithChanges))
             cluster.handle(.epochSeen(introduction.epoch, at: introduction.node))
         }
     }
@@ -25,8 +28,7 @@ extension ClusterRunner {
         met(introduction)
         onLoop { cluster in
             cluster.agreed(peer)
-            let topology = cluster.machine.topology
-            if introduction.epoch < topology.epoch { cluster.send(.topology(topology), to: peer) }
+            cluster.handle(.linked(peer, introduction.epoch))
         }
     }
 }

@@ -67,8 +67,7 @@ final class ClusterRunner: @unchecked Sendable {
     private let swimOptions: SwimOptions
     private var waiting: [RequestID: Waiting] = [:]
     private var lastRequest: UInt64 = 0
-    /// The newest topology that was sent, encoded once for all peers.
-    private var encodedTopology: (epoch: Epoch, message: EncodedMessage)?
+    var encodings = TopologyEncodings()
 
     private var timer: RepeatedTask?
     private var nextTimer: KVCore.Instant
@@ -242,29 +241,13 @@ final class ClusterRunner: @unchecked Sendable {
         switch effect {
         case .send(let peer, let message): send(message, to: peer)
         case .request(let id, let command): execute(command, id)
-        case .persist(let topology): persist(topology)
+        case .persist(let topology, let changes): persist(topology, changes)
         case .adopt(let topology): adopt(topology)
         case .answer(let id, let reply):
             guard let waiting = waiting.removeValue(forKey: id) else { return }
             waiting.loop.execute { waiting.reply(reply) }
         case .notice(let notice): log(notice)
         }
-    }
-
-    func send(_ message: ClusterMessage, to peer: NodeNumber) {
-        let message =
-            if case .topology(let topology) = message { encoded(topology) } else {
-                EncodedMessage(.node(.cluster(message)))
-            }
-        let runner = parts.runners[0]
-        runner.loop.execute { runner.send(message, to: peer) }
-    }
-
-    private func encoded(_ topology: Topology) -> EncodedMessage {
-        if let encodedTopology, encodedTopology.epoch == topology.epoch { return encodedTopology.message }
-        let message = EncodedMessage(.node(.cluster(.topology(topology))))
-        encodedTopology = (topology.epoch, message)
-        return message
     }
 
     private func execute(_ command: Command, _ id: UInt64) {
@@ -279,12 +262,12 @@ final class ClusterRunner: @unchecked Sendable {
         metadataQuorum.loop.execute { metadataQuorum.submit(request, isOwn: true) }
     }
 
-    private func persist(_ topology: Topology) {
+    private func persist(_ topology: Topology, _ changes: [TopologyChange]?) {
         let directory = parts.directory
         parts.pool.submit { [self] state in
             guard state == .active else { return }
             do throws(StoreError) {
-                try directory.persist(topology)
+                try directory.persist(topology, changes: changes)
                 loop.execute { [self] in handle(.persisted(topology.epoch)) }
             } catch {
                 parts.onStoreFailure(error)
@@ -300,7 +283,7 @@ final class ClusterRunner: @unchecked Sendable {
         }
         let gone = (before?.members ?? []).filter { topology.member($0.number) == nil }
         parts.peers.disconnect(stores: Set(gone.compactMap(\.store)))
-        let farewell = gone.isEmpty ? nil : encoded(topology)
+        let farewell = gone.isEmpty ? nil : encodings.encode(topology)
         for runner in parts.runners {
             // They need not get it from every shard.
             let last = runner.index == 0 ? farewell : nil
@@ -393,5 +376,6 @@ extension ClusterOptions {
 extension TopologyCoding {
     /// The encoding on disk and between nodes.
     static let wire = TopologyCoding(
-        encode: { TopologyCodec.encode($0) }, decode: { try? TopologyCodec.decode($0) })
+        encode: { TopologyCodec.encode($0, format: $1 ? TopologyCodec.format : TopologyCodec.formatWithoutRuns) },
+        decode: { try? TopologyCodec.decode($0) })
 }

@@ -38,7 +38,7 @@ package struct ClusterRecovery: Sendable {
         if let node, node != id { throw NodeError(.badData, "\(directory) is the data of \(id), not of \(node)") }
         let topology: Topology?
         do {
-            topology = try DataDirectory.storedTopology(in: directory)
+            topology = try StoredTopology.read(in: directory)
         } catch {
             throw NodeError(.badData, "the topology in \(directory) cannot be read: \(error)")
         }
@@ -75,7 +75,7 @@ package struct ClusterRecovery: Sendable {
             let file = try IdentityFile(
                 directory: directory, lock: try IdentityFile.lock(directory), node: node, cluster: before.clusterID,
                 newStore: .unknown, newShards: 1, nonce: .random(in: .min ... .max))
-            guard file.entry(DataDirectory.Entry.topology) == TopologyCodec.encode(before) else {
+            guard (try? StoredTopology.read(in: directory)) == before else {
                 throw StoreError.foreign(
                     file: directory, detail: "its topology has changed meanwhile; look at what would be done again")
             }

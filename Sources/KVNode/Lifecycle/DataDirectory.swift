@@ -12,6 +12,8 @@ final class DataDirectory: Sendable {
 
     enum Entry {
         static let topology = "topology"
+        /// "yes" once there is a log of the topology's changes.
+        static let log = "topology.log"
         static let agreement = "agreement"
         /// The value of `storage.sync` when a first member's directory was made, by a version that compares it.
         static let sync = "agreement.sync"
@@ -37,6 +39,7 @@ final class DataDirectory: Sendable {
     var stores: [LogStore] { owned.stores }
 
     private let file: IdentityFile
+    private let storedTopology: StoredTopology
     private let owned: Stores
     /// The starts and the progress that were seen of the other members' stores.
     let peers: KnownPeers
@@ -71,7 +74,7 @@ final class DataDirectory: Sendable {
         let path = configuration.dataDirectory
         // Lock first: while another process has the directory, what is read may be replaced.
         let lock = try IdentityFile.lock(path)
-        let found = try Self.storedTopology(in: path)
+        let found = try StoredTopology.read(in: path)
         if let found { try ConfigurationCheck(configuration, path).check(found, madeWith: Self.agreement(of: path)) }
         let shards = configuration.storage.shards
         let file = try IdentityFile(
@@ -84,6 +87,7 @@ final class DataDirectory: Sendable {
         mayLackRecords = try Self.detectPowerLoss(file, kernel)
         nodeID = configuration.node.id
         topology = try found ?? Self.begin(configuration, file)
+        storedTopology = try StoredTopology(file, directory: path, topology: topology)
         owned = Stores(
             stores: try (0..<file.shards).map { shard in
                 try LogStore.open(
@@ -167,9 +171,10 @@ final class DataDirectory: Sendable {
     var isInPlace: Bool { file.isInPlace }
 
     /// Writes the topology to disk; the next start uses it. Blocks.
-    func persist(_ topology: Topology) throws(StoreError) {
+    /// - Parameter changes: what makes it of the one that was written last; nil where that is not known.
+    func persist(_ topology: Topology, changes: [TopologyChange]? = nil) throws(StoreError) {
         try file.setCluster(topology.clusterID)
-        try file.setEntry(Entry.topology, TopologyCodec.encode(topology))
+        try storedTopology.write(topology, changes: changes)
     }
 
     /// True for a first member while the others are not known to have its store. (A store that an earlier version made
@@ -178,12 +183,6 @@ final class DataDirectory: Sendable {
 
     /// Notes that the others know this node's store; durable when this returns. Blocks.
     func endFounding() throws(StoreError) { try file.setEntry(Entry.founding, Array("no".utf8)) }
-
-    /// The topology on disk; nil for a new directory or a pending node's.
-    static func storedTopology(in path: String) throws(WireError) -> Topology? {
-        guard let bytes = IdentityFile.readEntry(Entry.topology, directory: path) else { return nil }
-        return try TopologyCodec.decode(bytes)
-    }
 
     private static func agreement(of path: String) -> String? {
         IdentityFile.readEntry(Entry.agreement, directory: path).map { String(decoding: $0, as: UTF8.self) }

@@ -3,14 +3,17 @@ import KVCore
 // Encodes the messages about membership.
 
 extension ByteWriter {
-    mutating func cluster(_ message: ClusterMessage) {
+    mutating func cluster(_ message: ClusterMessage, _ protocolVersion: UInt16) {
         switch message {
         case .topologyWanted(let above):
             code(ClusterMessageType.topologyWanted)
             varint(above)
         case .topology(let newer):
             code(ClusterMessageType.topology)
-            topology(newer)
+            topology(newer, protocolVersion >= Handshake.firstWithChanges ? TopologyCodec.format : 2)
+        case .topologyChanges(let changes):
+            code(ClusterMessageType.topologyChanges)
+            topologyChanges(changes)
         case .report(let news):
             code(ClusterMessageType.report)
             report(news)
@@ -79,6 +82,7 @@ extension ByteReader {
         switch try code(ClusterMessageType.self, "message about membership") {
         case .topologyWanted: return .topologyWanted(above: try varint())
         case .topology: return .topology(try topology())
+        case .topologyChanges: return .topologyChanges(try topologyChanges())
         case .report: return .report(try report())
         case .announce: return .announce(try pendingNode())
         case .control: return .control(try requestID(), try controlRequest())

@@ -2,16 +2,24 @@ import KVCore
 import NIOCore
 
 /// A message that is encoded once and sent to several peers. It can be reused: encoding another message keeps its
-/// memory. It serves only messages that have the same encoding in all versions of the protocol, which are all except
-/// those that compare hash trees.
+/// memory. Messages whose encoding depends on the version of the protocol are topologies and those that compare hash
+/// trees; for them there is `init(versioned:)`.
 package struct EncodedMessage: Sendable {
     private(set) var bytes = ByteBuffer()
+    /// The message itself, where it is encoded otherwise in other versions of the protocol.
+    private(set) var message: PeerMessage?
 
     package init() {}
 
     package init(_ message: PeerMessage) { encode(message) }
 
-    /// Replaces the present message.
+    /// A message whose encoding depends on the version of the protocol.
+    package init(versioned message: PeerMessage) {
+        encode(message)
+        self.message = message
+    }
+
+    /// Replaces the present message by one whose encoding is the same in all versions.
     package mutating func encode(_ message: PeerMessage) {
         bytes.clear()
         bytes.write(message, Handshake.protocolVersion, bound: message.encodedBound)

@@ -49,6 +49,7 @@ package struct FrameWriter {
     /// Like `append(_: PeerMessage)`, for a message that was encoded before. False also for an empty one.
     @discardableResult
     package mutating func append(_ message: EncodedMessage) -> Bool {
+        if protocolVersion != Handshake.protocolVersion, let message = message.message { return append(message) }
         guard message.byteCount > 0, makeRoom(message.byteCount) else { return false }
         buffer.writeImmutableBuffer(message.bytes)
         return true

@@ -11,7 +11,7 @@ extension ByteWriter {
         case .request(let about, let message): request(about, message)
         case .reply(let id, let message): reply(id, message)
         case .shards(let message): shards(message)
-        case .node(let message): node(message)
+        case .node(let message): node(message, protocolVersion)
         }
     }
 
@@ -138,7 +138,7 @@ extension ByteWriter {
         }
     }
 
-    private mutating func node(_ message: NodeMessage) {
+    private mutating func node(_ message: NodeMessage, _ protocolVersion: UInt16) {
         switch message {
         case .usageReport(let usage):
             code(MessageType.usageReport)
@@ -157,7 +157,7 @@ extension ByteWriter {
             self.node(node)
         case .cluster(let message):
             code(MessageType.cluster)
-            cluster(message)
+            cluster(message, protocolVersion)
         }
     }
 }

@@ -120,6 +120,7 @@ enum ClusterMessageType: UInt8, CaseIterable {
     case announce = 4
     case control = 5
     case controlReply = 6
+    case topologyChanges = 7
 }
 
 enum MoveObstacleType: UInt8 {

@@ -63,14 +63,19 @@ final class ClusterMessageTests: XCTestCase {
         _ = single.give(3, .topology(named))
         _ = single.give(.persisted(2))
         let other = UUID128(high: 9, low: 9)
-        XCTAssertEqual(single.give(.storeSeen(NodeNumber(2), UUID128(high: 1, low: 2))).notices, [])
-        XCTAssertEqual(single.give(.storeSeen(NodeNumber(2), other)).notices, [.foreignStore(NodeNumber(2), other)])
-        XCTAssertEqual(single.give(.storeSeen(NodeNumber(2), other)).notices, [])
+        XCTAssertEqual(
+            single.give(.storeSeen(NodeNumber(2), UUID128(high: 1, low: 2), takesChanges: false)).notices, [])
+        XCTAssertEqual(
+            single.give(.storeSeen(NodeNumber(2), other, takesChanges: false)).notices,
+            [.foreignStore(NodeNumber(2), other)])
+        XCTAssertEqual(single.give(.storeSeen(NodeNumber(2), other, takesChanges: false)).notices, [])
         // A copy of member 2's directory is not member 3's.
         let copy = UUID128(high: 1, low: 2)
-        XCTAssertEqual(single.give(.storeSeen(NodeNumber(3), copy)).notices, [.foreignStore(NodeNumber(3), copy)])
+        XCTAssertEqual(
+            single.give(.storeSeen(NodeNumber(3), copy, takesChanges: false)).notices,
+            [.foreignStore(NodeNumber(3), copy)])
         let read = single.give(.leading(true)).requests
-        let found = Record(version: Version("1.1.1") ?? .zero, value: single.table.coding.encode(named))
+        let found = Record(version: Version("1.1.1") ?? .zero, value: single.table.coding.encode(named, true))
         _ = single.give(.outcome(read[0].id, .found(found)))
         let write = single.wait(2000).requests
         guard case .put(let put) = write.first?.command, let next = single.table.coding.decode(put.value) else {
@@ -110,14 +115,14 @@ final class ClusterMessageTests: XCTestCase {
         _ = single.give(2, .topology(named))
         _ = single.give(.persisted(2))
         let read = single.give(.leading(true)).requests
-        let found = Record(version: Version("1.1.1") ?? .zero, value: single.table.coding.encode(named))
+        let found = Record(version: Version("1.1.1") ?? .zero, value: single.table.coding.encode(named, true))
         _ = single.give(.outcome(read[0].id, .found(found)))
         XCTAssertEqual(single.wait(4900).requests.count, 0, "there is nothing to change")
         let again = single.wait(100).requests
         XCTAssertEqual(again.map(\.command), [.get])
         var late = named
         late.epoch = 3
-        let other = Record(version: Version("2.2.1") ?? .zero, value: single.table.coding.encode(late))
+        let other = Record(version: Version("2.2.1") ?? .zero, value: single.table.coding.encode(late, true))
         XCTAssertEqual(single.give(.outcome(again[0].id, .found(other))).persisted, [3], "what nobody was told of")
     }
 

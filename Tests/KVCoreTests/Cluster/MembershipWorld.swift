@@ -49,6 +49,9 @@ final class MembershipWorld {
     var notices: [(node: NodeNumber, notice: ClusterNotice)] = []
     var progress: [TopologyHistory.Move: Int] = [:]
     var questions: UInt64 = 0
+    /// How many topologies were written to disks as a whole, and by what they change.
+    var wholes = 0
+    var changed = 0
     private var nextGossip = Instant(nanoseconds: 0)
     private var writes: UInt64 = 0
     private var stores: UInt64 = 0
@@ -271,7 +274,7 @@ final class TopologyTable: @unchecked Sendable {
 
     var coding: TopologyCoding {
         TopologyCoding(
-            encode: { topology in
+            encode: { topology, _ in
                 self.all.append(topology)
                 return withUnsafeBytes(of: UInt64(self.all.count - 1).littleEndian) { Array($0) }
             },

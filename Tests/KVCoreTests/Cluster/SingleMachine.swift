@@ -52,7 +52,12 @@ extension [ClusterEffect] {
         compactMap { if case .send(let to, let message) = $0 { Sent(to: Int(to.raw), message: message) } else { nil } }
     }
 
-    var persisted: [Epoch] { compactMap { if case .persist(let topology) = $0 { topology.epoch } else { nil } } }
+    var persisted: [Epoch] { compactMap { if case .persist(let topology, _) = $0 { topology.epoch } else { nil } } }
+
+    /// What is written of topologies; nil for whole ones.
+    var persistedChanges: [[TopologyChange]?] {
+        compactMap { if case .persist(_, let changes) = $0 { .some(changes) } else { nil } }
+    }
 
     var adopted: [Epoch] { compactMap { if case .adopt(let topology) = $0 { topology.epoch } else { nil } } }
 

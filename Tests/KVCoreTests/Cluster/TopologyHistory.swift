@@ -51,6 +51,8 @@ final class TopologyHistory {
         }
         check(next.metadataPartition, before.metadataQuorum, next.metadataQuorum, at: next.epoch)
         XCTAssertEqual(next.metadataQuorum.replicas.count % 2, 1, note())
+        let change = TopologyChange(from: before, to: next)
+        XCTAssertEqual(change.flatMap { try? before.applying($0) }, next, note())
         all.append(next)
         byEpoch[next.epoch] = next
     }

@@ -76,12 +76,93 @@ final class TopologyStoreTests: XCTestCase {
         XCTAssertEqual(single.give(.epochSeen(5, at: NodeNumber(3))).sent.count, 1)
     }
 
+    /// The change that gives the epoch after `base`, in which nothing else changes.
+    private func change(_ base: Epoch) -> TopologyChange { TopologyChange(base: base, epoch: base + 1) }
+
+    func testWritesWhatChangesAndThenAdoptsIt() {
+        var single = SingleMachine()
+        var effects = single.give(2, .topologyChanges([change(1)]))
+        XCTAssertEqual(effects.persistedChanges, [[change(1)]])
+        XCTAssertEqual(effects.adopted, [])
+        // Two more come before it is on disk. They are written together.
+        XCTAssertTrue(single.give(2, .topologyChanges([change(2)])).isEmpty)
+        XCTAssertTrue(single.give(3, .topologyChanges([change(2), change(3)])).isEmpty)
+        effects = single.give(.persisted(2))
+        XCTAssertEqual(effects.adopted, [2])
+        XCTAssertEqual(effects.persistedChanges, [[change(2), change(3)]])
+        XCTAssertEqual(single.give(.persisted(4)).adopted, [4])
+        // A whole one that waits is followed by changes: it is not known what makes the last one of what is on disk.
+        _ = single.give(2, .topologyChanges([change(4)]))
+        _ = single.give(2, .topology(single.later(8)))
+        _ = single.give(2, .topologyChanges([change(8)]))
+        effects = single.give(.persisted(5))
+        XCTAssertEqual(effects.persisted, [9])
+        XCTAssertEqual(effects.persistedChanges, [nil])
+    }
+
+    func testAsksForWhatItHasMissed() {
+        var single = SingleMachine()
+        let wanted = ClusterMessage.topologyWanted(above: 1)
+        XCTAssertEqual(single.give(3, .topologyChanges([change(2)])).sent, [Sent(to: 3, message: wanted)])
+        XCTAssertEqual(single.machine.topology.epoch, 1)
+        XCTAssertEqual(single.give(3, .topologyChanges([change(1), change(2)])).persistedChanges, [[change(1)]])
+        // What contradicts the topology may be the sender's mistake or this node's: the whole tells.
+        var unsound = change(3)
+        unsound.steps = [.begin: [PartitionID(0)]]
+        let whole = ClusterMessage.topologyWanted(above: 0)
+        XCTAssertEqual(single.give(2, .topologyChanges([unsound])).sent, [Sent(to: 2, message: whole)])
+        XCTAssertTrue(single.give(0, .topologyChanges([change(3)])).isEmpty, "a pending node knows no topology")
+    }
+
+    func testTellsWhatHasChangedToThoseWhoTakeIt() {
+        var options = ClusterOptions()
+        options.maximumChanges = 3
+        var single = SingleMachine(members: 4, options: options)
+        for epoch in 1...4 as ClosedRange<Epoch> {
+            _ = single.give(2, .topologyChanges([change(epoch)]))
+            _ = single.give(.persisted(epoch + 1))
+        }
+        _ = single.give(.storeSeen(NodeNumber(3), UUID128(high: 1, low: 3), takesChanges: true))
+        _ = single.give(.storeSeen(NodeNumber(4), UUID128(high: 1, low: 4), takesChanges: false))
+        let all = ClusterMessage.topology(single.machine.topology)
+        XCTAssertEqual(
+            single.give(3, .topologyWanted(above: 3)).sent,
+            [Sent(to: 3, message: .topologyChanges([change(3), change(4)]))])
+        XCTAssertEqual(single.give(3, .topologyWanted(above: 5)).sent, [])
+        XCTAssertEqual(single.give(3, .topologyWanted(above: 1)).sent, [Sent(to: 3, message: all)], "no longer kept")
+        XCTAssertEqual(single.give(4, .topologyWanted(above: 3)).sent, [Sent(to: 4, message: all)], "it takes none")
+        XCTAssertEqual(single.give(2, .topologyWanted(above: 3)).sent, [Sent(to: 2, message: all)], "not met yet")
+        XCTAssertEqual(
+            single.give(.linked(NodeNumber(3), 4)).sent, [Sent(to: 3, message: .topologyChanges([change(4)]))])
+        XCTAssertEqual(single.give(.linked(NodeNumber(3), 0)).sent, [Sent(to: 3, message: all)], "it has none")
+        for _ in 0..<2 { _ = single.wait(1000) }
+        XCTAssertEqual(
+            single.give(.epochSeen(3, at: NodeNumber(3))).sent,
+            [Sent(to: 3, message: .topologyChanges([change(3), change(4)]))])
+    }
+
+    func testChangesAreKeptWhileTheyAreSmallerThanTheWhole() {
+        var options = ClusterOptions()
+        options.maximumChangedPartitions = 2
+        var single = SingleMachine(options: options)
+        _ = single.give(.storeSeen(NodeNumber(3), UUID128(high: 1, low: 3), takesChanges: true))
+        for epoch in 1...3 as ClosedRange<Epoch> {
+            _ = single.give(2, .topologyChanges([change(epoch)]))
+            _ = single.give(.persisted(epoch + 1))
+        }
+        XCTAssertEqual(
+            single.give(3, .topologyWanted(above: 2)).sent.first?.message, .topologyChanges([change(2), change(3)]))
+        XCTAssertEqual(
+            single.give(3, .topologyWanted(above: 1)).sent.first?.message, .topology(single.machine.topology))
+    }
+
     func testWhatIsUnsoundIsNamed() {
         let sound = SingleMachine().later(9)
         XCTAssertNil(sound.flaw)
         let spoil: [(String, (inout Topology) -> Void)] = [
             ("epoch", { $0.epoch = 0 }), ("epoch", { $0.epoch = .max }),
-            ("add up", { $0.assignments = Assignments(Array($0.assignments.dropLast())) }), ("add up", { $0.settings.partitions = 0 }),
+            ("add up", { $0.assignments = Assignments(Array($0.assignments.dropLast())) }),
+            ("add up", { $0.settings.partitions = 0 }),
             ("add up", { $0.settings.partitions = 17 }), ("add up", { $0.settings.replicas = 0 }),
             ("no members", { $0.members = [] }), ("members are out of order", { $0.members.swapAt(0, 1) }),
             ("members are out of order", { $0.lastNumber = NodeNumber(2) }),

@@ -50,7 +50,7 @@ final class WaitingRoomTests: XCTestCase {
         try await link.stop()
         await n4.close()
         XCTAssertNil(n4.base.directory.topology, "as it was found")
-        let stored = try DataDirectory.storedTopology(in: n4.base.directory.path)
+        let stored = try StoredTopology.read(in: n4.base.directory.path)
         XCTAssertEqual(stored, admitting)
     }
 

@@ -58,6 +58,12 @@ extension Scenario {
             loss = 0.1
             faults = [.isolation: .milliseconds(700), .falseSuspicion: .milliseconds(300)]
         case .voteIncomplete: losePower(&random)
+        case .misapplyChanges, .actEarly, .skipChanges:
+            governItself(&random)
+            (nodes, replicas, partitions, spares) = (3, 3, 4, 3)
+            (maximumMoves, clusterTimer, reportInterval) = (1, 1, 1)
+            (loss, evictAfter) = (0.1, .milliseconds(600_000))
+            faults = [.slowDisk: .milliseconds(300), .crash: .milliseconds(300)]
         case .evaluateExpiring:
             // Values expire before they are chosen, and other clients read the earlier value without the leader.
             (expires, lifetime, expiring, punctual) = (true, .milliseconds(60), 0.6, 1)

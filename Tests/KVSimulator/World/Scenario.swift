@@ -78,6 +78,10 @@ package struct Scenario: Sendable {
     package var deaths: Nanoseconds?
     package var evictAfter = Nanoseconds.milliseconds(600_000)
     package var maximumMoves = 64
+    /// How many changes of the topology a process keeps for others.
+    package var maximumChanges = 64
+    /// So many of the machines, the first ones, run a version that takes whole topologies only.
+    package var earlierVersions = 0
     /// Timers of the shard between two timers of the cluster machine.
     package var clusterTimer = 3
     /// The probe interval of the product's failure detector. Nil for the simple `Detector`.
@@ -151,8 +155,9 @@ package struct Scenario: Sendable {
 }
 
 extension Scenario {
-    var clusterOptions: ClusterOptions {
+    func clusterOptions(_ mutant: Mutant?) -> ClusterOptions {
         var options = ClusterOptions()
+        mutant?.breakRules(of: &options)
         options.timer = .milliseconds(10 * UInt64(clusterTimer))
         options.evictAfter = evictAfter
         options.retry = .milliseconds(300)
@@ -162,6 +167,7 @@ extension Scenario {
         options.askTimeout = .milliseconds(2000)
         options.maximumMoves = maximumMoves
         options.maximumSmallMoves = maximumMoves
+        options.maximumChanges = maximumChanges
         return options
     }
 }
@@ -341,6 +347,10 @@ extension Scenario {
             losesMajorities = random.chance(0.4)
         }
         if expires, random.chance(0.6) { mistakeClocks(&random) }
+        if isSelfGoverned {
+            maximumChanges = random.pick([64, 3, 1])
+            earlierVersions = random.pick([0, 0, 1, 2])
+        }
     }
 
     private mutating func addMoves(_ random: inout SeededRandom) {
@@ -375,7 +385,7 @@ extension Scenario {
         probeInterval = Nanoseconds(nanoseconds: least * random.pick([1, 2]))
     }
 
-    private mutating func governItself(_ random: inout SeededRandom) {
+    mutating func governItself(_ random: inout SeededRandom) {
         isSelfGoverned = true
         moves = .milliseconds(random.pick([100, 200, 400]))
         spares = 1 + random.below(4)

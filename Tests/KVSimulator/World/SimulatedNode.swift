@@ -31,6 +31,8 @@ final class SimulatedNode<Driver: StoreDriver> {
     var mayLackRecords = false
     /// The topology on the disk. Nil before the node is admitted.
     var topology: Topology?
+    /// The latest epoch that a process of the node has acted on.
+    var acted: Epoch = 0
 
     init(index: Int, driver: Driver, clock: NodeClock) {
         self.index = index
@@ -98,6 +100,8 @@ final class SimulatedProcess<Store: RecordStore> {
     var topology: Topology
     /// A later topology that is being written to the disk.
     var persisting: Topology?
+    /// What makes it of the topology on the disk, where only that is being written.
+    var changes: [TopologyChange]?
     /// The newest topology that waits until the disk is free.
     var wanted: Topology?
     /// When the process last asked for a later topology.

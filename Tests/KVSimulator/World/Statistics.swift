@@ -14,6 +14,7 @@ package struct Statistics: Hashable, Sendable {
         case deaths, doubleDeaths, departures, recoveries
         case rots, repairedRecords
         case outages, blackouts, abstentions, completions
+        case wholeTopologies, changedTopologies
         case reproposedChanges, replicaDropped, wipes, purgedTombstones
     }
 

@@ -8,7 +8,7 @@ final class TopologyTable: @unchecked Sendable {
     private var adopted: [Epoch: Topology] = [:]
 
     var coding: TopologyCoding {
-        TopologyCoding(encode: { self.encode($0) }, decode: { self.decode($0) })
+        TopologyCoding(encode: { topology, _ in self.encode(topology) }, decode: { self.decode($0) })
     }
 
     private func encode(_ topology: Topology) -> [UInt8] {

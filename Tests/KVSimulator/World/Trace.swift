@@ -47,6 +47,7 @@ extension PeerMessage {
         case .shards(.leaderships(_, let update)): UInt64(update.begun.count &+ update.ended.count) &* 47
         case .replica(let header, .purge(let floor)): header.ballot.raw &* 37 ^ floor.sequence
         case .node(.cluster(.topology(let topology))): topology.epoch &* 41
+        case .node(.cluster(.topologyChanges(let changes))): (changes.last?.epoch ?? 0) &* 47
         default: 31
         }
     }

@@ -10,9 +10,16 @@ extension World {
         guard scenario.isSelfGoverned else { return }
         process.cluster = ClusterMachine(
             me: node.number, boot: process.boot, store: node.storeID, topology: process.topology,
-            options: scenario.clusterOptions, coding: topologies.coding, seed: loopRandom.next(),
+            options: scenario.clusterOptions(mutant), coding: topologies.coding, seed: loopRandom.next(),
             now: node.clock.now(time))
         // An earlier process may have written this topology to the disk and died before any node adopted it.
+        if process.topology.epoch < node.acted {
+            history.add(
+                Violation(
+                    .invariants,
+                    "10: node \(node.number) starts with epoch \(process.topology.epoch), and has acted on \(node.acted)"
+                ))
+        }
         noteAdopted(process.topology, node)
         if process.topology.member(node.number) == nil { depart(node, process) }
     }
@@ -52,9 +59,10 @@ extension World {
             trace.line(time, "\(node.number) -> \(peer) \(message.summary)")
             send(from: node.index, to: peer, .node(.cluster(message)))
         case .request(let id, let command): executeOnRegister(id, command, node, process)
-        case .persist(let topology):
+        case .persist(let topology, let changes):
             findMachines(of: topology)
             process.persisting = topology
+            process.changes = changes
             queue.push(.persisted(node.index, boot: process.boot), at: time + diskDelay(node))
         case .adopt(let topology): adopt(topology, node, process)
         case .answer(let id, let reply): controlAnswered(id, reply, node, process)
@@ -87,6 +95,7 @@ extension World {
 
     /// Notes that a node acts on this topology, and checks that no other one has the same epoch.
     private func noteAdopted(_ next: Topology, _ node: Node) {
+        node.acted = max(node.acted, next.epoch)
         if !topologies.isOnly(next) {
             history.add(Violation(.agreement, "node \(node.number) goes by another epoch \(next.epoch) than others"))
         }
@@ -133,6 +142,7 @@ extension ClusterMessage {
     var summary: String {
         switch self {
         case .topology(let topology): "topology of \(topology.summary)"
+        case .topologyChanges(let changes): "changes of epochs \(changes.map { "\($0.base)-\($0.epoch)" })"
         default: "\(self)"
         }
     }

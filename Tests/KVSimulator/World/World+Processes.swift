@@ -47,7 +47,7 @@ extension World {
         trace.fold(time, UInt64(node.index), 1)
         node.process = nil
         count(process)
-        if let persisting = process.persisting, faultRandom.chance(0.5) { node.topology = persisting }
+        if let persisting = process.persisting, faultRandom.chance(0.5) { write(persisting, process.changes, to: node) }
         node.driver.crash(outage: outage)
         if outage { node.mayLackRecords = true }
         for other in nodes where other.index != node.index { network.reset(node.index, other.index) }

@@ -53,8 +53,8 @@ extension World {
 
     func persisted(_ node: Node, _ boot: UInt64) {
         guard let process = node.process, process.boot == boot, let topology = process.persisting else { return }
-        node.topology = topology
-        process.persisting = nil
+        write(topology, process.changes, to: node)
+        (process.persisting, process.changes) = (nil, nil)
         guard process.cluster == nil else {
             process.inbox.append(.cluster(.persisted(topology.epoch)))
             return wake(node, process)
@@ -62,6 +62,21 @@ extension World {
         process.inbox.append(.input(.topology(topology)))
         wake(node, process)
         persistNext(node, process)
+    }
+
+    /// Writes a topology to a node's disk, or only what makes it of the one that is there.
+    func write(_ topology: Topology, _ changes: [TopologyChange]?, to node: Node) {
+        statistics[changes == nil ? .wholeTopologies : .changedTopologies] += 1
+        var written = changes == nil ? topology : node.topology
+        do throws(TopologyFlaw) {
+            for change in changes ?? [] { written = try written?.applying(change) }
+        } catch {
+            history.add(Violation(.storage, "node \(node.number) cannot read its topology again: \(error)"))
+        }
+        if written != topology {
+            history.add(Violation(.storage, "node \(node.number) has another epoch \(topology.epoch) on its disk"))
+        }
+        node.topology = written
     }
 
     /// Asks a peer for its later topology, unless the process has just asked.

@@ -28,7 +28,9 @@ extension World {
                 process.cluster?.handle(.epochSeen(epoch, at: number), now: now)
             }
             if process.greeted.updateValue(boot, forKey: peer) != boot {
-                process.cluster?.handle(.storeSeen(number, nodes[peer].storeID), now: now)
+                let takesChanges = min(peer, node.index) >= scenario.earlierVersions
+                process.cluster?.handle(
+                    .storeSeen(number, nodes[peer].storeID, takesChanges: takesChanges), now: now)
             }
         }
         if process.watch != nil {

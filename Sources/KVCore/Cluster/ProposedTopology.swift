@@ -1,5 +1,5 @@
 /// A change of the topology that was written to the register, and what to do when its outcome is known.
-struct TopologyChange {
+struct ProposedTopology {
     var topology: Topology
     var asks: [PendingControl] = []
     var evicted: [NodeNumber] = []
