@@ -43,9 +43,13 @@ final class GoldenBytesTests: XCTestCase {
             ".leaves", .replica(header, .leaves(floor: version)), "0a ac02 05 0100020000000000 0300010000000000 c801")
         try check(
             ".leavesResult",
-            .replica(header, .leavesResult(floor: .zero, leaves: [Digest(high: 1, low: 2)], contents: [3])),
+            .replica(
+                header,
+                .leavesResult(
+                    floor: .zero, leaves: .init(repeating: Digest(), count: 9) + [Digest(high: 1, low: 2)],
+                    contents: .init(repeating: 0, count: 9) + [3])),
             """
-            0b ac02 05 0100020000000000 0000000000000000 00 01 0100000000000000 0200000000000000 01 0300000000000000
+            0b ac02 05 0100020000000000 0000000000000000 00 0a 0002 0100000000000000 0200000000000000 0300000000000000
             """)
         try check(".entries", .replica(header, .entries(leaf: 255)), "0c ac02 05 0100020000000000 ff01")
         try check(

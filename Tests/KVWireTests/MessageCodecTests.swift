@@ -248,7 +248,10 @@ final class MessageCodecTests: XCTestCase {
         XCTAssertEqual(failure([9] + header + [1, 0, 2]), .invalid("presence of a record"))
         XCTAssertEqual(failure([14, 1, 0xff, 0xff, 0xff, 0xff, 0x0f]), .tooMany("list of leaderships", 0xffff_ffff))
         XCTAssertEqual(failure([8] + header + [1, 9, 0]), .tooMany("key length", 9))
-        XCTAssertEqual(failure([11] + header + floor + [0x81, 0x02]), .tooMany("list of leaves", 257))
+        XCTAssertEqual(failure([11] + header + floor + [0x81, 0x02]), .invalid("list of leaves"))
+        XCTAssertEqual(failure([11] + header + floor + [9, 0, 2]), .invalid("list of leaves"), "a bit of no leaf")
+        let empty = [UInt8](repeating: 0, count: 24)
+        XCTAssertEqual(failure([11] + header + floor + [1, 1] + empty), .invalid("list of leaves"), "an empty one")
         XCTAssertEqual(failure([17] + .init(repeating: 0, count: 8) + [1, 6, 9]), .invalid("refusal"))
         XCTAssertEqual(
             failure([19] + .init(repeating: 0, count: 8) + [1] + .init(repeating: 0, count: 10) + [1, 0xff, 0]),

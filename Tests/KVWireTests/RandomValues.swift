@@ -149,8 +149,8 @@ struct SplitMix: RandomNumberGenerator {
             .replica(
                 header(),
                 .leavesResult(
-                    floor: version(), leaves: (0..<HashTree.leafCount).map { _ in digest() },
-                    contents: (0..<HashTree.leafCount).map { _ in next() })),
+                    floor: version(), leaves: (0..<HashTree.leafCount).map { $0 % 3 == 0 ? digest() : Digest() },
+                    contents: (0..<HashTree.leafCount).map { $0 % 3 == 0 ? next() : 0 })),
             .replica(header(), .entries(leaf: UInt16(below(256)))),
             .replica(
                 header(),

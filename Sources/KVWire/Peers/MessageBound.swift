@@ -25,7 +25,7 @@ extension ReplicaMessage {
         case .accept(let key, let record): key.bytes.count + record.variableSize
         case .read(_, let key): key.bytes.count
         case .readResult(_, let key, let record): key.bytes.count + (record?.variableSize ?? 0)
-        case .leavesResult(_, let leaves, let contents): 16 * leaves.count + 8 * contents.count
+        case .leavesResult(_, let leaves, let contents): 17 * leaves.count + 8 * contents.count + 1
         case .entriesResult(_, let entries):
             entries.reduce(0) { $0 + $1.key.bytes.count + 2 * ByteWriter.varintBound + 12 }
         }

@@ -1,5 +1,11 @@
 import KVCore
 
+/// A leaf of a hash tree.
+private struct SentLeaf: Equatable {
+    var digest = Digest()
+    var contents: UInt64 = 0
+}
+
 extension ByteWriter {
     /// - Parameter protocolVersion: the version of the peer protocol that the receiver speaks.
     mutating func message(_ message: PeerMessage, _ protocolVersion: UInt16) {
@@ -50,12 +56,23 @@ extension ByteWriter {
         }
     }
 
+    /// Leaves of a hash tree. Most are empty where a partition holds few keys, and are one bit each.
     private mutating func leaves(_ leaves: [Digest], _ contents: [UInt64], _ protocolVersion: UInt16) {
         varint(count: leaves.count)
-        for leaf in leaves { digest(leaf) }
-        guard protocolVersion >= Handshake.firstWithContents else { return }
-        varint(count: contents.count)
-        for sum in contents { fixed(sum) }
+        guard protocolVersion >= Handshake.firstWithContents else {
+            for leaf in leaves { digest(leaf) }
+            return
+        }
+        assert(leaves.count == contents.count, "each leaf has its contents")
+        let all = zip(leaves, contents).map { SentLeaf(digest: $0, contents: $1) }
+        for first in stride(from: 0, to: all.count, by: 8) {
+            let eight = all[first..<min(first + 8, all.count)]
+            byte(eight.reversed().reduce(0) { $0 << 1 | ($1 == SentLeaf() ? 0 : 1) })
+        }
+        for leaf in all where leaf != SentLeaf() {
+            digest(leaf.digest)
+            fixed(leaf.contents)
+        }
     }
 
     private mutating func entries(_ entries: [KeyVersion], _ protocolVersion: UInt16) {
@@ -264,14 +281,21 @@ extension ByteReader {
     }
 
     private mutating func leavesResult(_ protocolVersion: UInt16) throws(WireError) -> ReplicaMessage {
-        let (floor, leaves) = (try version(), try leaves())
-        var contents: [UInt64] = []
-        if protocolVersion >= Handshake.firstWithContents {
-            let count = try count(of: "list of leaves' contents", size: 8, limit: HashTree.leafCount)
-            contents.reserveCapacity(count)
-            for _ in 0..<count { contents.append(try fixed(UInt64.self)) }
+        let floor = try version()
+        guard protocolVersion >= Handshake.firstWithContents else {
+            return .leavesResult(floor: floor, leaves: try leaves(), contents: [])
         }
-        return .leavesResult(floor: floor, leaves: leaves, contents: contents)
+        let count: Int = try varint(in: 0...HashTree.leafCount, "list of leaves")
+        var bits: [UInt8] = []
+        for _ in 0..<(count + 7) / 8 { bits.append(try byte()) }
+        // Bits that stand for no leaf are zero.
+        if count % 8 > 0, let last = bits.last, last >> UInt8(count % 8) != 0 { throw .invalid("list of leaves") }
+        var leaves = Array(repeating: SentLeaf(), count: count)
+        for index in 0..<count where bits[index / 8] >> UInt8(index % 8) & 1 == 1 {
+            leaves[index] = SentLeaf(digest: try digest(), contents: try fixed(UInt64.self))
+            guard leaves[index] != SentLeaf() else { throw .invalid("list of leaves") }
+        }
+        return .leavesResult(floor: floor, leaves: leaves.map(\.digest), contents: leaves.map(\.contents))
     }
 
     private mutating func leaves() throws(WireError) -> [Digest] {
