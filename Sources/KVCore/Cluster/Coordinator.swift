@@ -182,7 +182,10 @@ struct Coordinator {
     }
 
     private func succeed(_ proposal: ProposedTopology) {
-        answer(proposal.asks, .plan(context.ledger.status(of: proposal.topology, isAlive: context.isAlive)))
+        // Most changes were asked for by nobody, and the status is of all partitions.
+        if !proposal.asks.isEmpty {
+            answer(proposal.asks, .plan(context.ledger.status(of: proposal.topology, isAlive: context.isAlive)))
+        }
         for node in proposal.evicted { context.notice(.evicting(node)) }
     }
 

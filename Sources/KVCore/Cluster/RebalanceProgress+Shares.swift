@@ -1,28 +1,34 @@
 extension RebalanceProgress {
     /// How the rest of a plan changes the members' shares, in the order of their numbers.
     static func shares(of topology: Topology, under plan: ChangePlan) -> [ShareChange] {
-        let aims = Dictionary(plan.targets.map { ($0.partition, $0.replicas) }, uniquingKeysWith: { first, _ in first })
-        var now = Tally()
-        var then = Tally()
-        for (index, assignment) in topology.assignments.enumerated() {
-            now.count(assignment.replicas)
-            then.count(aims[PartitionID(UInt16(truncatingIfNeeded: index))] ?? assignment.replicas)
+        var now = Tally(of: topology)
+        for assignment in topology.assignments { now.count(assignment.replicas) }
+        var then = now
+        for target in plan.targets {
+            then.count(topology.replicas(of: target.partition), by: -1)
+            then.count(target.replicas)
         }
         return topology.members.map { member in
-            ShareChange(
-                id: member.id, replicasBefore: now.replicas[member.number] ?? 0,
-                replicasAfter: then.replicas[member.number] ?? 0, leadersBefore: now.leaders[member.number] ?? 0,
-                leadersAfter: then.leaders[member.number] ?? 0)
+            let number = Int(member.number.raw)
+            return ShareChange(
+                id: member.id, replicasBefore: now.replicas[number], replicasAfter: then.replicas[number],
+                leadersBefore: now.leaders[number], leadersAfter: then.leaders[number])
         }
     }
 
+    /// Counts by the numbers of nodes.
     private struct Tally {
-        var replicas: [NodeNumber: Int] = [:]
-        var leaders: [NodeNumber: Int] = [:]
+        var replicas: [Int]
+        var leaders: [Int]
 
-        mutating func count(_ set: [NodeNumber]) {
-            for node in set { replicas[node, default: 0] += 1 }
-            if let first = set.first { leaders[first, default: 0] += 1 }
+        init(of topology: Topology) {
+            replicas = Array(repeating: 0, count: Int(topology.lastNumber.raw) + 1)
+            leaders = replicas
+        }
+
+        mutating func count(_ set: [NodeNumber], by one: Int = 1) {
+            for node in set { replicas[Int(node.raw)] += one }
+            if let first = set.first { leaders[Int(first.raw)] += one }
         }
     }
 }
