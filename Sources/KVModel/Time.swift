@@ -59,6 +59,19 @@ extension Nanoseconds {
     }
 }
 
+extension Nanoseconds {
+    /// The pause before another attempt, which is twice as long each time.
+    ///
+    /// - Parameters:
+    ///   - attempts: The number of attempts so far that were repetitions.
+    ///   - most: The number of times that the pause is doubled, at most.
+    package func doubled(_ attempts: Int, atMost most: Int) -> Nanoseconds {
+        let factor = UInt64(1) << UInt64(max(0, min(attempts, most, 63)))
+        let (product, overflow) = nanoseconds.multipliedReportingOverflow(by: factor)
+        return Nanoseconds(nanoseconds: overflow ? .max : product)
+    }
+}
+
 extension Duration {
     package init(_ time: Nanoseconds) { self = .nanoseconds(time.nanoseconds) }
 }

@@ -176,7 +176,7 @@ final class Proposal {
 
     /// How long to wait before it is sent again: twice as long each time, up to sixteen times `retry`.
     func pause(_ retry: Nanoseconds) -> Nanoseconds {
-        Nanoseconds(nanoseconds: retry.nanoseconds << UInt64(min(resends, 4)))
+        retry.doubled(resends, atMost: 4)
     }
 
     /// How long it has been waiting for answers since it was last sent.

@@ -225,8 +225,7 @@ extension Replica {
     /// Counts records that were sent to a replica and not acknowledged in time as missed again.
     private func resendRepaired(to index: Int, _ leader: Leader) {
         guard leader.progress[index].awaitsAcknowledgements else { return }
-        let doublings = UInt64(min(leader.progress[index].silence, 4))
-        let pause = Nanoseconds(nanoseconds: context.options.retry.nanoseconds << doublings)
+        let pause = context.options.retry.doubled(leader.progress[index].silence, atMost: 4)
         let underway = context.repairing[quorum.members[index], default: 0]
         let patience = windows[index].patience(pause, more: underway, context.options)
         leaveRepair(leader.progress[index].giveUp(after: patience, at: now), of: index)

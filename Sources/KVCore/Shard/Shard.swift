@@ -46,7 +46,7 @@ package final class Shard {
     var figures: ShardFigures
     var lastHeartbeat: Instant
     /// The number of times that the members have been sent heartbeats.
-    package internal(set) var heartbeats = 0
+    var heartbeats = 0
     /// Peers that attend to this node, and until when that counts.
     var attending: [NodeNumber: Instant] = [:]
     /// True if a member may have come in touch that has not been told what this shard leads.

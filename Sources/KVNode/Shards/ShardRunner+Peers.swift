@@ -11,8 +11,13 @@ struct Told {
     var progress: UInt64 = 0
     /// The usage, by peer. Only the first shard tells it.
     var usage: [NodeNumber: PartitionUsage] = [:]
-    /// The number of heartbeats so far when peers were last told of the node as a whole.
-    var heartbeats = 0
+    /// When each peer was last told of the node as a whole.
+    var last: [NodeNumber: Instant] = [:]
+
+    mutating func forget(_ peer: NodeNumber) {
+        usage[peer] = nil
+        last[peer] = nil
+    }
 }
 
 extension ShardRunner {
@@ -27,7 +32,7 @@ extension ShardRunner {
             peer, boot: introduction.boot, beats: introduction.version >= Handshake.firstWithHeartbeats,
             now: Clock.monotonic)
         told.progress = 0
-        told.usage[peer] = nil
+        told.forget(peer)
         performReachability()
     }
 
@@ -49,26 +54,20 @@ extension ShardRunner {
         tell(.progress(shard: UInt16(truncatingIfNeeded: index), batch: batch))
     }
 
-    /// The number of heartbeats from one telling of the node as a whole to the next: about a second.
-    private static let heartbeatsPerTelling = 3
+    /// How often a peer is told what the machine's clock shows, at most.
+    private static let tellingInterval = Nanoseconds.milliseconds(900)
 
-    /// True about once a second, in the turn of a heartbeat, so that one frame takes both.
-    var isTimeToTell: Bool {
-        guard !isAbstaining else { return timers % 100 == 0 }
-        let heartbeats = shard.heartbeats
-        guard heartbeats - told.heartbeats >= Self.heartbeatsPerTelling else { return false }
-        told.heartbeats = heartbeats
-        return true
-    }
-
-    /// Tells the peers what the machine's clock shows, and how much the node holds if that has changed.
-    func tellOfNode() {
-        tell(.clock(wall: Clock.machineWall))
-        guard let links, let usage = status.usage else { return }
-        for peer in links.peers where told.usage[peer] != usage && links[peer]?.isUp == true {
-            told.usage[peer] = usage
-            links[peer]?.send(.node(.usageReport(usage)))
-        }
+    /// Tells a peer that is being sent a heartbeat what the machine's clock shows, and how much the node holds if that
+    /// has changed: one frame takes all of it.
+    func tellOfNode(_ peer: NodeNumber, _ link: PeerLink) {
+        let now = turn.monotonic
+        guard link.isUp, told.last[peer].map({ now - $0 >= Self.tellingInterval }) ?? true else { return }
+        told.last[peer] = now
+        // Peers of the previous version do not know the message.
+        if reachability.sendsHeartbeats(peer) { link.send(.node(.clock(wall: Clock.machineWall))) }
+        guard let usage = status.usage, told.usage[peer] != usage else { return }
+        told.usage[peer] = usage
+        link.send(.node(.usageReport(usage)))
     }
 
     /// Sends a message to all peers except those of the previous version, which do not know it.

@@ -53,7 +53,7 @@ final class ShardRunner: @unchecked Sendable {
     /// The number of scheduled ticks that are no longer needed, because a tick ran before them.
     private var overtakenTicks = 0
     /// The time until the scheduled tick: a request should not read two clocks.
-    private var turn: Now
+    private(set) var turn: Now
     private var effects: [ShardEffect] = []
     private var finished: [Request] = []
     /// The keys that are about to be looked up.
@@ -70,7 +70,7 @@ final class ShardRunner: @unchecked Sendable {
     var damage = DamageReport()
     var clockReport = ClockReport()
     private var timer: RepeatedTask?
-    private(set) var timers = 0
+    private var timers = 0
     var isStopped = false
     /// True while the shard neither hears peers nor serves, since its store may have been emptied. See `Founding`.
     private(set) var isAbstaining = false
@@ -241,7 +241,6 @@ final class ShardRunner: @unchecked Sendable {
         timers += 1
         if index == 0, timers % 10 == 0 { clock.adjust() }
         if index == 0, timers % 100 == 0 { reviewClock(now.monotonic) }
-        if index == 0, isTimeToTell { tellOfNode() }
         if timers % 10 == 0 {
             report()
             reviewPeers(now.monotonic)
@@ -350,7 +349,11 @@ final class ShardRunner: @unchecked Sendable {
 
     private func send(_ message: PeerMessage, to peer: NodeNumber) {
         guard let links, let link = links[peer] else { return }
-        if message.isAboutPartitions { link.isUsed = true }
+        if message.isAboutPartitions {
+            link.isUsed = true
+        } else if index == 0, case .shards = message {
+            tellOfNode(peer, link)
+        }
         guard links.count > 1, case .replica(let header, .accept(_, let record)) = message else {
             return link.send(message)
         }
@@ -389,7 +392,7 @@ final class ShardRunner: @unchecked Sendable {
         for peer in links?.adopt(topology, farewell: farewell) ?? [] {
             reachability.forget(peer)
             usages[peer] = nil
-            told.usage[peer] = nil
+            told.forget(peer)
         }
         performReachability()
     }
