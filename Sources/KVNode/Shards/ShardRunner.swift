@@ -279,6 +279,7 @@ final class ShardRunner: @unchecked Sendable {
     }
 
     func tick() {
+        assert(!isTicking, "a tick that is under way takes what comes meanwhile to the next one")
         // Two ticks that are scheduled would take turns for as long as there is work: while one runs, the pause of the
         // other ends, and the loop would not look for input.
         if isTickScheduled { overtakenTicks += 1 }
