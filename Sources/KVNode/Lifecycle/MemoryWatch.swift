@@ -14,12 +14,20 @@ struct MemoryWatch {
 
     private let task: RepeatedTask
 
-    /// - Parameter pool: runs the checks, since they may block; at most one is under way.
-    init(loop: any EventLoop, pool: NIOThreadPool) {
+    /// - Parameters:
+    ///   - pool: runs the checks, since they may block; at most one is under way.
+    ///   - looked: called on the loop after each check.
+    init(
+        loop: any EventLoop, pool: NIOThreadPool, interval: TimeAmount = Self.interval,
+        looked: @escaping @Sendable () -> Void = {}
+    ) {
         let policy = NIOLoopBoundBox.makeBoxSendingValue(TrimPolicy(), as: TrimPolicy.self, eventLoop: loop)
-        task = loop.scheduleRepeatedAsyncTask(initialDelay: Self.interval, delay: Self.interval) { _ in
+        task = loop.scheduleRepeatedAsyncTask(initialDelay: interval, delay: interval) { _ in
             let before = policy.value
-            return pool.runIfActive(eventLoop: loop) { before.checked() }.map { policy.value = $0 }.recover { _ in }
+            return pool.runIfActive(eventLoop: loop) { before.checked() }.map {
+                policy.value = $0
+                looked()
+            }.recover { _ in }
         }
     }
 

@@ -1,3 +1,5 @@
+import NIOCore
+import NIOPosix
 import XCTest
 
 @testable import KVNode
@@ -52,5 +54,24 @@ final class MemoryWatchTests: XCTestCase {
             policy = policy.checked()
         }
         XCTAssertLessThanOrEqual(ProcessMemory.resident, full - 60 << 20)
+    }
+
+    /// It is made on whatever thread starts the node, and looks again and again.
+    func testTheWatchLooksAgainAndAgain() async throws {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let pool = NIOThreadPool(numberOfThreads: 1)
+        pool.start()
+        let loop = group.next()
+        let looked = loop.makePromise(of: Int.self)
+        let looks = NIOLoopBoundBox.makeBoxSendingValue(0, as: Int.self, eventLoop: loop)
+        let watch = MemoryWatch(loop: loop, pool: pool, interval: .milliseconds(5)) {
+            looks.value += 1
+            if looks.value == 3 { looked.succeed(3) }
+        }
+        let count = try await looked.futureResult.get()
+        XCTAssertEqual(count, 3)
+        watch.stop()
+        try await pool.shutdownGracefully()
+        try await group.shutdownGracefully()
     }
 }
