@@ -37,11 +37,13 @@ final class RuleTests: XCTestCase {
             .switchEarly: .levelBeforeSwitch,
             .purgeEarly: .holdTombstones, .skipEpochs: .compareEpochs, .keepLapsed: .wipeLapsed,
             .keepStalled: .yieldStalled, .keepFull: .yieldFull, .keepLonely: .yieldLonely,
-            .forgetDamaged: .rememberDamaged, .voteIncomplete: .abstain,
+            .forgetDamaged: .rememberDamaged, .voteIncomplete: .abstain, .skipGaps: .noticeGaps,
         ]
         // These break decisions that are not made in shards: which peers are in touch, what time it is, and what the
         // topology is.
-        let elsewhere: Set<Mutant> = [.ignoreSilence, .followClock, .misapplyChanges, .actEarly, .skipChanges]
+        let elsewhere: Set<Mutant> = [
+            .ignoreSilence, .neverAttend, .followClock, .misapplyChanges, .actEarly, .skipChanges,
+        ]
         for mutant in Mutant.allCases where !elsewhere.contains(mutant) {
             guard let rule = rules[mutant] else { return XCTFail("\(mutant.rawValue) breaks a rule that is not named") }
             let isTried = (1...6 as ClosedRange<UInt64>).contains { seed in

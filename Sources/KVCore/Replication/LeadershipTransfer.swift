@@ -40,9 +40,11 @@ extension Replica {
 
     func advanceTransfer(_ leader: Leader) {
         guard let transfer = leader.transfer else { return }
-        if now - transfer.began >= context.options.transferTimeout || !context.isUp(transfer.target) {
-            return giveUpTransfer(leader)
-        }
+        // The successor is asked within the first half of the time. Otherwise it might prepare just when this leader has
+        // given up waiting for it and proposes again.
+        let halves: UInt64 = transfer.sent == nil ? 2 : 1
+        let patience = Nanoseconds(nanoseconds: context.options.transferTimeout.nanoseconds / halves)
+        if now - transfer.began >= patience || !context.isUp(transfer.target) { return giveUpTransfer(leader) }
         guard leader.isAtRest, let index = quorum.index(of: transfer.target),
             leader.log.proposals.allSatisfy({ !$0.isSent || $0.accepted.contains(index) }),
             transfer.sent.map({ now - $0 >= context.options.retry }) ?? true
