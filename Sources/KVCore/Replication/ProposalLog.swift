@@ -17,6 +17,10 @@ struct ProposalLog {
     ///
     /// Invariant: each is kept, and neither chosen nor superseded.
     private var inFlight: [Key: UInt64] = [:]
+    /// All proposals up to this one are chosen, and the next one is not.
+    ///
+    /// Invariant: at least `first - 1`, and at most `last`.
+    private var chosenThrough: UInt64 = 0
     /// The sequences of the proposals made in this tick and not sent yet, ascending. They are the newest ones.
     private var unsent: [UInt64] = []
 
@@ -100,8 +104,7 @@ struct ProposalLog {
 
     /// True if all proposals up to this one are chosen.
     func areChosen(through sequence: UInt64) -> Bool {
-        guard sequence >= first else { return true }
-        return proposals.prefix(Int(min(sequence - first + 1, UInt64(proposals.count)))).allSatisfy(\.isChosen)
+        min(sequence, last) <= chosenThrough
     }
 
     /// Marks a proposal as chosen.
@@ -113,6 +116,7 @@ struct ProposalLog {
         proposal.isChosen = true
         // If it is superseded, the later proposal of the key stays in flight.
         if !proposal.isSuperseded { inFlight[proposal.key] = nil }
+        while let next = self[chosenThrough + 1], next.isChosen { chosenThrough += 1 }
         guard let previous = self[proposal.previous], !previous.isChosen else { return nil }
         return previous
     }
@@ -122,6 +126,7 @@ struct ProposalLog {
         guard let proposal = proposals.popFirst() else { return nil }
         assert(proposal.isChosen, "a proposal is kept until it is chosen")
         first += 1
+        assert(chosenThrough + 1 >= first, "what is retired is chosen")
         return proposal
     }
 }
