@@ -38,13 +38,15 @@ extension LogStore {
             }
             live[entry.segment, default: 0] += entry.length
             if entry.isTombstone { usage.tombstones += 1 } else { usage.keys += 1 }
-            if !entry.isTombstone, entry.head.expiry != .never { expiring += 1 }
+            if entry.end != 0 { expiring += 1 }
             usage.bytes += entry.length - RecordFormat.headerSize
             tree.toggle(hash, entry.version, partition.index.checksum(number).pointee)
         }
-        guard usage == partition.usage, expiring == partition.expiring else {
-            return "it counts \(partition.usage) and \(partition.expiring) expiring, the index \(usage) and \(expiring)"
+        guard usage == partition.usage, expiring == partition.calendar.count else {
+            return "it counts \(partition.usage) and \(partition.calendar.count) expiring, the index \(usage) and "
+                + "\(expiring)"
         }
+        if let flaw = partition.calendar.flaw({ partition.index.pointer($0).pointee.end }) { return flaw }
         guard tree.leaves == partition.tree.leaves, tree.root == partition.tree.root else {
             return "the hash tree is not that of the records"
         }

@@ -95,6 +95,9 @@ package final class LogStore: RecordStore {
         failure == nil && free >= options.reserve(of: space) / 2 && writer.pendingBytes < options.maximumPending
     }
 
+    /// The number of records that are sorted by their expiry in the time that it takes to replace one by a tombstone.
+    private static let filedPerVisit = 8
+
     private var free: UInt64 { space.free > writtenSinceMeasure ? space.free - writtenSinceMeasure : 0 }
 
     // MARK: Appends
@@ -186,7 +189,27 @@ package final class LogStore: RecordStore {
 
     package func usage(_ id: PartitionID) -> PartitionUsage { catalog.existing(id)?.usage ?? PartitionUsage() }
 
-    package func expiringRecords(_ id: PartitionID) -> Int { catalog.existing(id)?.expiring ?? 0 }
+    package func nextExpiry(_ id: PartitionID) -> Expiry? {
+        // (Where some are due already, no time is named, and 1 has passed.)
+        catalog.existing(id)?.calendar.next.map { Expiry(milliseconds: max($0, 1)) }
+    }
+
+    /// Costs what has expired since the last call, whatever the partition holds. Records are found up to 16 ms after
+    /// their expiry. After a long time without a call they are sorted first, at most `filedPerVisit` times `limit`.
+    package func forEachExpired(_ id: PartitionID, at wall: UInt64, limit: Int, _ body: (Key, RecordHead) -> Void)
+        -> Int
+    {
+        guard let partition = catalog.existing(id) else { return 0 }
+        let filed = partition.calendar.advance(to: wall, filing: limit * Self.filedPerVisit) {
+            partition.index.pointer($0).pointee.expiry
+        }
+        let visited = partition.calendar.forEachDue(limit: limit) { entry in
+            // The clock may have been set back since the entry was found to be due.
+            guard partition.index.pointer(entry).pointee.head.expiry.hasPassed(at: wall) else { return }
+            visit(partition, entry, body)
+        }
+        return visited + filed / Self.filedPerVisit
+    }
 
     /// Looks at one byte for each key of the partition, and at the entries of the keys in the leaf.
     package func forEach(_ id: PartitionID, leaf: Int, _ body: (Key, RecordHead, _ checksum: UInt32) -> Void) {

@@ -20,6 +20,8 @@ package enum Mutant: String, CaseIterable, Sendable {
     /// Records of the leader's own ballot are reported as expired without a tombstone, although the next leader's clock
     /// may be behind.
     case tellOwnExpired = "tell-own-expired"
+    /// A count leaves out what has expired, although there is no tombstone above it yet.
+    case countByClock = "count-by-clock"
     /// A node uses the time of its machine's clock, even if it is far from the other nodes' clocks.
     case followClock = "follow-clock"
     /// A new leader takes its own copy for complete.
@@ -74,6 +76,7 @@ package enum Mutant: String, CaseIterable, Sendable {
         case .evaluateExpiring: options.broken.insert(.awaitExpiring)
         case .tellExpired: options.broken.insert(.tombstoneExpired)
         case .tellOwnExpired: options.broken.insert(.tombstoneOwn)
+        case .countByClock: options.broken.insert(.countExpired)
         case .skipRoots: options.broken.insert(.compareRoots)
         case .switchEarly: options.broken.insert(.settleBeforeSwitch)
         case .purgeEarly: options.broken.insert(.purgeWhenAllHold)

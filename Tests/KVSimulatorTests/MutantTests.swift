@@ -23,6 +23,7 @@ final class MutantTests: XCTestCase {
     func testEvaluatingOnARecordThatMayExpireIsCaught() { assertCaught(.evaluateExpiring, from: 200) }
     func testTellingThatAnEarlierLeadersRecordHasExpiredIsCaught() { assertCaught(.tellExpired, from: 560) }
     func testTellingThatALeadersOwnRecordHasExpiredIsCaught() { assertCaught(.tellOwnExpired) }
+    func testLeavingOutOfACountWhatHasExpiredByTheClockIsCaught() { assertCaught(.countByClock) }
     func testGoingByAClockThatIsFarAheadIsCaught() { assertCaught(.followClock) }
     func testSettlingWithoutComparingRootsIsCaught() { assertCaught(.skipRoots) }
 

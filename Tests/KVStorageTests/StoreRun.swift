@@ -57,6 +57,8 @@ final class StoreRun {
 
     // MARK: Steps
 
+    /// The time of day: milliseconds since 1970.
+    private var wall: UInt64 = 1
     private var model: StoreModel { history[history.count - 1] }
 
     private func below(_ bound: UInt64) -> UInt64 { random.next() % bound }
@@ -88,7 +90,7 @@ final class StoreRun {
     private func put(_ partition: PartitionID, isTombstone: Bool) {
         let key = Key("key-\(below(9))")
         let value = isTombstone ? nil : Array(repeating: UInt8(1 + below(250)), count: Int(below(150)))
-        let expiry = below(4) > 0 ? Expiry.never : Expiry(milliseconds: 1 + below(9))
+        let expiry = below(4) > 0 ? Expiry.never : Expiry(milliseconds: wall + below(2000))
         let record = Record(version: fixture.nextVersion(), expiry: expiry, value: value)
         fixture.store.put(partition, key, record)
         self.record { $0.put(partition, key, record) }
@@ -202,12 +204,35 @@ final class StoreRun {
             guard usage.tombstones == tombstones, usage.keys == records.count - tombstones,
                 usage.bytes == records.reduce(0, { $0 + $1.key.key.bytes.count + ($1.value.value?.count ?? 0) })
             else { throw Mismatch(message: "the usage of \(partition) is wrong: \(usage)") }
-            guard
-                fixture.store.expiringRecords(partition)
-                    == records.values.count(where: { $0.value != nil && $0.expiry != .never })
-            else { throw Mismatch(message: "the count of expiring records of \(partition) is wrong") }
+            try compareExpiries(partition, records)
         }
     }
+
+    private func compareExpiries(_ partition: PartitionID, _ records: [StoreModel.Place: Record]) throws {
+        let ends = records.filter { $0.value.value != nil && $0.value.expiry != .never }
+        let earliest = ends.values.map(\.expiry.milliseconds).min()
+        guard let next = fixture.store.nextExpiry(partition) else {
+            guard earliest == nil else { throw Mismatch(message: "no record of \(partition) is said to expire") }
+            return
+        }
+        guard let earliest, next.milliseconds <= earliest + Self.lateness else {
+            throw Mismatch(message: "the first record of \(partition) is said to expire at \(next)")
+        }
+        wall += below(100)
+        var found: [Key: RecordHead] = [:]
+        _ = fixture.store.forEachExpired(partition, at: wall, limit: 100) { found[$0] = $1 }
+        let expected = ends.filter { $0.value.expiry.milliseconds + Self.lateness <= wall }
+        let isRight = found.allSatisfy { key, head in
+            let record = ends[StoreModel.Place(partition: partition, key: key)]
+            return record?.head == head && head.expiry.hasPassed(at: wall)
+        }
+        guard isRight, expected.allSatisfy({ found[$0.key.key] != nil }) else {
+            throw Mismatch(message: "at \(wall), \(found.count) records of \(partition) are said to have expired")
+        }
+    }
+
+    /// The longest time, in milliseconds, between a record's expiry and its being found.
+    private static let lateness: UInt64 = 16
 
     struct Mismatch: Error, CustomStringConvertible {
         var message: String

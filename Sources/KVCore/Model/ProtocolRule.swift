@@ -37,6 +37,8 @@ package enum ProtocolRule: Int, CaseIterable, Sendable {
     case awaitExpiring
     /// A tombstone was put above an expired record before anybody was told that the record has expired.
     case tombstoneExpired
+    /// A count counted expired records, because there were no tombstones above them yet.
+    case countExpired
     /// Operations were held because no majority was in touch.
     case holdAlone
     /// A change that another leader had overruled was reported as unknown.

@@ -105,8 +105,16 @@ package protocol RecordStore: AnyObject {
     /// Visits all records of a partition, in no order, tombstones included.
     func forEach(_ partition: PartitionID, _ body: (Key, RecordHead) -> Void)
     func usage(_ partition: PartitionID) -> PartitionUsage
-    /// The number of the partition's records with a value and an expiry, passed or not.
-    func expiringRecords(_ partition: PartitionID) -> Int
+    /// The time before which `forEachExpired` would find nothing: the first expiry of a record with a value, or
+    /// somewhat earlier, or a few milliseconds later. Nil if no record expires.
+    func nextExpiry(_ partition: PartitionID) -> Expiry?
+    /// Visits records with a value whose expiry has passed. A record may be found a few milliseconds late, and later if
+    /// many have expired since the last call; none is left out for good. The next call begins with others.
+    ///
+    /// - Returns: What it has cost, in records visited: at most twice `limit`.
+    func forEachExpired(
+        _ partition: PartitionID, at wall: UInt64, limit: Int, _ body: (Key, RecordHead) -> Void
+    ) -> Int
 
     /// The epoch since which the node has belonged to the partition whose records these are. 0 if the store holds none.
     func membership(_ partition: PartitionID) -> Epoch

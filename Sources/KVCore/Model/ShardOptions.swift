@@ -57,8 +57,6 @@ package struct ShardOptions: Sendable {
     package var recompare = Nanoseconds.milliseconds(600_000)
     /// How often a leader looks for tombstones to remove, and for how long its replicas must have been level before.
     package var purge = Nanoseconds.milliseconds(10_000)
-    /// How often a leader looks for expired records in one leaf of a partition that has records with an expiry.
-    package var sweep = Nanoseconds.milliseconds(250)
     /// How often a node asks whether it may delete its copies of partitions that it does not belong to any more.
     package var dropReplica = Nanoseconds.milliseconds(500)
     /// How long a leader keeps a chosen write for slow replicas. Then they count as having missed it.
@@ -96,10 +94,11 @@ package struct ShardOptions: Sendable {
     package var maximumEarlyBytes = 32 << 20
     /// Copies that a node asks to delete at a time.
     package var maximumDropped = 64
-    /// Expired records that one look for them replaces by tombstones, per partition.
-    package var maximumExpired = 64
-    /// Expired records that one page of a listing, or one count, replaces by tombstones.
-    package var maximumTombstoned = 1024
+    /// Expired records that are replaced by tombstones between two timers, over all partitions: by the sweep, and by
+    /// listings that come upon them.
+    package var expirySlice = 512
+    /// Expired records that one turn of the sweep replaces by tombstones, per partition.
+    package var maximumExpired = 256
     /// Answers to other nodes that wait until the records they rest on are durable. Further answers are dropped, and
     /// the other nodes ask again.
     package var maximumDeferred = 100_000
@@ -184,4 +183,6 @@ package struct BrokenRules: OptionSet, Sendable {
     package static let persistBeforeActing = Self(rawValue: 1 << 20)
     /// Every change goes to the disk, even if later ones have come while it waited.
     package static let persistEveryChange = Self(rawValue: 1 << 21)
+    /// A count leaves out an expired record only once there is a tombstone above it.
+    package static let countExpired = Self(rawValue: 1 << 22)
 }

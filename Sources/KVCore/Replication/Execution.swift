@@ -29,7 +29,10 @@ extension Replica {
         if hearsAll { context.decide(.hearAll) }
         if !isSettled { context.decide(.compareRoots) }
         if candidate.roots.values.contains(where: { $0.floor != floor }) { context.decide(.levelFloors) }
-        if isSettled { becomeComplete() }
+        if isSettled {
+            becomeComplete()
+            watchExpiry()
+        }
         leaderHint = nil
         vacantSince = nil
         context.effects.append(.notice(.elected(partition, leader.ballot, settled: isSettled)))

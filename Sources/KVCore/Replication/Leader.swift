@@ -35,8 +35,10 @@ final class Leader {
     var settling: Settling?
     /// The progress of the partition's move, if it moves.
     var move = MoveProgress()
-    /// When to purge tombstones, and when to look for expired records.
-    var purge: PurgeSchedule
+    /// When to look for tombstones to purge.
+    var nextPurge: Instant
+    /// The newest proposal of the last turn of the sweep for expired records; 0 before the first turn.
+    var lastSwept: UInt64 = 0
     /// The progress of each replica, by index.
     var progress: [PeerProgress]
     var transfer: Transfer?
@@ -51,7 +53,7 @@ final class Leader {
         confirmations = Confirmations(replicas: replicas, now: now)
         progress = Array(repeating: PeerProgress(), count: replicas)
         nextTransfer = now + options.handbackDelay
-        purge = PurgeSchedule(now: now, options: options)
+        nextPurge = now + options.purge
     }
 
     /// Takes out all recoveries, in the order of their keys.

@@ -74,25 +74,29 @@ extension Replica {
         var expired: [Key] = []
         let first = window.index(after: query.after)
         var place = first
+        var isCutShort = false
         // It looks for one key more than the page may have, to know whether there are more.
-        while place < window.entries.count, keys.count <= limit, expired.count < context.options.maximumTombstoned {
+        while place < window.entries.count, keys.count <= limit {
             let key = window.entries[place].key
             let head = latestHead(key, leader)
             if let head, head.isPresent(at: context.now.wall) {
                 keys.append(key)
             } else if let head, lacksTombstone(head, leader) {
+                isCutShort = expired.count >= context.expiryBudget
+                guard !isCutShort else { break }
                 expired.append(key)
             } else {
                 gone.append(place)
             }
             place += 1
         }
+        context.expiryBudget -= expired.count
         leader.listings.used(index, gone: gone, now: now)
         guard tombstone(expired, leader) else { return leader.held.append(request, as: .held) }
         let more = keys.count > limit || window.end != nil
-        if more, keys.isEmpty || expired.count == context.options.maximumTombstoned {
-            // The window has no keys to answer with, or expired ones that are being tombstoned. The request is executed
-            // again. If the window is used up, a new walk looks for the keys after it.
+        if isCutShort || more && keys.isEmpty {
+            // The window has no keys to answer with, or more expired ones than may be tombstoned before the next timer.
+            // The request is executed again. If the window is used up, a new walk looks for the keys after it.
             if place == window.entries.count { leader.listings.drop(index) }
             return leader.held.append(request, as: .held)
         }
@@ -105,9 +109,12 @@ extension Replica {
     func executeCount(_ request: Request, _ leader: Leader) {
         guard leader.isSettled else { return leader.held.append(request, as: .held) }
         // An expired record counts until there is a tombstone above it, because nobody may be told before that it has
-        // expired.
-        tombstoneExpired(leader)
+        // expired. The sweep sees to the tombstones, so that a count looks at no record.
         var count = context.store.usage(partition).keys
+        if context.store.nextExpiry(partition)?.hasPassed(at: context.now.wall) == true {
+            context.decide(.countExpired)
+            if context.breaks(.countExpired) { count = keysPresentByClock }
+        }
         // The store does not hold the records proposed in this tick yet. Among them may be records that an earlier
         // leader had acknowledged, and that this one has just recovered and proposed again.
         leader.log.forEachUnsent { proposal in
@@ -117,16 +124,11 @@ extension Replica {
         wait(request, .counted(count), base: leader.log.last, leader)
     }
 
-    /// Proposes tombstones above expired records of the partition, up to `maximumTombstoned`. The sweep finds the rest.
-    private func tombstoneExpired(_ leader: Leader) {
-        var expired: [Key] = []
-        if context.store.expiringRecords(partition) > 0 {
-            context.store.forEach(partition) { key, head in if lacksTombstone(head, leader) { expired.append(key) } }
-        }
-        leader.log.forEachUnsent { proposal in
-            if lacksTombstone(proposal.record.head, leader) { expired.append(proposal.key) }
-        }
-        tombstone(expired.sorted().prefix(context.options.maximumTombstoned), leader)
+    /// What a count would say without the rule `countExpired`.
+    private var keysPresentByClock: Int {
+        var count = 0
+        context.store.forEach(partition) { _, head in if head.isPresent(at: context.now.wall) { count += 1 } }
+        return count
     }
 
     /// The head of the key's latest record: of its proposal in flight, or else of the store's record.

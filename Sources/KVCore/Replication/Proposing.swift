@@ -32,6 +32,7 @@ extension Replica {
             proposal.noteSent(at: now)
             context.store.put(partition, proposal.key, proposal.record, proposal.hash)
             appendedRecord()
+            if proposal.record.expiry != .never { context.expiries.watch(partition, from: proposal.record.expiry) }
             whenDurable(.accepted(partition, leader.ballot, sequence: proposal.sequence))
             guard quorum.members.count > 1 else { return }
             let message = accept(proposal, leader)

@@ -5,39 +5,6 @@
 // floor was at every replica, whatever becomes of the leader. Trees are compared at equal floors only, and the lower
 // floor is raised first.
 
-/// When a leader next looks for tombstones to purge, and for expired records.
-struct PurgeSchedule {
-    private var nextPurge: Instant
-    private var nextSweep: Instant
-    /// The leaf of the hash tree that the next sweep looks at.
-    private(set) var leaf = 0
-
-    init(now: Instant, options: ShardOptions) {
-        nextPurge = now + options.purge
-        nextSweep = now + options.sweep
-    }
-
-    /// When the next purge or sweep is due.
-    var next: Instant { min(nextPurge, nextSweep) }
-
-    /// Returns true if a purge is due. The next one is then due after `interval`.
-    mutating func takePurge(at now: Instant, every interval: Nanoseconds) -> Bool {
-        guard now >= nextPurge else { return false }
-        nextPurge = now + interval
-        return true
-    }
-
-    /// Returns true if a sweep is due. The next one is then due after `interval`.
-    mutating func takeSweep(at now: Instant, every interval: Nanoseconds) -> Bool {
-        guard now >= nextSweep else { return false }
-        nextSweep = now + interval
-        return true
-    }
-
-    /// Notes that `leaf` has no more expired records. The next sweep looks at the next leaf.
-    mutating func endLeaf() { leaf = (leaf + 1) % HashTree.leafCount }
-}
-
 extension Replica {
     /// Raises the purge floor. Everything up to `floor` was at every replica once, as the leader that chose the floor
     /// has found.
@@ -55,8 +22,8 @@ extension Replica {
     }
 
     func considerPurge(_ leader: Leader) {
-        sweepExpired(leader)
-        guard leader.purge.takePurge(at: now, every: context.options.purge) else { return }
+        guard now >= leader.nextPurge else { return }
+        leader.nextPurge = now + context.options.purge
         guard context.store.usage(partition).tombstones > 0, leader.isSettled, !quorum.isJoint, leader.transfer == nil
         else { return }
         guard allHold(leader) else { return context.decide(.holdTombstones) }
@@ -93,21 +60,5 @@ extension Replica {
         flush()
         guard let unfinished = endLeadership() else { return assertionFailure("only a leader renews its ballot") }
         prepare(unfinished)
-    }
-
-    /// Proposes tombstones above expired records, some at a time, whether a request needs them or not.
-    private func sweepExpired(_ leader: Leader) {
-        guard leader.purge.takeSweep(at: now, every: context.options.sweep) else { return }
-        guard leader.isSettled, leader.transfer == nil, majorityIsUp,
-            context.store.expiringRecords(partition) > 0
-        else { return }
-        var expired: [Key] = []
-        let wall = context.now.wall
-        context.store.forEach(partition, leaf: leader.purge.leaf) { key, head, _ in
-            if !head.isTombstone, head.expiry.hasPassed(at: wall) { expired.append(key) }
-        }
-        let isAll = expired.count <= context.options.maximumExpired
-        tombstone(expired.sorted().prefix(context.options.maximumExpired), leader)
-        if isAll { leader.purge.endLeaf() }
     }
 }

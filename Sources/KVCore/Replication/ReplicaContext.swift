@@ -52,6 +52,11 @@ final class ReplicaContext: Environment {
     /// The number of keys that listings may still look at before the next timer.
     var listingBudget: Int
 
+    /// When to look for expired records, and in which partitions.
+    var expiries = ExpirySchedule()
+    /// The number of expired records that may still be replaced by tombstones before the next timer.
+    var expiryBudget: Int
+
     /// Partitions led here that wait for a confirmation from the smallest majority only. If it does not come in time,
     /// the other replicas are asked as well.
     var hedged: [PartitionID] = []
@@ -77,6 +82,7 @@ final class ReplicaContext: Environment {
         partitionCount = max(partitions, 1)
         listings = ListedLeaderships(partitions: partitions)
         listingBudget = options.listingSlice
+        expiryBudget = options.expirySlice
         moveBudget = MoveBudget(rate: options.moveRate, now: now.monotonic)
         super.init(me: me, boot: boot, shard: shard, options: options, epoch: epoch, now: now, seed: seed)
     }

@@ -63,7 +63,7 @@ extension Replica {
             leader.transfer == nil, !quorum.isJoint, !isFull, majorityIsUp, isPreferredOfThoseUp,
             context.listings[partition] == nil
         else { return nil }
-        var until = leader.purge.next
+        var until = leader.nextPurge
         for (index, member) in quorum.members.enumerated() where index != ownIndex {
             guard let next = leader.progress[index].restsUntil(isUp: context.isUp(member), context.options) else {
                 return nil

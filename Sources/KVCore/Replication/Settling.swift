@@ -137,6 +137,7 @@ extension Replica {
         // Invariant 5: from now on its copy is the truth.
         leader.isSettled = true
         becomeComplete()
+        watchExpiry()
         context.effects.append(.notice(.settled(partition)))
         // From now on the leader's own copy answers, so no request needs to wait for a recovery, and changes to
         // re-propose that it still holds are chosen. (A recovery that is reading from disk ends when it has been read.)

@@ -305,6 +305,7 @@ extension Shard {
         if condition != lastCondition { wakeAll() }
         lastCondition = condition
         continueListings()
+        sweepExpired()
         // In the order in which they asked, so that one is done before the next.
         for partition in context.allowMoves() { replica(partition)?.continueMoving() }
         context.hedged.removeAll { !(replica($0)?.hedge() ?? false) }

@@ -60,6 +60,7 @@ final class Catalog {
         let pointer = partition.index.pointer(entry)
         let checksum = partition.index.checksum(entry)
         let length = size.length
+        let end = found == nil ? 0 : pointer.pointee.end
         // Invariant 13: a copy is of one membership.
         assert(location >= partition.state.wiped, "a record from before a wipe is not held")
         if found != nil {
@@ -71,6 +72,7 @@ final class Catalog {
         }
         pointer.pointee.set(version, expiry, location, length: length, isTombstone: isTombstone)
         partition.count(pointer, 1)
+        partition.schedule(entry, from: end, to: pointer.pointee.end)
         if length - RecordFormat.headerSize > largest { largest = length - RecordFormat.headerSize }
         segments[location.segment]?.live += length
         checksum.pointee = size.checksum
@@ -82,6 +84,7 @@ final class Catalog {
     func drop(_ partition: Partition, _ entry: Int) {
         let pointer = partition.index.pointer(entry)
         partition.count(pointer, -1)
+        partition.schedule(entry, from: pointer.pointee.end, to: 0)
         segments[pointer.pointee.segment]?.live -= pointer.pointee.length
         partition.toggle(
             partition.index.hash(entry), pointer.pointee.version, partition.index.checksum(entry).pointee)
@@ -105,7 +108,8 @@ final class Catalog {
             if index.free(&work) { spent.removeLast() }
         }
         while work > 0, let partition = shrinking.last {
-            let isDone = partition.index.shrink(&work) { entry, _, number in
+            let isDone = partition.index.shrink(&work) { entry, old, number in
+                if entry.pointee.end != 0 { partition.calendar.move(old, to: number, entry.pointee.end) }
                 if entry.pointee.cacheSlot != 0 { cache.entryMoved(entry.pointee.cacheSlot, to: number) }
             }
             guard isDone else { continue }

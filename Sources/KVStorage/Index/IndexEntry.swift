@@ -42,6 +42,9 @@ struct IndexEntry {
         RecordHead(version: version, expiry: Expiry(milliseconds: expiry), isTombstone: isTombstone)
     }
 
+    /// When the value expires, in milliseconds since 1970; 0 for never, and for a tombstone.
+    @inline(__always) var end: UInt64 { isTombstone ? 0 : expiry }
+
     var address: UInt64 {
         get { UInt64(addressHigh) << 32 | UInt64(addressLow) }
         set {

@@ -14,8 +14,8 @@ import KVCore
 /// remain for bits of the key's hash: a probe looks at an entry only when these agree. Entries are in chunks because
 /// one growing array would be copied, and would leave half of its memory unused on average. Leaves are stored apart
 /// from the entries, so that finding the entries of one leaf looks at one byte of each. The index takes 59 to 66 bytes
-/// a key beyond the key's own bytes, once a partition has a few hundred keys. The first chunk begins small and doubles,
-/// so that a partition with few keys takes little.
+/// a key beyond the key's own bytes, once a partition has a few hundred keys. (`ExpiryCalendar` takes 8 more for a key
+/// that expires.) The first chunk begins small and doubles, so that a partition with few keys takes little.
 ///
 /// When most entries are free, `shrink` gives memory back, in steps: see KeyIndex+Shrink.swift.
 struct KeyIndex: ~Copyable {

@@ -9,8 +9,8 @@ final class Partition {
     @exclusivity(unchecked) var index: KeyIndex
     @exclusivity(unchecked) var state = PartitionState()
     @exclusivity(unchecked) var usage = PartitionUsage()
-    /// The number of records with a value that have an expiry.
-    @exclusivity(unchecked) var expiring = 0
+    /// The records with a value that have an expiry.
+    @exclusivity(unchecked) var calendar = ExpiryCalendar()
     /// Bytes of the partition's purged tombstones, by segment. Merged segments may still be in it.
     var suppressors: [UInt32: Int] = [:]
     @exclusivity(unchecked) private(set) var tree = HashTree()
@@ -37,15 +37,34 @@ final class Partition {
             usage.tombstones += sign
         } else {
             usage.keys += sign
-            if entry.pointee.expiry != Expiry.never.milliseconds { expiring += sign }
         }
         usage.bytes += sign * (entry.pointee.length - RecordFormat.headerSize)
         assert(
-            usage.keys >= expiring && expiring >= 0 && usage.tombstones >= 0 && usage.bytes >= 0,
+            usage.keys >= 0 && usage.tombstones >= 0 && usage.bytes >= 0,
             "a record is counted once")
     }
 
     init(_ memory: IndexMemory) { index = KeyIndex(memory) }
+
+    /// Notes when the record of an entry expires.
+    /// - Parameters:
+    ///   - old: When the record expires that the entry has held, in milliseconds since 1970; 0 for never, for a
+    ///     tombstone and for none.
+    ///   - new: The same of the record that it holds from now on.
+    @inline(__always)
+    func schedule(_ entry: Int, from old: UInt64, to new: UInt64) {
+        if old != new { reschedule(entry, from: old, to: new) }
+    }
+
+    private func reschedule(_ entry: Int, from old: UInt64, to new: UInt64) {
+        if old == 0 {
+            calendar.add(entry, new)
+        } else if new == 0 {
+            calendar.remove(entry, old)
+        } else {
+            calendar.change(entry, from: old, to: new)
+        }
+    }
 
     /// Forgets all keys.
     /// - Returns: the index with their memory.
@@ -53,7 +72,7 @@ final class Partition {
         var spent = KeyIndex(memory)
         swap(&index, &spent)
         usage = PartitionUsage()
-        expiring = 0
+        calendar = ExpiryCalendar()
         tree = HashTree()
         return SpentIndex(spent)
     }

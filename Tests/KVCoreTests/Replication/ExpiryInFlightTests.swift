@@ -4,8 +4,15 @@ import XCTest
 /// Tests changes of a key whose record in flight may have expired before it is chosen.
 final class ExpiryInFlightTests: XCTestCase {
     private let store = ManualStore(["lasting": Record(Version(1, 2, 1), "7")])
-    private lazy var node = ManualNode(1, store: store)
+    private lazy var node = ManualNode(1, store: store, options: withoutSweep)
     private var ballot = Ballot.zero
+
+    /// Only requests have a reason to propose anything.
+    private var withoutSweep: ShardOptions {
+        var options = ShardOptions()
+        options.maximumExpired = 0
+        return options
+    }
 
     override func setUp() {
         ballot = node.lead()

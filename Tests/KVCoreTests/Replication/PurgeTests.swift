@@ -6,7 +6,6 @@ final class PurgeTests: XCTestCase {
     private func cluster() -> ManualCluster {
         var options = ShardOptions()
         options.purge = .milliseconds(1000)
-        options.sweep = .milliseconds(1)
         let cluster = ManualCluster(options: options)
         cluster.pass(200)
         XCTAssertEqual(cluster.leaders, [1])

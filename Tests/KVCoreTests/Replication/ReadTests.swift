@@ -147,7 +147,6 @@ final class ReadTests: XCTestCase {
         _ = node.request(.put("w", lifetime: .milliseconds(10)), "brief")
         node.choose()
         node.pass(20)
-        node.forgetSent()
         let list = node.request(.list)
         node.choose()
         node.confirm()

@@ -113,7 +113,6 @@ final class WriteTests: XCTestCase {
         node.confirm()
         XCTAssertEqual(node.answers[before].flatMap(\.text), "v")
         node.pass(10)
-        node.forgetSent()
         let after = node.request(.get)
         node.confirm()
         node.choose()

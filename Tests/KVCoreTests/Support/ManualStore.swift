@@ -146,8 +146,17 @@ final class ManualStore: RecordStore {
         }
     }
 
-    func expiringRecords(_ partition: PartitionID) -> Int {
-        records.values.count { $0.value != nil && $0.expiry != .never }
+    func nextExpiry(_ partition: PartitionID) -> Expiry? {
+        records.values.filter { $0.value != nil && $0.expiry != .never }
+            .map(\.expiry).min { $0.milliseconds < $1.milliseconds }
+    }
+
+    func forEachExpired(_ partition: PartitionID, at wall: UInt64, limit: Int, _ body: (Key, RecordHead) -> Void) -> Int
+    {
+        let expired = records.filter { $0.value.value != nil && $0.value.expiry.hasPassed(at: wall) }
+        let first = expired.sorted { $0.key < $1.key }.prefix(limit)
+        for (key, record) in first { body(key, record.head) }
+        return first.count
     }
 }
 

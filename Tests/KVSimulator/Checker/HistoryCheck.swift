@@ -93,7 +93,7 @@ struct HistoryCheck {
         violations += translation.violations
         guard translation.violations.isEmpty else { return }
         switch LinearizabilityChecker.check(translation.operations) {
-        case .linearizable: return
+        case .linearizable: checkCounts(key, partition, calls)
         case .undecided:
             let detail = "\(key): \(translation.operations.count) operations"
             violations.append(Violation(.undecided, detail, history: translation.lines(translation.operations)))
@@ -103,6 +103,28 @@ struct HistoryCheck {
                 Violation(.linearizability, "\(key): no order explains its history", history: translation.lines(shrunk))
             )
         }
+    }
+
+    /// Checks the counts that say of the key that it is there or not: those of all keys of its partition, and of none.
+    ///
+    /// A count may include a record for a while after its expiry. So they are checked apart, as if every value expired
+    /// at its time or later.
+    private mutating func checkCounts(_ key: Key, _ partition: PartitionID?, _ others: [Call]) {
+        let keys = Set(calls.filter { $0.partition == partition && !$0.isListing }.map(\.key))
+        let counts = calls.filter { call in
+            guard call.partition == partition, case .answered(.counted(let count)) = call.end else { return false }
+            return count == 0 || count == keys.count
+        }
+        guard !counts.isEmpty else { return }
+        let translation = Translation(
+            key: key, calls: others + counts, ledger: ledger, end: end, clocks: clocks.withLateExpiry)
+        guard translation.violations.isEmpty, case .violation = LinearizabilityChecker.check(translation.operations)
+        else { return }
+        let shrunk = Shrinker.shrink(translation.operations)
+        violations.append(
+            Violation(
+                .linearizability, "\(key): no order explains its history and the counts of its partition",
+                history: translation.lines(shrunk)))
     }
 }
 
@@ -114,7 +136,13 @@ struct ClockSlack {
     /// Milliseconds by which a value may expire too early; nil if there is no limit.
     let early: UInt64?
     /// A value may expire late, or never.
-    let mayBeLate: Bool
+    private(set) var mayBeLate: Bool
+
+    var withLateExpiry: Self {
+        var clocks = self
+        clocks.mayBeLate = true
+        return clocks
+    }
 
     init(_ wrong: WrongClocks = .none, limit: Nanoseconds = .zero, origin: UInt64) {
         self.origin = origin

@@ -64,7 +64,9 @@ struct Translation {
             guard addChange(call, put.condition, effect: { .write(SeenValue(call.value, stamp: $0), $1) })
             else { return }
             addExpiry(call, put.lifetime, end: call.value)
-        case .count: return
+        case .count:
+            // It has counted all keys of the partition, or none.
+            if case .answered(.counted(let count)) = call.end { add(call, .presence(count > 0)) }
         case .update(let update): addUpdate(call, update)
         case .delete(let condition):
             _ = addChange(call, condition, effect: { .erase($1) })

@@ -152,8 +152,21 @@ package final class MemoryStore: RecordStore {
         return usage
     }
 
-    package func expiringRecords(_ partition: PartitionID) -> Int {
-        contents[partition]?.records.values.count { $0.value != nil && $0.expiry != .never } ?? 0
+    package func nextExpiry(_ partition: PartitionID) -> Expiry? {
+        contents[partition]?.records.values.filter { $0.value != nil && $0.expiry != .never }
+            .map(\.expiry).min { $0.milliseconds < $1.milliseconds }
+    }
+
+    /// Visits the records in the order of their keys.
+    package func forEachExpired(
+        _ partition: PartitionID, at wall: UInt64, limit: Int, _ body: (Key, RecordHead) -> Void
+    ) -> Int {
+        let expired = (contents[partition]?.records ?? [:]).filter {
+            $0.value.value != nil && $0.value.expiry.hasPassed(at: wall)
+        }
+        let first = expired.sorted { $0.key < $1.key }.prefix(limit)
+        for (key, record) in first { body(key, record.head) }
+        return first.count
     }
 
     package func membership(_ partition: PartitionID) -> Epoch { contents[partition]?.membership ?? 0 }

@@ -61,7 +61,14 @@ package final class WatchedStore<Base: RecordStore>: RecordStore {
 
     package func forEach(_ partition: PartitionID, _ body: (Key, RecordHead) -> Void) { base.forEach(partition, body) }
     package func usage(_ partition: PartitionID) -> PartitionUsage { base.usage(partition) }
-    package func expiringRecords(_ partition: PartitionID) -> Int { base.expiringRecords(partition) }
+    package func nextExpiry(_ partition: PartitionID) -> Expiry? { base.nextExpiry(partition) }
+
+    package func forEachExpired(
+        _ partition: PartitionID, at wall: UInt64, limit: Int, _ body: (Key, RecordHead) -> Void
+    ) -> Int {
+        base.forEachExpired(partition, at: wall, limit: limit, body)
+    }
+
     package func membership(_ partition: PartitionID) -> Epoch { base.membership(partition) }
 
     package func wipe(_ partition: PartitionID, membership: Epoch) {

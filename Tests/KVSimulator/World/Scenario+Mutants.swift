@@ -67,7 +67,8 @@ extension Scenario {
         case .evaluateExpiring:
             // Values expire before they are chosen, and other clients read the earlier value without the leader.
             (expires, lifetime, expiring, punctual) = (true, .milliseconds(60), 0.6, 1)
-            (keys, clients) = (1, 12)
+            // (The sweep would replace such a value.)
+            (keys, clients, maximumExpired) = (1, 12, 0)
             mix = Mix(get: 40, getAndSet: 60)
             (jitter, reorders, duration) = (.milliseconds(250), true, .milliseconds(6000))
             deadline = .milliseconds(3000)
@@ -75,16 +76,28 @@ extension Scenario {
             // A node that alone has a change is cut off until the record that the change was evaluated on has expired.
             // Then it leads again.
             (expires, lifetime, expiring, punctual) = (true, .milliseconds(200), 0.5, 1)
-            // Writes are few, because each would overrule that change.
-            (keys, clients, think, loss) = (1, 8, .milliseconds(40), 0.1)
+            // Writes are few, because each would overrule that change, as the sweep's tombstones would.
+            (keys, clients, think, loss, maximumExpired) = (1, 8, .milliseconds(40), 0.1, 0)
             (stagger, duration) = (.zero, .milliseconds(8000))
             mix = Mix(get: 70, getAndSet: 0)
             (mix.putIfVersion, mix.putIfPresent, mix.put) = (20, 5, 5)
             faults = [.isolation: .milliseconds(150)]
         case .tellOwnExpired:
-            // The lead changes often between nodes whose clocks differ.
+            // The lead changes often between nodes whose clocks differ. The sweep would put the tombstones that answers
+            // do not.
+            maximumExpired = 0
             (expires, lifetime, expiring, wrongClocks) = (true, .milliseconds(400), 0.7, .all)
             (mix.get, mix.put, mix.putIfVersion, mix.delete) = (80, 15, 0, 0)
+            (stagger, clockLimit, think, clients) = (.zero, .milliseconds(200), .milliseconds(30), 4)
+            faults = [
+                .clockStep: .milliseconds(60), .isolation: .milliseconds(300), .falseSuspicion: .milliseconds(200),
+                .crash: .milliseconds(500),
+            ]
+        case .countByClock:
+            // As above. There is one key, so that a count says whether it is there.
+            (expires, lifetime, expiring, wrongClocks) = (true, .milliseconds(400), 0.7, .all)
+            (keys, maximumExpired) = (1, 0)
+            (mix.get, mix.put, mix.putIfVersion, mix.delete, mix.count) = (40, 15, 0, 0, 40)
             (stagger, clockLimit, think, clients) = (.zero, .milliseconds(200), .milliseconds(30), 4)
             faults = [
                 .clockStep: .milliseconds(60), .isolation: .milliseconds(300), .falseSuspicion: .milliseconds(200),

@@ -102,7 +102,7 @@ package struct Scenario: Sendable {
     // MARK: The shards' options (`ShardOptions`)
 
     package var purge = Nanoseconds.milliseconds(10_000)
-    package var sweep = Nanoseconds.milliseconds(250)
+    package var maximumExpired = 256
     package var dropReplica = Nanoseconds.milliseconds(500)
     package var recompare = Nanoseconds.milliseconds(2000)
     package var moveRate = 0
@@ -136,7 +136,7 @@ package struct Scenario: Sendable {
     func options(_ mutant: Mutant?) -> ShardOptions {
         var options = ShardOptions()
         options.purge = purge
-        options.sweep = sweep
+        options.maximumExpired = maximumExpired
         options.dropReplica = dropReplica
         options.recompare = recompare
         options.moveRate = moveRate
@@ -327,7 +327,7 @@ extension Scenario {
             faults[kind] = .milliseconds(random.pick([300, 700, 1500, 3000]) * (kind == .powerLoss ? 2 : 1))
         }
         purge = .milliseconds(random.pick([30, 100, 400, 1500]))
-        sweep = .milliseconds(random.pick([10, 50, 250]))
+        maximumExpired = random.pick([256, 4, 1])
         recompare = .milliseconds(random.pick([300, 1000, 3000]))
         if random.chance(0.75) { addMoves(&random) }
         if random.chance(0.1) { calm(&random) }
