@@ -40,8 +40,8 @@ extension Replica {
 
     func advanceTransfer(_ leader: Leader) {
         guard let transfer = leader.transfer else { return }
-        // The successor is asked within the first half of the time. Otherwise it might prepare just when this leader has
-        // given up waiting for it and proposes again.
+        // The successor is asked within the first half of the time. Otherwise it might prepare just when this leader
+        // has given up waiting for it and proposes again.
         let halves: UInt64 = transfer.sent == nil ? 2 : 1
         let patience = Nanoseconds(nanoseconds: context.options.transferTimeout.nanoseconds / halves)
         if now - transfer.began >= patience || !context.isUp(transfer.target) { return giveUpTransfer(leader) }
