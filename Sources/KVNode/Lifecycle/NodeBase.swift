@@ -38,6 +38,16 @@ struct NodeBase: Sendable {
     /// Threads that resolve names, which takes as long as somebody else's server likes.
     let namePool: NIOThreadPool
 
+    /// What to say of a configured number of shards that is not the data directory's; nil if there is nothing to say.
+    static func shardsWarning(configured: Int, kept: Int, node: String) -> String? {
+        guard configured != 0, configured != kept else { return nil }
+        return """
+            storage.shards is \(configured), and this data directory keeps the \(kept) that it was made with; for \
+            another number let the node begin again with an empty directory and `kv join \(node) --replace \(node)` \
+            (docs/operations.md, "Another number of shards")
+            """
+    }
+
     /// - Throws: `NodeError` when the data directory cannot be opened or does not fit the configuration.
     static func open(_ configuration: Configuration, logger: Logger) throws(NodeError) -> NodeBase {
         let limit = DescriptorLimit.raised()
@@ -58,6 +68,11 @@ struct NodeBase: Sendable {
                 the newest writes may be missing here: each copy abstains until its leader has repaired it; where a \
                 majority of a partition's replicas has lost power, all of them must be there before it is served again
                 """)
+        }
+        if let warning = shardsWarning(
+            configured: configuration.storage.shards, kept: directory.stores.count, node: configuration.node.id)
+        {
+            logger.warning("\(warning)")
         }
         let clusterGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let commitPool = NIOThreadPool(numberOfThreads: directory.stores.count)

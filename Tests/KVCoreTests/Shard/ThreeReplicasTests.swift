@@ -162,6 +162,36 @@ final class ThreeReplicasTests: XCTestCase {
         cluster.assertLevel()
     }
 
+    /// A successor that is asked just before the leader gives the transfer up would prepare while the leader proposes
+    /// again, and whatever that proposes then would end as unknown.
+    func testASuccessorIsNotAskedShortlyBeforeTheTransferIsGivenUp() {
+        let cluster = ManualCluster()
+        cluster.pass(1000)
+        cluster.isolate(1)
+        cluster.pass(3000)
+        XCTAssertEqual(cluster.leaders, [2])
+        cluster.rejoin(1)
+        cluster.pass(950)
+        for follower in [1, 3] as [UInt16] { cluster[follower].store.acceptsCopies = false }
+        let put = cluster[2].request(.put("v"))
+        // The transfer begins now, and waits for the change in flight.
+        cluster.pass(550)
+        XCTAssertNil(cluster[2].answers[put])
+        cluster.delivered = []
+        for follower in [1, 3] as [UInt16] { cluster[follower].store.acceptsCopies = true }
+        cluster.pass(250)
+        XCTAssertNotNil(cluster[2].answers[put]?.version)
+        func hasAsked() -> Bool {
+            cluster.delivered.contains {
+                if case .replica(_, .transfer) = $0 { true } else { false }
+            }
+        }
+        XCTAssertFalse(hasAsked(), "it has been given up")
+        cluster.pass(1500)
+        XCTAssertTrue(hasAsked(), "and is tried again")
+        XCTAssertEqual(cluster.leaders, [1])
+    }
+
     func testALeaderThatComesBackTakesTheLeadWithoutFailingAnything() {
         let cluster = ManualCluster(isolated: [1])
         cluster.pass(1200)
