@@ -121,7 +121,10 @@ extension ShardRunner {
 
     /// Tells the failure detector which peers this shard hears over connections.
     func vouch() {
-        let heard = links?.peers.filter { reachability.isHeard($0, within: Reachability.lately) } ?? []
+        // Whoever was heard a moment ago and has lost its connection since may be dead.
+        let heard = links?.peers.filter { peer in
+            reachability.isUp(peer) && reachability.isHeard(peer, within: Reachability.lately)
+        } ?? []
         if !heard.isEmpty { cluster?.vouch(for: heard) }
     }
 
