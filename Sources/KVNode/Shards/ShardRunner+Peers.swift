@@ -122,9 +122,10 @@ extension ShardRunner {
     /// Tells the failure detector which peers this shard hears over connections.
     func vouch() {
         // Whoever was heard a moment ago and has lost its connection since may be dead.
-        let heard = links?.peers.filter { peer in
-            reachability.isUp(peer) && reachability.isHeard(peer, within: Reachability.lately)
-        } ?? []
+        let heard =
+            links?.peers.filter { peer in
+                reachability.isUp(peer) && reachability.isHeard(peer, within: Reachability.lately)
+            } ?? []
         if !heard.isEmpty { cluster?.vouch(for: heard) }
     }
 
