@@ -99,16 +99,25 @@ extension ByteReader {
     private mutating func assignment(
         _ roll: inout Roll, _ epoch: Epoch, limit: Int
     ) throws(WireError) -> Assignment {
-        let (current, _) = try nodes(&roll, "replica set", limit: limit)
-        guard !current.isEmpty else { throw .invalid("replica set") }
-        let (next, shared) = try nodes(&roll, "next replica set", limit: limit)
+        let (current, next, members) = try replicaSets(&roll, limit: limit)
         let changed = try varint(in: 1...epoch, "epoch of a change")
         let count = try count(of: "list of epochs of membership", size: 1)
-        guard count == current.count + next.count - shared else { throw .invalid("count of epochs of membership") }
+        guard count == members else { throw .invalid("count of epochs of membership") }
         var since: [Epoch] = []
         since.reserveCapacity(count)
         for _ in 0..<count { since.append(try varint(in: 1...changed, "epoch of membership")) }
         return Assignment(replicas: current, next: next.isEmpty ? nil : next, changed: changed, since: since)
+    }
+
+    /// Reads a replica set and the next one, which is empty unless the partition moves. Also returns the number of
+    /// nodes that are in either.
+    mutating func replicaSets(
+        _ roll: inout Roll, limit: Int
+    ) throws(WireError) -> (current: [NodeNumber], next: [NodeNumber], members: Int) {
+        let (current, _) = try nodes(&roll, "replica set", limit: limit)
+        guard !current.isEmpty else { throw .invalid("replica set") }
+        let (next, shared) = try nodes(&roll, "next replica set", limit: limit)
+        return (current, next, current.count + next.count - shared)
     }
 
     /// Reads a set of nodes. Also returns how many of them were in the previous set.

@@ -98,12 +98,10 @@ extension ByteReader {
     private mutating func difference(
         _ roll: inout Roll, _ epoch: Epoch, limit: Int
     ) throws(WireError) -> Assignment {
-        let (current, _) = try nodes(&roll, "replica set", limit: limit)
-        guard !current.isEmpty else { throw .invalid("replica set") }
-        let (next, shared) = try nodes(&roll, "next replica set", limit: limit)
+        let (current, next, members) = try replicaSets(&roll, limit: limit)
         let changed = epoch - (try varint(in: 0...(epoch - 1), "epoch of a change"))
         var since: [Epoch] = []
-        for _ in 0..<current.count + next.count - shared {
+        for _ in 0..<members {
             since.append(changed - (try varint(in: 0...(changed - 1), "epoch of membership")))
         }
         return Assignment(replicas: current, next: next.isEmpty ? nil : next, changed: changed, since: since)

@@ -30,7 +30,6 @@ struct ListedLeaderships {
         var heard: Instant
         /// False from the time at which `grownStale` has returned what it lists, until it is confirmed again.
         var isFresh = true
-
     }
 
     private struct Entry {

@@ -69,9 +69,13 @@ extension Shard {
         // Its leaders are overdue sooner, or later, from now on.
         context.listings.lookAgain()
         // The peer is to send heartbeats in every turn as soon as it can.
-        if isAttended, context.isUp(node), context.relays(node), leaderships.isTold(node) {
-            send(leaderships.heartbeat, to: node)
-        }
+        if isAttended { sendHeartbeatNow(to: node) }
+    }
+
+    /// Sends a heartbeat out of turn, to a peer that would be sent one in its turn.
+    private func sendHeartbeatNow(to node: NodeNumber) {
+        guard context.isUp(node), context.relays(node), leaderships.isTold(node) else { return }
+        send(leaderships.heartbeat, to: node)
     }
 
     /// Peers of version 3 of the peer protocol go by whole lists.
@@ -126,10 +130,7 @@ extension Shard {
         guard isAttending, context.pace.isReduced else { return }
         let isNew = attending[node].map { $0 <= context.now.monotonic } ?? true
         attending[node] = context.now.monotonic + context.options.leaderTimeout
-        guard isNew, isFirst || !leaderships.ballots.isEmpty, context.isUp(node), context.relays(node),
-            leaderships.isTold(node)
-        else { return }
-        send(leaderships.heartbeat, to: node)
+        if isNew, isFirst || !leaderships.ballots.isEmpty { sendHeartbeatNow(to: node) }
     }
 
     func receive(_ leadership: Leadership, from node: NodeNumber) {
