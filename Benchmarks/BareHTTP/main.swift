@@ -39,8 +39,8 @@ private func fail(_ message: String) -> Never {
 
 let arguments = CommandLine.arguments.dropFirst().map { Int($0) }
 guard let port = arguments.first ?? nil, 1...65_535 ~= port else { fail("usage: barehttp PORT [THREADS]") }
-// As many as a node of kv has shards by default.
-let threads = arguments.dropFirst().first.flatMap { $0 } ?? max(System.coreCount / 2, 1)
+// As many as the node beside it has shards (kvbench/servers.py).
+let threads = arguments.dropFirst().first.flatMap { $0 } ?? 1
 guard 1...256 ~= threads else { fail("THREADS is 1 to 256") }
 
 let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)

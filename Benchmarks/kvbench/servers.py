@@ -222,7 +222,9 @@ class Kv(Servers):
         ports = free_ports(2 * (nodes + spares))
         self.client = dict(zip(self.ids + self.spares, ports[::2]))
         self.peer = dict(zip(self.ids + self.spares, ports[1::2]))
-        self.settings = {"cluster": {"name": "bench", "replicas": min(nodes, 3)}}
+        # One shard a node, whatever the machine, so that figures of different days can be compared, and the load's
+        # generator has a processor to itself where there are two. (By default a node has a shard for each processor.)
+        self.settings = {"cluster": {"name": "bench", "replicas": min(nodes, 3)}, "storage": {"shards": 1}}
         for section, values in (settings or {}).items():
             self.settings.setdefault(section, {}).update(values)
         # For single nodes, beside this program's.

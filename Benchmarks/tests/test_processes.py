@@ -172,5 +172,5 @@ class ProcessTests(unittest.TestCase):
                   f"peer: 127.0.0.1:{cluster.peer[f'n{n}']}}}" for n in (1, 2, 3)]
         self.assertEqual(cluster.file().splitlines(), [
             "nodes:", *listed, "cluster: {name: bench, replicas: 3, partitions: 256}",
-            "storage: {sync: interval, cache: 1MiB}", "data_dir: /d/data"])
+            "storage: {shards: 1, sync: interval, cache: 1MiB}", "data_dir: /d/data"])
         self.assertEqual(len({*cluster.client.values(), *cluster.peer.values()}), 8)

@@ -32,6 +32,16 @@ static inline void kv_schedule_batch(void) {
     if (sched_getscheduler(0) == SCHED_OTHER) sched_setscheduler(0, 3 /* SCHED_BATCH */, &none);
 }
 
+/// The number of processors that the calling thread may run on: fewer than the machine's under taskset, or in a cgroup
+/// with a cpuset. 0 if the kernel does not say.
+static inline int kv_allowed_processors(void) {
+    unsigned long mask[1024] = {0};  // Of 65,536 processors; Linux has at most 8,192.
+    long bytes = syscall(SYS_sched_getaffinity, 0, sizeof mask, mask);
+    int count = 0;
+    for (long word = 0; word * (long)sizeof *mask < bytes; word++) count += __builtin_popcountl(mask[word]);
+    return count;
+}
+
 /// The bytes that the C library keeps in its heaps for allocations to come, given back to the system or not.
 static inline int64_t kv_free_bytes(void) { return (int64_t)mallinfo2().fordblks; }
 

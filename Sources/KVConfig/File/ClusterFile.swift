@@ -76,10 +76,13 @@ package struct ClusterFile: Hashable, Sendable {
         /// Bytes per second that are read again to find damage on disk, 0 to 1 TiB; 0: none.
         package var scrub = 4 << 20
         /// The number of event loops that share a node's partitions, each with its own log, 1 to `maximumShards`; 0:
-        /// half the processors, at most 8. Fixed when a data directory is made.
+        /// one for each processor, at most `maximumDefaultShards`. Fixed when a data directory is made.
         package var shards = 0
 
         package static let maximumShards = 64
+        /// The most shards of a node whose operator has not chosen: each has threads, files, buffers and connections of
+        /// its own, and a container may see far more processors than it has memory for.
+        package static let maximumDefaultShards = 32
 
         package init() {}
     }

@@ -133,7 +133,8 @@ package enum Settings {
             "storage.shards", .integer(0...ClusterFile.Storage.maximumShards), \.storage.shards, change: .directory,
             example: "2",
             """
-            Event loops that share the node's partitions, each with a log of its own. 0: half the processors, at most 8.
+            Event loops that share the node's partitions, each with a log of its own. 0: one for each processor that the \
+            process may use, at most \(ClusterFile.Storage.maximumDefaultShards).
             """),
     ]
 

@@ -2,13 +2,18 @@ import KVConfig
 import KVCore
 import KVStorage
 import KVWire
-import NIOCore
 import Synchronization
 
 /// A node's data on disk: its identity, its topology, what it knows of its peers' stores, and its own stores.
 final class DataDirectory: Sendable {
-    /// The number of shards of a new data directory: half the processors, so that the storage threads have the others.
-    private static var defaultShards: Int { min(max(System.coreCount / 2, 1), 8) }
+    /// The number of shards of a new data directory.
+    ///
+    /// - Parameters:
+    ///   - configured: The value of `storage.shards`: 0 for one shard for each processor.
+    ///   - processors: The number of processors that this process may use.
+    static func newShards(configured: Int, processors: Int) -> Int {
+        configured != 0 ? configured : min(max(processors, 1), ClusterFile.Storage.maximumDefaultShards)
+    }
 
     enum Entry {
         static let topology = "topology"
@@ -76,11 +81,12 @@ final class DataDirectory: Sendable {
         let lock = try IdentityFile.lock(path)
         let found = try StoredTopology.read(in: path)
         if let found { try ConfigurationCheck(configuration, path).check(found, madeWith: Self.agreement(of: path)) }
-        let shards = configuration.storage.shards
         let file = try IdentityFile(
             directory: path, lock: lock, node: configuration.node.id,
             cluster: found == nil ? configuration.clusterID : nil,
-            newStore: .random(), newShards: shards == 0 ? Self.defaultShards : shards,
+            newStore: .random(),
+            newShards: Self.newShards(
+                configured: configuration.storage.shards, processors: ProcessorCount.usable),
             nonce: .random(in: .min ... .max))
         self.path = path
         self.file = file

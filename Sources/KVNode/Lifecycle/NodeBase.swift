@@ -51,7 +51,11 @@ struct NodeBase: Sendable {
     /// - Throws: `NodeError` when the data directory cannot be opened or does not fit the configuration.
     static func open(_ configuration: Configuration, logger: Logger) throws(NodeError) -> NodeBase {
         let limit = DescriptorLimit.raised()
-        let connections = try limit.connections(configured: configuration.limits.connections)
+        try limit.check()
+        let directory = try DataDirectory.open(configuration)
+        let connections = limit.connections(
+            configured: configuration.limits.connections, shards: directory.stores.count,
+            members: directory.topology?.members.count ?? 1)
         if connections < configuration.limits.connections {
             logger.warning(
                 """
@@ -60,7 +64,6 @@ struct NodeBase: Sendable {
                 more, raise `ulimit -n`, or LimitNOFILE= of a systemd unit
                 """)
         }
-        let directory = try DataDirectory.open(configuration)
         if directory.mayLackRecords {
             logger.warning(
                 """

@@ -46,11 +46,17 @@ final class LogWriterThreadTests: XCTestCase {
     }
 
     func testClientsGetWhatIsLeftOfTheDescriptors() throws {
-        XCTAssertEqual(try DescriptorLimit(total: 1 << 20).connections(configured: 10_000), 10_000)
-        XCTAssertEqual(try DescriptorLimit(total: 1024).connections(configured: 10_000), 1024 - DescriptorLimit.reserve)
-        let least = DescriptorLimit.reserve + DescriptorLimit.fewestConnections
-        XCTAssertEqual(try DescriptorLimit(total: least).connections(configured: 10_000), 16)
-        XCTAssertThrowsError(try DescriptorLimit(total: least - 1).connections(configured: 10_000)) {
+        func connections(of total: Int, shards: Int = 1, members: Int = 3) -> Int {
+            DescriptorLimit(total: total).connections(configured: 10_000, shards: shards, members: members)
+        }
+        XCTAssertEqual(connections(of: 1 << 20), 10_000)
+        XCTAssertEqual(connections(of: 1024), 1024 - 128)
+        XCTAssertEqual(connections(of: 1024, shards: 32), 1024 - 64 - 32 * (8 + 14), "eight members are expected")
+        XCTAssertEqual(connections(of: 4096, shards: 32, members: 25), 4096 - 64 - 32 * (8 + 48))
+        XCTAssertEqual(connections(of: 1024, shards: 64), 16, "it starts, and some clients are served")
+        XCTAssertEqual(connections(of: 128 + 16), 16)
+        XCTAssertNoThrow(try DescriptorLimit(total: 128 + 16).check())
+        XCTAssertThrowsError(try DescriptorLimit(total: 128 + 15).check()) {
             XCTAssertTrue("\($0)".contains("ulimit -n"), "\($0)")
         }
         var limit = rlimit()
