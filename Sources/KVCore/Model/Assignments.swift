@@ -1,4 +1,4 @@
-/// The assignments of all partitions; the index is the partition's number.
+/// The assignments of all partitions, by their places (`SlotMap`).
 ///
 /// They are kept in chunks, and a copy shares the chunks that it does not change. So the next topology takes as much
 /// memory and time as it changes of the present one, and what differs between the two is found without a look at the
@@ -19,7 +19,7 @@ package struct Assignments: Hashable, Sendable {
         }
     }
 
-    /// The partitions whose assignments differ from those of as many others, ascending.
+    /// The places whose assignments differ from those of as many others, ascending.
     package func differences(from others: Assignments) -> [Int] {
         guard count == others.count else {
             assertionFailure("the number of partitions is settled when a cluster is founded")
@@ -48,7 +48,7 @@ extension Topology {
     /// The partitions that live elsewhere than by another topology of the cluster, ascending, the metadata quorum's
     /// last.
     package func partitionsChanged(since other: Topology) -> [PartitionID] {
-        var changed = assignments.differences(from: other.assignments).map { PartitionID(UInt16(clamping: $0)) }
+        var changed = assignments.differences(from: other.assignments).map(slots.partition(at:))
         if metadataQuorum != other.metadataQuorum { changed.append(metadataPartition) }
         return changed
     }

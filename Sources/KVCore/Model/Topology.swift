@@ -1,7 +1,7 @@
 /// The settings that a cluster agrees on when it is created. They never change.
 package struct ClusterSettings: Hashable, Sendable {
     package var name: String
-    /// P, the number of partitions: a power of two, `1 ... 16384`.
+    /// P, the number of partitions at the beginning: a power of two, `1 ... 16384`. Splits may have made more.
     package var partitions: Int
     /// N, the number of replicas of a partition. A cluster of fewer nodes has one on each.
     package var replicas: Int
@@ -74,7 +74,7 @@ package struct Topology: Hashable, Sendable {
     package var lastNumber: NodeNumber
     /// The nodes that were members, ascending by number.
     package var removed: [RemovedMember]
-    /// The assignment of each partition; the index is the partition's number.
+    /// The assignment of each partition, by its place in `slots`.
     package var assignments: Assignments
     /// The replicas of the topology itself: an odd number of members, at most `maximumMetadataQuorum`.
     package var metadataQuorum: Assignment
@@ -107,6 +107,12 @@ package struct Topology: Hashable, Sendable {
 
     package func member(withStore store: UUID128) -> Member? { members.first { $0.store == store } }
 
-    /// The additional partition that holds the topology. Its number follows that of the last partition with slots.
+    /// Which partition has which slots.
+    package var slots: SlotMap {
+        SlotMap(founding: settings.partitions, count: assignments.count) ?? SlotMap(founding: settings.partitions)
+    }
+
+    /// The additional partition that holds the topology. Its number follows that of the last partition with slots that
+    /// the cluster was created with.
     package var metadataPartition: PartitionID { PartitionID(UInt16(clamping: settings.partitions)) }
 }

@@ -1,12 +1,12 @@
 extension Topology {
     /// The partition that holds a key.
     @inlinable
-    package func partition(of key: Key) -> PartitionID { PartitionID(slot: key.slot, partitions: settings.partitions) }
+    package func partition(of key: Key) -> PartitionID { slots.partition(of: key.slot) }
 
     /// Where a partition lives, the metadata quorum's included; nil where there is no such partition.
     package func assignment(of partition: PartitionID) -> Assignment? {
-        if Int(partition.raw) < assignments.count { return assignments[Int(partition.raw)] }
-        return Int(partition.raw) == settings.partitions ? metadataQuorum : nil
+        if let place = slots.place(of: partition) { return assignments[place] }
+        return partition == metadataPartition ? metadataQuorum : nil
     }
 
     /// The replica set of a partition, its preferred leader first; empty where the ring has no such partition.
@@ -14,10 +14,10 @@ extension Topology {
 
     /// The partitions of which a node is a replica, now or next, ascending.
     package func partitions(on node: NodeNumber) -> [PartitionID] {
-        assignments.indices.compactMap { index in
-            let assignment = assignments[index]
+        assignments.indices.compactMap { place in
+            let assignment = assignments[place]
             let isReplica = assignment.replicas.contains(node) || assignment.next?.contains(node) == true
-            return isReplica ? PartitionID(UInt16(truncatingIfNeeded: index)) : nil
+            return isReplica ? slots.partition(at: place) : nil
         }
     }
 }

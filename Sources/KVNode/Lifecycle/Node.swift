@@ -129,12 +129,13 @@ private struct Assembly {
         let inFlight = max(limits.inFlight / stores.count, 2 * largest)
         linkOptions = PeerLinkOptions(largest: largest, inFlight: inFlight)
         policy = base.policy(member, topology)
+        let shards = ShardMap(topology.settings, count: stores.count)
         runners = stores.indices.map { index in
             ShardRunner(
                 index: index, loop: loops[index % loops.count], node: identity, topology: topology,
                 // The metadata quorum's partition, which comes after the last, is one of them.
-                partitions: (0...topology.settings.partitions).map { PartitionID(UInt16($0)) }
-                    .filter { $0.shard(among: stores.count) == index },
+                partitions: (topology.slots.partitions + [topology.metadataPartition])
+                    .filter { shards.shard(of: $0) == index },
                 store: stores[index], mayLackRecords: base.directory.mayLackRecords, options: options,
                 maximumBytesInFlight: inFlight, status: status, clock: clock, commitPool: base.commitPool,
                 readPool: base.readPool, upkeepPool: base.upkeepPool,
@@ -177,7 +178,7 @@ private struct Assembly {
     }
 
     private func listenForPeers() async throws -> PeerServer {
-        let router = PeerRouter(runners: runners)
+        let router = PeerRouter(runners: runners, ShardMap(topology.settings, count: runners.count))
         let first = runners[0]
         do {
             return try await PeerServer.start(

@@ -24,7 +24,7 @@ final class NodeBackend: Backend {
         self.settings = settings
         self.limits = limits
         partitions = settings.partitions
-        shards = ShardMap(partitions: settings.partitions, count: runners.count)
+        shards = ShardMap(settings, count: runners.count)
         self.node = node
         self.runners = runners
         self.cluster = cluster
@@ -61,7 +61,7 @@ final class NodeBackend: Backend {
                 if shard != home.index { home.submit(request, to: runners[shard]) }
             }
         }
-        home.take(requests, shards: runners.count)
+        home.take(requests, shards)
     }
 
     /// The shard on the caller's loop; nil if the loop has none.

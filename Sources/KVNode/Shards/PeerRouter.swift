@@ -3,15 +3,19 @@ import KVCore
 /// Passes peers' messages to the shards that they are for.
 final class PeerRouter: Sendable {
     private let runners: [ShardRunner]
+    private let shards: ShardMap
 
-    init(runners: [ShardRunner]) { self.runners = runners }
+    init(runners: [ShardRunner], _ shards: ShardMap) {
+        self.runners = runners
+        self.shards = shards
+    }
 
     /// Delivers messages. Called on any event loop.
     func deliver(from peer: NodeNumber, _ messages: [PeerMessage]) {
         guard runners.count > 1 else { return deliver(from: peer, messages, to: runners[0]) }
         var parts: [[PeerMessage]] = Array(repeating: [], count: runners.count)
         for message in messages {
-            switch message.destination(shards: runners.count) {
+            switch message.destination(shards) {
             case .shard(let index): parts[index].append(message)
             case .all: for index in parts.indices { parts[index].append(message) }
             }
@@ -40,11 +44,11 @@ extension PeerMessage {
     }
 
     /// The shards of a node that a message is for.
-    func destination(shards: Int) -> Destination {
+    func destination(_ shards: ShardMap) -> Destination {
         switch self {
-        case .replica(let header, _): .shard(header.partition.shard(among: shards))
-        case .request(let header, _): .shard(header.partition.shard(among: shards))
-        case .reply(let id, _): .shard(min(id.shard, shards - 1))
+        case .replica(let header, _): .shard(shards.shard(of: header.partition))
+        case .request(let header, _): .shard(shards.shard(of: header.partition))
+        case .reply(let id, _): .shard(min(id.shard, shards.count - 1))
         case .shards: .all
         // The first shard's runner handles messages about the whole node.
         case .node: .shard(0)

@@ -1,21 +1,18 @@
 import KVCore
 
-/// Maps keys to the shards of a node.
-struct ShardMap {
-    /// The number of partitions of the cluster: a power of two.
-    var partitions: Int
+/// Maps partitions to the shards of a node. A partition that a split has made stays in the shard of the one it has come
+/// of, because its records are in that shard's store.
+struct ShardMap: Sendable {
+    /// As when the cluster was created.
+    let slots: SlotMap
     /// The number of shards of the node, 1 or more.
-    var count: Int
+    let count: Int
+
+    init(_ settings: ClusterSettings, count: Int) {
+        slots = SlotMap(founding: settings.partitions)
+        self.count = count
+    }
 
     @inline(__always)
-    func partition(of slot: Slot) -> PartitionID { PartitionID(slot: slot, partitions: partitions) }
-
-    @inline(__always)
-    func shard(of partition: PartitionID) -> Int { partition.shard(among: count) }
-}
-
-extension PartitionID {
-    /// The index of the shard that has the partition, on a node with `count` shards.
-    @inline(__always)
-    func shard(among count: Int) -> Int { count == 1 ? 0 : Int(raw) % count }
+    func shard(of partition: PartitionID) -> Int { count == 1 ? 0 : Int(slots.ancestor(of: partition).raw) % count }
 }

@@ -169,12 +169,12 @@ final class ShardRunner: @unchecked Sendable {
     private static let lookupBatch = 16
 
     /// Executes those of a client's requests that are for this shard, in order. The client is on this loop.
-    func take(_ requests: [Request], shards: Int) {
-        for request in requests where request.partition.shard(among: shards) == index {
+    func take(_ requests: [Request], _ shards: ShardMap) {
+        for request in requests where shards.shard(of: request.partition) == index {
             expected.append((request.partition, request.hash))
         }
         prefetch()
-        for request in requests where request.partition.shard(among: shards) == index {
+        for request in requests where shards.shard(of: request.partition) == index {
             submit(request)
         }
     }
