@@ -10,8 +10,11 @@ package protocol Backend: AnyObject, Sendable {
     /// Executes requests that one caller has sent together, as if one by one in this order. This can be cheaper.
     func execute(_ requests: [Request])
 
-    /// The number of partitions, which is always the same. 1 while this node is not a member.
-    var partitions: Int { get }
+    /// The slots that partitions had when the cluster was created; of one partition while this node is not a member.
+    /// Always the same. A request of a key names its partition by these: the shard knows what splits have made of it.
+    var foundingSlots: SlotMap { get }
+    /// The slots of partitions by the newest topology that this node goes by.
+    var slots: SlotMap { get }
 
     /// Lists keys over the whole cluster. `reply` runs on `loop`, exactly once.
     func list(
@@ -103,20 +106,20 @@ package final class Caller: Sendable {
 /// The common part of requests that are begun together on a connection.
 struct RequestSource {
     let caller: Caller
-    /// Into how many the keys are cut.
-    let partitions: Int
+    /// See `Backend.foundingSlots`.
+    let slots: SlotMap
 }
 
 extension Request {
     /// - Parameters:
     ///   - hash: the key's, where it is known.
-    ///   - partitions: into how many the keys are cut.
+    ///   - slots: `Backend.foundingSlots`.
     package convenience init(
-        _ command: Command, key: Key, hash: KeyHash? = nil, partitions: Int, options: RequestOptions, caller: Caller,
+        _ command: Command, key: Key, hash: KeyHash? = nil, slots: SlotMap, options: RequestOptions, caller: Caller,
         token: UInt64 = 0, allowance: Int = .max
     ) {
         self.init(
-            command, key: key, hash: hash, partition: PartitionID(slot: key.slot, partitions: partitions),
+            command, key: key, hash: hash, partition: slots.partition(of: key.slot),
             options: options, caller: caller, token: token, allowance: allowance)
     }
 
@@ -298,15 +301,22 @@ extension Outcome {
 extension ClusterView {
     /// The node that cluster clients take for the master of a partition: its leader if that is known, and otherwise the
     /// preferred leader, who is to lead it next.
-    func master(_ partition: Int) -> NodeNumber? {
-        guard topology.assignments.indices.contains(partition) else { return nil }
-        let leader = partition < leaders.count ? leaders[partition] : nil
-        return leader.flatMap { topology.member($0)?.number } ?? topology.assignments[partition].replicas.first
+    func master(_ place: Int) -> NodeNumber? {
+        guard topology.assignments.indices.contains(place) else { return nil }
+        let leader = place < leaders.count ? leaders[place] : nil
+        return leader.flatMap { topology.member($0)?.number } ?? topology.assignments[place].replicas.first
+    }
+
+    /// The slots of each partition, ascending, with its place.
+    var placesBySlots: [(slots: ClosedRange<Slot>, place: Int)] {
+        let map = topology.slots
+        return topology.assignments.indices
+            .compactMap { place in map.slots(of: map.partition(at: place)).map { (slots: $0, place: place) } }
+            .sorted { $0.slots.lowerBound < $1.slots.lowerBound }
     }
 
     /// The partitions whose master a node is, ascending. Each partition is in the share of exactly one node.
     func share(of node: NodeNumber) -> [PartitionID] {
-        topology.assignments.indices.lazy.filter { master($0) == node }
-            .map { PartitionID(UInt16(truncatingIfNeeded: $0)) }
+        topology.assignments.indices.lazy.filter { master($0) == node }.map(topology.slots.partition(at:))
     }
 }

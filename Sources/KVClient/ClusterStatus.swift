@@ -15,7 +15,7 @@ public struct RingStatus: Codable, Hashable, Sendable {
     public var waiting: [WaitingNode]
     /// The change of membership that is under way.
     public var plan: PlanProgress?
-    /// One for each partition, in ascending order.
+    /// One for each partition, in the order of their slots.
     public var assignments: [AssignmentStatus]
 
     /// Encodes as the server does: an absent value is null and not left out.

@@ -34,21 +34,6 @@ extension Key {
     package var slot: Slot { bytes.withUnsafeBufferPointer { Slot(key: $0) } }
 }
 
-extension PartitionID {
-    /// The partition that has a slot, in a ring of `partitions`: a power of two, `1 ... Slot.count`.
-    @inlinable
-    package init(slot: Slot, partitions: Int) {
-        self.init(UInt16(truncatingIfNeeded: Int(slot.raw) * partitions / Slot.count))
-    }
-
-    /// The slots that this partition has, in a ring of `partitions`: a power of two, `1 ... Slot.count`.
-    package func slots(partitions: Int) -> ClosedRange<Slot> {
-        let width = Slot.count / partitions
-        let first = Int(raw) % partitions * width
-        return Slot(UInt16(first))...Slot(UInt16(first + width - 1))
-    }
-}
-
 /// CRC16/XMODEM: polynomial 0x1021, from 0, most significant bit first.
 private func crc16(_ bytes: UnsafeBufferPointer<UInt8>) -> UInt16 {
     crcTable.withUnsafeBufferPointer { table in

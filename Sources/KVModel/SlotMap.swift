@@ -115,6 +115,25 @@ package struct SlotMap: Hashable, Sendable {
         return number <= founding ? partition : PartitionID(UInt16(truncatingIfNeeded: (number - 1) % founding))
     }
 
+    /// The partition that a split has made, or is to make, another of; nil where the cluster was created with it.
+    package func parent(of partition: PartitionID) -> PartitionID? {
+        let place = Int(partition.raw) - 1
+        guard place >= founding else { return nil }
+        // Without the highest of the bits above those that the cluster was created with.
+        return self.partition(at: place & ~(1 << (Int.bitWidth - 1 - place.leadingZeroBitCount)))
+    }
+
+    /// These partitions and all that have come of them, ascending.
+    package func family(of partitions: [PartitionID]) -> [PartitionID] {
+        guard count > founding else { return partitions.filter { place(of: $0) != nil } }
+        var members = Set(partitions)
+        // A parent's number is below its child's.
+        for partition in self.partitions {
+            if let parent = parent(of: partition), members.contains(parent) { members.insert(partition) }
+        }
+        return self.partitions.filter(members.contains)
+    }
+
     // MARK: Splits
 
     /// One partition gives the upper half of its slots to a new one.

@@ -17,7 +17,7 @@ final class HTTPClusterTests: XCTestCase {
 
     func testListAsksForAPage() throws {
         let client = try HTTPTestClient()
-        let cursor = ListCursor(partition: PartitionID(slot: Key("foo").slot, partitions: 4), key: Key("foo"))
+        let cursor = ListCursor(partition: SlotMap(founding: 4).partition(of: Key("foo").slot), key: Key("foo"))
         let opaque = String(decoding: cursor.opaque, as: UTF8.self)
         _ = try json(client, "/v1/kv")
         _ = try json(client, "/v1/kv?prefix=a%2F%00&cursor=\(opaque)&limit=7&values=true&timeout=1s")
@@ -75,7 +75,7 @@ final class HTTPClusterTests: XCTestCase {
         let limits = RequestLimits(key: 64, value: 1000)
         for text in ["a", "user:{7}:name", "\0\u{1}", String(repeating: "k", count: 64)] {
             let key = Key(text)
-            let cursor = ListCursor(partition: PartitionID(slot: key.slot, partitions: 1024), key: key)
+            let cursor = ListCursor(partition: SlotMap(founding: 1024).partition(of: key.slot), key: key)
             XCTAssertEqual(ListCursor(opaque: cursor.opaque, settings, limits), cursor)
             let elsewhere = ListCursor(partition: PartitionID((cursor.partition.raw + 1) % 1024), key: key)
             XCTAssertNil(ListCursor(opaque: elsewhere.opaque, settings, limits), "a key of another partition")
@@ -85,7 +85,7 @@ final class HTTPClusterTests: XCTestCase {
         let long = Key(String(repeating: "k", count: 65))
         for bytes in [
             [], Array("AA".utf8), Array("!!!".utf8), Array("AAB".utf8), Array("BAA".utf8), Array("AAA=".utf8),
-            ListCursor(partition: PartitionID(slot: long.slot, partitions: 1024), key: long).opaque,
+            ListCursor(partition: SlotMap(founding: 1024).partition(of: long.slot), key: long).opaque,
         ] as [[UInt8]] {
             XCTAssertNil(ListCursor(opaque: bytes, settings, limits), String(decoding: bytes, as: UTF8.self))
         }

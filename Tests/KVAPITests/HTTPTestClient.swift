@@ -118,7 +118,8 @@ final class FakeBackend: Backend, @unchecked Sendable {
             userTime: .milliseconds(1250), systemTime: .milliseconds(7))
     }
 
-    var partitions: Int { settings?.partitions ?? 1 }
+    var foundingSlots: SlotMap { SlotMap(founding: settings?.partitions ?? 1) }
+    var slots: SlotMap { cluster?.topology.slots ?? foundingSlots }
 
     func execute(_ request: Request) {
         asked.append(

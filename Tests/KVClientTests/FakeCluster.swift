@@ -48,7 +48,7 @@ final class FakeCluster: Sendable {
     func key(in partition: Int) -> Key {
         let partitions = state.withLockedValue { $0.leaders.count }
         let keys = (0...).lazy.map { Key("key-\($0)") }
-        return keys.first { PartitionID(slot: $0.slot, partitions: partitions).raw == partition } ?? Key("none")
+        return keys.first { SlotMap(founding: partitions).partition(of: $0.slot).raw == partition } ?? Key("none")
     }
 }
 
@@ -59,7 +59,8 @@ extension FakeCluster.State {
         }
         if let reply = replies[number] { return reply }
         let path = request.line.split(separator: " ")[1].prefix { $0 != "?" }
-        let partition = PartitionID(slot: Key(String(path.dropFirst("/v1/kv/".count))).slot, partitions: leaders.count)
+        let slot = Key(String(path.dropFirst("/v1/kv/".count))).slot
+        let partition = SlotMap(founding: leaders.count).partition(of: slot)
         let node = leaders[Int(partition.raw)] ?? number
         let headers = ["ETag": "\"1.1.1\"", "KV-Node": "n\(node)"]
         return request.line.hasPrefix("GET") ? .status(200, headers, "at n\(number)") : .status(204, headers)
@@ -67,11 +68,13 @@ extension FakeCluster.State {
 
     private var ring: String {
         let nodes = addresses.enumerated().map { #"{"id":"n\#($0 + 1)","state":"alive","client":"\#($1)"}"# }
-        let assignments = leaders.map { leader in
+        let width = Slot.count / leaders.count
+        let assignments = leaders.enumerated().map { index, leader in
             let first = leader ?? 1
             let replicas = ([first] + (1...addresses.count).filter { $0 != first }).map { "\"n\($0)\"" }
             let name = leader.map { "\"n\($0)\"" } ?? "null"
-            return "{\"replicas\":[\(replicas.joined(separator: ","))],\"leader\":\(name)}"
+            let slots = "\"first_slot\":\(index * width),\"last_slot\":\((index + 1) * width - 1)"
+            return "{\(slots),\"replicas\":[\(replicas.joined(separator: ","))],\"leader\":\(name)}"
         }
         return "{\"nodes\":[\(nodes.joined(separator: ","))],\"assignments\":[\(assignments.joined(separator: ","))]}"
     }

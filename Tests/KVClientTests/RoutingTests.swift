@@ -149,7 +149,7 @@ final class RoutingTests: XCTestCase {
         let ring = { (client: String) in
             RingDocument(
                 nodes: [.init(id: "n1", state: "alive", client: client)],
-                assignments: [.init(replicas: ["n1"], leader: "n1")])
+                assignments: [.init(firstSlot: 0, lastSlot: 16383, replicas: ["n1"], leader: "n1")])
         }
         let here = Address(host: "127.0.0.1", port: 1)
         let far = Address(host: "10.0.0.1", port: 1)
@@ -167,14 +167,20 @@ final class RoutingTests: XCTestCase {
     func testARingThatIsNoneIsLeftAlone() {
         let endpoint = Address(host: "127.0.0.1", port: 1)
         let routes = routes(endpoint)
-        let assignment = RingDocument.Assignment(replicas: ["n9", "n1"], leader: "n8")
+        let assignment = { (first: Int, last: Int) in
+            RingDocument.Assignment(firstSlot: first, lastSlot: last, replicas: ["n9", "n1"], leader: "n8")
+        }
         let node = RingDocument.Node(id: "n1", state: "alive", client: "127.0.0.1:2")
-        for count in [0, 3, 32768] {
-            routes.adopt(
-                RingDocument(nodes: [node], assignments: Array(repeating: assignment, count: count)), from: endpoint)
+        let broken: [[(Int, Int)]] = [
+            [], [(0, 16382)], [(1, 16383)], [(0, 16384)], [(0, .max)], [(0, -1)], [(-1, 16383)], [(.min, .max)],
+            [(0, 5), (7, 16383)], [(0, 5), (5, 16383)], [(0, 16383), (16384, 16383)], [(8192, 16383), (0, 8191)],
+        ]
+        for ranges in broken {
+            routes.adopt(RingDocument(nodes: [node], assignments: ranges.map(assignment)), from: endpoint)
             XCTAssertEqual(routes.route(Request(.get, Key("k")), after: [])?.pool.address, endpoint)
         }
-        routes.adopt(RingDocument(nodes: [node], assignments: [assignment]), from: endpoint)
+        routes.adopt(
+            RingDocument(nodes: [node], assignments: [assignment(0, 9), assignment(10, 16383)]), from: endpoint)
         XCTAssertEqual(routes.route(Request(.get, Key("k")), after: [])?.expected, "n1", "the only one that is known")
     }
 
@@ -184,7 +190,7 @@ final class RoutingTests: XCTestCase {
         let ring = { (client: String) in
             RingDocument(
                 nodes: [.init(id: "n1", state: "alive", client: client)],
-                assignments: [.init(replicas: ["n1"], leader: "n1")])
+                assignments: [.init(firstSlot: 0, lastSlot: 16383, replicas: ["n1"], leader: "n1")])
         }
         let request = Request(.get, Key("k"))
         routes.adopt(ring("127.0.0.1:2"), from: endpoint)

@@ -51,7 +51,7 @@ final class ClientLibraryTests: XCTestCase {
         let assignments = try cluster.ring(observer).assignments
         try await eventually("the client to know the leaders") {
             writers.flatMap(\.keys).allSatisfy { key in
-                let partition = PartitionID(slot: key.slot, partitions: assignments.count)
+                let partition = SlotMap(founding: assignments.count).partition(of: key.slot)
                 let leader = assignments[Int(partition.raw)].leader
                 return client.dispatcher.router.route(Request(.get, key), after: [])?.expected == leader
             }

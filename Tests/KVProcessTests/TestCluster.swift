@@ -227,7 +227,7 @@ final class TestCluster {
     func atMost(_ count: Int, keysLedBy id: String, prefix: String) throws -> [String] {
         let assignments = try ring(id).assignments
         return (0..<10_000).lazy.map { "\(prefix)\($0)" }.filter { name in
-            let partition = PartitionID(slot: Key(name).slot, partitions: assignments.count)
+            let partition = SlotMap(founding: assignments.count).partition(of: Key(name).slot)
             return assignments[Int(partition.raw)].leader == id
         }.prefix(count).map { $0 }
     }

@@ -10,17 +10,15 @@ extension JSONWriter {
             json.plan(view.plan, names)
             json.name("assignments")
             json.array { json in
-                for (index, assignment) in view.topology.assignments.enumerated() {
-                    let partition = PartitionID(UInt16(truncatingIfNeeded: index))
-                    let slots = partition.slots(partitions: view.topology.settings.partitions)
+                for (slots, place) in view.placesBySlots {
                     json.object { json in
                         json.name("partition")
-                        json.number(index)
+                        json.number(view.topology.slots.partition(at: place).raw)
                         json.name("first_slot")
                         json.number(slots.lowerBound.raw)
                         json.name("last_slot")
                         json.number(slots.upperBound.raw)
-                        json.place(assignment, view.leader(of: index), names)
+                        json.place(view.topology.assignments[place], view.leader(of: place), names)
                     }
                 }
             }
@@ -72,10 +70,10 @@ extension JSONWriter {
             json.agreed(topology.plan, names)
             json.name("assignments")
             json.array { json in
-                for (index, assignment) in topology.assignments.enumerated() {
+                for (place, assignment) in topology.assignments.enumerated() {
                     json.object { json in
                         json.name("partition")
-                        json.number(index)
+                        json.number(topology.slots.partition(at: place).raw)
                         json.replicas(assignment, names)
                         json.name("changed")
                         json.number(assignment.changed)
@@ -88,15 +86,15 @@ extension JSONWriter {
     /// Where one key lives.
     mutating func place(of key: Key, in view: ClusterView) {
         let slot = key.slot
-        let partition = Int(PartitionID(slot: slot, partitions: view.topology.settings.partitions).raw)
+        let partition = view.topology.slots.partition(of: slot)
         object { json in
             json.member("key", key.bytes, encoding: "encoding")
             json.name("slot")
             json.number(slot.raw)
             json.name("partition")
-            json.number(partition)
-            guard view.topology.assignments.indices.contains(partition) else { return }
-            json.place(view.topology.assignments[partition], view.leader(of: partition), NodeNames(view.topology))
+            json.number(partition.raw)
+            guard let place = view.topology.slots.place(of: partition) else { return }
+            json.place(view.topology.assignments[place], view.leader(of: place), NodeNames(view.topology))
         }
     }
 
@@ -106,7 +104,7 @@ extension JSONWriter {
         name("epoch")
         number(topology.epoch)
         name("partitions")
-        number(topology.settings.partitions)
+        number(topology.assignments.count)
         name("replicas")
         number(topology.settings.replicas)
     }
@@ -230,7 +228,7 @@ private struct Shares {
 }
 
 extension ClusterView {
-    fileprivate func leader(of partition: Int) -> NodeNumber? {
-        leaders.indices.contains(partition) ? leaders[partition] : nil
+    fileprivate func leader(of place: Int) -> NodeNumber? {
+        leaders.indices.contains(place) ? leaders[place] : nil
     }
 }

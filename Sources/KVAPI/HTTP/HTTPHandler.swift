@@ -191,7 +191,7 @@ extension HTTPHandler {
         guard let caller else { return }
         backend.execute(
             Request(
-                request.command, key: request.key, partitions: backend.partitions, options: request.options,
+                request.command, key: request.key, slots: backend.foundingSlots, options: request.options,
                 caller: caller))
     }
 

@@ -20,10 +20,12 @@ extension ListCursor {
         let number = UInt16(bytes[0]) << 8 | UInt16(bytes[1])
         let isKeyEmpty = number & Self.emptyKey != 0
         let partition = PartitionID(number & ~Self.emptyKey)
-        guard Int(partition.raw) < settings.partitions, !isKeyEmpty || bytes.count == 2 else { return nil }
-        let key = bytes.count > 2 || isKeyEmpty ? Key(Array(bytes[2...])) : nil
-        guard key.map({ PartitionID(slot: $0.slot, partitions: settings.partitions) == partition }) ?? true
+        let slots = settings.foundingSlots
+        guard partition != slots.metadataPartition, partition.raw <= Slot.count, !isKeyEmpty || bytes.count == 2
         else { return nil }
+        let key = bytes.count > 2 || isKeyEmpty ? Key(Array(bytes[2...])) : nil
+        // Splits may have given the key to another partition since, of the same family.
+        guard key.map({ slots.partition(of: $0.slot) == slots.ancestor(of: partition) }) ?? true else { return nil }
         self.init(partition: partition, key: key)
     }
 }

@@ -38,10 +38,9 @@ struct ClusterMap {
         self.namesReplicas = namesReplicas
         let topology = view.topology
         var ranges: [Range] = []
-        for (index, assignment) in topology.assignments.enumerated() {
-            let partition = PartitionID(UInt16(truncatingIfNeeded: index))
-            let slots = partition.slots(partitions: topology.settings.partitions)
-            guard let master = view.master(index) else { continue }
+        for (slots, place) in view.placesBySlots {
+            guard let master = view.master(place) else { continue }
+            let assignment = topology.assignments[place]
             let replicas = namesReplicas ? assignment.members.filter { $0 != master }.sorted() : []
             if let last = ranges.last, last.master == master, last.replicas == replicas {
                 ranges[ranges.count - 1].slots = last.slots.lowerBound...slots.upperBound
@@ -162,13 +161,16 @@ struct ClusterMap {
     }
 
     func info() -> String {
-        let unled = view.leaders.count { $0 == nil }
-        let width = Slot.count / max(view.topology.settings.partitions, 1)
+        let map = view.topology.slots
+        let unled = view.leaders.indices.reduce(0) { sum, place in
+            guard view.leaders[place] == nil, let slots = map.slots(of: map.partition(at: place)) else { return sum }
+            return sum + Int(slots.upperBound.raw - slots.lowerBound.raw) + 1
+        }
         let isWhole = unled == 0
         return [
             ("cluster_enabled", "1"), ("cluster_state", isWhole ? "ok" : "fail"),
-            ("cluster_slots_assigned", "\(Slot.count)"), ("cluster_slots_ok", "\(Slot.count - unled * width)"),
-            ("cluster_slots_pfail", "0"), ("cluster_slots_fail", "\(unled * width)"),
+            ("cluster_slots_assigned", "\(Slot.count)"), ("cluster_slots_ok", "\(Slot.count - unled)"),
+            ("cluster_slots_pfail", "0"), ("cluster_slots_fail", "\(unled)"),
             ("cluster_known_nodes", "\(view.topology.members.count)"),
             ("cluster_size", "\(Set(ranges.map(\.master)).count)"),
             ("cluster_current_epoch", "\(view.topology.epoch)"), ("cluster_my_epoch", "\(view.topology.epoch)"),

@@ -362,7 +362,7 @@ extension RESPConnection {
         let isRead = command.isRead
         let counted = replies.room.began(command)
         let request = Request(
-            command, key: key, partitions: source.partitions,
+            command, key: key, slots: source.slots,
             options: session.isReadOnly && isRead ? stale : linearizable, caller: source.caller,
             token: UInt64(operations.nextToken),
             allowance: isRead && expectation.bringsValue ? RESPRoom.allowance(counted: counted) : .max)

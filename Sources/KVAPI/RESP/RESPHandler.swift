@@ -144,7 +144,7 @@ extension RESPHandler {
     /// Takes the commands of a pipeline that may be begun, some at a time.
     private func gather(_ now: Instant) {
         guard let caller else { return }
-        let source = RequestSource(caller: caller, partitions: server.backend.partitions)
+        let source = RequestSource(caller: caller, slots: server.backend.foundingSlots)
         while requests.count < Self.batch, let next = connection.next(now: now, source) {
             switch consume next {
             case .execute(let request): requests.append(request)

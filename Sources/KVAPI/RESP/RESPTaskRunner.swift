@@ -129,22 +129,23 @@ final class RESPTaskRunner: @unchecked Sendable {
 extension RESPTaskRunner {
     private func scan(_ request: ScanRequest) {
         let cursor = request.cursor
+        let partition = cursor.partition(backend.settings)
         guard !cursor.isAtBeginning else {
-            return scan(request, from: ListCursor(partition: cursor.partition, key: nil))
+            return scan(request, from: ListCursor(partition: partition, key: nil))
         }
         if let key = server.positions.key(at: cursor) {
-            return scan(request, from: ListCursor(partition: cursor.partition, key: key))
+            return scan(request, from: ListCursor(partition: partition, key: key))
         }
-        find(request, from: ListCursor(partition: cursor.partition, key: nil))
+        find(request, from: ListCursor(partition: partition, key: nil))
     }
 
     /// Looks for the key of a cursor that this node does not remember.
     private func find(_ request: ScanRequest, from place: ListCursor) {
         page(from: place, limit: ListQuery.maximumLimit) { [self] page in
-            let partition = request.cursor.partition
-            let settings = backend.settings
+            let partition = request.cursor.partition(backend.settings)
+            let slots = backend.slots
             for (key, _) in page.entries {
-                guard let settings, PartitionID(slot: key.slot, partitions: settings.partitions) == partition else {
+                guard slots.partition(of: key.slot) == partition else {
                     // The key has been deleted, so the scan of its partition begins again.
                     return scan(request, from: ListCursor(partition: partition, key: nil))
                 }
@@ -161,7 +162,7 @@ extension RESPTaskRunner {
 
     private func scan(_ request: ScanRequest, from place: ListCursor) {
         page(from: place, limit: request.count) { [self] page in
-            let next = page.next.map(ScanCursor.init) ?? .start
+            let next = page.next.map { ScanCursor($0, backend.settings) } ?? .start
             if next == .start { scanned.partitions = nil }
             if let key = page.next?.key { server.positions.remember(key, at: next) }
             let keys = request.isOfStrings ? page.entries.map(\.key.bytes) : []
@@ -210,12 +211,13 @@ extension RESPTaskRunner {
 
     /// Answers with a key of the first partition that has any, counted from a random one.
     private func randomKey() {
-        guard let partitions = backend.settings?.partitions else { return finish(.failure(RESPFailure(.notMember))) }
-        let start = PartitionID(UInt16(clamping: Int.random(in: 0..<max(partitions, 1), using: &generator)))
+        guard backend.settings != nil else { return finish(.failure(RESPFailure(.notMember))) }
+        let slots = backend.slots
+        let start = slots.partition(at: Int.random(in: 0..<slots.count, using: &generator))
         page(from: ListCursor(partition: start, key: nil), limit: Self.choice) { [self] page in
-            if let key = choose(from: page, partitions) { return finish(.bulk(key.bytes)) }
+            if let key = choose(from: page) { return finish(.bulk(key.bytes)) }
             self.page(from: nil, limit: Self.choice) { [self] page in
-                finish(choose(from: page, partitions).map { .bulk($0.bytes) } ?? .null)
+                finish(choose(from: page).map { .bulk($0.bytes) } ?? .null)
             }
         }
     }
@@ -223,7 +225,7 @@ extension RESPTaskRunner {
     /// How many keys a random one is chosen from.
     private static let choice = 100
 
-    private func choose(from page: ListReply, _ partitions: Int) -> Key? {
+    private func choose(from page: ListReply) -> Key? {
         page.entries.randomElement(using: &generator)?.key
     }
 }
@@ -247,7 +249,7 @@ extension RESPTaskRunner {
         deleting += 1
         let options = RequestOptions(timeout: timeout)
         backend.execute(
-            Request(.delete(.always), key: key, partitions: backend.partitions, options: options, caller: caller))
+            Request(.delete(.always), key: key, slots: backend.foundingSlots, options: options, caller: caller))
     }
 
     private func deleted(_ request: Request) {

@@ -2,8 +2,8 @@ import KVCore
 import KVWire
 
 /// Where a SCAN goes on, as clients hold it: 53 bits, as many as a number of JavaScript holds exactly. The upper 14
-/// name a partition; the lower are 0 at its beginning, and otherwise a hash of the last key that was given, in ring
-/// order.
+/// name a partition by its place (`SlotMap`); the lower are 0 at its beginning, and otherwise a hash of the last key
+/// that was given, in ring order.
 ///
 /// So a cursor needs nothing to be kept for it, and any node understands it: the key is found again by its hash. Where
 /// it has been deleted meanwhile, the partition is given again from its beginning. That costs time, so nodes remember
@@ -17,8 +17,11 @@ struct ScanCursor: Hashable, Sendable {
 
     init(raw: UInt64) { self.raw = raw }
 
-    init(_ place: ListCursor) {
-        let partition = UInt64(place.partition.raw) << Self.hashBits
+    /// - Parameter settings: the cluster's.
+    init(_ place: ListCursor, _ settings: ClusterSettings?) {
+        let number = UInt64(place.partition.raw)
+        let isAfterMetadata = settings.map { place.partition > $0.foundingSlots.metadataPartition } ?? false
+        let partition = (isAfterMetadata ? number - 1 : number) << Self.hashBits
         guard let key = place.key else {
             raw = partition
             return
@@ -43,7 +46,11 @@ struct ScanCursor: Hashable, Sendable {
         raw = isNegative ? 0 &- value : value
     }
 
-    var partition: PartitionID { PartitionID(UInt16(truncatingIfNeeded: raw >> Self.hashBits)) }
+    /// The partition that it names, in a cluster of these settings.
+    func partition(_ settings: ClusterSettings?) -> PartitionID {
+        let place = Int(truncatingIfNeeded: raw >> Self.hashBits) & (1 << 14 - 1)
+        return (settings?.foundingSlots ?? SlotMap(founding: 1)).partition(at: place)
+    }
 
     var isAtBeginning: Bool { raw & (1 << Self.hashBits - 1) == 0 }
 

@@ -16,12 +16,25 @@ struct RouteMap: Sendable {
     /// The leader of each partition as an index of `nodes`.
     private var leaders: [Int?]
     private let indices: [String: Int]
+    /// The index of the partition that has each slot.
+    private let owners: [UInt16]
 
-    /// Nil if the number of partitions is not a power of two up to the number of slots.
+    /// Nil if the partitions do not have all slots between them, each one once and one after the other.
     /// - Parameter pool: returns the pool for a member's address; nil if it cannot be used from here.
     init?(_ ring: RingDocument, pool: (Address) -> NodePool?) {
-        let partitions = ring.assignments.count
-        guard (1...Slot.count).contains(partitions), partitions & (partitions - 1) == 0 else { return nil }
+        guard ring.assignments.count <= Slot.count else { return nil }
+        var owners: [UInt16] = []
+        owners.reserveCapacity(Slot.count)
+        for (index, assignment) in ring.assignments.enumerated() {
+            guard assignment.firstSlot == owners.count,
+                (assignment.firstSlot..<Slot.count).contains(assignment.lastSlot)
+            else { return nil }
+            owners.append(
+                contentsOf: repeatElement(
+                    UInt16(truncatingIfNeeded: index), count: assignment.lastSlot - assignment.firstSlot + 1))
+        }
+        guard owners.count == Slot.count else { return nil }
+        self.owners = owners
         nodes = ring.nodes.map { node in
             Node(id: node.id, pool: Address(hostPort: node.client).flatMap(pool), isUp: node.isUp)
         }
@@ -57,7 +70,7 @@ struct RouteMap: Sendable {
         return true
     }
 
-    private func partition(_ slot: Slot) -> Int { Int(PartitionID(slot: slot, partitions: leaders.count).raw) }
+    private func partition(_ slot: Slot) -> Int { Int(owners[Int(slot.raw)]) }
 }
 
 /// The part of `GET /v1/ring` that routing needs.
@@ -72,11 +85,20 @@ struct RingDocument: Decodable {
     }
 
     struct Assignment: Decodable {
+        var firstSlot: Int
+        var lastSlot: Int
         var replicas: [String]
         var leader: String?
+
+        enum CodingKeys: String, CodingKey {
+            case replicas, leader
+            case firstSlot = "first_slot"
+            case lastSlot = "last_slot"
+        }
     }
 
     var nodes: [Node]
+    /// In the order of their slots.
     var assignments: [Assignment]
 }
 

@@ -31,7 +31,7 @@ final class ClusterContext {
         self.now = now
         self.topology = topology
         random = SplitMix(seed: seed)
-        ledger = RebalanceProgress(partitions: topology.settings.partitions)
+        ledger = RebalanceProgress(topology.slots)
         pendingNodes = PendingNodeList(options: options)
         stores = StoreRegistry(me: me, store: store, now: now)
     }

@@ -1,6 +1,6 @@
 /// The reports of nodes on the partitions they lead: how large these are, and how their moves stand.
 struct RebalanceProgress {
-    /// Bytes, by partition; nil where no report has been heard.
+    /// Bytes, by the number of the partition; nil where no report has been heard.
     private var sizes: [UInt64?]
     private var reports: [PartitionID: MoveReport] = [:]
     private var sentSinceSample: UInt64 = 0
@@ -11,7 +11,7 @@ struct RebalanceProgress {
     private static let sampleSpan = Nanoseconds.milliseconds(1000)
     private static let weightOfNewest = 0.3
 
-    init(partitions: Int) { sizes = Array(repeating: nil, count: partitions) }
+    init(_ slots: SlotMap) { sizes = Array(repeating: nil, count: slots.limit) }
 
     /// How the moves under way stand, sorted by partition.
     var moves: [MoveReport] { reports.values.sorted { $0.partition < $1.partition } }
@@ -61,7 +61,7 @@ struct RebalanceProgress {
     mutating func turn(to topology: Topology) {
         for (partition, report) in reports {
             guard let assignment = topology.assignment(of: partition) else {
-                assertionFailure("the number of partitions is settled when a cluster is founded")
+                assertionFailure("no partition of a cluster ever goes")
                 continue
             }
             if report.changed > assignment.changed { continue }

@@ -19,9 +19,9 @@ struct Placement {
         }
         let settings = topology.settings
         let plan = Planner.plan(
-            members: staying, partitions: settings.partitions, replicas: settings.replicas, current: expected)
+            members: staying, partitions: topology.assignments.count, replicas: settings.replicas, current: expected)
         minimum = Planner.leastCopies(
-            members: staying, partitions: settings.partitions, replicas: settings.replicas,
+            members: staying, partitions: topology.assignments.count, replicas: settings.replicas,
             current: topology.assignments.map(\.replicas))
         var substitutes = Substitutes(of: members, isDead: isDead)
         for replicas in plan.target { substitutes.count(replicas) }
@@ -29,7 +29,7 @@ struct Placement {
             let replicas = substitutes.replacing(planned, from: assignment)
             // It is there already.
             guard replicas != assignment.replicas else { continue }
-            let partition = PartitionID(UInt16(truncatingIfNeeded: index))
+            let partition = topology.slots.partition(at: index)
             targets.append(ChangePlan.Target(partition: partition, replicas: replicas))
             copies += replicas.count { !assignment.replicas.contains($0) }
         }

@@ -14,7 +14,7 @@ extension TopologyChange {
         if let before = base.plan, let plan = next.plan, setSteps(changed, before, plan, base, next) { return }
         steps = [:]
         replaced = changed.map {
-            Replacement(partition: PartitionID(UInt16(clamping: $0)), assignment: next.assignments[$0])
+            Replacement(partition: next.slots.partition(at: $0), assignment: next.assignments[$0])
         }
         plan = next.plan.map { .replaced($0) } ?? .none
     }
@@ -24,7 +24,7 @@ extension TopologyChange {
         _ changed: [Int], _ before: ChangePlan, _ after: ChangePlan, _ base: Topology, _ next: Topology
     ) -> Bool {
         for index in changed {
-            let partition = PartitionID(UInt16(clamping: index))
+            let partition = base.slots.partition(at: index)
             let (old, new) = (base.assignments[index], next.assignments[index])
             let step = Step.allCases.first { old.taking($0, to: before.target(of: partition), at: epoch) == new }
             if let step {
@@ -84,15 +84,17 @@ extension Topology {
             return
         }
         guard let present = plan else { throw TopologyFlaw("it goes on with a plan where there is none") }
+        let slots = slots
         for step in TopologyChange.Step.allCases {
             var last = -1
             for partition in change.steps[step] ?? [] {
-                let index = Int(partition.raw)
-                guard index > last, index < assignments.count else { throw TopologyFlaw("its steps are out of order") }
+                guard let index = slots.place(of: partition), index > last else {
+                    throw TopologyFlaw("its steps are out of order")
+                }
                 last = index
                 let (old, target) = (assignments[index], present.target(of: partition))
                 guard old.changed < epoch, let new = old.taking(step, to: target, at: epoch) else {
-                    throw TopologyFlaw("partition \(index) cannot take the step \(step)")
+                    throw TopologyFlaw("partition \(partition) cannot take the step \(step)")
                 }
                 assignments[index] = new
             }
@@ -103,10 +105,9 @@ extension Topology {
     private mutating func replaceAssignments(of change: TopologyChange) throws(TopologyFlaw) {
         var last = -1
         for replacement in change.replaced {
-            let index = Int(replacement.partition.raw)
-            guard index > last, index < assignments.count, assignments[index].changed < epoch,
+            guard let index = slots.place(of: replacement.partition), index > last, assignments[index].changed < epoch,
                 replacement.assignment.changed == epoch
-            else { throw TopologyFlaw("partition \(index) is replaced out of order") }
+            else { throw TopologyFlaw("partition \(replacement.partition) is replaced out of order") }
             last = index
             assignments[index] = replacement.assignment
         }

@@ -13,10 +13,12 @@ extension TopologyDraft {
         }
         guard isReady.contains(true) else { return }
         change { [base] topology in
+            let slots = topology.slots
             var left: [ChangePlan.Target] = []
             for (target, isReady) in zip(plan.targets, isReady) {
-                let index = Int(target.partition.raw)
-                guard isReady, let next = topology.assignments[index].next else {
+                guard isReady, let index = slots.place(of: target.partition),
+                    let next = topology.assignments[index].next
+                else {
                     left.append(target)
                     continue
                 }
@@ -45,14 +47,15 @@ extension TopologyDraft {
         }
         guard !chosen.isEmpty || !done.isEmpty else { return }
         change { topology in
+            let slots = topology.slots
             for target in chosen {
-                let index = Int(target.partition.raw)
+                guard let index = slots.place(of: target.partition) else { continue }
                 let assignment = topology.assignments[index]
                 topology.assignments[index] = assignment.changing(
                     to: assignment.replicas, next: target.replicas, at: topology.epoch)
             }
             for target in plan.targets where done.contains(target.partition) {
-                let index = Int(target.partition.raw)
+                guard let index = slots.place(of: target.partition) else { continue }
                 topology.assignments[index] = topology.assignments[index].changing(
                     to: target.replicas, next: nil, at: topology.epoch)
             }

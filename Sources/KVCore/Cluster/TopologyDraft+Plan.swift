@@ -62,7 +62,7 @@ extension TopologyDraft {
         else { return }
         var substitutes = Substitutes(of: topology.members, isDead: isAway)
         for (index, assignment) in topology.assignments.enumerated() {
-            let partition = PartitionID(UInt16(truncatingIfNeeded: index))
+            let partition = topology.slots.partition(at: index)
             substitutes.count(plan.target(of: partition) ?? assignment.replicas)
         }
         var targets: [ChangePlan.Target] = []
@@ -113,13 +113,15 @@ extension TopologyDraft {
     mutating func takeBack(isDead: (NodeNumber) -> Bool, isAway: (NodeNumber) -> Bool) {
         // Without a plan nothing moves.
         guard topology.plan != nil else { return }
-        let stuck = topology.assignments.map { assignment in
+        let stuck = topology.assignments.indices.filter { place in
+            let assignment = topology.assignments[place]
             guard let next = assignment.next else { return false }
             return !assignment.replicas.hasMajority { !isDead($0) } || !next.hasMajority { !isDead($0) }
                 || next.contains { !assignment.replicas.contains($0) && isAway($0) }
         }
-        guard stuck.contains(true) else { return }
-        dropNext { partition, _ in stuck[Int(partition.raw)] }
+        guard !stuck.isEmpty else { return }
+        let partitions = Set(stuck.map(topology.slots.partition(at:)))
+        dropNext { partition, _ in partitions.contains(partition) }
     }
 
     /// Takes back moves under way. Every write under joint majorities is on a majority of the present set, so that set
@@ -129,7 +131,7 @@ extension TopologyDraft {
             for index in topology.assignments.indices {
                 let assignment = topology.assignments[index]
                 guard let next = assignment.next,
-                    isDropped(PartitionID(UInt16(truncatingIfNeeded: index)), next)
+                    isDropped(topology.slots.partition(at: index), next)
                 else { continue }
                 topology.assignments[index] = assignment.changing(
                     to: assignment.replicas, next: nil, at: topology.epoch)

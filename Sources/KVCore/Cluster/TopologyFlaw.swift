@@ -4,8 +4,7 @@ extension Topology {
     package var flaw: String? {
         if epoch == 0 || epoch == .max { return "its epoch is out of range" }
         let partitions = settings.partitions
-        guard (1...Slot.count).contains(partitions), partitions & (partitions - 1) == 0, settings.replicas > 0,
-            assignments.count == partitions
+        guard SlotMap(founding: partitions, count: assignments.count) != nil, settings.replicas > 0
         else { return "its partitions do not add up" }
         return flawOfMembers ?? flawOfAssignments ?? flawOfPlan
     }
@@ -40,8 +39,8 @@ extension Topology {
 
     private var flawOfAssignments: String? {
         let present = MemberSet(members)
-        for (partition, assignment) in assignments.enumerated() where !isSound(assignment, present) {
-            return "partition \(partition) is out of order"
+        for (place, assignment) in assignments.enumerated() where !isSound(assignment, present) {
+            return "partition \(slots.partition(at: place)) is out of order"
         }
         return flawOfMetadataQuorum
     }
@@ -72,13 +71,15 @@ extension Topology {
         let staying = MemberSet(members.filter(\.stays))
         var last = -1
         var moving = assignments.count { $0.next != nil }
+        let slots = slots
         for target in plan.targets {
-            let index = Int(target.partition.raw)
-            guard index > last, index < assignments.count, staying.holds(target.replicas) else {
+            guard let index = slots.place(of: target.partition), index > last, staying.holds(target.replicas) else {
                 return "its plan's targets are out of order"
             }
             if let next = assignments[index].next {
-                guard next == target.replicas else { return "partition \(index) moves elsewhere than planned" }
+                guard next == target.replicas else {
+                    return "partition \(target.partition) moves elsewhere than planned"
+                }
                 moving -= 1
             }
             last = index

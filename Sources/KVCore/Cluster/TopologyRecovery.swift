@@ -76,7 +76,7 @@ package struct TopologyRecovery: Sendable {
 
         let survivors = Set(left.map(\.number))
         let placed = Planner.plan(
-            members: left, partitions: topology.settings.partitions, replicas: topology.settings.replicas,
+            members: left, partitions: topology.assignments.count, replicas: topology.settings.replicas,
             current: topology.assignments.map { $0.replicas.filter(survivors.contains) })
         var fates: [Fate] = []
         for (index, assignment) in topology.assignments.enumerated() {

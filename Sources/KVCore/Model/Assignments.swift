@@ -21,10 +21,6 @@ package struct Assignments: Hashable, Sendable {
 
     /// The places whose assignments differ from those of as many others, ascending.
     package func differences(from others: Assignments) -> [Int] {
-        guard count == others.count else {
-            assertionFailure("the number of partitions is settled when a cluster is founded")
-            return []
-        }
         var found: [Int] = []
         // Shared chunks are equal at once.
         for (chunk, (mine, other)) in zip(chunks, others.chunks).enumerated() where mine != other {

@@ -11,6 +11,9 @@ package struct ClusterSettings: Hashable, Sendable {
         self.partitions = partitions
         self.replicas = replicas
     }
+
+    /// The slots that partitions had when the cluster was created.
+    package var foundingSlots: SlotMap { SlotMap(founding: partitions) }
 }
 
 /// The nodes that hold one partition.

@@ -44,10 +44,10 @@ struct ListedLeaderships {
     private var indices: [SourceID: Int] = [:]
     /// No list grows stale before this time.
     private var nextStale = Instant(nanoseconds: 0)
-    /// By partition, the metadata quorum's last.
+    /// By the number of the partition.
     private var entries: ContiguousArray<Entry>
 
-    init(partitions: Int) { entries = ContiguousArray(repeating: Entry(), count: partitions + 1) }
+    init(_ slots: SlotMap) { entries = ContiguousArray(repeating: Entry(), count: slots.limit) }
 
     /// Who lists a partition, under which ballot, and when its node was last heard to.
     subscript(partition: PartitionID) -> (node: NodeNumber, ballot: Ballot, heard: Instant, isFresh: Bool)? {

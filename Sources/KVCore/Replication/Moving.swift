@@ -64,8 +64,8 @@ extension Replica {
         var salt = 0
         while true {
             let key = Key([0] + Array("ready \(changed) \(salt)".utf8))
-            let isForeign = PartitionID(slot: key.slot, partitions: context.partitionCount) != partition
-            if isForeign || context.partitionCount == 1 { return key }
+            let isForeign = context.slots.partition(of: key.slot) != partition
+            if isForeign || context.slots.count == 1 { return key }
             salt += 1
         }
     }

@@ -77,7 +77,7 @@ final class Replica {
         self.ownIndex = ownIndex
         confirmers = quorum.indices(after: ownIndex)
         changed = assignment.changed
-        syncsAlways = Int(partition.raw) == context.partitionCount
+        syncsAlways = partition == context.slots.metadataPartition
         isIncomplete = context.mayLackRecords && !syncsAlways && !context.breaks(.abstainWhenIncomplete)
         if isIncomplete { context.incompletePartitions += 1 }
         promise = context.store.promise(partition)

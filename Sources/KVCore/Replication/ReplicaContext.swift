@@ -27,8 +27,8 @@ final class ReplicaContext: Environment {
     private var windows: [NodeNumber: PeerWindow] = [:]
     /// The state of the store's disk: whether it answers.
     private(set) var disk = DiskWatch()
-    /// P, the number of partitions of clients' keys.
-    let partitionCount: Int
+    /// The slots of the partitions by the shard's topology.
+    var slots: SlotMap
     /// True if the store may have lost records that it had reported as durable.
     let mayLackRecords: Bool
     /// The number of incomplete copies.
@@ -74,13 +74,13 @@ final class ReplicaContext: Environment {
     private var deferredBytes = 0
 
     init(
-        me: NodeNumber, boot: UInt64, shard: Int, store: any RecordStore, options: ShardOptions, partitions: Int,
+        me: NodeNumber, boot: UInt64, shard: Int, store: any RecordStore, options: ShardOptions, slots: SlotMap,
         mayLackRecords: Bool, epoch: Epoch, now: Now, seed: UInt64
     ) {
         self.store = store
         self.mayLackRecords = mayLackRecords
-        partitionCount = max(partitions, 1)
-        listings = ListedLeaderships(partitions: partitions)
+        self.slots = slots
+        listings = ListedLeaderships(slots)
         listingBudget = options.listingSlice
         expiryBudget = options.expirySlice
         moveBudget = MoveBudget(rate: options.moveRate, now: now.monotonic)

@@ -51,7 +51,7 @@ package final class Request: @unchecked Sendable {
     package let key: Key
     /// The hash of `key`.
     package let hash: KeyHash
-    package let partition: PartitionID
+    package internal(set) var partition: PartitionID
     package let command: Command
     package let consistency: Consistency
     package let origin: Origin

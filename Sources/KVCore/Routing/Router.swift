@@ -31,8 +31,10 @@ struct Router<Local: LocalReplica> {
     init(context: Environment, topology: Topology, boot: UInt64, shard: Int) {
         self.context = context
         relays = Relays(boot: boot, shard: shard)
-        hints = Array(repeating: nil, count: topology.assignments.count + 1)
-        let assignments = topology.assignments + [topology.metadataQuorum]
+        let assignments = (0..<topology.slots.limit).compactMap {
+            topology.assignment(of: PartitionID(UInt16(truncatingIfNeeded: $0)))
+        }
+        hints = Array(repeating: nil, count: assignments.count)
         quorums = assignments.map(Quorum.init)
         changed = assignments.map(\.changed)
     }

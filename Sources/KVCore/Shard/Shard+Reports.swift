@@ -3,7 +3,7 @@
 
 /// How much each partition of a shard holds, and which of these figures the metadata quorum has not been told.
 struct ShardFigures {
-    /// By partition.
+    /// By the number of the partition.
     private var usages: ContiguousArray<PartitionUsage>
     /// The sum over clients' partitions.
     private(set) var total = PartitionUsage()
@@ -16,7 +16,7 @@ struct ShardFigures {
     /// The number of leaderless partitions, and what it rests on.
     var leaderless: (count: Int, edits: UInt64, touch: UInt64)?
 
-    init(partitions: Int) { usages = ContiguousArray(repeating: PartitionUsage(), count: partitions + 1) }
+    init(_ slots: SlotMap) { usages = ContiguousArray(repeating: PartitionUsage(), count: slots.limit) }
 
     /// - Parameter isClients: False for the metadata quorum's partition, which has no client's data.
     mutating func set(_ usage: PartitionUsage, of partition: PartitionID, isClients: Bool) {

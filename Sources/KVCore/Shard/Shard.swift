@@ -23,11 +23,11 @@ package final class Shard {
     let context: ReplicaContext
     private var lastSerial: UInt64 = 0
     /// The partitions of this shard, ascending. This node may hold no replica of some.
-    let partitions: [PartitionID]
+    package private(set) var partitions: [PartitionID]
     /// Whether each partition is of this shard, by its number.
     let isOwn: [Bool]
     var topology: Topology
-    /// By partition, the metadata quorum's last; nil where this node holds no replica, or another shard does.
+    /// By the number of the partition; nil where this node holds no replica, or another shard does.
     var replicas: [Replica?]
     /// The same without the gaps.
     var owned: [Replica]
@@ -77,9 +77,9 @@ package final class Shard {
         let partitions = partitions.filter { topology.assignment(of: $0) != nil }.sorted()
         let shard = Int(partitions.first?.raw ?? 0)
         let context = ReplicaContext(
-            me: me, boot: boot, shard: shard, store: store, options: options, partitions: topology.settings.partitions,
+            me: me, boot: boot, shard: shard, store: store, options: options, slots: topology.slots,
             mayLackRecords: mayLackRecords, epoch: topology.epoch, now: now, seed: seed)
-        var replicas: [Replica?] = Array(repeating: nil, count: topology.assignments.count + 1)
+        var replicas: [Replica?] = Array(repeating: nil, count: topology.slots.limit)
         for partition in partitions {
             guard let assignment = topology.assignment(of: partition) else {
                 assertionFailure("partitions that the topology lacks have been left out")
@@ -99,7 +99,7 @@ package final class Shard {
         context.rests.restart(owned)
         router = Router(context: context, topology: topology, boot: boot, shard: shard)
         leaderships = LeadershipList(shard: shard, boot: boot)
-        figures = ShardFigures(partitions: topology.settings.partitions)
+        figures = ShardFigures(topology.slots)
         lastHeartbeat = now.monotonic
         nextDrop = now.monotonic
         context.resized = partitions

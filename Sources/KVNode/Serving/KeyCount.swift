@@ -2,14 +2,20 @@ import KVAPI
 import KVCore
 import NIOCore
 
-/// Counts keys: queries the partitions one after another, several at a time.
+/// Counts keys: queries the partitions one after another, several at a time. If partitions are split meanwhile, keys
+/// may have gone from one that has yet to be queried to one that was not there: the count begins anew.
 ///
 /// Sendable because it is used only on `loop`.
 final class KeyCount: @unchecked Sendable {
     /// The number of partitions that are queried at a time.
     private static let width = 64
 
-    private let partitions: [PartitionID]
+    /// How often a count begins anew at most.
+    private static let maximumRepeats = 10
+
+    private let scope: KeyScope
+    private var partitions: [PartitionID]
+    private var repeats = 0
     private let backend: NodeBackend
     private let deadline: Instant
     private let reply: @Sendable (Result<Int, ListFailure>) -> Void
@@ -21,10 +27,11 @@ final class KeyCount: @unchecked Sendable {
     private var failure: ListFailure?
 
     init(
-        _ partitions: [PartitionID], backend: NodeBackend, timeout: Nanoseconds, loop: any EventLoop,
+        _ scope: KeyScope, backend: NodeBackend, timeout: Nanoseconds, loop: any EventLoop,
         reply: @escaping @Sendable (Result<Int, ListFailure>) -> Void
     ) {
-        self.partitions = partitions
+        self.scope = scope
+        partitions = backend.partitions(of: scope)
         self.backend = backend
         self.loop = loop
         self.reply = reply
@@ -56,6 +63,16 @@ final class KeyCount: @unchecked Sendable {
         if failure == nil { askNext() }
         guard answered == asked else { return }
         caller = nil
+        if failure == nil, repeats < Self.maximumRepeats, partitions != backend.partitions(of: scope) {
+            return startAnew()
+        }
         reply(failure.map(Result.failure) ?? .success(sum))
+    }
+
+    private func startAnew() {
+        partitions = backend.partitions(of: scope)
+        (asked, answered, sum) = (0, 0, 0)
+        repeats += 1
+        start()
     }
 }

@@ -14,10 +14,14 @@ final class ListScan: @unchecked Sendable {
     private let loop: any EventLoop
     private let reply: @Sendable (Result<ListReply, ListFailure>) -> Void
     private let deadline: Instant
-    /// The partitions to query, ascending.
+    /// All partitions when this page was begun, ascending.
+    private let all: [PartitionID]
+    /// Those of them to query.
     private let partitions: [PartitionID]
 
     private var keys: [Key] = []
+    /// The partition that each key was listed by.
+    private var owners: [PartitionID] = []
     /// The present window: the index of its first partition, the pages that have come, and the number that have not.
     private var first: Int
     private var width = 1
@@ -33,7 +37,7 @@ final class ListScan: @unchecked Sendable {
     private var bytes = 0
 
     init(
-        _ query: ListRequest, in partitions: [PartitionID], backend: NodeBackend, loop: any EventLoop,
+        _ query: ListRequest, backend: NodeBackend, loop: any EventLoop,
         reply: @escaping @Sendable (Result<ListReply, ListFailure>) -> Void
     ) {
         self.query = query
@@ -43,13 +47,16 @@ final class ListScan: @unchecked Sendable {
         deadline = Clock.monotonic + query.timeout
         let start = query.cursor?.partition ?? PartitionID(0)
         // With a whole hash tag, all keys with the prefix are in one slot.
-        let only = Slot(sharedByKeysWith: query.prefix).map { PartitionID(slot: $0, partitions: backend.partitions) }
-        self.partitions = partitions.filter { $0 >= start && (only == nil || $0 == only) }
+        let family = Slot(sharedByKeysWith: query.prefix).map(backend.foundingSlots.partition(of:))
+        all = backend.partitions(of: query.scope)
+        partitions = all.filter {
+            $0 >= start && (family == nil || backend.foundingSlots.ancestor(of: $0) == family)
+        }
         first = 0
     }
 
     func start() {
-        guard first < partitions.count else { return finish(next: nil) }
+        guard first < partitions.count else { return finish(next: splitSince) }
         // The first partition often has enough keys. The fewer there are, the more partitions are queried at a time.
         let count = min(width, partitions.count - first)
         width = min(2 * width, Self.width)
@@ -86,17 +93,27 @@ final class ListScan: @unchecked Sendable {
             guard let page else { continue }
             let room = query.limit - keys.count
             keys.append(contentsOf: page.keys.prefix(room))
+            owners.append(
+                contentsOf: repeatElement(partitions[first + offset], count: keys.count - owners.count))
             if page.keys.count > room || page.more {
                 return finish(next: ListCursor(partition: partitions[first + offset], key: keys.last))
             }
             if keys.count == query.limit {
                 let next = first + offset + 1
                 return finish(
-                    next: next < partitions.count ? ListCursor(partition: partitions[next], key: nil) : nil)
+                    next: next < partitions.count ? ListCursor(partition: partitions[next], key: nil) : splitSince)
             }
         }
         first += pages.count
         start()
+    }
+
+    /// Where the listing goes on after its last partition: with the first that a split has made since this page was
+    /// begun, if any, because keys may have gone to it that have not been listed.
+    private var splitSince: ListCursor? {
+        let now = backend.partitions(of: query.scope)
+        guard now.count != all.count, let first = Set(now).subtracting(all).min() else { return nil }
+        return ListCursor(partition: first, key: nil)
     }
 
     /// Ends the search for keys; `next` is where the next page begins.
@@ -122,7 +139,7 @@ final class ListScan: @unchecked Sendable {
         for (index, key) in batch.enumerated() {
             backend.execute(
                 Request(
-                    .get, key: key, partitions: backend.partitions, options: options, caller: caller,
+                    .get, key: key, slots: backend.foundingSlots, options: options, caller: caller,
                     token: UInt64(index)))
         }
     }
@@ -153,8 +170,7 @@ final class ListScan: @unchecked Sendable {
         let read = entries.count + absent
         if read < keys.count {
             let last = keys[read - 1]
-            next = ListCursor(
-                partition: PartitionID(slot: last.slot, partitions: backend.partitions), key: last)
+            next = ListCursor(partition: owners[read - 1], key: last)
         }
         reply(.success(ListReply(entries: entries, next: next)))
     }

@@ -8,8 +8,8 @@ final class NodeBackend: Backend {
     let nodeID: String
     let settings: ClusterSettings?
     let limits: RequestLimits
-    /// The number of partitions, which is fixed when the cluster is created.
-    let partitions: Int
+    let foundingSlots: SlotMap
+    var slots: SlotMap { status.slots.max { $0.count < $1.count } ?? foundingSlots }
     private let node: NodeIdentity
     private let runners: [ShardRunner]
     private let shards: ShardMap
@@ -23,7 +23,7 @@ final class NodeBackend: Backend {
         nodeID = node.id
         self.settings = settings
         self.limits = limits
-        partitions = settings.partitions
+        foundingSlots = settings.foundingSlots
         shards = ShardMap(settings, count: runners.count)
         self.node = node
         self.runners = runners
@@ -73,23 +73,29 @@ final class NodeBackend: Backend {
         _ scope: KeyScope, timeout: Nanoseconds, on loop: any EventLoop,
         reply: @escaping @Sendable (Result<Int, ListFailure>) -> Void
     ) {
-        let count = KeyCount(partitions(of: scope), backend: self, timeout: timeout, loop: loop, reply: reply)
+        let count = KeyCount(scope, backend: self, timeout: timeout, loop: loop, reply: reply)
         loop.inEventLoop ? count.start() : loop.execute { count.start() }
     }
 
-    /// The partitions in ascending order.
-    private func partitions(of scope: KeyScope) -> [PartitionID] {
-        switch scope {
-        case .cluster: (0..<partitions).map { PartitionID(UInt16($0)) }
-        case .partitions(let some): some.filter { $0.raw < partitions }
-        }
+    /// The partitions in ascending order. One that its shard does not know yet is left out: its keys are still those of
+    /// the one that is to be split.
+    func partitions(of scope: KeyScope) -> [PartitionID] {
+        let known = status.slots
+        let newest = known.max { $0.count < $1.count } ?? foundingSlots
+        let all =
+            switch scope {
+            case .cluster: Array(newest.partitions)
+            case .partitions(let some): newest.family(of: some)
+            }
+        guard known.contains(where: { $0 != newest }) else { return all }
+        return all.filter { known[shards.shard(of: $0)].place(of: $0) != nil }
     }
 
     func list(
         _ query: ListRequest, on loop: any EventLoop,
         reply: @escaping @Sendable (Result<ListReply, ListFailure>) -> Void
     ) {
-        let scan = ListScan(query, in: partitions(of: query.scope), backend: self, loop: loop, reply: reply)
+        let scan = ListScan(query, backend: self, loop: loop, reply: reply)
         loop.inEventLoop ? scan.start() : loop.execute { scan.start() }
     }
 
@@ -113,8 +119,8 @@ final class NodeBackend: Backend {
         for (partition, leader) in snapshots.lazy.flatMap(\.leaders) {
             if partition == topology.metadataPartition {
                 coordinator = leader
-            } else if Int(partition.raw) < leaders.count {
-                leaders[Int(partition.raw)] = leader
+            } else if let place = topology.slots.place(of: partition), place < leaders.count {
+                leaders[place] = leader
             }
         }
         let nodes = topology.members.map { member in

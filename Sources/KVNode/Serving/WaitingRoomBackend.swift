@@ -20,7 +20,8 @@ final class WaitingRoomBackend: Backend {
         health = .notReady(advice)
     }
 
-    let partitions = 1
+    let foundingSlots = SlotMap(founding: 1)
+    var slots: SlotMap { foundingSlots }
 
     func execute(_ request: Request) {
         request.end(.refused(.notMember), by: NodeNumber(0))

@@ -12,6 +12,8 @@ final class NodeStatusBoard: Sendable {
         /// The number of copies that may lack records since power was lost. They abstain until they have been repaired.
         var incomplete: [Int]
         var isStopping = false
+        /// The slots of partitions by the topology that each shard goes by.
+        var slots: [SlotMap]
         /// Problems that keep the node from serving, by subject.
         var obstacles: [String: String] = [:]
         /// Problems that do not keep the node from serving, by subject.
@@ -20,12 +22,13 @@ final class NodeStatusBoard: Sendable {
 
     private let state: Mutex<State>
 
-    init(shards: Int) {
+    init(shards: Int, _ slots: SlotMap) {
         state = Mutex(
             State(
                 usages: Array(repeating: PartitionUsage(), count: shards),
                 disks: Array(repeating: DiskHealth(), count: shards),
-                leaderless: Array(repeating: nil, count: shards), incomplete: Array(repeating: 0, count: shards)))
+                leaderless: Array(repeating: nil, count: shards), incomplete: Array(repeating: 0, count: shards),
+                slots: Array(repeating: slots, count: shards)))
     }
 
     func update(shard: Int, usage: PartitionUsage, leaderless: Int, disk: DiskHealth) {
@@ -37,6 +40,11 @@ final class NodeStatusBoard: Sendable {
     }
 
     func setIncomplete(_ count: Int, of shard: Int) { state.withLock { $0.incomplete[shard] = count } }
+
+    /// The slots of partitions by the topology that each shard goes by. One may go by a later one than others.
+    var slots: [SlotMap] { state.withLock { $0.slots } }
+
+    func set(_ slots: SlotMap, of shard: Int) { state.withLock { $0.slots[shard] = slots } }
 
     func beginStopping() { state.withLock { $0.isStopping = true } }
 

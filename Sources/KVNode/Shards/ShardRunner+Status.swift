@@ -17,7 +17,7 @@ extension ShardRunner {
 
     func snapshot() -> Snapshot {
         loop.assertInEventLoop()
-        return Snapshot(leaders: partitions.map { ($0, shard.leader(of: $0)) }, usages: usages)
+        return Snapshot(leaders: shard.partitions.map { ($0, shard.leader(of: $0)) }, usages: usages)
     }
 
     /// The part of a report to the metadata quorum about the partitions that this shard leads.

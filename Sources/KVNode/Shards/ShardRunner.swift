@@ -38,11 +38,10 @@ final class ShardRunner: @unchecked Sendable {
     var usages: [NodeNumber: PartitionUsage] = [:]
     /// The cluster machine's runner.
     weak var cluster: ClusterRunner?
-    private(set) var names: MemberNames
+    var names: MemberNames
     private var outbox = LoopOutbox()
     private var bytesInFlight = 0
     private let maximumBytesInFlight: Int
-    let partitions: [PartitionID]
     /// The metadata quorum's partition, which has no clients' data.
     let metadataPartition: PartitionID
 
@@ -96,7 +95,6 @@ final class ShardRunner: @unchecked Sendable {
         loopID = ObjectIdentifier(loop)
         self.node = node
         self.store = store
-        self.partitions = partitions
         metadataPartition = topology.metadataPartition
         self.maximumBytesInFlight = maximumBytesInFlight
         self.status = status
@@ -375,26 +373,5 @@ final class ShardRunner: @unchecked Sendable {
             outbox.handBack(request, to: caller)
             scheduleTick()
         }
-    }
-
-    // MARK: Topology
-
-    /// Uses a topology from now on; it is on disk.
-    /// - Parameter farewell: the last message to removed members.
-    func adopt(_ topology: Topology, farewell: EncodedMessage?) {
-        loop.assertInEventLoop()
-        guard !isStopped else { return }
-        names = MemberNames(topology)
-        reachability.pace = HeartbeatPace(members: topology.members.count)
-        if index == 0 { clock.setOthers(topology.members.map(\.number).filter { $0 != node.number }) }
-        // The machine comes first: what it still sends by the old topology goes over the old links.
-        handle(.topology(topology))
-        tick()
-        for peer in links?.adopt(topology, farewell: farewell) ?? [] {
-            reachability.forget(peer)
-            usages[peer] = nil
-            told.forget(peer)
-        }
-        performReachability()
     }
 }

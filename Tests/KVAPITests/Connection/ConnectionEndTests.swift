@@ -10,7 +10,7 @@ import XCTest
 final class ConnectionEndTests: XCTestCase {
     private static let start = Instant(nanoseconds: 0)
 
-    private let source = RequestSource(caller: Caller(on: EmbeddedEventLoop()) { _ in }, partitions: 1)
+    private let source = RequestSource(caller: Caller(on: EmbeddedEventLoop()) { _ in }, slots: SlotMap(founding: 1))
 
     private func times() -> ConnectionTimes {
         var times = ConnectionTimes()

@@ -18,7 +18,7 @@ final class OperationTableTests: XCTestCase {
     /// - Returns: the request, and whether it may go at once.
     private func begin(_ command: Command, _ key: String = "a") -> (request: Request, goes: Bool) {
         let request = Request(
-            command, key: Key(key), partitions: 1, options: RequestOptions(), caller: caller,
+            command, key: Key(key), slots: SlotMap(founding: 1), options: RequestOptions(), caller: caller,
             token: UInt64(table.nextToken))
         sequence += 1
         let operation = OperationTable.Operation(

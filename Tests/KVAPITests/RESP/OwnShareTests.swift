@@ -57,19 +57,19 @@ final class OwnShareTests: XCTestCase {
         client.backend.page = .success(ListReply(entries: [(Key("a"), nil)], next: next))
         _ = client.exchange("scan 0")
         client.backend.cluster?.leaders = [1, 1, 2, 2].map { NodeNumber($0) }
-        _ = client.exchange("scan \(ScanCursor(next).raw)")
+        _ = client.exchange("scan \(ScanCursor(next, nil).raw)")
         XCTAssertEqual(client.backend.listed.map(\.scope), [share, share])
         // Another connection of the client's pool goes by what is led now.
         let other = try RESPTestClient(client.listener, client.backend)
-        _ = other.exchange("scan \(ScanCursor(next).raw)")
+        _ = other.exchange("scan \(ScanCursor(next, nil).raw)")
         let present = KeyScope.partitions([PartitionID(0), PartitionID(1)])
         XCTAssertEqual(client.backend.listed.last?.scope, present)
         // So do its other commands, and its next SCAN.
         _ = client.exchange("dbsize")
         XCTAssertEqual(client.backend.counted, [present])
         client.backend.page = .success(ListReply(entries: [], next: nil))
-        _ = client.exchange("scan \(ScanCursor(next).raw)")
-        _ = client.exchange("scan \(ScanCursor(next).raw)")
+        _ = client.exchange("scan \(ScanCursor(next, nil).raw)")
+        _ = client.exchange("scan \(ScanCursor(next, nil).raw)")
         XCTAssertEqual(client.backend.listed.suffix(2).map(\.scope), [share, present])
     }
 

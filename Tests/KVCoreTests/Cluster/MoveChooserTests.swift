@@ -29,7 +29,7 @@ final class MoveChooserTests: XCTestCase {
 
     /// - Parameter bytes: the size of a partition; nil where nothing has been heard of it.
     private func ledger(_ topology: Topology, _ bytes: (Int) -> UInt64?) -> RebalanceProgress {
-        var ledger = RebalanceProgress(partitions: partitions)
+        var ledger = RebalanceProgress(topology.slots)
         let sizes = (0..<partitions).compactMap { index in
             bytes(index).map { PartitionSize(partition: PartitionID(UInt16(index)), bytes: $0) }
         }

@@ -37,21 +37,6 @@ final class SlotTests: XCTestCase {
         XCTAssertEqual(Key(bytes).slot, Slot(crc(bytes)))
     }
 
-    func testPartitionsCutTheRingIntoEqualRuns() {
-        for partitions in [1, 2, 8, 1024, 16384] {
-            var next = 0
-            for raw in 0..<partitions {
-                let partition = PartitionID(UInt16(raw))
-                let slots = partition.slots(partitions: partitions)
-                XCTAssertEqual(Int(slots.lowerBound.raw), next)
-                XCTAssertEqual(PartitionID(slot: slots.lowerBound, partitions: partitions), partition)
-                XCTAssertEqual(PartitionID(slot: slots.upperBound, partitions: partitions), partition)
-                next = Int(slots.upperBound.raw) + 1
-            }
-            XCTAssertEqual(next, Slot.count)
-        }
-    }
-
     /// The definition, bit by bit.
     private func crc(_ bytes: [UInt8]) -> UInt16 {
         var crc: UInt16 = 0

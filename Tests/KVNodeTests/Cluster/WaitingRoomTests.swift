@@ -87,7 +87,8 @@ final class WaitingRoomTests: XCTestCase {
         XCTAssertNil(backend.settings)
         let outcomes = Mailbox<Outcome?>()
         let caller = Caller(on: MultiThreadedEventLoopGroup.singleton.next()) { outcomes.put($0.outcome) }
-        backend.execute(Request(.get, key: Key("k"), partitions: 1, options: RequestOptions(), caller: caller))
+        backend.execute(
+            Request(.get, key: Key("k"), slots: SlotMap(founding: 1), options: RequestOptions(), caller: caller))
         let outcome = try await outcomes.next()
         XCTAssertEqual(outcome, .refused(.notMember))
     }
