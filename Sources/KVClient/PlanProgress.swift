@@ -7,7 +7,7 @@ import KVModel
 public struct PlanProgress: Codable, Hashable, Sendable {
     /// The epoch of the topology in which the plan began. It identifies the plan.
     public var id: UInt64
-    /// `operator`, or `eviction` if a member was dead for too long.
+    /// `operator`, `eviction` if a member was dead for too long, or `split` if partitions are split.
     public var reason: String
     /// Node ids.
     public var joining: [String]
@@ -34,6 +34,9 @@ public struct PlanProgress: Codable, Hashable, Sendable {
         set { secondsLeft = newValue.map { Nanoseconds($0).milliseconds / 1000 } }
     }
     private var secondsLeft: UInt64?
+    /// The number of partitions now, and when the plan is done; nil unless the reason is `split`.
+    public var partitions: Int?
+    public var splitTo: Int?
     /// Some of the partitions that move now. Those with obstacles come first.
     public var underWay: [Move]
     /// The share of each node now and when the plan is done, joining and leaving nodes included.
@@ -91,7 +94,8 @@ public struct PlanProgress: Codable, Hashable, Sendable {
     }
 
     enum CodingKeys: String, CodingKey {
-        case id, reason, joining, leaving, moves, minimum, bytes, rate, shares
+        case id, reason, joining, leaving, moves, minimum, bytes, rate, partitions, shares
+        case splitTo = "split_to"
         case isPaused = "paused"
         case isCancelling = "cancelling"
         case movesDone = "moves_done"
@@ -118,6 +122,8 @@ public struct PlanProgress: Codable, Hashable, Sendable {
         try fields.encode(bytesDone, forKey: .bytesDone)
         try fields.encode(rate, forKey: .rate)
         try fields.encode(secondsLeft, forKey: .secondsLeft)
+        try fields.encodeIfPresent(partitions, forKey: .partitions)
+        try fields.encodeIfPresent(splitTo, forKey: .splitTo)
         try fields.encode(underWay, forKey: .underWay)
         try fields.encode(shares, forKey: .shares)
     }

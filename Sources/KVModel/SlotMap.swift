@@ -151,6 +151,9 @@ package struct SlotMap: Hashable, Sendable {
     /// The slots after the next split.
     package var afterNext: SlotMap? { count < Slot.count ? SlotMap(founding: founding, count: count + 1) : nil }
 
+    /// How many partitions there are when each of the present ones has been split once at most.
+    package var endOfRound: Int { min(founding << (level + 1), Slot.count) }
+
     /// The splits that lead from here to as many partitions, in their order.
     package func splits(to count: Int) -> [Split] {
         var splits: [Split] = []

@@ -38,6 +38,8 @@ private enum PlanCode: UInt8 {
     case kept = 1
     case paused = 2
     case replaced = 3
+    /// Kept, not paused, and partitions are split.
+    case split = 4
 }
 
 extension TopologyChange {
@@ -72,6 +74,9 @@ extension ByteWriter {
         }
         switch change.plan {
         case .none: code(PlanCode.none)
+        case .kept(isPaused: false) where change.splits > 0:
+            code(PlanCode.split)
+            varint(count: change.splits)
         case .kept(let isPaused): code(isPaused ? PlanCode.paused : .kept)
         case .replaced(let other):
             code(PlanCode.replaced)
@@ -122,13 +127,17 @@ extension ByteReader {
         let epoch: Epoch = try varint(in: 1...UInt64.max, "epoch of a change")
         guard epoch > base else { throw .invalid("epoch of a change") }
         let membership = try boolean("presence of members") ? try membership() : nil
-        let plan: TopologyChange.NextPlan =
-            switch try code(PlanCode.self, "plan of a change") {
-            case .none: .none
-            case .kept: .kept(isPaused: false)
-            case .paused: .kept(isPaused: true)
-            case .replaced: .replaced(try planOfChange(epoch))
-            }
+        var splits = 0
+        let plan: TopologyChange.NextPlan
+        switch try code(PlanCode.self, "plan of a change") {
+        case .none: plan = .none
+        case .kept: plan = .kept(isPaused: false)
+        case .paused: plan = .kept(isPaused: true)
+        case .replaced: plan = .replaced(try planOfChange(epoch))
+        case .split:
+            plan = .kept(isPaused: false)
+            splits = try varint(in: 1...Slot.count, "number of splits")
+        }
         var steps: [TopologyChange.Step: [PartitionID]] = [:]
         for step in TopologyChange.Step.allCases {
             let partitions = try ranges()
@@ -144,7 +153,8 @@ extension ByteReader {
         }
         let metadataQuorum = try boolean("presence of a metadata quorum") ? try assignmentOfChange(epoch) : nil
         return TopologyChange(
-            base: base, epoch: epoch, membership: membership, plan: plan, steps: steps, replaced: replaced,
+            base: base, epoch: epoch, membership: membership, plan: plan, splits: splits, steps: steps,
+            replaced: replaced,
             metadataQuorum: metadataQuorum)
     }
 
@@ -162,9 +172,9 @@ extension ByteReader {
         var partitions: [PartitionID] = []
         var free = 0
         for _ in 0..<count {
-            guard free < Slot.count else { throw .invalid("list of partitions") }
-            let first: Int = try varint(in: 0...(Slot.count - 1 - free), "list of partitions") + free
-            let length: Int = try varint(in: 1...(Slot.count - first), "list of partitions")
+            guard free <= Slot.count else { throw .invalid("list of partitions") }
+            let first: Int = try varint(in: 0...(Slot.count - free), "list of partitions") + free
+            let length: Int = try varint(in: 1...(Slot.count + 1 - first), "list of partitions")
             for number in first..<first + length { partitions.append(PartitionID(UInt16(clamping: number))) }
             free = first + length + 1
         }

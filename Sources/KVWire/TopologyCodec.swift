@@ -6,10 +6,20 @@ package enum TopologyCodec {
     package static let format: UInt8 = 3
     /// The format before it, in which every partition is written for itself. Nodes of earlier versions know no other.
     package static let formatWithoutRuns: UInt8 = 2
+    /// The format of a topology in which partitions have been split. Others are written without, so that a version that
+    /// does not know of splits can read them.
+    package static let formatWithSplits: UInt8 = 4
     /// The most bytes of a name, a zone or a host.
     package static let maximumText = 255
 
-    package static func encode(_ topology: Topology, format: UInt8 = format) -> [UInt8] {
+    /// The format that a topology is written in for nodes of this version.
+    package static func format(of topology: Topology) -> UInt8 {
+        topology.assignments.count > topology.settings.partitions ? formatWithSplits : format
+    }
+
+    /// - Parameter format: `format(of:)` if nil.
+    package static func encode(_ topology: Topology, format: UInt8? = nil) -> [UInt8] {
+        let format = format ?? self.format(of: topology)
         let bytes = [UInt8](unsafeUninitializedCapacity: topology.encodedBound) { space, count in
             var writer = ByteWriter(UnsafeMutableRawBufferPointer(space))
             writer.topology(topology, format)
@@ -79,10 +89,11 @@ extension ByteWriter {
         members(topology.members)
         node(topology.lastNumber)
         removed(topology.removed)
-        // There are as many assignments as partitions, so their count is not repeated.
+        // Without splits there are as many assignments as partitions, so their count is not repeated.
         if format == TopologyCodec.formatWithoutRuns {
             for each in topology.assignments { assignment(each) }
         } else {
+            if format == TopologyCodec.formatWithSplits { varint(count: topology.assignments.count) }
             runs(topology.assignments, at: topology.epoch)
         }
         assignment(topology.metadataQuorum)
@@ -126,6 +137,7 @@ extension ByteWriter {
     mutating func plan(_ plan: ChangePlan, _ format: UInt8) {
         varint(plan.id)
         code(plan.reason)
+        if plan.reason == .split { varint(count: plan.splitTo) }
         byte(plan.isPaused ? 1 : 0)
         byte(plan.isCancelling ? 1 : 0)
         if format == TopologyCodec.formatWithoutRuns {

@@ -31,7 +31,7 @@ extension ByteReader {
     /// Reads a topology; see `TopologyCodec.decode`.
     mutating func topology() throws(WireError) -> Topology {
         let format = try byte()
-        guard format == TopologyCodec.format || format == TopologyCodec.formatWithoutRuns else {
+        guard (TopologyCodec.formatWithoutRuns...TopologyCodec.formatWithSplits).contains(format) else {
             throw .formatVersion(format)
         }
         let clusterID = try uuid()
@@ -50,10 +50,15 @@ extension ByteReader {
             assignments.reserveCapacity(min(partitions, remaining / 5))
             for _ in 0..<partitions { assignments.append(try assignment(&roll, epoch, limit: members.count)) }
         } else {
-            assignments = try runs(of: partitions, &roll, epoch, limit: members.count)
+            // A topology without splits has the other format: each has one encoding.
+            let count: Int =
+                format == TopologyCodec.formatWithSplits && partitions < Slot.count
+                ? try varint(in: (partitions + 1)...Slot.count, "number of partitions") : partitions
+            assignments = try runs(of: count, &roll, epoch, limit: members.count)
         }
+        let limit = assignments.count == partitions ? partitions : assignments.count + 1
         let metadataQuorum = try assignment(&roll, epoch, limit: min(members.count, Topology.maximumMetadataQuorum))
-        let plan = try boolean("presence of a plan") ? try plan(&roll, epoch, format, partitions: partitions) : nil
+        let plan = try boolean("presence of a plan") ? try plan(&roll, epoch, format, partitions: limit) : nil
         return Topology(
             clusterID: clusterID, epoch: epoch,
             settings: ClusterSettings(name: name, partitions: partitions, replicas: replicas), members: members,
@@ -152,7 +157,7 @@ extension ByteReader {
     /// Reads a plan whose nodes need not be members: it is checked where it is used.
     mutating func planOfChange(_ epoch: Epoch) throws(WireError) -> ChangePlan {
         try plan(epoch) { (reader: inout ByteReader) throws(WireError) in
-            try reader.targetRuns(partitions: Slot.count) { (reader: inout ByteReader) throws(WireError) in
+            try reader.targetRuns(partitions: Slot.count + 1) { (reader: inout ByteReader) throws(WireError) in
                 try reader.nodes("target")
             }
         }
@@ -161,12 +166,14 @@ extension ByteReader {
     private mutating func plan(
         _ epoch: Epoch, targets: (inout ByteReader) throws(WireError) -> [ChangePlan.Target]
     ) throws(WireError) -> ChangePlan {
-        ChangePlan(
-            id: try varint(in: 1...epoch, "epoch of a plan"),
-            reason: try code(ChangePlan.Reason.self, "reason of a plan"), isPaused: try boolean("pause"),
+        let id: Epoch = try varint(in: 1...epoch, "epoch of a plan")
+        let reason = try code(ChangePlan.Reason.self, "reason of a plan")
+        let splitTo: Int = reason == .split ? try varint(in: 1...Slot.count, "number of partitions") : 0
+        return ChangePlan(
+            id: id, reason: reason, isPaused: try boolean("pause"),
             isCancelling: try boolean("cancellation"), targets: try targets(&self),
             moves: try varint(in: 0...Int.max, "count of moves"),
-            minimum: try varint(in: 0...Int.max, "count of moves"), bytes: try varint())
+            minimum: try varint(in: 0...Int.max, "count of moves"), bytes: try varint(), splitTo: splitTo)
     }
 
     private mutating func targets(

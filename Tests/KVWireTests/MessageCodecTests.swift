@@ -256,7 +256,7 @@ final class MessageCodecTests: XCTestCase {
         XCTAssertEqual(
             failure([19] + .init(repeating: 0, count: 8) + [1] + .init(repeating: 0, count: 10) + [1, 0xff, 0]),
             .invalid("content type"), "not UTF-8")
-        XCTAssertEqual(failure([27, 8]), .invalid("message about membership"))
+        XCTAssertEqual(failure([27, 9]), .invalid("message about membership"))
         XCTAssertEqual(failure([27, 2, 1]), .formatVersion(1))
         XCTAssertEqual(
             failure([27, 3] + .init(repeating: 0, count: 17) + [0xff, 0x7f]), .tooMany("list of partitions", 16383))

@@ -30,7 +30,8 @@ extension SplitMix {
     }
 
     mutating func controlRequest() -> ControlRequest {
-        switch below(6) {
+        switch below(7) {
+        case 6: .split(partitions: below(20000), isDryRun: flip())
         case 0, 1:
             .change(
                 MembershipChange(
@@ -62,8 +63,9 @@ extension SplitMix {
     }
 
     private mutating func planStatus() -> PlanStatus {
-        PlanStatus(
-            id: number(), reason: reason(), joining: (0..<below(3)).map { _ in text() },
+        let reason = reason()
+        return PlanStatus(
+            id: number(), reason: reason, joining: (0..<below(3)).map { _ in text() },
             leaving: (0..<below(3)).map { _ in text() }, isPaused: flip(), isCancelling: flip(),
             moves: below(1000), movesDone: below(1000), partitionsLeft: below(20000), minimum: below(1000),
             bytes: number(), bytesDone: number(), rate: number(),
@@ -72,6 +74,7 @@ extension SplitMix {
                     partition: partition(), from: (0..<below(4)).map { _ in node() },
                     to: (0..<below(4)).map { _ in node() }, sent: number(), total: number(), obstacle: obstacle())
             },
+            partitions: reason == .split ? below(16385) : 0, splitTo: reason == .split ? below(16385) : 0,
             shares: (0..<below(3)).map { _ in
                 ShareChange(
                     id: text(), replicasBefore: below(1000), replicasAfter: below(1000), leadersBefore: below(1000),
@@ -95,13 +98,14 @@ extension SplitMix {
         let numbers = members.map(\.number)
         let epoch = 1 + self.number() / 2
         let partitions = 1 << below(7)
+        let slots = SlotMap(founding: partitions, count: partitions + (flip() ? 0 : below(200))) ?? SlotMap(founding: 1)
         return Topology(
             clusterID: uuid(), epoch: epoch,
             settings: ClusterSettings(name: text(), partitions: partitions, replicas: 1 + below(5)), members: members,
             lastNumber: NodeNumber(UInt16(number + below(10))), removed: removed,
-            assignments: alike(partitions) { $0.assignment(numbers, epoch) },
+            assignments: alike(slots.count) { $0.assignment(numbers, epoch) },
             metadataQuorum: assignment(Array(numbers.prefix(Topology.maximumMetadataQuorum)), epoch),
-            plan: flip() ? nil : plan(numbers, epoch, partitions))
+            plan: flip() ? nil : plan(numbers, epoch, slots))
     }
 
     private mutating func member(_ number: Int) -> Member {
@@ -119,13 +123,15 @@ extension SplitMix {
         return assignment
     }
 
-    private mutating func plan(_ numbers: [NodeNumber], _ epoch: Epoch, _ partitions: Int) -> ChangePlan {
-        ChangePlan(
-            id: .random(in: 1...epoch, using: &self), reason: reason(), isPaused: flip(), isCancelling: flip(),
-            targets: zip(0..<partitions, alike(partitions) { $0.some(numbers) }).filter { _ in flip() }.map {
-                ChangePlan.Target(partition: PartitionID(UInt16($0)), replicas: $1)
+    private mutating func plan(_ numbers: [NodeNumber], _ epoch: Epoch, _ slots: SlotMap) -> ChangePlan {
+        let reason = reason()
+        return ChangePlan(
+            id: .random(in: 1...epoch, using: &self), reason: reason, isPaused: flip(), isCancelling: flip(),
+            targets: zip(slots.partitions, alike(slots.count) { $0.some(numbers) }).filter { _ in flip() }.map {
+                ChangePlan.Target(partition: $0, replicas: $1)
             },
-            moves: below(1000), minimum: below(1000), bytes: self.number())
+            moves: below(1000), minimum: below(1000), bytes: self.number(),
+            splitTo: reason == .split ? 1 + below(16384) : 0)
     }
 
     /// Values of which neighbours are often the same, and distant ones now and then.
@@ -147,14 +153,15 @@ extension SplitMix {
         var steps: [TopologyChange.Step: [PartitionID]] = [:]
         for step in TopologyChange.Step.allCases where flip() { steps[step] = partitions() }
         let plans: [TopologyChange.NextPlan] = [
-            .none, .kept(isPaused: flip()), .replaced(plan(numbers, topology.epoch, topology.settings.partitions)),
+            .none, .kept(isPaused: flip()), .replaced(plan(numbers, topology.epoch, topology.slots)),
         ]
+        let plan = plans[below(plans.count)]
         return TopologyChange(
             base: topology.epoch, epoch: topology.epoch + 1 + UInt64(below(3)),
             membership: flip()
                 ? nil
                 : .init(members: topology.members, lastNumber: topology.lastNumber, removed: topology.removed),
-            plan: plans[below(plans.count)], steps: steps,
+            plan: plan, splits: plan == .kept(isPaused: false) && flip() ? 1 + below(16384) : 0, steps: steps,
             replaced: flip()
                 ? [] : partitions().map { .init(partition: $0, assignment: assignment(numbers, topology.epoch)) },
             metadataQuorum: flip() ? nil : topology.metadataQuorum)

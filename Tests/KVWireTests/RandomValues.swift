@@ -201,6 +201,7 @@ struct SplitMix: RandomNumberGenerator {
             .node(.cluster(.topology(topology()))),
             .node(.cluster(.topologyChanges((0..<below(4)).map { _ in topologyChange() }))),
             .node(.cluster(.report(report()))),
+            .node(.cluster(.prepared(partitions: below(16385)))),
             .node(.cluster(.announce(pendingNode()))),
             .node(.cluster(.control(RequestID(next()), controlRequest()))),
             .node(.cluster(.controlReply(RequestID(next()), controlReply()))),

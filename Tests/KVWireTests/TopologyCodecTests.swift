@@ -8,7 +8,7 @@ final class TopologyCodecTests: XCTestCase {
         var random = SplitMix(seed: 1)
         for _ in 0..<300 {
             let topology = random.topology()
-            for format in both {
+            for format in formats(of: topology) {
                 XCTAssertEqual(try TopologyCodec.decode(TopologyCodec.encode(topology, format: format)), topology)
             }
         }
@@ -28,8 +28,10 @@ final class TopologyCodecTests: XCTestCase {
         var random = SplitMix(seed: 3)
         var errors = 0
         for _ in 0..<6000 {
-            let format = both[random.below(2)]
-            var bytes = TopologyCodec.encode(random.topology(), format: format)
+            let topology = random.topology()
+            let formats = formats(of: topology)
+            let format = formats[random.below(formats.count)]
+            var bytes = TopologyCodec.encode(topology, format: format)
             bytes[1 + random.below(bytes.count - 1)] = UInt8(truncatingIfNeeded: random.next())
             do {
                 let decoded = try TopologyCodec.decode(bytes)
@@ -39,6 +41,25 @@ final class TopologyCodecTests: XCTestCase {
             }
         }
         XCTAssertGreaterThan(errors, 0)
+    }
+
+    /// The formats that a topology can be written in.
+    private func formats(of topology: Topology) -> [UInt8] {
+        topology.assignments.count > topology.settings.partitions ? [TopologyCodec.formatWithSplits] : both
+    }
+
+    /// A topology has one encoding for nodes of this version: without splits it is not of the format for splits.
+    func testANumberOfPartitionsThatSplitsCannotGiveIsRefused() throws {
+        var cut = topology()
+        let assignment = cut.assignments[0]
+        cut.assignments.append(assignment)
+        let bytes = TopologyCodec.encode(cut)
+        XCTAssertEqual(bytes[0], TopologyCodec.formatWithSplits)
+        XCTAssertEqual(try TopologyCodec.decode(bytes), cut)
+        let whole = TopologyCodec.encode(topology(), format: TopologyCodec.formatWithSplits)
+        XCTAssertThrowsError(try TopologyCodec.decode(whole)) {
+            XCTAssertEqual($0 as? WireError, .invalid("number of partitions"))
+        }
     }
 
     /// What is wrong in the same way in both formats, is written by them in the same way.

@@ -15,6 +15,12 @@ extension JSONWriter {
             json.flag("paused", plan.isPaused)
             json.flag("cancelling", plan.isCancelling)
             json.progress(plan)
+            if plan.reason == .split {
+                json.name("partitions")
+                json.number(plan.partitions)
+                json.name("split_to")
+                json.number(plan.splitTo)
+            }
             json.name("under_way")
             json.array { json in for move in plan.underWay { json.move(move, names) } }
             json.name("shares")
@@ -26,6 +32,7 @@ extension JSONWriter {
         switch reason {
         case .operatorAsked: string("operator")
         case .eviction: string("eviction")
+        case .split: string("split")
         }
     }
 

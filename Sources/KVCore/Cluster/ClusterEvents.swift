@@ -18,6 +18,9 @@ package enum ClusterInput: Sendable {
     case leading(Bool)
     /// A report on the partitions that this node leads; to be given every `ClusterOptions.reportInterval` or so.
     case report(NodeReport)
+    /// This node has prepared splits up to so many partitions; to be given as often as reports while a plan splits
+    /// partitions.
+    case prepared(partitions: Int)
     /// A `request` ended like this.
     case outcome(UInt64, Outcome)
     /// A `persist` is done: this epoch is on disk.

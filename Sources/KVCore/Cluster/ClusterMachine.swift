@@ -66,6 +66,7 @@ package struct ClusterMachine {
         case .linked(let node, let epoch): topologyStore.answer(node, above: epoch)
         case .leading(let isLeading): if isLeading { beginToLead() } else { stopLeading() }
         case .report(let report): pass(report)
+        case .prepared(let partitions): pass(prepared: partitions)
         case .outcome(let id, let outcome):
             if let topology = coordinator.end(id, outcome) { topologyStore.announce(topology) }
         case .persisted(let epoch): topologyStore.persisted(epoch)
@@ -88,6 +89,10 @@ package struct ClusterMachine {
             guard context.topology.member(node) != nil else { return }
             see(report.store, of: node)
             context.ledger.note(report, in: context.topology, now: context.time)
+        case .prepared(let partitions):
+            // As with reports.
+            guard context.topology.member(node) != nil else { return }
+            context.ledger.note(prepared: partitions, by: node)
         case .control(let id, let request):
             guard coordinator.isLeading else {
                 let hint = forwardedControls.coordinator
@@ -124,9 +129,18 @@ package struct ClusterMachine {
         for node in context.topology.metadataQuorum.members where node != me { context.send(node, .report(report)) }
     }
 
+    private func pass(prepared partitions: Int) {
+        context.ledger.note(prepared: partitions, by: me)
+        for node in context.topology.metadataQuorum.members where node != me {
+            context.send(node, .prepared(partitions: partitions))
+        }
+    }
+
     private mutating func control(_ id: RequestID, _ request: ControlRequest, _ deadline: Instant) {
         let ask = PendingControl(origin: .local(id), request: request, deadline: deadline)
-        if coordinator.isLeading {
+        if case .split = request, let refusal = context.refusalToSplit {
+            context.answer(ask, refusal.reply)
+        } else if coordinator.isLeading {
             coordinator.take(ask)
         } else if forwardedControls.count >= context.options.maximumControls {
             context.answer(ask, ControlFailure.tooMany(forwardedControls.count).reply)

@@ -29,6 +29,8 @@ package struct ClusterOptions: Sendable {
     /// over within two epochs. But all of a node's clients wait while very many of its replicas change their
     /// configuration in one turn.
     package var maximumSmallMoves = 1024
+    /// The most partitions that are split in one change. Each changes the configuration of two.
+    package var maximumSplits = 64
     /// The most bytes to be copied by the moves that are under way. (`burden` says how each counts.)
     package var maximumMovingBytes = 64 << 20
     /// The most bytes a second that a node sends to joining nodes: `limits.move_rate`; 0 is no limit.

@@ -19,6 +19,10 @@ extension Coordinator {
                         + whatItWaitsFor)
             }
             draft.cancel(ledger: context.ledger, isDead: context.isDead)
+        case .split(let partitions, _):
+            try reviewSplit(to: partitions)
+            guard partitions > context.topology.assignments.count else { return nil }
+            draft.beginSplitting(to: partitions)
         case .change(let change, _):
             if let numbers = try ChangeReview.givenUp(by: change, context) {
                 draft.giveUp(numbers, ledger: context.ledger, isDead: context.isDead)
@@ -30,6 +34,25 @@ extension Coordinator {
             }
         }
         return draft
+    }
+
+    private func reviewSplit(to partitions: Int) throws(ControlFailure) {
+        let present = context.topology.assignments.count
+        guard context.topology.plan == nil else {
+            throw ControlFailure(
+                .planUnderWay, "a change is under way: wait for its end, or cancel it (kv join --cancel)")
+        }
+        guard (1...Slot.count).contains(partitions), partitions & (partitions - 1) == 0 else {
+            throw ControlFailure(
+                .impossible,
+                "\(partitions) is no number of partitions: it must be a power of two, at most \(Slot.count)")
+        }
+        guard partitions >= present else {
+            throw ControlFailure(
+                .impossible,
+                "there are \(present) partitions, and they can only become more: ask for \(present) or more")
+        }
+        if let refusal = context.refusalToSplit { throw refusal }
     }
 
     /// Says what would let a plan end that cannot be undone.
@@ -101,5 +124,16 @@ extension Coordinator {
         }
         draft.begin(
             members, lastNumber: lastNumber, reason: reason, ledger: context.ledger, isDead: context.isDead)
+    }
+}
+
+extension ClusterContext {
+    /// Why partitions cannot be split now: a member may be of an earlier version, which does not know of splits.
+    var refusalToSplit: ControlFailure? {
+        guard let old = topology.members.first(where: { !takesChanges($0.number) }) else { return nil }
+        return ControlFailure(
+            .impossible,
+            "\(old.id) is of an earlier version, which cannot split partitions, or was not met yet: start or upgrade it, "
+                + "then ask again")
     }
 }

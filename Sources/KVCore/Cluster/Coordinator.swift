@@ -242,7 +242,7 @@ struct Coordinator {
             guard let draft = try draft(for: ask.request) else {
                 return answer([ask], .plan(context.ledger.status(of: context.topology, isAlive: context.isAlive)))
             }
-            if case .change(_, isDryRun: true) = ask.request {
+            if ask.request.isDryRun {
                 return answer([ask], .plan(context.ledger.status(of: draft.topology, isAlive: context.isAlive)))
             }
             propose(draft.topology, asks: [ask])
@@ -261,6 +261,7 @@ struct Coordinator {
         draft.complete(ledger: context.ledger)
         draft.takeBack(isDead: context.isDead, isAway: context.isAway)
         draft.redirect(ledger: context.ledger, isAway: context.isAway)
+        draft.split(options: context.options, ledger: context.ledger, isDead: context.isDead)
         draft.start(options: context.options, ledger: context.ledger, isAlive: context.isAlive)
         draft.moveMetadataQuorum(ledger: context.ledger, isDead: context.isDead)
         let evicted = evictions.due(context)

@@ -138,7 +138,7 @@ extension ControlRequest {
     /// Whether carrying it out again does no harm.
     var mayRunTwice: Bool {
         switch self {
-        case .change(_, let isDryRun): isDryRun
+        case .change(_, let isDryRun), .split(_, let isDryRun): isDryRun
         case .cancel: false
         case .pause, .resume, .status: true
         }
@@ -147,7 +147,7 @@ extension ControlRequest {
     /// Whether it changes nothing.
     var onlyLooks: Bool {
         switch self {
-        case .change(_, let isDryRun): isDryRun
+        case .change(_, let isDryRun), .split(_, let isDryRun): isDryRun
         case .status: true
         case .pause, .resume, .cancel: false
         }

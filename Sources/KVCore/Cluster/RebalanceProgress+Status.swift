@@ -40,7 +40,9 @@ extension RebalanceProgress {
             isCancelling: plan.isCancelling, moves: plan.moves, movesDone: max(plan.moves - copiesLeft, 0),
             partitionsLeft: plan.targets.count, minimum: plan.minimum, bytes: plan.bytes,
             bytesDone: plan.bytes > bytesLeft ? plan.bytes - bytesLeft : 0, rate: rate,
-            underWay: Array(shown.prefix(PlanStatus.maximumUnderWay)), shares: Self.shares(of: topology, under: plan))
+            underWay: Array(shown.prefix(PlanStatus.maximumUnderWay)),
+            partitions: plan.reason == .split ? topology.assignments.count : 0, splitTo: plan.splitTo,
+            shares: Self.shares(of: topology, under: plan))
     }
 
     /// A node that is missing for a majority of either set; nil where both have their majorities.

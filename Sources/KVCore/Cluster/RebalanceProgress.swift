@@ -3,6 +3,8 @@ struct RebalanceProgress {
     /// Bytes, by the number of the partition; nil where no report has been heard.
     private var sizes: [UInt64?]
     private var reports: [PartitionID: MoveReport] = [:]
+    /// Up to how many partitions each member has prepared splits, as it has said.
+    private(set) var prepared: [NodeNumber: Int] = [:]
     private var sentSinceSample: UInt64 = 0
     private var sampledAt: Instant?
     /// Bytes a second that joining nodes are sent, smoothed exponentially.
@@ -56,9 +58,15 @@ struct RebalanceProgress {
         reports[move.partition] = move
     }
 
+    /// - Parameter partitions: Up to how many partitions the member could go by splits at once.
+    mutating func note(prepared partitions: Int, by node: NodeNumber) { prepared[node] = partitions }
+
     /// Forgets the moves that are over. Where they succeeded, the bytes that their newest report left open have been
     /// sent since.
     mutating func turn(to topology: Topology) {
+        while sizes.count < topology.slots.limit { sizes.append(nil) }
+        if topology.plan?.reason != .split { prepared = [:] }
+        prepared = prepared.filter { topology.member($0.key) != nil }
         for (partition, report) in reports {
             guard let assignment = topology.assignment(of: partition) else {
                 assertionFailure("no partition of a cluster ever goes")

@@ -3,15 +3,23 @@
 extension TopologyChange {
     /// Nil where `next` is no later topology of the same cluster.
     package init?(from base: Topology, to next: Topology) {
-        guard base.clusterID == next.clusterID, base.settings == next.settings, base.epoch < next.epoch,
-            base.assignments.count == next.assignments.count
+        let splits = next.assignments.count - base.assignments.count
+        guard base.clusterID == next.clusterID, base.settings == next.settings, base.epoch < next.epoch, splits >= 0
         else { return nil }
+        var base = base
+        if splits > 0 {
+            // What splits do not give a topology like this is told as a whole.
+            guard let plan = next.plan, base.plan?.splitTo == plan.splitTo, !plan.isPaused,
+                base.takeSplits(splits, at: next.epoch)
+            else { return nil }
+        }
         let membership = Membership(of: next)
         let changed = next.assignments.differences(from: base.assignments)
         self.init(
             base: base.epoch, epoch: next.epoch, membership: membership == Membership(of: base) ? nil : membership,
-            metadataQuorum: next.metadataQuorum == base.metadataQuorum ? nil : next.metadataQuorum)
+            splits: splits, metadataQuorum: next.metadataQuorum == base.metadataQuorum ? nil : next.metadataQuorum)
         if let before = base.plan, let plan = next.plan, setSteps(changed, before, plan, base, next) { return }
+        guard splits == 0 else { return nil }
         steps = [:]
         replaced = changed.map {
             Replacement(partition: next.slots.partition(at: $0), assignment: next.assignments[$0])
@@ -63,6 +71,7 @@ extension Topology {
         guard change.epoch > epoch, change.epoch < .max else { throw TopologyFlaw("its epoch is out of range") }
         var next = self
         next.epoch = change.epoch
+        try next.takeSplits(of: change)
         try next.takeSteps(of: change)
         try next.replaceAssignments(of: change)
         if let membership = change.membership {
@@ -74,6 +83,33 @@ extension Topology {
         if let flaw = next.flaw(after: change, of: self) { throw TopologyFlaw(flaw) }
         assert(next.flaw == nil || flaw != nil, "a change of a sound topology gives a sound one: \(next.flaw ?? "")")
         return next
+    }
+
+    private mutating func takeSplits(of change: TopologyChange) throws(TopologyFlaw) {
+        guard change.splits > 0 else { return }
+        guard case .kept(isPaused: false) = change.plan, let plan, change.splits <= plan.splitTo - assignments.count,
+            takeSplits(change.splits, at: change.epoch)
+        else { throw TopologyFlaw("its \(change.splits) splits cannot be made") }
+    }
+
+    /// Splits partitions in two, in the order of `SlotMap`: the new ones have the replicas of those that they come of,
+    /// and have had them for as long, because each node divides its copy.
+    ///
+    /// - Returns: False, and leaves the topology half changed, if that cannot be done: there are not so many partitions
+    ///   to split, or one of them moves or would be split twice.
+    mutating func takeSplits(_ count: Int, at epoch: Epoch) -> Bool {
+        let slots = slots
+        let splits = slots.splits(to: slots.count + count)
+        guard splits.count == count else { return false }
+        for split in splits {
+            guard let place = slots.place(of: split.parent), assignments[place].next == nil,
+                assignments[place].changed < epoch
+            else { return false }
+            let parent = assignments[place].changing(to: assignments[place].replicas, next: nil, at: epoch)
+            assignments[place] = parent
+            assignments.append(parent)
+        }
+        return true
     }
 
     /// Takes the plan's steps, and goes on with the plan that is left.

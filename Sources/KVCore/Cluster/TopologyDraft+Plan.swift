@@ -20,6 +20,13 @@ extension TopologyDraft {
     /// Makes the plan under way undo itself: members that were to join leave, and those that were to leave stay.
     mutating func cancel(ledger: RebalanceProgress, isDead: (NodeNumber) -> Bool) {
         guard var plan = topology.plan else { return assertionFailure("only a plan under way is cancelled") }
+        if plan.reason == .split {
+            // What has been split stays so.
+            plan.splitTo = topology.assignments.count
+            plan.isCancelling = true
+            plan.isPaused = false
+            return change { $0.plan = plan }
+        }
         change { topology in
             for index in topology.members.indices {
                 switch topology.members[index].status {

@@ -49,10 +49,12 @@ struct TopologyDraft {
     /// get, and no member is dead any more, the plan goes on until the placement is balanced.
     mutating func finish(maximumRemoved: Int, ledger: RebalanceProgress, isDead: (NodeNumber) -> Bool) {
         guard let plan = topology.plan, plan.targets.isEmpty, base.metadataQuorum.next == nil,
-            topology.metadataQuorum == base.metadataQuorum
+            topology.metadataQuorum == base.metadataQuorum, base.assignments.count >= plan.splitTo
         else { return }
         if topology.members.contains(where: { $0.status == .joining && isDead($0.number) }) { return }
-        if rebalance(ledger: ledger, isDead: isDead) { return }
+        // Splits leave all copies where they are.
+        let isForPlacement = plan.reason != .split || topology.members.contains { !$0.stays }
+        if isForPlacement, rebalance(ledger: ledger, isDead: isDead) { return }
         let gone = topology.members.filter { !$0.stays }
         // The metadata quorum has to move first.
         guard !topology.metadataQuorum.replicas.contains(where: { number in gone.contains { $0.number == number } })

@@ -68,6 +68,8 @@ extension Topology {
         guard (1...epoch).contains(plan.id), plan.moves >= 0, plan.minimum >= 0 else {
             return "its plan is out of order"
         }
+        guard plan.splitTo == 0 || plan.reason == .split && (assignments.count...Slot.count).contains(plan.splitTo)
+        else { return "its plan splits partitions out of order" }
         let staying = MemberSet(members.filter(\.stays))
         var last = -1
         var moving = assignments.count { $0.next != nil }

@@ -6,7 +6,7 @@
 package struct Assignments: Hashable, Sendable {
     /// All of `chunkSize` assignments but the last.
     private var chunks: [[Assignment]] = []
-    package let count: Int
+    package private(set) var count: Int
 
     private static let shift = 6
     private static var chunkSize: Int { 1 << shift }
@@ -19,12 +19,22 @@ package struct Assignments: Hashable, Sendable {
         }
     }
 
-    /// The places whose assignments differ from those of as many others, ascending.
+    package mutating func append(_ assignment: Assignment) {
+        if count & Self.mask == 0 { chunks.append([]) }
+        chunks[chunks.count - 1].append(assignment)
+        count += 1
+    }
+
+    /// The places whose assignments differ from those of others, which are as many or fewer, ascending.
     package func differences(from others: Assignments) -> [Int] {
         var found: [Int] = []
-        // Shared chunks are equal at once.
-        for (chunk, (mine, other)) in zip(chunks, others.chunks).enumerated() where mine != other {
-            for index in mine.indices where mine[index] != other[index] { found.append(chunk << Self.shift + index) }
+        for (number, chunk) in chunks.enumerated() {
+            let other = number < others.chunks.count ? others.chunks[number] : []
+            // Shared chunks are equal at once.
+            guard chunk != other else { continue }
+            for index in chunk.indices where index >= other.count || chunk[index] != other[index] {
+                found.append(number << Self.shift + index)
+            }
         }
         return found
     }

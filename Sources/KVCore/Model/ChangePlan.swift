@@ -1,5 +1,5 @@
-/// A change of membership that is under way, as the topology records it. Each leader of the metadata quorum continues
-/// it.
+/// A change of membership, or of the number of partitions, that is under way, as the topology records it. Each leader
+/// of the metadata quorum continues it.
 package struct ChangePlan: Hashable, Sendable {
     /// The epoch in which the plan began.
     package var id: Epoch
@@ -18,11 +18,16 @@ package struct ChangePlan: Hashable, Sendable {
     package var minimum: Int
     /// Bytes to copy from the beginning of the plan to its end, as estimated at the beginning.
     package var bytes: UInt64
+    /// The number of partitions that there are to be; 0 unless the reason is `split`. Splits wait until the targets are
+    /// reached.
+    package var splitTo: Int
 
     package enum Reason: UInt8, Hashable, Sendable, CaseIterable {
         case operatorAsked = 1
         /// A member was dead for `evict_after`.
         case eviction = 2
+        /// An operator wants more partitions.
+        case split = 3
     }
 
     /// The replica set that the plan gives to a partition.
@@ -38,7 +43,7 @@ package struct ChangePlan: Hashable, Sendable {
 
     package init(
         id: Epoch, reason: Reason, isPaused: Bool = false, isCancelling: Bool = false, targets: [Target], moves: Int,
-        minimum: Int, bytes: UInt64
+        minimum: Int, bytes: UInt64, splitTo: Int = 0
     ) {
         self.id = id
         self.reason = reason
@@ -48,5 +53,6 @@ package struct ChangePlan: Hashable, Sendable {
         self.moves = moves
         self.minimum = minimum
         self.bytes = bytes
+        self.splitTo = splitTo
     }
 }

@@ -9,6 +9,9 @@ package enum ClusterMessage: Hashable, Sendable {
     case topologyChanges([TopologyChange])
     /// Tells the metadata quorum about the partitions that the sender leads. Sent periodically.
     case report(NodeReport)
+    /// Tells the metadata quorum up to how many partitions the sender has prepared splits. Sent periodically while a
+    /// plan splits partitions.
+    case prepared(partitions: Int)
     /// Says that the sender runs, is not a member, and waits to be admitted. Sent periodically.
     case announce(PendingNode)
     /// Asks the coordinator to carry out an operator's request. Delivered at most once.

@@ -2,11 +2,20 @@
 package enum ControlRequest: Hashable, Sendable {
     /// Begins a plan, or only computes it if `isDryRun`.
     case change(MembershipChange, isDryRun: Bool)
+    /// Begins to split partitions until there are so many, or only computes the plan if `isDryRun`.
+    case split(partitions: Int, isDryRun: Bool)
     case pause
     case resume
     case cancel
     /// Asks for the plan that is under way.
     case status
+
+    var isDryRun: Bool {
+        switch self {
+        case .change(_, let isDryRun), .split(_, let isDryRun): isDryRun
+        case .pause, .resume, .cancel, .status: false
+        }
+    }
 }
 
 /// The answer to an operator's request.
@@ -59,6 +68,10 @@ package struct PlanStatus: Hashable, Sendable {
     package var rate: UInt64
     /// Moves under way, and moves that cannot begin. At most `maximumUnderWay`, those with obstacles first.
     package var underWay: [MoveStatus]
+    /// How many partitions there are, if the reason is `split`; else 0.
+    package var partitions: Int
+    /// How many there are to be, if the reason is `split`; else 0.
+    package var splitTo: Int
     /// How the members' shares will change, in the order of the members' numbers. Joining and leaving members are
     /// included.
     package var shares: [ShareChange]
@@ -68,7 +81,8 @@ package struct PlanStatus: Hashable, Sendable {
     package init(
         id: Epoch, reason: ChangePlan.Reason, joining: [String], leaving: [String], isPaused: Bool,
         isCancelling: Bool, moves: Int, movesDone: Int, partitionsLeft: Int, minimum: Int, bytes: UInt64,
-        bytesDone: UInt64, rate: UInt64, underWay: [MoveStatus], shares: [ShareChange] = []
+        bytesDone: UInt64, rate: UInt64, underWay: [MoveStatus], partitions: Int = 0, splitTo: Int = 0,
+        shares: [ShareChange] = []
     ) {
         self.id = id
         self.reason = reason
@@ -84,6 +98,8 @@ package struct PlanStatus: Hashable, Sendable {
         self.bytesDone = bytesDone
         self.rate = rate
         self.underWay = underWay
+        self.partitions = partitions
+        self.splitTo = splitTo
         self.shares = shares
     }
 }

@@ -10,6 +10,8 @@ package struct TopologyChange: Hashable, Sendable {
     /// The members and those that were, if anything about them changes.
     package var membership: Membership?
     package var plan: NextPlan
+    /// How many partitions are split in two, in the order of `SlotMap`. Only a plan that is kept and not paused splits.
+    package var splits: Int
     /// By the step that they take, the partitions that take one, ascending.
     package var steps: [Step: [PartitionID]]
     /// The partitions that are given what no step gives them, ascending.
@@ -68,6 +70,7 @@ package struct TopologyChange: Hashable, Sendable {
 
     package init(
         base: Epoch, epoch: Epoch, membership: Membership? = nil, plan: NextPlan = .none,
+        splits: Int = 0,
         steps: [Step: [PartitionID]] = [:],
         replaced: [Replacement] = [], metadataQuorum: Assignment? = nil
     ) {
@@ -75,6 +78,7 @@ package struct TopologyChange: Hashable, Sendable {
         self.epoch = epoch
         self.membership = membership
         self.plan = plan
+        self.splits = splits
         self.steps = steps
         self.replaced = replaced
         self.metadataQuorum = metadataQuorum
@@ -84,6 +88,6 @@ package struct TopologyChange: Hashable, Sendable {
     package var weight: Int {
         let targets = if case .replaced(let plan) = plan { plan.targets.count } else { 0 }
         let nodes = membership.map { $0.members.count + $0.removed.count } ?? 0
-        return 1 + steps.values.reduce(0) { $0 + $1.count } + replaced.count + targets + nodes
+        return 1 + splits + steps.values.reduce(0) { $0 + $1.count } + replaced.count + targets + nodes
     }
 }

@@ -376,6 +376,6 @@ extension ClusterOptions {
 extension TopologyCoding {
     /// The encoding on disk and between nodes.
     static let wire = TopologyCoding(
-        encode: { TopologyCodec.encode($0, format: $1 ? TopologyCodec.format : TopologyCodec.formatWithoutRuns) },
+        encode: { TopologyCodec.encode($0, format: $1 ? nil : TopologyCodec.formatWithoutRuns) },
         decode: { try? TopologyCodec.decode($0) })
 }

@@ -28,7 +28,7 @@ final class StoredTopology: Sendable {
         self.file = file
         log = try ChangeLog(directory: directory)
         let whole = file.entry(DataDirectory.Entry.topology)
-        state = Mutex(State(epoch: topology?.epoch ?? 0, takesChanges: whole?.first == TopologyCodec.format))
+        state = Mutex(State(epoch: topology?.epoch ?? 0, takesChanges: (whole?.first ?? 0) >= TopologyCodec.format))
     }
 
     /// Reads a directory's topology; nil for a new directory or a pending node's.

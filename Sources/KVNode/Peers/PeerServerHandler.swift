@@ -290,7 +290,7 @@ extension PeerMessage {
         guard case .node(.cluster(let message)) = self else { return false }
         switch message {
         case .announce, .topologyWanted: return true
-        case .topology, .topologyChanges, .report, .control, .controlReply: return false
+        case .topology, .topologyChanges, .report, .prepared, .control, .controlReply: return false
         }
     }
 }

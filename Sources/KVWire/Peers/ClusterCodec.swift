@@ -10,13 +10,16 @@ extension ByteWriter {
             varint(above)
         case .topology(let newer):
             code(ClusterMessageType.topology)
-            topology(newer, protocolVersion >= Handshake.firstWithChanges ? TopologyCodec.format : 2)
+            topology(newer, protocolVersion >= Handshake.firstWithChanges ? TopologyCodec.format(of: newer) : 2)
         case .topologyChanges(let changes):
             code(ClusterMessageType.topologyChanges)
             topologyChanges(changes)
         case .report(let news):
             code(ClusterMessageType.report)
             report(news)
+        case .prepared(let partitions):
+            code(ClusterMessageType.prepared)
+            varint(count: partitions)
         case .announce(let who):
             code(ClusterMessageType.announce)
             pendingNode(who)
@@ -84,6 +87,7 @@ extension ByteReader {
         case .topology: return .topology(try topology())
         case .topologyChanges: return .topologyChanges(try topologyChanges())
         case .report: return .report(try report())
+        case .prepared: return .prepared(partitions: try varint(in: 0...Slot.count, "number of partitions"))
         case .announce: return .announce(try pendingNode())
         case .control: return .control(try requestID(), try controlRequest())
         case .controlReply: return .controlReply(try requestID(), try controlReply())

@@ -12,6 +12,10 @@ extension ByteWriter {
             code(ControlRequestType.change)
             change(wanted)
             byte(isDryRun ? 1 : 0)
+        case .split(let partitions, let isDryRun):
+            code(ControlRequestType.split)
+            varint(count: partitions)
+            byte(isDryRun ? 1 : 0)
         case .pause: code(ControlRequestType.pause)
         case .resume: code(ControlRequestType.resume)
         case .cancel: code(ControlRequestType.cancel)
@@ -58,6 +62,10 @@ extension ByteWriter {
     private mutating func plan(_ status: PlanStatus) {
         varint(status.id)
         code(status.reason)
+        if status.reason == .split {
+            varint(count: status.partitions)
+            varint(count: status.splitTo)
+        }
         varint(count: status.joining.count)
         for id in status.joining { string(id) }
         varint(count: status.leaving.count)
@@ -96,6 +104,10 @@ extension ByteReader {
     mutating func controlRequest() throws(WireError) -> ControlRequest {
         switch try code(ControlRequestType.self, "request to the coordinator") {
         case .change: return .change(try change(), isDryRun: try boolean("dry run"))
+        case .split:
+            // Any number is read: the coordinator checks it and answers the operator.
+            return .split(
+                partitions: try varint(in: 0...Int.max, "number of partitions"), isDryRun: try boolean("dry run"))
         case .pause: return .pause
         case .resume: return .resume
         case .cancel: return .cancel
@@ -129,15 +141,18 @@ extension ByteReader {
     }
 
     private mutating func plan() throws(WireError) -> PlanStatus {
-        PlanStatus(
-            id: try varint(), reason: try code(ChangePlan.Reason.self, "reason of a plan"),
+        let id = try varint()
+        let reason = try code(ChangePlan.Reason.self, "reason of a plan")
+        let (now, splitTo) = reason == .split ? (try partitions(), try partitions()) : (0, 0)
+        return PlanStatus(
+            id: id, reason: reason,
             joining: try names("list of nodes"), leaving: try names("list of nodes"),
             isPaused: try boolean("pause"), isCancelling: try boolean("cancellation"),
             moves: try varint(in: 0...Int.max, "count of moves"),
             movesDone: try varint(in: 0...Int.max, "count of moves"),
             partitionsLeft: try partitions(),
             minimum: try varint(in: 0...Int.max, "count of moves"), bytes: try varint(), bytesDone: try varint(),
-            rate: try varint(), underWay: try movesUnderWay(), shares: try shares())
+            rate: try varint(), underWay: try movesUnderWay(), partitions: now, splitTo: splitTo, shares: try shares())
     }
 
     private mutating func shares() throws(WireError) -> [ShareChange] {

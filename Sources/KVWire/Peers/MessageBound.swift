@@ -115,6 +115,7 @@ extension ClusterMessage {
         case .topology(let topology): topology.encodedBound
         case .topologyChanges(let changes): changes.reduce(0) { $0 + $1.encodedBound }
         case .report(let report): 16 * report.partitions.count + 64 * report.moves.count
+        case .prepared: 0
         case .announce(let pendingNode):
             pendingNode.id.utf8.count + pendingNode.zone.utf8.count + pendingNode.client.host.utf8.count
                 + pendingNode.peer.host.utf8.count

@@ -121,6 +121,7 @@ enum ClusterMessageType: UInt8, CaseIterable {
     case control = 5
     case controlReply = 6
     case topologyChanges = 7
+    case prepared = 8
 }
 
 enum MoveObstacleType: UInt8 {
@@ -136,6 +137,7 @@ enum ControlRequestType: UInt8 {
     case resume = 3
     case cancel = 4
     case status = 5
+    case split = 6
 }
 
 enum ControlReplyType: UInt8 {

@@ -54,6 +54,66 @@ final class TopologyChangeTests: XCTestCase {
         XCTAssertEqual(TopologyChange(from: base, to: next), change, "it is found again as it was")
     }
 
+    /// Three nodes, and a plan that splits four partitions into `splitTo`.
+    private func splitting(to splitTo: Int) -> Topology {
+        var topology = Topology.initial(
+            clusterID: UUID128(high: 7, low: 7), settings: ClusterSettings(name: "test", partitions: 4, replicas: 2),
+            members: (1...3).map { Member($0) })
+        topology.epoch = 20
+        topology.plan = ChangePlan(
+            id: 5, reason: .split, targets: [], moves: 0, minimum: 0, bytes: 0, splitTo: splitTo)
+        return topology
+    }
+
+    /// A new partition has the replicas of the one that it comes of, and has had them for as long.
+    func testSplitsHalvePartitionsInTheirOrder() throws {
+        var base = splitting(to: 16)
+        base.assignments[1] = base.assignments[1].changing(to: base.assignments[0].replicas, next: nil, at: 9)
+        XCTAssertNil(base.flaw)
+        let change = TopologyChange(base: 20, epoch: 21, plan: .kept(isPaused: false), splits: 3)
+        let next = try base.applying(change)
+        XCTAssertNil(next.flaw)
+        XCTAssertEqual(next.assignments.count, 7)
+        XCTAssertEqual(next.assignments.differences(from: base.assignments), [0, 1, 2, 4, 5, 6])
+        for (parent, child) in [(0, 4), (1, 5), (2, 6)] {
+            XCTAssertEqual(next.assignments[parent].replicas, base.assignments[parent].replicas)
+            XCTAssertEqual(next.assignments[parent].since, base.assignments[parent].since)
+            XCTAssertEqual(next.assignments[parent].changed, 21)
+            XCTAssertEqual(next.assignments[child], next.assignments[parent])
+        }
+        XCTAssertEqual(next.partitionsChanged(since: base).map(\.raw), [0, 1, 2, 5, 6, 7])
+        XCTAssertEqual(next.metadataPartition, PartitionID(4))
+        XCTAssertEqual(next.plan?.splitTo, 16)
+        XCTAssertEqual(TopologyChange(from: base, to: next), change, "it is found again as it was")
+        // The next round splits what the first has made.
+        let whole = try next.applying(TopologyChange(base: 21, epoch: 22, plan: .kept(isPaused: false), splits: 1))
+        let again = try whole.applying(TopologyChange(base: 22, epoch: 23, plan: .kept(isPaused: false), splits: 8))
+        XCTAssertEqual(again.assignments.count, 16)
+        XCTAssertEqual(Set(again.slots.partitions.map { again.slots.slots(of: $0)?.lowerBound.raw }).count, 16)
+    }
+
+    func testSplitsThatCannotBeMadeAreRefused() throws {
+        let base = splitting(to: 16)
+        var moving = base
+        moving.assignments[1] = moving.assignments[1].changing(
+            to: moving.assignments[1].replicas, next: [3, 2].map { NodeNumber($0) }, at: 20)
+        var unplanned = base
+        unplanned.plan = nil
+        let refused: [(String, Topology, TopologyChange)] = [
+            ("one is split twice", base, .init(base: 20, epoch: 21, plan: .kept(isPaused: false), splits: 5)),
+            (
+                "more than planned", splitting(to: 5),
+                .init(base: 20, epoch: 21, plan: .kept(isPaused: false), splits: 2)
+            ),
+            ("more than slots", base, .init(base: 20, epoch: 21, plan: .kept(isPaused: false), splits: 16381)),
+            ("paused", base, .init(base: 20, epoch: 21, plan: .kept(isPaused: true), splits: 1)),
+            ("its plan ends", base, .init(base: 20, epoch: 21, plan: .none, splits: 1)),
+            ("no plan", unplanned, .init(base: 20, epoch: 21, plan: .kept(isPaused: false), splits: 1)),
+            ("one moves", moving, .init(base: 20, epoch: 21, plan: .kept(isPaused: false), splits: 2)),
+        ]
+        for (why, topology, change) in refused { XCTAssertThrowsError(try topology.applying(change), why) }
+    }
+
     func testWhateverChangesIsFound() throws {
         let base = moving()
         let changes: [(inout Topology) -> Void] = [
