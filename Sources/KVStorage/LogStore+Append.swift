@@ -69,11 +69,11 @@ extension LogStore {
         buffer.lastPosition = appended
     }
 
-    func recache(_ record: Record, _ id: PartitionID, _ partition: Partition, _ entry: Int) {
+    func recache(_ record: Record, _ partition: Partition, _ entry: Int) {
         if record.value == nil {
             catalog.uncache(partition.index.pointer(entry))
         } else {
-            catalog.keep(record, id, partition, entry)
+            catalog.keep(record, partition, entry)
         }
     }
 
@@ -87,7 +87,8 @@ extension LogStore {
     }
 
     private func encode(_ state: PartitionState, _ id: PartitionID, to buffer: LogBuffer) {
-        let version = Version(ballot: state.promise, sequence: 0)
+        let version = Version(
+            ballot: state.promise, sequence: catalog.isSplit ? UInt64(catalog.slots.count) : 0)
         state.withEncoded { value in
             let room = buffer.room(RecordFormat.headerSize + value.count)
             let size = RecordFormat.encode(

@@ -16,10 +16,10 @@ extension LogStore {
         var newSegment: CommitJob.NewSegment?
         if buffer.beginsSegment {
             let previous = catalog.segments[segment.number - 1]
-            newSegment = CommitJob.NewSegment(
-                identity: identity, previous: previous?.file,
-                header: SegmentHeader(
-                    identity: buffer.segment, firstBatch: buffer.number, previousEnd: previous?.end ?? 0))
+            var header = SegmentHeader(
+                identity: buffer.segment, firstBatch: buffer.number, previousEnd: previous?.end ?? 0)
+            if catalog.isSplit { header.format = SegmentHeader.splitFormat }
+            newSegment = CommitJob.NewSegment(identity: identity, previous: previous?.file, header: header)
             preallocated = 0
         }
         var preallocation: UInt64?

@@ -16,7 +16,13 @@ extension LogStore {
         spoiled = spoiled.filter { location, damaged in entry(of: damaged)?.pointee.location == location }
         // A segment that nothing refers to any more can now be removed.
         if spoiled.count < known { nextMaintenanceCheck = 0 }
-        return Array(spoiled.values)
+        return spoiled.values.map(present)
+    }
+
+    /// The record under the partition that has it now: it may have been split off since the damage was found.
+    private func present(_ damaged: DamagedRecord) -> DamagedRecord {
+        DamagedRecord(
+            partition: catalog.owner(of: damaged.partition, damaged.key), key: damaged.key, version: damaged.version)
     }
 
     /// The number of damaged records found since the store was opened, and the number of them that were restored.
@@ -67,7 +73,7 @@ extension LogStore {
     }
 
     private func entry(of damaged: DamagedRecord) -> UnsafeMutablePointer<IndexEntry>? {
-        guard let partition = catalog.existing(damaged.partition) else { return nil }
+        guard let partition = catalog.existing(catalog.owner(of: damaged.partition, damaged.key)) else { return nil }
         let found = damaged.key.bytes.withUnsafeBytes { partition.index.find($0, KeyHash($0)) }
         return found.map { partition.index.pointer($0) }
     }
@@ -179,9 +185,8 @@ extension LogStore {
             let target: Location
             if item.isTombstone {
                 let record = Record(version: item.record.version, expiry: item.expiry, value: nil)
-                target = item.record.key.bytes.withUnsafeBytes {
-                    append(record, item.record.partition, $0, to: buffer).0
-                }
+                let owner = catalog.owner(of: item.record.partition, item.record.key)
+                target = item.record.key.bytes.withUnsafeBytes { append(record, owner, $0, to: buffer).0 }
                 counts.mergedBytes += UInt64(item.length)
             } else {
                 let copied = bytes.withUnsafeBytes { bytes in

@@ -180,8 +180,8 @@ extension LogStore {
     }
 
     private func appendAgain(_ view: RecordView, _ location: Location) {
-        guard let partition = catalog.existing(view.partition) else { return }
         let key = view.key
+        guard let partition = catalog.existing(catalog.owner(of: view.partition, key)) else { return }
         if let found = partition.index.find(key, KeyHash(key)) {
             let pointer = partition.index.pointer(found)
             // It has been overwritten.

@@ -93,7 +93,7 @@ extension LogStore {
         else { return nil }
         // Count a miss for a value that was read from the page cache. `read` counts one that needs a storage thread.
         if entry.cacheSlot == 0 { catalog.cache.missed() }
-        catalog.keep(record, id, partition, found)
+        catalog.keep(record, partition, found)
         return .found(record)
     }
 
@@ -119,20 +119,22 @@ extension LogStore {
         case .failure(.damaged): record = nil
         case .failure(let error): throw fail(error)
         }
-        guard let pending, let partition = catalog.existing(pending.partition),
+        guard let pending,
+            // It may have been split off since the ticket was given.
+            let partition = catalog.existing(catalog.owner(of: pending.partition, pending.key)),
             pending.location >= partition.state.wiped, let found = find(pending.key, KeyHash(pending.key), partition)
         else { return .gone }
         let entry = partition.index.pointer(found).pointee
         guard let record else {
             if entry.location == pending.location, case .failure(let error) = result.outcome {
                 try spoil(
-                    DamagedRecord(partition: pending.partition, key: pending.key, version: entry.version),
+                    DamagedRecord(partition: partition.id, key: pending.key, version: entry.version),
                     entry.location, error)
             }
             return .damaged
         }
         if pending.isUrgent, entry.version == pending.version {
-            catalog.keep(record, pending.partition, partition, found)
+            catalog.keep(record, partition, found)
         }
         return .record(record)
     }

@@ -61,13 +61,15 @@ package final class LogStore: RecordStore {
     var nextMaintenanceCheck: LogPosition = 0
     /// The log's length beside what is needed of it, and how far merging is behind.
     @exclusivity(unchecked) var room = LogRoom()
+    /// False where the node had no topology yet when the store was opened.
+    var knowsSlots: Bool
     /// True when the newest segment may be mostly garbage that was made without appends: by a wipe, a purge, or a
     /// previous process.
     var maySealNewest = true
 
     init(
         _ options: StoreOptions, _ fileSystem: any FileSystem, _ identity: IdentityFile?, _ catalog: Catalog,
-        _ writer: LogWriter, written: Location, preallocated: UInt64, space: VolumeSpace
+        _ writer: LogWriter, written: Location, preallocated: UInt64, space: VolumeSpace, knowsSlots: Bool
     ) {
         self.options = options
         self.fileSystem = fileSystem
@@ -77,6 +79,7 @@ package final class LogStore: RecordStore {
         self.written = written
         self.preallocated = preallocated
         self.space = space
+        self.knowsSlots = knowsSlots
         syncedBatch = writer.nextBatch - 1
         scratch = .allocate(byteCount: 4096, alignment: 8)
         survey()
@@ -125,7 +128,7 @@ package final class LogStore: RecordStore {
                 isTombstone: record.value == nil)
             // What is not in the cache does not get there by being written.
             guard entry.pointee.cacheSlot != 0 else { return }
-            if let found { recache(record, id, partition, found) }
+            if let found { recache(record, partition, found) }
         }
     }
 

@@ -116,4 +116,47 @@ final class MemoryStoreTests: XCTestCase {
             XCTAssertEqual(store.tree(partition).leaves, expected.leaves)
         }
     }
+
+    /// The records of the first partition go to it and to 2 (1 is the metadata partition), on a crash as well.
+    func testASplitDividesTheRecords() throws {
+        let keys = (0..<20).map { Key("key-\($0)") }
+        let after = try XCTUnwrap(SlotMap(founding: 1, count: 2))
+        for seed in 0..<20 as Range<UInt64> {
+            let driver = driver(seed: seed)
+            let store = driver.start()
+            store.wipe(partition, membership: 4)
+            for (number, key) in keys.enumerated() { store.put(partition, key, record(UInt64(number + 1))) }
+            store.setPurgeFloor(partition, record(1).version)
+            _ = driver.beginCommit()
+            driver.finishCommit()
+            store.split()
+            driver.crash(outage: false)
+            let reopened = driver.start(after)
+            for store in [store, reopened] {
+                for key in keys {
+                    let owner = after.partition(of: key.slot)
+                    XCTAssertNotNil(store.head(owner, key))
+                    XCTAssertNil(store.head(PartitionID(2 - owner.raw), key))
+                }
+                XCTAssertEqual(store.membership(PartitionID(2)), 4)
+                XCTAssertEqual(store.purgeFloor(PartitionID(2)), record(1).version)
+                let usage = store.usage(partition).keys + store.usage(PartitionID(2)).keys
+                XCTAssertEqual(usage, keys.count)
+            }
+        }
+    }
+
+    func testSplitsArePreparedInSeveralCalls() {
+        let store = driver().start()
+        for number in 1...9 { store.put(partition, Key("key-\(number)"), record(UInt64(number))) }
+        var calls = 0
+        var isPrepared = false
+        while !isPrepared, calls < 100 {
+            var work = 1000
+            isPrepared = store.prepareSplits(to: 2, work: &work)
+            XCTAssertLessThanOrEqual(work, 1000)
+            calls += 1
+        }
+        XCTAssertEqual(calls, 5)
+    }
 }

@@ -129,7 +129,7 @@ final class RecoveryTests: XCTestCase {
 
     func testAnotherFormatIsRefused() throws {
         let path = StoreFixture.directory + "/" + log
-        XCTAssertEqual(try refusal(of: 3), .newerFormat(file: path, found: 3, supported: 2))
+        XCTAssertEqual(try refusal(of: 4), .newerFormat(file: path, found: 4, supported: 3))
         XCTAssertEqual(try refusal(of: 1), .olderFormat(file: path, found: 1, supported: 2))
     }
 

@@ -13,6 +13,8 @@ final class StoreFixture {
     /// Whether the store's manifest is kept, as a node keeps it.
     private let keepsManifest: Bool
     private(set) var identity: IdentityFile?
+    /// Those of the topology that the node has on disk.
+    var slots: SlotMap?
     var store: LogStore!  // swift-format-ignore: NeverUseImplicitlyUnwrappedOptionals
     private var sequence: UInt64 = 0
 
@@ -39,7 +41,7 @@ final class StoreFixture {
                 directory: "data", fileSystem: disk, node: "n1", cluster: nil, newStore: Self.store, newShards: 1,
                 nonce: 1)
         }
-        let opened = try LogStore.open(options, fileSystem: disk, identity: identity)
+        let opened = try LogStore.open(options, slots: slots, fileSystem: disk, identity: identity)
         try identity?.note([opened])
         store = opened
         XCTAssertNil(opened.brokenInvariant)

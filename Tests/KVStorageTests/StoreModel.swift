@@ -12,6 +12,7 @@ struct StoreModel: Equatable {
     var promises: [PartitionID: Ballot] = [:]
     var memberships: [PartitionID: Epoch] = [:]
     var floors: [PartitionID: Version] = [:]
+    var slots = SlotMap(founding: 1)
 
     mutating func put(_ partition: PartitionID, _ key: Key, _ record: Record) {
         records[Place(partition: partition, key: key)] = record
@@ -33,6 +34,27 @@ struct StoreModel: Equatable {
         memberships[partition] = membership == 0 ? nil : membership
     }
 
+    /// Carries out the next split.
+    mutating func split() {
+        guard let split = slots.next, let after = slots.afterNext else { return }
+        slots = after
+        promises[split.child] = promises[split.parent]
+        memberships[split.child] = memberships[split.parent]
+        floors[split.child] = floors[split.parent]
+        let parents = records.filter { $0.key.partition == split.parent }
+        for (place, record) in parents where slots.partition(of: place.key.slot) == split.child {
+            records[place] = nil
+            records[Place(partition: split.child, key: place.key)] = record
+        }
+    }
+
+    /// As a start finds it that has the topology's slots.
+    func split(to count: Int) -> Self {
+        var model = self
+        while model.slots.count < count { model.split() }
+        return model
+    }
+
     private mutating func dropTombstones(_ partition: PartitionID) {
         guard let floor = floors[partition] else { return }
         records = records.filter {
@@ -43,6 +65,7 @@ struct StoreModel: Equatable {
     /// What a store does hold, values and all; throws where it names damage.
     static func read(_ fixture: StoreFixture, _ partitions: [PartitionID]) throws -> StoreModel {
         var model = StoreModel()
+        model.slots = fixture.store.slots
         for partition in partitions {
             var keys: [Key] = []
             fixture.store.forEach(partition) { key, _ in keys.append(key) }

@@ -9,7 +9,9 @@ import XCTest
 /// not sunk, records are of the membership that the store names, and no floor is ahead of a tombstone.
 final class StoreRun {
     let fixture: StoreFixture
-    private static let partitions = [PartitionID(0), PartitionID(1), PartitionID(5)]
+    private let partitionLimit: Int
+    /// The slots of the topology on disk, which may be ahead of the store's.
+    private var topology = SlotMap(founding: 1)
     private var random: SplitMix
     /// The model after each append since the store was opened.
     private var history = [StoreModel()]
@@ -17,17 +19,33 @@ final class StoreRun {
     private var forcedAppends: [Int] = []
     private var lastMembership: Epoch = 0
     private let isRestless: Bool
+    private(set) var splits = 0
+    /// The starts that found splits to carry out.
+    private(set) var lateStarts = 0
     private(set) var crashes = 0
     private(set) var wipes = 0
     private(set) var purges = 0
 
-    /// - Parameter isRestless: whether partitions come and go and are purged much more often.
-    init(seed: UInt64, sync: SyncMode = .always, isRestless: Bool = false) throws {
+    /// - Parameters:
+    ///   - isRestless: whether partitions come and go and are purged much more often.
+    ///   - partitionLimit: the number of partitions up to which two are split; 0 for three that are not.
+    init(seed: UInt64, sync: SyncMode = .always, isRestless: Bool = false, partitionLimit: Int = 0) throws {
         self.isRestless = isRestless
+        self.partitionLimit = partitionLimit
         fixture = try StoreFixture(seed: seed, segment: 700, sync: sync, keepsManifest: true)
         fixture.options.preallocation = 512
         random = SplitMix(seed: seed &* 7919)
         fixture.disk.blockedReads = 300
+        if partitionLimit > 0 {
+            topology = SlotMap(founding: 2)
+            fixture.slots = topology
+            history[0].slots = topology
+        }
+    }
+
+    private var partitions: [PartitionID] {
+        partitionLimit == 0
+            ? [PartitionID(0), PartitionID(1), PartitionID(5)] : topology.partitions + [topology.metadataPartition]
     }
 
     /// Works for `steps` steps; the disk stops at its operation `stop`, and after each crash again where `again` is
@@ -52,6 +70,7 @@ final class StoreRun {
         try compare()
         fixture.disk.killProcess()
         try fixture.open()
+        history[history.count - 1] = model.split(to: topology.count)
         try compare()
     }
 
@@ -64,7 +83,9 @@ final class StoreRun {
     private func below(_ bound: UInt64) -> UInt64 { random.next() % bound }
 
     private func step() throws {
-        let partition = Self.partitions[Int(below(3))]
+        let partitions = workable
+        let partition = partitions[Int(below(UInt64(partitions.count)))]
+        if partitionLimit > 0, below(5) == 0 { splitOrPrepare() }
         if isRestless, below(6) == 0 { below(3) == 0 ? wipe(partition) : purge(partition) }
         switch below(100) {
         case 0..<45: put(partition, isTombstone: below(3) == 0)
@@ -87,8 +108,36 @@ final class StoreRun {
         }
     }
 
+    /// The partitions that have been split off already, and the metadata partition.
+    private var workable: [PartitionID] {
+        partitionLimit == 0 ? partitions : fixture.store.slots.partitions + [topology.metadataPartition]
+    }
+
+    private func splitOrPrepare() {
+        if topology.count < partitionLimit, below(3) == 0, let after = topology.afterNext {
+            topology = after
+            fixture.slots = after
+        }
+        var work = Int(below(6))
+        _ = fixture.store.prepareSplits(to: topology.count + Int(below(2)), work: &work)
+        guard topology.count > fixture.store.slots.count, below(3) == 0 else { return }
+        splits += 1
+        let before = fixture.store.appended
+        fixture.store.split()
+        if fixture.store.appended > before {
+            record(forced: true) { $0.split() }
+        } else {
+            history[history.count - 1].split()
+        }
+    }
+
     private func put(_ partition: PartitionID, isTombstone: Bool) {
-        let key = Key("key-\(below(9))")
+        let key = Key("key-\(below(partitionLimit == 0 ? 9 : 20))")
+        var partition = partition
+        if partitionLimit > 0 {
+            if partition != topology.metadataPartition { partition = fixture.store.slots.partition(of: key.slot) }
+            if fixture.store.membership(partition) == 0 { wipe(partition, isMember: true) }
+        }
         let value = isTombstone ? nil : Array(repeating: UInt8(1 + below(250)), count: Int(below(150)))
         let expiry = below(4) > 0 ? Expiry.never : Expiry(milliseconds: wall + below(2000))
         let record = Record(version: fixture.nextVersion(), expiry: expiry, value: value)
@@ -106,17 +155,17 @@ final class StoreRun {
     }
 
     /// For a membership that begins, or for none any more.
-    private func wipe(_ partition: PartitionID) {
+    private func wipe(_ partition: PartitionID, isMember: Bool = false) {
         wipes += 1
         lastMembership += 1
-        let membership = below(3) == 0 ? 0 : lastMembership
+        let membership = !isMember && below(3) == 0 ? 0 : lastMembership
         fixture.store.wipe(partition, membership: membership)
         record(forced: true) { $0.wipe(partition, membership: membership) }
     }
 
     private func commit() throws {
         guard let job = fixture.store.takeCommit() else { return }
-        if below(3) == 0 { put(Self.partitions[0], isTombstone: false) }
+        if below(3) == 0 { put(partitions[0], isTombstone: false) }
         if let error = fixture.store.completed(job.run()) { throw error }
         if below(2) == 0 { try sync() }
     }
@@ -124,7 +173,7 @@ final class StoreRun {
     private func maintain() throws {
         guard let job = fixture.store.takeMaintenance() else { return }
         let result = job.run()
-        if below(3) == 0 { put(Self.partitions[1], isTombstone: false) }
+        if below(3) == 0 { put(partitions[1], isTombstone: false) }
         if let error = fixture.store.completed(result) { throw error }
     }
 
@@ -179,8 +228,9 @@ final class StoreRun {
         if again { fixture.disk.stopAt = fixture.disk.operations + 1 + Int(below(6)) }
         fixture.store = nil
         try openThroughCrashes(again: again)
-        let found = try StoreModel.read(fixture, Self.partitions)
-        let candidates = history[min(lowest, history.count - 1)...]
+        let found = try StoreModel.read(fixture, partitions)
+        let candidates = history[min(lowest, history.count - 1)...].map { $0.split(to: topology.count) }
+        if fixture.store.appended > 0 { lateStarts += 1 }
         guard candidates.contains(found) else {
             let known = history.firstIndex(of: found).map { "what it held after append \($0)" } ?? "a mixture"
             throw Mismatch(
@@ -192,13 +242,18 @@ final class StoreRun {
     }
 
     private func compare() throws {
-        let found = try StoreModel.read(fixture, Self.partitions)
+        let found = try StoreModel.read(fixture, partitions)
         guard found == model else { throw Mismatch(message: "the store and the model differ") }
-        for partition in Self.partitions {
+        for partition in partitions {
             guard fixture.store.tree(partition).leaves == fixture.treeFromScratch(partition.raw).leaves else {
                 throw Mismatch(message: "the hash tree of \(partition) is wrong")
             }
             let records = model.records.filter { $0.key.partition == partition }
+            var tree = HashTree()
+            for (place, record) in records { tree.toggle(KeyHash(place.key), record.version, 0) }
+            guard tree.digests == fixture.store.tree(partition).digests else {
+                throw Mismatch(message: "the hash tree of \(partition) is not that of the model's records")
+            }
             let usage = fixture.store.usage(partition)
             let tombstones = records.values.count { $0.value == nil }
             guard usage.tombstones == tombstones, usage.keys == records.count - tombstones,

@@ -128,6 +128,20 @@ package protocol RecordStore: AnyObject {
     /// Removes the tombstones up to `floor`, also from the hash tree. It is synced in every sync mode, with everything
     /// appended before it. A floor that is not above the present one changes nothing.
     func setPurgeFloor(_ partition: PartitionID, _ floor: Version)
+
+    /// Which partition has which slots, as far as this store has carried out the splits. It follows the topology's,
+    /// split by split.
+    var slots: SlotMap { get }
+    /// Does a part of the work of the splits up to `count` partitions ahead of time, so that `split` has little left to
+    /// do. Nobody notices: until then a partition has all its records, and the one to come has none.
+    /// - Parameter work: How many records may be looked at or moved. What was done is subtracted.
+    /// - Returns: True once `split`, called until there are `count` partitions, would not have to move any record.
+    func prepareSplits(to count: Int, work: inout Int) -> Bool
+    /// Carries out the next split (`slots.next`; nothing if there is none). From now on the records in the slots of the
+    /// new partition are the new partition's, and it has the promise, the purge floor and the membership of the one
+    /// that it was split off. Its state is appended if this store holds one of the other, and is synced in every sync
+    /// mode, with everything appended before it. What was not prepared is done at once, which may take long.
+    func split()
 }
 
 /// How much a partition, or several, hold.

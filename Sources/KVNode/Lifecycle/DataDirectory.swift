@@ -94,10 +94,12 @@ final class DataDirectory: Sendable {
         nodeID = configuration.node.id
         topology = try found ?? Self.begin(configuration, file)
         storedTopology = try StoredTopology(file, directory: path, topology: topology)
+        let slots = topology?.slots
         owned = Stores(
             stores: try (0..<file.shards).map { shard in
                 try LogStore.open(
-                    StoreOptions(shard: shard, of: file, in: path, configuration.storage), identity: file)
+                    StoreOptions(shard: shard, of: file, in: path, configuration.storage), slots: slots,
+                    identity: file)
             })
         try Self.check(file, isOf: owned.stores, topology: found)
         try file.note(owned.stores)

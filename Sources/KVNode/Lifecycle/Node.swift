@@ -116,6 +116,7 @@ private struct Assembly {
             number: member.number, id: member.id, store: base.directory.store, boot: base.directory.boot)
         let limits = base.configuration.limits
         let stores = base.directory.stores
+        for store in stores { store.begin(topology.slots) }
         let status = NodeStatusBoard(shards: stores.count, topology.slots)
         let clock = NodeClock(others: topology.members.map(\.number).filter { $0 != member.number })
         let loops = Array(base.group.makeIterator())

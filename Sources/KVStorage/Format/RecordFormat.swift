@@ -97,6 +97,8 @@ struct RecordView {
     var partition: PartitionID { PartitionID(bytes.get(12)) }
     var version: Version { Version(ballot: Ballot(raw: bytes.get(16)), sequence: bytes.get(24)) }
     var expiry: Expiry { Expiry(milliseconds: bytes.get(32)) }
+    /// Of a state: the number of partitions when it was written; 0 where nothing had been split.
+    var splitCount: Int { Int(clamping: version.sequence) }
     private var keyLength: Int { Int(bytes.get(10, as: UInt16.self)) }
     private var contentTypeLength: Int { Int(bytes[9]) }
     var key: UnsafeRawBufferPointer { bytes.slice(RecordFormat.headerSize, keyLength) }

@@ -32,10 +32,14 @@ struct SegmentHeader: Hashable, Sendable {
     var firstBatch: UInt64
     /// The length of the segment before; 0 for the first.
     var previousEnd: UInt64
-    var format = Self.currentFormat
+    var format = Self.firstFormat
 
     static let size = 64
-    static let currentFormat: UInt32 = 2
+    /// The format of segments from before the first split.
+    static let firstFormat: UInt32 = 2
+    /// The format of segments that were begun after a split. It differs in nothing but what a record's partition means:
+    /// earlier versions go by it alone, and must not open such a store.
+    static let splitFormat: UInt32 = 3
     static let magic: UInt64 = 0x676f_6c2d_766b_0a89  // 89 0A "kv-log"
 
     func encode(into target: UnsafeMutableRawPointer, magic: UInt64 = Self.magic) {

@@ -29,6 +29,8 @@ struct SidecarEntry {
     var version: Version { Version(ballot: Ballot(raw: bytes.get(16)), sequence: bytes.get(24)) }
     var expiry: Expiry { Expiry(milliseconds: bytes.get(32)) }
     var checksum: UInt32 { bytes.get(40) }
+    /// Of a state: the number of partitions when it was written; 0 where nothing had been split.
+    var splitCount: Int { Int(clamping: version.sequence) }
     var key: UnsafeRawBufferPointer { bytes.slice(Self.headerSize, bytes.count - Self.headerSize) }
 
     func state() -> PartitionState {

@@ -15,7 +15,15 @@ final class Catalog {
     /// The size in bytes of the largest record so far, without its header.
     @exclusivity(unchecked) private(set) var largest = 0
 
-    init(cache: Int) { self.cache = ValueCache(limit: cache) }
+    /// Which partition has which slots, as far as the splits have been carried out.
+    @exclusivity(unchecked) var slots: SlotMap
+    /// The highest number of partitions that recovery has found in a state; 0 where nothing has been split.
+    var splitCount = 0
+
+    init(cache: Int, slots: SlotMap) {
+        self.cache = ValueCache(limit: cache)
+        self.slots = slots
+    }
 
     @inline(__always)
     func existing(_ id: PartitionID) -> Partition? {
@@ -38,7 +46,7 @@ final class Catalog {
     func partition(_ id: PartitionID) -> Partition {
         if let partition = existing(id) { return partition }
         while partitions.count <= Int(id.raw) { partitions.append(nil) }
-        let fresh = Partition(memory)
+        let fresh = Partition(id, memory)
         partitions[Int(id.raw)] = fresh
         return fresh
     }
@@ -93,7 +101,7 @@ final class Catalog {
         if partition.index.shouldShrink { noteShrinking(partition) }
     }
 
-    private func noteShrinking(_ partition: Partition) {
+    func noteShrinking(_ partition: Partition) {
         guard !partition.isShrinking else { return }
         partition.isShrinking = true
         shrinking.append(partition)
@@ -172,9 +180,10 @@ final class Catalog {
         pointer.pointee.cacheSlot = 0
     }
 
-    func keep(_ record: Record, _ id: PartitionID, _ partition: Partition, _ entry: Int) {
+    func keep(_ record: Record, _ partition: Partition, _ entry: Int) {
         guard cache.limit > 0, let value = record.value else { return }
-        let item = ValueCache.Value(value: value, contentType: record.contentType, partition: id, entry: entry)
+        let item = ValueCache.Value(
+            value: value, contentType: record.contentType, partition: partition.id, entry: entry)
         uncache(partition.index.pointer(entry))
         let slot = cache.insert(item) { evicted in
             existing(evicted.partition)?.index.pointer(evicted.entry).pointee.cacheSlot = 0
@@ -183,15 +192,13 @@ final class Catalog {
     }
 
     /// Adds an entry that recovery found in the log, in any order of segments.
-    func recover(_ entry: SidecarEntry, _ segment: Segment) {
-        let partition = partition(entry.partition)
-        if entry.kind == .state {
-            let wiped = partition.state.wiped
-            partition.state.merge(entry.state())
-            if partition.state.wiped > wiped { wipe(partition) }
-            return
-        }
+    /// - Parameter owner: The partition that has the record.
+    func recover(_ entry: SidecarEntry, of owner: PartitionID, _ segment: Segment) {
+        guard entry.kind != .state else { return recover(entry.state(), entry.splitCount, of: owner) }
         segment.total += entry.length
+        // A partition that was never begun here has no records. Those in its slots were wiped, before the split.
+        guard owner == entry.partition || existing(owner)?.hasState == true else { return }
+        let partition = partition(owner)
         let location = Location(segment: segment.number, offset: entry.offset)
         // Wiped, as a segment that was read before has shown.
         guard location >= partition.state.wiped else { return }
@@ -202,6 +209,16 @@ final class Catalog {
         _ = hold(
             partition, found, key, hash, entry.version, entry.expiry, location,
             RecordSize(length: entry.length, checksum: entry.checksum), isTombstone: entry.kind == .tombstone)
+    }
+
+    /// Adds a state that recovery found in the log, in any order.
+    /// - Parameter splitCount: The number of partitions when it was written; 0 where nothing had been split.
+    func recover(_ state: PartitionState, _ splitCount: Int, of id: PartitionID) {
+        self.splitCount = max(self.splitCount, splitCount)
+        let partition = partition(id)
+        let wiped = partition.state.wiped
+        partition.state.merge(state)
+        if partition.state.wiped > wiped { wipe(partition) }
     }
 
     /// True when a record that the index does not refer to must stay on disk all the same: it is a purged tombstone,

@@ -6,6 +6,7 @@ import KVCore
 /// The fields that every operation touches are exempt from the checks for overlapping access, which cost a fifth of a
 /// put. No accesses overlap: the store is confined to one event loop, and none here calls back into it.
 final class Partition {
+    let id: PartitionID
     @exclusivity(unchecked) var index: KeyIndex
     @exclusivity(unchecked) var state = PartitionState()
     @exclusivity(unchecked) var usage = PartitionUsage()
@@ -14,6 +15,8 @@ final class Partition {
     /// Bytes of the partition's purged tombstones, by segment. Merged segments may still be in it.
     var suppressors: [UInt32: Int] = [:]
     @exclusivity(unchecked) private(set) var tree = HashTree()
+    /// True when the log has a state of the partition.
+    var hasState: Bool { state != PartitionState() }
     /// True while the catalog has noted that the partition has memory to give back.
     var isShrinking = false
 
@@ -44,7 +47,10 @@ final class Partition {
             "a record is counted once")
     }
 
-    init(_ memory: IndexMemory) { index = KeyIndex(memory) }
+    init(_ id: PartitionID, _ memory: IndexMemory) {
+        self.id = id
+        index = KeyIndex(memory)
+    }
 
     /// Notes when the record of an entry expires.
     /// - Parameters:

@@ -112,6 +112,12 @@ struct ValueCache {
         slots[place].value?.entry = entry
     }
 
+    /// Another partition's index refers to a slot now.
+    mutating func entryMoved(_ slot: UInt32, to entry: Int, of partition: PartitionID) {
+        entryMoved(slot, to: entry)
+        slots[Int(slot) - 1].value?.partition = partition
+    }
+
     /// Evicts one value; the cache is not empty.
     private mutating func evict(_ evicted: (Value) -> Void) {
         assert(bytes > 0, "there is something to evict")

@@ -82,6 +82,13 @@ struct LogWriter {
     /// Makes the next batch begin a segment.
     mutating func endSegment() { endsSegment = true }
 
+    /// Makes the next append begin a segment.
+    mutating func endSegmentAtOnce() {
+        endsSegment = true
+        guard let closing = closeOpen() else { return }
+        full.append(closing)
+    }
+
     mutating func statesAppended() {
         assert(needsStates && open != nil, "the states come first in a segment")
         needsStates = false

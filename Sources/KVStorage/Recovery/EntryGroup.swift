@@ -15,22 +15,24 @@ struct EntryGroup {
 
     var isFull: Bool { bytes.count >= Self.limit }
 
-    mutating func add(_ view: RecordView, at offset: UInt32) {
-        note(view.partition)
+    /// - Parameter owner: The partition that has the record.
+    mutating func add(_ view: RecordView, of owner: PartitionID, at offset: UInt32) {
+        note(owner)
         SidecarEntry.append(view, at: offset, to: &bytes)
     }
 
-    mutating func add(_ entry: SidecarEntry) {
-        note(entry.partition)
+    mutating func add(_ entry: SidecarEntry, of owner: PartitionID) {
+        note(owner)
         bytes.append(contentsOf: entry.bytes)
     }
 
-    /// Calls `body` with every entry, and empties the group.
-    mutating func drain(_ body: (SidecarEntry) -> Void) {
+    /// Calls `body` with every entry and its owner, and empties the group.
+    mutating func drain(_ body: (SidecarEntry, PartitionID) -> Void) {
         bytes.withUnsafeBytes { bytes in
             for number in sorted() {
                 // (A partition's state of another length, which no store writes, is passed over.)
-                if let entry = SidecarEntry(bytes, at: Int(places[Int(number)])) { body(entry) }
+                guard let entry = SidecarEntry(bytes, at: Int(places[Int(number)])) else { continue }
+                body(entry, PartitionID(partitions[Int(number)]))
             }
         }
         bytes.removeAll(keepingCapacity: true)

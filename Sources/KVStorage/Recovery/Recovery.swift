@@ -9,11 +9,16 @@ extension LogStore {
     /// wrote and a power loss could still take must not be served as durable.
     ///
     /// Blocks. The caller holds the lock on the data directory, and calls `IdentityFile.note` afterwards.
-    /// - Parameter identity: keeps the store's manifest, which says what must be found. Nil: nothing is expected.
+    /// - Parameters:
+    ///   - slots: Those of the topology that the node has on disk; nil where it has none, and the store holds nothing.
+    ///     Splits that the store has not carried out yet are carried out, and the states of the new partitions are the
+    ///     first appends.
+    ///   - identity: keeps the store's manifest, which says what must be found. Nil: nothing is expected.
     package static func open(
-        _ options: StoreOptions, fileSystem: any FileSystem = SystemFileSystem(), identity: IdentityFile? = nil
+        _ options: StoreOptions, slots: SlotMap? = nil, fileSystem: any FileSystem = SystemFileSystem(),
+        identity: IdentityFile? = nil
     ) throws(StoreError) -> LogStore {
-        var recovery = Recovery(options, fileSystem, identity)
+        var recovery = Recovery(options, slots, fileSystem, identity)
         return try recovery.run()
     }
 }
@@ -24,6 +29,8 @@ struct Recovery {
     let fileSystem: any FileSystem
     let identity: IdentityFile?
     let catalog: Catalog
+    /// Those of the node's topology; nil where it has none.
+    private let slots: SlotMap?
     /// Nil when nothing is known.
     private var manifest: Manifest?
     private var numbers: [UInt32] = []
@@ -37,11 +44,12 @@ struct Recovery {
         var preallocated: UInt64
     }
 
-    init(_ options: StoreOptions, _ fileSystem: any FileSystem, _ identity: IdentityFile?) {
+    init(_ options: StoreOptions, _ slots: SlotMap?, _ fileSystem: any FileSystem, _ identity: IdentityFile?) {
         self.options = options
         self.fileSystem = fileSystem
         self.identity = identity
-        catalog = Catalog(cache: options.cache)
+        self.slots = slots
+        catalog = Catalog(cache: options.cache, slots: slots ?? SlotMap(founding: 1))
     }
 
     mutating func run() throws(StoreError) -> LogStore {
@@ -50,10 +58,12 @@ struct Recovery {
         if let missing = manifest?.firstMissing(numbers) {
             throw .incomplete(directory: options.directory, detail: "\(FileName.segment(missing)) is gone")
         }
+        let late = try carryOutSplits()
         let newest = try readNewest()
         if var header = newest?.header {
             for number in numbers.dropLast().reversed() { header = try readSealed(number, header) }
         }
+        try checkSplits()
         // Invariant 12: tombstones up to a floor that was found are gone.
         catalog.forEachPartition { _, partition in catalog.purge(partition) }
         let tail = Location(
@@ -63,9 +73,69 @@ struct Recovery {
             options, tail: tail, isEmpty: nextBatch == newest?.header.firstBatch, nextBatch: nextBatch)
         let (fileSystem, directory) = (fileSystem, options.directory)
         let space = try storing { () throws(FileError) in try fileSystem.space(directory) }
-        return LogStore(
+        let store = LogStore(
             options, fileSystem, identity, catalog, writer, written: tail, preallocated: newest?.preallocated ?? 0,
-            space: space)
+            space: space, knowsSlots: slots != nil)
+        store.appendStates(of: late, newestFormat: newest?.header.format)
+        return store
+    }
+
+    // MARK: Splits
+
+    /// Carries out the splits of the topology that the store has not carried out: a crash came in between.
+    ///
+    /// A record on disk names the partition that it was written to, which may have been split since. So where there
+    /// have been splits, the states of all partitions must be known before the first record is looked at. The newest
+    /// segment that has a batch begins with all of them. Where nothing has been split, nothing is read here.
+    /// - Returns: the new partitions that have got a state.
+    private func carryOutSplits() throws(StoreError) -> [PartitionID] {
+        guard let slots, catalog.isSplit else { return [] }
+        try readStates()
+        try checkSplits()
+        // 0 is the number that the cluster was created with. Splits of which no state tells have found no state to give
+        // to the new partition. It is the same if they are carried out again: since then no state has been appended.
+        let before = SlotMap(founding: slots.founding, count: max(catalog.splitCount, slots.founding))
+        return (before?.splits(to: slots.count) ?? []).filter { split in
+            guard let parent = catalog.existing(split.parent), parent.hasState else { return false }
+            let child = catalog.partition(split.child)
+            guard !child.hasState else { return false }
+            child.state = parent.state
+            return true
+        }.map(\.child)
+    }
+
+    /// Checks that the topology is not older than the store: it is on disk before a store carries out its splits.
+    private func checkSplits() throws(StoreError) {
+        let known = slots.map { $0.count == $0.founding ? 0 : $0.count } ?? 0
+        guard catalog.splitCount > known else { return }
+        throw .outdated(
+            file: identity?.path ?? Self.parent(of: options.directory),
+            detail:
+                "\(options.directory) has been split into \(catalog.splitCount) partitions, and the topology here has "
+                + (slots.map { "\($0.count)" } ?? "none yet"))
+    }
+
+    /// Reads the states of the newest segment that has a batch. What is wrong with a segment is found out later.
+    private func readStates() throws(StoreError) {
+        for number in numbers.reversed() {
+            let file = try open(number, .read)
+            let size = try storing { () throws(FileError) in try file.size() }
+            guard let header = try header(number, file) else { continue }
+            var reader = BatchReader(
+                file, segmentIdentity(number), from: UInt64(SegmentHeader.size), to: size, expected: header.firstBatch)
+            do throws(FileError) {
+                while case .batch(let batch) = try reader.next() {
+                    batch.forEach { view, _ in
+                        guard view.kind == .state else { return }
+                        let state = PartitionState(promise: view.version.ballot, value: view.value)
+                        catalog.recover(state, view.splitCount, of: view.partition)
+                    }
+                }
+            } catch {
+                throw .io(error)
+            }
+            if reader.expected > header.firstBatch { return }
+        }
     }
 
     // MARK: Files
@@ -108,11 +178,11 @@ struct Recovery {
         let bytes = try storing { () throws(FileError) in try window.bytes(0, SegmentHeader.size) }
         guard let header = SegmentHeader(bytes) else { return nil }
         let name = path(FileName.segment(number))
-        guard header.format <= SegmentHeader.currentFormat else {
-            throw .newerFormat(file: name, found: header.format, supported: SegmentHeader.currentFormat)
+        guard header.format <= SegmentHeader.splitFormat else {
+            throw .newerFormat(file: name, found: header.format, supported: SegmentHeader.splitFormat)
         }
-        guard header.format == SegmentHeader.currentFormat else {
-            throw .olderFormat(file: name, found: header.format, supported: SegmentHeader.currentFormat)
+        guard header.format >= SegmentHeader.firstFormat else {
+            throw .olderFormat(file: name, found: header.format, supported: SegmentHeader.firstFormat)
         }
         guard header.identity == segmentIdentity(number) else {
             let found = header.identity
@@ -203,7 +273,7 @@ struct Recovery {
         while true {
             switch try reader.next() {
             case .batch(let batch):
-                batch.forEach { group.add($0, at: $1) }
+                batch.forEach { group.add($0, of: owner(of: $0), at: $1) }
                 if group.isFull { recover(&group, into: segment) }
             case .end: return nil
             case .stop(let detail): return detail
@@ -212,7 +282,12 @@ struct Recovery {
     }
 
     private func recover(_ group: inout EntryGroup, into segment: Segment) {
-        group.drain { catalog.recover($0, segment) }
+        group.drain { catalog.recover($0, of: $1, segment) }
+    }
+
+    /// The partition that has a record, or whose state it is.
+    private func owner(of view: RecordView) -> PartitionID {
+        view.kind == .state ? view.partition : catalog.owner(of: view.partition, view.key)
     }
 
     private func damaged(_ number: UInt32, _ offset: UInt64, _ detail: String?) -> StoreError {
@@ -253,7 +328,8 @@ struct Recovery {
             let reader = SidecarReader(file: try fileSystem.open(path, .read), segment: segmentIdentity(number))
             var group = EntryGroup()
             let totals = try reader.read { entry in
-                group.add(entry)
+                let isState = entry.kind == .state
+                group.add(entry, of: isState ? entry.partition : catalog.owner(of: entry.partition, entry.key))
                 if group.isFull { recover(&group, into: segment) }
             }
             recover(&group, into: segment)

@@ -10,13 +10,35 @@ final class ManualStore: RecordStore {
     /// Reads get tickets, as if no value were in memory.
     var readsFromDisk = false
 
-    private(set) var records: [Key: Record] = [:]
-    /// The epoch of membership.
-    private var member: Epoch
-    private var floor = Version.zero
+    /// What one partition holds.
+    private struct Contents {
+        var records: [Key: Record] = [:]
+        /// The epoch of membership.
+        var member: Epoch
+        var floor = Version.zero
+        var promised = Ballot.zero
+        var hashes = HashTree()
+
+        mutating func put(_ key: Key, _ record: Record) {
+            drop(key)
+            records[key] = record
+            hashes.toggle(KeyHash(key), record.version, record.checksum)
+        }
+
+        mutating func drop(_ key: Key) {
+            guard let old = records.removeValue(forKey: key) else { return }
+            hashes.toggle(KeyHash(key), old.version, old.checksum)
+        }
+    }
+
+    /// What the partition holds that the test is about, whatever its number.
+    private var first: Contents
+    /// What partitions hold that were split off.
+    private var others: [PartitionID: Contents] = [:]
+    private(set) var slots: SlotMap
+    /// The number of partitions up to which splits count as prepared.
+    var preparedCount = Int.max
     private(set) var wipes = 0
-    private var promised = Ballot.zero
-    private var hashes = HashTree()
     private var lastTicket: UInt64 = 0
     private var tickets: [ReadTicket: (key: Key, record: Record)] = [:]
     /// Keys whose values cannot be read from the disk. Used together with `readsFromDisk`.
@@ -25,11 +47,23 @@ final class ManualStore: RecordStore {
     var losesReads = false
 
     /// A store that holds `records` durably from the start, and has promised their ballots.
-    init(_ records: [Key: Record] = [:], promise: Ballot = .zero, membership: Epoch = 1) {
-        member = membership
+    init(
+        _ records: [Key: Record] = [:], promise: Ballot = .zero, membership: Epoch = 1,
+        slots: SlotMap = SlotMap(founding: 1)
+    ) {
+        self.slots = slots
+        first = Contents(member: membership)
         for (key, record) in records { put(PartitionID(0), key, record) }
-        promised = records.values.reduce(promise) { max($0, $1.version.ballot) }
+        first.promised = records.values.reduce(promise) { max($0, $1.version.ballot) }
         sync()
+    }
+
+    /// The records of the partition that the test is about.
+    var records: [Key: Record] { first.records }
+
+    private subscript(partition: PartitionID) -> Contents {
+        get { others[partition] ?? first }
+        _modify { if others[partition] == nil { yield &first } else { yield &others[partition, default: first] } }
     }
 
     func write() { durable = appended }
@@ -51,7 +85,7 @@ final class ManualStore: RecordStore {
     }
 
     func restore(_ partition: PartitionID, _ key: Key, _ record: Record) -> Bool {
-        guard records[key]?.version == record.version else { return false }
+        guard self[partition].records[key]?.version == record.version else { return false }
         appended += 1
         spoiled.remove(key)
         return true
@@ -61,10 +95,10 @@ final class ManualStore: RecordStore {
     private(set) var requiredSyncs = 0
     func requireSync() { requiredSyncs += 1 }
 
-    func head(_ partition: PartitionID, _ key: Key) -> RecordHead? { records[key]?.head }
+    func head(_ partition: PartitionID, _ key: Key) -> RecordHead? { self[partition].records[key]?.head }
 
     func read(_ partition: PartitionID, _ key: Key) -> StoredRead {
-        guard let record = records[key] else { return .absent }
+        guard let record = self[partition].records[key] else { return .absent }
         guard readsFromDisk else { return .found(record) }
         lastTicket += 1
         let ticket = ReadTicket(lastTicket, bytes: key.bytes.count + (record.value?.count ?? 0))
@@ -84,76 +118,87 @@ final class ManualStore: RecordStore {
     func put(_ partition: PartitionID, _ key: Key, _ record: Record) {
         appended += 1
         spoiled.remove(key)
-        if let old = records.updateValue(record, forKey: key) {
-            hashes.toggle(KeyHash(key), old.version, old.checksum)
-        }
-        hashes.toggle(KeyHash(key), record.version, record.checksum)
+        self[partition].put(key, record)
     }
 
     /// Puts another value under a version that the store holds. The protocol never does this.
     func forge(_ key: Key, _ record: Record) { put(PartitionID(0), key, record) }
 
-    func promise(_ partition: PartitionID) -> Ballot { promised }
+    func promise(_ partition: PartitionID) -> Ballot { self[partition].promised }
 
     func setPromise(_ partition: PartitionID, _ ballot: Ballot) {
         appended += 1
-        promised = ballot
+        self[partition].promised = ballot
     }
 
-    func tree(_ partition: PartitionID) -> HashTree { hashes }
+    func tree(_ partition: PartitionID) -> HashTree { self[partition].hashes }
 
     /// The number of records that `forEach` has visited.
     private(set) var visits = 0
 
     func forEach(_ partition: PartitionID, leaf: Int, _ body: (Key, RecordHead, _ checksum: UInt32) -> Void) {
-        for (key, record) in records where HashTree.leaf(of: KeyHash(key)) == leaf {
+        for (key, record) in self[partition].records where HashTree.leaf(of: KeyHash(key)) == leaf {
             visits += 1
             body(key, record.head, record.checksum)
         }
     }
 
     func forEach(_ partition: PartitionID, _ body: (Key, RecordHead) -> Void) {
-        visits += records.count
-        for (key, record) in records { body(key, record.head) }
+        visits += self[partition].records.count
+        for (key, record) in self[partition].records { body(key, record.head) }
     }
 
     func usage(_ partition: PartitionID) -> PartitionUsage {
-        PartitionUsage(
+        let records = self[partition].records
+        return PartitionUsage(
             keys: records.count { $0.value.value != nil }, tombstones: records.count { $0.value.value == nil },
             bytes: records.reduce(0) { $0 + $1.key.bytes.count + ($1.value.value?.count ?? 0) })
     }
 
-    func membership(_ partition: PartitionID) -> Epoch { member }
+    func membership(_ partition: PartitionID) -> Epoch { self[partition].member }
 
     func wipe(_ partition: PartitionID, membership: Epoch) {
         appended += 1
-        records = [:]
-        hashes = HashTree()
-        floor = .zero
-        member = membership
+        self[partition] = Contents(member: membership, promised: promise(partition))
         wipes += 1
     }
 
-    func purgeFloor(_ partition: PartitionID) -> Version { floor }
+    func purgeFloor(_ partition: PartitionID) -> Version { self[partition].floor }
 
     func setPurgeFloor(_ partition: PartitionID, _ floor: Version) {
-        guard floor > self.floor else { return }
+        guard floor > self[partition].floor else { return }
         appended += 1
-        self.floor = floor
-        for (key, record) in records where record.value == nil && record.version <= floor {
-            records[key] = nil
-            hashes.toggle(KeyHash(key), record.version, record.checksum)
+        self[partition].floor = floor
+        for (key, record) in self[partition].records where record.value == nil && record.version <= floor {
+            self[partition].drop(key)
         }
     }
 
+    func prepareSplits(to count: Int, work: inout Int) -> Bool { count <= preparedCount }
+
+    func split() {
+        guard let split = slots.next, let after = slots.afterNext else { return }
+        slots = after
+        appended += 1
+        var child = self[split.parent]
+        for key in child.records.keys {
+            if after.partition(of: key.slot) == split.child {
+                self[split.parent].drop(key)
+            } else {
+                child.drop(key)
+            }
+        }
+        others[split.child] = child
+    }
+
     func nextExpiry(_ partition: PartitionID) -> Expiry? {
-        records.values.filter { $0.value != nil && $0.expiry != .never }
+        self[partition].records.values.filter { $0.value != nil && $0.expiry != .never }
             .map(\.expiry).min { $0.milliseconds < $1.milliseconds }
     }
 
     func forEachExpired(_ partition: PartitionID, at wall: UInt64, limit: Int, _ body: (Key, RecordHead) -> Void) -> Int
     {
-        let expired = records.filter { $0.value.value != nil && $0.value.expiry.hasPassed(at: wall) }
+        let expired = self[partition].records.filter { $0.value.value != nil && $0.value.expiry.hasPassed(at: wall) }
         let first = expired.sorted { $0.key < $1.key }.prefix(limit)
         for (key, record) in first { body(key, record.head) }
         return first.count

@@ -38,30 +38,30 @@ package final class LogDriver: StoreDriver {
         self.options = options
     }
 
-    package func start() throws -> LogStore {
-        if random.chance(0.1) { dieStarting() }
-        let (store, identity) = try open()
+    package func start(_ slots: SlotMap = SlotMap(founding: 1)) throws -> LogStore {
+        if random.chance(0.1) { dieStarting(slots) }
+        let (store, identity) = try open(slots)
         self.store = store
         self.identity = identity
         return store
     }
 
     /// Opens the identity file and the store as a node does, and notes in the file how much of the store is on disk.
-    private func open() throws -> (LogStore, IdentityFile) {
+    private func open(_ slots: SlotMap) throws -> (LogStore, IdentityFile) {
         let identity = try IdentityFile(
             directory: Self.directory, fileSystem: disk, node: "n1", cluster: nil, newStore: options.store,
             newShards: 1,
             nonce: 1
         )
-        let store = try LogStore.open(options, fileSystem: disk, identity: identity)
+        let store = try LogStore.open(options, slots: slots, fileSystem: disk, identity: identity)
         try identity.note([store])
         return (store, identity)
     }
 
-    private func dieStarting() {
+    private func dieStarting(_ slots: SlotMap) {
         stopSoon()
         // This fails where the disk stops. It succeeds if it needs fewer operations than that.
-        _ = try? open()
+        _ = try? open(slots)
         if options.sync == .always { disk.losePower() } else { disk.killProcess() }
     }
 

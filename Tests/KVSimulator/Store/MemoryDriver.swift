@@ -3,6 +3,8 @@ import KVCore
 /// The disk under a `MemoryStore`. After a crash, the appends that were not synced are gone from some point on.
 package final class MemoryDriver: StoreDriver {
     private var image: [PartitionID: MemoryStore.Contents] = [:]
+    /// The number of partitions, as far as the image has been split; 0 before the first split.
+    private var count = 0
     private var store: MemoryStore?
     private var committing: LogPosition?
     private var random: SeededRandom
@@ -13,9 +15,14 @@ package final class MemoryDriver: StoreDriver {
         self.loadChance = loadChance
     }
 
-    package func start() -> MemoryStore {
+    /// A store that has been split less often than the topology carries out the rest at once, as its first appends.
+    package func start(_ slots: SlotMap = SlotMap(founding: 1)) -> MemoryStore {
+        let count = max(count, slots.founding)
+        assert(count <= slots.count, "a topology is on disk before a store is split for it")
         let store = MemoryStore(
-            contents: image, random: SeededRandom(seed: random.next()), loadChance: loadChance)
+            contents: image, slots: SlotMap(founding: slots.founding, count: count) ?? slots,
+            random: SeededRandom(seed: random.next()), loadChance: loadChance)
+        while store.slots.count < slots.count { store.split() }
         self.store = store
         return store
     }
@@ -44,6 +51,7 @@ package final class MemoryDriver: StoreDriver {
     }
 
     private func apply(_ append: MemoryStore.Append) {
-        image[append.partition, default: MemoryStore.Contents()].apply(append)
+        MemoryStore.apply(append, to: &image)
+        if case .split(_, let after) = append { count = after.count }
     }
 }

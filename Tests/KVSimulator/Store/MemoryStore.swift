@@ -23,6 +23,8 @@ package final class MemoryStore: RecordStore {
             case .purge(_, let version):
                 floor = version
                 records = records.filter { $0.value.value != nil || $0.value.version > version }
+            case .split(let split, let after):
+                records = records.filter { after.partition(of: $0.key.slot) != split.child }
             }
         }
     }
@@ -32,12 +34,14 @@ package final class MemoryStore: RecordStore {
         case promise(PartitionID, Ballot)
         case wipe(PartitionID, membership: Epoch)
         case purge(PartitionID, floor: Version)
+        case split(SlotMap.Split, after: SlotMap)
 
         var partition: PartitionID {
             switch self {
             case .put(let partition, _, _), .promise(let partition, _), .wipe(let partition, _),
                 .purge(let partition, _):
                 partition
+            case .split(let split, _): split.parent
             }
         }
     }
@@ -53,12 +57,18 @@ package final class MemoryStore: RecordStore {
     private(set) var unsynced: Deque<Append> = []
     private var tickets: [ReadTicket: Record] = [:]
     private var lastTicket: UInt64 = 0
+    package private(set) var slots: SlotMap
+    /// The number of partitions that the store is prepared for, and the records that were looked at for the next one.
+    private var prepared: Int
+    private var progress = 0
     private var random: SeededRandom
     private let loadChance: Double
 
     /// - Parameter loadChance: The probability that a read gets a ticket, like one from disk.
-    init(contents: [PartitionID: Contents], random: SeededRandom, loadChance: Double) {
+    init(contents: [PartitionID: Contents], slots: SlotMap, random: SeededRandom, loadChance: Double) {
         self.contents = contents
+        self.slots = slots
+        prepared = slots.count
         self.random = random
         self.loadChance = loadChance
         for partition in contents.keys { trees[partition] = Self.tree(of: contents[partition]) }
@@ -184,9 +194,45 @@ package final class MemoryStore: RecordStore {
         trees[partition] = Self.tree(of: contents[partition])
     }
 
+    /// The most records that a call of `prepareSplits` looks at, so that splits are prepared in several calls.
+    private static let preparedAtOnce = 2
+
+    package func prepareSplits(to count: Int, work: inout Int) -> Bool {
+        prepared = max(prepared, slots.count)
+        var left = min(work, Self.preparedAtOnce)
+        while prepared < count, let split = SlotMap(founding: slots.founding, count: prepared)?.next {
+            let records = contents[split.parent]?.records.count ?? 0
+            let looked = min(left, max(records - progress, 0))
+            left -= looked
+            work -= looked
+            progress += looked
+            guard progress >= records else { return false }
+            prepared += 1
+            progress = 0
+        }
+        return true
+    }
+
+    package func split() {
+        guard let split = slots.next, let after = slots.afterNext else { return }
+        slots = after
+        if prepared < after.count { (prepared, progress) = (after.count, 0) }
+        append(.split(split, after: after))
+        for partition in [split.parent, split.child] { trees[partition] = Self.tree(of: contents[partition]) }
+    }
+
     private func append(_ append: Append) {
         appended += 1
         unsynced.append(append)
+        Self.apply(append, to: &contents)
+    }
+
+    static func apply(_ append: Append, to contents: inout [PartitionID: Contents]) {
+        if case .split(let split, let after) = append {
+            guard var child = contents[split.parent] else { return }
+            child.records = child.records.filter { after.partition(of: $0.key.slot) == split.child }
+            contents[split.child] = child
+        }
         contents[append.partition, default: Contents()].apply(append)
     }
 

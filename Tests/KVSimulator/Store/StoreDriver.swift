@@ -7,7 +7,8 @@ package protocol StoreDriver: AnyObject {
     associatedtype Store: RecordStore
 
     /// Opens a store for a new process, with everything that has survived.
-    func start() throws -> Store
+    /// - Parameter slots: Those of the topology that the node has on disk.
+    func start(_ slots: SlotMap) throws -> Store
     /// Begins a commit. False if there is nothing to commit, or if a commit is under way.
     func beginCommit() -> Bool
     /// Completes the commit, so that `durable` advances.

@@ -78,6 +78,15 @@ package final class WatchedStore<Base: RecordStore>: RecordStore {
         base.wipe(partition, membership: membership)
     }
 
+    package var slots: SlotMap { base.slots }
+
+    package func prepareSplits(to count: Int, work: inout Int) -> Bool { base.prepareSplits(to: count, work: &work) }
+
+    package func split() {
+        if let split = slots.next, let promise = promises[split.parent] { promises[split.child] = promise }
+        base.split()
+    }
+
     package func purgeFloor(_ partition: PartitionID) -> Version { base.purgeFloor(partition) }
 
     package func setPurgeFloor(_ partition: PartitionID, _ floor: Version) {

@@ -11,7 +11,7 @@ extension World {
         do {
             node.boot += 1
             node.clock.origin = 1 + loopRandom.below(UInt64(1) << 50)
-            let base = try node.driver.start()
+            let base = try node.driver.start(topology.slots)
             let store = WatchedStore(base, ledger: ledger, mutant: mutant)
             store.isFull = node.fullness > 0 && !isHealed
             // With the metadata partition, if the run has one.
