@@ -112,9 +112,11 @@ final class FakeBackend: Backend, @unchecked Sendable {
     var keys: Result<Int, ListFailure> = .success(0)
     var counted: [KeyScope] = []
 
+    var disk = DiskHealth()
+
     var usage: NodeUsage {
         NodeUsage(
-            keys: PartitionUsage(keys: 3, tombstones: 1, bytes: 77), memory: 5 << 20,
+            keys: PartitionUsage(keys: 3, tombstones: 1, bytes: 77), disk: disk, memory: 5 << 20,
             userTime: .milliseconds(1250), systemTime: .milliseconds(7))
     }
 
