@@ -3,7 +3,7 @@ import KVCore
 // Neighbouring partitions that are alike are written once, as a run. What a run consists of is written where it is used
 // first; later runs of the same refer to it by number. So a topology's length is about that of its list of runs.
 
-/// The distinct values of a list of runs, in the order in which they are used first.
+/// The distinct values of a list of runs that is being written, in the order in which they are used first.
 private struct RunTable<Value: Hashable> {
     private var numbers: [Value: Int] = [:]
 
@@ -12,6 +12,29 @@ private struct RunTable<Value: Hashable> {
         if let number = numbers[value] { return number }
         numbers[value] = numbers.count + 1
         return nil
+    }
+}
+
+/// The same of a list that is being read.
+private struct ReadRunTable<Value: Hashable> {
+    private var values: [Value] = []
+    private var distinct: Set<Value> = []
+    private let field: String
+
+    /// - Parameter field: what errors name.
+    init(_ field: String) { self.field = field }
+
+    /// Reads the number of a value and, where it is new, the value.
+    /// - Throws: where a value comes as a new one twice: one list has one encoding
+    mutating func next(
+        _ reader: inout ByteReader, new: (inout ByteReader) throws(WireError) -> Value
+    ) throws(WireError) -> Value {
+        let number: Int = try reader.varint(in: 0...values.count, field)
+        guard number == 0 else { return values[number - 1] }
+        let value = try new(&reader)
+        guard distinct.insert(value).inserted else { throw .invalid(field) }
+        values.append(value)
+        return value
     }
 }
 
@@ -78,17 +101,12 @@ extension ByteReader {
     ) throws(WireError) -> [Assignment] {
         var assignments: [Assignment] = []
         assignments.reserveCapacity(partitions)
-        var known: [Assignment] = []
-        var distinct: Set<Assignment> = []
+        var table = ReadRunTable<Assignment>("number of an assignment")
         while assignments.count < partitions {
             let count: Int = try varint(in: 1...(partitions - assignments.count), "length of a run")
-            let number: Int = try varint(in: 0...known.count, "number of an assignment")
-            if number == 0 {
-                let new = try difference(&roll, epoch, limit: limit)
-                guard distinct.insert(new).inserted else { throw .invalid("number of an assignment") }
-                known.append(new)
+            let assignment = try table.next(&self) { reader throws(WireError) in
+                try reader.difference(&roll, epoch, limit: limit)
             }
-            let assignment = known[number == 0 ? known.count - 1 : number - 1]
             if let last = assignments.last, last == assignment { throw .invalid("length of a run") }
             assignments.append(contentsOf: repeatElement(assignment, count: count))
         }
@@ -113,20 +131,17 @@ extension ByteReader {
     ) throws(WireError) -> [ChangePlan.Target] {
         let count = try count(of: "list of targets", size: 3, limit: partitions)
         var targets: [ChangePlan.Target] = []
-        var known: [[NodeNumber]] = []
-        var distinct: Set<[NodeNumber]> = []
+        var table = ReadRunTable<[NodeNumber]>("target")
         var free = 0
         for _ in 0..<count {
             guard free < partitions else { throw .invalid("target") }
             let gap: Int = try varint(in: 0...(partitions - 1 - free), "target")
             let length: Int = try varint(in: 1...(partitions - free - gap), "target")
-            let number: Int = try varint(in: 0...known.count, "target")
-            if number == 0 {
-                let new = try nodes(&self)
-                guard !new.isEmpty, distinct.insert(new).inserted else { throw .invalid("target") }
-                known.append(new)
+            let replicas = try table.next(&self) { reader throws(WireError) in
+                let new = try nodes(&reader)
+                guard !new.isEmpty else { throw .invalid("target") }
+                return new
             }
-            let replicas = known[number == 0 ? known.count - 1 : number - 1]
             if gap == 0, let last = targets.last, last.replicas == replicas { throw .invalid("target") }
             for partition in free + gap..<free + gap + length {
                 targets.append(.init(partition: PartitionID(UInt16(clamping: partition)), replicas: replicas))

@@ -5,6 +5,15 @@ import XCTest
 final class LeadershipListTests: XCTestCase {
     private let leading = Leadership(partition: ManualNode.partition, ballot: Ballot(3, 1))
 
+    /// Lets twelve intervals of heartbeats pass, 3.6 s: at the end of each come heartbeats of these nodes, which say
+    /// that nothing has changed since their list of this version.
+    private func passHeartbeats(_ node: ManualNode, _ versions: KeyValuePairs<UInt16, UInt64>) {
+        for _ in 0..<12 {
+            node.pass(300)
+            for (sender, version) in versions { node.receive(update(version, version), from: sender) }
+        }
+    }
+
     private func update(
         _ base: UInt64, _ version: UInt64, begun: [Leadership] = [], ended: [PartitionID] = []
     ) -> PeerMessage {
@@ -118,30 +127,21 @@ final class LeadershipListTests: XCTestCase {
     func testALeaderThatIsListedNoMoreIsNotKeptByHeartbeats() {
         let node = follower()
         node.receive(update(7, 8, ended: [ManualNode.partition]), from: 1)
-        for _ in 0..<12 {
-            node.pass(300)
-            node.receive(update(8, 8), from: 1)
-        }
+        passHeartbeats(node, [1: 8])
         XCTAssertTrue(node.hasSent(\.preVote))
     }
 
     func testAWholeListEndsWhatItDoesNotName() {
         let node = follower()
         node.receive(update(0, 9), from: 1)
-        for _ in 0..<12 {
-            node.pass(300)
-            node.receive(update(9, 9), from: 1)
-        }
+        passHeartbeats(node, [1: 9])
         XCTAssertTrue(node.hasSent(\.preVote))
     }
 
     func testWhoMissesAChangeAsksAndBelievesNoHeartbeatUntilThen() {
         let node = follower()
         node.forgetSent()
-        for _ in 0..<12 {
-            node.pass(300)
-            node.receive(update(8, 8), from: 1)
-        }
+        passHeartbeats(node, [1: 8])
         let asked = node.sent.count { $0.to == NodeNumber(1) && $0.message == .shards(.leadershipsWanted(shard: 0)) }
         XCTAssertEqual(asked, 12)
         XCTAssertTrue(node.hasSent(\.preVote), "the lead may have ended in between")
@@ -153,10 +153,7 @@ final class LeadershipListTests: XCTestCase {
         let node = follower()
         node.receive(update(7, 8, ended: [ManualNode.partition]), from: 1)
         node.receive(update(0, 7, begun: [leading]), from: 1)
-        for _ in 0..<12 {
-            node.pass(300)
-            node.receive(update(8, 8), from: 1)
-        }
+        passHeartbeats(node, [1: 8])
         XCTAssertTrue(node.hasSent(\.preVote))
     }
 
@@ -166,11 +163,7 @@ final class LeadershipListTests: XCTestCase {
         node.receive(update(0, 7, begun: [Leadership(partition: ManualNode.partition, ballot: Ballot(4, 2))]), from: 2)
         node.receive(update(0, 7, begun: [leading]), from: 1)
         node.receive(update(7, 8, ended: [ManualNode.partition]), from: 1)
-        for _ in 0..<12 {
-            node.pass(300)
-            node.receive(update(7, 7), from: 2)
-            node.receive(update(8, 8), from: 1)
-        }
+        passHeartbeats(node, [2: 7, 1: 8])
         XCTAssertFalse(node.hasSent(\.preVote))
     }
 
