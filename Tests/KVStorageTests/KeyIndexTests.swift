@@ -100,6 +100,34 @@ final class KeyIndexTests: XCTestCase {
         try pair.check("moved")
     }
 
+    /// A table that gets full moves so many entries with each key, and is complete before it is needed.
+    func testATableGrowsWithTheKeysThatComeAndNotAtOnce() throws {
+        var pair = Pair()
+        var (switches, random) = (0, SplitMix(seed: 3))
+        for number in 0..<40_000 {
+            let (bits, before) = (pair.index.bits, pair.index.shrinking.table)
+            pair.insert(Key("key-\(number)"), UInt64(number))
+            // Keys that go make room before the table that is being filled, and behind it.
+            if number % 5 == 0 {
+                let key = Key("key-\(random.next() % UInt64(number + 1))")
+                if pair.expected[key] != nil { try pair.remove(key) }
+            }
+            let after = pair.index.shrinking.table
+            guard 1 << bits >= KeyIndex.smallestPrepared else { continue }
+            if pair.index.bits > bits {
+                switches += 1
+                let placed = try XCTUnwrap(before, "a table takes the place of another when it has been filled").placed
+                XCTAssertLessThanOrEqual(pair.index.extent - placed, KeyIndex.movedPerInsert * 9 + 1)
+            } else if let after {
+                let moved = after.placed - (before?.placed ?? 0)
+                XCTAssertLessThanOrEqual(moved, KeyIndex.movedPerInsert * 9)
+            }
+            if number % 1000 == 0 { try pair.check("\(number) keys") }
+        }
+        XCTAssertEqual(switches, 6)
+        try pair.check("all keys")
+    }
+
     func testAFewKeysTakeLittle() {
         var pair = Pair()
         for number in 0..<6 { pair.insert(Key("user00000000000\(number)"), 1) }

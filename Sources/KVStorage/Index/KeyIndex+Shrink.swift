@@ -7,7 +7,7 @@ import KVCore
 //
 //     .entries    the last entries move to the first free ones, and the chunks behind them are freed
 //     .keys       keys move from blocks that are less than half used, which frees these
-//     .table      a smaller table is filled beside the one in use, and then takes its place
+//     .table      a smaller table is filled beside the one in use, and then takes its place (a larger one alike)
 //
 // Keys come and go between the steps. When nothing is left to do, the index of `count` keys of `live` bytes has at most
 // 2 count + 128 entries with their checksums and leaves, 8 count + 256 slots, and blocks of 2 live + 8192 bytes.
@@ -19,6 +19,7 @@ extension KeyIndex {
         case entries(hole: Int)
         /// The next entry whose key is to be looked at.
         case keys(next: Int)
+        /// The table in use is about to be too large, or too small.
         case table(SlotTable)
 
         var table: SlotTable? {
@@ -39,7 +40,7 @@ extension KeyIndex {
     }
 
     /// The work of moving one entry, beside that of looking at one.
-    private static let move = 8
+    static let move = 8
 
     /// True when `shrink` has something to give back.
     var shouldShrink: Bool {
@@ -142,6 +143,11 @@ extension KeyIndex {
         entry.pointee.address = address
     }
 
+    /// Goes on with filling the table that takes the place of the one in use, which may be larger or smaller.
+    mutating func fillNextTable(_ work: inout Int) {
+        while work > 0, case .table(let table) = shrinking { placeNext(table, &work) }
+    }
+
     private mutating func placeNext(_ table: SlotTable, _ work: inout Int) {
         work -= 1
         var table = table
@@ -157,10 +163,10 @@ extension KeyIndex {
         shrinking = .table(table)
     }
 
-    /// Gives up filling a smaller table.
+    /// Gives up filling another table.
     mutating func dropNextTable() {
         guard let table = shrinking.table else { return }
-        table.slots.deallocate()
+        SlotTable.free(table.slots)
         shrinking = .nothing
     }
 }

@@ -17,6 +17,9 @@ import KVCore
 /// a key beyond the key's own bytes, once a partition has a few hundred keys. (`ExpiryCalendar` takes 8 more for a key
 /// that expires.) The first chunk begins small and doubles, so that a partition with few keys takes little.
 ///
+/// A table that is nearly full is filled into one of twice the size by the keys that are added meanwhile, some of its
+/// entries each, so that no key waits until all others have been moved.
+///
 /// When most entries are free, `shrink` gives memory back, in steps: see KeyIndex+Shrink.swift.
 struct KeyIndex: ~Copyable {
     /// A chunk's first entry. Its checksums lie before it, the first one next to it, so that neither moves relative to
@@ -53,9 +56,9 @@ struct KeyIndex: ~Copyable {
     }
 
     deinit {
-        slots?.deallocate()
+        if let slots { SlotTable.free(slots) }
         for (number, chunk) in chunks.enumerated() { free(chunk, of: number == 0 ? firstRoom : Self.chunkSize) }
-        shrinking.table?.slots.deallocate()
+        if let table = shrinking.table { SlotTable.free(table.slots) }
     }
 
     /// The number of a key's entry, from 0; nil where the key has none.
@@ -271,10 +274,28 @@ struct KeyIndex: ~Copyable {
     @inline(__always)
     private mutating func makeRoomInTables() {
         let next = (free.isEmpty ? extent : count) + 1
+        if next * 16 > (1 << bits) * 11 { prepareToGrow() }
         if slots == nil || next * 4 > (1 << bits) * 3 { grow() }
         if let table = shrinking.table, (extent + 1) * 4 > (1 << table.bits) * 3 { dropNextTable() }
     }
 
+    /// Tables of fewer slots are filled at once.
+    static let smallestPrepared = 1024
+    /// So many entries are moved into the next table with each key that is added. The table in use has room for a
+    /// sixteenth of its slots when the first of them is.
+    static let movedPerInsert = 16
+
+    /// Moves some entries into a table of twice the size, which takes the place of the one in use when it has all.
+    @inline(never)
+    private mutating func prepareToGrow() {
+        guard 1 << bits >= Self.smallestPrepared else { return }
+        if case .nothing = shrinking { shrinking = .table(SlotTable(bits: bits + 1)) }
+        guard let table = shrinking.table, table.bits > bits else { return }
+        var work = Self.movedPerInsert * (1 + Self.move)
+        fillNextTable(&work)
+    }
+
+    /// Fills a larger table at once: a small one, or where memory was being given back until now.
     private mutating func grow() {
         dropNextTable()
         let bits = slots == nil ? Self.smallestTable.trailingZeroBitCount : bits + 1
@@ -285,7 +306,7 @@ struct KeyIndex: ~Copyable {
 
     /// Makes a table that has all entries the one that lookups use.
     mutating func use(_ table: SlotTable) {
-        slots?.deallocate()
+        if let slots { SlotTable.free(slots) }
         (slots, bits) = (table.slots, table.bits)
     }
 }
@@ -303,10 +324,15 @@ struct SlotTable {
         self.bits = bits
     }
 
+    /// The system gives the memory of a large table, which is all zeros, as its pages are used.
     init(bits: Int) {
-        self.init(slots: .allocate(capacity: 1 << bits), bits: bits)
-        slots.initialize(repeating: 0, count: 1 << bits)
+        guard let memory = calloc(1 << bits, MemoryLayout<UInt32>.stride) else {
+            fatalError("no memory for the index of keys")
+        }
+        self.init(slots: memory.bindMemory(to: UInt32.self, capacity: 1 << bits), bits: bits)
     }
+
+    static func free(_ slots: UnsafeMutablePointer<UInt32>) { Glibc.free(slots) }
 
     var mask: Int { 1 << bits - 1 }
 
