@@ -23,7 +23,9 @@ extension LogStore {
     }
 
     private func flaw(of partition: Partition, _ live: inout [UInt32: Int]) -> String? {
-        guard partition.holdsNoPurgedTombstone else { return "12: a tombstone up to the floor is held" }
+        guard partition.purging != nil || partition.holdsNoPurgedTombstone else {
+            return "12: a tombstone up to the floor is held"
+        }
         guard partition.holdsNothingWiped else { return "13: a record from before the wipe is held" }
         var usage = PartitionUsage()
         var expiring = 0

@@ -11,6 +11,8 @@ enum Maintenance {
     /// The records of a segment that are still needed are appended again. The next step waits until `written` is
     /// durable.
     case merging(SegmentCursor, written: LogPosition)
+    /// A step of merging has been read. Its records are looked at, so many in each turn.
+    case copying(Copying)
     /// The records of a damaged segment that can still be read are appended again, one by one. The next step waits
     /// until `written` is durable.
     case emptying(Emptying, written: LogPosition)
@@ -27,10 +29,12 @@ extension LogStore {
 
     /// Takes the next step of maintenance. Nil when there is nothing to do, when one is under way, and until the
     /// appends of the last step are durable. This is the throttle: at most `options.mergeStep` bytes with each commit,
-    /// unless merging is behind (`LogRoom`).
+    /// unless merging is behind (`LogRoom`). What a call does itself is bounded as well, by `options.mergeRecords` and
+    /// `options.indexStep`: it leaves the rest to the next calls (`hasUnfinishedStep`).
     package func takeMaintenance() -> MaintenanceJob? {
-        giveMemoryBack()
+        tidyIndex()
         guard failure == nil, !maintenanceUnderWay else { return nil }
+        if case .copying(let copying) = maintenance { copy(copying) }
         if case .indexing(let writer) = maintenance, room.isShort, appended >= nextMaintenanceCheck {
             suspendedSidecar = writer
             maintenance = .idle
@@ -42,7 +46,7 @@ extension LogStore {
             }
         }
         switch maintenance {
-        case .idle: return nil
+        case .idle, .copying: return nil
         case .sealing:
             maintenanceUnderWay = true
             return MaintenanceJob(task: .seal)
@@ -61,27 +65,39 @@ extension LogStore {
             let job = RecordsJob(file: file, path: path(emptying.segment), items: items)
             return MaintenanceJob(task: .empty(job, next: next))
         case .removing(let number, let barrier):
-            guard durable >= barrier else { return nil }
+            guard durable >= barrier, !isScrubbed(number) else { return nil }
             assert(catalog.segments[number]?.live == 0, "nothing refers to a segment that goes")
             maintenanceUnderWay = true
-            return MaintenanceJob(
-                task: .remove(
-                    SegmentRemoval(
-                        fileSystem: fileSystem, directory: options.directory, identity: identity,
-                        shard: options.shard, number: number,
-                        hasSidecar: catalog.segments[number]?.hasSidecar ?? false,
-                        hasTemporary: suspendedSidecar?.cursor.segment.number == number,
-                        unsynced: syncedPosition < barrier ? catalog.segments[written.segment]?.file : nil)))
+            return MaintenanceJob(task: .remove(removal(of: number, barrier)))
         }
     }
 
-    /// The entries of the index that a step of giving memory back looks at: some 0.1 ms of work.
-    private static let shrinkStep = 4096
+    /// The removal of a segment. From now on it alone has the segment's file: the system takes milliseconds to close
+    /// the last descriptor of a large file that is unlinked, so that is done where the removal is, not by the caller.
+    private func removal(of number: UInt32, _ barrier: LogPosition) -> SegmentRemoval {
+        let segment = catalog.segments[number]
+        let removal = SegmentRemoval(
+            fileSystem: fileSystem, directory: options.directory, identity: identity, shard: options.shard,
+            number: number, file: segment?.file, hasSidecar: segment?.hasSidecar ?? false,
+            hasTemporary: suspendedSidecar?.cursor.segment.number == number,
+            unsynced: syncedPosition < barrier ? catalog.segments[written.segment]?.file : nil)
+        segment?.file = nil
+        if suspendedSidecar?.cursor.segment.number == number { suspendedSidecar = nil }
+        if scrub.cursor?.segment.number == number { scrub.cursor = nil }
+        return removal
+    }
 
-    private func giveMemoryBack() {
+    /// True while a step of scrubbing reads the segment. It comes back with the segment's file.
+    private func isScrubbed(_ number: UInt32) -> Bool {
+        scrub.isUnderWay && scrub.cursor?.segment.number == number
+    }
+
+    private func tidyIndex() {
+        var work = options.indexStep
+        if catalog.isPurging, catalog.purge(&work) { roomMade() }
         // The search of the index for records of a damaged segment goes by entries' numbers, which would change.
         if case .emptying = maintenance { return }
-        if catalog.hasMemoryToShrink { catalog.shrink(Self.shrinkStep) }
+        if work > 0, catalog.hasMemoryToShrink { catalog.shrink(work) }
     }
 
     /// Returns the failure, if the step failed.
@@ -107,7 +123,6 @@ extension LogStore {
             catalog.segments.remove(number)
             counts.mergedSegments += 1
             maintenance = .idle
-            if suspendedSidecar?.cursor.segment.number == number { suspendedSidecar = nil }
         case .sealing:
             maintenance = .idle
             writer.endSegment()
@@ -124,7 +139,7 @@ extension LogStore {
         case .indexing(let writer): catalog.segments[writer.cursor.segment.number]
         case .merging(let cursor, _): catalog.segments[cursor.segment.number]
         case .emptying(let emptying, _): catalog.segments[emptying.segment]
-        case .idle, .sealing, .removing: nil
+        case .idle, .sealing, .copying, .removing: nil
         }
     }
 
@@ -159,30 +174,37 @@ extension LogStore {
         guard case .merging(let cursor, _) = maintenance else {
             return assertionFailure("a step comes back to the maintenance that it is of")
         }
-        for piece in progress.pieces { appendAgain(piece, cursor.segment.number) }
-        if let next = progress.next {
-            maintenance = .merging(next, written: appended)
-        } else {
-            maintenance = .removing(cursor.segment.number, barrier: appended)
-        }
+        copy(Copying(cursor: cursor, progress: progress))
     }
 
-    /// Appends again the records of a batch that the index refers to, and purged tombstones that are still needed.
-    private func appendAgain(_ piece: SegmentCursor.Piece, _ segment: UInt32) {
-        piece.bytes.withUnsafeBytes { bytes in
-            var place = 0
-            while place < bytes.count, let view = RecordView(bytes, at: place, verify: false) {
-                let offset = piece.offset + UInt32(place)
-                place += view.length
-                if view.kind != .state { appendAgain(view, Location(segment: segment, offset: offset)) }
-            }
+    /// True while records of a step of merging are still to be looked at, or purged tombstones to be dropped: the next
+    /// call of `takeMaintenance` goes on with them, and should come soon.
+    package var hasUnfinishedStep: Bool {
+        if case .copying = maintenance { return true }
+        return catalog.isPurging
+    }
+
+    /// Appends again the next records of a step that the index refers to, and purged tombstones that are still needed.
+    private func copy(_ copying: Copying) {
+        var copying = copying
+        // While the step is looked at, nothing else holds its bytes.
+        maintenance = .idle
+        let isDone = copying.forEach(limit: options.mergeRecords) { view, location in
+            if view.kind != .state { appendAgain(view, location) }
+        }
+        if !isDone {
+            maintenance = .copying(copying)
+        } else if let next = copying.next {
+            maintenance = .merging(next, written: appended)
+        } else {
+            maintenance = .removing(copying.cursor.segment.number, barrier: appended)
         }
     }
 
     private func appendAgain(_ view: RecordView, _ location: Location) {
         let key = view.key
         guard let partition = catalog.existing(catalog.owner(of: view.partition, key)) else { return }
-        if let found = partition.index.find(key, KeyHash(key)) {
+        if let found = find(key, KeyHash(key), partition) {
             let pointer = partition.index.pointer(found)
             // It has been overwritten.
             guard pointer.pointee.location == location else { return }

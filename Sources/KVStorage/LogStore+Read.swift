@@ -9,7 +9,8 @@ struct PendingRead {
     var version: Version
     var location: Location
     var length: Int
-    /// The segment's file, kept open until the read is done even if the segment is merged meanwhile.
+    /// The segment's file, kept open until the read is done even if the segment is merged meanwhile. Nil once the read
+    /// has been taken: its job has the file, so that whoever runs the job closes the file of a segment that is gone.
     var file: (any File)?
     /// True when a client waits for the value: the value is cached, since it may be read again.
     var isUrgent: Bool
@@ -54,7 +55,7 @@ extension LogStore {
 
     @inline(__always)
     private func find(_ key: Key, _ hash: KeyHash, _ partition: Partition) -> Int? {
-        key.bytes.withUnsafeBytes { partition.index.find($0, hash) }
+        key.bytes.withUnsafeBytes { partition.find($0, hash) }
     }
 
     @inline(__always)
@@ -97,9 +98,10 @@ extension LogStore {
         return .found(record)
     }
 
-    /// Takes the read that a ticket stands for. Nil once the store has failed or the read has completed.
+    /// Takes the read that a ticket stands for. Nil once the store has failed or the read has been taken.
     package func takeRead(_ ticket: ReadTicket) -> ReadJob? {
         guard failure == nil, let pending = tickets[ticket], let file = pending.file else { return nil }
+        tickets[ticket]?.file = nil
         return ReadJob(
             ticket: ticket, file: file, path: path(pending.location.segment), location: pending.location,
             length: pending.length)

@@ -89,17 +89,22 @@ extension LogStore {
         writer.limitSegments(to: size)
         room.nextSurvey = room.taken + UInt64(max(size / 16, 1))
         let isShort = disk > 2 * needed + UInt64(size / 4)
-        if isShort, !room.isShort, case .merging(let cursor, _) = maintenance {
-            room.hurry(cursor.offset)
-        }
+        if isShort, !room.isShort, let cursor = mergedCursor { room.hurry(cursor.offset) }
         if isShort, !room.isShort { nextMaintenanceCheck = min(nextMaintenanceCheck, appended) }
         room.isShort = isShort
         room.isVeryShort = disk > 2 * needed + UInt64(size / 4 * 3)
     }
 
     /// What may be written by now; nil while nothing is being merged.
-    private var allowance: UInt64? {
-        if case .merging(let cursor, _) = maintenance { room.allowance(cursor.offset) } else { nil }
+    private var allowance: UInt64? { mergedCursor.map { room.allowance($0.offset) } }
+
+    /// How far the segment that is being merged has been copied.
+    private var mergedCursor: SegmentCursor? {
+        switch maintenance {
+        case .merging(let cursor, _): cursor
+        case .copying(let copying): copying.cursor
+        case .idle, .sealing, .indexing, .emptying, .removing: nil
+        }
     }
 
     /// True while commits wait for a step of maintenance, which is under way or can be taken.
@@ -115,8 +120,10 @@ extension LogStore {
         return writer.pendingBytes < Self.mergedAhead || holdsCommits
     }
 
-    /// True when `takeMaintenance` should be called now rather than at the next timer: the log is too long.
+    /// True when `takeMaintenance` should be called now rather than at the next timer: the log is too long, or a step
+    /// is unfinished.
     package var wantsMaintenance: Bool {
+        if hasUnfinishedStep { return true }
         guard room.isShort, !maintenanceUnderWay else { return false }
         switch maintenance {
         case .idle, .indexing: return appended >= nextMaintenanceCheck
@@ -124,7 +131,7 @@ extension LogStore {
             let isAhead = !room.isVeryShort && room.written + slack <= room.allowance(cursor.offset)
             return durable >= position && !isAhead || mayMergeAhead
         case .removing(_, let barrier): return durable >= barrier
-        case .sealing, .emptying: return false
+        case .sealing, .copying, .emptying: return false
         }
     }
 }

@@ -25,6 +25,8 @@ extension LogStore {
         // Earlier versions know nothing of splits. A segment of another format keeps them from opening the store, so
         // there is one before the first state that tells of a split.
         if !catalog.isSplit { writer.endSegmentAtOnce() }
+        // Tombstones that are purged are of neither of the two.
+        if let parent = catalog.existing(split.parent) { catalog.finishPurge(parent) }
         catalog.split(split, after)
         guard failure == nil, let child = catalog.existing(split.child), child.hasState else { return }
         append(child.state, split.child, to: openBatch())

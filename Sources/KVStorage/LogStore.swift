@@ -114,7 +114,7 @@ package final class LogStore: RecordStore {
         guard failure == nil, fits(key, record) else { return }
         key.bytes.withUnsafeBytes { key in
             let partition = catalog.partition(id)
-            let found = partition.index.find(key, hash)
+            let found = find(key, hash, partition)
             if let found, partition.index.pointer(found).pointee.version >= record.version { return }
             let (location, size) = append(record, id, key, to: openBatch())
             // Invariant 12: a tombstone that is late for its purge is purged at once.
@@ -156,8 +156,16 @@ package final class LogStore: RecordStore {
         let buffer = openBatch()
         partition.state.floor = floor
         append(partition.state, id, to: buffer)
-        catalog.purge(partition)
-        roomMade()
+        catalog.beginPurge(partition)
+    }
+
+    /// The entry of a key. A purged tombstone is dropped instead, so that its entry is free.
+    @inline(__always)
+    func find(_ key: UnsafeRawBufferPointer, _ hash: KeyHash, _ partition: Partition) -> Int? {
+        guard let found = partition.index.find(key, hash) else { return nil }
+        guard partition.isPurged(found) else { return found }
+        catalog.dropPurged(partition, found)
+        return nil
     }
 
     package func membership(_ id: PartitionID) -> Epoch { catalog.existing(id)?.state.membership ?? 0 }
@@ -184,11 +192,19 @@ package final class LogStore: RecordStore {
     package func head(_ id: PartitionID, _ key: Key, _ hash: KeyHash) -> RecordHead? {
         guard let partition = catalog.existing(id) else { return nil }
         return key.bytes.withUnsafeBytes { key in
-            partition.index.find(key, hash).map { partition.index.pointer($0).pointee.head }
+            partition.find(key, hash).map { partition.index.pointer($0).pointee.head }
         }
     }
 
-    package func tree(_ id: PartitionID) -> HashTree { catalog.existing(id)?.tree ?? HashTree() }
+    /// Trees are compared at equal purge floors, so what is purged leaves this one first. Comparisons are rare.
+    package func tree(_ id: PartitionID) -> HashTree {
+        guard let partition = catalog.existing(id) else { return HashTree() }
+        if partition.purging != nil {
+            catalog.finishPurge(partition)
+            roomMade()
+        }
+        return partition.tree
+    }
 
     package func usage(_ id: PartitionID) -> PartitionUsage { catalog.existing(id)?.usage ?? PartitionUsage() }
 
@@ -218,13 +234,16 @@ package final class LogStore: RecordStore {
     package func forEach(_ id: PartitionID, leaf: Int, _ body: (Key, RecordHead, _ checksum: UInt32) -> Void) {
         guard let partition = catalog.existing(id) else { return }
         partition.index.forEach(leaf: leaf) { entry in
+            guard !partition.isPurged(entry) else { return }
             visit(partition, entry) { body($0, $1, partition.index.checksum(entry).pointee) }
         }
     }
 
     package func forEach(_ id: PartitionID, _ body: (Key, RecordHead) -> Void) {
         guard let partition = catalog.existing(id) else { return }
-        for entry in partition.index.entries where partition.index.isUsed(entry) { visit(partition, entry, body) }
+        for entry in partition.index.entries where partition.index.isUsed(entry) && !partition.isPurged(entry) {
+            visit(partition, entry, body)
+        }
     }
 
     private func visit(_ partition: Partition, _ entry: Int, _ body: (Key, RecordHead) -> Void) {

@@ -32,6 +32,11 @@ package struct StoreOptions: Sendable {
     package var maximumPending = 64 << 20
     /// The bytes that one step of maintenance reads.
     package var mergeStep = 256 << 10
+    /// The most records of such a step that are looked at in one turn of the event loop: some 1 us each.
+    package var mergeRecords = 256
+    /// The most entries of the index that are looked at in one turn of the event loop to drop purged tombstones and to
+    /// give memory back: some 0.1 ms of work.
+    package var indexStep = 4096
     /// The percentage of a segment's bytes that must be garbage before it is merged because the log has grown too long.
     package var mergeGarbage = 40
     /// The percentage of a segment's bytes from which it is merged however short the log is: little is left to copy.

@@ -28,6 +28,8 @@ final class IndexMemoryTests: XCTestCase {
                 if number % 100 == 99 { try fixture.commit() }
             }
             fixture.store.setPurgeFloor(PartitionID(partition), last)
+            // So that nothing purged is left in the index.
+            XCTAssertNotEqual(fixture.store.tree(PartitionID(partition)).root.digest, Digest())
         }
         return fixture
     }

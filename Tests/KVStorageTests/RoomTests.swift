@@ -50,7 +50,7 @@ final class RoomTests: XCTestCase {
         }
         func commit() throws {
             while store.writer.hasPending {
-                if step == nil, store.wantsMaintenance { (step, steps) = (store.takeMaintenance(), 0) }
+                if step == nil, store.wantsMaintenance { (step, steps) = (fixture.takeMaintenance(), 0) }
                 if let job = store.takeCommit() {
                     XCTAssertNil(store.completed(job.run()))
                 } else {
@@ -120,7 +120,7 @@ final class RoomTests: XCTestCase {
         for round in 0..<10_000 where !fixture.store.holdsCommits {
             fixture.put("key-\(round % 50)", String(repeating: "v", count: 50))
             // No step is finished, so writing is soon ahead.
-            if fixture.store.wantsMaintenance, let job = fixture.store.takeMaintenance() {
+            if fixture.store.wantsMaintenance, let job = fixture.takeMaintenance() {
                 if case .merge = job.task {} else { XCTAssertNil(fixture.store.completed(job.run())) }
             }
             if let job = fixture.store.takeCommit() { XCTAssertNil(fixture.store.completed(job.run())) }

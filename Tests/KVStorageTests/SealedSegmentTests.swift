@@ -236,11 +236,11 @@ final class SealedSegmentTests: XCTestCase {
             try fixture.commit()
         }
         var steps = 0
-        while let job = fixture.store.takeMaintenance() {
+        while let job = fixture.takeMaintenance() {
             XCTAssertNil(fixture.store.completed(job.run()))
             XCTAssertLessThanOrEqual(fixture.store.statistics.pendingBytes, 600)
             if fixture.store.appended > fixture.store.durable {
-                XCTAssertNil(fixture.store.takeMaintenance())
+                XCTAssertNil(fixture.takeMaintenance())
                 try fixture.commit()
             }
             steps += 1

@@ -108,7 +108,7 @@ final class SpaceTests: XCTestCase {
             try withStore(segment: segment) { open, used in
                 let store = try open()
                 for partition in 0..<20 { store.wipe(PartitionID(UInt16(partition)), membership: 0) }
-                try settle(store)
+                try store.settle()
                 XCTAssertLessThanOrEqual(try used(), store.options.preallocation + 64 << 10)
             }
         }
@@ -118,10 +118,10 @@ final class SpaceTests: XCTestCase {
         try withStore(segment: 32 << 20) { open, used in
             let store = try open()
             for partition in 0..<20 { store.wipe(PartitionID(UInt16(partition)), membership: 0) }
-            try commit(store)
+            try store.commitAll()
             XCTAssertGreaterThan(try used(), 200 << 20)
             let reopened = try open()
-            try settle(reopened)
+            try reopened.settle()
             XCTAssertLessThanOrEqual(try used(), reopened.options.preallocation + 64 << 10)
         }
     }
@@ -136,10 +136,10 @@ final class SpaceTests: XCTestCase {
                 let floor = Version(ballot: ballot(2), sequence: 2000)
                 for partition in 0..<20 { store.setPurgeFloor(PartitionID(UInt16(partition)), floor) }
                 if isRestarted {
-                    try commit(store)
+                    try store.commitAll()
                     store = try open()
                 }
-                try settle(store)
+                try store.settle()
                 XCTAssertLessThanOrEqual(try used(), store.options.preallocation + 64 << 10)
                 XCTAssertNil(try open().head(Self.partition(7), Self.key(7)))
             }
@@ -168,9 +168,9 @@ final class SpaceTests: XCTestCase {
         let value = [UInt8](repeating: 7, count: 105 << 10)
         for key in 0..<2000 {
             store.put(Self.partition(key), Self.key(key), Self.record(key, 1, value))
-            if key % 10 == 0 { try commit(store) }
+            if key % 10 == 0 { try store.commitAll() }
         }
-        try settle(store)
+        try store.settle()
         let used = {
             try FileManager.default.contentsOfDirectory(at: directory, includingPropertiesForKeys: nil)
                 .reduce(0) {
@@ -179,20 +179,5 @@ final class SpaceTests: XCTestCase {
         }
         XCTAssertGreaterThan(try used(), 200 << 20)
         try body({ try LogStore.open(options) }, used)
-    }
-
-    private func commit(_ store: LogStore) throws {
-        while let job = store.takeCommit() {
-            if let error = store.completed(job.run()) { throw error }
-        }
-    }
-
-    private func settle(_ store: LogStore) throws {
-        for _ in 0..<10_000 {
-            try commit(store)
-            guard let job = store.takeMaintenance() else { return }
-            if let error = store.completed(job.run()) { throw error }
-        }
-        XCTFail("maintenance does not come to an end")
     }
 }

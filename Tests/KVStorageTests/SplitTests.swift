@@ -61,6 +61,19 @@ final class SplitTests: XCTestCase {
         return fixture
     }
 
+    /// Tombstones that are purged and not yet dropped are in neither of the two.
+    func testASplitDuringAPurge() throws {
+        let (fixture, divided) = (try fixture(), try divided())
+        fill(fixture.store)
+        fixture.store.setPromise(parent, ballot(7))
+        fixture.store.setPurgeFloor(parent, version(4))
+        XCTAssertTrue(fixture.store.hasUnfinishedStep)
+        fixture.store.split()
+        assertEqual(fixture.store, divided.store)
+        try fixture.crash()
+        XCTAssertNil(fixture.store.brokenInvariant)
+    }
+
     func testASplitStoreIsLikeOneThatWasBuiltSo() throws {
         let (fixture, divided) = (try fixture(), try divided())
         fill(fixture.store)

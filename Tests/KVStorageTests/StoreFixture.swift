@@ -25,6 +25,8 @@ final class StoreFixture {
         options.segment = segment
         options.preallocation = 1024
         options.mergeStep = 512
+        options.mergeRecords = 3
+        options.indexStep = 64
         options.reserve = 0
         options.sync = sync
         options.cache = 4096
@@ -68,11 +70,7 @@ final class StoreFixture {
         return version
     }
 
-    func commit() throws {
-        while let job = store.takeCommit() {
-            if let error = store.completed(job.run()) { throw error }
-        }
-    }
+    func commit() throws { try store.commitAll() }
 
     /// What must be synced now, whatever the interval.
     func sync() throws {
@@ -81,14 +79,12 @@ final class StoreFixture {
         }
     }
 
+    func takeMaintenance() -> MaintenanceJob? { store.nextMaintenance() }
+
     /// Commits, writes sidecars and merges until nothing is left to do.
     func settle() throws {
-        for _ in 0..<10_000 {
-            try commit()
-            guard let job = store.takeMaintenance() else { return XCTAssertNil(store.brokenInvariant) }
-            if let error = store.completed(job.run()) { throw error }
-        }
-        XCTFail("maintenance does not come to an end")
+        try store.settle()
+        XCTAssertNil(store.brokenInvariant)
     }
 
     func read(_ key: String, _ partition: UInt16 = 0) throws -> Record? {
@@ -134,6 +130,35 @@ final class StoreFixture {
             }
         }
         return tree
+    }
+}
+
+extension LogStore {
+    func commitAll() throws {
+        while let job = takeCommit() {
+            if let error = completed(job.run()) { throw error }
+        }
+    }
+
+    /// Commits, writes sidecars and merges until nothing is left to do.
+    func settle() throws {
+        for _ in 0..<10_000 {
+            try commitAll()
+            if let job = nextMaintenance() {
+                if let error = completed(job.run()) { throw error }
+            } else if appended == durable {
+                return
+            }
+        }
+        XCTFail("maintenance does not come to an end")
+    }
+
+    /// The next step of maintenance, once the step before it is copied to its end.
+    func nextMaintenance() -> MaintenanceJob? {
+        repeat {
+            if let job = takeMaintenance() { return job }
+        } while hasUnfinishedStep
+        return nil
     }
 }
 

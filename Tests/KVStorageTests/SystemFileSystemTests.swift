@@ -23,12 +23,6 @@ final class SystemFileSystemTests: XCTestCase {
         return options
     }
 
-    private func commit(_ store: LogStore) throws {
-        while let job = store.takeCommit() {
-            if let error = store.completed(job.run()) { throw error }
-        }
-    }
-
     private func put(_ store: LogStore, _ number: Int, round: UInt64) {
         let version = Version(ballot: ballot(round), sequence: UInt64(number) + 1)
         store.put(
@@ -64,14 +58,10 @@ final class SystemFileSystemTests: XCTestCase {
         for round in 1...4 as ClosedRange<UInt64> {
             for number in 0..<1000 {
                 put(store, number, round: round)
-                if number % 16 == 15 { try commit(store) }
+                if number % 16 == 15 { try store.commitAll() }
             }
             store.setPromise(PartitionID(1), ballot(round))
-            try commit(store)
-            while let job = store.takeMaintenance() {
-                if let error = store.completed(job.run()) { throw error }
-                try commit(store)
-            }
+            try store.settle()
             let merged = store.statistics.mergedSegments
             XCTAssertTrue(round == 1 || merged > 0, "round \(round)")
             store = try LogStore.open(options())

@@ -126,7 +126,8 @@ package protocol RecordStore: AnyObject {
     /// The version up to which tombstones have been removed; `.zero` before the first purge.
     func purgeFloor(_ partition: PartitionID) -> Version
     /// Removes the tombstones up to `floor`, also from the hash tree. It is synced in every sync mode, with everything
-    /// appended before it. A floor that is not above the present one changes nothing.
+    /// appended before it. A floor that is not above the present one changes nothing. `usage` may count them for some
+    /// time.
     func setPurgeFloor(_ partition: PartitionID, _ floor: Version)
 
     /// Which partition has which slots, as far as this store has carried out the splits. It follows the topology's,

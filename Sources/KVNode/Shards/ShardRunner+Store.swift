@@ -72,7 +72,11 @@ extension ShardRunner {
     }
 
     func maintain() {
-        guard let job = store.takeMaintenance() else { return }
+        guard let job = store.takeMaintenance() else {
+            // The next turn goes on with it.
+            if store.hasUnfinishedStep { scheduleTick() }
+            return
+        }
         runBlocking(upkeepPool, { job.run() }) { runner, result in
             guard runner.check(runner.store.completed(result)), !runner.isStopped else { return }
             // The next commit takes the records that the step appended again, and may have waited for the step.

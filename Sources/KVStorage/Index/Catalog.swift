@@ -9,6 +9,8 @@ final class Catalog {
     @exclusivity(unchecked) var cache: ValueCache
     /// The partitions that have memory to give back.
     private var shrinking: [Partition] = []
+    /// The partitions that may have purged tombstones to drop.
+    private var purging: [Partition] = []
     /// What is left of partitions that have forgotten all keys.
     private var spent: [SpentIndex] = []
     let memory = IndexMemory()
@@ -111,6 +113,8 @@ final class Catalog {
     /// step may take long.
     /// - Parameter work: how many entries of the index the step may look at.
     func shrink(_ work: Int) {
+        // Entries would move from where a purge has yet to look to where it has looked.
+        guard purging.isEmpty else { return }
         var work = work
         while work > 0, let index = spent.last {
             if index.free(&work) { spent.removeLast() }
@@ -130,20 +134,71 @@ final class Catalog {
     /// True while there is memory to give back.
     var hasMemoryToShrink: Bool { !shrinking.isEmpty || !spent.isEmpty }
 
-    /// Forgets a partition's tombstones up to its floor. On disk they still hide older records.
-    func purge(_ partition: Partition) {
+    // MARK: Purging
+
+    /// Forgets a partition's tombstones up to its floor: they count as absent from now on. They leave the index, the
+    /// hash tree and the counts in steps (`purge`), because there may be many.
+    func beginPurge(_ partition: Partition) {
         guard partition.usage.tombstones > 0, partition.state.floor > .zero else { return }
         partition.suppressors = partition.suppressors.filter { segments[$0.key] != nil }
-        for entry in partition.index.entries where partition.index.isUsed(entry) {
-            let pointer = partition.index.pointer(entry)
-            guard pointer.pointee.isTombstone, pointer.pointee.version <= partition.state.floor else { continue }
-            suppress(partition, pointer.pointee.segment, pointer.pointee.length)
-            drop(partition, entry)
+        if partition.purging == nil { purging.append(partition) }
+        partition.purging = 0
+    }
+
+    /// True while there may be purged tombstones to drop.
+    var isPurging: Bool { !purging.isEmpty }
+
+    /// Drops purged tombstones.
+    /// - Parameter work: how many entries of the index may be looked at. What the step leaves of it is left to the
+    ///   caller.
+    /// - Returns: true when a partition has no more of them.
+    func purge(_ work: inout Int) -> Bool {
+        var isDone = false
+        while work > 0, let partition = purging.last {
+            guard purge(partition, &work) else { break }
+            purging.removeLast()
+            isDone = true
         }
+        return isDone
+    }
+
+    /// Drops all purged tombstones of a partition.
+    func finishPurge(_ partition: Partition) {
+        var work = Int.max
+        _ = purge(partition, &work)
+        purging.removeAll { $0 === partition }
+    }
+
+    /// The work of dropping one entry, beside that of looking at one.
+    private static let dropped = 16
+
+    private func purge(_ partition: Partition, _ work: inout Int) -> Bool {
+        guard var next = partition.purging else { return true }
+        while next < partition.index.extent {
+            guard work > 0 else {
+                partition.purging = next
+                return false
+            }
+            work -= 1
+            if partition.index.isUsed(next), partition.isPurged(next) {
+                work -= Self.dropped
+                dropPurged(partition, next)
+            }
+            next += 1
+        }
+        partition.purging = nil
         // Free the memory as well.
         if partition.index.count == 0 { spent.append(partition.clear(memory)) }
         // Invariant 12: what is purged is nowhere.
         assert(partition.holdsNoPurgedTombstone, "no tombstone up to the floor is held")
+        return true
+    }
+
+    /// Drops a purged tombstone. On disk it still hides older records.
+    func dropPurged(_ partition: Partition, _ entry: Int) {
+        let pointer = partition.index.pointer(entry)
+        suppress(partition, pointer.pointee.segment, pointer.pointee.length)
+        drop(partition, entry)
     }
 
     /// Counts a purged tombstone: nothing refers to it, but it must stay where it is.

@@ -19,6 +19,8 @@ final class Partition {
     var hasState: Bool { state != PartitionState() }
     /// True while the catalog has noted that the partition has memory to give back.
     var isShrinking = false
+    /// The next entry to look at while purged tombstones are being dropped; nil when the index holds none.
+    var purging: Int?
 
     @inline(__always)
     func toggle(_ hash: KeyHash, _ version: Version, _ checksum: UInt32) { tree.toggle(hash, version, checksum) }
@@ -30,6 +32,20 @@ final class Partition {
     func prefetchSlot(_ hash: KeyHash) {
         index.prefetchSlot(hash)
         tree.withAddress(of: hash) { kv_prefetch($0) }
+    }
+
+    /// True for a tombstone that is purged and still to be dropped: it counts as absent.
+    @inline(__always)
+    func isPurged(_ entry: Int) -> Bool {
+        let entry = index.pointer(entry)
+        return entry.pointee.isTombstone && entry.pointee.version <= state.floor
+    }
+
+    /// The entry of a key that the partition holds a record of.
+    @inline(__always)
+    func find(_ key: UnsafeRawBufferPointer, _ hash: KeyHash) -> Int? {
+        guard let found = index.find(key, hash), !isPurged(found) else { return nil }
+        return found
     }
 
     /// Adds an entry to the counts, or takes it out of them.
@@ -80,6 +96,7 @@ final class Partition {
         usage = PartitionUsage()
         calendar = ExpiryCalendar()
         tree = HashTree()
+        purging = nil
         return SpentIndex(spent)
     }
 }

@@ -7,6 +7,8 @@ struct SegmentRemoval: Sendable {
     let identity: IdentityFile?
     let shard: UInt16
     let number: UInt32
+    /// The segment's file: closed with the removal.
+    let file: (any File)?
     let hasSidecar: Bool
     /// True when its sidecar was begun and is not complete.
     let hasTemporary: Bool

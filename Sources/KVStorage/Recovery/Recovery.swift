@@ -65,7 +65,10 @@ struct Recovery {
         }
         try checkSplits()
         // Invariant 12: tombstones up to a floor that was found are gone.
-        catalog.forEachPartition { _, partition in catalog.purge(partition) }
+        catalog.forEachPartition { _, partition in
+            catalog.beginPurge(partition)
+            catalog.finishPurge(partition)
+        }
         let tail = Location(
             segment: newest?.segment.number ?? 0, offset: UInt32(truncatingIfNeeded: newest?.segment.end ?? 0))
         let nextBatch = newest?.nextBatch ?? 1

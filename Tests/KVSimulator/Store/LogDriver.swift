@@ -28,6 +28,8 @@ package final class LogDriver: StoreDriver {
         options.segment = self.random.pick([1 << 10, 4 << 10, 32 << 10])
         options.preallocation = 1 << 10
         options.mergeStep = 512
+        options.mergeRecords = 3
+        options.indexStep = 40
         options.reserve = 0
         options.scrub = options.mergeStep
         options.cache = self.random.pick([0, 64, 4096])
@@ -75,7 +77,10 @@ package final class LogDriver: StoreDriver {
 
     private func nextCommit(_ store: LogStore) -> Job? {
         // A commit may have to wait for merging. A step that fails is told with the commit.
-        while store.wantsMaintenance, let step = store.takeMaintenance(), store.completed(step.run()) == nil {}
+        while store.wantsMaintenance {
+            // An unfinished step goes on with the next commit.
+            guard let step = store.takeMaintenance(), store.completed(step.run()) == nil else { break }
+        }
         return store.takeCommit().map(Job.commit)
     }
 

@@ -90,9 +90,18 @@ package final class WatchedStore<Base: RecordStore>: RecordStore {
     package func purgeFloor(_ partition: PartitionID) -> Version { base.purgeFloor(partition) }
 
     package func setPurgeFloor(_ partition: PartitionID, _ floor: Version) {
-        let before = base.usage(partition)
+        let before = visible(partition)
         base.setPurgeFloor(partition, floor)
-        let after = base.usage(partition)
+        let after = visible(partition)
         ledger.purged(partition, tombstones: before.tombstones - after.tombstones, keys: before.keys - after.keys)
+    }
+
+    /// What the store shows: it may count purged tombstones for some time.
+    private func visible(_ partition: PartitionID) -> PartitionUsage {
+        var usage = PartitionUsage()
+        base.forEach(partition) { _, head in
+            if head.isTombstone { usage.tombstones += 1 } else { usage.keys += 1 }
+        }
+        return usage
     }
 }
