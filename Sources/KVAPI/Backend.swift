@@ -32,6 +32,10 @@ package protocol Backend: AnyObject, Sendable {
     /// `loop`, exactly once.
     func view(on loop: any EventLoop, reply: @escaping @Sendable (ClusterView?) -> Void)
 
+    /// What this node serves during `span`, counted from now on. `reply` runs on `loop`, exactly once.
+    func load(
+        over span: Nanoseconds, on loop: any EventLoop, reply: @escaping @Sendable (LoadReply) -> Void)
+
     /// Asks the coordinator, wherever it is; never answers `.notCoordinator`. `reply` runs on `loop`, exactly once, and
     /// within `timeout` or shortly after.
     func control(

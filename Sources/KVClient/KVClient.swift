@@ -155,11 +155,27 @@ public final class KVClient: Sendable {
         return list.nodes
     }
 
-    private func status<Status: Decodable>(_ request: Request) async throws(KVClientError) -> Status {
+    /// Returns what the node that answers serves during `span`, counted by that node from the request on.
+    ///
+    /// It is one of the endpoints. To ask a certain node, make a client with its address alone.
+    /// - Parameter span: 100 ms to 10 s. The client's timeout counts beside it.
+    /// - Throws: `badRequest` for another `span`; `refused` with the code `overloaded` if the node counts for too many
+    ///   others.
+    public func load(over span: Duration = .seconds(1)) async throws(KVClientError) -> LoadStatus {
+        let milliseconds = Nanoseconds(span).milliseconds
+        // The time is shared out among the endpoints (`Dispatcher.leastShare`), and each needs this much.
+        return try await status(
+            Request(.get, path: "/v1/load", parameters: "over=\(milliseconds)ms"),
+            timeout: dispatcher.timeout + .milliseconds(Int64(clamping: milliseconds)) * Dispatcher.leastShare)
+    }
+
+    private func status<Status: Decodable>(
+        _ request: Request, timeout: Duration? = nil
+    ) async throws(KVClientError) -> Status {
         var request = request
         request.waits = false
         request.isAboutCluster = true
-        let answer = try await dispatcher.perform(request)
+        let answer = try await dispatcher.perform(request, timeout: timeout)
         guard answer.status == 200 else { throw answer.failure(of: request) }
         guard let status = answer.decoded(as: Status.self) else { throw answer.notUnderstood(request) }
         return status

@@ -46,6 +46,10 @@ final class ClientLibraryJSONTests: XCTestCase {
         }
     }
 
+    func testLoads() throws {
+        try assertComesBack(LoadStatus.self, "/v1/load", try HTTPTestClient())
+    }
+
     func testPlans() throws {
         let client = try HTTPTestClient()
         try assertComesBack(PlanAnswer.self, "/v1/plan", client)

@@ -132,6 +132,63 @@ final class HTTPClusterTests: XCTestCase {
         XCTAssertEqual(bytes["encoding"] as? String, "base64")
     }
 
+    func testLoad() throws {
+        let client = try HTTPTestClient()
+        let load = try json(client, "/v1/load")
+        XCTAssertEqual(
+            load,
+            [
+                "node": "n1", "milliseconds": 2000,
+                "shards": [
+                    [
+                        "shard": 0, "partitions": 2, "leaders": 1, "reads": 5, "writes": 0, "copies": 12345,
+                        "keys": 10, "bytes": 1234,
+                    ],
+                    [
+                        "shard": 1, "partitions": 2, "leaders": 0, "reads": 12.5, "writes": 1.5, "copies": 0,
+                        "keys": 0, "bytes": 0,
+                    ],
+                ],
+                "busiest": [
+                    [
+                        "partition": 3, "shard": 1, "leader": "n2", "reads": 11, "writes": 0.5, "copies": 0.5,
+                        "keys": 2, "bytes": 300,
+                    ],
+                    [
+                        "partition": 0, "shard": 0, "leader": "n1", "reads": 5, "writes": 0, "copies": 1, "keys": 2,
+                        "bytes": 300,
+                    ],
+                    [
+                        "partition": 1, "shard": 1, "leader": NSNull(), "reads": 1.5, "writes": 1, "copies": 0.5,
+                        "keys": 2, "bytes": 300,
+                    ],
+                ],
+            ])
+        _ = try json(client, "/v1/load?over=100ms")
+        _ = try json(client, "/v1/load?over=10s")
+        XCTAssertEqual(
+            client.backend.spans, [.milliseconds(1000), .milliseconds(100), .milliseconds(10_000)])
+
+        client.backend.load = .tooMany
+        let answer = client.exchange(request("GET /v1/load"))
+        XCTAssertEqual(answer.status, "429 Too Many Requests")
+        XCTAssertEqual(answer.error, "overloaded")
+        XCTAssertEqual(answer.fields["retry-after"], "1")
+    }
+
+    func testTheBusiestPartitionsAreBounded() {
+        let partitions = (0..<64).map { number in
+            NodeLoad.Partition(
+                shard: 0, leader: nil,
+                load: PartitionLoad(
+                    partition: PartitionID(UInt16(number)), leader: nil,
+                    served: ServedCounts(reads: UInt64(number % 8)), usage: PartitionUsage()))
+        }
+        let busiest = NodeLoad(shards: [ShardLoad(elapsed: .zero)], partitions: partitions).busiest
+        XCTAssertEqual(busiest.count, NodeLoad.maximumBusiest)
+        XCTAssertEqual(busiest.prefix(9).map(\.load.partition.raw), [7, 15, 23, 31, 39, 47, 55, 63, 6])
+    }
+
     func testStatesAreLivenessAndMemberStatusTogether() throws {
         let client = try HTTPTestClient()
         for (liveness, standing, state) in [
@@ -174,7 +231,10 @@ final class HTTPClusterTests: XCTestCase {
         client.backend.cluster = nil
         client.backend.outcome = { _, _ in .refused(.notMember) }
         client.backend.page = .failure(ListFailure(refusal: .notMember))
-        for target in ["/v1/ring", "/v1/nodes", "/v1/topology", "/v1/ring?key=a", "/v1/kv/a", "/v1/kv?cursor=AAA"] {
+        client.backend.load = .refused(.notMember)
+        for target in [
+            "/v1/ring", "/v1/nodes", "/v1/topology", "/v1/load", "/v1/ring?key=a", "/v1/kv/a", "/v1/kv?cursor=AAA",
+        ] {
             let answer = client.exchange(request("GET \(target)"))
             XCTAssertEqual(answer.status, "503 Service Unavailable", target)
             XCTAssertEqual(answer.error, "not_member", target)

@@ -18,6 +18,7 @@ final class HTTPFuzzTests: XCTestCase {
         request("GET /v1/kv?prefix=a&limit=2&values=true&cursor=AABrZXk"),
         request("GET /v1/ring?key=a"),
         request("GET /v1/topology"),
+        request("GET /v1/load?over=100ms"),
         request("POST /v1/nodes/n4/join?weight=2&zone=b&replace=n3&dry_run=true"),
         request(
             "POST /v1/plan", ["Origin: http://kv"],

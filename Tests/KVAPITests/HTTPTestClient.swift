@@ -101,6 +101,8 @@ final class FakeBackend: Backend, @unchecked Sendable {
     var cluster: ClusterView? = FakeBackend.cluster(partitions: 4)
     var controls: [(request: ControlRequest, timeout: Nanoseconds)] = []
     var verdict = ControlReply.plan(nil)
+    var spans: [Nanoseconds] = []
+    var load = LoadReply.load(FakeBackend.busy)
     var health = Health.ready
     var limits = RequestLimits(key: 64, value: 1000)
 
@@ -160,6 +162,13 @@ final class FakeBackend: Backend, @unchecked Sendable {
         reply(pages.isEmpty ? page : pages.removeFirst())
     }
 
+    func load(
+        over span: Nanoseconds, on loop: any EventLoop, reply: @escaping @Sendable (LoadReply) -> Void
+    ) {
+        spans.append(span)
+        reply(load)
+    }
+
     func view(on loop: any EventLoop, reply: @escaping @Sendable (ClusterView?) -> Void) { reply(cluster) }
 
     func control(
@@ -168,6 +177,31 @@ final class FakeBackend: Backend, @unchecked Sendable {
     ) {
         controls.append((request, timeout))
         reply(verdict)
+    }
+
+    /// A node of two shards that has served most in partition 3.
+    static var busy: NodeLoad {
+        func partition(_ number: UInt16, leader: UInt16?, reads: UInt64, writes: UInt64) -> NodeLoad.Partition {
+            NodeLoad.Partition(
+                shard: Int(number) % 2, leader: leader.map { "n\($0)" },
+                load: PartitionLoad(
+                    partition: PartitionID(number), leader: leader.map(NodeNumber.init),
+                    served: ServedCounts(reads: reads, writes: writes, copies: 1),
+                    usage: PartitionUsage(keys: 2, tombstones: 1, bytes: 300)))
+        }
+        var shards = [ShardLoad(elapsed: .milliseconds(1000)), ShardLoad(elapsed: .milliseconds(2000))]
+        shards[0].partitions = 2
+        shards[0].leaders = 1
+        shards[0].served = ServedCounts(reads: 5, writes: 0, copies: 12345)
+        shards[0].usage = PartitionUsage(keys: 10, tombstones: 1, bytes: 1234)
+        shards[1].partitions = 2
+        shards[1].served = ServedCounts(reads: 25, writes: 3, copies: 0)
+        return NodeLoad(
+            shards: shards,
+            partitions: [
+                partition(0, leader: 1, reads: 5, writes: 0), partition(1, leader: nil, reads: 3, writes: 2),
+                partition(3, leader: 2, reads: 22, writes: 1),
+            ])
     }
 
     /// Gives the oldest reply that was held back.

@@ -98,6 +98,41 @@ final class KVClientTests: XCTestCase {
         try await node.stop()
     }
 
+    func testTheLoadOfANode() async throws {
+        let load = """
+            {"node":"n1","milliseconds":250,"shards":[{"shard":0,"partitions":2,"leaders":1,"reads":1.5,"writes":0,\
+            "copies":7,"keys":3,"bytes":4}],"busiest":[{"partition":5,"shard":0,"leader":null,"reads":1.5,"writes":0,\
+            "copies":0,"keys":1,"bytes":2}]}
+            """
+        let node = try await FakeNode { request in
+            switch request.line {
+            case "GET /v1/load?over=250ms": .status(200, [:], load)
+            case "GET /v1/load?over=1000ms": .error(429, "overloaded", "busy")
+            default: .error(400, "bad_over", "no")
+            }
+        }
+        let client = KVClient(endpoints: [node.address], timeout: .milliseconds(100))
+        let status = try await client.load(over: .milliseconds(250))
+        XCTAssertEqual(status.shards.map(\.reads), [1.5])
+        XCTAssertEqual(status.busiest.map(\.partition), [5])
+        XCTAssertNil(status.busiest[0].leader)
+        do throws(KVClientError) {
+            _ = try await client.load()
+            XCTFail("it was refused")
+        } catch {
+            XCTAssertEqual(error, .refused(code: "overloaded", message: "busy"))
+        }
+        for span in [.zero, .seconds(-1), .seconds(Int64.max)] as [Duration] {
+            do throws(KVClientError) {
+                _ = try await client.load(over: span)
+                XCTFail("\(span) is out of range")
+            } catch {
+                XCTAssertEqual(error, .badRequest("no"))
+            }
+        }
+        try await node.stop()
+    }
+
     func testConcurrentRequestsGetTheirOwnAnswers() async throws {
         // The node answers only when all connections are in use. If it answered at once, fewer could be enough.
         let gate = FakeNode.Gate()

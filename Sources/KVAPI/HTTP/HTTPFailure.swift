@@ -120,6 +120,12 @@ extension HTTPFailure {
             FailureText.noRoomForReplies(advice: "read replies as they come, and try again"))
     }
 
+    static var tooManyMeasurements: Self {
+        Self(
+            .tooManyRequests, "overloaded",
+            "this node measures its load for \(NodeLoad.maximumMeasurements) others already; try again")
+    }
+
     static var foreignOrigin: Self {
         Self(
             .forbidden, "foreign_origin",

@@ -176,6 +176,7 @@ extension HTTPHandler {
         case .place(let key): view { json, view in json.place(of: key, in: view) }
         case .nodes: view { json, view in json.nodes(of: view) }
         case .topology: view { json, view in json.topology(view.topology) }
+        case .load(let span): load(over: span)
         case .control(let request, let timeout): control(request, timeout)
         // The connection has made a control request of it.
         case .change: answer { answers, response in answers.failure(.unfitting, response) }
@@ -250,6 +251,19 @@ extension HTTPHandler {
             bound.value.answer { answers, response in
                 guard let view else { return answers.failure(.notMember, response) }
                 answers.json({ body(&$0, view) }, response)
+            }
+        }
+    }
+
+    private func load(over span: Nanoseconds) {
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        backend.load(over: span, on: loop) { reply in
+            bound.value.answer { [node = bound.value.backend.nodeID] answers, response in
+                switch reply {
+                case .load(let load): answers.json({ $0.load(load, node: node) }, response)
+                case .tooMany: answers.failure(.tooManyMeasurements, response)
+                case .refused(let refusal): answers.failure(HTTPFailure(refusal), response)
+                }
             }
         }
     }

@@ -9,6 +9,8 @@ enum HTTPRequest {
     case place(Key)
     case nodes
     case topology
+    /// What this node serves during this time.
+    case load(over: Nanoseconds)
     /// A change of membership, with its body still to come.
     case change(ChangeRequest, hasParameters: Bool, timeout: Nanoseconds)
     /// To the coordinator.

@@ -36,6 +36,15 @@ struct JSONWriter {
         buffer.writeDecimal(number)
     }
 
+    /// A number that is not negative, rounded to a tenth: `12.3`.
+    mutating func tenths(_ number: Double) {
+        separate()
+        let tenths = UInt64(exactly: (number * 10).rounded()) ?? .max
+        buffer.writeDecimal(tenths / 10)
+        buffer.writeStaticString(".")
+        buffer.writeDecimal(tenths % 10)
+    }
+
     mutating func string(_ text: String) {
         separate()
         var text = text

@@ -3,7 +3,7 @@ import KVCore
 /// The parameters after the `?`, each known to its target and given at most once.
 struct QueryParameters {
     enum Name: CaseIterable {
-        case consistency, timeout, ttl, prefix, cursor, limit, values, key
+        case consistency, timeout, ttl, prefix, cursor, limit, values, key, over
         case weight, zone, replace, force, dryRun
 
         var text: StaticString {
@@ -16,6 +16,7 @@ struct QueryParameters {
             case .limit: "limit"
             case .values: "values"
             case .key: "key"
+            case .over: "over"
             case .weight: "weight"
             case .zone: "zone"
             case .replace: "replace"
@@ -85,6 +86,20 @@ struct QueryParameters {
                     + "\(longest.milliseconds / 1000)s")
         }
         return .milliseconds(count)
+    }
+
+    /// The time over which a node counts what it serves.
+    func over() throws(HTTPFailure) -> Nanoseconds {
+        guard let text = self[.over] else { return NodeLoad.defaultSpan }
+        guard let span = milliseconds(ofDuration: text).map(Nanoseconds.milliseconds), NodeLoad.spans.contains(span)
+        else {
+            throw .bad(
+                "bad_over",
+                "over is a whole number with a unit (ms s m h d), as in 500ms, from "
+                    + "\(NodeLoad.spans.lowerBound.milliseconds)ms to \(NodeLoad.spans.upperBound.milliseconds / 1000)s"
+            )
+        }
+        return span
     }
 
     func lifetime() throws(HTTPFailure) -> Lifetime {

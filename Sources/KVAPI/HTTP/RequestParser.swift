@@ -12,7 +12,7 @@ struct RequestParser {
 
     private enum Target {
         case key(Key)
-        case list, ring, nodes, topology, ping, live, ready
+        case list, ring, nodes, topology, load, ping, live, ready
         case plan, pause, resume, cancel
         case join(String)
         case leave(String)
@@ -94,6 +94,7 @@ struct RequestParser {
         if path == "/v1/ring" { return .ring }
         if path == "/v1/nodes" { return .nodes }
         if path == "/v1/topology" { return .topology }
+        if path == "/v1/load" { return .load }
         if path == "/v1/plan" { return .plan }
         if path == "/v1/plan/pause" { return .pause }
         if path == "/v1/plan/resume" { return .resume }
@@ -104,8 +105,8 @@ struct RequestParser {
         if path == "/health/ready" { return .ready }
         throw HTTPFailure(
             .notFound, "unknown_path",
-            "there is nothing at this path; keys are at /v1/kv/KEY, the cluster at /v1/ring, /v1/nodes, /v1/topology, /v1/plan"
-        )
+            "there is nothing at this path; keys are at /v1/kv/KEY, the cluster at /v1/ring, /v1/nodes, /v1/topology, "
+                + "/v1/load, /v1/plan")
     }
 
     /// `/v1/nodes/ID/join` and `/leave`.
@@ -194,6 +195,7 @@ extension RequestParser {
         case .ring:
             let parameters = try QueryParameters(query, allowed: [.key])
             return try parameters[.key].map { bytes throws(HTTPFailure) in .place(try key(bytes)) } ?? .ring
+        case .load: return .load(over: try QueryParameters(query, allowed: [.over]).over())
         default: break
         }
         _ = try QueryParameters(query, allowed: [])
@@ -202,7 +204,7 @@ extension RequestParser {
         case .topology: return .topology
         case .live: return .live
         case .ready: return .ready
-        case .ping, .key, .list, .ring, .plan, .pause, .resume, .cancel, .join, .leave: return .ping
+        case .ping, .key, .list, .ring, .load, .plan, .pause, .resume, .cancel, .join, .leave: return .ping
         }
     }
 

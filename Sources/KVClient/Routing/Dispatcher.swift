@@ -6,7 +6,7 @@ import NIOPosix
 final class Dispatcher: Sendable {
     /// A request gives each node at least this part (one in four) of the time that it has left, before it tries the
     /// next node.
-    private static let leastShare = 4
+    static let leastShare = 4
     /// With less time left, no other node is asked: it would hardly answer in time, and the outcome of a change would
     /// be unknown.
     private static let leastTime = TimeAmount.milliseconds(50)

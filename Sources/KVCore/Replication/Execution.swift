@@ -135,6 +135,7 @@ extension Replica {
                 if leader.transfer == nil { context.decide(.holdAlone) }
                 leader.held.append(request, as: .held)
             } else {
+                served.count(request.command)
                 execute(request, leader, keyIsKnown: false)
             }
         } else if let candidate {
@@ -206,11 +207,11 @@ extension Replica {
             leader.backlogs.isEmpty, leader.recoveries.isEmpty
         else { return nil }
         switch context.store.readAtOnce(partition, request.key, request.hash) {
-        case .absent: return .absent
+        case .absent: return served.counting(.absent)
         case .found(let record):
-            if record.value == nil { return .absent }
+            if record.value == nil { return served.counting(.absent) }
             // An expired record may need a tombstone above it before the answer.
-            return record.head.isPresent(at: context.now.wall) ? .found(record) : nil
+            return record.head.isPresent(at: context.now.wall) ? served.counting(.found(record)) : nil
         case .onDisk, nil: return nil
         }
     }

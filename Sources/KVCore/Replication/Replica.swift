@@ -56,6 +56,8 @@ final class Replica {
     /// The value of the context's `touch` for which `majorityInTouch` was computed.
     var majorityTouch: UInt64 = 0
     var majorityInTouch = false
+    /// What it has served since this node took it on.
+    var served = ServedCounts()
     /// True if it is among the context's resized partitions.
     var isResized = false
     /// True if it is among the context's dirty partitions.
@@ -264,6 +266,7 @@ extension Replica {
             guard record.value == nil || context.store.acceptsCopies else { return }
             context.store.put(partition, key, record, hash)
             appendedRecord()
+            served.copies &+= 1
         } else {
             context.decide(.growVersions)
         }
@@ -321,6 +324,7 @@ extension Replica {
             return
         }
         guard !isIncomplete else { return }
+        served.reads &+= 1
         switch context.store.read(partition, key) {
         case .absent: answerWhenDurable(node, .reply(id, .quorumReadReply(nil)))
         case .found(let record): answerWhenDurable(node, .reply(id, .quorumReadReply(record)))
@@ -332,6 +336,7 @@ extension Replica {
     /// `ownQuorumRead`.
     func quorumReadForClient(_ request: Request) {
         guard !isIncomplete else { return whenDurable(.noQuorumRead(request)) }
+        served.reads &+= 1
         switch context.store.read(partition, request.key, request.hash) {
         case .absent: whenDurable(.ownQuorumRead(request, nil))
         case .found(let record): whenDurable(.ownQuorumRead(request, record))

@@ -1,6 +1,7 @@
 import KVAPI
 import KVCore
 import NIOCore
+import Synchronization
 
 /// The node behind the listeners: finds the shard of each request, and collects what is spread over shards and
 /// partitions.
@@ -15,6 +16,8 @@ final class NodeBackend: Backend {
     private let shards: ShardMap
     private let cluster: ClusterRunner
     private let status: NodeStatusBoard
+    /// The number of measurements of the load that are under way.
+    private let measurements = Mutex(0)
 
     init(
         node: NodeIdentity, settings: ClusterSettings, limits: RequestLimits, runners: [ShardRunner],
@@ -104,6 +107,33 @@ final class NodeBackend: Backend {
         reply: @escaping @Sendable (ControlReply) -> Void
     ) {
         cluster.loop.execute { [cluster] in cluster.control(request, timeout: timeout, on: loop, reply: reply) }
+    }
+
+    func load(
+        over span: Nanoseconds, on loop: any EventLoop, reply: @escaping @Sendable (LoadReply) -> Void
+    ) {
+        let isOne = measurements.withLock { count in
+            guard count < NodeLoad.maximumMeasurements else { return false }
+            count += 1
+            return true
+        }
+        guard isOne else { return loop.execute { reply(.tooMany) } }
+        let samples = runners.map { runner in runner.loop.submit { runner.sampleServed() } }
+        EventLoopFuture.whenAllSucceed(samples, on: loop).flatMap { samples in
+            loop.scheduleTask(in: .nanoseconds(Int64(clamping: span.nanoseconds))) { samples }.futureResult
+        }.flatMap { [runners] samples in
+            EventLoopFuture.whenAllSucceed(
+                zip(runners, samples).map { runner, sample in runner.loop.submit { runner.load(since: sample) } },
+                on: loop)
+        }.whenComplete { [self] result in
+            measurements.withLock { $0 -= 1 }
+            switch result {
+            case .success(let parts):
+                reply(.load(NodeLoad(shards: parts.map(\.load), partitions: parts.flatMap(\.busiest))))
+            // The loops are being shut down.
+            case .failure: reply(.refused(.stopping))
+            }
+        }
     }
 
     func view(on loop: any EventLoop, reply: @escaping @Sendable (ClusterView?) -> Void) {

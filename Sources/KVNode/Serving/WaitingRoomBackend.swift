@@ -47,6 +47,12 @@ final class WaitingRoomBackend: Backend {
         loop.execute { reply(nil) }
     }
 
+    func load(
+        over span: Nanoseconds, on loop: any EventLoop, reply: @escaping @Sendable (LoadReply) -> Void
+    ) {
+        loop.execute { reply(.refused(.notMember)) }
+    }
+
     func control(
         _ request: ControlRequest, timeout: Nanoseconds, on loop: any EventLoop,
         reply: @escaping @Sendable (ControlReply) -> Void

@@ -9,11 +9,17 @@ struct Ring: AsyncParsableCommand {
         discussion: """
             Without keys: the nodes, as the one that is asked sees them, those that wait to be admitted, and the \
             change of membership under way. With keys, which need not exist: their slot, partition, replica set and \
-            leader.
+            leader. With --load: what each shard of each node serves, and the partitions with the most requests.
             """)
 
     @Argument(help: "Any bytes.")
     var keys: [RawArgument] = []
+
+    @Flag(help: "Show what the nodes serve, and the busiest partitions.")
+    var load = false
+
+    @Option(help: ArgumentHelp("With --load: how long to count, 100ms to 10s (default 1s).", valueName: "time"))
+    var over: String?
 
     @Flag(help: "Show it again every second, until interrupted.")
     var watch = false
@@ -24,22 +30,64 @@ struct Ring: AsyncParsableCommand {
 
     func run() async throws {
         let keys = keys.map { Key($0) }
+        let span = try span()
         let client = try options.client()
-        guard watch else { return try Output.write(try await picture(keys, client)) }
+        guard watch else { return try Output.write(try await picture(keys, span, client)) }
         let clear = Output.canRedraw && !format.isJSON ? "\u{1B}[H\u{1B}[J" : ""
         while true {
             do {
-                try Output.write(clear + (try await picture(keys, client)))
+                try Output.write(clear + (try await picture(keys, span, client)))
             } catch let error as KVClientError {
                 // The node may come back, and someone who watches wants to see that.
-                try Output.write(clear)
-                Output.complain(Failure(error).message)
+                try await complain(clear, Failure(error).message)
+            } catch let failure as Failure {
+                try await complain(clear, failure.message)
             }
-            try await Task.sleep(for: .seconds(1))
+            // To count takes its time already.
+            if span == nil { try await Task.sleep(for: .seconds(1)) }
         }
     }
 
-    private func picture(_ keys: [Key], _ client: KVClient) async throws -> String {
+    private func complain(_ clear: String, _ message: String) async throws {
+        try Output.write(clear)
+        Output.complain(message)
+        // With --load nothing has taken its time.
+        if load { try await Task.sleep(for: .seconds(1)) }
+    }
+
+    /// The time to count over; nil without --load.
+    private func span() throws -> Duration? {
+        guard load else {
+            guard over == nil else { throw Failure(.usage, "--over says how long --load counts: add --load") }
+            return nil
+        }
+        guard keys.isEmpty else {
+            throw Failure(.usage, "--load is about nodes and partitions: leave the keys out, or --load")
+        }
+        guard let over else { return .seconds(1) }
+        guard let span = try? Nanoseconds(notation: over), Self.spans.contains(span) else {
+            throw Failure(.usage, "--over: '\(over)' is not a length of time from 100ms to 10s, such as 5s")
+        }
+        return Duration(span)
+    }
+
+    /// The times that a node counts over.
+    private static let spans = Nanoseconds.milliseconds(100)...Nanoseconds.milliseconds(10_000)
+
+    private func loads(over span: Duration, _ client: KVClient) async throws -> String {
+        let timeout = Duration(try options.span())
+        let load = await ClusterLoad.measured(over: span, by: try await client.nodes()) { address in
+            KVClient(endpoints: [address], timeout: timeout)
+        }
+        if let silent = load.silent.first, load.nodes.isEmpty {
+            throw Failure(.unavailable, "no member says what it serves; \(silent.id): \(silent.reason)")
+        }
+        if format.isJSON { return try JSONOutput.text(load) }
+        return LoadTable.lines(load).map { $0 + "\n" }.joined()
+    }
+
+    private func picture(_ keys: [Key], _ span: Duration?, _ client: KVClient) async throws -> String {
+        if let span { return try await loads(over: span, client) }
         if keys.isEmpty {
             let ring = try await client.ring()
             if format.isJSON { return try JSONOutput.text(ring) }

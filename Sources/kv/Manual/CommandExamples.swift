@@ -56,6 +56,8 @@ enum CommandExamples {
             Example(command: "kv ring", meaning: "The nodes, and what they hold."),
             Example(command: "kv ring --watch", meaning: "The same, again every second."),
             Example(command: "kv ring greeting", meaning: "Where a key lives."),
+            Example(
+                command: "kv ring --load --over 5s", meaning: "What each shard serves, and the busiest partitions."),
         ],
         "bench": [
             Example(command: "kv bench --workload b --duration 30s", meaning: "YCSB's workload B for half a minute."),

@@ -69,6 +69,10 @@ final class ArgumentTests: XCTestCase {
         XCTAssertEqual(ring.keys.map(\.bytes.text), ["a", "b"])
         XCTAssertTrue(ring.watch && ring.format.isJSON)
         XCTAssertFalse(try parse("ring", as: Ring.self).format.isJSON)
+        XCTAssertFalse(ring.load)
+        let load = try parse("ring --load --over 5s", as: Ring.self)
+        XCTAssertTrue(load.load)
+        XCTAssertEqual(load.over, "5s")
     }
 
     func testServe() throws {

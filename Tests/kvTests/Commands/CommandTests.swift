@@ -1,6 +1,7 @@
 import Foundation
 import KVCore
 import KVFakes
+import NIOConcurrencyHelpers
 import XCTest
 
 /// Runs the executable against a node that answers as a test says.
@@ -218,6 +219,69 @@ final class CommandTests: XCTestCase {
             """)
         let (json, _) = try await ask("kv ring -o json", .status(200, [:], ring))
         XCTAssertEqual(json.output, ring + "\n")
+    }
+
+    func testLoadAsksEachMember() async throws {
+        @Sendable func load(_ node: String, _ busiest: String) -> FakeNode.Reply {
+            .status(
+                200, [:],
+                """
+                {"node":"\(node)","milliseconds":1000,"shards":[{"shard":0,"partitions":4,"leaders":2,"reads":90.04,\
+                "writes":9.96,"copies":0,"keys":10,"bytes":2048}],"busiest":[\(busiest)]}
+                """)
+        }
+        @Sendable func partition(_ number: Int, _ leader: String, reads: Double) -> String {
+            """
+            {"partition":\(number),"shard":0,"leader":\(leader),"reads":\(reads),"writes":0,"copies":0,"keys":1,\
+            "bytes":100}
+            """
+        }
+        let two = try await FakeNode { _ in load("n2", partition(7, "\"n2\"", reads: 80)) }
+        // Two more members: one is at the address of n2, and nobody is at the address of the other.
+        let places = NIOLockedValueBox("")
+        let one = try await FakeNode { request in
+            switch request.line {
+            case "GET /v1/nodes": .status(200, [:], "{\"nodes\":[\(places.withLockedValue { $0 })]}")
+            default:
+                load(
+                    "n1", [partition(3, "null", reads: 61), partition(1, "\"n1\"", reads: 90)].joined(separator: ","))
+            }
+        }
+        let nobody = try await FakeNode { _ in .close }
+        try await nobody.stop()
+        let members = [("n1", one), ("n2", two), ("n3", two), ("n4", nobody)]
+        let described = members.map { id, node in
+            """
+            {"id":"\(id)","number":1,"zone":"","weight":1,"client":"\(node.address)","peer":"127.0.0.1:1",\
+            "state":"alive","standing":"active","replicas":4,"leaders":2,"keys":10,"bytes":2048}
+            """
+        }.joined(separator: ",")
+        places.withLockedValue { $0 = described }
+        let table = try bash("kv ring --load --timeout 300ms", ["KV_ENDPOINT": "\(one.address)"])
+        XCTAssertEqual(table.status, 0, table.errors)
+        let lines = table.output.components(separatedBy: "\n")
+        XCTAssertEqual(
+            lines.prefix(8).joined(separator: "\n"),
+            """
+            NODE  SHARD  PARTITIONS  LEADERS  READS/s  WRITES/s  COPIES/s  KEYS     SIZE
+            n1        0           4        2       90        10       0.0    10  2.0 KiB
+            n2        0           4        2       90        10       0.0    10  2.0 KiB
+
+            PARTITION  NODE  SHARD  LEADER  READS/s  WRITES/s         KEYS   SIZE
+                    1  n1        0  n1           90       0.0  45.0%     1  100 B
+                    7  n2        0  n2           80       0.0  40.0%     1  100 B
+                    3  n1        0  -            61       0.0  30.5%     1  100 B
+            """)
+        XCTAssertTrue(
+            lines.contains("n3 does not say what it serves: at its address \(two.address) n2 answers"), table.output)
+        XCTAssertTrue(lines.contains { $0.hasPrefix("n4 does not say what it serves: ") }, table.output)
+        XCTAssertEqual(one.requests.map(\.line), ["GET /v1/nodes", "GET /v1/load?over=1000ms"])
+
+        let json = try bash("kv ring --load --over 5s --timeout 300ms -o json", ["KV_ENDPOINT": "\(one.address)"])
+        XCTAssertTrue(json.output.hasPrefix("{\"nodes\":[{\"busiest\":[{\"bytes\":100,"), json.output)
+        XCTAssertEqual(one.requests.last?.line, "GET /v1/load?over=5000ms")
+        try await one.stop()
+        try await two.stop()
     }
 
     func testWatchShowsItAgain() async throws {

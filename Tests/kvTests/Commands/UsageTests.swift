@@ -68,6 +68,11 @@ final class UsageTests: XCTestCase {
             ])
         }
         try expect([
+            ("kv ring a --load", "--load is about nodes and partitions: leave the keys out, or --load"),
+            ("kv ring --over 1s", "--over says how long --load counts: add --load"),
+            ("kv ring --load --over 99ms", "--over: '99ms' is not a length of time from 100ms to 10s, such as 5s"),
+        ])
+        try expect([
             ("kv get a --endpoint ''", "--endpoint: '' is not \(address)"),
             ("kv get a --endpoint a:1,", "--endpoint: '' is not \(address)"),
             ("kv get a --endpoint a:0", "--endpoint: 'a:0' is not HOST:PORT with a port from 1 to 65535"),
