@@ -51,6 +51,12 @@ package enum Mutant: String, CaseIterable, Sendable {
     case neverAttend = "never-attend"
     /// A change of what a node leads is taken although an earlier one is missing.
     case skipGaps = "skip-gaps"
+    /// Requests go to the partition that the sender names, although it has been split.
+    case ignoreSplits = "ignore-splits"
+    /// A leader that is split goes on with changes of keys that are not in its partition any more.
+    case keepUnfinished = "keep-unfinished"
+    /// A list is taken of a partition that the asker's topology cuts otherwise.
+    case listAnyCut = "list-any-cut"
     /// What a topology changes is applied to whatever topology a node goes by.
     case misapplyChanges = "misapply-changes"
     /// A node acts on a topology before it is on disk.
@@ -87,6 +93,9 @@ package enum Mutant: String, CaseIterable, Sendable {
         case .voteIncomplete: options.broken.insert(.abstainWhenIncomplete)
         case .keepFull: options.broken.insert(.yieldWhenFull)
         case .skipGaps: options.broken.insert(.noticeGaps)
+        case .ignoreSplits: options.broken.insert(.followSplits)
+        case .keepUnfinished: options.broken.insert(.divideUnfinished)
+        case .listAnyCut: options.broken.insert(.compareCuts)
         case .keepLonely: options.broken.insert(.yieldWhenLonely)
         case .forgetPromise, .acknowledgeUnsynced, .ignoreSilence, .followClock, .neverAttend: break
         }

@@ -48,6 +48,7 @@ extension World {
         startSickness()
         startMoves()
         startOperator()
+        startSplits()
         run(until: scenario.duration.nanoseconds)
         heal()
         checkHealing()

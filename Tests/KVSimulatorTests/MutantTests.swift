@@ -38,6 +38,10 @@ final class MutantTests: XCTestCase {
     func testWaitingForAPeerWhoseHeartbeatsAreRareIsCaught() { assertCaught(.neverAttend) }
     func testMissingAChangeOfWhatOthersLeadIsCaught() { assertCaught(.skipGaps) }
 
+    func testGoingToAPartitionThatNoLongerHasTheKeyIsCaught() { assertCaught(.ignoreSplits) }
+    func testKeepingTheChangesOfKeysThatASplitHasTakenIsCaught() { assertCaught(.keepUnfinished) }
+    func testListingAPartitionThatIsCutOtherwiseIsCaught() { assertCaught(.listAnyCut) }
+
     func testTakingWhatTheDiskHasSpoiledForAbsentIsCaught() { assertCaught(.forgetDamaged) }
 
     func testVotingWithWhatALossOfPowerHasLeftIsCaught() { assertCaught(.voteIncomplete) }

@@ -41,6 +41,7 @@ final class RuleTests: XCTestCase {
             .purgeEarly: .holdTombstones, .skipEpochs: .compareEpochs, .keepLapsed: .wipeLapsed,
             .keepStalled: .yieldStalled, .keepFull: .yieldFull, .keepLonely: .yieldLonely,
             .forgetDamaged: .rememberDamaged, .voteIncomplete: .abstain, .skipGaps: .noticeGaps,
+            .ignoreSplits: .followSplits, .keepUnfinished: .divideUnfinished, .listAnyCut: .compareCuts,
         ]
         // These break decisions that are not made in shards: which peers are in touch, what time it is, and what the
         // topology is.

@@ -9,7 +9,8 @@ extension TopologyChange {
         var base = base
         if splits > 0 {
             // What splits do not give a topology like this is told as a whole.
-            guard let plan = next.plan, base.plan?.splitTo == plan.splitTo, !plan.isPaused,
+            guard base.epoch + 1 == next.epoch, let plan = next.plan, base.plan?.splitTo == plan.splitTo,
+                !plan.isPaused,
                 base.takeSplits(splits, at: next.epoch)
             else { return nil }
         }
@@ -97,7 +98,7 @@ extension Topology {
     ///
     /// - Returns: False, and leaves the topology half changed, if that cannot be done: there are not so many partitions
     ///   to split, or one of them moves or would be split twice.
-    mutating func takeSplits(_ count: Int, at epoch: Epoch) -> Bool {
+    package mutating func takeSplits(_ count: Int, at epoch: Epoch) -> Bool {
         let slots = slots
         let splits = slots.splits(to: slots.count + count)
         guard splits.count == count else { return false }
@@ -141,8 +142,10 @@ extension Topology {
     private mutating func replaceAssignments(of change: TopologyChange) throws(TopologyFlaw) {
         var last = -1
         for replacement in change.replaced {
-            guard let index = slots.place(of: replacement.partition), index > last, assignments[index].changed < epoch,
-                replacement.assignment.changed == epoch
+            let changed = replacement.assignment.changed
+            // A node that reads the register may go by several epochs at once.
+            guard let index = slots.place(of: replacement.partition), index > last, changed > change.base,
+                changed <= epoch, assignments[index].changed < changed
             else { throw TopologyFlaw("partition \(replacement.partition) is replaced out of order") }
             last = index
             assignments[index] = replacement.assignment

@@ -7,6 +7,14 @@ package enum ProtocolRule: Int, CaseIterable, Sendable {
     case awaitSync
     /// An action that rests on records waited until these were durable.
     case awaitDurable
+    /// A request of an earlier or later topology named another partition than the one that has its key now.
+    case followSplits
+    /// A leader that was split left changes of the new partition's keys to the new partition's leader.
+    case divideUnfinished
+    /// A list or a count of a whole partition was refused because the asker's topology cuts the partition otherwise.
+    case compareCuts
+    /// A topology that splits partitions was not gone by until the store had divided them.
+    case awaitDivision
     /// A request was refused because its ballot was below the promise.
     case keepPromise
     /// A record was not replaced, because the new one's version was not higher.

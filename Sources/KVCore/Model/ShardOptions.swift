@@ -90,6 +90,10 @@ package struct ShardOptions: Sendable {
     package var moveRate = 0
     /// Messages that are kept because they belong to a configuration that this node does not know yet.
     package var maximumEarly = 4096
+    /// How many records one timer may look at to prepare splits. At most 2 ms.
+    package var splitSlice = 2048
+    /// The most splits that are prepared before any of them is made.
+    package var maximumPreparedSplits = 64
     /// Bytes of these messages.
     package var maximumEarlyBytes = 32 << 20
     /// Copies that a node asks to delete at a time.
@@ -185,4 +189,12 @@ package struct BrokenRules: OptionSet, Sendable {
     package static let persistEveryChange = Self(rawValue: 1 << 21)
     /// A count leaves out an expired record only once there is a tombstone above it.
     package static let countExpired = Self(rawValue: 1 << 22)
+    /// Requests go to the partition that has their key by this node's topology, whatever the sender's says.
+    package static let followSplits = Self(rawValue: 1 << 23)
+    /// A leader that was split leaves the changes of each key to the leader of the partition that the key is in.
+    package static let divideUnfinished = Self(rawValue: 1 << 24)
+    /// Lists and counts are of a partition as the asker's topology cuts it.
+    package static let compareCuts = Self(rawValue: 1 << 25)
+    /// A node goes by a topology that splits partitions once its store has divided them.
+    package static let awaitDivision = Self(rawValue: 1 << 26)
 }

@@ -81,7 +81,9 @@ struct ListedLeaderships {
             ended = update.ended.filter { Int($0.raw) < entries.count && entries[Int($0.raw)].source == index }
         }
         for partition in ended { entries[Int(partition.raw)].source = -1 }
-        for leadership in update.begun where Int(leadership.partition.raw) < entries.count {
+        for leadership in update.begun where Int(leadership.partition.raw) <= Slot.count {
+            // The node may know of splits that this one has yet to hear of.
+            while entries.count <= Int(leadership.partition.raw) { entries.append(Entry()) }
             let entry = entries[Int(leadership.partition.raw)]
             // Late: another node has been elected since.
             guard leadership.ballot >= entry.ballot else { continue }

@@ -58,14 +58,16 @@ extension Replica {
     }
 
     /// The key of the mark. The mark is a tombstone, so clients do not see it and it is purged like any other. Each
-    /// configuration has another key, and its slot belongs to another partition, so that no client's key is the same.
-    /// (If one partition has all slots, a client's key could be the same; clients must not use it.)
+    /// configuration has another key, and its slot belongs to another partition, also of those that the cluster was
+    /// created with, so that no client's key is the same and no split moves it. (In a cluster that was created with one
+    /// partition, a client's key could be the same; clients must not use it.)
     private var readinessMark: Key {
         var salt = 0
         while true {
             let key = Key([0] + Array("ready \(changed) \(salt)".utf8))
-            let isForeign = context.slots.partition(of: key.slot) != partition
-            if isForeign || context.slots.count == 1 { return key }
+            let slots = SlotMap(founding: context.slots.founding)
+            let isForeign = slots.partition(of: key.slot) != slots.ancestor(of: partition)
+            if isForeign || slots.founding == 1 && context.slots.partition(of: key.slot) == partition { return key }
             salt += 1
         }
     }

@@ -36,6 +36,11 @@ struct Deadlines {
         count -= 1
     }
 
+    /// Visits all requests, in no order.
+    func forEach(_ body: (Request) -> Void) {
+        for requests in wheel { requests.forEach(body) }
+    }
+
     /// Removes the requests whose deadlines have passed, in the order in which they came.
     mutating func takeDue(at now: Instant) -> [Request] {
         let present = now.nanoseconds >> Self.shift

@@ -39,6 +39,14 @@ struct Router<Local: LocalReplica> {
         changed = assignments.map(\.changed)
     }
 
+    /// Makes room for a partition that is split off another.
+    mutating func add(_ split: SlotMap.Split) {
+        let parent = Int(split.parent.raw)
+        quorums.append(quorums[parent])
+        changed.append(changed[parent])
+        hints.append(hints[parent])
+    }
+
     /// Goes by another assignment of a partition. Requests under way stay where they are: a node that leads no more
     /// says so.
     mutating func adopt(_ assignment: Assignment, of partition: PartitionID) {

@@ -5,7 +5,9 @@ extension Shard {
     func receive(_ message: PeerMessage, from node: NodeNumber) {
         switch message {
         case .replica(let header, let message): receive(message, header, from: node)
-        case .request(let header, let message): receive(message, header, from: node)
+        case .request(var header, let message):
+            header.partition = partition(header.partition, of: header.key, for: message.command)
+            receive(message, header, from: node)
         case .reply(let id, let message): receive(message, to: id, from: node)
         case .shards(let message): receive(message, from: node)
         // These are about the whole node: the runner keeps them.
@@ -40,7 +42,7 @@ extension Shard {
     private func execute(
         _ command: Command, _ header: RequestHeader, within timeout: Nanoseconds, for node: NodeNumber
     ) {
-        guard let replica = replica(header.partition) else {
+        guard let replica = replica(header.partition), isCutAlike(command, header, replica, from: node) else {
             let hint = router.hint(for: header.partition)
             return context.send(node, .reply(header.id, .forwarded(.notLeader(hint: hint))))
         }

@@ -18,6 +18,10 @@ struct ShardFigures {
 
     init(_ slots: SlotMap) { usages = ContiguousArray(repeating: PartitionUsage(), count: slots.limit) }
 
+    mutating func grow(to slots: SlotMap) {
+        while usages.count < slots.limit { usages.append(PartitionUsage()) }
+    }
+
     /// - Parameter isClients: False for the metadata quorum's partition, which has no client's data.
     mutating func set(_ usage: PartitionUsage, of partition: PartitionID, isClients: Bool) {
         guard isClients, Int(partition.raw) < usages.count else { return }

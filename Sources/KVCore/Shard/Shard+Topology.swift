@@ -12,13 +12,21 @@ extension Shard {
     /// that nobody need guess what was.
     func adopt(_ topology: Topology, now: Now) {
         // Invariant 10: a node never falls back to an earlier configuration. (It may be given the present one again.)
-        guard topology.epoch > self.topology.epoch else { return }
+        guard topology.epoch > max(self.topology.epoch, awaited?.epoch ?? 0) || topology == awaited else { return }
         guard topology.settings.partitions == self.topology.settings.partitions else {
-            return assertionFailure("the number of partitions is settled when a cluster is founded")
+            return assertionFailure("the number of partitions at the beginning is settled when a cluster is founded")
         }
+        guard topology.slots.count >= self.topology.slots.count else {
+            return assertionFailure("partitions are never joined")
+        }
+        guard isDivided(for: topology) else { return awaited = topology }
+        awaited = nil
         flush(now: now)
         let before = self.topology
+        let splits = before.slots.splits(to: topology.slots.count)
+        let unfinished = takeApart(splits, by: topology)
         let changed = topology.partitionsChanged(since: before)
+        let parents = Dictionary(uniqueKeysWithValues: splits.map { ($0.child, $0.parent) })
         let hasOthers = changed.contains {
             isOwn[Int($0.raw)] && holds($0) != (topology.assignment(of: $0)?.since(me) != nil)
         }
@@ -34,19 +42,20 @@ extension Shard {
             }
             // Invariant 10: a configuration is named by the epoch that made it, so another one has a later name.
             assert(
-                before.assignment(of: partition).map { $0.changed < assignment.changed } ?? false,
+                before.assignment(of: partition).map { $0.changed < assignment.changed } ?? !splits.isEmpty,
                 "partition \(partition.raw) has another assignment of the same configuration")
             router.adopt(assignment, of: partition)
-            if isOwn[Int(partition.raw)] { change(partition, to: assignment) }
+            if isOwn[Int(partition.raw)] { change(partition, to: assignment, comingOf: parents[partition]) }
             // The replica that has gone may have known the leader, which says only once that it leads.
             if !holds(partition), let listed = context.listings[partition], assignment.since(listed.node) != nil {
                 router.sawLeader(listed.node, of: partition)
             }
         }
-        if hasOthers {
+        if hasOthers || !splits.isEmpty {
             owned = replicas.compactMap { $0 }
             context.rests.restart(owned)
         }
+        goOn(unfinished)
         context.pace = HeartbeatPace(members: topology.members.count)
         context.listings.lookAgain()
         attending = attending.filter { topology.member($0.key) != nil }
@@ -59,7 +68,8 @@ extension Shard {
     /// Whether this node holds a replica of a partition in this shard.
     package func holds(_ partition: PartitionID) -> Bool { restingReplica(partition) != nil }
 
-    private func change(_ partition: PartitionID, to assignment: Assignment) {
+    /// - Parameter parent: The partition that it has just been split off; nil if it was there before.
+    private func change(_ partition: PartitionID, to assignment: Assignment, comingOf parent: PartitionID?) {
         let index = Int(partition.raw)
         noteMove(of: partition, assignment)
         context.leadEdits &+= 1
@@ -68,11 +78,16 @@ extension Shard {
             if let replica = replica(partition) {
                 replica.reconfigure(assignment)
             } else {
-                replicas[index] = Replica(partition: partition, assignment: assignment, context: context)
+                let fresh = Replica(partition: partition, assignment: assignment, context: context)
+                if let parent { fresh?.inherit(from: restingReplica(parent)) }
+                replicas[index] = fresh
             }
         } else if let replica = replica(partition) {
             replica.resign()
             replicas[index] = nil
+            departed.insert(partition)
+        } else if store.membership(partition) != 0 {
+            // It comes of one that has left this node.
             departed.insert(partition)
         }
     }
@@ -82,7 +97,10 @@ extension Shard {
     /// Whether a message is of a later configuration than this node's. It must not be acted on yet (invariant 10).
     func isEarly(_ header: PartitionHeader) -> Bool {
         // There is no such partition: the peer's message is not to be relied on.
-        guard let configuration = router.configuration(of: header.partition) else { return false }
+        guard let configuration = router.configuration(of: header.partition) else {
+            // A split may have made it since.
+            return header.epoch > topology.epoch && header.partition.raw <= Slot.count
+        }
         return header.epoch > configuration && !context.breaks(.compareEpochs)
     }
 

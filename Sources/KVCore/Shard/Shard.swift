@@ -21,12 +21,18 @@ package final class Shard {
     }
 
     let context: ReplicaContext
+    /// Whether partitions have been split.
+    var isCut: Bool
     private var lastSerial: UInt64 = 0
     /// The partitions of this shard, ascending. This node may hold no replica of some.
-    package private(set) var partitions: [PartitionID]
+    package internal(set) var partitions: [PartitionID]
     /// Whether each partition is of this shard, by its number.
-    let isOwn: [Bool]
+    var isOwn: [Bool]
     var topology: Topology
+    /// The newest topology that this shard was given, where it splits partitions that the store has yet to divide.
+    var awaited: Topology?
+    /// Up to how many partitions the store has prepared splits.
+    package internal(set) var preparedPartitions: Int
     /// By the number of the partition; nil where this node holds no replica, or another shard does.
     var replicas: [Replica?]
     /// The same without the gaps.
@@ -91,9 +97,11 @@ package final class Shard {
         context.isMovingPaused = topology.plan?.isPaused ?? false
         context.pace = HeartbeatPace(members: topology.members.count)
         self.context = context
+        isCut = topology.slots.count > topology.slots.founding
         self.partitions = partitions
         isOwn = replicas.indices.map(Set(partitions.map { Int($0.raw) }).contains)
         self.topology = topology
+        preparedPartitions = topology.slots.count
         self.replicas = replicas
         owned = replicas.compactMap { $0 }
         context.rests.restart(owned)
@@ -162,6 +170,7 @@ package final class Shard {
     package func submit(_ request: Request, now: Now) {
         assert(request.stage == .begun, "a request is submitted once")
         context.now = now
+        if isCut { request.partition = partition(request.partition, of: request.key, for: request.command) }
         let replica = replica(request.partition)
         if case .get = request.command, let outcome = replica?.answerAtOnce(request) {
             return request.end(outcome, by: me)
@@ -304,6 +313,7 @@ extension Shard {
         let condition = Condition(isStalled: context.disk.isStalled, acceptsWrites: store.acceptsWrites)
         if condition != lastCondition { wakeAll() }
         lastCondition = condition
+        prepareSplits()
         continueListings()
         sweepExpired()
         // In the order in which they asked, so that one is done before the next.

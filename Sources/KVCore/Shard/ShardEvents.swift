@@ -62,6 +62,8 @@ package enum ShardNotice: Hashable, Sendable {
     case behind(Epoch, at: NodeNumber)
     /// A partition has left this node, and the node's copy of it is deleted.
     case replicaDropped(PartitionID)
+    /// This shard goes by a topology in which partitions were split; their slots now.
+    case split(SlotMap)
 
     /// The partition whose lead this is about, and whether from now on this node leads it with a copy that is known to
     /// be the truth. Nil for other notices.
@@ -70,7 +72,7 @@ package enum ShardNotice: Hashable, Sendable {
         case .elected(let partition, _, let isSettled): (partition, isSettled)
         case .settled(let partition): (partition, true)
         case .steppedDown(let partition): (partition, false)
-        case .repaired, .conflict, .disk, .complete, .ready, .drained, .behind, .replicaDropped: nil
+        case .repaired, .conflict, .disk, .complete, .ready, .drained, .behind, .replicaDropped, .split: nil
         }
     }
 }

@@ -159,6 +159,9 @@ final class ClusterRunner: @unchecked Sendable {
         let again = isDue ? Self.sizesReportedAgain / parts.runners.count : 0
         let reports = parts.runners.map { runner in runner.loop.submit { runner.partitionReport(again: again) } }
         EventLoopFuture.whenAllSucceed(reports, on: loop).whenSuccess { [self] reports in
+            if machine.topology.plan?.reason == .split, let prepared = reports.map(\.prepared).min() {
+                handle(.prepared(partitions: prepared))
+            }
             let (sizes, moves) = (reports.flatMap(\.sizes), reports.flatMap(\.moves))
             guard isDue || !sizes.isEmpty || !moves.isEmpty else { return }
             handle(

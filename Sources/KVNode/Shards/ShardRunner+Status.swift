@@ -24,12 +24,15 @@ extension ShardRunner {
     struct PartitionReport: Sendable {
         var sizes: [PartitionSize]
         var moves: [MoveReport]
+        /// Up to how many partitions splits are prepared.
+        var prepared: Int
     }
 
     /// - Parameter again: How many sizes to report again although they have not changed.
     func partitionReport(again: Int) -> PartitionReport {
         loop.assertInEventLoop()
-        return PartitionReport(sizes: shard.takeSizes(again: again), moves: shard.moveReports())
+        return PartitionReport(
+            sizes: shard.takeSizes(again: again), moves: shard.moveReports(), prepared: shard.preparedPartitions)
     }
 
     /// Passes a notice of the machine to whom it concerns.
@@ -51,6 +54,7 @@ extension ShardRunner {
             logger.debug("complete again", metadata: ["partition": "\(partition)"])
             considerComplete()
         case .ready: cluster?.reportSoon()
+        case .split(let slots): status.set(slots, of: index)
         case .behind(let epoch, let peer): cluster?.saw(epoch, at: peer)
         case .drained:
             onDrained?()

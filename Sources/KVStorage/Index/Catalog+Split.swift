@@ -22,8 +22,10 @@ extension Catalog {
 
     private func slotOwner(of partition: PartitionID, _ key: UnsafeRawBufferPointer) -> PartitionID {
         // The metadata partition has no slots, and is never split.
-        partition == slots.metadataPartition
-            ? partition : slots.partition(of: Slot(key: key.assumingMemoryBound(to: UInt8.self)))
+        guard partition != slots.metadataPartition else { return partition }
+        let owner = slots.partition(of: Slot(key: key.assumingMemoryBound(to: UInt8.self)))
+        // The mark of a move has a key of another slot, and stays where it is.
+        return slots.ancestor(of: owner) == slots.ancestor(of: partition) ? owner : partition
     }
 
     /// Carries out a split in memory.

@@ -54,6 +54,20 @@ final class TopologyChangeTests: XCTestCase {
         XCTAssertEqual(TopologyChange(from: base, to: next), change, "it is found again as it was")
     }
 
+    /// A node may learn of several epochs at once: the coordinator does, when it reads the register.
+    func testAChangeMaySpanEpochs() throws {
+        let base = moving()
+        let middle = try base.applying(stepping(base))
+        let next = try middle.applying(
+            TopologyChange(base: 21, epoch: 22, plan: .kept(isPaused: true), steps: [.complete: ids(8...8)]))
+        let change = try XCTUnwrap(TopologyChange(from: base, to: next))
+        XCTAssertEqual(try base.applying(change), next)
+        // A change may not say that something changed before it.
+        var early = change
+        early.replaced[0].assignment.changed = 20
+        XCTAssertThrowsError(try base.applying(early))
+    }
+
     /// Three nodes, and a plan that splits four partitions into `splitTo`.
     private func splitting(to splitTo: Int) -> Topology {
         var topology = Topology.initial(

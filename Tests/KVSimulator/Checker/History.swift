@@ -18,6 +18,9 @@ struct Call {
     let write: Int
     /// How long the client waits, by the clock of the node.
     let timeout: Nanoseconds
+    /// Which partition had which slots by the node that was asked, then and when it answered.
+    let slots: SlotMap
+    var slotsAtEnd: SlotMap?
     let invoked: UInt64
     var completed: UInt64 = RegisterOperation.open
     var end = End.pending
@@ -48,13 +51,14 @@ final class History {
 
     /// Notes an answer.
     /// - Returns: The call that was answered. Nil, with a violation, if no call was waiting for it.
-    func answer(_ id: CallID, _ outcome: Outcome, at time: UInt64) -> Call? {
+    func answer(_ id: CallID, _ outcome: Outcome, by slots: SlotMap? = nil, at time: UInt64) -> Call? {
         guard let index = pending.removeValue(forKey: id) else {
             violations.append(
                 Violation(.answers, "node \(id.node) answered request \(id.request.raw) again, or unasked: \(outcome)"))
             return nil
         }
         calls[index].completed = time
+        calls[index].slotsAtEnd = slots
         calls[index].end = .answered(outcome)
         return calls[index]
     }

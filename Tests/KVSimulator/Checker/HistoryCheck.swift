@@ -67,7 +67,7 @@ struct HistoryCheck {
                 violations.append(Violation(.staleRead, "\(call)"))
             case .listed(let keys, let more): checkListing(call, keys, more)
             case .counted(let count):
-                let keys = Set(calls.filter { $0.partition == call.partition && !$0.isListing }.map(\.key))
+                let keys = keys(in: call.partition, by: call.slots)
                 if call.command == .count, (0...keys.count).contains(count) { continue }
                 violations.append(Violation(.listing, "\(call)"))
             default: continue
@@ -87,13 +87,12 @@ struct HistoryCheck {
     }
 
     private mutating func checkKey(_ key: Key) {
-        let partition = calls.first { $0.key == key && !$0.isListing }?.partition
-        let calls = calls.filter { $0.partition == partition && $0.concerns(key) }
+        let calls = calls.filter { $0.concerns(key) }
         let translation = Translation(key: key, calls: calls, ledger: ledger, end: end, clocks: clocks)
         violations += translation.violations
         guard translation.violations.isEmpty else { return }
         switch LinearizabilityChecker.check(translation.operations) {
-        case .linearizable: checkCounts(key, partition, calls)
+        case .linearizable: checkCounts(key, calls)
         case .undecided:
             let detail = "\(key): \(translation.operations.count) operations"
             violations.append(Violation(.undecided, detail, history: translation.lines(translation.operations)))
@@ -105,15 +104,20 @@ struct HistoryCheck {
         }
     }
 
+    private func keys(in partition: PartitionID, by slots: SlotMap) -> Set<Key> {
+        Set(calls.lazy.filter { !$0.isListing }.map(\.key).filter { slots.partition(of: $0.slot) == partition })
+    }
+
     /// Checks the counts that say of the key that it is there or not: those of all keys of its partition, and of none.
     ///
     /// A count may include a record for a while after its expiry. So they are checked apart, as if every value expired
     /// at its time or later.
-    private mutating func checkCounts(_ key: Key, _ partition: PartitionID?, _ others: [Call]) {
-        let keys = Set(calls.filter { $0.partition == partition && !$0.isListing }.map(\.key))
+    private mutating func checkCounts(_ key: Key, _ others: [Call]) {
         let counts = calls.filter { call in
-            guard call.partition == partition, case .answered(.counted(let count)) = call.end else { return false }
-            return count == 0 || count == keys.count
+            guard call.covers(key), case .answered(.counted(let count)) = call.end else { return false }
+            // If the partition was split meanwhile, nobody knows which keys were counted.
+            guard count == 0 || call.slotsAtEnd ?? call.slots == call.slots else { return count == 0 }
+            return count == 0 || count == keys(in: call.partition, by: call.slots).count
         }
         guard !counts.isEmpty else { return }
         let translation = Translation(
@@ -168,10 +172,16 @@ struct ClockSlack {
 extension Call {
     var isListing: Bool { command.isOfPartition }
 
+    /// True if the partition that the call is about had the key all the time.
+    fileprivate func covers(_ key: Key) -> Bool {
+        slots.partition(of: key.slot) == partition && (slotsAtEnd ?? slots).partition(of: key.slot) == partition
+    }
+
     /// True if the outcome of the call depends on the key's register.
     fileprivate func concerns(_ key: Key) -> Bool {
         guard command != .count else { return false }
         guard case .list(let query) = command else { return self.key == key && consistency == .linearizable }
+        guard covers(key) else { return false }
         guard case .answered(.listed(let keys, let more)) = end, key.bytes.starts(with: query.prefix),
             query.after.map({ RingOrder.precedes($0, key) }) ?? true
         else { return false }

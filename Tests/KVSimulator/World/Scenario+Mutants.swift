@@ -57,6 +57,18 @@ extension Scenario {
             partitions = 8
             loss = 0.1
             faults = [.isolation: .milliseconds(700), .falseSuspicion: .milliseconds(300)]
+        case .keepUnfinished:
+            // Nothing fails, so no change may end as unknown.
+            calm(&random)
+            (moves, isSelfGoverned, expires) = (nil, false, false)
+            (partitions, keys, splits) = (random.pick([1, 2]), 12, .milliseconds(150))
+            (clients, think, jitter) = (12, .milliseconds(2), .milliseconds(10))
+        case .ignoreSplits, .listAnyCut:
+            // Many keys, and nodes that learn of splits late.
+            (partitions, keys, splits) = (random.pick([1, 2]), 12, .milliseconds(150))
+            (broadcast, gossip, heed, isSelfGoverned) = (0.3, 0.3, 0.3, false)
+            (clients, think) = (12, .milliseconds(20))
+            faults = [.falseSuspicion: .milliseconds(400), .isolation: .milliseconds(700)]
         case .voteIncomplete: losePower(&random)
         case .misapplyChanges, .actEarly, .skipChanges:
             governItself(&random)

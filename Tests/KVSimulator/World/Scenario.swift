@@ -68,6 +68,8 @@ package struct Scenario: Sendable {
     package var spares = 0
     /// How often the replica sets of some partitions are changed; nil for never.
     package var moves: Nanoseconds?
+    /// How often partitions are split; nil for never.
+    package var splits: Nanoseconds?
     /// The product's cluster machines decide what moves, as operators ask. Otherwise the world decides.
     package var isSelfGoverned = false
     /// The number of zones. Nodes are given to them in turn. 0 for none.
@@ -351,6 +353,7 @@ extension Scenario {
             maximumChanges = random.pick([64, 3, 1])
             earlierVersions = random.pick([0, 0, 1, 2])
         }
+        if random.chance(0.4) { splits = .milliseconds(random.pick([200, 600, 2000])) }
     }
 
     private mutating func addMoves(_ random: inout SeededRandom) {
@@ -410,7 +413,7 @@ extension Scenario {
         duration = .milliseconds(random.within(5000...9000))
     }
 
-    private mutating func calm(_ random: inout SeededRandom) {
+    mutating func calm(_ random: inout SeededRandom) {
         isCalm = true
         if moves == nil { addMoves(&random) }
         loss = 0
@@ -427,6 +430,7 @@ extension Scenario {
         return "\(nodes) nodes, N=\(replicas), P=\(partitions), \(keys) keys, \(clients) clients, "
             + "\(duration.milliseconds) ms, loss \(loss), store \(store.rawValue), "
             + (moves.map { "moves every \($0.milliseconds) ms with \(spares) spares" } ?? "no moves")
+            + (splits.map { ", splits every \($0.milliseconds) ms" } ?? "")
             + (isSelfGoverned ? ", governed by itself" : "")
             + (deaths.map { ", a death every \($0.milliseconds) ms" } ?? "")
             + (probeInterval.map { ", SWIM every \($0.milliseconds) ms" } ?? "")

@@ -134,6 +134,8 @@ final class SimulatedProcess<Store: RecordStore> {
     var lastRequest: UInt64 = 0
     /// The positions that the shard has been told are durable and synced.
     var announced: (durable: LogPosition, synced: LogPosition) = (0, 0)
+    /// Which partition has which slots, by the shard's account.
+    var slots: SlotMap
     /// The partitions that the process leads by its own account, and whether they are settled.
     var leaderships: [PartitionID: Bool] = [:]
     /// The shard has been told to transfer its leaderships.
@@ -147,6 +149,7 @@ final class SimulatedProcess<Store: RecordStore> {
         self.boot = boot
         self.store = store
         self.topology = topology
+        slots = topology.slots
         self.shard = shard
         self.wall = wall
         self.detector = detector

@@ -9,6 +9,8 @@ package struct Statistics: Hashable, Sendable {
         case crashes, restarts, pauses, cuts, resets, falseSuspicions, slowDisks, fullDisks, storms,
             stalledDisks, noticedStalls, clockSteps
         case topologies, admissions, moves, reorders, cancels, pausedPlans, switches, lapses
+        /// Partitions that were split off, by each process.
+        case splits
         case suspected, heldDead, vouched, silences, doubts
         case applications, controls, plans, refusedControls, unknownControls, plansEnded, plansCancelled, evictions
         case deaths, doubleDeaths, departures, recoveries

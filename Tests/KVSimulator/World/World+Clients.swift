@@ -51,10 +51,16 @@ extension World {
         guard let process = node.process else { return }
         process.lastRequest += 1
         let id = RequestID(node.boot << 32 | process.lastRequest)
-        let partition = RingOrder.partition(of: request.key, partitions: scenario.partitions)
+        // As in the product, a request of a key names a partition that the cluster was created with, and one of a whole
+        // partition names it by the splits that the node knows of.
+        let partition =
+            request.command.isOfPartition
+            ? process.slots.partition(of: request.key.slot)
+            : RingOrder.partition(of: request.key, partitions: scenario.partitions)
         let call = Call(
             node: node.number, key: request.key, partition: partition, command: request.command,
-            consistency: request.consistency, write: request.write, timeout: timeout, invoked: time)
+            consistency: request.consistency, write: request.write, timeout: timeout, slots: process.slots,
+            invoked: time)
         statistics[.requests] += 1
         let callID = CallID(node: node.number, request: id)
         history.begin(callID, call)
@@ -73,7 +79,7 @@ extension World {
     func answered(_ request: RequestID, _ outcome: Outcome, _ node: Node) {
         trace.fold(time, request.raw, UInt64(statistics.count(outcome)))
         let id = CallID(node: node.number, request: request)
-        guard let call = history.answer(id, outcome, at: time) else { return }
+        guard let call = history.answer(id, outcome, by: node.process?.slots, at: time) else { return }
         checkPunctual(call, node)
         checkUninterrupted(call, outcome)
         remember(call.key, outcome)

@@ -30,6 +30,8 @@ extension World {
             epoch: process.topology.epoch, store: node.storeID, partitions: process.shard.takeSizes(again: 1),
             moves: process.shard.moveReports())
         process.inbox.append(.cluster(.report(report)))
+        guard process.topology.plan?.reason == .split else { return }
+        process.inbox.append(.cluster(.prepared(partitions: process.shard.preparedPartitions)))
     }
 
     func performCluster(_ node: Node, _ process: Process, _ now: Now) {

@@ -49,8 +49,7 @@ extension World {
             }
             if let missed { return "node \(node.number) is not in touch with node \(missed.number)" }
         }
-        for index in 0..<(scenario.partitions + (scenario.isSelfGoverned ? 1 : 0)) {
-            let partition = PartitionID(UInt16(index))
+        for partition in partitions(of: topology) {
             if let missing = unhealed(partition) { return "partition \(partition): \(missing)" }
         }
         return nil

@@ -18,7 +18,7 @@ extension World {
     }
 
     /// Tells the newest topology again and again, because the processes that were told of it may have died.
-    private func scheduleReminder() {
+    func scheduleReminder() {
         after(300_000_000) { [self] in
             tellSomebody()
             scheduleReminder()
@@ -36,12 +36,12 @@ extension World {
             guard !still.isEmpty else { return }
             let count = 1 + moveRandom.below(still.count)
             let chosen = moveRandom.chance(0.5) ? [moveRandom.pick(still)] : Array(still.prefix(count))
-            move(chosen.map { ($0, target(kind - 4, instead: topology.assignments[Int($0.raw)].replicas)) })
+            move(chosen.map { ($0, target(kind - 4, instead: topology[$0].replicas)) })
         }
     }
 
     private func partitions(where condition: (Assignment) -> Bool) -> [PartitionID] {
-        topology.assignments.indices.filter { condition(topology.assignments[$0]) }.map { PartitionID(UInt16($0)) }
+        topology.assignments.indices.filter { condition(topology.assignments[$0]) }.map(topology.slots.partition(at:))
     }
 
     private func succeeding() -> Topology {
@@ -88,12 +88,12 @@ extension World {
     private func move(_ targets: [(PartitionID, [NodeNumber])]) {
         var next = succeeding()
         for (partition, target) in targets {
-            let assignment = next.assignments[Int(partition.raw)]
+            let assignment = next[partition]
             guard assignment.next == nil, assignment.replicas != target else { continue }
             // The same nodes in another order need no move.
             let isReorder = Set(assignment.replicas) == Set(target)
             statistics[isReorder ? .reorders : .moves] += 1
-            next.assignments[Int(partition.raw)] = assignment.changing(
+            next[partition] = assignment.changing(
                 to: isReorder ? target : assignment.replicas, next: isReorder ? nil : target, at: next.epoch)
         }
         if next.assignments != topology.assignments { publish(next) }
@@ -103,7 +103,7 @@ extension World {
         let still = partitions { $0.next == nil && $0.replicas.count > 1 }
         guard !still.isEmpty else { return }
         let partition = moveRandom.pick(still)
-        move([(partition, shuffled(topology.assignments[Int(partition.raw)].replicas))])
+        move([(partition, shuffled(topology[partition].replicas))])
     }
 
     /// Cancels a move. The membership of its joining nodes lapses, and the same nodes may be chosen again soon.
@@ -112,8 +112,8 @@ extension World {
         guard !moving.isEmpty else { return }
         let partition = moveRandom.pick(moving)
         var next = succeeding()
-        let assignment = next.assignments[Int(partition.raw)]
-        next.assignments[Int(partition.raw)] = assignment.changing(
+        let assignment = next[partition]
+        next[partition] = assignment.changing(
             to: assignment.replicas, next: nil, at: next.epoch)
         statistics[.cancels] += 1
         publish(next)
@@ -132,7 +132,7 @@ extension World {
     private func moveLater(_ partition: PartitionID, to target: [NodeNumber]) {
         guard moveRandom.chance(0.5) else { return }
         after(moveRandom.below(moveRandom.pick([20_000_000, 300_000_000, 2_000_000_000]))) { [self] in
-            guard !isHealed, topology.assignments[Int(partition.raw)].next == nil else { return }
+            guard !isHealed, topology[partition].next == nil else { return }
             statistics[.lapses] += 1
             move([(partition, target)])
         }
@@ -151,7 +151,7 @@ extension World {
     }
 
     private func heard(_ report: MoveReport) {
-        let assignment = topology.assignments[Int(report.partition.raw)]
+        let assignment = topology[report.partition]
         guard assignment.next != nil, assignment.changed == report.changed else { return }
         // A metadata quorum may be slow to switch, and a partition that was ready must stay ready.
         if ready.isEmpty { after(moveRandom.below(scenario.metadataDelay.nanoseconds)) { [self] in switchReady() } }
@@ -161,9 +161,9 @@ extension World {
     private func switchReady() {
         var next = succeeding()
         for partition in ready.keys.sorted() {
-            let assignment = next.assignments[Int(partition.raw)]
+            let assignment = next[partition]
             guard let target = assignment.next, assignment.changed == ready[partition] else { continue }
-            next.assignments[Int(partition.raw)] = assignment.changing(to: target, next: nil, at: next.epoch)
+            next[partition] = assignment.changing(to: target, next: nil, at: next.epoch)
             statistics[.switches] += 1
             moveLater(partition, to: assignment.replicas)
         }

@@ -184,7 +184,7 @@ extension World {
         return .change(MembershipChange(leaves: [member.id], isForced: true), isDryRun: false)
     }
 
-    private func ask(_ request: ControlRequest, _ node: Node, _ process: Process) {
+    func ask(_ request: ControlRequest, _ node: Node, _ process: Process) {
         statistics[.controls] += 1
         process.lastRequest += 1
         let id = RequestID(node.boot << 32 | process.lastRequest)

@@ -14,9 +14,7 @@ extension World {
             let base = try node.driver.start(topology.slots)
             let store = WatchedStore(base, ledger: ledger, mutant: mutant)
             store.isFull = node.fullness > 0 && !isHealed
-            // With the metadata partition, if the run has one.
-            let count = scenario.partitions + (scenario.isSelfGoverned ? 1 : 0)
-            let partitions = (0..<count).map { PartitionID(UInt16($0)) }
+            let partitions = partitions(of: topology)
             let wall = WallClock(
                 others: others(than: node, in: topology), limit: scenario.clockLimit, now: node.clock.now(time))
             let shard = Shard(
@@ -262,6 +260,9 @@ extension World {
         case .disk(let isStalled): if isStalled { statistics[.noticedStalls] += 1 }
         case .repaired: statistics[.repairedRecords] += 1
         case .replicaDropped: statistics[.replicaDropped] += 1
+        case .split(let slots):
+            statistics[.splits] += slots.count - process.slots.count
+            process.slots = slots
         case .conflict(_, let key, let peer):
             // Versions are never used twice, because no store of a run forgets what it has promised.
             history.add(

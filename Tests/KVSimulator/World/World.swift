@@ -44,6 +44,7 @@ final class World<Driver: StoreDriver> {
     var faultRandom: SeededRandom
     var clientRandom: SeededRandom
     var moveRandom: SeededRandom
+    var splitRandom: SeededRandom
     /// The partitions that may switch to their next replica set, each with the configuration that its leader reported.
     var ready: [PartitionID: Epoch] = [:]
     /// By member, the index of its machine.
@@ -73,6 +74,7 @@ final class World<Driver: StoreDriver> {
         faultRandom = SeededRandom(seed: seed, stream: 4)
         clientRandom = SeededRandom(seed: seed, stream: 5)
         moveRandom = SeededRandom(seed: seed, stream: 7)
+        splitRandom = SeededRandom(seed: seed, stream: 8)
         var random = SeededRandom(seed: seed, stream: 6)
         for index in 0..<scenario.machines {
             let spread = Int64(random.below(2 * scenario.clockRate + 1)) - Int64(scenario.clockRate)
