@@ -96,6 +96,7 @@ final class GoldenBytesTests: XCTestCase {
 
     func testMembership() throws {
         try check(".topologyWanted", .node(.cluster(.topologyWanted(above: 5))), "1b 01 05")
+        try check("prepared", .node(.cluster(.prepared(partitions: 128))), "1b 08 8001")
         let moves = [MoveObstacle.unreachable(NodeNumber(300)), .silent(NodeNumber(4)), .settling, .paused, nil].map {
             MoveReport(
                 partition: header.partition, changed: 5, sent: 1, total: 200, isReady: $0 == nil, obstacle: $0)
@@ -130,6 +131,9 @@ final class GoldenBytesTests: XCTestCase {
         try check(
             "change", .node(.cluster(.control(id, .change(change, isDryRun: true)))),
             "1b 05 0807060504030201 01 02 02 6e34 01 02 01 01 7a 01 02 6e32 02 6e35 00 00 00 01 02 6e33 01 01")
+        try check(
+            "split", .node(.cluster(.control(id, .split(partitions: 128, isDryRun: true)))),
+            "1b 05 0807060504030201 06 8001 01")
         for (code, request) in [(2, ControlRequest.pause), (3, .resume), (4, .cancel), (5, .status)] {
             try check("\(request)", .node(.cluster(.control(id, request))), "1b 05 0807060504030201 0\(code)")
         }
@@ -307,6 +311,17 @@ final class GoldenBytesTests: XCTestCase {
         let older = TopologyCodec.encode(topology(), format: TopologyCodec.formatWithoutRuns)
         try check("topology, in format 2", ByteBuffer(bytes: older), Self.topologyBytesWithoutRuns)
         XCTAssertEqual(try TopologyCodec.decode(older), topology())
+        var split = topology()
+        split.assignments.append(split.assignments[0])
+        split.plan = ChangePlan(id: 5, reason: .split, targets: [], moves: 0, minimum: 0, bytes: 0, splitTo: 4)
+        try check(
+            "topology with splits", ByteBuffer(bytes: TopologyCodec.encode(split)),
+            "04"
+                + Self.topologyBytes.dropFirst(2).replacing(
+                    "01 00 02 01 04 00 01 05 00", with: "03 01 00 02 01 04 00 01 05 00"
+                ).replacing("01 01 00 03 01 01 ", with: "01 01 01 01 00 03 01 01 ")
+                .replacing("01 05 01 00 00 01 01 01 00 02 04 01 02 01 ac02", with: "01 05 03 04 00 00 00 00 00 00"),
+            isShown: false)
     }
 
     func testTopologyChanges() throws {
@@ -318,6 +333,8 @@ final class GoldenBytesTests: XCTestCase {
             "1b 07 01 ac02 ad02 00 01 02 02 02 02 01 01 00 01 00 00 00 00")
         let paused = TopologyChange(base: 6, epoch: 7, plan: .kept(isPaused: true))
         try check("paused", .node(.cluster(.topologyChanges([paused]))), "1b 07 01 06 07 00 02 00 00 00 00 00 00")
+        let splits = TopologyChange(base: 6, epoch: 7, plan: .kept(isPaused: false), splits: 64)
+        try check("splits", .node(.cluster(.topologyChanges([splits]))), "1b 07 01 06 07 00 04 40 00 00 00 00 00 00")
         let alone = Assignment(replicas: [NodeNumber(1)], changed: 7, since: [1])
         let ended = TopologyChange(
             base: 6, epoch: 7,

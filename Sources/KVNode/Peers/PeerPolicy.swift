@@ -81,6 +81,12 @@ package struct PeerPolicy: Sendable {
             guard other.node.isPending else { return nil }
             return "\(them) waits to be admitted itself, as \(me) does; give both the peer address of a member as seed"
         }
+        if topology.assignments.count > topology.settings.partitions, other.version < Handshake.firstWithChanges {
+            return """
+                \(them) is of an earlier version, and the partitions of \(quoted(topology.settings.name)) have been split, \
+                which that version does not know of; start it with the version of \(me)
+                """
+        }
         return membershipObjection(to: other, them, topology)
     }
 

@@ -22,6 +22,21 @@ final class PeerPolicyTests: XCTestCase {
         XCTAssertNil(objection { _ in })
     }
 
+    /// An earlier version does not know of splits: it would take keys for another partition's.
+    func testAnEarlierVersionIsRefusedOncePartitionsAreSplit() {
+        var mine = policy(1)
+        XCTAssertNil(mine.objection(to: policy(2).introduction.spoken(3)))
+        let assignment = mine.topology?.assignments[0]
+        assignment.map { mine.topology?.assignments.append($0) }
+        XCTAssertNil(mine.objection(to: policy(2).introduction))
+        XCTAssertEqual(
+            mine.objection(to: policy(2).introduction.spoken(3))?.text,
+            """
+            n2 is of an earlier version, and the partitions of "demo" have been split, which that version does not know \
+            of; start it with the version of n1
+            """)
+    }
+
     func testAnotherCluster() {
         XCTAssertEqual(
             objection { $0.clusterName = "prod\n" },
