@@ -11,7 +11,7 @@ package enum ClusterInput: Sendable {
     /// - Parameter takesChanges: it may be told what topologies change, instead of whole ones.
     case storeSeen(NodeNumber, UUID128, takesChanges: Bool)
     /// This node's connection to a node is up, which goes by a topology of this epoch; 0 if it has none. If that is an
-    /// earlier one, the node is sent what is newer.
+    /// earlier one, the node is sent what is newer, by this node or by others.
     case linked(NodeNumber, Epoch)
     /// Whether this node leads the metadata quorum's partition and knows its copy to be the truth: to be given whenever
     /// the shard says so (`ShardNotice.leadership`).

@@ -63,7 +63,7 @@ package struct ClusterMachine {
         case .storeSeen(let node, let store, let takesChanges):
             context.setTakesChanges(node, takesChanges)
             see(store, of: node)
-        case .linked(let node, let epoch): topologyStore.answer(node, above: epoch)
+        case .linked(let node, let epoch): topologyStore.linked(node, above: epoch)
         case .leading(let isLeading): if isLeading { beginToLead() } else { stopLeading() }
         case .report(let report): pass(report)
         case .prepared(let partitions): pass(prepared: partitions)

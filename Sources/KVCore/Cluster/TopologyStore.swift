@@ -133,6 +133,11 @@ struct TopologyStore {
 
     // MARK: Telling
 
+    /// A connection to a node stands, which goes by a topology of this epoch, or by none: it waits to be admitted.
+    func linked(_ node: NodeNumber, above epoch: Epoch) {
+        if newest.isTeller(context.me, of: node) { answer(node, above: epoch) }
+    }
+
     /// Sends a node what is newer than it has, if anything is.
     func answer(_ node: NodeNumber, above epoch: Epoch) {
         guard newest.epoch > epoch else { return }
@@ -181,7 +186,7 @@ struct TopologyStore {
     /// Sends a node unasked what is newer than its epoch. Only members get it, and not again before a while has passed:
     /// what a node says of itself may have been on its way for long.
     private mutating func push(to node: NodeNumber, above epoch: Epoch) {
-        guard newest.member(node) != nil, pushed[node] == nil else { return }
+        guard newest.member(node) != nil, newest.isTeller(context.me, of: node), pushed[node] == nil else { return }
         pushed[node] = context.time
         answer(node, above: epoch)
     }

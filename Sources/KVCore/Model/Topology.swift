@@ -103,7 +103,35 @@ package struct Topology: Hashable, Sendable {
         self.plan = plan
     }
 
-    package func member(_ number: NodeNumber) -> Member? { members.first { $0.number == number } }
+    package func member(_ number: NodeNumber) -> Member? {
+        let place = place(of: number)
+        return place < members.count && members[place].number == number ? members[place] : nil
+    }
+
+    /// The place of a member among the members, or where it would be. (They are in order, and nodes look for members
+    /// with nearly every message.)
+    func place(of number: NodeNumber) -> Int {
+        var (low, high) = (0, members.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if members[middle].number < number { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    /// The number of members, beside the metadata quorum, that send a node unasked what it lacks.
+    private static let tellers = 3
+
+    /// Whether it is up to a member to send another node a topology unasked. All notice that a node is behind, is
+    /// admitted, or is removed; and topologies are long. So the metadata quorum does it, and the members that follow
+    /// the node in order. The others send it to whoever asks.
+    package func isTeller(_ member: NodeNumber, of node: NodeNumber) -> Bool {
+        if metadataQuorum.members.contains(member) { return true }
+        let place = place(of: node)
+        let isMember = place < members.count && members[place].number == node
+        let distance = self.place(of: member) - (isMember ? place + 1 : place)
+        return (distance < 0 ? distance + members.count : distance) < Self.tellers
+    }
 
     /// The member of this name. While one member replaces another of the same name, the joining one.
     package func member(named id: String) -> Member? { members.last { $0.id == id } }

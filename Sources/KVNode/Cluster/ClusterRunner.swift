@@ -286,7 +286,8 @@ final class ClusterRunner: @unchecked Sendable {
         }
         let gone = (before?.members ?? []).filter { topology.member($0.number) == nil }
         parts.peers.disconnect(stores: Set(gone.compactMap(\.store)))
-        let farewell = gone.isEmpty ? nil : encodings.encode(topology)
+        let isTeller = gone.contains { topology.isTeller(parts.node.number, of: $0.number) }
+        let farewell = isTeller ? encodings.encode(topology) : nil
         for runner in parts.runners {
             // They need not get it from every shard.
             let last = runner.index == 0 ? farewell : nil

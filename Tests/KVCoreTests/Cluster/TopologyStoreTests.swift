@@ -76,6 +76,32 @@ final class TopologyStoreTests: XCTestCase {
         XCTAssertEqual(single.give(.epochSeen(5, at: NodeNumber(3))).sent.count, 1)
     }
 
+    func testAFewOfManyMembersSendANodeUnaskedWhatItLacks() {
+        let behind = NodeNumber(10)
+        var tellers: [Int] = []
+        for me in 1...11 where me != Int(behind.raw) {
+            var single = SingleMachine(members: 11, me: me)
+            let isTeller = !single.give(.linked(behind, 0)).sent.isEmpty
+            if isTeller { tellers.append(me) }
+            // It goes by an earlier one, as it says in a handshake, and does not ask.
+            _ = single.give(2, .topology(single.later(6)))
+            _ = single.give(.persisted(6))
+            for _ in 0..<2 { _ = single.wait(1000) }
+            XCTAssertEqual(!single.give(.epochSeen(5, at: behind)).sent.isEmpty, isTeller, "\(me)")
+            XCTAssertEqual(single.give(Int(behind.raw), .topologyWanted(above: 5)).sent.count, 1, "it asks")
+        }
+        let quorum = SingleMachine(members: 11).first.metadataQuorum.members.map { Int($0.raw) }
+        XCTAssertEqual(tellers, Set(quorum + [1, 2, 11]).sorted(), "the quorum, and those who follow it in order")
+    }
+
+    func testThoseWhoFollowARemovedNodeTellIt() {
+        var topology = SingleMachine(members: 11).first
+        topology.metadataQuorum.replicas = [NodeNumber(4), NodeNumber(5), NodeNumber(6)]
+        topology.members.removeAll { $0.number == NodeNumber(9) }
+        let tellers = topology.members.map(\.number).filter { topology.isTeller($0, of: NodeNumber(9)) }
+        XCTAssertEqual(tellers.map(\.raw), [1, 4, 5, 6, 10, 11])
+    }
+
     /// The change that gives the epoch after `base`, in which nothing else changes.
     private func change(_ base: Epoch) -> TopologyChange { TopologyChange(base: base, epoch: base + 1) }
 
