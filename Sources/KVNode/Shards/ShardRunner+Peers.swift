@@ -5,21 +5,6 @@ import Logging
 
 // The peers that a shard can talk to: its links, and the statuses of the failure detector, which the whole node shares.
 
-/// What a shard's runner has told its peers of the node.
-struct Told {
-    /// The last batch of the store.
-    var progress: UInt64 = 0
-    /// The usage, by peer. Only the first shard tells it.
-    var usage: [NodeNumber: PartitionUsage] = [:]
-    /// When each peer was last told of the node as a whole.
-    var last: [NodeNumber: Instant] = [:]
-
-    mutating func forget(_ peer: NodeNumber) {
-        usage[peer] = nil
-        last[peer] = nil
-    }
-}
-
 extension ShardRunner {
     func linkUp(_ peer: NodeNumber, _ introduction: Introduction) {
         guard !isStopped else { return }
@@ -31,8 +16,8 @@ extension ShardRunner {
         reachability.linkUp(
             peer, boot: introduction.boot, beats: introduction.version >= Handshake.firstWithHeartbeats,
             now: Clock.monotonic)
-        told.progress = 0
-        told.forget(peer)
+        news.forget(peer)
+        progress.forget(peer)
         performReachability()
     }
 
@@ -43,31 +28,36 @@ extension ShardRunner {
         if !isStopped { cluster?.keepProgress() }
     }
 
+    /// Forgets a node that is no member any more.
+    func forget(_ peer: NodeNumber) {
+        reachability.forget(peer)
+        usages[peer] = nil
+        news.forget(peer)
+        progress.forget(peer)
+    }
+
     /// The number of timers, about a minute, after which the progress of connected peers is written to disk.
     static let keptEvery = 6000
 
-    /// Tells peers how far this shard's store has come on disk. A copy that was made before cannot claim it.
+    /// Tells a few peers how far this shard's store has come on disk.
     func tellProgress() {
+        guard let links else { return }
         let batch = store.syncedBatch
-        guard batch > told.progress, links != nil else { return }
-        told.progress = batch
-        tell(.progress(shard: UInt16(truncatingIfNeeded: index), batch: batch))
+        let message = NodeMessage.progress(shard: UInt16(truncatingIfNeeded: index), batch: batch)
+        // Peers of the previous version do not know the message.
+        let told = progress.next(batch) {
+            links.peers.filter { links[$0]?.isUp == true && reachability.sendsHeartbeats($0) }
+        }
+        for peer in told { links[peer]?.send(.node(message)) }
     }
 
-    /// How often a peer is told what the machine's clock shows, at most.
-    private static let tellingInterval = Nanoseconds.milliseconds(900)
-
-    /// Tells a peer that is being sent a heartbeat what the machine's clock shows, and how much the node holds if that
-    /// has changed: one frame takes all of it.
+    /// Tells a peer that is being sent a message of the shard what there is to tell of the node: one frame takes both.
     func tellOfNode(_ peer: NodeNumber, _ link: PeerLink) {
-        let now = turn.monotonic
-        guard link.isUp, told.last[peer].map({ now - $0 >= Self.tellingInterval }) ?? true else { return }
-        told.last[peer] = now
-        // Peers of the previous version do not know the message.
-        if reachability.sendsHeartbeats(peer) { link.send(.node(.clock(wall: Clock.machineWall))) }
-        guard let usage = status.usage, told.usage[peer] != usage else { return }
-        told.usage[peer] = usage
-        link.send(.node(.usageReport(usage)))
+        guard link.isUp else { return }
+        let messages = news.next(
+            for: peer, wall: reachability.sendsHeartbeats(peer) ? Clock.machineWall : nil, usage: status.usage,
+            now: turn.monotonic)
+        for message in messages { link.send(.node(message)) }
     }
 
     /// Sends a message to all peers except those of the previous version, which do not know it.

@@ -15,9 +15,7 @@ extension ShardRunner {
         handle(.topology(topology))
         tick()
         for peer in links?.adopt(topology, farewell: farewell) ?? [] {
-            reachability.forget(peer)
-            usages[peer] = nil
-            told.forget(peer)
+            forget(peer)
         }
         performReachability()
     }

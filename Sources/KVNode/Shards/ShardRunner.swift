@@ -61,8 +61,9 @@ final class ShardRunner: @unchecked Sendable {
     private var backgroundReads: [ReadTicket] = []
     /// The number of values found to differ under one version since the start, and when that was last logged.
     var conflicts: (count: Int, told: Instant?) = (0, nil)
-    /// What the peers have been told of this node.
-    var told = Told()
+    /// What the peers have been told of this node. Only the first shard tells it.
+    var news = NodeNews()
+    var progress = ProgressNews()
     /// The newest accept that was sent, encoded once for all replicas.
     private var encodedAccept: (partition: PartitionID, version: Version)?
     private var encoded = EncodedMessage(.node(.usageReport(PartitionUsage())))
