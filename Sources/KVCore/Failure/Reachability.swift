@@ -26,10 +26,16 @@ package struct Reachability: Sendable {
     package var effects: [ReachabilityEffect] = []
 
     /// How often peers send heartbeats that are not attended to.
-    package var pace = HeartbeatPace(members: 1)
+    package var pace = HeartbeatPace(members: 1) {
+        // The next tick looks at all peers.
+        didSet { nextLook = Instant(nanoseconds: 0) }
+    }
 
     private var members: [NodeNumber: State] = [:]
     private var clock: OwnClock
+    /// No silence lasts too long before this time, by `clock`, and no attention ends. Whatever is heard meanwhile only
+    /// moves that.
+    private var nextLook = Instant(nanoseconds: 0)
 
     private struct State: Sendable {
         /// The boot counter of the process at the other end of the link; nil without a link.
@@ -127,10 +133,23 @@ package struct Reachability: Sendable {
     /// Time has passed: to be given a few times in `silence`.
     package mutating func tick(now: Instant) {
         advance(now, isTick: true)
+        guard clock.time >= nextLook else { return }
         for (node, state) in members.sorted(by: { $0.key < $1.key }) {
             if let until = state.attendedUntil { review(node, state, until: until) }
             if state.up != nil, state.beats { change(node) { _ in } }
         }
+        nextLook = members.values.lazy.map(nextDecision).min() ?? .distantFuture
+    }
+
+    /// When a tick has something to decide about a peer, unless something else happens to it before.
+    private func nextDecision(_ state: State) -> Instant {
+        var next = state.attendedUntil ?? .distantFuture
+        guard state.up != nil, state.beats else { return next }
+        let counted = max(state.heard, state.awaited)
+        next = min(next, counted + patience(state))
+        guard state.attendedUntil != nil else { return next }
+        let doubtful = counted + Self.doubt
+        return min(next, max(doubtful, state.doubted.map { $0 + Self.attention } ?? doubtful))
     }
 
     /// Ends the attention to a peer when there is no reason for it any more; otherwise tells others of a doubt.
@@ -179,6 +198,7 @@ package struct Reachability: Sendable {
             state.up = target
         }
         members[node] = state
+        nextLook = min(nextLook, nextDecision(state))
     }
 }
 

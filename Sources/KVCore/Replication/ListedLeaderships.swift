@@ -72,10 +72,13 @@ struct ListedLeaderships {
         guard update.isWhole || update.base == held || skipsGaps else { return .gap }
         var ended: [PartitionID] = []
         if update.isWhole {
-            let listed = Set(update.begun.map(\.partition))
-            for (partition, entry) in entries.enumerated() where entry.source == index {
-                let partition = PartitionID(UInt16(partition))
-                if !listed.contains(partition) { ended.append(partition) }
+            // Nothing is to be taken back of a first list, and a process gets one of every member as it starts.
+            if held > 0 {
+                let listed = Set(update.begun.map(\.partition))
+                for (partition, entry) in entries.enumerated() where entry.source == index {
+                    let partition = PartitionID(UInt16(partition))
+                    if !listed.contains(partition) { ended.append(partition) }
+                }
             }
         } else {
             ended = update.ended.filter { Int($0.raw) < entries.count && entries[Int($0.raw)].source == index }

@@ -22,9 +22,7 @@ extension Shard {
             heartbeats += 1
         }
         hasUntold = false
-        for member in topology.members where member.number != me {
-            tellLeaderships(member.number, change, isDue: isDue)
-        }
+        for node in others { tellLeaderships(node, change, isDue: isDue) }
     }
 
     private func tellLeaderships(_ node: NodeNumber, _ change: LeadershipUpdate?, isDue: Bool) {
@@ -53,7 +51,8 @@ extension Shard {
             if context.now.monotonic < until { return true }
             attending[node] = nil
         }
-        return context.pace.isDue(node, turn: heartbeats)
+        // Nodes that started together do not all turn to the same peer.
+        return context.pace.isDue(node, turn: heartbeats + Int(me.raw))
     }
 
     private func send(_ update: LeadershipUpdate, to node: NodeNumber) {

@@ -28,7 +28,11 @@ package final class Shard {
     package internal(set) var partitions: [PartitionID]
     /// Whether each partition is of this shard, by its number.
     var isOwn: [Bool]
-    var topology: Topology
+    var topology: Topology {
+        didSet { others = Self.others(than: me, in: topology) }
+    }
+    /// The other members, ascending.
+    private(set) var others: [NodeNumber]
     /// The newest topology that this shard was given, where it splits partitions that the store has yet to divide.
     var awaited: Topology?
     /// Up to how many partitions the store has prepared splits.
@@ -101,6 +105,7 @@ package final class Shard {
         self.partitions = partitions
         isOwn = replicas.indices.map(Set(partitions.map { Int($0.raw) }).contains)
         self.topology = topology
+        others = Self.others(than: me, in: topology)
         preparedPartitions = topology.slots.count
         self.replicas = replicas
         owned = replicas.compactMap { $0 }
@@ -112,6 +117,10 @@ package final class Shard {
         nextDrop = now.monotonic
         context.resized = partitions
         for replica in owned { topology.assignment(of: replica.partition).map { noteMove(of: replica.partition, $0) } }
+    }
+
+    private static func others(than me: NodeNumber, in topology: Topology) -> [NodeNumber] {
+        topology.members.map(\.number).filter { $0 != me }
     }
 
     /// The replica of a partition, for something to happen to it: its timer is called from now on.

@@ -202,6 +202,42 @@ final class ReachabilityTests: XCTestCase {
         XCTAssertEqual(effects(), [.down(a)])
     }
 
+    /// A tick looks at peers only when there is something to decide. Nothing may be decided otherwise by that.
+    func testTheSameIsDecidedAsByALookAtEveryTick() {
+        for seed in 1...200 as ClosedRange<UInt64> {
+            var random = SplitMix(seed: seed)
+            var now = Instant(nanoseconds: 1_000_000_000)
+            let pace = HeartbeatPace(members: Int.random(in: 2...12, using: &random))
+            var (lazy, eager) = (Reachability(now: now), Reachability(now: now))
+            (lazy.pace, eager.pace) = (pace, pace)
+            for step in 0..<400 {
+                let node = NodeNumber(UInt16.random(in: 1...4, using: &random))
+                let (boot, choice) = (UInt64.random(in: 1...2, using: &random), Int.random(in: 0..<40, using: &random))
+                let isSo = Bool.random(using: &random)
+                func happen(to reachability: inout Reachability) {
+                    switch choice {
+                    case 0: reachability.linkUp(node, boot: boot, beats: isSo, now: now)
+                    case 1: reachability.linkUp(node, boot: 1, beats: true, now: now)
+                    case 2: reachability.linkDown(node)
+                    case 3: reachability.liveness(node, isSo ? .suspect : .alive)
+                    case 4: reachability.attend(node, isDoubted: isSo, now: now)
+                    case 5: reachability.forget(node)
+                    case 6...12: reachability.heard(node, now: now)
+                    default: break
+                    }
+                }
+                happen(to: &lazy)
+                happen(to: &eager)
+                now = now + .milliseconds(isSo ? 100 : 20)
+                lazy.tick(now: now)
+                eager.pace = pace
+                eager.tick(now: now)
+                XCTAssertEqual(lazy.effects, eager.effects, "seed \(seed), step \(step)")
+                (lazy.effects, eager.effects) = ([], [])
+            }
+        }
+    }
+
     private func linkUp(_ node: NodeNumber, _ boot: UInt64, beats: Bool = false) {
         reachability.linkUp(node, boot: boot, beats: beats, now: now)
     }
