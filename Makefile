@@ -13,7 +13,7 @@ RELEASE = -c release --static-swift-stdlib -Xswiftc -enforce-exclusivity=uncheck
 CHANGED = $(shell git diff --quiet HEAD 2>/dev/null || [ $$? -ne 1 ] || echo +)
 export KV_COMMIT ?= $(shell git rev-parse --short=10 HEAD 2>/dev/null)$(CHANGED)
 
-.PHONY: build static deb deb-test deb-deps run test simulate bench format lint clean deps
+.PHONY: build static deb deb-test deb-deps run test simulate simulate-scale bench format lint clean deps
 .DEFAULT_GOAL := build
 
 ## The executable, optimized: .build/release/kv
@@ -63,6 +63,12 @@ simulate: deps
 	done
 	for loss in one all; do $(SIMULATOR) --seeds $$(($(SEEDS) / 10 + 1)) --power $$loss || exit 1; done
 	$(SIMULATOR) --seeds $$(($(SEEDS) / 10 + 1)) --cramped
+
+## What a node of a large cluster sends, receives and does, in virtual time: make simulate-scale NODES="10 100 1000"
+NODES ?= 10 30 100
+simulate-scale: deps
+	$(SWIFT) build $(RELEASE) --product simulate-scale
+	.build/release/simulate-scale --nodes $(NODES)
 
 ## What kv does on this machine, best one that does nothing else. By default its speed beside Redis, etcd and a bare
 ## NIOHTTP1, held against Benchmarks/thresholds.json: ten minutes. Or another suite of Benchmarks/run, with its options:

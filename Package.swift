@@ -128,6 +128,17 @@ let package = Package(
             path: "Tests/Simulate",
             swiftSettings: settings
         ),
+        .target(
+            name: "KVScaleSimulator", dependencies: ["KVCore", "KVSimulator", "KVWire"],
+            path: "Tests/KVScaleSimulator",
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "simulate-scale",
+            dependencies: ["KVScaleSimulator", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            path: "Tests/SimulateScale",
+            swiftSettings: settings
+        ),
         // What else is measured has a package of its own, Benchmarks/Package.swift. This is here because it measures
         // the store from the inside, by declarations that have `package` access.
         .executableTarget(
@@ -166,7 +177,9 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
-        .testTarget(name: "KVSimulatorTests", dependencies: ["KVSimulator", "KVCore"], swiftSettings: settings),
+        .testTarget(
+            name: "KVSimulatorTests", dependencies: ["KVSimulator", "KVScaleSimulator", "KVCore"],
+            swiftSettings: settings),
         .target(
             name: "KVFakes",
             dependencies: [

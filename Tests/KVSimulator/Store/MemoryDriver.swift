@@ -15,6 +15,11 @@ package final class MemoryDriver: StoreDriver {
         self.loadChance = loadChance
     }
 
+    /// Puts a partition's records on the disk before the first process starts.
+    package func preload(_ partition: PartitionID, membership: Epoch, _ records: [Key: Record]) {
+        image[partition] = MemoryStore.Contents(records: records, membership: membership)
+    }
+
     /// A store that has been split less often than the topology carries out the rest at once, as its first appends.
     package func start(_ slots: SlotMap = SlotMap(founding: 1)) -> MemoryStore {
         let count = max(count, slots.founding)
