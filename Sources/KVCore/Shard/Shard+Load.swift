@@ -4,7 +4,7 @@
 /// What the partitions of a shard had served at some time.
 package struct ServedSample: Sendable {
     let time: Instant
-    /// Ascending by partition. Those that had served nothing are left out.
+    /// In the order of the shard's partitions. Those that had served nothing are left out.
     let counts: [(partition: PartitionID, served: ServedCounts)]
 }
 
@@ -27,10 +27,10 @@ extension Shard {
         load.usage = usage
         var earlier = sample.counts[...]
         for partition in partitions {
-            while let first = earlier.first, first.partition < partition { earlier.removeFirst() }
+            // The order of the partitions does not change: those that splits make are added at the end.
+            let before = earlier.first?.partition == partition ? earlier.removeFirst().served : ServedCounts()
             guard partition != topology.metadataPartition, let replica = restingReplica(partition) else { continue }
-            let before = earlier.first.flatMap { $0.partition == partition ? $0.served : nil }
-            let served = replica.served.since(before ?? ServedCounts())
+            let served = replica.served.since(before)
             load.partitions += 1
             if replica.leader != nil { load.leaders += 1 }
             load.served += served
