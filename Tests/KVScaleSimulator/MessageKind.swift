@@ -4,7 +4,7 @@ import KVCore
 package enum MessageKind: Int, CaseIterable, Sendable {
     /// Datagrams of the failure detector.
     case gossip
-    /// A shard says that it runs, and that what it leads has not changed; or that a node runs.
+    /// A shard says that it runs, and that what it leads has not changed; a new leader says so to its replicas.
     case heartbeat
     /// What a shard leads: all of it, or what has changed; and requests for it.
     case leaderships
