@@ -4,7 +4,7 @@ public struct RingStatus: Codable, Hashable, Sendable {
     public var cluster: String
     /// The topology's epoch.
     public var epoch: UInt64
-    /// The number of partitions.
+    /// The number of partitions now, those included that splits have made.
     public var partitions: Int
     /// The number of replicas of a partition; fewer if there are fewer nodes.
     public var replicas: Int
@@ -13,7 +13,7 @@ public struct RingStatus: Codable, Hashable, Sendable {
     public var nodes: [NodeStatus]
     /// Nodes that run and have not been admitted yet.
     public var waiting: [WaitingNode]
-    /// The change of membership that is under way.
+    /// The plan that is under way.
     public var plan: PlanProgress?
     /// One for each partition, in the order of their slots.
     public var assignments: [AssignmentStatus]
@@ -100,6 +100,8 @@ public struct NodeStatus: Codable, Hashable, Sendable {
 
 /// The replicas and the leader of a partition.
 public struct AssignmentStatus: Codable, Hashable, Sendable {
+    /// The partition's number, which it keeps for good. Splits give the upper half of a partition's slots to a new one,
+    /// so numbers do not ascend with the slots then; and the number of partitions at creation is nobody's.
     public var partition: Int
     public var firstSlot: Int
     public var lastSlot: Int

@@ -1,9 +1,9 @@
 import FoundationEssentials
 import KVModel
 
-/// Changes of membership.
+/// Changes of membership and of the number of partitions.
 extension KVClient {
-    /// Returns the change of membership that is under way; nil if there is none.
+    /// Returns the plan that is under way: a change of membership, or a split of partitions; nil if there is none.
     public func plan() async throws(KVClientError) -> PlanProgress? {
         try await plan(Request(.get, path: "/v1/plan"))
     }
@@ -27,14 +27,31 @@ extension KVClient {
         return try await plan(request)
     }
 
-    /// Pauses the plan: the moves that are under way end, and no others begin.
+    /// Begins to split partitions in two until there are so many. With `isDryRun`, only computes the plan. Nothing is
+    /// copied, and partitions cannot be joined again.
+    ///
+    /// - Parameter count: A power of two, from the present number (`RingStatus.partitions`) to 16384.
+    /// - Throws: `KVClientError.conflict` if the cluster cannot do it (`plan_under_way`, or `impossible` if there are
+    ///   more partitions already or a member's version cannot split), `badRequest` if the number is no power of two in
+    ///   this range, `unknown` if it may have begun; `plan()` tells.
+    /// - Returns: the plan; nil if there is nothing to do.
+    @discardableResult
+    public func splitPartitions(
+        to count: Int, isDryRun: Bool = false
+    ) async throws(KVClientError) -> PlanProgress? {
+        var request = Request(.post, path: "/v1/ring/split", parameters: "partitions=\(count)&dry_run=\(isDryRun)")
+        request.mayRepeat = isDryRun
+        return try await plan(request)
+    }
+
+    /// Pauses the plan: the moves that are under way end, and no others begin; no more partitions are split.
     @discardableResult
     public func pausePlan() async throws(KVClientError) -> PlanProgress? { try await order("pause") }
 
     @discardableResult
     public func resumePlan() async throws(KVClientError) -> PlanProgress? { try await order("resume") }
 
-    /// Cancels the plan: the moves that it has made are undone.
+    /// Cancels the plan: the moves that it has made are undone. Partitions that it has split stay so.
     @discardableResult
     public func cancelPlan() async throws(KVClientError) -> PlanProgress? { try await order("cancel") }
 

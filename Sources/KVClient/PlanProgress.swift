@@ -1,6 +1,6 @@
 import KVModel
 
-/// A change of membership and its progress: `GET /v1/plan`.
+/// A change of membership, or a split of partitions, and its progress: `GET /v1/plan`.
 ///
 /// In the node this is `PlanStatus`, which names nodes by their numbers. The library does not depend on the node's
 /// code, so the JSON between them is the only thing that they share.
@@ -14,7 +14,7 @@ public struct PlanProgress: Codable, Hashable, Sendable {
     /// Node ids.
     public var leaving: [String]
     public var isPaused: Bool
-    /// The plan was cancelled, and the moves that it has made are being undone.
+    /// The plan was cancelled, and the moves that it has made are being undone. (Splits are not.)
     public var isCancelling: Bool
     /// The replicas to copy in all, and those that were copied.
     public var moves: Int

@@ -59,5 +59,7 @@ final class ClientLibraryJSONTests: XCTestCase {
         plan.isPaused = true
         client.backend.verdict = .plan(plan)
         try assertComesBack(PlanAnswer.self, "/v1/plan", client)
+        client.backend.verdict = .plan(HTTPPlanTests.split)
+        try assertComesBack(PlanAnswer.self, "/v1/plan", client)
     }
 }

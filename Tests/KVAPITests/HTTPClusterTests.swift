@@ -249,6 +249,7 @@ final class HTTPClusterTests: XCTestCase {
         let client = try HTTPTestClient()
         client.backend.cluster?.topology.assignments[0].next = [NodeNumber(2)]
         let topology = try json(client, "/v1/topology")
+        XCTAssertEqual(topology["partitions_at_creation"] as? Int, client.backend.cluster?.topology.settings.partitions)
         XCTAssertEqual(topology["cluster_id"] as? String, "00000000000000010000000000000002")
         XCTAssertEqual(
             (topology["members"] as? [NSDictionary])?.first,

@@ -53,6 +53,42 @@ final class HTTPPlanTests: XCTestCase {
             [.change(MembershipChange(leaves: ["n2"]), isDryRun: false)])
     }
 
+    func testSplits() throws {
+        let split = ControlRequest.split(partitions: 128, isDryRun: false)
+        XCTAssertEqual(try asked(request("POST /v1/ring/split?partitions=128")), [split])
+        XCTAssertEqual(try asked(request("POST /v1/ring/split", body: "{\"partitions\":128}")), [split])
+        let dry = ControlRequest.split(partitions: 16384, isDryRun: true)
+        XCTAssertEqual(try asked(request("POST /v1/ring/split?partitions=16384&dry_run=true&timeout=1s")), [dry])
+        XCTAssertEqual(
+            try asked(request("POST /v1/ring/split?timeout=1s", body: "{\"dry_run\":true,\"partitions\":16384}")), [dry]
+        )
+        XCTAssertEqual(
+            try asked(request("POST /v1/ring/split?partitions=1")), [.split(partitions: 1, isDryRun: false)],
+            "the coordinator knows how many there are")
+        let client = try HTTPTestClient()
+        _ = client.exchange(request("POST /v1/ring/split?partitions=2&timeout=7s"))
+        XCTAssertEqual(client.backend.controls.map(\.timeout), [.milliseconds(7000)])
+    }
+
+    func testProgressOfASplit() throws {
+        let client = try HTTPTestClient()
+        client.backend.verdict = .plan(Self.split)
+        let answer = client.exchange(request("POST /v1/ring/split?partitions=128"))
+        XCTAssertEqual(
+            answer.body,
+            """
+            {"plan":{"id":12,"reason":"split","joining":[],"leaving":[],"paused":true,"cancelling":false,"moves":0,\
+            "moves_done":0,"partitions_left":0,"minimum":0,"bytes":0,"bytes_done":0,"rate":0,"eta_seconds":null,\
+            "partitions":96,"split_to":128,"under_way":[],"shares":[{"id":"n1","replicas_before":96,\
+            "replicas_after":128,"leaders_before":96,"leaders_after":128}]}}
+            """)
+    }
+
+    static let split = PlanStatus(
+        id: 12, reason: .split, joining: [], leaving: [], isPaused: true, isCancelling: false, moves: 0, movesDone: 0,
+        partitionsLeft: 0, minimum: 0, bytes: 0, bytesDone: 0, rate: 0, underWay: [], partitions: 96, splitTo: 128,
+        shares: [ShareChange(id: "n1", replicasBefore: 96, replicasAfter: 128, leadersBefore: 96, leadersAfter: 128)])
+
     func testThePlanUnderWay() throws {
         XCTAssertEqual(try asked(request("GET /v1/plan")), [.status])
         XCTAssertEqual(try asked(request("POST /v1/plan/pause")), [.pause])

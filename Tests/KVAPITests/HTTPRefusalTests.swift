@@ -75,6 +75,8 @@ final class HTTPRefusalTests: XCTestCase {
             Case(request("GET /v1/nodes/n1/join"), "405", "method_not_allowed"),
             Case(request("PUT /v1/nodes/n1/leave", body: ""), "405", "method_not_allowed"),
             Case(request("GET /v1/plan/pause"), "405", "method_not_allowed"),
+            Case(request("GET /v1/ring/split"), "405", "method_not_allowed"),
+            Case(request("POST /v1/ring"), "405", "method_not_allowed"),
             Case(request("DELETE /v1/plan"), "405", "method_not_allowed"),
             Case(request("FROB /v1/kv/a"), "400", "bad_request", staysOpen: false),
         ])
@@ -132,6 +134,15 @@ final class HTTPRefusalTests: XCTestCase {
             Case(request("POST /v1/nodes/n4/join?replace="), "400", "bad_node_id"),
             Case(request("POST /v1/nodes/n4/join?dry_run=1"), "400", "bad_parameter"),
             Case(request("POST /v1/nodes/n4/leave?force=yes"), "400", "bad_parameter"),
+            Case(request("POST /v1/ring/split"), "400", "bad_partitions"),
+            Case(request("POST /v1/ring/split?partitions=100"), "400", "bad_partitions"),
+            Case(request("POST /v1/ring/split?partitions=0"), "400", "bad_partitions"),
+            Case(request("POST /v1/ring/split?partitions=-64"), "400", "bad_partitions"),
+            Case(request("POST /v1/ring/split?partitions="), "400", "bad_partitions"),
+            Case(request("POST /v1/ring/split?partitions=32768"), "400", "bad_partitions"),
+            Case(request("POST /v1/ring/split?partitions=99999999999999999999"), "400", "bad_partitions"),
+            Case(request("POST /v1/ring/split?partitions=64&dry_run=1"), "400", "bad_parameter"),
+            Case(request("POST /v1/ring/split?partitions=64&force=true"), "400", "unknown_parameter"),
         ])
     }
 
@@ -246,11 +257,17 @@ final class HTTPRefusalTests: XCTestCase {
             Case(request(n4, body: "{\"replace\":\"a b\"}"), "400", "bad_node_id"),
             Case(request("\(n4)?weight=1", body: "{\"weight\":1}"), "400", "bad_body"),
             Case(request("POST /v1/plan/pause", body: "{}"), "400", "unexpected_body"),
+            Case(request("POST /v1/ring/split", body: "{}"), "400", "bad_partitions"),
+            Case(request("POST /v1/ring/split", body: "{\"partitions\":\"64\"}"), "400", "bad_partitions"),
+            Case(request("POST /v1/ring/split", body: "{\"partitions\":96}"), "400", "bad_partitions"),
+            Case(request("POST /v1/ring/split", body: "{\"partitions\":64,\"force\":true}"), "400", "bad_body"),
+            Case(request("POST /v1/ring/split?partitions=64", body: "{\"partitions\":64}"), "400", "bad_body"),
             Case(
                 request("POST /v1/plan", ["Content-Length: \(64 << 10 + 1)"]), "413", "body_too_large", staysOpen: false
             ),
             Case(request(n4, ["Origin: http://evil.example"]), "403", "foreign_origin"),
             Case(request("POST /v1/plan/cancel", ["Origin: null"]), "403", "foreign_origin"),
+            Case(request("POST /v1/ring/split?partitions=64", ["Origin: null"]), "403", "foreign_origin"),
         ])
     }
 

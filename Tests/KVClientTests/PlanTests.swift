@@ -22,13 +22,28 @@ final class PlanTests: XCTestCase {
         try await client.pausePlan()
         try await client.resumePlan()
         try await client.cancelPlan()
+        try await client.splitPartitions(to: 128)
         XCTAssertEqual(
             node.requests.map { String($0.line.prefix { $0 != "?" }) },
             [
                 "GET /v1/plan", "POST /v1/plan", "POST /v1/plan/pause", "POST /v1/plan/resume", "POST /v1/plan/cancel",
+                "POST /v1/ring/split",
             ])
-        XCTAssertTrue(node.requests.allSatisfy { $0.line.contains("?timeout=4") })
+        XCTAssertTrue(node.requests.dropLast().allSatisfy { $0.line.contains("?timeout=4") })
+        let split = node.requests.last?.line ?? ""
+        XCTAssertTrue(split.hasPrefix("POST /v1/ring/split?partitions=128&dry_run=false&timeout=4"), split)
         XCTAssertEqual(node.requests[1].headers["content-type"], ["application/json"])
+        try await node.stop()
+    }
+
+    func testASplitIsTold() async throws {
+        let node = try await FakeNode { _ in
+            .status(200, [:], "{\"plan\":\(MembershipFixtures.split(partitions: 96))}")
+        }
+        let plan = try await KVClient(endpoints: [node.address]).splitPartitions(to: 128, isDryRun: true)
+        XCTAssertEqual(plan?.reason, "split")
+        XCTAssertEqual(plan?.partitions, 96)
+        XCTAssertEqual(plan?.splitTo, 128)
         try await node.stop()
     }
 
@@ -49,10 +64,14 @@ final class PlanTests: XCTestCase {
         let failing = try await FakeNode { _ in .close }
         let node = try await FakeNode { _ in .status(200, [:], #"{"plan":null}"#) }
         let change = MembershipChange(leaves: ["n1"])
-        for isDryRun in [true, false] {
+        for (isDryRun, isSplit) in [(true, false), (false, false), (true, true), (false, true)] {
             let client = KVClient(endpoints: [failing.address, node.address])
             do throws(KVClientError) {
-                _ = try await client.change(change, isDryRun: isDryRun)
+                if isSplit {
+                    _ = try await client.splitPartitions(to: 128, isDryRun: isDryRun)
+                } else {
+                    _ = try await client.change(change, isDryRun: isDryRun)
+                }
                 XCTAssertTrue(isDryRun)
             } catch {
                 XCTAssertFalse(isDryRun)
@@ -60,8 +79,8 @@ final class PlanTests: XCTestCase {
                 XCTAssertTrue(message.hasSuffix("look at the plan (kv ring) before you try again"), message)
             }
         }
-        XCTAssertEqual(failing.requests.count, 2)
-        XCTAssertEqual(node.requests.count, 1)
+        XCTAssertEqual(failing.requests.count, 4)
+        XCTAssertEqual(node.requests.count, 2)
         try await failing.stop()
         try await node.stop()
     }

@@ -17,13 +17,27 @@ package enum MembershipFixtures {
             """
     }
 
+    /// A plan that splits 64 partitions into 128.
+    package static func split(
+        partitions: Int = 64, to splitTo: Int = 128, paused: Bool = false, cancelling: Bool = false
+    ) -> String {
+        """
+        {"bytes":0,"bytes_done":0,"cancelling":\(cancelling),"eta_seconds":null,"id":9,"joining":[],"leaving":[],\
+        "minimum":0,"moves":0,"moves_done":0,"partitions":\(partitions),"partitions_left":0,"paused":\(paused),\
+        "rate":0,"reason":"split","shares":[\
+        {"id":"n1","leaders_after":\(splitTo),"leaders_before":\(partitions),"replicas_after":\(splitTo),\
+        "replicas_before":\(partitions)}],"split_to":\(splitTo),"under_way":[]}
+        """
+    }
+
+    /// - Parameter keys: How many keys of 1 KiB each node holds.
     package static func ring(
         _ nodes: [(id: String, state: String, status: String)], waiting: [String] = [], plan: String? = nil,
-        client: String = "127.0.0.1:1"
+        client: String = "127.0.0.1:1", partitions: Int = 1, keys: Int = 0
     ) -> String {
         let members = nodes.enumerated().map { index, node in
             """
-            {"bytes":0,"client":"\(client)","id":"\(node.id)","keys":0,"leaders":1,"number":\(index + 1),"peer":"h:2",\
+            {"bytes":\(keys << 10),"client":"\(client)","id":"\(node.id)","keys":\(keys),"leaders":1,"number":\(index + 1),"peer":"h:2",\
             "replicas":1,"standing":"\(node.status)","state":"\(node.state)","weight":1,"zone":"a"}
             """
         }
@@ -35,7 +49,7 @@ package enum MembershipFixtures {
         }
         return """
             {"assignments":[{"first_slot":0,"last_slot":16383,"leader":"n1","partition":0,"replicas":["n1"]}],\
-            "cluster":"demo","coordinator":"n1","epoch":4,"nodes":[\(members.joined(separator: ","))],"partitions":1,\
+            "cluster":"demo","coordinator":"n1","epoch":4,"nodes":[\(members.joined(separator: ","))],"partitions":\(partitions),\
             "plan":\(plan ?? "null"),"replicas":3,"waiting":[\(pendingNodes.joined(separator: ","))]}
             """
     }

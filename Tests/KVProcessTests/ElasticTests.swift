@@ -290,10 +290,12 @@ final class ElasticTests: XCTestCase {
             XCTAssertEqual(try connection.request("GET", "/v1/kv/gone-\(index)").status, 404)
         }
     }
+}
 
-    // MARK: What must be so in the end
+// MARK: What must be so in the end
 
-    private func assertBalanced(_ cluster: TestCluster, nodes count: Int) throws {
+extension XCTestCase {
+    func assertBalanced(_ cluster: TestCluster, nodes count: Int) throws {
         try cluster.waitUntilBalanced()
         let ring = try cluster.ring("n1")
         XCTAssertEqual(ring.nodes.map(\.state), Array(repeating: "alive", count: count))
@@ -304,7 +306,7 @@ final class ElasticTests: XCTestCase {
     }
 
     /// Each replica's own copy is that of the others, read without asking them.
-    private func assertEqualCopies(_ cluster: TestCluster, _ load: Load, observer: String) throws {
+    func assertEqualCopies(_ cluster: TestCluster, _ load: Load, observer: String) throws {
         let connections = try Dictionary(uniqueKeysWithValues: cluster.running.map { ($0, try cluster.connect($0)) })
         for key in 0..<40 {
             let name = load.name(key)

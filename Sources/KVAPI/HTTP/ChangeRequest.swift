@@ -1,9 +1,11 @@
 import KVCore
 
-/// A change of membership as its target and parameters ask for it; its body, which comes later, may say more.
+/// A change of the cluster as its target and parameters ask for it; its body, which comes later, may say more.
 enum ChangeRequest {
     case join(MembershipChange.Join, isDryRun: Bool)
     case leave(String, isForced: Bool, isDryRun: Bool)
+    /// Nil if the parameters do not say how many partitions there are to be.
+    case split(Int?, isDryRun: Bool)
     /// A plan of several changes, all of them in the body.
     case plan
 
@@ -24,7 +26,7 @@ enum ChangeRequest {
             if case .plan = self {
                 throw .bad("bad_body", #"who joins and leaves is missing: send JSON such as {"leave":["n2"]}"#)
             }
-            return request
+            return try request
         }
         guard !hasParameters else {
             throw .bad("bad_body", "give what you want either as parameters or in the body, not in both")
@@ -36,6 +38,9 @@ enum ChangeRequest {
             asked = .join(try fields.join(join), isDryRun: try fields.flag("dry_run"))
         case .leave(let id, _, _):
             asked = .leave(id, isForced: try fields.flag("force"), isDryRun: try fields.flag("dry_run"))
+        case .split:
+            let partitions = try fields.partitions()
+            asked = .split(partitions, isDryRun: try fields.flag("dry_run"))
         case .plan:
             let change = MembershipChange(
                 joins: try fields.joins(), leaves: try fields.leaves(), isForced: try fields.flag("force"))
@@ -47,16 +52,32 @@ enum ChangeRequest {
             return .change(change, isDryRun: isDryRun)
         }
         try fields.finish()
-        return asked.request
+        return try asked.request
     }
 
     private var request: ControlRequest {
-        switch self {
-        case .join(let join, let isDryRun): .change(MembershipChange(joins: [join]), isDryRun: isDryRun)
-        case .leave(let id, let isForced, let isDryRun):
-            .change(MembershipChange(leaves: [id], isForced: isForced), isDryRun: isDryRun)
-        case .plan: .change(MembershipChange(), isDryRun: true)
+        get throws(HTTPFailure) {
+            switch self {
+            case .join(let join, let isDryRun): return .change(MembershipChange(joins: [join]), isDryRun: isDryRun)
+            case .leave(let id, let isForced, let isDryRun):
+                return .change(MembershipChange(leaves: [id], isForced: isForced), isDryRun: isDryRun)
+            case .split(let partitions, let isDryRun):
+                guard let partitions else {
+                    throw .bad(
+                        "bad_partitions", "how many partitions there are to be is missing: send partitions=NUMBER")
+                }
+                return .split(partitions: partitions, isDryRun: isDryRun)
+            case .plan: return .change(MembershipChange(), isDryRun: true)
+            }
         }
+    }
+
+    /// Checks a number of partitions that is asked for. The coordinator knows whether it is more than there are.
+    static func partitions(_ number: Int?) throws(HTTPFailure) -> Int {
+        guard let number, (1...Slot.count).contains(number), number & (number - 1) == 0 else {
+            throw .bad("bad_partitions", "partitions must be a power of two from 1 to \(Slot.count)")
+        }
+        return number
     }
 }
 
@@ -157,6 +178,15 @@ private struct JSONFields {
         if let zone = try text("zone") { join.zone = try NodeField.zone(zone) }
         if let replaced = try text("replace") { join.replaces = try NodeField.id(replaced, "replace") }
         return join
+    }
+
+    /// The number of partitions that is asked for; nil if none is.
+    mutating func partitions() throws(HTTPFailure) -> Int? {
+        switch take("partitions") {
+        case nil: return nil
+        case .integer(let number): return try ChangeRequest.partitions(number)
+        default: return try ChangeRequest.partitions(nil)
+        }
     }
 
     mutating func joins() throws(HTTPFailure) -> [MembershipChange.Join] {

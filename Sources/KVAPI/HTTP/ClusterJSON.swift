@@ -36,6 +36,8 @@ extension JSONWriter {
         let names = NodeNames(topology)
         object { json in
             json.settings(topology)
+            json.name("partitions_at_creation")
+            json.number(topology.settings.partitions)
             json.name("cluster_id")
             json.string(topology.clusterID.description)
             json.name("members")

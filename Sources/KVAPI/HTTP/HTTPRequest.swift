@@ -11,7 +11,7 @@ enum HTTPRequest {
     case topology
     /// What this node serves during this time.
     case load(over: Nanoseconds)
-    /// A change of membership, with its body still to come.
+    /// A change of membership or of the number of partitions, with its body still to come.
     case change(ChangeRequest, hasParameters: Bool, timeout: Nanoseconds)
     /// To the coordinator.
     case control(ControlRequest, timeout: Nanoseconds)

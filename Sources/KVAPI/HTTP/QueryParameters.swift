@@ -4,7 +4,7 @@ import KVCore
 struct QueryParameters {
     enum Name: CaseIterable {
         case consistency, timeout, ttl, prefix, cursor, limit, values, key, over
-        case weight, zone, replace, force, dryRun
+        case weight, zone, replace, force, dryRun, partitions
 
         var text: StaticString {
             switch self {
@@ -22,6 +22,7 @@ struct QueryParameters {
             case .replace: "replace"
             case .force: "force"
             case .dryRun: "dry_run"
+            case .partitions: "partitions"
             }
         }
     }
@@ -112,9 +113,9 @@ struct QueryParameters {
 
     func limit() throws(HTTPFailure) -> Int {
         guard let text = self[.limit] else { return 100 }
-        guard text.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
-            let count = Int(String(decoding: text, as: UTF8.self)), (1...ListQuery.maximumLimit).contains(count)
-        else { throw .bad("bad_limit", "limit is a whole number from 1 to \(ListQuery.maximumLimit)") }
+        guard let count = Self.number(text), (1...ListQuery.maximumLimit).contains(count) else {
+            throw .bad("bad_limit", "limit is a whole number from 1 to \(ListQuery.maximumLimit)")
+        }
         return count
     }
 
@@ -129,6 +130,18 @@ struct QueryParameters {
         }
     }
 
+    /// The number of partitions that is asked for; nil if none is.
+    func partitions() throws(HTTPFailure) -> Int? {
+        guard let text = self[.partitions] else { return nil }
+        return try ChangeRequest.partitions(Self.number(text))
+    }
+
+    /// A whole number without a sign; nil if the text is none.
+    private static func number(_ text: [UInt8]) -> Int? {
+        guard text.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else { return nil }
+        return Int(String(decoding: text, as: UTF8.self))
+    }
+
     func text(_ name: Name) -> String? { self[name].map { String(decoding: $0, as: UTF8.self) } }
 
     /// Whether there is any but `timeout`.
@@ -137,10 +150,7 @@ struct QueryParameters {
     /// The node that is to join, as the parameters describe it.
     func join(_ id: String) throws(HTTPFailure) -> MembershipChange.Join {
         var join = MembershipChange.Join(id: id)
-        if let weight = text(.weight) {
-            let isNumber = weight.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
-            join.weight = try NodeField.weight(isNumber ? Int(weight) : nil)
-        }
+        if let weight = self[.weight] { join.weight = try NodeField.weight(Self.number(weight)) }
         if let zone = text(.zone) { join.zone = try NodeField.zone(zone) }
         if let replaced = text(.replace) { join.replaces = try NodeField.id(replaced, "replace") }
         return join

@@ -16,6 +16,7 @@ struct RequestParser {
         case plan, pause, resume, cancel
         case join(String)
         case leave(String)
+        case split
     }
 
     func parse(_ head: HTTPRequestHead, _ fields: RequestFields) throws(HTTPFailure) -> HTTPRequest {
@@ -58,7 +59,7 @@ struct RequestParser {
             default: throw Self.notAllowed("GET, HEAD, PUT, DELETE")
             }
         case .plan where isRead: request = .control(.status, timeout: try timeout(query))
-        case .join, .leave, .plan, .pause, .resume, .cancel:
+        case .join, .leave, .split, .plan, .pause, .resume, .cancel:
             guard method == .POST else {
                 if case .plan = target { throw Self.notAllowed("GET, HEAD, POST") }
                 throw Self.notAllowed("POST")
@@ -92,6 +93,7 @@ struct RequestParser {
         }
         if path == "/v1/kv" { return .list }
         if path == "/v1/ring" { return .ring }
+        if path == "/v1/ring/split" { return .split }
         if path == "/v1/nodes" { return .nodes }
         if path == "/v1/topology" { return .topology }
         if path == "/v1/load" { return .load }
@@ -204,7 +206,7 @@ extension RequestParser {
         case .topology: return .topology
         case .live: return .live
         case .ready: return .ready
-        case .ping, .key, .list, .ring, .load, .plan, .pause, .resume, .cancel, .join, .leave: return .ping
+        case .ping, .key, .list, .ring, .load, .plan, .pause, .resume, .cancel, .join, .leave, .split: return .ping
         }
     }
 
@@ -219,6 +221,11 @@ extension RequestParser {
             let parameters = try QueryParameters(query, allowed: [.force, .dryRun, .timeout])
             return .change(
                 .leave(id, isForced: try parameters.flag(.force), isDryRun: try parameters.flag(.dryRun)),
+                hasParameters: parameters.hasOthersThanTimeout, timeout: try parameters.timeout())
+        case .split:
+            let parameters = try QueryParameters(query, allowed: [.partitions, .dryRun, .timeout])
+            return .change(
+                .split(try parameters.partitions(), isDryRun: try parameters.flag(.dryRun)),
                 hasParameters: parameters.hasOthersThanTimeout, timeout: try parameters.timeout())
         case .pause: return .control(.pause, timeout: try timeout(query))
         case .resume: return .control(.resume, timeout: try timeout(query))

@@ -81,8 +81,9 @@ package enum Settings {
         field(
             "cluster.partitions", .powerOfTwo(1...16_384), \.settings.partitions, change: .creation, example: "64",
             """
-            How many partitions the keys are divided into. Partitions are what moves between nodes: have ten or more \
-            for each node that the cluster may grow to.
+            How many partitions the keys are divided into when the cluster is created. Partitions are what moves \
+            between nodes: have ten or more for each node that the cluster may grow to. A cluster that needs more \
+            splits them (kv ring --split); this stays the number at creation, for new nodes too.
             """),
         field(
             "cluster.replicas", .integer(1...9), \.settings.replicas, change: .creation, example: "5",

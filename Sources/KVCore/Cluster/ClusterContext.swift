@@ -94,7 +94,7 @@ final class ClusterContext {
         effects.append(.adopt(next))
         if before.plan?.id != next.plan?.id { ledger.resetRate() }
         if let plan = before.plan, plan.id != next.plan?.id {
-            notice(.planEnded(id: plan.id, isCancelled: plan.isCancelling))
+            notice(.planEnded(id: plan.id, reason: plan.reason, isCancelled: plan.isCancelling))
         }
         if next.plan?.id != before.plan?.id, let status = ledger.status(of: next, isAlive: isAlive) {
             notice(.planBegan(status))

@@ -48,7 +48,7 @@ package enum ClusterEffect: Sendable {
 
 package enum ClusterNotice: Hashable, Sendable {
     case planBegan(PlanStatus)
-    case planEnded(id: Epoch, isCancelled: Bool)
+    case planEnded(id: Epoch, reason: ChangePlan.Reason, isCancelled: Bool)
     /// A plan without a dead member begins.
     case evicting(NodeNumber)
     /// A dead member is due for eviction but cannot be evicted yet; the string says why.

@@ -8,6 +8,7 @@ extension RebalanceProgress {
             then.count(topology.replicas(of: target.partition), by: -1)
             then.count(target.replicas)
         }
+        then.countSplits(of: topology, under: plan)
         return topology.members.map { member in
             let number = Int(member.number.raw)
             return ShareChange(
@@ -29,6 +30,19 @@ extension RebalanceProgress {
         mutating func count(_ set: [NodeNumber], by one: Int = 1) {
             for node in set { replicas[Int(node.raw)] += one }
             if let first = set.first { leaders[Int(first.raw)] += one }
+        }
+
+        /// Counts the partitions that splits have yet to make. Each has the replicas of the one that it comes of.
+        mutating func countSplits(of topology: Topology, under plan: ChangePlan) {
+            let slots = topology.slots
+            guard plan.splitTo > slots.count else { return }
+            let targets = Dictionary(
+                plan.targets.map { ($0.partition, $0.replicas) }, uniquingKeysWith: { first, _ in first })
+            for place in slots.count..<plan.splitTo {
+                var partition = slots.partition(at: place)
+                while slots.place(of: partition) == nil, let parent = slots.parent(of: partition) { partition = parent }
+                count(targets[partition] ?? topology.replicas(of: partition))
+            }
         }
     }
 }

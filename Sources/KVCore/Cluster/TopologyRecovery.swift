@@ -36,7 +36,7 @@ package struct TopologyRecovery: Sendable {
 
     /// The topology that the survivors are to go by.
     package let topology: Topology
-    /// The fate of each partition.
+    /// The fate of each partition, in the order of `Topology.assignments`.
     package let fates: [Fate]
     /// The members given up for lost, those included that the cluster had given up before.
     package let lost: [Member]
@@ -95,9 +95,10 @@ package struct TopologyRecovery: Sendable {
         self.fates = fates
         let hopeless = fates.indices.filter { fates[$0].needsConsent }
         guard hopeless.isEmpty || acceptsLoss else {
+            let numbers = hopeless.map { Int(topology.slots.partition(at: $0).raw) }
             throw Refusal(
                 description: """
-                    of \(hopeless.count) of \(fates.count) partitions (\(Self.ranges(hopeless))) no whole replica is \
+                    of \(hopeless.count) of \(fates.count) partitions (\(Self.ranges(numbers))) no whole replica is \
                     left; if one of the lost disks can be read, start that node again instead; to give those keys up, \
                     add --accept-loss
                     """)

@@ -1,7 +1,7 @@
 import KVCore
 import Logging
 
-/// Logs changes of the membership, in words.
+/// Logs changes of the membership and of the number of partitions, in words.
 struct ClusterLog {
     let logger: Logger
     let topology: Topology
@@ -9,11 +9,9 @@ struct ClusterLog {
     func log(_ notice: ClusterNotice) {
         switch notice {
         case .planBegan(let plan): logger.notice("\(began(plan))", metadata: ["plan": "\(plan.id)"])
-        case .planEnded(let id, let isCancelled):
+        case .planEnded(let id, let reason, let isCancelled):
             logger.notice(
-                isCancelled
-                    ? "the plan was cancelled: every partition is back where it was"
-                    : "the plan is done: every partition is where it is to be",
+                "\(ended(reason, isCancelled: isCancelled))",
                 metadata: ["plan": "\(id)", "epoch": "\(topology.epoch)", "members": "\(topology.members.count)"])
         case .evicting(let node):
             logger.warning(
@@ -60,9 +58,25 @@ struct ClusterLog {
 
     private func began(_ plan: PlanStatus) -> String {
         var changes: [String] = []
+        if plan.reason == .split {
+            changes.append("partitions to be split until there are \(plan.splitTo), of \(plan.partitions) now")
+        }
         if !plan.joining.isEmpty { changes.append("\(plan.joining.joined(separator: ", ")) to join") }
         if !plan.leaving.isEmpty { changes.append("\(plan.leaving.joined(separator: ", ")) to leave") }
         let what = changes.isEmpty ? "partitions to move" : changes.joined(separator: ", ")
+        if plan.reason == .split, plan.moves == 0 { return "a plan has begun: \(what); nothing is copied" }
         return "a plan has begun: \(what); \(plan.moves) replicas to copy, the fewest possible being \(plan.minimum)"
+    }
+
+    private func ended(_ reason: ChangePlan.Reason, isCancelled: Bool) -> String {
+        switch reason {
+        case .split where isCancelled:
+            "the plan was cancelled: no more partitions are split; there are \(topology.assignments.count)"
+        case .split: "the plan is done: there are \(topology.assignments.count) partitions"
+        case .operatorAsked, .eviction:
+            isCancelled
+                ? "the plan was cancelled: every partition is back where it was"
+                : "the plan is done: every partition is where it is to be"
+        }
     }
 }

@@ -48,9 +48,10 @@ struct Join: AsyncParsableCommand {
 
     func run() async throws {
         let joins = nodes.map { MembershipChange.Join(id: $0, weight: weight, zone: zone, replaces: replace) }
-        let task = MembershipTask(
+        let task = PlanTask(
             client: try options.client(), options: plan, isJSON: format.isJSON,
             command: "kv join \(nodes.joined(separator: " "))")
-        try await task.run(MembershipChange(joins: joins))
+        if let order = plan.order { return try await task.obey(order) }
+        try await task.run(.members(MembershipChange(joins: joins)))
     }
 }

@@ -32,9 +32,10 @@ struct Leave: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let task = MembershipTask(
+        let task = PlanTask(
             client: try options.client(), options: plan, isJSON: format.isJSON,
             command: "kv leave \(nodes.joined(separator: " "))")
-        try await task.run(MembershipChange(leaves: nodes, isForced: force))
+        if let order = plan.order { return try await task.obey(order) }
+        try await task.run(.members(MembershipChange(leaves: nodes, isForced: force)))
     }
 }

@@ -5,11 +5,18 @@ import KVCore
 struct Ring: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ring",
-        abstract: "Show the nodes and what they hold, or where keys live.",
+        abstract: "Show the nodes and what they hold, or where keys live; split partitions.",
         discussion: """
             Without keys: the nodes, as the one that is asked sees them, those that wait to be admitted, and the \
-            change of membership under way. With keys, which need not exist: their slot, partition, replica set and \
-            leader. With --load: what each shard of each node serves, and the partitions with the most requests.
+            plan under way. With keys, which need not exist: their slot, partition, replica set and leader. With \
+            --load: what each shard of each node serves, and the partitions with the most requests.
+
+            With --split: splits partitions in two until there are so many. Shows the plan, asks, begins, and shows \
+            how far it is. Nothing is copied, and the cluster serves meanwhile; partitions cannot be joined again. \
+            The plan goes on without this command; run again with the same number, it shows the plan under way. Exits \
+            2 if the cluster cannot do it or another plan is under way.
+
+            --pause, --resume and --cancel are about the plan under way, whatever it is.
             """)
 
     @Argument(help: "Any bytes.")
@@ -24,14 +31,40 @@ struct Ring: AsyncParsableCommand {
     @Flag(help: "Show it again every second, until interrupted.")
     var watch = false
 
+    @Option(
+        help: ArgumentHelp(
+            "Split partitions until there are so many: a power of two, at most 16384.", valueName: "partitions"))
+    var split: Int?
+
+    @OptionGroup var plan: PlanOptions
+
     @OptionGroup var format: OutputFormat
 
     @OptionGroup var options: ClientOptions
+
+    func validate() throws {
+        try plan.checkOrders(isAlone: keys.isEmpty && split == nil, advice: "give neither keys nor --split")
+        if let split, !(1...Slot.count).contains(split) || split & (split - 1) != 0 {
+            throw ValidationError("--split: \(split) is not a power of two from 1 to \(Slot.count)")
+        }
+        if split != nil && !keys.isEmpty { throw ValidationError("--split is about all partitions: name no keys") }
+        let isPlan = split != nil || plan.order != nil
+        if isPlan && (watch || load) {
+            throw ValidationError("--watch and --load only show: give them in a command of their own")
+        }
+        if !isPlan && (plan.yes || plan.dryRun || plan.noWait) {
+            throw ValidationError("--yes, --dry-run and --no-wait go with --split")
+        }
+    }
 
     func run() async throws {
         let keys = keys.map { Key($0) }
         let span = try span()
         let client = try options.client()
+        let task = PlanTask(
+            client: client, options: plan, isJSON: format.isJSON, command: "kv ring --split \(split ?? 0)")
+        if let order = plan.order { return try await task.obey(order) }
+        if let split { return try await task.run(.partitions(split)) }
         guard watch else { return try Output.write(try await picture(keys, span, client)) }
         let clear = Output.canRedraw && !format.isJSON ? "\u{1B}[H\u{1B}[J" : ""
         while true {

@@ -58,6 +58,8 @@ enum CommandExamples {
             Example(command: "kv ring greeting", meaning: "Where a key lives."),
             Example(
                 command: "kv ring --load --over 5s", meaning: "What each shard serves, and the busiest partitions."),
+            Example(command: "kv ring --split 2048 --dry-run", meaning: "Show what splitting partitions would do."),
+            Example(command: "kv ring --split 2048", meaning: "Split them until there are 2048, and see it through."),
         ],
         "bench": [
             Example(command: "kv bench --workload b --duration 30s", meaning: "YCSB's workload B for half a minute."),

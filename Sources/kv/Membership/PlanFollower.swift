@@ -37,24 +37,16 @@ struct PlanFollower {
                 try display.note("the plan cannot be looked at now, trying on: \(error)")
             }
         }
-        // While a plan is being cancelled, it reports the opposite: nodes that were to join leave.
-        let change = PlanText.change(first.isCancelling ? plan : first)
         let took = PlanText.duration(ContinuousClock.now - begin)
         try display.clear()
+        let end = plan.isSplit ? PlanEnd(ofSplit: plan) : PlanEnd(ofMoves: first, plan)
         if try await isAchieved(plan) {
             return try display.finish(
                 toCancel
-                    ? "it was done before it could be cancelled: \(change)"
-                    : "done after \(took): \(change), \(plan.moves) replicas copied")
+                    ? "it was done before it could be cancelled: \(end.change)" : "done after \(took): \(end.done)")
         }
-        guard toCancel else {
-            throw Failure(
-                .conditionFailed,
-                first.isCancelling
-                    ? "the plan was cancelled, and the nodes are as before"
-                    : "the plan was cancelled, and the nodes are as before (\(change) not)")
-        }
-        try display.finish("cancelled after \(took): the nodes are as before")
+        guard toCancel else { throw Failure(.conditionFailed, "the plan was cancelled\(end.cancelledByOthers)") }
+        try display.finish("cancelled after \(took): \(end.cancelled)")
     }
 
     /// Whether the members are now as the plan wanted.
@@ -71,13 +63,41 @@ struct PlanFollower {
 }
 
 extension RingStatus {
-    /// Whether all nodes that were to join are active members, and all that were to leave have left.
+    /// Whether all nodes that were to join are active members, all that were to leave have left, and there are as many
+    /// partitions as there were to be.
     fileprivate func isAfter(_ plan: PlanProgress) -> Bool {
+        if let splitTo = plan.splitTo, partitions < splitTo { return false }
         let joined = plan.joining.allSatisfy { id in nodes.contains { $0.id == id && $0.standing == "active" } }
         // A node may have replaced one with the same id.
         let left = plan.leaving.allSatisfy { id in
             !nodes.contains { $0.id == id && ($0.standing != "active" || !plan.joining.contains(id)) }
         }
         return joined && left
+    }
+}
+
+/// What is said at the end of a plan.
+private struct PlanEnd {
+    let change: String
+    let done: String
+    let cancelled: String
+    let cancelledByOthers: String
+
+    /// - Parameters:
+    ///   - first: the plan when it was looked at first.
+    ///   - last: the plan when it was looked at last.
+    init(ofMoves first: PlanProgress, _ last: PlanProgress) {
+        // While a plan is being cancelled, it reports the opposite: nodes that were to join leave.
+        change = PlanText.change(first.isCancelling ? last : first)
+        done = "\(change), \(last.moves) replicas copied"
+        cancelled = "the nodes are as before"
+        cancelledByOthers = ", and the nodes are as before" + (first.isCancelling ? "" : " (\(change) not)")
+    }
+
+    init(ofSplit plan: PlanProgress) {
+        change = "there are \(PlanText.partitions(plan.splitTo ?? 0))"
+        done = change
+        cancelled = "what was split stays so; 'kv ring' shows how many partitions there are"
+        cancelledByOthers = "; \(cancelled)"
     }
 }

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Glibc
 
-/// The options that `kv join` and `kv leave` have in common.
+/// The options that `kv join`, `kv leave` and `kv ring --split` have in common.
 struct PlanOptions: ParsableArguments {
     /// An order about the plan that is under way.
     enum Order: String {
@@ -17,26 +17,33 @@ struct PlanOptions: ParsableArguments {
     @Flag(help: "Do not wait for the end.")
     var noWait = false
 
-    @Flag(help: "Stop the copies under way where they are, and begin no others.")
+    @Flag(help: "Stop the copies under way where they are, and begin no others; split no more partitions.")
     var pause = false
 
     @Flag(help: "Go on after a pause.")
     var resume = false
 
-    @Flag(help: "Undo what the plan did.")
+    @Flag(help: "Undo what the plan did; partitions that were split stay so.")
     var cancel = false
 
     var order: Order? { pause ? .pause : resume ? .resume : cancel ? .cancel : nil }
 
     func checkNodes(_ nodes: [String]) throws {
+        try checkOrders(isAlone: nodes.isEmpty, advice: "name no nodes")
+        if order == nil && nodes.isEmpty { throw ValidationError("name the nodes") }
+        if Set(nodes).count < nodes.count { throw ValidationError("a node is named twice") }
+    }
+
+    /// - Parameters:
+    ///   - isAlone: whether the command line does not say what a new plan is to do.
+    ///   - advice: says what to leave out if it does.
+    func checkOrders(isAlone: Bool, advice: String) throws {
         let orders = [pause, resume, cancel].count { $0 }
         if orders > 1 { throw ValidationError("give one of --pause, --resume and --cancel") }
-        if orders == 1 && !nodes.isEmpty {
-            throw ValidationError("--pause, --resume and --cancel are about the plan under way: name no nodes")
+        if orders == 1 && !isAlone {
+            throw ValidationError("--pause, --resume and --cancel are about the plan under way: \(advice)")
         }
         if orders == 1 && dryRun { throw ValidationError("--dry-run is about a plan that has not begun") }
-        if orders == 0 && nodes.isEmpty { throw ValidationError("name the nodes") }
-        if Set(nodes).count < nodes.count { throw ValidationError("a node is named twice") }
     }
 
     /// Asks at the terminal whether to begin.

@@ -4,7 +4,23 @@ import KVCore
 /// Describes plans in words.
 enum PlanText {
     /// `n4 joins, n2 and n3 leave`
-    static func change(_ plan: PlanProgress) -> String { change(joining: plan.joining, leaving: plan.leaving) }
+    static func change(_ plan: PlanProgress) -> String {
+        guard plan.isSplit else { return change(joining: plan.joining, leaving: plan.leaving) }
+        // A member that dies is removed by the plan under way, whatever that is.
+        let members = plan.joining + plan.leaving
+        return split(plan) + (members.isEmpty ? "" : ", " + change(joining: plan.joining, leaving: plan.leaving))
+    }
+
+    private static func split(_ plan: PlanProgress) -> String {
+        plan.isCancelling
+            ? "no more partitions are split" : "partitions are split until there are \(plan.splitTo ?? 0)"
+    }
+
+    /// `1 partition`, `64 partitions`
+    static func partitions(_ count: Int) -> String { "\(count) partition\(count == 1 ? "" : "s")" }
+
+    /// The command that has the orders about such a plan. (Other commands that have them do as well.)
+    static func command(_ plan: PlanProgress) -> String { plan.isSplit ? "kv ring" : "kv join" }
 
     static func change(joining: [String], leaving: [String]) -> String {
         var parts: [String] = []
@@ -18,8 +34,10 @@ enum PlanText {
         return ids.dropLast().joined(separator: ", ") + " and " + last
     }
 
-    /// The progress on one line: `43%  512.0 MiB of 1.2 GiB, 330 of 768 replicas, 98.0 MiB/s, 12s left`.
+    /// The progress on one line: `43%  512.0 MiB of 1.2 GiB, 330 of 768 replicas, 98.0 MiB/s, 12s left`, or
+    /// `96 of 128 partitions` if partitions are split.
     static func progress(_ plan: PlanProgress) -> String {
+        if plan.isSplit { return splitProgress(plan) }
         var parts = [
             "\(RingTable.size(plan.bytesDone)) of \(RingTable.size(max(plan.bytes, plan.bytesDone)))",
             "\(plan.movesDone) of \(plan.moves) replicas",
@@ -34,6 +52,23 @@ enum PlanText {
         let percent = String(Int(fraction(plan) * 100))
         return String(repeating: " ", count: max(3 - percent.count, 0)) + "\(percent)%  "
             + parts.joined(separator: ", ")
+    }
+
+    private static func splitProgress(_ plan: PlanProgress) -> String {
+        let count = plan.partitions ?? 0
+        var parts = [plan.isCancelling ? partitions(count) : "\(count) of \(partitions(plan.splitTo ?? 0))"]
+        // Splits copy nothing, but the removal of a member that died does.
+        if plan.moves > 0 { parts.append("\(plan.movesDone) of \(plan.moves) replicas copied") }
+        if plan.isPaused { parts.append("paused") }
+        if plan.isCancelling { parts.append("cancelling") }
+        return parts.joined(separator: ", ")
+    }
+
+    /// The part of the splits that is done, from 0 to 1.
+    /// - Parameter first: The number of partitions from which they are counted.
+    static func splitFraction(_ plan: PlanProgress, since first: Int) -> Double {
+        let all = (plan.splitTo ?? 0) - first
+        return all > 0 ? min(max(Double((plan.partitions ?? 0) - first) / Double(all), 0), 1) : 0
     }
 
     /// The part that is done, from 0 to 1, and 1 only if the plan is done. It is of the bytes or, if there are none, of
@@ -66,4 +101,8 @@ enum PlanText {
         default: return "\(seconds / 86_400)d\(two(seconds % 86_400 / 3600))h"
         }
     }
+}
+
+extension PlanProgress {
+    var isSplit: Bool { reason == "split" }
 }

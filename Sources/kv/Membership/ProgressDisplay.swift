@@ -18,6 +18,8 @@ struct ProgressDisplay {
     private var lastLine: ContinuousClock.Instant?
     private var lastNote: String?
     private var isBarDrawn = false
+    /// The number of partitions at the first look. The bar of a split begins there.
+    private var firstPartitions: Int?
 
     init(_ style: Style) { self.style = style }
 
@@ -31,7 +33,8 @@ struct ProgressDisplay {
         let obstacle = PlanText.obstacle(plan)
         switch style {
         case .bar(let columns):
-            try draw(Self.bar(plan, obstacle, columns: columns))
+            if firstPartitions == nil { firstPartitions = plan.partitions }
+            try draw(Self.bar(plan, obstacle, columns: columns, since: firstPartitions))
         case .lines, .json:
             if let lastLine, now - lastLine < Self.lineInterval { return }
             lastLine = now
@@ -72,11 +75,13 @@ struct ProgressDisplay {
     }
 
     /// The bar and the text, in one line of at most `columns`.
-    static func bar(_ plan: PlanProgress, _ obstacle: String?, columns: Int) -> String {
+    /// - Parameter first: The number of partitions from which the bar of a split counts.
+    static func bar(_ plan: PlanProgress, _ obstacle: String?, columns: Int, since first: Int? = nil) -> String {
         let text = PlanText.progress(plan) + (obstacle.map { "; held up: \($0)" } ?? "")
         let room = columns - 1 - text.count - 3
         let width = min(max(room, 10), 30)
-        let filled = Int(PlanText.fraction(plan) * Double(width))
+        let fraction = plan.isSplit ? PlanText.splitFraction(plan, since: first ?? 0) : PlanText.fraction(plan)
+        let filled = Int(fraction * Double(width))
         let bar = "[" + String(repeating: "#", count: filled) + String(repeating: "-", count: width - filled) + "]"
         return String("\(bar) \(text)".prefix(max(columns - 1, 1)))
     }

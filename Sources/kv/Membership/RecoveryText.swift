@@ -8,7 +8,7 @@ enum RecoveryText {
         let settings = work.before.settings
         var lines = [
             "\(work.node) goes by epoch \(work.before.epoch) of the cluster \(settings.name): "
-                + "\(count(work.before.members.count, "member")), \(count(settings.partitions, "partition")), up to "
+                + "\(count(work.before.members.count, "member")), \(count(work.before.assignments.count, "partition")), up to "
                 + "\(count(settings.replicas, "replica")) each",
             "lost for good: \(names(recovery.lost))", "left: \(names(recovery.left))", "",
         ]
@@ -22,7 +22,10 @@ enum RecoveryText {
         var reduced: [[NodeNumber]: [Int]] = [:]
         var unfinished: [[NodeNumber]: [Int]] = [:]
         var gone: [Int] = []
-        for (partition, fate) in recovery.fates.enumerated() {
+        let slots = recovery.topology.slots
+        for (place, fate) in recovery.fates.enumerated() {
+            // Users see partitions by their numbers.
+            let partition = Int(slots.partition(at: place).raw)
             switch fate {
             case .kept: break
             case .reduced(let replicas): reduced[replicas, default: []].append(partition)

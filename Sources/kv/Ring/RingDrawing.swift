@@ -1,10 +1,11 @@
 import Glibc
 import KVClient
+import KVCore
 
 /// Draws the ring as a circle of letters, which show the leaders.
 ///
-/// Slot 0 is at the top, and slots go clockwise. Each character stands for the partitions of its arc. It is the mark of
-/// the node that leads the first of them, or a dot if any of them has no leader.
+/// Slot 0 is at the top, and slots go clockwise. Each character stands for the partitions that have slots in its arc.
+/// It is the mark of the node that leads the first of them, or a dot if any of them has no leader.
 struct RingDrawing {
     /// The rows from the middle to the rim. Characters are assumed to be twice as high as wide.
     private static let radius = 7
@@ -56,13 +57,28 @@ struct RingDrawing {
     }
 
     private func leader(ofArc place: Int, of places: Int) -> String {
-        let count = ring.assignments.count
-        let first = place * count / places
-        let arc = ring.assignments[first..<min(max((place + 1) * count / places, first + 1), count)]
+        // A partition that has been split has half the slots of one that has not.
+        let first = place * Slot.count / places
+        let last = (place + 1) * Slot.count / places - 1
+        let begin = ring.assignments.partitioningIndex { $0.lastSlot >= first }
+        let arc = ring.assignments[begin...].prefix { $0.firstSlot <= last }
         guard let leader = arc.first?.leader, arc.allSatisfy({ $0.leader != nil }), let index = indices[leader] else {
             return "·"
         }
         let mark = Self.mark(of: index)
         return hasColor ? "\u{1B}[\(31 + index % 6)m\(mark)\u{1B}[0m" : mark
+    }
+}
+
+extension [AssignmentStatus] {
+    /// The first index from which all elements are `after`; they must be those at the end.
+    fileprivate func partitioningIndex(where after: (AssignmentStatus) -> Bool) -> Int {
+        var low = startIndex
+        var high = endIndex
+        while low < high {
+            let middle = low + (high - low) / 2
+            if after(self[middle]) { high = middle } else { low = middle + 1 }
+        }
+        return low
     }
 }

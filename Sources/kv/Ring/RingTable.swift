@@ -49,7 +49,11 @@ enum RingTable {
     private static func plan(_ plan: PlanProgress?) -> [String] {
         guard let plan else { return [] }
         let reason = plan.reason == "eviction" ? " (evicted: dead for too long)" : ""
-        let lines = ["", "plan \(plan.id): \(PlanText.change(plan))\(reason)", PlanText.progress(plan).trimmed]
+        var lines = ["", "plan \(plan.id): \(PlanText.change(plan))\(reason)", PlanText.progress(plan).trimmed]
+        if plan.isSplit, !plan.isCancelling {
+            let other = plan.isPaused ? "--resume' goes on with it" : "--pause' holds it up"
+            lines.append("'kv ring \(other), 'kv ring --cancel' ends it; what has been split stays so")
+        }
         guard !plan.underWay.isEmpty else { return lines }
         var table = TextTable([
             ("PARTITION", .right), ("FROM", .left), ("TO", .left), ("SENT", .right), ("OF", .right),

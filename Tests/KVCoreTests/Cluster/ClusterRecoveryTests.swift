@@ -76,6 +76,22 @@ final class ClusterRecoveryTests: XCTestCase {
         }
     }
 
+    /// The numbers of partitions that splits have made pass over the metadata partition's.
+    func testPartitionsAreNamedByTheirNumbers() throws {
+        var before = topology(3, partitions: 4, replicas: 1)
+        before.plan = ChangePlan(
+            id: 1, reason: .split, targets: [], moves: 0, minimum: 0, bytes: 0, splitTo: 8)
+        before = try before.applying(
+            TopologyChange(base: before.epoch, epoch: before.epoch + 1, plan: .kept(isPaused: false), splits: 4))
+        let hopeless = before.assignments.indices.filter { before.assignments[$0].replicas != numbers([1]) }
+        let named = hopeless.map { $0 < 4 ? $0 : $0 + 1 }
+        XCTAssertThrowsError(try recover(before, lost: ["n2", "n3"])) { error in
+            let text = "\(error)"
+            XCTAssertTrue(
+                text.contains("of \(hopeless.count) of 8 partitions (\(TopologyRecovery.ranges(named)))"), text)
+        }
+    }
+
     func testTwoOfFiveReplicasAreBothKept() throws {
         let recovery = try recover(topology(5, replicas: 5), lost: ["n3", "n4", "n5"])
         XCTAssertTrue(recovery.topology.assignments.allSatisfy { Set($0.replicas) == Set(numbers([1, 2])) })

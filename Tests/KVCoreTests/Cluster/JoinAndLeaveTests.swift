@@ -78,7 +78,7 @@ final class JoinAndLeaveTests: XCTestCase {
             XCTAssertEqual(node.machine.pendingNodes, [])
             XCTAssertEqual(node.machine.lastMoves, [])
         }
-        XCTAssertTrue(world.notices.contains { if case .planEnded(_, false) = $0.notice { true } else { false } })
+        XCTAssertTrue(world.notices.contains { if case .planEnded(_, _, false) = $0.notice { true } else { false } })
     }
 
     func testANodeLeavesThroughTheCoordinatorItself() {

@@ -106,7 +106,7 @@ extension MembershipWorld {
             let epoch = node.machine.topology.epoch
             if !chance(loss) { after(lag, .epoch(epoch, from: number, to: to)) }
             // Some are of a version that takes no changes.
-            give(to, .storeSeen(number, node.store, takesChanges: number.raw % 4 != 3))
+            give(to, .storeSeen(number, node.store, takesChanges: !isEarlier(number)))
         }
     }
 

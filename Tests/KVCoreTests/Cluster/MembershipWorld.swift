@@ -56,6 +56,8 @@ final class MembershipWorld {
     private var writes: UInt64 = 0
     private var stores: UInt64 = 0
 
+    /// The members that are of an earlier version: they are told whole topologies, not what changes.
+    var isEarlier: (NodeNumber) -> Bool = { $0.raw % 4 == 3 }
     /// The probability that a message is lost.
     var loss = 0.0
     /// The probability that the outcome of a put is reported as unknown.

@@ -99,7 +99,7 @@ final class PlanControlTests: XCTestCase {
         world.checkPlaced()
         XCTAssertEqual(world.ids, ["n1", "n2", "n3", "n4"])
         XCTAssertEqual(world.history.last.removed.map(\.id), ["n5"])
-        XCTAssertTrue(world.notices.contains { if case .planEnded(_, true) = $0.notice { true } else { false } })
+        XCTAssertTrue(world.notices.contains { if case .planEnded(_, _, true) = $0.notice { true } else { false } })
     }
 
     func testACancelledLeaveKeepsTheMember() {

@@ -42,10 +42,13 @@ final class TopologyHistory {
             uniqueKeysWithValues: (before.plan?.targets ?? []).map { ($0.partition, $0.replicas) })
         let plans = Dictionary(uniqueKeysWithValues: (next.plan?.targets ?? []).map { ($0.partition, $0.replicas) })
         for index in next.assignments.indices {
-            let partition = PartitionID(UInt16(index))
-            check(partition, before.assignments[index], next.assignments[index], at: next.epoch)
+            let partition = next.slots.partition(at: index)
+            // A new partition comes of another, whose replicas it has.
+            let old = before.assignment(of: partition) ?? next.slots.parent(of: partition).flatMap(before.assignment)
+            guard let old else { return XCTFail("\(partition) comes of none; \(note())") }
+            check(partition, old, next.assignments[index], at: next.epoch)
             if let moving = next.assignments[index].next { XCTAssertEqual(plans[partition], moving, note()) }
-            if before.assignments[index].replicas != next.assignments[index].replicas {
+            if old.replicas != next.assignments[index].replicas {
                 XCTAssertEqual(aims[partition], next.assignments[index].replicas, note())
             }
         }

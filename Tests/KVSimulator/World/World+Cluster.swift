@@ -134,7 +134,7 @@ extension World {
     private func count(_ notice: ClusterNotice) {
         switch notice {
         case .evicting: statistics[.evictions] += 1
-        case .planEnded(_, let isCancelled): statistics[isCancelled ? .plansCancelled : .plansEnded] += 1
+        case .planEnded(_, _, let isCancelled): statistics[isCancelled ? .plansCancelled : .plansEnded] += 1
         default: break
         }
     }

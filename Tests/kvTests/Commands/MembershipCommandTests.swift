@@ -1,28 +1,8 @@
 import KVFakes
-import NIOConcurrencyHelpers
 import XCTest
 
 /// `kv join` and `kv leave` against nodes that answer as a script says.
 final class MembershipCommandTests: XCTestCase {
-    /// The answers of a node for each method and path, in order. The last one repeats.
-    private final class Script: Sendable {
-        private let answers: NIOLockedValueBox<[String: [FakeNode.Reply]]>
-
-        init(_ answers: [String: [FakeNode.Reply]]) { self.answers = NIOLockedValueBox(answers) }
-
-        func answer(_ request: FakeNode.Request) -> FakeNode.Reply {
-            let target = String(request.line.prefix { $0 != "?" })
-            return answers.withLockedValue { answers in
-                guard var left = answers[target], let first = left.first else {
-                    return .error(404, "unknown_path", "no \(target)")
-                }
-                if left.count > 1 { left.removeFirst() }
-                answers[target] = left
-                return first
-            }
-        }
-    }
-
     private func ok(_ body: String) -> FakeNode.Reply { .status(200, [:], body) }
     private func plan(_ plan: String?) -> FakeNode.Reply { ok("{\"plan\":\(plan ?? "null")}") }
     private func begun(done: Int = 0, rate: Int = 0) -> FakeNode.Reply {

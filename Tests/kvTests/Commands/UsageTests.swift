@@ -201,7 +201,26 @@ final class UsageTests: XCTestCase {
                 (
                     "kv ring -o xml",
                     "The value 'xml' is invalid for '-o <format>'. Please provide one of 'table' and 'json'"
-                )
+                ),
+                ("kv ring --split 100", "--split: 100 is not a power of two from 1 to 16384"),
+                ("kv ring --split 0", "--split: 0 is not a power of two from 1 to 16384"),
+                ("kv ring --split 32768", "--split: 32768 is not a power of two from 1 to 16384"),
+                ("kv ring --split x", "The value 'x' is invalid for '--split <partitions>'"),
+                ("kv ring --split 128 key", "--split is about all partitions: name no keys"),
+                ("kv ring --split 128 --watch", "--watch and --load only show: give them in a command of their own"),
+                ("kv ring --split 128 --load", "--watch and --load only show: give them in a command of their own"),
+                ("kv ring --cancel --watch", "--watch and --load only show: give them in a command of their own"),
+                ("kv ring --pause --cancel", "give one of --pause, --resume and --cancel"),
+                (
+                    "kv ring --split 128 --cancel",
+                    "--pause, --resume and --cancel are about the plan under way: give neither keys nor --split"
+                ),
+                (
+                    "kv ring key --pause",
+                    "--pause, --resume and --cancel are about the plan under way: give neither keys nor --split"
+                ),
+                ("kv ring --yes", "--yes, --dry-run and --no-wait go with --split"),
+                ("kv ring key --dry-run", "--yes, --dry-run and --no-wait go with --split"),
             ],
             hint: " ring")
     }

@@ -37,6 +37,47 @@ final class PlanTextTests: XCTestCase {
                 }), " 99%  2.0 KiB of 2.0 KiB, 2 of 8 replicas, paused, cancelling")
     }
 
+    private func split(_ change: (inout PlanProgress) -> Void = { _ in }) throws -> PlanProgress {
+        var plan = try JSONDecoder().decode(
+            PlanProgress.self, from: Data(MembershipFixtures.split(partitions: 96).utf8))
+        change(&plan)
+        return plan
+    }
+
+    func testSplits() throws {
+        XCTAssertEqual(PlanText.change(try split()), "partitions are split until there are 128")
+        XCTAssertEqual(
+            PlanText.change(try split { $0.leaving = ["n3"] }), "partitions are split until there are 128, n3 leaves")
+        XCTAssertEqual(PlanText.change(try split { $0.isCancelling = true }), "no more partitions are split")
+        XCTAssertEqual(PlanText.progress(try split()), "96 of 128 partitions")
+        XCTAssertEqual(PlanText.progress(try split { $0.isPaused = true }), "96 of 128 partitions, paused")
+        XCTAssertEqual(
+            PlanText.progress(
+                try split {
+                    $0.isCancelling = true
+                    $0.splitTo = 96
+                }), "96 partitions, cancelling")
+        // A member has died meanwhile.
+        XCTAssertEqual(
+            PlanText.progress(
+                try split {
+                    $0.moves = 8
+                    $0.movesDone = 3
+                }), "96 of 128 partitions, 3 of 8 replicas copied")
+    }
+
+    func testTheBarOfASplitBeginsWhereItWasMetFirst() throws {
+        XCTAssertEqual(
+            ProgressDisplay.bar(try split(), nil, columns: 80, since: 64),
+            "[###############---------------] 96 of 128 partitions")
+        XCTAssertEqual(
+            ProgressDisplay.bar(try split(), nil, columns: 80, since: 96),
+            "[------------------------------] 96 of 128 partitions")
+        XCTAssertEqual(PlanText.splitFraction(try split { $0.partitions = 128 }, since: 64), 1)
+        XCTAssertEqual(PlanText.splitFraction(try split { $0.partitions = 32 }, since: 64), 0)
+        XCTAssertEqual(PlanText.splitFraction(try split { $0.splitTo = 96 }, since: 96), 0)
+    }
+
     func testOnlyWhatIsDoneIsWhole() throws {
         XCTAssertEqual(PlanText.fraction(try plan { $0.bytesDone = 1024 }), 0.99)
         XCTAssertEqual(

@@ -20,15 +20,17 @@ final class RingDrawingTests: XCTestCase {
                 """.utf8))
     }
 
-    private func assignment(_ partition: Int, _ leader: String) -> String {
+    /// The assignment of a partition that has one of `count` equal parts of the slots.
+    private func assignment(_ partition: Int, of count: Int, _ leader: String) -> String {
         """
-        {"partition":\(partition),"first_slot":0,"last_slot":0,"replicas":[],"leader":\(leader)}
+        {"partition":\(partition),"first_slot":\(partition * 16384 / count),\
+        "last_slot":\((partition + 1) * 16384 / count - 1),"replicas":[],"leader":\(leader)}
         """
     }
 
     func testQuartersAreWhereTheyBelong() throws {
         let leaders = ["\"n1\"", "\"n2\"", "\"n3\"", "null"]
-        let ring = try ring(leaders.enumerated().map { assignment($0, $1) }.joined(separator: ","))
+        let ring = try ring(leaders.enumerated().map { assignment($0, of: 4, $1) }.joined(separator: ","))
         let lines = RingDrawing(ring, hasColor: false).lines
         XCTAssertEqual(
             lines.joined(separator: "\n"),
@@ -54,9 +56,19 @@ final class RingDrawingTests: XCTestCase {
             """)
     }
 
+    /// The first of two partitions has been split.
+    func testAPartitionHasTheArcOfItsSlots() throws {
+        let parts = [assignment(0, of: 4, "\"n1\""), assignment(1, of: 4, "\"n2\""), assignment(1, of: 2, "\"n3\"")]
+        let lines = RingDrawing(try ring(parts.joined(separator: ",")), hasColor: false).lines
+        let marks = lines.prefix(15).joined()
+        XCTAssertEqual(marks.count { $0 == "A" }, marks.count { $0 == "B" })
+        XCTAssertEqual(marks.count { $0 == "C" }, 2 * marks.count { $0 == "A" })
+        XCTAssertTrue(lines[0].hasSuffix("CCCCCAAAAAA"), lines[0])
+    }
+
     func testAnyNumberOfPartitions() throws {
         for count in [0, 1, 2, 64, 1024, 16384] {
-            let ring = try ring((0..<count).map { assignment($0, "\"n1\"") }.joined(separator: ","))
+            let ring = try ring((0..<count).map { assignment($0, of: count, "\"n1\"") }.joined(separator: ","))
             let lines = RingDrawing(ring, hasColor: true).lines
             XCTAssertEqual(lines.joined().contains("A"), count > 0)
             XCTAssertEqual(lines.joined().contains("·"), count == 0)

@@ -2,34 +2,31 @@ import KVConfig
 import KVClient
 import KVCore
 
-/// Executes `kv join` and `kv leave`: shows the plan, asks, begins it, and waits for its end.
+/// Executes `kv join`, `kv leave` and `kv ring --split`: shows the plan, asks, begins it, and waits for its end.
 ///
 /// The plan belongs to the cluster and goes on without this process. So if an answer, the node that was asked, or this
 /// process is lost, it is enough to look at the plan again.
-struct MembershipTask {
+struct PlanTask {
     let client: KVClient
     let options: PlanOptions
     let isJSON: Bool
     /// The command as it was typed, for messages.
     let command: String
 
-    func run(_ change: MembershipChange) async throws {
-        if let order = options.order { return try await obey(order) }
+    func run(_ goal: PlanGoal) async throws {
         let ring = try await learn()
-        if options.dryRun { return try await preview(change, ring) }
-        // A member that dies during a plan can be forced out while the plan is under way.
-        if let plan = try await client.plan(), !change.isForced || plan.includes(change) {
-            return try await attach(to: plan, change)
+        if options.dryRun { return try await preview(goal, ring) }
+        if let plan = try await client.plan(), !goal.mayExtendPlans || goal.isPart(of: plan) {
+            return try await attach(to: plan, goal)
         }
-        if isDone(change, in: ring) {
-            return try say("\(ids(change)) \(change.joins.count == 1 ? "is a member" : "are members") already")
-        }
-        try await begin(change, ring)
+        if let text = goal.reached(in: ring) { return try say(text) }
+        try await begin(goal, ring)
     }
 
     // MARK: The plan under way
 
-    private func obey(_ order: PlanOptions.Order) async throws {
+    /// Executes an order about the plan that is under way, whatever the plan is.
+    func obey(_ order: PlanOptions.Order) async throws {
         // If the plan cannot be read, it can still be paused or cancelled.
         let before = try? await client.plan()
         _ = try? await learn()
@@ -44,7 +41,7 @@ struct MembershipTask {
             return try Output.write(try JSONOutput.text(PlanAnswer(plan: plan)))
         }
         switch order {
-        case .pause: try say("paused: \(PlanText.progress(plan).trimmed); 'kv join --resume' goes on")
+        case .pause: try say("paused: \(PlanText.progress(plan).trimmed); '\(PlanText.command(plan)) --resume' goes on")
         case .resume where options.noWait: try say("resumed: \(PlanText.progress(plan).trimmed)")
         case .cancel where options.noWait: try say("being cancelled: \(PlanText.progress(plan).trimmed)")
         case .resume: try await PlanFollower(client: client, isJSON: isJSON).follow(plan)
@@ -53,12 +50,12 @@ struct MembershipTask {
     }
 
     /// Follows the plan that is under way, if it does what was asked for.
-    private func attach(to plan: PlanProgress, _ change: MembershipChange) async throws {
-        guard plan.includes(change) else {
+    private func attach(to plan: PlanProgress, _ goal: PlanGoal) async throws {
+        guard goal.isPart(of: plan) else {
             throw Failure(
                 .conditionFailed,
                 "nothing was changed: another plan is under way (\(PlanText.change(plan))); wait for it to end ('kv ring"
-                    + " --watch' shows it), or cancel it with 'kv join --cancel'")
+                    + " --watch' shows it), or cancel it with '\(PlanText.command(plan)) --cancel'")
         }
         if options.noWait {
             if isJSON { return try Output.write(try JSONOutput.text(PlanAnswer(plan: plan))) }
@@ -70,25 +67,25 @@ struct MembershipTask {
 
     // MARK: A new plan
 
-    private func preview(_ change: MembershipChange, _ ring: RingStatus) async throws {
-        let plan = try await client.change(change, isDryRun: true)
+    private func preview(_ goal: PlanGoal, _ ring: RingStatus) async throws {
+        let plan = try await goal.begin(client, isDryRun: true)
         if isJSON { return try Output.write(try JSONOutput.text(PlanAnswer(plan: plan))) }
         guard let plan else { return try say("nothing has to be done") }
-        try Output.write(PlanPreview.lines(plan, of: change, ring).map { $0 + "\n" }.joined())
+        try Output.write(PlanPreview.lines(plan, of: goal, ring).map { $0 + "\n" }.joined())
     }
 
-    private func begin(_ change: MembershipChange, _ ring: RingStatus) async throws {
+    private func begin(_ goal: PlanGoal, _ ring: RingStatus) async throws {
         let isShown = !isJSON || !options.yes
-        if isShown { try await show(change, ring) }
+        if isShown { try await show(goal, ring) }
         guard try options.isConfirmed() else { throw Failure(.conditionFailed, "nothing was changed") }
         let plan: PlanProgress?
         do throws(KVClientError) {
-            plan = try await client.change(change)
+            plan = try await goal.begin(client)
         } catch {
             // The plan may have begun nevertheless, or someone else may have begun it.
             switch error {
             case .unknown, .conflict(code: "plan_under_way", _):
-                guard let begun = try? await client.plan(), begun.includes(change) else { throw error }
+                guard let begun = try? await client.plan(), goal.isPart(of: begun) else { throw error }
                 plan = begun
             default: throw error
             }
@@ -99,14 +96,15 @@ struct MembershipTask {
             if isJSON { return try Output.write(try JSONOutput.text(PlanAnswer(plan: plan))) }
             return try say("begun; '\(command)' shows how far it is, and 'kv ring --watch' the whole")
         }
-        if !isJSON { try Output.write("begun; it goes on if this command is interrupted\n") }
+        let end = plan.isSplit ? ", until it is done or 'kv ring --cancel' ends it" : ""
+        if !isJSON { try Output.write("begun; it goes on if this command is interrupted\(end)\n") }
         try await PlanFollower(client: client, isJSON: isJSON).follow(plan)
     }
 
-    private func show(_ change: MembershipChange, _ ring: RingStatus) async throws {
-        guard let plan = try await client.change(change, isDryRun: true) else { return }
+    private func show(_ goal: PlanGoal, _ ring: RingStatus) async throws {
+        guard let plan = try await goal.begin(client, isDryRun: true) else { return }
         // If JSON is wanted, standard output has nothing else.
-        let text = PlanPreview.lines(plan, of: change, ring).map { $0 + "\n" }.joined() + "\n"
+        let text = PlanPreview.lines(plan, of: goal, ring).map { $0 + "\n" }.joined() + "\n"
         if isJSON { Output.prompt(text) } else { try Output.write(text) }
     }
 
@@ -119,27 +117,9 @@ struct MembershipTask {
         return ring
     }
 
-    private func isDone(_ change: MembershipChange, in ring: RingStatus) -> Bool {
-        guard change.leaves.isEmpty, !change.joins.isEmpty else { return false }
-        return change.joins.allSatisfy { join in
-            join.replaces == nil && ring.nodes.contains { $0.id == join.id && $0.standing == "active" }
-                && !ring.waiting.contains { $0.id == join.id }
-        }
-    }
-
-    private func ids(_ change: MembershipChange) -> String { change.joins.map(\.id).joined(separator: ", ") }
-
     private func say(_ text: String) throws {
         if isJSON { return try Output.write(try JSONOutput.text(PlanAnswer(plan: nil))) }
         try Output.write(text + "\n")
-    }
-}
-
-extension PlanProgress {
-    /// Whether the plan does what `change` asks for. It may use other weights, and do more.
-    func includes(_ change: MembershipChange) -> Bool {
-        Set(change.joins.map(\.id)).isSubset(of: joining)
-            && Set(change.leaves + change.joins.compactMap(\.replaces)).isSubset(of: leaving)
     }
 }
 
