@@ -37,6 +37,8 @@ public struct PlanProgress: Codable, Hashable, Sendable {
     /// The number of partitions now, and when the plan is done; nil unless the reason is `split`.
     public var partitions: Int?
     public var splitTo: Int?
+    /// The id of the node that splits have been waiting for, because it has not prepared them; nil if they go on.
+    public var waitsFor: String?
     /// Some of the partitions that move now. Those with obstacles come first.
     public var underWay: [Move]
     /// The share of each node now and when the plan is done, joining and leaving nodes included.
@@ -96,6 +98,7 @@ public struct PlanProgress: Codable, Hashable, Sendable {
     enum CodingKeys: String, CodingKey {
         case id, reason, joining, leaving, moves, minimum, bytes, rate, partitions, shares
         case splitTo = "split_to"
+        case waitsFor = "waits_for"
         case isPaused = "paused"
         case isCancelling = "cancelling"
         case movesDone = "moves_done"
@@ -124,6 +127,7 @@ public struct PlanProgress: Codable, Hashable, Sendable {
         try fields.encode(secondsLeft, forKey: .secondsLeft)
         try fields.encodeIfPresent(partitions, forKey: .partitions)
         try fields.encodeIfPresent(splitTo, forKey: .splitTo)
+        if splitTo != nil { try fields.encode(waitsFor, forKey: .waitsFor) }
         try fields.encode(underWay, forKey: .underWay)
         try fields.encode(shares, forKey: .shares)
     }

@@ -79,7 +79,7 @@ final class HTTPPlanTests: XCTestCase {
             """
             {"plan":{"id":12,"reason":"split","joining":[],"leaving":[],"paused":true,"cancelling":false,"moves":0,\
             "moves_done":0,"partitions_left":0,"minimum":0,"bytes":0,"bytes_done":0,"rate":0,"eta_seconds":null,\
-            "partitions":96,"split_to":128,"under_way":[],"shares":[{"id":"n1","replicas_before":96,\
+            "partitions":96,"split_to":128,"waits_for":"n1","under_way":[],"shares":[{"id":"n1","replicas_before":96,\
             "replicas_after":128,"leaders_before":96,"leaders_after":128}]}}
             """)
     }
@@ -87,6 +87,7 @@ final class HTTPPlanTests: XCTestCase {
     static let split = PlanStatus(
         id: 12, reason: .split, joining: [], leaving: [], isPaused: true, isCancelling: false, moves: 0, movesDone: 0,
         partitionsLeft: 0, minimum: 0, bytes: 0, bytesDone: 0, rate: 0, underWay: [], partitions: 96, splitTo: 128,
+        waitsFor: "n1",
         shares: [ShareChange(id: "n1", replicasBefore: 96, replicasAfter: 128, leadersBefore: 96, leadersAfter: 128)])
 
     func testThePlanUnderWay() throws {

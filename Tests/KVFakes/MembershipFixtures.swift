@@ -26,7 +26,7 @@ package enum MembershipFixtures {
         "minimum":0,"moves":0,"moves_done":0,"partitions":\(partitions),"partitions_left":0,"paused":\(paused),\
         "rate":0,"reason":"split","shares":[\
         {"id":"n1","leaders_after":\(splitTo),"leaders_before":\(partitions),"replicas_after":\(splitTo),\
-        "replicas_before":\(partitions)}],"split_to":\(splitTo),"under_way":[]}
+        "replicas_before":\(partitions)}],"split_to":\(splitTo),"under_way":[],"waits_for":null}
         """
     }
 

@@ -75,6 +75,7 @@ extension SplitMix {
                     to: (0..<below(4)).map { _ in node() }, sent: number(), total: number(), obstacle: obstacle())
             },
             partitions: reason == .split ? below(16385) : 0, splitTo: reason == .split ? below(16385) : 0,
+            waitsFor: reason == .split && flip() ? text() : nil,
             shares: (0..<below(3)).map { _ in
                 ShareChange(
                     id: text(), replicasBefore: below(1000), replicasAfter: below(1000), leadersBefore: below(1000),

@@ -20,6 +20,8 @@ extension JSONWriter {
                 json.number(plan.partitions)
                 json.name("split_to")
                 json.number(plan.splitTo)
+                json.name("waits_for")
+                if let waitsFor = plan.waitsFor { json.string(waitsFor) } else { json.null() }
             }
             json.name("under_way")
             json.array { json in for move in plan.underWay { json.move(move, names) } }

@@ -42,7 +42,21 @@ extension RebalanceProgress {
             bytesDone: plan.bytes > bytesLeft ? plan.bytes - bytesLeft : 0, rate: rate,
             underWay: Array(shown.prefix(PlanStatus.maximumUnderWay)),
             partitions: plan.reason == .split ? topology.assignments.count : 0, splitTo: plan.splitTo,
+            waitsFor: waited(in: topology, isAlive: isAlive),
             shares: Self.shares(of: topology, under: plan))
+    }
+
+    /// So many samples, a second each, without a split are worth a word.
+    private static let longStanding = 5
+
+    /// The living member that splits have been waiting for; nil if they go on.
+    private func waited(in topology: Topology, isAlive: (NodeNumber) -> Bool) -> String? {
+        guard let plan = topology.plan, plan.reason == .split, !plan.isPaused, plan.targets.isEmpty,
+            standing >= Self.longStanding
+        else { return nil }
+        return topology.members.first { member in
+            isAlive(member.number) && (prepared[member.number] ?? 0) <= topology.assignments.count
+        }?.id
     }
 
     /// A node that is missing for a majority of either set; nil where both have their majorities.

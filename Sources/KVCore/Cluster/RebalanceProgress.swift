@@ -5,6 +5,9 @@ struct RebalanceProgress {
     private var reports: [PartitionID: MoveReport] = [:]
     /// Up to how many partitions each member has prepared splits, as it has said.
     private(set) var prepared: [NodeNumber: Int] = [:]
+    /// For how many samples no partition has been split.
+    private(set) var standing = 0
+    private var partitions: Int
     private var sentSinceSample: UInt64 = 0
     private var sampledAt: Instant?
     /// Bytes a second that joining nodes are sent, smoothed exponentially.
@@ -13,7 +16,10 @@ struct RebalanceProgress {
     private static let sampleSpan = Nanoseconds.milliseconds(1000)
     private static let weightOfNewest = 0.3
 
-    init(_ slots: SlotMap) { sizes = Array(repeating: nil, count: slots.limit) }
+    init(_ slots: SlotMap) {
+        sizes = Array(repeating: nil, count: slots.limit)
+        partitions = slots.count
+    }
 
     /// How the moves under way stand, sorted by partition.
     var moves: [MoveReport] { reports.values.sorted { $0.partition < $1.partition } }
@@ -66,6 +72,8 @@ struct RebalanceProgress {
     mutating func turn(to topology: Topology) {
         while sizes.count < topology.slots.limit { sizes.append(nil) }
         if topology.plan?.reason != .split { prepared = [:] }
+        if topology.plan?.reason != .split || topology.assignments.count > partitions { standing = 0 }
+        partitions = topology.assignments.count
         prepared = prepared.filter { topology.member($0.key) != nil }
         for (partition, report) in reports {
             guard let assignment = topology.assignment(of: partition) else {
@@ -92,6 +100,7 @@ struct RebalanceProgress {
         smoothed += (rate - smoothed) * (smoothed == 0 ? 1 : Self.weightOfNewest)
         sentSinceSample = 0
         sampledAt = now
+        standing += 1
     }
 
     /// The present rate, in bytes a second.

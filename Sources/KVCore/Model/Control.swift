@@ -72,6 +72,8 @@ package struct PlanStatus: Hashable, Sendable {
     package var partitions: Int
     /// How many there are to be, if the reason is `split`; else 0.
     package var splitTo: Int
+    /// The member that has kept splits waiting for a while, because it has not prepared them.
+    package var waitsFor: String?
     /// How the members' shares will change, in the order of the members' numbers. Joining and leaving members are
     /// included.
     package var shares: [ShareChange]
@@ -82,6 +84,7 @@ package struct PlanStatus: Hashable, Sendable {
         id: Epoch, reason: ChangePlan.Reason, joining: [String], leaving: [String], isPaused: Bool,
         isCancelling: Bool, moves: Int, movesDone: Int, partitionsLeft: Int, minimum: Int, bytes: UInt64,
         bytesDone: UInt64, rate: UInt64, underWay: [MoveStatus], partitions: Int = 0, splitTo: Int = 0,
+        waitsFor: String? = nil,
         shares: [ShareChange] = []
     ) {
         self.id = id
@@ -100,6 +103,7 @@ package struct PlanStatus: Hashable, Sendable {
         self.underWay = underWay
         self.partitions = partitions
         self.splitTo = splitTo
+        self.waitsFor = waitsFor
         self.shares = shares
     }
 }

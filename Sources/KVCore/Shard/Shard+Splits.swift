@@ -87,6 +87,12 @@ extension Shard {
             isOwn.append(isOwn[Int(split.parent.raw)])
             if isOwn[Int(split.parent.raw)] { partitions.append(split.child) }
             router.add(split)
+            // What it has given away is not its own any more.
+            if let replica = restingReplica(split.parent) {
+                context.noteResized(replica)
+            } else if isOwn[Int(split.parent.raw)] {
+                context.resized.append(split.parent)
+            }
         }
         figures.grow(to: topology.slots)
         context.deadlines.forEach { $0.partition = partition($0.partition, of: $0.key, for: $0.command) }

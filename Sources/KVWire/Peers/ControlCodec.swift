@@ -65,6 +65,7 @@ extension ByteWriter {
         if status.reason == .split {
             varint(count: status.partitions)
             varint(count: status.splitTo)
+            optionalString(status.waitsFor)
         }
         varint(count: status.joining.count)
         for id in status.joining { string(id) }
@@ -144,6 +145,7 @@ extension ByteReader {
         let id = try varint()
         let reason = try code(ChangePlan.Reason.self, "reason of a plan")
         let (now, splitTo) = reason == .split ? (try partitions(), try partitions()) : (0, 0)
+        let waitsFor = reason == .split ? try optionalName("node id") : nil
         return PlanStatus(
             id: id, reason: reason,
             joining: try names("list of nodes"), leaving: try names("list of nodes"),
@@ -152,7 +154,8 @@ extension ByteReader {
             movesDone: try varint(in: 0...Int.max, "count of moves"),
             partitionsLeft: try partitions(),
             minimum: try varint(in: 0...Int.max, "count of moves"), bytes: try varint(), bytesDone: try varint(),
-            rate: try varint(), underWay: try movesUnderWay(), partitions: now, splitTo: splitTo, shares: try shares())
+            rate: try varint(), underWay: try movesUnderWay(), partitions: now, splitTo: splitTo,
+            waitsFor: waitsFor, shares: try shares())
     }
 
     private mutating func shares() throws(WireError) -> [ShareChange] {

@@ -60,6 +60,7 @@ enum PlanText {
         // Splits copy nothing, but the removal of a member that died does.
         if plan.moves > 0 { parts.append("\(plan.movesDone) of \(plan.moves) replicas copied") }
         if plan.isPaused { parts.append("paused") }
+        if let node = plan.waitsFor { parts.append("waiting for \(node), which has yet to divide its records") }
         if plan.isCancelling { parts.append("cancelling") }
         return parts.joined(separator: ", ")
     }

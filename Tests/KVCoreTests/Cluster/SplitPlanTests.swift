@@ -38,6 +38,23 @@ final class SplitPlanTests: XCTestCase {
         XCTAssertEqual(split(world, to: 16), .plan(nil), "there are as many")
     }
 
+    func testThePlanNamesTheNodeThatItWaitsFor() throws {
+        let world = world()
+        _ = split(world, to: 64)
+        func waitsFor() -> String? {
+            guard case .plan(let status?) = world.reply(1, .status) else { return "no plan" }
+            return status.waitsFor
+        }
+        for node in [1, 2] as [UInt16] { world.give(NodeNumber(node), .prepared(partitions: 20)) }
+        world.run(.milliseconds(2000))
+        XCTAssertNil(waitsFor(), "it may just be busy")
+        world.run(.milliseconds(6000))
+        XCTAssertEqual(waitsFor(), world.history.last.member(NodeNumber(3))?.id)
+        prepare(world, to: 20)
+        XCTAssertEqual(world.history.last.assignments.count, 20)
+        XCTAssertNil(waitsFor(), "it goes on")
+    }
+
     /// A partition that a split has yet to make counts for those that have the replicas of its parent, whatever splits
     /// have been made.
     func testSharesAreThoseOfTheEnd() throws {

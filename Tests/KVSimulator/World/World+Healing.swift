@@ -52,6 +52,22 @@ extension World {
         for partition in partitions(of: topology) {
             if let missing = unhealed(partition) { return "partition \(partition): \(missing)" }
         }
+        return miscounted()
+    }
+
+    /// The figures that a shard keeps as they change must be those of its store.
+    private func miscounted() -> String? {
+        for case let (node, process?) in admitted.map({ ($0, $0.process) }) {
+            var held = PartitionUsage()
+            for partition in topology.slots.partitions {
+                let usage = process.store.usage(partition)
+                held.keys += usage.keys
+                held.tombstones += usage.tombstones
+                held.bytes += usage.bytes
+            }
+            let counted = process.shard.usage
+            if counted != held { return "node \(node.number) counts \(counted), and holds \(held)" }
+        }
         return nil
     }
 
