@@ -61,7 +61,8 @@ final class StalledDiskTests: XCTestCase {
 
     /// The others go on writing, and it must not gather what they write; nor must they.
     func testAFollowerWhoseDiskHangsTakesNoMoreMemoryThanItMay() throws {
-        let cluster = try TestCluster(settings: "storage: {cache: 16MiB}\n")
+        // One shard: each notices by a commit of its own that hangs, and only one is written to.
+        let cluster = try TestCluster(settings: "storage: {cache: 16MiB, shards: 1}\n")
         let (stall, launcher) = try prepare(cluster)
         cluster.launcher = launcher
         try cluster.startAndWait()
