@@ -30,7 +30,7 @@ extension LogStore {
     /// Takes the next step of maintenance. Nil when there is nothing to do, when one is under way, and until the
     /// appends of the last step are durable. This is the throttle: at most `options.mergeStep` bytes with each commit,
     /// unless merging is behind (`LogRoom`). What a call does itself is bounded as well, by `options.mergeRecords` and
-    /// `options.indexStep`: it leaves the rest to the next calls (`hasUnfinishedStep`).
+    /// `options.indexStep`: it leaves the rest to the next calls (`isCopying`, `isPurging`).
     package func takeMaintenance() -> MaintenanceJob? {
         tidyIndex()
         guard failure == nil, !maintenanceUnderWay else { return nil }
@@ -177,12 +177,15 @@ extension LogStore {
         copy(Copying(cursor: cursor, progress: progress))
     }
 
-    /// True while records of a step of merging are still to be looked at, or purged tombstones to be dropped: the next
-    /// call of `takeMaintenance` goes on with them, and should come soon.
-    package var hasUnfinishedStep: Bool {
-        if case .copying = maintenance { return true }
-        return catalog.isPurging
+    /// True while records of a step of merging are still to be looked at: the next call of `takeMaintenance`, which
+    /// should come with the next turn, goes on with them.
+    package var isCopying: Bool {
+        if case .copying = maintenance { true } else { false }
     }
+
+    /// True while purged tombstones are to be dropped. Nothing waits for that, so the calls of `takeMaintenance` that
+    /// do it may come at intervals.
+    package var isPurging: Bool { catalog.isPurging }
 
     /// Appends again the next records of a step that the index refers to, and purged tombstones that are still needed.
     private func copy(_ copying: Copying) {

@@ -121,9 +121,9 @@ extension LogStore {
     }
 
     /// True when `takeMaintenance` should be called now rather than at the next timer: the log is too long, or a step
-    /// is unfinished.
+    /// has been read and is not copied to its end.
     package var wantsMaintenance: Bool {
-        if hasUnfinishedStep { return true }
+        if isCopying { return true }
         guard room.isShort, !maintenanceUnderWay else { return false }
         switch maintenance {
         case .idle, .indexing: return appended >= nextMaintenanceCheck

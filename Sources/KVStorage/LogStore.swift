@@ -159,6 +159,8 @@ package final class LogStore: RecordStore {
         catalog.beginPurge(partition)
     }
 
+    package func isPurging(_ id: PartitionID) -> Bool { catalog.existing(id)?.purging != nil }
+
     /// The entry of a key. A purged tombstone is dropped instead, so that its entry is free.
     @inline(__always)
     func find(_ key: UnsafeRawBufferPointer, _ hash: KeyHash, _ partition: Partition) -> Int? {
@@ -196,7 +198,7 @@ package final class LogStore: RecordStore {
         }
     }
 
-    /// Trees are compared at equal purge floors, so what is purged leaves this one first. Comparisons are rare.
+    /// Trees are compared at equal purge floors, so what is purged leaves this one first.
     package func tree(_ id: PartitionID) -> HashTree {
         guard let partition = catalog.existing(id) else { return HashTree() }
         if partition.purging != nil {

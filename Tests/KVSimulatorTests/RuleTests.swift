@@ -23,6 +23,7 @@ final class RuleTests: XCTestCase {
         add(1...2) { Scenario(seed: $0, hunting: .forgetDamaged) }
         add(1...2) { Scenario(seed: $0, hunting: .evaluateExpiring) }
         add(1...2) { Scenario(seed: $0, hunting: .countByClock) }
+        add(1...2) { Scenario(seed: $0, hunting: .keepUnfinished) }
         add(1...2) { Scenario(seed: $0, sickness: .deaf) }
         add(1...2) { Scenario(seed: $0, sickness: .deafToStreams) }
         add(1...2) { Scenario(seed: $0, sickness: .fullDisk) }

@@ -27,14 +27,10 @@ final class MaintenanceStepTests: XCTestCase {
         for _ in 0..<100 {
             let job = try XCTUnwrap(fixture.store.takeMaintenance())
             XCTAssertNil(fixture.store.completed(job.run()))
-            if isCopying(fixture) { return }
+            if fixture.store.isCopying { return }
             try fixture.commit()
         }
         XCTFail("nothing is merged")
-    }
-
-    private func isCopying(_ fixture: StoreFixture) -> Bool {
-        if case .copying = fixture.store.maintenance { true } else { false }
     }
 
     private func check(_ fixture: StoreFixture, _ changed: [Int: String?] = [:]) throws {
@@ -54,7 +50,7 @@ final class MaintenanceStepTests: XCTestCase {
             let copied = Int(fixture.store.appended - before)
             XCTAssertLessThanOrEqual(copied, 10)
             most = max(most, copied)
-            if isCopying(fixture) {
+            if fixture.store.isCopying {
                 turns += 1
                 XCTAssertTrue(fixture.store.wantsMaintenance, "the next turn goes on")
             } else if job == nil, !fixture.store.writer.hasPending {
@@ -77,7 +73,7 @@ final class MaintenanceStepTests: XCTestCase {
         fixture.put("key-392", "later")
         let tombstone = fixture.put("key-384", nil)
         XCTAssertNil(fixture.store.takeMaintenance())
-        XCTAssertTrue(isCopying(fixture))
+        XCTAssertTrue(fixture.store.isCopying)
         fixture.store.setPurgeFloor(partitionZero, tombstone)
         try fixture.settle()
         try check(fixture, [392: "later", 384: nil])
@@ -127,8 +123,8 @@ final class MaintenanceStepTests: XCTestCase {
         }
         XCTAssertNil(fixture.store.brokenInvariant)
         var steps = 0
-        while fixture.store.hasUnfinishedStep {
-            XCTAssertTrue(fixture.store.wantsMaintenance, "the next turn goes on")
+        while fixture.store.isPurging {
+            XCTAssertTrue(fixture.store.isPurging(partitionZero))
             let before = try index(fixture)
             if let job = fixture.store.takeMaintenance() { XCTAssertNil(fixture.store.completed(job.run())) }
             // An entry that is dropped counts as 17 that are looked at.
@@ -136,6 +132,7 @@ final class MaintenanceStepTests: XCTestCase {
             steps += 1
             if steps % 20 == 0 { XCTAssertNil(fixture.store.brokenInvariant) }
         }
+        XCTAssertFalse(fixture.store.isPurging(partitionZero))
         XCTAssertGreaterThan(steps, keys / 11)
         XCTAssertEqual(fixture.store.usage(partitionZero).tombstones, 1)
         XCTAssertEqual(try index(fixture), 2)
@@ -152,7 +149,7 @@ final class MaintenanceStepTests: XCTestCase {
         XCTAssertNil(fixture.store.takeMaintenance())
         XCTAssertEqual(fixture.store.tree(partitionZero).leaves, fixture.treeFromScratch().leaves)
         XCTAssertEqual(fixture.store.usage(partitionZero).tombstones, 1)
-        XCTAssertFalse(fixture.store.hasUnfinishedStep)
+        XCTAssertFalse(fixture.store.isPurging)
         XCTAssertNil(fixture.store.brokenInvariant)
     }
 

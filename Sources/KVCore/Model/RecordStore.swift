@@ -129,6 +129,9 @@ package protocol RecordStore: AnyObject {
     /// appended before it. A floor that is not above the present one changes nothing. `usage` may count them for some
     /// time.
     func setPurgeFloor(_ partition: PartitionID, _ floor: Version)
+    /// True while tombstones that count as removed are still in memory. `tree` then has to remove all of them at once,
+    /// which can take long, so what can wait should not ask for it.
+    func isPurging(_ partition: PartitionID) -> Bool
 
     /// Which partition has which slots, as far as this store has carried out the splits. It follows the topology's,
     /// split by split.
@@ -158,6 +161,11 @@ package struct PartitionUsage: Hashable, Sendable {
         self.tombstones = tombstones
         self.bytes = bytes
     }
+}
+
+extension RecordStore {
+    /// Of a store that removes purged tombstones at once.
+    package func isPurging(_ partition: PartitionID) -> Bool { false }
 }
 
 /// The methods with a hash, for a store that does not look keys up by their hashes.

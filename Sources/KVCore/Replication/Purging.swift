@@ -24,7 +24,8 @@ extension Replica {
     func considerPurge(_ leader: Leader) {
         guard now >= leader.nextPurge else { return }
         leader.nextPurge = now + context.options.purge
-        guard context.store.usage(partition).tombstones > 0, leader.isSettled, !quorum.isJoint, leader.transfer == nil
+        guard context.store.usage(partition).tombstones > 0, !context.store.isPurging(partition), leader.isSettled,
+            !quorum.isJoint, leader.transfer == nil
         else { return }
         guard allHold(leader) else { return context.decide(.holdTombstones) }
         // All replicas have promised this leader's ballot, which is above the ballots of all records from before it.

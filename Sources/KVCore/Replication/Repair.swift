@@ -28,6 +28,8 @@ extension Replica {
     private func considerComparison(with index: Int, _ leader: Leader) {
         guard leader.progress[index].wantsComparison(at: now, every: context.options.recompare) else { return }
         guard let comparison = leader.progress[index].comparison else {
+            // The tree is asked for when it takes no work.
+            guard !context.store.isPurging(partition) else { return }
             let peer = quorum.members[index]
             guard context.comparisons[peer, default: 0] < context.options.maximumComparisons else { return }
             context.comparisons[peer, default: 0] += 1

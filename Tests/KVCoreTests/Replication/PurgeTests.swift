@@ -3,9 +3,10 @@ import XCTest
 
 /// Tests that tombstones are purged when every replica has them, and only then.
 final class PurgeTests: XCTestCase {
-    private func cluster() -> ManualCluster {
+    private func cluster(recompare: Nanoseconds? = nil) -> ManualCluster {
         var options = ShardOptions()
         options.purge = .milliseconds(1000)
+        if let recompare { options.recompare = recompare }
         let cluster = ManualCluster(options: options)
         cluster.pass(200)
         XCTAssertEqual(cluster.leaders, [1])
@@ -29,6 +30,40 @@ final class PurgeTests: XCTestCase {
         cluster.pass(100)
         XCTAssertEqual(cluster[2].answers[read], .absent)
         cluster.assertLevel()
+    }
+
+    /// A purge goes on in steps. A comparison would have to wait for all of them.
+    func testNothingIsComparedWhileAPurgeGoesOn() {
+        let cluster = cluster(recompare: .milliseconds(1000))
+        run(.put("x"), cluster)
+        cluster[1].store.isPurging = true
+        func comparisons(in time: UInt64) -> Int {
+            let before = cluster.delivered.count
+            cluster.pass(time)
+            return cluster.delivered.dropFirst(before).count {
+                if case .replica(_, .leaves) = $0 { true } else { false }
+            }
+        }
+        XCTAssertEqual(comparisons(in: 5000), 0)
+        cluster[1].store.isPurging = false
+        XCTAssertGreaterThan(comparisons(in: 5000), 0)
+        cluster.assertLevel()
+    }
+
+    /// So would a new ballot, under which the present tombstones could be purged.
+    func testNothingIsPreparedAnewWhileAPurgeGoesOn() {
+        let cluster = cluster()
+        run(.put("x"), cluster)
+        run(.delete(.always), cluster)
+        let ballot = cluster[1].store.promise(ManualNode.partition)
+        cluster[1].store.isPurging = true
+        cluster.pass(70_000)
+        XCTAssertEqual(cluster[1].store.promise(ManualNode.partition), ballot)
+        XCTAssertEqual(cluster[1].store.records.count, 1)
+        cluster[1].store.isPurging = false
+        cluster.pass(70_000)
+        for number: UInt16 in 1...3 { XCTAssertEqual(cluster[number].store.records, [:], "node \(number)") }
+        XCTAssertGreaterThan(cluster[1].store.promise(ManualNode.partition), ballot)
     }
 
     func testAReplicaThatIsAwayBlocksIt() {

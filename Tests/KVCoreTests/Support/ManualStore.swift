@@ -7,6 +7,8 @@ final class ManualStore: RecordStore {
     private(set) var synced: LogPosition = 0
     var acceptsWrites = true
     var acceptsCopies = true
+    /// Tombstones that count as removed are still in memory.
+    var isPurging = false
     /// Reads get tickets, as if no value were in memory.
     var readsFromDisk = false
 
@@ -45,6 +47,8 @@ final class ManualStore: RecordStore {
     var spoiled: Set<Key> = []
     /// All reads from now on return `gone`, as if the copy had been wiped meanwhile.
     var losesReads = false
+
+    func isPurging(_ partition: PartitionID) -> Bool { isPurging }
 
     /// A store that holds `records` durably from the start, and has promised their ballots.
     init(

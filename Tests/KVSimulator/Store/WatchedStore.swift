@@ -96,6 +96,8 @@ package final class WatchedStore<Base: RecordStore>: RecordStore {
         ledger.purged(partition, tombstones: before.tombstones - after.tombstones, keys: before.keys - after.keys)
     }
 
+    package func isPurging(_ partition: PartitionID) -> Bool { base.isPurging(partition) }
+
     /// What the store shows: it may count purged tombstones for some time.
     private func visible(_ partition: PartitionID) -> PartitionUsage {
         var usage = PartitionUsage()
