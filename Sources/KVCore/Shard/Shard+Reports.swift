@@ -57,13 +57,14 @@ extension Shard {
 
     /// How large those of clients' partitions are that this node leads and whose size has changed since the last call.
     ///
-    /// - Parameter again: The number of other partitions to add, each in its turn: a report may have been lost.
+    /// - Parameter again: The number of other partitions to look at, each in its turn: a report may have been lost, and a
+    ///   store drops purged tombstones later than it is told to.
     package func takeSizes(again: Int) -> [PartitionSize] {
-        noteResized()
         for _ in 0..<min(again, owned.count) {
             figures.again = (figures.again + 1) % owned.count
-            figures.unreported.insert(owned[figures.again].partition)
+            context.noteResized(owned[figures.again])
         }
+        noteResized()
         defer { figures.unreported.removeAll(keepingCapacity: true) }
         return figures.unreported.sorted().compactMap { partition in
             guard restingReplica(partition)?.leader != nil, partition != topology.metadataPartition else { return nil }
