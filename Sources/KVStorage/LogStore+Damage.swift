@@ -31,11 +31,12 @@ extension LogStore {
     package func restore(_ id: PartitionID, _ key: Key, _ record: Record) -> Bool {
         // There is no room, or the answer does not fit: it is asked for again.
         guard failure == nil, acceptsCopies, let value = record.value, value.count <= Self.maximumValue,
-            record.contentType.utf8.count <= Record.maximumContentType, let partition = catalog.existing(id)
+            record.contentType.utf8.count <= Record.maximumContentType
         else { return false }
         return key.bytes.withUnsafeBytes { key in
             let hash = KeyHash(key)
-            guard let found = partition.index.find(key, hash) else { return false }
+            guard let partition = catalog.holder(of: key, hash, in: id), let found = partition.index.find(key, hash)
+            else { return false }
             let entry = partition.index.pointer(found).pointee
             // Invariant 2: one version names one value, so only the place on disk changes.
             guard entry.version == record.version, !entry.isTombstone else { return false }
@@ -73,9 +74,12 @@ extension LogStore {
     }
 
     private func entry(of damaged: DamagedRecord) -> UnsafeMutablePointer<IndexEntry>? {
-        guard let partition = catalog.existing(catalog.owner(of: damaged.partition, damaged.key)) else { return nil }
-        let found = damaged.key.bytes.withUnsafeBytes { partition.index.find($0, KeyHash($0)) }
-        return found.map { partition.index.pointer($0) }
+        let owner = catalog.owner(of: damaged.partition, damaged.key)
+        return damaged.key.bytes.withUnsafeBytes { key in
+            let hash = KeyHash(key)
+            guard let partition = catalog.holder(of: key, hash, in: owner) else { return nil }
+            return partition.index.find(key, hash).map { partition.index.pointer($0) }
+        }
     }
 }
 
@@ -142,9 +146,11 @@ extension LogStore {
     func nextToMove(_ emptying: Emptying) -> ([RecordsJob.Item], Emptying?) {
         var (next, searched, bytes) = (emptying, 0, 0)
         var items: [RecordsJob.Item] = []
-        while next.partition < catalog.partitionLimit {
+        let limit = catalog.heldLimit
+        while next.partition < limit {
+            // An entry that moves while a split is prepared goes to a partition of a higher number.
             let id = PartitionID(UInt16(truncatingIfNeeded: next.partition))
-            if let partition = catalog.existing(id) {
+            if let partition = catalog.held(id) {
                 while next.entry < partition.index.entries.upperBound {
                     guard searched < Emptying.maximumSearched, items.count < Emptying.maximumMoved,
                         bytes < options.mergeStep
@@ -157,7 +163,7 @@ extension LogStore {
                     let key = Key(Array(partition.index.key(next.entry)))
                     items.append(
                         RecordsJob.Item(
-                            record: DamagedRecord(partition: id, key: key, version: entry.version),
+                            record: DamagedRecord(partition: partition.owner, key: key, version: entry.version),
                             expiry: Expiry(milliseconds: entry.expiry), isTombstone: entry.isTombstone,
                             location: entry.location, length: entry.length))
                     bytes += entry.length

@@ -12,7 +12,12 @@ extension LogStore {
         var broken: String?
         var live: [UInt32: Int] = [:]
         catalog.forEachPartition { id, partition in
-            if let flaw = flaw(of: partition, &live) { broken = "partition \(id.raw): \(flaw)" }
+            partition.forEachPart { part in
+                if let flaw = flaw(of: part, &live) { broken = "partition \(id.raw), part \(part.id.raw): \(flaw)" }
+                let isRight =
+                    part.state == partition.state && part.owner == id && (part === partition) == (part.id == id)
+                if !isRight { broken = "partition \(part.id.raw), prepared of \(id.raw), is not as that one" }
+            }
         }
         if let broken { return broken }
         for segment in catalog.segments.all where segment.live != live[segment.number, default: 0] {
@@ -20,6 +25,14 @@ extension LogStore {
                 "segment \(segment.number) counts \(segment.live) bytes as live, the index \(live[segment.number] ?? 0)"
         }
         return nil
+    }
+
+    /// What is wrong with the place of a key, in words; nil if it is in the partition that has its slot, or that will
+    /// have it once it is split off.
+    private func misplaced(_ key: UnsafeRawBufferPointer, in partition: Partition) -> String? {
+        let slot = Slot(key: key.assumingMemoryBound(to: UInt8.self))
+        let isRight = partition.range?.contains(slot) ?? (catalog.owner(of: partition.id, key) == partition.id)
+        return isRight ? nil : "it has a key of slot \(slot)"
     }
 
     private func flaw(of partition: Partition, _ live: inout [UInt32: Int]) -> String? {
@@ -38,6 +51,7 @@ extension LogStore {
             guard catalog.segments[entry.segment] != nil else {
                 return "segment \(entry.segment) is gone and referred to"
             }
+            if let flaw = misplaced(partition.index.key(number), in: partition) { return flaw }
             live[entry.segment, default: 0] += entry.length
             if entry.isTombstone { usage.tombstones += 1 } else { usage.keys += 1 }
             if entry.end != 0 { expiring += 1 }

@@ -206,8 +206,9 @@ extension LogStore {
 
     private func appendAgain(_ view: RecordView, _ location: Location) {
         let key = view.key
-        guard let partition = catalog.existing(catalog.owner(of: view.partition, key)) else { return }
-        if let found = find(key, KeyHash(key), partition) {
+        let hash = KeyHash(key)
+        guard let partition = catalog.holder(of: key, hash, in: catalog.owner(of: view.partition, key)) else { return }
+        if let found = find(key, hash, partition) {
             let pointer = partition.index.pointer(found)
             // It has been overwritten.
             guard pointer.pointee.location == location else { return }

@@ -24,27 +24,25 @@ extension LogStore {
     package func read(_ id: PartitionID, _ key: Key) -> StoredRead { read(id, key, KeyHash(key)) }
 
     package func read(_ id: PartitionID, _ key: Key, _ hash: KeyHash) -> StoredRead {
-        guard let partition = catalog.existing(id), let found = find(key, hash, partition) else { return .absent }
+        guard let (partition, found) = find(key, hash, id) else { return .absent }
         return read(id, key, partition, found, isUrgent: true)
     }
 
     package func readAtOnce(_ id: PartitionID, _ key: Key) -> StoredRead? { readAtOnce(id, key, KeyHash(key)) }
 
     package func readAtOnce(_ id: PartitionID, _ key: Key, _ hash: KeyHash) -> StoredRead? {
-        guard let partition = catalog.existing(id), let found = find(key, hash, partition) else { return .absent }
+        guard let (partition, found) = find(key, hash, id) else { return .absent }
         return readAtOnce(id, partition, found, isUrgent: true)
     }
 
     package func readLater(_ id: PartitionID, _ key: Key) -> StoredRead {
-        guard let partition = catalog.existing(id), let found = find(key, KeyHash(key), partition) else {
-            return .absent
-        }
+        guard let (partition, found) = find(key, KeyHash(key), id) else { return .absent }
         return read(id, key, partition, found, isUrgent: false)
     }
 
     /// The approximate number of bytes to read for a key whose value is not in memory; nil for all other keys.
     package func sizeOnDisk(_ id: PartitionID, _ key: Key) -> Int? {
-        guard let partition = catalog.existing(id), let found = find(key, KeyHash(key), partition) else { return nil }
+        guard let (partition, found) = find(key, KeyHash(key), id) else { return nil }
         let entry = partition.index.pointer(found).pointee
         guard !entry.isTombstone, entry.cacheSlot == 0, entry.location < written else { return nil }
         return entry.length - RecordFormat.headerSize
@@ -54,8 +52,11 @@ extension LogStore {
     package var largestRecord: Int { catalog.largest }
 
     @inline(__always)
-    private func find(_ key: Key, _ hash: KeyHash, _ partition: Partition) -> Int? {
-        key.bytes.withUnsafeBytes { partition.find($0, hash) }
+    private func find(_ key: Key, _ hash: KeyHash, _ id: PartitionID) -> (Partition, Int)? {
+        key.bytes.withUnsafeBytes { key in
+            guard let partition = catalog.holder(of: key, hash, in: id) else { return nil }
+            return partition.find(key, hash).map { (partition, $0) }
+        }
     }
 
     @inline(__always)
@@ -123,14 +124,15 @@ extension LogStore {
         }
         guard let pending,
             // It may have been split off since the ticket was given.
-            let partition = catalog.existing(catalog.owner(of: pending.partition, pending.key)),
-            pending.location >= partition.state.wiped, let found = find(pending.key, KeyHash(pending.key), partition)
+            let (partition, found) = find(
+                pending.key, KeyHash(pending.key), catalog.owner(of: pending.partition, pending.key)),
+            pending.location >= partition.state.wiped
         else { return .gone }
         let entry = partition.index.pointer(found).pointee
         guard let record else {
             if entry.location == pending.location, case .failure(let error) = result.outcome {
                 try spoil(
-                    DamagedRecord(partition: partition.id, key: pending.key, version: entry.version),
+                    DamagedRecord(partition: partition.owner, key: pending.key, version: entry.version),
                     entry.location, error)
             }
             return .damaged

@@ -13,12 +13,11 @@ extension LogStore {
         guard !knowsSlots else { return }
         assert(catalog.partitionLimit == 0, "a store without a topology holds nothing")
         knowsSlots = true
-        catalog.slots = slots
+        catalog.use(slots)
         if catalog.isSplit { writer.endSegmentAtOnce() }
     }
 
-    /// Nothing is prepared: `split` moves the records itself.
-    package func prepareSplits(to count: Int, work: inout Int) -> Bool { true }
+    package func prepareSplits(to count: Int, work: inout Int) -> Bool { catalog.prepare(to: count, &work) }
 
     package func split() {
         guard let split = slots.next, let after = slots.afterNext else { return }

@@ -113,7 +113,8 @@ package final class LogStore: RecordStore {
         // (Here and below: once the store has failed it takes nothing more, and its process ends.)
         guard failure == nil, fits(key, record) else { return }
         key.bytes.withUnsafeBytes { key in
-            let partition = catalog.partition(id)
+            var partition = catalog.partition(id)
+            if partition.children != nil { partition = catalog.settle(key, hash, in: partition) }
             let found = find(key, hash, partition)
             if let found, partition.index.pointer(found).pointee.version >= record.version { return }
             let (location, size) = append(record, id, key, to: openBatch())
@@ -142,6 +143,7 @@ package final class LogStore: RecordStore {
         guard failure == nil, ballot > partition.state.promise else { return }
         let buffer = openBatch()
         partition.state.promise = ballot
+        partition.shareState()
         append(partition.state, id, to: buffer)
     }
 
@@ -155,8 +157,9 @@ package final class LogStore: RecordStore {
         guard failure == nil, floor > partition.state.floor else { return }
         let buffer = openBatch()
         partition.state.floor = floor
+        partition.shareState()
         append(partition.state, id, to: buffer)
-        catalog.beginPurge(partition)
+        partition.forEachPart { catalog.beginPurge($0) }
     }
 
     package func isPurging(_ id: PartitionID) -> Bool { catalog.existing(id)?.purging != nil }
@@ -182,8 +185,9 @@ package final class LogStore: RecordStore {
             segment: buffer.segment.number, offset: buffer.offset + UInt32(buffer.count))
         partition.state.membership = membership
         partition.state.floor = .zero
+        partition.shareState()
         append(partition.state, id, to: buffer)
-        catalog.wipe(partition)
+        partition.forEachPart { catalog.wipe($0) }
         roomMade()
     }
 
@@ -192,27 +196,43 @@ package final class LogStore: RecordStore {
     package func head(_ id: PartitionID, _ key: Key) -> RecordHead? { head(id, key, KeyHash(key)) }
 
     package func head(_ id: PartitionID, _ key: Key, _ hash: KeyHash) -> RecordHead? {
-        guard let partition = catalog.existing(id) else { return nil }
-        return key.bytes.withUnsafeBytes { key in
-            partition.find(key, hash).map { partition.index.pointer($0).pointee.head }
+        key.bytes.withUnsafeBytes { key in
+            guard let partition = catalog.holder(of: key, hash, in: id) else { return nil }
+            return partition.find(key, hash).map { partition.index.pointer($0).pointee.head }
         }
     }
 
     /// Trees are compared at equal purge floors, so what is purged leaves this one first.
     package func tree(_ id: PartitionID) -> HashTree {
         guard let partition = catalog.existing(id) else { return HashTree() }
-        if partition.purging != nil {
-            catalog.finishPurge(partition)
+        partition.forEachPart { part in
+            guard part.purging != nil else { return }
+            catalog.finishPurge(part)
             roomMade()
         }
-        return partition.tree
+        guard partition.children != nil else { return partition.tree }
+        var tree = HashTree()
+        partition.forEachPart { tree = tree.joined(with: $0.tree) }
+        return tree
     }
 
-    package func usage(_ id: PartitionID) -> PartitionUsage { catalog.existing(id)?.usage ?? PartitionUsage() }
+    package func usage(_ id: PartitionID) -> PartitionUsage {
+        var usage = PartitionUsage()
+        catalog.existing(id)?.forEachPart { part in
+            usage.keys += part.usage.keys
+            usage.tombstones += part.usage.tombstones
+            usage.bytes += part.usage.bytes
+        }
+        return usage
+    }
 
     package func nextExpiry(_ id: PartitionID) -> Expiry? {
+        var first: UInt64?
+        catalog.existing(id)?.forEachPart { part in
+            if let next = part.calendar.next { first = min(first ?? next, next) }
+        }
         // (Where some are due already, no time is named, and 1 has passed.)
-        catalog.existing(id)?.calendar.next.map { Expiry(milliseconds: max($0, 1)) }
+        return first.map { Expiry(milliseconds: max($0, 1)) }
     }
 
     /// Costs what has expired since the last call, whatever the partition holds. Records are found up to 16 ms after
@@ -220,7 +240,16 @@ package final class LogStore: RecordStore {
     package func forEachExpired(_ id: PartitionID, at wall: UInt64, limit: Int, _ body: (Key, RecordHead) -> Void)
         -> Int
     {
-        guard let partition = catalog.existing(id) else { return 0 }
+        var cost = 0
+        catalog.existing(id)?.forEachPart { part in
+            if cost < limit { cost += forEachExpired(part, at: wall, limit: limit - cost, body) }
+        }
+        return cost
+    }
+
+    private func forEachExpired(
+        _ partition: Partition, at wall: UInt64, limit: Int, _ body: (Key, RecordHead) -> Void
+    ) -> Int {
         let filed = partition.calendar.advance(to: wall, filing: limit * Self.filedPerVisit) {
             partition.index.pointer($0).pointee.expiry
         }
@@ -234,17 +263,19 @@ package final class LogStore: RecordStore {
 
     /// Looks at one byte for each key of the partition, and at the entries of the keys in the leaf.
     package func forEach(_ id: PartitionID, leaf: Int, _ body: (Key, RecordHead, _ checksum: UInt32) -> Void) {
-        guard let partition = catalog.existing(id) else { return }
-        partition.index.forEach(leaf: leaf) { entry in
-            guard !partition.isPurged(entry) else { return }
-            visit(partition, entry) { body($0, $1, partition.index.checksum(entry).pointee) }
+        catalog.existing(id)?.forEachPart { part in
+            part.index.forEach(leaf: leaf) { entry in
+                guard !part.isPurged(entry) else { return }
+                visit(part, entry) { body($0, $1, part.index.checksum(entry).pointee) }
+            }
         }
     }
 
     package func forEach(_ id: PartitionID, _ body: (Key, RecordHead) -> Void) {
-        guard let partition = catalog.existing(id) else { return }
-        for entry in partition.index.entries where partition.index.isUsed(entry) && !partition.isPurged(entry) {
-            visit(partition, entry, body)
+        catalog.existing(id)?.forEachPart { part in
+            for entry in part.index.entries where part.index.isUsed(entry) && !part.isPurged(entry) {
+                visit(part, entry, body)
+            }
         }
     }
 

@@ -89,11 +89,11 @@ final class CrashTests: XCTestCase {
 
     func testEveryCrashPointOfARunWithSplits() throws {
         for sync in [SyncMode.always, .never] {
-            let whole = try XCTUnwrap(attempt(seed: 6, sync: sync, steps: 110, isRestless: true, partitionLimit: 9))
+            let whole = try XCTUnwrap(attempt(seed: 6, sync: sync, steps: 80, isRestless: true, partitionLimit: 9))
             XCTAssertGreaterThan(whole.splits, 2)
             for stop in 1...whole.fixture.disk.operations {
                 guard
-                    attempt(seed: 6, stopAt: stop, sync: sync, steps: 110, isRestless: true, partitionLimit: 9) != nil
+                    attempt(seed: 6, stopAt: stop, sync: sync, steps: 80, isRestless: true, partitionLimit: 9) != nil
                 else { return }
             }
         }

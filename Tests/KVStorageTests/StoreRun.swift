@@ -86,6 +86,8 @@ final class StoreRun {
         let partitions = workable
         let partition = partitions[Int(below(UInt64(partitions.count)))]
         if partitionLimit > 0, below(5) == 0 { splitOrPrepare() }
+        // A start knows nothing of what is prepared.
+        if partitionLimit > 0, below(12) == 0 { try compare() }
         if isRestless, below(6) == 0 { below(3) == 0 ? wipe(partition) : purge(partition) }
         switch below(100) {
         case 0..<45: put(partition, isTombstone: below(3) == 0)
@@ -119,7 +121,7 @@ final class StoreRun {
             fixture.slots = after
         }
         var work = Int(below(6))
-        _ = fixture.store.prepareSplits(to: topology.count + Int(below(2)), work: &work)
+        _ = fixture.store.prepareSplits(to: topology.count + Int(below(4)), work: &work)
         guard topology.count > fixture.store.slots.count, below(3) == 0 else { return }
         splits += 1
         let before = fixture.store.appended
@@ -244,6 +246,7 @@ final class StoreRun {
     private func compare() throws {
         let found = try StoreModel.read(fixture, partitions)
         guard found == model else { throw Mismatch(message: "the store and the model differ") }
+        if let broken = fixture.store.brokenInvariant { throw Mismatch(message: broken) }
         for partition in partitions {
             guard fixture.store.tree(partition).leaves == fixture.treeFromScratch(partition.raw).leaves else {
                 throw Mismatch(message: "the hash tree of \(partition) is wrong")

@@ -63,6 +63,14 @@ package struct HashTree: Sendable {
         root ^= change
     }
 
+    /// The tree of the records of this one and another, which have none in common.
+    package func joined(with other: Self) -> Self {
+        var joined = self
+        for (leaf, sum) in other.leaves.enumerated() where sum != Leaf() { joined.held[joined.place(of: leaf)] ^= sum }
+        joined.root ^= other.root
+        return joined
+    }
+
     /// Gives back the memory of leaves that hold nothing any more, once they are most of them.
     package mutating func shrink() {
         let needed = held.count { $0 != Leaf() }

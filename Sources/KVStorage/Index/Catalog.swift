@@ -18,13 +18,26 @@ final class Catalog {
     @exclusivity(unchecked) private(set) var largest = 0
 
     /// Which partition has which slots, as far as the splits have been carried out.
-    @exclusivity(unchecked) var slots: SlotMap
+    @exclusivity(unchecked) private(set) var slots: SlotMap
+    /// The partitions whose splits are being prepared: they do not exist yet for anyone else.
+    var preparing: [PartitionID: Partition] = [:]
+    /// The slots after the splits that are prepared, and how many entries the partition that comes next to be split has
+    /// that are still to be looked at; nil before the first look.
+    var prepared: SlotMap
+    var unprepared: Int?
     /// The highest number of partitions that recovery has found in a state; 0 where nothing has been split.
     var splitCount = 0
 
     init(cache: Int, slots: SlotMap) {
         self.cache = ValueCache(limit: cache)
         self.slots = slots
+        prepared = slots
+    }
+
+    /// Goes by other slots.
+    func use(_ slots: SlotMap) {
+        self.slots = slots
+        if prepared.count < slots.count || prepared.founding != slots.founding { (prepared, unprepared) = (slots, nil) }
     }
 
     @inline(__always)
@@ -50,7 +63,16 @@ final class Catalog {
         while partitions.count <= Int(id.raw) { partitions.append(nil) }
         let fresh = Partition(id, memory)
         partitions[Int(id.raw)] = fresh
+        if prepared.count > slots.count { divide(fresh) }
         return fresh
+    }
+
+    /// Makes a partition exist whose split has been prepared.
+    func add(_ partition: Partition) {
+        let number = Int(partition.id.raw)
+        while partitions.count <= number { partitions.append(nil) }
+        assert(partitions[number] == nil, "a partition has no records before it is split off")
+        partitions[number] = partition
     }
 
     func forEachPartition(_ body: (PartitionID, Partition) -> Void) {
@@ -104,7 +126,7 @@ final class Catalog {
     }
 
     func noteShrinking(_ partition: Partition) {
-        guard !partition.isShrinking else { return }
+        guard !partition.isShrinking, partition.range == nil else { return }
         partition.isShrinking = true
         shrinking.append(partition)
     }
@@ -241,7 +263,7 @@ final class Catalog {
             value: value, contentType: record.contentType, partition: partition.id, entry: entry)
         uncache(partition.index.pointer(entry))
         let slot = cache.insert(item) { evicted in
-            existing(evicted.partition)?.index.pointer(evicted.entry).pointee.cacheSlot = 0
+            held(evicted.partition)?.index.pointer(evicted.entry).pointee.cacheSlot = 0
         }
         partition.index.pointer(entry).pointee.cacheSlot = slot
     }

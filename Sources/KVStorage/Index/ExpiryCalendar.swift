@@ -42,11 +42,14 @@ struct ExpiryCalendar: ~Copyable {
     /// The number of a block's entries that are in lists.
     private var used: [UInt8] = []
     /// The present tick, as of the last call of `advance`.
-    private var present: UInt64 = 0
+    private var present: UInt64
     /// The number of entries.
     private(set) var count = 0
 
-    init() {}
+    init() { present = 0 }
+
+    /// A calendar without entries, at the same time as another.
+    init(at other: borrowing Self) { present = other.present }
 
     deinit {
         heads?.deallocate()

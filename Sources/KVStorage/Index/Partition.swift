@@ -7,6 +7,13 @@ import KVCore
 /// put. No accesses overlap: the store is confined to one event loop, and none here calls back into it.
 final class Partition {
     let id: PartitionID
+    /// The partition that is asked for the records: itself, unless its split is only being prepared.
+    var owner: PartitionID
+    /// The partitions that are being split off, in the order of their splits; nil where there are none. See
+    /// Catalog+Split.swift.
+    @exclusivity(unchecked) var children: [Partition]?
+    /// The slots that it is to have, while its split is being prepared.
+    var range: ClosedRange<Slot>?
     @exclusivity(unchecked) var index: KeyIndex
     @exclusivity(unchecked) var state = PartitionState()
     @exclusivity(unchecked) var usage = PartitionUsage()
@@ -65,6 +72,7 @@ final class Partition {
 
     init(_ id: PartitionID, _ memory: IndexMemory) {
         self.id = id
+        owner = id
         index = KeyIndex(memory)
     }
 
