@@ -57,8 +57,8 @@ extension Shard {
 
     /// How large those of clients' partitions are that this node leads and whose size has changed since the last call.
     ///
-    /// - Parameter again: The number of other partitions to look at, each in its turn: a report may have been lost, and a
-    ///   store drops purged tombstones later than it is told to.
+    /// - Parameter again: The number of other partitions to look at, each in its turn: a report may have been lost, and
+    ///   a store drops purged tombstones later than it is told to.
     package func takeSizes(again: Int) -> [PartitionSize] {
         for _ in 0..<min(again, owned.count) {
             figures.again = (figures.again + 1) % owned.count
