@@ -163,8 +163,9 @@ extension Backend {
 /// The keys that a command on many keys is about.
 package enum KeyScope: Hashable, Sendable {
     case cluster
-    /// The keys of some partitions, ascending.
-    case partitions([PartitionID])
+    /// The keys of some partitions, ascending, of as many as there were in all then. What has been split off them since
+    /// is among them.
+    case partitions([PartitionID], of: Int)
 }
 
 package struct RequestOptions: Sendable {

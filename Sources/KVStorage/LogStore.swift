@@ -162,7 +162,11 @@ package final class LogStore: RecordStore {
         partition.forEachPart { catalog.beginPurge($0) }
     }
 
-    package func isPurging(_ id: PartitionID) -> Bool { catalog.existing(id)?.purging != nil }
+    package func isPurging(_ id: PartitionID) -> Bool {
+        var isPurging = false
+        catalog.existing(id)?.forEachPart { if $0.purging != nil { isPurging = true } }
+        return isPurging
+    }
 
     /// The entry of a key. A purged tombstone is dropped instead, so that its entry is free.
     @inline(__always)

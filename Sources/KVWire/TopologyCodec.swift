@@ -17,9 +17,11 @@ package enum TopologyCodec {
         topology.assignments.count > topology.settings.partitions ? formatWithSplits : format
     }
 
-    /// - Parameter format: `format(of:)` if nil.
+    /// - Parameter format: `format(of:)` if nil, and whatever it is if partitions have been split: earlier formats
+    ///   cannot say how many there are, and a topology that nobody can read again must not be written.
     package static func encode(_ topology: Topology, format: UInt8? = nil) -> [UInt8] {
-        let format = format ?? self.format(of: topology)
+        let own = self.format(of: topology)
+        let format = own == formatWithSplits ? own : format ?? own
         let bytes = [UInt8](unsafeUninitializedCapacity: topology.encodedBound) { space, count in
             var writer = ByteWriter(UnsafeMutableRawBufferPointer(space))
             writer.topology(topology, format)

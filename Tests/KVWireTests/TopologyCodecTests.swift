@@ -56,6 +56,8 @@ final class TopologyCodecTests: XCTestCase {
         let bytes = TopologyCodec.encode(cut)
         XCTAssertEqual(bytes[0], TopologyCodec.formatWithSplits)
         XCTAssertEqual(try TopologyCodec.decode(bytes), cut)
+        let older = TopologyCodec.encode(cut, format: TopologyCodec.formatWithoutRuns)
+        XCTAssertEqual(older, bytes, "what nobody could read again is not written")
         let whole = TopologyCodec.encode(topology(), format: TopologyCodec.formatWithSplits)
         XCTAssertThrowsError(try TopologyCodec.decode(whole)) {
             XCTAssertEqual($0 as? WireError, .invalid("number of partitions"))

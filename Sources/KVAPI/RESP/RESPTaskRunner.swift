@@ -9,7 +9,7 @@ import NIOCore
 /// Touched on the connection's event loop only.
 final class ScannedShare {
     /// Nil where no SCAN is under way.
-    var partitions: [PartitionID]?
+    var scope: KeyScope?
 }
 
 /// Carries out a `RESPTask`, in steps.
@@ -71,17 +71,16 @@ final class RESPTaskRunner: @unchecked Sendable {
     func run(_ task: RESPTask) {
         if case .cluster(let question) = task { return cluster(question) }
         guard isAboutOwnShare else { return begin(task) }
-        if case .scan(let request) = task, request.cursor != .start, let share = scanned.partitions {
-            scope = .partitions(share)
+        if case .scan(let request) = task, request.cursor != .start, let share = scanned.scope {
+            scope = share
             return begin(task)
         }
         backend.view(on: loop) { [self] view in
             guard let view, let member = view.topology.member(named: backend.nodeID) else {
                 return finish(.failure(RESPFailure(.notMember)))
             }
-            let share = view.share(of: member.number)
-            scope = .partitions(share)
-            if case .scan = task { scanned.partitions = share }
+            scope = .partitions(view.share(of: member.number), of: view.topology.slots.count)
+            if case .scan = task { scanned.scope = scope }
             begin(task)
         }
     }
@@ -163,7 +162,7 @@ extension RESPTaskRunner {
     private func scan(_ request: ScanRequest, from place: ListCursor) {
         page(from: place, limit: request.count) { [self] page in
             let next = page.next.map { ScanCursor($0, backend.settings) } ?? .start
-            if next == .start { scanned.partitions = nil }
+            if next == .start { scanned.scope = nil }
             if let key = page.next?.key { server.positions.remember(key, at: next) }
             let keys = request.isOfStrings ? page.entries.map(\.key.bytes) : []
             match(keys, request.pattern) { [self] in

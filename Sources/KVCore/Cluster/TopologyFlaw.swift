@@ -12,7 +12,7 @@ extension Topology {
     /// Whether this may come after `earlier`: it is the same cluster's, later, and sound.
     package func isSound(after earlier: Topology) -> Bool {
         clusterID == earlier.clusterID && settings == earlier.settings && epoch > earlier.epoch
-            && lastNumber >= earlier.lastNumber && flaw == nil
+            && lastNumber >= earlier.lastNumber && assignments.count >= earlier.assignments.count && flaw == nil
     }
 
     private var flawOfMembers: String? {

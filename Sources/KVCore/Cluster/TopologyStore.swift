@@ -74,7 +74,9 @@ struct TopologyStore {
             change.map { (try? newest.applying($0)) == topology } ?? true,
             "a change gives the topology that it was made of")
         broadcast(topology, by: change)
-        if let change, topology.isSound(after: newest) { learn(topology, by: change) }
+        // What it changes cannot always be said, when it spans several epochs.
+        guard let change else { return learn(topology) }
+        if topology.isSound(after: newest) { learn(topology, by: change) }
     }
 
     /// Takes a sound topology, and what it changes of the newest one.

@@ -15,6 +15,12 @@ extension RequestMessage {
 }
 
 extension Shard {
+    /// Has a request name the partition that it is about, by this shard's topology.
+    @inline(__always)
+    package func locate(_ request: Request) {
+        if isCut { request.partition = partition(request.partition, of: request.key, for: request.command) }
+    }
+
     /// The partition that a request is about, by this shard's topology. The sender may go by another one.
     func partition(_ named: PartitionID, of key: Key, for command: Command) -> PartitionID {
         guard isCut || named > topology.metadataPartition, named != topology.metadataPartition, !command.isOfPartition
@@ -100,6 +106,16 @@ extension Shard {
         return divide(left, splits, topology.slots)
     }
 
+    /// The new partitions of which this node's copies lack nothing, because those that they come of do not.
+    func completeChildren(of splits: [SlotMap.Split]) -> Set<PartitionID> {
+        var complete: Set<PartitionID> = []
+        for split in splits {
+            let parent = restingReplica(split.parent).map { !$0.isIncomplete } ?? complete.contains(split.parent)
+            if parent { complete.insert(split.child) }
+        }
+        return complete
+    }
+
     private func divide(
         _ left: [PartitionID: Unfinished], _ splits: [SlotMap.Split], _ slots: SlotMap
     ) -> [PartitionID: Unfinished] {
@@ -146,15 +162,18 @@ extension Shard {
 
 extension Replica {
     /// Takes over what the replica of the partition that this one comes of has known.
-    func inherit(from parent: Replica?) {
+    ///
+    /// - Parameter isComplete: Whether the copy that was split lacked nothing. (The parent may be complete by now
+    ///   because it has begun anew.)
+    func inherit(from parent: Replica?, isComplete: Bool) {
         // Invariant 7: nobody is told of records before they, and the state that makes them this partition's, are
         // durable.
         appendedState()
+        if isComplete { becomeComplete() }
         guard let parent else { return }
         highestSeen = max(highestSeen, parent.highestSeen)
         leaderHint = parent.leaderHint.flatMap { quorum.index(of: $0) == nil ? nil : $0 }
         hasHeardLeader = parent.hasHeardLeader
         leaderHeard = parent.leaderHeard
-        if !parent.isIncomplete { becomeComplete() }
     }
 }

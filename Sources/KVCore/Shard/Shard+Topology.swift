@@ -24,6 +24,7 @@ extension Shard {
         flush(now: now)
         let before = self.topology
         let splits = before.slots.splits(to: topology.slots.count)
+        let complete = completeChildren(of: splits)
         let unfinished = takeApart(splits, by: topology)
         let changed = topology.partitionsChanged(since: before)
         let parents = Dictionary(uniqueKeysWithValues: splits.map { ($0.child, $0.parent) })
@@ -45,7 +46,9 @@ extension Shard {
                 before.assignment(of: partition).map { $0.changed < assignment.changed } ?? !splits.isEmpty,
                 "partition \(partition.raw) has another assignment of the same configuration")
             router.adopt(assignment, of: partition)
-            if isOwn[Int(partition.raw)] { change(partition, to: assignment, comingOf: parents[partition]) }
+            if isOwn[Int(partition.raw)] {
+                change(partition, to: assignment, comingOf: parents[partition], complete.contains(partition))
+            }
             // The replica that has gone may have known the leader, which says only once that it leads.
             if !holds(partition), let listed = context.listings[partition], assignment.since(listed.node) != nil {
                 router.sawLeader(listed.node, of: partition)
@@ -68,8 +71,12 @@ extension Shard {
     /// Whether this node holds a replica of a partition in this shard.
     package func holds(_ partition: PartitionID) -> Bool { restingReplica(partition) != nil }
 
-    /// - Parameter parent: The partition that it has just been split off; nil if it was there before.
-    private func change(_ partition: PartitionID, to assignment: Assignment, comingOf parent: PartitionID?) {
+    /// - Parameters:
+    ///   - parent: The partition that it has just been split off; nil if it was there before.
+    ///   - isComplete: Whether the copy that was split lacked nothing.
+    private func change(
+        _ partition: PartitionID, to assignment: Assignment, comingOf parent: PartitionID?, _ isComplete: Bool
+    ) {
         let index = Int(partition.raw)
         noteMove(of: partition, assignment)
         context.leadEdits &+= 1
@@ -79,7 +86,7 @@ extension Shard {
                 replica.reconfigure(assignment)
             } else {
                 let fresh = Replica(partition: partition, assignment: assignment, context: context)
-                if let parent { fresh?.inherit(from: restingReplica(parent)) }
+                if let parent { fresh?.inherit(from: restingReplica(parent), isComplete: isComplete) }
                 replicas[index] = fresh
             }
         } else if let replica = replica(partition) {

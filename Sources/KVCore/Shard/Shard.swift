@@ -179,7 +179,7 @@ package final class Shard {
     package func submit(_ request: Request, now: Now) {
         assert(request.stage == .begun, "a request is submitted once")
         context.now = now
-        if isCut { request.partition = partition(request.partition, of: request.key, for: request.command) }
+        locate(request)
         let replica = replica(request.partition)
         if case .get = request.command, let outcome = replica?.answerAtOnce(request) {
             return request.end(outcome, by: me)

@@ -88,7 +88,7 @@ final class NodeBackend: Backend {
         let all =
             switch scope {
             case .cluster: Array(newest.partitions)
-            case .partitions(let some): newest.family(of: some)
+            case .partitions(let some, let count): newest.family(of: some, splitSince: count)
             }
         guard known.contains(where: { $0 != newest }) else { return all }
         return all.filter { known[shards.shard(of: $0)].place(of: $0) != nil }

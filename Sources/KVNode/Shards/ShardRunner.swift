@@ -202,6 +202,7 @@ final class ShardRunner: @unchecked Sendable {
     /// - Parameter isOwn: whether it is the node's own request, which the limit on clients' requests does not count.
     func submit(_ request: Request, isOwn: Bool = false) {
         loop.assertInEventLoop()
+        shard.locate(request)
         let bytes = isOwn ? 0 : request.bytes
         if let refusal = obstacle(to: request, bytes) {
             request.end(.refused(refusal), by: node.number)

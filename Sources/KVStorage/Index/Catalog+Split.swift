@@ -93,6 +93,8 @@ extension Catalog {
         while prepared.count < count, let split = prepared.next, let after = prepared.afterNext {
             // A partition that comes into being later is divided then.
             if let parent = held(split.parent) {
+                // A split finishes a purge, which may take long.
+                guard purge(parent, &work) else { return false }
                 let child = preparing[split.child] ?? begin(split, of: parent, after)
                 guard moveEntries(of: parent, to: child, &work) else { return false }
             }

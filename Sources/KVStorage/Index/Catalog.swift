@@ -194,7 +194,7 @@ final class Catalog {
     /// The work of dropping one entry, beside that of looking at one.
     private static let dropped = 16
 
-    private func purge(_ partition: Partition, _ work: inout Int) -> Bool {
+    func purge(_ partition: Partition, _ work: inout Int) -> Bool {
         guard var next = partition.purging else { return true }
         while next < partition.index.extent {
             guard work > 0 else {

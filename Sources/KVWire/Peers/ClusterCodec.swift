@@ -10,7 +10,10 @@ extension ByteWriter {
             varint(above)
         case .topology(let newer):
             code(ClusterMessageType.topology)
-            topology(newer, protocolVersion >= Handshake.firstWithChanges ? TopologyCodec.format(of: newer) : 2)
+            let own = TopologyCodec.format(of: newer)
+            // (A peer that does not know of splits refuses format 4 by name, and is refused itself.)
+            let isOwn = protocolVersion >= Handshake.firstWithChanges || own == TopologyCodec.formatWithSplits
+            topology(newer, isOwn ? own : TopologyCodec.formatWithoutRuns)
         case .topologyChanges(let changes):
             code(ClusterMessageType.topologyChanges)
             topologyChanges(changes)

@@ -6,7 +6,7 @@ import XCTest
 /// Commands on all keys: whose they are about.
 final class OwnShareTests: XCTestCase {
     // Of the fake cluster's four partitions: led by n1, n2, n1, and nobody, whose preferred leader is n1.
-    private let share = KeyScope.partitions([PartitionID(0), PartitionID(2), PartitionID(3)])
+    private let share = KeyScope.partitions([PartitionID(0), PartitionID(2), PartitionID(3)], of: 4)
 
     func testPlainClientsAreToldOfTheWholeCluster() throws {
         let client = try RESPTestClient()
@@ -62,7 +62,7 @@ final class OwnShareTests: XCTestCase {
         // Another connection of the client's pool goes by what is led now.
         let other = try RESPTestClient(client.listener, client.backend)
         _ = other.exchange("scan \(ScanCursor(next, nil).raw)")
-        let present = KeyScope.partitions([PartitionID(0), PartitionID(1)])
+        let present = KeyScope.partitions([PartitionID(0), PartitionID(1)], of: 4)
         XCTAssertEqual(client.backend.listed.last?.scope, present)
         // So do its other commands, and its next SCAN.
         _ = client.exchange("dbsize")

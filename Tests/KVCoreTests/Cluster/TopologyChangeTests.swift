@@ -98,6 +98,10 @@ final class TopologyChangeTests: XCTestCase {
         XCTAssertEqual(next.partitionsChanged(since: base).map(\.raw), [0, 1, 2, 5, 6, 7])
         XCTAssertEqual(next.metadataPartition, PartitionID(4))
         XCTAssertEqual(next.plan?.splitTo, 16)
+        XCTAssertTrue(next.isSound(after: base))
+        var joined = base
+        joined.epoch = 22
+        XCTAssertFalse(joined.isSound(after: next), "partitions are never joined")
         XCTAssertEqual(TopologyChange(from: base, to: next), change, "it is found again as it was")
         // The next round splits what the first has made.
         let whole = try next.applying(TopologyChange(base: 21, epoch: 22, plan: .kept(isPaused: false), splits: 1))
