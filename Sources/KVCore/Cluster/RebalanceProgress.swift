@@ -106,9 +106,10 @@ struct RebalanceProgress {
     /// The present rate, in bytes a second.
     var rate: UInt64 { UInt64(min(smoothed, 1e18)) }
 
-    /// Forgets the rate: another plan begins.
+    /// Forgets the rate, and for how long nothing has been split: another plan begins.
     mutating func resetRate() {
         smoothed = 0
+        standing = 0
         sentSinceSample = 0
     }
 }

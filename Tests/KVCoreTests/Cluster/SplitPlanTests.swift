@@ -40,11 +40,13 @@ final class SplitPlanTests: XCTestCase {
 
     func testThePlanNamesTheNodeThatItWaitsFor() throws {
         let world = world()
+        world.run(.milliseconds(8000))
         _ = split(world, to: 64)
         func waitsFor() -> String? {
             guard case .plan(let status?) = world.reply(1, .status) else { return "no plan" }
             return status.waitsFor
         }
+        XCTAssertNil(waitsFor(), "it has just begun")
         for node in [1, 2] as [UInt16] { world.give(NodeNumber(node), .prepared(partitions: 20)) }
         world.run(.milliseconds(2000))
         XCTAssertNil(waitsFor(), "it may just be busy")
