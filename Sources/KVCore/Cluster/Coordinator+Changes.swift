@@ -66,8 +66,8 @@ extension Coordinator {
             let dead = topology.assignments[first].replicas.filter(context.isDead).compactMap {
                 topology.member($0)?.id
             }
-            return
-                "it waits for partition \(topology.slots.partition(at: first))\(more), a majority of whose replicas is dead: start "
+            let partition = topology.slots.partition(at: first)
+            return "it waits for partition \(partition)\(more), a majority of whose replicas is dead: start "
                 + "\(dead.joined(separator: " or ")) again, with its data directory; if the "
                 + "disks are lost for good, 'kv recover' goes on with what is left"
         }

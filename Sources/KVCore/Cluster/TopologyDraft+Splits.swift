@@ -12,7 +12,7 @@ extension TopologyDraft {
     /// them. Members that are dead are not waited for: they prepare what they have missed before they go by it.
     mutating func split(options: ClusterOptions, ledger: RebalanceProgress, isDead: (NodeNumber) -> Bool) {
         guard let plan = topology.plan, plan.reason == .split, !plan.isPaused, plan.targets.isEmpty,
-            topology == base || topology.assignments == base.assignments
+            topology.assignments == base.assignments
         else { return }
         let slots = topology.slots
         var count = min(plan.splitTo, slots.endOfRound, slots.count + options.maximumSplits)

@@ -52,6 +52,8 @@ package final class Request: @unchecked Sendable {
     /// The hash of `key`.
     package let hash: KeyHash
     package internal(set) var partition: PartitionID
+    /// The number of partitions among which it was found; 0 as long as nothing has been split.
+    var locatedAmong = 0
     package let command: Command
     package let consistency: Consistency
     package let origin: Origin

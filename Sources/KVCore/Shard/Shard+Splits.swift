@@ -18,7 +18,9 @@ extension Shard {
     /// Has a request name the partition that it is about, by this shard's topology.
     @inline(__always)
     package func locate(_ request: Request) {
-        if isCut { request.partition = partition(request.partition, of: request.key, for: request.command) }
+        guard isCut, request.locatedAmong != context.slots.count else { return }
+        request.locatedAmong = context.slots.count
+        request.partition = partition(request.partition, of: request.key, for: request.command)
     }
 
     /// The partition that a request is about, by this shard's topology. The sender may go by another one.
@@ -101,7 +103,7 @@ extension Shard {
             }
         }
         figures.grow(to: topology.slots)
-        context.deadlines.forEach { $0.partition = partition($0.partition, of: $0.key, for: $0.command) }
+        context.deadlines.forEach(locate)
         context.effects.append(.notice(.split(topology.slots)))
         return divide(left, splits, topology.slots)
     }

@@ -18,20 +18,10 @@ final class MembershipCommandTests: XCTestCase {
     private let status = "GET /v1/plan"
     private let start = "POST /v1/plan"
 
-    private func run(
-        _ line: String, _ answers: [String: [FakeNode.Reply]]
-    ) async throws -> (run: Run, requests: [FakeNode.Request]) {
-        let script = Script(answers)
-        let node = try await FakeNode { script.answer($0) }
-        let run = try bash(line, ["KV_ENDPOINT": "\(node.address)"])
-        try await node.stop()
-        return (run, node.requests)
-    }
-
     // MARK: A plan from beginning to end
 
     func testJoinShowsThePlanBeginsItAndWaits() async throws {
-        let (run, requests) = try await run(
+        let (run, requests) = try await runScripted(
             "kv join n4 --weight 3 --zone z --replace n2 -y",
             [
                 ring: [before, after], status: [plan(nil), begun(done: 512, rate: 100), plan(nil)],
@@ -72,7 +62,7 @@ final class MembershipCommandTests: XCTestCase {
     func testLeaveWaitsUntilTheNodesAreGone() async throws {
         let leaving = MembershipFixtures.plan(joining: [], leaving: ["n2", "n3"])
         let members = ["n1", "n2", "n3"].map { ($0, "alive", "active") }
-        let (run, requests) = try await run(
+        let (run, requests) = try await runScripted(
             "kv leave n2 n3 --force -y",
             [
                 ring: [
@@ -93,7 +83,7 @@ final class MembershipCommandTests: XCTestCase {
     }
 
     func testJSONIsOneObjectALine() async throws {
-        let (run, requests) = try await run(
+        let (run, requests) = try await runScripted(
             "kv join n4 -y -o json", [ring: [before, after], status: [plan(nil)], start: [begun()]])
         XCTAssertEqual(run.status, 0, run.errors)
         XCTAssertEqual(run.output, "{\"plan\":\(MembershipFixtures.plan())}\n{\"plan\":null}\n")
@@ -102,7 +92,7 @@ final class MembershipCommandTests: XCTestCase {
     }
 
     func testNoWait() async throws {
-        let (run, _) = try await run(
+        let (run, _) = try await runScripted(
             "kv join n4 -y --no-wait", [ring: [before], status: [plan(nil)], start: [begun()]])
         XCTAssertEqual(run.status, 0, run.errors)
         XCTAssertTrue(
@@ -111,20 +101,20 @@ final class MembershipCommandTests: XCTestCase {
     }
 
     func testDryRun() async throws {
-        let (run, requests) = try await run("kv join n4 --dry-run", [ring: [before], start: [begun()]])
+        let (run, requests) = try await runScripted("kv join n4 --dry-run", [ring: [before], start: [begun()]])
         XCTAssertEqual(run.status, 0, run.errors)
         XCTAssertTrue(run.output.contains("n4    joins  b          2         0      2        0      1\n"), run.output)
         XCTAssertEqual(requests.count { $0.line.hasPrefix(start) }, 1)
-        let (json, _) = try await self.run("kv join n4 --dry-run -o json", [ring: [before], start: [begun()]])
+        let (json, _) = try await runScripted("kv join n4 --dry-run -o json", [ring: [before], start: [begun()]])
         XCTAssertEqual(json.output, "{\"plan\":\(MembershipFixtures.plan())}\n")
-        let (none, _) = try await self.run("kv join n4 --dry-run", [ring: [before], start: [plan(nil)]])
+        let (none, _) = try await runScripted("kv join n4 --dry-run", [ring: [before], start: [plan(nil)]])
         XCTAssertEqual(none.output, "nothing has to be done\n")
     }
 
     // MARK: Run again
 
     func testTheSamePlanUnderWayIsFollowed() async throws {
-        let (run, requests) = try await run(
+        let (run, requests) = try await runScripted(
             "kv join n4 -y", [ring: [before, after], status: [begun(done: 256), begun(done: 512), plan(nil)]])
         XCTAssertEqual(run.status, 0, run.errors)
         XCTAssertTrue(
@@ -133,7 +123,7 @@ final class MembershipCommandTests: XCTestCase {
     }
 
     func testAnotherPlanUnderWayIsLeftAlone() async throws {
-        let (run, requests) = try await run("kv leave n1 -y", [ring: [before], status: [begun()]])
+        let (run, requests) = try await runScripted("kv leave n1 -y", [ring: [before], status: [begun()]])
         XCTAssertEqual(run.status, 2)
         XCTAssertEqual(
             run.errors,
@@ -144,19 +134,19 @@ final class MembershipCommandTests: XCTestCase {
 
     func testWhoDiesDuringAPlanCanBeGivenUp() async throws {
         let both = MembershipFixtures.plan(leaving: ["n2"])
-        let (run, requests) = try await run(
+        let (run, requests) = try await runScripted(
             "kv leave n2 --force -y",
             [ring: [before, after], status: [begun(), plan(both), plan(nil)], start: [plan(both)]])
         XCTAssertEqual(run.status, 0, run.errors)
         XCTAssertEqual(requests.count { $0.line.hasPrefix(start) }, 2)
-        let (again, posted) = try await self.run(
+        let (again, posted) = try await runScripted(
             "kv leave n2 --force -y", [ring: [before, after], status: [plan(both), plan(nil)]])
         XCTAssertEqual(again.status, 0, again.errors)
         XCTAssertFalse(posted.contains { $0.line.hasPrefix("POST") })
     }
 
     func testAMemberNeedsNotJoin() async throws {
-        let (run, requests) = try await run("kv join n4 -y", [ring: [after], status: [plan(nil)]])
+        let (run, requests) = try await runScripted("kv join n4 -y", [ring: [after], status: [plan(nil)]])
         XCTAssertEqual(run.status, 0, run.errors)
         XCTAssertEqual(run.output, "n4 is a member already\n")
         XCTAssertFalse(requests.contains { $0.line.hasPrefix("POST") })
@@ -167,13 +157,13 @@ final class MembershipCommandTests: XCTestCase {
     func testALostAnswerIsMadeGoodByThePlan() async throws {
         for lost in [FakeNode.Reply.close, .error(504, "outcome_unknown", "late"), .error(409, "plan_under_way", "no")]
         {
-            let (run, requests) = try await run(
+            let (run, requests) = try await runScripted(
                 "kv join n4 -y",
                 [ring: [before, after], status: [plan(nil), begun(), plan(nil)], start: [begun(), lost]])
             XCTAssertEqual(run.status, 0, run.errors)
             XCTAssertEqual(requests.count { $0.line.hasPrefix(start) }, 2, "it is not begun twice")
         }
-        let (run, _) = try await run(
+        let (run, _) = try await runScripted(
             "kv join n4 -y", [ring: [before], status: [plan(nil)], start: [begun(), .close]])
         XCTAssertEqual(run.status, 75)
         XCTAssertTrue(run.errors.hasSuffix("look at the plan (kv ring) before you try again\n"), run.errors)
@@ -183,7 +173,7 @@ final class MembershipCommandTests: XCTestCase {
         let other = Script([status: [begun(done: 512), plan(nil)], ring: [after]])
         let second = try await FakeNode { other.answer($0) }
         let members = [("n1", "alive", "active"), ("n2", "alive", "active")]
-        let (run, _) = try await run(
+        let (run, _) = try await runScripted(
             "kv join n4 -y",
             [
                 ring: [
@@ -201,7 +191,7 @@ final class MembershipCommandTests: XCTestCase {
         let other = Script([status: [begun(done: 512), plan(nil)], ring: [after]])
         let second = try await FakeNode { other.answer($0) }
         let removed = FakeNode.Reply.error(503, "not_member", "no member")
-        let (run, _) = try await run(
+        let (run, _) = try await runScripted(
             "kv join n4 -y --endpoint $KV_ENDPOINT,\(second.address)",
             [ring: [before, removed], status: [plan(nil), removed], start: [begun()]])
         XCTAssertEqual(run.status, 0, run.errors)
@@ -211,7 +201,7 @@ final class MembershipCommandTests: XCTestCase {
     func testCancelledBySomebodyElse() async throws {
         // The plan reports what it undoes.
         let cancelling = plan(MembershipFixtures.plan(joining: [], leaving: ["n4"], cancelling: true))
-        let (run, _) = try await run(
+        let (run, _) = try await runScripted(
             "kv join n4 -y", [ring: [before], status: [plan(nil), cancelling, plan(nil)], start: [begun()]])
         XCTAssertEqual(run.status, 2)
         XCTAssertEqual(run.errors, "kv: the plan was cancelled, and the nodes are as before (n4 joins not)\n")
@@ -221,16 +211,16 @@ final class MembershipCommandTests: XCTestCase {
 
     func testPauseResumeAndCancel() async throws {
         let paused = MembershipFixtures.plan(done: 512, paused: true)
-        let (pause, _) = try await run(
+        let (pause, _) = try await runScripted(
             "kv join --pause", [status: [begun()], ring: [before], "POST /v1/plan/pause": [plan(paused)]])
         XCTAssertEqual(pause.status, 0, pause.errors)
         XCTAssertEqual(
             pause.output, "paused: 50%  512 B of 1.0 KiB, 2 of 8 replicas, paused; 'kv join --resume' goes on\n")
-        let (resume, _) = try await run(
+        let (resume, _) = try await runScripted(
             "kv leave --resume --no-wait", [status: [begun()], ring: [before], "POST /v1/plan/resume": [begun()]])
         XCTAssertEqual(resume.output, "resumed: 0%  0 B of 1.0 KiB, 0 of 8 replicas\n")
         let undoing = MembershipFixtures.plan(joining: [], leaving: ["n4"], cancelling: true)
-        let (cancel, _) = try await run(
+        let (cancel, _) = try await runScripted(
             "kv join --cancel",
             [status: [begun(), plan(undoing), plan(nil)], ring: [before], "POST /v1/plan/cancel": [plan(undoing)]])
         XCTAssertEqual(cancel.status, 0, cancel.errors)
@@ -242,11 +232,12 @@ final class MembershipCommandTests: XCTestCase {
             (FakeNode.Reply.error(404, "no_such_node", "why"), 65), (.error(409, "impossible", "why"), 2),
             (.error(409, "plan_under_way", "why"), 2), (.error(503, "no_coordinator", "why"), 69),
         ] as [(FakeNode.Reply, Int32)] {
-            let (run, _) = try await run("kv join n4 -y", [ring: [before], self.status: [plan(nil)], start: [reply]])
+            let (run, _) = try await runScripted(
+                "kv join n4 -y", [ring: [before], self.status: [plan(nil)], start: [reply]])
             XCTAssertEqual(run.status, status)
             XCTAssertEqual(run.errors, "kv: why\n")
         }
-        let (none, _) = try await run(
+        let (none, _) = try await runScripted(
             "kv join --pause",
             [status: [plan(nil)], ring: [before], "POST /v1/plan/pause": [.error(409, "no_plan", "why")]])
         XCTAssertEqual(none.status, 2)
@@ -254,13 +245,13 @@ final class MembershipCommandTests: XCTestCase {
     }
 
     func testNobodyToAsk() async throws {
-        let (run, _) = try await run("kv join n4", [ring: [before], status: [plan(nil)], start: [begun()]])
+        let (run, _) = try await runScripted("kv join n4", [ring: [before], status: [plan(nil)], start: [begun()]])
         XCTAssertEqual(run.status, 64)
         XCTAssertTrue(
             run.errors.hasPrefix("kv: there is no terminal to ask on, so nothing was done: add --yes"), run.errors)
         // The command looks for the node before it asks the user or complains about a missing terminal.
         let unknown = FakeNode.Reply.error(404, "no_such_node", "no node waits under the id n9")
-        let (missing, _) = try await self.run("kv join n9", [ring: [before], status: [plan(nil)], start: [unknown]])
+        let (missing, _) = try await runScripted("kv join n9", [ring: [before], status: [plan(nil)], start: [unknown]])
         XCTAssertEqual(missing.status, 65)
         XCTAssertEqual(missing.errors, "kv: no node waits under the id n9\n")
     }
@@ -275,12 +266,12 @@ final class MembershipCommandTests: XCTestCase {
         let command = { (word: String) in
             "export KV_ENDPOINT TERM=xterm; (sleep 1; echo \(word); sleep 2) | script -qefc \"$KV join n4\" /dev/null"
         }
-        let (no, refused) = try await run(command("n"), answers)
+        let (no, refused) = try await runScripted(command("n"), answers)
         XCTAssertEqual(no.status, 2, no.output)
         XCTAssertTrue(no.output.contains("Begin? [y/N] "), no.output)
         XCTAssertTrue(no.output.contains("kv: nothing was changed"), no.output)
         XCTAssertEqual(refused.count { $0.line.hasPrefix(start) }, 1)
-        let (yes, asked) = try await run(command("y"), answers)
+        let (yes, asked) = try await runScripted(command("y"), answers)
         XCTAssertEqual(yes.status, 0, yes.output)
         XCTAssertTrue(
             yes.output.contains("\r\u{1B}[K[------------------------------]   0%  0 B of 1.0 KiB"), yes.output)

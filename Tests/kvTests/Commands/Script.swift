@@ -19,3 +19,14 @@ final class Script: Sendable {
         }
     }
 }
+
+/// Runs a command line against a node that answers by a script.
+func runScripted(
+    _ line: String, _ answers: [String: [FakeNode.Reply]]
+) async throws -> (run: Run, requests: [FakeNode.Request]) {
+    let script = Script(answers)
+    let node = try await FakeNode { script.answer($0) }
+    let run = try bash(line, ["KV_ENDPOINT": "\(node.address)"])
+    try await node.stop()
+    return (run, node.requests)
+}

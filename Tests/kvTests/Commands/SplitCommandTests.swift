@@ -16,20 +16,10 @@ final class SplitCommandTests: XCTestCase {
     private let status = "GET /v1/plan"
     private let start = "POST /v1/ring/split"
 
-    private func run(
-        _ line: String, _ answers: [String: [FakeNode.Reply]]
-    ) async throws -> (run: Run, requests: [FakeNode.Request]) {
-        let script = Script(answers)
-        let node = try await FakeNode { script.answer($0) }
-        let run = try bash(line, ["KV_ENDPOINT": "\(node.address)"])
-        try await node.stop()
-        return (run, node.requests)
-    }
-
     // MARK: A plan from beginning to end
 
     func testItShowsThePlanBeginsItAndWaits() async throws {
-        let (run, requests) = try await run(
+        let (run, requests) = try await runScripted(
             "kv ring --split 128 -y",
             [
                 look: [ring(64), ring(128)], status: [plan(nil), split(96), plan(nil)], start: [split(64), split(64)],
@@ -59,7 +49,7 @@ final class SplitCommandTests: XCTestCase {
     }
 
     func testJSONIsOneObjectALine() async throws {
-        let (run, requests) = try await run(
+        let (run, requests) = try await runScripted(
             "kv ring --split 128 -y -o json", [look: [ring(64), ring(128)], status: [plan(nil)], start: [split(64)]])
         XCTAssertEqual(run.status, 0, run.errors)
         XCTAssertEqual(run.output, "{\"plan\":\(MembershipFixtures.split())}\n{\"plan\":null}\n")
@@ -68,12 +58,13 @@ final class SplitCommandTests: XCTestCase {
     }
 
     func testDryRunAndNoWait() async throws {
-        let (dry, requests) = try await run("kv ring --split 128 --dry-run", [look: [ring(64)], start: [split(64)]])
+        let (dry, requests) = try await runScripted(
+            "kv ring --split 128 --dry-run", [look: [ring(64)], start: [split(64)]])
         XCTAssertEqual(dry.status, 0, dry.errors)
         XCTAssertTrue(dry.output.hasPrefix("64 partitions now, 128 when it is done"), dry.output)
         XCTAssertEqual(requests.count { $0.line.hasPrefix(start) }, 1)
         XCTAssertTrue(requests.last?.line.contains("dry_run=true") ?? false)
-        let (run, _) = try await run(
+        let (run, _) = try await runScripted(
             "kv ring --split 128 -y --no-wait", [look: [ring(64)], status: [plan(nil)], start: [split(64)]])
         XCTAssertEqual(run.status, 0, run.errors)
         XCTAssertTrue(
@@ -86,7 +77,7 @@ final class SplitCommandTests: XCTestCase {
     func testTheSamePlanUnderWayIsFollowed() async throws {
         // A plan that makes more partitions makes these as well.
         for wanted in [128, 256] {
-            let (run, requests) = try await run(
+            let (run, requests) = try await runScripted(
                 "kv ring --split 128 -y",
                 [look: [ring(64), ring(wanted)], status: [split(96, to: wanted), split(96, to: wanted), plan(nil)]])
             XCTAssertEqual(run.status, 0, run.errors)
@@ -108,7 +99,7 @@ final class SplitCommandTests: XCTestCase {
             ),
             ("kv join n4", split(96), "(partitions are split until there are 128); \(wait) 'kv ring --cancel'"),
         ] {
-            let (run, requests) = try await run("\(line) -y", [look: [ring(64)], status: [plan]])
+            let (run, requests) = try await runScripted("\(line) -y", [look: [ring(64)], status: [plan]])
             XCTAssertEqual(run.status, 2)
             XCTAssertEqual(run.errors, "kv: nothing was changed: another plan is under way \(message)\n")
             XCTAssertFalse(requests.contains { $0.line.hasPrefix("POST") })
@@ -116,7 +107,7 @@ final class SplitCommandTests: XCTestCase {
     }
 
     func testAsManyAsThereAre() async throws {
-        let (run, requests) = try await run("kv ring --split 64 -y", [look: [ring(64)], status: [plan(nil)]])
+        let (run, requests) = try await runScripted("kv ring --split 64 -y", [look: [ring(64)], status: [plan(nil)]])
         XCTAssertEqual(run.status, 0, run.errors)
         XCTAssertEqual(run.output, "there are 64 partitions already\n")
         XCTAssertFalse(requests.contains { $0.line.hasPrefix("POST") })
@@ -124,10 +115,11 @@ final class SplitCommandTests: XCTestCase {
 
     func testRefusals() async throws {
         let reply = FakeNode.Reply.error(409, "impossible", "there are 64 partitions, and they can only become more")
-        let (run, _) = try await run("kv ring --split 32 -y", [look: [ring(64)], status: [plan(nil)], start: [reply]])
+        let (run, _) = try await runScripted(
+            "kv ring --split 32 -y", [look: [ring(64)], status: [plan(nil)], start: [reply]])
         XCTAssertEqual(run.status, 2)
         XCTAssertEqual(run.errors, "kv: there are 64 partitions, and they can only become more\n")
-        let (nobody, _) = try await self.run(
+        let (nobody, _) = try await runScripted(
             "kv ring --split 128", [look: [ring(64)], status: [plan(nil)], start: [split(64)]])
         XCTAssertEqual(nobody.status, 64)
         XCTAssertTrue(nobody.errors.hasPrefix("kv: there is no terminal to ask on, so nothing was done"), nobody.errors)
@@ -136,7 +128,7 @@ final class SplitCommandTests: XCTestCase {
     func testALostAnswerIsMadeGoodByThePlan() async throws {
         for lost in [FakeNode.Reply.close, .error(504, "outcome_unknown", "late"), .error(409, "plan_under_way", "no")]
         {
-            let (run, requests) = try await run(
+            let (run, requests) = try await runScripted(
                 "kv ring --split 128 -y",
                 [look: [ring(64), ring(128)], status: [plan(nil), split(64), plan(nil)], start: [split(64), lost]])
             XCTAssertEqual(run.status, 0, run.errors)
@@ -148,18 +140,18 @@ final class SplitCommandTests: XCTestCase {
 
     func testPauseResumeAndCancel() async throws {
         let paused = MembershipFixtures.split(partitions: 96, paused: true)
-        let (pause, _) = try await run(
+        let (pause, _) = try await runScripted(
             "kv ring --pause", [status: [split(96)], look: [ring(96)], "POST /v1/plan/pause": [plan(paused)]])
         XCTAssertEqual(pause.status, 0, pause.errors)
         XCTAssertEqual(pause.output, "paused: 96 of 128 partitions, paused; 'kv ring --resume' goes on\n")
-        let (resume, _) = try await run(
+        let (resume, _) = try await runScripted(
             "kv ring --resume --no-wait",
             [status: [plan(paused)], look: [ring(96)], "POST /v1/plan/resume": [split(96)]])
         XCTAssertEqual(resume.output, "resumed: 96 of 128 partitions\n")
         let undoing = MembershipFixtures.split(partitions: 96, to: 96, cancelling: true)
         // Every door has the orders.
         for command in ["kv ring", "kv join", "kv leave"] {
-            let (cancel, _) = try await run(
+            let (cancel, _) = try await runScripted(
                 "\(command) --cancel",
                 [
                     status: [split(96), plan(undoing), plan(nil)], look: [ring(96)],
@@ -175,7 +167,7 @@ final class SplitCommandTests: XCTestCase {
 
     func testCancelledBySomebodyElse() async throws {
         let undoing = plan(MembershipFixtures.split(partitions: 96, to: 96, cancelling: true))
-        let (run, _) = try await run(
+        let (run, _) = try await runScripted(
             "kv ring --split 128 -y",
             [look: [ring(64)], status: [plan(nil), undoing, plan(nil)], start: [split(64)]])
         XCTAssertEqual(run.status, 2)
@@ -187,7 +179,8 @@ final class SplitCommandTests: XCTestCase {
     // MARK: The ring meanwhile
 
     func testTheRingSaysHowFarItIsAndWhatToType() async throws {
-        let (run, _) = try await run("kv ring", [look: [ring(96, plan: MembershipFixtures.split(partitions: 96))]])
+        let (run, _) = try await runScripted(
+            "kv ring", [look: [ring(96, plan: MembershipFixtures.split(partitions: 96))]])
         XCTAssertTrue(run.output.hasPrefix("cluster demo: 1 nodes, 96 partitions, "), run.output)
         XCTAssertTrue(
             run.output.hasSuffix(
@@ -199,7 +192,7 @@ final class SplitCommandTests: XCTestCase {
 
                 """), run.output)
         let paused = MembershipFixtures.split(partitions: 96, paused: true)
-        let (held, _) = try await self.run("kv ring", [look: [ring(96, plan: paused)]])
+        let (held, _) = try await runScripted("kv ring", [look: [ring(96, plan: paused)]])
         XCTAssertTrue(
             held.output.hasSuffix(
                 "\n'kv ring --resume' goes on with it, 'kv ring --cancel' ends it; what has been split stays so\n"),
