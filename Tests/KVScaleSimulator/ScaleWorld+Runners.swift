@@ -182,6 +182,7 @@ extension ScaleWorld {
                 for message in news { send(node, process, to: peer, .node(message)) }
             }
             send(node, process, to: peer, message)
+        case .siblings: break  // Each node has one shard.
         case .load, .loadLater: assertionFailure("the store has everything in memory")
         case .notice(let notice): note(notice, node, process)
         }

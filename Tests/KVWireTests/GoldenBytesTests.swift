@@ -66,8 +66,10 @@ final class GoldenBytesTests: XCTestCase {
             .shards(
                 .leaderships(
                     epoch: 5,
-                    LeadershipUpdate(shard: 1, base: 300, version: 301, begun: [leadership], ended: [PartitionID(7)]))),
-            "23 05 01 ac02 ad02 01 ac02 0100020000000000 01 07 00")
+                    LeadershipUpdate(
+                        shard: 1, base: 300, version: 301, begun: [leadership], ended: [PartitionID(7)],
+                        others: [.init(shard: 2, version: 300)]))),
+            "23 05 01 ac02 ad02 01 ac02 0100020000000000 01 07 00 01 02 ac02")
         try check(".doubt", .node(.doubt(NodeNumber(2))), "25 02")
         try check(".leadershipsWanted", .shards(.leadershipsWanted(shard: 1)), "24 01")
         try check(".transfer", .replica(header, .transfer), "0f ac02 05 0100020000000000")

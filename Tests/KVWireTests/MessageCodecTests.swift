@@ -88,7 +88,8 @@ final class MessageCodecTests: XCTestCase {
                     LeadershipUpdate(
                         shard: UInt16(LeadershipUpdate.maximumShards - 1), base: .max, version: .max,
                         begun: .init(repeating: .init(partition: PartitionID(.max), ballot: header.ballot), count: 99),
-                        ended: .init(repeating: PartitionID(.max), count: 99)))),
+                        ended: .init(repeating: PartitionID(.max), count: 99),
+                        others: .init(repeating: .init(shard: 1023, version: .max), count: 99)))),
             .request(
                 RequestHeader(RequestID(.max), epoch: .max, partition: PartitionID(.max), key: key),
                 .forward(timeout: Nanoseconds(nanoseconds: .max), command: .put(put))),

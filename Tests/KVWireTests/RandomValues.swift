@@ -168,7 +168,10 @@ struct SplitMix: RandomNumberGenerator {
                     LeadershipUpdate(
                         shard: UInt16(below(LeadershipUpdate.maximumShards)), base: number(), version: number(),
                         begun: (0..<below(20)).map { _ in Leadership(partition: partition(), ballot: ballot()) },
-                        ended: (0..<below(20)).map { _ in partition() }, isAttending: flip()))),
+                        ended: (0..<below(20)).map { _ in partition() }, isAttending: flip(),
+                        others: (0..<below(20)).map { _ in
+                            .init(shard: UInt16(below(LeadershipUpdate.maximumShards)), version: number())
+                        }))),
             .node(.doubt(node())),
             .shards(.leadershipsWanted(shard: UInt16(below(LeadershipUpdate.maximumShards)))),
             .replica(header(), .transfer),

@@ -114,6 +114,9 @@ class Environment {
 
     func isAttended(_ node: NodeNumber) -> Bool { attended[node] != nil }
 
+    /// The peers that this node attends to, ascending.
+    var attendedPeers: [NodeNumber] { attended.keys.sorted() }
+
     /// True if a leader on `node` that was last heard at `heard` counts as gone.
     func isOverdue(_ node: NodeNumber, heard: Instant) -> Bool { now.monotonic >= overdue(node, heard: heard) }
 

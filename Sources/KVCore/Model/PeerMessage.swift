@@ -223,12 +223,26 @@ package struct LeadershipUpdate: Hashable, Sendable {
     package var ended: [PartitionID]
     /// The sender wants a heartbeat in every turn (`HeartbeatPace`).
     package var isAttending: Bool
+    /// Lists of other shards of the same node, which have not changed: the first shard speaks for them. At most
+    /// `maximumShards`.
+    package var others: [Unchanged]
+
+    /// The version of the list of a shard that runs.
+    package struct Unchanged: Hashable, Sendable {
+        package var shard: UInt16
+        package var version: UInt64
+
+        package init(shard: UInt16, version: UInt64) {
+            self.shard = shard
+            self.version = version
+        }
+    }
 
     package var isWhole: Bool { base == 0 }
 
     package init(
         shard: UInt16, base: UInt64, version: UInt64, begun: [Leadership] = [], ended: [PartitionID] = [],
-        isAttending: Bool = false
+        isAttending: Bool = false, others: [Unchanged] = []
     ) {
         self.shard = shard
         self.base = base
@@ -236,6 +250,7 @@ package struct LeadershipUpdate: Hashable, Sendable {
         self.begun = begun
         self.ended = ended
         self.isAttending = isAttending
+        self.others = others
     }
 }
 

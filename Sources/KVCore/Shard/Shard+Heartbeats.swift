@@ -20,6 +20,7 @@ extension Shard {
         if isDue {
             lastHeartbeat = context.now.monotonic
             heartbeats += 1
+            tellSiblings(change)
         }
         hasUntold = false
         for node in others { tellLeaderships(node, change, isDue: isDue) }
@@ -39,14 +40,43 @@ extension Shard {
         }
         if let change {
             send(change, to: node)
-        } else if isDue, isInTurn(node), isFirst || context.isAttended(node) || !leaderships.ballots.isEmpty {
+        } else if isDue, !isSpokenFor, isInTurn(node),
+            isFirst || context.isAttended(node) || !leaderships.ballots.isEmpty
+        {
             send(leaderships.heartbeat, to: node)
         }
     }
 
+    /// Whether the first shard's heartbeat says in this turn that this shard runs.
+    private var isSpokenFor: Bool {
+        !isFirst && !heartbeats.isMultiple(of: Siblings.ownTurns)
+            && siblings.firstRuns(at: context.now.monotonic, context.options)
+    }
+
+    /// Tells the node's other shards that this one runs.
+    /// - Parameter change: What the peers are being told now. It goes over connections of this shard's own, and may
+    ///   arrive after the first shard's next heartbeat, which must not name what peers have yet to hear of.
+    private func tellSiblings(_ change: LeadershipUpdate?) {
+        let attended = isFirst ? [] : context.attendedPeers
+        let beat = SiblingBeat(
+            shard: leaderships.shard, version: change?.base ?? leaderships.version, attended: attended)
+        context.effects.append(.siblings(.beat(beat)))
+    }
+
+    func receive(_ message: SiblingMessage) {
+        switch message {
+        case .beat(let beat): siblings.heard(beat, at: context.now.monotonic)
+        }
+    }
+
+    /// Whether this shard attends to a peer, or another one that it speaks for.
+    private func isAttended(_ node: NodeNumber) -> Bool {
+        context.isAttended(node) || isFirst && siblings.attend(to: node)
+    }
+
     /// Whether a peer is sent a heartbeat in this turn.
     private func isInTurn(_ node: NodeNumber) -> Bool {
-        guard context.pace.isReduced, !context.isAttended(node) else { return true }
+        guard context.pace.isReduced, !isAttended(node) else { return true }
         if let until = attending[node] {
             if context.now.monotonic < until { return true }
             attending[node] = nil
@@ -57,7 +87,8 @@ extension Shard {
 
     private func send(_ update: LeadershipUpdate, to node: NodeNumber) {
         var update = update
-        update.isAttending = context.isAttended(node)
+        update.isAttending = isAttended(node)
+        if isFirst { update.others = siblings.lists(at: context.now.monotonic, context.options) }
         context.send(node, .shards(.leaderships(epoch: context.epoch, update)))
     }
 
@@ -111,6 +142,13 @@ extension Shard {
         // Whoever is not a member leads nothing. (The lists that are kept are so limited in number.)
         guard topology.member(node) != nil, update.shard < LeadershipUpdate.maximumShards else { return }
         noteAttending(node, update.isAttending)
+        take(update, from: node)
+        for other in update.others where other.shard < LeadershipUpdate.maximumShards {
+            take(LeadershipUpdate(shard: other.shard, base: other.version, version: other.version), from: node)
+        }
+    }
+
+    private func take(_ update: LeadershipUpdate, from node: NodeNumber) {
         let result = context.listings.take(
             update, from: node, skipsGaps: context.breaks(.noticeGaps), now: context.now.monotonic)
         switch result {
@@ -129,7 +167,7 @@ extension Shard {
         guard isAttending, context.pace.isReduced else { return }
         let isNew = attending[node].map { $0 <= context.now.monotonic } ?? true
         attending[node] = context.now.monotonic + context.options.leaderTimeout
-        if isNew, isFirst || !leaderships.ballots.isEmpty { sendHeartbeatNow(to: node) }
+        if isNew, !isSpokenFor, isFirst || !leaderships.ballots.isEmpty { sendHeartbeatNow(to: node) }
     }
 
     func receive(_ leadership: Leadership, from node: NodeNumber) {

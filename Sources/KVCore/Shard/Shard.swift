@@ -59,6 +59,8 @@ package final class Shard {
     var heartbeats = 0
     /// Peers that attend to this node, and until when that counts.
     var attending: [NodeNumber: Instant] = [:]
+    /// What the other shards of this node have said.
+    var siblings = Siblings()
     /// True if a member may have come in touch that has not been told what this shard leads.
     var hasUntold = false
     private var hasDrained = false
@@ -165,6 +167,7 @@ package final class Shard {
         case .repair(let damaged): repair(damaged)
         case .peer(let node, let condition): peer(node, condition)
         case .attention(let node, let isAttended): attend(node, isAttended)
+        case .sibling(let message): receive(message)
         case .timer: timer()
         case .drain:
             context.isDraining = true

@@ -14,6 +14,8 @@ package enum ShardInput: Sendable {
     case peer(NodeNumber, PeerCondition)
     /// This node attends to a peer from now on, or does so no more (`HeartbeatPace`).
     case attention(NodeNumber, Bool)
+    /// Another shard of this node says something (`ShardEffect.siblings`).
+    case sibling(SiblingMessage)
     /// Time has passed: to be given every `ShardOptions.timer` or so.
     case timer
     /// Transfer all leaderships and take no new ones: the node is stopping.
@@ -34,6 +36,8 @@ package enum PeerCondition: Hashable, Sendable {
 /// What a shard asks of the code around it.
 package enum ShardEffect: Sendable {
     case send(NodeNumber, PeerMessage)
+    /// Give this to the first shard of the node or, if this is the first, to all others.
+    case siblings(SiblingMessage)
     /// Read a value from disk, then give `loaded`.
     case load(ReadTicket)
     /// Like `load`, where no client waits: any number of these reads are done together, away from the event loop.

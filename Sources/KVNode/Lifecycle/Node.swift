@@ -235,6 +235,7 @@ private struct Assembly {
             }
         }
         runner.start(
-            links: links, cluster: cluster, topology: topology, isAbstaining: base.directory.isFounding)
+            links: links, cluster: cluster, topology: topology, runners: runners,
+            isAbstaining: base.directory.isFounding)
     }
 }

@@ -2,8 +2,9 @@ import KVAPI
 import KVCore
 import NIOCore
 
-/// A shard's requests for other event loops: finished requests of their clients, and requests of its own clients to
-/// their shards. They are collected for a turn, so that each loop is called once rather than for every request.
+/// What a shard has for other event loops: finished requests of their clients, requests of its own clients to their
+/// shards, and what it tells these. They are collected for a turn, so that each loop is called once rather than for
+/// every request.
 struct LoopOutbox {
     private struct Loop {
         var id: ObjectIdentifier
@@ -12,6 +13,7 @@ struct LoopOutbox {
         var runner: ShardRunner?
         var ended: [Request] = []
         var asked: [Request] = []
+        var told: [SiblingMessage] = []
     }
 
     /// An array is fast enough: a node has few loops.
@@ -31,6 +33,13 @@ struct LoopOutbox {
         loops[index].asked.append(request)
     }
 
+    mutating func tell(_ message: SiblingMessage, to runner: ShardRunner) {
+        isEmpty = false
+        let index = index(runner.loopID, runner.loop)
+        loops[index].runner = runner
+        loops[index].told.append(message)
+    }
+
     private mutating func index(_ id: ObjectIdentifier, _ loop: any EventLoop) -> Int {
         if let index = loops.firstIndex(where: { $0.id == id }) { return index }
         loops.append(Loop(id: id, loop: loop))
@@ -43,14 +52,17 @@ struct LoopOutbox {
         for index in loops.indices {
             let ended = loops[index].ended
             let asked = loops[index].asked
-            guard !ended.isEmpty || !asked.isEmpty else { continue }
+            let told = loops[index].told
+            guard !ended.isEmpty || !asked.isEmpty || !told.isEmpty else { continue }
             let runner = loops[index].runner
             loops[index].ended = []
             loops[index].asked = []
+            loops[index].told = []
             loops[index].runner = nil
             loops[index].loop.execute {
                 for request in ended { request.eventLoopCaller.ended(request) }
                 runner?.takeOver(asked)
+                runner?.hear(told)
             }
         }
     }

@@ -39,6 +39,8 @@ final class ShardRunner: @unchecked Sendable {
     /// The cluster machine's runner.
     weak var cluster: ClusterRunner?
     var names: MemberNames
+    /// The first shard's runner or, if this is the first, those of all others.
+    private var siblings: [ShardRunner] = []
     private var outbox = LoopOutbox()
     private var bytesInFlight = 0
     private let maximumBytesInFlight: Int
@@ -118,8 +120,11 @@ final class ShardRunner: @unchecked Sendable {
     // MARK: Lifecycle
 
     /// - Parameter isAbstaining: whether to wait for `takePart`.
-    func start(links: PeerLinks, cluster: ClusterRunner, topology: Topology, isAbstaining: Bool) {
+    func start(
+        links: PeerLinks, cluster: ClusterRunner, topology: Topology, runners: [ShardRunner], isAbstaining: Bool
+    ) {
         loop.assertInEventLoop()
+        siblings = index == 0 ? Array(runners.dropFirst()) : Array(runners.prefix(1))
         self.isAbstaining = isAbstaining
         self.links = links
         self.cluster = cluster
@@ -145,6 +150,7 @@ final class ShardRunner: @unchecked Sendable {
         timer?.cancel()
         links?.stop()
         links = nil
+        siblings = []
         finishStopping()
         return promise.futureResult
     }
@@ -190,6 +196,12 @@ final class ShardRunner: @unchecked Sendable {
             for request in requests[next..<end] { submit(request) }
             next = end
         }
+    }
+
+    /// Takes what another shard of the node has said.
+    func hear(_ messages: [SiblingMessage]) {
+        guard !isStopped, !isAbstaining else { return }
+        for message in messages { handle(.sibling(message)) }
     }
 
     /// Sends a request of a client on this loop to a shard on another one, at the end of the turn.
@@ -329,6 +341,7 @@ final class ShardRunner: @unchecked Sendable {
         for effect in effects {
             switch effect {
             case .send(let peer, let message): send(message, to: peer)
+            case .siblings(let message): for sibling in siblings { outbox.tell(message, to: sibling) }
             case .load(let ticket): load([ticket])
             case .loadLater(let ticket): backgroundReads.append(ticket)
             case .notice(let notice): report(notice)

@@ -56,6 +56,7 @@ extension ShardsMessage {
         case .leaderHeartbeat(_, let leaderships): (ByteWriter.varintBound + 8) * leaderships.count
         case .leaderships(_, let update):
             (ByteWriter.varintBound + 8) * update.begun.count + ByteWriter.varintBound * update.ended.count
+                + 2 * ByteWriter.varintBound * update.others.count
         case .outdated, .leadershipsWanted: 0
         }
     }

@@ -138,6 +138,11 @@ extension ByteWriter {
             varint(count: update.ended.count)
             for ended in update.ended { partition(ended) }
             byte(update.isAttending ? 1 : 0)
+            varint(count: update.others.count)
+            for other in update.others {
+                varint(UInt64(other.shard))
+                varint(other.version)
+            }
         case .leadershipsWanted(let shard):
             code(MessageType.leadershipsWanted)
             varint(UInt64(shard))
@@ -332,9 +337,19 @@ extension ByteReader {
         var ended: [PartitionID] = []
         ended.reserveCapacity(count)
         for _ in 0..<count { ended.append(try partition()) }
+        let isAttending = try boolean("wish for heartbeats")
         return LeadershipUpdate(
-            shard: shard, base: base, version: version, begun: begun, ended: ended,
-            isAttending: try boolean("wish for heartbeats"))
+            shard: shard, base: base, version: version, begun: begun, ended: ended, isAttending: isAttending,
+            others: try unchanged())
+    }
+
+    private mutating func unchanged() throws(WireError) -> [LeadershipUpdate.Unchanged] {
+        let count = try count(of: "list of shards", size: 2)
+        guard count <= LeadershipUpdate.maximumShards else { throw .invalid("list of shards") }
+        var lists: [LeadershipUpdate.Unchanged] = []
+        lists.reserveCapacity(count)
+        for _ in 0..<count { lists.append(LeadershipUpdate.Unchanged(shard: try shard(), version: try varint())) }
+        return lists
     }
 
     private mutating func shard() throws(WireError) -> UInt16 {

@@ -20,6 +20,7 @@ final class ManualNode {
     private(set) var answers: [RequestID: Outcome] = [:]
     private(set) var answeredBy: [RequestID: NodeNumber] = [:]
     private(set) var notices: [ShardNotice] = []
+    private(set) var siblings: [SiblingMessage] = []
     private var loads: [ReadTicket] = []
     private var lastRequest: UInt64 = 0
 
@@ -169,6 +170,7 @@ final class ManualNode {
         for effect in effects {
             switch effect {
             case .send(let node, let message): sent.append(Sent(to: node, message: unnamed(message)))
+            case .siblings(let message): siblings.append(message)
             case .load(let ticket), .loadLater(let ticket): loads.append(ticket)
             case .notice(let notice): notices.append(notice)
             }

@@ -228,6 +228,7 @@ extension World {
                 performWatch(node, process, presentTime(node, process))
             }
             send(from: node.index, to: peer, message)
+        case .siblings: break  // Each node has one shard.
         case .load(let ticket), .loadLater(let ticket):
             statistics[.loads] += 1
             let delay = diskDelay(node)
