@@ -95,7 +95,8 @@ final class ClusterFileProblemTests: XCTestCase {
             "cluster:",
             #"f:1:1: cluster.name is missing: name the cluster (nodes of a cluster of another name are refused)"#)
         expect(
-            "cluster: []", #"f:1:10: cluster must be a mapping with the keys name, partitions, replicas, not a list"#)
+            "cluster: []",
+            #"f:1:10: cluster must be a mapping with the keys name, partitions, replicas, reads, not a list"#)
         expect(
             "cluster:\n  replicas: 3",
             #"f:2:3: cluster.name is missing: name the cluster (nodes of a cluster of another name are refused)"#)

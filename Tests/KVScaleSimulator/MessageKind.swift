@@ -40,6 +40,7 @@ package enum MessageKind: Int, CaseIterable, Sendable {
             self = update.base == update.version ? .heartbeat : .leaderships
         case .shards(.leadershipsWanted): self = .leaderships
         case .shards(.outdated): self = .upkeep
+        case .shards(.supportWanted), .shards(.support): self = .heartbeat
         case .node(.usageReport), .node(.clock): self = .news
         case .node(.progress): self = .progress
         case .node(.doubt): self = .doubt
@@ -49,7 +50,7 @@ package enum MessageKind: Int, CaseIterable, Sendable {
 
     private static func kind(of message: ReplicaMessage) -> Self {
         switch message {
-        case .preVote, .preVoteResult, .prepare, .promise, .reject, .transfer: .election
+        case .preVote, .preVoteResult, .prepare, .prepareAfter, .promise, .reject, .transfer: .election
         case .accept, .accepted, .confirm, .confirmed, .read, .readResult: .records
         case .leaves, .leavesResult, .entries, .entriesResult: .comparison
         case .purge, .dropReplica, .replicaDropped, .abstain, .consult, .complete, .completed: .upkeep

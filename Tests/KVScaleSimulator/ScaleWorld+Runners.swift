@@ -196,7 +196,9 @@ extension ScaleWorld {
         case .ready: process.nextReport = time
         case .behind(let epoch, let peer): give(.epochSeen(epoch, at: peer), node, process)
         case .drained: process.isDrained = true
-        case .elected, .settled, .steppedDown, .repaired, .conflict, .disk, .complete, .replicaDropped, .split: break
+        case .elected, .settled, .steppedDown, .repaired, .conflict, .disk, .complete, .unsupported, .replicaDropped,
+            .split:
+            break
         }
     }
 

@@ -10,6 +10,20 @@ package enum Mutant: String, CaseIterable, Sendable {
     case acknowledgeFirst = "acknowledge-first"
     /// A leader answers reads without asking whether it still leads.
     case skipConfirm = "skip-confirm"
+    /// A process that has just started does not support whoever has its promises.
+    case skipGrace = "skip-grace"
+    /// A leader counts support from when the answer comes.
+    case countFromAnswer = "count-from-answer"
+    /// A leader judges by the time at which the tick began whether it is supported.
+    case lookEarly = "look-early"
+    /// A leader counts support in full, whatever its clock's rate.
+    case ignoreDrift = "ignore-drift"
+    /// A replica promises a ballot although it supports the leader.
+    case ignoreSupport = "ignore-support"
+    /// Support covers partitions whose promises have been taken away meanwhile.
+    case keepTaken = "keep-taken"
+    /// A leader that has asked its successor to prepare goes on answering reads.
+    case transferUnreleased = "transfer-unreleased"
     /// A failed condition is answered from a record that may never be chosen.
     case answerUnchosen = "answer-unchosen"
     /// A change is evaluated on a record in flight that may expire before it is chosen.
@@ -78,6 +92,12 @@ package enum Mutant: String, CaseIterable, Sendable {
         case .misapplyChanges, .actEarly, .skipChanges: break  // They are the cluster machine's.
         case .acknowledgeFirst: options.broken.insert(.majorityAcknowledges)
         case .skipConfirm: options.broken.insert(.confirmReads)
+        case .skipGrace: options.broken.insert(.supportAfterStart)
+        case .countFromAnswer: options.broken.insert(.countFromQuestion)
+        case .ignoreDrift: options.broken.insert(.allowForDrift)
+        case .ignoreSupport: options.broken.insert(.keepSupport)
+        case .keepTaken: options.broken.insert(.countTaken)
+        case .transferUnreleased: options.broken.insert(.releaseBeforeTransfer)
         case .answerUnchosen: options.broken.insert(.answerOnlyChosen)
         case .evaluateExpiring: options.broken.insert(.awaitExpiring)
         case .tellExpired: options.broken.insert(.tombstoneExpired)
@@ -97,7 +117,7 @@ package enum Mutant: String, CaseIterable, Sendable {
         case .keepUnfinished: options.broken.insert(.divideUnfinished)
         case .listAnyCut: options.broken.insert(.compareCuts)
         case .keepLonely: options.broken.insert(.yieldWhenLonely)
-        case .forgetPromise, .acknowledgeUnsynced, .ignoreSilence, .followClock, .neverAttend: break
+        case .lookEarly, .forgetPromise, .acknowledgeUnsynced, .ignoreSilence, .followClock, .neverAttend: break
         }
     }
 }

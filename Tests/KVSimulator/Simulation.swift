@@ -49,6 +49,7 @@ extension World {
         startMoves()
         startOperator()
         startSplits()
+        startSwitches()
         run(until: scenario.duration.nanoseconds)
         heal()
         checkHealing()

@@ -19,6 +19,13 @@ final class MutantTests: XCTestCase {
     func testAcknowledgingUnsyncedAcceptsIsCaught() { assertCaught(.acknowledgeUnsynced) }
     func testAcknowledgingTheFirstAcceptIsCaught() { assertCaught(.acknowledgeFirst) }
     func testReadingWithoutConfirmationIsCaught() { assertCaught(.skipConfirm) }
+    func testNotSupportingAnybodyAfterAStartIsCaught() { assertCaught(.skipGrace) }
+    func testCountingSupportFromTheAnswerIsCaught() { assertCaught(.countFromAnswer) }
+    func testLookingAtTheClockBeforeReadsComeIsCaught() { assertCaught(.lookEarly) }
+    func testCountingOnClocksOfTheSameRateIsCaught() { assertCaught(.ignoreDrift, from: 100) }
+    func testPromisingAgainstSupportIsCaught() { assertCaught(.ignoreSupport) }
+    func testReadingWhereAPromiseHasBeenTakenIsCaught() { assertCaught(.keepTaken, from: 40) }
+    func testReadingAfterAskingASuccessorIsCaught() { assertCaught(.transferUnreleased) }
     func testAnsweringFromAnUnchosenValueIsCaught() { assertCaught(.answerUnchosen) }
     func testEvaluatingOnARecordThatMayExpireIsCaught() { assertCaught(.evaluateExpiring, from: 200) }
     func testTellingThatAnEarlierLeadersRecordHasExpiredIsCaught() { assertCaught(.tellExpired, from: 560) }

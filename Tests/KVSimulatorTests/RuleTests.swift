@@ -24,6 +24,8 @@ final class RuleTests: XCTestCase {
         add(1...2) { Scenario(seed: $0, hunting: .evaluateExpiring) }
         add(1...2) { Scenario(seed: $0, hunting: .countByClock) }
         add(1...2) { Scenario(seed: $0, hunting: .keepUnfinished) }
+        add(1...6) { Scenario(seed: $0, hunting: .keepTaken) }
+        add(1...2) { Scenario(seed: $0, hunting: .transferUnreleased) }
         add(1...2) { Scenario(seed: $0, sickness: .deaf) }
         add(1...2) { Scenario(seed: $0, sickness: .deafToStreams) }
         add(1...2) { Scenario(seed: $0, sickness: .fullDisk) }
@@ -36,7 +38,10 @@ final class RuleTests: XCTestCase {
     func testEachMutantsWorldTriesItsRule() {
         let rules: [Mutant: ProtocolRule] = [
             .forgetPromise: .awaitSync, .acknowledgeUnsynced: .awaitDurable, .acknowledgeFirst: .awaitMajority,
-            .skipConfirm: .confirmReads, .answerUnchosen: .showChosen, .evaluateExpiring: .awaitExpiring,
+            .skipConfirm: .confirmReads, .skipGrace: .keepSupport, .countFromAnswer: .leaseReads,
+            .lookEarly: .leaseReads, .ignoreDrift: .leaseReads, .ignoreSupport: .keepSupport,
+            .keepTaken: .countTaken, .transferUnreleased: .releaseLead, .answerUnchosen: .showChosen,
+            .evaluateExpiring: .awaitExpiring,
             .tellExpired: .tombstoneExpired, .tellOwnExpired: .tombstoneExpired,
             .countByClock: .countExpired, .skipRoots: .compareRoots, .switchEarly: .levelBeforeSwitch,
             .purgeEarly: .holdTombstones, .skipEpochs: .compareEpochs, .keepLapsed: .wipeLapsed,

@@ -31,7 +31,19 @@ final class GoldenBytesTests: XCTestCase {
             ".accepted", .replica(header, .accepted(version: version)),
             "05 ac02 05 0100020000000000 0300010000000000 c801")
         try check(".confirm", .replica(header, .confirm(round: 9)), "06 ac02 05 0100020000000000 09")
-        try check(".confirmed", .replica(header, .confirmed(round: 9)), "07 ac02 05 0100020000000000 09")
+        try check(
+            ".confirmed", .replica(header, .confirmed(round: 9, mark: PromiseMark(boot: 300, taken: 2))),
+            "07 ac02 05 0100020000000000 09 01 ac02 02")
+        try check(
+            "without a mark", .replica(header, .confirmed(round: 9)), "07 ac02 05 0100020000000000 09 00")
+        try check(
+            ".prepareAfter", .replica(header, .prepareAfter(released: version.ballot)),
+            "26 ac02 05 0100020000000000 0300010000000000")
+        let question = SupportQuestion(asked: Instant(nanoseconds: 300), boot: 2)
+        try check(".supportWanted", .shards(.supportWanted(question)), "27 ac02 02")
+        try check(
+            ".support", .shards(.support(SupportAnswer(question: question, boot: 3, taken: [0, 300]))),
+            "28 ac02 02 03 02 00 ac02")
         try check(".read", .replica(header, .read(id: 128, key: key)), "08 ac02 05 0100020000000000 8001 01 6b")
         try check(
             ".readResult", .replica(header, .readResult(id: 128, key: key, record: tombstone)),

@@ -90,6 +90,11 @@ final class MessageCodecTests: XCTestCase {
                         begun: .init(repeating: .init(partition: PartitionID(.max), ballot: header.ballot), count: 99),
                         ended: .init(repeating: PartitionID(.max), count: 99),
                         others: .init(repeating: .init(shard: 1023, version: .max), count: 99)))),
+            .shards(
+                .support(
+                    SupportAnswer(
+                        question: SupportQuestion(asked: Instant(nanoseconds: .max), boot: .max), boot: .max,
+                        taken: .init(repeating: .max, count: 99)))),
             .request(
                 RequestHeader(RequestID(.max), epoch: .max, partition: PartitionID(.max), key: key),
                 .forward(timeout: Nanoseconds(nanoseconds: .max), command: .put(put))),

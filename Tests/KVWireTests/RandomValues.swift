@@ -142,7 +142,16 @@ struct SplitMix: RandomNumberGenerator {
             .replica(header(), .accept(key: key(), record: record())),
             .replica(header(), .accepted(version: version())),
             .replica(header(), .confirm(round: number())),
-            .replica(header(), .confirmed(round: number())),
+            .replica(
+                header(),
+                .confirmed(round: number(), mark: flip() ? nil : PromiseMark(boot: number(), taken: number()))),
+            .replica(header(), .prepareAfter(released: ballot())),
+            .shards(.supportWanted(SupportQuestion(asked: Instant(nanoseconds: number()), boot: number()))),
+            .shards(
+                .support(
+                    SupportAnswer(
+                        question: SupportQuestion(asked: Instant(nanoseconds: number()), boot: number()),
+                        boot: number(), taken: (0...below(20)).map { _ in number() }))),
             .replica(header(), .read(id: number(), key: key())),
             .replica(header(), .readResult(id: number(), key: key(), record: flip() ? nil : record())),
             .replica(header(), .leaves(floor: version())),

@@ -4,6 +4,8 @@ import KVCore
 /// knows which node it is.
 package struct ClusterFile: Hashable, Sendable {
     package var settings: ClusterSettings
+    /// How leaders answer linearizable reads.
+    package var reads = ReadMode.lease
     /// The first members, ascending by id; at least one.
     package var nodes: [Node]
     /// The parent of the nodes' own directories. Relative paths are relative to the working directory.

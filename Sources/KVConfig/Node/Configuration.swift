@@ -4,6 +4,8 @@ import KVCore
 /// variables.
 package struct Configuration: Hashable, Sendable {
     package var settings: ClusterSettings
+    /// How leaders answer linearizable reads.
+    package var reads: ReadMode
     /// The first members, ascending by id. Empty for a pending node whose file lists none.
     package var nodes: [ClusterFile.Node]
     /// The node of this process: one of `nodes`, or a pending node.
@@ -113,7 +115,7 @@ extension Configuration {
         let slash = file.dataDirectory.hasSuffix("/") ? "" : "/"
         file.seeds = identity.seeds
         let configuration = Configuration(
-            settings: file.settings, nodes: identity.nodes, node: identity.node, role: identity.role,
+            settings: file.settings, reads: file.reads, nodes: identity.nodes, node: identity.node, role: identity.role,
             seeds: identity.seeds, dataDirectory: file.dataDirectory + slash + identity.node.id, storage: file.storage,
             failure: file.failure, limits: file.limits, redis: file.redis, log: file.log, secret: file.secret,
             origins: file.origins.merging(identity.origins) { $1 })

@@ -11,7 +11,9 @@ package enum Settings {
 
     /// The sections in the order in which a file is best written.
     package static let sections: [Section] = [
-        Section(name: "cluster", summary: "What all nodes agree on, fixed when the cluster is created."),
+        Section(
+            name: "cluster",
+            summary: "What all nodes agree on, fixed when the cluster is created, except how they answer reads."),
         Section(
             name: "nodes",
             summary: """
@@ -90,6 +92,14 @@ package enum Settings {
             """
             On how many nodes each key is kept, where there are as many. Of 3 replicas one can fail, of 5 two: a \
             majority has to be up.
+            """),
+        field(
+            "cluster.reads", .choice, \.reads, change: .reload, example: "confirm",
+            """
+            How reads that must see the latest write are answered. lease: from memory, while a majority has promised to \
+            elect nobody else for the next half second. It needs clocks that run at rates within 10 % of each other, and \
+            machines that are not put back to a snapshot while they run. confirm: after a majority was asked. A node \
+            with confirm gives no such promise either. Change it on one node after another, while they run.
             """),
     ]
 

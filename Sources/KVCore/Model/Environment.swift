@@ -2,6 +2,8 @@
 /// effects that have been decided.
 class Environment {
     let me: NodeNumber
+    /// The boot counter of this process.
+    let boot: UInt64
     let options: ShardOptions
     var epoch: Epoch
     var now: Now
@@ -47,6 +49,7 @@ class Environment {
         me: NodeNumber, boot: UInt64, shard: Int, options: ShardOptions, epoch: Epoch, now: Now, seed: UInt64
     ) {
         self.me = me
+        self.boot = boot
         self.options = options
         self.epoch = epoch
         self.now = now

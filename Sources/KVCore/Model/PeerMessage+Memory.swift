@@ -21,7 +21,8 @@ extension ReplicaMessage {
         case .readResult(_, let key, let record): 256 + key.bytes.count + (record?.value?.count ?? 0)
         case .leavesResult(_, let leaves, let contents): 256 + 16 * leaves.count + 8 * contents.count
         case .entriesResult(_, let entries): entries.reduce(256) { $0 + $1.key.bytes.count + 64 }
-        case .preVote, .preVoteResult, .prepare, .promise, .reject, .transfer, .accepted, .confirm, .confirmed, .leaves,
+        case .preVote, .preVoteResult, .prepare, .prepareAfter, .promise, .reject, .transfer, .accepted, .confirm,
+            .confirmed, .leaves,
             .entries, .purge, .dropReplica, .replicaDropped, .abstain, .consult, .complete, .completed:
             128
         }

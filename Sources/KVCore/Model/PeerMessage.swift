@@ -107,6 +107,9 @@ package enum ReplicaMessage: Hashable, Sendable {
     case preVoteResult(granted: Bool, promised: Ballot)
     /// Asks the receiver to promise the ballot.
     case prepare
+    /// Asks the same at the wish of the leader under the ballot `released`, which has given up the lead to the sender:
+    /// support for it is no obstacle. Version 4 of the peer protocol has added it.
+    case prepareAfter(released: Ballot)
     /// Answers `prepare`. The promise is durable, and so is everything that the root covers. Roots are comparable only
     /// at equal purge floors. `contents` belongs to the root; it is nil from a peer of version 3 of the protocol.
     case promise(root: Digest, contents: UInt64?, floor: Version)
@@ -127,8 +130,9 @@ package enum ReplicaMessage: Hashable, Sendable {
 
     /// Asks whether the receiver has promised no higher ballot.
     case confirm(round: UInt64)
-    /// Answers `confirm`: the ballot still holds.
-    case confirmed(round: UInt64)
+    /// Answers `confirm`: the ballot still holds. `mark` says for how long support for the leader covers this
+    /// partition; it is nil from a peer of version 3 of the protocol, and where a crash could undo the promise.
+    case confirmed(round: UInt64, mark: PromiseMark? = nil)
 
     // MARK: Recovery of a key under a ballot
 
@@ -178,7 +182,8 @@ package enum ReplicaMessage: Hashable, Sendable {
     /// True for a request that only a replica of the same configuration may answer.
     package var isBoundToEpoch: Bool {
         switch self {
-        case .preVote, .prepare, .transfer, .accept, .confirm, .read, .leaves, .entries, .purge, .consult, .complete:
+        case .preVote, .prepare, .prepareAfter, .transfer, .accept, .confirm, .read, .leaves, .entries, .purge,
+            .consult, .complete:
             true
         case .preVoteResult, .promise, .reject, .accepted, .confirmed, .readResult, .leavesResult, .entriesResult,
             .dropReplica, .replicaDropped, .abstain, .completed:
@@ -264,6 +269,10 @@ package enum ShardsMessage: Hashable, Sendable {
     /// Asks for all that a shard of the receiver's node leads, because an update is missing. Version 4 of the peer
     /// protocol has added it.
     case leadershipsWanted(shard: UInt16)
+    /// Asks for support (Leases.swift). Version 4 of the peer protocol has added it.
+    case supportWanted(SupportQuestion)
+    /// Answers `supportWanted`. Version 4 of the peer protocol has added it.
+    case support(SupportAnswer)
     /// Says that the sender's topology is newer than the one that a request of the receiver came under.
     case outdated(epoch: Epoch)
 }

@@ -37,6 +37,17 @@ package enum ProtocolRule: Int, CaseIterable, Sendable {
     case awaitMajority
     /// Reads waited until a majority had confirmed the ballot.
     case confirmReads
+    /// Reads were answered because a majority supported the leader.
+    case leaseReads
+    /// Reads were looked up after the last look at the clock, so that support was looked at once more.
+    case lookAgain
+    /// Support did not cover a partition, because promises of the leader had been taken away since this one was
+    /// confirmed.
+    case countTaken
+    /// Support was not counted, because the leader had asked a successor to prepare.
+    case releaseLead
+    /// A ballot was not promised, because the node that had the promise was supported.
+    case keepSupport
     /// An answer waited until the record that it rests on was chosen.
     case showChosen
     /// An operation was executed again, because its answer rested on a record that expired before it was chosen.

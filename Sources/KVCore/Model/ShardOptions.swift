@@ -47,6 +47,18 @@ package struct ShardOptions: Sendable {
     /// A leadership transfer that has not ended after this is given up, and tried again after `handbackDelay`.
     package var transferTimeout = Nanoseconds.milliseconds(1000)
 
+    // MARK: Leases
+
+    /// For how long a node supports another one that has asked for it, by its own clock. It must not become shorter: a
+    /// process that starts reckons that the one before may have given as much.
+    package var lease = Nanoseconds.milliseconds(500)
+    /// How much of it the node that is supported does not count, by its own clock: clocks may run so much apart.
+    package var leaseDrift = Nanoseconds.milliseconds(50)
+    /// How often support is asked for.
+    package var leaseRenewal = Nanoseconds.milliseconds(125)
+    /// How long after a read of a leader support is still asked for.
+    package var leaseUse = Nanoseconds.milliseconds(2000)
+
     // MARK: Requests and upkeep
 
     /// A read that its leader has not answered after this is also tried at all replicas (a quorum read).
@@ -139,9 +151,9 @@ package struct ShardOptions: Sendable {
 /// One set of bits rather than a flag for each rule: the shipping program asks it only where a rule is about to decide
 /// something, and then reads one word.
 package struct BrokenRules: OptionSet, Sendable {
-    package let rawValue: UInt32
+    package let rawValue: UInt64
 
-    package init(rawValue: UInt32) { self.rawValue = rawValue }
+    package init(rawValue: UInt64) { self.rawValue = rawValue }
 
     /// A read at the leader waits until a majority has confirmed the ballot after the read arrived.
     package static let confirmReads = Self(rawValue: 1 << 0)
@@ -197,4 +209,16 @@ package struct BrokenRules: OptionSet, Sendable {
     package static let compareCuts = Self(rawValue: 1 << 25)
     /// A node goes by a topology that splits partitions once its store has divided them.
     package static let awaitDivision = Self(rawValue: 1 << 26)
+    /// A process that has just started supports whoever has its promises.
+    package static let supportAfterStart = Self(rawValue: 1 << 27)
+    /// A node that supports another one promises no ballot of anybody else where the promise is the other's.
+    package static let keepSupport = Self(rawValue: 1 << 28)
+    /// Support covers only partitions whose promises have not been taken away since they were confirmed.
+    package static let countTaken = Self(rawValue: 1 << 29)
+    /// A leader that has asked its successor to prepare answers nothing by support any more.
+    package static let releaseBeforeTransfer = Self(rawValue: 1 << 30)
+    /// Support counts from when it was asked for.
+    package static let countFromQuestion = Self(rawValue: 1 << 31)
+    /// Of the time for which support is given, as much is not counted as clocks may run apart.
+    package static let allowForDrift = Self(rawValue: 1 << 32)
 }

@@ -2,12 +2,23 @@
 // majority has confirmed the ballot.
 
 extension Replica {
-    /// Begins the confirmation round that the answers of this tick wait for, if there are any.
+    /// Begins the confirmation round that the answers of this tick wait for, if there are any. It ends at once where a
+    /// majority supports this leader.
     func beginRound(_ leader: Leader) {
+        guard leader.confirmations.isWanted else { return }
+        let isSupported = holdsLease(leader)
+        // Invariant 15: the look at the clock comes last. What was looked up after it may be out of date, because the
+        // process may have slept in between.
+        if isSupported, leader.confirmations.look >= context.look { return context.lookAgain(for: self) }
         guard let round = leader.confirmations.begin(at: now) else { return }
-        if quorum.members.count > 1 { context.decide(.confirmReads) }
         leader.answers.begin(round: round)
-        sendConfirms(leader)
+        if isSupported {
+            context.decide(.leaseReads)
+            leader.confirmations.confirmBySupport()
+        } else {
+            if quorum.members.count > 1 { context.decide(.confirmReads) }
+            sendConfirms(leader)
+        }
         finishReadyAnswers(leader)
     }
 
@@ -74,9 +85,10 @@ extension Replica {
         confirmByAll(leader)
     }
 
-    func receiveConfirmed(_ header: PartitionHeader, round: UInt64, from node: NodeNumber) {
+    func receiveConfirmed(_ header: PartitionHeader, round: UInt64, mark: PromiseMark?, from node: NodeNumber) {
         guard let (leader, index) = leader(answered: header, by: node), leader.confirmations.confirm(round, by: index)
         else { return }
+        if let mark { leader.marks[index] = mark }
         finishReadyAnswers(leader)
         if leader.transfer != nil { context.markDirty(self) }
     }

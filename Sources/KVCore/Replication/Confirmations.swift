@@ -6,7 +6,11 @@
 struct Confirmations {
     /// The newest round; 0 before the first.
     private(set) var round: UInt64 = 0
-    private var isWanted = false
+    private(set) var isWanted = false
+    /// The look at the clock before which all that wait for the next round were looked up (`ReplicaContext.look`).
+    private(set) var look: UInt64 = 0
+    /// The newest round that support has confirmed.
+    private var supported: UInt64 = 0
     /// When the newest round was last asked for.
     private var sent: Instant
     /// The newest round that each replica has confirmed, by index.
@@ -26,7 +30,15 @@ struct Confirmations {
     }
 
     /// Notes that an answer waits for a round that begins from now on.
-    mutating func want() { isWanted = true }
+    ///
+    /// - Parameter look: The number of looks at the clock so far.
+    mutating func want(after look: UInt64) {
+        isWanted = true
+        self.look = look
+    }
+
+    /// Notes that the newest round needs no replica's answer, because a majority supports the leader.
+    mutating func confirmBySupport() { supported = round }
 
     /// Begins the next round, if one is wanted.
     ///
@@ -63,7 +75,8 @@ struct Confirmations {
     ///
     /// - Parameter own: The leader's index. The leader confirms its own rounds.
     func newest(_ quorum: Quorum, own: Int) -> UInt64 {
-        var best: UInt64 = 0
+        var best = supported
+        guard best < round else { return best }
         for index in confirmed.indices {
             let candidate = index == own ? round : confirmed[index]
             assert(candidate <= round, "no replica confirms a round that was not asked for")

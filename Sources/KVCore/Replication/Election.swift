@@ -22,6 +22,8 @@ final class Candidate {
 
     var phase: Phase
     let ballot: Ballot
+    /// The ballot of the leader that has given up the lead to this node; zero if none has.
+    var released = Ballot.zero
     let began: Instant
     var sent: Instant
     /// The replicas that have granted the pre-vote, or have promised.
@@ -96,6 +98,7 @@ extension Replica {
         guard majorityIsUp else { return }
         let since = vacantSince ?? now
         vacantSince = since
+        guard !isBound(against: context.me) else { return }
         let rank = quorum.preference.prefix { $0 != ownIndex }.count { context.isInTurn(quorum.members[$0]) }
         // A replica whose disk rests after a stall or is full, or whose copy is incomplete, comes after all others. It
         // may still be elected if none of them is.
@@ -147,7 +150,8 @@ extension Replica {
         // If another node became leader now, the outcome of the changes that this node is about to re-propose would be
         // unknown.
         let isReproposing = candidate?.phase == .preparing && candidate?.unfinished.proposals.isEmpty == false
-        let granted = leader == nil && !isReproposing && (!leaderSeemsAlive || leaderHint == node)
+        let granted =
+            leader == nil && !isReproposing && (!leaderSeemsAlive || leaderHint == node) && !isBound(against: node)
         if !granted { context.decide(.seeLeader) }
         context.send(node, .replica(header, .preVoteResult(granted: granted, promised: max(promise, highestSeen))))
     }
@@ -178,26 +182,30 @@ extension Replica {
     /// Handles a leadership transfer from the leader: prepares at once, or declines.
     func receiveTransfer(_ header: PartitionHeader, from node: NodeNumber) {
         guard admits(header, from: node), header.ballot >= promise, leader == nil else { return }
-        let isAble = majorityIsUp && (!context.disk.isResting(at: now) || quorum.members.count == 1)
+        let isReleased = header.ballot == promise || !isBound(against: context.me)
+        let isAble = majorityIsUp && isReleased && (!context.disk.isResting(at: now) || quorum.members.count == 1)
         guard !context.isDraining, !isFull, !isIncomplete, isAble else {
             return context.send(node, .replica(header, .preVoteResult(granted: false, promised: promise)))
         }
         highestSeen = max(highestSeen, header.ballot)
         if let candidate, candidate.phase == .preparing { return }
-        prepare(candidate?.unfinished ?? Unfinished())
+        prepare(candidate?.unfinished ?? Unfinished(), after: header.ballot)
     }
 
-    func prepare(_ unfinished: Unfinished) {
+    /// - Parameter released: The ballot of the leader that has given up the lead to this node; zero if none has.
+    func prepare(_ unfinished: Unfinished, after released: Ballot = .zero) {
         let ballot = nextBallot()
         let candidate = Candidate(phase: .preparing, ballot: ballot ?? promise, unfinished: unfinished, now: now)
+        candidate.released = released
         assert(leader == nil, "a leader gives up what it has before it prepares anew")
         self.candidate = candidate
-        guard ballot != nil else { return abandonCandidacy(hint: nil) }
+        let isReleased = released != .zero && released == promise
+        guard ballot != nil, isReleased || !isBound(against: context.me) else { return abandonCandidacy(hint: nil) }
         // Invariant 2: a ballot belongs to one process of one node.
         assert(candidate.ballot.node == context.me && candidate.ballot > promise, "a ballot is prepared once")
         // Its own promise comes first, and is durable before any other node hears of the ballot. So no ballot is used
         // twice.
-        raisePromise(to: candidate.ballot)
+        raisePromise(to: candidate.ballot, isReleased: isReleased)
         whenDurable(.promised(partition, candidate.ballot))
     }
 
@@ -212,7 +220,9 @@ extension Replica {
     private func sendPrepares(_ candidate: Candidate) {
         candidate.sent = now
         for (index, member) in quorum.members.enumerated() where !candidate.promised.contains(index) {
-            context.send(member, .replica(header(candidate.ballot), .prepare))
+            let isAfter = candidate.released != .zero && context.relays(member)
+            let prepare = isAfter ? ReplicaMessage.prepareAfter(released: candidate.released) : .prepare
+            context.send(member, .replica(header(candidate.ballot), prepare))
         }
     }
 

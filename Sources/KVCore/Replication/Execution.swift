@@ -377,7 +377,7 @@ extension Replica {
         let expiry = expiryInFlight(request, base: base, leader)
         let id = leader.answers.append(request, outcome, base: base, expiry: expiry)
         if let ticket { context.load(ticket, for: .answer(partition, leader.ballot, id: id)) }
-        leader.confirmations.want()
+        leader.confirmations.want(after: context.look)
         context.markDirty(self)
     }
 

@@ -15,6 +15,10 @@ final class Leader {
     // Answers that change nothing, and the confirmations they wait for.
     var answers = WaitingAnswers()
     var confirmations: Confirmations
+    /// By replica, what it last said of its promise.
+    var marks: [PromiseMark?]
+    /// True from the time at which a successor was asked to prepare: support stands in nobody's way then.
+    var isReleased = false
     /// When this node was last in touch with a majority.
     var majoritySeen: Instant
 
@@ -51,6 +55,7 @@ final class Leader {
         elected = now
         majoritySeen = now
         confirmations = Confirmations(replicas: replicas, now: now)
+        marks = Array(repeating: nil, count: replicas)
         progress = Array(repeating: PeerProgress(), count: replicas)
         nextTransfer = now + options.handbackDelay
         nextPurge = now + options.purge

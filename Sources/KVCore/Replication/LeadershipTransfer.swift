@@ -50,6 +50,7 @@ extension Replica {
             transfer.sent.map({ now - $0 >= context.options.retry }) ?? true
         else { return }
         leader.transfer?.sent = now
+        leader.isReleased = true
         context.send(transfer.target, .replica(header(leader.ballot), .transfer))
     }
 }

@@ -17,6 +17,8 @@ final class Replica {
     /// The window of each member, by index: the changes that leaders of this node have sent it and that it has not
     /// answered.
     private(set) var windows: [PeerWindow] = []
+    /// The support of each member, by index; this node's own says nothing.
+    private(set) var supports: [PeerSupport] = []
 
     /// The highest ballot promised.
     var promise: Ballot
@@ -88,6 +90,7 @@ final class Replica {
         backoffUntil = context.now.monotonic
         if promise != .zero, promise.node != context.me { leaderHint = promise.node }
         windows = makeWindows()
+        supports = makeSupports()
         beginMembership(assignment)
     }
 
@@ -120,6 +123,7 @@ final class Replica {
         self.ownIndex = ownIndex
         confirmers = quorum.indices(after: ownIndex)
         windows = makeWindows()
+        supports = makeSupports()
         majorityTouch = 0
         changed = assignment.changed
         vacantSince = nil
@@ -159,9 +163,12 @@ final class Replica {
 
     /// Promises `ballot`, which must be higher than the present promise. A leadership or candidacy under a lower ballot
     /// ends.
-    func raisePromise(to ballot: Ballot) {
+    ///
+    /// - Parameter isReleased: The node that has the promise gives it to the ballot's.
+    func raisePromise(to ballot: Ballot, isReleased: Bool = false) {
         // Invariant 1: promises hold. An answer that tells of this one waits until it is synced (`answerWhenDurable`).
         assert(ballot > promise, "a promise is only ever raised")
+        if promise != .zero, promise.node != ballot.node, !isReleased { context.leases.take(from: promise.node) }
         promise = ballot
         highestSeen = max(highestSeen, ballot)
         context.store.setPromise(partition, ballot)
@@ -206,7 +213,10 @@ final class Replica {
         lastState = lastAppend
     }
 
-    private var isDurable: Bool { lastAppend <= context.store.durable && lastState <= context.store.synced }
+    private var isDurable: Bool { lastAppend <= context.store.durable && isPromiseSynced }
+
+    /// Whether the present promise would survive a power loss.
+    var isPromiseSynced: Bool { lastState <= context.store.synced }
 
     /// Performs `action` once everything that this partition's copy holds is durable. If it is durable already, the
     /// action is performed at the end of this tick.
@@ -223,15 +233,16 @@ final class Replica {
     /// raises the promise: a `prepare` asks for that, and for every other request a majority has promised the ballot
     /// already.
     ///
+    /// - Parameter isReleased: The node that has the promise gives it to the ballot's.
     /// - Returns: False if a higher ballot has been promised; a `reject` has then been sent.
-    func obeys(_ header: PartitionHeader, from node: NodeNumber) -> Bool {
+    func obeys(_ header: PartitionHeader, isReleased: Bool = false, from node: NodeNumber) -> Bool {
         // Invariant 1: a replica never acts for a ballot below its promise.
         guard header.ballot >= promise else {
             context.decide(.keepPromise)
             context.send(node, .replica(self.header(promise), .reject))
             return false
         }
-        if header.ballot > promise { raisePromise(to: header.ballot) }
+        if header.ballot > promise { raisePromise(to: header.ballot, isReleased: isReleased) }
         assert(promise == header.ballot, "a replica obeys only the ballot that it has promised")
         sawLeader(node)
         return true
@@ -241,10 +252,9 @@ final class Replica {
 // MARK: - The acceptor
 
 extension Replica {
-    func receivePrepare(_ header: PartitionHeader, from node: NodeNumber) {
-        guard admits(header, from: node), obeys(header, from: node), !abstains(from: header, asked: node) else {
-            return
-        }
+    /// Handles a `prepare` that support does not forbid to obey (Leases.swift).
+    func promiseAndAnswer(_ header: PartitionHeader, isReleased: Bool, from node: NodeNumber) {
+        guard obeys(header, isReleased: isReleased, from: node), !abstains(from: header, asked: node) else { return }
         // The root covers the records held now. From here on this replica accepts nothing below this ballot.
         let root = context.store.tree(partition).root
         answerWhenDurable(
@@ -275,7 +285,7 @@ extension Replica {
 
     func receiveConfirm(_ header: PartitionHeader, round: UInt64, from node: NodeNumber) {
         guard admits(header, from: node), obeys(header, from: node) else { return }
-        context.send(node, .replica(header, .confirmed(round: round)))
+        context.send(node, .replica(header, .confirmed(round: round, mark: promiseMark)))
     }
 
     func receiveRead(_ header: PartitionHeader, id: UInt64, key: Key, from node: NodeNumber) {

@@ -63,6 +63,13 @@ final class ReplicaContext: Environment {
     /// Peers that were late with a confirmation, and until when they are not counted on for one.
     private var late: [NodeNumber: Instant] = [:]
 
+    /// The support that this shard gives and is given.
+    var leases: Leases
+    /// The number of times that the clock was looked at for leases: once in each flush, at its beginning.
+    var look: UInt64 = 0
+    /// Partitions with reads that were looked up after the last look at the clock.
+    private(set) var unlooked: [PartitionID] = []
+
     /// Actions that rest on durable records only, in the order in which they were added.
     private var ready: Deque<DeferredAction> = []
     /// Actions that wait for records to be durable, in the order of the store's log.
@@ -84,6 +91,7 @@ final class ReplicaContext: Environment {
         listingBudget = options.listingSlice
         expiryBudget = options.expirySlice
         moveBudget = MoveBudget(rate: options.moveRate, now: now.monotonic)
+        leases = Leases(started: now.monotonic, options)
         super.init(me: me, boot: boot, shard: shard, options: options, epoch: epoch, now: now, seed: seed)
     }
 
@@ -108,6 +116,19 @@ final class ReplicaContext: Environment {
         guard !replica.isDirty else { return }
         replica.isDirty = true
         dirty.append(replica.partition)
+    }
+
+    func lookAgain(for replica: Replica) {
+        decide(.lookAgain)
+        unlooked.append(replica.partition)
+    }
+
+    var wantsLook: Bool { !unlooked.isEmpty }
+
+    func takeUnlooked() -> [PartitionID] {
+        guard !unlooked.isEmpty else { return [] }
+        defer { unlooked.removeAll(keepingCapacity: true) }
+        return unlooked
     }
 
     /// Partitions whose copies have changed in size, perhaps, since the shard last looked.

@@ -20,7 +20,7 @@ extension Shard {
         if isDue {
             lastHeartbeat = context.now.monotonic
             heartbeats += 1
-            tellSiblings(change)
+            tellSiblings(version: change?.base ?? leaderships.version)
         }
         hasUntold = false
         for node in others { tellLeaderships(node, change, isDue: isDue) }
@@ -54,18 +54,21 @@ extension Shard {
     }
 
     /// Tells the node's other shards that this one runs.
-    /// - Parameter change: What the peers are being told now. It goes over connections of this shard's own, and may
-    ///   arrive after the first shard's next heartbeat, which must not name what peers have yet to hear of.
-    private func tellSiblings(_ change: LeadershipUpdate?) {
-        let attended = isFirst ? [] : context.attendedPeers
+    /// - Parameter version: That of the list before what the peers are being told now. This goes over connections of
+    ///   the shard's own, and may arrive after the first shard's next heartbeat, which must not name what peers have
+    ///   yet to hear of.
+    func tellSiblings(version: UInt64) {
         let beat = SiblingBeat(
-            shard: leaderships.shard, version: change?.base ?? leaderships.version, attended: attended)
+            shard: leaderships.shard, version: version, attended: isFirst ? [] : context.attendedPeers,
+            wanted: isFirst ? [] : wantedSupport)
+        toldWanted = beat.wanted
         context.effects.append(.siblings(.beat(beat)))
     }
 
     func receive(_ message: SiblingMessage) {
         switch message {
         case .beat(let beat): siblings.heard(beat, at: context.now.monotonic)
+        case .support(let support): gather(support)
         }
     }
 
@@ -125,7 +128,7 @@ extension Shard {
     }
 
     /// Whether this is the first of the node's shards.
-    private var isFirst: Bool { partitions.first == PartitionID(0) }
+    var isFirst: Bool { partitions.first == PartitionID(0) }
 
     // MARK: What others lead
 

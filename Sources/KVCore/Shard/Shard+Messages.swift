@@ -74,6 +74,8 @@ extension Shard {
             tellBehind(epoch, at: node)
             receive(update, from: node)
         case .leadershipsWanted(let shard): receiveLeadershipsWanted(shard: shard, from: node)
+        case .supportWanted(let question): receive(question, from: node)
+        case .support(let answer): receive(answer, from: node)
         case .outdated(let epoch): tellBehind(epoch, at: node)
         }
     }
@@ -85,7 +87,8 @@ extension Replica {
         case .preVote: receivePreVote(header, from: node)
         case .preVoteResult(let granted, let promised):
             receivePreVoteResult(header, granted: granted, promised: promised, from: node)
-        case .prepare: receivePrepare(header, from: node)
+        case .prepare: receivePrepare(header, after: .zero, from: node)
+        case .prepareAfter(let released): receivePrepare(header, after: released, from: node)
         case .promise(let root, let contents, let floor):
             let root = Candidate.Root(digest: root, contents: contents, floor: floor)
             receivePromise(header, root: root, from: node)
@@ -94,7 +97,7 @@ extension Replica {
         case .accept(let key, let record): receiveAccept(header, key: key, record: record, from: node)
         case .accepted(let version): receiveAccepted(header, version: version, from: node)
         case .confirm(let round): receiveConfirm(header, round: round, from: node)
-        case .confirmed(let round): receiveConfirmed(header, round: round, from: node)
+        case .confirmed(let round, let mark): receiveConfirmed(header, round: round, mark: mark, from: node)
         case .read(let id, let key): receiveRead(header, id: id, key: key, from: node)
         case .readResult(let id, let key, let record):
             receiveReadResult(header, id: id, record: record, key: key, from: node)

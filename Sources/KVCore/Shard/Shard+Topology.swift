@@ -21,7 +21,7 @@ extension Shard {
         }
         guard isDivided(for: topology) else { return awaited = topology }
         awaited = nil
-        flush(now: now)
+        endTick()
         let before = self.topology
         let splits = before.slots.splits(to: topology.slots.count)
         let complete = completeChildren(of: splits)
@@ -63,6 +63,8 @@ extension Shard {
         context.listings.lookAgain()
         attending = attending.filter { topology.member($0.key) != nil }
         context.listings.keep { topology.member($0) != nil }
+        context.leases.keep({ topology.member($0) != nil }, at: now.monotonic)
+        supportAnswers = supportAnswers.filter { topology.member($0.key) != nil }
         if topology.metadataQuorum.members != before.metadataQuorum.members { reportAllSizes() }
         routeTurnedAway()
         replayEarly()

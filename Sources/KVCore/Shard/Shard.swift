@@ -61,6 +61,14 @@ package final class Shard {
     var attending: [NodeNumber: Instant] = [:]
     /// What the other shards of this node have said.
     var siblings = Siblings()
+    /// The number of the node's shards, this one included.
+    let shards: Int
+    /// The peers whose support the first shard has been told is wanted.
+    var toldWanted: [NodeNumber] = []
+    /// When each peer was last asked for support.
+    var askedSupport: [NodeNumber: Instant] = [:]
+    /// The answers to nodes that want support, to which not all shards have contributed.
+    var supportAnswers: [NodeNumber: GatheredSupport] = [:]
     /// True if a member may have come in touch that has not been told what this shard leads.
     var hasUntold = false
     private var hasDrained = false
@@ -76,15 +84,17 @@ package final class Shard {
     ///   - boot: The boot counter of this process, above that of every process before it on this store.
     ///   - partitions: The partitions that this shard owns, perhaps the metadata quorum's among them. The shard serves
     ///     those whose replica set has `me`, and routes requests for all.
+    ///   - shards: The number of the node's shards.
     ///   - mayLackRecords: True if the store may have lost records that it had called durable, because the machine lost
     ///     power. This node's copies of clients' partitions then abstain until each has been repaired (invariant 14).
     ///     Promises, wipes and purge floors are all there.
     ///   - seed: The seed of the jitter in retries.
     package init(
-        me: NodeNumber, boot: UInt64, topology: Topology, partitions: [PartitionID], store: any RecordStore,
-        mayLackRecords: Bool = false, options: ShardOptions, seed: UInt64, now: Now
+        me: NodeNumber, boot: UInt64, topology: Topology, partitions: [PartitionID], shards: Int = 1,
+        store: any RecordStore, mayLackRecords: Bool = false, options: ShardOptions, seed: UInt64, now: Now
     ) {
         self.me = me
+        self.shards = shards
         self.store = store
         let partitions = partitions.filter { topology.assignment(of: $0) != nil }.sorted()
         let shard = Int(partitions.first?.raw ?? 0)
@@ -168,6 +178,7 @@ package final class Shard {
         case .peer(let node, let condition): peer(node, condition)
         case .attention(let node, let isAttended): attend(node, isAttended)
         case .sibling(let message): receive(message)
+        case .reads(let mode): context.leases.mode = mode
         case .timer: timer()
         case .drain:
             context.isDraining = true
@@ -207,44 +218,12 @@ package final class Shard {
         context.deadlines.insert(request)
     }
 
-    /// Ends a tick.
-    package func flush(now: Now) {
-        context.now = now
-        context.endMovingTurn()
-        drainDurable()
-        routeTurnedAway()
-        // A flush may answer what lets another operation go on, which may dirty a partition again.
-        while !context.dirty.isEmpty {
-            let dirty = context.dirty
-            context.dirty.removeAll(keepingCapacity: true)
-            for partition in dirty {
-                // It has left this node while it waited for room in a peer's window.
-                guard let replica = replica(partition) else { continue }
-                replica.isDirty = false
-                replica.flush()
-            }
-            drainDurable()
-            routeTurnedAway()
-        }
-    }
-
-    /// Looks for another leader for the requests that this node's replicas have turned away.
-    func routeTurnedAway() {
-        var next = 0
-        // Routing one may have another turned away.
-        while next < context.turnedAway.count {
-            let (request, hint) = context.turnedAway[next]
-            next += 1
-            router.turnedAway(request, hint: hint, by: me, replicas)
-        }
-        context.turnedAway.removeAll(keepingCapacity: true)
-    }
 }
 
 // MARK: - Inputs
 
 extension Shard {
-    private func drainDurable() {
+    func drainDurable() {
         while let action = context.nextDurable() {
             switch action {
             case .acknowledge(let node, let header, let version):
@@ -336,6 +315,7 @@ extension Shard {
         routeTurnedAway()
         router.timer(replica)
         tellLeaderships()
+        askForSupport()
         for id in repairs.expire(at: context.now.monotonic, context.options) { context.pursued.remove(id) }
         if context.now.monotonic >= nextDrop {
             nextDrop = context.now.monotonic + context.options.dropReplica

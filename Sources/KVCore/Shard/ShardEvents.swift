@@ -16,6 +16,8 @@ package enum ShardInput: Sendable {
     case attention(NodeNumber, Bool)
     /// Another shard of this node says something (`ShardEffect.siblings`).
     case sibling(SiblingMessage)
+    /// From now on leaders answer linearizable reads in this way. A shard begins with `confirm`.
+    case reads(ReadMode)
     /// Time has passed: to be given every `ShardOptions.timer` or so.
     case timer
     /// Transfer all leaderships and take no new ones: the node is stopping.
@@ -60,6 +62,8 @@ package enum ShardNotice: Hashable, Sendable {
     case complete(PartitionID)
     /// The next replica set of a partition that moves may become the present one.
     case ready(PartitionID)
+    /// A peer wants support, and this node answers reads by confirmations alone.
+    case unsupported(NodeNumber)
     /// All leaderships have been transferred, or nobody can take them: the node may stop.
     case drained
     /// A peer goes by a later topology than this node's, of this epoch at least.
@@ -76,7 +80,8 @@ package enum ShardNotice: Hashable, Sendable {
         case .elected(let partition, _, let isSettled): (partition, isSettled)
         case .settled(let partition): (partition, true)
         case .steppedDown(let partition): (partition, false)
-        case .repaired, .conflict, .disk, .complete, .ready, .drained, .behind, .replicaDropped, .split: nil
+        case .repaired, .conflict, .disk, .complete, .ready, .unsupported, .drained, .behind, .replicaDropped, .split:
+            nil
         }
     }
 }

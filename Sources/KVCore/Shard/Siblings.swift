@@ -8,6 +8,17 @@
 package enum SiblingMessage: Hashable, Sendable {
     /// The shard runs: the first shard says so to the others in each of its heartbeats' turns, and the others to it.
     case beat(SiblingBeat)
+    /// The shard supports a node from now on, which has asked for it. Only the first shard is told.
+    case support(SiblingSupport)
+}
+
+/// One shard's part of an answer to a node that wants support.
+package struct SiblingSupport: Hashable, Sendable {
+    package var node: NodeNumber
+    package var question: SupportQuestion
+    package var shard: UInt16
+    /// How many promises of the node the shard has given to others.
+    package var taken: UInt64
 }
 
 /// What a shard would say in a heartbeat of its own.
@@ -17,11 +28,14 @@ package struct SiblingBeat: Hashable, Sendable {
     package var version: UInt64
     /// The peers that it attends to, ascending.
     package var attended: [NodeNumber]
+    /// The peers whose support its leaders want, ascending.
+    package var wanted: [NodeNumber]
 
-    package init(shard: UInt16, version: UInt64, attended: [NodeNumber] = []) {
+    package init(shard: UInt16, version: UInt64, attended: [NodeNumber] = [], wanted: [NodeNumber] = []) {
         self.shard = shard
         self.version = version
         self.attended = attended
+        self.wanted = wanted
     }
 }
 
@@ -52,6 +66,15 @@ struct Siblings {
         siblings.keys.sorted().filter { runs($0, at: now, options) }.compactMap { shard in
             siblings[shard].map { LeadershipUpdate.Unchanged(shard: shard, version: $0.beat.version) }
         }
+    }
+
+    /// The peers whose support leaders of shards that run want.
+    func wanted(at now: Instant, _ options: ShardOptions) -> Set<NodeNumber> {
+        var wanted: Set<NodeNumber> = []
+        for (shard, sibling) in siblings where runs(shard, at: now, options) {
+            wanted.formUnion(sibling.beat.wanted)
+        }
+        return wanted
     }
 
     /// Whether one of them attends to a peer.

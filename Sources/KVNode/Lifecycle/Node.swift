@@ -56,6 +56,11 @@ final class Node: Sendable {
         )
     }
 
+    /// Has leaders answer reads in this way from now on.
+    func setReads(_ mode: ReadMode) {
+        for runner in runners { runner.loop.execute { runner.handle(.reads(mode)) } }
+    }
+
     /// Why the node cannot serve; nil while it can.
     var obstacle: String? { status.obstacle }
 
@@ -133,7 +138,7 @@ private struct Assembly {
         let shards = ShardMap(topology.settings, count: stores.count)
         runners = stores.indices.map { index in
             ShardRunner(
-                index: index, loop: loops[index % loops.count], node: identity, topology: topology,
+                index: index, of: stores.count, loop: loops[index % loops.count], node: identity, topology: topology,
                 // The metadata quorum's partition, which comes after the last, is one of them.
                 partitions: (topology.slots.partitions + [topology.metadataPartition])
                     .filter { shards.shard(of: $0) == index },

@@ -49,7 +49,7 @@ package enum NodeMain {
             }
             if let topology {
                 let fence: @Sendable (String) -> Void = { Self.end($0, status: 65, output) }
-                try await serve(base, topology, turns.continuation, manager, end, fence, &next)
+                try await serve(base, topology, turns.continuation, manager, reload, end, fence, &next)
             }
         } catch {
             await base.close()
@@ -75,7 +75,8 @@ package enum NodeMain {
 
     private static func serve(
         _ base: NodeBase, _ topology: Topology, _ turns: AsyncStream<Turn>.Continuation, _ manager: ServiceManager?,
-        _ end: @escaping @Sendable (StoreError) -> Void, _ fence: @escaping @Sendable (String) -> Void,
+        _ reload: Reload, _ end: @escaping @Sendable (StoreError) -> Void,
+        _ fence: @escaping @Sendable (String) -> Void,
         _ next: inout AsyncStream<Turn>.Iterator
     ) async throws {
         let node = try await Node.start(base, topology: topology, onStoreFailure: end) { departure in
@@ -85,11 +86,13 @@ package enum NodeMain {
             case .fenced(let reason): fence(reason)
             }
         }
+        reload.follow(node)
         let watch = manager.map { manager in
             Task { await ReadinessWatch(manager: manager, obstacle: { node.obstacle }).run() }
         }
         let turn = await next.next()
         watch?.cancel()
+        reload.release()
         await node.stop()
         switch turn {
         case .left:

@@ -6,6 +6,7 @@ import Synchronization
 /// next start. A configuration with a mistake changes nothing.
 final class Reload: Sendable {
     private let inForce: Mutex<ExplainedConfiguration>
+    private let node = Mutex<Node?>(nil)
     private let output: LogOutput
     private let logger: Logger
     private let manager: ServiceManager?
@@ -21,6 +22,15 @@ final class Reload: Sendable {
         self.manager = manager
         self.reread = reread
     }
+
+    /// Has a node that has just started go by what has been reloaded since the process began, and by what will be.
+    func follow(_ node: Node) {
+        self.node.withLock { $0 = node }
+        node.setReads(inForce.withLock { $0.configuration.reads })
+    }
+
+    /// The node has stopped.
+    func release() { node.withLock { $0 = nil } }
 
     @Sendable func run() {
         manager?.reloading()
@@ -44,6 +54,7 @@ final class Reload: Sendable {
             return differences
         }
         output.current = next.configuration.log
+        node.withLock { $0 }?.setReads(next.configuration.reads)
         for difference in differences {
             let text = "\(difference.path): \(difference.old) is now \(difference.new)"
             switch difference.change {
@@ -65,6 +76,7 @@ extension ExplainedConfiguration {
     /// Takes the values that count at once from `next`.
     fileprivate mutating func apply(_ differences: [Difference], of next: ExplainedConfiguration) {
         configuration.log = next.configuration.log
+        configuration.reads = next.configuration.reads
         for difference in differences {
             guard let index = values.firstIndex(where: { $0.path == difference.path }) else { continue }
             values[index].value = difference.new

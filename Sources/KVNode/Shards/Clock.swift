@@ -5,7 +5,8 @@ import KVCore
 enum Clock {
     static var machine: Now { Now(monotonic: monotonic, wall: machineWall) }
 
-    static var monotonic: Instant { Instant(nanoseconds: read(CLOCK_MONOTONIC)) }
+    /// It counts the time for which the machine is suspended: what other nodes were promised goes on passing then.
+    static var monotonic: Instant { Instant(nanoseconds: read(CLOCK_BOOTTIME)) }
 
     /// The machine's time of day in milliseconds since 1970, UTC. It goes back when somebody sets it back.
     static var machineWall: UInt64 { read(CLOCK_REALTIME) / 1_000_000 }

@@ -56,10 +56,19 @@ extension ShardRunner {
         case .ready: cluster?.reportSoon()
         case .split(let slots): status.set(slots, of: index)
         case .behind(let epoch, let peer): cluster?.saw(epoch, at: peer)
+        case .unsupported(let peer): reportReads(of: peer)
         case .drained:
             onDrained?()
             onDrained = nil
         }
+    }
+
+    private func reportReads(of peer: NodeNumber) {
+        cluster?.parts.reasons.say(
+            """
+            cluster.reads is confirm on this node and lease on \(name(of: peer)): reads there are answered without this \
+            node's promise, where the others' are enough, and otherwise as with confirm; give all nodes the same
+            """, of: "cluster.reads of \(peer)")
     }
 
     private func reportConflict(_ partition: PartitionID, _ key: Key, with peer: NodeNumber) {

@@ -89,7 +89,8 @@ final class ShardRunner: @unchecked Sendable {
 
     /// - Parameter mayLackRecords: whether power was lost with writes that were acknowledged and not synced.
     init(
-        index: Int, loop: any EventLoop, node: NodeIdentity, topology: Topology, partitions: [PartitionID],
+        index: Int, of count: Int, loop: any EventLoop, node: NodeIdentity, topology: Topology,
+        partitions: [PartitionID],
         store: LogStore, mayLackRecords: Bool, options: ShardOptions, maximumBytesInFlight: Int,
         status: NodeStatusBoard,
         clock: NodeClock, commitPool: NIOThreadPool, readPool: NIOThreadPool, upkeepPool: NIOThreadPool,
@@ -113,7 +114,7 @@ final class ShardRunner: @unchecked Sendable {
         names = MemberNames(topology)
         reachability.pace = HeartbeatPace(members: topology.members.count)
         shard = Shard(
-            me: node.number, boot: node.boot, topology: topology, partitions: partitions, store: store,
+            me: node.number, boot: node.boot, topology: topology, partitions: partitions, shards: count, store: store,
             mayLackRecords: mayLackRecords, options: options, seed: UInt64.random(in: .min ... .max), now: turn)
     }
 
@@ -196,12 +197,6 @@ final class ShardRunner: @unchecked Sendable {
             for request in requests[next..<end] { submit(request) }
             next = end
         }
-    }
-
-    /// Takes what another shard of the node has said.
-    func hear(_ messages: [SiblingMessage]) {
-        guard !isStopped, !isAbstaining else { return }
-        for message in messages { handle(.sibling(message)) }
     }
 
     /// Sends a request of a client on this loop to a shard on another one, at the end of the turn.
@@ -308,7 +303,7 @@ final class ShardRunner: @unchecked Sendable {
         guard !isStopped else { return }
         let now = readClock()
         ticks.begins(now: now.monotonic)
-        shard.flush(now: now)
+        flush(now)
         let job = writeAtOnce(now)
         // Fail-stop, in this one place: once the store has failed, nothing that the machine has decided leaves the
         // node, and what it appended since is lost.
@@ -332,7 +327,7 @@ final class ShardRunner: @unchecked Sendable {
         sync(now: now.monotonic)
         shard.handle(.durable, now: now)
         // Answers may have released further changes.
-        shard.flush(now: now)
+        flush(readClock())
         return store.takeCommit()
     }
 

@@ -107,6 +107,8 @@ package enum Handshake: Hashable, Sendable {
     package static let firstWithContents: UInt16 = 4
     /// The first version in which nodes tell each other what topologies change, and in which these are encoded by runs.
     package static let firstWithChanges: UInt16 = 4
+    /// The first version in which nodes support each other's leaders.
+    package static let firstWithLeases: UInt16 = 4
     /// The most bytes of a refusal's text; a longer one is cut.
     package static let maximumRefusal = 4096
 }

@@ -19,7 +19,8 @@ extension PeerMessage {
 extension ReplicaMessage {
     fileprivate var variableSize: Int {
         switch self {
-        case .preVote, .preVoteResult, .prepare, .promise, .reject, .transfer, .accepted, .confirm, .confirmed, .leaves,
+        case .preVote, .preVoteResult, .prepare, .prepareAfter, .promise, .reject, .transfer, .accepted, .confirm,
+            .confirmed, .leaves,
             .entries, .purge, .dropReplica, .replicaDropped, .abstain, .consult, .complete, .completed:
             0
         case .accept(let key, let record): key.bytes.count + record.variableSize
@@ -57,7 +58,8 @@ extension ShardsMessage {
         case .leaderships(_, let update):
             (ByteWriter.varintBound + 8) * update.begun.count + ByteWriter.varintBound * update.ended.count
                 + 2 * ByteWriter.varintBound * update.others.count
-        case .outdated, .leadershipsWanted: 0
+        case .support(let answer): ByteWriter.varintBound * answer.taken.count
+        case .outdated, .leadershipsWanted, .supportWanted: 0
         }
     }
 }

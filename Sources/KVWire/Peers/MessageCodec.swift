@@ -37,7 +37,11 @@ extension ByteWriter {
             bytes(key.bytes)
             record(value)
         case .accepted(let held): version(held)
-        case .confirm(let round), .confirmed(let round): varint(round)
+        case .prepareAfter(let released): fixed(released.raw)
+        case .confirm(let round): varint(round)
+        case .confirmed(let round, let mark):
+            varint(round)
+            if protocolVersion >= Handshake.firstWithLeases { optionalMark(mark) }
         case .read(let id, let key):
             varint(id)
             bytes(key.bytes)
@@ -146,6 +150,12 @@ extension ByteWriter {
         case .leadershipsWanted(let shard):
             code(MessageType.leadershipsWanted)
             varint(UInt64(shard))
+        case .supportWanted(let question):
+            code(MessageType.supportWanted)
+            self.question(question)
+        case .support(let answer):
+            code(MessageType.support)
+            self.answer(answer)
         case .outdated(let epoch):
             code(MessageType.outdated)
             varint(epoch)
@@ -190,6 +200,7 @@ extension ReplicaMessage {
         case .preVote: .preVote
         case .preVoteResult: .preVoteResult
         case .prepare: .prepare
+        case .prepareAfter: .prepareAfter
         case .promise: .promise
         case .reject: .reject
         case .transfer: .transfer
@@ -224,13 +235,14 @@ extension ByteReader {
         case .preVoteResult:
             return .replica(try header(), .preVoteResult(granted: try boolean("grant"), promised: try ballot()))
         case .prepare: return .replica(try header(), .prepare)
+        case .prepareAfter: return .replica(try header(), .prepareAfter(released: try ballot()))
         case .promise: return .replica(try header(), try promise(protocolVersion))
         case .reject: return .replica(try header(), .reject)
         case .transfer: return .replica(try header(), .transfer)
         case .accept: return .replica(try header(), .accept(key: try key(), record: try record()))
         case .accepted: return .replica(try header(), .accepted(version: try version()))
         case .confirm: return .replica(try header(), .confirm(round: try varint()))
-        case .confirmed: return .replica(try header(), .confirmed(round: try varint()))
+        case .confirmed: return .replica(try header(), try confirmed(protocolVersion))
         case .read: return .replica(try header(), .read(id: try varint(), key: try key()))
         case .readResult:
             return .replica(try header(), .readResult(id: try varint(), key: try key(), record: try optionalRecord()))
@@ -256,6 +268,8 @@ extension ByteReader {
         case .leaderHeartbeat: return .shards(.leaderHeartbeat(epoch: try varint(), try leaderships()))
         case .leaderships: return .shards(.leaderships(epoch: try varint(), try leadershipUpdate()))
         case .leadershipsWanted: return .shards(.leadershipsWanted(shard: try shard()))
+        case .supportWanted: return .shards(.supportWanted(try supportQuestion()))
+        case .support: return .shards(.support(try supportAnswer()))
         case .outdated: return .shards(.outdated(epoch: try varint()))
         case .usageReport: return .node(.usageReport(try usage()))
         case .progress:

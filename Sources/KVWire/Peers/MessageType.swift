@@ -37,6 +37,9 @@ enum MessageType: UInt8, CaseIterable {
     case leaderships = 35
     case leadershipsWanted = 36
     case doubt = 37
+    case prepareAfter = 38
+    case supportWanted = 39
+    case support = 40
 }
 
 /// The bytes that tell the cases of nested values apart. They are frozen, too.

@@ -42,18 +42,22 @@ final class ManualNode {
     convenience init(
         _ number: UInt16, replicas: [UInt16] = [1, 2, 3], store: ManualStore = ManualStore(),
         options: ShardOptions = ShardOptions(), boot: UInt64 = 1, mayLackRecords: Bool = false, members: UInt16 = 0,
-        now: Now = ManualNode.start
+        lease: Nanoseconds = .zero, now: Now = ManualNode.start
     ) {
         let assignment = Assignment(replicas: replicas.map(NodeNumber.init), changed: 1)
         self.init(
             number, assignment, store: store, options: options, boot: boot, mayLackRecords: mayLackRecords,
-            members: members, now: now)
+            members: members, lease: lease, now: now)
     }
 
+    /// - Parameter lease: For how long nodes support others. With none, a node that has just started stands for
+    ///   election at once, whoever has its promise.
     init(
         _ number: UInt16, _ assignment: Assignment, store: ManualStore, options: ShardOptions, boot: UInt64,
-        mayLackRecords: Bool = false, members: UInt16 = 0, now: Now
+        mayLackRecords: Bool = false, members: UInt16 = 0, lease: Nanoseconds = .zero, now: Now
     ) {
+        var options = options
+        options.lease = lease
         let topology = Self.topology(assignment, members: members)
         self.number = NodeNumber(number)
         self.store = store

@@ -34,6 +34,8 @@ extension Scenario {
                 .oneWay: .milliseconds(300), .isolation: .milliseconds(500),
                 .falseSuspicion: .milliseconds(random.pick([40, 80, 160])),
             ]
+        case .skipGrace, .countFromAnswer, .lookEarly, .ignoreDrift, .ignoreSupport, .keepTaken, .transferUnreleased:
+            tryLeases(mutant, &random)
         case .answerUnchosen, .skipRoots:
             if random.chance(0.5) { (nodes, replicas) = (5, 5) }
             loss = 0.05
@@ -165,6 +167,34 @@ extension Scenario {
             .outage: .milliseconds(400), .isolation: .milliseconds(700), .falseSuspicion: .milliseconds(1000),
             .crash: .milliseconds(2000), .reset: .milliseconds(1000),
         ]
+    }
+
+    /// Many reads, and leaders that are cut off or stand still while others want to lead.
+    private mutating func tryLeases(_ mutant: Mutant, _ random: inout SeededRandom) {
+        (reads, stagger, keys, clients, think) = (.lease, .zero, 1, 8, .milliseconds(4))
+        (mix.get, mix.put) = (100, 20)
+        duration = .milliseconds(5000)
+        (leaderHeartbeat, leaderTimeout) = (.milliseconds(50), .milliseconds(150))
+        faults = [.usurpation: .milliseconds(600)]
+        switch mutant {
+        case .skipGrace: (lease, usurpations) = (.milliseconds(1000), [.amnesia])
+        // An answer waits in the inbox of a leader that pauses.
+        case .countFromAnswer: (usurpations, jitter) = ([.pause], .milliseconds(20))
+        case .lookEarly: (lease, usurpations) = (.milliseconds(150), [.freeze])
+        case .ignoreDrift:
+            // A leader whose clock is slow, among nodes whose clocks are fast, while it still seems in touch.
+            (lease, usurpations, clockRate) = (.milliseconds(350), [.cut], 50_000)
+            (delay, jitter, think) = (
+                Nanoseconds(nanoseconds: 50_000), Nanoseconds(nanoseconds: 20_000), .milliseconds(2)
+            )
+        case .keepTaken:
+            (lease, usurpations, reorders) = (.milliseconds(100), [.cut, .pause], true)
+            faults[.oneWay] = .milliseconds(300)
+        case .transferUnreleased:
+            usurpations = [.handover]
+            faults[.restart] = .milliseconds(400)
+        default: usurpations = [.cut, .pause]
+        }
     }
 
     private mutating func moveOften() {

@@ -113,6 +113,19 @@ package struct Scenario: Sendable {
     package var stagger = Nanoseconds.milliseconds(500)
     package var peerWindow = 8 << 20
 
+    // MARK: Leases
+
+    /// How leaders answer reads.
+    package var reads = ReadMode.confirm
+    /// For how long a node supports another one. A tenth of it is not counted.
+    package var lease = Nanoseconds.milliseconds(500)
+    /// The probability that a process stops for a while in the middle of a tick.
+    package var freezes = 0.0
+    /// What happens to a leader that is usurped: a crash is one of the others', which start again at once.
+    package var usurpations = Usurpation.allCases
+    /// How often a node changes the way in which it answers reads; nil for never.
+    package var switches: Nanoseconds?
+
     // MARK: Special runs
 
     /// Writes are acknowledged before they are synced, and are lost with a machine's power.
@@ -149,6 +162,9 @@ package struct Scenario: Sendable {
         options.leaderHeartbeat = leaderHeartbeat
         options.leaderTimeout = leaderTimeout
         options.peerWindow = peerWindow
+        options.lease = lease
+        options.leaseDrift = Nanoseconds(nanoseconds: lease.nanoseconds / 10)
+        options.leaseRenewal = Nanoseconds(nanoseconds: lease.nanoseconds / 4)
         if isCramped { options.cramp() }
         options.broken = broken
         mutant?.breakRules(of: &options)
@@ -278,6 +294,23 @@ package enum FaultKind: Int, CaseIterable, Hashable, Sendable {
     case outage
     /// A machine's wall clock is set forward or back.
     case clockStep
+    /// A leader is cut off, pauses, or stands still in the middle of a tick, and all others notice at once. (Otherwise
+    /// few leaders are succeeded before what supports them has lapsed.)
+    case usurpation
+}
+
+/// How a leader is kept from noticing that another one is elected.
+package enum Usurpation: CaseIterable, Sendable {
+    /// It is cut off.
+    case cut
+    /// It is cut off, and the others' processes crash and start again at once.
+    case amnesia
+    /// It is cut off as soon as it has asked its successor to prepare.
+    case handover
+    /// It pauses between two ticks.
+    case pause
+    /// It stands still in the middle of a tick.
+    case freeze
 }
 
 /// The machines whose wall clocks may be wrong in a run with lifetimes.
@@ -324,7 +357,7 @@ extension Scenario {
             wallSkew = random.pick([.zero, .milliseconds(500), .milliseconds(100_000)])
         }
         if random.chance(0.25) { store = .log }
-        let early = FaultKind.allCases.filter { ![.stalledDisk, .rot, .outage, .clockStep].contains($0) }
+        let early = FaultKind.allCases.filter { ![.stalledDisk, .rot, .outage, .clockStep, .usurpation].contains($0) }
         for kind in early where random.chance(0.4) {
             faults[kind] = .milliseconds(random.pick([300, 700, 1500, 3000]) * (kind == .powerLoss ? 2 : 1))
         }
@@ -354,6 +387,16 @@ extension Scenario {
             earlierVersions = random.pick([0, 0, 1, 2])
         }
         if random.chance(0.4) { splits = .milliseconds(random.pick([200, 600, 2000])) }
+        if random.chance(0.6) { addLeases(&random) }
+    }
+
+    mutating func addLeases(_ random: inout SeededRandom) {
+        reads = .lease
+        lease = .milliseconds(random.pick([500, 500, 150, 60]))
+        freezes = random.pick([0, 0.001, 0.01])
+        switches = random.pick([nil, nil, .milliseconds(700)])
+        if isCalm { return freezes = 0 }
+        if random.chance(0.5) { faults[.usurpation] = .milliseconds(random.pick([300, 1000])) }
     }
 
     private mutating func addMoves(_ random: inout SeededRandom) {
@@ -431,6 +474,7 @@ extension Scenario {
             + "\(duration.milliseconds) ms, loss \(loss), store \(store.rawValue), "
             + (moves.map { "moves every \($0.milliseconds) ms with \(spares) spares" } ?? "no moves")
             + (splits.map { ", splits every \($0.milliseconds) ms" } ?? "")
+            + (reads == .lease ? ", leases of \(lease.milliseconds) ms" : "")
             + (isSelfGoverned ? ", governed by itself" : "")
             + (deaths.map { ", a death every \($0.milliseconds) ms" } ?? "")
             + (probeInterval.map { ", SWIM every \($0.milliseconds) ms" } ?? "")

@@ -29,13 +29,16 @@ final class SimulatedNode<Driver: StoreDriver> {
     /// The machine has lost power before it had synced, and not all of its copies have been repaired since. This is
     /// noted on its disk.
     var mayLackRecords = false
+    /// How the node answers reads.
+    var reads = ReadMode.confirm
     /// The topology on the disk. Nil before the node is admitted.
     var topology: Topology?
     /// The latest epoch that a process of the node has acted on.
     var acted: Epoch = 0
 
-    init(index: Int, driver: Driver, clock: NodeClock) {
+    init(index: Int, driver: Driver, clock: NodeClock, reads: ReadMode) {
         self.index = index
+        self.reads = reads
         number = NodeNumber(0)
         storeID = UUID128(high: 7, low: UInt64(index + 1))
         self.driver = driver
@@ -121,6 +124,12 @@ final class SimulatedProcess<Store: RecordStore> {
     /// The items that have reached the process since its last tick.
     var inbox: [Item] = []
     var tickIsScheduled = false
+    /// It has stopped in the middle of a tick.
+    var isFrozen = false
+    /// It is to stop in its next tick, for so long.
+    var freeze: UInt64?
+    /// It is to be cut off when it has next asked a successor to prepare.
+    var isCutOffAfterTransfer = false
     var detector: Detector
     /// The product's failure detector, which takes the place of `detector` in some runs.
     var watch: SwimWatch?

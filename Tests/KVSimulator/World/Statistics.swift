@@ -6,7 +6,7 @@ package struct Statistics: Hashable, Sendable {
         case requests, found, absent, written, conditionFailed, listed, counted, updated, notUpdated, refused, unknown,
             lost
         case messages, dropped, loads, commits, elections, settledAtOnce, settledLater, stepDowns
-        case crashes, restarts, pauses, cuts, resets, falseSuspicions, slowDisks, fullDisks, storms,
+        case crashes, restarts, pauses, freezes, cuts, resets, falseSuspicions, slowDisks, fullDisks, storms,
             stalledDisks, noticedStalls, clockSteps
         case topologies, admissions, moves, reorders, cancels, pausedPlans, switches, lapses
         /// Partitions that were split off, by each process.

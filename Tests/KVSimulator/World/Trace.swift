@@ -33,13 +33,13 @@ extension PeerMessage {
     /// A number made of the parts of the message by which runs are most likely to differ.
     var fingerprint: UInt64 {
         switch self {
-        case .replica(let header, .prepare): header.ballot.raw &* 3
+        case .replica(let header, .prepare), .replica(let header, .prepareAfter): header.ballot.raw &* 3
         case .replica(let header, .promise(let root, _, _)): header.ballot.raw &* 5 ^ root.low
         case .replica(let header, .accept(let key, let record)):
             header.ballot.raw &* 7 ^ record.version.sequence << 40 ^ record.version.ballot.raw ^ KeyHash(key).low
         case .replica(let header, .accepted(let version)): header.ballot.raw &* 11 ^ version.sequence << 40
         case .replica(let header, .confirm(let round)): header.ballot.raw &* 13 ^ round << 40
-        case .replica(let header, .confirmed(let round)): header.ballot.raw &* 17 ^ round << 40
+        case .replica(let header, .confirmed(let round, _)): header.ballot.raw &* 17 ^ round << 40
         case .request(let header, .forward): UInt64(header.partition.raw) &* 19
         case .request(let header, .relay): UInt64(header.partition.raw) &* 43
         case .reply(_, .forwarded): 23

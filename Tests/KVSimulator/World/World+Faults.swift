@@ -59,6 +59,7 @@ extension World {
             statistics[.stalledDisks] += 1
             last(2 * length(), begin: { node.stalls += 1 }, end: { node.stalls = max(node.stalls - 1, 0) })
         case .clockStep: stepClock(node)
+        case .usurpation: usurp(among: members)
         case .rot: if nodes[0].driver.rot() { statistics[.rots] += 1 }
         case .storm:
             statistics[.storms] += 1
@@ -108,10 +109,10 @@ extension World {
         }
     }
 
-    private func cut(_ links: [(Int, Int)]) {
+    func cut(_ links: [(Int, Int)], for span: UInt64? = nil) {
         statistics[.cuts] += 1
         for (a, b) in links { network.block(a, b) }
-        after(length()) { [self] in
+        after(span ?? length()) { [self] in
             for (a, b) in links { network.unblock(a, b) }
         }
     }

@@ -21,6 +21,7 @@ extension World {
                 me: node.number, boot: node.boot, topology: topology, partitions: partitions, store: store,
                 mayLackRecords: node.mayLackRecords, options: options, seed: loopRandom.next(),
                 now: node.clock.now(time))
+            shard.handle(.reads(node.reads), now: node.clock.now(time))
             let process = Process(
                 boot: node.boot, store: store, topology: topology, shard: shard, wall: wall,
                 detector: Detector(count: nodes.count, now: time))
@@ -83,7 +84,7 @@ extension World {
     func timer(_ node: Node, _ boot: UInt64) {
         guard let process = node.process, process.boot == boot else { return }
         queue.push(.timer(node.index, boot: boot), at: time + options.timer.nanoseconds)
-        guard node.pauses == 0 else { return }
+        guard node.pauses == 0, !process.isFrozen else { return }
         process.timers += 1
         if process.timers % Detector.pingInterval == 1 { ping(node, process) }
         if process.timers % scenario.reportInterval == 0 {
@@ -123,26 +124,41 @@ extension World {
     func tick(_ node: Node, _ boot: UInt64) {
         guard let process = node.process, process.boot == boot else { return }
         process.tickIsScheduled = false
-        guard node.pauses == 0 else { return }
+        guard node.pauses == 0, !process.isFrozen else { return }
         let now = presentTime(node, process)
-        var inbox: [Process.Item] = []
-        swap(&inbox, &process.inbox)
-        for item in inbox { take(item, node, process, now) }
-        process.shard.flush(now: now)
+        // What comes meanwhile is taken in with the time from before.
+        mayFreeze(node, process) { [self] in
+            var inbox: [Process.Item] = []
+            swap(&inbox, &process.inbox)
+            for item in inbox { take(item, node, process, now) }
+            mayFreeze(node, process) { [self] in
+                look(node, process, since: now)
+                mayFreeze(node, process) { [self] in endTick(node, process) }
+            }
+        }
+    }
+
+    /// Has the shard look at the clock, after all that has come in the tick.
+    private func look(_ node: Node, _ process: Process, since began: Now) {
+        process.shard.flush(now: mutant == .lookEarly ? began : presentTime(node, process))
+        while process.shard.wantsLook { process.shard.flush(now: presentTime(node, process)) }
         checkQueues(node, process)
         checkInvariants(node, process)
+    }
+
+    private func endTick(_ node: Node, _ process: Process) {
         var effects: [ShardEffect] = []
         swap(&effects, &process.shard.effects)
         for effect in effects { perform(effect, node, process) }
         var finished: [KVCore.Request] = []
         swap(&finished, &process.shard.finished)
         for request in finished { ended(request, node, process) }
-        performCluster(node, process, now)
+        performCluster(node, process, presentTime(node, process))
         beginCommit(node, process)
     }
 
     /// The present time of a process, by both clocks.
-    private func presentTime(_ node: Node, _ process: Process) -> Now {
+    func presentTime(_ node: Node, _ process: Process) -> Now {
         let machine = node.clock.now(time)
         guard mutant != .followClock else { return machine }
         process.wall.adjust(machine)
@@ -228,6 +244,7 @@ extension World {
                 performWatch(node, process, presentTime(node, process))
             }
             send(from: node.index, to: peer, message)
+            if case .replica(_, .transfer) = message { handedOver(to: peer, node, process) }
         case .siblings: break  // Each node has one shard.
         case .load(let ticket), .loadLater(let ticket):
             statistics[.loads] += 1
@@ -272,6 +289,7 @@ extension World {
             statistics[.completions] += 1
             if process.shard.incompletePartitions == 0 { node.mayLackRecords = false }
         case .ready: break  // The next report of moves says so.
+        case .unsupported: break
         }
     }
 

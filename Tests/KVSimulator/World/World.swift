@@ -45,6 +45,7 @@ final class World<Driver: StoreDriver> {
     var clientRandom: SeededRandom
     var moveRandom: SeededRandom
     var splitRandom: SeededRandom
+    var leaseRandom: SeededRandom
     /// The partitions that may switch to their next replica set, each with the configuration that its leader reported.
     var ready: [PartitionID: Epoch] = [:]
     /// By member, the index of its machine.
@@ -75,6 +76,7 @@ final class World<Driver: StoreDriver> {
         clientRandom = SeededRandom(seed: seed, stream: 5)
         moveRandom = SeededRandom(seed: seed, stream: 7)
         splitRandom = SeededRandom(seed: seed, stream: 8)
+        leaseRandom = SeededRandom(seed: seed, stream: 9)
         var random = SeededRandom(seed: seed, stream: 6)
         for index in 0..<scenario.machines {
             let spread = Int64(random.below(2 * scenario.clockRate + 1)) - Int64(scenario.clockRate)
@@ -83,7 +85,8 @@ final class World<Driver: StoreDriver> {
             if scenario.wrongClocks == .all {
                 clock.drift = Int64(random.below(100_001)) - 50_000
             }
-            nodes.append(SimulatedNode(index: index, driver: driver(&random, scenario), clock: clock))
+            nodes.append(
+                SimulatedNode(index: index, driver: driver(&random, scenario), clock: clock, reads: scenario.reads))
             if index < scenario.nodes || !scenario.isSelfGoverned { number(index, NodeNumber(UInt16(index + 1))) }
             if index < scenario.nodes { nodes[index].topology = topology }
         }
