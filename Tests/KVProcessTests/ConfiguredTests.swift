@@ -54,6 +54,30 @@ final class ConfiguredTests: XCTestCase {
         XCTAssertEqual(try cluster.stop("n1"), .exited(0))
     }
 
+    func testReadsAreChangedWhileNodesRun() throws {
+        let cluster = try TestCluster()
+        try cluster.startAndWait()
+        try cluster.waitUntilBalanced()
+        let key = try XCTUnwrap(cluster.keys(ledBy: "n2", count: 1).first)
+        XCTAssertEqual(try cluster.http("n2", "PUT", "/v1/kv/\(key)", body: [1]).status, 204)
+        let text = try String(contentsOf: cluster.file, encoding: .utf8)
+        let changed = text.replacingOccurrences(of: "replicas: 3}", with: "replicas: 3, reads: confirm}")
+        try changed.write(to: cluster.file, atomically: true, encoding: .utf8)
+        /// Reads where the key is led until a node has logged something.
+        func read(until words: String, at id: String) throws {
+            try cluster.wait(for: "'\(words)' in:\n\(cluster.log(id))") {
+                XCTAssertEqual(try cluster.http("n2", "GET", "/v1/kv/\(key)").body, [1])
+                return cluster.log(id).contains(words)
+            }
+        }
+        cluster.signal(SIGHUP, "n1")
+        try read(until: "reloaded: cluster.reads: lease is now confirm", at: "n1")
+        try read(until: "cluster.reads is confirm on this node and lease on n2", at: "n1")
+        XCTAssertFalse(cluster.log("n3").contains("cluster.reads"), "n3 supports n2")
+        cluster.signal(SIGHUP, "n2")
+        try read(until: "reloaded: cluster.reads: lease is now confirm", at: "n2")
+    }
+
     func testHangUpBeforeItServesIsNoEnd() throws {
         let cluster = try TestCluster(nodes: 1, spares: 1, replicas: 1)
         try cluster.startAndWait()

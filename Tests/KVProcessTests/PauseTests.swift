@@ -18,6 +18,13 @@ final class PauseTests: XCTestCase {
             XCTAssertEqual(try connection.request("GET", "/v1/kv/\(key)").body, [1])
             return connection
         }
+        // So n1 has leases for these reads.
+        for _ in 0..<20 {
+            for (key, connection) in zip(keys, connections) {
+                XCTAssertEqual(try connection.request("GET", "/v1/kv/\(key)").body, [1])
+            }
+            usleep(10_000)
+        }
         try cluster.stopNow("n1")
         // Waiting in its sockets from now on, these are among the first that it sees when it goes on.
         // They are complete, and so asked, only when the new value is there.

@@ -245,7 +245,7 @@ final class MessageCodecTests: XCTestCase {
     }
 
     func testErrorsSayWhatIsWrong() {
-        XCTAssertEqual(failure([38]), .unknownType(38))
+        XCTAssertEqual(failure([41]), .unknownType(41))
         XCTAssertEqual(failure([0]), .unknownType(0))
         XCTAssertEqual(failure([20, 0x80, 0x00]), .badInteger, "longer than it need be")
         XCTAssertEqual(failure([20] + .init(repeating: 0xff, count: 10)), .badInteger, "above 64 bits")
