@@ -97,7 +97,7 @@ package enum Settings {
             "cluster.reads", .choice, \.reads, change: .reload, example: "confirm",
             """
             How reads that must see the latest write are answered. lease: from memory, while a majority has promised to \
-            elect nobody else for the next half second. It needs clocks that run at rates within 10 % of each other, and \
+            elect nobody else for the next 0.4 s. It needs clocks that run at rates within 10 % of each other, and \
             machines that are not put back to a snapshot while they run. confirm: after a majority was asked. A node \
             with confirm gives no such promise either. Change it on one node after another, while they run.
             """),

@@ -51,11 +51,11 @@ package struct ShardOptions: Sendable {
 
     /// For how long a node supports another one that has asked for it, by its own clock. It must not become shorter: a
     /// process that starts reckons that the one before may have given as much.
-    package var lease = Nanoseconds.milliseconds(500)
-    /// How much of it the node that is supported does not count, by its own clock: clocks may run so much apart.
-    package var leaseDrift = Nanoseconds.milliseconds(50)
+    package var lease = Nanoseconds.milliseconds(400)
+    /// How much of it the node that is supported counts, by its own clock: clocks may run a tenth apart.
+    package var leaseCounted: Nanoseconds { Nanoseconds(nanoseconds: lease.nanoseconds - lease.nanoseconds / 10) }
     /// How often support is asked for.
-    package var leaseRenewal = Nanoseconds.milliseconds(125)
+    package var leaseRenewal: Nanoseconds { Nanoseconds(nanoseconds: lease.nanoseconds / 4) }
     /// How long after a read of a leader support is still asked for.
     package var leaseUse = Nanoseconds.milliseconds(2000)
 

@@ -86,10 +86,8 @@ extension Shard {
         guard answer.question.boot == context.boot, answer.question.asked <= now, topology.member(node) != nil else {
             return
         }
-        var (answer, lasting) = (answer, options.lease)
-        if !context.breaks(.allowForDrift) {
-            lasting = Nanoseconds(nanoseconds: lasting.nanoseconds - min(lasting, options.leaseDrift).nanoseconds)
-        }
+        var answer = answer
+        let lasting = context.breaks(.allowForDrift) ? options.lease : options.leaseCounted
         if context.breaks(.countFromQuestion) { answer.question.asked = now }
         context.leases.support(of: node).take(answer, lasting: lasting)
     }

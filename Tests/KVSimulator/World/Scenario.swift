@@ -163,8 +163,6 @@ package struct Scenario: Sendable {
         options.leaderTimeout = leaderTimeout
         options.peerWindow = peerWindow
         options.lease = lease
-        options.leaseDrift = Nanoseconds(nanoseconds: lease.nanoseconds / 10)
-        options.leaseRenewal = Nanoseconds(nanoseconds: lease.nanoseconds / 4)
         if isCramped { options.cramp() }
         options.broken = broken
         mutant?.breakRules(of: &options)
