@@ -170,7 +170,7 @@ let package = Package(
         .testTarget(
             name: "KVNodeTests",
             dependencies: [
-                "KVNode", "KVCore", "KVWire", "KVConfig", "KVStorage", "KVSimulator",
+                "KVNode", "KVAPI", "KVCore", "KVWire", "KVConfig", "KVStorage", "KVSimulator",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "Logging", package: "swift-log"),

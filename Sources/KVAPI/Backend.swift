@@ -13,8 +13,6 @@ package protocol Backend: AnyObject, Sendable {
     /// The slots that partitions had when the cluster was created; of one partition while this node is not a member.
     /// Always the same. A request of a key names its partition by these: the shard knows what splits have made of it.
     var foundingSlots: SlotMap { get }
-    /// The slots of partitions by the newest topology that this node goes by.
-    var slots: SlotMap { get }
 
     /// Lists keys over the whole cluster. `reply` runs on `loop`, exactly once.
     func list(
@@ -160,14 +158,6 @@ extension Backend {
     package func execute(_ requests: [Request]) { for request in requests { execute(request) } }
 }
 
-/// The keys that a command on many keys is about.
-package enum KeyScope: Hashable, Sendable {
-    case cluster
-    /// The keys of some partitions, ascending, of as many as there were in all then. What has been split off them since
-    /// is among them.
-    case partitions([PartitionID], of: Int)
-}
-
 package struct RequestOptions: Sendable {
     package var consistency: Consistency
     package var timeout: Nanoseconds
@@ -221,13 +211,23 @@ package struct ListRequest: Sendable {
     }
 }
 
-/// A place in ring order: after `key`, or, without one, at the start of `partition`.
+/// A place in ring order: after a key, or at the beginning of the partition that has a slot. It names no partition,
+/// because the nodes that a listing goes through may know of different splits.
+///
+/// A cursor without a key that a client is given is at the beginning of a partition that the cluster was created with:
+/// a partition begins there at every node.
 package struct ListCursor: Hashable, Sendable {
-    package var partition: PartitionID
-    package var key: Key?
+    /// The key's, if there is a key.
+    package let slot: Slot
+    package let key: Key?
 
-    package init(partition: PartitionID, key: Key?) {
-        self.partition = partition
+    package init(slot: Slot) {
+        self.slot = slot
+        key = nil
+    }
+
+    package init(after key: Key) {
+        slot = key.slot
         self.key = key
     }
 }
@@ -320,8 +320,8 @@ extension ClusterView {
             .sorted { $0.slots.lowerBound < $1.slots.lowerBound }
     }
 
-    /// The partitions whose master a node is, ascending. Each partition is in the share of exactly one node.
-    func share(of node: NodeNumber) -> [PartitionID] {
-        topology.assignments.indices.lazy.filter { master($0) == node }.map(topology.slots.partition(at:))
+    /// The slots of the partitions whose master a node is. Each slot is in the share of exactly one node.
+    func share(of node: NodeNumber) -> KeyScope {
+        .slots(placesBySlots.filter { master($0.place) == node }.map(\.slots))
     }
 }

@@ -12,6 +12,9 @@ package struct Slot: Hashable, Comparable, Sendable {
     @inlinable
     package init(_ raw: UInt16) { self.raw = raw & UInt16(Self.count - 1) }
 
+    /// The slot after this one; nil for the last.
+    package var next: Slot? { Int(raw) < Self.count - 1 ? Slot(raw + 1) : nil }
+
     /// The slot of a key's bytes.
     package init(key: UnsafeBufferPointer<UInt8>) {
         self.init(crc16(Self.hashedPart(of: key)))

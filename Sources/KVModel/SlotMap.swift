@@ -123,17 +123,6 @@ package struct SlotMap: Hashable, Sendable {
         return self.partition(at: place & ~(1 << (Int.bitWidth - 1 - place.leadingZeroBitCount)))
     }
 
-    /// These partitions and all that have been split off them since there were `count` in all, ascending.
-    package func family(of partitions: [PartitionID], splitSince count: Int) -> [PartitionID] {
-        guard count < self.count else { return partitions.filter { place(of: $0) != nil } }
-        var members = Set(partitions)
-        // A parent's number is below its child's.
-        for partition in self.partitions.dropFirst(max(count, 0)) {
-            if let parent = parent(of: partition), members.contains(parent) { members.insert(partition) }
-        }
-        return self.partitions.filter(members.contains)
-    }
-
     // MARK: Splits
 
     /// One partition gives the upper half of its slots to a new one.

@@ -17,8 +17,8 @@ final class HTTPClusterTests: XCTestCase {
 
     func testListAsksForAPage() throws {
         let client = try HTTPTestClient()
-        let cursor = ListCursor(partition: SlotMap(founding: 4).partition(of: Key("foo").slot), key: Key("foo"))
-        let opaque = String(decoding: cursor.opaque, as: UTF8.self)
+        let cursor = ListCursor(after: Key("foo"))
+        let opaque = String(decoding: cursor.opaque(SlotMap(founding: 4)), as: UTF8.self)
         _ = try json(client, "/v1/kv")
         _ = try json(client, "/v1/kv?prefix=a%2F%00&cursor=\(opaque)&limit=7&values=true&timeout=1s")
         XCTAssertEqual(client.backend.listed.count, 2)
@@ -38,7 +38,7 @@ final class HTTPClusterTests: XCTestCase {
 
     func testListShowsKeysThatAreNoTextInBase64() throws {
         let client = try HTTPTestClient()
-        let next = ListCursor(partition: PartitionID(3), key: nil)
+        let next = ListCursor(slot: Slot(12288))
         client.backend.page = .success(
             ListReply(entries: [(Key("plain \"é\""), nil), (Key([0xff, 0x00]), nil)], next: next))
         let page = try json(client, "/v1/kv")
@@ -72,20 +72,21 @@ final class HTTPClusterTests: XCTestCase {
 
     func testCursorsRoundTripAndForgedOnesDoNot() {
         let settings = ClusterSettings(name: "demo", partitions: 1024, replicas: 3)
+        let slots = settings.foundingSlots
         let limits = RequestLimits(key: 64, value: 1000)
         for text in ["a", "user:{7}:name", "\0\u{1}", String(repeating: "k", count: 64)] {
-            let key = Key(text)
-            let cursor = ListCursor(partition: SlotMap(founding: 1024).partition(of: key.slot), key: key)
-            XCTAssertEqual(ListCursor(opaque: cursor.opaque, settings, limits), cursor)
-            let elsewhere = ListCursor(partition: PartitionID((cursor.partition.raw + 1) % 1024), key: key)
-            XCTAssertNil(ListCursor(opaque: elsewhere.opaque, settings, limits), "a key of another partition")
+            let cursor = ListCursor(after: Key(text))
+            let opaque = cursor.opaque(slots)
+            XCTAssertEqual(ListCursor(opaque: opaque, settings, limits), cursor)
+            let other = ClusterSettings(name: "demo", partitions: 4, replicas: 3)
+            XCTAssertNil(ListCursor(opaque: opaque, other, limits), "no partition, or one without the key")
         }
-        let begin = ListCursor(partition: PartitionID(1023), key: nil)
-        XCTAssertEqual(ListCursor(opaque: begin.opaque, settings, limits), begin)
+        let begin = ListCursor(slot: Slot(1023 * 16))
+        XCTAssertEqual(ListCursor(opaque: begin.opaque(slots), settings, limits), begin)
         let long = Key(String(repeating: "k", count: 65))
         for bytes in [
             [], Array("AA".utf8), Array("!!!".utf8), Array("AAB".utf8), Array("BAA".utf8), Array("AAA=".utf8),
-            ListCursor(partition: SlotMap(founding: 1024).partition(of: long.slot), key: long).opaque,
+            ListCursor(after: long).opaque(slots),
         ] as [[UInt8]] {
             XCTAssertNil(ListCursor(opaque: bytes, settings, limits), String(decoding: bytes, as: UTF8.self))
         }

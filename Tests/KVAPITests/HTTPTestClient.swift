@@ -123,7 +123,6 @@ final class FakeBackend: Backend, @unchecked Sendable {
     }
 
     var foundingSlots: SlotMap { SlotMap(founding: settings?.partitions ?? 1) }
-    var slots: SlotMap { cluster?.topology.slots ?? foundingSlots }
 
     func execute(_ request: Request) {
         asked.append(

@@ -233,12 +233,13 @@ extension HTTPHandler {
 
     private func list(_ query: ListRequest, reserving bytes: Int) {
         let bound = NIOLoopBound(self, eventLoop: loop)
+        let slots = backend.foundingSlots
         charge(bytes)
         backend.list(query, on: loop) { result in
             bound.value.uncharge(bytes)
             bound.value.answer { answers, response in
                 switch result {
-                case .success(let page): answers.json({ $0.page(page) }, response)
+                case .success(let page): answers.json({ $0.page(page, slots) }, response)
                 case .failure(let failure): answers.failure(HTTPFailure(failure.refusal), response)
                 }
             }

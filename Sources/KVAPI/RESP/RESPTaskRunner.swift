@@ -79,7 +79,7 @@ final class RESPTaskRunner: @unchecked Sendable {
             guard let view, let member = view.topology.member(named: backend.nodeID) else {
                 return finish(.failure(RESPFailure(.notMember)))
             }
-            scope = .partitions(view.share(of: member.number), of: view.topology.slots.count)
+            scope = view.share(of: member.number)
             if case .scan = task { scanned.scope = scope }
             begin(task)
         }
@@ -128,40 +128,37 @@ final class RESPTaskRunner: @unchecked Sendable {
 extension RESPTaskRunner {
     private func scan(_ request: ScanRequest) {
         let cursor = request.cursor
-        let partition = cursor.partition(backend.settings)
-        guard !cursor.isAtBeginning else {
-            return scan(request, from: ListCursor(partition: partition, key: nil))
-        }
-        if let key = server.positions.key(at: cursor) {
-            return scan(request, from: ListCursor(partition: partition, key: key))
-        }
-        find(request, from: ListCursor(partition: partition, key: nil))
+        let start = ListCursor(slot: cursor.slot)
+        guard !cursor.isAtBeginning else { return scan(request, from: start) }
+        if let key = server.positions.key(at: cursor) { return scan(request, from: ListCursor(after: key)) }
+        find(request, from: start, beginning: start)
     }
 
-    /// Looks for the key of a cursor that this node does not remember.
-    private func find(_ request: ScanRequest, from place: ListCursor) {
+    /// Looks for the key of a cursor that this node does not remember, from the beginning of its partition.
+    /// - Parameter beginning: A place before the keys of the cursor's slot.
+    private func find(_ request: ScanRequest, from place: ListCursor, beginning: ListCursor) {
         page(from: place, limit: ListQuery.maximumLimit) { [self] page in
-            let partition = request.cursor.partition(backend.settings)
-            let slots = backend.slots
+            let cursor = request.cursor
+            var beginning = beginning
             for (key, _) in page.entries {
-                guard slots.partition(of: key.slot) == partition else {
-                    // The key has been deleted, so the scan of its partition begins again.
-                    return scan(request, from: ListCursor(partition: partition, key: nil))
-                }
-                if request.cursor.isAfter(key) {
-                    return scan(request, from: ListCursor(partition: partition, key: key))
+                let slot = key.slot
+                if slot < cursor.slot {
+                    beginning = ListCursor(after: key)
+                } else if slot == cursor.slot, cursor.isAfter(key) {
+                    return scan(request, from: ListCursor(after: key))
                 }
             }
-            guard let next = page.next, next.partition == partition else {
-                return scan(request, from: ListCursor(partition: partition, key: nil))
+            if let next = page.next, next.slot <= cursor.slot {
+                return find(request, from: next, beginning: beginning)
             }
-            find(request, from: next)
+            // The key has been deleted, so its slot is given again from the beginning.
+            scan(request, from: beginning)
         }
     }
 
     private func scan(_ request: ScanRequest, from place: ListCursor) {
         page(from: place, limit: request.count) { [self] page in
-            let next = page.next.map { ScanCursor($0, backend.settings) } ?? .start
+            let next = page.next.map(ScanCursor.init) ?? .start
             if next == .start { scanned.scope = nil }
             if let key = page.next?.key { server.positions.remember(key, at: next) }
             let keys = request.isOfStrings ? page.entries.map(\.key.bytes) : []
@@ -208,12 +205,11 @@ extension RESPTaskRunner {
         }
     }
 
-    /// Answers with a key of the first partition that has any, counted from a random one.
+    /// Answers with a key of the first partition that has any, counted from that of a random slot.
     private func randomKey() {
         guard backend.settings != nil else { return finish(.failure(RESPFailure(.notMember))) }
-        let slots = backend.slots
-        let start = slots.partition(at: Int.random(in: 0..<slots.count, using: &generator))
-        page(from: ListCursor(partition: start, key: nil), limit: Self.choice) { [self] page in
+        let start = Slot(UInt16.random(in: 0..<UInt16(Slot.count), using: &generator))
+        page(from: ListCursor(slot: start), limit: Self.choice) { [self] page in
             if let key = choose(from: page) { return finish(.bulk(key.bytes)) }
             self.page(from: nil, limit: Self.choice) { [self] page in
                 finish(choose(from: page).map { .bulk($0.bytes) } ?? .null)

@@ -1,13 +1,12 @@
 import KVCore
 import KVWire
 
-/// Where a SCAN goes on, as clients hold it: 53 bits, as many as a number of JavaScript holds exactly. The upper 14
-/// name a partition by its place (`SlotMap`); the lower are 0 at its beginning, and otherwise a hash of the last key
-/// that was given, in ring order.
+/// Where a SCAN goes on, as clients hold it: 53 bits, as many as a number of JavaScript holds exactly. The upper 14 are
+/// a slot; the lower are 0 at its beginning, and otherwise a hash of the last key that was given, in ring order.
 ///
-/// So a cursor needs nothing to be kept for it, and any node understands it: the key is found again by its hash. Where
-/// it has been deleted meanwhile, the partition is given again from its beginning. That costs time, so nodes remember
-/// the keys of their last cursors (`ScanPositions`).
+/// So a cursor needs nothing to be kept for it, and any node understands it, whatever splits it knows of: the key is
+/// found again by its hash. Where it has been deleted meanwhile, the slot is given again from its beginning. That costs
+/// time, so nodes remember the keys of their last cursors (`ScanPositions`).
 struct ScanCursor: Hashable, Sendable {
     var raw: UInt64
 
@@ -17,16 +16,8 @@ struct ScanCursor: Hashable, Sendable {
 
     init(raw: UInt64) { self.raw = raw }
 
-    /// - Parameter settings: the cluster's.
-    init(_ place: ListCursor, _ settings: ClusterSettings?) {
-        let number = UInt64(place.partition.raw)
-        let isAfterMetadata = settings.map { place.partition > $0.foundingSlots.metadataPartition } ?? false
-        let partition = (isAfterMetadata ? number - 1 : number) << Self.hashBits
-        guard let key = place.key else {
-            raw = partition
-            return
-        }
-        raw = partition | Self.hash(key)
+    init(_ place: ListCursor) {
+        raw = UInt64(place.slot.raw) << Self.hashBits | (place.key.map(Self.hash) ?? 0)
     }
 
     /// As Redis reads one: nil for what is no number of 64 bits. One that was never given begins somewhere.
@@ -46,15 +37,11 @@ struct ScanCursor: Hashable, Sendable {
         raw = isNegative ? 0 &- value : value
     }
 
-    /// The partition that it names, in a cluster of these settings.
-    func partition(_ settings: ClusterSettings?) -> PartitionID {
-        let place = Int(truncatingIfNeeded: raw >> Self.hashBits) & (1 << 14 - 1)
-        return (settings?.foundingSlots ?? SlotMap(founding: 1)).partition(at: place)
-    }
+    var slot: Slot { Slot(UInt16(truncatingIfNeeded: raw >> Self.hashBits)) }
 
     var isAtBeginning: Bool { raw & (1 << Self.hashBits - 1) == 0 }
 
-    /// Whether `key`, of the same partition, may be the last that was given.
+    /// Whether `key`, of the same slot, may be the last that was given.
     func isAfter(_ key: Key) -> Bool { raw & (1 << Self.hashBits - 1) == Self.hash(key) }
 
     private static func hash(_ key: Key) -> UInt64 { max(KeyHash(key).low >> (64 - hashBits), 1) }

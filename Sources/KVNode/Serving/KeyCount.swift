@@ -10,11 +10,14 @@ final class KeyCount: @unchecked Sendable {
     /// The number of partitions that are queried at a time.
     private static let width = 64
 
+    /// The time between looks at whether a shard goes by a split.
+    private static let pause = TimeAmount.milliseconds(10)
+
     /// How often a count begins anew at most.
     private static let maximumRepeats = 10
 
     private let scope: KeyScope
-    private var partitions: [PartitionID]
+    private var partitions: [PartitionID] = []
     private var repeats = 0
     private let backend: NodeBackend
     private let deadline: Instant
@@ -31,7 +34,6 @@ final class KeyCount: @unchecked Sendable {
         reply: @escaping @Sendable (Result<Int, ListFailure>) -> Void
     ) {
         self.scope = scope
-        partitions = backend.partitions(of: scope)
         self.backend = backend
         self.loop = loop
         self.reply = reply
@@ -39,6 +41,13 @@ final class KeyCount: @unchecked Sendable {
     }
 
     func start() {
+        // A shard that has yet to go by a split cannot have the new partition's keys counted by themselves.
+        guard let present = backend.slots.partitions(of: scope) else {
+            guard Clock.monotonic < deadline else { return reply(.failure(ListFailure(refusal: .noLeader))) }
+            loop.scheduleTask(in: Self.pause) { [self] in start() }
+            return
+        }
+        partitions = present
         guard !partitions.isEmpty else { return reply(.success(0)) }
         // The caller keeps this object alive until all answers have come.
         caller = Caller(on: loop) { [self] in receive($0.outcome) }
@@ -63,14 +72,13 @@ final class KeyCount: @unchecked Sendable {
         if failure == nil { askNext() }
         guard answered == asked else { return }
         caller = nil
-        if failure == nil, repeats < Self.maximumRepeats, partitions != backend.partitions(of: scope) {
+        if failure == nil, repeats < Self.maximumRepeats, partitions != backend.slots.partitions(of: scope) {
             return startAnew()
         }
         reply(failure.map(Result.failure) ?? .success(sum))
     }
 
     private func startAnew() {
-        partitions = backend.partitions(of: scope)
         (asked, answered, sum) = (0, 0, 0)
         repeats += 1
         start()

@@ -10,7 +10,7 @@ final class NodeBackend: Backend {
     let settings: ClusterSettings?
     let limits: RequestLimits
     let foundingSlots: SlotMap
-    var slots: SlotMap { status.slots.max { $0.count < $1.count } ?? foundingSlots }
+    var slots: NodeSlots { NodeSlots(shards, status.slots) }
     private let node: NodeIdentity
     private let runners: [ShardRunner]
     private let shards: ShardMap
@@ -78,20 +78,6 @@ final class NodeBackend: Backend {
     ) {
         let count = KeyCount(scope, backend: self, timeout: timeout, loop: loop, reply: reply)
         loop.inEventLoop ? count.start() : loop.execute { count.start() }
-    }
-
-    /// The partitions in ascending order. One that its shard does not know yet is left out: its keys are still those of
-    /// the one that is to be split.
-    func partitions(of scope: KeyScope) -> [PartitionID] {
-        let known = status.slots
-        let newest = known.max { $0.count < $1.count } ?? foundingSlots
-        let all =
-            switch scope {
-            case .cluster: Array(newest.partitions)
-            case .partitions(let some, let count): newest.family(of: some, splitSince: count)
-            }
-        guard known.contains(where: { $0 != newest }) else { return all }
-        return all.filter { known[shards.shard(of: $0)].place(of: $0) != nil }
     }
 
     func list(

@@ -21,7 +21,6 @@ final class WaitingRoomBackend: Backend {
     }
 
     let foundingSlots = SlotMap(founding: 1)
-    var slots: SlotMap { foundingSlots }
 
     func execute(_ request: Request) {
         request.end(.refused(.notMember), by: NodeNumber(0))

@@ -6,7 +6,9 @@ import XCTest
 /// Commands on all keys: whose they are about.
 final class OwnShareTests: XCTestCase {
     // Of the fake cluster's four partitions: led by n1, n2, n1, and nobody, whose preferred leader is n1.
-    private let share = KeyScope.partitions([PartitionID(0), PartitionID(2), PartitionID(3)], of: 4)
+    private let share = KeyScope.slots([
+        Slot(0)...Slot(4095), Slot(8192)...Slot(12287), Slot(12288)...Slot(16383),
+    ])
 
     func testPlainClientsAreToldOfTheWholeCluster() throws {
         let client = try RESPTestClient()
@@ -53,30 +55,30 @@ final class OwnShareTests: XCTestCase {
     /// The leaders change while a SCAN is under way: it goes by the share that it began with, to its end.
     func testAScanKeepsItsShare() throws {
         let client = try RESPTestClient(keyspace: .node)
-        let next = ListCursor(partition: PartitionID(2), key: nil)
+        let next = ListCursor(slot: Slot(8192))
         client.backend.page = .success(ListReply(entries: [(Key("a"), nil)], next: next))
         _ = client.exchange("scan 0")
         client.backend.cluster?.leaders = [1, 1, 2, 2].map { NodeNumber($0) }
-        _ = client.exchange("scan \(ScanCursor(next, nil).raw)")
+        _ = client.exchange("scan \(ScanCursor(next).raw)")
         XCTAssertEqual(client.backend.listed.map(\.scope), [share, share])
         // Another connection of the client's pool goes by what is led now.
         let other = try RESPTestClient(client.listener, client.backend)
-        _ = other.exchange("scan \(ScanCursor(next, nil).raw)")
-        let present = KeyScope.partitions([PartitionID(0), PartitionID(1)], of: 4)
+        _ = other.exchange("scan \(ScanCursor(next).raw)")
+        let present = KeyScope.slots([Slot(0)...Slot(4095), Slot(4096)...Slot(8191)])
         XCTAssertEqual(client.backend.listed.last?.scope, present)
         // So do its other commands, and its next SCAN.
         _ = client.exchange("dbsize")
         XCTAssertEqual(client.backend.counted, [present])
         client.backend.page = .success(ListReply(entries: [], next: nil))
-        _ = client.exchange("scan \(ScanCursor(next, nil).raw)")
-        _ = client.exchange("scan \(ScanCursor(next, nil).raw)")
+        _ = client.exchange("scan \(ScanCursor(next).raw)")
+        _ = client.exchange("scan \(ScanCursor(next).raw)")
         XCTAssertEqual(client.backend.listed.suffix(2).map(\.scope), [share, present])
     }
 
     /// A command of several pages is about the same keys from the first to the last.
     func testKeysKeepsItsShare() throws {
         let client = try RESPTestClient(keyspace: .node)
-        let next = ListCursor(partition: PartitionID(2), key: nil)
+        let next = ListCursor(slot: Slot(8192))
         client.backend.pages = [
             .success(ListReply(entries: [(Key("a"), nil)], next: next)), .success(ListReply(entries: [], next: nil)),
         ]

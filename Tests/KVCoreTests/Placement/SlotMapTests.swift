@@ -87,16 +87,10 @@ final class SlotMapTests: XCTestCase {
         XCTAssertEqual(map.limit, 7)
     }
 
-    /// A share of partitions keeps to itself: what was split off before it was taken may be another node's.
-    func testAFamilyIsWhatWasSplitOffSince() throws {
+    func testAParentIsWhatAPartitionWasSplitOff() throws {
         let map = try XCTUnwrap(SlotMap(founding: 2, count: 7))
         XCTAssertEqual(map.partitions.map(\.raw), [0, 1, 3, 4, 5, 6, 7])
         XCTAssertEqual(map.partitions.map { map.parent(of: $0)?.raw }, [nil, nil, 0, 1, 0, 1, 3])
-        let first = [PartitionID(0)]
-        XCTAssertEqual(map.family(of: first, splitSince: 2).map(\.raw), [0, 3, 5, 7])
-        XCTAssertEqual(map.family(of: first, splitSince: 4).map(\.raw), [0, 5])
-        XCTAssertEqual(map.family(of: first, splitSince: 7).map(\.raw), [0])
-        XCTAssertEqual(map.family(of: [PartitionID(9)], splitSince: 7), [])
     }
 
     func testNumbersOutOfRangeAreRefused() {
