@@ -1,9 +1,9 @@
 import KVCore
 import XCTest
 
-/// Several nodes with one partition, whose replicas are the nodes 1 to 3 at first. Messages are delivered at once and
-/// in the order in which they were sent, except to and from isolated nodes. Appends become durable before the next
-/// message.
+/// Several nodes with one partition, which a test may split. Its replicas are the nodes 1 to 3 at first. Messages are
+/// delivered at once and in the order in which they were sent, except to and from isolated nodes. Appends become
+/// durable before the next message.
 final class ManualCluster {
     private(set) var nodes: [UInt16: ManualNode] = [:]
     private let options: ShardOptions
@@ -14,6 +14,8 @@ final class ManualCluster {
 
     /// The partition's newest configuration. Some nodes may not have heard of it.
     private(set) var assignment = Assignment(replicas: [1, 2, 3].map(NodeNumber.init), changed: 1)
+    /// The number of partitions by the newest configuration.
+    private(set) var partitions = 1
 
     init(
         _ stores: [UInt16: ManualStore] = [:], nodes count: UInt16 = 3, options: ShardOptions = ShardOptions(),
@@ -67,7 +69,15 @@ final class ManualCluster {
         for node in inOrder where telling?.contains(node.number.raw) ?? true { tell(node.number.raw) }
     }
 
-    func tell(_ number: UInt16) { self[number].give(.topology(ManualNode.topology(assignment))) }
+    /// Splits the partition until there are so many.
+    func split(to partitions: Int, telling: [UInt16]? = nil) {
+        self.partitions = partitions
+        change(to: assignment.replicas.map(\.raw), next: assignment.next?.map(\.raw), telling: telling)
+    }
+
+    func tell(_ number: UInt16) {
+        self[number].give(.topology(ManualNode.topology(assignment, partitions: partitions)))
+    }
 
     /// The leader's report of the partition's move; nil if it does not move.
     var move: MoveReport? { inOrder.flatMap { $0.shard.moveReports() }.first }
@@ -111,9 +121,16 @@ final class ManualCluster {
 
     var leaders: [UInt16] { inOrder.filter(\.leads).map(\.number.raw) }
 
+    /// The nodes that lead a partition, each by its own account.
+    func leaders(of partition: PartitionID) -> [UInt16] {
+        inOrder.filter { $0.shard.leader(of: partition) == $0.number }.map(\.number.raw)
+    }
+
     func assertLevel(file: StaticString = #filePath, line: UInt = #line) {
         let members = inOrder.filter { assignment.members.contains($0.number) }
-        let roots = members.map { $0.store.tree(ManualNode.partition).root }
-        XCTAssertEqual(Set(roots).count, 1, "all replicas hold the same", file: file, line: line)
+        for partition in SlotMap(founding: 1, count: partitions)?.partitions.map({ $0 }) ?? [] {
+            let roots = members.map { $0.store.tree(partition).root }
+            XCTAssertEqual(Set(roots).count, 1, "all replicas hold the same", file: file, line: line)
+        }
     }
 }

@@ -27,16 +27,17 @@ final class ManualNode {
     static let partition = PartitionID(0)
     static let start = Now(monotonic: Instant(nanoseconds: 3_600_000_000_000), wall: 1_700_000_000_000)
 
-    /// A topology of one partition.
+    /// A topology of one partition, or of what it has been split into, all at the same nodes.
     /// - Parameter members: The number of members at least.
-    static func topology(_ assignment: Assignment, members: UInt16 = 0) -> Topology {
+    static func topology(_ assignment: Assignment, partitions: Int = 1, members: UInt16 = 0) -> Topology {
         Topology(
             clusterID: UUID128(high: 1, low: 2), epoch: assignment.changed,
             settings: ClusterSettings(name: "test", partitions: 1, replicas: 3),
             members: Set(assignment.members.map(\.raw)).union(1..<members + 1).sorted().map {
                 Member(Int($0))
             },
-            assignments: [assignment], metadataQuorum: Assignment(replicas: [1, 2].map(NodeNumber.init), changed: 1))
+            assignments: Array(repeating: assignment, count: partitions),
+            metadataQuorum: Assignment(replicas: [1, 2].map(NodeNumber.init), changed: 1))
     }
 
     convenience init(
@@ -140,12 +141,13 @@ final class ManualNode {
 
     /// Makes a request without ending the tick.
     func ask(
-        _ command: Command, _ key: Key = "k", consistency: Consistency = .linearizable, timeout: UInt64 = 5000
+        _ command: Command, _ key: Key = "k", consistency: Consistency = .linearizable, timeout: UInt64 = 5000,
+        partition: PartitionID = ManualNode.partition
     ) -> RequestID {
         lastRequest += 1
         let id = RequestID(UInt64(number.raw) << 48 | lastRequest)
         let request = Request(
-            command, key: key, partition: Self.partition, consistency: consistency,
+            command, key: key, partition: partition, consistency: consistency,
             limit: .until(now.monotonic + .milliseconds(timeout)))
         asked[ObjectIdentifier(request)] = (request, id)
         shard.submit(request, now: now)
