@@ -78,7 +78,14 @@ final class GoldenDiskTests: XCTestCase {
     func testTheFilesAreWrittenAsTheyAlwaysWere() throws {
         let fixture = try written()
         try check(fixture.store)
-        for (path, golden) in Self.files {
+        try assertGolden(Self.files, fixture)
+        XCTAssertEqual(
+            Set(fixture.disk.names("data") + fixture.disk.names(StoreFixture.directory)),
+            ["identity", "lock", "shard-0", "topology.log", "0000000001.log", "0000000001.index", "0000000002.log"])
+    }
+
+    private func assertGolden(_ files: [(path: String, hex: String)], _ fixture: StoreFixture) throws {
+        for (path, golden) in files {
             var contents = try XCTUnwrap(fixture.disk.contents(path), path)
             // The newest segment goes on with zeros that were written ahead.
             if path.hasSuffix("2.log") {
@@ -88,19 +95,22 @@ final class GoldenDiskTests: XCTestCase {
             }
             XCTAssertEqual(hex(contents), golden, path)
         }
-        XCTAssertEqual(
-            Set(fixture.disk.names("data") + fixture.disk.names(StoreFixture.directory)),
-            ["identity", "lock", "shard-0", "topology.log", "0000000001.log", "0000000001.index", "0000000002.log"])
+    }
+
+    /// A disk with these files.
+    private func fixture(of files: [(path: String, hex: String)], without path: String?) throws -> StoreFixture {
+        let fixture = try StoreFixture(keepsManifest: true)
+        try fixture.disk.createDirectory(StoreFixture.directory)
+        for file in files where file.path != path {
+            try fixture.disk.open(file.path, .create).write(bytes(file.hex), at: 0)
+        }
+        return fixture
     }
 
     /// What was written by a version that wrote these bytes is read, with the sidecar and without it.
     func testTheFilesAreRead() throws {
         for leavesOut in [nil, "data/shard-0/0000000001.index"] {
-            let fixture = try StoreFixture(keepsManifest: true)
-            try fixture.disk.createDirectory(StoreFixture.directory)
-            for (path, golden) in Self.files where path != leavesOut {
-                try fixture.disk.open(path, .create).write(bytes(golden), at: 0)
-            }
+            let fixture = try fixture(of: Self.files, without: leavesOut)
             try fixture.open()
             try check(fixture.store)
             XCTAssertEqual(
@@ -118,6 +128,76 @@ final class GoldenDiskTests: XCTestCase {
             XCTAssertEqual(try identity.manifest(ofShard: 0)?.description, "3 1-2")
             XCTAssertEqual(try ChangeLog.records(in: "data", fileSystem: fixture.disk), [[1, 2, 3], [4]])
         }
+    }
+
+    // MARK: After a split
+
+    private static let parent = PartitionID(0)
+    private static let child = PartitionID(2)
+
+    /// A store whose only partition was split in two: the first segment is from before, and the second begins with the
+    /// split. Then the partition that was split begins anew, and the one that was split off does not.
+    private func writtenAfterASplit() throws -> StoreFixture {
+        let fixture = try StoreFixture(keepsManifest: true)
+        fixture.slots = SlotMap(founding: 1)
+        try fixture.open()
+        let store: LogStore = fixture.store
+        store.wipe(Self.parent, membership: 3)
+        store.setPromise(Self.parent, Self.ballot)
+        for (index, (key, text)) in [("last", "is wiped"), ("first", "from before"), ("gone", nil)].enumerated() {
+            let record = Record(version: Self.version(UInt64(index + 1)), value: text.map { Array($0.utf8) })
+            store.put(Self.parent, Key(key), record)
+        }
+        store.setPurgeFloor(Self.parent, Self.version(0))
+        try fixture.commit()
+        store.split()
+        try fixture.commit()
+        store.wipe(Self.parent, membership: 9)
+        store.put(Self.child, Key("after"), Record(version: Self.version(4), value: Array("from after".utf8)))
+        store.put(Self.parent, Key("old"), Record(version: Self.version(5), value: Array("begun anew".utf8)))
+        try fixture.commit()
+        try fixture.settle()
+        try XCTUnwrap(fixture.identity).note([store])
+        return fixture
+    }
+
+    private func checkSplit(_ fixture: StoreFixture) throws {
+        let store: LogStore = fixture.store
+        XCTAssertEqual(store.slots, SlotMap(founding: 1, count: 2))
+        XCTAssertEqual(store.membership(Self.parent), 9)
+        XCTAssertEqual(store.membership(Self.child), 3)
+        for partition in [Self.parent, Self.child] { XCTAssertEqual(store.promise(partition), Self.ballot) }
+        XCTAssertEqual(store.purgeFloor(Self.parent), .zero)
+        XCTAssertEqual(store.purgeFloor(Self.child), Self.version(0))
+        XCTAssertEqual(fixture.keys(Self.parent.raw), ["old": Self.version(5)])
+        XCTAssertEqual(
+            fixture.keys(Self.child.raw),
+            ["first": Self.version(2), "gone": Self.version(3), "after": Self.version(4)])
+        XCTAssertEqual(try fixture.text("old", Self.parent.raw), "begun anew")
+        XCTAssertEqual(try fixture.text("first", Self.child.raw), "from before")
+        XCTAssertEqual(try fixture.text("after", Self.child.raw), "from after")
+        XCTAssertEqual(store.head(Self.child, Key("gone"))?.isTombstone, true)
+    }
+
+    func testFilesFromAfterASplitAreWrittenAsTheyAlwaysWere() throws {
+        let fixture = try writtenAfterASplit()
+        try checkSplit(fixture)
+        try assertGolden(Self.splitFiles, fixture)
+    }
+
+    func testFilesFromAfterASplitAreRead() throws {
+        for leavesOut in [nil, "data/shard-0/0000000001.index"] {
+            let fixture = try fixture(of: Self.splitFiles, without: leavesOut)
+            fixture.slots = SlotMap(founding: 1, count: 2)
+            try fixture.open()
+            try checkSplit(fixture)
+            XCTAssertEqual(fixture.store.catalog.segments[1]?.hasSidecar, leavesOut == nil)
+        }
+        // A version that knows format 2 alone refuses the second segment by its number.
+        let formats = try Self.splitFiles.filter { $0.path.hasSuffix(".log") }.map { file in
+            try bytes(file.hex).withUnsafeBytes { try XCTUnwrap(SegmentHeader($0)).format }
+        }
+        XCTAssertEqual(formats, [SegmentHeader.firstFormat, SegmentHeader.splitFormat])
     }
 
     private static let files: [(path: String, hex: String)] = [
@@ -196,6 +276,82 @@ final class GoldenDiskTests: XCTestCase {
             0000000000000000000000000000000077ae7d60330000000100040001000000
             0300050000000000050000000000000000000000000000006c6173747365676d
             656e74e196c3a500
+            """
+        ),
+    ]
+
+    private static let splitFiles: [(path: String, hex: String)] = [
+        (
+            "data/identity",
+            """
+            6b762d6964656e74010000009500000019af4ddb04000000626f6f7401000000
+            310a0000006d616e69666573742e30050000003320312d320d0000006d616e69
+            666573742e626f6f740100000031040000006e6f6465020000006e3106000000
+            73686172647301000000310600000073746172747303000000313a3105000000
+            73746f7265200000003031323334353637383961626364656666656463626139
+            383736353433323130
+            """
+        ),
+        (
+            "data/shard-0/0000000001.log",
+            """
+            890a6b762d6c6f670200000001000000efcdab89674523011032547698badcfe
+            000000000000000001000000000000000000000000000000710a31d7e196c3a5
+            119e7cb4700100000100000000000000000000000000000062723d1fe196c3a5
+            dc42a7c448000000030000000000000000000000000000000000000000000000
+            0000000000000000000000000000000000000000000000000100000060000000
+            0300000000000000283ecf424800000003000000000000000300050000000000
+            0000000000000000000000000000000000000000000000000000000000000000
+            010000006000000003000000000000004190636c340000000100040000000000
+            0300050000000000010000000000000000000000000000006c61737469732077
+            69706564d508631a380000000100050000000000030005000000000002000000
+            000000000000000000000000666972737466726f6d206265666f726556aa4682
+            2c00000002000400000000000300050000000000030000000000000000000000
+            00000000676f6e65580a72474800000003000000000000000300050000000000
+            0000000000000000000000000000000003000500000000000000000000000000
+            01000000600000000300000000000000e196c3a500000000
+            """
+        ),
+        (
+            "data/shard-0/0000000001.index",
+            """
+            890a6b762d6964780300000001000000efcdab89674523011032547698badcfe
+            00000000000000000000000000000000000000000000000016c9bbe8e196c3a5
+            7501000026e94904030020000000000048000000600000000000000000000000
+            0000000000000000000000000000000000000000000000000000000000000000
+            0000000001000000600000000300000000000000030020000000000048000000
+            a800000003000500000000000000000000000000000000000000000000000000
+            0000000000000000000000000000000001000000600000000300000000000000
+            010004000000000034000000f000000003000500000000000100000000000000
+            0000000000000000a3942d076c61737401000500000000003800000024010000
+            03000500000000000200000000000000000000000000000006d008dc66697273
+            7402000400000000002c0000005c010000030005000000000003000000000000
+            00000000000000000000000000676f6e65030020000000000048000000880100
+            0003000500000000000000000000000000000000000000000000000000030005
+            0000000000000000000000000001000000600000000300000000000000000000
+            007e3d5260d80100000000000001000000000000000600000000000000
+            """
+        ),
+        (
+            "data/shard-0/0000000002.log",
+            """
+            890a6b762d6c6f670300000002000000efcdab89674523011032547698badcfe
+            00000000000000000200000000000000d80100000000000037675cf8e196c3a5
+            119e7cb4d8000000020000000000000001000000000000000178183de196c3a5
+            5030207f48000000030000000000000003000500000000000200000000000000
+            0000000000000000030005000000000000000000000000000100000060000000
+            0300000000000000e67857944800000003000000020000000300050000000000
+            0200000000000000000000000000000003000500000000000000000000000000
+            01000000600000000300000000000000e6785794480000000300000002000000
+            0300050000000000020000000000000000000000000000000300050000000000
+            000000000000000001000000600000000300000000000000e196c3a500000000
+            119e7cb4b4000000030000000000000002000000000000008db3df17e196c3a5
+            866d572e48000000030000000000000003000500000000000200000000000000
+            0000000000000000000000000000000000000000000000000200000060010000
+            0900000000000000600bfbe43700000001000500020000000300050000000000
+            04000000000000000000000000000000616674657266726f6d2061667465729d
+            99c99a3500000001000300000000000300050000000000050000000000000000
+            000000000000006f6c64626567756e20616e6577e196c3a5
             """
         ),
     ]
