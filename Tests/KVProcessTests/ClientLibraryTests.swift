@@ -11,7 +11,7 @@ final class ClientLibraryTests: XCTestCase {
         try cluster.startAndWait()
         try cluster.waitUntilBalanced()
         let client = KVClient(endpoints: cluster.nodes.map(\.client))
-        let writers = (0..<8).map { Writer(client, number: $0) }
+        let writers = (0..<8).map { LibraryWriter(client, number: $0) }
         let running = writers.map { writer in Task { await writer.run() } }
         defer { writers.forEach { $0.stop() } }
 
@@ -38,15 +38,63 @@ final class ClientLibraryTests: XCTestCase {
         await client.close()
     }
 
+    /// Writers and a listing go on while partitions are split, and nothing is refused.
+    func testPartitionsAreSplitUnderWritersAndListings() async throws {
+        let cluster = try TestCluster(settings: "storage: {shards: 2}\n")
+        try cluster.startAndWait()
+        try cluster.waitUntilBalanced()
+        let client = KVClient(endpoints: cluster.nodes.map(\.client))
+        let fixed = (0..<200).map { Key("fixed/\($0)") }
+        for key in fixed { try await client.put(key, Array("\(key)".utf8)) }
+        let writers = (0..<8).map { LibraryWriter(client, number: $0) }
+        let running = writers.map { writer in Task { await writer.run() } }
+        defer { writers.forEach { $0.stop() } }
+        let isSplit = Atomic(false)
+        async let listings = Self.listings(client, of: fixed) { isSplit.load(ordering: .relaxed) }
+
+        try await progress(of: writers, by: 20)
+        let split = try cluster.kv("ring", "--split", "128", "--yes")
+        XCTAssertEqual(split.status, 0, split.errors)
+        isSplit.store(true, ordering: .relaxed)
+        try await progress(of: writers, by: 20)
+        for id in cluster.running { XCTAssertEqual(try cluster.ring(id).partitions, 128) }
+
+        let count = try await listings
+        writers.forEach { $0.stop() }
+        for task in running { await task.value }
+        for writer in writers { try await writer.check() }
+        XCTAssertEqual(writers.flatMap(\.failures), [])
+        XCTAssertEqual(writers.flatMap(\.problems), [])
+        print("\(writers.map(\.done).reduce(0, +)) operations and \(count) listings while partitions were split")
+        await client.close()
+    }
+
+    /// Lists these keys again and again until `isEnough` says so, and once more.
+    /// - Returns: How often.
+    private static func listings(
+        _ client: KVClient, of keys: [Key], until isEnough: @Sendable () -> Bool
+    ) async throws -> Int {
+        let inOrder = keys.sorted { ($0.slot, $0) < ($1.slot, $1) }
+        var count = 0
+        var isLast = false
+        repeat {
+            isLast = isEnough()
+            let listed = try await client.scan(prefix: "fixed/", pageSize: 7).reduce(into: []) { $0.append($1.key) }
+            XCTAssertEqual(listed, inOrder, "each key once, in the order of the ring")
+            count += 1
+        } while !isLast
+        return count
+    }
+
     /// Until every one of them has done so many operations more.
-    private func progress(of writers: [Writer], by count: Int) async throws {
+    private func progress(of writers: [LibraryWriter], by count: Int) async throws {
         let before = writers.map(\.done)
         try await eventually("operations to be done") { zip(writers, before).allSatisfy { $0.done >= $1 + count } }
     }
 
     /// Until the client sends what is about a key to its leader.
     private func follows(
-        _ client: KVClient, _ writers: [Writer], _ cluster: TestCluster, seenBy observer: String
+        _ client: KVClient, _ writers: [LibraryWriter], _ cluster: TestCluster, seenBy observer: String
     ) async throws {
         let assignments = try cluster.ring(observer).assignments
         try await eventually("the client to know the leaders") {
@@ -64,84 +112,5 @@ final class ClientLibraryTests: XCTestCase {
             guard ContinuousClock.now < end else { throw Unexpected("waited for \(what)") }
             try await Task.sleep(for: .milliseconds(20))
         }
-    }
-}
-
-/// A client that puts and reads its own keys, one after the other, and checks what it reads.
-private final class Writer: Sendable {
-    private struct State {
-        var isStopped = false
-        var done = 0
-        var failures: [String] = []
-        var problems: [String] = []
-        /// For each key, the numbers that it may hold: what was acknowledged last, and what has been in doubt since.
-        var possible: [Key: Set<Int>] = [:]
-    }
-
-    private let client: KVClient
-    let keys: [Key]
-    private let state = Mutex(State())
-
-    init(_ client: KVClient, number: Int) {
-        self.client = client
-        keys = (0..<20).map { Key("library/\(number)/\($0)") }
-    }
-
-    var done: Int { state.withLock { $0.done } }
-    /// The operations that were refused, or whose outcome is unknown.
-    var failures: [String] { state.withLock { $0.failures } }
-    var problems: [String] { state.withLock { $0.problems } }
-
-    func stop() { state.withLock { $0.isStopped = true } }
-
-    func run() async {
-        var number = 0
-        while !state.withLock({ $0.isStopped }) {
-            number += 1
-            let key = keys[number % keys.count]
-            await put(number, key)
-            await read(key)
-        }
-    }
-
-    private func put(_ number: Int, _ key: Key) async {
-        do throws(KVClientError) {
-            try await client.put(key, Array("\(number)".utf8))
-            state.withLock { state in
-                state.possible[key] = [number]
-                state.done += 1
-            }
-        } catch {
-            note(error, "put \(number) of \(key)")
-            if case .unknown = error { state.withLock { _ = $0.possible[key, default: [0]].insert(number) } }
-        }
-    }
-
-    private func read(_ key: Key) async {
-        do throws(KVClientError) {
-            let number = try await client.get(key).map { $0.text.flatMap { Int($0) } ?? -1 } ?? 0
-            state.withLock { state in
-                state.done += 1
-                let possible = state.possible[key] ?? [0]
-                if !possible.contains(number) { state.problems.append("\(key) is \(number) and not of \(possible)") }
-            }
-        } catch {
-            note(error, "read of \(key)")
-        }
-    }
-
-    private func note(_ error: KVClientError, _ what: String) {
-        state.withLock { state in
-            state.failures.append("\(what): \(error)")
-            switch error {
-            case .unknown where what.hasPrefix("put"), .refused, .unreachable: break
-            default: state.problems.append("\(what) is neither done, refused nor in doubt: \(error)")
-            }
-        }
-    }
-
-    /// Reads all keys, now that nothing is under way.
-    func check() async throws {
-        for key in keys { await read(key) }
     }
 }

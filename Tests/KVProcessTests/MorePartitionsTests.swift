@@ -1,5 +1,6 @@
 import Foundation
 import KVCore
+import KVStorage
 import XCTest
 
 /// Tests clusters that get more partitions than they were created with, while clients are at work.
@@ -19,7 +20,7 @@ final class MorePartitionsTests: XCTestCase {
     }
 
     /// All nodes go by as many partitions, and each slot is in one of them.
-    private func assertPartitions(_ cluster: TestCluster, _ count: Int) throws {
+    private func assertPartitions(_ cluster: TestCluster, _ count: Int, of founding: Int = 16) throws {
         try cluster.wait(for: "all nodes to have \(count) partitions") {
             try partitions(cluster).allSatisfy { $0 == count }
         }
@@ -32,7 +33,7 @@ final class MorePartitionsTests: XCTestCase {
                 next = assignment.lastSlot + 1
             }
             XCTAssertEqual(next, Slot.count)
-            XCTAssertFalse(ring.assignments.contains { $0.partition == 16 }, "that is the metadata partition")
+            XCTAssertFalse(ring.assignments.contains { $0.partition == founding }, "that is the metadata partition")
         }
     }
 
@@ -132,5 +133,103 @@ final class MorePartitionsTests: XCTestCase {
         try Sample.assertThere(Sample.all, on: cluster.connections(to: Self.members), shift: 2)
         XCTAssertTrue(
             Self.members.contains { cluster.log($0).contains("no more partitions are split; there are \(left)") })
+    }
+
+    // MARK: A store that is behind its topology
+
+    private static let many = 10_000
+
+    private func name(_ number: Int) -> String { "many-\(number)" }
+
+    /// So many keys that a store takes some time to divide them.
+    private func putMany(at id: String, _ cluster: TestCluster) throws {
+        let connection = try cluster.connect(id)
+        for start in stride(from: 0, to: Self.many, by: 1000) {
+            let words = ["MSET"] + (start..<start + 1000).flatMap { [name($0), "\($0)"] }
+            let text = "*\(words.count)\r\n" + words.map { "$\($0.utf8.count)\r\n\($0)\r\n" }.joined()
+            XCTAssertTrue(connection.send(text))
+        }
+        XCTAssertTrue(connection.send("QUIT\r\n"))
+        let replies = String(decoding: connection.readToEnd(), as: UTF8.self)
+        XCTAssertEqual(replies, String(repeating: "+OK\r\n", count: Self.many / 1000 + 1))
+    }
+
+    private func assertHasMany(at id: String, _ cluster: TestCluster) throws {
+        var missing = Set((0..<Self.many).map { Key(name($0)) })
+        var cursor = ""
+        repeat {
+            let answer = try cluster.http(id, "GET", "/v1/kv?prefix=many-&limit=1000\(cursor)")
+            let page = try JSONDecoder().decode(Page.self, from: Data(answer.body))
+            for entry in page.keys { XCTAssertNotNil(missing.remove(Key(entry.key)), "\(entry.key) is listed twice") }
+            cursor = page.cursor.map { "&cursor=\($0)" } ?? ""
+        } while !cursor.isEmpty
+        XCTAssertEqual(missing, [])
+    }
+
+    private struct Page: Decodable {
+        struct Entry: Decodable { var key: String }
+        var keys: [Entry]
+        var cursor: String?
+    }
+
+    /// Whether the store of a node that is down has carried out fewer splits than make `count` partitions of 4. (A copy
+    /// of it is opened with a topology of one split less, which no store may be ahead of.)
+    private func isBehind(_ count: Int, _ id: String, _ cluster: TestCluster) throws -> Bool {
+        let copy = cluster.directory.appendingPathComponent("copy").path
+        try FileManager.default.copyItem(atPath: cluster.data(id) + "/shard-0", toPath: copy)
+        defer { try? FileManager.default.removeItem(atPath: copy) }
+        let entry = try XCTUnwrap(IdentityFile.readEntry("store", directory: cluster.data(id)))
+        let store = try XCTUnwrap(UUID128(String(decoding: entry, as: UTF8.self)))
+        do throws(StoreError) {
+            _ = try LogStore.open(
+                StoreOptions(directory: copy, store: store), slots: SlotMap(founding: 4, count: count - 1))
+            return true
+        } catch {
+            guard case .outdated = error else { throw error }
+            return false
+        }
+    }
+
+    /// A node is killed while a plan is under way, and again when it is back and has the new topology on disk, which
+    /// its store has yet to follow. The next start does.
+    func testANodeIsKilledBeforeItsStoreHasFollowedItsTopology() throws {
+        let cluster = try TestCluster(partitions: 4, settings: "storage: {shards: 1}\n")
+        try cluster.startAndWait()
+        try putMany(at: "n1", cluster)
+        let load = Load(cluster, prefix: "behind-")
+        load.start(at: ["n1", "n2"])
+        defer { load.stop() }
+
+        let split = try cluster.kv("ring", "--split", "64", "--yes", "--no-wait")
+        XCTAssertEqual(split.status, 0, split.errors)
+        try cluster.wait(for: "splits to be under way") { try cluster.ring("n1").partitions > 4 }
+        cluster.killNow("n3")
+        XCTAssertLessThan(try cluster.ring("n1").partitions, 64, "the plan is under way")
+        try cluster.wait(for: "the others to go on without it") { try cluster.ring("n1").partitions == 64 }
+
+        try cluster.start("n3")
+        try cluster.wait(for: "n3 to have the topology") { (try? cluster.ring("n3").partitions) == 64 }
+        cluster.killNow("n3")
+        XCTAssertTrue(try isBehind(64, "n3", cluster))
+        // By itself it has all that it had before: the others do not repair it.
+        cluster.killNow()
+        try cluster.start("n3")
+        try cluster.wait(for: "n3 to listen") { (try? cluster.ring("n3").partitions) == 64 }
+        let own = try cluster.connect("n3")
+        for number in stride(from: 0, to: Self.many, by: 10) {
+            own.sendRequest("GET", "/v1/kv/\(name(number))?consistency=stale")
+        }
+        let missing = try stride(from: 0, to: Self.many, by: 10).filter { try own.answer().text != "\($0)" }
+        XCTAssertEqual(missing, [])
+        try cluster.start("n1", "n2")
+        try cluster.waitUntilReady()
+        try assertPartitions(cluster, 64, of: 4)
+        try cluster.waitUntilBalanced()
+        XCTAssertGreaterThan(try cluster.leads("n3", seenBy: "n1"), 0, "it leads again")
+        load.stop()
+        try load.readAll(at: Self.members)
+        load.check()
+        try assertEqualCopies(cluster, load, observer: "n3")
+        try assertHasMany(at: "n3", cluster)
     }
 }

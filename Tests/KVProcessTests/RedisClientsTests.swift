@@ -154,4 +154,22 @@ final class RedisClientsTests: XCTestCase {
             RedisTools.assertPassed(command, try clients())
         }
     }
+
+    // MARK: Partitions are split
+
+    func testClientsCountWhilePartitionsAreSplit() throws { try countWhilePartitionsAreSplit() }
+
+    func testClientsThatAreSentElsewhereCountWhilePartitionsAreSplit() throws {
+        try countWhilePartitionsAreSplit("--routed", settings: "redis: {moved: true}\n")
+    }
+
+    private func countWhilePartitionsAreSplit(_ options: String..., settings: String = "") throws {
+        for python in try RedisTools.pythons() {
+            let cluster = try startedCluster(nodes: 3, shards: 2, settings: settings)
+            let split = [TestCluster.executable, "ring", "--endpoint", addresses(cluster), "--split", "128", "--yes"]
+            let command = [python, "split.py"] + options + [addresses(cluster)] + split
+            RedisTools.assertPassed(command, try RedisTools.run(command, limit: 120))
+            for id in cluster.running { XCTAssertEqual(try cluster.ring(id).partitions, 128) }
+        }
+    }
 }
