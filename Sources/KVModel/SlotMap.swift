@@ -22,18 +22,21 @@ package struct SlotMap: Hashable, Sendable {
     /// The partitions of the places below have been split once more.
     @usableFromInline let pointer: Int
 
+    /// Whether so many partitions can have equally many slots: it is a power of two, `1 ... Slot.count`.
+    package static func dividesEqually(into count: Int) -> Bool {
+        (1...Slot.count).contains(count) && count & (count - 1) == 0
+    }
+
     /// - Returns: Nil unless both numbers are in their ranges.
     package init?(founding: Int, count: Int) {
-        guard (1...Slot.count).contains(founding), founding & (founding - 1) == 0,
-            (founding...Slot.count).contains(count)
-        else { return nil }
+        guard Self.dividesEqually(into: founding), (founding...Slot.count).contains(count) else { return nil }
         self.init(validFounding: founding, count: count)
     }
 
     /// The slots of a cluster in which nothing has been split.
     /// - Parameter founding: A power of two, `1 ... Slot.count`. Any other number counts as 1.
     package init(founding: Int) {
-        let isValid = (1...Slot.count).contains(founding) && founding & (founding - 1) == 0
+        let isValid = Self.dividesEqually(into: founding)
         self.init(validFounding: isValid ? founding : 1, count: isValid ? founding : 1)
     }
 

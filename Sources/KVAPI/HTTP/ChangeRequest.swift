@@ -74,7 +74,7 @@ enum ChangeRequest {
 
     /// Checks a number of partitions that is asked for. The coordinator knows whether it is more than there are.
     static func partitions(_ number: Int?) throws(HTTPFailure) -> Int {
-        guard let number, (1...Slot.count).contains(number), number & (number - 1) == 0 else {
+        guard let number, SlotMap.dividesEqually(into: number) else {
             throw .bad("bad_partitions", "partitions must be a power of two from 1 to \(Slot.count)")
         }
         return number

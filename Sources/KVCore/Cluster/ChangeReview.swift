@@ -14,11 +14,7 @@ struct ChangeReview {
         topology = context.topology
         members = topology.members
         lastNumber = topology.lastNumber
-        guard topology.plan == nil else {
-            throw ControlFailure(
-                .planUnderWay,
-                "another change of membership is under way: wait for its end, or cancel it (kv join --cancel)")
-        }
+        guard topology.plan == nil else { throw ControlFailure.planUnderWay }
         guard !change.joins.isEmpty || !change.leaves.isEmpty else {
             throw ControlFailure(.impossible, "no node is named: name those that are to join or to leave")
         }

@@ -65,8 +65,12 @@ package struct ClusterMachine {
             see(store, of: node)
         case .linked(let node, let epoch): topologyStore.linked(node, above: epoch)
         case .leading(let isLeading): if isLeading { beginToLead() } else { stopLeading() }
-        case .report(let report): pass(report)
-        case .prepared(let partitions): pass(prepared: partitions)
+        case .report(let report):
+            context.ledger.note(report, in: context.topology, now: context.time)
+            tellMetadataQuorum(.report(report))
+        case .prepared(let partitions):
+            context.ledger.note(prepared: partitions, by: me)
+            tellMetadataQuorum(.prepared(partitions: partitions))
         case .outcome(let id, let outcome):
             if let topology = coordinator.end(id, outcome) { topologyStore.announce(topology) }
         case .persisted(let epoch): topologyStore.persisted(epoch)
@@ -124,16 +128,8 @@ package struct ClusterMachine {
         }
     }
 
-    private func pass(_ report: NodeReport) {
-        context.ledger.note(report, in: context.topology, now: context.time)
-        for node in context.topology.metadataQuorum.members where node != me { context.send(node, .report(report)) }
-    }
-
-    private func pass(prepared partitions: Int) {
-        context.ledger.note(prepared: partitions, by: me)
-        for node in context.topology.metadataQuorum.members where node != me {
-            context.send(node, .prepared(partitions: partitions))
-        }
+    private func tellMetadataQuorum(_ message: ClusterMessage) {
+        for node in context.topology.metadataQuorum.members where node != me { context.send(node, message) }
     }
 
     private mutating func control(_ id: RequestID, _ request: ControlRequest, _ deadline: Instant) {

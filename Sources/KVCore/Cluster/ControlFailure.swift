@@ -9,6 +9,11 @@ struct ControlFailure: Error {
         self.message = message
     }
 
+    /// There is one plan at a time.
+    static var planUnderWay: ControlFailure {
+        ControlFailure(.planUnderWay, "another plan is under way: wait for its end, or cancel it (kv ring --cancel)")
+    }
+
     /// A limit of waiting requests is reached.
     static func tooMany(_ waiting: Int) -> ControlFailure {
         ControlFailure(

@@ -38,11 +38,8 @@ extension Coordinator {
 
     private func reviewSplit(to partitions: Int) throws(ControlFailure) {
         let present = context.topology.assignments.count
-        guard context.topology.plan == nil else {
-            throw ControlFailure(
-                .planUnderWay, "a change is under way: wait for its end, or cancel it (kv join --cancel)")
-        }
-        guard (1...Slot.count).contains(partitions), partitions & (partitions - 1) == 0 else {
+        guard context.topology.plan == nil else { throw ControlFailure.planUnderWay }
+        guard SlotMap.dividesEqually(into: partitions) else {
             throw ControlFailure(
                 .impossible,
                 "\(partitions) is no number of partitions: it must be a power of two, at most \(Slot.count)")
@@ -81,7 +78,7 @@ extension Coordinator {
 
     private func plan(to verb: String) throws(ControlFailure) -> ChangePlan {
         guard let plan = context.topology.plan else {
-            throw ControlFailure(.noPlan, "there is no change of membership under way to \(verb)")
+            throw ControlFailure(.noPlan, "there is no plan under way to \(verb)")
         }
         return plan
     }

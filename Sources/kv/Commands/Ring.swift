@@ -44,7 +44,7 @@ struct Ring: AsyncParsableCommand {
 
     func validate() throws {
         try plan.checkOrders(isAlone: keys.isEmpty && split == nil, advice: "give neither keys nor --split")
-        if let split, !(1...Slot.count).contains(split) || split & (split - 1) != 0 {
+        if let split, !SlotMap.dividesEqually(into: split) {
             throw ValidationError("--split: \(split) is not a power of two from 1 to \(Slot.count)")
         }
         if split != nil && !keys.isEmpty { throw ValidationError("--split is about all partitions: name no keys") }

@@ -98,5 +98,7 @@ final class SlotMapTests: XCTestCase {
             XCTAssertNil(SlotMap(founding: founding, count: count), "\(founding) \(count)")
         }
         XCTAssertEqual(SlotMap(founding: 3).count, 1)
+        XCTAssertEqual((-2...20000).filter(SlotMap.dividesEqually), (0...14).map { 1 << $0 })
+        for count in [Int.min, .max] { XCTAssertFalse(SlotMap.dividesEqually(into: count)) }
     }
 }
