@@ -20,6 +20,8 @@ extension LogStore {
             }
         }
         if let broken { return broken }
+        // They count until they are discounted.
+        catalog.forEachForgotten { live[$0.segment, default: 0] += $0.length }
         for segment in catalog.segments.all where segment.live != live[segment.number, default: 0] {
             return
                 "segment \(segment.number) counts \(segment.live) bytes as live, the index \(live[segment.number] ?? 0)"

@@ -30,7 +30,7 @@ extension LogStore {
     /// Takes the next step of maintenance. Nil when there is nothing to do, when one is under way, and until the
     /// appends of the last step are durable. This is the throttle: at most `options.mergeStep` bytes with each commit,
     /// unless merging is behind (`LogRoom`). What a call does itself is bounded as well, by `options.mergeRecords` and
-    /// `options.indexStep`: it leaves the rest to the next calls (`isCopying`, `isPurging`).
+    /// `options.indexStep`: it leaves the rest to the next calls (`isCopying`, `isDropping`).
     package func takeMaintenance() -> MaintenanceJob? {
         tidyIndex()
         guard failure == nil, !maintenanceUnderWay else { return nil }
@@ -65,7 +65,7 @@ extension LogStore {
             let job = RecordsJob(file: file, path: path(emptying.segment), items: items)
             return MaintenanceJob(task: .empty(job, next: next))
         case .removing(let number, let barrier):
-            guard durable >= barrier, !isScrubbed(number) else { return nil }
+            guard durable >= barrier, !isScrubbed(number), !catalog.isDiscounting else { return nil }
             assert(catalog.segments[number]?.live == 0, "nothing refers to a segment that goes")
             maintenanceUnderWay = true
             return MaintenanceJob(task: .remove(removal(of: number, barrier)))
@@ -94,6 +94,7 @@ extension LogStore {
 
     private func tidyIndex() {
         var work = options.indexStep
+        if catalog.isDiscounting, catalog.discount(&work) { roomMade() }
         if catalog.isPurging, catalog.purge(&work) { roomMade() }
         // The search of the index for records of a damaged segment goes by entries' numbers, which would change.
         if case .emptying = maintenance { return }
@@ -183,9 +184,9 @@ extension LogStore {
         if case .copying = maintenance { true } else { false }
     }
 
-    /// True while purged tombstones are to be dropped. Nothing waits for that, so the calls of `takeMaintenance` that
-    /// do it may come at intervals.
-    package var isPurging: Bool { catalog.isPurging }
+    /// True while purged tombstones or wiped records are to be dropped. Nothing waits for that, so the calls of
+    /// `takeMaintenance` that do it may come at intervals.
+    package var isDropping: Bool { catalog.isPurging || catalog.isDiscounting }
 
     /// Appends again the next records of a step that the index refers to, and purged tombstones that are still needed.
     private func copy(_ copying: Copying) {

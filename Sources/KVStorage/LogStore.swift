@@ -191,7 +191,7 @@ package final class LogStore: RecordStore {
         partition.state.floor = .zero
         partition.shareState()
         append(partition.state, id, to: buffer)
-        partition.forEachPart { catalog.wipe($0) }
+        partition.forEachPart { catalog.forget($0) }
         roomMade()
     }
 

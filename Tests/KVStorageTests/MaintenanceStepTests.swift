@@ -9,10 +9,11 @@ final class MaintenanceStepTests: XCTestCase {
     private static let keys = 400
 
     /// A store whose first segment is to be merged: seven of eight of its records are overwritten.
-    private func fixture(mergeRecords: Int) throws -> StoreFixture {
+    private func fixture(mergeRecords: Int, indexStep: Int = 64) throws -> StoreFixture {
         let fixture = try StoreFixture(segment: 32 << 10)
         fixture.options.mergeStep = 64 << 10
         fixture.options.mergeRecords = mergeRecords
+        fixture.options.indexStep = indexStep
         try fixture.open()
         for key in 0..<Self.keys { fixture.put("key-\(key)", "old") }
         try fixture.commit()
@@ -123,7 +124,7 @@ final class MaintenanceStepTests: XCTestCase {
         }
         XCTAssertNil(fixture.store.brokenInvariant)
         var steps = 0
-        while fixture.store.isPurging {
+        while fixture.store.isDropping {
             XCTAssertTrue(fixture.store.isPurging(partitionZero))
             let before = try index(fixture)
             if let job = fixture.store.takeMaintenance() { XCTAssertNil(fixture.store.completed(job.run())) }
@@ -149,7 +150,7 @@ final class MaintenanceStepTests: XCTestCase {
         XCTAssertNil(fixture.store.takeMaintenance())
         XCTAssertEqual(fixture.store.tree(partitionZero).leaves, fixture.treeFromScratch().leaves)
         XCTAssertEqual(fixture.store.usage(partitionZero).tombstones, 1)
-        XCTAssertFalse(fixture.store.isPurging)
+        XCTAssertFalse(fixture.store.isDropping)
         XCTAssertNil(fixture.store.brokenInvariant)
     }
 
@@ -191,6 +192,112 @@ final class MaintenanceStepTests: XCTestCase {
         XCTAssertNotNil(fixture.store.head(partitionZero, Key("key-1")), "the wipe has lowered the floor")
         try fixture.settle()
         XCTAssertEqual(Set(fixture.keys().keys), ["key-1"])
+    }
+
+    // MARK: Wiping
+
+    /// A wipe forgets everything at once, and what was forgotten is dropped in steps.
+    func testATurnDropsSoManyWipedRecordsAndNoMore() throws {
+        let keys = 3000
+        let fixture = try StoreFixture(segment: 32 << 10)
+        fixture.options.indexStep = 100
+        try fixture.open()
+        for key in 0..<keys { fixture.put("key-\(key)", "old") }
+        try fixture.commit()
+        let live = fixture.store.statistics.liveBytes
+        fixture.store.wipe(partitionZero, membership: 2)
+        XCTAssertEqual(fixture.store.usage(partitionZero), PartitionUsage())
+        XCTAssertEqual(try index(fixture), 0)
+        XCTAssertNil(fixture.store.head(partitionZero, Key("key-0")))
+        XCTAssertEqual(fixture.store.tree(partitionZero).leaves, HashTree().leaves)
+        XCTAssertEqual(fixture.store.statistics.liveBytes, live, "they count as needed for some time")
+        XCTAssertTrue(fixture.store.isDropping)
+        var (steps, before) = (0, live)
+        while fixture.store.isDropping {
+            if let job = fixture.store.takeMaintenance() { XCTAssertNil(fixture.store.completed(job.run())) }
+            let now = fixture.store.statistics.liveBytes
+            XCTAssertLessThanOrEqual(before - now, 100 * live / keys + live % keys + 200)
+            (steps, before) = (steps + 1, now)
+            if steps % 5 == 0 { XCTAssertNil(fixture.store.brokenInvariant) }
+        }
+        XCTAssertGreaterThanOrEqual(steps, keys / 100)
+        try fixture.settle()
+        XCTAssertEqual(fixture.store.statistics.liveBytes, 0)
+        XCTAssertLessThan(fixture.segmentFiles().count, 3, "what held them is gone")
+        try fixture.crash()
+        XCTAssertEqual(fixture.keys(), [:])
+    }
+
+    /// While wiped records wait to be dropped, their keys are set and read again, and values of theirs that are still
+    /// in the cache are evicted: neither is taken for the other.
+    func testKeysComeBackWhileWhatWasWipedIsDropped() throws {
+        let fixture = try StoreFixture(segment: 8 << 10)
+        fixture.options.indexStep = 10
+        fixture.disk.blockedReads = 100_000
+        try fixture.open()
+        func put(_ round: Int) throws {
+            for key in 0..<300 {
+                fixture.put("key-\(key)", "\(round) of \(key)")
+                if key % 10 == 0 { try fixture.commit() }
+            }
+            try fixture.commit()
+        }
+        func check(_ round: Int, _ keys: some Sequence<Int>) throws {
+            for key in keys { XCTAssertEqual(try fixture.text("key-\(key)"), "\(round) of \(key)") }
+        }
+        try put(0)
+        for round in 1...4 {
+            // The cache has room for about thirty of these.
+            try check(round - 1, 0..<300)
+            fixture.store.wipe(partitionZero, membership: Epoch(round + 1))
+            XCTAssertTrue(fixture.store.isDropping)
+            try put(round)
+            for step in 0..<10 {
+                try check(round, stride(from: step, to: 300, by: 10))
+                if let job = fixture.store.takeMaintenance() { XCTAssertNil(fixture.store.completed(job.run())) }
+                XCTAssertNil(fixture.store.brokenInvariant)
+            }
+            XCTAssertLessThanOrEqual(fixture.store.statistics.cacheBytes, 4096)
+        }
+        try fixture.settle()
+        XCTAssertFalse(fixture.store.isDropping)
+        try check(4, 0..<300)
+        try fixture.crash()
+        try check(4, 0..<300)
+    }
+
+    /// The wiped partition has no such entries any more.
+    func testValuesOfWipedRecordsAreEvicted() throws {
+        let fixture = try StoreFixture()
+        fixture.disk.blockedReads = 100_000
+        try fixture.open()
+        for partition in [0, 1] as [UInt16] {
+            for key in 0..<100 { fixture.put("\(partition)-\(key)", String(repeating: "v", count: 50), partition) }
+        }
+        try fixture.commit()
+        for key in 0..<100 { XCTAssertNotNil(try fixture.read("0-\(key)")) }
+        fixture.store.wipe(partitionZero, membership: 2)
+        for key in 0..<100 { XCTAssertNotNil(try fixture.read("1-\(key)", 1)) }
+        XCTAssertTrue(fixture.store.isDropping)
+        XCTAssertLessThanOrEqual(fixture.store.statistics.cacheBytes, 4096)
+        try fixture.settle()
+        XCTAssertGreaterThan(fixture.store.statistics.cacheBytes, 3000, "the values of the other partition stay")
+    }
+
+    /// A segment whose records are wiped while it is merged goes once they are dropped.
+    func testASegmentIsRemovedOnceItsWipedRecordsAreDropped() throws {
+        let fixture = try fixture(mergeRecords: 100, indexStep: 1)
+        try beginCopying(fixture)
+        fixture.store.wipe(partitionZero, membership: 2)
+        for _ in 0..<50 {
+            try fixture.commit()
+            if let job = fixture.store.takeMaintenance() { XCTAssertNil(fixture.store.completed(job.run())) }
+        }
+        XCTAssertTrue(fixture.store.isDropping)
+        XCTAssertNotNil(fixture.store.catalog.segments[1])
+        XCTAssertNil(fixture.store.brokenInvariant)
+        try fixture.settle()
+        XCTAssertNil(fixture.store.catalog.segments[1])
     }
 
     // MARK: Removing segments

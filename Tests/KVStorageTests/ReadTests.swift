@@ -133,6 +133,7 @@ final class ReadTests: XCTestCase {
         XCTAssertEqual(try fixture.text("key-99"), "changed", "a cached value follows its key's changes")
         XCTAssertEqual(fixture.store.statistics.cacheHits, hits + 2)
         fixture.store.wipe(partitionZero, membership: 2)
+        try fixture.settle()
         XCTAssertEqual(fixture.store.statistics.cacheBytes, 0)
     }
 

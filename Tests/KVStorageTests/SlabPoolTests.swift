@@ -62,7 +62,7 @@ final class SlabPoolTests: XCTestCase {
             key.bytes.withUnsafeBytes { _ = index.insert($0, KeyHash($0)) }
         }
         XCTAssertGreaterThan(memory.chunks.allocated + memory.blocks.allocated, 3 << 20)
-        let spent = SpentIndex(index)
+        let spent = SpentIndex(index, isCounted: false)
         var steps = 1
         while true {
             var work = 500

@@ -67,7 +67,7 @@ final class SplitTests: XCTestCase {
         fill(fixture.store)
         fixture.store.setPromise(parent, ballot(7))
         fixture.store.setPurgeFloor(parent, version(4))
-        XCTAssertTrue(fixture.store.isPurging)
+        XCTAssertTrue(fixture.store.isDropping)
         fixture.store.split()
         assertEqual(fixture.store, divided.store)
         try fixture.crash()

@@ -157,7 +157,7 @@ extension LogStore {
     func nextMaintenance() -> MaintenanceJob? {
         repeat {
             if let job = takeMaintenance() { return job }
-        } while isCopying || isPurging
+        } while isCopying || isDropping
         return nil
     }
 }

@@ -73,7 +73,7 @@ extension ShardRunner {
 
     func maintain() {
         let job = store.takeMaintenance()
-        if store.isPurging { schedulePurge() }
+        if store.isDropping { scheduleDropping() }
         guard let job else {
             // The next turn goes on with it.
             if store.isCopying { scheduleTick() }
@@ -86,15 +86,15 @@ extension ShardRunner {
         }
     }
 
-    /// The pause between two steps of dropping purged tombstones, which take some 0.2 ms each. Nobody waits for them,
-    /// so they leave most of the time to others, also where nodes share a processor.
-    private static let purgePause = TimeAmount.milliseconds(1)
+    /// The pause between two steps of dropping purged tombstones or wiped records, which take some 0.2 ms each. Nobody
+    /// waits for them, so they leave most of the time to others, also where nodes share a processor.
+    private static let droppingPause = TimeAmount.milliseconds(1)
 
-    private func schedulePurge() {
-        guard !isPurgeScheduled else { return }
-        isPurgeScheduled = true
-        loop.assumeIsolated().scheduleTask(in: Self.purgePause) { [self] in
-            isPurgeScheduled = false
+    private func scheduleDropping() {
+        guard !isDroppingScheduled else { return }
+        isDroppingScheduled = true
+        loop.assumeIsolated().scheduleTask(in: Self.droppingPause) { [self] in
+            isDroppingScheduled = false
             guard !isStopped else { return }
             maintain()
             scheduleTick()

@@ -51,8 +51,8 @@ final class ShardRunner: @unchecked Sendable {
     /// Whether a tick is under way. What it hands back may submit more, for the next tick.
     private var isTicking = false
     private var ticks = TaskChain()
-    /// True while the next step of dropping purged tombstones is scheduled.
-    var isPurgeScheduled = false
+    /// True while the next step of dropping purged tombstones or wiped records is scheduled.
+    var isDroppingScheduled = false
     /// The number of scheduled ticks that are no longer needed, because a tick ran before them.
     private var overtakenTicks = 0
     /// The time until the scheduled tick: a request should not read two clocks.

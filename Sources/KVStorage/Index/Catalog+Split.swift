@@ -157,7 +157,8 @@ extension Catalog {
         child.index.checksum(new).pointee = checksum
         if old.pointee.cacheSlot != 0 {
             moved.pointee.cacheSlot = old.pointee.cacheSlot
-            cache.entryMoved(old.pointee.cacheSlot, to: new, of: child.id)
+            let entry = CachedEntry(index: child.index.number, entry: new)
+            cache.entryMoved(old.pointee.cacheSlot, to: entry, of: child.id)
         }
         child.count(moved, 1)
         child.schedule(new, from: 0, to: moved.pointee.end)

@@ -13,6 +13,8 @@ final class Catalog {
     private var purging: [Partition] = []
     /// What is left of partitions that have forgotten all keys.
     private var spent: [SpentIndex] = []
+    /// Those of which entries still count.
+    private var forgotten: [SpentIndex] = []
     let memory = IndexMemory()
     /// The size in bytes of the largest record so far, without its header.
     @exclusivity(unchecked) private(set) var largest = 0
@@ -210,7 +212,7 @@ final class Catalog {
         }
         partition.purging = nil
         // Free the memory as well.
-        if partition.index.count == 0 { spent.append(partition.clear(memory)) }
+        if partition.index.count == 0 { spent.append(partition.clear(memory, isCounted: false)) }
         // Invariant 12: what is purged is nowhere.
         assert(partition.holdsNoPurgedTombstone, "no tombstone up to the floor is held")
         return true
@@ -229,10 +231,46 @@ final class Catalog {
         partition.suppressors[segment, default: 0] += length
     }
 
-    /// Forgets what a partition holds from before its wipe, and its purged tombstones.
-    func wipe(_ partition: Partition) {
+    // MARK: Wiping
+
+    /// Forgets all that a partition holds, in one step. What there was counts until `discount` has come by.
+    func forget(_ partition: Partition) {
+        forgetSuppressors(partition)
+        guard partition.index.extent > 0 else { return }
+        forgotten.append(partition.clear(memory, isCounted: true))
+    }
+
+    /// True while forgotten records count as needed in their segments.
+    var isDiscounting: Bool { !forgotten.isEmpty }
+
+    /// Subtracts forgotten records from what is needed in segments, and removes their values from the cache.
+    /// - Parameter work: how many entries may be looked at. What is left of it is left to the caller.
+    /// - Returns: true if none is left of a partition that was wiped.
+    func discount(_ work: inout Int) -> Bool {
+        var isDone = false
+        while work > 0, let index = forgotten.last {
+            index.discount(&work) { pointer, entry in
+                segments[pointer.pointee.segment]?.live -= pointer.pointee.length
+                if pointer.pointee.cacheSlot != 0 { cache.remove(pointer.pointee.cacheSlot, of: entry) }
+            }
+            guard !index.isCounted else { break }
+            forgotten.removeLast()
+            spent.append(index)
+            isDone = true
+        }
+        return isDone
+    }
+
+    func forEachForgotten(_ body: (IndexEntry) -> Void) { for index in forgotten { index.forEachCounted(body) } }
+
+    private func forgetSuppressors(_ partition: Partition) {
         for (segment, bytes) in partition.suppressors { segments[segment]?.suppressors -= bytes }
         partition.suppressors = [:]
+    }
+
+    /// Forgets what recovery has found from before a partition's wipe, and its purged tombstones.
+    private func wipe(_ partition: Partition) {
+        forgetSuppressors(partition)
         let (index, wiped) = (partition.index.entries, partition.state.wiped)
         let keepsSome = index.contains {
             partition.index.isUsed($0) && partition.index.pointer($0).pointee.location >= wiped
@@ -246,7 +284,7 @@ final class Catalog {
                 uncache(pointer)
             }
         }
-        if !keepsSome { spent.append(partition.clear(memory)) }
+        if !keepsSome { spent.append(partition.clear(memory, isCounted: false)) }
         // Invariant 13: a copy is of one membership.
         assert(partition.holdsNothingWiped, "no record from before the wipe is held")
     }
@@ -260,10 +298,13 @@ final class Catalog {
     func keep(_ record: Record, _ partition: Partition, _ entry: Int) {
         guard cache.limit > 0, let value = record.value else { return }
         let item = ValueCache.Value(
-            value: value, contentType: record.contentType, partition: partition.id, entry: entry)
+            value: value, contentType: record.contentType, partition: partition.id, index: partition.index.number,
+            entry: entry)
         uncache(partition.index.pointer(entry))
         let slot = cache.insert(item) { evicted in
-            held(evicted.partition)?.index.pointer(evicted.entry).pointee.cacheSlot = 0
+            // If not, the entry was forgotten.
+            guard let holder = held(evicted.partition), holder.index.number == evicted.index else { return }
+            holder.index.pointer(evicted.entry).pointee.cacheSlot = 0
         }
         partition.index.pointer(entry).pointee.cacheSlot = slot
     }

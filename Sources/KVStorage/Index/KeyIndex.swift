@@ -31,6 +31,8 @@ struct KeyIndex: ~Copyable {
     static let smallestChunk = 4
     static let smallestTable = 16
 
+    /// Other than those of all indexes before.
+    let number: UInt32
     private(set) var slots: UnsafeMutablePointer<UInt32>?
     /// log2 of the number of slots.
     private(set) var bits = 0
@@ -51,6 +53,7 @@ struct KeyIndex: ~Copyable {
     private(set) var count = 0
 
     init(_ memory: IndexMemory) {
+        number = memory.numberIndex()
         pool = memory.chunks
         arena = KeyArena(memory.blocks)
     }

@@ -97,15 +97,16 @@ final class Partition {
     }
 
     /// Forgets all keys.
+    /// - Parameter isCounted: Whether the entries still count in the catalog.
     /// - Returns: the index with their memory.
-    func clear(_ memory: IndexMemory) -> SpentIndex {
+    func clear(_ memory: IndexMemory, isCounted: Bool) -> SpentIndex {
         var spent = KeyIndex(memory)
         swap(&index, &spent)
         usage = PartitionUsage()
         calendar = ExpiryCalendar()
         tree = HashTree()
         purging = nil
-        return SpentIndex(spent)
+        return SpentIndex(spent, isCounted: isCounted)
     }
 }
 

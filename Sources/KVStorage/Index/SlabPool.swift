@@ -127,13 +127,44 @@ final class IndexMemory {
     let chunks = SlabPool(blockSize: KeyIndex.chunkBytes)
     /// For `KeyArena.blockSize` bytes of keys.
     let blocks = SlabPool(blockSize: KeyArena.blockSize)
+    private var indexes: UInt32 = 0
+
+    /// A number that no other index of the store has.
+    func numberIndex() -> UInt32 {
+        indexes &+= 1
+        return indexes
+    }
 }
 
 /// The index of keys that a partition has forgotten all at once. Its memory is given back in steps.
 final class SpentIndex {
     private var index: KeyIndex
+    /// The entries from here on still count: in the sizes of what is needed in segments, and in the cache.
+    private var counted: Int
 
-    init(_ index: consuming KeyIndex) { self.index = index }
+    /// - Parameter isCounted: Whether its entries still count.
+    init(_ index: consuming KeyIndex, isCounted: Bool) {
+        counted = isCounted ? 0 : index.extent
+        self.index = index
+    }
+
+    var isCounted: Bool { counted < index.extent }
+
+    /// Calls `body` with the entries that still count, which from then on do not.
+    /// - Parameter work: How many may be looked at. What was done is subtracted.
+    func discount(_ work: inout Int, _ body: (UnsafeMutablePointer<IndexEntry>, _ entry: CachedEntry) -> Void) {
+        while isCounted, work > 0 {
+            work -= 1
+            if index.isUsed(counted) { body(index.pointer(counted), CachedEntry(index: index.number, entry: counted)) }
+            counted += 1
+        }
+    }
+
+    func forEachCounted(_ body: (IndexEntry) -> Void) {
+        for entry in counted..<max(index.extent, counted) where index.isUsed(entry) {
+            body(index.pointer(entry).pointee)
+        }
+    }
 
     func free(_ work: inout Int) -> Bool { index.freeSome(&work) }
 }

@@ -1,6 +1,12 @@
 import CLinux
 import KVCore
 
+/// An entry of an index. A partition that is wiped has another index afterwards, so the partition does not name one.
+struct CachedEntry: Hashable {
+    var index: UInt32
+    var entry: Int
+}
+
 /// A cache of recently read values, bounded in bytes.
 ///
 /// It is CLOCK, the second-chance approximation of LRU (Corbató): a hand goes round the slots and evicts the first
@@ -10,8 +16,9 @@ struct ValueCache {
     struct Value {
         var value: [UInt8]
         var contentType: String
-        /// The index entry that refers to this slot.
+        /// The partition whose index has the entry that refers to this slot, or had it when it was wiped.
         var partition: PartitionID
+        var index: UInt32
         var entry: Int
 
         var size: Int { value.count + contentType.utf8.count + ValueCache.overhead }
@@ -103,6 +110,15 @@ struct ValueCache {
         free.append(UInt32(place))
     }
 
+    /// Removes the value of an entry that was forgotten some time ago. Another value may be in its slot by now.
+    mutating func remove(_ slot: UInt32, of entry: CachedEntry) {
+        let place = Int(slot) - 1
+        guard slots.indices.contains(place), let value = slots[place].value,
+            CachedEntry(index: value.index, entry: value.entry) == entry
+        else { return }
+        remove(slot)
+    }
+
     /// The index entry that refers to a slot has another number now.
     mutating func entryMoved(_ slot: UInt32, to entry: Int) {
         let place = Int(slot) - 1
@@ -113,9 +129,10 @@ struct ValueCache {
     }
 
     /// Another partition's index refers to a slot now.
-    mutating func entryMoved(_ slot: UInt32, to entry: Int, of partition: PartitionID) {
-        entryMoved(slot, to: entry)
+    mutating func entryMoved(_ slot: UInt32, to entry: CachedEntry, of partition: PartitionID) {
+        entryMoved(slot, to: entry.entry)
         slots[Int(slot) - 1].value?.partition = partition
+        slots[Int(slot) - 1].value?.index = entry.index
     }
 
     /// Evicts one value; the cache is not empty.
