@@ -59,10 +59,11 @@ extension Replica {
         return hasEnded
     }
 
-    /// Adds a key that has been proposed to the listings under way.
+    /// Adds a key that is about to be proposed to the listings under way.
     func listProposed(_ key: Key, _ leader: Leader) {
-        // The walk finds, or has found, a key that the store holds.
-        if let head = context.store.head(partition, key), head.isPresent(at: context.now.wall) { return }
+        // The walk finds, or has found, a key that is there. (What the store says is not enough: a deletion in flight
+        // may have taken the key out of a window already.)
+        if let head = latestHead(key, leader), head.isPresent(at: context.now.wall) { return }
         leader.listings.add(key, limit: context.options.listingWindow)
     }
 

@@ -10,6 +10,7 @@ extension Replica {
         _ key: Key, _ draft: Draft, for request: Request? = nil, replacing latestExpiry: Expiry = .never,
         _ leader: Leader
     ) {
+        if !leader.listings.isEmpty { listProposed(key, leader) }
         let proposal = leader.log.append(
             key, draft, under: leader.ballot, for: request, replacing: latestExpiry, at: now)
         // Invariant 9: at most once.
@@ -17,7 +18,6 @@ extension Replica {
         request?.stage = .proposed
         context.proposedBytes += proposal.bytes
         if !leader.unreadable.isEmpty { leader.unreadable.remove(key) }
-        if !leader.listings.isEmpty { listProposed(key, leader) }
         context.markDirty(self)
     }
 

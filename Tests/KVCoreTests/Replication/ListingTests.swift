@@ -158,6 +158,21 @@ final class ListingTests: XCTestCase {
         XCTAssertEqual(page(node, request)?.keys, inRingOrder(["key 0", "key 1", "new"]))
     }
 
+    /// A listing between the two takes the key out of its window, although the store has yet to hear of the deletion.
+    func testAKeyThatIsDeletedAndPutAgainInOneTickStaysListed() {
+        let node = node(10, options(slice: 1000, window: 3))
+        let keys = inRingOrder(node.store.records.keys)
+        _ = node.ask(.delete(.always), keys[0])
+        let meanwhile = node.ask(list(limit: 2))
+        _ = node.ask(.put("w"), keys[0])
+        node.tick()
+        node.sync()
+        XCTAssertEqual(page(node, meanwhile)?.keys.first, keys[1])
+        let next = node.request(list(limit: 2))
+        node.sync()
+        XCTAssertEqual(page(node, next)?.keys, Array(keys[0...1]))
+    }
+
     func testAListingEndsWithItsRequest() {
         let node = node(3000, options(slice: 100, window: 100))
         let request = node.request(list(limit: 10), timeout: 50)
