@@ -70,15 +70,18 @@ extension TopologyDraft {
     /// no vote to spare.
     mutating func moveMetadataQuorum(ledger: RebalanceProgress, isDead: (NodeNumber) -> Bool) {
         let metadataQuorum = base.metadataQuorum
+        let present = metadataQuorum.replicas
         let desired = Planner.metadataQuorum(
             // A dead member keeps its seat but gets none.
-            of: topology.members.filter { metadataQuorum.replicas.contains($0.number) || !isDead($0.number) },
-            current: metadataQuorum.replicas)
+            of: topology.members.filter { present.contains($0.number) || !isDead($0.number) },
+            // Where there are fewer seats, the dead are the first to lose theirs. The move to a metadata quorum most of
+            // which is dead could neither end nor be changed any more.
+            current: present.filter { !isDead($0) } + present.filter(isDead))
         if let next = metadataQuorum.next {
             // Invariant 11, as for the partitions.
             if ledger.report(on: base.metadataPartition, metadataQuorum)?.isReady ?? false {
                 change { $0.metadataQuorum = metadataQuorum.changing(to: next, next: nil, at: $0.epoch) }
-            } else if next != desired {
+            } else if !next.isPermutation(of: desired) {
                 let other = desired.isPermutation(of: metadataQuorum.replicas) ? nil : desired
                 change {
                     $0.metadataQuorum = metadataQuorum.changing(to: metadataQuorum.replicas, next: other, at: $0.epoch)
