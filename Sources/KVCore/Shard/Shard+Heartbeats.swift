@@ -128,7 +128,7 @@ extension Shard {
     }
 
     /// Whether this is the first of the node's shards.
-    var isFirst: Bool { partitions.first == PartitionID(0) }
+    var isFirst: Bool { leaderships.shard == 0 }
 
     // MARK: What others lead
 

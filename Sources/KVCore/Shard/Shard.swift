@@ -84,20 +84,23 @@ package final class Shard {
     ///   - boot: The boot counter of this process, above that of every process before it on this store.
     ///   - partitions: The partitions that this shard owns, perhaps the metadata quorum's among them. The shard serves
     ///     those whose replica set has `me`, and routes requests for all.
+    ///   - index: The number of the shard among those of the node. Nil for that of its first partition, which is the
+    ///     same where there is one.
     ///   - shards: The number of the node's shards.
     ///   - mayLackRecords: True if the store may have lost records that it had called durable, because the machine lost
     ///     power. This node's copies of clients' partitions then abstain until each has been repaired (invariant 14).
     ///     Promises, wipes and purge floors are all there.
     ///   - seed: The seed of the jitter in retries.
     package init(
-        me: NodeNumber, boot: UInt64, topology: Topology, partitions: [PartitionID], shards: Int = 1,
-        store: any RecordStore, mayLackRecords: Bool = false, options: ShardOptions, seed: UInt64, now: Now
+        me: NodeNumber, boot: UInt64, topology: Topology, partitions: [PartitionID], index: Int? = nil,
+        shards: Int = 1, store: any RecordStore, mayLackRecords: Bool = false, options: ShardOptions, seed: UInt64,
+        now: Now
     ) {
         self.me = me
         self.shards = shards
         self.store = store
         let partitions = partitions.filter { topology.assignment(of: $0) != nil }.sorted()
-        let shard = Int(partitions.first?.raw ?? 0)
+        let shard = index ?? Int(partitions.first?.raw ?? 0)
         let context = ReplicaContext(
             me: me, boot: boot, shard: shard, store: store, options: options, slots: topology.slots,
             mayLackRecords: mayLackRecords, epoch: topology.epoch, now: now, seed: seed)

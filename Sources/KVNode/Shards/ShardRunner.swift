@@ -114,8 +114,9 @@ final class ShardRunner: @unchecked Sendable {
         names = MemberNames(topology)
         reachability.pace = HeartbeatPace(members: topology.members.count)
         shard = Shard(
-            me: node.number, boot: node.boot, topology: topology, partitions: partitions, shards: count, store: store,
-            mayLackRecords: mayLackRecords, options: options, seed: UInt64.random(in: .min ... .max), now: turn)
+            me: node.number, boot: node.boot, topology: topology, partitions: partitions, index: index, shards: count,
+            store: store, mayLackRecords: mayLackRecords, options: options, seed: UInt64.random(in: .min ... .max),
+            now: turn)
     }
 
     // MARK: Lifecycle

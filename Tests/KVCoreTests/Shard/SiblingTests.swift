@@ -65,6 +65,35 @@ final class SiblingTests: XCTestCase {
 
     // MARK: Another shard
 
+    /// A node may have more shards than there are partitions. Such a shard, too, gives its part of what the first one
+    /// tells, under its own number.
+    func testAShardWithoutPartitionsHasANumber() {
+        let replicas = [1, 2, 3].map { NodeNumber(UInt16($0)) }
+        let assignment = Assignment(replicas: replicas, changed: 1)
+        let topology = Topology(
+            clusterID: UUID128(high: 1, low: 2), epoch: 1,
+            settings: ClusterSettings(name: "test", partitions: 1, replicas: 3),
+            members: [Member(1), Member(2), Member(3)], assignments: [assignment], metadataQuorum: assignment)
+        var now = ManualNode.start
+        let shard = Shard(
+            me: replicas[0], boot: 1, topology: topology, partitions: [], index: 3, shards: 4, store: ManualStore(),
+            options: ShardOptions(), seed: 1, now: now)
+        shard.handle(.reads(.lease), now: now)
+        now.monotonic = now.monotonic + .milliseconds(10_000)
+        let question = SupportQuestion(asked: now.monotonic, boot: 1)
+        shard.handle(.message(from: replicas[1], .shards(.supportWanted(question))), now: now)
+        shard.handle(.timer, now: now)
+        shard.flush(now: now)
+        var told: [UInt16] = []
+        for case .siblings(let message) in shard.effects {
+            switch message {
+            case .beat(let beat): told.append(beat.shard)
+            case .support(let support): told.append(support.shard)
+            }
+        }
+        XCTAssertEqual(told.sorted(), [3, 3], "it runs, and supports node 2")
+    }
+
     /// The second of two shards of node 1.
     private final class Second {
         let shard: Shard
