@@ -36,22 +36,3 @@ final class PeerRouter: Sendable {
         }
     }
 }
-
-extension PeerMessage {
-    enum Destination {
-        case shard(Int)
-        case all
-    }
-
-    /// The shards of a node that a message is for.
-    func destination(_ shards: ShardMap) -> Destination {
-        switch self {
-        case .replica(let header, _): .shard(shards.shard(of: header.partition))
-        case .request(let header, _): .shard(shards.shard(of: header.partition))
-        case .reply(let id, _): .shard(min(id.shard, shards.count - 1))
-        case .shards: .all
-        // The first shard's runner handles messages about the whole node.
-        case .node: .shard(0)
-        }
-    }
-}
