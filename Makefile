@@ -3,8 +3,8 @@
 SHELL := /bin/bash
 SWIFT ?= swift
 SEEDS ?= 1000
-SICKNESSES = dead hung stalled-disk full-disk deaf deaf-to-streams mute no-datagrams slow-links flapping half-cut \
-	wrong-clock
+SICKNESSES = dead hung hung-shard stalled-disk full-disk deaf deaf-to-streams mute no-datagrams slow-links flapping \
+	half-cut wrong-clock
 # What is optimized is also linked with Swift's library, over whose calls it spends less so, and leaves out the checks
 # of exclusive access that the tests run with.
 RELEASE = -c release --static-swift-stdlib -Xswiftc -enforce-exclusivity=unchecked -Xswiftc -cross-module-optimization

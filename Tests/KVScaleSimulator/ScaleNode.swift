@@ -72,7 +72,7 @@ final class ScaleProcess {
         shard = Shard(
             me: me, boot: boot, topology: topology,
             partitions: (0...scenario.partitions).map { PartitionID(UInt16($0)) },
-            store: node.driver.start(topology.slots),
+            store: node.driver.start(topology.slots)[0],
             options: ShardOptions(), seed: seed, now: now)
         cluster = ClusterMachine(
             me: me, boot: boot, store: node.store, topology: topology, options: scenario.clusterOptions,

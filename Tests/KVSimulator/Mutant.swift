@@ -77,6 +77,18 @@ package enum Mutant: String, CaseIterable, Sendable {
     case actEarly = "act-early"
     /// Of the changes that wait for the disk, only the latest is written.
     case skipChanges = "skip-changes"
+    /// What a split makes is sought in the shard that its own number names, and not in that of its parent.
+    case scatterSplits = "scatter-splits"
+    /// A message goes to the shard that would have its partition if the receiver had as many shards as the sender.
+    case routeByPeer = "route-by-peer"
+    /// Replies go to the first shard, whichever has asked.
+    case replyToFirst = "reply-to-first"
+    /// What a node says to all shards of another is told to the first only.
+    case tellFirst = "tell-first"
+    /// Each shard names its list of what it leads as the first one does.
+    case nameFirst = "name-first"
+    /// The first shard says of others that they run although they do not.
+    case speakForStopped = "speak-for-stopped"
 
     func breakRules(of options: inout ClusterOptions) {
         switch self {
@@ -118,6 +130,8 @@ package enum Mutant: String, CaseIterable, Sendable {
         case .listAnyCut: options.broken.insert(.compareCuts)
         case .keepLonely: options.broken.insert(.yieldWhenLonely)
         case .lookEarly, .forgetPromise, .acknowledgeUnsynced, .ignoreSilence, .followClock, .neverAttend: break
+        // They are made outside the shards.
+        case .scatterSplits, .routeByPeer, .replyToFirst, .tellFirst, .nameFirst, .speakForStopped: break
         }
     }
 }

@@ -12,14 +12,14 @@ package enum Simulation {
         let scenario = scenario ?? Scenario(seed: seed)
         switch scenario.store {
         case .memory:
-            let world = World(seed: seed, scenario: scenario, mutant: mutant, sink: sink) { random, scenario in
-                MemoryDriver(random: SeededRandom(seed: random.next()), loadChance: scenario.loads)
+            let world = World(seed: seed, scenario: scenario, mutant: mutant, sink: sink) { random, scenario, shards in
+                MemoryDriver(random: SeededRandom(seed: random.next()), loadChance: scenario.loads, shards: shards)
             }
             return world.runToEnd(seed: seed)
         case .log:
-            let world = World(seed: seed, scenario: scenario, mutant: mutant, sink: sink) { random, scenario in
+            let world = World(seed: seed, scenario: scenario, mutant: mutant, sink: sink) { random, scenario, shards in
                 LogDriver(
-                    random: SeededRandom(seed: random.next()), loadChance: scenario.loads,
+                    random: SeededRandom(seed: random.next()), loadChance: scenario.loads, shards: shards,
                     sync: scenario.losesUnsynced ? .never : nil)
             }
             return world.runToEnd(seed: seed)

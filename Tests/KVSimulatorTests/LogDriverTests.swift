@@ -12,7 +12,7 @@ final class LogDriverTests: XCTestCase {
             let driver = LogDriver(random: SeededRandom(seed: seed), loadChance: 0.2)
             var committed: UInt64 = 0
             for round in 1...6 as ClosedRange<UInt64> {
-                let store = try driver.start()
+                let store = try driver.start()[0]
                 XCTAssertGreaterThanOrEqual(store.promise(partition).round, committed, "seed \(seed)")
                 XCTAssertGreaterThanOrEqual(
                     store.head(partition, Key("k"))?.version.ballot.round ?? 0, committed, "seed \(seed)")
@@ -25,6 +25,31 @@ final class LogDriverTests: XCTestCase {
                     try driver.finishCommit()
                     XCTAssertEqual(store.durable, store.appended)
                     committed = round
+                }
+                driver.crash(outage: false)
+            }
+        }
+    }
+
+    /// A disk has as many stores as when it was new, and a crash takes from each what had not been committed to it.
+    func testEachShardHasAStoreOfItsOwn() throws {
+        for seed in 1...30 as ClosedRange<UInt64> {
+            let driver = LogDriver(random: SeededRandom(seed: seed), loadChance: 0, shards: 3)
+            var committed = [0, 0, 0] as [UInt64]
+            for round in 1...5 as ClosedRange<UInt64> {
+                let stores = try driver.start()
+                XCTAssertEqual(stores.count, 3)
+                for (shard, store) in stores.enumerated() {
+                    let partition = PartitionID(UInt16(shard))
+                    XCTAssertGreaterThanOrEqual(store.promise(partition).round, committed[shard], "seed \(seed)")
+                    for other in 0..<3 where other != shard {
+                        XCTAssertEqual(store.promise(PartitionID(UInt16(other))), .zero, "seed \(seed)")
+                    }
+                    store.setPromise(partition, Ballot(round: round, node: NodeNumber(1)))
+                    XCTAssertTrue(driver.beginCommit(shard: shard))
+                    guard (Int(round) + shard) % 2 == 0 else { continue }
+                    try driver.finishCommit(shard: shard)
+                    committed[shard] = round
                 }
                 driver.crash(outage: false)
             }

@@ -18,7 +18,7 @@ final class MemoryStoreTests: XCTestCase {
 
     func testACommitCoversWhatWasAppendedWhenItBegan() {
         let driver = driver()
-        let store = driver.start()
+        let store = driver.start()[0]
         XCTAssertFalse(driver.beginCommit())
         store.put(partition, key, record(1))
         XCTAssertTrue(driver.beginCommit())
@@ -33,7 +33,7 @@ final class MemoryStoreTests: XCTestCase {
         var survivors: Set<UInt64> = []
         for seed in 0..<50 as Range<UInt64> {
             let driver = driver(seed: seed)
-            let store = driver.start()
+            let store = driver.start()[0]
             store.put(partition, key, record(1))
             store.setPromise(partition, Ballot(round: 1, node: NodeNumber(1)))
             _ = driver.beginCommit()
@@ -41,7 +41,7 @@ final class MemoryStoreTests: XCTestCase {
             store.put(partition, key, record(2))
             store.put(partition, key, record(3))
             driver.crash(outage: false)
-            let reopened = driver.start()
+            let reopened = driver.start()[0]
             XCTAssertEqual(reopened.promise(partition), Ballot(round: 1, node: NodeNumber(1)))
             survivors.insert(reopened.head(partition, key)?.version.sequence ?? 0)
         }
@@ -50,7 +50,7 @@ final class MemoryStoreTests: XCTestCase {
 
     func testTheTreeFollowsTheRecordsThroughRestarts() {
         let driver = driver()
-        let store = driver.start()
+        let store = driver.start()[0]
         store.put(partition, key, record(1))
         store.put(partition, Key("other"), record(2, nil))
         store.put(partition, key, record(3))
@@ -62,12 +62,12 @@ final class MemoryStoreTests: XCTestCase {
         _ = driver.beginCommit()
         driver.finishCommit()
         driver.crash(outage: false)
-        XCTAssertEqual(driver.start().tree(partition).leaves, expected.leaves)
+        XCTAssertEqual(driver.start()[0].tree(partition).leaves, expected.leaves)
     }
 
     func testAReadThatIsPutOffGivesWhatItFound() {
         let driver = driver(loadChance: 1)
-        let store = driver.start()
+        let store = driver.start()[0]
         store.put(partition, key, record(1, "old"))
         guard case .onDisk(let ticket) = store.read(partition, key) else { return XCTFail("not put off") }
         store.put(partition, key, record(2, "new"))
@@ -77,7 +77,7 @@ final class MemoryStoreTests: XCTestCase {
 
     func testWipingForgetsTheRecordsAndTheFloorAndKeepsThePromise() {
         let driver = driver()
-        let store = driver.start()
+        let store = driver.start()[0]
         store.put(partition, key, record(1))
         store.setPromise(partition, Ballot(round: 4, node: NodeNumber(2)))
         store.setPurgeFloor(partition, record(1).version)
@@ -85,7 +85,7 @@ final class MemoryStoreTests: XCTestCase {
         _ = driver.beginCommit()
         driver.finishCommit()
         driver.crash(outage: false)
-        let reopened = driver.start()
+        let reopened = driver.start()[0]
         XCTAssertNil(reopened.head(partition, key))
         XCTAssertEqual(reopened.tree(partition).root, HashTree().root)
         XCTAssertEqual(reopened.promise(partition), Ballot(round: 4, node: NodeNumber(2)))
@@ -95,7 +95,7 @@ final class MemoryStoreTests: XCTestCase {
 
     func testPurgingForgetsTombstonesUpToTheFloor() {
         let driver = driver()
-        let store = driver.start()
+        let store = driver.start()[0]
         store.put(partition, key, record(1, nil))
         store.put(partition, Key("later"), record(3, nil))
         store.put(partition, Key("value"), record(2))
@@ -105,7 +105,7 @@ final class MemoryStoreTests: XCTestCase {
         _ = driver.beginCommit()
         driver.finishCommit()
         driver.crash(outage: false)
-        for store in [store, driver.start()] {
+        for store in [store, driver.start()[0]] {
             XCTAssertNil(store.head(partition, key))
             XCTAssertNil(store.head(partition, Key("late")))
             XCTAssertEqual(store.usage(partition), PartitionUsage(keys: 1, tombstones: 1, bytes: 11))
@@ -123,7 +123,7 @@ final class MemoryStoreTests: XCTestCase {
         let after = try XCTUnwrap(SlotMap(founding: 1, count: 2))
         for seed in 0..<20 as Range<UInt64> {
             let driver = driver(seed: seed)
-            let store = driver.start()
+            let store = driver.start()[0]
             store.wipe(partition, membership: 4)
             for (number, key) in keys.enumerated() { store.put(partition, key, record(UInt64(number + 1))) }
             store.setPurgeFloor(partition, record(1).version)
@@ -131,7 +131,7 @@ final class MemoryStoreTests: XCTestCase {
             driver.finishCommit()
             store.split()
             driver.crash(outage: false)
-            let reopened = driver.start(after)
+            let reopened = driver.start(after)[0]
             for store in [store, reopened] {
                 for key in keys {
                     let owner = after.partition(of: key.slot)
@@ -147,7 +147,7 @@ final class MemoryStoreTests: XCTestCase {
     }
 
     func testSplitsArePreparedInSeveralCalls() {
-        let store = driver().start()
+        let store = driver().start()[0]
         for number in 1...9 { store.put(partition, Key("key-\(number)"), record(UInt64(number))) }
         var calls = 0
         var isPrepared = false

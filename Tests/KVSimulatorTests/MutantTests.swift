@@ -28,7 +28,7 @@ final class MutantTests: XCTestCase {
     func testReadingAfterAskingASuccessorIsCaught() { assertCaught(.transferUnreleased) }
     func testAnsweringFromAnUnchosenValueIsCaught() { assertCaught(.answerUnchosen) }
     func testEvaluatingOnARecordThatMayExpireIsCaught() { assertCaught(.evaluateExpiring, from: 200) }
-    func testTellingThatAnEarlierLeadersRecordHasExpiredIsCaught() { assertCaught(.tellExpired, from: 560) }
+    func testTellingThatAnEarlierLeadersRecordHasExpiredIsCaught() { assertCaught(.tellExpired, from: 2330) }
     func testTellingThatALeadersOwnRecordHasExpiredIsCaught() { assertCaught(.tellOwnExpired) }
     func testLeavingOutOfACountWhatHasExpiredByTheClockIsCaught() { assertCaught(.countByClock) }
     func testGoingByAClockThatIsFarAheadIsCaught() { assertCaught(.followClock) }
@@ -53,9 +53,16 @@ final class MutantTests: XCTestCase {
 
     func testVotingWithWhatALossOfPowerHasLeftIsCaught() { assertCaught(.voteIncomplete) }
 
-    func testApplyingChangesToAnotherTopologyIsCaught() { assertCaught(.misapplyChanges) }
+    func testApplyingChangesToAnotherTopologyIsCaught() { assertCaught(.misapplyChanges, from: 35) }
     func testActingOnATopologyBeforeItIsOnDiskIsCaught() { assertCaught(.actEarly) }
     func testWritingOnlyTheLatestChangeIsCaught() { assertCaught(.skipChanges) }
+
+    func testSeekingASplitsPartitionInAnotherShardThanItsParentsIsCaught() { assertCaught(.scatterSplits) }
+    func testRoutingByTheNumberOfThePeersShardsIsCaught() { assertCaught(.routeByPeer) }
+    func testGivingRepliesToTheFirstShardIsCaught() { assertCaught(.replyToFirst) }
+    func testTellingTheFirstShardOnlyIsCaught() { assertCaught(.tellFirst) }
+    func testNamingListsOfAllShardsAlikeIsCaught() { assertCaught(.nameFirst) }
+    func testSpeakingForAShardThatDoesNotRunIsCaught() { assertCaught(.speakForStopped) }
 
     /// The scenarios in which mutants are caught must not fail without the mutants.
     func testTheirScenariosHoldWithoutThem() {

@@ -49,10 +49,11 @@ final class RuleTests: XCTestCase {
             .forgetDamaged: .rememberDamaged, .voteIncomplete: .abstain, .skipGaps: .noticeGaps,
             .ignoreSplits: .followSplits, .keepUnfinished: .divideUnfinished, .listAnyCut: .compareCuts,
         ]
-        // These break decisions that are not made in shards: which peers are in touch, what time it is, and what the
-        // topology is.
+        // These break decisions that are not made in shards: which peers are in touch, what time it is, what the
+        // topology is, and which shard something is for.
         let elsewhere: Set<Mutant> = [
-            .ignoreSilence, .neverAttend, .followClock, .misapplyChanges, .actEarly, .skipChanges,
+            .ignoreSilence, .neverAttend, .followClock, .misapplyChanges, .actEarly, .skipChanges, .scatterSplits,
+            .routeByPeer, .replyToFirst, .tellFirst, .nameFirst, .speakForStopped,
         ]
         for mutant in Mutant.allCases where !elsewhere.contains(mutant) {
             guard let rule = rules[mutant] else { return XCTFail("\(mutant.rawValue) breaks a rule that is not named") }

@@ -53,6 +53,9 @@ struct Simulate: AsyncParsableCommand {
             "Keep the records in: \(StoreKind.allCases.map(\.rawValue).joined(separator: ", ")). Default: by the seed.")
     var store: StoreKind?
 
+    @Option(help: "Nodes have from one to so many shards. Default: by the seed.")
+    var shards: Int?
+
     @Option(help: "Runs at a time. Default: one a processor.")
     var threads: Int?
 
@@ -79,6 +82,7 @@ struct Simulate: AsyncParsableCommand {
             throw ValidationError(
                 "--sickness, --mutant, --power and --cramped are worlds of their own; give one of them")
         }
+        guard (1...8).contains(shards ?? 1) else { throw ValidationError("--shards must be from 1 to 8") }
         guard threads ?? 1 > 0 else { throw ValidationError("--threads must be at least 1") }
         guard failures > 0 else { throw ValidationError("--failures must be at least 1") }
     }
@@ -90,7 +94,7 @@ struct Simulate: AsyncParsableCommand {
         if let seed {
             let report = Self.run(
                 seed, mutant: mutant, whole: whole, sickness: sickness, large: large, power: power,
-                cramped: cramped, store: store, sink: trace ? { print($0) } : nil)
+                cramped: cramped, store: store, shards: shards, sink: trace ? { print($0) } : nil)
             Printer.printRun(report)
             if !report.violations.isEmpty { Printer.printFailure(report, command: command(replaying: seed)) }
             failed = report.violations.isEmpty ? 0 : 1
@@ -102,7 +106,7 @@ struct Simulate: AsyncParsableCommand {
 
     static func run(
         _ seed: UInt64, mutant: Mutant?, whole: Bool, sickness: Sickness?, large: Bool, power: PowerLoss?,
-        cramped: Bool, store: StoreKind?, sink: ((String) -> Void)? = nil
+        cramped: Bool, store: StoreKind?, shards: Int?, sink: ((String) -> Void)? = nil
     ) -> RunReport {
         var scenario =
             mutant.map { Scenario(seed: seed, hunting: $0) }
@@ -110,6 +114,7 @@ struct Simulate: AsyncParsableCommand {
             ?? power.map { Scenario(seed: seed, losingPower: $0) } ?? (cramped ? Scenario(cramped: seed) : nil)
             ?? Scenario(seed: seed)
         if let store { scenario.store = store }
+        if let shards { scenario.shards = shards }
         Assertions.willRun(seed)
         return Simulation.run(seed: seed, scenario: scenario, mutant: whole ? nil : mutant, sink: sink)
     }
@@ -123,6 +128,7 @@ struct Simulate: AsyncParsableCommand {
         if let power { command += " --power \(power.rawValue)" }
         if cramped { command += " --cramped" }
         if let store { command += " --store \(store.rawValue)" }
+        if let shards { command += " --shards \(shards)" }
         return command + " --trace"
     }
 
@@ -131,7 +137,7 @@ struct Simulate: AsyncParsableCommand {
     private func campaign() async -> Int {
         var campaign = Campaign(total: seeds)
         let (mutant, whole, sickness, power, cramped, store) = (mutant, whole, sickness, power, cramped, store)
-        let large = large
+        let (large, shards) = (large, shards)
         await withTaskGroup(of: RunReport.self) { group in
             var next = firstSeed
             let end = firstSeed + seeds
@@ -142,7 +148,7 @@ struct Simulate: AsyncParsableCommand {
                 group.addTask {
                     Self.run(
                         seed, mutant: mutant, whole: whole, sickness: sickness, large: large, power: power,
-                        cramped: cramped, store: store)
+                        cramped: cramped, store: store, shards: shards)
                 }
             }
             for _ in 0..<(threads ?? Printer.processors) { add() }

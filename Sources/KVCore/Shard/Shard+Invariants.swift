@@ -41,6 +41,12 @@ extension Shard {
         return nil
     }
 
+    /// Whether this shard has the present list of what another node's shard leads.
+    package func hasList(of other: Shard) -> Bool {
+        let own = other.leaderships
+        return context.listings.list(of: other.me, shard: own.shard)?.version == own.version
+    }
+
     private func flaw(of replica: Replica, _ assignment: Assignment) -> String? {
         let promised = store.promise(replica.partition)
         if replica.promise != promised { return "1: it has promised \(promised) and goes by \(replica.promise)" }

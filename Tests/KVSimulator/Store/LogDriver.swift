@@ -1,7 +1,8 @@
 import KVCore
 import KVStorage
 
-/// The product's log store on a simulated disk. A crash may happen in the middle of a commit or of a start.
+/// The product's log stores on a simulated disk, in one data directory. A crash may happen in the middle of a commit or
+/// of a start.
 package final class LogDriver: StoreDriver {
     private static let directory = "data"
 
@@ -10,20 +11,29 @@ package final class LogDriver: StoreDriver {
         case sync(SyncJob)
     }
 
+    /// The log of one shard.
+    private struct Log {
+        var store: LogStore
+        var underWay: Job?
+    }
+
     private let disk: SimulatedDisk
+    /// The number of shards of a new data directory.
+    private let shards: Int
     private let options: StoreOptions
-    private var store: LogStore?
+    /// By shard; empty while no process runs.
+    private var logs: [Log] = []
     private var identity: IdentityFile?
-    private var underWay: Job?
     private var commits: UInt64 = 0
     private var random: SeededRandom
 
     /// - Parameter sync: If nil, a random mode in which a crash loses nothing that was durable.
-    package init(random: SeededRandom, loadChance: Double, sync: SyncMode? = nil) {
+    package init(random: SeededRandom, loadChance: Double, shards: Int = 1, sync: SyncMode? = nil) {
         self.random = random
+        self.shards = shards
         disk = SimulatedDisk(seed: self.random.next())
         disk.blockedReads = Int(loadChance * 1000)
-        var options = StoreOptions(directory: Self.directory + "/shard-0", store: UUID128(high: 1, low: 2))
+        var options = StoreOptions(directory: Self.directory(of: 0), store: UUID128(high: 1, low: 2))
         // Segments are small, so that they are sealed and merged within a run.
         options.segment = self.random.pick([1 << 10, 4 << 10, 32 << 10])
         options.preallocation = 1 << 10
@@ -40,24 +50,35 @@ package final class LogDriver: StoreDriver {
         self.options = options
     }
 
-    package func start(_ slots: SlotMap = SlotMap(founding: 1)) throws -> LogStore {
-        if random.chance(0.1) { dieStarting(slots) }
-        let (store, identity) = try open(slots)
-        self.store = store
-        self.identity = identity
-        return store
+    private static func directory(of shard: Int) -> String { "\(directory)/shard-\(shard)" }
+
+    private func options(of shard: Int) -> StoreOptions {
+        var options = options
+        options.directory = Self.directory(of: shard)
+        options.shard = UInt16(shard)
+        return options
     }
 
-    /// Opens the identity file and the store as a node does, and notes in the file how much of the store is on disk.
-    private func open(_ slots: SlotMap) throws -> (LogStore, IdentityFile) {
+    package func start(_ slots: SlotMap = SlotMap(founding: 1)) throws -> [LogStore] {
+        if random.chance(0.1) { dieStarting(slots) }
+        let (stores, identity) = try open(slots)
+        logs = stores.map { Log(store: $0) }
+        self.identity = identity
+        return stores
+    }
+
+    /// Opens the identity file and the stores as a node does, and notes in the file how much of them is on disk.
+    private func open(_ slots: SlotMap) throws -> ([LogStore], IdentityFile) {
         let identity = try IdentityFile(
             directory: Self.directory, fileSystem: disk, node: "n1", cluster: nil, newStore: options.store,
-            newShards: 1,
+            newShards: shards,
             nonce: 1
         )
-        let store = try LogStore.open(options, slots: slots, fileSystem: disk, identity: identity)
-        try identity.note([store])
-        return (store, identity)
+        let stores = try (0..<identity.shards).map { shard in
+            try LogStore.open(options(of: shard), slots: slots, fileSystem: disk, identity: identity)
+        }
+        try identity.note(stores)
+        return (stores, identity)
     }
 
     private func dieStarting(_ slots: SlotMap) {
@@ -69,10 +90,12 @@ package final class LogDriver: StoreDriver {
 
     private func stopSoon() { disk.stopAt = disk.operations + 1 + random.below(12) }
 
-    package func beginCommit() -> Bool {
-        guard let store, underWay == nil else { return false }
-        underWay = random.chance(0.5) ? nextCommit(store) ?? nextSync(store) : nextSync(store) ?? nextCommit(store)
-        return underWay != nil
+    package func beginCommit(shard: Int = 0) -> Bool {
+        guard logs.indices.contains(shard), logs[shard].underWay == nil else { return false }
+        let store = logs[shard].store
+        logs[shard].underWay =
+            random.chance(0.5) ? nextCommit(store) ?? nextSync(store) : nextSync(store) ?? nextCommit(store)
+        return logs[shard].underWay != nil
     }
 
     private func nextCommit(_ store: LogStore) -> Job? {
@@ -88,9 +111,10 @@ package final class LogDriver: StoreDriver {
         store.takeSync(now: Instant(nanoseconds: .max)).map(Job.sync)
     }
 
-    package func finishCommit() throws {
-        guard let store, let job = underWay else { return }
-        underWay = nil
+    package func finishCommit(shard: Int = 0) throws {
+        guard logs.indices.contains(shard), let job = logs[shard].underWay else { return }
+        logs[shard].underWay = nil
+        let store = logs[shard].store
         let failure =
             switch job {
             case .commit(let job): store.completed(job.run())
@@ -104,33 +128,43 @@ package final class LogDriver: StoreDriver {
         if let job = store.takeScrub(now: now), let error = store.completed(job.run()) { throw error }
     }
 
-    package func read(_ ticket: ReadTicket) throws -> LoadedValue {
-        guard let store, let job = store.takeRead(ticket) else { return .gone }
-        return try store.completed(job.run()).value
+    package func read(_ ticket: ReadTicket, shard: Int = 0) throws -> LoadedValue {
+        guard logs.indices.contains(shard), let job = logs[shard].store.takeRead(ticket) else { return .gone }
+        return try logs[shard].store.completed(job.run()).value
     }
 
     /// Flips a bit in a sealed segment that has a sidecar. Without a sidecar, a start would read the segment and fail.
     package func rot() -> Bool {
-        let names = disk.names(options.directory)
-        let sealed = names.filter { $0.hasSuffix(".log") && names.contains($0.dropLast(4) + ".index") }
-        guard let name = sealed.isEmpty ? nil : random.pick(sealed) else { return false }
-        let path = options.directory + "/" + name
+        let sealed = (0..<shards).flatMap { shard in
+            let directory = Self.directory(of: shard)
+            let names = disk.names(directory)
+            return names.filter { $0.hasSuffix(".log") && names.contains($0.dropLast(4) + ".index") }
+                .map { directory + "/" + $0 }
+        }
+        guard let path = sealed.isEmpty ? nil : random.pick(sealed) else { return false }
         disk.flipBit(path, byte: random.below(disk.contents(path)?.count ?? 0), bit: random.below(8))
         return true
     }
 
-    package var brokenInvariant: String? { store?.brokenInvariant }
+    package func brokenInvariant(shard: Int) -> String? {
+        logs.indices.contains(shard) ? logs[shard].store.brokenInvariant : nil
+    }
 
-    package func damagedRecords() -> [DamagedRecord] { store?.damagedRecords() ?? [] }
+    package func damagedRecords(shard: Int) -> [DamagedRecord] {
+        logs.indices.contains(shard) ? logs[shard].store.damagedRecords() : []
+    }
 
     package func crash(outage: Bool) {
-        if case .commit(let job) = underWay, random.chance(0.7) {
+        var commits: [CommitJob] = []
+        for case .commit(let job)? in logs.map(\.underWay) { commits.append(job) }
+        if !commits.isEmpty, random.chance(0.7) {
             stopSoon()
-            _ = job.run()
+            // The disk stops in the middle of one of them; which of them are done by then is left to chance.
+            let first = commits.count > 1 ? random.below(commits.count) : 0
+            for job in commits[first...] + commits[..<first] { _ = job.run() }
         }
-        store = nil
+        logs = []
         identity = nil
-        underWay = nil
         if !outage, options.sync != .always || random.chance(0.3) { disk.killProcess() } else { disk.losePower() }
     }
 }

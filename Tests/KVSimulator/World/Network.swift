@@ -2,6 +2,9 @@ import KVCore
 
 /// The network between the nodes. It delays, loses, duplicates and reorders messages, and links can be blocked.
 ///
+/// Each shard of a node has a connection of its own to every other node. Messages keep their order within a connection
+/// only. A connection breaks alone, or with all others between two nodes, but links are blocked as a whole.
+///
 /// Requests and their replies (`forward`, `forwarded`) arrive at most once, and not after their connection has broken,
 /// as with the product's connections. Every other message may also arrive twice, late, or out of order.
 struct Network {
@@ -14,13 +17,15 @@ struct Network {
     private static let slowness: UInt64 = 400_000_000
 
     private let count: Int
+    /// The connections that each directed link may have.
+    private let width: Int
     private let scenario: Scenario
     private var random: SeededRandom
     /// The number of faults that block each directed link.
     private var blocks: [UInt16]
-    /// The number of connections that each directed link has had.
+    /// By connection: the number of connections that there were in its place.
     private var generations: [UInt32]
-    /// When the last message of each directed link arrives.
+    /// By connection: when its last message arrives.
     private var lastArrival: [UInt64]
     /// The number of storms at present. In a storm, the whole network loses and delays many messages.
     var storms = 0
@@ -42,11 +47,12 @@ struct Network {
 
     init(scenario: Scenario, random: SeededRandom) {
         count = scenario.machines
+        width = scenario.shards
         self.scenario = scenario
         self.random = random
         blocks = Array(repeating: 0, count: count * count)
-        generations = Array(repeating: 0, count: count * count)
-        lastArrival = Array(repeating: 0, count: count * count)
+        generations = Array(repeating: 0, count: count * count * width)
+        lastArrival = Array(repeating: 0, count: count * count * width)
     }
 
     private func link(_ from: Int, _ to: Int) -> Int { from * count + to }
@@ -65,30 +71,36 @@ struct Network {
         slowNode = nil
         // In a calm run nothing was wrong with the links.
         guard !scenario.isCalm else { return }
-        for link in blocks.indices {
-            blocks[link] = 0
-            lastArrival[link] = 0
-            generations[link] &+= 1
+        for link in blocks.indices { blocks[link] = 0 }
+        for connection in generations.indices {
+            lastArrival[connection] = 0
+            generations[connection] &+= 1
         }
     }
 
-    /// Breaks the connection between two nodes, in both directions.
-    mutating func reset(_ a: Int, _ b: Int) {
-        generations[link(a, b)] &+= 1
-        generations[link(b, a)] &+= 1
+    /// Breaks the connections between two nodes, in both directions.
+    /// - Parameter shard: Those of this shard of either node only; nil for all.
+    mutating func reset(_ a: Int, _ b: Int, shard: Int? = nil) {
+        for connection in shard.map({ $0..<$0 + 1 }) ?? 0..<width {
+            generations[link(a, b) * width + connection] &+= 1
+            generations[link(b, a) * width + connection] &+= 1
+        }
     }
 
     /// Sends a message.
+    /// - Parameter shard: The shard of the sender whose connection takes it.
     /// - Returns: When it will arrive: never, once or twice.
     mutating func send(
-        from: Int, to: Int, atMostOnce: Bool, isDatagram: Bool = false, now: UInt64
+        from: Int, to: Int, shard: Int = 0, atMostOnce: Bool, isDatagram: Bool = false, now: UInt64
     ) -> [Delivery] {
         let link = link(from, to)
         guard !isLost(link, isDatagram) else { return [] }
         let lossiness = isHealed ? 0 : scenario.loss + (storms > 0 ? 0.3 : 0)
         if random.chance(lossiness) { return [] }
-        var deliveries = [delivery(link, now)]
-        if !atMostOnce, !isHealed, random.chance(scenario.duplication) { deliveries.append(delivery(link, now)) }
+        var deliveries = [delivery(link, shard, now)]
+        if !atMostOnce, !isHealed, random.chance(scenario.duplication) {
+            deliveries.append(delivery(link, shard, now))
+        }
         return deliveries
     }
 
@@ -100,7 +112,8 @@ struct Network {
         }
     }
 
-    private mutating func delivery(_ link: Int, _ now: UInt64) -> Delivery {
+    private mutating func delivery(_ link: Int, _ shard: Int, _ now: UInt64) -> Delivery {
+        let connection = link * width + shard
         var span = scenario.delay.nanoseconds + random.below(scenario.jitter.nanoseconds + 1)
         if let slowNode, link / count == slowNode || link % count == slowNode { span += Self.slowness }
         if !isHealed {
@@ -109,19 +122,19 @@ struct Network {
         }
         var time = now + span
         if !scenario.reorders || isHealed {
-            time = max(time, lastArrival[link])
-            lastArrival[link] = time
+            time = max(time, lastArrival[connection])
+            lastArrival[connection] = time
         }
-        return Delivery(time: time, generation: generations[link])
+        return Delivery(time: time, generation: generations[connection])
     }
 
     /// True if a message whose time has come arrives. It is lost if the link is blocked now, and may be lost if its
     /// connection has broken since.
     mutating func arrives(
-        from: Int, to: Int, generation: UInt32, atMostOnce: Bool, isDatagram: Bool = false
+        from: Int, to: Int, shard: Int = 0, generation: UInt32, atMostOnce: Bool, isDatagram: Bool = false
     ) -> Bool {
         let link = link(from, to)
         if isLost(link, isDatagram) { return false }
-        return generations[link] == generation || !isHealed && !atMostOnce && random.chance(0.5)
+        return generations[link * width + shard] == generation || !isHealed && !atMostOnce && random.chance(0.5)
     }
 }

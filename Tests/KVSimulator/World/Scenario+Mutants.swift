@@ -19,7 +19,7 @@ extension Scenario {
         jitter = Nanoseconds(nanoseconds: random.pick([300_000, 2_000_000]))
         switch mutant {
         // Their scenarios are those of a sickness.
-        case .keepStalled, .keepFull, .keepLonely, .ignoreSilence, .neverAttend: break
+        case .keepStalled, .keepFull, .keepLonely, .ignoreSilence, .neverAttend, .speakForStopped: break
         case .forgetPromise: faults = [.crash: .milliseconds(300), .isolation: .milliseconds(700)]
         case .acknowledgeUnsynced:
             sync = .milliseconds(5)
@@ -72,6 +72,17 @@ extension Scenario {
             (clients, think) = (12, .milliseconds(20))
             faults = [.falseSuspicion: .milliseconds(400), .isolation: .milliseconds(700)]
         case .voteIncomplete: losePower(&random)
+        case .tellFirst:
+            // Nothing fails, so nobody may take a leader for gone.
+            calm(&random)
+            (moves, shards, partitions, keys, duration) = (nil, 3, 8, 12, .milliseconds(6000))
+        case .routeByPeer, .replyToFirst, .nameFirst:
+            (shards, partitions, keys) = (3, 8, 12)
+            faults = [.crash: .milliseconds(700), .isolation: .milliseconds(700)]
+        case .scatterSplits:
+            (shards, partitions, keys, splits) = (3, random.pick([2, 4]), 12, .milliseconds(300))
+            (isSelfGoverned, think) = (false, .milliseconds(20))
+            faults = [.crash: .milliseconds(700)]
         case .misapplyChanges, .actEarly, .skipChanges:
             governItself(&random)
             (nodes, replicas, partitions, spares) = (3, 3, 4, 3)
@@ -152,6 +163,7 @@ extension Scenario {
         jitter = Nanoseconds(nanoseconds: random.pick([300_000, 2_000_000]))
         losePower(&random)
         if loss == .all { faults[.powerLoss] = .milliseconds(2000) }
+        drawShards(seed)
     }
 
     private mutating func losePower(_ random: inout SeededRandom) {
@@ -220,6 +232,7 @@ extension Mutant {
         case .keepLonely: .deaf
         case .ignoreSilence: .deafToStreams
         case .neverAttend: .hung
+        case .speakForStopped: .hungShard
         default: nil
         }
     }

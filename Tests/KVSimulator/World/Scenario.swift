@@ -7,6 +7,8 @@ package struct Scenario: Sendable {
     package var nodes = 3
     package var replicas = 3
     package var partitions = 4
+    /// A node has from one to so many shards.
+    package var shards = 1
 
     // MARK: The workload
 
@@ -386,6 +388,7 @@ extension Scenario {
         }
         if random.chance(0.4) { splits = .milliseconds(random.pick([200, 600, 2000])) }
         if random.chance(0.6) { addLeases(&random) }
+        drawShards(seed)
     }
 
     mutating func addLeases(_ random: inout SeededRandom) {
@@ -395,6 +398,18 @@ extension Scenario {
         switches = random.pick([nil, nil, .milliseconds(700)])
         if isCalm { return freezes = 0 }
         if random.chance(0.5) { faults[.usurpation] = .milliseconds(random.pick([300, 1000])) }
+    }
+
+    /// Gives nodes several shards in a third of the scenarios. It is drawn apart, so that the others keep theirs.
+    mutating func drawShards(_ seed: UInt64) {
+        var random = SeededRandom(seed: seed, stream: 10)
+        guard random.chance(0.33) else { return }
+        shards = random.pick([2, 3, 3, 4])
+        // Mostly there is something for each of them. Otherwise some have no partition.
+        if random.chance(0.8) {
+            partitions = max(partitions, random.pick([4, 8]))
+            keys = max(keys, random.pick([4, 6]))
+        }
     }
 
     private mutating func addMoves(_ random: inout SeededRandom) {
@@ -468,7 +483,8 @@ extension Scenario {
     /// The scenario in one line of text.
     package var summary: String {
         let names = FaultKind.allCases.filter { faults[$0] != nil }.map { "\($0)" }.joined(separator: " ")
-        return "\(nodes) nodes, N=\(replicas), P=\(partitions), \(keys) keys, \(clients) clients, "
+        return "\(nodes) nodes" + (shards > 1 ? " of 1 to \(shards) shards" : "")
+            + ", N=\(replicas), P=\(partitions), \(keys) keys, \(clients) clients, "
             + "\(duration.milliseconds) ms, loss \(loss), store \(store.rawValue), "
             + (moves.map { "moves every \($0.milliseconds) ms with \(spares) spares" } ?? "no moves")
             + (splits.map { ", splits every \($0.milliseconds) ms" } ?? "")

@@ -1,6 +1,7 @@
 import KVCore
 
-/// A machine of the simulated cluster: its disk, which outlives processes, its clocks, and its process while one runs.
+/// A machine of the simulated cluster: its disk, which outlives processes and has a store for each of the node's
+/// shards, its clocks, and its process while one runs.
 final class SimulatedNode<Driver: StoreDriver> {
     let index: Int
     /// The node's number as a member; 0 before it is one.
@@ -81,25 +82,13 @@ final class RequestCaller {
     init(_ kind: Kind) { self.kind = kind }
 }
 
-/// A process of a node.
+/// A process of a node: its shards, each on an event loop of its own, and what they share.
 final class SimulatedProcess<Store: RecordStore> {
-    /// An item of the inbox.
-    enum Item {
-        case input(ShardInput)
-        case request(KVCore.Request)
-        /// A heartbeat or handshake of a peer.
-        case ping(from: Int, boot: UInt64, epoch: Epoch, wall: UInt64)
-        /// Makes the failure detector suspect a peer, and not hear it until a time.
-        case suspicion(Int, until: UInt64)
-        case cluster(ClusterInput)
-        case gossip(from: Int, GossipMessage)
-    }
-
     let boot: UInt64
-    let store: WatchedStore<Store>
-    /// The ticks of the process so far.
-    var ticks: UInt64 = 0
-    /// The topology that the process acts on.
+    let runners: [SimulatedRunner<Store>]
+    /// Which of them has which partition.
+    let map: ShardMap
+    /// The topology that the node acts on: the first shard's.
     var topology: Topology
     /// A later topology that is being written to the disk.
     var persisting: Topology?
@@ -109,60 +98,55 @@ final class SimulatedProcess<Store: RecordStore> {
     var wanted: Topology?
     /// When the process last asked for a later topology.
     var lastPull: UInt64 = 0
-    let shard: Shard
     /// The time of day of the process.
     var wall: WallClock
     /// The cluster machine. Nil if the world decides what moves.
     var cluster: ClusterMachine?
     /// Requests of operators that the cluster machine works on.
     var controls: [RequestID: ControlCall] = [:]
-    /// The shard's notices about its lead of the metadata quorum that the cluster machine has not been given yet: true
-    /// if the shard leads and has settled, otherwise false.
+    /// Notices of the shard that has the metadata partition, about its lead of it, that the cluster machine has not
+    /// been given yet: true if the shard leads and has settled, otherwise false.
     var metadataNews: [Bool] = []
     /// The process has learned that its node is not a member any more.
     var isLeaving = false
-    /// The items that have reached the process since its last tick.
-    var inbox: [Item] = []
-    var tickIsScheduled = false
-    /// It has stopped in the middle of a tick.
-    var isFrozen = false
-    /// It is to stop in its next tick, for so long.
-    var freeze: UInt64?
     /// It is to be cut off when it has next asked a successor to prepare.
     var isCutOffAfterTransfer = false
-    var detector: Detector
-    /// The product's failure detector, which takes the place of `detector` in some runs.
+    /// The product's failure detector, in some runs.
     var watch: SwimWatch?
     /// By machine, the boot counter of the process whose store the cluster machine was last told.
     var greeted: [Int: UInt64] = [:]
-    /// By machine, the highest boot counter that was heard of.
+    /// By machine, the highest boot counter of a process that has shaken hands with this one.
     var known: [Int: UInt64] = [:]
-    /// The number of timers so far.
-    var timers = 0
     /// The number of the last request.
     var lastRequest: UInt64 = 0
-    /// The positions that the shard has been told are durable and synced.
-    var announced: (durable: LogPosition, synced: LogPosition) = (0, 0)
-    /// Which partition has which slots, by the shard's account.
-    var slots: SlotMap
-    /// The partitions that the process leads by its own account, and whether they are settled.
-    var leaderships: [PartitionID: Bool] = [:]
-    /// The shard has been told to transfer its leaderships.
+    /// The shards have been told to transfer their leaderships.
     var isDraining = false
-    /// The shard has transferred its leaderships.
-    var isDrained = false
 
-    init(
-        boot: UInt64, store: WatchedStore<Store>, topology: Topology, shard: Shard, wall: WallClock, detector: Detector
-    ) {
+    init(boot: UInt64, runners: [SimulatedRunner<Store>], map: ShardMap, topology: Topology, wall: WallClock) {
         self.boot = boot
-        self.store = store
+        self.runners = runners
+        self.map = map
         self.topology = topology
-        slots = topology.slots
-        self.shard = shard
         self.wall = wall
-        self.detector = detector
     }
+
+    /// The one that also runs what the node has only once.
+    var first: SimulatedRunner<Store> { runners[0] }
+
+    /// The one that has a partition.
+    subscript(partition: PartitionID) -> SimulatedRunner<Store> { runners[map.shard(of: partition)] }
+
+    /// Whether the process leads a partition by its own account: true if it has settled, nil if it does not lead.
+    func leadership(of partition: PartitionID) -> Bool? { self[partition].leaderships[partition] }
+
+    /// The process leads something.
+    var leads: Bool { runners.contains { !$0.leaderships.isEmpty } }
+
+    /// The shards have transferred their leaderships.
+    var isDrained: Bool { runners.allSatisfy(\.isDrained) }
+
+    /// The requests of clients that have not been answered.
+    var pendingRequests: Int { runners.reduce(0) { $0 + $1.shard.pendingRequests } }
 }
 
 /// An operator's request at a node.

@@ -6,6 +6,8 @@ package struct Statistics: Hashable, Sendable {
         case requests, found, absent, written, conditionFailed, listed, counted, updated, notUpdated, refused, unknown,
             lost
         case messages, dropped, loads, commits, elections, settledAtOnce, settledLater, stepDowns
+        /// Processes that ran with several shards.
+        case severalShards
         case crashes, restarts, pauses, freezes, cuts, resets, falseSuspicions, slowDisks, fullDisks, storms,
             stalledDisks, noticedStalls, clockSteps
         case topologies, admissions, moves, reorders, cancels, pausedPlans, switches, lapses

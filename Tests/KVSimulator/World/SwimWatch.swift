@@ -1,29 +1,48 @@
 import KVCore
 
-/// The product's failure detector together with its `Reachability`.
+/// The product's failure detector, which a node's shards share.
 struct SwimWatch {
     var swim: Swim
-    var reachability: Reachability
-    /// The number of times that a peer went out of touch at a tick, that is, because nothing had come from it.
-    private(set) var silences = 0
-    /// False if a mutant never attends to a peer.
-    var attends = true
     private var members: [NodeNumber] = []
-    /// By machine: when a connection that was cut on purpose may be made again.
-    private var deafUntil: [UInt64]
 
-    init(me: NodeNumber, boot: UInt64, interval: Nanoseconds, machines: Int, seed: UInt64, now: Instant) {
+    init(me: NodeNumber, boot: UInt64, interval: Nanoseconds, seed: UInt64, now: Instant) {
         swim = Swim(
             me: me, incarnation: boot << 32, options: SwimOptions(probeInterval: interval), seed: seed, now: now)
-        reachability = Reachability(now: now)
-        deafUntil = Array(repeating: 0, count: machines)
     }
 
     mutating func follow(_ topology: Topology, now: Instant) {
         members = topology.members.map(\.number)
-        reachability.pace = HeartbeatPace(members: members.count)
         swim.setMembers(members, now: now)
         swim.epoch = topology.epoch
+    }
+
+    /// Has it look at the time. To be called with each timer of the first shard, whose links these are.
+    mutating func tick(_ links: LinkWatch?, now: Instant) {
+        for member in members where links?.reachability.isHeard(member, within: Reachability.lately) ?? false {
+            swim.vouch(for: member, now: now)
+        }
+        swim.tick(now: now)
+    }
+}
+
+/// The product's `Reachability` of one shard.
+struct LinkWatch {
+    var reachability: Reachability
+    /// The number of times that a peer went out of touch at a tick, that is, because nothing had come from it.
+    private(set) var silences = 0
+    /// False if a mutant never attends to a peer.
+    private let attends: Bool
+    /// By machine: when a connection that was cut on purpose may be made again.
+    private var deafUntil: [UInt64]
+
+    init(machines: Int, attends: Bool, now: Instant) {
+        reachability = Reachability(now: now)
+        self.attends = attends
+        deafUntil = Array(repeating: 0, count: machines)
+    }
+
+    mutating func follow(_ topology: Topology) {
+        reachability.pace = HeartbeatPace(members: topology.members.count)
     }
 
     /// Notes that a peer's process has been heard, so a connection to it stands.
@@ -35,15 +54,11 @@ struct SwimWatch {
         if attends { reachability.attend(node, isDoubted: isDoubted, now: now) }
     }
 
-    /// Has both look at the time. To be called with each timer of the shard.
+    /// Has it look at the time. To be called with each timer of the shard.
     mutating func tick(now: Instant) {
         let before = reachability.effects.count
         reachability.tick(now: now)
         for case .down in reachability.effects[before...] { silences += 1 }
-        for member in members where reachability.isHeard(member, within: Reachability.lately) {
-            swim.vouch(for: member, now: now)
-        }
-        swim.tick(now: now)
     }
 
     /// Cuts the connection to a peer. It is not made again before `time`.

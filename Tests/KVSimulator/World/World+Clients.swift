@@ -15,7 +15,7 @@ extension World {
 
     private var everyPartitionIsLed: Bool {
         (0..<scenario.partitions).allSatisfy { partition in
-            nodes.contains { $0.process?.leaderships[PartitionID(UInt16(partition))] == true }
+            nodes.contains { $0.process?.leadership(of: PartitionID(UInt16(partition))) == true }
         }
     }
 
@@ -52,14 +52,13 @@ extension World {
         process.lastRequest += 1
         let id = RequestID(node.boot << 32 | process.lastRequest)
         // As in the product, a request of a key names a partition that the cluster was created with, and one of a whole
-        // partition names it by the splits that the node knows of.
-        let partition =
-            request.command.isOfPartition
-            ? process.slots.partition(of: request.key.slot)
-            : RingOrder.partition(of: request.key, partitions: scenario.partitions)
+        // partition names it by the splits that its shard knows of.
+        let founding = RingOrder.partition(of: request.key, partitions: scenario.partitions)
+        let slots = process[founding].slots
+        let partition = request.command.isOfPartition ? slots.partition(of: request.key.slot) : founding
         let call = Call(
             node: node.number, key: request.key, partition: partition, command: request.command,
-            consistency: request.consistency, write: request.write, timeout: timeout, slots: process.slots,
+            consistency: request.consistency, write: request.write, timeout: timeout, slots: slots,
             invoked: time)
         statistics[.requests] += 1
         let callID = CallID(node: node.number, request: id)
@@ -69,17 +68,17 @@ extension World {
         trace.line(time, "\(node.number) is asked \(process.lastRequest): \(request.key) \(request.command)")
         trace.fold(time, id.raw, UInt64(request.write))
         give(
-            .request(
-                KVCore.Request(
-                    request.command, key: request.key, partition: partition, consistency: request.consistency,
-                    limit: .until(deadline), caller: RequestCaller(.client), token: id.raw)),
-            to: node.index)
+            KVCore.Request(
+                request.command, key: request.key, partition: partition, consistency: request.consistency,
+                limit: .until(deadline), caller: RequestCaller(.client), token: id.raw),
+            to: node, process)
     }
 
-    func answered(_ request: RequestID, _ outcome: Outcome, _ node: Node) {
+    /// - Parameter slots: Those of partitions by the shard that answers.
+    func answered(_ request: RequestID, _ outcome: Outcome, _ node: Node, by slots: SlotMap) {
         trace.fold(time, request.raw, UInt64(statistics.count(outcome)))
         let id = CallID(node: node.number, request: request)
-        guard let call = history.answer(id, outcome, by: node.process?.slots, at: time) else { return }
+        guard let call = history.answer(id, outcome, by: slots, at: time) else { return }
         checkPunctual(call, node)
         checkUninterrupted(call, outcome)
         remember(call.key, outcome)

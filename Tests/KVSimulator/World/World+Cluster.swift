@@ -26,12 +26,15 @@ extension World {
 
     /// Has the cluster machine report the sizes and moves of the partitions that are led here.
     func report(_ node: Node, _ process: Process) {
+        let shards = process.runners.map(\.shard)
         let report = NodeReport(
-            epoch: process.topology.epoch, store: node.storeID, partitions: process.shard.takeSizes(again: 1),
-            moves: process.shard.moveReports())
-        process.inbox.append(.cluster(.report(report)))
-        guard process.topology.plan?.reason == .split else { return }
-        process.inbox.append(.cluster(.prepared(partitions: process.shard.preparedPartitions)))
+            epoch: process.topology.epoch, store: node.storeID, partitions: shards.flatMap { $0.takeSizes(again: 1) },
+            moves: shards.flatMap { $0.moveReports() })
+        process.first.inbox.append(.cluster(.report(report)))
+        guard process.topology.plan?.reason == .split, let prepared = shards.map(\.preparedPartitions).min() else {
+            return
+        }
+        process.first.inbox.append(.cluster(.prepared(partitions: prepared)))
     }
 
     func performCluster(_ node: Node, _ process: Process, _ now: Now) {
@@ -50,8 +53,8 @@ extension World {
     /// none.
     private func checkNotices(of process: Process, _ node: Node) {
         let metadataQuorum = process.topology.metadataPartition
-        let leads = process.shard.isSettled(metadataQuorum)
-        guard leads != (process.leaderships[metadataQuorum] ?? false) else { return }
+        let leads = process[metadataQuorum].shard.isSettled(metadataQuorum)
+        guard leads != (process.leadership(of: metadataQuorum) ?? false) else { return }
         history.add(Violation(.notices, "node \(node.number) \(leads ? "leads" : "does not lead") the metadata quorum"))
     }
 
@@ -79,19 +82,17 @@ extension World {
         let request = RequestID(node.boot << 32 | process.lastRequest)
         let deadline = node.clock.monotonic(time) + World.registerPatience
         give(
-            .request(
-                KVCore.Request(
-                    command, key: Topology.key, partition: process.topology.metadataPartition, limit: .until(deadline),
-                    caller: RequestCaller(.cluster(id)), token: request.raw)),
-            to: node.index)
+            KVCore.Request(
+                command, key: Topology.key, partition: process.topology.metadataPartition, limit: .until(deadline),
+                caller: RequestCaller(.cluster(id)), token: request.raw),
+            to: node, process)
     }
 
     private func adopt(_ next: Topology, _ node: Node, _ process: Process) {
         trace.line(time, "\(node.number) adopts \(next.summary)")
         trace.fold(time, next.epoch, 3)
         noteAdopted(next, node)
-        process.inbox.append(.input(.topology(next)))
-        wake(node, process)
+        giveAll(.input(.topology(next)), to: node.index)
         if next.member(node.number) == nil { depart(node, process) }
     }
 

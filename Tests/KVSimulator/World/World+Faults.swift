@@ -42,11 +42,11 @@ extension World {
         case .restart: restart(node)
         case .pause:
             statistics[.pauses] += 1
-            pause(node, for: length())
+            pauseSomething(of: node)
         case .falseSuspicion:
             statistics[.falseSuspicions] += 1
             if let boot = other.process?.boot, node !== other {
-                suspect(other.index, at: node, for: length(), boot: boot)
+                suspect(other.index, at: node, someShard(of: node), for: length(), boot: boot)
             }
         case .slowDisk:
             statistics[.slowDisks] += 1
@@ -91,7 +91,9 @@ extension World {
         trace.line(time, "the clock of machine \(node.index + 1) is set, to \(node.clock.now(time).wall)")
     }
 
-    func reviewFullness(_ node: Node) { node.process?.store.isFull = node.fullness > 0 && !isHealed }
+    func reviewFullness(_ node: Node) {
+        for runner in node.process?.runners ?? [] { runner.store.isFull = node.fullness > 0 && !isHealed }
+    }
 
     private func cut(_ separates: (Int, Int) -> Bool) {
         var links: [(Int, Int)] = []
@@ -119,9 +121,22 @@ extension World {
 
     private func reset(_ a: Node, _ b: Node) {
         statistics[.resets] += 1
-        network.reset(a.index, b.index)
-        if let boot = b.process?.boot { suspect(b.index, at: a, for: 0, boot: boot) }
-        if let boot = a.process?.boot { suspect(a.index, at: b, for: 0, boot: boot) }
+        let shard = someShard(of: a)
+        network.reset(a.index, b.index, shard: shard)
+        if let boot = b.process?.boot { suspect(b.index, at: a, shard, for: 0, boot: boot) }
+        if let boot = a.process?.boot { suspect(a.index, at: b, shard, for: 0, boot: boot) }
+    }
+
+    /// Nil for all shards of a node. Where there are several it is mostly one.
+    private func someShard(of node: Node) -> Int? {
+        guard let process = node.process, process.runners.count > 1, faultRandom.chance(0.7) else { return nil }
+        return faultRandom.below(process.runners.count)
+    }
+
+    /// Pauses a process, or the event loop of one of its shards.
+    private func pauseSomething(of node: Node) {
+        guard let process = node.process, let shard = someShard(of: node) else { return pause(node, for: length()) }
+        pause(process.runners[shard], of: node, process, for: length())
     }
 
     /// True if each partition has a majority of complete copies on the other machines.
@@ -147,7 +162,7 @@ extension World {
         guard let process = node.process else { return }
         statistics[.restarts] += 1
         process.isDraining = true
-        give(.input(.drain), to: node.index)
+        giveAll(.input(.drain), to: node.index)
         awaitDrain(node, process, until: time + 1_500_000_000)
     }
 
@@ -174,8 +189,11 @@ extension World {
             node.pauses = 0
             if node.process?.isDraining == true { stop(node) }
             start(node)
-            node.process?.detector.endSuspicions()
-            node.process?.watch?.endSuspicions()
+            for runner in node.process?.runners ?? [] {
+                runner.pauses = 0
+                runner.detector.endSuspicions()
+                runner.links?.endSuspicions()
+            }
             resume(node)
             reviewFullness(node)
         }

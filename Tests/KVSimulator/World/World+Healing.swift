@@ -41,8 +41,9 @@ extension World {
         if let call = history.pendingCalls().first { return "unanswered: \(call)" }
         if let ungoverned = ungoverned() { return ungoverned }
         for node in admitted {
-            guard node.process?.topology.epoch == topology.epoch else {
-                return "node \(node.number) goes by epoch \(node.process?.topology.epoch ?? 0) of \(topology.epoch)"
+            let epochs = node.process?.runners.map(\.topology.epoch) ?? []
+            guard let oldest = epochs.min(), oldest == topology.epoch else {
+                return "node \(node.number) goes by epoch \(epochs.min() ?? 0) of \(topology.epoch)"
             }
             let missed = admitted.first { peer in
                 peer !== node && !isInTouch(node, with: peer)
@@ -52,23 +53,40 @@ extension World {
         for partition in partitions(of: topology) {
             if let missing = unhealed(partition) { return "partition \(partition): \(missing)" }
         }
-        return miscounted()
+        return unlisted() ?? miscounted()
+    }
+
+    /// Each shard must come to know what every shard of the other nodes leads.
+    private func unlisted() -> String? {
+        for node in admitted {
+            for runner in node.process?.runners ?? [] {
+                for other in admitted where other !== node {
+                    let peers = other.process?.runners ?? []
+                    if let missed = peers.first(where: { !runner.shard.hasList(of: $0.shard) }) {
+                        return "node \(name(node, runner)) does not know what node \(name(other, missed)) leads"
+                    }
+                }
+            }
+        }
+        return nil
     }
 
     /// The figures that a shard keeps as they change must come to be those of its store.
     private func miscounted() -> String? {
         // (In other runs nobody asks for reports, which look at what the store has dropped since.)
         guard scenario.isSelfGoverned else { return nil }
-        for case let (node, process?) in admitted.map({ ($0, $0.process) }) {
-            var held = PartitionUsage()
-            for partition in topology.slots.partitions {
-                let usage = process.store.usage(partition)
-                held.keys += usage.keys
-                held.tombstones += usage.tombstones
-                held.bytes += usage.bytes
+        for node in admitted {
+            for runner in node.process?.runners ?? [] {
+                var held = PartitionUsage()
+                for partition in topology.slots.partitions {
+                    let usage = runner.store.usage(partition)
+                    held.keys += usage.keys
+                    held.tombstones += usage.tombstones
+                    held.bytes += usage.bytes
+                }
+                let counted = runner.shard.usage
+                if counted != held { return "node \(name(node, runner)) counts \(counted), and holds \(held)" }
             }
-            let counted = process.shard.usage
-            if counted != held { return "node \(node.number) counts \(counted), and holds \(held)" }
         }
         return nil
     }
@@ -77,20 +95,24 @@ extension World {
         guard let assignment = topology.assignment(of: partition) else { return nil }
         if let next = assignment.next { return "it still moves from \(assignment.replicas) to \(next)" }
         let replicas = assignment.replicas.compactMap { machines[$0] }.map { nodes[$0] }
-        let beliefs = replicas.map { $0.process?.shard.leader(of: partition) }
+        let beliefs = replicas.map { $0.process?[partition].shard.leader(of: partition) }
         guard let leader = beliefs.first ?? nil, beliefs.allSatisfy({ $0 == leader }) else {
             return "the replicas hold for the leader: \(beliefs.map { $0.map { "\($0)" } ?? "nobody" })"
         }
-        guard let settled = machines[leader].flatMap({ nodes[$0].process?.leaderships[partition] }) else {
+        guard let settled = machines[leader].flatMap({ nodes[$0].process?.leadership(of: partition) }) else {
             return "\(leader) is held for the leader and has not said so"
         }
         guard settled else { return "\(leader) leads and has not settled" }
-        let copies = replicas.map { $0.process.map { Copy(of: partition, in: $0.store) } }
+        let copies = replicas.map { $0.process.map { Copy(of: partition, in: $0[partition].store) } }
         guard copies.allSatisfy({ $0 == copies[0] }) else { return "the replicas of \(replicas.map(\.number)) differ" }
-        for node in admitted where !assignment.replicas.contains(node.number) {
-            guard let store = node.process?.store else { continue }
-            if store.membership(partition) != 0 || store.usage(partition) != PartitionUsage() {
-                return "node \(node.number) still holds a copy"
+        for node in admitted {
+            guard let process = node.process else { continue }
+            let isReplica = assignment.replicas.contains(node.number)
+            for runner in process.runners where !isReplica || runner !== process[partition] {
+                let store = runner.store
+                if store.membership(partition) != 0 || store.usage(partition) != PartitionUsage() {
+                    return "node \(name(node, runner)) still holds a copy"
+                }
             }
         }
         return nil

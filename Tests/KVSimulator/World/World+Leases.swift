@@ -1,22 +1,22 @@
 import KVCore
 
-// What leases are tried by: processes that stop anywhere in a tick, and nodes that change how they answer reads.
+// What leases are tried by: event loops that stop anywhere in a tick, and nodes that change how they answer reads.
 
 extension World {
-    /// Goes on with a tick, perhaps only after the process has stood still for a while: mostly a short one, at times a
-    /// longer one than any lease.
-    func mayFreeze(_ node: Node, _ process: Process, _ body: @escaping () -> Void) {
-        guard !isHealed, let span = process.freeze ?? nextFreeze() else { return body() }
-        process.freeze = nil
+    /// Goes on with a tick, perhaps only after the event loop has stood still for a while: mostly a short one, at times
+    /// a longer one than any lease.
+    func mayFreeze(_ node: Node, _ process: Process, _ runner: Runner, _ body: @escaping () -> Void) {
+        guard !isHealed, let span = runner.freeze ?? nextFreeze() else { return body() }
+        runner.freeze = nil
         statistics[.freezes] += 1
-        process.isFrozen = true
-        trace.line(time, "\(node.number) freezes")
+        runner.isFrozen = true
+        trace.line(time, "\(name(node, runner)) freezes")
         after(span) { [self] in
             guard node.process === process else { return }
-            process.isFrozen = false
+            runner.isFrozen = false
             node.resumed = time
             body()
-            if !process.isFrozen { wake(node, process) }
+            if !runner.isFrozen { wake(node, process, runner) }
         }
     }
 
@@ -29,7 +29,7 @@ extension World {
     // MARK: Usurpations
 
     func usurp(among members: [Node]) {
-        let leaders = members.filter { $0.process.map { !$0.leaderships.isEmpty } ?? false }
+        let leaders = members.filter { $0.process?.leads ?? false }
         guard !leaders.isEmpty else { return }
         let node = leaseRandom.pick(leaders)
         let lease = scenario.lease.nanoseconds
@@ -54,7 +54,7 @@ extension World {
             // What is under way to it waits until it runs again. What its successor sends does not arrive.
             after(20_000_000) { [self] in cutOff(node, for: 2 * span) }
         case .freeze:
-            process.freeze = lease + span
+            for runner in process.runners { runner.freeze = lease + span }
             after(20_000_000) { [self] in cutOff(node, for: 2 * span) }
         }
         beUsurped(node, for: span)
@@ -71,7 +71,9 @@ extension World {
         for delay in [2_000_000, 10_000_000, 30_000_000] as [UInt64] where delay < span {
             after(delay) { [self] in
                 guard !isHealed, let boot = node.process?.boot else { return }
-                for other in nodes where other !== node { suspect(node.index, at: other, for: end - time, boot: boot) }
+                for other in nodes where other !== node {
+                    suspect(node.index, at: other, nil, for: end - time, boot: boot)
+                }
             }
         }
     }
@@ -86,7 +88,7 @@ extension World {
         // What it has sent still arrives. It hears nothing any more.
         cut(nodes.indices.filter { $0 != node.index }.map { ($0, node.index) }, for: span)
         // It takes the lead back, as far as it can.
-        if let boot = successor.process?.boot { suspect(successor.index, at: node, for: span, boot: boot) }
+        if let boot = successor.process?.boot { suspect(successor.index, at: node, nil, for: span, boot: boot) }
         after(10_000_000) { [self] in
             cutOff(node, for: span)
             beUsurped(node, for: span)
@@ -104,7 +106,7 @@ extension World {
             guard !isHealed else { return }
             let node = nodes[leaseRandom.below(nodes.count)]
             node.reads = node.reads == .lease ? .confirm : .lease
-            give(.input(.reads(node.reads)), to: node.index)
+            giveAll(.input(.reads(node.reads)), to: node.index)
             scheduleSwitch(gap)
         }
     }

@@ -142,7 +142,7 @@ extension World {
 
     /// Sends a leader's reports of its ready moves to the world, which get them late, or not at all.
     func reportMoves(_ node: Node, _ process: Process) {
-        for report in process.shard.moveReports() where report.isReady {
+        for report in process.runners.flatMap({ $0.shard.moveReports() }) where report.isReady {
             if !isHealed, moveRandom.chance(scenario.loss) { continue }
             var delay = scenario.delay.nanoseconds + moveRandom.below(scenario.jitter.nanoseconds)
             if !isHealed, moveRandom.chance(0.05) { delay += moveRandom.below(UInt64(1_000_000_000)) }
@@ -181,9 +181,11 @@ extension World {
 
     /// Adds up what a process has counted, when it ends.
     func count(_ process: Process) {
-        statistics[.reproposedChanges] += process.shard.reproposedChanges
-        statistics.rules.add(process.shard.ruleCounts)
-        statistics[.silences] += process.watch?.silences ?? 0
+        for runner in process.runners {
+            statistics[.reproposedChanges] += runner.shard.reproposedChanges
+            statistics.rules.add(runner.shard.ruleCounts)
+            statistics[.silences] += runner.links?.silences ?? 0
+        }
     }
 
     func countWork() {

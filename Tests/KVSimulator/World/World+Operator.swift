@@ -43,7 +43,7 @@ extension World {
             guard let index = machines[member.number], nodes[index].isPending,
                 !network.send(from: node.index, to: index, atMostOnce: true, now: time).isEmpty
             else { continue }
-            process.inbox.append(.cluster(.epochSeen(0, at: member.number)))
+            process.first.inbox.append(.cluster(.epochSeen(0, at: member.number)))
         }
     }
 
@@ -69,7 +69,7 @@ extension World {
         let limit = time + 3_000_000_000
         func look() {
             guard node.process === process else { return node.isGone = true }
-            guard process.shard.pendingRequests == 0 || time >= limit else { return after(20_000_000, look) }
+            guard process.pendingRequests == 0 || time >= limit else { return after(20_000_000, look) }
             statistics[.departures] += 1
             stop(node, noticed: 1)
             node.isGone = true

@@ -51,13 +51,13 @@ extension ShardOptions {
 
 extension World {
     /// Checks each queue of a shard against its limit.
-    func checkQueues(_ node: Node, _ process: Process) {
+    func checkQueues(_ node: Node, _ runner: Runner) {
         guard scenario.isCramped else { return }
-        for queue in process.shard.queueLevels {
+        for queue in runner.shard.queueLevels {
             if queue.level >= queue.limit { statistics.reached[queue.queue, default: 0] += 1 }
             guard queue.level > queue.limit + Self.excess(queue.queue, options) else { continue }
             history.add(
-                Violation(.queues, "node \(node.number): \(queue.queue) is \(queue.level) of \(queue.limit)"))
+                Violation(.queues, "node \(name(node, runner)): \(queue.queue) is \(queue.level) of \(queue.limit)"))
         }
     }
 

@@ -6,6 +6,8 @@ package enum Sickness: String, CaseIterable, Sendable {
     case dead
     /// The process does not run, but its connections stand.
     case hung
+    /// One shard's event loop does not run. The others do, and say that the node runs.
+    case hungShard = "hung-shard"
     /// Nothing that the node appends becomes durable.
     case stalledDisk = "stalled-disk"
     /// The disk has no room for values.
@@ -54,6 +56,8 @@ extension Scenario {
         }
         self.sickness = sickness
         duration = .milliseconds(11_000)
+        drawShards(seed)
+        if sickness == .hungShard { (shards, partitions) = (3, max(partitions, 4)) }
     }
 }
 
@@ -75,7 +79,7 @@ extension World {
         guard let sickness = scenario.sickness else { return }
         after(Self.onset) { [self] in
             // A leader falls ill, because a leader is missed most.
-            let leaders = nodes.filter { $0.process?.leaderships.isEmpty == false }
+            let leaders = nodes.filter { $0.process?.leads == true }
             guard let node = leaders.isEmpty ? nil : leaders[faultRandom.below(leaders.count)] else {
                 return history.add(Violation(.sickness, "nobody leads when a node is to fall ill"))
             }
@@ -88,6 +92,10 @@ extension World {
         switch sickness {
         case .dead: stop(node)
         case .hung: pause(node, for: Self.length)
+        case .hungShard:
+            let leading = node.process?.runners.filter { !$0.leaderships.isEmpty } ?? []
+            guard let process = node.process, !leading.isEmpty else { break }
+            pause(leading[faultRandom.below(leading.count)], of: node, process, for: Self.length)
         case .stalledDisk:
             statistics[.stalledDisks] += 1
             node.stalls += 1

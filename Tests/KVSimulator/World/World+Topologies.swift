@@ -56,11 +56,9 @@ extension World {
         write(topology, process.changes, to: node)
         (process.persisting, process.changes) = (nil, nil)
         guard process.cluster == nil else {
-            process.inbox.append(.cluster(.persisted(topology.epoch)))
-            return wake(node, process)
+            return give(.cluster(.persisted(topology.epoch)), to: node.index)
         }
-        process.inbox.append(.input(.topology(topology)))
-        wake(node, process)
+        giveAll(.input(.topology(topology)), to: node.index)
         persistNext(node, process)
     }
 
@@ -82,8 +80,7 @@ extension World {
     /// Asks a peer for its later topology, unless the process has just asked.
     func pull(_ epoch: Epoch, from peer: NodeNumber, _ node: Node, _ process: Process) {
         guard process.cluster == nil else {
-            process.inbox.append(.cluster(.epochSeen(epoch, at: peer)))
-            return wake(node, process)
+            return give(.cluster(.epochSeen(epoch, at: peer)), to: node.index)
         }
         guard epoch > process.newestEpoch, peer != node.number, time >= process.lastPull + 20_000_000 else { return }
         process.lastPull = time

@@ -6,12 +6,13 @@ import KVCore
 /// Times are nanoseconds since the beginning of the run.
 final class World<Driver: StoreDriver> {
     enum Event {
-        case arrival(from: Int, to: Int, generation: UInt32, PeerMessage)
-        case ping(from: Int, to: Int, generation: UInt32, boot: UInt64, epoch: Epoch, wall: UInt64)
-        case tick(Int, boot: UInt64)
-        case timer(Int, boot: UInt64)
-        case synced(Int, boot: UInt64)
-        case loaded(Int, boot: UInt64, ReadTicket)
+        /// - Parameter shard: That of the sender.
+        case arrival(from: Int, shard: Int, to: Int, generation: UInt32, PeerMessage)
+        case ping(from: Int, shard: Int, to: Int, generation: UInt32, Ping)
+        case tick(Int, shard: Int, boot: UInt64)
+        case timer(Int, shard: Int, boot: UInt64)
+        case synced(Int, shard: Int, boot: UInt64)
+        case loaded(Int, shard: Int, boot: UInt64, ReadTicket)
         case persisted(Int, boot: UInt64)
         case gossip(from: Int, to: Int, generation: UInt32, GossipMessage)
         case action(() -> Void)
@@ -62,7 +63,7 @@ final class World<Driver: StoreDriver> {
 
     init(
         seed: UInt64, scenario: Scenario, mutant: Mutant?, sink: ((String) -> Void)?,
-        driver: (inout SeededRandom, Scenario) -> Driver
+        driver: (inout SeededRandom, Scenario, _ shards: Int) -> Driver
     ) {
         self.scenario = scenario
         self.mutant = mutant
@@ -78,6 +79,8 @@ final class World<Driver: StoreDriver> {
         splitRandom = SeededRandom(seed: seed, stream: 8)
         leaseRandom = SeededRandom(seed: seed, stream: 9)
         var random = SeededRandom(seed: seed, stream: 6)
+        // Drawn apart, so that all else of a seed is the same, however many shards its nodes have.
+        var shardRandom = SeededRandom(seed: seed, stream: 11)
         for index in 0..<scenario.machines {
             let spread = Int64(random.below(2 * scenario.clockRate + 1)) - Int64(scenario.clockRate)
             let wall = Self.wallOrigin + random.below(scenario.wallSkew.milliseconds + 1)
@@ -85,8 +88,8 @@ final class World<Driver: StoreDriver> {
             if scenario.wrongClocks == .all {
                 clock.drift = Int64(random.below(100_001)) - 50_000
             }
-            nodes.append(
-                SimulatedNode(index: index, driver: driver(&random, scenario), clock: clock, reads: scenario.reads))
+            let disk = driver(&random, scenario, 1 + shardRandom.below(scenario.shards))
+            nodes.append(SimulatedNode(index: index, driver: disk, clock: clock, reads: scenario.reads))
             if index < scenario.nodes || !scenario.isSelfGoverned { number(index, NodeNumber(UInt16(index + 1))) }
             if index < scenario.nodes { nodes[index].topology = topology }
         }
@@ -110,26 +113,27 @@ final class World<Driver: StoreDriver> {
 
     private func perform(_ event: Event) {
         switch event {
-        case .arrival(let from, let to, let generation, let message):
+        case .arrival(let from, let shard, let to, let generation, let message):
             guard
                 from == to
                     || network.arrives(
-                        from: from, to: to, generation: generation,
+                        from: from, to: to, shard: shard, generation: generation,
                         atMostOnce: message.isAtMostOnce || scenario.losesUnsynced) && haveMet(to, from)
             else { return statistics[.dropped] += 1 }
             trace.line(time, "  \(to + 1) <- \(from + 1) \(message)")
             if nodes[to].isPending, case .node(.cluster(.topology(let topology))) = message {
                 return admitted(nodes[to], by: topology)
             }
-            give(.input(.message(from: nodes[from].number, message)), to: to)
-        case .ping(let from, let to, let generation, let boot, let epoch, let wall):
-            if network.arrives(from: from, to: to, generation: generation, atMostOnce: false) {
-                give(.ping(from: from, boot: boot, epoch: epoch, wall: wall), to: to)
+            deliver(message, from: from, to: to)
+        case .ping(let from, let shard, let to, let generation, let ping):
+            guard network.arrives(from: from, to: to, shard: shard, generation: generation, atMostOnce: false) else {
+                return
             }
-        case .tick(let index, let boot): tick(nodes[index], boot)
-        case .timer(let index, let boot): timer(nodes[index], boot)
-        case .synced(let index, let boot): synced(nodes[index], boot)
-        case .loaded(let index, let boot, let ticket): loaded(nodes[index], boot, ticket)
+            giveAll(.ping(from: from, ping), to: to)
+        case .tick(let index, let shard, let boot): tick(nodes[index], shard, boot)
+        case .timer(let index, let shard, let boot): timer(nodes[index], shard, boot)
+        case .synced(let index, let shard, let boot): synced(nodes[index], shard, boot)
+        case .loaded(let index, let shard, let boot, let ticket): loaded(nodes[index], shard, boot, ticket)
         case .gossip(let from, let to, let generation, let message):
             if network.arrives(from: from, to: to, generation: generation, atMostOnce: false, isDatagram: true) {
                 give(.gossip(from: from, message), to: to)
@@ -137,49 +141,6 @@ final class World<Driver: StoreDriver> {
         case .persisted(let index, let boot): persisted(nodes[index], boot)
         case .action(let action): action()
         }
-    }
-
-    /// Puts an item into the inbox of a node's process. It is lost if none runs.
-    func give(_ item: SimulatedProcess<Driver.Store>.Item, to index: Int) {
-        let node = nodes[index]
-        guard let process = node.process else { return }
-        process.inbox.append(item)
-        wake(node, process)
-    }
-
-    func wake(_ node: SimulatedNode<Driver>, _ process: SimulatedProcess<Driver.Store>) {
-        guard !process.tickIsScheduled, node.pauses == 0 else { return }
-        process.tickIsScheduled = true
-        queue.push(.tick(node.index, boot: process.boot), at: time + 1000 + loopRandom.below(Self.loopDelay))
-    }
-
-    func send(from: Int, to number: NodeNumber, _ message: PeerMessage) {
-        if case .node(.cluster(.topology(let topology))) = message { findMachines(of: topology) }
-        if let to = machines[number] { send(from: from, to: to, message) }
-    }
-
-    func send(from: Int, to: Int, _ message: PeerMessage) {
-        statistics[.messages] += 1
-        trace.fold(time, UInt64(from * 16 + to), message.fingerprint)
-        guard from != to else {
-            return queue.push(.arrival(from: from, to: to, generation: 0, message), at: time + 1000)
-        }
-        guard haveMet(from, to) else { return statistics[.dropped] += 1 }
-        let deliveries = network.send(from: from, to: to, atMostOnce: message.isAtMostOnce, now: time)
-        if deliveries.isEmpty { statistics[.dropped] += 1 }
-        for delivery in deliveries {
-            queue.push(
-                .arrival(from: from, to: to, generation: delivery.generation, message), at: delivery.time)
-        }
-    }
-
-    /// True if a message may pass between the present processes of two machines. The product rests on this where a
-    /// power loss may take what a process has said: two processes shake hands before they exchange messages, and after
-    /// the handshake with a machine's next process, messages to and from the earlier one do not arrive any more.
-    private func haveMet(_ observer: Int, _ peer: Int) -> Bool {
-        guard scenario.losesUnsynced else { return true }
-        guard let process = nodes[observer].process else { return false }
-        return process.known[peer] == nodes[peer].process?.boot
     }
 
     func fail(_ error: any Error, on node: SimulatedNode<Driver>) {
