@@ -28,6 +28,8 @@ extension Replica {
     private func sendConfirms(_ leader: Leader) {
         let needed = quorum.members.count / 2
         var few = ReplicaMask()
+        // Those that give support are asked first where it does not cover this partition yet.
+        for index in confirmers where few.count < needed && wantsMark(of: index, leader) { few.insert(index) }
         for index in confirmers where few.count < needed && context.isPrompt(quorum.members[index]) {
             few.insert(index)
         }

@@ -182,7 +182,7 @@ extension Replica {
     /// Handles a leadership transfer from the leader: prepares at once, or declines.
     func receiveTransfer(_ header: PartitionHeader, from node: NodeNumber) {
         guard admits(header, from: node), header.ballot >= promise, leader == nil else { return }
-        let isReleased = header.ballot == promise || !isBound(against: context.me)
+        let isReleased = isReleased(by: header.ballot) || !isBound(against: context.me)
         let isAble = majorityIsUp && isReleased && (!context.disk.isResting(at: now) || quorum.members.count == 1)
         guard !context.isDraining, !isFull, !isIncomplete, isAble else {
             return context.send(node, .replica(header, .preVoteResult(granted: false, promised: promise)))
@@ -199,7 +199,7 @@ extension Replica {
         candidate.released = released
         assert(leader == nil, "a leader gives up what it has before it prepares anew")
         self.candidate = candidate
-        let isReleased = released != .zero && released == promise
+        let isReleased = isReleased(by: released)
         guard ballot != nil, isReleased || !isBound(against: context.me) else { return abandonCandidacy(hint: nil) }
         // Invariant 2: a ballot belongs to one process of one node.
         assert(candidate.ballot.node == context.me && candidate.ballot > promise, "a ballot is prepared once")
@@ -220,10 +220,24 @@ extension Replica {
     private func sendPrepares(_ candidate: Candidate) {
         candidate.sent = now
         for (index, member) in quorum.members.enumerated() where !candidate.promised.contains(index) {
-            let isAfter = candidate.released != .zero && context.relays(member)
-            let prepare = isAfter ? ReplicaMessage.prepareAfter(released: candidate.released) : .prepare
-            context.send(member, .replica(header(candidate.ballot), prepare))
+            let released = context.relays(member) ? released(for: candidate) : []
+            for ballot in released {
+                context.send(member, .replica(header(candidate.ballot), .prepareAfter(released: ballot)))
+            }
+            if released.isEmpty { context.send(member, .replica(header(candidate.ballot), .prepare)) }
         }
+    }
+
+    /// Under which ballots nobody leads any more: that of the leader that has asked this node to lead, and whatever
+    /// those who have promised may have led under before.
+    private func released(for candidate: Candidate) -> [Ballot] {
+        var released = candidate.released == .zero ? [] : [candidate.released]
+        for (index, member) in quorum.members.enumerated() where index != ownIndex && candidate.promised.contains(index)
+        {
+            let round = candidate.ballot.round - (member < candidate.ballot.node ? 0 : 1)
+            if round > 0 { released.append(Ballot(round: round, node: member)) }
+        }
+        return released
     }
 
     func receivePromise(_ header: PartitionHeader, root: Candidate.Root, from node: NodeNumber) {

@@ -21,6 +21,8 @@ extension Replica {
         return candidates.map { quorum.members[$0] }.first { member in
             guard member != context.me, !context.isDeclining(member), let since = context.up[member]?.since
             else { return false }
+            // Peers of version 3 of the peer protocol cannot say that they were asked, and others may be needed.
+            guard context.relays(member) || quorum.members.count <= 3 else { return false }
             return context.isDraining || isFull || quorum.isJoint || now - since >= context.options.handbackDelay
         }
     }
@@ -60,6 +62,8 @@ extension Replica {
         leader.transfer = nil
         context.transfers -= 1
         leader.nextTransfer = now + context.options.handbackDelay
+        // The successor may yet prepare. A ballot that it has not been given can be supported again.
+        if leader.isReleased, context.leases.mode == .lease { return renew() }
         releaseHeld()
     }
 
@@ -94,16 +98,39 @@ extension Replica {
         guard quorum.members.count > 1 else { return }
         abandonCandidacy(hint: nil)
         guard let leader else { return }
-        let request = PeerMessage.replica(header(leader.ballot), .transfer)
         stepDown(hint: nil)
         // No other leader is known yet.
         leaderHint = nil
+        yielded = YieldedLead(ballot: leader.ballot, asked: now)
         let others = quorum.preference.map { quorum.members[$0] }.filter { member in
             member != context.me && !context.isDeclining(member)
         }
         // A replica that this node does not hear may still hear this node.
-        if let other = others.first(where: context.isUp) ?? others.first { context.send(other, request) }
+        if let other = others.first(where: context.isUp) ?? others.first { askToLead(other, leader.ballot) }
     }
+
+    private func askToLead(_ node: NodeNumber, _ ballot: Ballot) {
+        context.send(node, .replica(header(ballot), .transfer))
+    }
+
+    /// Asks one replica after another to lead, until one does, where this node has given up the lead and cannot take it
+    /// back: others may support this node for other partitions' sake, and so elect nobody by themselves.
+    private func askAgainToLead() {
+        guard var yielded, leader == nil, candidate == nil, now - yielded.asked >= context.options.retry else { return }
+        yielded.asked = now
+        yielded.times += 1
+        self.yielded = yielded
+        let others = confirmers.map { quorum.members[$0] }.filter { !context.isDeclining($0) }
+        if !others.isEmpty { askToLead(others[yielded.times % others.count], yielded.ballot) }
+    }
+}
+
+/// A lead that this node has given up.
+struct YieldedLead {
+    let ballot: Ballot
+    /// When a replica was last asked to lead instead.
+    var asked: Instant
+    var times = 0
 }
 
 // MARK: - The passing of time
@@ -118,6 +145,7 @@ extension Replica {
         if let leader { yieldIfLonely(leader) }
         hearListed()
         guard let leader else {
+            askAgainToLead()
             advanceCandidacy()
             return considerElection()
         }

@@ -23,11 +23,18 @@ final class PeerSupport {
         (until, boot, taken) = (end, answer.boot, answer.taken)
     }
 
+    /// The shard that has a partition, of a node that has so many: a partition that a split has made is in that of the
+    /// one that the cluster was created with.
+    @inline(__always)
+    static func shard(of partition: PartitionID, _ slots: SlotMap, count: Int) -> Int {
+        count == 1 ? 0 : Int(slots.ancestor(of: partition).raw) % count
+    }
+
     /// Whether the peer supports this node in a partition whose ballot it has confirmed with this mark.
     @inline(__always)
     func covers(_ partition: PartitionID, _ mark: PromiseMark?, _ context: ReplicaContext) -> Bool {
         guard context.now.monotonic < until, let mark, mark.boot == boot else { return false }
-        if mark.taken == taken[taken.count == 1 ? 0 : Int(partition.raw) % taken.count] { return true }
+        if mark.taken == taken[Self.shard(of: partition, context.slots, count: taken.count)] { return true }
         context.decide(.countTaken)
         return context.breaks(.countTaken)
     }
@@ -107,10 +114,19 @@ extension Replica {
     /// to give, because that ends its lead.
     func isBound(against node: NodeNumber) -> Bool {
         guard promise != .zero, promise.node != node, promise.node != context.me,
-            context.leases.isSupported(promise.node, at: now)
+            context.leases.isSupported(promise.node, at: now), boundUntil.map({ now < $0 }) ?? true
         else { return false }
         context.decide(.keepSupport)
         return !context.breaks(.keepSupport)
+    }
+
+    /// Lets the present promise go where its node does not belong to the partition any more: for one more `lease`, and
+    /// not for as long as the node is supported for the sake of other partitions. What it was answered before counts no
+    /// longer than that, and what it is answered from now on does not cover this partition.
+    func releaseFormerMember() {
+        guard promise != .zero, quorum.index(of: promise.node) == nil, boundUntil == nil else { return }
+        context.leases.take(from: promise.node)
+        boundUntil = now + context.options.lease
     }
 
     /// What this node says of its promise when it confirms it; nil if a crash could undo the promise.
@@ -119,10 +135,15 @@ extension Replica {
         return PromiseMark(boot: context.boot, taken: context.leases.taken(from: promise.node))
     }
 
+    /// Whether whoever has this replica's promise leads no more under it, because it leads under no ballot up to
+    /// `released`: it has given up the lead, or has promised a higher ballot itself.
+    func isReleased(by released: Ballot) -> Bool {
+        released != .zero && released.node == promise.node && promise <= released
+    }
+
     func receivePrepare(_ header: PartitionHeader, after released: Ballot, from node: NodeNumber) {
         guard admits(header, from: node) else { return }
-        // Whoever had the promise has given up its lead, and has asked this node to take it.
-        let isReleased = released != .zero && released == promise
+        let isReleased = isReleased(by: released)
         guard isReleased || header.ballot <= promise || !isBound(against: node) else { return }
         promiseAndAnswer(header, isReleased: isReleased, from: node)
     }
@@ -132,6 +153,12 @@ extension Replica {
 
 extension Replica {
     func makeSupports() -> [PeerSupport] { quorum.members.map { context.leases.support(of: $0) } }
+
+    /// Whether a replica supports this node, and has not said of this partition what that covers.
+    func wantsMark(of index: Int, _ leader: Leader) -> Bool {
+        guard context.leases.mode == .lease, context.isPrompt(quorum.members[index]) else { return false }
+        return now < supports[index].until && !supports[index].covers(partition, leader.marks[index], context)
+    }
 
     /// Whether a majority supports this leader at the time of the last look at the clock.
     ///

@@ -30,6 +30,8 @@ struct ListedLeaderships {
         var heard: Instant
         /// False from the time at which `grownStale` has returned what it lists, until it is confirmed again.
         var isFresh = true
+        /// Since when the node's first shard has named another version, or when the whole list was last asked for.
+        var awaited: Instant?
     }
 
     private struct Entry {
@@ -98,6 +100,30 @@ struct ListedLeaderships {
         return .taken(ended: ended, heard: heard)
     }
 
+    /// Takes what a node's first shard says of another one's list.
+    ///
+    /// That goes over another connection than the list itself, and may come first. So a version that is not here yet is
+    /// waited for, and asked for if it has not come when it is named once more after `patience`.
+    ///
+    /// - Returns: Whether the whole list is to be asked for.
+    mutating func confirm(
+        _ unchanged: LeadershipUpdate.Unchanged, from node: NodeNumber, now: Instant, patience: Nanoseconds
+    ) -> Bool {
+        let index = index(of: node, shard: unchanged.shard, now: now)
+        guard let source = sources[index], unchanged.version >= source.version else { return false }
+        guard unchanged.version > source.version else {
+            confirm(index, at: now)
+            return false
+        }
+        guard let awaited = source.awaited else {
+            sources[index]?.awaited = now
+            return false
+        }
+        guard now - awaited >= patience else { return false }
+        sources[index]?.awaited = now
+        return true
+    }
+
     /// The highest ballot under which a partition has been listed.
     func highest(_ partition: PartitionID) -> Ballot {
         Int(partition.raw) < entries.count ? entries[Int(partition.raw)].ballot : .zero
@@ -112,6 +138,7 @@ struct ListedLeaderships {
         if sources[index]?.isFresh == false { lookAgain() }
         sources[index]?.heard = now
         sources[index]?.isFresh = true
+        sources[index]?.awaited = nil
     }
 
     /// The partitions of lists whose nodes are overdue. Each list is returned once.

@@ -57,7 +57,7 @@ extension Replica {
 
     /// Goes on leading under a new ballot. Changes proposed in this tick are sent under the old one first, because only
     /// a change that has been sent can be re-proposed.
-    private func renew() {
+    func renew() {
         flush()
         guard let unfinished = endLeadership() else { return assertionFailure("only a leader renews its ballot") }
         prepare(unfinished)

@@ -22,6 +22,11 @@ final class Replica {
 
     /// The highest ballot promised.
     var promise: Ballot
+    /// Support for the node that has the promise counts here no longer than until then; nil where that node belongs to
+    /// the partition (Leases.swift).
+    var boundUntil: Instant?
+    /// What this node last gave up because it cannot lead, and whom it has asked to lead instead.
+    var yielded: YieldedLead?
     /// The highest ballot that this node knows of, at least `promise`. A new ballot takes a higher round.
     var highestSeen: Ballot
     /// The position of this partition's newest change in the store's log. An answer that tells of its records waits
@@ -47,7 +52,7 @@ final class Replica {
     var hasHeardLeader = false
     var leaderHeard: Instant
     /// The last heartbeat of a node that lists this partition which was taken note of (`hearListed`).
-    private var listedHeard = Instant(nanoseconds: 0)
+    var listedHeard = Instant(nanoseconds: 0)
     /// Since when this node has seen no leader.
     var vacantSince: Instant?
     /// This node does not stand for election before this time.
@@ -92,6 +97,7 @@ final class Replica {
         windows = makeWindows()
         supports = makeSupports()
         beginMembership(assignment)
+        releaseFormerMember()
     }
 
     /// Begins a new membership with an empty copy. A membership that has lapsed, however briefly, begins anew: the copy
@@ -130,6 +136,8 @@ final class Replica {
         // A node that has left the partition will not lead it again, even if it is alive.
         if let hint = leaderHint, quorum.index(of: hint) == nil { leaderHint = nil }
         beginMembership(assignment)
+        boundUntil = nil
+        releaseFormerMember()
         if let unfinished { prepare(unfinished) }
     }
 
@@ -170,6 +178,7 @@ final class Replica {
         assert(ballot > promise, "a promise is only ever raised")
         if promise != .zero, promise.node != ballot.node, !isReleased { context.leases.take(from: promise.node) }
         promise = ballot
+        (boundUntil, yielded) = (nil, nil)
         highestSeen = max(highestSeen, ballot)
         context.store.setPromise(partition, ballot)
         appendedState()
@@ -180,7 +189,7 @@ final class Replica {
     func sawLeader(_ node: NodeNumber) { sawLeader(node, heard: now) }
 
     /// - Parameter heard: When the leader was heard.
-    private func sawLeader(_ node: NodeNumber, heard: Instant) {
+    func sawLeader(_ node: NodeNumber, heard: Instant) {
         if leaderHint == node {
             leaderHeard = max(leaderHeard, heard)
         } else {
@@ -352,38 +361,6 @@ extension Replica {
         case .found(let record): whenDurable(.ownQuorumRead(request, record))
         case .onDisk(let ticket): context.load(ticket, for: .ownQuorumRead(request))
         }
-    }
-
-    /// - Parameter heard: When the node was heard to say so.
-    func receiveLeading(_ ballot: Ballot, from node: NodeNumber, heard: Instant) {
-        listedHeard = max(listedHeard, heard)
-        guard ballot.node == node, quorum.index(of: node) != nil else { return }
-        highestSeen = max(highestSeen, ballot)
-        if ballot >= promise {
-            if let leader, leader.ballot < ballot { stepDown(hint: node) }
-            sawLeader(node, heard: heard)
-        } else {
-            context.send(node, .replica(header(promise), .reject))
-        }
-    }
-
-    /// Takes note of the last heartbeat of the node that lists this partition as led by it. This is put off until it
-    /// matters, so that a heartbeat costs nothing for each partition.
-    ///
-    /// - Parameter time: A later heartbeat is left for later.
-    func hearListed(until time: Instant? = nil) {
-        guard let listed = context.listings[partition], listed.heard > listedHeard, listed.heard <= time ?? now else {
-            return
-        }
-        // The node has prepared another ballot since, and will list the partition under that one.
-        guard listed.ballot >= promise || promise.node != listed.node else { return }
-        receiveLeading(listed.ballot, from: listed.node, heard: listed.heard)
-    }
-
-    /// Takes no note any more of heartbeats of `node` that have come so far.
-    func forgetListed(by node: NodeNumber) {
-        guard let listed = context.listings[partition], listed.node == node else { return }
-        listedHeard = max(listedHeard, listed.heard)
     }
 
     /// Handles a `reject`: the sender has promised a higher ballot, which ends a leadership or candidacy under a lower

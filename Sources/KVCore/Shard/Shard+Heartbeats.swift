@@ -12,6 +12,7 @@ extension Shard {
 
     /// Tells the members at once what has changed of what this shard leads, and periodically that nothing has.
     func tellLeaderships() {
+        siblingsVersion = leaderships.version
         for partition in context.takeLeadsNoted() { leaderships.note(partition, leadershipToList(partition)) }
         let change = leaderships.advance()
         for leadership in change?.begun ?? [] { figures.unreported.insert(leadership.partition) }
@@ -20,7 +21,7 @@ extension Shard {
         if isDue {
             lastHeartbeat = context.now.monotonic
             heartbeats += 1
-            tellSiblings(version: change?.base ?? leaderships.version)
+            tellSiblings()
         }
         hasUntold = false
         for node in others { tellLeaderships(node, change, isDue: isDue) }
@@ -40,7 +41,7 @@ extension Shard {
         }
         if let change {
             send(change, to: node)
-        } else if isDue, !isSpokenFor, isInTurn(node),
+        } else if isDue, !isSpokenFor(to: node), isInTurn(node),
             isFirst || context.isAttended(node) || !leaderships.ballots.isEmpty
         {
             send(leaderships.heartbeat, to: node)
@@ -48,19 +49,18 @@ extension Shard {
     }
 
     /// Whether the first shard's heartbeat says in this turn that this shard runs.
-    private var isSpokenFor: Bool {
+    private func isSpokenFor(to node: NodeNumber) -> Bool {
         !isFirst && !heartbeats.isMultiple(of: Siblings.ownTurns)
-            && siblings.firstRuns(at: context.now.monotonic, context.options)
+            && siblings.firstSpeaks(to: node, at: context.now.monotonic, context.options)
     }
 
-    /// Tells the node's other shards that this one runs.
-    /// - Parameter version: That of the list before what the peers are being told now. This goes over connections of
-    ///   the shard's own, and may arrive after the first shard's next heartbeat, which must not name what peers have
-    ///   yet to hear of.
-    func tellSiblings(version: UInt64) {
+    /// Tells the node's other shards that this one runs, and which list it stands by: that before what the peers are
+    /// being told in this turn. This goes over connections of the shard's own, and may arrive after the first shard's
+    /// next heartbeat, which must not name what peers have yet to hear of.
+    func tellSiblings() {
         let beat = SiblingBeat(
-            shard: leaderships.shard, version: version, attended: isFirst ? [] : context.attendedPeers,
-            wanted: isFirst ? [] : wantedSupport)
+            shard: leaderships.shard, version: siblingsVersion, attended: isFirst ? [] : context.attendedPeers,
+            wanted: isFirst ? [] : wantedSupport, reached: isFirst ? Set(context.up.keys) : [])
         toldWanted = beat.wanted
         context.effects.append(.siblings(.beat(beat)))
     }
@@ -147,7 +147,11 @@ extension Shard {
         noteAttending(node, update.isAttending)
         take(update, from: node)
         for other in update.others where other.shard < LeadershipUpdate.maximumShards {
-            take(LeadershipUpdate(shard: other.shard, base: other.version, version: other.version), from: node)
+            let wants = context.listings.confirm(
+                other, from: node, now: context.now.monotonic, patience: context.options.leaderHeartbeat)
+            guard wants else { continue }
+            context.decide(.noticeGaps)
+            context.send(node, .shards(.leadershipsWanted(shard: other.shard)))
         }
     }
 
@@ -170,7 +174,7 @@ extension Shard {
         guard isAttending, context.pace.isReduced else { return }
         let isNew = attending[node].map { $0 <= context.now.monotonic } ?? true
         attending[node] = context.now.monotonic + context.options.leaderTimeout
-        if isNew, !isSpokenFor, isFirst || !leaderships.ballots.isEmpty { sendHeartbeatNow(to: node) }
+        if isNew, !isSpokenFor(to: node), isFirst || !leaderships.ballots.isEmpty { sendHeartbeatNow(to: node) }
     }
 
     func receive(_ leadership: Leadership, from node: NodeNumber) {

@@ -33,12 +33,13 @@ extension Shard {
         let wanted = wantedSupport
         guard isFirst else {
             // Otherwise the next beat says so.
-            if !wanted.allSatisfy(toldWanted.contains) { tellSiblings(version: leaderships.version) }
+            if !wanted.allSatisfy(toldWanted.contains) { tellSiblings() }
             return
         }
         let now = context.now.monotonic
         let all = siblings.wanted(at: now, context.options).union(wanted)
         guard !all.isEmpty else { return askedSupport.removeAll() }
+        guard siblings.allRun(of: shards, at: now, context.options) else { return }
         for node in others where all.contains(node) && context.relays(node) {
             if let asked = askedSupport[node], now - asked < context.options.leaseRenewal { continue }
             askedSupport[node] = now

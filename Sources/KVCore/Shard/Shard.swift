@@ -63,6 +63,8 @@ package final class Shard {
     var siblings = Siblings()
     /// The number of the node's shards, this one included.
     let shards: Int
+    /// The version of this shard's list that the first shard may tell.
+    var siblingsVersion: UInt64 = 0
     /// The peers whose support the first shard has been told is wanted.
     var toldWanted: [NodeNumber] = []
     /// When each peer was last asked for support.

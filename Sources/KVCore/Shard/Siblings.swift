@@ -19,6 +19,13 @@ package struct SiblingSupport: Hashable, Sendable {
     package var shard: UInt16
     /// How many promises of the node the shard has given to others.
     package var taken: UInt64
+
+    package init(node: NodeNumber, question: SupportQuestion, shard: UInt16, taken: UInt64) {
+        self.node = node
+        self.question = question
+        self.shard = shard
+        self.taken = taken
+    }
 }
 
 /// What a shard would say in a heartbeat of its own.
@@ -30,12 +37,18 @@ package struct SiblingBeat: Hashable, Sendable {
     package var attended: [NodeNumber]
     /// The peers whose support its leaders want, ascending.
     package var wanted: [NodeNumber]
+    /// The peers that it is in touch with; only the first shard says so.
+    package var reached: Set<NodeNumber>
 
-    package init(shard: UInt16, version: UInt64, attended: [NodeNumber] = [], wanted: [NodeNumber] = []) {
+    package init(
+        shard: UInt16, version: UInt64, attended: [NodeNumber] = [], wanted: [NodeNumber] = [],
+        reached: Set<NodeNumber> = []
+    ) {
         self.shard = shard
         self.version = version
         self.attended = attended
         self.wanted = wanted
+        self.reached = reached
     }
 }
 
@@ -58,8 +71,10 @@ struct Siblings {
         siblings[beat.shard] = Sibling(beat: beat, heard: now)
     }
 
-    /// Whether the first shard's event loop runs, so that it speaks for this one.
-    func firstRuns(at now: Instant, _ options: ShardOptions) -> Bool { runs(0, at: now, options) }
+    /// Whether the first shard's event loop runs, and is in touch with a peer, so that it speaks for this one there.
+    func firstSpeaks(to node: NodeNumber, at now: Instant, _ options: ShardOptions) -> Bool {
+        runs(0, at: now, options) && siblings[0]?.beat.reached.contains(node) == true
+    }
 
     /// The lists of those shards whose event loops run, ascending by shard.
     func lists(at now: Instant, _ options: ShardOptions) -> [LeadershipUpdate.Unchanged] {
@@ -75,6 +90,12 @@ struct Siblings {
             wanted.formUnion(sibling.beat.wanted)
         }
         return wanted
+    }
+
+    /// Whether all other shards run. (Support for a node is support for all of its shards: it would keep others from
+    /// taking over what a shard leads whose event loop stands still.)
+    func allRun(of shards: Int, at now: Instant, _ options: ShardOptions) -> Bool {
+        (1..<max(shards, 1)).allSatisfy { runs(UInt16(truncatingIfNeeded: $0), at: now, options) }
     }
 
     /// Whether one of them attends to a peer.

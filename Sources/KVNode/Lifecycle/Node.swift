@@ -241,6 +241,6 @@ private struct Assembly {
         }
         runner.start(
             links: links, cluster: cluster, topology: topology, runners: runners,
-            isAbstaining: base.directory.isFounding)
+            reads: base.configuration.reads, isAbstaining: base.directory.isFounding)
     }
 }

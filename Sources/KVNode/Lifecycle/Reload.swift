@@ -25,8 +25,10 @@ final class Reload: Sendable {
 
     /// Has a node that has just started go by what has been reloaded since the process began, and by what will be.
     func follow(_ node: Node) {
-        self.node.withLock { $0 = node }
-        node.setReads(inForce.withLock { $0.configuration.reads })
+        self.node.withLock {
+            $0 = node
+            node.setReads(inForce.withLock { $0.configuration.reads })
+        }
     }
 
     /// The node has stopped.
@@ -54,7 +56,8 @@ final class Reload: Sendable {
             return differences
         }
         output.current = next.configuration.log
-        node.withLock { $0 }?.setReads(next.configuration.reads)
+        // In the order in which they were reloaded: what is in force now, whoever comes first.
+        node.withLock { $0?.setReads(inForce.withLock { $0.configuration.reads }) }
         for difference in differences {
             let text = "\(difference.path): \(difference.old) is now \(difference.new)"
             switch difference.change {

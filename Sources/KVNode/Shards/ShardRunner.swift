@@ -123,9 +123,11 @@ final class ShardRunner: @unchecked Sendable {
 
     /// - Parameter isAbstaining: whether to wait for `takePart`.
     func start(
-        links: PeerLinks, cluster: ClusterRunner, topology: Topology, runners: [ShardRunner], isAbstaining: Bool
+        links: PeerLinks, cluster: ClusterRunner, topology: Topology, runners: [ShardRunner], reads: ReadMode,
+        isAbstaining: Bool
     ) {
         loop.assertInEventLoop()
+        handle(.reads(reads))
         siblings = index == 0 ? Array(runners.dropFirst()) : Array(runners.prefix(1))
         self.isAbstaining = isAbstaining
         self.links = links

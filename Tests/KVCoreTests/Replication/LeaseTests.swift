@@ -168,7 +168,7 @@ final class LeaseTests: XCTestCase {
         node.receive(.replica(node.header(ballot), .preVoteResult(granted: false, promised: ballot)), from: 2)
         support(node, SupportQuestion(asked: node.now.monotonic, boot: 1))
         XCTAssertFalse(isAnsweredAtOnce(node))
-        XCTAssertTrue(node.hasSent(\.confirm))
+        XCTAssertGreaterThan(node.promise, ballot, "it goes on under a ballot that it has not offered to anybody")
     }
 
     /// What is looked up after the clock was looked at waits for another look.
@@ -315,5 +315,85 @@ final class LeaseTests: XCTestCase {
         XCTAssertTrue(node.notices.contains(.unsupported(NodeNumber(1))))
         node.receive(.replica(node.header(Ballot(6, 2)), .prepare), from: 2)
         XCTAssertEqual(node.promise, Ballot(5, 1), "what it has given before holds")
+    }
+
+    /// A promise of a node that has left the replica set binds for one more lease, although the node is supported on.
+    func testTheHolderOfAPromiseThatHasLeftTheSetIsNotWaitedFor() {
+        let node = follower()
+        ask(node)
+        let replicas = [2, 3, 4].map { NodeNumber(UInt16($0)) }
+        var topology = ManualNode.topology(Assignment(replicas: replicas, changed: 2), members: 4)
+        topology.epoch = 2
+        node.give(.topology(topology))
+        let header = PartitionHeader(partition: ManualNode.partition, epoch: 2, ballot: Ballot(6, 2))
+        for _ in 0..<4 {
+            ask(node)
+            node.receive(.replica(header, .prepare), from: 2)
+            XCTAssertEqual(node.promise, Ballot(5, 1), "what was answered before still counts")
+            node.pass(100)
+        }
+        XCTAssertEqual(answers(node).last?.taken, [1], "what is answered since does not cover the partition")
+        node.pass(110)
+        ask(node)
+        node.receive(.replica(header, .prepare), from: 2)
+        XCTAssertEqual(node.promise, Ballot(6, 2))
+    }
+
+    /// Whoever has promised a candidate leads no more, which frees those that support it.
+    func testACandidateNamesThoseThatHavePromised() {
+        let node = ManualNode(1, replicas: [1, 2, 3, 4, 5], lease: .milliseconds(500))
+        node.up(2, 3, 4, 5)
+        node.pass(50)
+        for peer in [2, 3] as [UInt16] {
+            for preVote in node.takeSent(to: peer, \.preVote) {
+                node.receive(.replica(preVote, .preVoteResult(granted: true, promised: .zero)), from: peer)
+            }
+        }
+        node.sync()
+        XCTAssertEqual(node.takeSent(to: 4, \.prepare).count, 1)
+        for header in node.takeSent(to: 2, \.prepare) {
+            node.receive(.replica(header, .promise(root: Digest(), contents: 0, floor: .zero)), from: 2)
+        }
+        XCTAssertFalse(node.leads)
+        node.pass(300)
+        let released = node.takeSent(to: 4) { message in
+            if case .replica(_, .prepareAfter(let released)) = message { released } else { nil }
+        }
+        XCTAssertEqual(released.first, Ballot(node.promise.round - 1, 2), "its highest ballot below this one")
+    }
+
+    /// Others may be bound to a leader that has given up its lead and does not stand again.
+    func testALeaderThatCannotLeadAsksOneReplicaAfterAnother() {
+        let (node, ballot) = leader()
+        _ = node.request(.put("w"))
+        // The disk takes nothing any more.
+        node.pass(1600)
+        XCTAssertFalse(node.leads)
+        let asked = [2, 3].map { peer in
+            node.takeSent(to: UInt16(peer)) { message -> Ballot? in
+                if case .replica(let header, .transfer) = message { header.ballot } else { nil }
+            }
+        }
+        for ballots in asked {
+            XCTAssertFalse(ballots.isEmpty)
+            XCTAssertTrue(ballots.allSatisfy { $0 == ballot })
+        }
+    }
+
+    /// Of two replicas that could confirm, the one that gives support is asked.
+    func testWhoGivesSupportIsAskedToConfirm() {
+        let (node, ballot) = leader()
+        _ = node.request(.get)
+        confirm(node, ballot, round: 1, mark: nil)
+        node.pass(10)
+        guard let question = questions(node, to: 3).last else { return XCTFail("support is asked for") }
+        node.receive(.shards(.support(SupportAnswer(question: question, boot: 1, taken: [0]))), from: 3)
+        node.forgetSent()
+        _ = node.request(.get)
+        guard let confirm = node.takeSent(to: 3, \.confirm).last else { return XCTFail("node 3 supports it") }
+        XCTAssertFalse(node.hasSent(\.confirm))
+        node.receive(
+            .replica(confirm.header, .confirmed(round: confirm.round, mark: PromiseMark(boot: 1, taken: 0))), from: 3)
+        XCTAssertTrue(isAnsweredAtOnce(node))
     }
 }

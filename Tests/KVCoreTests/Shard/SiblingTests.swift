@@ -100,6 +100,8 @@ final class SiblingTests: XCTestCase {
         private var now = ManualNode.start
         private var sent = 0
         private(set) var told: [SiblingBeat] = []
+        /// The peers that the first shard is in touch with.
+        var reached: Set = [NodeNumber(2), NodeNumber(3)]
 
         init() {
             let replicas = [1, 2, 3].map { NodeNumber(UInt16($0)) }
@@ -146,7 +148,7 @@ final class SiblingTests: XCTestCase {
             for passed in 0..<milliseconds / 10 {
                 now.monotonic = now.monotonic + .milliseconds(10)
                 if firstRuns, passed % 30 == 0 {
-                    shard.handle(.sibling(.beat(SiblingBeat(shard: 0, version: 9))), now: now)
+                    shard.handle(.sibling(.beat(SiblingBeat(shard: 0, version: 9, reached: reached))), now: now)
                 }
                 shard.handle(.timer, now: now)
                 flush()
@@ -204,13 +206,85 @@ final class SiblingTests: XCTestCase {
         XCTAssertTrue(node.hasSent(\.preVote), "the shard that leads it does not run any more")
     }
 
-    func testAListThatIsNamedAndNotKnownIsAskedFor() {
+    private func wanted(_ node: ManualNode) -> [UInt16] {
+        node.takeSent(to: 1) { if case .shards(.leadershipsWanted(let shard)) = $0 { shard } else { nil } }
+    }
+
+    /// It goes over a connection of its own, and may come later.
+    func testAListThatIsNamedAndNotHereIsWaitedFor() {
         let node = ManualNode(3)
         node.up(1)
         node.receive(heartbeat([.init(shard: 1, version: 8), .init(shard: .max, version: 8)]), from: 1)
-        let wanted = node.sent.compactMap { sent -> UInt16? in
-            if case .shards(.leadershipsWanted(let shard)) = sent.message { shard } else { nil }
+        XCTAssertEqual(wanted(node), [0], "the first shard's own list is of its own connection")
+        node.pass(300)
+        node.receive(heartbeat([.init(shard: 1, version: 8)]), from: 1)
+        XCTAssertEqual(wanted(node), [0, 1], "but not for long")
+    }
+
+    func testAListOfAnotherVersionIsAskedForOnceInAHeartbeatsTime() {
+        let node = ManualNode(3)
+        node.up(1)
+        node.receive(.shards(.leaderships(epoch: 1, LeadershipUpdate(shard: 0, base: 0, version: 5))), from: 1)
+        node.receive(.shards(.leaderships(epoch: 1, LeadershipUpdate(shard: 1, base: 0, version: 8))), from: 1)
+        for _ in 0..<3 { node.receive(heartbeat([.init(shard: 1, version: 9)]), from: 1) }
+        XCTAssertEqual(wanted(node), [], "the change is on its way")
+        for _ in 0..<3 {
+            node.pass(300)
+            for _ in 0..<3 { node.receive(heartbeat([.init(shard: 1, version: 9)]), from: 1) }
+            XCTAssertEqual(wanted(node), [1])
         }
-        XCTAssertEqual(wanted, [0, 1], "and none of a shard that a node cannot have")
+        node.receive(heartbeat([.init(shard: 1, version: 7)]), from: 1)
+        XCTAssertEqual(wanted(node), [], "late")
+    }
+
+    /// The first shard may have lost its connection to a peer that this shard still talks to.
+    func testItSpeaksForItselfToWhomTheFirstIsNotInTouchWith() {
+        let second = Second()
+        second.reached = [NodeNumber(3)]
+        XCTAssertGreaterThanOrEqual(second.pass(3000, firstRuns: true), 9)
+    }
+
+    // MARK: Support
+
+    func testTheFirstAsksForSupportOnlyWhileAllShardsRun() {
+        let node = ManualNode(1, lease: .milliseconds(400), shards: 2)
+        node.give(.reads(.lease))
+        node.lead()
+        _ = node.request(.get)
+        node.forgetSent()
+        node.pass(300)
+        XCTAssertEqual(questions(node), 0, "the second shard has not been heard")
+        for _ in 0..<3 {
+            node.give(beat(1, version))
+            node.pass(100)
+        }
+        XCTAssertGreaterThanOrEqual(questions(node), 2)
+        node.pass(400)
+        node.forgetSent()
+        node.pass(300)
+        XCTAssertEqual(questions(node), 0, "it stands still")
+    }
+
+    func testTheFirstAnswersOnceAllShardsHaveGivenSupport() {
+        let node = ManualNode(3, lease: .milliseconds(400), shards: 2)
+        node.give(.reads(.lease))
+        node.up(1)
+        let question = SupportQuestion(asked: Instant(nanoseconds: 5), boot: 8)
+        node.receive(.shards(.supportWanted(question)), from: 1)
+        XCTAssertEqual(answers(node), [])
+        node.give(
+            .sibling(.support(SiblingSupport(node: NodeNumber(1), question: question, shard: 7, taken: 3))))
+        XCTAssertEqual(answers(node), [], "there is no such shard")
+        node.give(
+            .sibling(.support(SiblingSupport(node: NodeNumber(1), question: question, shard: 1, taken: 3))))
+        XCTAssertEqual(answers(node), [[0, 3]])
+    }
+
+    private func questions(_ node: ManualNode) -> Int {
+        node.takeSent(to: 2) { if case .shards(.supportWanted) = $0 { true } else { nil } }.count
+    }
+
+    private func answers(_ node: ManualNode) -> [[UInt64]] {
+        node.takeSent(to: 1) { if case .shards(.support(let answer)) = $0 { answer.taken } else { nil } }
     }
 }

@@ -43,19 +43,19 @@ final class ManualNode {
     convenience init(
         _ number: UInt16, replicas: [UInt16] = [1, 2, 3], store: ManualStore = ManualStore(),
         options: ShardOptions = ShardOptions(), boot: UInt64 = 1, mayLackRecords: Bool = false, members: UInt16 = 0,
-        lease: Nanoseconds = .zero, now: Now = ManualNode.start
+        lease: Nanoseconds = .zero, shards: Int = 1, now: Now = ManualNode.start
     ) {
         let assignment = Assignment(replicas: replicas.map(NodeNumber.init), changed: 1)
         self.init(
             number, assignment, store: store, options: options, boot: boot, mayLackRecords: mayLackRecords,
-            members: members, lease: lease, now: now)
+            members: members, lease: lease, shards: shards, now: now)
     }
 
     /// - Parameter lease: For how long nodes support others. With none, a node that has just started stands for
     ///   election at once, whoever has its promise.
     init(
         _ number: UInt16, _ assignment: Assignment, store: ManualStore, options: ShardOptions, boot: UInt64,
-        mayLackRecords: Bool = false, members: UInt16 = 0, lease: Nanoseconds = .zero, now: Now
+        mayLackRecords: Bool = false, members: UInt16 = 0, lease: Nanoseconds = .zero, shards: Int = 1, now: Now
     ) {
         var options = options
         options.lease = lease
@@ -64,7 +64,8 @@ final class ManualNode {
         self.store = store
         self.now = now
         shard = Shard(
-            me: NodeNumber(number), boot: boot, topology: topology, partitions: [Self.partition], store: store,
+            me: NodeNumber(number), boot: boot, topology: topology, partitions: [Self.partition], shards: shards,
+            store: store,
             mayLackRecords: mayLackRecords, options: options, seed: UInt64(number), now: now)
     }
 
