@@ -44,7 +44,7 @@ package enum ProtocolRule: Int, CaseIterable, Sendable {
     /// Support did not cover a partition, because promises of the leader had been taken away since this one was
     /// confirmed.
     case countTaken
-    /// Support was not counted, because the leader had asked a successor to prepare.
+    /// A leader that had asked a successor to prepare, and given up waiting, took another ballot.
     case releaseLead
     /// A ballot was not promised, because the node that had the promise was supported.
     case keepSupport

@@ -63,7 +63,10 @@ extension Replica {
         context.transfers -= 1
         leader.nextTransfer = now + context.options.handbackDelay
         // The successor may yet prepare. A ballot that it has not been given can be supported again.
-        if leader.isReleased, context.leases.mode == .lease { return renew() }
+        if leader.isReleased, context.leases.mode == .lease {
+            context.decide(.releaseLead)
+            if !context.breaks(.releaseBeforeTransfer) { return renew() }
+        }
         releaseHeld()
     }
 

@@ -172,7 +172,6 @@ extension Replica {
             if supports[index].covers(partition, leader.marks[index], context) { mask.insert(index) }
         }
         guard quorum.isMet(by: mask) else { return false }
-        if leader.isReleased { context.decide(.releaseLead) }
         return !leader.isReleased || context.breaks(.releaseBeforeTransfer)
     }
 }

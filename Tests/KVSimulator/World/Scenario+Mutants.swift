@@ -202,6 +202,8 @@ extension Scenario {
         case .keepTaken:
             (lease, usurpations, reorders) = (.milliseconds(100), [.cut, .pause], true)
             faults[.oneWay] = .milliseconds(300)
+            // Few reads, which are given up soon, so that support comes back before a read finds out.
+            (think, deadline) = (.milliseconds(30), .milliseconds(100))
         case .transferUnreleased:
             usurpations = [.handover]
             faults[.restart] = .milliseconds(400)
