@@ -53,6 +53,8 @@ extension World {
     /// none.
     private func checkNotices(of process: Process, _ node: Node) {
         let metadataQuorum = process.topology.metadataPartition
+        // A shard that stands still in the middle of a tick has yet to give its notices.
+        guard !process[metadataQuorum].isFrozen else { return }
         let leads = process[metadataQuorum].shard.isSettled(metadataQuorum)
         guard leads != (process.leadership(of: metadataQuorum) ?? false) else { return }
         history.add(Violation(.notices, "node \(node.number) \(leads ? "leads" : "does not lead") the metadata quorum"))
