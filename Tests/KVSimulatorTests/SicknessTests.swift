@@ -6,12 +6,13 @@ final class SicknessTests: XCTestCase {
     func testASickNodeStopsNoKeyForLong() {
         for sickness in Sickness.allCases {
             var statistics = Statistics()
-            for seed in 1...30 as ClosedRange<UInt64> {
+            // `make simulate` runs more.
+            for seed in 1...12 as ClosedRange<UInt64> {
                 let report = Simulation.run(seed: seed, scenario: Scenario(seed: seed, sickness: sickness))
                 XCTAssertEqual(report.violations, [], "\(sickness.rawValue), seed \(seed)")
                 statistics.add(report.statistics)
             }
-            if sickness == .stalledDisk { XCTAssertGreaterThan(statistics[.noticedStalls], 20) }
+            if sickness == .stalledDisk { XCTAssertGreaterThan(statistics[.noticedStalls], 8) }
         }
     }
 
