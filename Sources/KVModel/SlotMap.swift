@@ -118,6 +118,13 @@ package struct SlotMap: Hashable, Sendable {
         return number <= founding ? partition : PartitionID(UInt16(truncatingIfNeeded: (number - 1) % founding))
     }
 
+    /// The shard that has a partition, of a node with `count` shards: a partition that a split has made stays in the
+    /// shard of the one it has come of, because its records are in that shard's store.
+    @inlinable
+    package func shard(of partition: PartitionID, among count: Int) -> Int {
+        count == 1 ? 0 : Int(ancestor(of: partition).raw) % count
+    }
+
     /// The partition that a split has made, or is to make, another of; nil where the cluster was created with it.
     package func parent(of partition: PartitionID) -> PartitionID? {
         let place = Int(partition.raw) - 1

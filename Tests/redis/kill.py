@@ -204,6 +204,13 @@ def verify(ledger, workers, client):
     client.close()
 
 
+def connections(addresses, routed):
+    """How to connect to each node, unless clients are to route by themselves, and to the cluster."""
+    settings = {"decode_responses": True, "socket_timeout": 10}
+    single = [] if routed else [lambda address=address: plain(address, **settings) for address in addresses]
+    return single, lambda: cluster(addresses, **settings)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--routed", action="store_true")
@@ -215,12 +222,7 @@ def main():
     addresses = [parse_address(text) for text in options.addresses.split(",")]
     ledger = Ledger()
     watch_sending(ledger)
-    settings = {"decode_responses": True, "socket_timeout": 10}
-
-    def by_cluster():
-        return cluster(addresses, **settings)
-
-    single = [] if options.routed else [lambda address=address: plain(address, **settings) for address in addresses]
+    single, by_cluster = connections(addresses, options.routed)
     workers = [Worker(number, f"Redis {number}", ledger, connect, False) for number, connect in enumerate(single)]
     workers += [Worker(10 + number, f"RedisCluster {number}", ledger, by_cluster, True) for number in range(3)]
     for worker in workers:

@@ -12,8 +12,7 @@ import argparse
 import subprocess
 import sys
 
-from kill import LIMIT_S, STRETCH, Ledger, Worker, Wrong, check, get_on, verify, watch_sending
-from package import cluster, plain
+from kill import LIMIT_S, STRETCH, Ledger, Worker, Wrong, check, connections, get_on, verify, watch_sending
 from resp import parse_address
 
 
@@ -26,12 +25,7 @@ def main():
     addresses = [parse_address(text) for text in options.addresses.split(",")]
     ledger = Ledger()
     watch_sending(ledger)
-    settings = {"decode_responses": True, "socket_timeout": 10}
-
-    def by_cluster():
-        return cluster(addresses, **settings)
-
-    single = [] if options.routed else [lambda address=address: plain(address, **settings) for address in addresses]
+    single, by_cluster = connections(addresses, options.routed)
     connects = [(f"Redis {number}", connect, False) for number, connect in enumerate(single)]
     connects += [(f"RedisCluster {number}", by_cluster, True) for number in range(3)]
     workers = [Worker(number, name, ledger, connect, again) for number, (name, connect, again) in enumerate(connects)]

@@ -23,18 +23,11 @@ final class PeerSupport {
         (until, boot, taken) = (end, answer.boot, answer.taken)
     }
 
-    /// The shard that has a partition, of a node that has so many: a partition that a split has made is in that of the
-    /// one that the cluster was created with.
-    @inline(__always)
-    static func shard(of partition: PartitionID, _ slots: SlotMap, count: Int) -> Int {
-        count == 1 ? 0 : Int(slots.ancestor(of: partition).raw) % count
-    }
-
     /// Whether the peer supports this node in a partition whose ballot it has confirmed with this mark.
     @inline(__always)
     func covers(_ partition: PartitionID, _ mark: PromiseMark?, _ context: ReplicaContext) -> Bool {
         guard context.now.monotonic < until, let mark, mark.boot == boot else { return false }
-        if mark.taken == taken[Self.shard(of: partition, context.slots, count: taken.count)] { return true }
+        if mark.taken == taken[context.slots.shard(of: partition, among: taken.count)] { return true }
         context.decide(.countTaken)
         return context.breaks(.countTaken)
     }

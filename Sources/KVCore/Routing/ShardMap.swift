@@ -17,9 +17,7 @@ package struct ShardMap: Equatable, Sendable {
     }
 
     @inlinable
-    package func shard(of partition: PartitionID) -> Int {
-        count == 1 ? 0 : Int(slots.ancestor(of: partition).raw) % count
-    }
+    package func shard(of partition: PartitionID) -> Int { slots.shard(of: partition, among: count) }
 }
 
 extension PeerMessage {

@@ -1,6 +1,5 @@
+import KVCore
 import XCTest
-
-@testable import KVCore
 
 /// A partition is covered by the count of the shard that has it at the node that gives support.
 final class PeerSupportTests: XCTestCase {
@@ -12,7 +11,7 @@ final class PeerSupportTests: XCTestCase {
                 let shards = ShardMap(founding: slots, count: count)
                 for partition in divided.partitions + [divided.metadataPartition] {
                     XCTAssertEqual(
-                        PeerSupport.shard(of: partition, divided, count: count), shards.shard(of: partition),
+                        divided.shard(of: partition, among: count), shards.shard(of: partition),
                         "\(partition) of \(partitions) in \(count) shards")
                 }
             }
