@@ -306,8 +306,11 @@ extension LogStore {
             total += segment.total
             suppressors += segment.suppressors
         }
-        let enough = !acceptsWrites ? 10 : room.isShort ? options.mergeGarbage : options.cheapGarbage
-        if let most, most.garbage * 100 >= most.segment.total * enough { return most.segment }
+        let enough =
+            if !acceptsWrites { 10 } else if room.isShort { options.mergeGarbage } else { options.cheapGarbage }
+        if let most, most.garbage * 100 >= most.segment.total * enough, !isShortLog || !acceptsWrites {
+            return most.segment
+        }
         if suppressors > max(total / 4, segmentSize), catalog.segments.oldest?.isDamaged == false {
             return catalog.segments.oldest
         }

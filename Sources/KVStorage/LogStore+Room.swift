@@ -8,6 +8,9 @@ import KVCore
 // grows by less than the segment's size until the segment is removed, and is shorter than before afterwards: it takes
 // at most 2 L + 2 S at any moment. (Segments with too little garbage to be merged are shorter than 5/3 L together.)
 //
+// A log of up to a quarter of the largest segment (`StoreOptions.segment`) is never too long: where little is held,
+// that is not worth copying records again and again. Then it takes at most that quarter and 2 S.
+//
 // Merging keeps ahead by itself as a rule: it goes on at once, rather than with the next commit or at the next timer,
 // until it is S / 8 ahead of writing. Only when storage threads cannot read as fast as that do commits wait, once
 // writing is S / 8 ahead of merging. Then everything that rests on commits becomes slower, as with a slower disk.
@@ -74,6 +77,11 @@ extension LogStore {
 
     private static let stateSize = RecordFormat.headerSize + PartitionState.encodedSize
 
+    /// The length in bytes up to which the log is never worth any copying.
+    private var shortLog: UInt64 { UInt64(max(options.segment, 0) / 4) }
+
+    var isShortLog: Bool { room.disk <= shortLog }
+
     /// How far writing and merging may get ahead of each other.
     private var slack: UInt64 { UInt64(max(segmentSize / 8, 1)) }
 
@@ -88,11 +96,11 @@ extension LogStore {
         let size = segmentSize
         writer.limitSegments(to: size)
         room.nextSurvey = room.taken + UInt64(max(size / 16, 1))
-        let isShort = disk > 2 * needed + UInt64(size / 4)
+        let isShort = disk > max(2 * needed + UInt64(size / 4), shortLog)
         if isShort, !room.isShort, let cursor = mergedCursor { room.hurry(cursor.offset) }
         if isShort, !room.isShort { nextMaintenanceCheck = min(nextMaintenanceCheck, appended) }
         room.isShort = isShort
-        room.isVeryShort = disk > 2 * needed + UInt64(size / 4 * 3)
+        room.isVeryShort = disk > max(2 * needed + UInt64(size / 4 * 3), shortLog + UInt64(size / 2))
     }
 
     /// What may be written by now; nil while nothing is being merged.

@@ -114,6 +114,27 @@ final class RoomTests: XCTestCase {
         }
     }
 
+    /// Where little is held, a log of up to a quarter of the largest segment is not worth copying anything.
+    func testALogOfLessThanAQuarterOfASegmentIsNotMerged() throws {
+        let fixture = try StoreFixture(segment: 256 << 10)
+        fixture.options.smallestSegment = 8 << 10
+        try fixture.open()
+        for round in 0..<300 {
+            fixture.put("key-\(round % 20)", String(repeating: "v", count: 100))
+            // One in 15 is needed for good, so that no segment goes without being merged.
+            if round % 15 == 0 { fixture.put("lasting-\(round)", String(repeating: "v", count: 100)) }
+            if round % 8 == 0 { try fixture.commit() }
+            while let job = fixture.takeMaintenance() {
+                if case .merge = job.task { XCTFail("a log of \(files(fixture)) bytes is merged") }
+                XCTAssertNil(fixture.store.completed(job.run()))
+            }
+        }
+        XCTAssertGreaterThan(files(fixture), 40 << 10, "with so much garbage it would be merged, were it long enough")
+        let outcome = try overwrite(fixture, keys: 20, rounds: 6000, slowness: 1, Self.choices[0].choice)
+        XCTAssertLessThanOrEqual(files(fixture), (64 + 2 * 8) << 10)
+        XCTAssertLessThan(outcome.amplification, 1.2, "what is merged is nearly all garbage")
+    }
+
     func testNothingWaitsWhenTheStoreIsClosed() throws {
         let fixture = try StoreFixture(segment: 4 << 10)
         try fixture.open()
