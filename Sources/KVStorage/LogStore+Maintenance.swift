@@ -193,8 +193,16 @@ extension LogStore {
         var copying = copying
         // While the step is looked at, nothing else holds its bytes.
         maintenance = .idle
-        let isDone = copying.forEach(limit: options.mergeRecords) { view, location in
-            if view.kind != .state { appendAgain(view, location) }
+        let isDone = copying.forEach(limit: options.mergeRecords) { records in
+            var copies: [Copy] = []
+            copies.reserveCapacity(records.count)
+            for (view, location) in records where view.kind != .state {
+                let hash = KeyHash(view.key)
+                let owner = catalog.owner(of: view.partition, view.key)
+                copies.append(Copy(view: view, location: location, owner: owner, hash: hash))
+            }
+            prefetch(copies.map { ($0.owner, $0.hash) }, isIndexOnly: true)
+            for copy in copies { appendAgain(copy) }
         }
         if !isDone {
             maintenance = .copying(copying)
@@ -205,13 +213,27 @@ extension LogStore {
         }
     }
 
-    private func appendAgain(_ view: RecordView, _ location: Location) {
-        let key = view.key
-        let hash = KeyHash(key)
-        guard let partition = catalog.holder(of: key, hash, in: catalog.owner(of: view.partition, key)) else { return }
-        if let found = find(key, hash, partition) {
+    /// A record that is looked up, to be copied if it is needed.
+    private struct Copy {
+        let view: RecordView
+        let location: Location
+        /// The partition that has the record now.
+        let owner: PartitionID
+        let hash: KeyHash
+    }
+
+    private func appendAgain(_ copy: Copy) {
+        let (view, location, key, hash) = (copy.view, copy.location, copy.view.key, copy.hash)
+        guard let partition = catalog.holder(of: key, hash, in: copy.owner) else { return }
+        if view.kind == .value {
+            // Otherwise it has been overwritten, as most have.
+            guard let found = partition.index.find(at: location, hash) else { return }
+            let target = append(view, to: openBatch())
+            catalog.segments[location.segment]?.live -= view.length
+            catalog.segments[target.segment]?.live += view.length
+            partition.index.pointer(found).pointee.location(target)
+        } else if let found = find(key, hash, partition) {
             let pointer = partition.index.pointer(found)
-            // It has been overwritten.
             guard pointer.pointee.location == location else { return }
             let target = append(view, to: openBatch())
             catalog.segments[location.segment]?.live -= view.length

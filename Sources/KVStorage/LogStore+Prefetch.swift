@@ -14,7 +14,8 @@ extension LogStore {
     /// Prefetches the memory that reading or writing the keys with these hashes will touch. An index in memory mostly
     /// waits for memory: about six cache lines a key, each found by the one before. Lookups made together wait
     /// together. (After Chen, Ailamaki, Gibbons and Mowry, "Improving Hash Join Performance through Prefetching".)
-    package func prefetch(_ keys: [(partition: PartitionID, hash: KeyHash)]) {
+    /// - Parameter isIndexOnly: neither keys nor values are touched.
+    package func prefetch(_ keys: [(partition: PartitionID, hash: KeyHash)], isIndexOnly: Bool = false) {
         withUnsafeTemporaryAllocation(of: Lookup.self, capacity: Self.lookupBatch) { lookups in
             guard let base = lookups.baseAddress else { return }
             var next = 0
@@ -26,13 +27,13 @@ extension LogStore {
                     if let partition { kv_prefetch(partition.toOpaque()) }
                     (base + index).initialize(to: Lookup(partition: partition, hash: hash, entry: nil))
                 }
-                prefetch(UnsafeMutableBufferPointer(start: base, count: count))
+                prefetch(UnsafeMutableBufferPointer(start: base, count: count), isIndexOnly)
                 next += count
             }
         }
     }
 
-    private func prefetch(_ lookups: UnsafeMutableBufferPointer<Lookup>) {
+    private func prefetch(_ lookups: UnsafeMutableBufferPointer<Lookup>, _ isIndexOnly: Bool) {
         for lookup in lookups {
             lookup.partition?._withUnsafeGuaranteedRef { $0.prefetchSlot(lookup.hash) }
         }
@@ -41,6 +42,7 @@ extension LogStore {
             lookups[index].entry =
                 lookups[index].partition?._withUnsafeGuaranteedRef { $0.index.prefetchEntry(hash) } ?? nil
         }
+        if isIndexOnly { return }
         catalog.cache.prefetch { cache in
             for lookup in lookups {
                 guard let entry = lookup.entry else { continue }

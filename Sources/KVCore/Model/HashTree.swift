@@ -86,8 +86,9 @@ package struct HashTree: Sendable {
     package var capacity: Int { held.capacity }
 
     /// Calls `body` with the address of a key's leaf, to prefetch it, where the tree is large enough for that.
+    /// (Mutating, because the compiler copies the tree of an object otherwise, which counts a reference.)
     @inline(__always)
-    package func withAddress(of key: KeyHash, _ body: (UnsafeRawPointer) -> Void) {
+    package mutating func withAddress(of key: KeyHash, _ body: (UnsafeRawPointer) -> Void) {
         guard held.count == Self.leafCount else { return }
         held.withUnsafeBufferPointer { held in
             if let base = held.baseAddress { body(base + Self.leaf(of: key)) }

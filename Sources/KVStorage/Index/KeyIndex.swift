@@ -67,6 +67,12 @@ struct KeyIndex: ~Copyable {
     /// The number of a key's entry, from 0; nil where the key has none.
     func find(_ key: UnsafeRawBufferPointer, _ hash: KeyHash) -> Int? { probe(hash) { matches($0, key) } }
 
+    /// The number of the entry whose record lies there, of a key with this hash. No two records lie at one place, so
+    /// keys need not be compared, which would wait for memory.
+    func find(at location: Location, _ hash: KeyHash) -> Int? {
+        probe(hash) { pointer($0).pointee.location == location }
+    }
+
     /// The first entry in probing order that has the hash's fingerprint and that `accepts` accepts.
     @inline(__always)
     private func probe(_ hash: KeyHash, _ accepts: (Int) -> Bool) -> Int? {

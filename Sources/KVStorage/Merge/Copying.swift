@@ -17,20 +17,30 @@ struct Copying {
         pieces = progress.pieces
     }
 
-    /// Calls `body` with the next records, and their locations.
+    /// Calls `body` with the next records and their locations, a few at a time. They are only valid until it returns.
     /// - Parameter limit: The largest number of records; at least one is looked at.
     /// - Returns: true when none is left.
-    mutating func forEach(limit: Int, _ body: (RecordView, Location) -> Void) -> Bool {
+    mutating func forEach(limit: Int, _ body: ([(RecordView, Location)]) -> Void) -> Bool {
         var left = max(limit, 1)
+        var batch: [(RecordView, Location)] = []
+        batch.reserveCapacity(Self.batchSize)
         while piece < pieces.count {
-            let batch = pieces[piece]
-            let isDone = batch.bytes.withUnsafeBytes { bytes in
+            let read = pieces[piece]
+            let isDone = read.bytes.withUnsafeBytes { bytes in
+                defer {
+                    body(batch)
+                    batch.removeAll(keepingCapacity: true)
+                }
                 while place < bytes.count, let view = RecordView(bytes, at: place, verify: false) {
                     guard left > 0 else { return false }
                     left -= 1
-                    let offset = batch.offset + UInt32(place)
+                    let offset = read.offset + UInt32(place)
                     place += view.length
-                    body(view, Location(segment: cursor.segment.number, offset: offset))
+                    batch.append((view, Location(segment: cursor.segment.number, offset: offset)))
+                    if batch.count == Self.batchSize {
+                        body(batch)
+                        batch.removeAll(keepingCapacity: true)
+                    }
                 }
                 return true
             }
@@ -40,4 +50,7 @@ struct Copying {
         }
         return true
     }
+
+    /// As many as are looked up together.
+    private static let batchSize = 16
 }
