@@ -57,6 +57,7 @@ extension Scenario {
         self.sickness = sickness
         duration = .milliseconds(11_000)
         drawShards(seed)
+        if !random.chance(0.25) { (reads, lease) = (.lease, .milliseconds(400)) }
         if sickness == .hungShard { (shards, partitions) = (3, max(partitions, 4)) }
     }
 }
