@@ -16,6 +16,7 @@ package enum Mutant: String, CaseIterable, Sendable {
     case countFromAnswer = "count-from-answer"
     /// A leader judges by the time at which the tick began whether it is supported.
     case lookEarly = "look-early"
+    case takeEarly = "take-early"
     /// A leader counts support in full, whatever its clock's rate.
     case ignoreDrift = "ignore-drift"
     /// A replica promises a ballot although it supports the leader.
@@ -129,7 +130,8 @@ package enum Mutant: String, CaseIterable, Sendable {
         case .keepUnfinished: options.broken.insert(.divideUnfinished)
         case .listAnyCut: options.broken.insert(.compareCuts)
         case .keepLonely: options.broken.insert(.yieldWhenLonely)
-        case .lookEarly, .forgetPromise, .acknowledgeUnsynced, .ignoreSilence, .followClock, .neverAttend: break
+        case .lookEarly, .takeEarly, .forgetPromise, .acknowledgeUnsynced, .ignoreSilence, .followClock, .neverAttend:
+            break
         // They are made outside the shards.
         case .scatterSplits, .routeByPeer, .replyToFirst, .tellFirst, .nameFirst, .speakForStopped: break
         }

@@ -22,6 +22,7 @@ final class MutantTests: XCTestCase {
     func testNotSupportingAnybodyAfterAStartIsCaught() { assertCaught(.skipGrace) }
     func testCountingSupportFromTheAnswerIsCaught() { assertCaught(.countFromAnswer) }
     func testLookingAtTheClockBeforeReadsComeIsCaught() { assertCaught(.lookEarly) }
+    func testTakingRequestsInWithTheTimeFromBeforeTheyCameIsCaught() { assertCaught(.takeEarly) }
     func testCountingOnClocksOfTheSameRateIsCaught() { assertCaught(.ignoreDrift, from: 100) }
     func testPromisingAgainstSupportIsCaught() { assertCaught(.ignoreSupport) }
     func testReadingWhereAPromiseHasBeenTakenIsCaught() { assertCaught(.keepTaken, from: 36) }

@@ -53,7 +53,7 @@ final class RuleTests: XCTestCase {
         // topology is, and which shard something is for.
         let elsewhere: Set<Mutant> = [
             .ignoreSilence, .neverAttend, .followClock, .misapplyChanges, .actEarly, .skipChanges, .scatterSplits,
-            .routeByPeer, .replyToFirst, .tellFirst, .nameFirst, .speakForStopped,
+            .routeByPeer, .replyToFirst, .tellFirst, .nameFirst, .speakForStopped, .takeEarly,
         ]
         for mutant in Mutant.allCases where !elsewhere.contains(mutant) {
             guard let rule = rules[mutant] else { return XCTFail("\(mutant.rawValue) breaks a rule that is not named") }

@@ -171,7 +171,7 @@ extension ShardRunner {
 
     func deliver(from peer: NodeNumber, _ messages: [PeerMessage]) {
         guard !isStopped else { return }
-        let now = turnTime
+        let now = readClock()
         reachability.heard(peer, now: now.monotonic)
         if !reachability.effects.isEmpty { performReachability() }
         // The peer can be reached again, so do not wait for the next attempt.

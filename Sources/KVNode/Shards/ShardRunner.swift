@@ -185,19 +185,21 @@ final class ShardRunner: @unchecked Sendable {
             expected.append((request.partition, request.hash))
         }
         prefetch()
+        let now = readClock()
         for request in requests where shards.shard(of: request.partition) == index {
-            submit(request)
+            submit(request, at: now)
         }
     }
 
     /// Executes requests of clients on other loops, in order.
     func takeOver(_ requests: [Request]) {
+        let now = readClock()
         var next = 0
         while next < requests.count {
             let end = min(next + Self.lookupBatch, requests.count)
             for request in requests[next..<end] { expected.append((request.partition, request.hash)) }
             prefetch()
-            for request in requests[next..<end] { submit(request) }
+            for request in requests[next..<end] { submit(request, at: now) }
             next = end
         }
     }
@@ -209,8 +211,11 @@ final class ShardRunner: @unchecked Sendable {
         scheduleTick()
     }
 
-    /// - Parameter isOwn: whether it is the node's own request, which the limit on clients' requests does not count.
-    func submit(_ request: Request, isOwn: Bool = false) {
+    /// - Parameters:
+    ///   - isOwn: whether it is the node's own request, which the limit on clients' requests does not count.
+    ///   - now: the time, if it was read after the request had come. Not the turn's: the process may have stood still
+    ///     since that was read, and a request must not find what had expired before it was sent.
+    func submit(_ request: Request, isOwn: Bool = false, at now: Now? = nil) {
         loop.assertInEventLoop()
         shard.locate(request)
         let bytes = isOwn ? 0 : request.bytes
@@ -218,7 +223,7 @@ final class ShardRunner: @unchecked Sendable {
             request.end(.refused(refusal), by: node.number)
             return handBack(request)
         }
-        let now = turnTime
+        let now = now ?? readClock()
         scheduleTick()
         shard.submit(request, now: now)
         guard !request.isFinished else { return handBack(request) }
@@ -268,8 +273,6 @@ final class ShardRunner: @unchecked Sendable {
     }
 
     // MARK: Effects
-
-    var turnTime: Now { isTickScheduled ? turn : readClock() }
 
     func readClock() -> Now {
         turn = clock.now

@@ -36,6 +36,14 @@ extension Scenario {
             ]
         case .skipGrace, .countFromAnswer, .lookEarly, .ignoreDrift, .ignoreSupport, .keepTaken, .transferUnreleased:
             tryLeases(mutant, &random)
+        case .takeEarly:
+            // Event loops stand still before they take in what asks for values that are about to expire.
+            calm(&random)
+            (moves, splits, isSelfGoverned) = (nil, nil, false)
+            (expires, lifetime, expiring, punctual, freezes) = (true, .milliseconds(100), 0.8, 1, 0.02)
+            (nodes, replicas, partitions, keys, clients) = (1, 1, 1, 2, 8)
+            (think, maximumExpired) = (.milliseconds(20), 0)
+            (mix.get, mix.put, mix.delete) = (50, 30, 20)
         case .answerUnchosen, .skipRoots:
             if random.chance(0.5) { (nodes, replicas) = (5, 5) }
             loss = 0.05

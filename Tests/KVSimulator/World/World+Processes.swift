@@ -173,14 +173,14 @@ extension World {
         let runner = process.runners[shard]
         runner.tickIsScheduled = false
         guard node.pauses == 0, runner.pauses == 0, !runner.isFrozen else { return }
-        let now = presentTime(node, process)
-        // What comes meanwhile is taken in with the time from before.
+        let began = presentTime(node, process)
         mayFreeze(node, process, runner) { [self] in
             var inbox: [Runner.Item] = []
             swap(&inbox, &runner.inbox)
+            let now = mutant == .takeEarly ? began : presentTime(node, process)
             for item in inbox { take(item, node, process, runner, now) }
             mayFreeze(node, process, runner) { [self] in
-                look(node, process, runner, since: now)
+                look(node, process, runner, since: began)
                 mayFreeze(node, process, runner) { [self] in endTick(node, process, runner) }
             }
         }
