@@ -13,7 +13,7 @@ RELEASE = -c release --static-swift-stdlib -Xswiftc -enforce-exclusivity=uncheck
 CHANGED = $(shell git diff --quiet HEAD 2>/dev/null || [ $$? -ne 1 ] || echo +)
 export KV_COMMIT ?= $(shell git rev-parse --short=10 HEAD 2>/dev/null)$(CHANGED)
 
-.PHONY: build static deb deb-test deb-deps run test simulate simulate-scale bench format lint clean deps
+.PHONY: build static deb deb-test deb-deps run test docs-test simulate simulate-scale bench format lint clean deps
 .DEFAULT_GOAL := build
 
 ## The executable, optimized: .build/release/kv
@@ -50,6 +50,11 @@ run: build
 test: deps
 	$(SWIFT) build
 	$(SWIFT) test --disable-swift-testing
+
+## The commands that the documents show, against fresh nodes
+docs-test: build
+	@.ci/deps curl redis-tools
+	Tests/docs/sessions.py --kv .build/release/kv
 
 # The simulator is optimized and has assertions on. It is built apart, so that nothing else has them.
 SIMULATOR = .build-simulate/release/simulate
