@@ -2,7 +2,8 @@
 
 cli          the command line: which suite, which options
 suites/      one module for each suite: what it measures, its options, its rows
-servers      kv, Redis, etcd and a bare NIOHTTP1 as processes on free ports
+servers      processes on free ports that are ended whatever happens; kv's nodes
+peers        Redis, etcd and a bare NIOHTTP1, as such processes
 growth/      rows of the suite scale: what grows faster than the work that is asked for
 generators   kv bench and wrk, which make the load
 thresholds   the ratios that a later run is held against

@@ -41,7 +41,7 @@ times, which differ from run to run, so their margins are wide. That a limit is 
 import os
 import time
 
-from .. import arguments, generators, growth, report, servers, svg
+from .. import arguments, generators, growth, peers, report, servers, svg
 from ..growth import clusters, network
 from ..growth import keys as many_keys
 from ..report import Outcome
@@ -87,7 +87,7 @@ class Scale:
             "storage": {"sync": "interval", "sync_interval": "1s", "cache": cache}, "log": {"level": "error"}})
 
     def sides(self, cache="256MiB"):
-        return (("kv", lambda: self.kv(cache=cache)), ("Redis", lambda: servers.Redis(self.options.data, "everysec")))
+        return (("kv", lambda: self.kv(cache=cache)), ("Redis", lambda: peers.Redis(self.options.data, "everysec")))
 
     def measure(self, side, ratio, keys, size):
         figures = generators.measure(
@@ -190,7 +190,7 @@ def run(options):
     outcome, scale = Outcome(), Scale(options)
     outcome.how = f"{options.seconds} s a figure"
     wanted = options.rows or ROWS
-    lacking = servers.missing(servers.Redis.command)
+    lacking = servers.missing(peers.Redis.command)
     for name, measure in (("values", scale.values), ("keys", scale.keys), ("nodes", scale.nodes)):
         if name not in wanted:
             continue

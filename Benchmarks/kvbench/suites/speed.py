@@ -32,7 +32,7 @@ peer's; thresholds are about these.
 
 import os
 
-from .. import BENCHMARKS, arguments, generators, report, servers
+from .. import BENCHMARKS, arguments, generators, peers, report, servers
 from ..report import Outcome
 
 SUMMARY = "operations a second and latency, beside Redis, etcd and a bare NIOHTTP1; ten minutes"
@@ -76,7 +76,7 @@ def comparisons(options):
         def measure(side):
             if isinstance(side, servers.Kv):
                 requests = generators.kv_requests(side.leaders(), operation, KEYS, SIZE)
-            elif isinstance(side, servers.Etcd):
+            elif isinstance(side, peers.Etcd):
                 requests = generators.etcd_requests(side.leader(), operation, KEYS, SIZE)
             else:
                 one = f"GET /v1/kv/user{0:012d} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
@@ -92,10 +92,10 @@ def comparisons(options):
         return lambda: servers.Kv(executable, data, nodes, settings=settings), load
 
     def redis(appendfsync, replicas):
-        return lambda: servers.Redis(data, appendfsync, replicas), load
+        return lambda: peers.Redis(data, appendfsync, replicas), load
 
-    etcd = (lambda: servers.Etcd(data), lambda side: side.load(KEYS, SIZE))
-    bare = (lambda: servers.Bare(options.bare, data), lambda side: None)
+    etcd = (lambda: peers.Etcd(data), lambda side: side.load(KEYS, SIZE))
+    bare = (lambda: peers.Bare(options.bare, data), lambda side: None)
     set_one, get_one, deep = ("--read-ratio", "0"), ("--read-ratio", "1"), ("--pipeline", "16")
     sets, gets = (bench(*set_one), bench(*set_one)), (bench(*get_one), bench(*get_one))
     deep_sets, deep_gets = (bench(*set_one, *deep),) * 2, (bench(*get_one, *deep),) * 2
