@@ -75,20 +75,24 @@ simulate-scale: deps
 	$(SWIFT) build $(RELEASE) --product simulate-scale
 	.build/release/simulate-scale --nodes $(NODES)
 
-## What kv does on this machine, best one that does nothing else. By default its speed beside Redis, etcd and a bare
-## NIOHTTP1, held against Benchmarks/thresholds.json: ten minutes. Or another suite of Benchmarks/run, with its options:
+## What kv does on this machine, best one that does nothing else. By default its speed beside Redis, etcd, ZooKeeper
+## and a bare NIOHTTP1, held against Benchmarks/thresholds.json: 15 minutes. Or another suite of Benchmarks/run, with
+## its options:
 ## make bench BENCH="speed --check get-etcd"; make bench BENCH="failure --rounds 3"; make bench BENCH=--help
 BENCH ?= speed --check
 
 bench: build
-	$(if $(filter speed,$(BENCH)),SWIFT="$(SWIFT)" .ci/deps python3 redis-server etcd-server wrk)
+	$(if $(filter speed,$(BENCH)),SWIFT="$(SWIFT)" .ci/deps python3 redis-server etcd-server wrk libzookeeper-java \
+	    default-jre-headless)
 	$(if $(filter speed,$(BENCH)),$(SWIFT) build $(RELEASE) --package-path Benchmarks --product barehttp)
+	$(if $(filter speed,$(BENCH)),$(SWIFT) build $(RELEASE) --package-path Benchmarks --product zkload)
 	$(if $(filter scale,$(BENCH)),SWIFT="$(SWIFT)" .ci/deps python3 redis-server)
 	$(if $(filter store,$(BENCH)),$(SWIFT) build $(RELEASE) --product storebench)
 	Benchmarks/run $(BENCH)
 
 format:
-	$(SWIFT) format -i -r Package.swift Sources Tests examples $(addprefix Benchmarks/,Package.swift BareHTTP StoreBench)
+	$(SWIFT) format -i -r Package.swift Sources Tests examples \
+	    $(addprefix Benchmarks/,Package.swift BareHTTP StoreBench ZKLoad)
 
 ## What no compiler sees: form, layers, sizes, dead code, links, scripts
 lint:

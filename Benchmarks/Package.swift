@@ -22,6 +22,15 @@ let package = Package(
             ],
             path: "BareHTTP",
             swiftSettings: settings
-        )
+        ),
+        .executableTarget(
+            name: "zkload",
+            dependencies: [
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            path: "ZKLoad",
+            swiftSettings: settings
+        ),
     ]
 )

@@ -3,9 +3,9 @@
 cli          the command line: which suite, which options
 suites/      one module for each suite: what it measures, its options, its rows
 servers      processes on free ports that are ended whatever happens; kv's nodes
-peers        Redis, etcd and a bare NIOHTTP1, as such processes
+peers        Redis, etcd, ZooKeeper and a bare NIOHTTP1, as such processes
 growth/      rows of the suite scale: what grows faster than the work that is asked for
-generators   kv bench and wrk, which make the load
+generators   kv bench, wrk and zkload, which make the load
 thresholds   the ratios that a later run is held against
 report       tables, JSON, and what the figures were taken on
 svg          plots

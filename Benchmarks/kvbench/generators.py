@@ -1,4 +1,5 @@
-"""Runs what makes the load: kv bench for what speaks kv's or Redis's protocol, wrk for what speaks HTTP on both sides.
+"""Runs what makes the load: kv bench for what speaks kv's or Redis's protocol, wrk for what speaks HTTP on both sides,
+zkload for ZooKeeper.
 
 A generator that fails, hangs, or reports a failed operation raises Trouble: its figures would be worthless.
 """
@@ -123,6 +124,24 @@ def etcd_requests(leader, operation, keys, size):
         requests.append(
             f"POST /v3/kv/{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n\r\n{body}")
     return {leader: requests}
+
+
+def parse_zkload(text):
+    """The object that zkload prints: throughput and percentiles."""
+    figures = json.loads(text)
+    if set(figures) != {"throughput", "p50", "p99", "p99.9"}:
+        raise Trouble(f"zkload printed no figures: {text.strip()}")
+    return figures
+
+
+def zkload(executable, operation, ports, keys, size, seconds, warmup):
+    """get or set: throughput and percentiles, after so many seconds of warm-up. It fails if an operation fails."""
+    command = [executable, operation, ",".join(map(str, ports)), keys, size, CONNECTIONS, seconds, warmup]
+    return parse_zkload(output_of(command, seconds + warmup + GRACE_SECONDS))
+
+
+def zkload_keys(executable, ports, keys, size):
+    output_of([executable, "create", ",".join(map(str, ports)), keys, size, CONNECTIONS], LOADING_SECONDS)
 
 
 def parse_wrk(text):

@@ -1,4 +1,4 @@
-"""What kv is measured beside: Redis, etcd and a bare NIOHTTP1."""
+"""What kv is measured beside: Redis, etcd, ZooKeeper and a bare NIOHTTP1."""
 
 import base64
 import json
@@ -86,6 +86,52 @@ class Etcd(Servers):
                 {"requestPut": {"key": base64.b64encode(b"user%012d" % number).decode(), "value": value}}
                 for number in range(first, min(first + 128, keys))]
             get_json(port, "/v3/kv/txn", "POST", json.dumps({"success": puts}))
+
+
+class ZooKeeper(Servers):
+    """With its defaults, and Java's. Set are ports, directories, and what has no default."""
+
+    command = "/usr/share/java/zookeeper.jar"
+    # Without the second, its messages go nowhere. (The package's script has a log, one for all servers, for root only.)
+    java = [
+        "java", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error", "-cp", f"{command}:/usr/share/java/slf4j-simple.jar",
+        "org.apache.zookeeper.server.quorum.QuorumPeerMain"]
+
+    def __init__(self, data, nodes=3):
+        super().__init__(data)
+        ports = free_ports(3 * nodes)
+        self.ports, self.peers = ports[:nodes], list(zip(ports[nodes:2 * nodes], ports[2 * nodes:]))
+
+    def file(self, number):
+        """zoo.cfg"""
+        lines = [
+            # As in the example that comes with ZooKeeper.
+            "tickTime=2000", "initLimit=10", "syncLimit=5",
+            f"dataDir={self.directory}/z{number}", "clientPortAddress=127.0.0.1",
+            f"clientPort={self.ports[number - 1]}",
+            # An HTTP server for operators, on a port of its own.
+            "admin.enableServer=false"]
+        lines += [f"server.{n}=127.0.0.1:{peer}:{vote}" for n, (peer, vote) in enumerate(self.peers, 1)]
+        return "\n".join(lines) + "\n"
+
+    def run(self):
+        for number in range(1, len(self.ports) + 1):
+            directory = os.path.join(self.directory, f"z{number}")
+            os.makedirs(directory, exist_ok=True)
+            for name, text in (("myid", f"{number}\n"), ("zoo.cfg", self.file(number))):
+                with open(os.path.join(directory, name), "w") as file:
+                    file.write(text)
+            self.begin(f"z{number}", [*self.java, f"{directory}/zoo.cfg"])
+        for port in self.ports:
+            wait_for("ZooKeeper", lambda: self.serves(port))
+
+    def serves(self, port):
+        """A server says its mode when it leads, or follows a leader."""
+        self.check()
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+            connection.sendall(b"srvr")
+            with connection.makefile(errors="replace") as answer:
+                return "Mode: " in answer.read()
 
 
 class Bare(Servers):

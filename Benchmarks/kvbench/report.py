@@ -89,7 +89,10 @@ def surroundings(data):
     return {
         "machine": machine(), "file_system": first_line("stat", "-f", "-c", "%T", data),
         "load_average": os.getloadavg()[0], "redis": first_line("redis-server", "--version"),
-        "etcd": first_line("etcd", "--version"), "wrk": first_line("wrk", "-v")}
+        "etcd": first_line("etcd", "--version"), "wrk": first_line("wrk", "-v"),
+        "java": first_line("java", "-version"),
+        "zookeeper": first_line(
+            "java", "-cp", "/usr/share/java/zookeeper.jar", "org.apache.zookeeper.version.VersionInfoMain")}
 
 
 def commit_of(version):

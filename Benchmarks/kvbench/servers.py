@@ -18,7 +18,9 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 # So long a process may take to end before it is killed.
 STOP_SECONDS = 30
 # What the commands that are looked for are called, and the packages of Debian that bring them.
-PACKAGES = {"redis-server": "redis-server", "etcd": "etcd-server", "wrk": "wrk"}
+PACKAGES = {
+    "redis-server": "redis-server", "etcd": "etcd-server", "wrk": "wrk", "java": "default-jre-headless",
+    "zookeeper.jar": "libzookeeper-java"}
 
 
 class Refused(Trouble):
@@ -297,7 +299,7 @@ def missing(*commands):
     """Those that are not there, each with what brings it."""
     lacking = []
     for command in commands:
-        if not shutil.which(command):
+        if not shutil.which(command) and not (command.endswith(".jar") and os.path.exists(command)):
             name = os.path.basename(command)
             brings = f"apt-get install {PACKAGES[name]}" if name in PACKAGES else "make bench builds it"
             lacking.append(f"{name} ({brings})")

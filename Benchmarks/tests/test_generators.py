@@ -1,5 +1,6 @@
 import json
 import unittest
+from unittest import mock
 
 from kvbench import Trouble, generators
 
@@ -48,6 +49,29 @@ class GeneratorTests(unittest.TestCase):
             generators.parse_wrk(WRK.replace('"failed":0', '"failed":3'))
         with self.assertRaisesRegex(Trouble, "printed no result: unable to connect"):
             generators.parse_wrk("unable to connect\n")
+
+    def test_zkload(self):
+        def run(operation, script):
+            """With a shell script in zkload's place."""
+            return generators.parse_zkload(generators.output_of(["sh", "-c", script, operation], 10))
+
+        line = '{"throughput": 15080.5, "p50": 3.076321, "p99": 7.409434, "p99.9": 11.905179}'
+        self.assertEqual(
+            run("set", f"echo '{line}'"), {"throughput": 15080.5, "p50": 3.076321, "p99": 7.409434, "p99.9": 11.905179})
+        with self.assertRaisesRegex(Trouble, "exit 1: zkload: ZooKeeper's error -101"):
+            run("get", "echo \"zkload: ZooKeeper's error -101\" >&2; exit 1")
+        with self.assertRaisesRegex(Trouble, "zkload printed no figures: {}"):
+            run("get", "echo '{}'")
+
+    def test_what_zkload_is_told(self):
+        told = []
+        with mock.patch.object(generators, "output_of", lambda command, seconds: told.append((command, seconds))):
+            generators.zkload_keys("zkload", [1, 2, 3], 9, 100)
+            with mock.patch.object(generators, "parse_zkload", lambda text: text):
+                generators.zkload("zkload", "get", [1, 2, 3], 9, 100, 3, 10)
+        self.assertEqual(told, [
+            (["zkload", "create", "1,2,3", 9, 100, 50], generators.LOADING_SECONDS),
+            (["zkload", "get", "1,2,3", 9, 100, 50, 3, 10], 13 + generators.GRACE_SECONDS)])
 
     def test_storebench(self):
         self.assertEqual(generators.parse_storebench(STORE), {

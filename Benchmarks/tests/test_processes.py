@@ -6,11 +6,12 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import threading
 import time
 import unittest
 from unittest import mock
 
-from kvbench import BENCHMARKS, Trouble, servers
+from kvbench import BENCHMARKS, Trouble, peers, servers
 
 
 def runs(pid):
@@ -161,8 +162,37 @@ class ProcessTests(unittest.TestCase):
     def test_what_is_missing_is_named_with_what_brings_it(self):
         self.assertEqual(servers.missing("sh", "sleep"), [])
         with mock.patch.object(servers.shutil, "which", return_value=None):
-            self.assertEqual(servers.missing("etcd", "/x/barehttp"), [
-                "etcd (apt-get install etcd-server)", "barehttp (make bench builds it)"])
+            self.assertEqual(servers.missing("etcd", "/x/barehttp", "/x/zookeeper.jar"), [
+                "etcd (apt-get install etcd-server)", "barehttp (make bench builds it)",
+                "zookeeper.jar (apt-get install libzookeeper-java)"])
+            library = os.path.join(self.data, "a.jar")
+            with open(library, "w"):
+                self.assertEqual(servers.missing(library), [])
+
+    def test_the_file_of_an_ensemble(self):
+        ensemble = peers.ZooKeeper(self.data)
+        ensemble.directory = "/d"
+        lines = ensemble.file(2).splitlines()
+        self.assertEqual(lines[3:6], ["dataDir=/d/z2", "clientPortAddress=127.0.0.1",
+                                      f"clientPort={ensemble.ports[1]}"])
+        self.assertEqual([line.partition("=")[0] for line in lines[-3:]], ["server.1", "server.2", "server.3"])
+        ports = [port for line in lines[-3:] for port in line.split(":")[1:]]
+        self.assertEqual(len({*ports, *map(str, ensemble.ports)}), 9)
+        # A server that has no leader says that it does not serve.
+        for said, serves in (
+                (b"Zookeeper version: 3.8.0\nMode: follower\nNode count: 5\n", True),
+                (b"This ZooKeeper instance is not currently serving requests\n", False), (b"", False)):
+            with servers.socket.create_server(("127.0.0.1", 0)) as listener:
+                answer = threading.Thread(target=lambda: self.answer(listener, said))
+                answer.start()
+                self.assertEqual(ensemble.serves(listener.getsockname()[1]), serves)
+                answer.join()
+
+    def answer(self, listener, said):
+        connection, _ = listener.accept()
+        with connection:
+            self.assertEqual(connection.recv(4), b"srvr")
+            connection.sendall(said)
 
     def test_the_file_of_a_cluster(self):
         cluster = servers.Kv("kv", self.data, 3, spares=1, settings={

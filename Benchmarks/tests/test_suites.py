@@ -58,7 +58,9 @@ class SpeedTests(unittest.TestCase):
             "| `row` | work | 200/s | 0.50 / 1.25 / 100 | a peer | 100/s | 0.50 / 1.25 / 100 | 2.00 |")
 
     def test_rows_without_their_peer_are_skipped_by_name(self):
-        options = mock.Mock(rows=["put-etcd", "set-single", "http-get"], rounds=1, seconds=1, bare="/x/barehttp")
+        options = mock.Mock(
+            rows=["put-etcd", "get-zookeeper", "set-single", "http-get"], rounds=1, seconds=1, bare="/x/barehttp",
+            zkload="/x/zkload")
 
         def missing(*commands):
             return [f"{os.path.basename(command)} (bring it)" for command in commands if command != "redis-server"]
@@ -74,6 +76,7 @@ class SpeedTests(unittest.TestCase):
             outcome = speed.run(options)
         self.assertEqual(outcome.skipped, {
             "put-etcd": "there is no etcd (bring it), no wrk (bring it)",
+            "get-zookeeper": "there is no java (bring it), no zookeeper.jar (bring it), no zkload (bring it)",
             "http-get": "there is no barehttp (bring it), no wrk (bring it)"})
         self.assertEqual(outcome.ratios, {"set-single": 1.5})
 

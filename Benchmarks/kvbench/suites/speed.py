@@ -1,4 +1,4 @@
-"""kv beside Redis, etcd and a bare NIOHTTP1, under the same load: medians of alternating runs, and their ratios.
+"""kv beside Redis, etcd, ZooKeeper and a bare NIOHTTP1, under the same load: medians of runs in turns, and ratios.
 
 For each comparison the two sides are started, loaded, measured and ended in turns, once a round, with fresh data. All
 processes, the generator among them, share the same two processors (of more, the first two). 50 connections, 100-byte
@@ -14,6 +14,11 @@ Both sides promise as much:
                  confirm a sync (WAITAOF is of 7.2; Debian's is older), so it keeps everysec, which favours it.
   put-etcd       Three nodes of kv, sync: always, and three of etcd with its defaults, which sync as well.
   get-etcd       Linearizable reads on the same.
+  set-zookeeper  Three nodes of kv, sync: always, and three servers of ZooKeeper with its defaults, which force their
+                 logs to disk as well: a setData is done when two of them have it there.
+  get-zookeeper  Linearizable reads on the same. ZooKeeper's own reads may be stale, so each getData is preceded by a
+                 sync of its path in the same pipeline, and done with the answer to the getData. ZooKeeper promises
+                 less even so: its leader answers a sync without asking whether it still leads.
   get-leaders    kv: linearizable reads. Redis: GET at the primary, which nobody is asked about.
   set-single     One node of kv, sync: always; one Redis, appendfsync always.
   get-pipelined, set-pipelined
@@ -21,10 +26,12 @@ Both sides promise as much:
   http-get       One node of kv; a NIOHTTP1 handler that answers 100 constant bytes, on as many event loops.
 
 Requests go to the node that leads their key: of kv by slot, as cluster clients of Redis do it and wrk is told to; of
-Redis to the primary; of etcd to the member that leads. What speaks Redis's protocol is driven by kv bench on both
-sides, the comparisons with etcd and the bare handler by wrk on both. etcd is asked through its JSON gateway, the only
-interface of it that a plain HTTP client has; its gRPC would cost it less. With etcd wrk runs three threads on both
-sides, since a thread of it reaches only one of kv's nodes.
+Redis to the primary; of etcd to the member that leads; of ZooKeeper to all servers, since its clients do not know the
+leader. What speaks Redis's protocol is driven by kv bench on both sides, the comparisons with etcd and the bare handler
+by wrk on both. etcd is asked through its JSON gateway, the only interface of it that a plain HTTP client has; its gRPC
+would cost it less. With etcd wrk runs three threads on both sides, since a thread of it reaches only one of kv's nodes.
+ZooKeeper's protocol is its own, so that zkload drives it, and kv bench kv's side. Its servers have 10 s to warm up,
+until Java has compiled most of what they do; everything else has one. Consul is not in Debian, and not among the rows.
 
 A row whose peer or generator is not installed is skipped, and named. The ratio of a row is kv's throughput over the
 peer's; thresholds are about these.
@@ -35,12 +42,14 @@ import os
 from .. import BENCHMARKS, arguments, generators, peers, report, servers
 from ..report import Outcome
 
-SUMMARY = "operations a second and latency, beside Redis, etcd and a bare NIOHTTP1; ten minutes"
+SUMMARY = "operations a second and latency, beside Redis, etcd, ZooKeeper and a bare NIOHTTP1; fifteen minutes"
 ROWS = (
-    "set-interval", "set-always", "put-etcd", "get-etcd", "get-leaders", "set-single", "get-pipelined",
-    "set-pipelined", "http-get")
+    "set-interval", "set-always", "put-etcd", "get-etcd", "set-zookeeper", "get-zookeeper", "get-leaders", "set-single",
+    "get-pipelined", "set-pipelined", "http-get")
 KEYS = 100_000
 SIZE = 100
+# Of ZooKeeper. After one second it does a half of what it does after ten.
+WARMUP_SECONDS = 10
 
 
 def add_arguments(parser):
@@ -52,6 +61,9 @@ def add_arguments(parser):
     parser.add_argument(
         "--bare", type=os.path.abspath, default=os.path.join(BENCHMARKS, ".build/release/barehttp"), metavar="FILE",
         help="the bare NIOHTTP1 (default: Benchmarks/.build/release/barehttp of this repository)")
+    parser.add_argument(
+        "--zkload", type=os.path.abspath, default=os.path.join(BENCHMARKS, ".build/release/zkload"), metavar="FILE",
+        help="ZooKeeper's load generator (default: Benchmarks/.build/release/zkload of this repository)")
     arguments.add_data(parser)
     arguments.add_results(parser)
 
@@ -84,6 +96,10 @@ def comparisons(options):
             return generators.wrk(side.directory, seconds, requests, threads)
         return measure, measure
 
+    def zkload(operation):
+        return lambda side: generators.zkload(
+            options.zkload, operation, side.ports, KEYS, SIZE, seconds, WARMUP_SECONDS)
+
     def load(side):
         generators.load_keys(executable, side.endpoints, KEYS, SIZE)
 
@@ -95,7 +111,10 @@ def comparisons(options):
         return lambda: peers.Redis(data, appendfsync, replicas), load
 
     etcd = (lambda: peers.Etcd(data), lambda side: side.load(KEYS, SIZE))
+    zookeeper = (
+        lambda: peers.ZooKeeper(data), lambda side: generators.zkload_keys(options.zkload, side.ports, KEYS, SIZE))
     bare = (lambda: peers.Bare(options.bare, data), lambda side: None)
+    java = ["java", peers.ZooKeeper.command, options.zkload]
     set_one, get_one, deep = ("--read-ratio", "0"), ("--read-ratio", "1"), ("--pipeline", "16")
     sets, gets = (bench(*set_one), bench(*set_one)), (bench(*get_one), bench(*get_one))
     deep_sets, deep_gets = (bench(*set_one, *deep),) * 2, (bench(*get_one, *deep),) * 2
@@ -110,6 +129,9 @@ def comparisons(options):
         Comparison(kv(3, "always"), etcd, "etcd, three nodes", ["etcd", "wrk"], [
             ("put-etcd", "PUT, three nodes, majority, `sync: always`", wrk("PUT", 3)),
             ("get-etcd", "GET linearizable, three nodes, at leaders", wrk("GET", 3))]),
+        Comparison(kv(3, "always"), zookeeper, "ZooKeeper, three servers", java, [
+            ("set-zookeeper", "SET, three nodes, majority, `sync: always`", (bench(*set_one), zkload("set"))),
+            ("get-zookeeper", "GET linearizable, three nodes, at leaders", (bench(*get_one), zkload("get")))]),
         Comparison(kv(1, "always"), redis("always", 0), "Redis, `appendfsync always`", ["redis-server"], [
             ("set-single", "SET, one node, `sync: always`", sets)]),
         Comparison(kv(1, "interval"), redis("everysec", 0), "Redis, `everysec`", ["redis-server"], [
