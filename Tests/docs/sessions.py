@@ -4,7 +4,7 @@
 A block of a document that is fenced as `console` or `sh` is a session. A comment before it says what it needs:
 
     <!-- session: one node -->              fresh nodes, in an empty directory
-    <!-- session: three nodes -->           as examples/three-nodes has them; `three nodes and n4` has one that waits too
+    <!-- session: three nodes -->           as examples/three-nodes has them; in `three nodes and n4` a fourth one waits
     <!-- session: goes on -->               the nodes and the directory of the session before it in the document
     <!-- session: not run, because ... -->  it cannot be run here; why
 
