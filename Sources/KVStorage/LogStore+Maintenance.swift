@@ -194,15 +194,13 @@ extension LogStore {
         // While the step is looked at, nothing else holds its bytes.
         maintenance = .idle
         let isDone = copying.forEach(limit: options.mergeRecords) { records in
-            var copies: [Copy] = []
-            copies.reserveCapacity(records.count)
-            for (view, location) in records where view.kind != .state {
-                let hash = KeyHash(view.key)
-                let owner = catalog.owner(of: view.partition, view.key)
-                copies.append(Copy(view: view, location: location, owner: owner, hash: hash))
+            let keys = records.map { view, _ in
+                (partition: catalog.owner(of: view.partition, view.key), hash: KeyHash(view.key))
             }
-            prefetch(copies.map { ($0.owner, $0.hash) }, isIndexOnly: true)
-            for copy in copies { appendAgain(copy) }
+            prefetch(keys, isIndexOnly: true)
+            for ((view, location), key) in zip(records, keys) where view.kind != .state {
+                appendAgain(view, location, key.partition, key.hash)
+            }
         }
         if !isDone {
             maintenance = .copying(copying)
@@ -213,27 +211,15 @@ extension LogStore {
         }
     }
 
-    /// A record that is looked up, to be copied if it is needed.
-    private struct Copy {
-        let view: RecordView
-        let location: Location
-        /// The partition that has the record now.
-        let owner: PartitionID
-        let hash: KeyHash
-    }
-
-    private func appendAgain(_ copy: Copy) {
-        let (view, location, key, hash) = (copy.view, copy.location, copy.view.key, copy.hash)
-        guard let partition = catalog.holder(of: key, hash, in: copy.owner) else { return }
-        if view.kind == .value {
-            // Otherwise it has been overwritten, as most have.
-            guard let found = partition.index.find(at: location, hash) else { return }
-            let target = append(view, to: openBatch())
-            catalog.segments[location.segment]?.live -= view.length
-            catalog.segments[target.segment]?.live += view.length
-            partition.index.pointer(found).pointee.location(target)
-        } else if let found = find(key, hash, partition) {
+    /// - Parameter owner: the partition that has the record now.
+    private func appendAgain(_ view: RecordView, _ location: Location, _ owner: PartitionID, _ hash: KeyHash) {
+        guard let partition = catalog.holder(of: view.key, hash, in: owner) else { return }
+        // A tombstone's entry is found by its key, because it may have been purged.
+        let found =
+            view.kind == .value ? partition.index.find(at: location, hash) : find(view.key, hash, partition)
+        if let found {
             let pointer = partition.index.pointer(found)
+            // It has been overwritten.
             guard pointer.pointee.location == location else { return }
             let target = append(view, to: openBatch())
             catalog.segments[location.segment]?.live -= view.length
@@ -328,14 +314,19 @@ extension LogStore {
             total += segment.total
             suppressors += segment.suppressors
         }
-        let enough =
-            if !acceptsWrites { 10 } else if room.isShort { options.mergeGarbage } else { options.cheapGarbage }
-        if let most, most.garbage * 100 >= most.segment.total * enough, !isShortLog || !acceptsWrites {
+        if let most, let enough = enoughGarbage, most.garbage * 100 >= most.segment.total * enough {
             return most.segment
         }
         if suppressors > max(total / 4, segmentSize), catalog.segments.oldest?.isDamaged == false {
             return catalog.segments.oldest
         }
         return nil
+    }
+
+    /// The percentage of garbage from which a segment is merged; nil where none is, however much it has.
+    private var enoughGarbage: Int? {
+        if !acceptsWrites { return 10 }
+        if room.isShort { return options.mergeGarbage }
+        return room.disk > neverTooLong ? options.cheapGarbage : nil
     }
 }

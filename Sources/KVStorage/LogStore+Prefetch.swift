@@ -3,7 +3,7 @@ import KVCore
 
 extension LogStore {
     /// The number of keys that are looked up together: enough to keep the processor's line fill buffers busy.
-    private static let lookupBatch = 16
+    static let lookupBatch = 16
 
     private struct Lookup {
         var partition: Unmanaged<Partition>?

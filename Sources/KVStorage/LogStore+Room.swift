@@ -77,10 +77,8 @@ extension LogStore {
 
     private static let stateSize = RecordFormat.headerSize + PartitionState.encodedSize
 
-    /// The length in bytes up to which the log is never worth any copying.
-    private var shortLog: UInt64 { UInt64(max(options.segment, 0) / 4) }
-
-    var isShortLog: Bool { room.disk <= shortLog }
+    /// The length in bytes up to which the log is not worth any copying.
+    var neverTooLong: UInt64 { UInt64(max(options.segment, 0) / 4) }
 
     /// How far writing and merging may get ahead of each other.
     private var slack: UInt64 { UInt64(max(segmentSize / 8, 1)) }
@@ -96,11 +94,11 @@ extension LogStore {
         let size = segmentSize
         writer.limitSegments(to: size)
         room.nextSurvey = room.taken + UInt64(max(size / 16, 1))
-        let isShort = disk > max(2 * needed + UInt64(size / 4), shortLog)
+        let isShort = disk > max(2 * needed + UInt64(size / 4), neverTooLong)
         if isShort, !room.isShort, let cursor = mergedCursor { room.hurry(cursor.offset) }
         if isShort, !room.isShort { nextMaintenanceCheck = min(nextMaintenanceCheck, appended) }
         room.isShort = isShort
-        room.isVeryShort = disk > max(2 * needed + UInt64(size / 4 * 3), shortLog + UInt64(size / 2))
+        room.isVeryShort = disk > max(2 * needed + UInt64(size / 4 * 3), neverTooLong + UInt64(size / 2))
     }
 
     /// What may be written by now; nil while nothing is being merged.

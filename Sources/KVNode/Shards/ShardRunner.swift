@@ -55,7 +55,7 @@ final class ShardRunner: @unchecked Sendable {
     var isDroppingScheduled = false
     /// The number of scheduled ticks that are no longer needed, because a tick ran before them.
     private var overtakenTicks = 0
-    /// The time until the scheduled tick: a request should not read two clocks.
+    /// The time when the clock was read last.
     private(set) var turn: Now
     private var effects: [ShardEffect] = []
     private var finished: [Request] = []

@@ -17,40 +17,37 @@ struct Copying {
         pieces = progress.pieces
     }
 
-    /// Calls `body` with the next records and their locations, a few at a time. They are only valid until it returns.
+    /// Calls `body` with the next records and their locations, as many at a time as are looked up together. They are
+    /// only valid until it returns.
     /// - Parameter limit: The largest number of records; at least one is looked at.
     /// - Returns: true when none is left.
     mutating func forEach(limit: Int, _ body: ([(RecordView, Location)]) -> Void) -> Bool {
         var left = max(limit, 1)
-        var batch: [(RecordView, Location)] = []
-        batch.reserveCapacity(Self.batchSize)
         while piece < pieces.count {
+            guard left > 0 else { return false }
             let read = pieces[piece]
-            let isDone = read.bytes.withUnsafeBytes { bytes in
-                defer {
-                    body(batch)
-                    batch.removeAll(keepingCapacity: true)
-                }
-                while place < bytes.count, let view = RecordView(bytes, at: place, verify: false) {
-                    guard left > 0 else { return false }
-                    left -= 1
-                    let offset = read.offset + UInt32(place)
-                    place += view.length
-                    batch.append((view, Location(segment: cursor.segment.number, offset: offset)))
-                    if batch.count == Self.batchSize {
-                        body(batch)
-                        batch.removeAll(keepingCapacity: true)
-                    }
-                }
-                return true
+            let wanted = min(left, LogStore.lookupBatch)
+            let count = read.bytes.withUnsafeBytes { bytes in
+                let records = take(wanted, of: bytes, at: read.offset)
+                body(records)
+                return records.count
             }
-            guard isDone else { return false }
-            piece += 1
-            place = 0
+            left -= count
+            if count < wanted || place >= read.bytes.count { (piece, place) = (piece + 1, 0) }
         }
         return true
     }
 
-    /// As many as are looked up together.
-    private static let batchSize = 16
+    /// The next records of a batch, at most so many.
+    private mutating func take(
+        _ limit: Int, of bytes: UnsafeRawBufferPointer, at offset: UInt32
+    ) -> [(RecordView, Location)] {
+        var records: [(RecordView, Location)] = []
+        records.reserveCapacity(limit)
+        while records.count < limit, let view = RecordView(bytes, at: place, verify: false) {
+            records.append((view, Location(segment: cursor.segment.number, offset: offset + UInt32(place))))
+            place += view.length
+        }
+        return records
+    }
 }
