@@ -53,7 +53,7 @@ test: deps
 
 ## The commands that the documents show, against fresh nodes
 docs-test: build
-	@.ci/deps curl redis-tools
+	@SWIFT="$(SWIFT)" .ci/deps curl procps python3 redis-tools
 	Tests/docs/sessions.py --kv .build/release/kv
 
 # The simulator is optimized and has assertions on. It is built apart, so that nothing else has them.

@@ -16,6 +16,7 @@ package enum Mutant: String, CaseIterable, Sendable {
     case countFromAnswer = "count-from-answer"
     /// A leader judges by the time at which the tick began whether it is supported.
     case lookEarly = "look-early"
+    /// What comes in a tick is judged by the time at which the tick began.
     case takeEarly = "take-early"
     /// A leader counts support in full, whatever its clock's rate.
     case ignoreDrift = "ignore-drift"
