@@ -51,6 +51,11 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        .target(
+            name: "KVProtocol",
+            dependencies: ["KVModel", .product(name: "NIOCore", package: "swift-nio")],
+            swiftSettings: settings
+        ),
         .target(name: "KVConfig", dependencies: ["KVCore", "CRelease", "CYAML"], swiftSettings: settings),
         .target(
             name: "KVStorage",
@@ -62,7 +67,7 @@ let package = Package(
         .target(
             name: "KVAPI",
             dependencies: [
-                "KVCore", "KVWire",
+                "KVCore", "KVWire", "KVProtocol",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ],
@@ -81,7 +86,7 @@ let package = Package(
         .target(
             name: "KVClient",
             dependencies: [
-                "KVModel",
+                "KVModel", "KVProtocol",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
@@ -153,13 +158,18 @@ let package = Package(
             dependencies: ["KVWire", "KVCore", .product(name: "NIOCore", package: "swift-nio")],
             swiftSettings: settings
         ),
+        .testTarget(
+            name: "KVProtocolTests",
+            dependencies: ["KVProtocol", "KVCore", .product(name: "NIOCore", package: "swift-nio")],
+            swiftSettings: settings
+        ),
         .testTarget(name: "KVConfigTests", dependencies: ["KVConfig", "KVCore"], swiftSettings: settings),
         .testTarget(
             name: "KVStorageTests", dependencies: ["KVStorage", "KVCore", "KVSimulator"], swiftSettings: settings),
         .testTarget(
             name: "KVAPITests",
             dependencies: [
-                "KVAPI", "KVClient", "KVCore",
+                "KVAPI", "KVClient", "KVCore", "KVProtocol",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -183,7 +193,7 @@ let package = Package(
         .target(
             name: "KVFakes",
             dependencies: [
-                "KVModel",
+                "KVModel", "KVProtocol",
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),

@@ -138,12 +138,13 @@ extension Request {
     /// Makes another request like this one, because each is executed only once.
     /// - Parameters:
     ///   - command: replaces the command of this one.
+    ///   - token: replaces the token of this one.
     ///   - allowance: replaces the allowance of this one. Bytes.
-    func again(_ command: Command? = nil, allowance: Int? = nil) -> Request {
+    func again(_ command: Command? = nil, token: UInt64? = nil, allowance: Int? = nil) -> Request {
         Request(
             command ?? self.command, key: key, hash: hash, partition: partition, consistency: consistency,
             limit: .within(timeout), redirects: redirects, allowance: allowance ?? self.allowance,
-            caller: eventLoopCaller, token: token)
+            caller: eventLoopCaller, token: token ?? self.token)
     }
 
     /// The caller of a request that a listener or this node has made.

@@ -1,9 +1,11 @@
+import KVProtocol
 import NIOCore
 
 /// Finds out from a connection's first bytes which protocol it speaks, and leaves its place to that.
 ///
-/// A line that begins with a method of HTTP, a space and a target is HTTP; everything else is for the Redis protocol:
-/// an array, or the words of an inline command. (So `GET /x` on a line of its own is HTTP; as an array it is Redis's.)
+/// A line that begins with a method of HTTP, a space and a target is HTTP, and the magic bytes of `Preface` are the
+/// client protocol; everything else is for the Redis protocol: an array, or the words of an inline command. (So
+/// `GET /x` on a line of its own is HTTP; as an array it is Redis's.)
 package final class ProtocolSwitch: ChannelInboundHandler, RemovableChannelHandler {
     package typealias InboundIn = ByteBuffer
     package typealias InboundOut = ByteBuffer
@@ -11,7 +13,9 @@ package final class ProtocolSwitch: ChannelInboundHandler, RemovableChannelHandl
     package enum Choice: Hashable, Sendable {
         case http
         case resp
-        /// Neither of them, but a protocol in whose words it can be refused.
+        /// The protocol of `KVClient`.
+        case frames
+        /// None of them, but a protocol in whose words it can be refused.
         case foreign(ForeignProtocol)
     }
 
@@ -104,7 +108,11 @@ package final class ProtocolSwitch: ChannelInboundHandler, RemovableChannelHandl
             guard let second = bytes.dropFirst().first else { return nil }
             return second == 0x03 ? .foreign(.tls) : .resp
         }
-        // Empty lines before a request are passed over by both.
+        if bytes.first == Preface.magic.first {
+            guard let begins = Preface.begins(bytes) else { return nil }
+            return begins ? .frames : .resp
+        }
+        // Empty lines before a request are passed over by HTTP and by Redis's protocol.
         let rest = bytes.drop { $0 == 0x0d || $0 == 0x0a }
         guard !rest.isEmpty else { return nil }
         let word = rest.prefix { $0 != 0x20 }

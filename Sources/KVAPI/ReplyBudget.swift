@@ -29,7 +29,7 @@ package final class ReplyBudgets: Sendable {
 /// or that are not sent, the values that reads under way may bring, and requests that wait for their clients to read.
 ///
 /// The budget may be exceeded a little: a connection that holds next to nothing may always begin one more command
-/// (`RESPRoom.guaranteed`). So clients that do not read lock nobody out, and no connection waits for itself.
+/// (`ReplyRoom.guaranteed`). So clients that do not read lock nobody out, and no connection waits for itself.
 ///
 /// Sendable because it is touched on `loop` only.
 final class ReplyBudget: @unchecked Sendable {

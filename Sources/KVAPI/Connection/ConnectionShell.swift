@@ -70,7 +70,7 @@ final class ConnectionShell {
     func write(_ bytes: ByteBuffer, charge: (Int) -> Void) {
         guard let context else { return }
         let count = bytes.readableBytes
-        guard count > RESPRoom.small else { return context.writeAndFlush(NIOAny(bytes), promise: nil) }
+        guard count > ReplyRoom.small else { return context.writeAndFlush(NIOAny(bytes), promise: nil) }
         charge(count)
         let promise = loop.makePromise(of: Void.self)
         let bound = NIOLoopBound(self, eventLoop: loop)

@@ -47,9 +47,7 @@ enum FailureText {
         """
     }
 
-    static func keyTooLong(_ bytes: Int, limit: Int) -> String {
-        "the key has \(bytes) bytes, over this cluster's limit of \(limit) (limits.key)"
-    }
+    static let foreignCursor = "the cursor is not one that this cluster gave; begin again without one"
 
     static let unfitting =
         "the node got an answer that does not fit the request; this is a fault in kv, please report it"

@@ -287,7 +287,7 @@ extension HTTPHandler {
         guard let response = connection.answered(now: now) else { return }
         body(&answers, response)
         // A client that does not take these answers gets no more of them: the rest of the read waits.
-        if answers.pending.readableBytes > RESPRoom.small { flush() }
+        if answers.pending.readableBytes > ReplyRoom.small { flush() }
         perform()
     }
 }

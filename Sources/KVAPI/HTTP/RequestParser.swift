@@ -1,4 +1,5 @@
 import KVCore
+import KVProtocol
 import NIOHTTP1
 
 /// Reads what a request asks for from its target, method and header fields.
@@ -128,7 +129,7 @@ struct RequestParser {
     private func key(_ bytes: [UInt8]) throws(HTTPFailure) -> Key {
         guard bytes.count <= limits.key else {
             throw HTTPFailure(
-                .targetTooLong, "key_too_long", FailureText.keyTooLong(bytes.count, limit: limits.key))
+                .targetTooLong, "key_too_long", LimitText.keyTooLong(bytes.count, limit: limits.key))
         }
         return Key(bytes)
     }
@@ -250,7 +251,7 @@ extension RequestParser {
             guard let settings = settings() else { throw .notMember }
             cursor = ListCursor(opaque: text, settings, limits)
             guard cursor != nil else {
-                throw .bad("bad_cursor", "the cursor is not one that this cluster gave; begin again without one")
+                throw .bad("bad_cursor", FailureText.foreignCursor)
             }
         }
         return .list(

@@ -19,7 +19,7 @@ struct OperationTable {
         /// The part of a command on several keys.
         let part: Int
         let expectation: RESPExpectation
-        /// The expected size of its reply, as `RESPRoom` counts it. Bytes.
+        /// The expected size of its reply, as `ReplyRoom` counts it. Bytes.
         fileprivate(set) var counted: Int
         /// Whether it must not be executed together with others.
         fileprivate var isSingle = false
@@ -147,7 +147,7 @@ struct OperationTable {
     /// - Parameter counted: the size of the value, now that it is known. Bytes.
     mutating func putAside(_ token: Int, counted: Int) {
         guard let operation = underWay(token) else { return }
-        operations[token]?.request = operation.request.again(allowance: RESPRoom.allowance(counted: counted))
+        operations[token]?.request = operation.request.again(allowance: ReplyRoom.allowance(counted: counted))
         operations[token]?.counted = counted
     }
 

@@ -42,7 +42,7 @@ struct RESPConnection: ~Copyable {
     /// Counted since `takeCounts` was last called.
     private var counted = (commands: 0 as UInt64, bytesIn: 0 as UInt64)
 
-    private var patience: RESPPatience
+    private var patience: ConnectionPatience
 
     init(
         server: RESPServer, client: RESPClient, budget: ReplyBudget, table: RESPCommandTable = .standard
@@ -57,10 +57,10 @@ struct RESPConnection: ~Copyable {
         requests.consistency = .stale
         stale = requests
         let limits = server.limits
-        let room = RESPRoom(
+        let room = ReplyRoom(
             budget: budget, limit: server.options.maximumPendingBytes, largestValue: server.limits.value)
         replies = RESPReplies(room: room)
-        patience = RESPPatience(gathering: server.options.timeout, stall: server.options.stallTimeout)
+        patience = ConnectionPatience(gathering: server.options.timeout, stall: server.options.stallTimeout)
         parser = RESPRequestParser(
             limits: RESPRequestParser.Limits(
                 argument: max(limits.key, limits.value, RESPRequestParser.maximumLine),
@@ -129,7 +129,7 @@ extension RESPConnection {
         guard !life.isClosed, let outcome = request.outcome else { return }
         let token = Int(truncatingIfNeeded: request.token)
         let size = request.needs > 0 ? request.needs : outcome.valueSize
-        if size > RESPRoom.small, let operation = operations.underWay(token),
+        if size > ReplyRoom.small, let operation = operations.underWay(token),
             replies.putAside(operation, token: token, size, isMissing: request.needs > 0)
         {
             return operations.putAside(token, counted: size)
@@ -234,7 +234,7 @@ extension RESPConnection {
     ///
     /// - Returns: whether to go on when other connections have given back some of what they hold.
     mutating func settle(now: Instant) -> Bool {
-        if input.readableBytes == 0, input.capacity > RESPRoom.guaranteed { input = ByteBuffer() }
+        if input.readableBytes == 0, input.capacity > ReplyRoom.guaranteed { input = ByteBuffer() }
         let isServing = life.isOpen && !life.isDraining
         let isStuck = isServing && !life.isWritable && input.readableBytes > 0 && !wantsInput()
         let isShort = replies.room.takeShortOfBudget()
@@ -365,7 +365,7 @@ extension RESPConnection {
             command, key: key, slots: source.slots,
             options: session.isReadOnly && isRead ? stale : linearizable, caller: source.caller,
             token: UInt64(operations.nextToken),
-            allowance: isRead && expectation.bringsValue ? RESPRoom.allowance(counted: counted) : .max)
+            allowance: isRead && expectation.bringsValue ? ReplyRoom.allowance(counted: counted) : .max)
         let operation = OperationTable.Operation(
             request, sequence: replies.lastSequence, part: part, expectation: expectation, counted: counted)
         return operations.begin(operation) ? .execute(request) : nil

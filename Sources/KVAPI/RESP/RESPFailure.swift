@@ -1,4 +1,5 @@
 import KVCore
+import KVProtocol
 import KVWire
 
 /// An error reply. It has Redis's words where Redis has the same error. The first word is the kind of the error, which
@@ -84,13 +85,11 @@ struct RESPFailure: Error, Hashable {
 
 extension RESPFailure {
     static func keyTooLong(_ bytes: Int, limit: Int) -> Self {
-        Self("ERR " + FailureText.keyTooLong(bytes, limit: limit))
+        Self("ERR " + LimitText.keyTooLong(bytes, limit: limit))
     }
 
     static func valueTooLong(_ bytes: Int, limit: Int) -> Self {
-        Self(
-            "ERR the value has \(bytes) bytes, over this cluster's limit of \(limit) (limits.value); split it over "
-                + "several keys")
+        Self("ERR " + LimitText.valueTooLong(bytes, limit: limit))
     }
 
     static func valuesTooLong(_ bytes: Int, limit: Int) -> Self {

@@ -3,7 +3,7 @@ import KVWire
 import NIOCore
 
 /// The replies of a connection, in the order of its requests: each from when its request is taken until it is written.
-/// `RESPRoom` counts them against their limits.
+/// `ReplyRoom` counts them against their limits.
 struct RESPReplies {
     private enum Slot {
         case waiting
@@ -11,7 +11,7 @@ struct RESPReplies {
         case ready(RESPAnswer)
     }
 
-    var room: RESPRoom
+    var room: ReplyRoom
     var writer = RESPReplyWriter()
     private var slots = CircularBuffer<Slot>(initialCapacity: 8)
     /// The number of the first slot.
@@ -19,7 +19,7 @@ struct RESPReplies {
     /// Reads whose values were larger than expected and are to be read again, the oldest first.
     private var aside: [ReadAside] = []
 
-    init(room: RESPRoom) { self.room = room }
+    init(room: ReplyRoom) { self.room = room }
 
     var count: Int { slots.count }
     var isEmpty: Bool { slots.isEmpty }
@@ -135,7 +135,7 @@ extension RESPReplies {
         let gathering = gathering(at: index)
         if gathering?.isOverfull == true { return false }
         // Replies that are written will make room when they are sent. After that, only the oldest request does.
-        let mayNotWait = index == 0 && (gathering?.bytes ?? 0) == 0 && written + room.sending <= RESPRoom.guaranteed
+        let mayNotWait = index == 0 && (gathering?.bytes ?? 0) == 0 && written + room.sending <= ReplyRoom.guaranteed
         let isKept =
             mayNotWait
             || room.mayKeep(bytes, written: written, isOldest: index == 0, counted: operation.counted)

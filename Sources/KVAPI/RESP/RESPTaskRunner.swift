@@ -194,7 +194,7 @@ extension RESPTaskRunner {
                 guard foundBytes <= server.options.maximumListedBytes else {
                     return finish(.failure(.tooManyMatches(limit: server.options.maximumListedBytes)))
                 }
-                guard budget.has(foundBytes - charged) || foundBytes <= RESPRoom.guaranteed else {
+                guard budget.has(foundBytes - charged) || foundBytes <= ReplyRoom.guaranteed else {
                     return finish(.failure(.noRoomForReplies))
                 }
                 budget.charge(foundBytes - charged)

@@ -253,7 +253,7 @@ package enum Settings {
             SettingField(
                 "nodes[].client", .address, \.client, of: standard, flag: "--client", given: { $0.client },
                 variable: "KV_CLIENT", change: .creation, example: "10.0.0.1:7400",
-                "Where the node listens for clients, HTTP and Redis's protocol alike."),
+                "Where the node listens for clients, whatever protocol they speak."),
             SettingField(
                 "nodes[].peer", .address, \.peer, of: standard, flag: "--peer", given: { $0.peer },
                 variable: "KV_PEER", change: .creation, example: "10.0.0.1:7500",

@@ -36,6 +36,7 @@ final class ClientListener: Sendable {
         let budgets = ReplyBudgets(bytes: replies, loops: facts.threads)
         let resp = RESPListener(
             backend: backend, info: facts, options: respOptions, budgets: budgets, wallClock: wallClock)
+        let frames = FrameListener(backend: backend, budgets: budgets, wallClock: wallClock)
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -60,6 +61,7 @@ final class ClientListener: Sendable {
                             try HTTPListener.configure(
                                 channel, backend: backend, budgets: budgets, wallClock: wallClock)
                         case .resp: try resp.configure(channel)
+                        case .frames: try frames.configure(channel)
                         }
                     }
                     try channel.pipeline.syncOperations.addHandler(protocols)

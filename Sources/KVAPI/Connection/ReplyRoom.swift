@@ -7,7 +7,7 @@ import KVCore
 /// is counted before its value is known, as the largest reply of late. A value that turns out to be larger and does not
 /// fit is dropped, and read again when there is room (`RESPReplies.putAside`). So the bytes that are held are bounded
 /// even before the first reply has come.
-struct RESPRoom {
+struct ReplyRoom {
     /// Values up to this size are counted by the average, not one by one. Bytes.
     static let small = 16 << 10
     /// A connection that holds at most this much may begin a command whatever others hold. Bytes.

@@ -2,7 +2,7 @@ import KVCore
 
 /// Bounds the waiting for events that may never come by themselves: other clients give back what they hold, and the
 /// connection's own client reads its replies.
-struct RESPPatience {
+struct ConnectionPatience {
     enum Verdict {
         case nothing
         /// The oldest command has waited long enough for room for its answer.
