@@ -5,7 +5,7 @@ import KVModel
 extension KVClient {
     /// Returns the plan that is under way: a change of membership, or a split of partitions; nil if there is none.
     public func plan() async throws(KVClientError) -> PlanProgress? {
-        try await plan(Request(.get, path: "/v1/plan"))
+        try await plan(Request(HTTPCall(.get, "/v1/plan")))
     }
 
     /// Begins a change of membership, which may be about several nodes. With `isDryRun`, only computes it.
@@ -20,9 +20,10 @@ extension KVClient {
         guard let body = try? JSONEncoder().encode(ChangeBody(change, isDryRun: isDryRun)) else {
             throw .badRequest("the change of membership cannot be written as JSON")
         }
-        var request = Request(.post, path: "/v1/plan")
-        request.body = Array(body)
-        request.contentType = "application/json"
+        var call = HTTPCall(.post, "/v1/plan")
+        call.body = Array(body)
+        call.contentType = "application/json"
+        var request = Request(call)
         request.mayRepeat = isDryRun
         return try await plan(request)
     }
@@ -39,7 +40,8 @@ extension KVClient {
     public func splitPartitions(
         to count: Int, isDryRun: Bool = false
     ) async throws(KVClientError) -> PlanProgress? {
-        var request = Request(.post, path: "/v1/ring/split", parameters: "partitions=\(count)&dry_run=\(isDryRun)")
+        var request = Request(
+            HTTPCall(.post, "/v1/ring/split", parameters: "partitions=\(count)&dry_run=\(isDryRun)"))
         request.mayRepeat = isDryRun
         return try await plan(request)
     }
@@ -56,16 +58,12 @@ extension KVClient {
     public func cancelPlan() async throws(KVClientError) -> PlanProgress? { try await order("cancel") }
 
     private func order(_ verb: String) async throws(KVClientError) -> PlanProgress? {
-        try await plan(Request(.post, path: "/v1/plan/\(verb)"))
+        try await plan(Request(HTTPCall(.post, "/v1/plan/\(verb)")))
     }
 
     private func plan(_ request: Request) async throws(KVClientError) -> PlanProgress? {
-        var request = request
-        request.isAboutCluster = true
-        let answer = try await dispatcher.perform(request)
-        guard answer.status == 200 else { throw answer.failure(of: request) }
-        guard let body = answer.decoded(as: PlanAnswer.self) else { throw answer.notUnderstood(request) }
-        return body.plan
+        let answer: PlanAnswer = try await dispatcher.document(request)
+        return answer.plan
     }
 }
 

@@ -1,4 +1,5 @@
 import KVModel
+import KVProtocol
 
 extension KVClient {
     /// The number of keys of a page at most.
@@ -15,14 +16,14 @@ extension KVClient {
     public func page(
         prefix: [UInt8] = [], cursor: String? = nil, limit: Int = 100, values: Bool = false, timeout: Duration? = nil
     ) async throws(KVClientError) -> KeyPage {
-        var parameters = "prefix=\(percentEncoded(prefix))&limit=\(min(max(limit, 1), Self.maximumPageSize))"
-        if let cursor { parameters += "&cursor=\(percentEncoded(Array(cursor.utf8)))" }
-        if values { parameters += "&values=true" }
-        let request = Request(.get, path: "/v1/kv", parameters: parameters)
+        let page = ListPage(
+            cursor: Array((cursor ?? "").utf8), limit: min(max(limit, 1), Self.maximumPageSize), values: values)
+        // A longer prefix than a key can be is that of no key.
+        guard prefix.count <= Key.maximumBytes else { return KeyPage(entries: [], cursor: nil) }
+        let request = Request(Key(prefix), .list(page))
         let answer = try await dispatcher.perform(request, timeout: timeout)
-        guard answer.status == 200 else { throw answer.failure(of: request) }
-        guard let page = answer.decoded(as: KeyPage.self) else { throw answer.notUnderstood(request) }
-        return page
+        guard case .operation(.page(let found)) = answer.content else { throw answer.failure(of: request) }
+        return KeyPage(found)
     }
 
     /// Lists all keys that begin with `prefix`, and fetches each page when it is needed.

@@ -1,6 +1,10 @@
 import KVModel
+import KVProtocol
 
-/// A client of a `kv` cluster, over HTTP.
+/// A client of a `kv` cluster.
+///
+/// Operations on keys go by the client protocol: many are under way on one connection, and each is answered when it is
+/// done. What is about the cluster goes by HTTP.
 ///
 /// Any node answers for any key, so one endpoint is enough; the others are for when it is down. After the first few
 /// operations the client asks for the leaders of all partitions, and sends each operation to the leader of its key from
@@ -57,20 +61,11 @@ public final class KVClient: Sendable {
     public func get(
         _ key: Key, consistency: Consistency = .linearizable, timeout: Duration? = nil
     ) async throws(KVClientError) -> StoredValue? {
-        var request = Request(.get, key)
-        if consistency == .stale {
-            request.isStale = true
-            request.parameters = "consistency=stale"
-        }
+        let request = Request(key, .get(consistency))
         let answer = try await dispatcher.perform(request, timeout: timeout)
-        switch answer.status {
-        case 200:
-            guard let version = answer.version else { throw answer.notUnderstood(request) }
-            return StoredValue(
-                bytes: answer.message.body, version: version, contentType: answer.message.contentType,
-                timeToLive: answer.message.secondsToLive.map(Duration.init(wholeSeconds:)))
-        case 404 where answer.isOfNode: return nil
-        case 404: throw answer.notUnderstood(request)
+        switch answer.content {
+        case .operation(.value(let found)): return StoredValue(found)
+        case .operation(.absent): return nil
         default: throw answer.failure(of: request)
         }
     }
@@ -90,27 +85,27 @@ public final class KVClient: Sendable {
         _ key: Key, _ value: [UInt8], contentType: String = "", lifetime: Duration? = nil,
         condition: Condition = .always, timeout: Duration? = nil
     ) async throws(KVClientError) -> Version {
-        // The content type is written into the head of the request as it is.
         guard contentType.utf8.allSatisfy({ (0x20...0x7E).contains($0) }),
             contentType.utf8.count <= Self.maximumContentType
         else {
             throw .badRequest(
                 "nothing was changed: a content type has at most \(Self.maximumContentType) bytes of printable ASCII")
         }
-        var request = Request(.put, key)
-        request.body = value
-        if let lifetime {
-            guard lifetime > .zero else {
-                throw .badRequest("nothing was changed: a lifetime is above zero; to delete the key, use delete")
-            }
-            request.parameters = "ttl=\(max(Nanoseconds(lifetime).milliseconds, 1))ms"
-        }
-        request.contentType = contentType
-        request.condition = condition
+        let put = Put(
+            value: value, contentType: contentType, lifetime: try lifetime.map(Self.lifetime) ?? .unlimited,
+            condition: condition)
+        let request = Request(key, .put(put))
         let answer = try await dispatcher.perform(request, timeout: timeout)
-        guard answer.status == 204 else { throw answer.failure(of: request) }
-        guard let version = answer.version else { throw answer.notUnderstood(request) }
+        guard case .operation(.written(let version?)) = answer.content else { throw answer.failure(of: request) }
         return version
+    }
+
+    /// Rounds down to whole milliseconds, but not below 1.
+    private static func lifetime(_ duration: Duration) throws(KVClientError) -> Lifetime {
+        guard duration > .zero else {
+            throw .badRequest("nothing was changed: a lifetime is above zero; to delete the key, use delete")
+        }
+        return .milliseconds(max(Nanoseconds(duration).milliseconds, 1))
     }
 
     /// Deletes a key.
@@ -126,13 +121,50 @@ public final class KVClient: Sendable {
         guard condition != .ifAbsent else {
             throw .badRequest("nothing was changed: a key that is to be absent cannot be deleted")
         }
-        var request = Request(.delete, key)
-        request.condition = condition
+        let request = Request(key, .delete(condition))
         let answer = try await dispatcher.perform(request, timeout: timeout)
-        switch answer.status {
-        case 204 where answer.isOfNode: return true
-        case 404 where answer.isOfNode: return false
-        case 204, 404: throw answer.notUnderstood(request)
+        switch answer.content {
+        case .operation(.written): return true
+        case .operation(.absent): return false
+        default: throw answer.failure(of: request)
+        }
+    }
+
+    /// Adds to the decimal integer that a key's value is. An absent key counts as 0. Reading and adding are one step.
+    /// - Parameters:
+    ///   - lifetime: the time after which the key is absent again, from now on; nil leaves its expiry as it is.
+    ///   - timeout: for this operation, as for `get`.
+    /// - Returns: the sum.
+    /// - Throws: `badRequest` if the value is not a decimal integer of 64 bits or the sum is not; otherwise what `put`
+    ///   throws.
+    @discardableResult
+    public func increment(
+        _ key: Key, by addend: Int64 = 1, lifetime: Duration? = nil, timeout: Duration? = nil
+    ) async throws(KVClientError) -> Int64 {
+        let change = try lifetime.map { duration throws(KVClientError) in
+            Update.LifetimeChange.set(try Self.lifetime(duration))
+        }
+        let request = Request(key, .add(addend, lifetime: change ?? .keep))
+        let answer = try await dispatcher.perform(request, timeout: timeout)
+        guard case .operation(.integer(let sum, _)) = answer.content else { throw answer.failure(of: request) }
+        return sum
+    }
+
+    /// Changes the time after which a key is absent, and leaves its value.
+    /// - Parameters:
+    ///   - lifetime: from now on; nil means never.
+    ///   - timeout: for this operation, as for `get`.
+    /// - Returns: whether there was such a key.
+    /// - Throws: what `put` throws.
+    @discardableResult
+    public func touch(
+        _ key: Key, lifetime: Duration?, timeout: Duration? = nil
+    ) async throws(KVClientError) -> Bool {
+        let request = Request(key, .touch(.set(try lifetime.map(Self.lifetime) ?? .unlimited)))
+        let answer = try await dispatcher.perform(request, timeout: timeout)
+        switch answer.content {
+        case .operation(.written): return true
+        case .operation(.absent): return false
         default: throw answer.failure(of: request)
         }
     }
@@ -141,17 +173,17 @@ public final class KVClient: Sendable {
 
     /// Returns the members and the placement of all partitions, as the node that answers sees them.
     public func ring() async throws(KVClientError) -> RingStatus {
-        try await status(Request(.get, path: "/v1/ring"))
+        try await status(HTTPCall(.get, "/v1/ring"))
     }
 
     /// Returns the partition, replicas and leader of a key. The key need not exist.
     public func placement(of key: Key) async throws(KVClientError) -> KeyPlacement {
-        try await status(Request(.get, path: "/v1/ring", parameters: "key=\(percentEncoded(key.bytes))"))
+        try await status(HTTPCall(.get, "/v1/ring", parameters: "key=\(percentEncoded(key.bytes))"))
     }
 
     /// Returns the members, as the node that answers sees them.
     public func nodes() async throws(KVClientError) -> [NodeStatus] {
-        let list: NodeList = try await status(Request(.get, path: "/v1/nodes"))
+        let list: NodeList = try await status(HTTPCall(.get, "/v1/nodes"))
         return list.nodes
     }
 
@@ -165,19 +197,15 @@ public final class KVClient: Sendable {
         let milliseconds = Nanoseconds(span).milliseconds
         // The time is shared out among the endpoints (`Dispatcher.leastShare`), and each needs this much.
         return try await status(
-            Request(.get, path: "/v1/load", parameters: "over=\(milliseconds)ms"),
+            HTTPCall(.get, "/v1/load", parameters: "over=\(milliseconds)ms"),
             timeout: dispatcher.timeout + .milliseconds(Int64(clamping: milliseconds)) * Dispatcher.leastShare)
     }
 
     private func status<Status: Decodable>(
-        _ request: Request, timeout: Duration? = nil
+        _ call: HTTPCall, timeout: Duration? = nil
     ) async throws(KVClientError) -> Status {
-        var request = request
-        request.waits = false
-        request.isAboutCluster = true
-        let answer = try await dispatcher.perform(request, timeout: timeout)
-        guard answer.status == 200 else { throw answer.failure(of: request) }
-        guard let status = answer.decoded(as: Status.self) else { throw answer.notUnderstood(request) }
-        return status
+        var call = call
+        call.waits = false
+        return try await dispatcher.document(Request(call), timeout: timeout)
     }
 }

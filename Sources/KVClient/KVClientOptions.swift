@@ -5,12 +5,11 @@ public struct KVClientOptions: Hashable, Sendable {
     /// The time for each operation in all, unless the call has its own; from `KVClient.minimumTimeout` to
     /// `KVClient.maximumTimeout`.
     public var timeout = KVClient.defaultTimeout
-    /// The number of connections to one node at most, `1 ... 1024`. They are opened when requests need them: a node
-    /// executes the requests of one connection one after the other.
-    public var connectionsPerNode = 16
-    /// The number of unanswered requests on one connection at most, `1 ... 256`; 1 means no pipelining. Requests are
-    /// pipelined only if there are `connectionsPerNode` connections and all are busy.
-    public var pipelineDepth = 16
+    /// The number of connections to one node at most, `1 ... 1024`. One carries many requests; another is opened when
+    /// 64 are under way on each, so that more than one event loop has work.
+    public var connectionsPerNode = 4
+    /// The number of unanswered requests on one connection at most, `1 ... 1024`. A node may allow fewer.
+    public var requestsPerConnection = 1024
     /// The number of requests that wait for a connection to one node at most, `1 ... 1,000,000`; one more is refused
     /// (`too_many_waiting`).
     public var maximumWaiting = 10_000
@@ -27,7 +26,7 @@ public struct KVClientOptions: Hashable, Sendable {
         var options = self
         options.timeout = timeout.clampedTimeout
         options.connectionsPerNode = min(max(connectionsPerNode, 1), 1024)
-        options.pipelineDepth = min(max(pipelineDepth, 1), 256)
+        options.requestsPerConnection = min(max(requestsPerConnection, 1), 1024)
         options.maximumWaiting = min(max(maximumWaiting, 1), 1_000_000)
         options.connectTimeout = connectTimeout.clampedTimeout
         return options

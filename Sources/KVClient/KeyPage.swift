@@ -1,5 +1,6 @@
 import FoundationEssentials
 import KVModel
+import KVProtocol
 
 /// A key in a listing.
 public struct KeyEntry: Hashable, Sendable {
@@ -22,6 +23,13 @@ public struct KeyPage: Hashable, Sendable {
     public var entries: [KeyEntry]
     /// The place where the next page begins; nil if this is the last page.
     public var cursor: String?
+}
+
+extension KeyPage {
+    init(_ page: FoundPage) {
+        entries = page.entries.map { KeyEntry(key: $0.key, value: $0.found?.value, version: $0.found?.version) }
+        cursor = page.cursor.map { String(decoding: $0, as: UTF8.self) }
+    }
 }
 
 extension KeyPage: Decodable {

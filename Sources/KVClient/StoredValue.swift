@@ -1,4 +1,5 @@
 import KVModel
+import KVProtocol
 
 /// The value of a key.
 public struct StoredValue: Hashable, Sendable {
@@ -6,7 +7,7 @@ public struct StoredValue: Hashable, Sendable {
     public var version: Version
     /// The media type.
     public var contentType: String
-    /// The time until the value expires, in whole seconds, as the server reports it; nil if it does not expire.
+    /// The time until the value expires, in whole milliseconds, as the node reports it; nil if it does not expire.
     public var timeToLive: Duration?
 
     /// The bytes as UTF-8; nil if they are not valid UTF-8.
@@ -18,4 +19,14 @@ public struct StoredValue: Hashable, Sendable {
         self.contentType = contentType
         self.timeToLive = timeToLive
     }
+
+    init(_ found: FoundValue) {
+        self.init(
+            bytes: found.value, version: found.version,
+            contentType: found.contentType.isEmpty ? Self.defaultContentType : found.contentType,
+            timeToLive: found.milliseconds.map { .milliseconds(Int64(clamping: $0)) })
+    }
+
+    /// What a value without a media type is taken for.
+    static let defaultContentType = "application/octet-stream"
 }

@@ -8,7 +8,7 @@ import XCTest
 final class HTTPDiscoveryTests: XCTestCase {
     private func cursors(limit: Int, _ answer: @escaping @Sendable (String) -> FakeNode.Reply) async throws -> [String]
     {
-        let node = try await FakeNode { answer($0.line) }
+        let node = try await FakeNode(speaksFrames: false) { answer($0.line) }
         let discovery = HTTPDiscovery(BenchOptions(endpoints: [node.address], timeout: .milliseconds(5000)))
         let cursors = try await discovery.cursors(limit: limit)
         await discovery.client.close()

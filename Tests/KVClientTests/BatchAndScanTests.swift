@@ -11,7 +11,7 @@ final class BatchAndScanTests: XCTestCase {
             switch (request.line.prefix(3), name) {
             case ("GET", "there"): return .status(200, ["ETag": "\"1.1.1\""], "value")
             case ("PUT", "taken"): return .error(412, "condition_failed", "no")
-            case ("PUT", "lost"): return .close
+            case ("PUT", "lost"): return .error(504, "outcome_unknown", "no")
             case ("PUT", _): return .status(204, ["ETag": "\"2.2.2\""])
             case ("DEL", "there"): return .status(204)
             default: return .error(404, "not_found", "no")
@@ -67,7 +67,7 @@ final class BatchAndScanTests: XCTestCase {
     }
 
     func testScanGoesThroughAllPages() async throws {
-        let node = try await FakeNode { Self.pages($0) }
+        let node = try await FakeNode(speaksFrames: false) { Self.pages($0) }
         let client = KVClient(endpoints: [node.address])
         var entries: [KeyEntry] = []
         for try await entry in client.scan(prefix: "p/", values: true, pageSize: 5000) { entries.append(entry) }
@@ -85,7 +85,7 @@ final class BatchAndScanTests: XCTestCase {
     }
 
     func testAPageIsAskedForWhenItIsNeededAndAgainWhereItFailed() async throws {
-        let node = try await FakeNode { request in
+        let node = try await FakeNode(speaksFrames: false) { request in
             request.line.contains("cursor=third") ? .error(500, "internal_error", "why") : Self.pages(request)
         }
         let client = KVClient(endpoints: [node.address])
@@ -110,7 +110,7 @@ final class BatchAndScanTests: XCTestCase {
             #"{"keys":[{"value":"x"}],"cursor":null}"#, #"{"keys":[{"key":"?","encoding":"base64"}],"cursor":null}"#,
             #"{"keys":[{"key":"a","encoding":"rot13"}],"cursor":null}"#, "[]",
         ] {
-            let node = try await FakeNode { _ in .status(200, [:], body) }
+            let node = try await FakeNode(speaksFrames: false) { _ in .status(200, [:], body) }
             let client = KVClient(endpoints: [node.address])
             await expect({ if case .badRequest = $0 { true } else { false } }) { try await client.page() }
             try await node.stop()

@@ -1,5 +1,5 @@
-import KVCore
 import KVFakes
+import KVModel
 import NIOPosix
 import XCTest
 
@@ -115,8 +115,10 @@ final class RoutingTests: XCTestCase {
 
     /// If a node says that it has not executed the request for a reason of its own, the request goes to another.
     func testANodeThatCannotSendsToTheNext() async throws {
-        for code in ["stopping", "not_member", "not_ready"] {
-            let cannot = try await FakeNode { _ in .error(503, code, "why") }
+        for (code, speaksFrames) in [
+            ("stopping", true), ("not_member", true), ("stopping", false), ("not_member", false), ("not_ready", false),
+        ] {
+            let cannot = try await FakeNode(speaksFrames: speaksFrames) { _ in .error(503, code, "why") }
             let node = try await FakeNode { _ in .status(204, ["ETag": "\"1.1.1\""]) }
             let client = KVClient(endpoints: [cannot.address, node.address])
             try await client.put(Key("k"), [])
@@ -153,7 +155,7 @@ final class RoutingTests: XCTestCase {
         }
         let here = Address(host: "127.0.0.1", port: 1)
         let far = Address(host: "10.0.0.1", port: 1)
-        let request = Request(.get, Key("k"))
+        let request = Request(Key("k"), .get(.linearizable))
         for (client, source, target) in [
             ("127.0.0.1:2", here, "127.0.0.1:2"), ("127.0.0.1:2", far, "10.0.0.1:1"), ("[::1]:2", far, "10.0.0.1:1"),
             ("0.0.0.0:2", here, "127.0.0.1:1"), ("10.0.0.2:2", here, "10.0.0.2:2"), ("nonsense", far, "10.0.0.1:1"),
@@ -177,11 +179,13 @@ final class RoutingTests: XCTestCase {
         ]
         for ranges in broken {
             routes.adopt(RingDocument(nodes: [node], assignments: ranges.map(assignment)), from: endpoint)
-            XCTAssertEqual(routes.route(Request(.get, Key("k")), after: [])?.pool.address, endpoint)
+            XCTAssertEqual(routes.route(Request(Key("k"), .get(.linearizable)), after: [])?.pool.address, endpoint)
         }
         routes.adopt(
             RingDocument(nodes: [node], assignments: [assignment(0, 9), assignment(10, 16383)]), from: endpoint)
-        XCTAssertEqual(routes.route(Request(.get, Key("k")), after: [])?.expected, "n1", "the only one that is known")
+        XCTAssertEqual(
+            routes.route(Request(Key("k"), .get(.linearizable)), after: [])?.expected, "n1",
+            "the only one that is known")
     }
 
     func testNodesThatHaveLeftWhileARequestWasUnderWay() throws {
@@ -192,7 +196,7 @@ final class RoutingTests: XCTestCase {
                 nodes: [.init(id: "n1", state: "alive", client: client)],
                 assignments: [.init(firstSlot: 0, lastSlot: 16383, replicas: ["n1"], leader: "n1")])
         }
-        let request = Request(.get, Key("k"))
+        let request = Request(Key("k"), .get(.linearizable))
         routes.adopt(ring("127.0.0.1:2"), from: endpoint)
         let first = try XCTUnwrap(routes.route(request, after: []))
         XCTAssertEqual(first.others, 1)

@@ -1,10 +1,12 @@
 import KVModel
+import KVProtocol
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOHTTP1
 import NIOPosix
 
-/// An HTTP server that answers as a test tells it to, and remembers the requests.
+/// A node that answers as a test tells it to, and remembers the requests. It speaks HTTP and the client protocol, whose
+/// requests and answers it shows to the test as those of HTTP that do the same.
 package final class FakeNode: Sendable {
     package struct Request: Sendable {
         /// Method and URI, such as `GET /v1/kv/a`.
@@ -41,24 +43,25 @@ package final class FakeNode: Sendable {
 
         package func open() { promise.succeed() }
 
-        fileprivate var opened: EventLoopFuture<Void> { promise.futureResult }
+        var opened: EventLoopFuture<Void> { promise.futureResult }
     }
 
     package let address: Address
     private let channel: any Channel
     private let log: Log
 
-    package init(_ answer: @escaping @Sendable (Request) -> Reply) async throws {
+    /// - Parameter speaksFrames: false for a node of version 0.2, which speaks HTTP only.
+    package init(
+        speaksFrames: Bool = true, _ answer: @escaping @Sendable (Request) -> Reply
+    ) async throws {
         let log = Log()
         self.log = log
         channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelInitializer { child in
-                let connection = log.connected(child)
+                log.connected(child)
                 return child.eventLoop.makeCompletedFuture {
-                    try child.pipeline.syncOperations.addHandler(
-                        ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes)))
-                    try child.pipeline.syncOperations.addHandler(Handler(connection, log, answer))
+                    try child.pipeline.syncOperations.addHandler(Switch(speaksFrames, log, answer))
                 }
             }
             .bind(host: "127.0.0.1", port: 0).get()
@@ -76,8 +79,9 @@ package final class FakeNode: Sendable {
         for child in log.children { try? await child.close() }
     }
 
-    private final class Log: Sendable {
+    final class Log: Sendable {
         private struct State {
+            var connections = 0
             var children: [any Channel] = []
             var requests: [Request] = []
             var most = 0
@@ -85,12 +89,13 @@ package final class FakeNode: Sendable {
 
         private let state = NIOLockedValueBox(State())
 
-        /// Notes a connection.
-        /// - Returns: Its number, from 1.
-        func connected(_ child: any Channel) -> Int {
+        func connected(_ child: any Channel) { state.withLockedValue { $0.children.append(child) } }
+
+        /// The number of a connection that has decided for a protocol, from 1.
+        func nextConnection() -> Int {
             state.withLockedValue {
-                $0.children.append(child)
-                return $0.children.count
+                $0.connections += 1
+                return $0.connections
             }
         }
 
@@ -103,6 +108,37 @@ package final class FakeNode: Sendable {
         var most: Int { state.withLockedValue { $0.most } }
 
         var requests: [Request] { state.withLockedValue { $0.requests } }
+    }
+
+    /// Finds out which protocol a connection speaks, and leaves its place to that.
+    private final class Switch: ChannelInboundHandler, RemovableChannelHandler {
+        typealias InboundIn = ByteBuffer
+        typealias InboundOut = ByteBuffer
+
+        private let speaksFrames: Bool
+        private let log: Log
+        private let answer: @Sendable (Request) -> Reply
+
+        init(_ speaksFrames: Bool, _ log: Log, _ answer: @escaping @Sendable (Request) -> Reply) {
+            self.speaksFrames = speaksFrames
+            self.log = log
+            self.answer = answer
+        }
+
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+            let bytes = unwrapInboundIn(data)
+            let pipeline = context.pipeline.syncOperations
+            if Preface.begins(bytes.readableBytesView) != false {
+                guard speaksFrames else { return context.close(promise: nil) }
+                try? pipeline.addHandler(FakeFrames(log.nextConnection(), log, answer))
+            } else {
+                try? pipeline.addHandler(
+                    ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes)))
+                try? pipeline.addHandler(Handler(log.nextConnection(), log, answer))
+            }
+            context.fireChannelRead(data)
+            pipeline.removeHandler(self, promise: nil)
+        }
     }
 
     private final class Handler: ChannelInboundHandler {

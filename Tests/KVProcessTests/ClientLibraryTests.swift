@@ -1,4 +1,4 @@
-import KVCore
+import KVModel
 import Synchronization
 import XCTest
 
@@ -101,7 +101,7 @@ final class ClientLibraryTests: XCTestCase {
             writers.flatMap(\.keys).allSatisfy { key in
                 let partition = SlotMap(founding: assignments.count).partition(of: key.slot)
                 let leader = assignments[Int(partition.raw)].leader
-                return client.dispatcher.router.route(Request(.get, key), after: [])?.expected == leader
+                return client.dispatcher.router.route(Request(key, .get(.linearizable)), after: [])?.expected == leader
             }
         }
     }

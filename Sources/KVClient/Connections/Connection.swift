@@ -45,9 +45,13 @@ final class Connection: ChannelInboundHandler {
     /// Writes a request into the buffer that `flush` sends.
     /// - Returns: false if the request ended before it was sent.
     func send(_ pending: PendingRequest) -> Bool {
+        guard let call = pending.request.call else {
+            pending.end(.notSent("it has a version of kv that cannot do this; run a newer one there"))
+            return false
+        }
         guard pending.beginSending() else { return false }
         let remaining = pending.deadline - .now()
-        outgoing.write(pending.request, host: host, remaining: remaining)
+        outgoing.write(call, host: host, remaining: remaining)
         unanswered.append(pending)
         arm(pending.deadline)
         return true
@@ -132,7 +136,7 @@ final class Connection: ChannelInboundHandler {
 
     private func take(_ message: AnswerMessage) {
         guard let pending = unanswered.popFirst() else { return close("it answered what it was not asked") }
-        pending.end(.answer(Answer(endpoint: connections.address, message)))
+        pending.end(.answer(Answer(endpoint: connections.address, message, to: pending.request)))
         if message.isLast {
             // Requests that were sent behind this one are not executed: RFC 9112, 9.6.
             fail("the node closed the connection", isTaken: false)

@@ -2,7 +2,7 @@ import KVModel
 import NIOCore
 import NIOPosix
 
-/// Decides which connection to a node carries a request, and when to open another. Belongs to an event loop.
+/// Decides which HTTP connection to a node carries a request, and when to open another. Belongs to an event loop.
 ///
 /// A node executes the requests of one connection one after the other. So a request takes the first of these that there
 /// is: an idle connection; a new one, up to the limit; the connection with the fewest unanswered requests, if they are
@@ -19,10 +19,7 @@ final class Connections {
     private var opening = 0
     /// No other connection is opened before this time, if one is open.
     private var openAgain = NIODeadline.now()
-    private var waiting = CircularBuffer<PendingRequest>()
-    /// Ends requests that have waited too long.
-    private var timer: Scheduled<Void>?
-    private var timerDeadline = NIODeadline.distantFuture
+    private let waiting: WaitingRequests
     private var isClosed = false
     /// Set while `place` runs: sending can break a connection, which calls `place` again.
     private var isPlacing = false
@@ -32,6 +29,8 @@ final class Connections {
         self.limits = limits
         self.availability = availability
         self.loop = loop
+        waiting = WaitingRequests(limit: limits.waiting, loop: loop)
+        waiting.lateReason = { [unowned self] in lateReason }
     }
 
     func take(_ requests: [PendingRequest]) {
@@ -45,16 +44,13 @@ final class Connections {
             }
         }
         place()
-        while waiting.count > limits.waiting, let pending = waiting.popLast() { pending.end(.turnedAway) }
-        if !waiting.isEmpty { arm(earliest) }
+        waiting.settle(earliest)
     }
 
     func close(isAbrupt: Bool) {
         isClosed = true
-        timer?.cancel()
-        timer = nil
         let reason = Self.closedReason
-        while let pending = waiting.popFirst() { pending.end(.notSent(reason)) }
+        waiting.close(reason)
         for connection in active { isAbrupt ? connection.close(reason) : connection.drain() }
         if isAbrupt { for connection in draining { connection.close(reason) } }
     }
@@ -79,25 +75,15 @@ final class Connections {
     private func send(
         to choice: (Connections) -> Connection?, untilWaiting rest: Int, _ now: NIODeadline, _ used: inout [Connection]
     ) {
-        while waiting.count > rest, let pending = waiting.first {
-            if pending.sendBy <= now {
-                waiting.removeFirst()
-                pending.end(.notSent(lateReason))
-            } else if pending.isOver {
-                waiting.removeFirst()
-            } else if let connection = choice(self) {
-                waiting.removeFirst()
-                if connection.send(pending), connection.load == 1 || used.last !== connection {
-                    used.append(connection)
-                }
-            } else {
-                return
+        while waiting.count > rest, let connection = choice(self), let pending = waiting.takeFirst(now: now) {
+            if connection.send(pending), connection.load == 1 || used.last !== connection {
+                used.append(connection)
             }
         }
     }
 
     private func mayOpen(_ now: NIODeadline) -> Bool {
-        !isClosed && active.count + opening < limits.connections && (active.isEmpty || now >= openAgain)
+        !isClosed && active.count + opening < ConnectionLimits.httpConnections && (active.isEmpty || now >= openAgain)
     }
 
     private func idleConnection(_ now: NIODeadline) -> Connection? {
@@ -110,36 +96,11 @@ final class Connections {
 
     private var leastLoadedConnection: Connection? {
         var best: Connection?
-        for connection in active where connection.load < best?.load ?? limits.depth { best = connection }
+        for connection in active where connection.load < best?.load ?? ConnectionLimits.httpDepth { best = connection }
         return best
     }
 
     private var lateReason: String { active.isEmpty ? "no connection in time" : "all connections were in use" }
-
-    /// The least time between two passes over all requests that wait.
-    private static let sweepInterval = TimeAmount.milliseconds(5)
-
-    private func arm(_ deadline: NIODeadline) {
-        guard timer == nil || deadline < timerDeadline else { return }
-        timer?.cancel()
-        timerDeadline = deadline
-        timer = loop.assumeIsolated().scheduleTask(deadline: deadline) { [self] in
-            timer = nil
-            sweep()
-        }
-    }
-
-    private func sweep() {
-        let now = NIODeadline.now()
-        let reason = lateReason
-        waiting.removeAll { pending in
-            guard pending.sendBy <= now else { return pending.isOver }
-            pending.end(.notSent(reason))
-            return true
-        }
-        let next = now + Self.sweepInterval
-        for pending in waiting { arm(max(pending.sendBy, next)) }
-    }
 
     // MARK: Connections
 
@@ -189,7 +150,7 @@ final class Connections {
         guard active.isEmpty else { return place() }
         availability.down(for: limits.downTime)
         guard opening == 0 else { return }
-        while let pending = waiting.popFirst() { pending.end(.notSent(reason)) }
+        waiting.fail(reason)
     }
 
     /// Called when some requests of a connection have been answered.
@@ -199,7 +160,7 @@ final class Connections {
     /// - Returns: false if too many connections wait for late answers already; then it must be closed.
     func retire(_ connection: Connection) -> Bool {
         active.removeAll { $0 === connection }
-        guard draining.count < limits.connections else { return false }
+        guard draining.count < ConnectionLimits.httpConnections else { return false }
         draining.append(connection)
         return true
     }

@@ -4,8 +4,8 @@ import Synchronization
 /// A request to one node, until its result is known.
 ///
 /// The first of these decides: the answer, a deadline, a lost connection, or the cancellation of the task that waits. A
-/// request that ends after it was sent keeps its place in the queue of its connection, so that its late answer is not
-/// taken for the answer to the next request.
+/// request that ends after it was sent keeps its number or its place in the queue of its connection, so that its late
+/// answer is not taken for the answer to another request.
 final class PendingRequest: Sendable {
     enum Result: Sendable {
         case answer(Answer)
@@ -25,6 +25,8 @@ final class PendingRequest: Sendable {
         var result: Result?
         var isSent = false
         var isOver = false
+        /// Whom to tell if the task is cancelled after the request was sent.
+        var lane: FrameLane?
     }
 
     let request: Request
@@ -53,27 +55,36 @@ final class PendingRequest: Sendable {
             }
         } onCancel: {
             end { .cancelled(wasSent: $0) }
+            state.withLock { $0.lane }?.abandoned()
         }
     }
 
     /// Marks the request as sent.
+    /// - Parameter lane: is told if the task is cancelled from now on.
     /// - Returns: false if it has ended already; then it must not be sent.
-    func beginSending() -> Bool {
+    func beginSending(by lane: FrameLane? = nil) -> Bool {
         state.withLock { state in
-            if !state.isOver { state.isSent = true }
-            return !state.isOver
+            guard !state.isOver else { return false }
+            state.isSent = true
+            state.lane = lane
+            return true
         }
     }
 
     var isOver: Bool { state.withLock { $0.isOver } }
 
     /// Ends the request, unless it has ended.
-    func end(_ result: Result) { end { _ in result } }
+    /// - Returns: false if it had.
+    @discardableResult
+    func end(_ result: Result) -> Bool { end { _ in result } }
 
-    private func end(_ result: (_ wasSent: Bool) -> Result) {
+    @discardableResult
+    private func end(_ result: (_ wasSent: Bool) -> Result) -> Bool {
+        var hasEnded = false
         let ended = state.withLock { state -> (CheckedContinuation<Result, Never>, Result)? in
             guard !state.isOver else { return nil }
             state.isOver = true
+            hasEnded = true
             let result = result(state.isSent)
             guard let continuation = state.continuation else {
                 state.result = result
@@ -83,5 +94,6 @@ final class PendingRequest: Sendable {
             return (continuation, result)
         }
         if let (continuation, result) = ended { continuation.resume(returning: result) }
+        return hasEnded
     }
 }

@@ -1,49 +1,40 @@
 import KVModel
 import NIOCore
 
-/// Writes requests directly into the buffer: a few constants, a key and numbers need no list of headers and no strings.
+/// Writes requests directly into the buffer: a few constants and numbers need no list of headers.
 extension ByteBuffer {
     /// - Parameters:
     ///   - host: `HOST:PORT` of the node.
     ///   - remaining: the time for which the client waits for the answer.
-    mutating func write(_ request: Request, host: String, remaining: TimeAmount) {
-        writeStaticString(request.method.text)
-        switch request.target {
-        case .key(let key):
-            writeStaticString(" /v1/kv/")
-            writePercentEncoded(key.bytes)
-        case .path(let path):
-            writeStaticString(" ")
-            writeString(path)
-        }
+    mutating func write(_ call: HTTPCall, host: String, remaining: TimeAmount) {
+        writeStaticString(call.method.text)
+        writeStaticString(" ")
+        writeString(call.path)
         var separator: StaticString = "?"
-        if !request.parameters.isEmpty {
+        if !call.parameters.isEmpty {
             writeStaticString(separator)
-            writeString(request.parameters)
+            writeString(call.parameters)
             separator = "&"
         }
-        if request.waits {
-            // The server gives up a little earlier than the client, so that its answer, which says what happened,
-            // arrives in time.
-            let milliseconds = remaining.nanoseconds / 1_000_000
+        if call.waits {
             writeStaticString(separator)
             writeStaticString("timeout=")
-            writeDecimal(UInt64(max(milliseconds - min(250, milliseconds / 10), 1)))
+            writeString("\(Request.milliseconds(remaining: remaining.nanoseconds))")
             writeStaticString("ms")
         }
         writeStaticString(" HTTP/1.1\r\nhost: ")
         writeString(host)
-        write(request.condition)
-        if !request.contentType.isEmpty {
+        write(call.condition)
+        if !call.contentType.isEmpty {
             writeStaticString("\r\ncontent-type: ")
-            writeString(request.contentType)
+            writeString(call.contentType)
         }
-        if request.method != .get, request.method != .delete {
+        if call.method != .get, call.method != .delete {
             writeStaticString("\r\ncontent-length: ")
-            writeDecimal(UInt64(request.body.count))
+            writeString("\(call.body.count)")
         }
         writeStaticString("\r\n\r\n")
-        writeBytes(request.body)
+        writeBytes(call.body)
     }
 
     private mutating func write(_ condition: Condition) {
@@ -57,12 +48,6 @@ extension ByteBuffer {
             writeStaticString("\"")
         }
     }
-
-    private mutating func writePercentEncoded(_ bytes: [UInt8]) {
-        writeWithUnsafeMutableBytes(minimumWritableBytes: 3 * bytes.count) { PercentEncoding.encode(bytes, into: $0) }
-    }
-
-    private mutating func writeDecimal(_ number: UInt64) { writeString(String(number)) }
 }
 
 /// `bytes`, percent-encoded for a URL.

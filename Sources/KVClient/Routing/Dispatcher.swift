@@ -18,7 +18,8 @@ final class Dispatcher: Sendable {
         let options = options.capped
         timeout = options.timeout
         let limits = ConnectionLimits(
-            connections: options.connectionsPerNode, depth: options.pipelineDepth, waiting: options.maximumWaiting,
+            connections: options.connectionsPerNode, depth: options.requestsPerConnection,
+            waiting: options.maximumWaiting,
             connectTimeout: TimeAmount(options.connectTimeout))
         router = RequestRouter(
             endpoints, limits: limits, followsLeaders: options.followsLeaders,
@@ -73,6 +74,18 @@ final class Dispatcher: Sendable {
         throw .unreachable(failures.isEmpty ? "there is no endpoint to ask" : failures.joined(separator: "; "))
     }
 
+    /// Makes a call that is answered by a JSON document.
+    func document<Document: Decodable>(
+        _ request: Request, timeout: Duration? = nil
+    ) async throws(KVClientError) -> Document {
+        let answer = try await perform(request, timeout: timeout)
+        guard case .call(let message) = answer.content, message.status == 200 else {
+            throw answer.failure(of: request)
+        }
+        guard let document = message.decoded(as: Document.self) else { throw answer.notUnderstood(request) }
+        return document
+    }
+
     private static func unknown(_ request: Request, _ route: RequestRouter.Route, _ reason: String) -> KVClientError {
         .unknown(
             "\(route.pool.address): \(reason); the change may have taken effect, or may yet: \(request.advice) before"
@@ -85,8 +98,8 @@ final class Dispatcher: Sendable {
         guard let expected = route.expected, let slot = request.slot else {
             return router.answered(route.pool)
         }
-        guard answer.message.node != expected, answer.isOfLeader else { return }
-        router.heard(answer.message.node, leads: slot)
+        guard answer.node != expected, answer.isOfLeader else { return }
+        router.heard(answer.node, leads: slot)
         outdated()
     }
 
@@ -100,13 +113,12 @@ final class Dispatcher: Sendable {
     private func refresh() {
         guard router.beginRefresh() else { return }
         Task { [self] in
-            var request = Request(.get, path: "/v1/ring")
-            request.waits = false
-            request.isAboutCluster = true
-            let answer = try? await perform(request)
-            guard let answer, answer.status == 200, let ring = answer.decoded(as: RingDocument.self) else {
-                return router.couldNotRefresh()
-            }
+            var call = HTTPCall(.get, "/v1/ring")
+            call.waits = false
+            let answer = try? await perform(Request(call))
+            guard let answer, case .call(let message) = answer.content, message.status == 200,
+                let ring = message.decoded(as: RingDocument.self)
+            else { return router.couldNotRefresh() }
             router.adopt(ring, from: answer.endpoint)
         }
     }

@@ -63,7 +63,7 @@ final class RequestRouter: Sendable {
 
     private func pool(_ address: Address, _ state: inout State) -> NodePool {
         if let pool = state.pools[address] { return pool }
-        let pool = NodePool(address, limits: limits, loop: group.next())
+        let pool = NodePool(address, limits: limits) { group.next() }
         if state.isClosed { pool.close(isAbrupt: true) }
         state.pools[address] = pool
         return pool

@@ -7,10 +7,11 @@ import XCTest
 /// Runs the executable against a node that answers as a test says.
 final class CommandTests: XCTestCase {
     /// Runs `line` against a node that gives `reply`. Also returns the requests that the node received.
+    /// - Parameter speaksFrames: false for another server, or a node of version 0.2.
     private func ask(
-        _ line: String, _ reply: FakeNode.Reply, input: String = ""
+        _ line: String, _ reply: FakeNode.Reply, input: String = "", speaksFrames: Bool = true
     ) async throws -> (Run, [FakeNode.Request]) {
-        let node = try await FakeNode { _ in reply }
+        let node = try await FakeNode(speaksFrames: speaksFrames) { _ in reply }
         let run = try bash(line, ["KV_ENDPOINT": "\(node.address)"], input: input)
         try await node.stop()
         return (run, node.requests)
@@ -63,7 +64,7 @@ final class CommandTests: XCTestCase {
             "kv: nothing was changed: the key is at version 4.5.6\n")
         try await expect("kv put k v", .error(413, "value_too_large", "too large"), 65, "kv: too large\n")
         try await expect("kv put k v", .error(503, "no_leader", "no\\nleader"), 69, "kv: no leader\n")
-        try await expect("kv put k v", .error(403, "denied", "not yours"), 77, "kv: not yours\n")
+        try await expect("kv put k v", .error(403, "denied", "not yours"), 77, "kv: not yours\n", speaksFrames: false)
         try await expect("kv put k v", .error(504, "outcome_unknown", "late"), 75, "kv: outcome unknown: late\n")
         try await expect(
             "kv del a b", .error(503, "no_leader", "no leader"), 69,
@@ -71,9 +72,10 @@ final class CommandTests: XCTestCase {
     }
 
     private func expect(
-        _ command: String, _ reply: FakeNode.Reply, _ status: Int32, _ errors: String, line: UInt = #line
+        _ command: String, _ reply: FakeNode.Reply, _ status: Int32, _ errors: String, speaksFrames: Bool = true,
+        line: UInt = #line
     ) async throws {
-        let (run, _) = try await ask(command, reply)
+        let (run, _) = try await ask(command, reply, speaksFrames: speaksFrames)
         XCTAssertEqual(run.status, status, line: line)
         XCTAssertEqual(run.errors, errors, line: line)
         XCTAssertEqual(run.output, "", line: line)
@@ -98,7 +100,7 @@ final class CommandTests: XCTestCase {
             ("kv get k", FakeNode.Reply.status(404, ["KV-Node": ""])), ("kv del k", .status(404, ["KV-Node": ""])),
             ("kv del k", .status(204, ["KV-Node": ""])),
         ] {
-            let (run, _) = try await ask(line, reply)
+            let (run, _) = try await ask(line, reply, speaksFrames: false)
             XCTAssertTrue([65, 75].contains(run.status), "\(line): \(run.status)")
             XCTAssertTrue(run.errors.contains("in a way that is not kv's"), run.errors)
         }
