@@ -35,53 +35,34 @@ struct Answer: Sendable {
     }
 
     /// The error that an answer other than a success stands for.
-    func failure(of request: Request) -> KVClientError {
-        switch content {
-        case .operation(let content): operationFailure(content, request)
-        case .call(let message): callFailure(message, request)
-        }
+    func failure(of request: Request) -> KVError {
+        var error = error(of: request)
+        if !node.isEmpty { error.node = node }
+        return error
     }
 
-    private func operationFailure(_ content: AnswerFrame.Content, _ request: Request) -> KVClientError {
+    private func error(of request: Request) -> KVError {
         switch content {
-        case .conditionFailed(let version): .conditionFailed(version)
-        case .failed(let code, let message):
-            switch code {
-            case .badRequest, .misfit: .badRequest(message)
-            case .noLeader: .refused(code: "no_leader", message: message)
-            case .overloaded: .refused(code: "overloaded", message: message)
-            case .diskFull: .refused(code: "disk_full", message: message)
-            case .stopping: .refused(code: "stopping", message: message)
-            case .noReplica: .refused(code: "no_replica", message: message)
-            case .notMember: .refused(code: "not_member", message: message)
-            case .timedOut, .leaderLost: .unknown(message)
-            case .internalError: request.mayRepeat ? .unreachable(message) : .unknown(message)
+        case .operation(.conditionFailed(let version)): return .conditionFailed(version)
+        case .operation(.failed(let code, let message)):
+            return KVError(code, message, mayRepeat: request.mayRepeat)
+        case .operation: return notUnderstood(request)
+        case .call(let answer):
+            if !request.isAboutCluster, answer.isSuccess || !answer.isOfNode && answer.status == 404 {
+                return notUnderstood(request)
             }
-        case .value, .absent, .written, .integer, .page, .goingAway: notUnderstood(request)
-        }
-    }
-
-    private func callFailure(_ answer: AnswerMessage, _ request: Request) -> KVClientError {
-        if !request.isAboutCluster, answer.isSuccess || !answer.isOfNode && answer.status == 404 {
-            return notUnderstood(request)
-        }
-        let body = answer.decoded(as: ErrorBody.self)
-        let message = body?.message ?? "\(endpoint) answered \(answer.status) and gave no reason"
-        switch answer.status {
-        case 401, 403: return .denied(message)
-        case 409: return .conflict(code: body?.error ?? "conflict", message: message)
-        case 408, 429, 503: return .refused(code: body?.error ?? "refused", message: message)
-        case 400, 404, 405, 411, 413, 414, 415, 431: return .badRequest(message)
-        case _ where request.mayRepeat: return .unreachable(message)
-        default: return .unknown(message)
+            if answer.status == 412 { return .conditionFailed(answer.version) }
+            let body = answer.decoded(as: ErrorBody.self)
+            let message = body?.message ?? "\(endpoint) answered \(answer.status) and gave no reason"
+            return KVError(status: answer.status, body?.error ?? "", message, mayRepeat: request.mayRepeat)
         }
     }
 
     /// The error for an answer that is none to this request: the server is not `kv`, or not compatible.
-    func notUnderstood(_ request: Request) -> KVClientError {
+    func notUnderstood(_ request: Request) -> KVError {
         let answered = if case .call(let message) = content { " \(message.status)" } else { "" }
         let message = "\(endpoint) answered\(answered) in a way that is not kv's; is it a kv node's client port?"
-        return request.mayRepeat ? .badRequest(message) : .unknown(message)
+        return request.mayRepeat ? .badRequest(message) : .unknown(.internalError, message)
     }
 
     /// Whether the node says that it cannot execute the request now, while another node might.

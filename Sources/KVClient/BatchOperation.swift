@@ -18,6 +18,21 @@ public enum BatchOutcome: Hashable, Sendable {
 }
 
 extension KVClient {
+    /// Gets many keys at once.
+    /// - Parameter timeout: as for `batch`.
+    /// - Returns: the value of each key, nil for one that there is not, or why it could not be read.
+    public func getMany(
+        _ keys: some Sequence<Key>, consistency: Consistency = .linearizable, timeout: Duration? = nil
+    ) async -> [Key: Result<StoredValue?, KVError>] {
+        let keys = Array(Set(keys))
+        let results = await batch(keys.map { .get($0, consistency: consistency) }, timeout: timeout)
+        var values: [Key: Result<StoredValue?, KVError>] = [:]
+        for (key, result) in zip(keys, results) {
+            values[key] = result.map { outcome in if case .value(let value) = outcome { value } else { nil } }
+        }
+        return values
+    }
+
     /// The number of operations of one batch that are under way at a time, at most.
     static let batchWidth = 256
 
@@ -28,13 +43,14 @@ extension KVClient {
     ///
     /// - Parameter timeout: for each operation, from its beginning: at most 256 are under way at a time. The client's
     ///   if nil.
-    /// - Returns: the result of each, in the order of `operations`.
+    /// - Returns: the result of each, in the order of `operations`. Those that the cancelling of the task has ended
+    ///   fail with the code `cancelled`.
     public func batch(
         _ operations: [BatchOperation], timeout: Duration? = nil
-    ) async -> [Result<BatchOutcome, KVClientError>] {
-        var results = [Result<BatchOutcome, KVClientError>](
-            repeating: .failure(.cancelled), count: operations.count)
-        await withTaskGroup(of: (Int, Result<BatchOutcome, KVClientError>).self) { group in
+    ) async -> [Result<BatchOutcome, KVError>] {
+        var results = [Result<BatchOutcome, KVError>](
+            repeating: .failure(Self.notSent), count: operations.count)
+        await withTaskGroup(of: (Int, Result<BatchOutcome, KVError>).self) { group in
             for (index, operation) in operations.enumerated() {
                 if index >= Self.batchWidth, let (done, result) = await group.next() { results[done] = result }
                 group.addTask { (index, await self.result(of: operation, timeout)) }
@@ -46,8 +62,8 @@ extension KVClient {
 
     private func result(
         of operation: BatchOperation, _ timeout: Duration?
-    ) async -> Result<BatchOutcome, KVClientError> {
-        do throws(KVClientError) {
+    ) async -> Result<BatchOutcome, KVError> {
+        do {
             switch operation {
             case .get(let key, let consistency):
                 return .success(.value(try await get(key, consistency: consistency, timeout: timeout)))
@@ -58,8 +74,12 @@ extension KVClient {
             case .delete(let key, let condition):
                 return .success(.deleted(try await delete(key, condition: condition, timeout: timeout)))
             }
-        } catch {
+        } catch let error as KVError {
             return .failure(error)
+        } catch {
+            return .failure(Self.notSent)
         }
     }
+
+    private static let notSent = KVError(.cancelled, "nothing was changed: the task was cancelled")
 }

@@ -4,21 +4,21 @@ import KVModel
 /// Changes of membership and of the number of partitions.
 extension KVClient {
     /// Returns the plan that is under way: a change of membership, or a split of partitions; nil if there is none.
-    public func plan() async throws(KVClientError) -> PlanProgress? {
+    public func plan() async throws -> PlanProgress? {
         try await plan(Request(HTTPCall(.get, "/v1/plan")))
     }
 
     /// Begins a change of membership, which may be about several nodes. With `isDryRun`, only computes it.
     ///
-    /// - Throws: `KVClientError.conflict` if the cluster cannot do it (`plan_under_way` or `impossible`), `badRequest`
+    /// - Throws: `KVError` with the code `planUnderWay` or `impossible` if the cluster cannot do it, `badRequest`
     ///   if there is no such node, `unknown` if it may have begun; `plan()` tells.
     /// - Returns: the plan; nil if there is nothing to do.
     @discardableResult
     public func change(
         _ change: MembershipChange, isDryRun: Bool = false
-    ) async throws(KVClientError) -> PlanProgress? {
+    ) async throws -> PlanProgress? {
         guard let body = try? JSONEncoder().encode(ChangeBody(change, isDryRun: isDryRun)) else {
-            throw .badRequest("the change of membership cannot be written as JSON")
+            throw KVError.badRequest("the change of membership cannot be written as JSON")
         }
         var call = HTTPCall(.post, "/v1/plan")
         call.body = Array(body)
@@ -32,14 +32,14 @@ extension KVClient {
     /// copied, and partitions cannot be joined again.
     ///
     /// - Parameter count: A power of two, from the present number (`RingStatus.partitions`) to 16384.
-    /// - Throws: `KVClientError.conflict` if the cluster cannot do it (`plan_under_way`, or `impossible` if there are
+    /// - Throws: `KVError` if the cluster cannot do it (`planUnderWay`, or `impossible` if there are
     ///   more partitions already or a member's version cannot split), `badRequest` if the number is no power of two in
     ///   this range, `unknown` if it may have begun; `plan()` tells.
     /// - Returns: the plan; nil if there is nothing to do.
     @discardableResult
     public func splitPartitions(
         to count: Int, isDryRun: Bool = false
-    ) async throws(KVClientError) -> PlanProgress? {
+    ) async throws -> PlanProgress? {
         var request = Request(
             HTTPCall(.post, "/v1/ring/split", parameters: "partitions=\(count)&dry_run=\(isDryRun)"))
         request.mayRepeat = isDryRun
@@ -48,20 +48,20 @@ extension KVClient {
 
     /// Pauses the plan: the moves that are under way end, and no others begin; no more partitions are split.
     @discardableResult
-    public func pausePlan() async throws(KVClientError) -> PlanProgress? { try await order("pause") }
+    public func pausePlan() async throws -> PlanProgress? { try await order("pause") }
 
     @discardableResult
-    public func resumePlan() async throws(KVClientError) -> PlanProgress? { try await order("resume") }
+    public func resumePlan() async throws -> PlanProgress? { try await order("resume") }
 
     /// Cancels the plan: the moves that it has made are undone. Partitions that it has split stay so.
     @discardableResult
-    public func cancelPlan() async throws(KVClientError) -> PlanProgress? { try await order("cancel") }
+    public func cancelPlan() async throws -> PlanProgress? { try await order("cancel") }
 
-    private func order(_ verb: String) async throws(KVClientError) -> PlanProgress? {
+    private func order(_ verb: String) async throws -> PlanProgress? {
         try await plan(Request(HTTPCall(.post, "/v1/plan/\(verb)")))
     }
 
-    private func plan(_ request: Request) async throws(KVClientError) -> PlanProgress? {
+    private func plan(_ request: Request) async throws -> PlanProgress? {
         let answer: PlanAnswer = try await dispatcher.document(request)
         return answer.plan
     }

@@ -15,7 +15,7 @@ extension KVClient {
     /// - Throws: what `get` throws.
     public func page(
         prefix: [UInt8] = [], cursor: String? = nil, limit: Int = 100, values: Bool = false, timeout: Duration? = nil
-    ) async throws(KVClientError) -> KeyPage {
+    ) async throws -> KeyPage {
         let page = ListPage(
             cursor: Array((cursor ?? "").utf8), limit: min(max(limit, 1), Self.maximumPageSize), values: values)
         // A longer prefix than a key can be is that of no key.
@@ -51,7 +51,7 @@ extension KVClient {
 /// The keys of a listing (`KVClient.scan`). Iterating fetches them page by page.
 public struct KeyScan: AsyncSequence, Sendable {
     public typealias Element = KeyEntry
-    public typealias Failure = KVClientError
+    public typealias Failure = any Error
 
     let client: KVClient
     let prefix: [UInt8]
@@ -69,14 +69,14 @@ public struct KeyScan: AsyncSequence, Sendable {
 
         init(scan: KeyScan) { self.scan = scan }
 
-        public mutating func next() async throws(KVClientError) -> KeyEntry? {
+        public mutating func next() async throws -> KeyEntry? {
             try await next(isolation: nil)
         }
 
         /// After a failure, the next call asks for the same page again.
         public mutating func next(
             isolation actor: isolated (any Actor)?
-        ) async throws(KVClientError) -> KeyEntry? {
+        ) async throws -> KeyEntry? {
             while true {
                 if let entry = entries.popFirst() { return entry }
                 if isAtEnd { return nil }

@@ -10,12 +10,12 @@ import KVProtocol
 /// operations the client asks for the leaders of all partitions, and sends each operation to the leader of its key from
 /// then on. It asks again after an answer that names another node, and after a lost connection.
 ///
-/// An operation ends as done, as refused (nothing was changed), or as `KVClientError.unknown`. A change is never sent
-/// twice: if a node may have received it and no answer comes, the error is `unknown`. Reads are repeated at other nodes
-/// while there is time.
+/// An operation ends as done, or with a `KVError`. Its `effect` says whether nothing was changed, or whether nobody
+/// knows. A change is never sent twice: if a node may have received it and no answer comes, its effect is unknown.
+/// Reads are repeated at other nodes while there is time.
 ///
-/// Cancelling the task of an operation ends it at once. The error is `KVClientError.refused` with the code `cancelled`
-/// if nothing was changed, and `unknown` if a change had been sent.
+/// Cancelling the task of an operation ends it at once, with a `CancellationError` if nothing was changed, and with a
+/// `KVError` of unknown effect if a change had been sent.
 ///
 /// One client is enough for a program. Any number of tasks may use it at the same time; they share its connections.
 public final class KVClient: Sendable {
@@ -57,10 +57,10 @@ public final class KVClient: Sendable {
     /// - Parameters:
     ///   - consistency: `stale` reads the copy of one replica. It may lag, and needs no majority.
     ///   - timeout: for this operation; brought into `minimumTimeout ... maximumTimeout`. The client's if nil.
-    /// - Throws: `unreachable`, `refused`, `denied` or `badRequest`.
+    /// - Throws: `KVError`, or `CancellationError`.
     public func get(
         _ key: Key, consistency: Consistency = .linearizable, timeout: Duration? = nil
-    ) async throws(KVClientError) -> StoredValue? {
+    ) async throws -> StoredValue? {
         let request = Request(key, .get(consistency))
         let answer = try await dispatcher.perform(request, timeout: timeout)
         switch answer.content {
@@ -79,16 +79,16 @@ public final class KVClient: Sendable {
     ///   - condition: what must be true of the key; check and change are one step.
     ///   - timeout: for this operation, as for `get`.
     /// - Returns: the new version of the key.
-    /// - Throws: `unknown`; otherwise nothing was changed: `conditionFailed`, or what `get` throws.
+    /// - Throws: `KVError`, with the code `conditionFailed` if the condition did not hold; or `CancellationError`.
     @discardableResult
     public func put(
         _ key: Key, _ value: [UInt8], contentType: String = "", lifetime: Duration? = nil,
         condition: Condition = .always, timeout: Duration? = nil
-    ) async throws(KVClientError) -> Version {
+    ) async throws -> Version {
         guard contentType.utf8.allSatisfy({ (0x20...0x7E).contains($0) }),
             contentType.utf8.count <= Self.maximumContentType
         else {
-            throw .badRequest(
+            throw KVError.badRequest(
                 "nothing was changed: a content type has at most \(Self.maximumContentType) bytes of printable ASCII")
         }
         let put = Put(
@@ -101,9 +101,9 @@ public final class KVClient: Sendable {
     }
 
     /// Rounds down to whole milliseconds, but not below 1.
-    private static func lifetime(_ duration: Duration) throws(KVClientError) -> Lifetime {
+    private static func lifetime(_ duration: Duration) throws -> Lifetime {
         guard duration > .zero else {
-            throw .badRequest("nothing was changed: a lifetime is above zero; to delete the key, use delete")
+            throw KVError.badRequest("nothing was changed: a lifetime is above zero; to delete the key, use delete")
         }
         return .milliseconds(max(Nanoseconds(duration).milliseconds, 1))
     }
@@ -117,9 +117,9 @@ public final class KVClient: Sendable {
     @discardableResult
     public func delete(
         _ key: Key, condition: Condition = .always, timeout: Duration? = nil
-    ) async throws(KVClientError) -> Bool {
+    ) async throws -> Bool {
         guard condition != .ifAbsent else {
-            throw .badRequest("nothing was changed: a key that is to be absent cannot be deleted")
+            throw KVError.badRequest("nothing was changed: a key that is to be absent cannot be deleted")
         }
         let request = Request(key, .delete(condition))
         let answer = try await dispatcher.perform(request, timeout: timeout)
@@ -135,15 +135,13 @@ public final class KVClient: Sendable {
     ///   - lifetime: the time after which the key is absent again, from now on; nil leaves its expiry as it is.
     ///   - timeout: for this operation, as for `get`.
     /// - Returns: the sum.
-    /// - Throws: `badRequest` if the value is not a decimal integer of 64 bits or the sum is not; otherwise what `put`
-    ///   throws.
+    /// - Throws: `KVError` with the code `unfit` if the value is not a decimal integer of 64 bits or the sum is not;
+    ///   otherwise what `put` throws.
     @discardableResult
     public func increment(
         _ key: Key, by addend: Int64 = 1, lifetime: Duration? = nil, timeout: Duration? = nil
-    ) async throws(KVClientError) -> Int64 {
-        let change = try lifetime.map { duration throws(KVClientError) in
-            Update.LifetimeChange.set(try Self.lifetime(duration))
-        }
+    ) async throws -> Int64 {
+        let change = try lifetime.map { Update.LifetimeChange.set(try Self.lifetime($0)) }
         let request = Request(key, .add(addend, lifetime: change ?? .keep))
         let answer = try await dispatcher.perform(request, timeout: timeout)
         guard case .operation(.integer(let sum, _)) = answer.content else { throw answer.failure(of: request) }
@@ -159,7 +157,7 @@ public final class KVClient: Sendable {
     @discardableResult
     public func touch(
         _ key: Key, lifetime: Duration?, timeout: Duration? = nil
-    ) async throws(KVClientError) -> Bool {
+    ) async throws -> Bool {
         let request = Request(key, .touch(.set(try lifetime.map(Self.lifetime) ?? .unlimited)))
         let answer = try await dispatcher.perform(request, timeout: timeout)
         switch answer.content {
@@ -172,17 +170,17 @@ public final class KVClient: Sendable {
     // MARK: The cluster
 
     /// Returns the members and the placement of all partitions, as the node that answers sees them.
-    public func ring() async throws(KVClientError) -> RingStatus {
+    public func ring() async throws -> RingStatus {
         try await status(HTTPCall(.get, "/v1/ring"))
     }
 
     /// Returns the partition, replicas and leader of a key. The key need not exist.
-    public func placement(of key: Key) async throws(KVClientError) -> KeyPlacement {
+    public func placement(of key: Key) async throws -> KeyPlacement {
         try await status(HTTPCall(.get, "/v1/ring", parameters: "key=\(percentEncoded(key.bytes))"))
     }
 
     /// Returns the members, as the node that answers sees them.
-    public func nodes() async throws(KVClientError) -> [NodeStatus] {
+    public func nodes() async throws -> [NodeStatus] {
         let list: NodeList = try await status(HTTPCall(.get, "/v1/nodes"))
         return list.nodes
     }
@@ -193,7 +191,7 @@ public final class KVClient: Sendable {
     /// - Parameter span: 100 ms to 10 s. The client's timeout counts beside it.
     /// - Throws: `badRequest` for another `span`; `refused` with the code `overloaded` if the node counts for too many
     ///   others.
-    public func load(over span: Duration = .seconds(1)) async throws(KVClientError) -> LoadStatus {
+    public func load(over span: Duration = .seconds(1)) async throws -> LoadStatus {
         let milliseconds = Nanoseconds(span).milliseconds
         // The time is shared out among the endpoints (`Dispatcher.leastShare`), and each needs this much.
         return try await status(
@@ -203,7 +201,7 @@ public final class KVClient: Sendable {
 
     private func status<Status: Decodable>(
         _ call: HTTPCall, timeout: Duration? = nil
-    ) async throws(KVClientError) -> Status {
+    ) async throws -> Status {
         var call = call
         call.waits = false
         return try await dispatcher.document(Request(call), timeout: timeout)

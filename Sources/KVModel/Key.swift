@@ -19,6 +19,10 @@ public struct Key: Hashable, Comparable, Sendable {
     public func hash(into hasher: inout Hasher) { bytes.withUnsafeBytes { hasher.combine(bytes: $0) } }
 }
 
+extension Key: ExpressibleByStringLiteral, ExpressibleByStringInterpolation {
+    public init(stringLiteral text: String) { self.init(text) }
+}
+
 extension Key: CustomStringConvertible {
     /// The bytes as UTF-8, with U+FFFD in the place of what is not.
     public var description: String { String(decoding: bytes, as: UTF8.self) }

@@ -40,19 +40,23 @@ struct Failure: Error {
         self.message = message
     }
 
-    init(_ error: KVClientError) {
-        switch error {
-        case .unreachable(let reasons):
+    init(_ error: KVError) {
+        guard error.effect == .none else {
+            self.init(.unknown, "outcome unknown: \(error)")
+            return
+        }
+        switch error.code {
+        case .unreachable:
             self.init(
                 .unavailable,
-                "no node could be asked, nothing was changed: \(reasons); start one with 'kv serve', or name another"
+                "no node could be asked, nothing was changed: \(error); start one with 'kv serve', or name another"
                     + " with --endpoint")
-        case .refused: self.init(.unavailable, "\(error)")
-        case .unknown: self.init(.unknown, "outcome unknown: \(error)")
-        case .conditionFailed: self.init(.conditionFailed, "\(error)")
-        case .conflict: self.init(.conditionFailed, "\(error)")
+        case .conditionFailed, .planUnderWay, .noPlan, .impossible: self.init(.conditionFailed, "\(error)")
         case .denied: self.init(.denied, "\(error)")
-        case .badRequest: self.init(.data, "\(error)")
+        case .badRequest, .unfit: self.init(.data, "\(error)")
+        case .noLeader, .noReplica, .overloaded, .diskFull, .stopping, .notMember, .notReady, .noCoordinator,
+            .unavailable, .tooManyWaiting, .timedOut, .leaderLost, .connectionLost, .cancelled, .internalError:
+            self.init(.unavailable, "\(error)")
         }
     }
 

@@ -68,7 +68,7 @@ enum Main {
     private static func leave(_ error: any Error, _ arguments: [String]) -> Never {
         switch error {
         case let failure as Failure: failure.exit()
-        case let error as KVClientError: Failure(error).exit()
+        case let error as KVError: Failure(error).exit()
         case let error as ConfigurationError:
             error.problems.forEach { Output.complain("\($0)") }
             Glibc.exit(error.isUsage ? ExitStatus.usage.rawValue : ExitStatus.data.rawValue)

@@ -82,13 +82,13 @@ final class ConnectionTests: XCTestCase {
         let node = try await FakeNode { [done] _ in .held(gate, done) }
         let client = client(node, depth: 1, waiting: 2)
         let sent = try await begin(client, "sent", at: node)
-        let errors = NIOLockedValueBox<[KVClientError]>([])
+        let errors = NIOLockedValueBox<[KVError]>([])
         let waiting = (0..<5).map { index in
             Task {
-                do throws(KVClientError) {
+                do {
                     try await client.put(Key("k\(index)"), [])
                 } catch {
-                    errors.withLockedValue { $0.append(error) }
+                    if let error = error as? KVError { errors.withLockedValue { $0.append(error) } }
                 }
             }
         }
@@ -96,9 +96,9 @@ final class ConnectionTests: XCTestCase {
         gate.open()
         _ = try await sent.value
         for task in waiting { await task.value }
-        let refused = KVClientError.refused(
-            code: "too_many_waiting",
-            message: "nothing was changed: too many requests wait for \(node.address) already; send fewer at once")
+        let refused = KVError(
+            .tooManyWaiting,
+            "nothing was changed: too many requests wait for \(node.address) already; send fewer at once")
         XCTAssertEqual(errors.withLockedValue { $0 }, [refused, refused, refused])
         XCTAssertEqual(node.keyRequests.count, 3)
         try await node.stop()
@@ -239,7 +239,7 @@ final class ConnectionTests: XCTestCase {
         let waiting = Task { try await client.put(Key("waiting"), []) as Version }
         await client.close()
         await expect(isUnknown) { try await sent.value }
-        let isUnreachable: @Sendable (KVClientError) -> Bool = { if case .unreachable = $0 { true } else { false } }
+        let isUnreachable: @Sendable (KVError) -> Bool = { $0.code == .unreachable }
         await expect(isUnreachable) { try await waiting.value }
         await expect(isUnreachable) { try await client.get(Key("k")) }
         gate.open()
@@ -253,8 +253,8 @@ final class ConnectionTests: XCTestCase {
         for port in [node.address.port + 65_536, 0, -1, .max, .min] {
             let address = Address(host: node.address.host, port: port)
             let client = KVClient(endpoints: [address])
-            let isRefused: @Sendable (KVClientError) -> Bool = {
-                if case .unreachable(let message) = $0 { message.contains("\(port) is not a port") } else { false }
+            let isRefused: @Sendable (KVError) -> Bool = {
+                $0.code == .unreachable && $0.message.contains("\(port) is not a port")
             }
             await expect(isRefused) { try await client.put(Key("k"), []) as Version }
         }
@@ -263,9 +263,6 @@ final class ConnectionTests: XCTestCase {
     }
 
     // MARK: Cancellation
-
-    private let cancelled = KVClientError.refused(
-        code: "cancelled", message: "nothing was changed: the task was cancelled")
 
     func testCancellation() async throws {
         let gate = FakeNode.Gate()
@@ -280,9 +277,9 @@ final class ConnectionTests: XCTestCase {
         let waiting = Task { try await client.put(Key("waiting"), Array("waiting".utf8)) as Version }
         for task in [put, waiting] { task.cancel() }
         get.cancel()
-        await expect(cancelled) { try await get.value }
+        await expectCancellation { try await get.value }
         await expect(isUnknown) { try await put.value }
-        await expect(cancelled) { try await waiting.value }
+        await expectCancellation { try await waiting.value }
         // The connection stays in use, and no other request gets their answers.
         gate.open()
         let value = try await client.get(Key("next"))
@@ -300,7 +297,7 @@ final class ConnectionTests: XCTestCase {
             try await client.put(Key("k"), [])
         }
         task.cancel()
-        await expect(cancelled) { try await task.value }
+        await expectCancellation { try await task.value }
         XCTAssertEqual(node.requests.count, 0)
         try await node.stop()
     }
@@ -310,7 +307,7 @@ final class ConnectionTests: XCTestCase {
     func testAContentTypeCannotForgeHeaders() async throws {
         let node = try await FakeNode { [done] _ in done }
         let client = client(node)
-        let isBad: @Sendable (KVClientError) -> Bool = { if case .badRequest = $0 { true } else { false } }
+        let isBad: @Sendable (KVError) -> Bool = { $0.code == .badRequest }
         for type in ["text/plain\r\nx: y", "text/\n", "é/x", String(repeating: "a", count: 256)] {
             await expect(isBad) { try await client.put(Key("k"), [], contentType: type) }
         }
@@ -318,5 +315,3 @@ final class ConnectionTests: XCTestCase {
         try await node.stop()
     }
 }
-
-private let isUnknown: @Sendable (KVClientError) -> Bool = { if case .unknown = $0 { true } else { false } }

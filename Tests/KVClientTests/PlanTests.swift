@@ -50,12 +50,12 @@ final class PlanTests: XCTestCase {
     func testFailures() async throws {
         let node = try await FakeNode { request in
             let status = request.line.contains("pause") ? 409 : request.line.contains("resume") ? 404 : 504
-            return .error(status, "code", "why")
+            return .error(status, status == 409 ? "plan_under_way" : "code", "why")
         }
         let client = KVClient(endpoints: [node.address])
-        await expect(.conflict(code: "code", message: "why")) { try await client.pausePlan() }
+        await expect(KVError(.planUnderWay, "why")) { try await client.pausePlan() }
         await expect(.badRequest("why")) { try await client.resumePlan() }
-        await expect(.unknown("why")) { try await client.cancelPlan() }
+        await expect(.unknown(.timedOut, "why")) { try await client.cancelPlan() }
         try await node.stop()
     }
 
@@ -66,7 +66,7 @@ final class PlanTests: XCTestCase {
         let change = MembershipChange(leaves: ["n1"])
         for (isDryRun, isSplit) in [(true, false), (false, false), (true, true), (false, true)] {
             let client = KVClient(endpoints: [failing.address, node.address])
-            do throws(KVClientError) {
+            do {
                 if isSplit {
                     _ = try await client.splitPartitions(to: 128, isDryRun: isDryRun)
                 } else {
@@ -75,7 +75,9 @@ final class PlanTests: XCTestCase {
                 XCTAssertTrue(isDryRun)
             } catch {
                 XCTAssertFalse(isDryRun)
-                guard case .unknown(let message) = error else { return XCTFail("\(error)") }
+                guard let error = error as? KVError else { return XCTFail("\(error)") }
+                XCTAssertEqual(error.effect, .unknown)
+                let message = error.message
                 XCTAssertTrue(message.hasSuffix("look at the plan (kv ring) before you try again"), message)
             }
         }
@@ -100,12 +102,12 @@ final class PlanTests: XCTestCase {
         let cannot = try await FakeNode { _ in .error(503, "no_coordinator", "why") }
         let node = try await FakeNode { _ in .status(200, [:], #"{"plan":null}"#) }
         let client = KVClient(endpoints: [cannot.address])
-        await expect(.refused(code: "no_coordinator", message: "why")) { try await client.pausePlan() }
+        await expect(KVError(.noCoordinator, "why")) { try await client.pausePlan() }
         client.addEndpoints([cannot.address, node.address])
         try await client.pausePlan()
         try await node.stop()
         let alone = KVClient(endpoints: [cannot.address, node.address])
-        await expect(.refused(code: "no_coordinator", message: "why")) { try await alone.plan() }
+        await expect(KVError(.noCoordinator, "why")) { try await alone.plan() }
         try await cannot.stop()
     }
 }

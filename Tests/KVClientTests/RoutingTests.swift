@@ -124,14 +124,16 @@ final class RoutingTests: XCTestCase {
             try await client.put(Key("k"), [])
             XCTAssertEqual(node.requests.count, 1, code)
             let alone = KVClient(endpoints: [cannot.address])
-            await expect(.refused(code: code, message: "why")) { try await alone.put(Key("k"), []) }
+            await expect(KVError(try XCTUnwrap(KVError.Code(rawValue: code)), "why")) {
+                try await alone.put(Key("k"), [])
+            }
             try await cannot.stop()
             try await node.stop()
         }
         let refusing = try await FakeNode { _ in .error(503, "disk_full", "why") }
         let node = try await FakeNode { _ in .status(204, ["ETag": "\"1.1.1\""]) }
         let client = KVClient(endpoints: [refusing.address, node.address])
-        await expect(.refused(code: "disk_full", message: "why")) { try await client.put(Key("k"), []) }
+        await expect(KVError(.diskFull, "why")) { try await client.put(Key("k"), []) }
         XCTAssertEqual(node.requests.count, 0, "it is about the key's replicas, whoever is asked")
         try await refusing.stop()
         try await node.stop()

@@ -39,7 +39,7 @@ final class LibraryWriter: Sendable {
     }
 
     private func put(_ number: Int, _ key: Key) async {
-        do throws(KVClientError) {
+        do {
             try await client.put(key, Array("\(number)".utf8))
             state.withLock { state in
                 state.possible[key] = [number]
@@ -47,12 +47,14 @@ final class LibraryWriter: Sendable {
             }
         } catch {
             note(error, "put \(number) of \(key)")
-            if case .unknown = error { state.withLock { _ = $0.possible[key, default: [0]].insert(number) } }
+            if (error as? KVError)?.effect == .unknown {
+                state.withLock { _ = $0.possible[key, default: [0]].insert(number) }
+            }
         }
     }
 
     private func read(_ key: Key) async {
-        do throws(KVClientError) {
+        do {
             let number = try await client.get(key).map { $0.text.flatMap { Int($0) } ?? -1 } ?? 0
             state.withLock { state in
                 state.done += 1
@@ -64,13 +66,12 @@ final class LibraryWriter: Sendable {
         }
     }
 
-    private func note(_ error: KVClientError, _ what: String) {
+    private func note(_ error: any Error, _ what: String) {
         state.withLock { state in
             state.failures.append("\(what): \(error)")
-            switch error {
-            case .unknown where what.hasPrefix("put"), .refused, .unreachable: break
-            default: state.problems.append("\(what) is neither done, refused nor in doubt: \(error)")
-            }
+            let error = error as? KVError
+            if error?.isRetryable == true || error?.effect == .unknown && what.hasPrefix("put") { return }
+            state.problems.append("\(what) is neither done, refused nor in doubt: \(String(reflecting: error))")
         }
     }
 

@@ -1,4 +1,4 @@
-// A first look at the client library: put, get, count with If-Match, expire, list.
+// A first look at the client library: put, get, expire, count, change, list.
 //
 //     make run                    # in one terminal: three nodes
 //     swift run client-example    # in another
@@ -16,47 +16,45 @@ let endpoint =
 let client = KVClient(endpoints: [endpoint])
 
 do {
-    // Values are bytes.
-    let version = try await client.put(Key("greeting"), Array("hello, world".utf8))
+    // Values are bytes, texts, numbers, or what is Codable, as JSON.
+    let version = try await client.put("greeting", "hello, world")
     print("greeting is at version \(version)")
-    if let value = try await client.get(Key("greeting")) { print("greeting is", value.text ?? "not text") }
+    if let greeting = try await client.get("greeting", as: String.self) { print("greeting is", greeting.value) }
 
     // This key expires after a minute.
-    try await client.put(Key("session/42"), Array("alice".utf8), lifetime: .seconds(60))
+    try await client.put("session/42", JSON(Session(user: "alice", pages: 1)), lifetime: .seconds(60))
 
     // Many tasks may count at once, and none is lost.
     try await withThrowingTaskGroup(of: Void.self) { group in
-        for _ in 0..<10 { group.addTask { try await increment(Key("visits")) } }
+        for _ in 0..<10 { group.addTask { try await client.increment("visits") } }
         try await group.waitForAll()
     }
-    print("visits is", try await client.get(Key("visits"))?.text ?? "gone")
+    print("visits is", try await client.get("visits", as: Int.self)?.value ?? 0)
+
+    // Any change may depend on what was there: if another is faster, it is computed again.
+    try await client.update("session/42", as: JSON<Session>.self) { session in
+        session.map { JSON(Session(user: $0.value.user, pages: $0.value.pages + 1)) }
+    }
+
+    // Several keys at once; each has a result of its own.
+    for (key, result) in await client.getMany(["greeting", "visits", "nothing"]) {
+        print("\(key) is", try result.get()?.text ?? "not there")
+    }
 
     // All keys under a prefix, however many, page by page.
     for try await entry in client.scan(prefix: "session/", values: true) {
         print("\(entry.key) is \(String(decoding: entry.value ?? [], as: UTF8.self))")
     }
-} catch {
-    switch error as? KVClientError {
+} catch let error as KVError {
+    switch error.effect {
     // A write may have been made or not. The program has to decide what to do then: here, nothing.
     case .unknown: print("outcome unknown: \(error)")
-    // In all other cases nothing was changed.
-    default: print("not done: \(error)")
+    case .none: print("not done: \(error)")
     }
 }
 await client.close()
 
-/// Adds 1 to a number, while others may do the same. It is written only if it has not changed since it was read.
-func increment(_ key: Key) async throws {
-    while true {
-        let old = try await client.get(key)
-        let number = old?.text.flatMap { Int($0) } ?? 0
-        do throws(KVClientError) {
-            try await client.put(
-                key, Array("\(number + 1)".utf8), condition: old.map { .ifVersion($0.version) } ?? .ifAbsent)
-            return
-        } catch {
-            // Another task was faster: read again.
-            guard case .conditionFailed = error else { throw error }
-        }
-    }
+struct Session: Codable {
+    var user: String
+    var pages: Int
 }

@@ -13,11 +13,11 @@ struct HTTPDiscovery: Sendable {
 
     /// Returns the leader of each slot. If the server has no `/v1/ring`, the endpoints take turns.
     func slotMap() async throws -> SlotMap {
-        do throws(KVClientError) {
+        do {
             let ring = try await client.ring()
             return Self.slotMap(ring, isRouted: options.isRouted, endpoints: options.endpoints)
-        } catch .unreachable(let reasons) {
-            throw BenchError.unreachable(reasons)
+        } catch let error as KVError where error.code == .unreachable {
+            throw BenchError.unreachable("\(error)")
         } catch {
             return SlotMap(anyOf: options.endpoints)
         }
@@ -40,10 +40,10 @@ struct HTTPDiscovery: Sendable {
         var cursors: [[UInt8]] = [[]]
         var cursor: String?
         while cursors.count < limit {
-            do throws(KVClientError) {
+            do {
                 cursor = try await client.page(cursor: cursor, limit: 100).cursor
-            } catch .unreachable(let reasons) {
-                throw BenchError.unreachable(reasons)
+            } catch let error as KVError where error.code == .unreachable {
+                throw BenchError.unreachable("\(error)")
             } catch {
                 // The server does not list its keys, so scans begin at the beginning.
                 break

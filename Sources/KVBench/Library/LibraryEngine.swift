@@ -33,7 +33,7 @@ final class LibraryEngine: LoadEngine {
         // The generator limits the requests under way itself, so the client must not refuse any.
         clientOptions.maximumWaiting = max(clientOptions.maximumWaiting, options.clients * max(options.pipeline, 16))
         client = KVClient(endpoints: options.endpoints, options: clientOptions)
-        do throws(KVClientError) {
+        do {
             _ = try await client.nodes()
         } catch {
             throw BenchError.unreachable("\(error)")
@@ -114,9 +114,9 @@ final class LibraryEngine: LoadEngine {
     }
 
     /// - Returns: whether the key existed, for a read; otherwise true.
-    private func perform(_ operation: Operation, _ values: inout Values) async -> Result<Bool, KVClientError> {
+    private func perform(_ operation: Operation, _ values: inout Values) async -> Result<Bool, any Error> {
         let key = Key(KeyName.bytes(operation.key))
-        do throws(KVClientError) {
+        do {
             switch operation.kind {
             case .read: return .success(try await client.get(key) != nil)
             case .readModifyWrite:

@@ -34,17 +34,16 @@ struct LibraryRun: Sendable {
         return .begin(operation, start: start)
     }
 
-    mutating func ended(_ operation: Operation, _ outcome: Result<Bool, KVClientError>, latency: UInt64) {
+    mutating func ended(_ operation: Operation, _ outcome: Result<Bool, any Error>, latency: UInt64) {
         source.ended(operation)
         switch outcome {
         case .success(let isThere):
             recorder.done(operation.kind, nanoseconds: latency, isMissing: !isThere)
         case .failure(let error):
-            switch error {
-            case .unreachable, .refused: recorder.failed(.refused, "\(error)")
-            case .unknown: recorder.failed(.unknown, "\(error)")
-            default: recorder.failed(.other, "\(error)")
-            }
+            let error = error as? KVError
+            let kind: FailureKind =
+                error?.effect == .unknown ? .unknown : error?.isRetryable == false ? .other : .refused
+            recorder.failed(kind, error.map { "\($0)" } ?? "cancelled")
         }
     }
 

@@ -32,7 +32,7 @@ final class Dispatcher: Sendable {
 
     /// Sends a request to one node after the other, and returns the first answer that is about the request and not
     /// about the node.
-    func perform(_ request: Request, timeout: Duration? = nil) async throws(KVClientError) -> Answer {
+    func perform(_ request: Request, timeout: Duration? = nil) async throws -> Answer {
         let deadline = NIODeadline.now() + TimeAmount(timeout?.clampedTimeout ?? self.timeout)
         var tried: [NodePool] = []
         var failures: [String] = []
@@ -58,26 +58,26 @@ final class Dispatcher: Sendable {
                 lastResort = answer
             case .lost(let reason):
                 outdated()
-                guard request.mayRepeat else { throw Self.unknown(request, route, reason) }
+                guard request.mayRepeat else { throw Self.unknown(.connectionLost, request, route, reason) }
                 failures.append("\(route.pool.address): \(reason)")
             case .notSent(let reason):
                 outdated()
                 failures.append("\(route.pool.address): \(reason)")
-            case .turnedAway: throw .tooManyWaiting(route.pool.address)
+            case .turnedAway: throw KVError.tooManyWaiting(route.pool.address)
             case .cancelled(let wasSent):
-                guard wasSent, !request.mayRepeat else { throw .cancelled }
-                throw Self.unknown(request, route, "the task was cancelled before the answer")
+                guard wasSent, !request.mayRepeat else { throw CancellationError() }
+                throw Self.unknown(.cancelled, request, route, "the task was cancelled before the answer")
             }
             tried.append(route.pool)
         }
         if let lastResort { return lastResort }
-        throw .unreachable(failures.isEmpty ? "there is no endpoint to ask" : failures.joined(separator: "; "))
+        throw KVError.unreachable(failures.isEmpty ? "there is no endpoint to ask" : failures.joined(separator: "; "))
     }
 
     /// Makes a call that is answered by a JSON document.
     func document<Document: Decodable>(
         _ request: Request, timeout: Duration? = nil
-    ) async throws(KVClientError) -> Document {
+    ) async throws -> Document {
         let answer = try await perform(request, timeout: timeout)
         guard case .call(let message) = answer.content, message.status == 200 else {
             throw answer.failure(of: request)
@@ -86,8 +86,11 @@ final class Dispatcher: Sendable {
         return document
     }
 
-    private static func unknown(_ request: Request, _ route: RequestRouter.Route, _ reason: String) -> KVClientError {
+    private static func unknown(
+        _ code: KVError.Code, _ request: Request, _ route: RequestRouter.Route, _ reason: String
+    ) -> KVError {
         .unknown(
+            code,
             "\(route.pool.address): \(reason); the change may have taken effect, or may yet: \(request.advice) before"
                 + " you try again")
     }

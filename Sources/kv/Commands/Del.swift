@@ -30,9 +30,9 @@ struct Del: AsyncParsableCommand {
         let client = try options.client()
         var absent: [Key] = []
         for (index, key) in keys.enumerated() {
-            do throws(KVClientError) {
+            do {
                 if !(try await client.delete(key, condition: condition)) { absent.append(key) }
-            } catch {
+            } catch let error as KVError {
                 var failure = Failure(error)
                 if keys.count > 1 {
                     failure.message =

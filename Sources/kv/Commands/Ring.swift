@@ -70,7 +70,7 @@ struct Ring: AsyncParsableCommand {
         while true {
             do {
                 try Output.write(clear + (try await picture(keys, span, client)))
-            } catch let error as KVClientError {
+            } catch let error as KVError {
                 // The node may come back, and someone who watches wants to see that.
                 try await complain(clear, Failure(error).message)
             } catch let failure as Failure {

@@ -23,7 +23,7 @@ struct PlanFollower {
         while true {
             try display.show(plan, now: .now)
             try await Task.sleep(for: Self.interval)
-            do throws(KVClientError) {
+            do {
                 guard let next = try await client.plan(), next.id == first.id else { break }
                 plan = next
                 heard = .now

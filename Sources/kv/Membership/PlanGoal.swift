@@ -8,7 +8,7 @@ enum PlanGoal {
     case partitions(Int)
 
     /// Begins the plan, or only computes it.
-    func begin(_ client: KVClient, isDryRun: Bool = false) async throws(KVClientError) -> PlanProgress? {
+    func begin(_ client: KVClient, isDryRun: Bool = false) async throws -> PlanProgress? {
         switch self {
         case .members(let change): try await client.change(change, isDryRun: isDryRun)
         case .partitions(let count): try await client.splitPartitions(to: count, isDryRun: isDryRun)

@@ -79,16 +79,14 @@ struct PlanTask {
         if isShown { try await show(goal, ring) }
         guard try options.isConfirmed() else { throw Failure(.conditionFailed, "nothing was changed") }
         let plan: PlanProgress?
-        do throws(KVClientError) {
+        do {
             plan = try await goal.begin(client)
-        } catch {
+        } catch let error as KVError {
             // The plan may have begun nevertheless, or someone else may have begun it.
-            switch error {
-            case .unknown, .conflict(code: "plan_under_way", _):
-                guard let begun = try? await client.plan(), goal.isPart(of: begun) else { throw error }
-                plan = begun
-            default: throw error
-            }
+            guard error.effect == .unknown || error.code == .planUnderWay,
+                let begun = try? await client.plan(), goal.isPart(of: begun)
+            else { throw error }
+            plan = begun
         }
         guard let plan else { return try say("nothing had to be done") }
         if !isShown { PlanPreview.warnings(plan, ring).forEach(Output.complain) }
@@ -111,7 +109,7 @@ struct PlanTask {
     // MARK: What there is
 
     /// Reads the ring, and adds its members to the client's endpoints, so that any node may die.
-    private func learn() async throws(KVClientError) -> RingStatus {
+    private func learn() async throws -> RingStatus {
         let ring = try await client.ring()
         client.addEndpoints(ring.members)
         return ring

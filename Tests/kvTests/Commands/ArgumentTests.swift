@@ -129,12 +129,14 @@ final class ArgumentTests: XCTestCase {
 
     /// Every way in which a request ends has its exit code.
     func testExitCodesOfFailures() {
-        let cases: [(KVClientError, ExitStatus)] = [
-            (.unreachable("x"), .unavailable), (.refused(code: "c", message: "x"), .unavailable),
-            (.unknown("x"), .unknown), (.conditionFailed(nil), .conditionFailed),
-            (.conflict(code: "c", message: "x"), .conditionFailed), (.denied("x"), .denied), (.badRequest("x"), .data),
+        let cases: [KVError.Code: ExitStatus] = [
+            .conditionFailed: .conditionFailed, .planUnderWay: .conditionFailed, .noPlan: .conditionFailed,
+            .impossible: .conditionFailed, .denied: .denied, .badRequest: .data, .unfit: .data,
         ]
-        for (error, status) in cases { XCTAssertEqual(Failure(error).status, status, "\(error)") }
+        for code in KVError.Code.allCases {
+            XCTAssertEqual(Failure(KVError(code, "x")).status, cases[code] ?? .unavailable, "\(code)")
+            XCTAssertEqual(Failure(KVError(code, effect: .unknown, "x")).status, .unknown, "\(code)")
+        }
         XCTAssertEqual(ExitStatus.allCases.map(\.rawValue), [0, 1, 2, 64, 65, 69, 75, 77])
     }
 }
