@@ -17,6 +17,7 @@ let package = Package(
     products: [
         .executable(name: "kv", targets: ["kv"]),
         .library(name: "KVClient", targets: ["KVClient"]),
+        .library(name: "KVTesting", targets: ["KVTesting"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
@@ -89,6 +90,16 @@ let package = Package(
                 "KVModel", "KVProtocol",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "KVTesting",
+            dependencies: [
+                "KVClient", "KVConfig", "KVNode",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings
         ),
@@ -212,6 +223,7 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        .testTarget(name: "KVTestingTests", dependencies: ["KVTesting", "KVClient"], swiftSettings: settings),
         .testTarget(
             name: "KVBenchTests",
             dependencies: [
