@@ -13,7 +13,7 @@ RELEASE = -c release --static-swift-stdlib -Xswiftc -enforce-exclusivity=uncheck
 CHANGED = $(shell git diff --quiet HEAD 2>/dev/null || [ $$? -ne 1 ] || echo +)
 export KV_COMMIT ?= $(shell git rev-parse --short=10 HEAD 2>/dev/null)$(CHANGED)
 
-.PHONY: build static deb deb-test deb-deps run test docs-test simulate simulate-scale bench format lint clean deps
+.PHONY: build static deb deb-test deb-deps run test docs-test client-test simulate simulate-scale bench format lint clean deps
 .DEFAULT_GOAL := build
 
 ## The executable, optimized: .build/release/kv
@@ -55,6 +55,11 @@ test: deps
 docs-test: build
 	@SWIFT="$(SWIFT)" .ci/deps curl procps python3 redis-tools
 	Tests/docs/sessions.py --kv .build/release/kv
+
+## Every call of the client library from a package of its own, against a fresh node
+client-test: build
+	@SWIFT="$(SWIFT)" .ci/deps curl python3
+	SWIFT="$(SWIFT)" Tests/outside/run .build/release/kv
 
 # The simulator is optimized and has assertions on. It is built apart, so that nothing else has them.
 SIMULATOR = .build-simulate/release/simulate

@@ -74,7 +74,7 @@ struct Answer: Sendable {
             switch code {
             // These are about the node and not about the key.
             case .notMember, .stopping: true
-            case .noLeader, .noReplica: request.mayRepeat
+            case .noLeader, .noReplica, .timedOut, .leaderLost: request.mayRepeat
             default: false
             }
         case .operation: false

@@ -10,7 +10,7 @@ public struct KVClientOptions: Hashable, Sendable {
     public var connectionsPerNode = 4
     /// The number of unanswered requests on one connection at most, `1 ... 1024`. A node may allow fewer.
     public var requestsPerConnection = 1024
-    /// The number of requests that wait for a connection to one node at most, `1 ... 1,000,000`; one more is refused
+    /// The number of requests that wait for each connection to a node at most, `1 ... 1,000,000`; one more is refused
     /// (`too_many_waiting`).
     public var maximumWaiting = 10_000
     /// The time to open a connection, in the same range as `timeout`. A request does not spend more than its share of

@@ -140,8 +140,8 @@ extension KVError {
         case .stopping: self.init(.stopping, message)
         case .noReplica: self.init(.noReplica, message)
         case .notMember: self.init(.notMember, message)
-        case .timedOut: self.init(.timedOut, effect: .unknown, message)
-        case .leaderLost: self.init(.leaderLost, effect: .unknown, message)
+        case .timedOut: self.init(.timedOut, effect: mayRepeat ? .none : .unknown, message)
+        case .leaderLost: self.init(.leaderLost, effect: mayRepeat ? .none : .unknown, message)
         case .internalError: self.init(.internalError, effect: mayRepeat ? .none : .unknown, message)
         }
     }

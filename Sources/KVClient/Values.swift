@@ -129,6 +129,7 @@ extension KVClient {
     ///   - attempts: how often to begin anew at most, at least 1. The error is that of the last: `conditionFailed`.
     ///   - lifetime: the time after which the key is absent again; nil leaves what is left of its time.
     ///   - timeout: for each reading and writing.
+    ///   - isolation: the caller's, in which `change` is called.
     ///   - change: computes the new value from the present one, which is nil if there is none. Nil deletes the key. It
     ///     may be called more than once.
     /// - Returns: the value that the key has now, and its version; nil if it is absent.
@@ -136,7 +137,7 @@ extension KVClient {
     @discardableResult
     public func update<Value: ValueCodable & Sendable>(
         _ key: Key, as type: Value.Type = Value.self, attempts: Int = .max, lifetime: Duration? = nil,
-        timeout: Duration? = nil, _ change: (Value?) throws -> Value?
+        timeout: Duration? = nil, isolation: isolated (any Actor)? = #isolation, _ change: (Value?) throws -> Value?
     ) async throws -> (value: Value, version: Version)? {
         var failures = 0
         while true {

@@ -4,7 +4,8 @@ import NIOCore
 /// have no zero byte there, and agree on a version.
 ///
 /// The client says which versions it speaks. The node answers with the newest of these that it speaks as well, or with
-/// 0 if there is none; it closes the connection then.
+/// 0 if there is none; it closes the connection then. The client's preface ends a line, so that a node of version 0.2,
+/// which takes it for a command of Redis's protocol, answers at once that it knows none of this name.
 package enum Preface {
     /// The newest version that this program speaks.
     package static let newest: UInt8 = 1
@@ -13,8 +14,9 @@ package enum Preface {
 
     /// "KV" and a zero.
     package static let magic: [UInt8] = [0x4B, 0x56, 0x00]
-    /// Magic bytes, oldest version, newest version.
-    package static let clientLength = 5
+    private static let lineEnd: [UInt8] = [0x0D, 0x0A]
+    /// Magic bytes, oldest version, newest version, line end.
+    package static let clientLength = 7
     /// Magic bytes, version.
     package static let nodeLength = 4
 
@@ -27,6 +29,7 @@ package enum Preface {
     package static func writeClient(to buffer: inout ByteBuffer) {
         buffer.writeBytes(magic)
         buffer.writeMultipleIntegers(oldest, newest)
+        buffer.writeBytes(lineEnd)
     }
 
     /// - Parameter version: 0 if the node speaks none of the client's.
@@ -42,6 +45,7 @@ package enum Preface {
         buffer.moveReaderIndex(forwardBy: magic.count)
         guard let (first, last) = buffer.readMultipleIntegers(as: (UInt8, UInt8).self) else { return nil }
         guard first >= 1, first <= last else { throw .invalid("range of versions") }
+        guard buffer.readBytes(length: lineEnd.count) == lineEnd else { throw .notThisProtocol }
         let version = min(last, newest)
         return version >= max(first, oldest) ? version : 0
     }

@@ -1,6 +1,8 @@
 import KVFakes
 import KVModel
 import NIOConcurrencyHelpers
+import NIOCore
+import NIOPosix
 import XCTest
 
 @testable import KVClient
@@ -137,6 +139,54 @@ final class ConnectionTests: XCTestCase {
         await expect(isUnknown) { try await cut.value }
         try await client.put(Key("k"), [])
         XCTAssertEqual(node.requests.map(\.connection), [1, 2])
+        try await node.stop()
+    }
+
+    /// The same where the tasks were cancelled: programs may have timeouts of their own.
+    func testAConnectionOnWhichAllIsCancelledIsLeftToo() async throws {
+        let node = try await FakeNode { request in
+            request.connection == 1 ? .silence : .status(204, ["ETag": "\"1.1.1\""])
+        }
+        let client = client(node, followsLeaders: false)
+        for index in 0..<3 {
+            let cut = try await begin(client, "cut\(index)", at: node, timeout: .milliseconds(150))
+            cut.cancel()
+            await expect({ $0.effect == .unknown && $0.code == .cancelled }) { try await cut.value }
+        }
+        try await Task.sleep(for: .milliseconds(300))
+        try await client.put(Key("k"), [])
+        XCTAssertEqual(node.requests.last?.connection, 2)
+        try await node.stop()
+    }
+
+    /// Places of requests that were cancelled are free at once.
+    func testACancelledRequestFreesItsPlace() async throws {
+        let node = try await FakeNode { [done] request in request.body.text.hasPrefix("held") ? .silence : done }
+        let client = client(node, depth: 2, followsLeaders: false)
+        let held = [try await begin(client, "held1", at: node), try await begin(client, "held2", at: node)]
+        let next = Task { try await client.put(Key("k"), Array("next".utf8)) as Version }
+        for task in held { task.cancel() }
+        _ = try await next.value
+        for task in held { await expect(isUnknown) { try await task.value } }
+        XCTAssertEqual(Set(node.requests.map(\.connection)), [1])
+        try await node.stop()
+    }
+
+    /// A server that closes without a word is not taken for a node of version 0.2: nothing is sent to it.
+    func testAServerThatClosesAtOnce() async throws {
+        let closing = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .childChannelInitializer { $0.close() }
+            .bind(host: "127.0.0.1", port: 0).get()
+        let node = try await FakeNode { [done] _ in done }
+        let address = Address(host: "127.0.0.1", port: closing.localAddress?.port ?? 0)
+        var options = KVClientOptions()
+        options.followsLeaders = false
+        let client = KVClient(endpoints: [address, node.address], options: options)
+        for _ in 0..<5 { try await client.put(Key("k"), []) }
+        XCTAssertEqual(node.requests.count, 5)
+        let alone = KVClient(endpoints: [address], options: options)
+        await expect({ $0.code == .unreachable && $0.effect == .none }) { try await alone.put(Key("k"), []) }
+        try await closing.close()
         try await node.stop()
     }
 

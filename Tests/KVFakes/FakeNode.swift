@@ -129,7 +129,11 @@ package final class FakeNode: Sendable {
             let bytes = unwrapInboundIn(data)
             let pipeline = context.pipeline.syncOperations
             if Preface.begins(bytes.readableBytesView) != false {
-                guard speaksFrames else { return context.close(promise: nil) }
+                guard speaksFrames else {
+                    // To such a node it is a command of Redis's protocol.
+                    let refusal = ByteBuffer(string: "-ERR unknown command 'KV'\r\n")
+                    return context.writeAndFlush(NIOAny(refusal), promise: nil)
+                }
                 try? pipeline.addHandler(FakeFrames(log.nextConnection(), log, answer))
             } else {
                 try? pipeline.addHandler(

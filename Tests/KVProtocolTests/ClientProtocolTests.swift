@@ -176,7 +176,7 @@ final class ClientProtocolTests: XCTestCase {
     func testPrefaces() throws {
         var client = ByteBuffer()
         Preface.writeClient(to: &client)
-        XCTAssertEqual(client.hex, "4b56000101")
+        XCTAssertEqual(client.hex, "4b560001010d0a")
         XCTAssertEqual(try Preface.readClient(from: &client), 1)
         var node = ByteBuffer()
         Preface.writeNode(1, to: &node)
@@ -184,12 +184,16 @@ final class ClientProtocolTests: XCTestCase {
         XCTAssertEqual(try Preface.readNode(from: &node), 1)
 
         for (bytes, expected) in [
-            ([0x4B, 0x56, 0, 1, 9], 1), ([0x4B, 0x56, 0, 2, 9], 0), ([0x4B, 0x56, 0, 1], nil), ([0x4B], nil), ([], nil),
+            ([0x4B, 0x56, 0, 1, 9, 13, 10], 1), ([0x4B, 0x56, 0, 2, 9, 13, 10], 0), ([0x4B, 0x56, 0, 1, 1], nil),
+            ([0x4B], nil), ([], nil),
         ] as [([UInt8], UInt8?)] {
             var buffer = ByteBuffer(bytes: bytes)
             XCTAssertEqual(try Preface.readClient(from: &buffer), expected, "\(bytes)")
         }
-        for bytes in [[0x4B, 0x56, 0, 0, 1], [0x4B, 0x56, 0, 3, 2], [0x4B, 0x45], [0x47]] as [[UInt8]] {
+        for bytes in [
+            [0x4B, 0x56, 0, 0, 1, 13, 10], [0x4B, 0x56, 0, 3, 2, 13, 10], [0x4B, 0x56, 0, 1, 1, 10, 10], [0x4B, 0x45],
+            [0x47],
+        ] as [[UInt8]] {
             var buffer = ByteBuffer(bytes: bytes)
             XCTAssertThrowsError(try Preface.readClient(from: &buffer), "\(bytes)")
         }

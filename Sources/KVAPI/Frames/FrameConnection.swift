@@ -12,8 +12,8 @@ struct FrameConnection {
     enum Effect {
         /// Carry it out, then call `ended`.
         case execute(Request)
-        /// Do it, then call `listed` with the number.
-        case list(ListRequest, UInt32)
+        /// Do it, then call `listed` with the token.
+        case list(ListRequest, token: Int)
         case end(ConnectionEnd)
     }
 
@@ -29,7 +29,7 @@ struct FrameConnection {
     private var output = ByteBuffer()
     /// The version that is spoken; nil until the client's preface has come.
     private var version: UInt8?
-    /// When the connection is closed although the client has not; nil unless the node is stopping.
+    /// When the connection is closed although the client has not; nil unless the node is stopping and all is answered.
     private var farewell: Instant?
 
     /// A buffer larger than this is given back after use, so that idle connections do not keep the memory of one large
@@ -51,7 +51,7 @@ struct FrameConnection {
 
     /// When `timer` is to be called; nil where nothing is waited for that has a limit here.
     var deadline: Instant? {
-        [life.deadline, patience.deadline, pages.deadline, underWay.count == 0 ? farewell : nil].compactMap(\.self)
+        [life.deadline, patience.deadline, pages.deadline, life.isOpen ? farewell : nil].compactMap(\.self)
             .min()
     }
 
@@ -104,10 +104,10 @@ extension FrameConnection {
     }
 
     /// Takes a page that was asked for.
-    mutating func listed(_ result: Result<ListReply, ListFailure>, _ number: UInt32) {
-        guard let page = pages.end(number) else { return }
+    mutating func listed(_ result: Result<ListReply, ListFailure>, token: Int) {
+        guard let page = pages.end(token) else { return }
         let content = answers.page(result, hasValues: page.values, slots: listener.backend.foundingSlots)
-        AnswerFrame(number: number, content).write(to: &output)
+        AnswerFrame(number: page.number, content).write(to: &output)
     }
 
     /// The client will send nothing more.
@@ -117,10 +117,9 @@ extension FrameConnection {
     mutating func outputClosed(now: Instant) { life.outputClosed(now: now) }
 
     /// The node is stopping: what has come is answered and nothing more is executed.
-    mutating func drain(now: Instant) {
+    mutating func drain() {
         guard life.isOpen, !life.isDraining else { return life.drain() }
         life.drain()
-        farewell = now + listener.options.farewell
         guard version != nil else { return life.end() }
         AnswerFrame(number: 0, .goingAway(FailureText.of(.stopping))).write(to: &output)
     }
@@ -170,6 +169,11 @@ extension FrameConnection {
     mutating func settle(now: Instant) -> Bool {
         guard !life.isClosed else { return false }
         reader.shrink(to: ReplyRoom.guaranteed)
+        if !life.isDraining || underWay.count + pages.count > 0 {
+            farewell = nil
+        } else if farewell == nil {
+            farewell = now + listener.options.farewell
+        }
         patience.look(now: now, isThrottled: false, isStuck: life.isOpen && !life.isWritable)
         room.settle(written: output.readableBytes, waiting: reader.readableBytes)
         return room.takeShortOfBudget() || pages.isShortOfBudget
@@ -192,13 +196,15 @@ extension FrameConnection {
     mutating func next(now: Instant, _ source: RequestSource) -> Effect? {
         while true {
             if let request = nextAside() { return .execute(request) }
-            if let (page, number) = pages.next() { return .list(page, number) }
+            if let (page, token) = pages.next(now: now) { return .list(page, token: token) }
+            if life.isOpen, let farewell, farewell <= now, underWay.count + pages.count == 0 { life.end() }
             guard life.isOpen else { return end(now: now) }
             guard hasRoom() else { return nil }
             do throws(FrameError) {
-                guard try takePreface() else { return atEndOfInput(now: now) ? end(now: now) : nil }
-                guard let bytes = try reader.next() else {
-                    guard atEndOfInput(now: now) else { return nil }
+                guard try takePreface(), let bytes = try reader.next() else {
+                    guard life.isOpen else { continue }
+                    guard life.isInputClosed, underWay.count + pages.count == 0 else { return nil }
+                    life.end()
                     continue
                 }
                 if let effect = begin(try RequestFrame(reading: bytes), now: now, source) { return effect }
@@ -208,14 +214,6 @@ extension FrameConnection {
                 life.end()
             }
         }
-    }
-
-    /// Whether no more requests come, and all that came have been answered. The connection ends then.
-    private mutating func atEndOfInput(now: Instant) -> Bool {
-        guard life.isOpen, underWay.count + pages.count == 0 else { return false }
-        guard life.isInputClosed || farewell.map({ $0 <= now }) == true else { return false }
-        life.end()
-        return true
     }
 
     private mutating func end(now: Instant) -> Effect? {

@@ -67,7 +67,7 @@ final class FrameHandler: ChannelDuplexHandler {
         switch event {
         case ChannelEvent.inputClosed: connection.inputClosed()
         case ChannelEvent.outputClosed: connection.outputClosed(now: shell.now)
-        case is ChannelShouldQuiesceEvent: connection.drain(now: shell.now)
+        case is ChannelShouldQuiesceEvent: connection.drain()
         default: break
         }
         perform()
@@ -142,17 +142,17 @@ extension FrameHandler {
         switch effect {
         // Requests are gathered, and do not come here.
         case .execute: break
-        case .list(let page, let number):
+        case .list(let page, let token):
             let bound = NIOLoopBound(self, eventLoop: shell.loop)
-            backend.list(page, on: shell.loop) { bound.value.listed($0, number) }
+            backend.list(page, on: shell.loop) { bound.value.listed($0, token) }
         case .end(let end):
             if end == .closeOutput { flush() }
             shell.end(end, connection.takeOutput())
         }
     }
 
-    private func listed(_ result: Result<ListReply, ListFailure>, _ number: UInt32) {
-        connection.listed(result, number)
+    private func listed(_ result: Result<ListReply, ListFailure>, _ token: Int) {
+        connection.listed(result, token: token)
         perform()
     }
 

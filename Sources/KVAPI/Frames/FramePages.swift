@@ -1,25 +1,31 @@
 import KVCore
 import NIOCore
 
-/// The pages that a connection has asked for. Those with values are large: one of them is gathered at a time, once the
-/// budget has room for it, and the others wait.
+/// The pages that a connection has asked for. A few are gathered at a time; of those with values, which are large, one,
+/// and only when the budget has room for it. The others wait.
 struct FramePages {
-    private struct Waiting {
-        let request: ListRequest
-        let number: UInt32
-        let until: Instant
-    }
-
     struct Page {
+        /// The client's number for it.
+        let number: UInt32
         let values: Bool
     }
 
+    private struct Waiting {
+        let request: ListRequest
+        let page: Page
+        let until: Instant
+    }
+
+    /// Pages that are gathered at a time.
+    static let maximumUnderWay = 4
+
     private let budget: ReplyBudget
-    private var waiting = CircularBuffer<Waiting>()
-    private var underWay: [UInt32: Page] = [:]
+    private var waiting: [Waiting] = []
+    private var underWay: [Int: Page] = [:]
+    private var lastToken = 0
     /// Bytes that the page with values has charged the budget for; 0 while there is none.
     private var charged = 0
-    /// Whether the first that waits has found too little room in the budget.
+    /// Whether one that waits has found too little room in the budget.
     private(set) var isShortOfBudget = false
 
     init(budget: ReplyBudget) { self.budget = budget }
@@ -30,31 +36,42 @@ struct FramePages {
     var deadline: Instant? { waiting.lazy.map(\.until).min() }
 
     mutating func append(_ request: ListRequest, _ number: UInt32, now: Instant) {
-        waiting.append(Waiting(request: request, number: number, until: now + request.timeout))
+        let page = Page(number: number, values: request.values)
+        waiting.append(Waiting(request: request, page: page, until: now + request.timeout))
     }
 
-    /// The page to be gathered next, if there is one now.
-    mutating func next() -> (ListRequest, UInt32)? {
+    /// The page to be gathered next, if there is one now, and its token.
+    mutating func next(now: Instant) -> (ListRequest, token: Int)? {
         isShortOfBudget = false
-        guard let first = waiting.first else { return nil }
-        if first.request.values {
-            guard charged == 0 else { return nil }
-            let bytes = min(2 * ListRequest.pageBytes, budget.limit)
-            guard budget.has(bytes) else {
-                isShortOfBudget = true
-                return nil
-            }
-            budget.charge(bytes)
-            charged = bytes
+        guard !waiting.isEmpty, underWay.count < Self.maximumUnderWay,
+            let index = waiting.indices.first(where: { mayBegin(waiting[$0].page) })
+        else { return nil }
+        let next = waiting.remove(at: index)
+        if next.page.values {
+            charged = roomForValues
+            budget.charge(charged)
         }
-        waiting.removeFirst()
-        underWay[first.number] = Page(values: first.request.values)
-        return (first.request, first.number)
+        lastToken += 1
+        underWay[lastToken] = next.page
+        var request = next.request
+        request.timeout = next.until - now
+        return (request, lastToken)
     }
+
+    private mutating func mayBegin(_ page: Page) -> Bool {
+        guard page.values else { return true }
+        guard charged == 0 else { return false }
+        if budget.has(roomForValues) { return true }
+        isShortOfBudget = true
+        return false
+    }
+
+    /// A page may end somewhat past its limit, and is copied once.
+    private var roomForValues: Int { min(2 * ListRequest.pageBytes, budget.limit) }
 
     /// Ends a page. Returns nil if it is not waited for any more.
-    mutating func end(_ number: UInt32) -> Page? {
-        guard let page = underWay.removeValue(forKey: number) else { return nil }
+    mutating func end(_ token: Int) -> Page? {
+        guard let page = underWay.removeValue(forKey: token) else { return nil }
         if page.values { giveBack() }
         return page
     }
@@ -62,11 +79,11 @@ struct FramePages {
     /// Takes the number of a page that has waited too long for room.
     mutating func takeLate(now: Instant) -> UInt32? {
         guard let index = waiting.firstIndex(where: { $0.until <= now }) else { return nil }
-        return waiting.remove(at: index).number
+        return waiting.remove(at: index).page.number
     }
 
     mutating func close() {
-        waiting.removeAll()
+        waiting = []
         underWay = [:]
         giveBack()
     }

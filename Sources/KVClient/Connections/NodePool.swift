@@ -103,6 +103,8 @@ final class HTTPPool: Sendable {
 final class Mailbox: Sendable {
     private struct State {
         var requests: [PendingRequest] = []
+        /// Some that were sent are not waited for any more.
+        var hasAbandoned = false
         /// The loop has been asked to empty the mailbox and has not done so yet.
         var isAnnounced = false
     }
@@ -111,11 +113,28 @@ final class Mailbox: Sendable {
     private let state = Mutex(State())
 
     /// - Returns: whether the loop has to be asked to empty the mailbox.
-    func add(_ pending: PendingRequest? = nil) -> Bool {
+    func add(_ pending: PendingRequest) -> Bool {
         state.withLock { state in
-            if let pending { state.requests.append(pending) }
+            state.requests.append(pending)
             defer { state.isAnnounced = true }
             return !state.isAnnounced
+        }
+    }
+
+    /// Notes that a request that was sent is not waited for any more.
+    /// - Returns: as `add`.
+    func abandon() -> Bool {
+        state.withLock { state in
+            state.hasAbandoned = true
+            defer { state.isAnnounced = true }
+            return !state.isAnnounced
+        }
+    }
+
+    func takeAbandoned() -> Bool {
+        state.withLock { state in
+            defer { state.hasAbandoned = false }
+            return state.hasAbandoned
         }
     }
 

@@ -6,6 +6,8 @@ final class WaitingRequests {
     private let limit: Int
     /// Why a request that has waited too long has: asked when one has.
     var lateReason: () -> String = { "" }
+    /// Called after requests that have waited too long were ended.
+    var onSweep: () -> Void = {}
     private var requests = CircularBuffer<PendingRequest>()
     /// Ends requests that have waited too long.
     private var timer: Scheduled<Void>?
@@ -79,5 +81,6 @@ final class WaitingRequests {
         }
         let next = now + Self.sweepInterval
         for pending in requests { arm(max(pending.sendBy, next)) }
+        onSweep()
     }
 }

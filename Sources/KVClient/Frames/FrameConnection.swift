@@ -24,8 +24,10 @@ final class FrameConnection: ChannelInboundHandler {
     }
 
     private let link: FrameLink
-    /// Succeeds with the hello.
-    private let greeted: EventLoopPromise<Void>
+    /// Whether the link waits for this one. A name with several addresses makes several, of which one is chosen.
+    private var isChosen = false
+    /// Why it ended before it was open; nil if it has not.
+    private var failure: (any Error)?
     private var context: ChannelHandlerContext?
     private var state = State.connecting
     private var hello = NodeHello(node: "", inFlight: 1, key: 0, value: 0)
@@ -51,9 +53,25 @@ final class FrameConnection: ChannelInboundHandler {
     /// lives.
     private static let keptCapacity = 64 * 1024
 
-    init(_ link: FrameLink, _ greeted: EventLoopPromise<Void>) {
-        self.link = link
-        self.greeted = greeted
+    init(_ link: FrameLink) { self.link = link }
+
+    /// The link waits for this one: it is told when the node has said its hello, or that it will not.
+    /// - Parameter limit: how long to wait.
+    func choose(within limit: TimeAmount) {
+        isChosen = true
+        switch state {
+        case .closed: link.failedToOpen(failure ?? ConnectionLost(reason: "the connection was closed"))
+        case .open: link.opened(self)
+        case .retired:
+            link.failedToOpen(ConnectionLost(reason: "it is stopping"))
+            close("it is stopping")
+        case .connecting, .prefaced:
+            timer = context?.eventLoop.assumeIsolated().scheduleTask(in: limit) { [self] in
+                timer = nil
+                fail("no connection in time", ChannelError.connectTimeout(limit))
+                context?.close(promise: nil)
+            }
+        }
     }
 
     /// The number of requests that somebody waits for.
@@ -92,7 +110,12 @@ final class FrameConnection: ChannelInboundHandler {
 
     /// What is too long for the node; nil if nothing is.
     private func problem(_ key: Key, _ operation: ClientOperation) -> String? {
-        if case .list = operation { return nil }
+        if case .list(let page) = operation {
+            // A cursor is the base64 of a key and two bytes.
+            let longest = (hello.key + 2) * 4 / 3 + 4
+            return page.cursor.count <= longest
+                ? nil : "the cursor is not one that a node gave; begin again without one"
+        }
         if key.bytes.count > hello.key { return LimitText.keyTooLong(key.bytes.count, limit: hello.key) }
         guard case .put(let put) = operation, put.value.count > hello.value else { return nil }
         return LimitText.valueTooLong(put.value.count, limit: hello.value)
@@ -123,11 +146,21 @@ final class FrameConnection: ChannelInboundHandler {
     }
 
     private func fail(_ reason: String, _ error: (any Error)? = nil) {
-        if case .closed = state { return }
+        let wasOpening: Bool
+        switch state {
+        case .closed: return
+        case .connecting, .prefaced: wasOpening = true
+        case .open, .retired: wasOpening = false
+        }
         state = .closed
         timer?.cancel()
         timer = nil
-        greeted.fail(error ?? ConnectionLost(reason: reason))
+        if wasOpening {
+            let error = error ?? ConnectionLost(reason: reason)
+            failure = error
+            if isChosen { link.failedToOpen(error) }
+            return
+        }
         let unanswered = sent
         (sent, free, underWay, over) = ([], [], 0, 0)
         for entry in unanswered { entry?.pending.end(.lost(reason)) }
@@ -152,7 +185,8 @@ final class FrameConnection: ChannelInboundHandler {
         let now = NIODeadline.now()
         var next: NIODeadline?
         var isSilent = false
-        for case let entry? in sent where !entry.pending.isOver {
+        // Those that nobody waits for any more say as much about the node as the others.
+        for case let entry? in sent {
             if entry.pending.deadline <= now {
                 entry.pending.end(.lost("no answer in time"))
                 isSilent = isSilent || lastUsed < entry.at
@@ -208,7 +242,11 @@ final class FrameConnection: ChannelInboundHandler {
         if case .prefaced = state {
             hello = try NodeHello(reading: frame)
             state = .open
-            return greeted.succeed()
+            timer?.cancel()
+            timer = nil
+            lastUsed = .now()
+            if isChosen { link.opened(self) }
+            return
         }
         let answer = try AnswerFrame(reading: frame)
         if case .goingAway = answer.content { return retire() }
@@ -235,18 +273,13 @@ final class FrameConnection: ChannelInboundHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        fail("the connection was closed before the answer", unspoken)
+        fail("the connection was closed before the answer")
         context.fireChannelInactive()
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        fail(failureReason(error), unspoken)
+        fail(failureReason(error), error)
         context.close(promise: nil)
-    }
-
-    /// A server that closes at a preface without a word speaks another protocol.
-    private var unspoken: (any Error)? {
-        if case .connecting = state { FrameError.notThisProtocol } else { nil }
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {

@@ -29,12 +29,13 @@ final class FrameLane: Sendable {
 
     /// A request that was sent is not waited for any more.
     func abandoned() {
-        if mailbox.add() { announce() }
+        if mailbox.abandon() { announce() }
     }
 
     private func announce() {
         loop.execute { [self] in
-            link.value.take(mailbox.take(), self)
+            let hasAbandoned = mailbox.takeAbandoned()
+            link.value.take(mailbox.take(), hasAbandoned: hasAbandoned, self)
         }
     }
 

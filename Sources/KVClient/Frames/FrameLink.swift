@@ -29,9 +29,11 @@ final class FrameLink {
         waiting.lateReason = { [unowned self] in
             connection == nil ? "no connection in time" : "too many requests were under way"
         }
+        waiting.onSweep = { [unowned self] in self.lane?.has(load) }
     }
 
-    func take(_ requests: [PendingRequest], _ lane: FrameLane) {
+    /// - Parameter hasAbandoned: whether some that were sent are not waited for any more.
+    func take(_ requests: [PendingRequest], hasAbandoned: Bool, _ lane: FrameLane) {
         self.lane = lane
         var earliest = NIODeadline.distantFuture
         for pending in requests {
@@ -42,8 +44,7 @@ final class FrameLink {
                 earliest = min(earliest, pending.sendBy)
             }
         }
-        // Perhaps it was only called because some are not waited for any more.
-        if requests.isEmpty { connection?.recount() }
+        if hasAbandoned { connection?.recount() }
         place()
         waiting.settle(earliest)
         lane.has(load)
@@ -88,50 +89,49 @@ final class FrameLink {
         isOpening = true
         // Requests that can go to another node do not wait for this attempt.
         if availability.hasFailed { availability.down(for: limits.connectTimeout) }
-        connect().assumeIsolated().whenComplete { [self] result in
-            isOpening = false
-            switch result {
-            case .success(let opened): take(opened)
-            case .failure(let error): failed(error)
+        connect()
+            .flatMapThrowing { try $0.pipeline.syncOperations.handler(type: FrameConnection.self) }
+            .assumeIsolated()
+            .whenComplete { [self] result in
+                switch result {
+                case .success(let connection): connection.choose(within: limits.connectTimeout)
+                case .failure(let error): failedToOpen(error)
+                }
             }
-        }
     }
 
-    /// Connects, and waits for the node's hello.
-    private func connect() -> EventLoopFuture<FrameConnection> {
+    private func connect() -> EventLoopFuture<any Channel> {
         // NIO would truncate the number to 16 bits. The failure comes later in this turn of the loop, as that of a
         // connection would, so that it does not call back into the caller.
         let address = address
         guard (1...65535).contains(address.port) else { return loop.submit { throw NotAPort(port: address.port) } }
-        let greeted = loop.makePromise(of: Void.self)
         let bound = NIOLoopBound(self, eventLoop: loop)
-        let limit = limits.connectTimeout
-        let timeout = loop.scheduleTask(in: limit) { greeted.fail(ChannelError.connectTimeout(limit)) }
-        let channel = ClientBootstrap(group: loop)
-            .connectTimeout(limit)
+        return ClientBootstrap(group: loop)
+            .connectTimeout(limits.connectTimeout)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(FrameConnection(bound.value, greeted))
+                    try channel.pipeline.syncOperations.addHandler(FrameConnection(bound.value))
                 }
             }
             .connect(host: address.host, port: address.port)
-        channel.whenFailure { greeted.fail($0) }
-        greeted.futureResult.whenComplete { result in
-            timeout.cancel()
-            if case .failure = result { channel.whenSuccess { $0.close(promise: nil) } }
-        }
-        return channel.and(greeted.futureResult)
-            .flatMapThrowing { channel, _ in try channel.pipeline.syncOperations.handler(type: FrameConnection.self) }
     }
 
-    private func take(_ opened: FrameConnection) {
+    // MARK: What connections say
+
+    /// The node has said its hello.
+    func opened(_ opened: FrameConnection) {
+        isOpening = false
         availability.up()
         connection = opened
         if isClosed { opened.retire() } else { place() }
+        lane?.has(load)
     }
 
-    private func failed(_ error: any Error) {
+    /// There is no connection, or it was lost before the node's hello.
+    func failedToOpen(_ error: any Error) {
+        isOpening = false
+        defer { lane?.has(load) }
         guard !isClosed else { return }
         if case FrameError.notThisProtocol = error {
             availability.up()
@@ -140,8 +140,6 @@ final class FrameLink {
         availability.down(for: limits.downTime)
         waiting.fail(failureReason(error))
     }
-
-    // MARK: What connections say
 
     /// Some requests of a connection have ended.
     func advanced() {

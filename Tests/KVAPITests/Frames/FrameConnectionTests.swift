@@ -165,7 +165,7 @@ final class FrameConnectionTests: XCTestCase {
     // MARK: The end
 
     func testVersionsThatAreNotSpoken() throws {
-        for (preface, answer) in [([0x4B, 0x56, 0, 2, 9], [0x4B, 0x56, 0, 0])] as [([UInt8], [UInt8])] {
+        for (preface, answer) in [([0x4B, 0x56, 0, 2, 9, 13, 10], [0x4B, 0x56, 0, 0])] as [([UInt8], [UInt8])] {
             let client = try FrameTestClient(greets: false)
             client.send(ByteBuffer(bytes: preface))
             XCTAssertEqual(client.receivedBytes(), answer)
@@ -207,6 +207,37 @@ final class FrameConnectionTests: XCTestCase {
         XCTAssertEqual(try client.received().map(\.number), [1])
         client.wait(.seconds(2))
         XCTAssertFalse(client.isOpen)
+    }
+
+    /// A client that does not read does not hold up the end, nor does the wait for it take the event loop.
+    func testANodeThatStopsBeforeAClientThatDoesNotRead() throws {
+        let client = try FrameTestClient()
+        client.send(get(1, "k"))
+        client.channel.isWritable = false
+        client.channel.pipeline.fireChannelWritabilityChanged()
+        client.channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
+        client.wait(.milliseconds(600))
+        client.wait(.seconds(10))
+        XCTAssertFalse(client.isOpen)
+    }
+
+    /// While something is under way, there is no deadline of the farewell that could have passed.
+    func testAPageUnderWayWhileTheNodeStops() throws {
+        let client = try FrameTestClient(replies: 1 << 20)
+        client.budget.charge(1 << 20)
+        client.send(
+            RequestFrame(
+                number: 5, timeout: 2000, key: Key(""),
+                operation: .list(ListPage(cursor: [], limit: 7, values: true))))
+        client.channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
+        client.wait(.milliseconds(1900))
+        XCTAssertTrue(client.isOpen)
+        client.wait(.milliseconds(200))
+        XCTAssertEqual(try client.received().map(\.number), [0, 5])
+        client.wait(.seconds(2))
+        XCTAssertFalse(client.isOpen)
+        client.budget.charge(-(1 << 20))
+        XCTAssertEqual(client.budget.used, 0)
     }
 
     func testAClientThatHasNothingMoreToSay() throws {
@@ -291,6 +322,34 @@ final class FrameConnectionTests: XCTestCase {
         client.budget.charge(-(1 << 20))
         XCTAssertEqual(try client.received().map(\.number), [6])
         XCTAssertEqual(client.budget.used, 0)
+    }
+
+    /// Both are answered, though the client has given them one number, and what they held is given back.
+    func testPagesOfOneNumber() throws {
+        let client = try FrameTestClient()
+        for values in [true, false] {
+            client.send(
+                RequestFrame(
+                    number: 5, timeout: 0, key: Key(""),
+                    operation: .list(ListPage(cursor: [], limit: 7, values: values))))
+        }
+        XCTAssertEqual(try client.received().map(\.number), [5, 5])
+        XCTAssertEqual(client.budget.used, 0)
+    }
+
+    /// Pages without values do not wait for room behind one with values.
+    func testPagesWithoutValuesGoFirst() throws {
+        let client = try FrameTestClient(replies: 1 << 20)
+        client.budget.charge(1 << 20)
+        for (number, values) in [(1, true), (2, false)] as [(UInt32, Bool)] {
+            client.send(
+                RequestFrame(
+                    number: number, timeout: 0, key: Key(""),
+                    operation: .list(ListPage(cursor: [], limit: 7, values: values))))
+        }
+        XCTAssertEqual(try client.received().map(\.number), [2])
+        client.budget.charge(-(1 << 20))
+        XCTAssertEqual(try client.received().map(\.number), [1])
     }
 
     func testAClientThatDoesNotReadIsCutOff() throws {
