@@ -90,6 +90,7 @@ let package = Package(
                 "KVModel", "KVProtocol",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings
         ),
@@ -217,6 +218,7 @@ let package = Package(
             name: "KVClientTests",
             dependencies: [
                 "KVClient", "KVCore", "KVFakes",
+                .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),

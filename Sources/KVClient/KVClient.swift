@@ -1,5 +1,7 @@
 import KVModel
 import KVProtocol
+import Logging
+import NIOPosix
 
 /// A client of a `kv` cluster.
 ///
@@ -29,10 +31,21 @@ public final class KVClient: Sendable {
 
     let dispatcher: Dispatcher
 
+    /// Says nothing.
+    public static let noLogger = Logger(label: "kv.client") { _ in SwiftLogNoOpLogHandler() }
+
     /// Makes a client. It connects when it is first used.
-    /// - Parameter endpoints: client addresses of nodes, in order of preference.
-    public init(endpoints: [Address], options: KVClientOptions = KVClientOptions()) {
-        dispatcher = Dispatcher(endpoints, options)
+    /// - Parameters:
+    ///   - endpoints: client addresses of nodes, in order of preference.
+    ///   - logger: gets what happens in the background: nodes that cannot be reached and can be again (info), and maps
+    ///     of leaders that have come (debug). What happens to a call is in its error.
+    ///   - eventLoopGroup: has the event loops of the connections; by default the one that all users of NIO in a
+    ///     process share. The caller shuts it down, after the client is closed.
+    public init(
+        endpoints: [Address], options: KVClientOptions = KVClientOptions(), logger: Logger = KVClient.noLogger,
+        eventLoopGroup: MultiThreadedEventLoopGroup = .singleton
+    ) {
+        dispatcher = Dispatcher(endpoints, options, logger, eventLoopGroup)
     }
 
     /// - Parameters:

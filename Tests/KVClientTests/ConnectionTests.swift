@@ -1,5 +1,6 @@
 import KVFakes
 import KVModel
+import Logging
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
@@ -170,6 +171,38 @@ final class ConnectionTests: XCTestCase {
         for task in held { await expect(isUnknown) { try await task.value } }
         XCTAssertEqual(Set(node.requests.map(\.connection)), [1])
         try await node.stop()
+    }
+
+    func testWhatIsLogged() async throws {
+        let lines = NIOLockedValueBox<[String]>([])
+        let logger = Logger(label: "test") { _ in LineHandler(lines: lines) }
+        let node = try await FakeNode { [done] _ in done }
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let client = KVClient(endpoints: [node.address], logger: logger, eventLoopGroup: group)
+        try await client.put("k", [])
+        XCTAssertEqual(lines.withLockedValue { $0 }, [])
+        try await node.stop()
+        await expect({ $0.effect == .unknown || $0.code == .unreachable }) { try await client.put("k", []) }
+        await expect({ $0.code == .unreachable }) { try await client.put("k", []) }
+        XCTAssertEqual(
+            lines.withLockedValue { $0 }, ["info no connection to \(node.address): connection refused"])
+        await client.close()
+        try await group.shutdownGracefully()
+    }
+
+    private struct LineHandler: LogHandler {
+        let lines: NIOLockedValueBox<[String]>
+        var metadata = Logger.Metadata()
+        var logLevel = Logger.Level.debug
+
+        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+            get { metadata[key] }
+            set { metadata[key] = newValue }
+        }
+
+        func log(event: LogEvent) {
+            lines.withLockedValue { $0.append("\(event.level) \(event.message)") }
+        }
     }
 
     /// A server that closes without a word is not taken for a node of version 0.2: nothing is sent to it.

@@ -145,7 +145,7 @@ final class RoutingTests: XCTestCase {
         RequestRouter(
             [endpoint],
             limits: ConnectionLimits(connections: 1, depth: 1, waiting: 1, connectTimeout: .seconds(1)),
-            followsLeaders: true, group: MultiThreadedEventLoopGroup.singleton)
+            followsLeaders: true, group: MultiThreadedEventLoopGroup.singleton, logger: KVClient.noLogger)
     }
 
     /// A loopback address that another machine advertises means that machine. Here it could be another cluster.

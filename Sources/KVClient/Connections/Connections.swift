@@ -148,7 +148,7 @@ final class Connections {
         guard !isClosed else { return }
         openAgain = .now() + limits.downTime
         guard active.isEmpty else { return place() }
-        availability.down(for: limits.downTime)
+        availability.down(for: limits.downTime, reason)
         guard opening == 0 else { return }
         waiting.fail(reason)
     }

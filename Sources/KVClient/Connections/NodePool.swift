@@ -1,4 +1,5 @@
 import KVModel
+import Logging
 import NIOCore
 import NIOPosix
 import Synchronization
@@ -9,20 +10,23 @@ import Synchronization
 /// Calls go by HTTP; so do operations while the node is known not to speak the client protocol.
 final class NodePool: Sendable {
     let address: Address
-    private let availability = Availability()
+    private let availability: Availability
     private let lanes: [FrameLane]
     /// Requests of a lane at which it is busy.
     private let spread: Int
+    private let logger: Logger
     private let http: HTTPPool
     /// Until when the node is known not to speak the client protocol.
     private let httpUntil: Atomic<UInt64>
 
-    init(_ address: Address, limits: ConnectionLimits, loops: () -> any EventLoop) {
+    init(_ address: Address, limits: ConnectionLimits, _ logger: Logger, loops: () -> any EventLoop) {
         self.address = address
+        self.logger = logger
+        let availability = Availability(address, logger)
+        self.availability = availability
         spread = min(ConnectionLimits.spread, limits.depth)
         let http = HTTPPool(address, limits: limits, availability, loop: loops())
         self.http = http
-        let availability = availability
         lanes = (0..<limits.connections).map { _ in FrameLane(address, limits: limits, availability, loop: loops()) }
         httpUntil = Atomic(0)
         for lane in lanes { lane.setFallback { [weak self] in self?.fallBack($0) } }
@@ -54,6 +58,7 @@ final class NodePool: Sendable {
 
     /// The node does not speak the client protocol. None of these has been sent.
     private func fallBack(_ requests: [PendingRequest]) {
+        logger.info("\(address) does not speak the client protocol: it is asked by HTTP")
         httpUntil.store((NIODeadline.now() + ConnectionLimits.httpTime).uptimeNanoseconds, ordering: .relaxed)
         for pending in requests { http.submit(pending) }
     }
@@ -155,6 +160,13 @@ extension NodePool: Equatable {
 /// thread.
 final class Availability: Sendable {
     private let downUntil = Atomic<UInt64>(0)
+    private let address: Address
+    private let logger: Logger
+
+    init(_ address: Address, _ logger: Logger) {
+        self.address = address
+        self.logger = logger
+    }
 
     var isDown: Bool {
         let until = downUntil.load(ordering: .relaxed)
@@ -163,9 +175,13 @@ final class Availability: Sendable {
 
     var hasFailed: Bool { downUntil.load(ordering: .relaxed) != 0 }
 
-    func down(for time: TimeAmount) {
-        downUntil.store((NIODeadline.now() + time).uptimeNanoseconds, ordering: .relaxed)
+    /// - Parameter reason: why it is down; nil if that is only assumed until an attempt has ended.
+    func down(for time: TimeAmount, _ reason: String? = nil) {
+        let was = downUntil.exchange((NIODeadline.now() + time).uptimeNanoseconds, ordering: .relaxed)
+        if was == 0 { logger.info("no connection to \(address): \(reason ?? "it is tried again")") }
     }
 
-    func up() { downUntil.store(0, ordering: .relaxed) }
+    func up() {
+        if downUntil.exchange(0, ordering: .relaxed) != 0 { logger.info("\(address) is there again") }
+    }
 }

@@ -137,7 +137,7 @@ final class FrameLink {
             availability.up()
             return lane?.fallBack(waiting.takeAll()) ?? waiting.fail("\(error)")
         }
-        availability.down(for: limits.downTime)
+        availability.down(for: limits.downTime, failureReason(error))
         waiting.fail(failureReason(error))
     }
 

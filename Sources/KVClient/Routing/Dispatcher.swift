@@ -1,4 +1,5 @@
 import KVModel
+import Logging
 import NIOCore
 import NIOPosix
 
@@ -13,8 +14,12 @@ final class Dispatcher: Sendable {
 
     let timeout: Duration
     let router: RequestRouter
+    private let logger: Logger
 
-    init(_ endpoints: [Address], _ options: KVClientOptions) {
+    init(
+        _ endpoints: [Address], _ options: KVClientOptions, _ logger: Logger, _ group: MultiThreadedEventLoopGroup
+    ) {
+        self.logger = logger
         let options = options.capped
         timeout = options.timeout
         let limits = ConnectionLimits(
@@ -22,8 +27,7 @@ final class Dispatcher: Sendable {
             waiting: options.maximumWaiting,
             connectTimeout: TimeAmount(options.connectTimeout))
         router = RequestRouter(
-            endpoints, limits: limits, followsLeaders: options.followsLeaders,
-            group: MultiThreadedEventLoopGroup.singleton)
+            endpoints, limits: limits, followsLeaders: options.followsLeaders, group: group, logger: logger)
     }
 
     deinit { for pool in router.close() { pool.close(isAbrupt: true) } }
@@ -123,6 +127,7 @@ final class Dispatcher: Sendable {
                 let ring = message.decoded(as: RingDocument.self)
             else { return router.couldNotRefresh() }
             router.adopt(ring, from: answer.endpoint)
+            logger.debug("\(answer.endpoint) has sent the map of leaders: \(ring.nodes.count) nodes")
         }
     }
 }

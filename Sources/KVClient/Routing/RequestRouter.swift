@@ -1,4 +1,5 @@
 import KVModel
+import Logging
 import NIOCore
 import Synchronization
 
@@ -44,8 +45,13 @@ final class RequestRouter: Sendable {
     private let limits: ConnectionLimits
     private let group: any EventLoopGroup
     private let followsLeaders: Bool
+    private let logger: Logger
 
-    init(_ endpoints: [Address], limits: ConnectionLimits, followsLeaders: Bool, group: any EventLoopGroup) {
+    init(
+        _ endpoints: [Address], limits: ConnectionLimits, followsLeaders: Bool, group: any EventLoopGroup,
+        logger: Logger
+    ) {
+        self.logger = logger
         self.limits = limits
         self.followsLeaders = followsLeaders
         self.group = group
@@ -63,7 +69,7 @@ final class RequestRouter: Sendable {
 
     private func pool(_ address: Address, _ state: inout State) -> NodePool {
         if let pool = state.pools[address] { return pool }
-        let pool = NodePool(address, limits: limits) { group.next() }
+        let pool = NodePool(address, limits: limits, logger) { group.next() }
         if state.isClosed { pool.close(isAbrupt: true) }
         state.pools[address] = pool
         return pool
