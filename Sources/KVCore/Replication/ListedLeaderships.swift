@@ -168,14 +168,15 @@ struct ListedLeaderships {
     /// Has `grownStale` look at all lists at its next call.
     mutating func lookAgain() { nextStale = Instant(nanoseconds: 0) }
 
-    /// Forgets the lists of nodes that are not members any more.
+    /// Forgets the lists of nodes that are not members any more. The ballots under which they led stay known: whoever
+    /// led before them is not to be believed again.
     mutating func keep(_ isMember: (NodeNumber) -> Bool) {
         for index in sources.indices {
             guard let source = sources[index], !isMember(source.node) else { continue }
             sources[index] = nil
             indices = indices.filter { $0.value != index }
             for partition in entries.indices where entries[partition].source == index {
-                entries[partition] = Entry()
+                entries[partition].source = -1
             }
         }
     }

@@ -2,10 +2,6 @@ import KVCore
 
 // Short constructors for the tests' keys, records and commands, and accessors for outcomes.
 
-extension Key: ExpressibleByStringLiteral {
-    public init(stringLiteral text: String) { self.init(text) }
-}
-
 extension Ballot {
     init(_ round: UInt64, _ node: UInt16) { self.init(round: round, node: NodeNumber(node)) }
 }
