@@ -59,11 +59,12 @@ def load_keys(kv, endpoints, keys, size):
     return parse_kv_bench(output_of([*command, "--keys", keys, "--value-size", size], LOADING_SECONDS))
 
 
-def measure(kv, endpoints, seconds, keys, size, *arguments):
+def measure(kv, endpoints, seconds, keys, size, *arguments, protocol="resp"):
     """Throughput and percentiles of keys that are there, uniformly chosen, after a second of warm-up."""
     report = kv_bench(
         kv, endpoints, "--load", "no", "--keys", keys, "--value-size", size, "--duration", f"{seconds}s",
-        "--warmup", "1s", "--clients", CONNECTIONS, "--distribution", "uniform", *arguments, seconds=seconds)
+        "--warmup", "1s", "--clients", CONNECTIONS, "--distribution", "uniform", *arguments, protocol=protocol,
+        seconds=seconds)
     return figures(report)
 
 

@@ -23,6 +23,11 @@ Both sides promise as much:
   set-single     One node of kv, sync: always; one Redis, appendfsync always.
   get-pipelined, set-pipelined
                  One node of kv, sync: interval (1 s); one Redis, appendfsync everysec; 16 under way on each connection.
+  client-a, client-b, client-c
+                 Three nodes of kv, sync: always, under YCSB's workloads A, B and C: 50 tasks that share one client of
+                 the client library, and 50 connections of Redis's protocol.
+  client-a-8, client-b-8, client-c-8
+                 The same with 8 operations of each under way.
   http-get       One node of kv; a NIOHTTP1 handler that answers 100 constant bytes, on as many event loops.
 
 Requests go to the node that leads their key: of kv by slot, as cluster clients of Redis do it and wrk is told to; of
@@ -45,7 +50,8 @@ from ..report import Outcome
 SUMMARY = "operations a second and latency, beside Redis, etcd, ZooKeeper and a bare NIOHTTP1; fifteen minutes"
 ROWS = (
     "set-interval", "set-always", "put-etcd", "get-etcd", "set-zookeeper", "get-zookeeper", "get-leaders", "set-single",
-    "get-pipelined", "set-pipelined", "http-get")
+    "get-pipelined", "set-pipelined", "client-a", "client-b", "client-c", "client-a-8", "client-b-8", "client-c-8",
+    "http-get")
 KEYS = 100_000
 SIZE = 100
 # Of ZooKeeper. After one second it does a half of what it does after ten.
@@ -81,8 +87,16 @@ class Comparison:
 def comparisons(options):
     executable, data, seconds = options.kv, options.data, options.seconds
 
-    def bench(*flags):
-        return lambda side: generators.measure(executable, side.endpoints, seconds, KEYS, SIZE, *flags)
+    def bench(*flags, protocol="resp"):
+        return lambda side: generators.measure(
+            executable, side.endpoints, seconds, KEYS, SIZE, *flags, protocol=protocol)
+
+    def client(workload, depth):
+        flags = ("--workload", workload, "--pipeline", str(depth))
+        name, title = f"client-{workload}", f"YCSB {workload.upper()} by the client library, three nodes"
+        if depth > 1:
+            name, title = f"{name}-{depth}", f"{title}, {depth} under way"
+        return (name, title, (bench(*flags, protocol="kv"), bench(*flags)))
 
     def wrk(operation, threads):
         def measure(side):
@@ -137,6 +151,8 @@ def comparisons(options):
         Comparison(kv(1, "interval"), redis("everysec", 0), "Redis, `everysec`", ["redis-server"], [
             ("get-pipelined", "GET, 16 pipelined, one node, `sync: interval`", deep_gets),
             ("set-pipelined", "SET, 16 pipelined, one node, `sync: interval`", deep_sets)]),
+        Comparison(kv(3, "always"), kv(3, "always"), "Redis's protocol", [], [
+            client(workload, depth) for depth in (1, 8) for workload in "abc"]),
         Comparison(kv(1, "always"), bare, "bare NIOHTTP1", [options.bare, "wrk"], [
             ("http-get", "HTTP GET, one node", wrk("GET", 1))]),
     ]
