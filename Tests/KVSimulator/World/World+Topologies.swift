@@ -39,9 +39,16 @@ extension World {
     }
 
     private func learn(_ topology: Topology, _ node: Node, _ process: Process) {
-        guard topology.epoch > process.newestEpoch else { return }
+        guard topology.epoch > newestEpoch(node, process) else { return }
         process.wanted = topology
         persistNext(node, process)
+    }
+
+    /// Of the topology that the node goes by, has on disk although its shards have yet to hear of it, or is to have.
+    private func newestEpoch(_ node: Node, _ process: Process) -> Epoch {
+        max(
+            process.topology.epoch, node.topology?.epoch ?? 0, process.persisting?.epoch ?? 0,
+            process.wanted?.epoch ?? 0)
     }
 
     private func persistNext(_ node: Node, _ process: Process) {
@@ -82,15 +89,11 @@ extension World {
         guard process.cluster == nil else {
             return give(.cluster(.epochSeen(epoch, at: peer)), to: node.index)
         }
-        guard epoch > process.newestEpoch, peer != node.number, time >= process.lastPull + 20_000_000 else { return }
+        guard epoch > newestEpoch(node, process), peer != node.number, time >= process.lastPull + 20_000_000 else {
+            return
+        }
         process.lastPull = time
         send(from: node.index, to: peer, .node(.cluster(.topologyWanted(above: process.topology.epoch))))
-    }
-}
-
-extension SimulatedProcess {
-    fileprivate var newestEpoch: Epoch {
-        max(topology.epoch, persisting?.epoch ?? 0, wanted?.epoch ?? 0)
     }
 }
 
