@@ -14,6 +14,8 @@ let settings: [SwiftSetting] =
 
 let package = Package(
     name: "kv",
+    // For the client library. Nodes are for Linux.
+    platforms: [.macOS(.v15)],
     products: [
         .executable(name: "kv", targets: ["kv"]),
         .library(name: "KVClient", targets: ["KVClient"]),

@@ -1,6 +1,13 @@
-import Glibc
 import NIOCore
 import NIOPosix
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
 
 /// Says in a few words what went wrong with a connection.
 package func failureReason(_ error: any Error) -> String {
