@@ -247,7 +247,8 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(
-            name: "KVProcessTests", dependencies: ["KVClient", "KVCore", "KVSimulator", "KVStorage", "kv"],
+            name: "KVProcessTests",
+            dependencies: ["KVClient", "KVCore", "KVSimulator", "KVStorage", "kv", "client-example"],
             swiftSettings: settings),
     ]
 )

@@ -63,7 +63,7 @@ extension ByteBuffer: ValueEncodable, ValueDecodable {
     public init(decodingValue bytes: [UInt8]) { self.init(bytes: bytes) }
 }
 
-/// A `Codable` value that is stored as JSON.
+/// A `Codable` value that is stored as JSON, with sorted keys: equal values are equal bytes.
 public struct JSON<Value> {
     public var value: Value
 
@@ -76,7 +76,12 @@ extension JSON: Sendable where Value: Sendable {}
 
 extension JSON: ValueEncodable where Value: Encodable {
     public static var contentType: String { "application/json" }
-    public func encodedValue() throws -> [UInt8] { Array(try JSONEncoder().encode(value)) }
+
+    public func encodedValue() throws -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return Array(try encoder.encode(value))
+    }
 }
 
 extension JSON: ValueDecodable where Value: Decodable {

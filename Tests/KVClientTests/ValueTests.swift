@@ -83,6 +83,7 @@ final class ValueTests: XCTestCase {
         XCTAssertEqual(user?.value.value, User(name: "a", age: 3))
         let none = try await client.get("none", as: Int.self)
         XCTAssertNil(none)
+        XCTAssertEqual(store.values.withLockedValue { $0["user"]?.bytes.text }, #"{"age":3,"name":"a"}"#)
         let types = store.values.withLockedValue { $0.mapValues(\.contentType) }
         XCTAssertEqual(
             types,
