@@ -13,16 +13,20 @@ final class CounterTests: XCTestCase {
         try cluster.startAndWait()
         try cluster.waitUntilBalanced()
         let key = try cluster.keys(ledBy: "n1", count: 1, prefix: "counter-")[0]
-        let counters = count(cluster, to: 1000, key: key)
+        let goal = 1000
+        let counters = count(cluster, to: goal, key: key)
         try cluster.wait(for: "some to be counted") { counters.allSatisfy { $0.own > 200 } }
         XCTAssertEqual(counters.map(\.unresolved), [0, 0], "nothing was cut off while all was well")
         cluster.killNow("n1")
         let when = counters.map(\.own)
-        try cluster.wait(for: "counting to go on") { zip(counters, when).allSatisfy { $0.own > $1 + 100 } }
+        // One of them may be far ahead of the other, and nearly done.
+        try cluster.wait(for: "counting to go on") {
+            zip(counters, when).allSatisfy { $0.own > min($1 + 100, goal - 1) }
+        }
         try cluster.start("n1")
         counters.forEach { $0.join() }
         try cluster.waitUntilReady()
-        try assertTotal(cluster, counters, 2000, key: key)
+        try assertTotal(cluster, counters, 2 * goal, key: key)
     }
 
     private func count(_ cluster: TestCluster, to goal: Int, key: String) -> [Counter] {
