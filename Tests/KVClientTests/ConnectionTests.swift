@@ -358,11 +358,13 @@ final class ConnectionTests: XCTestCase {
         try await eventually("the read to arrive") { node.requests.count == 1 }
         let put = try await begin(client, "sent", at: node)
         let waiting = Task { try await client.put(Key("waiting"), Array("waiting".utf8)) as Version }
-        for task in [put, waiting] { task.cancel() }
+        // The others' places would be free for it as soon as they are cancelled.
+        waiting.cancel()
+        await expectCancellation { try await waiting.value }
+        put.cancel()
         get.cancel()
         await expectCancellation { try await get.value }
         await expect(isUnknown) { try await put.value }
-        await expectCancellation { try await waiting.value }
         // The connection stays in use, and no other request gets their answers.
         gate.open()
         let value = try await client.get(Key("next"))
