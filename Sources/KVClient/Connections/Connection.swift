@@ -21,8 +21,7 @@ final class Connection: ChannelInboundHandler {
     private var outgoing = ByteBuffer()
     private var parser = AnswerParser()
     /// Fires at the earliest deadline of the unanswered requests, or before.
-    private var timer: Scheduled<Void>?
-    private var timerDeadline = NIODeadline.distantFuture
+    private let timer = DeadlineTimer()
     /// The time of the last answer, or else of opening.
     private(set) var lastUsed = NIODeadline.now()
 
@@ -84,8 +83,7 @@ final class Connection: ChannelInboundHandler {
     private func fail(_ reason: String, isTaken: Bool = true) {
         if case .closed = state { return }
         state = .closed
-        timer?.cancel()
-        timer = nil
+        timer.cancel()
         while let pending = unanswered.popFirst() { pending.end(isTaken ? .lost(reason) : .notSent(reason)) }
         connections.closed(self)
     }
@@ -93,13 +91,8 @@ final class Connection: ChannelInboundHandler {
     // MARK: Deadlines
 
     private func arm(_ deadline: NIODeadline) {
-        guard timer == nil || deadline < timerDeadline, let context else { return }
-        timer?.cancel()
-        timerDeadline = deadline
-        timer = context.eventLoop.assumeIsolated().scheduleTask(deadline: deadline) { [self] in
-            timer = nil
-            expire()
-        }
+        guard let context else { return }
+        timer.arm(deadline, on: context.eventLoop) { [self] in expire() }
     }
 
     /// Ends the requests whose answers are late. No more requests are sent behind one of these; those that were may

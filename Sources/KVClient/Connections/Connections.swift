@@ -1,6 +1,5 @@
 import KVModel
 import NIOCore
-import NIOPosix
 
 /// Decides which HTTP connection to a node carries a request, and when to open another. Belongs to an event loop.
 ///
@@ -121,20 +120,8 @@ final class Connections {
     }
 
     private func connect() -> EventLoopFuture<any Channel> {
-        // NIO would truncate the number to 16 bits. The failure comes later in this turn of the loop, as that of a
-        // connection would, so that it does not call back into the caller.
-        let address = address
-        guard (1...65535).contains(address.port) else { return loop.submit { throw NotAPort(port: address.port) } }
         let bound = NIOLoopBound(self, eventLoop: loop)
-        return ClientBootstrap(group: loop)
-            .connectTimeout(limits.connectTimeout)
-            .channelOption(.socketOption(.tcp_nodelay), value: 1)
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(Connection(bound.value))
-                }
-            }
-            .connect(host: address.host, port: address.port)
+        return openChannel(to: address, on: loop, within: limits.connectTimeout) { Connection(bound.value) }
     }
 
     private func opened(_ connection: Connection) {

@@ -92,7 +92,7 @@ final class HTTPPool: Sendable {
 
     func submit(_ pending: PendingRequest) {
         guard mailbox.add(pending) else { return }
-        loop.execute { [self] in connections.value.take(mailbox.take()) }
+        loop.execute { [self] in connections.value.take(mailbox.take().requests) }
     }
 
     func close(isAbrupt: Bool) {
@@ -136,18 +136,15 @@ final class Mailbox: Sendable {
         }
     }
 
-    func takeAbandoned() -> Bool {
-        state.withLock { state in
-            defer { state.hasAbandoned = false }
-            return state.hasAbandoned
-        }
-    }
-
-    func take() -> [PendingRequest] {
+    /// Empties the mailbox.
+    func take() -> (requests: [PendingRequest], hasAbandoned: Bool) {
         state.withLock { state in
             state.isAnnounced = false
-            defer { state.requests.removeAll(keepingCapacity: state.requests.capacity <= Self.keptCapacity) }
-            return state.requests
+            defer {
+                state.requests.removeAll(keepingCapacity: state.requests.capacity <= Self.keptCapacity)
+                state.hasAbandoned = false
+            }
+            return (state.requests, state.hasAbandoned)
         }
     }
 }

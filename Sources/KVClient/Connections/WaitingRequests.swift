@@ -10,8 +10,7 @@ final class WaitingRequests {
     var onSweep: () -> Void = {}
     private var requests = CircularBuffer<PendingRequest>()
     /// Ends requests that have waited too long.
-    private var timer: Scheduled<Void>?
-    private var timerDeadline = NIODeadline.distantFuture
+    private let timer = DeadlineTimer()
 
     /// The least time between two passes over all requests that wait.
     private static let sweepInterval = TimeAmount.milliseconds(5)
@@ -56,19 +55,12 @@ final class WaitingRequests {
     }
 
     func close(_ reason: String) {
-        timer?.cancel()
-        timer = nil
+        timer.cancel()
         fail(reason)
     }
 
     private func arm(_ deadline: NIODeadline) {
-        guard timer == nil || deadline < timerDeadline else { return }
-        timer?.cancel()
-        timerDeadline = deadline
-        timer = loop.assumeIsolated().scheduleTask(deadline: deadline) { [self] in
-            timer = nil
-            sweep()
-        }
+        timer.arm(deadline, on: loop) { [self] in sweep() }
     }
 
     private func sweep() {

@@ -40,8 +40,7 @@ final class FrameConnection: ChannelInboundHandler {
     private var outgoing = ByteBuffer()
     private var reader = FrameReader(limit: maximumAnswer)
     /// Fires at the earliest deadline of the unanswered requests, or before.
-    private var timer: Scheduled<Void>?
-    private var timerDeadline = NIODeadline.distantFuture
+    private let timer = DeadlineTimer()
     /// The time of the last answer, or else of opening.
     private(set) var lastUsed = NIODeadline.now()
     /// Whether there has been an answer in this read.
@@ -66,10 +65,10 @@ final class FrameConnection: ChannelInboundHandler {
             link.failedToOpen(ConnectionLost(reason: "it is stopping"))
             close("it is stopping")
         case .connecting, .prefaced:
-            timer = context?.eventLoop.assumeIsolated().scheduleTask(in: limit) { [self] in
-                timer = nil
+            guard let context else { return }
+            timer.arm(.now() + limit, on: context.eventLoop) { [self] in
                 fail("no connection in time", ChannelError.connectTimeout(limit))
-                context?.close(promise: nil)
+                context.close(promise: nil)
             }
         }
     }
@@ -153,8 +152,7 @@ final class FrameConnection: ChannelInboundHandler {
         case .open, .retired: wasOpening = false
         }
         state = .closed
-        timer?.cancel()
-        timer = nil
+        timer.cancel()
         if wasOpening {
             let error = error ?? ConnectionLost(reason: reason)
             failure = error
@@ -170,13 +168,8 @@ final class FrameConnection: ChannelInboundHandler {
     // MARK: Deadlines
 
     private func arm(_ deadline: NIODeadline) {
-        guard timer == nil || deadline < timerDeadline, let context else { return }
-        timer?.cancel()
-        timerDeadline = deadline
-        timer = context.eventLoop.assumeIsolated().scheduleTask(deadline: deadline) { [self] in
-            timer = nil
-            expire()
-        }
+        guard let context else { return }
+        timer.arm(deadline, on: context.eventLoop) { [self] in expire() }
     }
 
     /// Ends the requests whose answers are late. If the node has answered nothing since one of them was sent, no more
@@ -242,8 +235,7 @@ final class FrameConnection: ChannelInboundHandler {
         if case .prefaced = state {
             hello = try NodeHello(reading: frame)
             state = .open
-            timer?.cancel()
-            timer = nil
+            timer.cancel()
             lastUsed = .now()
             if isChosen { link.opened(self) }
             return

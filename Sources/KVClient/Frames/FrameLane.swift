@@ -34,8 +34,8 @@ final class FrameLane: Sendable {
 
     private func announce() {
         loop.execute { [self] in
-            let hasAbandoned = mailbox.takeAbandoned()
-            link.value.take(mailbox.take(), hasAbandoned: hasAbandoned, self)
+            let (requests, hasAbandoned) = mailbox.take()
+            link.value.take(requests, hasAbandoned: hasAbandoned, self)
         }
     }
 

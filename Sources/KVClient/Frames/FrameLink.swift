@@ -1,7 +1,6 @@
 import KVModel
 import KVProtocol
 import NIOCore
-import NIOPosix
 
 /// The connection of a lane: opens it when there are requests, and again when it is lost. Belongs to an event loop.
 final class FrameLink {
@@ -101,20 +100,8 @@ final class FrameLink {
     }
 
     private func connect() -> EventLoopFuture<any Channel> {
-        // NIO would truncate the number to 16 bits. The failure comes later in this turn of the loop, as that of a
-        // connection would, so that it does not call back into the caller.
-        let address = address
-        guard (1...65535).contains(address.port) else { return loop.submit { throw NotAPort(port: address.port) } }
         let bound = NIOLoopBound(self, eventLoop: loop)
-        return ClientBootstrap(group: loop)
-            .connectTimeout(limits.connectTimeout)
-            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(FrameConnection(bound.value))
-                }
-            }
-            .connect(host: address.host, port: address.port)
+        return openChannel(to: address, on: loop, within: limits.connectTimeout) { FrameConnection(bound.value) }
     }
 
     // MARK: What connections say
