@@ -12,6 +12,15 @@ package struct Expiry: Hashable, Comparable, Sendable {
     @inlinable
     package func hasPassed(at wall: UInt64) -> Bool { milliseconds != 0 && milliseconds <= wall }
 
+    /// The milliseconds that a record with this expiry has left at `wall`; nil if it does not expire. At least 1: a
+    /// node that answers with the record must not say that it is gone. The time is asked for only if it matters.
+    @inlinable
+    package func left(at wall: @autoclosure () -> UInt64) -> UInt64? {
+        guard milliseconds != 0 else { return nil }
+        let wall = wall()
+        return milliseconds > wall ? milliseconds - wall : 1
+    }
+
     @inlinable
     package static func < (a: Self, b: Self) -> Bool { a.milliseconds &- 1 < b.milliseconds &- 1 }
 }

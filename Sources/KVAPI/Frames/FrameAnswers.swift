@@ -40,13 +40,7 @@ struct FrameAnswers {
     private func found(_ record: Record) -> FoundValue {
         FoundValue(
             version: record.version, value: record.value ?? [], contentType: record.contentType,
-            milliseconds: record.expiry == .never ? nil : left(until: record.expiry.milliseconds))
-    }
-
-    /// At least 1: 0 would say of a key that is there that it is not.
-    private func left(until expiry: UInt64) -> UInt64 {
-        let now = wallClock()
-        return expiry > now ? expiry - now : 1
+            milliseconds: record.expiry.left(at: wallClock()))
     }
 
     /// - Parameter slots: `Backend.foundingSlots`.

@@ -47,9 +47,8 @@ struct AnswerWriter {
         let wall = begin(.ok, length: value.count)
         contentType(record.contentType)
         tag(record.version)
-        if record.expiry != .never {
+        if let left = record.expiry.left(at: wall) {
             // Rounded up, so that 0 is never said of a key that is there.
-            let left = record.expiry.milliseconds > wall ? record.expiry.milliseconds - wall : 1
             pending.writeStaticString("KV-TTL: ")
             pending.writeDecimal(left / 1000 + (left % 1000 == 0 ? 0 : 1))
             pending.writeStaticString("\r\n")
